@@ -1,0 +1,297 @@
+"""Every error a caller can see, as one tree.
+
+::
+
+    AtelierError
+    ├── RequestRefused                  the caller can mend it
+    │   ├── InvalidRequest              422  invalid_request
+    │   │   ├── InvalidJson             400  invalid_json
+    │   │   ├── MissingField            422  missing_field
+    │   │   ├── UnknownField            422  unknown_field
+    │   │   ├── WrongType               422  wrong_type
+    │   │   ├── OutOfRange              422  out_of_range
+    │   │   ├── NulInText               422  nul_in_text
+    │   │   ├── NotSupportedYet         422  not_supported_yet
+    │   │   ├── UnknownModel            422  unknown_model
+    │   │   ├── IdempotencyMismatch     422  idempotency_key_reused
+    │   │   └── ForbiddenUrl            422  forbidden_url
+    │   ├── BodyTooLarge                413  body_too_large
+    │   ├── Unauthenticated             401  unauthenticated
+    │   ├── BudgetExhausted             402  budget_exhausted
+    │   ├── MalformedId                 404  malformed_id
+    │   ├── UnknownJob                  404  unknown_job
+    │   ├── UnknownServer               404  unknown_server
+    │   ├── UnknownOutput               404  unknown_output
+    │   ├── BadSignature                403  bad_signature
+    │   └── TooManyJobs                 429  too_many_jobs
+    ├── Unavailable                     the service can not do it now
+    │   ├── DatabaseUnavailable         503  database_unavailable
+    │   ├── StorageUnavailable          503  storage_unavailable
+    │   └── NoModelAvailable            503  no_model_available
+    └── JobFailed                       stored on the job, never an HTTP status of its own
+        ├── PipelineFailed                   pipeline_failed
+        ├── ModelLoadFailed                  model_load_failed
+        ├── WeightsNotLocked                 weights_not_locked
+        ├── EncodeFailed                     encode_failed
+        ├── GpuOutOfMemory                   gpu_out_of_memory
+        ├── StageDeadlineExceeded            stage_deadline_exceeded
+        ├── EngineLost                       engine_lost
+        ├── DeadlineExceeded                 deadline_exceeded
+        └── AttemptsExhausted                attempts_exhausted
+
+``code`` never changes once published; ``detail`` is a sentence that tells the caller what to do.
+"""
+
+from typing import ClassVar
+
+
+class AtelierError(Exception):
+    """Root of the tree: a stable ``code``, an HTTP ``status`` and a sentence."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    advice: ClassVar[str] = "Something went wrong on our side; try again, and report the request id if it stays."
+
+    def __init__(self, detail: str | None = None, *, field: str | None = None) -> None:
+        self.detail = detail or self.advice
+        self.field = field
+        super().__init__(self.detail)
+
+
+class RequestRefused(AtelierError):
+    """The caller can mend it."""
+
+    code, status = "request_refused", 400
+
+
+class InvalidRequest(RequestRefused):
+    """A field is wrong; ``field`` is its path."""
+
+    code, status = "invalid_request", 422
+    advice = "Correct the named field and send the request again."
+
+
+class InvalidJson(InvalidRequest):
+    """The body is no JSON object."""
+
+    code, status = "invalid_json", 400
+    advice = "Send a JSON object with Content-Type application/json."
+
+
+class MissingField(InvalidRequest):
+    """A required field is not there."""
+
+    code = "missing_field"
+
+
+class UnknownField(InvalidRequest):
+    """A field this route does not have."""
+
+    code = "unknown_field"
+
+
+class WrongType(InvalidRequest):
+    """A field of another type than documented."""
+
+    code = "wrong_type"
+
+
+class OutOfRange(InvalidRequest):
+    """A field outside its documented range or set."""
+
+    code = "out_of_range"
+
+
+class NulInText(InvalidRequest):
+    """PostgreSQL can not store U+0000."""
+
+    code = "nul_in_text"
+    advice = "Remove the NUL character (U+0000) from the text."
+
+
+class NotSupportedYet(InvalidRequest):
+    """The field is part of the contract and its feature is not built."""
+
+    code = "not_supported_yet"
+    advice = "Leave this field out: its feature is not built yet."
+
+
+class UnknownModel(InvalidRequest):
+    """No catalogue entry of that name serves this modality."""
+
+    code = "unknown_model"
+    advice = "Choose a model from GET /models/v1, or leave `model` out for the default."
+
+
+class IdempotencyMismatch(InvalidRequest):
+    """The same Idempotency-Key came with another body."""
+
+    code = "idempotency_key_reused"
+    advice = "This Idempotency-Key was used with another body; use a new key for a new request."
+
+
+class ForbiddenUrl(InvalidRequest):
+    """A URL the service must not connect to."""
+
+    code = "forbidden_url"
+    advice = "Use a public http(s) URL; an operator can open private networks with ATELIER_ALLOWED_NETWORKS."
+
+
+class BodyTooLarge(RequestRefused):
+    """The request body is over the limit."""
+
+    code, status = "body_too_large", 413
+    advice = "Send at most 256 kB of JSON."
+
+
+class Unauthenticated(RequestRefused):
+    """No key, or none that is known and live."""
+
+    code, status = "unauthenticated", 401
+    advice = "Send a valid key as X-API-Key or Authorization: Bearer; `atelier keys create` makes one."
+
+
+class BudgetExhausted(RequestRefused):
+    """The tenant's budget is spent."""
+
+    code, status = "budget_exhausted", 402
+    advice = "The budget of this tenant is spent; ask the operator to raise it."
+
+
+class MalformedId(RequestRefused):
+    """Not the shape of an id."""
+
+    code, status = "malformed_id", 404
+    advice = "An id looks like job_ followed by 32 hexadecimal digits; use the job_id of the submit answer."
+
+
+class UnknownJob(RequestRefused):
+    """No such job for this tenant (a foreign job answers the same)."""
+
+    code, status = "unknown_job", 404
+    advice = "No job with this id belongs to this key; GET /jobs/v1 lists yours."
+
+
+class UnknownServer(RequestRefused):
+    """No server of that name was ever registered."""
+
+    code, status = "unknown_server", 404
+    advice = "No server of this name was ever registered; GET /servers/v1 lists them."
+
+
+class UnknownOutput(RequestRefused):
+    """The job has no such output, or it is gone."""
+
+    code, status = "unknown_output", 404
+    advice = "This output does not exist any more; ask the job's status for its outputs."
+
+
+class BadSignature(RequestRefused):
+    """A download link whose signature is wrong or has expired."""
+
+    code, status = "bad_signature", 403
+    advice = "Take a fresh link from the job's status."
+
+
+class TooManyJobs(RequestRefused):
+    """The tenant has as many unfinished jobs as it may."""
+
+    code, status = "too_many_jobs", 429
+    advice = "Wait until some of your jobs have finished, then send it again."
+
+
+class Unavailable(AtelierError):
+    """The service can not do it now; nothing was accepted."""
+
+    code, status = "unavailable", 503
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer."""
+
+    code = "database_unavailable"
+    advice = "The database does not answer; nothing was accepted. Try again in a few seconds."
+
+
+class StorageUnavailable(Unavailable):
+    """The object store does not answer, or is full."""
+
+    code = "storage_unavailable"
+    advice = "The object store does not accept data; try again later."
+
+
+class NoModelAvailable(Unavailable):
+    """No live server serves any model of this modality."""
+
+    code = "no_model_available"
+    advice = "No running server serves this modality; start a GPU worker, or name a model to wait for it."
+
+
+class JobFailed(AtelierError):
+    """Why a job failed: stored on the job and shown as ``error {code, message}``."""
+
+    code = "job_failed"
+    advice = "The job failed."
+
+
+class PipelineFailed(JobFailed):
+    """The pipeline raised."""
+
+    code = "pipeline_failed"
+    advice = "The model raised an error while it ran."
+
+
+class ModelLoadFailed(JobFailed):
+    """The model did not load."""
+
+    code = "model_load_failed"
+    advice = "The model could not be loaded on this server; ask the operator to run `atelier doctor`."
+
+
+class WeightsNotLocked(JobFailed):
+    """A file is not in ``weights.lock``, or differs from it."""
+
+    code = "weights_not_locked"
+    advice = "A weight file is not what weights.lock says; nothing was loaded. Ask the operator to restore it."
+
+
+class EncodeFailed(JobFailed):
+    """The encoder could not write the output."""
+
+    code = "encode_failed"
+    advice = "The result could not be encoded in the requested format."
+
+
+class GpuOutOfMemory(JobFailed):
+    """Out of memory, also on the retry."""
+
+    code = "gpu_out_of_memory"
+    advice = "The device ran out of memory; ask for a smaller size or a shorter output."
+
+
+class StageDeadlineExceeded(JobFailed):
+    """A stage overran its own deadline."""
+
+    code = "stage_deadline_exceeded"
+    advice = "A stage of the job took longer than it may; the engine was restarted."
+
+
+class EngineLost(JobFailed):
+    """The engine process died under the job."""
+
+    code = "engine_lost"
+    advice = "The engine process died while it ran this job."
+
+
+class DeadlineExceeded(JobFailed):
+    """The job's own ``deadline_at`` passed."""
+
+    code = "deadline_exceeded"
+    advice = "The job was not finished by its deadline."
+
+
+class AttemptsExhausted(JobFailed):
+    """As many workers were lost under the job as it has attempts."""
+
+    code = "attempts_exhausted"
+    advice = "Every attempt at this job was lost with its worker; submit it again."

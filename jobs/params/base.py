@@ -1,0 +1,69 @@
+"""What the parameters of every modality share."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from jobs.errors import NotSupportedYet, NulInText
+
+Modality = Literal["image", "video", "speech", "3d", "remove-background"]
+OutputFormat = Literal["webp", "jpeg", "png"]
+
+Prompt = Annotated[str, Meta(min_length=1, max_length=4000, description="What to make, in plain words.")]
+Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public http(s) URL.")]
+Seed = Annotated[int, Meta(ge=-1, le=2**53 - 1, description="-1 draws a fresh seed; any other value repeats itself.")]
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fields that every submit route takes (contract C4-C6 and the native extras).
+
+    Unknown fields are refused at the door; `read_params` ignores them when a row is read back, since a newer
+    API may have written it.
+    """
+
+    unbuilt: ClassVar[tuple[str, ...]] = ()
+    """Fields of the contract whose feature is not built: any value but the default is refused."""
+
+    model: Annotated[str, Meta(max_length=200, description="A model of GET /models/v1.")] | None = None
+    output_format: Annotated[OutputFormat, Meta(description="File format of a picture.")] = "webp"
+    callback_url: Annotated[Url, Meta(description="Receives one signed webhook when the job ends.")] | None = None
+    server_id: Annotated[str, Meta(max_length=200, description="Run on this server only.")] | None = None
+    priority: Annotated[int, Meta(ge=0, le=9, description="0 lowest, 9 highest.")] = 5
+    deadline_seconds: (
+        Annotated[int, Meta(ge=1, le=7 * 86400, description="Seconds after which an unfinished job fails.")] | None
+    ) = None
+
+
+P = TypeVar("P", bound=Params)
+
+
+def read_params(row: dict[str, Any], type_: type[P]) -> P:
+    """Parameters as a row holds them, without the fields that this version does not know."""
+    known = {field.encode_name for field in msgspec.structs.fields(type_)}
+    return msgspec.convert({name: value for name, value in row.items() if name in known}, type_)
+
+
+def changed_fields(params: Params) -> Iterator[tuple[str, Any]]:
+    """Name and value of every field that differs from its default; required fields always do."""
+    for field in msgspec.structs.fields(params):
+        value = getattr(params, field.name)
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if value != default:
+            yield field.name, value
+
+
+def refuse_unbuilt(params: Params) -> None:
+    """Raise `NotSupportedYet` for the first field whose feature is not built and that the caller set."""
+    for name, _ in changed_fields(params):
+        if name in params.unbuilt:
+            raise NotSupportedYet(f"`{name}` is not supported yet; leave it out.", field=f"$.{name}")
+
+
+def refuse_nul(params: Params) -> None:
+    """Raise `NulInText` for the first text with U+0000 in it, which PostgreSQL can not store."""
+    for name, value in changed_fields(params):
+        texts = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(text, str) and "\0" in text for text in texts):
+            raise NulInText(f"Remove the NUL character (U+0000) from `{name}`.", field=f"$.{name}")

@@ -1,0 +1,19 @@
+"""Parameters of background removal (contract D18, A50-A61, in the shape of section C)."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from jobs.params.base import Params, Url
+
+Colour = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", description="For example #FFFFFF.")]
+
+
+class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
+    """The foreground of a picture on transparency; `image_url` is required."""
+
+    image_url: Url
+    output_format: Annotated[Literal["png", "webp"], Meta(description="Formats that have transparency.")] = "png"
+    mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
+    background_color: Annotated[Colour, Meta(description="Put the foreground on this colour.")] | None = None
+    crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False
