@@ -1,0 +1,81 @@
+"""Connections. psycopg serves both the async API and the sync workers from one URL, through PgBouncer too."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from jobs.settings import Settings
+
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
+"""What a statement raises when the database is away."""
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
+    seconds = max(1, round(settings.db_timeout))
+    return {
+        "url": url,
+        "pool_size": settings.db_pool,
+        "max_overflow": settings.db_pool,
+        "pool_timeout": settings.db_timeout,
+        "pool_pre_ping": True,
+        "connect_args": {
+            "connect_timeout": max(2, seconds),
+            "prepare_threshold": None,  # PgBouncer in transaction mode keeps no prepared statements
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 10_000,
+            "application_name": "atelier",
+        },
+    }
+
+
+def sync_engine(settings: Settings) -> Engine:
+    """The connection pool of a worker or a command."""
+    return create_engine(**_options(settings))
+
+
+def async_engine(settings: Settings) -> AsyncEngine:
+    """The connection pool of the API."""
+    return create_async_engine(**_options(settings))
+
+
+def is_away(error: Exception) -> bool:
+    """Whether `error` means that the database can not be reached, rather than that a statement is wrong."""
+    return isinstance(error, UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+def migrate(database_url: str) -> None:
+    """Bring the schema to the newest version; safe to run twice at once."""
+    from alembic import command
+
+    command.upgrade(_alembic(database_url), "head")
+
+
+def schema_versions(settings: Settings) -> tuple[str | None, str]:
+    """The version the database has, and the one this code wants."""
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    engine = sync_engine(settings)
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    return current, str(ScriptDirectory.from_config(_alembic(settings.database_url)).get_current_head())
+
+
+def _alembic(database_url: str) -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["database_url"] = database_url
+    return config

@@ -1,0 +1,91 @@
+"""The job, as every part of the service sees it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping
+
+from jobs.params import PARAMS_OF, AnyParams, Modality, read_params
+
+
+class JobStatus(StrEnum):
+    """pending -> queued -> processing -> completed | failed | cancelled"""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing changes any more."""
+        return self in TERMINAL
+
+
+WAITING = (JobStatus.PENDING, JobStatus.QUEUED)
+ACTIVE = (*WAITING, JobStatus.PROCESSING)
+TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored output: where it is and what it is."""
+
+    key: str
+    media_type: str
+    bytes: int
+    sha256: str
+    metadata: dict[str, Any] = {}
+
+
+class JobError(msgspec.Struct, frozen=True):
+    """Why a job failed: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `jobs`. Times are the database's, aware and in UTC; `progress` is 0 to 1; `cost` is US dollars."""
+
+    id: str
+    tenant: str
+    modality: Modality
+    model: str
+    params: dict[str, Any]
+    seed: int | None
+    status: JobStatus
+    fence: int
+    attempt: int
+    max_attempts: int
+    priority: int
+    server_id: str | None
+    worker: str | None
+    incarnation: int | None
+    progress: float
+    stage: str | None
+    callback_url: str | None
+    available_at: datetime
+    deadline_at: datetime
+    lease_until: datetime | None
+    event_seq: int
+    error: JobError | None
+    warnings: tuple[str, ...]
+    artifacts: tuple[Artifact, ...]
+    cost: float
+    created_at: datetime
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    def read_params(self) -> AnyParams:
+        """The parameters as the struct of this job's modality."""
+        return read_params(self.params, PARAMS_OF[self.modality])  # type: ignore[return-value]
+
+
+def job_from_row(row: RowMapping) -> Job:
+    """A row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored."""
+    return msgspec.convert(dict(row), Job)

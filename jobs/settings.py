@@ -1,0 +1,102 @@
+"""The one place that reads the environment: `ATELIER_*` once, into a frozen struct."""
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting of every process; `docs/settings.md` documents each one.
+
+    The variable of a field is `ATELIER_` and its name in capitals; `ATELIER_<NAME>_FILE` names a file that holds
+    the value, for secrets. Intervals are seconds, sizes are bytes.
+    """
+
+    database_url: str = "postgresql://localhost/atelier"
+    broker_url: str = "redis://localhost:6379/0"
+    storage_url: str = "file:///var/lib/atelier/objects"
+    public_url: str = "http://127.0.0.1:8000"
+    secret_key: str = ""
+
+    catalog: str = ""
+    weights_dir: str = ""
+    weights_lock: str = ""
+    scratch_dir: str = ""
+
+    server_id: str = msgspec.field(default_factory=socket.gethostname)
+    device: str = ""
+    cpu_threads: int = 0
+
+    allowed_networks: str = ""
+    development: bool = False
+    ca_bundle: str = ""
+
+    max_waiting_jobs: int = 10_000
+    max_attempts: int = 3
+    deadline_seconds: float = 86_400.0
+    body_limit: int = 256_000
+    link_seconds: float = 3600.0
+    wait_limit: float = 300.0
+
+    lease_seconds: float = 30.0
+    renew_seconds: float = 10.0
+    poll_seconds: float = 2.0
+    progress_seconds: float = 0.25
+    retry_backoff: float = 5.0
+    server_lease_seconds: float = 15.0
+    takeover_seconds: float = 30.0
+    grace_seconds: float = 30.0
+    upload_retry_seconds: float = 120.0
+    clock_skew_limit: float = 300.0
+
+    upkeep_seconds: float = 5.0
+    purge_delay: float = 600.0
+    reread_seconds: float = 5.0
+    webhook_poll_seconds: float = 1.0
+    webhook_schedule: str = "0,5,300,1800,7200,18000,36000,50400,72000,86400"
+
+    db_timeout: float = 2.0
+    db_pool: int = 10
+    broker_timeout: float = 0.5
+    breaker_seconds: float = 5.0
+    bell_limit: int = 32
+    log_level: str = "INFO"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environment` (the process's own by default).
+
+    Raises `ValueError` that names the variable when a value does not fit its type, and for an `ATELIER_` variable
+    whose `_FILE` can not be read.
+    """
+    source = os.environ if environment is None else environment
+    found: dict[str, object] = {}
+    for field in msgspec.structs.fields(Settings):
+        variable = f"ATELIER_{field.name.upper()}"
+        text = _value(source, variable)
+        if text is not None:
+            try:
+                found[field.name] = msgspec.convert(text, field.type, strict=False)
+            except msgspec.ValidationError as error:
+                raise ValueError(f"{variable}={text!r}: {error}") from None
+    return Settings(**found)  # type: ignore[arg-type]
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read once."""
+    return read_settings()
+
+
+def _value(source: Mapping[str, str], variable: str) -> str | None:
+    file = source.get(f"{variable}_FILE")
+    if not file:
+        return source.get(variable)
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        raise ValueError(f"{variable}_FILE={file!r}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Functions that return SQL statements; the async API and the sync workers both execute them."""

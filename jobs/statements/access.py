@@ -1,0 +1,85 @@
+"""Statements about tenants and their keys."""
+
+from typing import Any
+
+from sqlalchemy import Insert, Select, Update, select, update
+from sqlalchemy.dialects.postgresql import Insert as PgInsert
+from sqlalchemy.dialects.postgresql import insert
+
+from jobs.ids import new_id
+from jobs.statements.clauses import now
+from jobs.tables import api_keys, tenants
+
+
+def ensure_tenant(name: str) -> PgInsert:
+    """The tenant of that name, made when it is not there; returns its id either way."""
+    made = insert(tenants).values(id=new_id("ten"), name=name)
+    return made.on_conflict_do_update(index_elements=["name"], set_={"name": made.excluded.name}).returning(
+        tenants.c.id
+    )
+
+
+def add_key(key_id: str, tenant: str, *, name: str, digest: str, priority_ceiling: int = 9) -> Insert:
+    """A key of a tenant; only the digest of the key itself is stored."""
+    return api_keys.insert().values(
+        id=key_id, tenant=tenant, name=name, digest=digest, priority_ceiling=priority_ceiling
+    )
+
+
+def key_by_digest(digest: str) -> Select[Any]:
+    """The living key with this digest."""
+    return select(api_keys.c.id, api_keys.c.tenant, api_keys.c.priority_ceiling).where(
+        api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
+    )
+
+
+def list_keys() -> Select[Any]:
+    """Every key and its tenant's name, oldest first."""
+    return (
+        select(
+            api_keys.c.id,
+            api_keys.c.name,
+            tenants.c.name.label("tenant"),
+            api_keys.c.created_at,
+            api_keys.c.revoked_at,
+        )
+        .join(tenants, tenants.c.id == api_keys.c.tenant)
+        .order_by(api_keys.c.created_at)
+    )
+
+
+def revoke_key(key_id: str) -> Update:
+    """Revoke a key; returns its id, or no row when it is unknown or already revoked."""
+    return (
+        update(api_keys)
+        .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(api_keys.c.id)
+    )
+
+
+def tenant_by_name(name: str) -> Select[Any]:
+    """A tenant's id and webhook generation."""
+    return select(tenants.c.id, tenants.c.webhook_generation).where(tenants.c.name == name)
+
+
+def webhook_generation(tenant: str) -> Select[Any]:
+    """The current webhook generation of a tenant, and when it last changed."""
+    return select(tenants.c.webhook_generation, tenants.c.webhook_rotated_at, now.label("now")).where(
+        tenants.c.id == tenant
+    )
+
+
+def rotate_webhook_secret(tenant: str) -> Update:
+    """Move a tenant to its next webhook secret; returns the new generation."""
+    return (
+        update(tenants)
+        .where(tenants.c.id == tenant)
+        .values(webhook_generation=tenants.c.webhook_generation + 1, webhook_rotated_at=now)
+        .returning(tenants.c.webhook_generation)
+    )
+
+
+def set_budget(tenant: str, budget_usd: float | None) -> Update:
+    """Give a tenant a budget in US dollars, or none."""
+    return update(tenants).where(tenants.c.id == tenant).values(budget_usd=budget_usd)

@@ -1,0 +1,55 @@
+"""Clauses that several statements share."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, literal
+from sqlalchemy.dialects.postgresql import JSONB
+
+from jobs.errors import AttemptsExhausted, JobFailed
+from jobs.job import JobStatus
+from jobs.tables import jobs
+
+now = func.clock_timestamp()
+"""The database's clock, which is the only clock."""
+
+
+def after(seconds: float) -> ColumnElement[Any]:
+    """The moment `seconds` from now."""
+    return now + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
+    """True while the claim that `fence` stands for still owns the job."""
+    return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.status == JobStatus.PROCESSING)
+
+
+def error_value(error: type[JobFailed], message: str | None = None) -> ColumnElement[Any]:
+    """`{code, message}` as the `error` column holds it."""
+    return literal({"code": error.code, "message": message or error.advice}, JSONB)
+
+
+def lost_values(backoff: float) -> dict[str, Any]:
+    """What a job whose worker was lost becomes: queued again after `backoff` s, or failed on its last attempt."""
+    spent = jobs.c.attempt >= jobs.c.max_attempts
+    return {
+        "status": case((spent, JobStatus.FAILED.value), else_=JobStatus.QUEUED.value),
+        "error": case((spent, error_value(AttemptsExhausted)), else_=None),
+        "finished_at": case((spent, now), else_=None),
+        "available_at": after(backoff),
+        "queued_at": now,
+        "lease_until": None,
+        "progress": 0.0,
+        "stage": None,
+        "event_seq": jobs.c.event_seq + 1,
+    }
+
+
+def ended_values(status: JobStatus, error: ColumnElement[Any] | None = None) -> dict[str, Any]:
+    """What every terminal state sets."""
+    return {
+        "status": status.value,
+        "error": error,
+        "finished_at": now,
+        "lease_until": None,
+        "event_seq": jobs.c.event_seq + 1,
+    }

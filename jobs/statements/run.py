@@ -1,0 +1,105 @@
+"""Statements of the worker that holds a claim; each matches no row once its fence is stale."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Insert, Update, literal, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from jobs.errors import JobFailed
+from jobs.ids import new_id
+from jobs.job import Artifact, Job, JobStatus
+from jobs.statements.clauses import after, ended_values, error_value, fenced, lost_values, now
+from jobs.tables import jobs, outbox, tenants
+
+
+def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
+    """Extend the lease."""
+    return (
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(lease_until=after(lease_seconds))
+        .returning(jobs.c.id)
+    )
+
+
+def progress(job_id: str, fence: int, *, fraction: float, stage: str) -> Update:
+    """Show how far the job is: `fraction` from 0 to 1 and the stage's name."""
+    return (
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(progress=fraction, stage=stage, event_seq=jobs.c.event_seq + 1)
+        .returning(*jobs.c)
+    )
+
+
+def commit(
+    job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
+) -> Update:
+    """Complete the job; the first statement of its transaction, so that a stale fence changes nothing."""
+    return (
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(
+            **ended_values(JobStatus.COMPLETED),
+            progress=1.0,
+            stage=None,
+            artifacts=literal(msgspec.to_builtins(list(artifacts)), JSONB),
+            warnings=literal(list(warnings), JSONB),
+            cost=cost,
+        )
+        .returning(*jobs.c)
+    )
+
+
+def spend(tenant: str, cost: float) -> Update:
+    """Charge a tenant `cost` US dollars."""
+    return update(tenants).where(tenants.c.id == tenant).values(spent_usd=tenants.c.spent_usd + cost)
+
+
+def fail(job_id: str, fence: int, error: type[JobFailed], message: str | None = None) -> Update:
+    """End the job with an error that another attempt would not mend."""
+    return (
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(**ended_values(JobStatus.FAILED, error_value(error, message)))
+        .returning(*jobs.c)
+    )
+
+
+def release(job_id: str, fence: int, *, delay: float = 0.0) -> Update:
+    """Hand the job back unharmed: queued again after `delay` s, and the attempt is refunded."""
+    return (
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(
+            status=JobStatus.QUEUED.value,
+            attempt=jobs.c.attempt - 1,
+            available_at=after(delay),
+            queued_at=now,
+            lease_until=None,
+            progress=0.0,
+            stage=None,
+            event_seq=jobs.c.event_seq + 1,
+        )
+        .returning(*jobs.c)
+    )
+
+
+def lose(job_id: str, fence: int, *, backoff: float) -> Update:
+    """Give up this attempt: queued again after `backoff` s, or failed when it was the last."""
+    return update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff)).returning(*jobs.c)
+
+
+def tell(job: Job) -> Insert | None:
+    """The outbox row of a job that has just ended; none when nobody asked for a callback."""
+    if job.callback_url is None or not job.status.terminal:
+        return None
+    return outbox.insert().values(
+        id=new_id("msg"),
+        tenant=job.tenant,
+        job_id=job.id,
+        event_seq=job.event_seq,
+        type=f"job.{job.status}",
+        url=job.callback_url,
+    )

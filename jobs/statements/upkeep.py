@@ -1,0 +1,72 @@
+"""Statements of the upkeep loops: leases, deadlines, deletions. Safe to run twice at once."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Delete, Select, Update, cast, delete, func, literal, or_, select, update
+
+from jobs.errors import DeadlineExceeded
+from jobs.job import ACTIVE, JobStatus
+from jobs.statements.caller import postpone_purge
+from jobs.statements.clauses import after, ended_values, error_value, lost_values, now
+from jobs.statements.submit import IDEMPOTENCY_SECONDS
+from jobs.tables import idempotency, jobs
+
+BATCH = 500
+
+__all__ = ["due_purges", "expire", "forget_job", "forget_keys", "postpone_purge", "reap", "reclaim", "try_lock"]
+
+
+def try_lock(name: str) -> Select[Any]:
+    """Whether this transaction is now the only one in the upkeep loop of that name."""
+    return select(func.pg_try_advisory_xact_lock(cast(func.hashtextextended(literal(name), 0), BigInteger)))
+
+
+def _some(*where: Any) -> Any:
+    return select(jobs.c.id).where(*where).limit(BATCH).with_for_update(skip_locked=True)
+
+
+def reap(*, backoff: float) -> Update:
+    """Take jobs from workers whose lease ran out."""
+    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < now)
+    return update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)).returning(*jobs.c)
+
+
+def reclaim(server_id: str, incarnation: int) -> Update:
+    """Take the jobs of earlier incarnations of a server at once, without waiting for their leases."""
+    lost = _some(
+        jobs.c.status == JobStatus.PROCESSING,
+        jobs.c.worker == server_id,
+        or_(jobs.c.incarnation.is_(None), jobs.c.incarnation < incarnation),
+    )
+    return update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)).returning(*jobs.c)
+
+
+def expire() -> Update:
+    """Fail jobs whose deadline has passed."""
+    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < now)
+    return (
+        update(jobs)
+        .where(jobs.c.id.in_(late))
+        .values(**ended_values(JobStatus.FAILED, error_value(DeadlineExceeded)))
+        .returning(*jobs.c)
+    )
+
+
+def due_purges() -> Select[Any]:
+    """Deleted jobs whose objects are to be removed now."""
+    return (
+        select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, now.label("now"))
+        .where(jobs.c.purge_at < now)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def forget_job(job_id: str) -> Delete:
+    """Remove the last trace of a deleted job."""
+    return delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_not(None))
+
+
+def forget_keys() -> Delete:
+    """Remove Idempotency-Keys whose time is over."""
+    return delete(idempotency).where(idempotency.c.created_at < after(-2 * IDEMPOTENCY_SECONDS))

@@ -1,0 +1,166 @@
+"""The tables. PostgreSQL is the only truth and its clock the only clock."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Time = DateTime(timezone=True)
+Money = Numeric(14, 6, asdecimal=False)
+_now = func.clock_timestamp()
+_is_active = "status IN ('pending', 'queued', 'processing')"
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("budget_usd", Money),
+    Column("spent_usd", Money, nullable=False, server_default="0"),
+    Column("max_waiting_jobs", Integer),
+    Column("webhook_generation", Integer, nullable=False, server_default="1"),
+    Column("webhook_rotated_at", Time),
+    Column("created_at", Time, nullable=False, server_default=_now),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scopes", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("priority_ceiling", SmallInteger, nullable=False, server_default="9"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("revoked_at", Time),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("params", JSONB, nullable=False),
+    Column("seed", BigInteger),
+    Column("status", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("server_id", Text),
+    Column("worker", Text),
+    Column("incarnation", BigInteger),
+    Column("progress", Double, nullable=False, server_default="0"),
+    Column("stage", Text),
+    Column("callback_url", Text),
+    Column("available_at", Time, nullable=False, server_default=_now),
+    Column("deadline_at", Time, nullable=False),
+    Column("lease_until", Time),
+    Column("event_seq", BigInteger, nullable=False, server_default="1"),
+    Column("error", JSONB),
+    Column("warnings", JSONB, nullable=False, server_default="[]"),
+    Column("artifacts", JSONB, nullable=False, server_default="[]"),
+    Column("cost", Money, nullable=False, server_default="0"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("queued_at", Time),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    Column("deleted_at", Time),
+    Column("purge_at", Time),
+    CheckConstraint(
+        "status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"
+    ),
+    Index("ix_jobs_claim", "model", text("priority DESC"), "created_at", postgresql_where=text("status = 'queued'")),
+    Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'processing'")),
+    Index("ix_jobs_deadline", "deadline_at", postgresql_where=text(_is_active)),
+    Index("ix_jobs_tenant_active", "tenant", postgresql_where=text(_is_active)),
+    Index("ix_jobs_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+    Index("ix_jobs_model_finished", "model", text("finished_at DESC"), postgresql_where=text("status = 'completed'")),
+    Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant", "key"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("job_id", Text, nullable=False, index=True),
+    Column("event_seq", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("available_at", Time, nullable=False, server_default=_now),
+    Column("lease_until", Time),
+    Column("answer", Integer),
+    Column("problem", Text),
+    Column("delivered_at", Time),
+    Column("given_up_at", Time),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Index(
+        "ix_outbox_due",
+        "available_at",
+        postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
+    ),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("lease_until", Time, nullable=False),
+    Column("desired", Text, nullable=False, server_default="active"),
+    Column("state", Text, nullable=False),
+    Column("dedicated", Boolean, nullable=False, server_default="false"),
+    Column("device", Text, nullable=False),
+    Column("memory_total", BigInteger, nullable=False, server_default="0"),
+    Column("memory_used", BigInteger, nullable=False, server_default="0"),
+    Column("serves", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("resident", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("current_job", Text),
+    Column("versions", JSONB, nullable=False, server_default="{}"),
+    Column("started_at", Time, nullable=False, server_default=_now),
+    Column("heartbeat_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("desired IN ('active', 'cordoned', 'draining')", name="desired"),
+)
