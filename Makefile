@@ -1,0 +1,57 @@
+# Everything a person types. `make` alone lists it.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	if $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench faults constraints contract clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## create .venv and install everything into it (idempotent)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11: install it, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setup: virtual environment in .venv, made with $(PYTHON)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian: apt install python3.11-venv)."; exit 1; }
+	@echo "setup: PyTorch from $(or $(ATELIER_TORCH_INDEX),the default package index)"
+	@test -n "$(ATELIER_TORCH_INDEX)" || echo "       The default build for Linux carries CUDA: about 3 GB to download, 7 GB on disk. Without an NVIDIA GPU set ATELIER_TORCH_INDEX to PyTorch's CPU wheel index: 0.2 GB and 0.9 GB."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
+	@echo "setup: the rest, pinned by constraints.txt: about 0.3 GB to download, 1 GB on disk"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,embedded,dev]'
+	@touch $@
+	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv"
+
+demo: setup ## start everything in a temporary folder, make three pictures under out/, stop
+	@$(BIN)/atelier demo
+
+up: setup ## start everything on this machine and keep it running (Ctrl-C stops it)
+	@$(BIN)/atelier up
+
+test: setup ## the whole test suite; starts its own PostgreSQL, Valkey and S3 server
+	@$(BIN)/python -m pytest
+
+check: setup ## format, lint and type checks
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: setup ## the benchmarks of benchmarks/
+	@$(BIN)/python -m benchmarks
+
+faults: setup ## the fault tests at full size (minutes)
+	@$(BIN)/python -m pytest tests/faults --full
+
+constraints: setup ## resolve every dependency again and write constraints.txt
+	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
+
+contract: setup ## run all tests and write docs/contract.md from what passed
+	@$(BIN)/python -m pytest --write-contract
+
+clean: ## remove what the other targets made
+	rm -rf .venv .cache out .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
