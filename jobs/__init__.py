@@ -1,1 +1,1 @@
-"""What a job *is*: parameters, states, tables, statements, errors, settings, storage, events, the doorbell."""
+"""What a job *is*: parameters, states, tables, statements, errors, settings, storage, events, doorbell."""

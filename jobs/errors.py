@@ -214,10 +214,14 @@ class DatabaseUnavailable(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """The object store does not answer, or is full."""
+    """The object store does not answer, or is full (`full`: waiting does not help)."""
 
     code = "storage_unavailable"
     advice = "The object store does not accept data; try again later."
+
+    def __init__(self, detail: str | None = None, *, full: bool = False) -> None:
+        super().__init__(detail)
+        self.full = full
 
 
 class NoModelAvailable(Unavailable):

@@ -1,4 +1,4 @@
-"""One id scheme: a prefix and one random body of 128 bits; a dialect shows the same body under its own prefix."""
+"""One id scheme: a prefix and 128 random bits; a dialect shows the same body under its own prefix."""
 
 import re
 import secrets

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping
+from sqlalchemy import Row
 
 from jobs.params import PARAMS_OF, AnyParams, Modality, read_params
 
@@ -49,7 +49,7 @@ class JobError(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `jobs`. Times are the database's, aware and in UTC; `progress` is 0 to 1; `cost` is US dollars."""
+    """One row of `jobs`. Times are the database's, in UTC; `progress` is 0 to 1; `cost` is US dollars."""
 
     id: str
     tenant: str
@@ -86,6 +86,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return read_params(self.params, PARAMS_OF[self.modality])  # type: ignore[return-value]
 
 
-def job_from_row(row: RowMapping) -> Job:
+def job_from_row(row: Row[Any]) -> Job:
     """A row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored."""
-    return msgspec.convert(dict(row), Job)
+    return msgspec.convert(row, Job, from_attributes=True)

@@ -12,8 +12,8 @@ import msgspec
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting of every process; `docs/settings.md` documents each one.
 
-    The variable of a field is `ATELIER_` and its name in capitals; `ATELIER_<NAME>_FILE` names a file that holds
-    the value, for secrets. Intervals are seconds, sizes are bytes.
+    The variable of a field is `ATELIER_` and its name in capitals; `ATELIER_<NAME>_FILE` names a file that
+    holds the value, for secrets. Intervals are seconds, sizes are bytes.
     """
 
     database_url: str = "postgresql://localhost/atelier"
@@ -70,8 +70,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from `environment` (the process's own by default).
 
-    Raises `ValueError` that names the variable when a value does not fit its type, and for an `ATELIER_` variable
-    whose `_FILE` can not be read.
+    Raises `ValueError` that names the variable when a value does not fit its type or a `_FILE` can not be
+    read.
     """
     source = os.environ if environment is None else environment
     found: dict[str, object] = {}

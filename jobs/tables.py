@@ -97,15 +97,24 @@ jobs = Table(
     Column("finished_at", Time),
     Column("deleted_at", Time),
     Column("purge_at", Time),
-    CheckConstraint(
-        "status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"
+    CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
+    Index(
+        "ix_jobs_claim",
+        "model",
+        text("priority DESC"),
+        "created_at",
+        postgresql_where=text("status = 'queued'"),
     ),
-    Index("ix_jobs_claim", "model", text("priority DESC"), "created_at", postgresql_where=text("status = 'queued'")),
     Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'processing'")),
     Index("ix_jobs_deadline", "deadline_at", postgresql_where=text(_is_active)),
     Index("ix_jobs_tenant_active", "tenant", postgresql_where=text(_is_active)),
     Index("ix_jobs_tenant", "tenant", text("created_at DESC"), text("id DESC")),
-    Index("ix_jobs_model_finished", "model", text("finished_at DESC"), postgresql_where=text("status = 'completed'")),
+    Index(
+        "ix_jobs_model_finished",
+        "model",
+        text("finished_at DESC"),
+        postgresql_where=text("status = 'completed'"),
+    ),
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
 )
 

@@ -7,7 +7,7 @@ from sqlalchemy import Delete, Select, Update, and_, case, delete, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import ACTIVE, Job, JobStatus
-from jobs.statements.clauses import after, ended_values, now
+from jobs.statements.clauses import after, ended_values, moment, now
 from jobs.tables import jobs, outbox, servers, tenants
 
 POSITION_LIMIT = 1000
@@ -79,7 +79,7 @@ def pace(model: str) -> Select[Any]:
     serving = (
         select(func.count())
         .select_from(servers)
-        .where(servers.c.lease_until > now, servers.c.serves.any(model))  # type: ignore[arg-type]
+        .where(servers.c.lease_until > moment, servers.c.serves.any(model))  # type: ignore[arg-type]
         .scalar_subquery()
     )
     return select(
@@ -93,10 +93,15 @@ def balance(tenant: str) -> Select[Any]:
 
 
 def cancel(job_id: str, tenant: str) -> Update:
-    """End an unfinished job; matches no row when it has already ended, so that a commit and a cancel exclude each other."""
+    """End an unfinished job; matches no row when it has already ended, so a commit and a cancel exclude each other."""
     return (
         update(jobs)
-        .where(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), jobs.c.status.in_(ACTIVE))
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.tenant == tenant,
+            jobs.c.deleted_at.is_(None),
+            jobs.c.status.in_(ACTIVE),
+        )
         .values(**ended_values(JobStatus.CANCELLED))
         .returning(*jobs.c)
     )

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Update, exists, func, or_, select, update
 
 from jobs.job import JobStatus
-from jobs.statements.clauses import after, now
+from jobs.statements.clauses import after, ago, moment, now
 from jobs.tables import jobs, servers
 
 
@@ -26,8 +26,8 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
 def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 30.0) -> Update:
     """Take the best job this worker may run; matches no row when there is none.
 
-    Order: priority, then jobs older than `warm_bound_seconds` before others (so that a model in memory is preferred
-    but never beyond that wait), then tenants with fewer running jobs, then models in memory, then age.
+    Order: priority, then jobs older than `warm_bound_seconds` before others (so that a model in memory is
+    preferred but never beyond that wait), then tenants with fewer running jobs, then models in memory, then age.
     """
     running = (
         select(jobs.c.tenant, func.count().label("n"))
@@ -38,7 +38,7 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
     alive = exists().where(
         servers.c.server_id == claimant.server_id,
         servers.c.incarnation == claimant.incarnation,
-        servers.c.lease_until > now,
+        servers.c.lease_until > moment,
         servers.c.desired == "active",
     )
     pinned = jobs.c.server_id == claimant.server_id
@@ -49,13 +49,13 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
             alive,
             jobs.c.status == JobStatus.QUEUED,
             jobs.c.model.in_(claimant.models),
-            jobs.c.available_at <= now,
-            jobs.c.deadline_at > now,
+            jobs.c.available_at <= moment,
+            jobs.c.deadline_at > moment,
             pinned if claimant.dedicated else or_(pinned, jobs.c.server_id.is_(None)),
         )
         .order_by(
             jobs.c.priority.desc(),
-            (jobs.c.created_at < after(-warm_bound_seconds)).desc(),
+            (jobs.c.created_at < ago(warm_bound_seconds)).desc(),
             func.coalesce(running.c.n, 0),
             jobs.c.model.in_(claimant.resident).desc(),
             jobs.c.created_at,

@@ -10,12 +10,20 @@ from jobs.job import JobStatus
 from jobs.tables import jobs
 
 now = func.clock_timestamp()
-"""The database's clock, which is the only clock."""
+"""The database's clock, which is the only clock: what is written down."""
+
+moment = func.now()
+"""The same clock at the transaction's start: what is compared with, since an index can not serve a volatile one."""
 
 
 def after(seconds: float) -> ColumnElement[Any]:
-    """The moment `seconds` from now."""
+    """The time `seconds` from now, to be written down."""
     return now + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def ago(seconds: float) -> ColumnElement[Any]:
+    """The time `seconds` before now, to be compared with."""
+    return moment - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
@@ -29,7 +37,7 @@ def error_value(error: type[JobFailed], message: str | None = None) -> ColumnEle
 
 
 def lost_values(backoff: float) -> dict[str, Any]:
-    """What a job whose worker was lost becomes: queued again after `backoff` s, or failed on its last attempt."""
+    """A job whose worker was lost is queued again after `backoff` s, or failed on its last attempt."""
     spent = jobs.c.attempt >= jobs.c.max_attempts
     return {
         "status": case((spent, JobStatus.FAILED.value), else_=JobStatus.QUEUED.value),

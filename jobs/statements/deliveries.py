@@ -2,9 +2,8 @@
 
 from sqlalchemy import Update, select, update
 
-from jobs.statements.clauses import after, now
+from jobs.statements.clauses import after, moment, now
 from jobs.tables import outbox
-
 
 
 def take(*, limit: int, lease_seconds: float) -> Update:
@@ -14,8 +13,8 @@ def take(*, limit: int, lease_seconds: float) -> Update:
         select(outbox.c.id)
         .where(
             *pending,
-            outbox.c.available_at <= now,
-            (outbox.c.lease_until.is_(None)) | (outbox.c.lease_until < now),
+            outbox.c.available_at <= moment,
+            (outbox.c.lease_until.is_(None)) | (outbox.c.lease_until < moment),
         )
         .order_by(outbox.c.available_at)
         .limit(limit)

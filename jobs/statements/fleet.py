@@ -5,11 +5,10 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, Update, literal, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.dialects.postgresql import Insert as PgInsert
-from sqlalchemy.dialects.postgresql import insert
 
-from jobs.statements.clauses import after, now
+from jobs.statements.clauses import after, moment, now
 from jobs.tables import servers
 
 
@@ -46,14 +45,14 @@ def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> PgI
         .on_conflict_do_update(
             index_elements=["server_id"],
             set_=values | {"incarnation": servers.c.incarnation + 1},
-            where=servers.c.lease_until < now,
+            where=servers.c.lease_until < moment,
         )
         .returning(servers.c.incarnation)
     )
 
 
 def heartbeat(server_id: str, incarnation: int, facts: ServerFacts, *, lease_seconds: float) -> Update:
-    """Renew the holder's lease; returns `desired` and the database's time, or no row once another holds the name."""
+    """Renew the lease; returns `desired` and the database's time, or no row once another holds the name."""
     return (
         update(servers)
         .where(servers.c.server_id == server_id, servers.c.incarnation == incarnation)
@@ -73,7 +72,7 @@ def leave(server_id: str, incarnation: int) -> Update:
 
 def fleet() -> Select[Any]:
     """Every server ever registered, with the age of its heartbeat in seconds and whether its lease lives."""
-    age = now - servers.c.heartbeat_at
-    return select(*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > now).label("alive")).order_by(
+    age = moment - servers.c.heartbeat_at
+    return select(*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > moment).label("alive")).order_by(
         servers.c.server_id
     )

@@ -15,12 +15,7 @@ from jobs.tables import jobs, outbox, tenants
 
 def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
     """Extend the lease."""
-    return (
-        update(jobs)
-        .where(fenced(job_id, fence))
-        .values(lease_until=after(lease_seconds))
-        .returning(jobs.c.id)
-    )
+    return update(jobs).where(fenced(job_id, fence)).values(lease_until=after(lease_seconds)).returning(jobs.c.id)
 
 
 def progress(job_id: str, fence: int, *, fraction: float, stage: str) -> Update:
@@ -33,9 +28,7 @@ def progress(job_id: str, fence: int, *, fraction: float, stage: str) -> Update:
     )
 
 
-def commit(
-    job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
-) -> Update:
+def commit(job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Update:
     """Complete the job; the first statement of its transaction, so that a stale fence changes nothing."""
     return (
         update(jobs)

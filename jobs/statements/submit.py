@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.params import AnyParams
-from jobs.statements.clauses import after, now
+from jobs.statements.clauses import after, ago, moment, now
 from jobs.tables import idempotency, jobs, servers, tenants
 
 IDEMPOTENCY_SECONDS = 86_400
@@ -24,7 +24,7 @@ def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> PgInsert:
         .on_conflict_do_update(
             index_elements=["tenant", "key"],
             set_=fresh,
-            where=idempotency.c.created_at < after(-IDEMPOTENCY_SECONDS),
+            where=idempotency.c.created_at < ago(IDEMPOTENCY_SECONDS),
         )
         .returning(idempotency.c.job_id)
     )
@@ -86,7 +86,7 @@ def submit(
 
 def served_models() -> Select[Any]:
     """Every model that a live server serves."""
-    return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > now).distinct()
+    return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > moment).distinct()
 
 
 def server_exists(server_id: str) -> Select[Any]:

@@ -7,13 +7,22 @@ from sqlalchemy import BigInteger, Delete, Select, Update, cast, delete, func, l
 from jobs.errors import DeadlineExceeded
 from jobs.job import ACTIVE, JobStatus
 from jobs.statements.caller import postpone_purge
-from jobs.statements.clauses import after, ended_values, error_value, lost_values, now
+from jobs.statements.clauses import ago, ended_values, error_value, lost_values, moment
 from jobs.statements.submit import IDEMPOTENCY_SECONDS
 from jobs.tables import idempotency, jobs
 
 BATCH = 500
 
-__all__ = ["due_purges", "expire", "forget_job", "forget_keys", "postpone_purge", "reap", "reclaim", "try_lock"]
+__all__ = [
+    "due_purges",
+    "expire",
+    "forget_job",
+    "forget_keys",
+    "postpone_purge",
+    "reap",
+    "reclaim",
+    "try_lock",
+]
 
 
 def try_lock(name: str) -> Select[Any]:
@@ -27,7 +36,7 @@ def _some(*where: Any) -> Any:
 
 def reap(*, backoff: float) -> Update:
     """Take jobs from workers whose lease ran out."""
-    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < now)
+    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < moment)
     return update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)).returning(*jobs.c)
 
 
@@ -43,7 +52,7 @@ def reclaim(server_id: str, incarnation: int) -> Update:
 
 def expire() -> Update:
     """Fail jobs whose deadline has passed."""
-    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < now)
+    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < moment)
     return (
         update(jobs)
         .where(jobs.c.id.in_(late))
@@ -55,8 +64,8 @@ def expire() -> Update:
 def due_purges() -> Select[Any]:
     """Deleted jobs whose objects are to be removed now."""
     return (
-        select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, now.label("now"))
-        .where(jobs.c.purge_at < now)
+        select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, moment.label("now"))
+        .where(jobs.c.purge_at < moment)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
@@ -69,4 +78,4 @@ def forget_job(job_id: str) -> Delete:
 
 def forget_keys() -> Delete:
     """Remove Idempotency-Keys whose time is over."""
-    return delete(idempotency).where(idempotency.c.created_at < after(-2 * IDEMPOTENCY_SECONDS))
+    return delete(idempotency).where(idempotency.c.created_at < ago(2 * IDEMPOTENCY_SECONDS))

@@ -1,0 +1,72 @@
+"""The doorbell: a Celery message that says only "there may be work". Losing one costs at most a poll interval."""
+
+import logging
+
+import redis
+from celery import Celery
+from kombu.exceptions import KombuError
+
+from jobs.breaker import Breaker
+from jobs.events import broker_client
+from jobs.job import Job
+from jobs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BELL = "atelier.bell"
+
+
+def model_queue(model: str) -> str:
+    """The queue that workers which serve a model listen to."""
+    return f"model.{model}"
+
+
+def server_queue(server_id: str) -> str:
+    """The queue of one named server."""
+    return f"server.{server_id}"
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery application: JSON only, no results, no retries, no late acknowledgement."""
+    app = Celery("atelier", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=False,
+        task_publish_retry=False,
+        task_default_delivery_mode="transient",
+        broker_transport_options={
+            "socket_timeout": settings.broker_timeout,
+            "socket_connect_timeout": settings.broker_timeout,
+            "retry_on_timeout": False,
+        },
+    )
+    return app
+
+
+class Doorbell:
+    """Rings after a commit. Never raises; a broker that is away costs one timeout per breaker period.
+
+    Call it off the event loop and from one thread at a time.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = celery_app(settings)
+        self._client = broker_client(settings)
+        self._limit = settings.bell_limit
+        self._breaker = Breaker(settings.breaker_seconds)
+
+    def ring(self, job: Job) -> None:
+        """Wake the workers that may run this job."""
+        queue = server_queue(job.server_id) if job.server_id else model_queue(job.model)
+        if self._breaker.open:
+            return
+        try:
+            if self._client.llen(queue) < self._limit:
+                # The default exchange routes by queue name; a named one would need bindings, which FLUSHALL removes.
+                self._app.send_task(BELL, exchange="", routing_key=queue, ignore_result=True, retry=False)
+        except (redis.RedisError, KombuError, OSError) as error:
+            self._breaker.fail()
+            log.warning("doorbell not rung: %s", error)

@@ -1,0 +1,89 @@
+"""What happens to a job, told through one Redis stream per job. Only a hint: the row is the truth.
+
+An event is a snapshot of the row with its `event_seq`; streams are cut at 256 entries and expire after an hour.
+"""
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+import redis
+import redis.asyncio
+
+from jobs.breaker import Breaker
+from jobs.job import Job, JobStatus
+from jobs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MAXLEN = 256
+EXPIRE_SECONDS = 3600
+FIELD = b"event"
+
+
+class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot: `seq` rises with every change of the row, `progress` is 0 to 1."""
+
+    job_id: str
+    seq: int
+    status: JobStatus
+    progress: float
+    stage: str | None
+
+
+def event_of(job: Job) -> JobEvent:
+    """The event that a row's present state stands for."""
+    return JobEvent(job_id=job.id, seq=job.event_seq, status=job.status, progress=job.progress, stage=job.stage)
+
+
+def stream_of(job_id: str) -> str:
+    """Name of a job's stream."""
+    return f"atelier:events:{job_id}"
+
+
+def encode_event(event: JobEvent) -> bytes:
+    """An event as a stream entry holds it."""
+    return msgspec.msgpack.encode(event)
+
+
+def decode_event(data: bytes) -> JobEvent:
+    """The event of a stream entry."""
+    return msgspec.msgpack.decode(data, type=JobEvent)
+
+
+def broker_client(settings: Settings) -> redis.Redis:
+    """A client that never waits long for a server that is away."""
+    return redis.Redis.from_url(
+        redis_url(settings),
+        socket_timeout=settings.broker_timeout,
+        socket_connect_timeout=settings.broker_timeout,
+    )
+
+
+def redis_url(settings: Settings) -> str:
+    """The broker's URL in the words of redis-py (Celery writes unix sockets as `redis+socket://`)."""
+    return settings.broker_url.replace("redis+socket://", "unix://", 1)
+
+
+class Publisher:
+    """Publishes events; a server that is away costs one timeout per breaker period, and no error."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = broker_client(settings)
+        self._breaker = Breaker(settings.breaker_seconds)
+
+    def publish(self, jobs: Iterable[Job]) -> None:
+        """Tell everybody who follows these jobs; called after the commit."""
+        events = [event_of(job) for job in jobs]
+        if not events or self._breaker.open:
+            return
+        try:
+            with self._client.pipeline(transaction=False) as pipe:
+                for event in events:
+                    stream = stream_of(event.job_id)
+                    pipe.xadd(stream, {FIELD: encode_event(event)}, maxlen=MAXLEN, approximate=True)
+                    pipe.expire(stream, EXPIRE_SECONDS)
+                pipe.execute()
+        except (redis.RedisError, OSError) as error:
+            self._breaker.fail()
+            log.warning("events not published: %s", error)

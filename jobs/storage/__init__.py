@@ -1,0 +1,53 @@
+"""Where outputs live: one protocol, two implementations (S3 and a directory).
+
+Keys are `tenant/job/fence/sha256.ext`. Every method raises `StorageUnavailable` when the store can not be reached
+or is full.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from jobs.settings import Settings
+from jobs.storage.directory import DirectoryStore
+from jobs.storage.s3 import S3Store
+
+
+class Store(Protocol):
+    """What the service needs of an object store."""
+
+    def put(self, key: str, source: Path, media_type: str) -> None:
+        """Store a file; visible whole or not at all."""
+
+    def get(self, key: str, target: Path) -> None:
+        """Fetch an object into a file; raises `UnknownOutput` when there is none."""
+
+    def link(self, key: str, *, seconds: float, media_type: str) -> str:
+        """A URL that anybody can download the object from for so many seconds."""
+
+    def remove_prefix(self, prefix: str) -> int:
+        """Remove every object whose key begins with `prefix`; returns how many there were."""
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys of all objects that begin with `prefix`."""
+
+    def check(self) -> None:
+        """Raise `StorageUnavailable` unless the store answers and takes data."""
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that `ATELIER_STORAGE_URL` names: `file:///dir` or `s3://bucket?endpoint=http://host:port`.
+
+    An S3 URL takes `region`, `public_endpoint` (for links that work outside the cluster), `access_key` and
+    `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError` for another scheme.
+    """
+    url = urlsplit(settings.storage_url)
+    if url.scheme == "file" and url.path:
+        return DirectoryStore(Path(url.path), settings.public_url, settings.secret_key)
+    if url.scheme == "s3" and url.netloc:
+        return S3Store.from_url(settings.storage_url, ca_bundle=settings.ca_bundle)
+    raise ValueError(f"ATELIER_STORAGE_URL={settings.storage_url!r}: use file:///dir or s3://bucket?endpoint=...")
+
+
+__all__ = ["DirectoryStore", "S3Store", "Store", "open_store"]

@@ -1,0 +1,110 @@
+"""Objects as files, for one box. The API serves them through links that it signs itself."""
+
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from jobs.errors import StorageUnavailable, UnknownOutput
+from jobs.signing import check_link, sign_link
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DirectoryStore:
+    """A folder; a write is a rename, so that no reader ever sees half a file."""
+
+    def __init__(self, folder: Path, public_url: str, secret_key: str) -> None:
+        self.folder = folder
+        self._public_url = public_url.rstrip("/")
+        self._secret_key = secret_key
+
+    def put(self, key: str, source: Path, media_type: str) -> None:
+        """Store a file under `key`."""
+        target = self.path(key)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".part-", delete=False) as part:
+                try:
+                    with source.open("rb") as content:
+                        shutil.copyfileobj(content, part)
+                    part.flush()
+                    os.fsync(part.fileno())
+                    os.replace(part.name, target)
+                except BaseException:
+                    Path(part.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def get(self, key: str, target: Path) -> None:
+        """Copy the object to `target`."""
+        try:
+            shutil.copyfile(self.path(key), target)
+        except FileNotFoundError as error:
+            raise UnknownOutput from error
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def link(self, key: str, *, seconds: float, media_type: str) -> str:
+        """A link to the API's own `/files` route."""
+        expires = int(time.time() + seconds)
+        query = urlencode({"type": media_type, "expires": expires, "signature": self._sign(key, media_type, expires)})
+        return f"{self._public_url}/files/{quote(key)}?{query}"
+
+    def open_link(self, key: str, *, media_type: str, expires: int, signature: str) -> Path:
+        """The file that a link stands for; raises `BadSignature` or `UnknownOutput`."""
+        check_link(self._secret_key, f"{key}\n{media_type}", signature, expires=expires)
+        path = self.path(key)
+        if not path.is_file():
+            raise UnknownOutput
+        return path
+
+    def remove_prefix(self, prefix: str) -> int:
+        """Remove every object below `prefix`, and folders that became empty."""
+        removed = 0
+        try:
+            for key in list(self.keys(prefix)):
+                self.path(key).unlink(missing_ok=True)
+                removed += 1
+            if prefix.endswith("/"):
+                shutil.rmtree(self.path(prefix.rstrip("/")), ignore_errors=True)
+        except OSError as error:
+            raise _unavailable(error) from error
+        return removed
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys of all objects that begin with `prefix`."""
+        start = self.path(prefix.rpartition("/")[0]) if "/" in prefix else self.folder
+        for path in sorted(start.rglob("*")):
+            key = path.relative_to(self.folder).as_posix()
+            if path.is_file() and not path.name.startswith(".part-") and key.startswith(prefix):
+                yield key
+
+    def check(self) -> None:
+        """Write and remove a file."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder) as probe:
+                probe.write(b"atelier")
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def path(self, key: str) -> Path:
+        """The file of a key; raises `UnknownOutput` for one that leaves the folder."""
+        path = (self.folder / key).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
+            raise UnknownOutput
+        return path
+
+    def _sign(self, key: str, media_type: str, expires: int) -> str:
+        return sign_link(self._secret_key, f"{key}\n{media_type}", expires=expires)
+
+
+def _unavailable(error: OSError) -> StorageUnavailable:
+    what = "is full" if error.errno in FULL else f"can not be used ({error.strerror})"
+    return StorageUnavailable(f"The object store's folder {what}.", full=error.errno in FULL)
