@@ -1,0 +1,61 @@
+"""Which class runs a family and which function encodes it; resolved by name, so nothing is imported before
+use."""
+
+from importlib import import_module
+
+import msgspec
+
+from jobs.errors import ModelLoadFailed
+from pipelines.pipeline import Encode, Pipeline
+from pipelines.spec import ModelSpec
+
+_IMAGE_ENCODER = "pipelines.image.encode"
+
+
+class Family(msgspec.Struct, frozen=True):
+    """Module and class of a pipeline, and the module whose `encode` writes its files."""
+
+    module: str
+    class_name: str
+    encode_module: str
+
+
+FAMILIES: dict[str, Family] = {
+    "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage", _IMAGE_ENCODER),
+}
+"""A new family is one more line."""
+
+
+def pipeline_class(spec: ModelSpec) -> type[Pipeline]:
+    """The class that runs this model; imports its module, and with it usually torch. Raises
+    `ModelLoadFailed`."""
+    family = FAMILIES.get(spec.family) or _extension(spec)
+    try:
+        found: type[Pipeline] = getattr(import_module(family.module), family.class_name)
+    except (ImportError, AttributeError) as error:
+        raise ModelLoadFailed(
+            f"{spec.id}: the family {spec.family!r} could not be imported: {error}"
+        ) from error
+    return found
+
+
+def encoder(spec: ModelSpec) -> Encode:
+    """The function that encodes what this model makes; imports no torch for any family named here.
+
+    For `module:Class` it is `encode` in that module, else the picture encoder. Raises `ModelLoadFailed`.
+    """
+    family = FAMILIES.get(spec.family) or _extension(spec)
+    try:
+        module = import_module(family.encode_module)
+    except ImportError as error:
+        raise ModelLoadFailed(f"{spec.id}: its encoder could not be imported: {error}") from error
+    found: Encode = getattr(module, "encode", None) or import_module(_IMAGE_ENCODER).encode
+    return found
+
+
+def _extension(spec: ModelSpec) -> Family:
+    module, colon, class_name = spec.family.partition(":")
+    if not (module and colon and class_name):
+        known = ", ".join(FAMILIES)
+        raise ModelLoadFailed(f"{spec.id}: no family {spec.family!r}: write one of {known}, or module:Class")
+    return Family(module, class_name, encode_module=module)

@@ -1,0 +1,147 @@
+"""One entry of the model catalogue, as frozen structs. No torch, no numpy: the API imports this."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from jobs.params import Modality
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+"""The folder that holds `pipelines/`: what ships with the repository is found from here."""
+
+Stage = Literal["load", "compile", "prepare", "step", "decode", "encode", "upload"]
+"""What a job is doing: load and compile the model, prepare (encode the prompt and the inputs, and make the
+first step), step, decode latents, encode files, upload them."""
+
+Capability = Literal["text-to-image", "negative-prompt"]
+Quality = Literal["fast", "standard", "pro", "ultra"]
+DType = Literal["float32", "bfloat16", "float16"]
+
+ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Side = Annotated[int, Meta(ge=1, le=16384)]
+Steps = Annotated[int, Meta(ge=1, le=1000)]
+Guidance = Annotated[float, Meta(ge=0, le=100)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every part of an entry: named fields only, and an unknown key is an error."""
+
+
+class Source(Entry, frozen=True, kw_only=True):
+    """Where the weights come from: one of three, or nothing for a family that needs none.
+
+    `repo` with `revision`: a hub repository, kept under the weights directory by the model's id. `path`: a
+    folder, absolute or relative to the weights directory. `shipped`: a folder of this repository.
+    """
+
+    repo: Name | None = None
+    revision: Annotated[str, Meta(pattern="^[0-9a-f]{40}$")] | None = None
+    path: Name | None = None
+    shipped: Name | None = None
+
+    def __post_init__(self) -> None:
+        if sum(place is not None for place in (self.repo, self.path, self.shipped)) > 1:
+            raise ValueError("name one of `repo`, `path` and `shipped`")
+        if (self.repo is None) != (self.revision is None):
+            raise ValueError("`repo` and `revision` go together")
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether there are any files to lock and verify."""
+        return (self.repo or self.path or self.shipped) is not None
+
+
+class Licence(Entry, frozen=True, kw_only=True):
+    """The terms of the weights."""
+
+    name: Name
+    url: Name
+
+
+class Limits(Entry, frozen=True, kw_only=True):
+    """What the model can take. Sides in pixels.
+
+    `native_sizes`: the only (width, height) that the model makes; any other is made natively and resized.
+    Without it, sides from `min_side` to `max_side` in multiples of `side_multiple` (default: what the
+    pipeline's VAE wants).
+    """
+
+    max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
+    min_side: Side = 64
+    max_side: Side = 1024
+    side_multiple: Side | None = None
+    native_sizes: tuple[tuple[Side, Side], ...] = ()
+
+
+class Defaults(Entry, frozen=True, kw_only=True):
+    """Values for what the caller leaves out; `None` leaves it to the pipeline."""
+
+    width: Side = 1024
+    height: Side = 1024
+    num_inference_steps: Steps | None = None
+    guidance_scale: Guidance | None = None
+
+
+class Preset(Entry, frozen=True, kw_only=True):
+    """What a quality word stands for; `None` keeps the model's default."""
+
+    num_inference_steps: Steps | None = None
+    guidance_scale: Guidance | None = None
+
+
+class Deadlines(Entry, frozen=True, kw_only=True):
+    """Seconds a stage may take before the watchdog ends it; `prepare` and `step` are renewed by every
+    report."""
+
+    load: Seconds = 600.0
+    compile: Seconds = 600.0
+    prepare: Seconds = 180.0
+    step: Seconds = 120.0
+    decode: Seconds = 120.0
+    encode: Seconds = 60.0
+    upload: Seconds = 180.0
+
+    def of(self, stage: Stage) -> float:
+        """Seconds for `stage`."""
+        return float(getattr(self, stage))
+
+
+class ModelSpec(Entry, frozen=True, kw_only=True):
+    """One model: where it is, what it can do, what it costs.
+
+    `family` is a name of `pipelines.families.FAMILIES`, or `module:Class` for a pipeline from elsewhere.
+    `aliases` are further names per dialect. `price_usd` is one output at the default size. `vram_bytes` and
+    `estimated_seconds` are estimates for the hardware the model is meant for, until a worker has measured
+    them.
+    """
+
+    id: ModelId
+    title: Name
+    family: Name
+    modality: Modality
+    tier: Literal["demo", "standard"] = "standard"
+    source: Source = Source()
+    licence: Licence
+    aliases: dict[str, tuple[Name, ...]] = {}
+    capabilities: tuple[Capability, ...] = ()
+    limits: Limits = Limits()
+    defaults: Defaults = Defaults()
+    quality: dict[Quality, Preset] = {}
+    price_usd: Annotated[float, Meta(ge=0)] = 0.0
+    vram_bytes: Annotated[int, Meta(ge=0)] = 0
+    estimated_seconds: Seconds = 60.0
+    deadlines: Deadlines = Deadlines()
+    variant: Name | None = None
+    """Which of a repository's weight files: "fp16" means `*.fp16.safetensors`."""
+    dtype: DType | None = None
+    """Precision of the weights in memory; `None`: float32 on a CPU, bfloat16 on a GPU."""
+
+    def directory(self, weights_dir: Path) -> Path:
+        """The folder of this model's weights. It need not exist, and never does when it needs no weights."""
+        if self.source.shipped is not None:
+            return CHECKOUT / self.source.shipped
+        return weights_dir / (self.source.path or self.id)
