@@ -1,0 +1,79 @@
+"""A pipeline family whose behaviour the prompt commands, for fault tests and benchmarks; no torch, no weights.
+
+The prompt is words `key=value`; other words mean nothing::
+
+    compute=0.1     seconds of "computing", spread over the steps (default 0)
+    steps=5         progress reports while computing (default 1)
+    load=2          in the spec's title, not the prompt: seconds that loading takes
+    sleep=2         seconds without a report before the first step, deaf to cancel
+    fail=text       raise RuntimeError(text) after the computing
+    oom=1           raise MemoryError after the computing
+    crash=1         end the engine process on the spot, exit status 66
+    hang=1          sleep for ever, deaf to cancel
+    null=1          return at once, no progress report
+    side=8          width and height of the picture in pixels
+    warn=text       one warning
+
+`crash_at=2`, `hang_at=2` do it before step 2 (counted from 0) instead of before the first.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from jobs.params import ImageParams
+from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.spec import ModelSpec
+
+EXIT_STATUS = 66
+
+
+class Chaos:
+    """An 8x8 picture made of the seed, after whatever the prompt ordered."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+        time.sleep(float(_orders(spec.title).get("load", 0)))
+
+    def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
+        """See the module: `params.prompt` commands."""
+        orders = _orders(params.prompt)
+        warnings = tuple(text for text in [orders.get("warn")] if text)
+        for text in warnings:
+            ctx.warn(text)
+        steps = int(orders.get("steps", 1))
+        if "null" not in orders:
+            _compute(orders, steps, ctx)
+        if "fail" in orders:
+            raise RuntimeError(orders["fail"])
+        if "oom" in orders:
+            raise MemoryError("ordered")
+        return Raw(
+            arrays={"0": picture(ctx.seed, int(orders.get("side", 8)))},
+            warnings=warnings,
+            facts={"seed": ctx.seed, "steps": steps},
+        )
+
+
+def picture(seed: int, side: int = 8) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+    """What `Chaos` makes for `seed`: uint8, side x side x 3."""
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def _compute(orders: dict[str, str], steps: int, ctx: RunContext) -> None:
+    ctx.progress(0.0, "prepare")
+    time.sleep(float(orders.get("sleep", 0)))
+    crash_at = int(orders.get("crash_at", 0)) if orders.keys() & {"crash", "crash_at"} else None
+    hang_at = int(orders.get("hang_at", 0)) if orders.keys() & {"hang", "hang_at"} else None
+    for step in range(steps):
+        if step == crash_at:
+            os._exit(EXIT_STATUS)
+        while step == hang_at:
+            time.sleep(3600)
+        time.sleep(float(orders.get("compute", 0)) / steps)
+        ctx.progress((step + 1) / (steps + 1), "step" if step + 1 < steps else "decode")
+
+
+def _orders(text: str) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in text.split() if "=" in word)
