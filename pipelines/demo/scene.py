@@ -1,0 +1,79 @@
+"""What a demo picture shows: one or two plain objects on a plain background, described in words only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black")
+SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
+SIZES = ("small", "medium", "large")
+PLACES = (
+    "top left",
+    "top",
+    "top right",
+    "left",
+    "center",
+    "right",
+    "bottom left",
+    "bottom",
+    "bottom right",
+)
+RELATIONS = ("left of", "right of", "above", "below")
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """One object; a size or a place of None was left to the painter (medium, center)."""
+
+    colour: str
+    shape: str
+    size: str | None = None
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A background colour and one thing, or two with the first standing `relation` the second."""
+
+    background: str
+    things: tuple[Thing, ...]
+    relation: str | None = None
+
+
+def sample_one(rng: Rng) -> Scene:
+    """A scene of one object: size named in 60 % of draws, place in 75 %."""
+    background, colour = _distinct_colours(rng, 2)
+    size = _pick(rng, SIZES) if rng.random() < 0.6 else None
+    place = _pick(rng, PLACES) if rng.random() < 0.75 else None
+    return Scene(background, (Thing(colour, _pick(rng, SHAPES), size, place),))
+
+
+def sample_two(rng: Rng) -> Scene:
+    """A scene of two objects that differ in shape or colour; a size is named for a fifth of them."""
+    while True:
+        background, first, second = _distinct_colours(rng, 3)
+        if rng.random() < 0.1:
+            second = first
+        things = tuple(
+            Thing(colour, _pick(rng, SHAPES), _pick(rng, SIZES) if rng.random() < 0.2 else None)
+            for colour in (first, second)
+        )
+        if (things[0].colour, things[0].shape) != (things[1].colour, things[1].shape):
+            return Scene(background, things, _pick(rng, RELATIONS))
+
+
+def sample_scene(rng: Rng, two_share: float) -> Scene:
+    """A scene of two objects with probability `two_share` (0..1), else of one."""
+    return sample_two(rng) if rng.random() < two_share else sample_one(rng)
+
+
+def _pick(rng: Rng, names: tuple[str, ...]) -> str:
+    return names[int(rng.integers(len(names)))]
+
+
+def _distinct_colours(rng: Rng, count: int) -> list[str]:
+    return [COLOURS[int(index)] for index in rng.permutation(len(COLOURS))[:count]]
