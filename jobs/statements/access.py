@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Insert, Select, Update, select, update
-from sqlalchemy.dialects.postgresql import Insert as PgInsert
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.ids import new_id
@@ -11,7 +10,7 @@ from jobs.statements.clauses import now
 from jobs.tables import api_keys, tenants
 
 
-def ensure_tenant(name: str) -> PgInsert:
+def ensure_tenant(name: str) -> Insert:
     """The tenant of that name, made when it is not there; returns its id either way."""
     made = insert(tenants).values(id=new_id("ten"), name=name)
     return made.on_conflict_do_update(index_elements=["name"], set_={"name": made.excluded.name}).returning(

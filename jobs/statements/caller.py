@@ -57,7 +57,7 @@ def position(job: Job) -> Select[Any]:
                 jobs.c.priority > job.priority,
                 and_(
                     jobs.c.priority == job.priority,
-                    tuple_(jobs.c.created_at, jobs.c.id) < tuple_(job.created_at, job.id),  # type: ignore[arg-type]
+                    tuple_(jobs.c.created_at, jobs.c.id) < tuple_(job.created_at, job.id),
                 ),
             ),
         )
@@ -79,7 +79,7 @@ def pace(model: str) -> Select[Any]:
     serving = (
         select(func.count())
         .select_from(servers)
-        .where(servers.c.lease_until > moment, servers.c.serves.any(model))  # type: ignore[arg-type]
+        .where(servers.c.lease_until > moment, servers.c.serves.any(model))
         .scalar_subquery()
     )
     return select(

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, Update, literal, select, update
+from sqlalchemy import Insert, Select, Update, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.dialects.postgresql import Insert as PgInsert
 
 from jobs.statements.clauses import after, moment, now
 from jobs.tables import servers
@@ -36,7 +35,7 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
     }
 
 
-def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> PgInsert:
+def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
     """Become the holder of a server's name; returns no row while another holder lives."""
     values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now}
     return (

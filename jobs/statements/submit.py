@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Insert, Select, func, select
-from sqlalchemy.dialects.postgresql import Insert as PgInsert
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.job import ACTIVE, JobStatus
@@ -15,7 +14,7 @@ from jobs.tables import idempotency, jobs, servers, tenants
 IDEMPOTENCY_SECONDS = 86_400
 
 
-def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> PgInsert:
+def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
     """Claim an Idempotency-Key for a job; returns no row when a living entry holds it."""
     fresh = {"body_sha256": body_sha256, "job_id": job_id, "created_at": now}
     return (
