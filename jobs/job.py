@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
+from jobs.errors import AtelierError
 from jobs.params import PARAMS_OF, AnyParams, Modality, read_params
 
 
@@ -46,6 +47,11 @@ class JobError(msgspec.Struct, frozen=True):
 
     code: str
     message: str
+
+    @classmethod
+    def of(cls, error: type[AtelierError]) -> "JobError":
+        """The error of a class in the tree, with its advice as the message."""
+        return cls(error.code, error.advice)
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, and_, case, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.errors import AttemptsExhausted, JobFailed
-from jobs.job import JobStatus
+from jobs.errors import AttemptsExhausted
+from jobs.job import JobError, JobStatus
 from jobs.tables import jobs
 
 now = func.clock_timestamp()
@@ -31,9 +32,9 @@ def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
     return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.status == JobStatus.PROCESSING)
 
 
-def error_value(error: type[JobFailed], message: str | None = None) -> ColumnElement[Any]:
+def error_value(error: JobError) -> ColumnElement[Any]:
     """`{code, message}` as the `error` column holds it."""
-    return literal({"code": error.code, "message": message or error.advice}, JSONB)
+    return literal(msgspec.to_builtins(error), JSONB)
 
 
 def lost_values(backoff: float) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def lost_values(backoff: float) -> dict[str, Any]:
     spent = jobs.c.attempt >= jobs.c.max_attempts
     return {
         "status": case((spent, JobStatus.FAILED.value), else_=JobStatus.QUEUED.value),
-        "error": case((spent, error_value(AttemptsExhausted)), else_=None),
+        "error": case((spent, error_value(JobError.of(AttemptsExhausted))), else_=None),
         "finished_at": case((spent, now), else_=None),
         "available_at": after(backoff),
         "queued_at": now,

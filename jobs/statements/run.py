@@ -6,9 +6,8 @@ import msgspec
 from sqlalchemy import Insert, Update, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.errors import JobFailed
 from jobs.ids import new_id
-from jobs.job import Artifact, Job, JobStatus
+from jobs.job import Artifact, Job, JobError, JobStatus
 from jobs.statements.clauses import after, ended_values, error_value, fenced, lost_values, now
 from jobs.tables import jobs, outbox, tenants
 
@@ -18,12 +17,17 @@ def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
     return update(jobs).where(fenced(job_id, fence)).values(lease_until=after(lease_seconds)).returning(jobs.c.id)
 
 
-def progress(job_id: str, fence: int, *, fraction: float, stage: str) -> Update:
-    """Show how far the job is: `fraction` from 0 to 1 and the stage's name."""
+def progress(job_id: str, fence: int, *, fraction: float, stage: str, warnings: Sequence[str] = ()) -> Update:
+    """Show how far the job is: `fraction` from 0 to 1, the stage's name and the warnings so far."""
     return (
         update(jobs)
         .where(fenced(job_id, fence))
-        .values(progress=fraction, stage=stage, event_seq=jobs.c.event_seq + 1)
+        .values(
+            progress=fraction,
+            stage=stage,
+            warnings=literal(list(warnings), JSONB),
+            event_seq=jobs.c.event_seq + 1,
+        )
         .returning(*jobs.c)
     )
 
@@ -50,12 +54,12 @@ def spend(tenant: str, cost: float) -> Update:
     return update(tenants).where(tenants.c.id == tenant).values(spent_usd=tenants.c.spent_usd + cost)
 
 
-def fail(job_id: str, fence: int, error: type[JobFailed], message: str | None = None) -> Update:
+def fail(job_id: str, fence: int, error: JobError) -> Update:
     """End the job with an error that another attempt would not mend."""
     return (
         update(jobs)
         .where(fenced(job_id, fence))
-        .values(**ended_values(JobStatus.FAILED, error_value(error, message)))
+        .values(**ended_values(JobStatus.FAILED, error_value(error)))
         .returning(*jobs.c)
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Delete, Select, Update, cast, delete, func, literal, or_, select, update
 
 from jobs.errors import DeadlineExceeded
-from jobs.job import ACTIVE, JobStatus
+from jobs.job import ACTIVE, JobError, JobStatus
 from jobs.statements.caller import postpone_purge
 from jobs.statements.clauses import ago, ended_values, error_value, lost_values, moment
 from jobs.statements.submit import IDEMPOTENCY_SECONDS
@@ -56,7 +56,7 @@ def expire() -> Update:
     return (
         update(jobs)
         .where(jobs.c.id.in_(late))
-        .values(**ended_values(JobStatus.FAILED, error_value(DeadlineExceeded)))
+        .values(**ended_values(JobStatus.FAILED, error_value(JobError.of(DeadlineExceeded))))
         .returning(*jobs.c)
     )
 
