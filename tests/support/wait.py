@@ -1,0 +1,21 @@
+"""Waiting for something that another process does."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+
+
+def until(condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
+    """The first true value of `condition()`, asked every 20 ms; after `timeout` s an error that names `what`."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s for {what}; last seen: {value!r}")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""Running it: claim loop, supervisor and engine, encoder, residency, watchdog, webhook delivery, upkeep."""
