@@ -36,9 +36,7 @@ class Catalog(msgspec.Struct, frozen=True):
         for spec in self.models:
             if spec.id == model_id:
                 return spec
-        raise UnknownModel(
-            f"There is no model {model_id[:80]!r}; GET /models/v1 lists them.", field="$.model"
-        )
+        raise UnknownModel(f"There is no model {model_id[:80]!r}; GET /models/v1 lists them.", field="$.model")
 
     def resolve(self, name: str, modality: Modality, dialect: str = NATIVE) -> ModelSpec:
         """The model of `modality` that `name` means in `dialect`: an alias there, or an id. Raises
@@ -46,9 +44,7 @@ class Catalog(msgspec.Struct, frozen=True):
         for spec in self.of(modality):
             if name == spec.id or name in spec.aliases.get(dialect, ()):
                 return spec
-        raise UnknownModel(
-            f"No {modality} model is called {name[:80]!r}; GET /models/v1 lists them.", field="$.model"
-        )
+        raise UnknownModel(f"No {modality} model is called {name[:80]!r}; GET /models/v1 lists them.", field="$.model")
 
 
 def load_catalog(path: Path | str | None = None) -> Catalog:

@@ -33,9 +33,7 @@ def pipeline_class(spec: ModelSpec) -> type[Pipeline]:
     try:
         found: type[Pipeline] = getattr(import_module(family.module), family.class_name)
     except (ImportError, AttributeError) as error:
-        raise ModelLoadFailed(
-            f"{spec.id}: the family {spec.family!r} could not be imported: {error}"
-        ) from error
+        raise ModelLoadFailed(f"{spec.id}: the family {spec.family!r} could not be imported: {error}") from error
     return found
 
 

@@ -119,10 +119,7 @@ def load_raw(folder: Path) -> Raw:
     """What `save_raw` wrote; the arrays are read-only maps of their files. Raises `OSError` or
     `ValueError`."""
     manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
-    arrays = {
-        name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False)
-        for name in manifest.arrays
-    }
+    arrays = {name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False) for name in manifest.arrays}
     return Raw(arrays=arrays, warnings=manifest.warnings, facts=manifest.facts)
 
 

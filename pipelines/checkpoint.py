@@ -1,0 +1,62 @@
+"""Any diffusers directory as a pipeline, whole or not at all.
+
+`from_pretrained` fills tensors that a checkpoint lacks with random numbers and only logs it. So every model
+of the directory is loaded by itself first, with the report that both libraries can give, and a report that is
+not clean is an error. The pipeline is then put together by diffusers from those models and the rest of the
+directory.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers import DiffusionPipeline, ModelMixin
+from transformers import PreTrainedModel
+
+from jobs.errors import ModelLoadFailed
+
+
+def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: str | None = None) -> Any:
+    """The pipeline that `model_index.json` names, in `dtype` on `device`, from local safetensors only.
+
+    Raises `ModelLoadFailed` that names the component when tensors are missing or have other shapes than its
+    configuration says, and whatever the libraries raise for a directory they can not read.
+    """
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    models = {
+        name: _load_model(directory / name, class_, dtype, variant)
+        for name, class_ in _model_classes(directory).items()
+    }
+    pipe: Any = DiffusionPipeline.from_pretrained(
+        directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **models
+    )  # type: ignore[no-untyped-call]
+    pipe.set_progress_bar_config(disable=True)
+    return pipe.to(device)
+
+
+def _model_classes(directory: Path) -> dict[str, type[Any]]:
+    """The components that have weights, with their classes, of `model_index.json`."""
+    index = DiffusionPipeline.load_config(directory, local_files_only=True)
+    found = {}
+    for name, entry in index.items():
+        if isinstance(entry, list | tuple) and len(entry) == 2 and entry[0] in ("diffusers", "transformers"):
+            class_ = getattr(import_module(entry[0]), entry[1], None)
+            if isinstance(class_, type) and issubclass(class_, ModelMixin | PreTrainedModel):
+                found[name] = class_
+    return found
+
+
+def _load_model(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:
+    options: dict[str, Any] = {"variant": variant} if variant and any(folder.glob(f"*.{variant}*")) else {}
+    model, report = class_.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+    )
+    for fault in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if report.get(fault):
+            first = sorted(map(str, report[fault]))[0]
+            raise ModelLoadFailed(f"{folder.name}: {len(report[fault])} {fault}, the first is {first}")
+    return model

@@ -1,0 +1,88 @@
+"""Which size to make for the size that was asked for, and how to get from one to the other. No torch.
+
+A size the model can make is made as it is. Otherwise:
+
+- native sizes: the one whose shape is nearest is made and resized, since a model trained on one size draws
+  nonsense at another;
+- sides outside `min_side`..`max_side`: a size of that shape inside them is made and resized;
+- sides that are no multiple of what the pipeline wants: the next multiple is made and the edges are cut off,
+so that
+  pixels stay as the model made them.
+
+Nothing is refused for its size, and every difference is said in a warning.
+"""
+
+from math import log
+
+import msgspec
+from PIL import Image
+
+from pipelines.spec import ModelSpec
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+
+class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Make `make`, then `finish` gives `asked`; `warning` says what differs, if anything does."""
+
+    asked: Size
+    make: Size
+    crop: bool = False
+    warning: str | None = None
+
+    def finish(self, picture: Image.Image) -> Image.Image:
+        """The picture in the size that was asked for: cut from the middle, or resized with Lanczos."""
+        if picture.size == self.asked:
+            return picture
+        if not self.crop:
+            return picture.resize(self.asked, Image.Resampling.LANCZOS)
+        left, top = ((made - asked) // 2 for made, asked in zip(picture.size, self.asked, strict=True))
+        return picture.crop((left, top, left + self.asked[0], top + self.asked[1]))
+
+
+def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:
+    """How to give `asked` with a pipeline that wants multiples of `multiple` pixels."""
+    limits = spec.limits
+    if limits.native_sizes:
+        make = min(limits.native_sizes, key=lambda size: _distance(size, asked))
+        reason = f"{spec.id} draws {_list(limits.native_sizes)}"
+    else:
+        make = _legal(asked, limits.min_side, limits.max_side, multiple)
+        cut = tuple(made - side for made, side in zip(make, asked, strict=True))
+        if any(cut) and all(0 <= edge < multiple for edge in cut):
+            warning = f"{_text(asked)} is no multiple of {multiple}; made {_text(make)} and cut off the edges"
+            return SizePlan(asked=asked, make=make, crop=True, warning=warning)
+        reason = f"{spec.id} draws sides from {limits.min_side} to {limits.max_side}; made {_text(make)}"
+    if make == asked:
+        return SizePlan(asked=asked, make=make)
+    verb = "resized" if make[0] * asked[1] == make[1] * asked[0] else "stretched"
+    return SizePlan(asked=asked, make=make, warning=f"{reason}; {verb} to {_text(asked)}")
+
+
+def _distance(size: Size, asked: Size) -> tuple[float, float]:
+    """Smaller is nearer: first in shape, then in area."""
+    shape = log(size[0] / size[1]) - log(asked[0] / asked[1])
+    area = log(size[0] * size[1]) - log(asked[0] * asked[1])
+    return abs(shape), abs(area)
+
+
+def _legal(asked: Size, least: int, most: int, multiple: int) -> Size:
+    """The size nearest to `asked` in shape whose sides are multiples within the limits."""
+    scale = max(1.0, least / min(asked))
+    scale = min(scale, most / max(asked))
+    ceiling = most // multiple * multiple
+
+    def legal(side: int) -> int:
+        wanted = max(round(side * scale), least)
+        return max(multiple, min(-(-wanted // multiple) * multiple, ceiling))
+
+    return legal(asked[0]), legal(asked[1])
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _list(sizes: tuple[Size, ...]) -> str:
+    return ", ".join(_text(size) for size in sizes)
