@@ -79,9 +79,9 @@ def spawn(
     return _starter().submit(start)
 
 
-def stop(process: Process, grace_seconds: float) -> int:
-    """SIGTERM, `grace_seconds` of patience, then SIGKILL to its whole group. Returns the exit status."""
-    process.terminate()
+def stop(process: Process, grace_seconds: float, request: int = signal.SIGTERM) -> int:
+    """Send `request`, wait `grace_seconds`, then SIGKILL its whole group. Returns the exit status."""
+    process.send_signal(request)
     try:
         return process.wait(grace_seconds)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,62 @@
+"""Which operating-system account PostgreSQL runs as; it refuses to run as root."""
+
+import os
+import pwd
+from pathlib import Path
+
+import msgspec
+
+from cli.embedded.server import ServerFailed
+
+CANDIDATES = ("postgres", "nobody")
+
+
+class Account(msgspec.Struct, frozen=True):
+    """`user` is the account to change to, None to stay ourselves; `ours` is the name that clients show up with."""
+
+    user: str | None
+    ours: str
+
+    def make_folder(self, path: Path) -> None:
+        """A folder that only this account may enter (and root)."""
+        path.mkdir(mode=0o700, exist_ok=True)
+        path.chmod(0o700)
+        self._give(path)
+
+    def write(self, path: Path, text: str) -> None:
+        """A file that only this account may read."""
+        path.write_text(text)
+        path.chmod(0o600)
+        self._give(path)
+
+    def _give(self, path: Path) -> None:
+        if self.user is not None:
+            entry = pwd.getpwnam(self.user)
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+
+
+def cluster_account(data: Path) -> Account:
+    """The account for the cluster in `data`: its owner, or for a new one the first of `CANDIDATES` that exists.
+
+    Raises `ServerFailed` when we are not root and the cluster is somebody else's.
+    """
+    ours = _name(os.geteuid())
+    owner = data.stat().st_uid if data.exists() else None
+    if os.geteuid() != 0:
+        if owner not in (None, os.geteuid()):
+            raise ServerFailed(f"{data} belongs to {_name(owner)}: run as that user, or name another --data")
+        return Account(None, ours)
+    if owner:
+        return Account(_name(owner), ours)
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    for name in CANDIDATES:
+        if name in known:
+            return Account(name, ours)
+    raise ServerFailed("PostgreSQL does not run as root, and this machine has neither a `postgres` nor a `nobody`")
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise ServerFailed(f"user id {uid} has no name in /etc/passwd, which PostgreSQL needs") from None

@@ -1,0 +1,39 @@
+"""What a killed PostgreSQL leaves: processes that are about to end, and a postmaster.pid."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from cli.embedded.server import POLL_SECONDS, ServerFailed
+
+LEAVE_TIMEOUT = 30.0
+
+
+def clear_leftovers(data: Path, timeout: float = LEAVE_TIMEOUT) -> None:
+    """Wait until no process works in `data`, then remove its stale postmaster.pid.
+
+    PostgreSQL takes the lock file for valid when its pid is in use again, which is common in containers. A process
+    of a cluster always has the cluster as its working directory, so that is what tells. The caller holds the
+    lock on the data folder, so nobody starts a server in between. Raises `ServerFailed` when one goes on running.
+    """
+    if sys.platform != "linux" or not data.exists():
+        return
+    deadline = time.monotonic() + timeout
+    while working := _working_in(data):
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"another PostgreSQL still runs on {data}: process {min(working)}")
+        time.sleep(POLL_SECONDS)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _working_in(folder: Path) -> set[int]:
+    place = os.path.realpath(folder)
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _cwd(entry) == place}
+
+
+def _cwd(process: Path) -> str:
+    try:
+        return os.readlink(process / "cwd")
+    except OSError:  # it has ended, or is another user's and none of ours
+        return ""

