@@ -22,10 +22,14 @@
     │   ├── UnknownJob                  404  unknown_job
     │   ├── UnknownServer               404  unknown_server
     │   ├── UnknownOutput               404  unknown_output
+    │   ├── UnknownRoute                404  not_found
+    │   ├── WrongMethod                 405  method_not_allowed
     │   ├── BadSignature                403  bad_signature
+    │   ├── BadRange                    416  range_not_satisfiable
     │   └── TooManyJobs                 429  too_many_jobs
     ├── Unavailable                     the service can not do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
+    │   ├── SchemaBehind                503  schema_behind
     │   ├── StorageUnavailable          503  storage_unavailable
     │   └── NoModelAvailable            503  no_model_available
     └── JobFailed                       stored on the job, never an HTTP status of its own
@@ -186,11 +190,32 @@ class UnknownOutput(RequestRefused):
     advice = "This output does not exist any more; ask the job's status for its outputs."
 
 
+class UnknownRoute(RequestRefused):
+    """No route has this path."""
+
+    code, status = "not_found", 404
+    advice = "There is no such path; the page at /schema lists all of them."
+
+
+class WrongMethod(RequestRefused):
+    """The path exists, and not with this method."""
+
+    code, status = "method_not_allowed", 405
+    advice = "This path takes other methods; the Allow header names them."
+
+
 class BadSignature(RequestRefused):
     """A download link whose signature is wrong or has expired."""
 
     code, status = "bad_signature", 403
     advice = "Take a fresh link from the job's status."
+
+
+class BadRange(RequestRefused):
+    """A Range header that asks for bytes beyond the end."""
+
+    code, status = "range_not_satisfiable", 416
+    advice = "Ask for bytes within the file; the Content-Range header says how long it is."
 
 
 class TooManyJobs(RequestRefused):
@@ -211,6 +236,13 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     advice = "The database does not answer; nothing was accepted. Try again in a few seconds."
+
+
+class SchemaBehind(Unavailable):
+    """The database's schema is older than this code."""
+
+    code = "schema_behind"
+    advice = "The database's schema is older than this version of the service; run `atelier migrate`."
 
 
 class StorageUnavailable(Unavailable):

@@ -37,11 +37,15 @@ def remembered(tenant: str, key: str) -> Select[Any]:
 
 
 def lock_tenant(tenant: str) -> Select[Any]:
-    """The tenant's quota, locked so that concurrent submits count one after the other."""
+    """The tenant's quota, locked so that concurrent submits count one after the other.
+
+    FOR NO KEY UPDATE: an idempotency row's foreign key already holds the tenant row FOR KEY SHARE, with which a
+    plain FOR UPDATE of another submit would deadlock.
+    """
     return (
         select(tenants.c.max_waiting_jobs, tenants.c.budget_usd, tenants.c.spent_usd)
         .where(tenants.c.id == tenant)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
 
 
@@ -88,6 +92,6 @@ def served_models() -> Select[Any]:
     return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > moment).distinct()
 
 
-def server_exists(server_id: str) -> Select[Any]:
-    """Whether a server of that name was ever registered."""
-    return select(servers.c.server_id).where(servers.c.server_id == server_id)
+def models_of_server(server_id: str) -> Select[Any]:
+    """The models that a server serves, or served when it was last seen; no row for one never registered."""
+    return select(servers.c.serves).where(servers.c.server_id == server_id)
