@@ -57,6 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     purge_delay: float = 600.0
     reread_seconds: float = 5.0
     webhook_poll_seconds: float = 1.0
+    webhook_connect_timeout: float = 5.0
+    webhook_timeout: float = 15.0
     webhook_schedule: str = "0,5,300,1800,7200,18000,36000,50400,72000,86400"
 
     db_timeout: float = 2.0
