@@ -2,7 +2,10 @@
 
 import os
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import msgspec
 
 from jobs.errors import AtelierError, ModelLoadFailed
 from pipelines.families import pipeline_class
@@ -25,28 +28,42 @@ _GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Device files of NVIDIA, of NVIDIA under WSL, and of AMD."""
 
 
-def prepare_process(cpu_threads: int = 0) -> None:
-    """Set the environment of this process, before torch is imported: offline, and `cpu_threads` threads (0:
-    all).
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this process computes: "cpu" or "cuda:0", its memory in bytes, and the libraries it computes with."""
 
-    Does not import torch. Where torch is imported already, its thread count is set directly.
+    name: str
+    memory_total: int
+    versions: dict[str, str]
+
+
+def prepare(wanted: str = "", cpu_threads: int = 0) -> Device:
+    """Set this process up, before torch is imported: offline, and `cpu_threads` threads (0: torch chooses).
+
+    The device is `wanted`, or a GPU where there is one, else the CPU. Without a GPU torch is not imported.
     """
     os.environ.update(OFFLINE)
     if cpu_threads > 0:
         os.environ.update({"OMP_NUM_THREADS": str(cpu_threads), "MKL_NUM_THREADS": str(cpu_threads)})
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(cpu_threads)
+    name = wanted or _find_device()
+    return Device(name=name, memory_total=_memory_total(name), versions=_versions())
 
 
-def choose_device(wanted: str = "") -> str:
-    """`wanted`, or "cuda:0" where torch finds a GPU, else "cpu". Imports torch only where a GPU can be."""
-    if wanted:
-        return wanted
-    if not any(Path(node).exists() for node in _GPU_NODES):
-        return "cpu"
+def memory_used(device: str) -> int:
+    """Bytes in use: on a GPU by every process together, on the CPU by this one."""
+    if device == "cpu":
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     import torch
 
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free
+
+
+def free_caches() -> None:
+    """Give cached device memory back. Nothing to do where torch was never imported."""
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
+        sys.modules["torch"].cuda.empty_cache()
 
 
 def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str) -> Pipeline:
@@ -67,3 +84,31 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str) -> Pipelin
         if type(error).__name__ == "OutOfMemoryError":
             raise
         raise ModelLoadFailed(f"{spec.id} could not be loaded: {type(error).__name__}: {error}") from error
+
+
+def _find_device() -> str:
+    if not any(Path(node).exists() for node in _GPU_NODES):
+        return "cpu"
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def _memory_total(device: str) -> int:
+    if device == "cpu":
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    import torch
+
+    return torch.cuda.get_device_properties(device).total_memory
+
+
+def _versions() -> dict[str, str]:
+    installed = {name: _version(name) for name in ("torch", "diffusers", "transformers")}
+    return {name: found for name, found in installed.items() if found}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
