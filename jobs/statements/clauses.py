@@ -37,12 +37,16 @@ def error_value(error: JobError) -> ColumnElement[Any]:
     return literal(msgspec.to_builtins(error), JSONB)
 
 
-def lost_values(backoff: float) -> dict[str, Any]:
-    """A job whose worker was lost is queued again after `backoff` s, or failed on its last attempt."""
+def lost_values(backoff: float, cause: str = "") -> dict[str, Any]:
+    """A job whose worker was lost is queued again after `backoff` s, or failed on its last attempt.
+
+    `cause` is a sentence that the error tells when it was the last.
+    """
+    error = JobError(AttemptsExhausted.code, f"{AttemptsExhausted.advice} {cause}".strip())
     spent = jobs.c.attempt >= jobs.c.max_attempts
     return {
         "status": case((spent, JobStatus.FAILED.value), else_=JobStatus.QUEUED.value),
-        "error": case((spent, error_value(JobError.of(AttemptsExhausted))), else_=None),
+        "error": case((spent, error_value(error)), else_=None),
         "finished_at": case((spent, now), else_=None),
         "available_at": after(backoff),
         "queued_at": now,

@@ -83,9 +83,9 @@ def release(job_id: str, fence: int, *, delay: float = 0.0) -> Update:
     )
 
 
-def lose(job_id: str, fence: int, *, backoff: float) -> Update:
-    """Give up this attempt: queued again after `backoff` s, or failed when it was the last."""
-    return update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff)).returning(*jobs.c)
+def lose(job_id: str, fence: int, *, backoff: float, cause: str) -> Update:
+    """Give up this attempt: queued again after `backoff` s, or failed (telling `cause`) when it was the last."""
+    return update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)).returning(*jobs.c)
 
 
 def tell(job: Job) -> Insert | None:

@@ -1,0 +1,59 @@
+"""The encoder process: turns arrays into files on the CPU, so that the device never waits for a PNG.
+
+`python -m workers.encoder FD`. It imports no torch, and leaves when its socket closes.
+"""
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from jobs.errors import AtelierError, EncodeFailed
+from jobs.job import JobError
+from jobs.params import PARAMS_OF, read_params
+from jobs.settings import read_settings
+from pipelines.catalog import Catalog, load_catalog
+from pipelines.families import encoder
+from pipelines.pipeline import load_raw
+from workers.channel import Channel, ChannelClosed
+from workers.messages import Broke, Encode, Encoded, Ready
+
+log = logging.getLogger(__name__)
+
+
+def serve(channel: Channel, catalog: Catalog) -> None:
+    """Answer requests until the supervisor is gone."""
+    while True:
+        try:
+            request = channel.receive()
+            assert isinstance(request, Encode)
+            channel.send(_answer(request, catalog))
+        except ChannelClosed:
+            os._exit(0)
+
+
+def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
+    try:
+        raw = load_raw(Path(request.raw))
+        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
+        outputs = encoder(catalog.get(request.model))(raw, params, Path(request.folder))
+    except Exception as error:
+        log.exception("job %s could not be encoded", request.ticket)
+        told = error if isinstance(error, AtelierError) else EncodeFailed()
+        return Broke(ticket=request.ticket, error=JobError(told.code, told.detail))
+    warnings = (*raw.warnings, *outputs.warnings)
+    return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, facts=raw.facts)
+
+
+def main(fd: int) -> None:
+    """Serve the supervisor at the other end of `fd`."""
+    settings = read_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s encoder %(levelname)s %(name)s: %(message)s")
+    channel = Channel(socket.socket(fileno=fd))
+    channel.send(Ready())
+    serve(channel, load_catalog(settings.catalog))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

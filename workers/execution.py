@@ -1,0 +1,148 @@
+"""One job from claim to commit: compute, encode, upload, commit; and what to do when any of them goes wrong."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from jobs.errors import StorageUnavailable
+from jobs.job import JobError
+from jobs.settings import Settings
+from jobs.storage import Store
+from workers.held import Held
+from workers.ledger import Ledger
+from workers.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
+from workers.servant import Servant, ServantDied, StageOverran
+from workers.upload import UploadAbandoned, prefix_of, upload
+
+log = logging.getLogger(__name__)
+
+
+class Execution:
+    """Takes held jobs to their end with one engine and one encoder."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, store: Store, engine: Servant, encoder: Servant) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._store = store
+        self._engine = engine
+        self._encoder = encoder
+        self.resident: tuple[str, ...] = ()
+        self.memory_used = 0
+
+    def run(self, held: Held, *, on_computed: Callable[[], None]) -> None:
+        """Run the job; `on_computed` is called as soon as the device is free."""
+        try:
+            answer = self._compute(held)
+            if isinstance(answer, Computed):
+                self.resident, self.memory_used = answer.resident, answer.memory_used
+                on_computed()
+                answer = self._encode(held)
+            if isinstance(answer, Encoded):
+                self._finish(held, answer)
+            elif isinstance(answer, Stopped):
+                self._give_back(held)
+            elif isinstance(answer, Broke):
+                self._broke(held, answer)
+        except StageOverran as error:
+            log.error("job %s: %s", held.job.id, error)
+            self._ledger.lose(held.job, f"The last one: {error}.")
+        except ServantDied as error:
+            log.error("job %s: %s", held.job.id, error)
+            self.resident = () if self._engine.pid is None else self.resident
+            if held.preempted:
+                self._give_back(held)
+            else:
+                self._ledger.lose(held.job, f"In the last one {error}.")
+        except UploadAbandoned:
+            self._give_back(held)
+        except StorageUnavailable as error:
+            if error.full:
+                self._ledger.fail(held.job, JobError(error.code, error.detail))
+            else:
+                self._ledger.release(held.job, delay=self._settings.retry_backoff)
+
+    def abandon(self, held: Held) -> None:
+        """The claim is gone: stop working on it."""
+        held.lost = True
+        self._engine.interrupt(held.ticket, preempt=False)
+
+    def preempt(self, held: Held) -> None:
+        """Stop at the next report and hand the job back unharmed."""
+        held.preempted = True
+        self._engine.interrupt(held.ticket, preempt=True)
+
+    def _compute(self, held: Held) -> object:
+        job = held.job
+        if held.lost or held.preempted:
+            return Stopped(ticket=held.ticket)
+        request = Compute(
+            ticket=held.ticket,
+            model=job.model,
+            modality=job.modality,
+            params=job.params,
+            seed=job.seed or 0,
+            folder=str(held.folder / "raw"),
+        )
+        return self._engine.ask(
+            request,
+            stage="load",
+            deadline_of=held.spec.deadlines.of,
+            on_progress=lambda report: self._report(held, report),
+        )
+
+    def _encode(self, held: Held) -> object:
+        held.enter("encode")
+        request = Encode(
+            ticket=held.ticket,
+            model=held.job.model,
+            modality=held.job.modality,
+            params=held.job.params,
+            raw=str(held.folder / "raw"),
+            folder=str(held.folder / "out"),
+        )
+        return self._encoder.ask(
+            request, stage="encode", deadline_of=held.spec.deadlines.of, on_progress=lambda report: None
+        )
+
+    def _finish(self, held: Held, encoded: Encoded) -> None:
+        patience = self._settings.upload_retry_seconds
+        held.enter("upload", patience + held.spec.deadlines.of("upload"))
+        artifacts = upload(
+            self._store,
+            held.job,
+            encoded.outputs,
+            held.folder / "out",
+            facts=encoded.facts,
+            patience=patience,
+            wait=held.pause,
+        )
+        done = self._ledger.commit(held.job, artifacts, encoded.warnings, held.spec.price_usd)
+        if done is None:
+            log.warning("job %s: the claim was gone at the commit; its outputs are removed", held.job.id)
+            self._store.remove_prefix(prefix_of(held.job))
+
+    def _broke(self, held: Held, broke: Broke) -> None:
+        log.error("job %s: %s: %s", held.job.id, broke.error.code, broke.error.message)
+        if broke.fatal:
+            self._ledger.lose(held.job, f"The last one: {broke.error.message}")
+        else:
+            self._ledger.fail(held.job, broke.error)
+
+    def _give_back(self, held: Held) -> None:
+        """A job that we stopped ourselves costs no attempt; one whose claim is gone is nobody's business here."""
+        if not held.lost:
+            self._ledger.release(held.job)
+
+    def _report(self, held: Held, report: Progress) -> None:
+        new_stage = report.stage != held.stage
+        held.enter(report.stage)
+        if held.lost or held.preempted:
+            # Again: the first call may have come before the engine had the request.
+            self._engine.interrupt(held.ticket, preempt=held.preempted)
+            return
+        if not new_stage and time.monotonic() - held.told < self._settings.progress_seconds:
+            return
+        held.told = time.monotonic()
+        if not self._ledger.progress(held.job, report.fraction, report.stage, report.warnings):
+            log.info("job %s is not ours any more: stopping", held.job.id)
+            self.abandon(held)

@@ -1,0 +1,173 @@
+"""A GPU worker: a Celery process whose only task is the doorbell, around a supervisor.
+
+Celery brings the queues and the remote control; claims, leases and retries are the supervisor's, so that the worker
+goes on without a broker. The pool has threads, because the task is over at once and nothing may fork.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import msgspec
+from celery import Celery, signals
+from celery.worker.consumer import Consumer
+from kombu.entity import Exchange, Queue
+
+from jobs.database import sync_engine
+from jobs.doorbell import BELL, celery_app, model_queue, server_queue
+from jobs.settings import Settings, read_settings
+from jobs.storage import open_store
+from pipelines.catalog import load_catalog
+from pipelines.lockfile import read_lock
+from pipelines.weights import missing, servable
+from workers.presence import NameTaken
+from workers.residency import weights_folder
+from workers.servant import ServantDied
+from workers.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY_LEAST = 2 * 2**30
+"""Containers often have 64 MB of it, too little for a film; then the arrays go through the disk."""
+
+
+class Ears:
+    """The worker's queues, which it listens to only while a bell could be of use to it."""
+
+    def __init__(self, queues: list[str]) -> None:
+        self._queues = queues
+        self._consumer: Consumer | None = None
+        self._listening = True
+
+    def attach(self, consumer: Consumer) -> None:
+        """The consumer is up (again): it listens to every queue."""
+        self._consumer = consumer
+        self._listening = True
+
+    def listen(self, on: bool) -> None:
+        """Listen, or leave the bells to others; from any thread."""
+        consumer = self._consumer
+        if consumer is None or on == self._listening:
+            return
+        self._listening = on
+        change = consumer.add_task_queue if on else consumer.cancel_task_queue
+        for queue in self._queues:
+            consumer.call_soon(change, queue)
+
+
+def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
+    """Run a GPU worker until SIGTERM; returns the exit status."""
+    settings = read_settings()
+    if server_id:
+        settings = msgspec.structs.replace(settings, server_id=server_id)
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s gpu %(levelname)s %(name)s: %(message)s")
+    catalog = load_catalog(settings.catalog)
+    lock, weights = read_lock(settings.weights_lock), weights_folder(settings)
+    serves = tuple(spec.id for spec in servable(catalog, lock, weights))
+    for spec in catalog.models:
+        if spec.id not in serves:
+            log.info("not served: %s", missing(spec, lock, weights))
+    if not serves:
+        log.error("no model of the catalogue can be served from %s; run `atelier doctor`", weights)
+        return 1
+    queues = [server_queue(settings.server_id)]
+    if not dedicated:
+        queues += [model_queue(model) for model in serves]
+    ears = Ears(queues)
+    supervisor = Supervisor(
+        settings,
+        database=sync_engine(settings),
+        store=open_store(settings),
+        catalog=catalog,
+        serves=serves,
+        scratch=scratch_folder(settings),
+        dedicated=dedicated,
+        listen=ears.listen,
+        leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
+    )
+    return serve(settings, supervisor, ears, queues)
+
+
+def serve(settings: Settings, supervisor: Supervisor, ears: Ears, queues: list[str]) -> int:
+    """Start the supervisor, listen to doorbells until a signal ends it, hand back what is unfinished."""
+    early = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        supervisor.start()
+    except (NameTaken, ServantDied) as error:
+        log.error("%s", error)
+        return 1
+    except KeyboardInterrupt:
+        supervisor.drain()
+        return 0
+    for number, handler in early.items():
+        signal.signal(number, handler)
+    app = bell_app(settings, supervisor, queues)
+    signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
+    signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
+    worker = app.Worker(
+        hostname=f"gpu@{settings.server_id}",
+        pool="threads",
+        concurrency=2,
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    try:
+        worker.start()
+    except SystemExit:
+        pass
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def bell_app(settings: Settings, supervisor: Supervisor, queues: list[str]) -> Celery:
+    """The Celery application of a worker: the shared one, listening to these queues."""
+    app = celery_app(settings)
+    app.conf.update(
+        task_queues=[_queue(name) for name in queues],
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_enable_remote_control=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_connect_timeout": 5,
+            "socket_timeout": 30,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+        },
+    )
+    app.task(name=BELL)(supervisor.ring)
+    return app
+
+
+def _queue(name: str) -> Queue:
+    """A queue of the default exchange, which needs no binding that a FLUSHALL could remove."""
+    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
+
+
+def scratch_folder(settings: Settings) -> Path:
+    """A fresh folder for arrays and files on their way."""
+    name = f"atelier-{settings.server_id}".replace("/", "_")
+    if settings.scratch_dir:
+        root = Path(settings.scratch_dir)
+    elif SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > SHARED_MEMORY_LEAST:
+        root = SHARED_MEMORY
+    else:
+        root = Path(tempfile.gettempdir())
+    root.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root))
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,51 @@
+"""A job in this worker's hands: its claim, its stage and that stage's deadline."""
+
+import time
+from pathlib import Path
+
+from jobs.job import Job
+from pipelines.spec import ModelSpec, Stage
+
+SLACK_SECONDS = 5.0
+"""How far past a stage's deadline its lease is still renewed: long enough to kill what overran."""
+
+
+class Held:
+    """Shared between the thread that runs the job and the one that renews leases; every write is one assignment."""
+
+    def __init__(self, job: Job, spec: ModelSpec, folder: Path) -> None:
+        self.job = job
+        self.spec = spec
+        self.folder = folder
+        self.lost = False
+        """True once the claim is known to be gone: cancelled, deleted, or taken by another worker."""
+        self.preempted = False
+        """True once this worker wants to hand the job back unharmed."""
+        self.claimed = self.renewed = time.monotonic()
+        self.told = 0.0
+        """When progress was last written; monotonic seconds."""
+        self.stage: Stage = "prepare"
+        self._until = 0.0
+        self.enter("prepare", spec.deadlines.load)
+
+    @property
+    def ticket(self) -> str:
+        """Name of this attempt, in messages and folders."""
+        return f"{self.job.id}-{self.job.fence}"
+
+    def enter(self, stage: Stage, seconds: float | None = None) -> None:
+        """A stage begins; it may take `seconds` (default: the model's own deadline for it)."""
+        self.stage = stage
+        self._until = time.monotonic() + (self.spec.deadlines.of(stage) if seconds is None else seconds)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; returns at once with True when there is no point in going on."""
+        until = time.monotonic() + seconds
+        while not (self.lost or self.preempted) and time.monotonic() < until:
+            time.sleep(min(0.1, seconds))
+        return self.lost or self.preempted
+
+    @property
+    def overrun(self) -> bool:
+        """Whether the present stage is past its deadline, so that the lease must not be renewed."""
+        return time.monotonic() > self._until + SLACK_SECONDS

@@ -1,0 +1,138 @@
+"""What a worker writes about jobs: each statement in its own transaction, retried while the database is away."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, Update
+
+from jobs.database import is_away
+from jobs.events import Publisher
+from jobs.job import Artifact, Job, JobError, job_from_row
+from jobs.settings import Settings
+from jobs.statements import claim as claims
+from jobs.statements import run, upkeep
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+AWAY_SECONDS = 600.0
+"""How long a final statement is retried; by then the lease is long over and another worker has the job."""
+
+
+class Ledger:
+    """Fenced writes. Every method that ends or changes a claim returns the job as it now is, or None when the claim
+    was no longer ours; what changed is published after the commit."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._publisher = Publisher(settings)
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """Stop waiting for a database that is away."""
+        self._closing.set()
+
+    def claim(self, claimant: claims.Claimant) -> Job | None:
+        """The best job for this worker. Raises what the database raises."""
+        job = self._change(claims.claim(claimant, lease_seconds=self._settings.lease_seconds))
+        self._publish(job)
+        return job
+
+    def renew(self, job: Job) -> bool:
+        """Extend the lease; False when the claim is gone. Raises what the database raises."""
+        with self._engine.begin() as connection:
+            statement = run.renew(job.id, job.fence, lease_seconds=self._settings.lease_seconds)
+            return connection.execute(statement).first() is not None
+
+    def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
+        """Show progress; False when the claim is gone. A database that is away costs one report, no more."""
+        statement = run.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings)
+        try:
+            shown = self._change(statement)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return True
+        self._publish(shown)
+        return shown is not None
+
+    def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
+        """Complete the job."""
+        statement = run.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
+        return self._settle(statement, cost)
+
+    def fail(self, job: Job, error: JobError) -> Job | None:
+        """End the job with an error."""
+        return self._settle(run.fail(job.id, job.fence, error))
+
+    def lose(self, job: Job, cause: str) -> Job | None:
+        """This attempt is spent; the job is queued again, or failed (telling `cause`) when it was the last."""
+        return self._settle(run.lose(job.id, job.fence, backoff=self._settings.retry_backoff, cause=cause))
+
+    def release(self, job: Job, delay: float = 0.0) -> Job | None:
+        """Hand the job back unharmed, its attempt refunded."""
+        return self._settle(run.release(job.id, job.fence, delay=delay))
+
+    def reclaim(self, server_id: str, incarnation: int) -> None:
+        """Take the jobs that earlier incarnations of this server left behind."""
+
+        def work(connection: Connection) -> list[Job]:
+            found = [job_from_row(row) for row in connection.execute(upkeep.reclaim(server_id, incarnation))]
+            for job in found:
+                _tell(connection, job)
+            return found
+
+        for job in self._persist(work):
+            log.warning("job %s was lost with an earlier incarnation: now %s", job.id, job.status)
+            self._publish(job)
+
+    def _settle(self, statement: Update, cost: float = 0.0) -> Job | None:
+        """One transaction whose first statement is the fenced update: without a row, nothing else happens."""
+
+        def work(connection: Connection) -> Job | None:
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                return None
+            job = job_from_row(row)
+            _tell(connection, job)
+            if cost:
+                connection.execute(run.spend(job.tenant, cost))
+            return job
+
+        job = self._persist(work)
+        self._publish(job)
+        return job
+
+    def _change(self, statement: Update) -> Job | None:
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else job_from_row(row)
+
+    def _persist(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction, again and again while the database is away."""
+        until = time.monotonic() + AWAY_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except Exception as error:
+                if not is_away(error) or time.monotonic() > until or self._closing.is_set():
+                    raise
+                log.warning("the database is away: %s", error)
+                self._closing.wait(pause)
+                pause = min(2 * pause, 5.0)
+
+    def _publish(self, job: Job | None) -> None:
+        if job is not None:
+            self._publisher.publish([job])
+
+
+def _tell(connection: Connection, job: Job) -> None:
+    told = run.tell(job)
+    if told is not None:
+        connection.execute(told)

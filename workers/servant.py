@@ -1,0 +1,161 @@
+"""The supervisor's handle on its engine or its encoder: a child process that answers one request at a time."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from pipelines.spec import Stage
+from workers.channel import Channel, ChannelClosed
+from workers.children import spawn, stop
+from workers.messages import AnyMessage, Broke, Compute, Encode, Interrupt, Progress, Ready
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 180.0
+_PASSED = """
+PATH HOME USER LANG LC_ALL TZ TMPDIR PYTHONPATH PYTHONUNBUFFERED LD_LIBRARY_PATH LD_PRELOAD
+CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES OMP_NUM_THREADS MKL_NUM_THREADS
+ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_DEVICE ATELIER_CPU_THREADS ATELIER_LOG_LEVEL
+"""
+"""All that a child gets of our environment: no address, no credential."""
+
+
+class ServantDied(Exception):
+    """The process ended under the request."""
+
+
+class StageOverran(Exception):
+    """A stage took longer than its deadline; the process has been killed."""
+
+    def __init__(self, stage: Stage, seconds: float) -> None:
+        super().__init__(f"stage {stage} took longer than {seconds:g} s")
+        self.stage = stage
+
+
+class Servant:
+    """A process of `python -m MODULE`, started on first use and again after its death."""
+
+    def __init__(self, module: str) -> None:
+        self.name = module.rpartition(".")[2]
+        self.ready = Ready()
+        self._module = module
+        self._busy = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._on_ticket: str | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it lives."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> Ready:
+        """Start the process unless it lives; returns what it said of itself. Raises `ServantDied`."""
+        with self._busy:
+            return self._start()
+
+    def _start(self) -> Ready:
+        if self.pid is not None:
+            return self.ready
+        self.kill()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = spawn(
+                [sys.executable, "-m", self._module, str(theirs.fileno())],
+                env=_allowed(os.environ),
+                name=self.name,
+                pass_fds=[theirs.fileno()],
+            )
+        self._channel = Channel(ours)
+        try:
+            message = self._channel.receive(START_SECONDS)
+        except (ChannelClosed, TimeoutError) as error:
+            self.kill()
+            raise ServantDied(f"the {self.name} did not start") from error
+        assert isinstance(message, Ready)
+        self.ready = message
+        log.info("%s is up (pid %s, %s)", self.name, self._process.pid, message.device)
+        return message
+
+    def ask(
+        self,
+        request: Compute | Encode,
+        *,
+        stage: Stage,
+        deadline_of: Callable[[Stage], float],
+        on_progress: Callable[[Progress], None],
+    ) -> AnyMessage:
+        """Send a request and return its last answer; each report renews the deadline of its stage.
+
+        Raises `ServantDied` and `StageOverran`; after either, and after a fatal `Broke`, the next request starts a
+        fresh process.
+        """
+        with self._busy:
+            self._start()
+            assert self._channel is not None
+            self._on_ticket = request.ticket
+            try:
+                self._channel.send(request)
+                return self._await(self._channel, stage, deadline_of, on_progress)
+            except ChannelClosed as error:
+                self.kill()
+                raise ServantDied(f"the {self.name} died") from error
+            finally:
+                self._on_ticket = None
+
+    def _await(
+        self,
+        channel: Channel,
+        stage: Stage,
+        deadline_of: Callable[[Stage], float],
+        on_progress: Callable[[Progress], None],
+    ) -> AnyMessage:
+        until = time.monotonic() + deadline_of(stage)
+        while True:
+            try:
+                message = channel.receive(until - time.monotonic())
+            except TimeoutError:
+                self.kill()
+                raise StageOverran(stage, deadline_of(stage)) from None
+            if not isinstance(message, Progress):
+                if isinstance(message, Broke) and message.fatal:
+                    self.kill()
+                return message
+            stage, until = message.stage, time.monotonic() + deadline_of(message.stage)
+            on_progress(message)
+
+    def interrupt(self, ticket: str, *, preempt: bool) -> None:
+        """Ask the process to stop working on a request at its next report; from any thread."""
+        channel = self._channel
+        if channel is not None and self._on_ticket == ticket:
+            try:
+                channel.send(Interrupt(ticket=ticket, preempt=preempt))
+            except ChannelClosed:
+                log.debug("%s is gone; nothing to interrupt", self.name)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._channel is not None:
+            self._channel.close()
+        self._process, self._channel = None, None
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """End the process politely: it leaves when its channel closes."""
+        process, channel = self._process, self._channel
+        if channel is not None:
+            channel.close()
+        if process is not None:
+            stop(process, grace_seconds)
+        self._process, self._channel = None, None
+
+
+def _allowed(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in _PASSED.split() if name in environment}
