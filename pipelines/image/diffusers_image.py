@@ -1,5 +1,4 @@
-"""Any text-to-image pipeline that diffusers ships, by its `model_index.json`: the family
-`diffusers-image`."""
+"""The family `diffusers-image`: any text-to-image pipeline that diffusers ships, by its `model_index.json`."""
 
 from collections.abc import Callable
 from inspect import signature
@@ -8,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from jobs.errors import ModelLoadFailed, PipelineFailed
 from jobs.params import ImageParams
 from pipelines.checkpoint import load_diffusers
-from pipelines.image.size import SizePlan, plan_size
+from pipelines.image.arguments import call_arguments
+from pipelines.image.size import plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
 from pipelines.spec import ModelSpec
 
@@ -35,17 +37,18 @@ class DiffusersImage:
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """One picture for `params`, seeded with `ctx.seed`; reports after every step."""
         size = plan_size(self.spec, (params.width, params.height), self.multiple)
-        arguments, warnings = self.arguments(params, size)
+        arguments, warnings = call_arguments(self.spec, params, size, self.accepts)
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.0, "prepare")
         extras = {
             "generator": torch.Generator("cpu").manual_seed(ctx.seed),
-            "callback_on_step_end": _reporter(self.spec, ctx),
-            "output_type": "pil",
+            "callback_on_step_end": _reporter(ctx),
+            "output_type": "np",
         }
-        made = self.pipe(**arguments, **{k: v for k, v in extras.items() if k in self.accepts}).images[0]
-        picture = size.finish(made.convert("RGB"))
+        arguments |= {name: value for name, value in extras.items() if name in self.accepts}
+        made = _picture(self.spec, self.pipe(**arguments).images[0])
+        picture = size.finish(made)
         return Raw(
             arrays={"0": np.asarray(picture)},
             warnings=warnings,
@@ -58,31 +61,6 @@ class DiffusersImage:
             },
         )
 
-    def arguments(self, params: ImageParams, size: SizePlan) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """What to call the pipeline with, and a warning for everything that was asked for and is left out."""
-        warnings = [size.warning] if size.warning else []
-        asked = {
-            "negative_prompt": params.negative_prompt or None,
-            "num_inference_steps": params.num_inference_steps,
-            "guidance_scale": params.guidance_scale,
-        }
-        usable = self.accepts
-        if "negative-prompt" not in self.spec.capabilities:
-            usable -= {"negative_prompt"}
-        ignored = [name for name, value in asked.items() if value is not None and name not in usable]
-        warnings += [f"{self.spec.id} does not use {name}; it was ignored" for name in ignored]
-        defaults = self.spec.defaults
-        chosen = {
-            "num_inference_steps": defaults.num_inference_steps,
-            "guidance_scale": defaults.guidance_scale,
-            **{name: value for name, value in asked.items() if value is not None},
-            "prompt": params.prompt,
-            "width": size.make[0],
-            "height": size.make[1],
-        }
-        wanted = {name: value for name, value in chosen.items() if value is not None and name in usable}
-        return wanted, tuple(warnings)
-
 
 def _multiple(pipe: Any) -> int:
     """What the sides must be multiples of: diffusers keeps it (VAE factor and patch size) in the image
@@ -91,20 +69,21 @@ def _multiple(pipe: Any) -> int:
     return max(LEAST_MULTIPLE, int(config.get("vae_scale_factor", 16)))
 
 
-def _reporter(spec: ModelSpec, ctx: RunContext) -> Callable[..., dict[str, Any]]:
-    """A `callback_on_step_end` that reports, stops and checks.
-
-    It stops by raising: with diffusers' own `_interrupt` the pipeline would still decode. The last latents
-    are looked at because a decoder turns NaN into a black picture without a word.
-    """
+def _reporter(ctx: RunContext) -> Callable[..., dict[str, Any]]:
+    """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the
+    pipeline would still decode."""
 
     def report(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
-        last = step + 1 == steps
-        latents = tensors.get("latents")
-        if last and latents is not None and not bool(torch.isfinite(latents).all()):
-            raise PipelineFailed(f"{spec.id} computed numbers that are not finite; there is no picture.")
-        ctx.progress((step + 1) / (steps + 1), "decode" if last else "step")
+        ctx.progress((step + 1) / (steps + 1), "decode" if step + 1 == steps else "step")
         return tensors
 
     return report
+
+
+def _picture(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
+    """Height x width x 3 in 0 to 1 as diffusers itself makes a picture of it, except that NaN, which it turns
+    into black without a word, raises `PipelineFailed`."""
+    if not np.isfinite(values).all():
+        raise PipelineFailed(f"{spec.id} computed numbers that are not finite; there is no picture.")
+    return Image.fromarray((values * 255).round().astype(np.uint8)).convert("RGB")
