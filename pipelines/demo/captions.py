@@ -20,10 +20,10 @@ SIZE_WORDS = {
 ROW_WORDS = {"top": ("top", "top", "top", "upper"), "bottom": ("bottom", "bottom", "bottom", "lower")}
 PLACE_PHRASES = {
     "top": ("at the top", "at the top", "in the top", "top", "in the top middle", "at the top center"),
-    "left": ("on the left", "on the left", "at the left", "left", "on the left side", "to the left", "in the left"),
+    "left": ("on the left", "on the left", "at the left", "left", "on the left side", "to the left"),
     "center": ("in the center", "in the center", "center", "in the middle", "in the centre", "centered", "centre"),
-    "right": ("on the right", "on the right", "at the right", "right", "on the right side", "to the right", "in the right"),
-    "bottom": ("at the bottom", "at the bottom", "in the bottom", "bottom", "in the bottom middle", "at the bottom center"),
+    "right": ("on the right", "on the right", "at the right", "right", "on the right side", "to the right"),
+    "bottom": ("at the bottom", "at the bottom", "in the bottom", "bottom", "in the bottom middle", "bottom center"),
 }
 CORNER_PHRASES = ("in the {}", "in the {}", "at the {}", "{}", "in the {} corner", "{} corner", "on the {}")
 BACKGROUND_PHRASES = (
@@ -58,10 +58,7 @@ OPENINGS = ("a picture of", "an image of", "a drawing of", "draw", "show me", "t
 
 def caption(scene: Scene, rng: Rng, strict: bool = False) -> str:
     """One phrasing of the scene, in lower case; `strict` keeps out the phrasings that leave a relation open."""
-    if scene.relation is None:
-        words = _say_one(scene, rng)
-    else:
-        words = _say_two(scene, rng, strict)
+    words = _say_one(scene, rng) if scene.relation is None else _say_two(scene, rng, strict)
     if not strict and rng.random() < 0.06:
         words = f"{_pick(rng, OPENINGS)} {words}"
     return " ".join(words.split()).replace(" ,", ",").strip(" ,")

@@ -1,4 +1,4 @@
-"""Draws a scene with exact anti-aliasing: every shape is a signed distance in pixels, its coverage a ramp of one pixel."""
+"""Draws a scene, anti-aliased: every shape is a signed distance in pixels, its coverage a ramp of one pixel."""
 
 from __future__ import annotations
 

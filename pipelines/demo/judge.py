@@ -97,7 +97,7 @@ def judge(picture: NDArray[np.uint8], scene: Scene) -> Verdict:
     if len(view.things) < len(wanted):
         return Verdict(count, background, False, False, False, False)
     orders = [_compare(order, scene, count, background) for order in permutations(view.things[: len(wanted)])]
-    return max(orders, key=lambda verdict: (verdict.whole, verdict.colour + verdict.shape + verdict.place + verdict.size))
+    return max(orders, key=lambda each: (each.whole, each.colour + each.shape + each.place + each.size))
 
 
 def _compare(seen: tuple[Seen, ...], scene: Scene, count: bool, background: bool) -> Verdict:

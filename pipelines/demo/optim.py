@@ -77,3 +77,10 @@ def warm_cosine(progress: float, warm: float = 0.02, floor: float = 0.02) -> flo
     if progress < warm:
         return max(progress / warm, 0.02)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / (1 - warm))))
+
+
+def trapezoid(progress: float, warm: float = 0.01, fall: float = 0.55) -> float:
+    """Learning-rate factor at `progress` (0..1): a linear rise, a plateau, and from `fall` on a line down to 1 %."""
+    if progress < warm:
+        return max(progress / warm, 0.02)
+    return 1.0 if progress < fall else max(0.01, (1 - progress) / (1 - fall))

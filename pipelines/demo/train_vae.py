@@ -22,7 +22,7 @@ from pipelines.demo.optim import Average, Muon, warm_cosine
 from pipelines.demo.scene import Rng, sample_scene
 
 SIDE, CROP, CELL = 256, 128, 32
-LATENT_NOISE, LATENT_PENALTY, EDGE_WEIGHT = 0.1, 1e-3, 6.0
+LATENT_PENALTY, EDGE_WEIGHT = 3e-4, 6.0
 
 
 def pictures(rng: Rng, count: int) -> Tensor:
@@ -50,11 +50,12 @@ def edge_weights(target: Tensor) -> Tensor:
     return 1 + EDGE_WEIGHT * (span.amax(1, keepdim=True) > 0.1).float()
 
 
-def loss_of(vae: AutoencoderDC, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The loss to minimise, and the plain mean absolute error for the log."""
+def loss_of(vae: AutoencoderDC, target: Tensor, noise: float, fixed: bool) -> tuple[Tensor, Tensor]:
+    """The loss to minimise, and the plain mean absolute error for the log; `fixed` leaves the encoder alone."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        latent = vae.encoder(target).float()
-        out = vae.decoder(latent + LATENT_NOISE * torch.randn_like(latent)).float()
+        with torch.set_grad_enabled(not fixed):
+            latent = vae.encoder(target).float()
+        out = vae.decoder(latent + noise * torch.randn_like(latent)).float()
     error = (out - target).abs()
     weights = edge_weights(target)
     loss = (error * weights).sum() / weights.sum() / 3 + (out - target).square().mean()
@@ -69,6 +70,8 @@ def main() -> None:
     parser.add_argument("--whole-from", type=float, default=0.75, help="share of the run after which no crops are cut")
     parser.add_argument("--lr", type=float, default=0.01, help="of Muon; AdamW gets a fifth")
     parser.add_argument("--resume", type=Path, help="weights to start from")
+    parser.add_argument("--noise", type=float, default=0.1, help="added to latents, so that the decoder bears errors")
+    parser.add_argument("--fixed-encoder", action="store_true", help="train the decoder only, for latents already made")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +86,8 @@ def main() -> None:
     named = list(vae.named_parameters())
     inner = [weight for name, weight in named if weight.ndim == 4 and not name.startswith(ends)]
     outer = [weight for name, weight in named if weight.ndim != 4 or name.startswith(ends)]
-    optimisers = (Muon(inner, options.lr), torch.optim.AdamW(outer, options.lr / 5, betas=(0.9, 0.98), weight_decay=0.0))
+    adam = torch.optim.AdamW(outer, options.lr / 5, betas=(0.9, 0.98), weight_decay=0.0)
+    optimisers = (Muon(inner, options.lr), adam)
     peaks = (options.lr, options.lr / 5)
     average, start, step, saved, recent = Average(vae, 0.997), time.time(), 0, time.time(), 0.0
     print(f"{sum(w.numel() for w in vae.parameters()) / 1e6:.2f} M weights", flush=True)
@@ -91,7 +95,7 @@ def main() -> None:
         for optimiser, peak in zip(optimisers, peaks, strict=True):
             optimiser.param_groups[0]["lr"] = peak * warm_cosine(progress)
         batch = crops(rng, 16) if progress < options.whole_from else pictures(rng, 6)
-        loss, error = loss_of(vae, batch.to(memory_format=torch.channels_last))
+        loss, error = loss_of(vae, batch.to(memory_format=torch.channels_last), options.noise, options.fixed_encoder)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(outer, 1.0)
         for optimiser in optimisers:

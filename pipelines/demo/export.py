@@ -1,0 +1,40 @@
+"""Turns a training folder into the committed model: a diffusers folder of half-precision safetensors."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from diffusers import ZImagePipeline
+
+from pipelines.demo.model import build_pipeline
+
+WEIGHTS = Path(__file__).with_name("weights")
+
+
+def assemble(folder: Path) -> ZImagePipeline:
+    """The pipeline with the averaged weights of painter.pt and the autoencoder of vae.pt, in half precision."""
+    factor = 1 / float(torch.load(folder / "latents.pt", weights_only=True)["latents"].float().std())
+    pipeline = build_pipeline(factor)
+    average = torch.load(folder / "painter.pt", weights_only=True)["average"]
+    for name in ("text_encoder", "transformer"):
+        part = {key.removeprefix(f"{name}."): value for key, value in average.items() if key.startswith(f"{name}.")}
+        getattr(pipeline, name).load_state_dict(part)
+    pipeline.vae.load_state_dict(torch.load(folder / "vae.pt", weights_only=True))
+    return pipeline.to(torch.float16)
+
+
+def main() -> None:
+    """Command line: python -m pipelines.demo.export --run RUN_DIR."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder with vae.pt, latents.pt and painter.pt")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write")
+    options = parser.parse_args()
+    assemble(options.run).save_pretrained(options.weights, safe_serialization=True)
+    total = sum(file.stat().st_size for file in options.weights.rglob("*") if file.is_file())
+    print(f"{options.weights}: {total} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The judge against drawings whose content is known: it must say yes to the right caption, and no to a wrong one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipelines.demo.draw import draw
+from pipelines.demo.judge import Seen, judge, look, relation
+from pipelines.demo.regions import hole_share, outline, regions
+from pipelines.demo.scene import COLOURS, PLACES, RELATIONS, SHAPES, SIZES, Rng, Scene, Thing, sample_scene
+
+
+def _other(rng: Rng, names: tuple[str, ...], taken: str) -> str:
+    rest = [name for name in names if name != taken]
+    return rest[int(rng.integers(len(rest)))]
+
+
+def test_right_on_a_thousand_drawn_scenes() -> None:
+    rng = np.random.default_rng(42)
+    scenes = [sample_scene(rng, 0.4) for _ in range(1000)]
+    right = sum(judge(draw(scene, rng), scene).whole for scene in scenes)
+    assert right >= 995
+
+
+def test_rejects_a_caption_with_any_one_part_changed() -> None:
+    rng = np.random.default_rng(43)
+    for _ in range(40):
+        thing = Thing(
+            COLOURS[0], SHAPES[int(rng.integers(6))], SIZES[int(rng.integers(3))], PLACES[int(rng.integers(9))]
+        )
+        scene = Scene(COLOURS[int(rng.integers(1, 8))], (thing,))
+        picture = draw(scene, rng)
+        assert judge(picture, scene).whole
+        colour = judge(picture, replace(scene, things=(replace(thing, colour=_other(rng, COLOURS, thing.colour)),)))
+        shape = judge(picture, replace(scene, things=(replace(thing, shape=_other(rng, SHAPES, thing.shape)),)))
+        size = judge(picture, replace(scene, things=(replace(thing, size=_other(rng, SIZES, str(thing.size))),)))
+        place = judge(picture, replace(scene, things=(replace(thing, place=_other(rng, PLACES, str(thing.place))),)))
+        ground = judge(picture, replace(scene, background=_other(rng, COLOURS, scene.background)))
+        assert (False, False, False, False, False) == (
+            colour.colour,
+            shape.shape,
+            size.size,
+            place.place,
+            ground.background,
+        )
+        assert not any(verdict.whole for verdict in (colour, shape, size, place, ground))
+        assert colour.shape
+        assert shape.colour
+
+
+@pytest.mark.parametrize("wanted", RELATIONS)
+def test_rejects_every_other_relation_and_swapped_colours(wanted: str) -> None:
+    things = (Thing("red", "ring"), Thing("blue", "square"))
+    picture = draw(Scene("white", things, wanted), np.random.default_rng(1))
+    assert [wanted] == [each for each in RELATIONS if judge(picture, Scene("white", things, each)).whole]
+    swapped = (Thing("blue", "ring"), Thing("red", "square"))
+    assert not judge(picture, Scene("white", swapped, wanted)).whole
+
+
+def test_counts_things() -> None:
+    one, two = (Thing("red", "ring"),), (Thing("red", "ring"), Thing("blue", "star"))
+    empty = np.full((256, 256, 3), 248, np.uint8)
+    assert not judge(empty, Scene("white", one)).count
+    assert not judge(draw(Scene("white", two, "above")), Scene("white", one)).count
+    assert not judge(draw(Scene("white", one)), Scene("white", two, "above")).whole
+
+
+def test_a_misshapen_region_or_a_strange_colour_has_no_name() -> None:
+    picture = np.full((256, 256, 3), 248, np.uint8)
+    picture[100:160, 60:200] = (215, 35, 35)
+    assert "unknown" == look(picture).things[0].shape
+    picture[:] = 248
+    picture[100:160, 100:160] = (128, 128, 128)
+    picture[100:130, 100:130] = 248
+    assert ("unknown", "unknown") == (look(picture).things[0].shape, look(picture).things[0].colour)
+
+
+def test_noise_is_not_a_shape() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (256, 256, 3)).astype(np.uint8)
+    assert not judge(picture, Scene("white", (Thing("red", "circle"),))).whole
+
+
+def test_a_diagonal_pair_has_no_relation() -> None:
+    first, second = Seen("red", "ring", 0.2, 0.2, 0.1), Seen("red", "ring", 0.8, 0.8, 0.1)
+    assert "unknown" == relation(first, second)
+
+
+def test_regions_are_joined_over_edges_only() -> None:
+    mask = np.array([[1, 1, 0, 1], [0, 1, 0, 1], [1, 0, 0, 1], [1, 0, 1, 1]], bool)
+    assert [2, 3, 5] == sorted(int(region.sum()) for region in regions(mask))
+
+
+def test_holes_and_outlines() -> None:
+    box = np.ones((40, 40), bool)
+    assert 0 == hole_share(box)
+    box[10:30, 10:30] = False
+    assert 0.25 == hole_share(box)
+    radii = outline(np.ones((41, 41), bool), angles=8)
+    assert radii[0] == pytest.approx(20, abs=0.6)
+    assert radii[1] == pytest.approx(20 * 2**0.5, abs=1)
