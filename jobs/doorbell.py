@@ -4,6 +4,7 @@ import logging
 
 import redis
 from celery import Celery
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 
 from jobs.breaker import Breaker
@@ -24,6 +25,11 @@ def model_queue(model: str) -> str:
 def server_queue(server_id: str) -> str:
     """The queue of one named server."""
     return f"server.{server_id}"
+
+
+def bell_queue(name: str) -> Queue:
+    """A queue of the default exchange, which routes by queue name: it needs no binding that FLUSHALL could remove."""
+    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -65,8 +71,7 @@ class Doorbell:
             return
         try:
             if self._client.llen(queue) < self._limit:
-                # The default exchange routes by queue name; a named one would need bindings, which FLUSHALL removes.
-                self._app.send_task(BELL, exchange="", routing_key=queue, ignore_result=True, retry=False)
+                self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
         except (redis.RedisError, KombuError, OSError) as error:
             self._breaker.fail()
             log.warning("doorbell not rung: %s", error)

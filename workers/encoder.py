@@ -35,9 +35,11 @@ def serve(channel: Channel, catalog: Catalog) -> None:
 
 def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
     try:
+        folder = Path(request.folder)
+        folder.mkdir(parents=True, exist_ok=True)
         raw = load_raw(Path(request.raw))
         params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
-        outputs = encoder(catalog.get(request.model))(raw, params, Path(request.folder))
+        outputs = encoder(catalog.get(request.model))(raw, params, folder)
     except Exception as error:
         log.exception("job %s could not be encoded", request.ticket)
         told = error if isinstance(error, AtelierError) else EncodeFailed()

@@ -19,10 +19,8 @@ from jobs.settings import read_settings
 from pipelines.catalog import load_catalog
 from pipelines.lockfile import read_lock
 from pipelines.pipeline import Inputs, Interrupted, JobCancelled, JobPreempted, RunContext, save_raw
-from pipelines.runtime import prepare_process
 from pipelines.spec import Stage
 from workers.channel import Channel, ChannelClosed
-from workers.device import versions
 from workers.messages import Broke, Compute, Computed, Interrupt, Progress, Ready, Stopped
 from workers.residency import Residency
 
@@ -58,7 +56,7 @@ class Engine:
     def _answer(self, request: Compute) -> None:
         try:
             self._compute(request)
-            resident, used = self._residency.resident, self._residency.device.memory_used()
+            resident, used = self._residency.resident, self._residency.memory_used()
             self._channel.send(Computed(ticket=request.ticket, resident=resident, memory_used=used))
         except Interrupted:
             self._channel.send(Stopped(ticket=request.ticket))
@@ -120,11 +118,10 @@ def main(fd: int) -> None:
     """Serve the supervisor at the other end of `fd`."""
     settings = read_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s engine %(levelname)s %(name)s: %(message)s")
-    prepare_process(settings.cpu_threads)
     channel = Channel(socket.socket(fileno=fd))
     residency = Residency(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
     device = residency.device
-    channel.send(Ready(device=device.name, memory_total=device.memory_total, versions=versions()))
+    channel.send(Ready(device=device.name, memory_total=device.memory_total, versions=device.versions))
     Engine(channel, residency).serve()
 
 

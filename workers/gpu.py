@@ -14,10 +14,9 @@ from pathlib import Path
 import msgspec
 from celery import Celery, signals
 from celery.worker.consumer import Consumer
-from kombu.entity import Exchange, Queue
 
 from jobs.database import sync_engine
-from jobs.doorbell import BELL, celery_app, model_queue, server_queue
+from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
 from jobs.settings import Settings, read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
@@ -131,7 +130,7 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: list[str]) -> C
     """The Celery application of a worker: the shared one, listening to these queues."""
     app = celery_app(settings)
     app.conf.update(
-        task_queues=[_queue(name) for name in queues],
+        task_queues=[bell_queue(name) for name in queues],
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
@@ -149,11 +148,6 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: list[str]) -> C
     )
     app.task(name=BELL)(supervisor.ring)
     return app
-
-
-def _queue(name: str) -> Queue:
-    """A queue of the default exchange, which needs no binding that a FLUSHALL could remove."""
-    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
 
 
 def scratch_folder(settings: Settings) -> Path:

@@ -10,7 +10,6 @@ from pipelines.catalog import Catalog
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
 from pipelines.spec import CHECKOUT
-from workers.device import Device
 
 
 def weights_folder(settings: Settings) -> Path:
@@ -22,7 +21,7 @@ class Residency:
     """The pipelines that are loaded on this engine's device."""
 
     def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
-        self.device = Device(name=runtime.choose_device(settings.device))
+        self.device = runtime.prepare(settings.device, settings.cpu_threads)
         self._catalog = catalog
         self._lock = lock
         self._weights = weights_folder(settings)
@@ -45,8 +44,12 @@ class Residency:
             self._loaded[model_id] = runtime.load(spec, self._weights, self._lock, self.device.name)
         return self._loaded[model_id]
 
+    def memory_used(self) -> int:
+        """Bytes in use on the device."""
+        return runtime.memory_used(self.device.name)
+
     def keep_only(self, model_id: str | None) -> None:
         """Unload every other model and give cached memory back to the device."""
         self._loaded = {loaded: pipeline for loaded, pipeline in self._loaded.items() if loaded == model_id}
         gc.collect()
-        self.device.free_caches()
+        runtime.free_caches()
