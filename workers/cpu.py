@@ -1,0 +1,96 @@
+"""The CPU worker: webhooks and upkeep, until SIGTERM. It needs PostgreSQL; Redis only makes others react sooner.
+
+Any number may run; they share the work through leases and advisory locks.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from jobs.database import async_engine, sync_engine
+from jobs.settings import Settings, settings
+from jobs.storage import open_store
+from workers.guard import parse_networks
+from workers.loops import repeat
+from workers.upkeep import Upkeep
+from workers.webhooks import Webhooks
+
+log = logging.getLogger(__name__)
+
+ALIVE_SECONDS = 5.0
+KEYS_SECONDS = 3600.0
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT; ends the process with a sentence when a setting is wrong."""
+    try:
+        chosen = settings()
+        logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        check(chosen)
+    except ValueError as error:
+        sys.exit(f"cpu worker: {error}")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which hold their owners' tokens
+    asyncio.run(_until_signal(chosen))
+
+
+def check(settings: Settings) -> None:
+    """Raise `ValueError` for settings that this worker can not run with."""
+    if not settings.secret_key:
+        raise ValueError("ATELIER_SECRET_KEY is not set; webhooks are signed with it")
+    parse_networks(settings.allowed_networks)
+
+
+def alive_file(settings: Settings) -> Path:
+    """The file whose age tells a probe that the worker lives; touched every `ALIVE_SECONDS`."""
+    return Path(settings.scratch_dir or tempfile.gettempdir()) / "cpu-worker.alive"
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Run every loop until `stop`, then finish what is under way."""
+    threads, loop_side = sync_engine(settings), async_engine(settings)
+    upkeep = Upkeep(settings, threads, open_store(settings))
+    webhooks = Webhooks(settings, loop_side)
+    alive = alive_file(settings)
+    alive.parent.mkdir(parents=True, exist_ok=True)
+
+    async def touch() -> bool:
+        alive.touch()
+        return False
+
+    log.info("cpu worker started")
+    try:
+        async with asyncio.TaskGroup() as loops:
+            for name, turn, seconds in (
+                ("alive", touch, ALIVE_SECONDS),
+                ("webhooks", webhooks.turn, settings.webhook_poll_seconds),
+                ("upkeep", in_thread(upkeep.jobs), settings.upkeep_seconds),
+                ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
+                ("forget-keys", in_thread(upkeep.keys), KEYS_SECONDS),
+            ):
+                loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))
+    finally:
+        await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
+        await loop_side.dispose()
+        threads.dispose()
+        alive.unlink(missing_ok=True)
+        log.info("cpu worker stopped")
+
+
+def in_thread(work: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    """`work`, off the event loop."""
+    return lambda: asyncio.to_thread(work)
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+if __name__ == "__main__":
+    main()

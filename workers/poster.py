@@ -1,0 +1,99 @@
+"""One HTTP POST to an address that the guard has judged."""
+
+import asyncio
+import ssl
+from contextlib import suppress
+
+import certifi
+import httpx
+import msgspec
+
+from jobs.settings import Settings
+from workers.guard import Judged
+from workers.schedule import retry_after_seconds
+
+DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0
+GONE = 410
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an attempt: an HTTP status or none, and in plain words what was wrong.
+
+    `final` means that no further attempt is wanted; `retry_after` is seconds.
+    """
+
+    status: int | None = None
+    problem: str | None = None
+    retry_after: float | None = None
+    final: bool = False
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver took it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class Poster:
+    """Posts JSON. No proxy, no redirect, no cookie, and a connection of its own for every request: a pooled one
+    would be shared between names on one address, after a certificate check of only the first."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connect_timeout = settings.webhook_connect_timeout
+        self._client = httpx.AsyncClient(
+            verify=ssl.create_default_context(cafile=settings.ca_bundle or certifi.where()),
+            timeout=httpx.Timeout(settings.webhook_timeout, connect=settings.webhook_connect_timeout),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+    async def post(self, judged: Judged, number: int, body: bytes, headers: dict[str, str]) -> Answer:
+        """POST `body` to the judged address `number` (retries go round them). The caller bounds the total time."""
+        headers = headers | {
+            "host": judged.authority,
+            "content-type": "application/json",
+            "user-agent": "Atelier-Webhooks/1",
+            "accept-encoding": "identity",
+        }
+        request = self._client.stream(
+            "POST", judged.at(number), content=body, headers=headers, extensions={"sni_hostname": judged.host}
+        )
+        try:
+            async with request as response:
+                with suppress(httpx.HTTPError, TimeoutError):
+                    async with asyncio.timeout(DRAIN_SECONDS):
+                        await _drain(response)
+                return _answer(response)
+        except httpx.ConnectTimeout:
+            return Answer(problem=f"No connection within {self._connect_timeout:g} s.")
+        except httpx.TimeoutException:
+            return Answer(problem="The receiver stopped answering.")
+        except httpx.HTTPError as error:
+            return Answer(problem=f"{type(error).__name__}: {error}"[:500])
+
+
+async def _drain(response: httpx.Response) -> None:
+    """Read a short answer, so that the receiver is not cut off in mid-sentence; nobody looks at it."""
+    seen = 0
+    async for chunk in response.aiter_raw():
+        seen += len(chunk)
+        if seen > DRAIN_BYTES:
+            return
+
+
+def _answer(response: httpx.Response) -> Answer:
+    status = response.status_code
+    if response.is_success:
+        return Answer(status=status)
+    if response.is_redirect:
+        problem = f"The receiver answered {status}; redirects are not followed."
+    elif status == GONE:
+        problem = "The receiver answered 410 Gone: it wants no more."
+    else:
+        problem = f"The receiver answered {status}."
+    retry_after = retry_after_seconds(response.headers.get("retry-after"))
+    return Answer(status=status, problem=problem, retry_after=retry_after, final=status == GONE)
