@@ -1,0 +1,165 @@
+"""A real engine and a real encoder process, commanded through the handle that the supervisor uses."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.chaos import picture
+from tests.support.processes import alive
+from tests.support.wait import until
+from workers.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
+from workers.servant import Servant, ServantDied, StageOverran
+
+CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servant]:
+    monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
+    servant = Servant("workers.engine")
+    yield servant
+    servant.stop()
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servant]:
+    monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
+    servant = Servant("workers.encoder")
+    yield servant
+    servant.stop()
+
+
+def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **options: Any) -> Any:
+    request = Compute(
+        ticket=options.pop("ticket", "job-1"),
+        model="chaos",
+        modality="image",
+        params={"modality": "image", "prompt": prompt, "output_format": "png"},
+        seed=11,
+        folder=str(folder / "raw"),
+    )
+    reports: list[Progress] = options.pop("reports", [])
+    return engine.ask(
+        request, stage="load", deadline_of=lambda stage: seconds, on_progress=options.pop("on_progress", reports.append)
+    )
+
+
+def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    answer = ask(engine, tmp_path, "compute=0.01 steps=4 warn=careful", reports=reports)
+    assert isinstance(answer, Computed)
+    assert ("chaos",) == answer.resident
+    assert ["load", "prepare", "step", "step", "step", "decode"] == [report.stage for report in reports]
+    assert ("careful",) == reports[-1].warnings
+    request = Encode(
+        ticket="job-1",
+        model="chaos",
+        modality="image",
+        params={"modality": "image", "prompt": "x", "output_format": "png"},
+        raw=str(tmp_path / "raw"),
+        folder=str(tmp_path / "out"),
+    )
+    encoded = encoder.ask(request, stage="encode", deadline_of=lambda stage: 30, on_progress=lambda report: None)
+    assert isinstance(encoded, Encoded)
+    assert ("careful",) == encoded.warnings
+    assert 11 == encoded.facts["seed"]
+    assert np.array_equal(picture(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
+
+
+def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Servant, tmp_path: Path) -> None:
+    broke = ask(engine, tmp_path, "fail=oops")
+    assert isinstance(broke, Broke)
+    assert "pipeline_failed" == broke.error.code
+    assert "oops" in broke.error.message
+    pid = engine.pid
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert pid == engine.pid
+
+
+def test_out_of_memory_twice_is_a_failure_of_its_own(engine: Servant, tmp_path: Path) -> None:
+    broke = ask(engine, tmp_path, "oom=1")
+    assert isinstance(broke, Broke)
+    assert ("gpu_out_of_memory", False) == (broke.error.code, broke.fatal)
+
+
+def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(engine: Servant, tmp_path: Path) -> None:
+    with pytest.raises(ServantDied):
+        ask(engine, tmp_path, "crash=1")
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+
+
+def test_a_stage_that_overruns_ends_the_process(engine: Servant, tmp_path: Path) -> None:
+    engine.start()
+    pid = engine.pid
+    assert pid is not None
+    with pytest.raises(StageOverran):
+        ask(engine, tmp_path, "hang=1", seconds=0.5)
+    assert not alive(pid)
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+
+
+def test_an_interrupt_stops_at_the_next_report(engine: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+
+    def report(progress: Progress) -> None:
+        reports.append(progress)
+        if progress.stage == "step":
+            engine.interrupt("job-1", preempt=False)
+
+    assert isinstance(ask(engine, tmp_path, "compute=60 steps=6000", on_progress=report), Stopped)
+    assert len(reports) < 100
+    assert isinstance(ask(engine, tmp_path, "null=1", ticket="job-2"), Computed)
+
+
+def test_an_interrupt_for_another_job_changes_nothing(engine: Servant, tmp_path: Path) -> None:
+    answer = ask(
+        engine, tmp_path, "compute=0.1 steps=10", on_progress=lambda _: engine.interrupt("job-9", preempt=True)
+    )
+    assert isinstance(answer, Computed)
+
+
+def test_the_process_gets_no_credential(engine: Servant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_SECRET_KEY", "s3cret")
+    monkeypatch.setenv("ATELIER_DATABASE_URL", "postgresql://user:s3cret@host/db")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    engine.start()
+    assert b"s3cret" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
+
+
+def test_the_process_leaves_with_its_channel(engine: Servant) -> None:
+    engine.start()
+    pid = engine.pid
+    assert pid is not None
+    assert engine._channel is not None
+    engine._channel.close()
+    until(lambda: not alive(pid), what="the engine to leave")
+
+
+def test_two_requests_take_turns(engine: Servant, tmp_path: Path) -> None:
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(
+            target=lambda n=n: answers.append(ask(engine, tmp_path / str(n), "compute=0.05", ticket=f"job-{n}"))
+        )
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [Computed] * 4 == [type(answer) for answer in answers]
+
+
+def test_a_killed_process_is_replaced(engine: Servant, tmp_path: Path) -> None:
+    engine.start()
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    until(lambda: engine.pid is None, what="the death to be noticed")
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)

@@ -1,0 +1,56 @@
+"""A claim in a worker's hands."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import workers.held
+from pipelines.catalog import load_catalog
+from workers.held import SLACK_SECONDS, Held
+
+CATALOG = load_catalog(Path(__file__).parents[2] / "support" / "models.toml")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(workers.held.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(workers.held.time, "sleep", lambda seconds: setattr(clock, "now", clock.now + seconds))
+    return clock
+
+
+def held() -> Held:
+    job = SimpleNamespace(id="job_1", fence=7)
+    return Held(job, CATALOG.get("chaos"), Path("/nowhere"))  # type: ignore[arg-type]
+
+
+def test_a_ticket_names_job_and_fence() -> None:
+    assert "job_1-7" == held().ticket
+
+
+def test_a_stage_is_overrun_only_past_its_deadline_and_the_slack(clock: Any) -> None:
+    mine = held()
+    mine.enter("step", 10)
+    clock.now += 10 + SLACK_SECONDS
+    assert not mine.overrun
+    clock.now += 0.1
+    assert mine.overrun
+
+
+def test_entering_a_stage_starts_its_deadline_anew(clock: Any) -> None:
+    mine = held()
+    for _ in range(3):
+        mine.enter("step")
+        clock.now += mine.spec.deadlines.step
+        assert not mine.overrun
+
+
+def test_a_pause_ends_early_only_for_a_job_that_is_given_up(clock: Any) -> None:
+    mine = held()
+    assert not mine.pause(1.0)
+    assert pytest.approx(101.0, abs=0.11) == clock.now
+    mine.lost = True
+    assert mine.pause(1000.0)
+    assert clock.now < 102
