@@ -1,0 +1,101 @@
+"""Rows for tests: a tenant, a server, a job, made by the statements that the service itself uses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Executable, update
+
+from jobs.ids import new_id
+from jobs.job import Artifact, Job, job_from_row
+from jobs.params import ImageParams
+from jobs.statements import access, caller, claim, fleet, run, submit
+from jobs.tables import jobs, outbox
+
+MODEL = "chaos"
+ARTIFACT = Artifact(key="ten/job/1/ab.webp", media_type="image/webp", bytes=10, sha256="ab", metadata={"width": 8})
+
+
+class Rows:
+    """A database, and short ways to put something into it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def execute(self, statement: Executable) -> Sequence[Any]:
+        """Run one statement in a transaction of its own; its rows, if it returns any."""
+        with self.engine.begin() as connection:
+            result = connection.execute(statement)
+            return result.all() if result.returns_rows else []
+
+    def scalar(self, statement: Executable) -> Any:
+        """The one value of a statement."""
+        return self.execute(statement)[0][0]
+
+    def tenant(self, name: str = "studio") -> str:
+        """A tenant's id."""
+        return str(self.scalar(access.ensure_tenant(name)))
+
+    def submit(self, tenant: str, *, model: str = MODEL, deadline_seconds: float = 3600.0, **params: Any) -> Job:
+        """A queued image job; `params` are those of the route."""
+        statement = submit.submit(
+            job_id=new_id("job"),
+            tenant=tenant,
+            model=model,
+            params=msgspec.convert({"modality": "image", "prompt": "a red circle"} | params, ImageParams),
+            seed=7,
+            max_attempts=3,
+            deadline_seconds=deadline_seconds,
+        )
+        return job_from_row(self.execute(statement)[0])
+
+    def server(
+        self, server_id: str = "gpu-1", *, serves: Sequence[str] = (MODEL,), lease_seconds: float = 600.0, **more: Any
+    ) -> claim.Claimant:
+        """A living server, as it asks for jobs; `more` are fields of `Claimant`."""
+        facts = fleet.ServerFacts(state="ready", device="cpu", serves=serves)
+        incarnation = self.scalar(fleet.register(server_id, facts, lease_seconds=lease_seconds))
+        return claim.Claimant(server_id=server_id, incarnation=incarnation, models=serves, **more)
+
+    def claim(self, claimant: claim.Claimant, lease_seconds: float = 600.0) -> Job | None:
+        """The claimant's next job."""
+        return self.change(claim.claim(claimant, lease_seconds=lease_seconds))
+
+    def change(self, statement: Executable) -> Job | None:
+        """The job that a statement has changed, if any."""
+        rows = self.execute(statement)
+        return job_from_row(rows[0]) if rows else None
+
+    def complete(self, job: Job, *artifacts: Artifact) -> Job | None:
+        """Commit a claimed job and put its webhook into the outbox, as a worker does; None for a stale fence."""
+        with self.engine.begin() as connection:
+            return ended(connection, run.commit(job.id, job.fence, artifacts=artifacts, warnings=(), cost=0.0))
+
+    def cancel(self, job: Job) -> Job | None:
+        """Cancel a job and put its webhook into the outbox, as the API does; None when it has ended."""
+        with self.engine.begin() as connection:
+            return ended(connection, caller.cancel(job.id, job.tenant))
+
+    def job(self, job: Job) -> Job:
+        """The job as it is now, deleted or not."""
+        return job_from_row(self.execute(jobs.select().where(jobs.c.id == job.id))[0])
+
+    def set(self, job: Job, **columns: Any) -> None:
+        """Overwrite columns, e.g. to make a job old."""
+        self.execute(update(jobs).where(jobs.c.id == job.id).values(**columns))
+
+    def deliveries(self) -> Sequence[Any]:
+        """The outbox, oldest first."""
+        return self.execute(outbox.select().order_by(outbox.c.created_at))
+
+
+def ended(connection: Connection, statement: Executable) -> Job | None:
+    """Run a statement that ends a job, and queue its webhook in the same transaction."""
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    job = job_from_row(row)
+    webhook = run.tell(job)
+    if webhook is not None:
+        connection.execute(webhook)
+    return job
