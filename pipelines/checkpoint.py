@@ -58,5 +58,6 @@ def _load_model(folder: Path, class_: type[Any], dtype: torch.dtype, variant: st
     for fault in ("missing_keys", "mismatched_keys", "error_msgs"):
         if report.get(fault):
             first = sorted(map(str, report[fault]))[0]
-            raise ModelLoadFailed(f"{folder.name}: {len(report[fault])} {fault}, the first is {first}")
+            text = f"{folder.name} does not fit its configuration: {len(report[fault])} {fault}, the first is {first}"
+            raise ModelLoadFailed(text)
     return model

@@ -78,12 +78,13 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str) -> Pipelin
     class_ = pipeline_class(spec)
     try:
         return class_(spec, directory, device)
-    except (AtelierError, MemoryError):
-        raise
+    except ModelLoadFailed as error:
+        raise ModelLoadFailed(f"{spec.id}: {error.detail}") from error
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":
+        if isinstance(error, AtelierError | MemoryError) or type(error).__name__ == "OutOfMemoryError":
             raise
-        raise ModelLoadFailed(f"{spec.id} could not be loaded: {type(error).__name__}: {error}") from error
+        # Its text can hold paths of this machine, and the job's owner sees ours: the text is for the log alone.
+        raise ModelLoadFailed(f"{spec.id} could not be loaded ({type(error).__name__}).") from error
 
 
 def _find_device() -> str:

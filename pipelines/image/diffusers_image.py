@@ -31,7 +31,7 @@ class DiffusersImage:
         self.pipe = load_diffusers(weights, getattr(torch, dtype), device, spec.variant)
         self.accepts = frozenset(signature(self.pipe.__call__).parameters)
         if "prompt" not in self.accepts:
-            raise ModelLoadFailed(f"{spec.id}: {type(self.pipe).__name__} takes no prompt.")
+            raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no prompt.")
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
 
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
