@@ -1,4 +1,5 @@
 """What can be made: the model catalogue, the weights and their lock, one module per model family.
 
-`spec`, `catalog`, `families`, `rules`, `weights` and `lockfile` import neither torch nor numpy.
+`spec`, `catalog`, `lockfile` and `weights` import neither torch nor numpy; `pipeline`, `families`, `runtime` and the
+encoders import no torch.
 """

@@ -13,6 +13,8 @@ from jobs.errors import UnknownModel
 from jobs.params import Modality
 from pipelines.spec import ModelSpec
 
+__all__ = ["NATIVE", "SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]
+
 SHIPPED = Path(__file__).with_name("models.toml")
 NATIVE = "native"
 """The dialect of the service's own routes."""

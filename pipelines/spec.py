@@ -65,9 +65,9 @@ class Licence(Entry, frozen=True, kw_only=True):
 class Limits(Entry, frozen=True, kw_only=True):
     """What the model can take. Sides in pixels.
 
-    `native_sizes`: the only (width, height) that the model makes; any other is made natively and resized.
-    Without it, sides from `min_side` to `max_side` in multiples of `side_multiple` (default: what the
-    pipeline's VAE wants).
+    `native_sizes`: the only (width, height) that the model makes. Without them: sides from `min_side` to
+    `max_side` in multiples of `side_multiple` (default: what the pipeline's VAE wants). A size that is asked for
+    and can not be made is no error in the pipeline: the nearest one is made, resized or cut, and a warning says so.
     """
 
     max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
