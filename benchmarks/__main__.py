@@ -1,0 +1,33 @@
+"""`python -m benchmarks [NAME …]`: run the benchmarks, write `results/<name>.json` and the table in `README.md`."""
+
+import argparse
+import importlib
+import sys
+
+from benchmarks.report import Report, write_table
+
+NAMES = ("throughput", "latency")
+
+
+def main() -> int:
+    """Run what was asked for, or all of it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="few repetitions: to see that it works, not to quote")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(NAMES)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    for name in options.names or NAMES:
+        print(f"== {name}", flush=True)
+        report: Report = importlib.import_module(f"benchmarks.{name}").run(quick=options.quick)
+        report.show()
+        if not options.quick:
+            report.write()
+    if not options.quick:
+        write_table()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""What a benchmark found: figures with the machine and versions they were found on."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+RESULTS = Path(__file__).with_name("results")
+TABLE = Path(__file__).with_name("README.md")
+_PACKAGES = ("celery", "diffusers", "litestar", "psycopg", "sqlalchemy", "torch")
+_HEAD = """# Benchmarks
+
+Each figure comes from one run of `make bench` on the machine named beside it; a ratio compares two things measured in
+turn in that run. Absolute times on a shared machine are noise.
+
+"""
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One number, its unit (a ratio has none) and, for a ratio with one, its target."""
+
+    name: str
+    value: float
+    unit: str = ""
+    target: str = ""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one benchmark."""
+
+    name: str
+    title: str
+    figures: list[Figure]
+    machine: str = f"{os.cpu_count()} CPU cores, {platform.machine()}, no GPU"
+    date: str = msgspec.field(default_factory=lambda: datetime.now(UTC).date().isoformat())
+    versions: dict[str, str] = msgspec.field(default_factory=lambda: _versions())
+
+    def show(self) -> None:
+        """Print the figures."""
+        for figure in self.figures:
+            target = f"   (target {figure.target})" if figure.target else ""
+            print(f"  {figure.name:<64} {figure.value:>10.3f} {figure.unit}{target}", flush=True)
+
+    def write(self) -> None:
+        """Write `results/<name>.json`."""
+        RESULTS.mkdir(exist_ok=True)
+        text = msgspec.json.format(msgspec.json.encode(self), indent=1)
+        (RESULTS / f"{self.name}.json").write_bytes(text + b"\n")
+
+
+def write_table() -> None:
+    """Write the table of everything in `results/`."""
+    lines = [_HEAD]
+    for file in sorted(RESULTS.glob("*.json")):
+        report = msgspec.json.decode(file.read_bytes(), type=Report)
+        lines.append(
+            f"## {report.title}\n\n{report.machine}, {report.date}.\n\n| figure | value | target |\n|---|---|---|\n"
+        )
+        lines += [f"| {f.name} | {f.value:.3f} {f.unit} | {f.target} |\n" for f in report.figures]
+        lines.append("\n")
+    TABLE.write_text("".join(lines).rstrip() + "\n")
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

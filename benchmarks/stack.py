@@ -1,0 +1,100 @@
+"""A running service for a benchmark: real PostgreSQL, real Valkey, the API and one GPU worker on the CPU."""
+
+import os
+import secrets
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from cli.embedded import EmbeddedPostgres, EmbeddedValkey
+from jobs.database import migrate, sync_engine
+from jobs.ids import new_id
+from jobs.settings import Settings, read_settings
+from jobs.signing import key_digest, new_key
+from jobs.statements.access import add_key, ensure_tenant
+from workers.children import spawn, stop
+
+START_SECONDS = 120.0
+
+
+class Running(msgspec.Struct, frozen=True):
+    """Where the service is: a client with a key, its settings, the environment of its processes."""
+
+    client: httpx.Client
+    settings: Settings
+    environment: Mapping[str, str]
+
+
+@contextmanager
+def running(settings: Mapping[str, str]) -> Iterator[Running]:
+    """Start everything with these further `ATELIER_*` settings, and stop it again."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atelier-bench-")))
+        postgres = stack.enter_context(EmbeddedPostgres(folder / "pg"))
+        valkey = stack.enter_context(EmbeddedValkey(folder / "valkey"))
+        port = _free_port()
+        environment = {
+            **os.environ,
+            "ATELIER_DATABASE_URL": postgres.url,
+            "ATELIER_BROKER_URL": valkey.url,
+            "ATELIER_STORAGE_URL": f"file://{folder}/objects",
+            "ATELIER_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "ATELIER_SECRET_KEY": secrets.token_hex(32),
+            "ATELIER_SERVER_ID": "bench",
+            "ATELIER_LOG_LEVEL": "WARNING",
+            **settings,
+        }
+        known = read_settings(environment)
+        migrate(known.database_url)
+        atelier = [sys.executable, "-m", "cli.main"]
+        for name, command in (
+            ("api", ["api", "--host", "127.0.0.1", "--port", str(port)]),
+            ("gpu", ["worker", "gpu", "--server-id", "bench"]),
+        ):
+            process = spawn([*atelier, *command], env=environment, name=name)
+            stack.callback(stop, process, 10.0)
+        client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"X-API-Key": _make_key(known)},
+            timeout=120,
+            limits=httpx.Limits(max_connections=200),
+        )
+        stack.enter_context(client)
+        _await_server(client)
+        yield Running(client, known, environment)
+
+
+def _make_key(settings: Settings) -> str:
+    key = new_key()
+    engine = sync_engine(settings)
+    with engine.begin() as connection:
+        tenant = connection.execute(ensure_tenant("bench")).scalar_one()
+        connection.execute(add_key(new_id("key"), tenant, name="bench", digest=key_digest(settings.secret_key, key)))
+    engine.dispose()
+    return key
+
+
+def _await_server(client: httpx.Client) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            answer = client.get("/servers/v1")
+            if answer.status_code == 200 and any(server["alive"] for server in answer.json()["servers"]):
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise TimeoutError(f"no worker was ready after {START_SECONDS:g} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
