@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jobs.errors import WeightsNotLocked
-from pipelines.catalog import Catalog
-from pipelines.lockfile import Lock, LockedFile, LockedModel
+from pipelines.catalog import Catalog, load_catalog
+from pipelines.lockfile import SHIPPED, Lock, LockedFile, LockedModel, read_lock, write_lock
 from pipelines.spec import ModelSpec
 from pipelines.weight_files import refuse_pickle, sha256_of, weight_files
 
@@ -82,6 +82,18 @@ def lock_local_models(catalog: Catalog, lock: Lock, weights_dir: Path) -> Lock:
         if spec.source.needs_weights and spec.source.repo is None:
             kept[spec.id] = lock_directory(spec, spec.directory(weights_dir))
     return Lock(kept)
+
+
+def relock(catalog: Path | None, lock: Path | None, weights_dir: Path) -> Lock:
+    """What `atelier weights lock` does: `lock_local_models`, read from and written to the lock file `lock`.
+
+    `None` means the file this repository ships. A lock file that is not there yet is made.
+    """
+    file = lock or SHIPPED
+    before = read_lock(file) if file.exists() else Lock()
+    after = lock_local_models(load_catalog(catalog), before, weights_dir)
+    write_lock(after, file)
+    return after
 
 
 def _locked(spec: ModelSpec, lock: Lock) -> LockedModel:

@@ -7,8 +7,8 @@ import pytest
 from jobs.errors import WeightsNotLocked
 from pipelines import weight_files
 from pipelines.catalog import Catalog
-from pipelines.lockfile import Lock, LockedFile, LockedModel
-from pipelines.weights import lock_directory, lock_local_models, missing, servable, verify
+from pipelines.lockfile import Lock, LockedFile, LockedModel, read_lock
+from pipelines.weights import lock_directory, lock_local_models, missing, relock, servable, verify
 from tests.support.specs import spec
 
 TINY = spec()
@@ -198,3 +198,18 @@ class TestLocking:
     def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsNotLocked, match="no files to lock"):
             lock_directory(TINY, tmp_path / "nowhere")
+
+    def test_relock_makes_the_file_and_keeps_it_up_to_date(self, folder: Path, tmp_path: Path) -> None:
+        catalog, file = tmp_path / "models.toml", tmp_path / "weights.lock"
+        catalog.write_text(
+            '[[model]]\nid = "tiny"\ntitle = "T"\nfamily = "diffusers-image"\nmodality = "image"\n'
+            'source = { path = "tiny" }\nlicence = { name = "L", url = "https://example.org" }\n'
+        )
+
+        relock(catalog, file, tmp_path)
+        verify(TINY, read_lock(file), folder)
+        tampered(folder)
+        with pytest.raises(WeightsNotLocked):
+            verify(TINY, read_lock(file), folder)
+        relock(catalog, file, tmp_path)
+        verify(TINY, read_lock(file), folder)
