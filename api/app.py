@@ -1,0 +1,118 @@
+"""The application: what it is made of, how it starts and stops.
+
+`api.serve` runs it. Another server can too: `uvicorn api.app:app`, or `uvicorn --factory api.app:create_app`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+
+from api.accepting import Desk
+from api.announcer import Announcer
+from api.auth import Caller, KeyAuthentication
+from api.database import Database
+from api.documents import openapi_config
+from api.follow import Follower
+from api.outlook import Outlooks
+from api.problems import EXCEPTION_HANDLERS
+from api.readiness import Readiness
+from api.request_ids import echo_request_id
+from api.routes.files import FileRoutes
+from api.routes.health import HealthRoutes
+from api.routes.image import ImageRoutes
+from api.routes.jobs import JobRoutes
+from api.routes.models import ModelRoutes
+from api.routes.outputs import OutputRoutes
+from api.routes.problems import ProblemRoutes
+from api.routes.servers import ServerRoutes
+from api.strict_json import StrictRequest
+from api.submissions import Submissions
+from api.watching import Watcher
+from jobs.settings import Settings
+from jobs.settings import settings as read_settings
+from jobs.storage import open_store
+from pipelines.catalog import load_catalog
+
+ROUTES = (
+    ImageRoutes,
+    JobRoutes,
+    ModelRoutes,
+    ServerRoutes,
+    OutputRoutes,
+    FileRoutes,
+    HealthRoutes,
+    ProblemRoutes,
+)
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """The application for these settings, the environment's by default.
+
+    It starts without the database and without Redis. Raises `ValueError` without a secret key, and for a catalogue
+    or a storage URL that can not be used.
+    """
+    settings = read_settings() if settings is None else settings
+    if not settings.secret_key:
+        raise ValueError("ATELIER_SECRET_KEY is not set: keys and download links are signed with it.")
+    database, catalog, follower = Database(settings), load_catalog(settings.catalog or None), Follower(settings)
+    announcer = Announcer(settings)
+    outlooks = Outlooks(database, catalog, settings)
+    watcher = Watcher(database, follower, outlooks, settings)
+    desk = Desk(Submissions(database, catalog, announcer, settings), watcher, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        announcer.start()
+        follower.start()
+        try:
+            yield
+        finally:
+            await follower.stop()
+            announcer.stop()
+            await database.close()
+
+    return Litestar(
+        route_handlers=ROUTES,
+        dependencies={
+            "announcer": _always(announcer),
+            "caller": Provide(_caller, sync_to_thread=False),
+            "catalog": _always(catalog),
+            "database": _always(database),
+            "desk": _always(desk),
+            "outlooks": _always(outlooks),
+            "readiness": _always(Readiness(database, settings)),
+            "settings": _always(settings),
+            "store": _always(open_store(settings)),
+            "watcher": _always(watcher),
+        },
+        middleware=[DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[echo_request_id],
+        request_class=StrictRequest,
+        request_max_body_size=settings.body_limit,
+        openapi_config=openapi_config(version("atelier")),
+        lifespan=[lifespan],
+        logging_config=None,
+        state=State({"follower": follower}),
+    )
+
+
+def _always(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _caller(request: StrictRequest) -> Caller:
+    return request.user
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when it is first asked for, so that importing this module needs no environment."""
+    if name == "app":
+        return create_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,53 @@
+"""Who asks: an API key, as X-API-Key or Authorization: Bearer, stands for a tenant."""
+
+from typing import Any
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.types import ASGIApp
+
+from api.database import Database
+from jobs.errors import Unauthenticated
+from jobs.signing import key_digest
+from jobs.statements.access import key_by_digest
+
+OPEN: dict[str, Any] = {"exclude_from_auth": True}
+"""`opt` of a route that needs no key."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The tenant a request acts for, and the highest priority its key may ask for."""
+
+    tenant: str
+    key_id: str
+    priority_ceiling: int
+
+
+class KeyAuthentication(AbstractAuthenticationMiddleware):
+    """Finds the `Caller` of every request to a route that is not `OPEN`."""
+
+    def __init__(self, app: ASGIApp, *, database: Database, secret_key: str) -> None:
+        super().__init__(app)
+        self._database = database
+        self._secret_key = secret_key
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        """Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked."""
+        digest = key_digest(self._secret_key, presented_key(connection.headers))
+        row = await self._database.row(key_by_digest(digest))
+        if row is None:
+            raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
+        return AuthenticationResult(user=Caller(row.tenant, row.id, row.priority_ceiling), auth=row.id)
+
+
+def presented_key(headers: Headers) -> str:
+    """The key that a request carries; X-API-Key comes first. Raises `Unauthenticated` when there is none."""
+    key = headers.get("X-API-Key", "").strip()
+    if not key:
+        scheme, _, rest = headers.get("Authorization", "").strip().partition(" ")
+        key = rest.strip() if scheme.lower() == "bearer" else ""
+    if not key:
+        raise Unauthenticated
+    return key

@@ -1,0 +1,123 @@
+"""Errors as RFC 9457 problems: whatever goes wrong, the answer has this one shape.
+
+`type` is `/problems/<code>`, a page of this service that says what the code means.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.enums import ParamType
+from litestar.exceptions import HTTPException, ValidationException
+
+from api.refusals import refusal
+from api.request_ids import request_id
+from jobs.database import is_away
+from jobs.errors import (
+    AtelierError,
+    BodyTooLarge,
+    DatabaseUnavailable,
+    InvalidJson,
+    InvalidRequest,
+    MissingField,
+    RequestRefused,
+    TooManyJobs,
+    Unauthenticated,
+    UnknownRoute,
+    WrongMethod,
+)
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+BY_STATUS: Mapping[int, type[AtelierError]] = {
+    401: Unauthenticated,
+    404: UnknownRoute,
+    405: WrongMethod,
+    413: BodyTooLarge,
+}
+HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
+    Unauthenticated: {"WWW-Authenticate": "Bearer"},
+    TooManyJobs: {"Retry-After": "5"},
+    DatabaseUnavailable: {"Retry-After": "2"},
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong, and what to do. `code` never changes; `field` is the path of the field at fault, if one is."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    field: str | None = None
+
+
+def title(code: str) -> str:
+    """A code in words."""
+    return code.replace("_", " ").capitalize()
+
+
+def answer(
+    request: Request[Any, Any, Any], error: AtelierError, headers: dict[str, str] | None = None
+) -> Response[Problem]:
+    """The problem that an error of the tree is answered with."""
+    problem = Problem(
+        type=f"/problems/{error.code}",
+        title=title(error.code),
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        request_id=request_id(request.scope),
+        field=error.field,
+    )
+    extra = HEADERS.get(type(error), {}) | (headers or {})
+    return Response(problem, status_code=error.status, media_type=MEDIA_TYPE, headers=extra)
+
+
+def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response[Problem]:
+    """An error that this service raised itself."""
+    return answer(request, error)
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """An error that the framework raised: no such route, wrong method, a body too large, a bad parameter."""
+    if error.status_code >= 500:
+        return on_unexpected(request, error)
+    if isinstance(error, ValidationException):
+        return answer(request, _bad_parameter(error))
+    known = BY_STATUS.get(error.status_code)
+    allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return answer(request, known() if known else RequestRefused(error.detail), allow)
+
+
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Everything else: the database that went away, or a fault of ours, which is logged and not shown."""
+    if is_away(error):
+        return answer(request, DatabaseUnavailable())
+    log.error("request %s failed", request_id(request.scope), exc_info=error)
+    return answer(request, AtelierError())
+
+
+def _bad_parameter(error: ValidationException) -> InvalidRequest:
+    """The first parameter at fault; a `data` that is missing is a body that is empty."""
+    faults = error.extra if isinstance(error.extra, list) else []
+    first: Mapping[str, str] = faults[0] if faults else {}
+    key = first.get("key", "")
+    if key == "data":
+        return InvalidJson(f"The body is empty. {InvalidJson.advice}")
+    if not key:
+        return MissingField(error.detail) if "Missing required" in error.detail else InvalidRequest(error.detail)
+    said = msgspec.ValidationError(first.get("message", "") + " - at `$`")
+    return refusal(said, root=f"{ParamType(first.get('source', 'query')).value}.{key}")
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
+    AtelierError: on_refusal,
+    HTTPException: on_http_error,
+    Exception: on_unexpected,
+}

@@ -1,0 +1,1 @@
+"""One module per subject; a new modality is one more, a few lines long."""

@@ -1,0 +1,93 @@
+"""/files/<key>: objects of the directory store, by links that it signed. With S3 nothing passes through here."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+from litestar import Controller, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
+
+from api.auth import OPEN
+from api.documents import refusals
+from api.ranges import Span, parse_range
+from api.strict_json import StrictRequest
+from jobs.errors import BadRange, BadSignature, UnknownOutput, UnknownRoute
+from jobs.storage import DirectoryStore, Store
+
+CHUNK = 256 * 1024
+HARMLESS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Disposition": "inline",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""An output is shown as what it is and can run nothing; other sites may embed it."""
+
+
+class FileRoutes(Controller):
+    """Downloads for one box."""
+
+    path = "/files"
+    tags = ("Downloads",)
+    opt = OPEN
+    security = ()
+
+    @route(
+        "/{key:path}",
+        http_method=["GET", "HEAD"],
+        responses=refusals(BadSignature, UnknownOutput, BadRange),
+        summary="An object of the directory store",
+    )
+    async def download(
+        self,
+        request: StrictRequest,
+        key: FromPath[str],
+        store: NamedDependency[Store],
+        media_type: Annotated[str, QueryParameter(name="type", description="As the link has it.")] = "",
+        expires: FromQuery[int] = 0,
+        signature: FromQuery[str] = "",
+    ) -> Response[Any]:
+        """The bytes, whole or in part (`Range`)."""
+        if not isinstance(store, DirectoryStore):
+            raise UnknownRoute
+        file = store.open_link(key.lstrip("/"), media_type=media_type, expires=expires, signature=signature)
+        return await _send(request, file, media_type)
+
+
+async def _send(request: StrictRequest, file: Path, media_type: str) -> Response[Any]:
+    size = (await anyio.Path(file).stat()).st_size
+    tag = f'"{file.stem}"'  # the name is the content's sha256
+    headers = HARMLESS | {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600, immutable"}
+    if tag in [offered.strip() for offered in request.headers.get("If-None-Match", "").split(",")]:
+        return Response(None, status_code=304, headers=headers)
+    whole = Span(0, size - 1)
+    span = _wanted(request, tag, size) or whole
+    headers["Content-Length"] = str(span.length)
+    if span != whole:
+        headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
+    body = _read(file, span) if request.method == "GET" else _nothing()
+    return Stream(body, status_code=200 if span == whole else 206, headers=headers, media_type=media_type)
+
+
+def _wanted(request: StrictRequest, tag: str, size: int) -> Span | None:
+    """The span that is asked for; none when If-Range says that the client knows another version."""
+    if request.method != "GET" or request.headers.get("If-Range", tag) != tag:
+        return None
+    return parse_range(request.headers.get("Range"), size)
+
+
+async def _read(file: Path, span: Span) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(file, "rb") as source:
+        await source.seek(span.first)
+        left = span.length
+        while left > 0 and (chunk := await source.read(min(CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for nothing in list[bytes]():
+        yield nothing

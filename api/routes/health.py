@@ -1,0 +1,37 @@
+"""Probes: /health/live says that the process answers, /health/ready that it can take jobs."""
+
+from typing import Literal
+
+import msgspec
+from litestar import Controller, get
+from litestar.di import NamedDependency
+
+from api.auth import OPEN
+from api.documents import refusals
+from api.readiness import Readiness, Ready
+from jobs.errors import DatabaseUnavailable, SchemaBehind
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class HealthRoutes(Controller):
+    """For load balancers and Kubernetes."""
+
+    path = "/health"
+    tags = ("Service",)
+    opt = OPEN
+    security = ()
+
+    @get("/live", summary="Does the process answer?")
+    async def live(self) -> Live:
+        """Always 200."""
+        return Live()
+
+    @get("/ready", responses=refusals(DatabaseUnavailable, SchemaBehind), summary="Can it take jobs?")
+    async def ready(self, readiness: NamedDependency[Readiness]) -> Ready:
+        """200 while the database is reachable and its schema fits, also when the broker is away (`degraded`)."""
+        return await readiness.check()

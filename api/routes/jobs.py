@@ -1,0 +1,155 @@
+"""/jobs/v1: jobs of every modality."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.response import Stream
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.announcer import Announcer
+from api.auth import Caller
+from api.cursors import pack, unpack
+from api.database import Database
+from api.documents import refusals
+from api.event_stream import EventStream
+from api.lookup import find_job
+from api.outlook import Outlooks
+from api.watching import Watcher
+from jobs.answers import StatusAnswer
+from jobs.errors import InvalidRequest, MalformedId, NulInText, UnknownJob
+from jobs.ids import check_id
+from jobs.job import Job, JobStatus, job_from_row
+from jobs.params import Modality
+from jobs.statements.caller import cancel, erase, forget_deliveries, listing
+from jobs.statements.run import tell
+
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
+LastEventId = Annotated[
+    str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event seen.")
+]
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Jobs, newest first; `next_cursor` is null on the last page. Queue places are only in a job's own answer."""
+
+    jobs: list[StatusAnswer]
+    next_cursor: str | None
+
+
+class JobRoutes(Controller):
+    """List, look, follow, cancel, delete."""
+
+    path = "/jobs/v1"
+    tags = ("Jobs",)
+
+    @get(responses=refusals(InvalidRequest), summary="Your jobs")
+    async def index(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        outlooks: NamedDependency[Outlooks],
+        limit: Limit = 20,
+        cursor: FromQuery[str | None] = None,
+        status: FromQuery[JobStatus | None] = None,
+        modality: FromQuery[Modality | None] = None,
+        model: FromQuery[str | None] = None,
+    ) -> JobPage:
+        """Your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
+        if model is not None and "\0" in model:
+            raise NulInText(field="query.model")
+        before = unpack(cursor) if cursor is not None else None
+        found = await database.rows(
+            listing(caller.tenant, limit=limit + 1, status=status, modality=modality, model=model, before=before)
+        )
+        page = [job_from_row(row) for row in found[:limit]]
+        more = pack(page[-1]) if len(found) > limit else None
+        return JobPage(await outlooks.answers(page, caller.tenant), more)
+
+    @get("/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="One job")
+    async def show(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        outlooks: NamedDependency[Outlooks],
+    ) -> StatusAnswer:
+        """The job as it is now, whatever its modality."""
+        return await outlooks.answer(await find_job(database, caller, job_id))
+
+    @post("/{job_id:str}/cancel", status_code=200, responses=refusals(MalformedId, UnknownJob), summary="Cancel a job")
+    async def cancel(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        outlooks: NamedDependency[Outlooks],
+        announcer: NamedDependency[Announcer],
+    ) -> StatusAnswer:
+        """Ends the job unless it has already ended; a job that has is answered as it is. May be repeated."""
+        check_id("job", job_id)
+
+        async def work(connection: AsyncConnection) -> Job | None:
+            row = (await connection.execute(cancel(job_id, caller.tenant))).first()
+            if row is None:
+                return None
+            job = job_from_row(row)
+            callback = tell(job)
+            if callback is not None:
+                await connection.execute(callback)
+            return job
+
+        cancelled = await database.transaction(work)
+        if cancelled is None:
+            return await outlooks.answer(await find_job(database, caller, job_id))
+        announcer.announce(cancelled)
+        return await outlooks.answer(cancelled)
+
+    @delete("/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="Delete a job")
+    async def remove(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        announcer: NamedDependency[Announcer],
+    ) -> None:
+        """Cancels the job if it runs, forgets its prompt and removes its outputs; it answers 404 from then on."""
+        check_id("job", job_id)
+
+        async def work(connection: AsyncConnection) -> Job:
+            row = (await connection.execute(erase(job_id, caller.tenant))).first()
+            if row is None:
+                raise UnknownJob
+            await connection.execute(forget_deliveries(job_id))
+            return job_from_row(row)
+
+        announcer.announce(await database.transaction(work))
+
+    @get(
+        "/{job_id:str}/events",
+        responses=refusals(MalformedId, UnknownJob),
+        media_type="text/event-stream",
+        summary="Follow a job",
+    )
+    async def events(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        watcher: NamedDependency[Watcher],
+        last_event_id: LastEventId = None,
+    ) -> Stream | Response[None]:
+        """Server-sent events: `progress`, and at last `completed`, `failed` or `cancelled`, which ends the stream.
+
+        A client that has already seen the last event is answered 204, which tells a browser not to reconnect.
+        """
+        job = await find_job(database, caller, job_id)
+        seen = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
+        if job.status.terminal and seen == job.event_seq:
+            return Response(None, status_code=204)
+        frames: AsyncIterator[bytes] = EventStream(watcher, job, seen).frames()
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return Stream(frames, media_type="text/event-stream", headers=headers)

@@ -1,0 +1,66 @@
+"""/o/<job>/<n>.<ext>: the stable link of an output, which leads to a fresh link of the object store."""
+
+import asyncio
+from typing import Annotated
+
+from litestar import Controller, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+from api.auth import OPEN
+from api.database import Database
+from api.documents import refusals
+from jobs.answers import output_path
+from jobs.errors import BadSignature, StorageUnavailable, UnknownOutput
+from jobs.ids import check_id
+from jobs.job import Artifact, Job, job_from_row
+from jobs.settings import Settings
+from jobs.signing import check_link
+from jobs.statements.caller import by_id
+from jobs.storage import Store
+
+Signature = Annotated[str, QueryParameter(description="As the link has it.")]
+
+
+class OutputRoutes(Controller):
+    """Links that live as long as the output."""
+
+    path = "/o"
+    tags = ("Downloads",)
+    opt = OPEN
+    security = ()
+
+    @route(
+        "/{job_id:str}/{name:str}",
+        http_method=["GET", "HEAD"],
+        status_code=302,
+        responses=refusals(BadSignature, UnknownOutput, StorageUnavailable),
+        summary="An output",
+    )
+    async def follow(
+        self,
+        job_id: FromPath[str],
+        name: FromPath[str],
+        database: NamedDependency[Database],
+        store: NamedDependency[Store],
+        settings: NamedDependency[Settings],
+        signature: Signature = "",
+    ) -> Response[None]:
+        """Leads to the object itself; the link behind it is good for an hour."""
+        check_link(settings.secret_key, f"/o/{job_id}/{name}", signature)
+        row = await database.row(by_id(check_id("job", job_id)))
+        if row is None:
+            raise UnknownOutput
+        artifact = _named(job_from_row(row), name)
+        link = await asyncio.to_thread(
+            store.link, artifact.key, seconds=settings.link_seconds, media_type=artifact.media_type
+        )
+        return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+
+
+def _named(job: Job, name: str) -> Artifact:
+    """The output whose stable link ends in `name`; raises `UnknownOutput`."""
+    for number, artifact in enumerate(job.artifacts):
+        if output_path(job.id, number, artifact.key.rpartition(".")[2]) == f"/o/{job.id}/{name}":
+            return artifact
+    raise UnknownOutput

@@ -1,0 +1,47 @@
+"""Running the application with uvicorn."""
+
+import socket
+
+import uvicorn
+
+from api.app import create_app
+from api.follow import Follower
+from jobs.settings import settings
+
+GRACE_SECONDS = 10
+"""How long requests under way may take once the process was asked to stop."""
+
+
+class Server(uvicorn.Server):
+    """Ends event streams and held requests first: uvicorn by itself waits for them without an end."""
+
+    def __init__(self, config: uvicorn.Config, follower: Follower) -> None:
+        super().__init__(config)
+        self._follower = follower
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, and let go of those who wait."""
+        self._follower.close()
+        await super().shutdown(sockets)
+
+
+def main(host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    app = create_app(settings())
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        log_level=settings().log_level.lower(),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+    Server(config, app.state.follower).run()

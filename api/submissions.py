@@ -1,0 +1,180 @@
+"""Accepting a job: one transaction, then the announcement."""
+
+import hashlib
+import secrets
+from urllib.parse import urlsplit
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.announcer import Announcer
+from api.auth import Caller
+from api.database import Database
+from api.model_rules import choose_model
+from jobs.errors import (
+    AtelierError,
+    BodyTooLarge,
+    BudgetExhausted,
+    DatabaseUnavailable,
+    IdempotencyMismatch,
+    InvalidJson,
+    InvalidRequest,
+    MissingField,
+    NoModelAvailable,
+    NotSupportedYet,
+    NulInText,
+    OutOfRange,
+    TooManyJobs,
+    UnknownField,
+    UnknownJob,
+    UnknownModel,
+    UnknownServer,
+    WrongType,
+)
+from jobs.ids import new_id
+from jobs.job import Job, job_from_row
+from jobs.params import AnyParams, refuse_nul, refuse_unbuilt
+from jobs.settings import Settings
+from jobs.statements.caller import visible
+from jobs.statements.submit import count_active, lock_tenant, remember, remembered, submit
+from pipelines.catalog import Catalog
+
+SEEDS = 2**31
+"""A seed that is drawn here fits every framework's generator."""
+
+LONGEST_KEY = 255
+
+ERRORS: tuple[type[AtelierError], ...] = (
+    InvalidJson,
+    BudgetExhausted,
+    UnknownServer,
+    UnknownJob,
+    BodyTooLarge,
+    MissingField,
+    UnknownField,
+    WrongType,
+    OutOfRange,
+    NulInText,
+    NotSupportedYet,
+    UnknownModel,
+    IdempotencyMismatch,
+    InvalidRequest,
+    TooManyJobs,
+    NoModelAvailable,
+    DatabaseUnavailable,
+)
+"""What a submit can be refused with, for the documents."""
+
+
+class Once(msgspec.Struct, frozen=True):
+    """An Idempotency-Key and the digest of the request it came with."""
+
+    key: str
+    digest: str
+
+
+class Submissions:
+    """Takes jobs in."""
+
+    def __init__(self, database: Database, catalog: Catalog, announcer: Announcer, settings: Settings) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._announcer = announcer
+        self._settings = settings
+
+    async def submit(self, caller: Caller, params: AnyParams, once: Once | None) -> tuple[Job, bool]:
+        """The job for a request, and whether it was made now.
+
+        A repeated Idempotency-Key gives the job it first made, before any quota. Raises `InvalidRequest` and its
+        kinds, `UnknownServer`, `BudgetExhausted`, `TooManyJobs`, `NoModelAvailable`, `DatabaseUnavailable`.
+        """
+        check(params, caller)
+        job_id = new_id("job")
+
+        async def work(connection: AsyncConnection) -> Job:
+            if once is not None:
+                earlier = await _earlier(connection, caller.tenant, once, job_id)
+                if earlier is not None:
+                    return earlier
+            return await self._insert(connection, caller, params, job_id)
+
+        job = await self._database.transaction(work)
+        if job.id != job_id:
+            return job, False
+        self._announcer.announce(job)
+        return job, True
+
+    async def _insert(self, connection: AsyncConnection, caller: Caller, params: AnyParams, job_id: str) -> Job:
+        stored = msgspec.to_builtins(params)
+        spec = await choose_model(connection, self._catalog, params, stored["modality"])
+        await self._check_quota(connection, caller.tenant)
+        row = await connection.execute(
+            submit(
+                job_id=job_id,
+                tenant=caller.tenant,
+                model=spec.id,
+                params=params,
+                seed=draw_seed(params),
+                max_attempts=self._settings.max_attempts,
+                deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
+            )
+        )
+        return job_from_row(row.one())
+
+    async def _check_quota(self, connection: AsyncConnection, tenant: str) -> None:
+        quota = (await connection.execute(lock_tenant(tenant))).one()
+        if quota.budget_usd is not None and quota.spent_usd >= quota.budget_usd:
+            raise BudgetExhausted
+        limit = self._settings.max_waiting_jobs if quota.max_waiting_jobs is None else quota.max_waiting_jobs
+        if (await connection.execute(count_active(tenant))).scalar_one() >= limit:
+            raise TooManyJobs(f"You have {limit} unfinished jobs, as many as you may. {TooManyJobs.advice}")
+
+
+async def _earlier(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:
+    """The job that the key already made; none, and the key is claimed for `job_id`, when it is new."""
+    if (await connection.execute(remember(tenant, once.key, once.digest, job_id))).first() is not None:
+        return None
+    holder = (await connection.execute(remembered(tenant, once.key))).one()
+    if holder.body_sha256 != once.digest:
+        raise IdempotencyMismatch(field="header.Idempotency-Key")
+    row = (await connection.execute(visible(holder.job_id, tenant))).first()
+    if row is None:
+        raise UnknownJob("The job that this Idempotency-Key made was deleted; use a new key for a new job.")
+    return job_from_row(row)
+
+
+def check(params: AnyParams, caller: Caller) -> None:
+    """Refuse what needs no database to be refused."""
+    refuse_unbuilt(params)
+    refuse_nul(params)
+    if params.priority > caller.priority_ceiling:
+        raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
+    if params.callback_url is not None:
+        check_url(params.callback_url, "$.callback_url")
+
+
+def check_url(url: str, field: str) -> None:
+    """Raise `InvalidRequest` unless `url` is http(s) and names a host; where it leads is judged when it is called."""
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or any(character.isspace() for character in url):
+        name = field.removeprefix("$.")
+        raise InvalidRequest(f"`{name}` must be an http or https URL with a host name.", field=field)
+
+
+def draw_seed(params: AnyParams) -> int | None:
+    """The seed every attempt will use: the caller's, or one drawn here for -1; none for modalities without one."""
+    seed: int | None = getattr(params, "seed", None)
+    return secrets.randbelow(SEEDS) if seed == -1 else seed
+
+
+def once_of(key: str | None, route: str, body: bytes) -> Once | None:
+    """An Idempotency-Key header as `Once`; raises `OutOfRange` for one that is empty or too long."""
+    if key is None:
+        return None
+    if not 1 <= len(key) <= LONGEST_KEY:
+        raise OutOfRange(f"`Idempotency-Key` must have 1 to {LONGEST_KEY} characters.", field="header.Idempotency-Key")
+    return Once(key, hashlib.sha256(route.encode() + b"\n" + body).hexdigest())
