@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jobs.errors import NoModelAvailable, OutOfRange, UnknownServer
 from jobs.params import AnyParams, Modality
 from jobs.statements.submit import models_of_server, served_models
-from pipelines.catalog import Catalog
-from pipelines.spec import ModelSpec
+from pipelines.catalog import Catalog, ModelSpec
 
 
 async def choose_model(

@@ -9,12 +9,39 @@ from api.documents import refusals
 from jobs.errors import DatabaseUnavailable
 from jobs.params import Modality
 from jobs.statements.submit import served_models
-from pipelines.catalog import Catalog
-from pipelines.spec import Capability, Defaults, Licence, Limits, ModelSpec, Preset, Quality
+from pipelines.catalog import Catalog, ModelSpec
 
 
-class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A catalogue entry as callers see it; `available` means that a running server serves it now."""
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of an answer: the fields of a catalogue entry that concern a caller."""
+
+
+class ModelLimits(Answer, frozen=True, kw_only=True):
+    """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized."""
+
+    max_prompt_chars: int
+    min_side: int
+    max_side: int
+    side_multiple: int | None
+    native_sizes: tuple[tuple[int, int], ...]
+
+
+class ModelDefaults(Answer, frozen=True, kw_only=True):
+    """What the model uses for a field that is left out; null leaves it to the pipeline."""
+
+    num_inference_steps: int | None
+    guidance_scale: float | None
+
+
+class ModelLicence(Answer, frozen=True, kw_only=True):
+    """The terms of the weights."""
+
+    name: str
+    url: str
+
+
+class ModelAnswer(Answer, frozen=True, kw_only=True):
+    """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now."""
 
     id: str
     title: str
@@ -22,13 +49,13 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     tier: str
     available: bool
     default: bool
-    capabilities: tuple[Capability, ...]
-    limits: Limits
-    defaults: Defaults
-    quality: dict[Quality, Preset]
+    capabilities: tuple[str, ...]
+    limits: ModelLimits
+    defaults: ModelDefaults
+    quality: dict[str, ModelDefaults]
     price_usd: float
     estimated_seconds: float
-    licence: Licence
+    licence: ModelLicence
 
 
 class ModelList(msgspec.Struct, frozen=True):
@@ -45,7 +72,7 @@ class ModelRoutes(Controller):
 
     @get(responses=refusals(DatabaseUnavailable), summary="Models")
     async def index(self, catalog: NamedDependency[Catalog], database: NamedDependency[Database]) -> ModelList:
-        """The catalogue. `default` marks the model of its modality that a submit without `model` gets now."""
+        """Every model this service knows, those that nobody serves at the moment too."""
         served = {row[0] for row in await database.rows(served_models())}
         defaults: dict[str, str] = {}
         for spec in catalog.models:
@@ -63,10 +90,12 @@ def _answer(spec: ModelSpec, available: bool, default: bool) -> ModelAnswer:
         available=available,
         default=default,
         capabilities=spec.capabilities,
-        limits=spec.limits,
-        defaults=spec.defaults,
-        quality=spec.quality,
+        limits=msgspec.convert(spec.limits, ModelLimits, from_attributes=True),
+        defaults=msgspec.convert(spec.defaults, ModelDefaults, from_attributes=True),
+        quality={
+            word: msgspec.convert(preset, ModelDefaults, from_attributes=True) for word, preset in spec.quality.items()
+        },
         price_usd=spec.price_usd,
         estimated_seconds=spec.estimated_seconds,
-        licence=spec.licence,
+        licence=msgspec.convert(spec.licence, ModelLicence, from_attributes=True),
     )
