@@ -16,6 +16,7 @@ from jobs.settings import Settings, settings
 from jobs.storage import open_store
 from workers.guard import parse_networks
 from workers.loops import repeat
+from workers.schedule import Schedule
 from workers.upkeep import Upkeep
 from workers.webhooks import Webhooks
 
@@ -29,10 +30,10 @@ def main() -> None:
     """Run until SIGTERM or SIGINT; ends the process with a sentence when a setting is wrong."""
     try:
         chosen = settings()
-        logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         check(chosen)
     except ValueError as error:
         sys.exit(f"cpu worker: {error}")
+    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which hold their owners' tokens
     asyncio.run(_until_signal(chosen))
 
@@ -41,7 +42,13 @@ def check(settings: Settings) -> None:
     """Raise `ValueError` for settings that this worker can not run with."""
     if not settings.secret_key:
         raise ValueError("ATELIER_SECRET_KEY is not set; webhooks are signed with it")
+    if settings.log_level.upper() not in logging.getLevelNamesMapping():
+        raise ValueError(f"ATELIER_LOG_LEVEL={settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
+        raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}: there is no such file")
     parse_networks(settings.allowed_networks)
+    Schedule.parse(settings.webhook_schedule)
+    open_store(settings)
 
 
 def alive_file(settings: Settings) -> Path:

@@ -41,7 +41,7 @@ class Poster:
         self._connect_timeout = settings.webhook_connect_timeout
         self._client = httpx.AsyncClient(
             verify=ssl.create_default_context(cafile=settings.ca_bundle or certifi.where()),
-            timeout=httpx.Timeout(settings.webhook_timeout, connect=settings.webhook_connect_timeout),
+            timeout=httpx.Timeout(None, connect=settings.webhook_connect_timeout),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
             follow_redirects=False,
@@ -70,8 +70,6 @@ class Poster:
                 return _answer(response)
         except httpx.ConnectTimeout:
             return Answer(problem=f"No connection within {self._connect_timeout:g} s.")
-        except httpx.TimeoutException:
-            return Answer(problem="The receiver stopped answering.")
         except httpx.HTTPError as error:
             return Answer(problem=f"{type(error).__name__}: {error}"[:500])
 

@@ -1,0 +1,244 @@
+"""Upkeep on a real database and a real store: leases, deadlines, deletions, twice at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from sqlalchemy import func, select, text, update
+
+from jobs.database import sync_engine
+from jobs.doorbell import model_queue
+from jobs.errors import StorageUnavailable
+from jobs.events import FIELD, decode_event, stream_of
+from jobs.job import JobStatus
+from jobs.settings import Settings
+from jobs.statements import caller, submit, upkeep
+from jobs.storage import open_store
+from jobs.tables import idempotency, jobs
+from tests.support.rows import MODEL
+from workers.upkeep import Upkeep
+
+
+@pytest.fixture
+def make_settings(database_url, broker_url, tmp_path):
+    def make(**more):
+        chosen = {
+            "database_url": database_url,
+            "broker_url": broker_url,
+            "storage_url": f"file://{tmp_path}/objects",
+            "retry_backoff": 0.0,
+            "purge_delay": 600.0,
+        }
+        return Settings(**(chosen | more))
+
+    return make
+
+
+@pytest.fixture
+def chores(make_settings, rows):
+    return Upkeep(make_settings(), rows.engine, open_store(make_settings()))
+
+
+def abandoned(rows, **params):
+    """A claimed job whose worker has been silent for longer than its lease."""
+    job = rows.submit(rows.tenant(), **params)
+    claimed = rows.claim(rows.server(f"server-{job.id}"), lease_seconds=-1.0)
+    assert job.id == claimed.id
+    return claimed
+
+
+def stored(settings, job, tmp_path):
+    """Two objects of a job, of two attempts."""
+    source = tmp_path / "source"
+    source.write_bytes(b"picture")
+    store = open_store(settings)
+    for fence in (1, 2):
+        store.put(f"{job.tenant}/{job.id}/{fence}/ab.webp", source, "image/webp")
+    return store
+
+
+def test_a_lost_workers_job_is_queued_again_and_told(rows, chores, broker_url):
+    job = abandoned(rows, callback_url="http://example.com/hook")
+    assert chores.jobs() is False
+    again = rows.job(job)
+    assert (JobStatus.QUEUED, 1, None, job.fence) == (again.status, again.attempt, again.lease_until, again.fence)
+    assert [] == rows.deliveries()
+    redis = Redis.from_url(broker_url)
+    (entry,) = redis.xrange(stream_of(job.id))
+    assert (again.event_seq, JobStatus.QUEUED) == (decode_event(entry[1][FIELD]).seq, again.status)
+    assert 1 == redis.llen(model_queue(MODEL))
+
+
+def test_a_job_pinned_to_a_server_rings_there(rows, chores, broker_url):
+    job = rows.submit(rows.tenant(), server_id="gpu-7")
+    rows.claim(rows.server("gpu-7"), lease_seconds=-1.0)
+    chores.jobs()
+    assert JobStatus.QUEUED == rows.job(job).status
+    assert 1 == Redis.from_url(broker_url).llen("server.gpu-7")
+
+
+def test_the_last_attempt_lost_fails_the_job_and_tells(rows, chores):
+    job = abandoned(rows, callback_url="http://example.com/hook")
+    rows.set(job, attempt=3)
+    chores.jobs()
+    failed = rows.job(job)
+    assert (JobStatus.FAILED, "attempts_exhausted") == (failed.status, failed.error.code)
+    assert failed.finished_at is not None
+    (delivery,) = rows.deliveries()
+    assert ("job.failed", failed.event_seq, job.id) == (delivery.type, delivery.event_seq, delivery.job_id)
+
+
+def test_a_living_lease_is_left_alone(rows, chores):
+    job = rows.submit(rows.tenant())
+    claimed = rows.claim(rows.server())
+    chores.jobs()
+    assert claimed == rows.job(job)
+
+
+@pytest.mark.parametrize("status", ["pending", "queued", "processing"])
+def test_a_passed_deadline_fails_the_job_wherever_it_is(rows, chores, status):
+    job = rows.submit(rows.tenant(), callback_url="http://example.com/hook")
+    rows.set(job, status=status, deadline_at=func.now(), lease_until=func.now() + text("interval '1 hour'"))
+    chores.jobs()
+    failed = rows.job(job)
+    assert (JobStatus.FAILED, "deadline_exceeded") == (failed.status, failed.error.code)
+    assert failed.lease_until is None
+    assert ["job.failed"] == [delivery.type for delivery in rows.deliveries()]
+
+
+@pytest.mark.parametrize("end", ["complete", "cancel"])
+def test_an_ended_job_never_expires(rows, chores, end):
+    job = rows.submit(rows.tenant())
+    claimed = rows.claim(rows.server())
+    ended = getattr(rows, end)(claimed)
+    rows.set(job, deadline_at=func.now(), lease_until=func.now())
+    chores.jobs()
+    assert ended.status == rows.job(job).status
+
+
+def test_more_than_a_batch_says_so_and_all_are_done(rows, chores, monkeypatch):
+    monkeypatch.setattr(upkeep, "BATCH", 10)
+    for _ in range(25):
+        rows.submit(rows.tenant(), deadline_seconds=-1.0)
+    turns = 1
+    while chores.jobs():
+        turns += 1
+    assert 3 == turns
+    assert {JobStatus.FAILED} == {row.status for row in rows.execute(select(jobs.c.status))}
+
+
+def test_without_redis_upkeep_goes_on(rows, make_settings):
+    job = abandoned(rows)
+    deaf = make_settings(broker_url="redis://127.0.0.1:1/0")
+    Upkeep(deaf, rows.engine, open_store(deaf)).jobs()
+    assert JobStatus.QUEUED == rows.job(job).status
+
+
+def test_two_upkeeps_at_once_do_everything_once(rows, make_settings, tmp_path):
+    """Each job ends once and tells once, though four workers look at the same time, for ten rounds."""
+    settings = make_settings()
+    engines = [sync_engine(settings) for _ in range(4)]
+    workers = [Upkeep(settings, engine, open_store(settings)) for engine in engines]
+    tenant = rows.tenant()
+    for _ in range(10):
+        for _ in range(10):
+            rows.submit(tenant, callback_url="http://example.com/hook", deadline_seconds=-1.0)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda worker: (worker.jobs(), worker.purge(), worker.keys()), workers))
+    workers[0].jobs()
+    told = [delivery.job_id for delivery in rows.deliveries()]
+    assert 100 == len(told) == len(set(told))
+    assert {(JobStatus.FAILED, 2)} == {tuple(row) for row in rows.execute(select(jobs.c.status, jobs.c.event_seq))}
+    for engine in engines:
+        engine.dispose()
+
+
+def test_a_chore_that_another_worker_is_in_is_left_to_it(rows, chores):
+    job = abandoned(rows)
+    with rows.engine.begin() as other:
+        assert other.scalar(upkeep.try_lock("atelier.reap")) is True
+        chores.jobs()
+        assert JobStatus.PROCESSING == rows.job(job).status
+    chores.jobs()
+    assert JobStatus.QUEUED == rows.job(job).status
+
+
+def test_a_deleted_jobs_objects_go_now_and_again_later_and_then_its_row(rows, chores, make_settings, tmp_path):
+    job = rows.submit(rows.tenant())
+    kept = rows.submit(rows.tenant())
+    store = stored(make_settings(), job, tmp_path)
+    stored(make_settings(), kept, tmp_path)
+    rows.execute(caller.erase(job.id, job.tenant))
+
+    assert chores.purge() is False
+    assert [] == list(store.keys(f"{job.tenant}/{job.id}/"))
+    assert 2 == len(list(store.keys(f"{kept.tenant}/{kept.id}/")))
+    again = rows.execute(select(jobs.c.purge_at - func.now()).where(jobs.c.id == job.id))[0][0].total_seconds()
+    assert 590 < again <= 600
+
+    stored(make_settings(), job, tmp_path)  # a worker that had been asleep
+    assert chores.purge() is False
+    assert 2 == len(list(store.keys(f"{job.tenant}/{job.id}/")))
+
+    an_hour = text("interval '1 hour'")
+    rows.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id)
+        .values(deleted_at=jobs.c.deleted_at - an_hour, purge_at=jobs.c.purge_at - an_hour)
+    )
+    chores.purge()
+    assert [] == list(store.keys(f"{job.tenant}/{job.id}/"))
+    assert [] == rows.execute(select(jobs.c.id).where(jobs.c.id == job.id))
+    assert 2 == len(list(store.keys(f"{kept.tenant}/{kept.id}/")))
+
+
+class TestStoreAway:
+    """A store that can not be reached keeps what is to be purged for later."""
+
+    @pytest.fixture
+    def away(self, make_settings, monkeypatch):
+        store = open_store(make_settings())
+
+        def remove_prefix(prefix):
+            raise StorageUnavailable("The object store can not be reached.")
+
+        monkeypatch.setattr(store, "remove_prefix", remove_prefix)
+        return store
+
+    def test_the_purge_waits(self, rows, make_settings, away, tmp_path):
+        job = rows.submit(rows.tenant())
+        store = stored(make_settings(), job, tmp_path)
+        rows.execute(caller.erase(job.id, job.tenant))
+        assert Upkeep(make_settings(), rows.engine, away).purge() is False
+        assert 2 == len(list(store.keys()))
+        Upkeep(make_settings(), rows.engine, store).purge()
+        assert [] == list(store.keys())
+
+
+def test_old_idempotency_keys_are_forgotten_and_living_ones_kept(rows, chores):
+    tenant = rows.tenant()
+    for key in ("old", "new"):
+        rows.execute(submit.remember(tenant, key, "sha", "job_1"))
+    rows.execute(
+        update(idempotency).where(idempotency.c.key == "old").values(created_at=func.now() - text("interval '3 days'"))
+    )
+    chores.keys()
+    assert ["new"] == [row.key for row in rows.execute(select(idempotency.c.key))]
+
+
+def test_erasing_scrubs_what_the_caller_wrote(rows, chores):
+    job = rows.submit(rows.tenant(), prompt="a secret wish", callback_url="http://example.com/s3cret")
+    rows.execute(caller.erase(job.id, job.tenant))
+    chores.purge()
+    row = rows.execute(text("SELECT jobs::text FROM jobs"))[0][0]
+    assert "secret wish" not in row
+    assert "s3cret" not in row
+
+
+def test_the_store_of_a_fresh_machine_needs_no_folder(rows, make_settings, tmp_path):
+    settings = make_settings(storage_url=f"file://{tmp_path}/not/there")
+    job = rows.submit(rows.tenant())
+    rows.execute(caller.erase(job.id, job.tenant))
+    Upkeep(settings, rows.engine, open_store(settings)).purge()
+    assert not Path(tmp_path / "not").exists()
