@@ -5,7 +5,7 @@ import secrets
 
 from jobs.errors import MalformedId
 
-_ID = re.compile(r"^([a-z_]+)_([0-9a-f]{32})$")
+_ID = re.compile(r"([a-z_]+)_([0-9a-f]{32})")
 
 
 def new_id(prefix: str) -> str:
@@ -15,7 +15,7 @@ def new_id(prefix: str) -> str:
 
 def check_id(prefix: str, text: str) -> str:
     """`text` if it has the shape of an id with this prefix; raises `MalformedId`."""
-    match = _ID.match(text)
+    match = _ID.fullmatch(text)
     if match is None or match[1] != prefix:
         raise MalformedId(f"{text[:80]!r} is no {prefix} id: it looks like {prefix}_ and 32 hexadecimal digits.")
     return text
