@@ -31,6 +31,8 @@ class EmbeddedPostgres:
     asks the kernel who is at the other end of the socket ("peer" authentication).
     """
 
+    name = "PostgreSQL"
+
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self.folder = folder.absolute()
         self.data = self.folder / "data"
@@ -39,8 +41,10 @@ class EmbeddedPostgres:
         self.process: Process | None = None
         self._sockets = self.folder / "run"
         self._temporary: Path | None = None
-        if len(str(self._sockets / ".s.PGSQL.5432.lock")) > SOCKET_PATH_LIMIT:
-            self._sockets = self._temporary = Path(tempfile.mkdtemp(prefix="atelier-"))
+        if not _fits_a_socket(self._sockets):
+            short = Path(tempfile.gettempdir(), "atelier-12345678")
+            place = None if _fits_a_socket(short) else "/tmp"
+            self._sockets = self._temporary = Path(tempfile.mkdtemp(prefix="atelier-", dir=place))
 
     @property
     def url(self) -> str:
@@ -78,6 +82,11 @@ class EmbeddedPostgres:
         if self.process is not None:
             stop(self.process, STOP_TIMEOUT, signal.SIGINT)
             self.process = None
+
+    def ask_to_stop(self) -> None:
+        """Request the fast shutdown and return at once."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         """Stop for good: the folder of its socket goes too when it was a temporary one."""
@@ -131,6 +140,10 @@ class EmbeddedPostgres:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _fits_a_socket(folder: Path) -> bool:
+    return len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT
 
 
 def _binaries() -> Path:

@@ -22,6 +22,8 @@ class EmbeddedValkey:
     Nothing is saved: PostgreSQL is the truth, and a Redis may be lost at any time.
     """
 
+    name = "Valkey"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.log = self.folder / "log"
@@ -54,6 +56,11 @@ class EmbeddedValkey:
         if self.process is not None:
             stop(self.process, STOP_TIMEOUT)
             self.process = None
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM; returns at once."""
+        if self.process is not None:
+            self.process.terminate()
 
     def __enter__(self) -> Self:
         self.start()

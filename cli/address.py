@@ -1,0 +1,49 @@
+"""Where the API of a stack listens."""
+
+import socket
+
+import msgspec
+
+EVERYWHERE = ("0.0.0.0", "::")
+
+
+class AddressTaken(Exception):
+    """The API could not listen there; the text says why."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A host and a port."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The URL for others: where the API listens everywhere, this machine's name."""
+        return self._url(socket.gethostname() if self.host in EVERYWHERE else self.host)
+
+    @property
+    def local_url(self) -> str:
+        """The URL for this machine itself."""
+        return self._url("127.0.0.1" if self.host in EVERYWHERE else self.host)
+
+    def refuse_taken(self) -> None:
+        """Raise `AddressTaken` when nobody could listen here now."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                reason = f"can not listen on {self.host} port {self.port}: {error.strerror}"
+                raise AddressTaken(f"{reason}; choose another --port or --host") from None
+
+    def _url(self, host: str) -> str:
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def free_address() -> Address:
+    """A port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return Address("127.0.0.1", int(probe.getsockname()[1]))

@@ -1,0 +1,87 @@
+"""What the operator's commands do in the database directly; they need its URL and the secret, not the API."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from cli.home import Home
+from jobs.database import sync_engine
+from jobs.ids import new_id
+from jobs.settings import Settings, read_settings
+from jobs.signing import key_digest, new_key, webhook_secret
+from jobs.statements import access
+from jobs.tables import api_keys
+
+DEFAULT_TENANT = "default"
+
+
+class UnknownTenant(Exception):
+    """No tenant has this name."""
+
+
+class SecretMissing(Exception):
+    """Neither the environment nor a running `atelier up` says what the service signs with."""
+
+
+def local_settings(data: Path) -> Settings:
+    """The environment's settings, and where it says nothing those of the `atelier up` that runs on `data`."""
+    said = {name.removesuffix("_FILE") for name in os.environ}
+    left = {name: value for name, value in Home(data).read_settings().items() if name.removesuffix("_FILE") not in said}
+    return read_settings({**left, **os.environ})
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[Connection]:
+    """One transaction."""
+    engine = sync_engine(settings)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def create_key(settings: Settings, *, tenant: str, name: str) -> tuple[str, str]:
+    """A new key of a tenant, who is made when there is none of that name: its id, and the key itself, once."""
+    key, key_id = new_key(), new_id("key")
+    with connected(settings) as connection:
+        _add(connection, settings, key_id, key, tenant=tenant, name=name)
+    return key_id, key
+
+
+def ensure_key(settings: Settings, key: str) -> None:
+    """Make the admin key known, unless it was before; one that was revoked stays revoked."""
+    digest = key_digest(_secret(settings), key)
+    with connected(settings) as connection:
+        if connection.execute(select(api_keys.c.id).where(api_keys.c.digest == digest)).first() is None:
+            _add(connection, settings, new_id("key"), key, tenant=DEFAULT_TENANT, name="admin")
+
+
+def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
+    """The secret that a tenant's webhooks are signed with, after moving to the next one if `rotate`.
+
+    Raises `UnknownTenant`.
+    """
+    with connected(settings) as connection:
+        row = connection.execute(access.tenant_by_name(tenant)).first()
+        if row is None:
+            raise UnknownTenant(f"there is no tenant {tenant!r}; `atelier keys create --tenant {tenant}` makes one")
+        generation = row.webhook_generation
+        if rotate:
+            generation = connection.execute(access.rotate_webhook_secret(row.id)).scalar_one()
+    return webhook_secret(_secret(settings), row.id, generation)
+
+
+def _add(connection: Connection, settings: Settings, key_id: str, key: str, *, tenant: str, name: str) -> None:
+    owner = connection.execute(access.ensure_tenant(tenant)).scalar_one()
+    digest = key_digest(_secret(settings), key)
+    connection.execute(access.add_key(key_id, owner, name=name, digest=digest))
+
+
+def _secret(settings: Settings) -> str:
+    if not settings.secret_key:
+        raise SecretMissing("ATELIER_SECRET_KEY is not set, and no `atelier up` runs on the data folder")
+    return settings.secret_key

@@ -1,0 +1,74 @@
+"""What the API answers, as far as the command line shows it; fields it does not know are left alone."""
+
+import msgspec
+
+from jobs.answers import StatusAnswer
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An RFC 9457 problem."""
+
+    code: str = ""
+    detail: str = ""
+    field: str | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The answer to a submit."""
+
+    job_id: str
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """An event of a job; `progress` is 0 to 1."""
+
+    status: str
+    progress: float = 0.0
+    stage: str | None = None
+    queue_position: int | str | None = None
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """One page of jobs, newest first."""
+
+    jobs: list[StatusAnswer]
+    next_cursor: str | None = None
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A catalogue entry."""
+
+    id: str
+    title: str
+    modality: str
+    tier: str
+    available: bool
+    default: bool
+    estimated_seconds: float
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """The catalogue."""
+
+    models: list[Model]
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A GPU server; memory in bytes."""
+
+    server_id: str
+    alive: bool
+    state: str
+    desired: str
+    device: str
+    memory_total: int
+    memory_used: int
+    serves: list[str]
+    resident: list[str]
+    heartbeat_age_seconds: float
+
+
+class ServerList(msgspec.Struct, frozen=True):
+    """Every server."""
+
+    servers: list[Server]

@@ -1,0 +1,149 @@
+"""A client of the API, for the command line."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import msgspec
+import rich_click as click
+
+from cli.answers import Accepted, JobPage, Model, ModelList, Problem, Progress, Server, ServerList
+from cli.sse import Event, read_events
+from jobs.answers import StatusAnswer
+
+T = TypeVar("T")
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SILENCE_SECONDS = 45.0  # a stream says something every 15 s
+RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
+TERMINAL = ("completed", "failed", "cancelled")
+
+
+class ApiError(click.ClickException):
+    """The API refused; the text is for the person who typed the command."""
+
+
+class ApiAway(ApiError):
+    """The API is not there, or can do nothing now; the same call may work later."""
+
+
+class Client:
+    """Calls to one API with one key; closes its connections as a context manager."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url
+        self._http = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=TIMEOUT, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, path: str, body: dict[str, Any]) -> str:
+        """Hand in a job; returns its id."""
+        return self._ask("POST", path, Accepted, json=body).job_id
+
+    def job(self, job_id: str) -> StatusAnswer:
+        """A job as it is now."""
+        return self._ask("GET", f"/jobs/v1/{job_id}", StatusAnswer)
+
+    def jobs(self, *, limit: int, status: str | None = None) -> list[StatusAnswer]:
+        """The newest jobs."""
+        filters = {"limit": limit} | ({"status": status} if status else {})
+        return self._ask("GET", "/jobs/v1", JobPage, params=filters).jobs
+
+    def cancel(self, job_id: str) -> StatusAnswer:
+        """End a job; one that has ended stays as it is."""
+        return self._ask("POST", f"/jobs/v1/{job_id}/cancel", StatusAnswer)
+
+    def models(self) -> list[Model]:
+        """The catalogue."""
+        return self._ask("GET", "/models/v1", ModelList).models
+
+    def servers(self) -> list[Server]:
+        """Every server that was ever registered."""
+        return self._ask("GET", "/servers/v1", ServerList).servers
+
+    def follow(self, job_id: str) -> Iterator[Progress]:
+        """The job's events until it has ended; comes back to a stream that was cut where it had been.
+
+        Raises `ApiAway` when the API stays away for a minute.
+        """
+        seen, away_since = "", None
+        while True:
+            try:
+                for event in self._events(job_id, seen):
+                    seen, away_since = event.id, None
+                    yield msgspec.json.decode(event.data, type=Progress)
+                    if event.name in TERMINAL:
+                        return
+            except ApiAway:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > PATIENCE_SECONDS:
+                    raise
+            if self._has_ended(job_id):
+                return
+            time.sleep(RECONNECT_SECONDS)
+
+    def download(self, url: str, target: Path) -> None:
+        """Fetch an output; the file appears whole or not at all. The key stays here: the link is signed."""
+        draft = target.with_name(f".{target.name}.part")
+        try:
+            with httpx.stream("GET", url, follow_redirects=True, timeout=TIMEOUT, trust_env=False) as answer:
+                _refuse_problem(answer)
+                with draft.open("wb") as file:
+                    for chunk in answer.iter_bytes():
+                        file.write(chunk)
+            draft.replace(target)
+        except httpx.HTTPError as error:
+            raise ApiAway(f"the download from {httpx.URL(url).host} was cut: {error}") from None
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _has_ended(self, job_id: str) -> bool:
+        """Whether there is nothing to come back to; an API that is away has not said so."""
+        try:
+            return self.job(job_id).status in TERMINAL
+        except ApiAway:
+            return False
+
+    def _events(self, job_id: str, seen: str) -> Iterator[Event]:
+        headers = {"Last-Event-ID": seen} if seen else {}
+        timeout = httpx.Timeout(5.0, read=SILENCE_SECONDS)
+        try:
+            with self._http.stream("GET", f"/jobs/v1/{job_id}/events", headers=headers, timeout=timeout) as answer:
+                _refuse_problem(answer)
+                yield from read_events(answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise self._away(error) from None
+
+    def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+        try:
+            answer = self._http.request(method, path, **options)
+            _refuse_problem(answer)
+        except httpx.HTTPError as error:
+            raise self._away(error) from None
+        return msgspec.json.decode(answer.content, type=kind)
+
+    def _away(self, error: Exception) -> ApiAway:
+        return ApiAway(f"no Atelier answers at {self._url} ({error}); `atelier up` starts one on this machine")
+
+
+def _refuse_problem(answer: httpx.Response) -> None:
+    """Raise `ApiError` with the problem's own sentence."""
+    if answer.is_success:
+        return
+    answer.read()
+    try:
+        problem = msgspec.json.decode(answer.content, type=Problem)
+    except msgspec.DecodeError:
+        problem = Problem(detail=answer.text[:200])
+    where = f" (field {problem.field})" if problem.field else ""
+    kind = ApiAway if answer.is_server_error else ApiError
+    raise kind(f"{problem.detail or answer.reason_phrase}{where} [{problem.code or answer.status_code}]")

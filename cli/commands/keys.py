@@ -1,0 +1,58 @@
+"""`atelier keys`: API keys, made where the database is."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from cli.home import data_option
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys. Runs where the database is, beside `atelier up` or with its settings."""
+
+
+@keys.command()
+@click.option("--tenant", default="default", show_default=True, help="Who the key acts for; made when new.")
+@click.option("--name", default="key", show_default=True, help="What it is for, as the list shows it.")
+@data_option
+def create(tenant: str, name: str, data: Path) -> None:
+    """Make a key and print it; it can not be shown again."""
+    from cli.admin import create_key, local_settings
+    from cli.database_errors import explained
+
+    with explained():
+        key_id, key = create_key(local_settings(data), tenant=tenant, name=name)
+    click.echo(f"{key_id} for tenant {tenant}; keep the key, it is not stored:", err=True)
+    click.echo(key)
+
+
+@keys.command("list")
+@data_option
+def list_(data: Path) -> None:
+    """Every key, living or revoked."""
+    from cli.admin import connected, local_settings
+    from cli.database_errors import explained
+    from cli.tables import print_table, when
+    from jobs.statements.access import list_keys
+
+    with explained(), connected(local_settings(data)) as connection:
+        rows = connection.execute(list_keys()).all()
+    cells = [[row.id, row.tenant, row.name, when(row.created_at), when(row.revoked_at)] for row in rows]
+    print_table(["key", "tenant", "name", "made", "revoked"], cells)
+
+
+@keys.command()
+@click.argument("key_id")
+@data_option
+def revoke(key_id: str, data: Path) -> None:
+    """Revoke a key by its id (key_…); requests with it are refused from now on."""
+    from cli.admin import connected, local_settings
+    from cli.database_errors import explained
+    from jobs.statements.access import revoke_key
+
+    with explained(), connected(local_settings(data)) as connection:
+        found = connection.execute(revoke_key(key_id)).first()
+    if found is None:
+        raise click.ClickException(f"no living key has the id {key_id}; `atelier keys list` shows them")
+    click.echo(f"{key_id} is revoked.")

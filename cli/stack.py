@@ -1,0 +1,144 @@
+"""The whole service on one machine: servers, API, one CPU worker, one GPU worker per GPU."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from cli.address import Address
+from cli.admin import ensure_key
+from cli.client import ApiError, Client
+from cli.embedded import EmbeddedPostgres, EmbeddedValkey
+from cli.gpus import visible_gpus
+from cli.home import Home
+from cli.parts import Command, Part
+from cli.supervisor import Say, Supervisor, stop_all
+from jobs.database import migrate
+from jobs.settings import read_settings
+
+READY_SECONDS = 120.0
+POLL_SECONDS = 0.1
+SLACK_SECONDS = 5.0
+DECIDED_HERE = ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "SERVER_ID")
+"""Settings that the environment has no say in."""
+
+
+class StackFailed(Exception):
+    """The stack did not come up; the text says where to look."""
+
+
+class Stack:
+    """Start it with `start`, ask it through `client`; `stop` leaves no process behind."""
+
+    def __init__(self, home: Home, address: Address, say: Say) -> None:
+        self.home = home
+        self.address = address
+        self.admin_key = ""
+        self.new_key = False
+        self.hurry = threading.Event()
+        self._say = say
+        self._postgres = EmbeddedPostgres(home.postgres)
+        self._valkey = EmbeddedValkey(home.valkey)
+        self._api: list[Command] = []
+        self._workers: list[Command] = []
+        self._supervisor: Supervisor | None = None
+        self._environment: dict[str, str] = {}
+
+    def start(self, ended: Callable[[], bool] = lambda: False) -> None:
+        """Return when the API takes jobs and every GPU worker is up, or as soon as `ended()`.
+
+        Raises `HomeBusy`, `AddressTaken`, `ServerFailed` or `StackFailed`; call `stop` then too.
+        """
+        self.home.lock()
+        self.address.refuse_taken()
+        self._say("starting PostgreSQL and Valkey")
+        self._postgres.start()
+        self._valkey.start()
+        self._prepare()
+        address = ["--host", self.address.host, "--port", str(self.address.port)]
+        self._api = [self._command("api", ["api", *address])]
+        self._workers = [self._command("worker-cpu", ["worker", "cpu"]), *self._gpu_workers()]
+        self._say(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
+        for part in (*self._api, *self._workers):
+            part.start()
+        self._supervisor = Supervisor([self._postgres, self._valkey, *self._api, *self._workers], self._say)
+        self._supervisor.start()
+        self._await_ready(ended)
+
+    def stop(self) -> None:
+        """Workers first, then the API, then the servers; `hurry` cuts every wait short."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        grace = read_settings(self._environment).grace_seconds + SLACK_SECONDS
+        in_order: tuple[list[Part], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])
+        for parts in in_order:
+            for name in stop_all(parts, grace, self.hurry):
+                self._say(f"{name} did not end in time and was killed")
+        self._postgres.close()
+        self.home.forget_settings()
+        self.home.unlock()
+
+    def client(self) -> Client:
+        """A client with the admin key."""
+        return Client(self.address.local_url, self.admin_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _prepare(self) -> None:
+        """The children's environment, the schema, the admin key."""
+        self.home.ensure_secret_key()
+        decided = {
+            "ATELIER_DATABASE_URL": self._postgres.url,
+            "ATELIER_BROKER_URL": self._valkey.url,
+            "ATELIER_SECRET_KEY_FILE": str(self.home.secret_key),
+            "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.home.objects}"),
+            "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
+        }
+        self._environment = {name: value for name, value in os.environ.items() if _may_pass(name)} | decided
+        migrate(self._postgres.url)
+        self.admin_key, self.new_key = self.home.ensure_admin_key()
+        ensure_key(read_settings(self._environment), self.admin_key)
+        self.home.write_settings(decided | {"ATELIER_URL": self.address.local_url})
+
+    def _gpu_workers(self) -> list[Command]:
+        """One per GPU, or one on the CPU."""
+        gpus = visible_gpus()
+        if not gpus:
+            return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"])]
+        host = socket.gethostname()
+        return [
+            self._command(
+                f"worker-gpu{n}", ["worker", "gpu", "--server-id", f"{host}-gpu{n}"], CUDA_VISIBLE_DEVICES=gpu
+            )
+            for n, gpu in enumerate(gpus)
+        ]
+
+    def _command(self, name: str, arguments: list[str], **extra: str) -> Command:
+        return Command(name, arguments, self._environment | extra, self.home.logs / f"{name}.log")
+
+    def _await_ready(self, ended: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        wanted = len(self._workers) - 1
+        with self.client() as client:
+            while not ended():
+                try:
+                    if sum(server.alive for server in client.servers()) >= wanted:
+                        return
+                except ApiError:
+                    pass
+                if time.monotonic() > deadline:
+                    raise StackFailed(f"not every worker was up after {READY_SECONDS:g} s; see {self.home.logs}")
+                time.sleep(POLL_SECONDS)
+
+
+def _may_pass(name: str) -> bool:
+    return name.removeprefix("ATELIER_").removesuffix("_FILE") not in DECIDED_HERE

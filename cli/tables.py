@@ -1,0 +1,38 @@
+"""Tables and times as the terminal shows them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import rich_click as click
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table that is never cut: where the output is no terminal, it is as wide as it has to be."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=1000)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console.print(table)
+
+
+def print_json(value: Any) -> None:
+    """The same facts for a program."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def when(moment: datetime | None) -> str:
+    """Local time to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment is not None else ""
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
