@@ -1,0 +1,73 @@
+"""The source document's own samples for image generation; only the host and the key are changed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.support.service import Service
+from tests.support.wait import until
+
+SAMPLES = Path(__file__).with_name("samples")
+HOST = "https://api.imagepipeline.io"
+
+
+def sample(name: str, studio: Service) -> str:
+    """The text of a sample, with our host."""
+    text = (SAMPLES / name).read_text()
+    assert HOST in text
+    return text.replace(HOST, studio.url)
+
+
+def output_of(command: list[str], studio: Service, cwd: Path) -> str:
+    """What a sample prints."""
+    environment = os.environ | {"IMAGEPIPELINE_API_KEY": studio.key}
+    done = subprocess.run(command, env=environment, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def poll(job_id: str, studio: Service) -> dict[str, object]:
+    """Poll the status route as the document says, until the job is completed."""
+
+    def completed() -> dict[str, object] | None:
+        status = studio.client.get(f"/generate/image/v1/status/{job_id}").json()
+        assert status["status"] not in ("failed", "cancelled"), status
+        return status if status["status"] == "completed" else None
+
+    return until(completed, 60, "the sample's job")
+
+
+def check(job_id: str, studio: Service) -> None:
+    """The status answer has the document's fields, and its `result_url` is the picture."""
+    status = poll(job_id, studio)
+    assert {"job_id", "status", "result_url", "processing_time_seconds", "balance_remaining_usd"} <= status.keys()
+    assert job_id == status["job_id"]
+    picture = httpx.get(str(status["result_url"]), follow_redirects=True)
+    image = Image.open(BytesIO(picture.content))
+    assert ("WEBP", (1024, 1024), "image/webp") == (image.format, image.size, picture.headers["content-type"])
+
+
+@pytest.mark.contract("C1", "C2", "C3", "C7", "C8", "C9", "C10", "C12", "C13")
+def test_python(studio: Service, tmp_path: Path) -> None:
+    program = f"API_KEY = {studio.key!r}\n{sample('image.py.txt', studio)}\nprint(job_id)\n"
+    check(output_of([sys.executable, "-c", program], studio, tmp_path).strip(), studio)
+
+
+def test_javascript(studio: Service, tmp_path: Path, node: Path) -> None:
+    (tmp_path / "sample.mjs").write_text(sample("image.mjs", studio) + "console.log(job_id);\n")
+    check(output_of([str(node), "sample.mjs"], studio, tmp_path).strip(), studio)
+
+
+def test_curl(studio: Service, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    printed = output_of(["sh", "-c", sample("image.sh", studio)], studio, tmp_path)
+    check(json.loads(printed)["job_id"], studio)

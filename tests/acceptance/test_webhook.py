@@ -1,0 +1,48 @@
+"""A job's end is told to its callback, signed."""
+
+from collections.abc import Iterator
+
+import pytest
+from standardwebhooks import Webhook
+
+from jobs.signing import webhook_secret
+from jobs.statements.access import set_budget
+from tests.support.service import Service
+from tests.support.sink import Sink
+from tests.support.wait import until
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    with Sink() as made:
+        yield made
+
+
+@pytest.mark.contract("C5", "E2")
+def test_the_callback_gets_the_status_answer(studio: Service, sink: Sink) -> None:
+    body = {"prompt": "a green star on white", "width": 256, "height": 256, "callback_url": f"{sink.url}/done"}
+    accepted = studio.client.post("/generate/image/v1", json=body)
+    assert 202 == accepted.status_code
+    (received,) = until(lambda: list(sink.received), 60, "the webhook")
+    secret = webhook_secret(studio.settings.secret_key, studio.tenant, 1)
+    told = Webhook(secret).verify(received.body, received.headers)
+    status = studio.client.get(accepted.headers["location"]).json()
+    assert ("job.completed", status["finished_at"]) == (told["type"], told["timestamp"])
+    assert status == told["data"]
+
+
+@pytest.mark.contract("C11")
+def test_a_budget_shows_what_is_left(studio: Service) -> None:
+    job_id = studio.submit("a red ring on black", model="demo-shapes", width=256, height=256)
+    path = f"/generate/image/v1/status/{job_id}"
+    assert studio.client.get(path).json()["balance_remaining_usd"] is None
+    with studio.database.begin() as connection:
+        connection.execute(set_budget(studio.tenant, 12.5))
+    assert 12.5 == studio.client.get(path).json()["balance_remaining_usd"]
+    with studio.database.begin() as connection:
+        connection.execute(set_budget(studio.tenant, 0))
+    refused = studio.client.post("/generate/image/v1", json={"prompt": "a red ring"})
+    assert (402, "budget_exhausted") == (refused.status_code, refused.json()["code"])
+    with studio.database.begin() as connection:
+        connection.execute(set_budget(studio.tenant, None))
+    studio.ended(job_id, 60)
