@@ -84,7 +84,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             try:
                 found[field.name] = msgspec.convert(text, field.type, strict=False)
             except msgspec.ValidationError as error:
-                raise ValueError(f"{variable}={text!r}: {error}") from None
+                shown = variable if f"{variable}_FILE" in source else f"{variable}={text!r}"
+                raise ValueError(f"{shown}: {error}") from None
     return Settings(**found)  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params, Url
 
-Colour = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", description="For example #FFFFFF.")]
+Colour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FFFFFF.")]
 
 
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):

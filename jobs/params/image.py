@@ -7,7 +7,7 @@ from msgspec import Meta
 from jobs.params.base import Params, Prompt, Seed, Url
 
 Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
-HexColour = Annotated[str, Meta(pattern="^#[0-9A-Fa-f]{6}$", description="For example #FF5733.")]
+HexColour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
 
 
 class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="image"):

@@ -8,7 +8,7 @@ from jobs.params.base import Params, Url
 
 FileName = Annotated[
     str,
-    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="A plain file name, e.g. model.glb."),
+    Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?!\n)$", description="A plain file name, e.g. model.glb."),
 ]
 
 
