@@ -1,7 +1,6 @@
 """Which model a submit means, and what that model itself refuses."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,21 +39,11 @@ def default_model(catalog: Catalog, modality: Modality, served: Collection[str])
 
 
 def check_limits(spec: ModelSpec, params: AnyParams) -> None:
-    """Raise `OutOfRange` for a prompt or a size that this model can not take."""
+    """Raise `OutOfRange` for a prompt longer than this model takes; a size it can not make is no error, but resized."""
     prompt: str = getattr(params, "prompt", "")
-    limits = spec.limits
-    if len(prompt) > limits.max_prompt_chars:
-        raise OutOfRange(
-            f"The prompt has {len(prompt)} characters; {spec.id} takes {limits.max_prompt_chars}.", field="$.prompt"
-        )
-    if limits.native_sizes:
-        return  # any size: it is made natively and resized
-    for name in ("width", "height"):
-        side: Any = getattr(params, name, None)
-        if side is not None and not limits.min_side <= side <= limits.max_side:
-            raise OutOfRange(
-                f"`{name}` must be from {limits.min_side} to {limits.max_side} for {spec.id}.", field=f"$.{name}"
-            )
+    limit = spec.limits.max_prompt_chars
+    if len(prompt) > limit:
+        raise OutOfRange(f"`prompt` must have at most {limit} characters for {spec.id}.", field="$.prompt")
 
 
 async def _served_by(connection: AsyncConnection, server_id: str) -> Sequence[str]:

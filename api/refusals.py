@@ -18,6 +18,7 @@ _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _GOT = re.compile(r"Expected `(.*)`, got `(.*)`")
 _BOUND = re.compile(r"Expected `\w+` (<=|>=|<|>) (.*)")
+_EMPTY = re.compile(r"Expected `\w+` of length >= 1")
 _LENGTH = re.compile(r"Expected `(\w+)` of length (<=|>=) (.*)")
 _MULTIPLE = re.compile(r"Expected `\w+` that's a multiple of (.*)")
 _PATTERN = re.compile(r"Expected `str` matching regex (.*)")
@@ -66,6 +67,7 @@ def _about_field(fault: str, path: str, type_: Any, root: str) -> InvalidRequest
 _FAULTS: list[tuple[type[InvalidRequest], re.Pattern[str], Callable[[re.Match[str]], str]]] = [
     (WrongType, _GOT, lambda match: f"must be {_either(match[1])}, not {_name(match[2])}"),
     (OutOfRange, _BOUND, lambda match: f"must be {_WORDS[match[1]]} {match[2]}"),
+    (OutOfRange, _EMPTY, lambda match: "must not be empty"),
     (OutOfRange, _LENGTH, lambda match: f"must have {_WORDS[match[2]]} {match[3]} {_units(match[1])}"),
     (OutOfRange, _MULTIPLE, lambda match: f"must be a multiple of {match[1]}"),
     (OutOfRange, _PATTERN, lambda match: f"must match the pattern {match[1]}"),

@@ -1,0 +1,125 @@
+"""One running API per test module, on tables emptied for each test; a live server; a hand that plays the worker."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from jobs.database import sync_engine
+from jobs.events import Publisher
+from jobs.settings import Settings
+from jobs.statements import run
+from jobs.tables import metadata
+from tests.support.api_server import api_server, make_key
+from tests.support.rows import Rows
+
+CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
+
+
+@pytest.fixture(scope="module")
+def settings(module_database_url, valkey, tmp_path_factory):
+    return Settings(
+        database_url=module_database_url,
+        broker_url=valkey,
+        storage_url=f"file://{tmp_path_factory.mktemp('objects')}",
+        secret_key="a secret of the tests",
+        catalog=str(CATALOG),
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(settings):
+    engine = sync_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def running(settings):
+    with api_server(settings) as server:
+        yield server
+
+
+@pytest.fixture
+def rows(engine, broker_url):
+    """The module's database and the broker, emptied for this test."""
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE " + ", ".join(metadata.tables)))
+    return Rows(engine)
+
+
+@pytest.fixture
+def api(running, rows):
+    """The module's running API."""
+    return running
+
+
+@pytest.fixture
+def server(rows):
+    """A live server, as it claims jobs."""
+    return rows.server()
+
+
+@pytest.fixture
+def tenant(rows):
+    return rows.tenant()
+
+
+@pytest.fixture
+def key(rows, settings, tenant):
+    return make_key(rows, settings, tenant)
+
+
+@pytest.fixture
+def client(api, key):
+    with api.client(key) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(api, rows):
+    """A client of another tenant."""
+    with api.client(make_key(rows, api.settings, rows.tenant("another"))) as client:
+        yield client
+
+
+@pytest.fixture
+def create(client, server):
+    """Submit a job and give its id; fields of the body as keyword arguments."""
+
+    def submit(**fields):
+        answer = client.post("/generate/image/v1", json={"prompt": "a red circle"} | fields)
+        assert 202 == answer.status_code, answer.text
+        return answer.json()["job_id"]
+
+    return submit
+
+
+@pytest.fixture
+def worker(rows, server, settings):
+    """Claims and changes jobs the way a worker does, and publishes what it did."""
+    return Hand(rows, server, Publisher(settings))
+
+
+class Hand:
+    def __init__(self, rows, claimant, publisher):
+        self.rows, self.claimant, self.publisher = rows, claimant, publisher
+
+    def claim(self):
+        return self._tell(self.rows.claim(self.claimant))
+
+    def progress(self, job, fraction, stage="step", warnings=()):
+        return self._tell(
+            self.rows.change(run.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings))
+        )
+
+    def complete(self, job, *artifacts):
+        return self._tell(self.rows.complete(job, *artifacts))
+
+    def fail(self, job, error):
+        return self._tell(self.rows.change(run.fail(job.id, job.fence, error)))
+
+    def _tell(self, job):
+        assert job is not None
+        self.publisher.publish([job])
+        return job
