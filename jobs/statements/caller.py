@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, and_, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy import Delete, Select, Update, and_, any_, case, delete, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import ACTIVE, Job, JobStatus
@@ -79,7 +79,7 @@ def pace(model: str) -> Select[Any]:
     serving = (
         select(func.count())
         .select_from(servers)
-        .where(servers.c.lease_until > moment, servers.c.serves.any(model))
+        .where(servers.c.lease_until > moment, literal(model) == any_(servers.c.serves))
         .scalar_subquery()
     )
     return select(
