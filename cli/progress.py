@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from cli import answers
 from cli.client import Client
@@ -11,8 +12,8 @@ from jobs.answers import StatusAnswer
 def bars(console: Console) -> Progress:
     """One line per job: what it is, what happens now, how far it is."""
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=20),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[doing]}", style="dim"),
         TimeElapsedColumn(),

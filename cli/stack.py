@@ -1,20 +1,23 @@
 """The whole service on one machine: servers, API, one CPU worker, one GPU worker per GPU."""
 
 import os
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cli.address import Address
 from cli.admin import ensure_key
-from cli.client import ApiError, Client
+from cli.client import ApiAway, Client
 from cli.embedded import EmbeddedPostgres, EmbeddedValkey
 from cli.gpus import visible_gpus
 from cli.home import Home
 from cli.parts import Command, Part
+from cli.scratch import fresh_scratch
 from cli.supervisor import Say, Supervisor, stop_all
 from jobs.database import migrate
 from jobs.settings import read_settings
@@ -24,10 +27,6 @@ POLL_SECONDS = 0.1
 SLACK_SECONDS = 5.0
 DECIDED_HERE = ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "SERVER_ID")
 """Settings that the environment has no say in."""
-
-
-class StackFailed(Exception):
-    """The stack did not come up; the text says where to look."""
 
 
 class Stack:
@@ -45,12 +44,13 @@ class Stack:
         self._api: list[Command] = []
         self._workers: list[Command] = []
         self._supervisor: Supervisor | None = None
+        self._scratch: Path | None = None
         self._environment: dict[str, str] = {}
 
-    def start(self, ended: Callable[[], bool] = lambda: False) -> None:
-        """Return when the API takes jobs and every GPU worker is up, or as soon as `ended()`.
+    def start(self) -> None:
+        """Start every part and keep them running; the API and the workers may need some seconds more.
 
-        Raises `HomeBusy`, `AddressTaken`, `ServerFailed` or `StackFailed`; call `stop` then too.
+        Raises `HomeBusy`, `AddressTaken` or `ServerFailed`; call `stop` then too.
         """
         self.home.lock()
         self.address.refuse_taken()
@@ -66,7 +66,20 @@ class Stack:
             part.start()
         self._supervisor = Supervisor([self._postgres, self._valkey, *self._api, *self._workers], self._say)
         self._supervisor.start()
-        self._await_ready(ended)
+
+    def await_ready(self, ended: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the API takes jobs and every GPU worker is up; False after two minutes, or once `ended()`."""
+        deadline = time.monotonic() + READY_SECONDS
+        wanted = len(self._workers) - 1
+        with self.client() as client:
+            while not ended() and time.monotonic() < deadline:
+                try:
+                    if sum(server.alive for server in client.servers()) >= wanted:
+                        return True
+                except ApiAway:
+                    pass
+                time.sleep(POLL_SECONDS)
+        return False
 
     def stop(self) -> None:
         """Workers first, then the API, then the servers; `hurry` cuts every wait short."""
@@ -78,6 +91,8 @@ class Stack:
             for name in stop_all(parts, grace, self.hurry):
                 self._say(f"{name} did not end in time and was killed")
         self._postgres.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
         self.home.forget_settings()
         self.home.unlock()
 
@@ -96,6 +111,8 @@ class Stack:
     def _prepare(self) -> None:
         """The children's environment, the schema, the admin key."""
         self.home.ensure_secret_key()
+        if not os.environ.get("ATELIER_SCRATCH_DIR"):
+            self._scratch = fresh_scratch(self.home.folder)
         decided = {
             "ATELIER_DATABASE_URL": self._postgres.url,
             "ATELIER_BROKER_URL": self._valkey.url,
@@ -104,6 +121,8 @@ class Stack:
             "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
         }
         self._environment = {name: value for name, value in os.environ.items() if _may_pass(name)} | decided
+        if self._scratch is not None:
+            self._environment["ATELIER_SCRATCH_DIR"] = str(self._scratch)
         migrate(self._postgres.url)
         self.admin_key, self.new_key = self.home.ensure_admin_key()
         ensure_key(read_settings(self._environment), self.admin_key)
@@ -124,20 +143,6 @@ class Stack:
 
     def _command(self, name: str, arguments: list[str], **extra: str) -> Command:
         return Command(name, arguments, self._environment | extra, self.home.logs / f"{name}.log")
-
-    def _await_ready(self, ended: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        wanted = len(self._workers) - 1
-        with self.client() as client:
-            while not ended():
-                try:
-                    if sum(server.alive for server in client.servers()) >= wanted:
-                        return
-                except ApiError:
-                    pass
-                if time.monotonic() > deadline:
-                    raise StackFailed(f"not every worker was up after {READY_SECONDS:g} s; see {self.home.logs}")
-                time.sleep(POLL_SECONDS)
 
 
 def _may_pass(name: str) -> bool:

@@ -56,7 +56,8 @@ class Supervisor:
         pause = self._pause[part.name]
         self._pause[part.name] = min(2 * pause, LONGEST_PAUSE)
         self._due[part.name] = now + pause
-        self._say(f"{reason}; starting it again in {pause:g} s. The end of {part.log}:{tail(part.log, 5)}")
+        words = f". The end of {part.log}:{tail(part.log, 5)}" if pause == FIRST_PAUSE else ""
+        self._say(f"{reason}; starting it again in {pause:g} s{words}")
 
     def _restart(self, part: Part) -> None:
         del self._due[part.name]

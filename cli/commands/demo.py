@@ -27,7 +27,7 @@ def demo(out: Path) -> None:
     from cli.commands.up import Ending, say
     from cli.embedded import ServerFailed
     from cli.home import Home
-    from cli.stack import Stack, StackFailed
+    from cli.stack import Stack
     from cli.tables import print_table
 
     out.mkdir(parents=True, exist_ok=True)
@@ -37,9 +37,11 @@ def demo(out: Path) -> None:
         try:
             with stack:
                 stack.start()
+                if not stack.await_ready():
+                    raise click.ClickException("the service did not come up; what it said is above")
                 with stack.client() as client:
                     rows = _make(client, out)
-        except (ServerFailed, StackFailed) as error:
+        except ServerFailed as error:
             raise click.ClickException(str(error)) from None
     print_table(["prompt", "in queue", "computing", "file"], rows)
 

@@ -44,17 +44,20 @@ def up(host: str, port: int, data: Path) -> None:
     from cli.address import Address, AddressTaken
     from cli.embedded import ServerFailed
     from cli.home import Home, HomeBusy
-    from cli.stack import Stack, StackFailed
+    from cli.stack import Stack
 
     stack = Stack(Home(data), Address(host, port), say)
     ending = Ending(stack.hurry)
     try:
-        stack.start(ended=ending.asked.is_set)
+        stack.start()
+        ready = stack.await_ready(ended=ending.asked.is_set)
         if not ending.asked.is_set():
+            if not ready:
+                say(f"not every worker is up yet; jobs wait. See {stack.home.logs}, or ask `atelier doctor`")
             _welcome(stack.address.url, stack.admin_key if stack.new_key else None, stack.home.admin_key)
         ending.asked.wait()
         say("stopping; press Ctrl-C again to hurry")
-    except (AddressTaken, HomeBusy, ServerFailed, StackFailed) as error:
+    except (AddressTaken, HomeBusy, ServerFailed) as error:
         raise click.ClickException(str(error)) from None
     finally:
         stack.stop()

@@ -20,7 +20,7 @@ ROLE = DATABASE = "atelier"
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 30.0
 SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
-SAFE: tuple[str, ...] = ()
+ALWAYS = ("listen_addresses=", "dynamic_shared_memory_type=mmap")  # nothing in /dev/shm that kill -9 would leave
 FAST = ("fsync=off", "full_page_writes=off")  # what was committed still survives kill -9, only not a power cut
 
 
@@ -68,8 +68,8 @@ class EmbeddedPostgres:
         account.write(self.data / "pg_hba.conf", "local all all peer map=us\n")
         account.write(self.data / "pg_ident.conf", f"us {account.ours} {ROLE}\n")
         account.make_folder(self._sockets)
-        settings = SAFE if self.durable else FAST
-        options = [word for setting in ("listen_addresses=", *settings) for word in ("-c", setting)]
+        settings = (*ALWAYS, *(() if self.durable else FAST))
+        options = [word for setting in settings for word in ("-c", setting)]
         self.process = self._run("postgres", ["-D", str(self.data), "-k", str(self._sockets), *options], account)
         try:
             await_ready("PostgreSQL", self.process, self._answers, self.log, START_TIMEOUT)
