@@ -20,7 +20,7 @@ class Announcer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._waiting: queue.Queue[Job | None] = queue.Queue(BOUND)
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # wakes its reader sooner than a Queue
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -30,17 +30,14 @@ class Announcer:
 
     def announce(self, job: Job) -> None:
         """Hand over a job that has just been committed; never blocks, never raises."""
-        try:
-            self._waiting.put_nowait(job)
-        except queue.Full:
+        if self._waiting.qsize() < BOUND:
+            self._waiting.put(job)
+        else:
             log.warning("%d announcements wait; job %s is left to polling", BOUND, job.id)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Announce what waits, as far as `timeout` s allow."""
-        try:
-            self._waiting.put_nowait(None)
-        except queue.Full:
-            return  # the thread is a daemon
+        self._waiting.put(None)
         if self._thread is not None:
             self._thread.join(timeout)
 

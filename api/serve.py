@@ -1,6 +1,7 @@
 """Running the application with uvicorn."""
 
 import socket
+import sys
 
 import uvicorn
 
@@ -27,6 +28,7 @@ class Server(uvicorn.Server):
 
 def main(host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
+    sys.setswitchinterval(0.0005)  # the announcer's thread must not wait 5 ms for a busy event loop
     app = create_app(settings())
     config = uvicorn.Config(
         app,

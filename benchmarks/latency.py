@@ -1,9 +1,10 @@
 """Ratio 7: from a committed job to its start, against a bare Celery task on the same broker in the same run.
 
-Ours is `started_at - created_at` as the database wrote them, the commit included; the bare task's is from the call to the
-first line of the task. Push is from `finished_at` to the moment the client of `?wait` has the answer.
+Ours is from the commit, as PostgreSQL timestamps it, to `started_at`; the bare task's is from the call to the first line
+of the task. Push is from `finished_at` to the moment the client of `?wait` has the answer.
 """
 
+import secrets
 import statistics
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import redis
 
 from benchmarks.report import Figure, Report
@@ -28,15 +30,15 @@ def run(*, quick: bool = False) -> Report:
     rounds = 2 if quick else 6
     each = 10 if quick else 40
     with running({"ATELIER_CATALOG": str(CATALOG), "PYTHONPATH": str(CATALOG.parents[2])}) as service:
-        ours: list[float] = []
         push: list[float] = []
         bare: dict[str, list[float]] = {"threads": [], "prefork": []}
         for _ in range(rounds):
             for pool, found in bare.items():
                 found += _bare(service, pool, each)
-            for status, known in (_job(service.client, "null=1") for _ in range(each)):
-                ours.append(_seconds(status, "created_at", "started_at"))
+            for _ in range(each):
+                status, known = _job(service.client, "null=1")
                 push.append(known - datetime.fromisoformat(status["finished_at"]).timestamp())
+        ours = _commit_to_start(service)
         figures = _figures(ours, push, bare)
         for prompt, label in (("null=1", "nothing to compute"), ("compute=0.1", "100 ms to compute")):
             for concurrency in (1, 8, 64):
@@ -83,8 +85,23 @@ def _bare(service: Running, pool: str, count: int) -> list[float]:
         stop(process, 10.0)
 
 
+def _commit_to_start(service: Running) -> list[float]:
+    """Seconds from commit to start of every job so far; the commit is the one that wrote its Idempotency-Key."""
+    query = """
+        SELECT extract(epoch FROM started_at - pg_xact_commit_timestamp(idempotency.xmin))::float
+        FROM jobs JOIN idempotency ON idempotency.job_id = jobs.id
+    """
+    with psycopg.connect(service.settings.database_url) as connection:
+        return [row[0] for row in connection.execute(query)]
+
+
 def _job(client: httpx.Client, prompt: str) -> tuple[dict[str, Any], float]:
-    answer = client.post("/generate/image/v1", params={"wait": 60}, json={"prompt": prompt, "model": "chaos"})
+    answer = client.post(
+        "/generate/image/v1",
+        params={"wait": 60},
+        json={"prompt": prompt, "model": "chaos"},
+        headers={"Idempotency-Key": secrets.token_hex(8)},
+    )
     known = time.time()
     status: dict[str, Any] = answer.json()
     assert status.get("status") == "completed", status

@@ -1,4 +1,7 @@
-"""A running service for a benchmark: real PostgreSQL, real Valkey, the API and one GPU worker on the CPU."""
+"""A running service for a benchmark: real PostgreSQL, real Valkey, the API and one GPU worker on the CPU.
+
+PostgreSQL runs without fsync, so that no figure is the disk's.
+"""
 
 import os
 import secrets
@@ -12,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
+import psycopg
 
 from cli.embedded import EmbeddedPostgres, EmbeddedValkey
 from jobs.database import migrate, sync_engine
@@ -37,7 +41,7 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
     """Start everything with these further `ATELIER_*` settings, and stop it again."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atelier-bench-")))
-        postgres = stack.enter_context(EmbeddedPostgres(folder / "pg"))
+        postgres = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False))
         valkey = stack.enter_context(EmbeddedValkey(folder / "valkey"))
         port = _free_port()
         environment = {
@@ -52,6 +56,7 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
             **settings,
         }
         known = read_settings(environment)
+        _keep_commit_times(postgres)
         migrate(known.database_url)
         atelier = [sys.executable, "-m", "cli.main"]
         for name, command in (
@@ -69,6 +74,14 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
         stack.enter_context(client)
         _await_server(client)
         yield Running(client, known, environment)
+
+
+def _keep_commit_times(postgres: EmbeddedPostgres) -> None:
+    """Have PostgreSQL remember when each transaction was committed."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    postgres.stop()
+    postgres.start()
 
 
 def _make_key(settings: Settings) -> str:

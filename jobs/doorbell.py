@@ -63,6 +63,7 @@ class Doorbell:
         self._client = broker_client(settings)
         self._limit = settings.bell_limit
         self._breaker = Breaker(settings.breaker_seconds)
+        self._full: set[str] = set()
 
     def ring(self, job: Job) -> None:
         """Wake the workers that may run this job."""
@@ -70,8 +71,16 @@ class Doorbell:
         if self._breaker.open:
             return
         try:
-            if self._client.llen(queue) < self._limit:
-                self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
+            if queue in self._full and self._is_full(queue):
+                return
+            self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
+            if self._is_full(queue):  # asked after the bell, for the next one: the worker hears this one sooner
+                self._full.add(queue)
+            else:
+                self._full.discard(queue)
         except (redis.RedisError, KombuError, OSError) as error:
             self._breaker.fail()
             log.warning("doorbell not rung: %s", error)
+
+    def _is_full(self, queue: str) -> bool:
+        return int(self._client.llen(queue)) >= self._limit

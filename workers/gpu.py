@@ -105,6 +105,7 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears, queues: list[s
         return 0
     for number, handler in early.items():
         signal.signal(number, handler)
+    sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
     app = bell_app(settings, supervisor, queues)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
