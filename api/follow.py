@@ -154,7 +154,7 @@ class Follower:
                     log.log(logging.DEBUG if failures else logging.WARNING, "events can not be read: %s", error)
                     failures += 1
                     await client.connection_pool.disconnect()
-                    await asyncio.sleep(min(0.05 * 2**failures, 1.0))
+                    await asyncio.sleep(0.05 * 2 ** min(failures, 4))
         finally:
             await client.aclose()
 
