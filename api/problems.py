@@ -62,11 +62,11 @@ def title(code: str) -> str:
     return code.replace("_", " ").capitalize()
 
 
-def answer(
+def problem(
     request: Request[Any, Any, Any], error: AtelierError, headers: dict[str, str] | None = None
 ) -> Response[Problem]:
     """The problem that an error of the tree is answered with."""
-    problem = Problem(
+    body = Problem(
         type=f"/problems/{error.code}",
         title=title(error.code),
         status=error.status,
@@ -76,12 +76,12 @@ def answer(
         field=error.field,
     )
     extra = HEADERS.get(type(error), {}) | (headers or {})
-    return Response(problem, status_code=error.status, media_type=MEDIA_TYPE, headers=extra)
+    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=extra)
 
 
 def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response[Problem]:
     """An error that this service raised itself."""
-    return answer(request, error)
+    return problem(request, error)
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
@@ -89,18 +89,18 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     if error.status_code >= 500:
         return on_unexpected(request, error)
     if isinstance(error, ValidationException):
-        return answer(request, _bad_parameter(error))
+        return problem(request, _bad_parameter(error))
     known = BY_STATUS.get(error.status_code)
     allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return answer(request, known() if known else RequestRefused(error.detail), allow)
+    return problem(request, known() if known else RequestRefused(error.detail), allow)
 
 
 def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """Everything else: the database that went away, or a fault of ours, which is logged and not shown."""
     if is_away(error):
-        return answer(request, DatabaseUnavailable())
+        return problem(request, DatabaseUnavailable())
     log.error("request %s failed", request_id(request.scope), exc_info=error)
-    return answer(request, AtelierError())
+    return problem(request, AtelierError())
 
 
 def _bad_parameter(error: ValidationException) -> InvalidRequest:

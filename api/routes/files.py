@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import anyio
 from litestar import Controller, Response, route
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from api.auth import OPEN
 from api.documents import refusals
+from api.problems import problem
 from api.ranges import Span, parse_range
 from api.strict_json import StrictRequest
 from jobs.errors import BadRange, BadSignature, UnknownOutput, UnknownRoute
@@ -45,7 +46,7 @@ class FileRoutes(Controller):
         self,
         request: StrictRequest,
         key: FromPath[str],
-        store: NamedDependency[Store],
+        store: NamedDependency[SkipValidation[Store]],
         media_type: Annotated[str, QueryParameter(name="type", description="As the link has it.")] = "",
         expires: FromQuery[int] = 0,
         signature: FromQuery[str] = "",
@@ -64,7 +65,10 @@ async def _send(request: StrictRequest, file: Path, media_type: str) -> Response
     if tag in [offered.strip() for offered in request.headers.get("If-None-Match", "").split(",")]:
         return Response(None, status_code=304, headers=headers)
     whole = Span(0, size - 1)
-    span = _wanted(request, tag, size) or whole
+    try:
+        span = _wanted(request, tag, size) or whole
+    except BadRange as error:
+        return problem(request, error, {"Content-Range": f"bytes */{size}"})
     headers["Content-Length"] = str(span.length)
     if span != whole:
         headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"

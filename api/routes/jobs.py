@@ -1,5 +1,6 @@
 """/jobs/v1: jobs of every modality."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -31,6 +32,8 @@ Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.
 LastEventId = Annotated[
     str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event seen.")
 ]
+
+EVENT_ID = re.compile("[0-9]{1,18}")
 
 
 class JobPage(msgspec.Struct, frozen=True):
@@ -147,7 +150,7 @@ class JobRoutes(Controller):
         A client that has already seen the last event is answered 204, which tells a browser not to reconnect.
         """
         job = await find_job(database, caller, job_id)
-        seen = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
+        seen = int(last_event_id) if last_event_id and EVENT_ID.fullmatch(last_event_id) else 0
         if job.status.terminal and seen == job.event_seq:
             return Response(None, status_code=204)
         frames: AsyncIterator[bytes] = EventStream(watcher, job, seen).frames()

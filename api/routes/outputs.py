@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar import Controller, Response, route
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter, SkipValidation
 
 from api.auth import OPEN
 from api.database import Database
@@ -42,7 +42,7 @@ class OutputRoutes(Controller):
         job_id: FromPath[str],
         name: FromPath[str],
         database: NamedDependency[Database],
-        store: NamedDependency[Store],
+        store: NamedDependency[SkipValidation[Store]],
         settings: NamedDependency[Settings],
         signature: Signature = "",
     ) -> Response[None]:
