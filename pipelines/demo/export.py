@@ -9,14 +9,14 @@ import torch
 from diffusers import ZImagePipeline
 
 from pipelines.demo.model import build_pipeline
+from pipelines.demo.train import load_data
 
 WEIGHTS = Path(__file__).with_name("weights")
 
 
 def assemble(folder: Path) -> ZImagePipeline:
     """The pipeline with the averaged weights of painter.pt and the autoencoder of vae.pt, in half precision."""
-    factor = 1 / float(torch.load(folder / "latents.pt", weights_only=True)["latents"].float().std())
-    pipeline = build_pipeline(factor)
+    pipeline = build_pipeline(load_data(folder).scaling_factor)
     average = torch.load(folder / "painter.pt", weights_only=True)["average"]
     for name in ("text_encoder", "transformer"):
         part = {key.removeprefix(f"{name}."): value for key, value in average.items() if key.startswith(f"{name}.")}
@@ -28,7 +28,7 @@ def assemble(folder: Path) -> ZImagePipeline:
 def main() -> None:
     """Command line: python -m pipelines.demo.export --run RUN_DIR."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder with vae.pt, latents.pt and painter.pt")
+    parser.add_argument("--run", type=Path, required=True, help="folder with vae.pt, latents_*.pt and painter.pt")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write")
     options = parser.parse_args()
     assemble(options.run).save_pretrained(options.weights, safe_serialization=True)

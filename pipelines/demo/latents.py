@@ -1,4 +1,7 @@
-"""Draws and encodes the training pictures once, so that training the transformer costs neither."""
+"""Draws and encodes the training pictures once, so that training the transformer costs neither.
+
+Shards of different seeds can be made side by side, one thread each.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from pipelines.demo.draw import draw
 from pipelines.demo.model import build_vae
 from pipelines.demo.scene import Scene, sample_scene
 
-TWO_SHARE, CHUNK = 0.36, 50
+TWO_SHARE, CHUNK = 0.36, 5
 
 
 def training_scenes(count: int, seed: int) -> list[Scene]:
@@ -42,22 +45,23 @@ def encode(vae: AutoencoderDC, scenes: list[Scene], seed: int) -> Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             latents = vae.encoder(pixels.to(memory_format=torch.channels_last))
         encoded.append(latents.half().contiguous())
-        if first // CHUNK % 40 == 39:
+        if first // CHUNK % 400 == 399:
             print(f"{first + CHUNK} pictures in {time.time() - start:.0f} s", flush=True)
     return torch.cat(encoded)
 
 
 def main() -> None:
-    """Command line: python -m pipelines.demo.latents --out RUN_DIR --count 48000; reads RUN_DIR/vae.pt."""
+    """Command line: python -m pipelines.demo.latents --out RUN_DIR --seed 100; reads RUN_DIR/vae.pt."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder that holds vae.pt and receives latents.pt")
-    parser.add_argument("--count", type=int, default=48000)
+    parser.add_argument("--out", type=Path, required=True, help="folder with vae.pt; receives latents_SEED.pt")
+    parser.add_argument("--count", type=int, default=12000)
     parser.add_argument("--seed", type=int, default=100)
     options = parser.parse_args()
+    torch.set_num_threads(1)
     vae = build_vae().to(memory_format=torch.channels_last).eval()
     vae.load_state_dict(torch.load(options.out / "vae.pt", weights_only=True))
     latents = encode(vae, training_scenes(options.count, options.seed), options.seed)
-    torch.save({"latents": latents, "seed": options.seed}, options.out / "latents.pt")
+    torch.save({"latents": latents, "seed": options.seed}, options.out / f"latents_{options.seed}.pt")
     print(f"mean {latents.float().mean():.4f}, standard deviation {latents.float().std():.4f}")
 
 
