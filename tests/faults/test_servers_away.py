@@ -56,6 +56,20 @@ def test_without_redis_submits_answer_within_a_second_and_jobs_complete(
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1", server_id="late")).status
 
 
+def test_a_worker_hears_bells_again_after_redis_was_away(stack: Service, own_valkey: EmbeddedValkey) -> None:
+    """With a poll interval of an hour only a bell can have woken the worker."""
+    stack.api()
+    stack.gpu("one", ATELIER_POLL_SECONDS="3600")
+    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1")).status
+    own_valkey.stop()
+    until(
+        lambda: "Trying to reconnect" in stack.log("one") or "Connection to broker lost" in stack.log("one"), 20, "it"
+    )
+    own_valkey.start()
+    until(lambda: stack.client.get("/health/ready").json()["status"] == "ok", 20, "the API to see the broker again")
+    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 60).status
+
+
 def test_a_worker_starts_without_redis(stack: Service, own_valkey: EmbeddedValkey) -> None:
     stack.api()
     own_valkey.stop()

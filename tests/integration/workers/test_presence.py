@@ -1,0 +1,97 @@
+"""A server's name on real PostgreSQL."""
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from sqlalchemy import Engine
+
+import workers.presence
+from jobs.database import sync_engine
+from jobs.settings import Settings
+from jobs.statements.fleet import ServerFacts, fleet
+from tests.support.wait import until
+from workers.presence import NameLost, NameTaken, Presence
+
+FACTS = ServerFacts(state="idle", device="cpu", serves=("chaos",))
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, server_id="one", server_lease_seconds=0.5, takeover_seconds=5)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Engine]:
+    engine = sync_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+def never(seconds: float) -> bool:
+    """A pause that nobody cuts short."""
+    time.sleep(seconds)
+    return False
+
+
+def taken(database: Engine, settings: Settings) -> Presence:
+    presence = Presence(database, settings)
+    presence.take(FACTS, never)
+    return presence
+
+
+def alive(database: Engine) -> bool:
+    with database.begin() as connection:
+        return bool(connection.execute(fleet()).one().alive)
+
+
+def test_a_name_is_taken_kept_and_given_back(database: Engine, settings: Settings) -> None:
+    presence = taken(database, settings)
+    assert (1, True) == (presence.incarnation, alive(database))
+    assert "active" == presence.beat(FACTS)
+    presence.leave()
+    assert not alive(database)
+
+
+def test_a_dead_holder_is_succeeded_and_notices_when_it_wakes(database: Engine, settings: Settings) -> None:
+    first = taken(database, settings)
+    second = taken(database, settings)  # waits for the first one's lease
+    assert 2 == second.incarnation
+    with pytest.raises(NameLost):
+        first.beat(FACTS)
+    first.leave()
+    second.beat(FACTS)
+    assert alive(database)
+
+
+def test_a_living_holder_is_not_succeeded(database: Engine, settings: Settings) -> None:
+    taken(database, msgspec.structs.replace(settings, server_lease_seconds=60))
+    with pytest.raises(NameTaken, match="another living worker"):
+        Presence(database, msgspec.structs.replace(settings, takeover_seconds=0.2)).take(FACTS, never)
+
+
+def test_waiting_for_a_name_can_be_cut_short(database: Engine, settings: Settings) -> None:
+    taken(database, msgspec.structs.replace(settings, server_lease_seconds=60))
+    with pytest.raises(NameTaken, match="stopped"):
+        Presence(database, settings).take(FACTS, lambda seconds: True)
+
+
+def test_a_clock_that_is_far_off_is_noticed_and_forgiven_once_it_is_right(
+    database: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presence = taken(database, msgspec.structs.replace(settings, server_lease_seconds=60))
+    real = time.time
+    with monkeypatch.context() as patched:
+        patched.setattr(workers.presence.time, "time", lambda: real() + 3600)
+        presence.beat(FACTS)
+    assert presence.skewed
+    presence.beat(FACTS)
+    assert not presence.skewed
+
+
+def test_a_lapsed_lease_is_renewed_while_nobody_else_has_the_name(database: Engine, settings: Settings) -> None:
+    presence = taken(database, settings)
+    until(lambda: not alive(database), 5, "the lease to run out")
+    presence.beat(FACTS)
+    assert alive(database)
