@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine, Update
 
 from jobs.database import is_away
 from jobs.events import Publisher
-from jobs.job import Artifact, Job, JobError, job_from_row
+from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
 from jobs.settings import Settings
+from jobs.statements import caller, run, upkeep
 from jobs.statements import claim as claims
-from jobs.statements import run, upkeep
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,13 @@ class Ledger:
         return shown is not None
 
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
-        """Complete the job."""
+        """Complete the job.
+
+        A connection that is lost while it commits leaves open whether it did; the repeated statement then matches no
+        row, and only the row can tell that it was ours.
+        """
         statement = run.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
-        return self._settle(statement, cost)
+        return self._settle(statement, cost) or self._persist(lambda connection: _completed(connection, job))
 
     def fail(self, job: Job, error: JobError) -> Job | None:
         """End the job with an error."""
@@ -130,6 +134,13 @@ class Ledger:
     def _publish(self, job: Job | None) -> None:
         if job is not None:
             self._publisher.publish([job])
+
+
+def _completed(connection: Connection, job: Job) -> Job | None:
+    """The job, if it was completed under this very claim."""
+    row = connection.execute(caller.by_id(job.id)).one_or_none()
+    found = None if row is None else job_from_row(row)
+    return found if found and (found.fence, found.status) == (job.fence, JobStatus.COMPLETED) else None
 
 
 def _tell(connection: Connection, job: Job) -> None:
