@@ -1,6 +1,7 @@
 """Connections. psycopg serves both the async API and the sync workers from one URL, through PgBouncer too."""
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Engine, create_engine
@@ -10,6 +11,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from jobs.settings import Settings
+
+_migrating = Lock()  # Alembic's environment is one per process
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """What a statement raises when the database is away."""
@@ -55,7 +58,8 @@ def migrate(database_url: str) -> None:
     """Bring the schema to the newest version; safe to run twice at once."""
     from alembic import command
 
-    command.upgrade(_alembic(database_url), "head")
+    with _migrating:
+        command.upgrade(_alembic(database_url), "head")
 
 
 def schema_versions(settings: Settings) -> tuple[str | None, str]:

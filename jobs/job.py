@@ -1,6 +1,6 @@
 """The job, as every part of the service sees it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -93,5 +93,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def job_from_row(row: Row[Any]) -> Job:
-    """A row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored."""
-    return msgspec.convert(row, Job, from_attributes=True)
+    """A row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored.
+
+    A connection shows times in the zone that its server prefers; here they become UTC.
+    """
+    columns = {
+        str(name): value.astimezone(UTC) if isinstance(value, datetime) else value
+        for name, value in row._mapping.items()
+    }
+    return msgspec.convert(columns, Job)
