@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response
+from litestar.openapi import ResponseSpec
 from litestar.types import Receive
 
 from api.strict_json import StrictRequest
@@ -18,6 +19,10 @@ from jobs.params import AnyParams
 from jobs.settings import Settings
 
 T = TypeVar("T")
+
+
+ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
+"""`responses` of a submit route beside its refusals."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from litestar.middleware import DefineMiddleware
 from api.accepting import Desk
 from api.announcer import Announcer
 from api.auth import Caller, KeyAuthentication
+from api.corrections import correct
 from api.database import Database
 from api.documents import openapi_config
 from api.follow import Follower
@@ -77,7 +78,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             announcer.stop()
             await database.close()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=ROUTES,
         dependencies={
             "announcer": _always(announcer),
@@ -101,6 +102,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         logging_config=None,
         state=State({"follower": follower}),
     )
+    correct(app.openapi_schema)
+    return app
 
 
 def _always(value: Any) -> Provide:

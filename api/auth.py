@@ -16,6 +16,9 @@ from jobs.statements.access import key_by_digest
 OPEN: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that needs no key."""
 
+ANYBODY: tuple[dict[str, list[str]]] = ({},)
+"""`security` of such a route in the OpenAPI document: an empty requirement is met by everybody."""
+
 
 class Caller(msgspec.Struct, frozen=True):
     """The tenant a request acts for, and the highest priority its key may ask for."""

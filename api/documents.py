@@ -13,7 +13,7 @@ from litestar.params import FromPath
 
 from api.auth import OPEN
 from api.problems import MEDIA_TYPE, Problem
-from jobs.errors import AtelierError, UnknownRoute
+from jobs.errors import AtelierError, DatabaseUnavailable, Unauthenticated, UnknownRoute
 
 SCRIPTS = "/schema/scripts"
 MEDIA_TYPES = {
@@ -35,8 +35,10 @@ Errors are RFC 9457 problems with a stable `code`, the path of the `field` at fa
 """
 
 
-def refusals(*errors: type[AtelierError]) -> dict[int, ResponseSpec]:
-    """`responses` of a route: its own errors, and those of every route with a key."""
+def refusals(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
+    """`responses` of a route: its own errors, and those of every route that asks for a key."""
+    if key:
+        errors = (*errors, Unauthenticated, DatabaseUnavailable)
     by_status: dict[int, list[str]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.advice}")
@@ -44,6 +46,11 @@ def refusals(*errors: type[AtelierError]) -> dict[int, ResponseSpec]:
         status: ResponseSpec(Problem, generate_examples=False, description="\n\n".join(texts), media_type=MEDIA_TYPE)
         for status, texts in sorted(by_status.items())
     }
+
+
+def also(status: int, description: str) -> dict[int, ResponseSpec]:
+    """A further answer of a route, without a body that would need a schema."""
+    return {status: ResponseSpec(None, generate_examples=False, description=description)}
 
 
 def openapi_config(version: str) -> OpenAPIConfig:

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import suppress
 
 import uvicorn
 
@@ -46,4 +47,5 @@ def main(host: str, port: int) -> None:
         timeout_keep_alive=75,
         backlog=2048,
     )
-    Server(config, app.state.follower).run()
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
+        Server(config, app.state.follower).run()

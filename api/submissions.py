@@ -15,7 +15,6 @@ from jobs.errors import (
     AtelierError,
     BodyTooLarge,
     BudgetExhausted,
-    DatabaseUnavailable,
     IdempotencyMismatch,
     InvalidJson,
     InvalidRequest,
@@ -61,7 +60,6 @@ ERRORS: tuple[type[AtelierError], ...] = (
     InvalidRequest,
     TooManyJobs,
     NoModelAvailable,
-    DatabaseUnavailable,
 )
 """What a submit can be refused with, for the documents."""
 

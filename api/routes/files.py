@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.response import Stream
 
-from api.auth import OPEN
-from api.documents import refusals
+from api.auth import ANYBODY, OPEN
+from api.documents import also, refusals
 from api.problems import problem
 from api.ranges import Span, parse_range
 from api.strict_json import StrictRequest
@@ -34,12 +34,16 @@ class FileRoutes(Controller):
     path = "/files"
     tags = ("Downloads",)
     opt = OPEN
-    security = ()
+    security = ANYBODY
 
     @route(
         "/{key:path}",
         http_method=["GET", "HEAD"],
-        responses=refusals(BadSignature, UnknownOutput, BadRange),
+        responses=also(206, "The part that `Range` names.")
+        | also(304, "The client has it already (`If-None-Match`).")
+        | refusals(BadSignature, UnknownOutput, BadRange, key=False),
+        response_description="The bytes, in the media type that the link names.",
+        media_type="application/octet-stream",
         summary="An object of the directory store",
     )
     async def download(

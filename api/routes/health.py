@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
 
-from api.auth import OPEN
+from api.auth import ANYBODY, OPEN
 from api.documents import refusals
 from api.readiness import Readiness, Ready
 from jobs.errors import DatabaseUnavailable, SchemaBehind
@@ -24,14 +24,14 @@ class HealthRoutes(Controller):
     path = "/health"
     tags = ("Service",)
     opt = OPEN
-    security = ()
+    security = ANYBODY
 
     @get("/live", summary="Does the process answer?")
     async def live(self) -> Live:
         """Always 200."""
         return Live()
 
-    @get("/ready", responses=refusals(DatabaseUnavailable, SchemaBehind), summary="Can it take jobs?")
+    @get("/ready", responses=refusals(DatabaseUnavailable, SchemaBehind, key=False), summary="Can it take jobs?")
     async def ready(self, readiness: NamedDependency[Readiness]) -> Ready:
         """200 while the database is reachable and its schema fits, also when the broker is away (`degraded`)."""
         return await readiness.check()

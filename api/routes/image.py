@@ -4,9 +4,10 @@ from typing import Annotated
 
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, HeaderParameter, QueryParameter
 
-from api.accepting import Accepted, Desk
+from api.accepting import ENDED, Accepted, Desk
 from api.auth import Caller
 from api.database import Database
 from api.documents import refusals
@@ -26,6 +27,21 @@ Key = Annotated[
     HeaderParameter(name="Idempotency-Key", description="Repeats within 24 h answer with the first one's job."),
 ]
 
+EXAMPLES = [
+    Example(summary="A prompt is all it takes", value={"prompt": "a red circle on a blue background"}),
+    Example(
+        summary="Everything said",
+        value={
+            "prompt": "a small green star in the top left on a black background",
+            "width": 512,
+            "height": 512,
+            "seed": 42,
+            "output_format": "png",
+            "callback_url": "https://shop.example/hooks/atelier",
+        },
+    ),
+]
+
 
 class ImageRoutes(Controller):
     """Text to image (contract C12-C23)."""
@@ -33,11 +49,11 @@ class ImageRoutes(Controller):
     path = "/generate/image/v1"
     tags = ("Generate",)
 
-    @post(status_code=202, responses=refusals(*ERRORS), summary="Make a picture from a prompt")
+    @post(status_code=202, responses=ENDED | refusals(*ERRORS), summary="Make a picture from a prompt")
     async def create(
         self,
         request: StrictRequest,
-        data: JSONBody[ImageParams],
+        data: Annotated[ImageParams, Body(examples=EXAMPLES)],
         desk: NamedDependency[Desk],
         wait: Wait = 0.0,
         idempotency_key: Key = None,

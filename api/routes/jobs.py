@@ -15,7 +15,7 @@ from api.announcer import Announcer
 from api.auth import Caller
 from api.cursors import pack, unpack
 from api.database import Database
-from api.documents import refusals
+from api.documents import also, refusals
 from api.event_stream import EventStream
 from api.lookup import find_job
 from api.outlook import Outlooks
@@ -133,7 +133,8 @@ class JobRoutes(Controller):
 
     @get(
         "/{job_id:str}/events",
-        responses=refusals(MalformedId, UnknownJob),
+        responses=also(204, "The event named by Last-Event-ID was the last.") | refusals(MalformedId, UnknownJob),
+        response_description="Server-sent events; `data` of a snapshot and of the last event is the status answer.",
         media_type="text/event-stream",
         summary="Follow a job",
     )

@@ -6,7 +6,6 @@ from litestar.di import NamedDependency
 
 from api.database import Database
 from api.documents import refusals
-from jobs.errors import DatabaseUnavailable
 from jobs.params import Modality
 from jobs.statements.submit import served_models
 from pipelines.catalog import Catalog, ModelSpec
@@ -70,7 +69,7 @@ class ModelRoutes(Controller):
     path = "/models/v1"
     tags = ("Service",)
 
-    @get(responses=refusals(DatabaseUnavailable), summary="Models")
+    @get(responses=refusals(), summary="Models")
     async def index(self, catalog: NamedDependency[Catalog], database: NamedDependency[Database]) -> ModelList:
         """Every model this service knows, those that nobody serves at the moment too."""
         served = {row[0] for row in await database.rows(served_models())}

@@ -7,7 +7,7 @@ from litestar import Controller, Response, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 
-from api.auth import OPEN
+from api.auth import ANYBODY, OPEN
 from api.database import Database
 from api.documents import refusals
 from jobs.answers import output_path
@@ -28,13 +28,14 @@ class OutputRoutes(Controller):
     path = "/o"
     tags = ("Downloads",)
     opt = OPEN
-    security = ()
+    security = ANYBODY
 
     @route(
         "/{job_id:str}/{name:str}",
         http_method=["GET", "HEAD"],
         status_code=302,
-        responses=refusals(BadSignature, UnknownOutput, StorageUnavailable),
+        responses=refusals(BadSignature, UnknownOutput, StorageUnavailable, key=False),
+        response_description="`Location` is a fresh link of the object store.",
         summary="An output",
     )
     async def follow(

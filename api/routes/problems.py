@@ -4,7 +4,7 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from api.auth import OPEN
+from api.auth import ANYBODY, OPEN
 from api.documents import below, refusals
 from api.problems import title
 from jobs.errors import AtelierError, JobFailed, UnknownRoute
@@ -38,14 +38,14 @@ class ProblemRoutes(Controller):
     path = "/problems"
     tags = ("Service",)
     opt = OPEN
-    security = ()
+    security = ANYBODY
 
     @get(summary="Error codes")
     async def index(self) -> MeaningList:
         """Every code that an answer or a failed job can carry. Codes never change."""
         return MeaningList(list(MEANINGS.values()))
 
-    @get("/{code:str}", responses=refusals(UnknownRoute), summary="One error code")
+    @get("/{code:str}", responses=refusals(UnknownRoute, key=False), summary="One error code")
     async def show(self, code: FromPath[str]) -> Meaning:
         """What a code means."""
         if code not in MEANINGS:

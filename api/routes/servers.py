@@ -10,7 +10,6 @@ from sqlalchemy import Row
 
 from api.database import Database
 from api.documents import refusals
-from jobs.errors import DatabaseUnavailable
 from jobs.statements.fleet import fleet
 
 
@@ -49,7 +48,7 @@ class ServerRoutes(Controller):
     path = "/servers/v1"
     tags = ("Service",)
 
-    @get(responses=refusals(DatabaseUnavailable), summary="GPU servers")
+    @get(responses=refusals(), summary="GPU servers")
     async def index(self, database: NamedDependency[Database]) -> ServerList:
         """Servers by name; any of them can be asked for with `server_id`."""
         return ServerList([_answer(row) for row in await database.rows(fleet())])
