@@ -50,8 +50,9 @@ class Home:
         self._lock = lock
 
     def unlock(self) -> None:
-        """Let others use the folder."""
+        """Let others use the folder, and forget where the service was; nothing for one who was refused."""
         if self._lock is not None:
+            self.settings.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
@@ -74,10 +75,6 @@ class Home:
             return {}
         pairs = (line.partition("=") for line in self.settings.read_text().splitlines())
         return {name: value for name, _, value in pairs}
-
-    def forget_settings(self) -> None:
-        """The service has ended."""
-        self.settings.unlink(missing_ok=True)
 
     def _kept(self, path: Path, fresh: str) -> str:
         if not path.exists():

@@ -93,7 +93,6 @@ class Stack:
         self._postgres.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
-        self.home.forget_settings()
         self.home.unlock()
 
     def client(self) -> Client:

@@ -56,7 +56,9 @@ def test_settings_are_private_and_gone_after_the_service(home):
     home.write_settings({"ATELIER_BROKER_URL": "redis://:pass=word@h/0"})
     assert {"ATELIER_BROKER_URL": "redis://:pass=word@h/0"} == Home(home.folder).read_settings()
     assert 0o600 == mode(home.settings)
-    home.forget_settings()
+    Home(home.folder).unlock()
+    assert home.settings.exists(), "one that does not hold the folder leaves it alone"
+    home.unlock()
     assert {} == home.read_settings()
 
 
