@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     server_id: str = msgspec.field(default_factory=socket.gethostname)
     device: str = ""
-    cpu_threads: int = 0
+    cpu_threads: int = 1
 
     allowed_networks: str = ""
     development: bool = False
