@@ -1,6 +1,7 @@
 """The API's way to PostgreSQL: short transactions, and an answer within a deadline even when the server hangs."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -23,7 +24,10 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._engine = async_engine(settings)
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._seconds = settings.db_timeout + 1
+        self._slots = asyncio.Semaphore(2 * settings.db_pool)  # as many as the pool gives at most
+        self._slot_seconds = settings.db_timeout
+        self._work_seconds = settings.db_timeout + 1
+        self._answered_at = time.monotonic()
         self._running: set[asyncio.Task[Any]] = set()
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
@@ -33,7 +37,7 @@ class Database:
             async with self._single.connect() as connection:
                 return (await connection.execute(statement)).all()
 
-        return await self._bounded(work())
+        return await self._bounded(work)
 
     async def row(self, statement: Executable) -> Row[Any] | None:
         """The first row of one statement."""
@@ -47,21 +51,22 @@ class Database:
             async with self._engine.begin() as connection:
                 return await work(connection)
 
-        return await self._bounded(whole())
+        return await self._bounded(whole)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
 
-    async def _bounded(self, work: Coroutine[Any, Any, T]) -> T:
-        """`work` in a task of its own: nobody waits for one that hangs, and a caller who leaves does not cut one short.
+    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """`work` in a task of its own: nobody waits for one that hangs, and a caller who leaves cuts none short.
 
         A cancelled psycopg statement waits for the server to confirm, which a server that hangs never does.
         """
-        task = asyncio.create_task(work)
+        await self._take_slot()
+        task = asyncio.create_task(work())
         self._running.add(task)
         task.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({task}, timeout=self._seconds)
+        done, _ = await asyncio.wait({task}, timeout=self._work_seconds)
         if not done:
             task.cancel()
             raise DatabaseUnavailable(IN_DOUBT)
@@ -72,7 +77,22 @@ class Database:
                 raise DatabaseUnavailable(IN_DOUBT) from error
             raise
 
+    async def _take_slot(self) -> None:
+        """Wait in line while the database answers others: busy is not away."""
+        while True:
+            asked_at = time.monotonic()
+            try:
+                async with asyncio.timeout(self._slot_seconds):
+                    await self._slots.acquire()
+            except TimeoutError:
+                if self._answered_at < asked_at:
+                    raise DatabaseUnavailable from None
+            else:
+                return
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # fetched, so that asyncio does not complain of one that nobody waited for
+        self._slots.release()
+        error = None if task.cancelled() else task.exception()
+        if not task.cancelled() and not (isinstance(error, Exception) and is_away(error)):
+            self._answered_at = time.monotonic()

@@ -1,5 +1,6 @@
 """Running the application with uvicorn."""
 
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -47,5 +48,7 @@ def main(host: str, port: int) -> None:
         timeout_keep_alive=75,
         backlog=2048,
     )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
+    # uvicorn raises the signal again once it has shut down; to have been asked to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
         Server(config, app.state.follower).run()

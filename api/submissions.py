@@ -32,7 +32,7 @@ from jobs.errors import (
 )
 from jobs.ids import new_id
 from jobs.job import Job, job_from_row
-from jobs.params import AnyParams, refuse_nul, refuse_unbuilt
+from jobs.params import AnyParams, Params, refuse_nul, refuse_unbuilt
 from jobs.settings import Settings
 from jobs.statements.caller import visible
 from jobs.statements.submit import count_active, lock_tenant, remember, remembered, submit
@@ -42,6 +42,7 @@ SEEDS = 2**31
 """A seed that is drawn here fits every framework's generator."""
 
 LONGEST_KEY = 255
+USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
 ERRORS: tuple[type[AtelierError], ...] = (
     InvalidJson,
@@ -86,7 +87,7 @@ class Submissions:
         A repeated Idempotency-Key gives the job it first made, before any quota. Raises `InvalidRequest` and its
         kinds, `UnknownServer`, `BudgetExhausted`, `TooManyJobs`, `NoModelAvailable`, `DatabaseUnavailable`.
         """
-        check(params, caller)
+        params = check(params, caller)
         job_id = new_id("job")
 
         async def work(connection: AsyncConnection) -> Job:
@@ -141,14 +142,17 @@ async def _earlier(connection: AsyncConnection, tenant: str, once: Once, job_id:
     return job_from_row(row)
 
 
-def check(params: AnyParams, caller: Caller) -> None:
-    """Refuse what needs no database to be refused."""
+def check(params: AnyParams, caller: Caller) -> AnyParams:
+    """Refuse what needs no database to be refused; the usual priority becomes the key's ceiling where that is lower."""
     refuse_unbuilt(params)
     refuse_nul(params)
-    if params.priority > caller.priority_ceiling:
-        raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
     if params.callback_url is not None:
         check_url(params.callback_url, "$.callback_url")
+    if params.priority <= caller.priority_ceiling:
+        return params
+    if params.priority == USUAL_PRIORITY:
+        return msgspec.structs.replace(params, priority=caller.priority_ceiling)
+    raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
 
 
 def check_url(url: str, field: str) -> None:

@@ -15,7 +15,7 @@ from api.documents import also, refusals
 from api.problems import problem
 from api.ranges import Span, parse_range
 from api.strict_json import StrictRequest
-from jobs.errors import BadRange, BadSignature, UnknownOutput, UnknownRoute
+from jobs.errors import BadRange, BadSignature, UnknownOutput, UnknownRoute, WrongType
 from jobs.storage import DirectoryStore, Store
 
 CHUNK = 256 * 1024
@@ -41,7 +41,7 @@ class FileRoutes(Controller):
         http_method=["GET", "HEAD"],
         responses=also(206, "The part that `Range` names.")
         | also(304, "The client has it already (`If-None-Match`).")
-        | refusals(BadSignature, UnknownOutput, BadRange, key=False),
+        | refusals(BadSignature, UnknownOutput, WrongType, BadRange, key=False),
         response_description="The bytes, in the media type that the link names.",
         media_type="application/octet-stream",
         summary="An object of the directory store",

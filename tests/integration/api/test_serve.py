@@ -65,7 +65,7 @@ def test_streams_and_waits_end_when_it_is_asked_to_stop(settings, key, create, u
             assert [] == list(stream)  # ended, not cut
         waiting.join(10)
         assert (202, "queued") == (waited[0].status_code, waited[0].json()["status"])
-        running.wait(10)
+        assert 0 == running.wait(10)
         assert time.monotonic() - started < 5.0
         assert "Traceback" not in running.stderr.read()
 

@@ -54,7 +54,11 @@ def test_what_needs_no_database_to_be_refused(params, kind, field):
 
 
 def test_a_priority_within_the_keys_ceiling_is_fine():
-    check(ImageParams(prompt="a", priority=5), CALLER)
+    assert 5 == check(ImageParams(prompt="a", priority=5), CALLER).priority
+
+
+def test_the_usual_priority_is_lowered_to_the_keys_ceiling():
+    assert 3 == check(ImageParams(prompt="a"), Caller("ten_1", "key_1", 3)).priority
 
 
 def test_minus_one_draws_a_seed_and_any_other_is_kept():
