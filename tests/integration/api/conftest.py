@@ -8,9 +8,9 @@ from sqlalchemy import text
 from jobs.database import sync_engine
 from jobs.events import Publisher
 from jobs.settings import Settings
-from jobs.statements import run
 from jobs.tables import metadata
 from tests.support.api_server import api_server, make_key
+from tests.support.hand import Hand
 from tests.support.rows import Rows
 
 CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
@@ -99,27 +99,3 @@ def create(client, server):
 def worker(rows, server, settings):
     """Claims and changes jobs the way a worker does, and publishes what it did."""
     return Hand(rows, server, Publisher(settings))
-
-
-class Hand:
-    def __init__(self, rows, claimant, publisher):
-        self.rows, self.claimant, self.publisher = rows, claimant, publisher
-
-    def claim(self):
-        return self._tell(self.rows.claim(self.claimant))
-
-    def progress(self, job, fraction, stage="step", warnings=()):
-        return self._tell(
-            self.rows.change(run.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings))
-        )
-
-    def complete(self, job, *artifacts):
-        return self._tell(self.rows.complete(job, *artifacts))
-
-    def fail(self, job, error):
-        return self._tell(self.rows.change(run.fail(job.id, job.fence, error)))
-
-    def _tell(self, job):
-        assert job is not None
-        self.publisher.publish([job])
-        return job

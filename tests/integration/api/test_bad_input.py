@@ -1,11 +1,15 @@
 """Bad input: a problem with a stable code, the field's path and a sentence that says what to do; nothing inserted."""
 
 import json
+import re
 
+import msgspec
 import pytest
 
-from jobs.tables import idempotency, jobs
-from tests.support.api_server import make_key
+from jobs.signing import new_key
+from jobs.statements.access import revoke_key
+from jobs.tables import api_keys, idempotency, jobs
+from tests.support.api_server import api_server, make_key
 
 ROUTE = "/generate/image/v1"
 GOOD = {"prompt": "a red circle"}
@@ -121,9 +125,6 @@ def test_no_key(api, server, headers):
 
 def test_keys_that_open_nothing(api, rows, key, server, settings, tenant):
     revoked = make_key(rows, settings, tenant)
-    from jobs.statements.access import revoke_key
-    from jobs.tables import api_keys
-
     newest = rows.execute(api_keys.select().order_by(api_keys.c.created_at.desc()))[0].id
     rows.execute(revoke_key(newest))
     mistyped = key[:-1] + ("0" if key[-1] != "0" else "1")
@@ -214,6 +215,19 @@ def test_a_method_that_a_path_does_not_take(client):
     problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["Allow"]
     problem(client.put("/jobs/v1"), 405, "method_not_allowed")
+
+
+def test_a_fault_of_ours_shows_nothing_of_it(settings, empty_database_url, caplog):
+    """Without its tables every statement fails."""
+    broken = msgspec.structs.replace(settings, database_url=empty_database_url)
+    with api_server(broken) as server, server.client(new_key()) as client:
+        answer = client.get("/jobs/v1", headers={"X-Request-Id": "look-me-up"})
+    body = problem(answer, 500, "internal_error")
+    assert "report the request id" in body["detail"]
+    assert not re.search("relation|SELECT|api_keys|psycopg|Traceback", answer.text)
+    (record,) = [record for record in caplog.records if record.name == "api.problems"]
+    assert "request look-me-up failed" == record.getMessage()
+    assert "api_keys" in caplog.text
 
 
 def test_the_callers_request_id_comes_back(client):

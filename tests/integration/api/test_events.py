@@ -11,9 +11,13 @@ import msgspec
 import pytest
 from redis import Redis
 
+from cli.embedded import EmbeddedValkey
 from jobs.errors import GpuOutOfMemory
+from jobs.events import Publisher
 from jobs.job import JobError
+from jobs.statements import run
 from tests.support.api_server import api_server
+from tests.support.hand import Hand
 from tests.support.rows import ARTIFACT
 from tests.support.sse import Event, events
 from tests.support.wait import until
@@ -209,6 +213,21 @@ def test_events_are_pushed_again_after_flushall(create, worker, listen, broker_u
     assert [1, 2, 3, 4] == [event.id for event in listener.finish(timeout=4.0)]  # sooner than the row is re-read
 
 
+def test_events_are_pushed_again_after_redis_was_away(settings, follow, create, key, rows, server, tmp_path):
+    job_id = create()
+    with EmbeddedValkey(tmp_path / "valkey") as valkey:
+        chosen = msgspec.structs.replace(settings, broker_url=valkey.url, reread_seconds=60.0, breaker_seconds=0.0)
+        with api_server(chosen) as api, api.client(key) as client:
+            listener = follow(client, job_id)
+            listener.has(1)
+            valkey.stop()
+            valkey.start()
+            worker = Hand(rows, server, Publisher(chosen))
+            job = worker.claim()
+            worker.complete(worker.progress(job, 0.5), ARTIFACT)
+            assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].id)
+
+
 def test_a_stream_without_any_redis_ends(settings, follow, create, key, worker):
     job_id = create()
     with short_reread(settings, broker_url="redis://127.0.0.1:1/0") as server, server.client(key) as client:
@@ -254,15 +273,9 @@ def test_an_event_is_pushed_within_milliseconds(create, worker, listen):
     job, delays = worker.claim(), []
     for step in range(1, 21):
         listener.has(1 + step)
-        job = worker.rows.change(progress_of(job, step / 100))
+        job = worker.rows.change(run.progress(job.id, job.fence, fraction=step / 100, stage="step"))
         told = time.monotonic()
         worker.publisher.publish([job])
         listener.has(2 + step)
         delays.append(listener.times[1 + step] - told)
     assert sorted(delays)[10] < 0.05  # the median; a target of 5 ms is measured by benchmarks/, on a quiet machine
-
-
-def progress_of(job, fraction):
-    from jobs.statements import run
-
-    return run.progress(job.id, job.fence, fraction=fraction, stage="step")

@@ -1,14 +1,16 @@
 """The status answer, from queued to each of the three ends."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Engine, event
 
 from jobs.errors import GpuOutOfMemory
 from jobs.ids import new_id
 from jobs.job import JobError
 from jobs.params import VideoParams
 from jobs.statements.submit import submit
+from jobs.tables import jobs
 from tests.support.rows import ARTIFACT
 
 ROUTE = "/generate/image/v1"
@@ -45,7 +47,7 @@ def test_the_life_of_a_job(client, create, worker):
     assert done["created_at"] < done["started_at"] < done["finished_at"]
 
 
-@pytest.mark.contract("C9", "C10")
+@pytest.mark.contract("C10")
 def test_a_completed_job_shows_its_outputs(client, create, worker):
     job_id = create()
     worker.complete(worker.claim(), ARTIFACT)
@@ -76,9 +78,38 @@ def test_places_in_the_queue(client, create):
     assert 1 == client.get(f"/jobs/v1/{elsewhere}").json()["queue_position"]
 
 
-def test_estimates_follow_what_the_last_jobs_took(client, create, rows, worker):
-    from datetime import timedelta
+def test_a_place_beyond_a_thousand_is_not_counted(client, create, rows, tenant):
+    job_id = create(priority=0)
+    (row,) = rows.execute(jobs.select())
+    ahead = [{**row._mapping, "id": new_id("job"), "priority": 9} for _ in range(1000)]
+    with rows.engine.begin() as connection:
+        connection.execute(jobs.insert(), ahead[:999])
+    assert 1000 == client.get(f"/jobs/v1/{job_id}").json()["queue_position"]
+    with rows.engine.begin() as connection:
+        connection.execute(jobs.insert(), ahead[999:])
+    assert "1000+" == client.get(f"/jobs/v1/{job_id}").json()["queue_position"]
 
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_poll_is_three_statements(client, create, worker, claimed):
+    """The key, the row, and everything that the row does not say."""
+    job_id = create()
+    if claimed:
+        worker.claim()
+    statements = []
+
+    def note(connection, cursor, statement, parameters, context, executemany):
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        client.get(f"{ROUTE}/status/{job_id}")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert 3 == len(statements), statements
+
+
+def test_estimates_follow_what_the_last_jobs_took(client, create, rows, worker):
     for seconds in (1.0, 2.0, 30.0):
         create()
         job = worker.complete(worker.claim())

@@ -36,7 +36,6 @@ def test_a_prompt_is_all_it_takes(client, server, rows):
     assert JobStatus.QUEUED is job.status
 
 
-@pytest.mark.contract("C4", "C14", "C15", "C16", "C17", "C23")
 def test_the_defaults_of_the_contract(client, server, rows):
     params = stored(rows, client.post(ROUTE, json={"prompt": "a"}).json()["job_id"]).read_params()
     assert (1024, 1024, "webp") == (params.width, params.height, params.output_format)

@@ -35,7 +35,7 @@ class Waiting:
 @pytest.fixture
 def claimed(worker):
     """Claims the next job, as soon as there is one."""
-    return lambda: worker._tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
+    return lambda: worker.tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
 
 
 @pytest.mark.contract("C2", "C8")

@@ -13,7 +13,6 @@ CALLER = Caller("ten_1", "key_1", 5)
 @pytest.mark.parametrize(
     "url", ["https://example.org/hook", "http://127.0.0.1:8080/x?y=z", "HTTPS://EXAMPLE.ORG", "http://[::1]:80/"]
 )
-@pytest.mark.contract("C5")
 def test_a_callback_url_that_is_fine(url):
     check(ImageParams(prompt="a", callback_url=url), CALLER)
 
