@@ -1,0 +1,22 @@
+"""One database for all tests of a module, emptied for each."""
+
+import pytest
+from sqlalchemy import text
+
+from jobs.database import sync_engine
+from jobs.settings import Settings
+from jobs.tables import metadata
+from tests.support.rows import Rows
+
+
+@pytest.fixture(scope="module")
+def module_rows(module_database_url):
+    engine = sync_engine(Settings(database_url=module_database_url))
+    yield Rows(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def rows(module_rows):
+    module_rows.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    return module_rows
