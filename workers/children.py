@@ -33,6 +33,7 @@ Process = subprocess.Popen[bytes]
 
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS, NO_SETUID_FIXUP = 28, 1 << 2  # so that access(2), which PostgreSQL asks, sees the capability too
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -138,26 +139,33 @@ def _become(parent: int, death_signal: int, user: str, keep_ctype: str, argv: li
 
 
 def _change_user(account: pwd.struct_passwd, argv: Sequence[str]) -> None:
-    if sys.platform == "linux":
+    linux = sys.platform == "linux"
+    if linux and not _prctl(PR_SET_SECUREBITS, NO_SETUID_FIXUP):
         _prctl(PR_SET_KEEPCAPS, 1)
     os.initgroups(account.pw_name, account.pw_gid)
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-    out_of_reach = any(word.startswith("/") and not os.access(word, os.F_OK) for word in argv)
+    if not linux:
+        return
     # To search is the weaker of the two, but containers are usually given only the other.
-    if sys.platform == "linux" and out_of_reach and not _keep_capability(CAP_DAC_READ_SEARCH):
-        _keep_capability(CAP_DAC_OVERRIDE)
+    capability = next((one for one in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if _limit_to(one, effective=False)), None)
+    if capability is None:
+        return
+    if any(word.startswith("/") and not os.access(word, os.F_OK) for word in argv):
+        _limit_to(capability, effective=True)
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
+    else:
+        _limit_to(None, effective=False)
 
 
-def _keep_capability(capability: int) -> bool:
-    """Keep only `capability`, through exec as well (capabilities(7): ambient); False if there is none."""
-    bit = 1 << capability
+def _limit_to(capability: int | None, *, effective: bool) -> bool:
+    """Give up every other capability for good; False if we do not have this one."""
+    bit = 0 if capability is None else 1 << capability
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    effective, permitted, inheritable = bit, bit, bit
-    sets = (ctypes.c_uint32 * 6)(effective, permitted, inheritable)  # the second three are for bits above 31
-    if ctypes.CDLL(None).capset(header, sets) != 0:
-        return False
-    return _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
+    permitted, inheritable = bit, bit
+    low = (bit if effective else 0, permitted, inheritable)
+    sets = (ctypes.c_uint32 * 6)(*low)  # the other three are for bits above 31
+    return bool(ctypes.CDLL(None).capset(header, sets) == 0)
 
 
 def _prctl(*arguments: int) -> bool:

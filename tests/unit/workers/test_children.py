@@ -1,6 +1,7 @@
 """Children die with their parent, whichever thread started them and whatever ended it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,12 +153,12 @@ def test_children_can_be_started_after_a_fork():
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
 class TestAsAnotherUser:
-    def capabilities(self, *words: str) -> int:
-        script = "grep CapEff /proc/self/status"
-        argv = ["sh", "-c", script, *words]
-        child = spawn(argv, env=ENV, name="sh", user="nobody", stdout=subprocess.PIPE)
+    def capabilities(self, *words: str) -> set[int]:
+        """What the child may do, may come to do and may hand on; the same number when it is one set."""
+        script = "grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status"
+        child = spawn(["sh", "-c", script, *words], env=ENV, name="sh", user="nobody", stdout=subprocess.PIPE)
         output, _ = child.communicate()
-        return int(output.split()[1], 16)
+        return {int(line.split()[1], 16) for line in output.splitlines()}
 
     def test_the_user_is_changed_and_the_death_signal_is_kept(self):
         script = PARENT.replace('name="sleep"', 'name="sleep", user="nobody"')
@@ -170,9 +171,21 @@ class TestAsAnotherUser:
         until(lambda: not alive(child), what="the child to die")
 
     def test_nothing_of_root_is_kept_when_every_path_is_in_reach(self):
-        assert 0 == self.capabilities("/usr/bin/env")
+        assert {0} == self.capabilities("/usr/bin/env")
 
-    def test_one_capability_is_kept_for_a_path_out_of_reach(self, tmp_path):
-        (tmp_path / "closed").mkdir(mode=0o700)
-        (tmp_path / "closed" / "file").touch()
-        assert 1 == self.capabilities(str(tmp_path / "closed" / "file")).bit_count()
+    def test_one_capability_is_kept_for_a_path_out_of_reach(self, closed):
+        (kept,) = self.capabilities(str(closed))
+        assert 1 == kept.bit_count()
+
+    def test_a_program_out_of_reach_runs_and_may_ask_whether_it_could(self, closed):
+        """PostgreSQL asks access(2) of its own programs, as the real user."""
+        script = f"test -r {closed} && test -x {closed} && {closed} -c 'exit 7'"
+        child = spawn([str(closed), "-c", script], env=ENV, name="sh", user="nobody")
+        assert 7 == child.wait()
+
+    @pytest.fixture
+    def closed(self, tmp_path):
+        """A copy of sh in a folder that only root may enter."""
+        folder = tmp_path / "closed"
+        folder.mkdir(mode=0o700)
+        return Path(shutil.copy("/bin/sh", folder / "sh"))
