@@ -12,8 +12,10 @@ from jobs.answers import StatusAnswer
 def bars(console: Console) -> Progress:
     """One line per job: what it is, what happens now, how far it is."""
     columns = (
-        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
-        BarColumn(bar_width=20),
+        TextColumn(
+            "{task.description}", markup=False, table_column=Column(max_width=36, no_wrap=True, overflow="ellipsis")
+        ),
+        BarColumn(bar_width=16),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[doing]}", style="dim"),
         TimeElapsedColumn(),
