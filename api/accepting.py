@@ -10,8 +10,9 @@ from litestar import Response
 from litestar.openapi import ResponseSpec
 from litestar.types import Receive
 
+from api.door import once_of
 from api.strict_json import StrictRequest
-from api.submissions import Submissions, once_of
+from api.submissions import Submissions
 from api.watching import Watcher
 from jobs.answers import StatusAnswer
 from jobs.job import Job, JobStatus

@@ -1,6 +1,7 @@
 """The application: what it is made of, how it starts and stops.
 
-`api.serve` runs it. Another server can too: `uvicorn api.app:app`, or `uvicorn --factory api.app:create_app`.
+`api.serve` runs it. Another server can too: `uvicorn --timeout-graceful-shutdown 5 api.app:app`, where the time-out
+ends open event streams, which `api.serve` does by itself.
 """
 
 from collections.abc import AsyncIterator

@@ -17,6 +17,9 @@ T = TypeVar("T")
 IN_DOUBT = "The database does not answer. Try again in a few seconds, with the same Idempotency-Key if you sent one."
 """A connection that is lost during a commit leaves open whether it happened, so nothing else can be promised."""
 
+PATIENCE_SECONDS = 30.0
+"""The longest wait for a database that answers others; a lock that nobody gives back looks like that."""
+
 
 class Database:
     """A pool of connections; every method raises `DatabaseUnavailable` when there is no answer in time."""
@@ -25,8 +28,7 @@ class Database:
         self._engine = async_engine(settings)
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._slots = asyncio.Semaphore(2 * settings.db_pool)  # as many as the pool gives at most
-        self._slot_seconds = settings.db_timeout
-        self._work_seconds = settings.db_timeout + 1
+        self._seconds = settings.db_timeout + 1
         self._answered_at = time.monotonic()
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -60,16 +62,18 @@ class Database:
     async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """`work` in a task of its own: nobody waits for one that hangs, and a caller who leaves cuts none short.
 
-        A cancelled psycopg statement waits for the server to confirm, which a server that hangs never does.
+        Busy is not away: while the database answers others, this one waits its turn. A task that is given up may
+        linger, since a cancelled psycopg statement waits for the server to confirm, which a hung server never does.
         """
-        await self._take_slot()
-        task = asyncio.create_task(work())
+        task = asyncio.create_task(self._in_line(work))
         self._running.add(task)
         task.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({task}, timeout=self._work_seconds)
-        if not done:
-            task.cancel()
-            raise DatabaseUnavailable(IN_DOUBT)
+        begun_at = asked_at = time.monotonic()
+        while not (await asyncio.wait({task}, timeout=self._seconds))[0]:
+            if self._answered_at < asked_at or time.monotonic() > begun_at + PATIENCE_SECONDS:
+                task.cancel()
+                raise DatabaseUnavailable(IN_DOUBT)
+            asked_at = time.monotonic()
         try:
             return task.result()
         except Exception as error:
@@ -77,22 +81,14 @@ class Database:
                 raise DatabaseUnavailable(IN_DOUBT) from error
             raise
 
-    async def _take_slot(self) -> None:
-        """Wait in line while the database answers others: busy is not away."""
-        while True:
-            asked_at = time.monotonic()
-            try:
-                async with asyncio.timeout(self._slot_seconds):
-                    await self._slots.acquire()
-            except TimeoutError:
-                if self._answered_at < asked_at:
-                    raise DatabaseUnavailable from None
-            else:
-                return
+    async def _in_line(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        async with self._slots:
+            return await work()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        self._slots.release()
-        error = None if task.cancelled() else task.exception()
-        if not task.cancelled() and not (isinstance(error, Exception) and is_away(error)):
+        if task.cancelled():
+            return
+        error = task.exception()
+        if not (isinstance(error, Exception) and is_away(error)):
             self._answered_at = time.monotonic()

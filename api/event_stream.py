@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from api.follow import Subscription
+from api.subscription import Subscription
 from api.watching import Watcher
 from jobs.errors import UnknownJob
 from jobs.job import Job, JobStatus

@@ -8,7 +8,6 @@ this process's own, which is part of every read: no window between two reads can
 import asyncio
 import logging
 import secrets
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,42 +15,15 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from jobs.events import FIELD, JobEvent, decode_event, redis_url, stream_of
+from api.subscription import Subscription
+from jobs.events import FIELD, decode_event, redis_url, stream_of
 from jobs.settings import Settings
 
 log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 5.0
-KEPT = 64
 START = b"0-0"
 """A stream is read from its beginning: what was told between a subscription and the first read is not missed."""
-
-
-class Subscription:
-    """The events of one job, oldest first; a reader that is slow loses the oldest."""
-
-    def __init__(self) -> None:
-        self._events: deque[JobEvent] = deque(maxlen=KEPT)
-        self._arrived = asyncio.Event()
-
-    def add(self, event: JobEvent | None) -> None:
-        """Hand over an event; None only wakes the reader."""
-        if event is not None:
-            self._events.append(event)
-        self._arrived.set()
-
-    async def next(self, timeout: float) -> JobEvent | None:
-        """The next event, or None after `timeout` s, or when there is reason to look at the row."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._arrived.wait()
-        except TimeoutError:
-            return None
-        self._arrived.clear()
-        event = self._events.popleft() if self._events else None
-        if self._events:
-            self._arrived.set()
-        return event
 
 
 class Follower:

@@ -1,15 +1,12 @@
 """Accepting a job: one transaction, then the announcement."""
 
-import hashlib
-import secrets
-from urllib.parse import urlsplit
-
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.announcer import Announcer
 from api.auth import Caller
 from api.database import Database
+from api.door import Once, check, draw_seed
 from api.model_rules import choose_model
 from jobs.errors import (
     AtelierError,
@@ -32,17 +29,11 @@ from jobs.errors import (
 )
 from jobs.ids import new_id
 from jobs.job import Job, job_from_row
-from jobs.params import AnyParams, Params, refuse_nul, refuse_unbuilt
+from jobs.params import AnyParams
 from jobs.settings import Settings
 from jobs.statements.caller import visible
 from jobs.statements.submit import count_active, lock_tenant, remember, remembered, submit
 from pipelines.catalog import Catalog
-
-SEEDS = 2**31
-"""A seed that is drawn here fits every framework's generator."""
-
-LONGEST_KEY = 255
-USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
 ERRORS: tuple[type[AtelierError], ...] = (
     InvalidJson,
@@ -63,13 +54,6 @@ ERRORS: tuple[type[AtelierError], ...] = (
     NoModelAvailable,
 )
 """What a submit can be refused with, for the documents."""
-
-
-class Once(msgspec.Struct, frozen=True):
-    """An Idempotency-Key and the digest of the request it came with."""
-
-    key: str
-    digest: str
 
 
 class Submissions:
@@ -140,43 +124,3 @@ async def _earlier(connection: AsyncConnection, tenant: str, once: Once, job_id:
     if row is None:
         raise UnknownJob("The job that this Idempotency-Key made was deleted; use a new key for a new job.")
     return job_from_row(row)
-
-
-def check(params: AnyParams, caller: Caller) -> AnyParams:
-    """Refuse what needs no database to be refused; the usual priority becomes the key's ceiling where that is lower."""
-    refuse_unbuilt(params)
-    refuse_nul(params)
-    if params.callback_url is not None:
-        check_url(params.callback_url, "$.callback_url")
-    if params.priority <= caller.priority_ceiling:
-        return params
-    if params.priority == USUAL_PRIORITY:
-        return msgspec.structs.replace(params, priority=caller.priority_ceiling)
-    raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
-
-
-def check_url(url: str, field: str) -> None:
-    """Raise `InvalidRequest` unless `url` is http(s) and names a host; where it leads is judged when it is called."""
-    try:
-        parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine or any(character.isspace() for character in url):
-        name = field.removeprefix("$.")
-        raise InvalidRequest(f"`{name}` must be an http or https URL with a host name.", field=field)
-
-
-def draw_seed(params: AnyParams) -> int | None:
-    """The seed every attempt will use: the caller's, or one drawn here for -1; none for modalities without one."""
-    seed: int | None = getattr(params, "seed", None)
-    return secrets.randbelow(SEEDS) if seed == -1 else seed
-
-
-def once_of(key: str | None, route: str, body: bytes) -> Once | None:
-    """An Idempotency-Key header as `Once`; raises `OutOfRange` for one that is empty or too long."""
-    if key is None:
-        return None
-    if not 1 <= len(key) <= LONGEST_KEY:
-        raise OutOfRange(f"`Idempotency-Key` must have 1 to {LONGEST_KEY} characters.", field="header.Idempotency-Key")
-    return Once(key, hashlib.sha256(route.encode() + b"\n" + body).hexdigest())

@@ -7,8 +7,9 @@ ended; an event from Redis only says when to look.
 import time
 
 from api.database import Database
-from api.follow import Follower, Subscription
+from api.follow import Follower
 from api.outlook import Outlooks
+from api.subscription import Subscription
 from jobs.answers import StatusAnswer
 from jobs.errors import DatabaseUnavailable, UnknownJob
 from jobs.job import Job, job_from_row

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from api.event_stream import RETRY, EventStream, frame
-from api.follow import Subscription
+from api.subscription import Subscription
 from jobs.errors import UnknownJob
 from jobs.events import JobEvent
 from jobs.job import JobStatus

@@ -3,7 +3,7 @@
 import pytest
 
 from api.auth import Caller
-from api.submissions import check, draw_seed, once_of
+from api.door import check, draw_seed, once_of
 from jobs.errors import InvalidRequest, NotSupportedYet, NulInText, OutOfRange
 from jobs.params import ImageParams, SpeechParams
 

@@ -1,6 +1,6 @@
 """One subscriber's queue of events."""
 
-from api.follow import KEPT, Subscription
+from api.subscription import KEPT, Subscription
 from jobs.events import JobEvent
 from jobs.job import JobStatus
 
