@@ -4,7 +4,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, ExceptionContext, TextClause, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,6 +16,9 @@ _migrating = Lock()  # Alembic's environment is one per process
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """What a statement raises when the database is away."""
+READ_ONLY = "25006"
+AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
+"""A server that was demoted, and sessions that it ended for being slow: another connection will do."""
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -41,17 +44,38 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 def sync_engine(settings: Settings) -> Engine:
     """The connection pool of a worker or a command."""
-    return create_engine(**_options(settings))
+    engine = create_engine(**_options(settings))
+    event.listen(engine, "handle_error", _leave_demoted_server)
+    return engine
 
 
 def async_engine(settings: Settings) -> AsyncEngine:
     """The connection pool of the API."""
-    return create_async_engine(**_options(settings))
+    engine = create_async_engine(**_options(settings))
+    event.listen(engine.sync_engine, "handle_error", _leave_demoted_server)
+    return engine
 
 
 def is_away(error: Exception) -> bool:
     """Whether `error` means that the database can not be reached, rather than that a statement is wrong."""
-    return isinstance(error, UNREACHABLE) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _state_of(error.orig) in AWAY_STATES):
+        return True
+    return isinstance(error, UNREACHABLE)
+
+
+def limited(seconds: float) -> TextClause:
+    """Statement that bounds the others of its transaction: a keeper of leases must not hang on one of them."""
+    return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
+
+
+def _state_of(error: BaseException | None) -> str | None:
+    return getattr(error, "sqlstate", None)
+
+
+def _leave_demoted_server(context: ExceptionContext) -> None:
+    """Have the pool let go of its connections to a server that only reads any more."""
+    if _state_of(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def migrate(database_url: str) -> None:

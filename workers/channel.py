@@ -13,7 +13,7 @@ _LIMIT = 4 * 2**20
 
 
 class ChannelClosed(Exception):
-    """The other side is gone."""
+    """The other side is gone, or does not make sense."""
 
 
 class Channel:
@@ -43,7 +43,10 @@ class Channel:
             raise ChannelClosed(f"a message of {size} bytes")
         frame = self._take(_LENGTH + size, deadline)
         del self._buffer[: _LENGTH + size]
-        return self._decoder.decode(frame[_LENGTH:])
+        try:
+            return self._decoder.decode(frame[_LENGTH:])
+        except msgspec.MsgspecError as error:
+            raise ChannelClosed(f"not a message: {error}") from error
 
     def close(self) -> None:
         """Close this end; the other side sees the end of the stream."""

@@ -43,7 +43,8 @@ def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
     except Exception as error:
         log.exception("job %s could not be encoded", request.ticket)
         told = error if isinstance(error, AtelierError) else EncodeFailed()
-        return Broke(ticket=request.ticket, error=JobError(told.code, told.detail))
+        # An OSError is this machine's fault (a full disk, say), not the job's.
+        return Broke(ticket=request.ticket, error=JobError(told.code, told.detail), fatal=isinstance(error, OSError))
     warnings = (*raw.warnings, *outputs.warnings)
     return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, facts=raw.facts)
 

@@ -64,7 +64,7 @@ class Engine:
             os._exit(0)
         except Exception as error:
             log.exception("job %s broke", request.ticket)
-            self._channel.send(Broke(ticket=request.ticket, error=told(error), fatal=is_device_fault(error)))
+            self._channel.send(Broke(ticket=request.ticket, error=told(error), fatal=is_our_fault(error)))
         finally:
             self._interrupts.pop(request.ticket, None)
 
@@ -83,12 +83,15 @@ class Engine:
         pipeline = self._residency.take(request.model, lambda: progress(0.0, "load"))
         params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
+        raw = None
         try:
             raw = pipeline.run(params, inputs, context)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            # Once more with everything else out of the way: same seed, same quality.
+        if raw is None:
+            # Once more with everything else out of the way: same seed, same quality. Not inside the handler, whose
+            # traceback would keep the tensors of the first try alive.
             log.warning("out of memory in job %s: trying once more", request.ticket)
             self._residency.keep_only(request.model)
             raw = pipeline.run(params, inputs, context)
@@ -100,9 +103,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
-def is_device_fault(error: BaseException) -> bool:
-    """Whether the device is in a state that only a fresh process mends."""
-    return not is_out_of_memory(error) and ("CUDA error" in str(error) or type(error).__name__ == "AcceleratorError")
+def is_our_fault(error: BaseException) -> bool:
+    """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
+    if is_out_of_memory(error):
+        return False
+    device = "CUDA error" in str(error) or type(error).__name__ == "AcceleratorError"
+    return device or isinstance(error, OSError)
 
 
 def told(error: Exception) -> JobError:

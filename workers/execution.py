@@ -11,7 +11,7 @@ from jobs.storage import Store
 from workers.held import Held
 from workers.ledger import Ledger
 from workers.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
-from workers.servant import Servant, ServantDied, StageOverran
+from workers.servant import START_SECONDS, Servant, ServantDied, StageOverran
 from workers.upload import UploadAbandoned, prefix_of, upload
 
 log = logging.getLogger(__name__)
@@ -45,10 +45,11 @@ class Execution:
                 self._broke(held, answer)
         except StageOverran as error:
             log.error("job %s: %s", held.job.id, error)
+            self._look_at_engine()
             self._ledger.lose(held.job, f"The last one: {error}.")
         except ServantDied as error:
             log.error("job %s: %s", held.job.id, error)
-            self.resident = () if self._engine.pid is None else self.resident
+            self._look_at_engine()
             if held.preempted:
                 self._give_back(held)
             else:
@@ -60,6 +61,11 @@ class Execution:
                 self._ledger.fail(held.job, JobError(error.code, error.detail))
             else:
                 self._ledger.release(held.job, delay=self._settings.retry_backoff)
+
+    def _look_at_engine(self) -> None:
+        """A dead engine has no model in memory."""
+        if self._engine.pid is None:
+            self.resident, self.memory_used = (), 0
 
     def abandon(self, held: Held) -> None:
         """The claim is gone: stop working on it."""
@@ -87,11 +93,13 @@ class Execution:
             request,
             stage="load",
             deadline_of=held.spec.deadlines.of,
+            on_begin=lambda: held.enter("load"),
             on_progress=lambda report: self._report(held, report),
         )
 
     def _encode(self, held: Held) -> object:
-        held.enter("encode")
+        # The other job may be in the encoder, and that process may have to be started first.
+        held.enter("encode", 2 * held.spec.deadlines.of("encode") + START_SECONDS)
         request = Encode(
             ticket=held.ticket,
             model=held.job.model,
@@ -101,7 +109,11 @@ class Execution:
             folder=str(held.folder / "out"),
         )
         return self._encoder.ask(
-            request, stage="encode", deadline_of=held.spec.deadlines.of, on_progress=lambda report: None
+            request,
+            stage="encode",
+            deadline_of=held.spec.deadlines.of,
+            on_begin=lambda: held.enter("encode"),
+            on_progress=lambda report: None,
         )
 
     def _finish(self, held: Held, encoded: Encoded) -> None:
@@ -124,6 +136,7 @@ class Execution:
     def _broke(self, held: Held, broke: Broke) -> None:
         log.error("job %s: %s: %s", held.job.id, broke.error.code, broke.error.message)
         if broke.fatal:
+            self._look_at_engine()
             self._ledger.lose(held.job, f"The last one: {broke.error.message}")
         else:
             self._ledger.fail(held.job, broke.error)

@@ -6,15 +6,12 @@ goes on without a broker. The pool has threads, because the task is over at once
 
 import logging
 import os
-import shutil
 import signal
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Sequence
 
 import msgspec
 from celery import Celery, signals
-from celery.worker.consumer import Consumer
 
 from jobs.database import sync_engine
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
@@ -23,6 +20,7 @@ from jobs.storage import open_store
 from pipelines.catalog import load_catalog
 from pipelines.lockfile import read_lock
 from pipelines.weights import missing, servable
+from workers.ears import Ears
 from workers.presence import NameTaken
 from workers.residency import weights_folder
 from workers.servant import ServantDied
@@ -30,33 +28,7 @@ from workers.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
-SHARED_MEMORY = Path("/dev/shm")
-SHARED_MEMORY_LEAST = 2 * 2**30
-"""Containers often have 64 MB of it, too little for a film; then the arrays go through the disk."""
-
-
-class Ears:
-    """The worker's queues, which it listens to only while a bell could be of use to it."""
-
-    def __init__(self, queues: list[str]) -> None:
-        self._queues = queues
-        self._consumer: Consumer | None = None
-        self._listening = True
-
-    def attach(self, consumer: Consumer) -> None:
-        """The consumer is up (again): it listens to every queue."""
-        self._consumer = consumer
-        self._listening = True
-
-    def listen(self, on: bool) -> None:
-        """Listen, or leave the bells to others; from any thread."""
-        consumer = self._consumer
-        if consumer is None or on == self._listening:
-            return
-        self._listening = on
-        change = consumer.add_task_queue if on else consumer.cancel_task_queue
-        for queue in self._queues:
-            consumer.call_soon(change, queue)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
@@ -84,32 +56,39 @@ def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
         store=open_store(settings),
         catalog=catalog,
         serves=serves,
-        scratch=scratch_folder(settings),
         dedicated=dedicated,
         listen=ears.listen,
         leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
     )
-    return serve(settings, supervisor, ears, queues)
+    return serve(settings, supervisor, ears)
 
 
-def serve(settings: Settings, supervisor: Supervisor, ears: Ears, queues: list[str]) -> int:
+def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
     """Start the supervisor, listen to doorbells until a signal ends it, hand back what is unfinished."""
-    early = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)  # until Celery, once it runs, puts its own in their place
     try:
         supervisor.start()
+        sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
+        _listen(settings, supervisor, ears)
     except (NameTaken, ServantDied) as error:
         log.error("%s", error)
         return 1
-    except KeyboardInterrupt:
-        supervisor.drain()
-        return 0
-    for number, handler in early.items():
-        signal.signal(number, handler)
-    sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
-    app = bell_app(settings, supervisor, queues)
+    except (KeyboardInterrupt, SystemExit):
+        log.info("stopping")
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        supervisor.stop()
+    return 0
+
+
+def _listen(settings: Settings, supervisor: Supervisor, ears: Ears) -> None:
+    """Run Celery until SIGTERM or SIGINT."""
+    app = bell_app(settings, supervisor, ears.queues)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
-    worker = app.Worker(
+    app.Worker(
         hostname=f"gpu@{settings.server_id}",
         pool="threads",
         concurrency=2,
@@ -118,17 +97,10 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears, queues: list[s
         without_mingle=True,
         without_heartbeat=True,
         quiet=True,
-    )
-    try:
-        worker.start()
-    except SystemExit:
-        pass
-    finally:
-        supervisor.stop()
-    return 0
+    ).start()
 
 
-def bell_app(settings: Settings, supervisor: Supervisor, queues: list[str]) -> Celery:
+def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) -> Celery:
     """The Celery application of a worker: the shared one, listening to these queues."""
     app = celery_app(settings)
     app.conf.update(
@@ -150,19 +122,6 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: list[str]) -> C
     )
     app.task(name=BELL)(supervisor.ring)
     return app
-
-
-def scratch_folder(settings: Settings) -> Path:
-    """A fresh folder for arrays and files on their way."""
-    name = f"atelier-{settings.server_id}".replace("/", "_")
-    if settings.scratch_dir:
-        root = Path(settings.scratch_dir)
-    elif SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > SHARED_MEMORY_LEAST:
-        root = SHARED_MEMORY
-    else:
-        root = Path(tempfile.gettempdir())
-    root.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root))
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -26,7 +26,7 @@ class Held:
         """When progress was last written; monotonic seconds."""
         self.stage: Stage = "prepare"
         self._until = 0.0
-        self.enter("prepare", spec.deadlines.load)
+        self.enter("prepare", spec.deadlines.load)  # until the engine, which may have to be started, begins
 
     @property
     def ticket(self) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, Update
 
-from jobs.database import is_away
+from jobs.database import is_away, limited
 from jobs.events import Publisher
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
 from jobs.settings import Settings
@@ -45,17 +45,17 @@ class Ledger:
     def renew(self, job: Job) -> bool:
         """Extend the lease; False when the claim is gone. Raises what the database raises."""
         with self._engine.begin() as connection:
+            connection.execute(limited(self._settings.db_timeout))
             statement = run.renew(job.id, job.fence, lease_seconds=self._settings.lease_seconds)
             return connection.execute(statement).first() is not None
 
     def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
-        """Show progress; False when the claim is gone. A database that is away costs one report, no more."""
+        """Show progress; False when the claim is gone. Whatever goes wrong costs one report, no more."""
         statement = run.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings)
         try:
             shown = self._change(statement)
         except Exception as error:
-            if not is_away(error):
-                raise
+            log.warning("the progress of job %s was not written: %s", job.id, error)
             return True
         self._publish(shown)
         return shown is not None

@@ -11,7 +11,9 @@ from pipelines.spec import Stage
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Root of all messages."""
+    """Root of all messages; `ticket` names the attempt at a job that it is about."""
+
+    ticket: str = ""
 
 
 class Ready(Message, frozen=True, kw_only=True, tag=True):
@@ -25,7 +27,6 @@ class Ready(Message, frozen=True, kw_only=True, tag=True):
 class Compute(Message, frozen=True, kw_only=True, tag=True):
     """To the engine: make this, write the arrays into `folder`."""
 
-    ticket: str
     model: str
     modality: str
     params: dict[str, object]
@@ -37,14 +38,12 @@ class Compute(Message, frozen=True, kw_only=True, tag=True):
 class Interrupt(Message, frozen=True, kw_only=True, tag=True):
     """To the engine: stop at the next report. `preempt`: the job will run again elsewhere."""
 
-    ticket: str
     preempt: bool = False
 
 
 class Progress(Message, frozen=True, kw_only=True, tag=True):
     """From the engine: `fraction` (0 to 1) is done and `stage` begins now."""
 
-    ticket: str
     fraction: float
     stage: Stage
     warnings: tuple[str, ...] = ()
@@ -53,7 +52,6 @@ class Progress(Message, frozen=True, kw_only=True, tag=True):
 class Computed(Message, frozen=True, kw_only=True, tag=True):
     """From the engine: the arrays are in the folder. Memory is bytes."""
 
-    ticket: str
     resident: tuple[str, ...]
     memory_used: int = 0
 
@@ -61,7 +59,6 @@ class Computed(Message, frozen=True, kw_only=True, tag=True):
 class Encode(Message, frozen=True, kw_only=True, tag=True):
     """To the encoder: turn the arrays in `raw` into files in `folder`."""
 
-    ticket: str
     model: str
     modality: str
     params: dict[str, object]
@@ -72,7 +69,6 @@ class Encode(Message, frozen=True, kw_only=True, tag=True):
 class Encoded(Message, frozen=True, kw_only=True, tag=True):
     """From the encoder: the files are in the folder; `facts` and `warnings` are what the arrays came with."""
 
-    ticket: str
     outputs: Outputs
     warnings: tuple[str, ...]
     facts: dict[str, str | int | float | bool | None]
@@ -81,13 +77,10 @@ class Encoded(Message, frozen=True, kw_only=True, tag=True):
 class Stopped(Message, frozen=True, kw_only=True, tag=True):
     """From the engine: interrupted, and ready for the next job."""
 
-    ticket: str
-
 
 class Broke(Message, frozen=True, kw_only=True, tag=True):
     """The job went wrong. `fatal`: this process must not be used again."""
 
-    ticket: str
     error: JobError
     fatal: bool = False
 

@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Engine
 
-from jobs.database import is_away
+from jobs.database import is_away, limited
 from jobs.settings import Settings
 from jobs.statements import fleet
 from jobs.statements.fleet import ServerFacts
@@ -44,16 +45,17 @@ class Presence:
         while True:
             try:
                 with self._engine.begin() as connection:
-                    incarnation = connection.execute(statement).scalar_one_or_none()
+                    row = connection.execute(statement).one_or_none()
             except Exception as error:
                 if not is_away(error):
                     raise
                 log.warning("the database is away: %s", error)
                 until = time.monotonic() + self._settings.takeover_seconds
-                incarnation = None
-            if incarnation is not None:
-                self.incarnation = incarnation
-                log.info("server %s, incarnation %s", self.server_id, incarnation)
+                row = None
+            if row is not None:
+                self.incarnation = row.incarnation
+                self._compare(row.now)
+                log.info("server %s, incarnation %s", self.server_id, self.incarnation)
                 return
             if time.monotonic() > until:
                 raise NameTaken(
@@ -71,17 +73,24 @@ class Presence:
             self.server_id, self.incarnation, facts, lease_seconds=self._settings.server_lease_seconds
         )
         with self._engine.begin() as connection:
+            connection.execute(limited(self._settings.db_timeout))
             row = connection.execute(statement).one_or_none()
         if row is None:
             raise NameLost(f"another worker has taken over the server {self.server_id!r}")
-        skew = abs(row.now.timestamp() - time.time())
+        self._compare(row.now)
+        return str(row.desired)
+
+    def _compare(self, theirs: datetime) -> None:
+        """Hold this machine's clock against the database's."""
+        skew = abs(theirs.timestamp() - time.time())
         self.skewed = skew > self._settings.clock_skew_limit
         if self.skewed:
             log.error("this clock is %.0f s off the database's: no job is claimed until it is right", skew)
-        return str(row.desired)
 
     def leave(self) -> None:
-        """Give the name back, if the database can be reached."""
+        """Give the name back, if it is ours and the database can be reached."""
+        if not self.incarnation:
+            return
         try:
             with self._engine.begin() as connection:
                 connection.execute(fleet.leave(self.server_id, self.incarnation))

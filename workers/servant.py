@@ -88,29 +88,36 @@ class Servant:
         *,
         stage: Stage,
         deadline_of: Callable[[Stage], float],
+        on_begin: Callable[[], None],
         on_progress: Callable[[Progress], None],
     ) -> AnyMessage:
         """Send a request and return its last answer; each report renews the deadline of its stage.
 
-        Raises `ServantDied` and `StageOverran`; after either, and after a fatal `Broke`, the next request starts a
-        fresh process.
+        `on_begin` is called when it is this request's turn. Raises `ServantDied` and `StageOverran`, and what the
+        callbacks raise; after any of them, and after a fatal `Broke`, the next request starts a fresh process, since
+        this one's next words would be the answer to another question.
         """
         with self._busy:
             self._start()
             assert self._channel is not None
             self._on_ticket = request.ticket
             try:
+                on_begin()
                 self._channel.send(request)
-                return self._await(self._channel, stage, deadline_of, on_progress)
+                return self._await(self._channel, request.ticket, stage, deadline_of, on_progress)
             except ChannelClosed as error:
                 self.kill()
                 raise ServantDied(f"the {self.name} died") from error
+            except BaseException:
+                self.kill()
+                raise
             finally:
                 self._on_ticket = None
 
     def _await(
         self,
         channel: Channel,
+        ticket: str,
         stage: Stage,
         deadline_of: Callable[[Stage], float],
         on_progress: Callable[[Progress], None],
@@ -120,8 +127,9 @@ class Servant:
             try:
                 message = channel.receive(until - time.monotonic())
             except TimeoutError:
-                self.kill()
                 raise StageOverran(stage, deadline_of(stage)) from None
+            if message.ticket != ticket:
+                raise ChannelClosed(f"an answer to {message.ticket} instead of {ticket}")
             if not isinstance(message, Progress):
                 if isinstance(message, Broke) and message.fatal:
                     self.kill()

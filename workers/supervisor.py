@@ -4,14 +4,12 @@ One thread claims; each claimed job has a thread of its own that takes it from s
 and the server's name alive. Computing is one at a time; encoding and uploading overlap with the next job's computing.
 """
 
-import glob
 import logging
 import random
 import shutil
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -26,6 +24,7 @@ from workers.execution import Execution
 from workers.held import Held
 from workers.ledger import Ledger
 from workers.presence import NameLost, Presence
+from workers.scratch import Scratch
 from workers.servant import Servant, ServantDied
 
 log = logging.getLogger(__name__)
@@ -34,6 +33,8 @@ FINISHING = 2
 """Jobs that may be encoding or uploading before no further job is claimed."""
 BUSY_SECONDS = 0.5
 """A worker that computes for longer than this stops listening to doorbells, so that they reach an idle one."""
+CLAIM_SECONDS = 30.0
+"""How long a stop waits for a claim that is under way."""
 
 
 class Supervisor:
@@ -51,7 +52,6 @@ class Supervisor:
         store: Store,
         catalog: Catalog,
         serves: tuple[str, ...],
-        scratch: Path,
         dedicated: bool = False,
         listen: Callable[[bool], None] = lambda on: None,
         leave: Callable[[], None] = lambda: None,
@@ -59,10 +59,10 @@ class Supervisor:
         self._settings = settings
         self._catalog = catalog
         self._serves = serves
-        self._scratch = scratch
         self._dedicated = dedicated
         self._listen = listen
         self._leave = leave
+        self._scratch = Scratch(settings)
         self._ledger = Ledger(database, settings)
         self._presence = Presence(database, settings)
         self._engine = Servant("workers.engine")
@@ -84,16 +84,9 @@ class Supervisor:
         self._encoder.start()
         self._presence.take(self._facts(), self._draining.wait)
         self._ledger.reclaim(self._presence.server_id, self._presence.incarnation)
-        self._remove_leftovers()
+        self._scratch.remove_leftovers()
         self._keeper.start()
         self._claimer.start()
-
-    def _remove_leftovers(self) -> None:
-        """Remove the scratch folders of earlier holders of this name, which are dead by now."""
-        name = self._scratch.name.rpartition("-")[0]
-        for folder in self._scratch.parent.glob(f"{glob.escape(name)}-????????"):
-            if folder != self._scratch:
-                shutil.rmtree(folder, ignore_errors=True)
 
     def ring(self) -> None:
         """There may be work."""
@@ -107,21 +100,25 @@ class Supervisor:
             self._room.notify_all()
 
     def stop(self) -> None:
-        """Drain, let running jobs finish within the grace, hand back the rest, and leave."""
+        """Drain, let running jobs finish within the grace, hand back the rest, and leave; also after half a start."""
         self.drain()
-        self._claimer.join()  # it may be at a claim, which must be counted before we look for idleness
+        if self._claimer.is_alive():
+            self._claimer.join(CLAIM_SECONDS)  # a claim under way must be counted before we look for idleness
         if not self._wait_idle(self._settings.grace_seconds):
             for held in list(self._held.values()):
                 log.info("job %s is handed back", held.job.id)
                 self._execution.preempt(held)
             self._wait_idle(self._settings.grace_seconds)
-        self._stopped.set()
-        self._ledger.close()
-        self._keeper.join(timeout=10)
+        # What is deaf to all that dies with its process; its thread still hands the job back.
         self._engine.stop()
         self._encoder.stop()
+        self._wait_idle(self._settings.grace_seconds)
+        self._stopped.set()
+        self._ledger.close()
+        if self._keeper.is_alive():
+            self._keeper.join(timeout=10)
         self._presence.leave()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.remove()
 
     def _wait_idle(self, seconds: float) -> bool:
         with self._room:
@@ -131,25 +128,33 @@ class Supervisor:
         """Claim whenever there is room: at a bell, after a job, and every few seconds with neither."""
         while self._wait_for_room():
             self._bell.clear()
-            job = self._try_claim()
-            if job is None:
-                self._bell.wait(self._settings.poll_seconds * random.uniform(0.75, 1.25))
-                continue
-            held = Held(job, self._catalog.get(job.model), self._scratch / f"{job.id}-{job.fence}")
-            with self._room:
-                self._held[held.ticket] = self._computing = held
-            threading.Thread(target=self._run, args=[held], name=job.id, daemon=True).start()
+            if self._draining.is_set():
+                return
+            try:
+                job = self._claim()
+                if job is not None:
+                    self._begin(job)
+                    continue
+            except Exception as error:  # this thread must outlive whatever goes wrong with one claim
+                if is_away(error):
+                    log.warning("the database is away: %s", error)
+                else:
+                    log.exception("claim")
+            self._bell.wait(self._settings.poll_seconds * random.uniform(0.75, 1.25))
 
     def _wait_for_room(self) -> bool:
-        def room() -> bool:
-            return self._draining.is_set() or (self._computing is None and len(self._held) < FINISHING)
-
         with self._room:
-            self._room.wait_for(room)
+            self._room.wait_for(lambda: self._draining.is_set() or self._has_room())
         return not self._draining.is_set()
 
-    def _try_claim(self) -> Job | None:
-        if self._presence.skewed or self._desired != "active":
+    def _has_room(self) -> bool:
+        return self._computing is None and len(self._held) < FINISHING
+
+    def _may_claim(self) -> bool:
+        return self._desired == "active" and not self._presence.skewed and not self._draining.is_set()
+
+    def _claim(self) -> Job | None:
+        if not self._may_claim():
             return None
         try:
             self._engine.start()
@@ -163,14 +168,18 @@ class Supervisor:
             resident=self._execution.resident,
             dedicated=self._dedicated,
         )
+        return self._ledger.claim(claimant)
+
+    def _begin(self, job: Job) -> None:
+        held = Held(job, self._catalog.get(job.model), self._scratch.folder(f"{job.id}-{job.fence}"))
+        thread = threading.Thread(target=self._run, args=[held], name=job.id, daemon=True)
+        with self._room:
+            self._held[held.ticket] = self._computing = held
         try:
-            return self._ledger.claim(claimant)
-        except Exception as error:
-            if not is_away(error):
-                log.exception("claim")
-            else:
-                log.warning("the database is away: %s", error)
-            return None
+            thread.start()
+        except RuntimeError:
+            self._ended(held)
+            raise
 
     def _run(self, held: Held) -> None:
         try:
@@ -179,35 +188,41 @@ class Supervisor:
             # The claim stays ours on paper; its lease runs out and upkeep hands the job on.
             log.exception("job %s", held.job.id)
         finally:
-            self._computed(held)
-            with self._room:
-                del self._held[held.ticket]
-                self._room.notify_all()
             shutil.rmtree(held.folder, ignore_errors=True)
+            self._ended(held)
 
     def _computed(self, held: Held) -> None:
         """The device is free for the next job."""
         with self._room:
-            if self._computing is held:
-                self._computing = None
-                self._room.notify_all()
-        self._listen(True)
+            if self._computing is not held:
+                return
+            self._computing = None
+            self._room.notify_all()
+        self._listen(self._may_claim())
+
+    def _ended(self, held: Held) -> None:
+        self._computed(held)
+        with self._room:
+            del self._held[held.ticket]
+            self._room.notify_all()
 
     def _keep(self) -> None:
-        """Renew leases, beat for the server, and stop taking bells while the device is busy."""
+        """Beat for the server, renew leases, and listen to bells only while one could be of use."""
         tick = min(1.0, self._settings.renew_seconds / 4, self._settings.server_lease_seconds / 8)
         beaten = 0.0
         while not self._stopped.wait(tick):
-            now = time.monotonic()
-            for held in list(self._held.values()):
-                if now - held.renewed >= self._settings.renew_seconds:
-                    self._renew(held)
-            if now - beaten >= self._settings.server_lease_seconds / 4:
-                beaten = now
-                self._beat()
-            computing = self._computing
-            if computing is not None and now - computing.claimed > BUSY_SECONDS:
-                self._listen(False)
+            try:
+                if time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
+                    beaten = time.monotonic()
+                    self._beat()
+                for held in list(self._held.values()):
+                    if time.monotonic() - held.renewed >= self._settings.renew_seconds:
+                        self._renew(held)
+                computing = self._computing
+                busy = computing is not None and time.monotonic() - computing.claimed > BUSY_SECONDS
+                self._listen(self._may_claim() and not busy and len(self._held) < FINISHING)
+            except Exception:  # this thread keeps every lease: it must outlive whatever goes wrong once
+                log.exception("keep")
 
     def _renew(self, held: Held) -> None:
         if held.overrun or held.lost:

@@ -36,7 +36,8 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
 
 
 def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
-    """Become the holder of a server's name; returns no row while another holder lives."""
+    """Become the holder of a server's name; returns its incarnation and the database's time, or no row while
+    another holder lives."""
     values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now}
     return (
         insert(servers)
@@ -46,7 +47,7 @@ def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Ins
             set_=values | {"incarnation": servers.c.incarnation + 1},
             where=servers.c.lease_until < moment,
         )
-        .returning(servers.c.incarnation)
+        .returning(servers.c.incarnation, now.label("now"))
     )
 
 

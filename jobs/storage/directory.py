@@ -35,6 +35,7 @@ class DirectoryStore:
                     part.flush()
                     os.fsync(part.fileno())
                     os.replace(part.name, target)
+                    _flush(target.parent)
                 except BaseException:
                     Path(part.name).unlink(missing_ok=True)
                     raise
@@ -103,6 +104,15 @@ class DirectoryStore:
 
     def _sign(self, key: str, media_type: str, expires: int) -> str:
         return sign_link(self._secret_key, f"{key}\n{media_type}", expires=expires)
+
+
+def _flush(folder: Path) -> None:
+    """Have the folder's entries on disk too: the row that names an object must not outlive it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unavailable(error: OSError) -> StorageUnavailable:

@@ -16,6 +16,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from jobs.errors import StorageUnavailable, UnknownOutput
 
 FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
+INSUFFICIENT_STORAGE = 507
 CONNECT_SECONDS, READ_SECONDS = 3.0, 30.0
 
 
@@ -118,7 +119,7 @@ def _problems() -> Iterator[None]:
         full = error.code in FULL_CODES
         raise StorageUnavailable(f"The object store answered {error.code}.", full=full) from error
     except (InvalidResponseError, ServerError) as error:
-        full = "507" in str(error)
+        full = INSUFFICIENT_STORAGE in (getattr(error, "_code", None), getattr(error, "status_code", None))
         raise StorageUnavailable(f"The object store answered nonsense: {error}", full=full) from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StorageUnavailable(f"The object store can not be reached: {error}") from error

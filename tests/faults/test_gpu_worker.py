@@ -9,7 +9,7 @@ import pytest
 from jobs.job import JobStatus
 from jobs.statements import run
 from tests.support.processes import alive, descendants
-from tests.support.service import Service
+from tests.support.service import CHAOS, Service
 from tests.support.wait import until
 
 LONG = "compute=2 steps=40"
@@ -108,6 +108,35 @@ def test_sigterm_hands_a_long_job_back_unharmed(stack: Service) -> None:
     assert (JobStatus.QUEUED, 0, 1) == (job.status, job.attempt, job.fence)
     stack.gpu("two")
     assert 1 == stack.ended(job_id).attempt
+
+
+def test_sigterm_right_after_a_claim_costs_nothing(stack: Service) -> None:
+    """The worker may still be on its way into Celery's loop."""
+    stack.api()
+    stack.gpu("past").terminate()
+    job_id = stack.submit("compute=8 steps=160", server_id="past")
+    worker = stack.gpu("past", ATELIER_GRACE_SECONDS="0.5")
+    until(lambda: stack.job(job_id).status is JobStatus.PROCESSING, 10, "the claim")
+    worker.terminate()
+    assert 0 == worker.wait(30)
+    job = stack.job(job_id)
+    assert (JobStatus.QUEUED, 0) == (job.status, job.attempt)
+
+
+def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack: Service) -> None:
+    """The stage may take 2 s; each of three attempts is spent, and a job beside it is not hurt."""
+    stack.api()
+    catalog = stack.folder / "models.toml"
+    catalog.write_text(
+        CHAOS.read_text().replace('id = "chaos"\n', 'id = "chaos"\ndeadlines = { prepare = 2.0, step = 2.0 }\n')
+    )
+    stack.gpu("one", ATELIER_CATALOG=str(catalog))
+    hung, healthy = stack.submit("hang=1"), stack.submit("null=1")
+    job = stack.ended(hung, 60)
+    assert job.error is not None
+    assert (JobStatus.FAILED, 3, "attempts_exhausted") == (job.status, job.attempt, job.error.code)
+    assert "took longer than 2 s" in job.error.message
+    assert (JobStatus.COMPLETED, 1) == (stack.ended(healthy).status, stack.ended(healthy).attempt)
 
 
 def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(stack: Service) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from redis import Redis
 
@@ -128,6 +129,28 @@ def test_without_the_database_nothing_is_accepted_and_running_jobs_recover(
     assert JobStatus.COMPLETED == fragile.ended(fragile.submit("null=1")).status
     with fragile.database.begin() as connection:
         assert 2 == connection.exec_driver_sql("SELECT count(*) FROM jobs").scalar_one()
+
+
+def test_a_database_that_only_reads_for_a_while_costs_nothing(fragile: Service, own_postgres: EmbeddedPostgres) -> None:
+    """A failover: the old primary refuses to write, then the connections lead to one that does."""
+    fragile.api()
+    fragile.gpu("one")
+    job_id = fragile.submit("compute=2 steps=40")
+    fragile.running(job_id)
+    _read_only(own_postgres, "on")
+    answer = fragile.client.post("/generate/image/v1", json={"prompt": "null=1", "model": "chaos"})
+    assert (503, "database_unavailable") == (answer.status_code, answer.json()["code"])
+    until(lambda: "was not written" in fragile.log("one"), 10, "the worker to feel it")
+    _read_only(own_postgres, "off")
+    job = fragile.ended(job_id)
+    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
+    assert [JobStatus.COMPLETED] * 3 == [fragile.ended(fragile.submit("null=1")).status for _ in range(3)]
+
+
+def _read_only(server: EmbeddedPostgres, value: str) -> None:
+    with psycopg.connect(server.url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _status(answer: dict[str, str]) -> str:

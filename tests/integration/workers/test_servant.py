@@ -47,7 +47,11 @@ def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **
     )
     reports: list[Progress] = options.pop("reports", [])
     return engine.ask(
-        request, stage="load", deadline_of=lambda stage: seconds, on_progress=options.pop("on_progress", reports.append)
+        request,
+        stage="load",
+        deadline_of=lambda stage: seconds,
+        on_begin=lambda: None,
+        on_progress=options.pop("on_progress", reports.append),
     )
 
 
@@ -66,7 +70,9 @@ def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: 
         raw=str(tmp_path / "raw"),
         folder=str(tmp_path / "out"),
     )
-    encoded = encoder.ask(request, stage="encode", deadline_of=lambda stage: 30, on_progress=lambda report: None)
+    encoded = encoder.ask(
+        request, stage="encode", deadline_of=lambda stage: 30, on_begin=lambda: None, on_progress=lambda report: None
+    )
     assert isinstance(encoded, Encoded)
     assert ("careful",) == encoded.warnings
     assert 11 == encoded.facts["seed"]
@@ -163,3 +169,22 @@ def test_a_killed_process_is_replaced(engine: Servant, tmp_path: Path) -> None:
     os.kill(engine.pid, signal.SIGKILL)
     until(lambda: engine.pid is None, what="the death to be noticed")
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+
+
+def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(engine: Servant, tmp_path: Path) -> None:
+    def fail(report: Progress) -> None:
+        raise RuntimeError("the database said something odd")
+
+    with pytest.raises(RuntimeError, match="odd"):
+        ask(engine, tmp_path / "a", "compute=0.2 steps=10", ticket="job-a", on_progress=fail)
+    answer = ask(engine, tmp_path / "b", "null=1", ticket="job-b")
+    assert isinstance(answer, Computed)
+    assert "job-b" == answer.ticket
+    assert (tmp_path / "b" / "raw" / "raw.json").exists()
+
+
+def test_a_disk_that_is_in_the_way_is_not_the_jobs_fault(engine: Servant, tmp_path: Path) -> None:
+    (tmp_path / "raw").write_text("a file where the folder should be")
+    broke = ask(engine, tmp_path, "null=1")
+    assert isinstance(broke, Broke)
+    assert broke.fatal
