@@ -47,6 +47,7 @@ def celery_app(settings: Settings) -> Celery:
             "socket_timeout": settings.broker_timeout,
             "socket_connect_timeout": settings.broker_timeout,
             "retry_on_timeout": False,
+            "max_retries": 0,  # kombu waits 2, 4, ... s between its own attempts to connect
         },
     )
     return app
