@@ -1,0 +1,133 @@
+"""The doorbell on a real Valkey: where it rings, how often, and that nobody waits for it."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+from redis import Redis
+
+from cli.embedded import EmbeddedValkey
+from jobs.doorbell import BELL, Doorbell, bell_queue, celery_app, model_queue, server_queue
+from jobs.settings import Settings
+from tests.support.rows import MODEL
+from tests.support.wait import until
+
+
+@pytest.fixture
+def server(tmp_path):
+    with EmbeddedValkey(tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture
+def job(rows):
+    return rows.submit(rows.tenant())
+
+
+def seconds(act):
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+def bells(url, queue=None):
+    return Redis.from_url(url).llen(queue or model_queue(MODEL))
+
+
+def heard(settings, name):
+    """The name and arguments of the task that a consumer of the queue receives."""
+    with celery_app(settings).connection_for_read() as connection, connection.channel() as channel:
+        message = bell_queue(name)(channel).get(no_ack=True)
+    return None if message is None else (message.headers["task"], message.payload[:2])
+
+
+def test_it_rings_where_the_model_is_served(job, broker_url):
+    settings = Settings(broker_url=broker_url)
+    Doorbell(settings).ring(job)
+    assert 1 == bells(broker_url)
+    assert (BELL, [[], {}]) == heard(settings, model_queue(MODEL))
+    assert heard(settings, model_queue(MODEL)) is None
+
+
+def test_a_pinned_job_rings_at_its_server(rows, broker_url):
+    settings = Settings(broker_url=broker_url)
+    Doorbell(settings).ring(rows.submit(rows.tenant(), server_id="gpu-1"))
+    assert 0 == bells(broker_url)
+    assert (BELL, [[], {}]) == heard(settings, server_queue("gpu-1"))
+
+
+def test_a_bell_says_nothing_of_the_job(rows, broker_url):
+    job = rows.submit(rows.tenant(), prompt="a secret wish")
+    Doorbell(Settings(broker_url=broker_url)).ring(job)
+    (message,) = Redis.from_url(broker_url).lrange(model_queue(MODEL), 0, -1)
+    assert job.id.encode() not in message
+    assert b"secret wish" not in message
+
+
+def test_it_does_not_ring_while_enough_bells_wait(job, broker_url):
+    doorbell = Doorbell(Settings(broker_url=broker_url, bell_limit=5))
+    for _ in range(20):
+        doorbell.ring(job)
+    assert 5 == bells(broker_url)
+    Redis.from_url(broker_url).lpop(model_queue(MODEL), 3)
+    for _ in range(20):
+        doorbell.ring(job)
+    assert 5 <= bells(broker_url) <= 6
+
+
+def test_a_full_queue_does_not_silence_another(rows, broker_url):
+    doorbell = Doorbell(Settings(broker_url=broker_url, bell_limit=1))
+    jobs = [rows.submit(rows.tenant(), model=model) for model in ("one", "one", "two")]
+    for job in jobs:
+        doorbell.ring(job)
+    assert [1, 1] == [bells(broker_url, model_queue(model)) for model in ("one", "two")]
+
+
+def test_after_a_loss_of_all_data_it_still_works(job, broker_url):
+    settings = Settings(broker_url=broker_url)
+    doorbell = Doorbell(settings)
+    doorbell.ring(job)
+    Redis.from_url(broker_url).flushall()
+    doorbell.ring(job)
+    assert (BELL, [[], {}]) == heard(settings, model_queue(MODEL))
+
+
+def test_a_broker_that_stopped_costs_little_and_then_nothing_and_is_used_again(job, server):
+    doorbell = Doorbell(Settings(broker_url=server.url, breaker_seconds=1.0))
+    doorbell.ring(job)
+    server.stop()
+    assert seconds(lambda: doorbell.ring(job)) < 1.2
+    assert seconds(lambda: [doorbell.ring(job) for _ in range(100)]) < 0.1
+    server.start()
+
+    def rung():
+        doorbell.ring(job)
+        return bells(server.url)
+
+    until(rung, what="a bell after the restart")
+
+
+def test_a_broker_that_was_never_there_costs_little(job):
+    doorbell = Doorbell(Settings(broker_url="redis://127.0.0.1:1/0"))
+    assert seconds(lambda: doorbell.ring(job)) < 1.2
+    assert seconds(lambda: doorbell.ring(job)) < 0.05
+
+
+def test_a_broker_that_hangs_costs_one_timeout_and_then_nothing(job, server):
+    doorbell = Doorbell(Settings(broker_url=server.url))
+    doorbell.ring(job)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        assert seconds(lambda: doorbell.ring(job)) < 1.2
+        assert seconds(lambda: [doorbell.ring(job) for _ in range(100)]) < 0.1
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def test_a_broker_that_takes_connections_and_never_answers_costs_one_timeout(job):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        doorbell = Doorbell(Settings(broker_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"))
+        assert seconds(lambda: doorbell.ring(job)) < 1.2
+        assert seconds(lambda: doorbell.ring(job)) < 0.05

@@ -1,0 +1,140 @@
+"""Events on a real Valkey: what a follower reads, and what a broker that is away costs."""
+
+import os
+import signal
+import socket
+import time
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as BrokerAway
+
+from cli.embedded import EmbeddedValkey
+from jobs.events import (
+    EXPIRE_SECONDS,
+    FIELD,
+    MAXLEN,
+    JobEvent,
+    Publisher,
+    broker_client,
+    decode_event,
+    encode_event,
+    event_of,
+    redis_url,
+    stream_of,
+)
+from jobs.job import JobStatus
+from jobs.settings import Settings
+from tests.support.wait import until
+
+
+@pytest.fixture
+def server(tmp_path):
+    with EmbeddedValkey(tmp_path / "valkey") as running:
+        yield running
+
+
+@pytest.fixture
+def job(rows):
+    return rows.submit(rows.tenant())
+
+
+def seconds(act):
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started
+
+
+def read(url, job):
+    return [decode_event(fields[FIELD]) for _, fields in Redis.from_url(url).xrange(stream_of(job.id))]
+
+
+def test_an_event_is_a_snapshot_of_the_row(rows, job, broker_url):
+    publisher = Publisher(Settings(broker_url=broker_url))
+    publisher.publish([job])
+    claimed = rows.claim(rows.server())
+    publisher.publish([claimed])
+    assert [event_of(job), event_of(claimed)] == read(broker_url, job)
+    assert JobEvent(job_id=job.id, seq=2, status=JobStatus.PROCESSING, progress=0.0, stage="starting") == event_of(
+        claimed
+    )
+
+
+def test_an_event_survives_its_encoding(job):
+    assert event_of(job) == decode_event(encode_event(event_of(job)))
+
+
+def test_each_job_has_a_stream_of_its_own(rows, broker_url):
+    jobs = [rows.submit(rows.tenant()) for _ in range(3)]
+    Publisher(Settings(broker_url=broker_url)).publish(jobs)
+    assert [[event_of(job)] for job in jobs] == [read(broker_url, job) for job in jobs]
+
+
+def test_a_stream_is_cut_and_expires(job, broker_url):
+    publisher = Publisher(Settings(broker_url=broker_url))
+    for _ in range(10):
+        publisher.publish([job] * 100)
+    client = Redis.from_url(broker_url)
+    assert MAXLEN <= client.xlen(stream_of(job.id)) < 2 * MAXLEN
+    assert EXPIRE_SECONDS - 60 < client.ttl(stream_of(job.id)) <= EXPIRE_SECONDS
+
+
+def test_nothing_to_tell_asks_nobody():
+    assert seconds(lambda: Publisher(Settings(broker_url="redis://127.0.0.1:1/0")).publish([])) < 0.1
+
+
+def test_a_loss_of_all_data_does_no_harm(job, broker_url):
+    publisher = Publisher(Settings(broker_url=broker_url))
+    publisher.publish([job])
+    Redis.from_url(broker_url).flushall()
+    publisher.publish([job])
+    assert [event_of(job)] == read(broker_url, job)
+
+
+def test_a_broker_that_stopped_costs_little_and_then_nothing_and_is_used_again(job, server):
+    publisher = Publisher(Settings(broker_url=server.url, breaker_seconds=1.0))
+    publisher.publish([job])
+    server.stop()
+    assert seconds(lambda: publisher.publish([job])) < 1
+    assert seconds(lambda: [publisher.publish([job]) for _ in range(100)]) < 0.1
+    server.start()
+
+    def published():
+        publisher.publish([job])
+        return read(server.url, job)
+
+    until(published, what="an event after the restart")
+
+
+def test_a_broker_that_hangs_costs_one_timeout_and_then_nothing(job, server):
+    publisher = Publisher(Settings(broker_url=server.url))
+    publisher.publish([job])
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        assert 0.4 < seconds(lambda: publisher.publish([job])) < 1.2
+        assert seconds(lambda: [publisher.publish([job]) for _ in range(100)]) < 0.1
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def test_a_broker_that_takes_connections_and_never_answers_costs_one_timeout(job):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        publisher = Publisher(Settings(broker_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"))
+        assert seconds(lambda: publisher.publish([job])) < 1.2
+        assert seconds(lambda: publisher.publish([job])) < 0.1
+
+
+def test_a_client_does_not_try_again_by_itself():
+    """redis-py retries with pauses by default; here somebody waits."""
+    client = broker_client(Settings(broker_url="redis://127.0.0.1:1/0"))
+
+    def ping():
+        with pytest.raises(BrokerAway):
+            client.ping()
+
+    assert seconds(ping) < 0.2
+
+
+def test_celerys_name_for_a_unix_socket_is_understood():
+    assert "unix:///run/redis.sock?db=1" == redis_url(Settings(broker_url="redis+socket:///run/redis.sock?db=1"))
+    assert "rediss://host:6380/0" == redis_url(Settings(broker_url="rediss://host:6380/0"))
