@@ -15,7 +15,7 @@ help: ## list these targets
 setup: $(STAMP) ## create .venv and install everything into it (idempotent)
 
 $(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "Atelier needs Python 3.11: install it, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11: install it, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setup: virtual environment in .venv, made with $(PYTHON)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian: apt install python3.11-venv)."; exit 1; }
 	@echo "setup: PyTorch from $(or $(ATELIER_TORCH_INDEX),the default package index)"

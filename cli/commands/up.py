@@ -20,7 +20,8 @@ class Ending:
         self._hurry = hurry
         self._interrupt = interrupt
         for number in SIGNALS:
-            signal.signal(number, self._signalled)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(number, self._signalled)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self.asked.is_set():

@@ -17,7 +17,8 @@ from workers.children import Process, spawn, stop
 
 VERSION = "18"
 ROLE = DATABASE = "atelier"
-START_TIMEOUT = 60.0
+INIT_TIMEOUT = 120.0
+START_TIMEOUT = 600.0  # recovery after a power cut may take minutes; a server that fails ends, and is not waited for
 STOP_TIMEOUT = 30.0
 SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
 ALWAYS = ("listen_addresses=", "dynamic_shared_memory_type=mmap")  # nothing in /dev/shm that kill -9 would leave
@@ -111,7 +112,7 @@ class EmbeddedPostgres:
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = ["--auth-local=peer", "--auth-host=reject", "-U", ROLE]
         sync = [] if self.durable else ["--no-sync"]
-        status = self._run("initdb", ["-D", str(draft), *locale, *access, *sync], account).wait(START_TIMEOUT)
+        status = self._run("initdb", ["-D", str(draft), *locale, *access, *sync], account).wait(INIT_TIMEOUT)
         if status != 0:
             raise ServerFailed(f"initdb ended with status {status}:{tail(self.log)}")
         draft.rename(self.data)
@@ -143,7 +144,7 @@ class EmbeddedPostgres:
 
 
 def _fits_a_socket(folder: Path) -> bool:
-    return len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT
+    return "," not in str(folder) and len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT
 
 
 def _binaries() -> Path:

@@ -25,8 +25,8 @@ sys.stdin.read()
 
 @pytest.fixture
 def folder(tmp_path):
-    """Not in tmp_path's own mode: as root it is 0700, which is part of what is tested."""
-    return tmp_path / "postgres"
+    """As root, tmp_path is closed to the account that PostgreSQL runs as; its name has a space."""
+    return tmp_path / "my postgres"
 
 
 @pytest.fixture
@@ -122,8 +122,9 @@ def test_a_server_that_still_runs_on_the_folder_is_an_error(server):
     assert (server.data / "postmaster.pid").exists()
 
 
-def test_a_folder_with_a_long_name_gets_its_socket_elsewhere(tmp_path):
-    deep = tmp_path / ("x" * 60) / ("y" * 60)
+@pytest.mark.parametrize("name", ["x" * 60 + "/" + "y" * 60, "a, b"])
+def test_a_folder_whose_name_no_socket_can_have_gets_its_socket_elsewhere(tmp_path, name):
+    deep = tmp_path / name
     server = EmbeddedPostgres(deep, durable=False)
     with server:
         sockets = Path(server.url.partition("host=")[2])
