@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Response
 from litestar.openapi import ResponseSpec
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Receive
 
 from api.door import once_of
@@ -22,6 +23,18 @@ from jobs.settings import Settings
 T = TypeVar("T")
 
 
+Wait = Annotated[
+    float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most so many seconds.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Repeats within 24 h are answered with the first one's job; with another body they are refused.",
+    ),
+]
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 """`responses` of a submit route beside its refusals."""
 

@@ -113,7 +113,8 @@ def _bad_parameter(error: ValidationException) -> InvalidRequest:
     if not key:
         return MissingField(error.detail) if "Missing required" in error.detail else InvalidRequest(error.detail)
     said = msgspec.ValidationError(first.get("message", "") + " - at `$`")
-    return refusal(said, root=f"{ParamType(first.get('source', 'query')).value}.{key}")
+    source = ParamType(first.get("source", "query")).value
+    return refusal(said, root=f"{source}.{key.replace('_', '-').title() if source == 'header' else key}")
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {

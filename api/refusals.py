@@ -52,7 +52,7 @@ def _about_field(fault: str, path: str, type_: Any, root: str) -> InvalidRequest
     if match := _UNKNOWN.fullmatch(fault):
         return UnknownField(_unknown(match[1], type_), field=f"{root}{path[1:]}.{match[1]}")
     where = f"{root}{path[1:]}"
-    name = where.removeprefix("$.").rpartition("query.")[2]
+    name = where.removeprefix("$.").removeprefix("query.").removeprefix("header.")
     for kind, pattern, sentence in _FAULTS:
         if match := pattern.fullmatch(fault):
             return kind(f"`{name}` {sentence(match)}.", field=where)

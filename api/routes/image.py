@@ -5,9 +5,9 @@ from typing import Annotated
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, HeaderParameter, QueryParameter
+from litestar.params import Body, FromPath
 
-from api.accepting import ENDED, Accepted, Desk
+from api.accepting import ENDED, Accepted, Desk, IdempotencyKey, Wait
 from api.auth import Caller
 from api.database import Database
 from api.documents import refusals
@@ -18,14 +18,6 @@ from api.submissions import ERRORS
 from jobs.answers import StatusAnswer
 from jobs.errors import MalformedId, UnknownJob
 from jobs.params import ImageParams
-
-Wait = Annotated[
-    float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most so many seconds.")
-]
-Key = Annotated[
-    str | None,
-    HeaderParameter(name="Idempotency-Key", description="Repeats within 24 h answer with the first one's job."),
-]
 
 EXAMPLES = [
     Example(summary="A prompt is all it takes", value={"prompt": "a red circle on a blue background"}),
@@ -56,7 +48,7 @@ class ImageRoutes(Controller):
         data: Annotated[ImageParams, Body(examples=EXAMPLES)],
         desk: NamedDependency[Desk],
         wait: Wait = 0.0,
-        idempotency_key: Key = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[Accepted | StatusAnswer]:
         """Takes a job in and answers 202 with its id; with `?wait` it answers 200 once the job has ended."""
         return await desk.accept(request, data, wait=wait, idempotency_key=idempotency_key)

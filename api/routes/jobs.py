@@ -64,7 +64,7 @@ class JobRoutes(Controller):
         """Your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
         if model is not None and "\0" in model:
             raise NulInText(field="query.model")
-        before = unpack(cursor) if cursor is not None else None
+        before = unpack(cursor) if cursor else None
         found = await database.rows(
             listing(caller.tenant, limit=limit + 1, status=status, modality=modality, model=model, before=before)
         )
