@@ -8,15 +8,15 @@ from litestar.openapi.spec.schema import Schema
 
 
 def correct(document: OpenAPI) -> None:
-    """Leave out the framework's own 400, which never leaves this service, and bodies of answers that have none."""
+    """Leave out the framework's own 400, which never leaves this service, and bodies where there are none."""
     for operation in _operations(document):
         responses = operation.responses or {}
         refused = responses.get("400")
         if isinstance(refused, OpenAPIResponse) and "application/json" in (refused.content or {}):
             del responses["400"]
         for response in responses.values():
-            if isinstance(response, OpenAPIResponse) and _is_empty(response):
-                response.content = None
+            if isinstance(response, OpenAPIResponse):
+                _correct_content(response)
 
 
 def _operations(document: OpenAPI) -> Iterator[Operation]:
@@ -26,6 +26,12 @@ def _operations(document: OpenAPI) -> Iterator[Operation]:
                 yield operation
 
 
-def _is_empty(response: OpenAPIResponse) -> bool:
-    schemas = [media.schema for media in (response.content or {}).values()]
-    return any(isinstance(schema, Schema) and schema.type is OpenAPIType.NULL for schema in schemas)
+def _correct_content(response: OpenAPIResponse) -> None:
+    """JSON whose type is null is no body at all, and JSON of any type is a download."""
+    media = (response.content or {}).get("application/json")
+    if media is None or not isinstance(media.schema, Schema):
+        return
+    if media.schema.type is OpenAPIType.NULL:
+        response.content = None
+    elif media.schema == Schema():
+        response.content = {"application/octet-stream": media}

@@ -43,7 +43,6 @@ class FileRoutes(Controller):
         | also(304, "The client has it already (`If-None-Match`).")
         | refusals(BadSignature, UnknownOutput, WrongType, BadRange, key=False),
         response_description="The bytes, in the media type that the link names.",
-        media_type="application/octet-stream",
         summary="An object of the directory store",
     )
     async def download(

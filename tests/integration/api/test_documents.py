@@ -92,6 +92,15 @@ def test_every_refusal_is_a_problem(document):
             assert {"401", "503"} <= set(operation["responses"]), name
 
 
+def test_downloads_are_bytes_and_streams_are_events(document):
+    def content(path, status="200"):
+        return list(document["paths"][path]["get"]["responses"][status].get("content", {}))
+
+    assert ["application/octet-stream"] == content("/files/{key}")
+    assert ["text/event-stream"] == content("/jobs/v1/{job_id}/events")
+    assert [] == content("/o/{job_id}/{name}", "302")
+
+
 def test_the_body_is_documented_field_by_field(document):
     schema = document["components"]["schemas"]["ImageParams"]
     assert {"prompt", "width", "seed", "output_format", "callback_url", "server_id", "model"} <= set(
