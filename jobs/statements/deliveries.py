@@ -7,7 +7,7 @@ from jobs.tables import outbox
 
 
 def take(*, limit: int, lease_seconds: float, host_limit: int = 4, tenant_limit: int = 32) -> Update:
-    """Lease due deliveries, oldest first.
+    """Lease due deliveries: the oldest of each host first, then the second oldest of each, and so on.
 
     Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
     receivers delay only themselves. A job's events leave in their order.
@@ -20,7 +20,11 @@ def take(*, limit: int, lease_seconds: float, host_limit: int = 4, tenant_limit:
     ).where(due)
     by_host = per_host.subquery("by_host")
     per_tenant = (
-        select(outbox.c.id, func.row_number().over(partition_by=outbox.c.tenant, order_by=leased_first).label("place"))
+        select(
+            outbox.c.id,
+            by_host.c.place.label("at_host"),
+            func.row_number().over(partition_by=outbox.c.tenant, order_by=leased_first).label("place"),
+        )
         .join(by_host, by_host.c.id == outbox.c.id)
         .where(by_host.c.place <= host_limit)
     )
@@ -36,7 +40,7 @@ def take(*, limit: int, lease_seconds: float, host_limit: int = 4, tenant_limit:
         select(outbox.c.id)
         .join(by_tenant, by_tenant.c.id == outbox.c.id)
         .where(by_tenant.c.place <= tenant_limit, due, free, in_turn)
-        .order_by(outbox.c.available_at)
+        .order_by(by_tenant.c.at_host, outbox.c.available_at)
         .limit(limit)
         .with_for_update(of=outbox, skip_locked=True)
         .cte("chosen")
