@@ -6,11 +6,13 @@ lets the lease run out, and the next one sends it again under the same `webhook-
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Row, Update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from jobs.answers import Outlook, status_answer
 from jobs.database import is_away
@@ -26,10 +28,8 @@ from workers.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 128
+AT_ONCE = 512
 """Deliveries under way in one process; `deliveries.take` caps them per host and per tenant."""
-RESOLVERS = 4 * AT_ONCE
-"""Threads at most that wait for name servers: one may outlive the attempt that asked."""
 
 
 class Webhooks:
@@ -38,9 +38,10 @@ class Webhooks:
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
         self._engine = engine
+        self._room = asyncio.Semaphore(settings.db_pool)
         self._schedule = Schedule.parse(settings.webhook_schedule)
         self._poster = Poster(settings)
-        self._resolvers = ThreadPoolExecutor(RESOLVERS, "resolve")
+        self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def turn(self) -> bool:
@@ -92,7 +93,7 @@ class Webhooks:
 
     async def _compose(self, delivery: Row[Any]) -> Message | None:
         """The message; None for a job that was deleted, whose deliveries are dropped."""
-        async with self._engine.begin() as connection:
+        async with self._transaction() as connection:
             row = (await connection.execute(caller.by_id(delivery.job_id))).one_or_none()
             if row is None:
                 await connection.execute(caller.forget_deliveries(delivery.job_id))
@@ -131,5 +132,11 @@ class Webhooks:
         return deliveries.postponed(delivery.id, delivery.attempt, delay=delay, answer=answer.status, problem=problem)
 
     async def _execute(self, statement: Update) -> None:
-        async with self._engine.begin() as connection:
+        async with self._transaction() as connection:
             await connection.execute(statement)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction of a delivery; a burst of them waits here, since the pool's patience is short."""
+        async with self._room, self._engine.begin() as connection:
+            yield connection

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -199,13 +200,41 @@ def test_a_tarpit_delays_nobody_else(rows, make_settings, sink):
     with Tarpit() as tarpit:
         for _ in range(20):
             finished(rows, tarpit.url, tenant="slow")
-        with cpu_worker(make_settings(webhook_timeout=5.0, grace_seconds=0.1)):
+        with cpu_worker(make_settings(webhook_timeout=30.0, grace_seconds=0.1)):
             until(lambda: sum(row.attempt for row in rows.deliveries()) == 4, what="four of them to be under way")
-            started = time.monotonic()
             finished(rows, sink.url, tenant="quick")
-            until(lambda: sink.received, what="the delivery")
-            assert time.monotonic() - started < 2.0
+            until(lambda: sink.received, timeout=20, what="the delivery")
             assert 4 == sum(row.attempt for row in rows.deliveries() if row.url == tarpit.url)
+
+
+def test_many_tarpits_of_many_tenants_delay_nobody_else(rows, make_settings, full, sink):
+    """Fault 18: with `--full` 50 hosts, and 20 deliveries whose 95th percentile is what is promised.
+
+    Otherwise only that they are sooner than the tarpits give up; a busy machine has its own delays.
+    """
+    hosts = 50 if full else 8
+    with ExitStack() as stack, Tarpit() as tarpit:
+        claimant = rows.server()
+
+        def complete(url, tenant):
+            rows.submit(rows.tenant(tenant), callback_url=url)
+            rows.complete(rows.claim(claimant))
+
+        for number in range(hosts):
+            other = stack.enter_context(Tarpit())
+            for _ in range(5):
+                complete(other.url, f"slow {number}")
+                complete(tarpit.url, f"slow {number}")
+        with cpu_worker(make_settings(webhook_timeout=15.0, grace_seconds=0.1, webhook_poll_seconds=1.0)):
+            under_way = 4 * hosts + 4
+            until(lambda: sum(row.attempt for row in rows.deliveries()) >= under_way, what="the tarpits to be full")
+            waits = []
+            for number in range(20 if full else 3):
+                started = time.monotonic()
+                complete(sink.url, "quick")
+                until(lambda number=number: len(sink.received) == number + 1, timeout=14, what="the delivery")
+                waits.append(time.monotonic() - started)
+    assert sorted(waits)[-1 - len(waits) // 20] < (2.0 if full else 10.0), waits
 
 
 def test_no_answer_is_a_failed_attempt(rows, make_settings):
@@ -341,6 +370,19 @@ def test_the_certificate_is_checked_against_the_name_not_the_address(
     else:
         assert "certificate verify failed" in only(rows).problem
         assert [] == sink.received
+
+
+def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
+    """Many deliveries at once share few connections; waiting for one is no outage."""
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(Sink()) for _ in range(8)]
+        claimant = rows.server()
+        for number in range(96):
+            rows.submit(rows.tenant(f"studio {number % 4}"), callback_url=sinks[number % 8].url)
+            rows.complete(rows.claim(claimant))
+        with cpu_worker(make_settings(db_pool=1, db_timeout=0.05)):
+            until(lambda: all(row.delivered_at for row in rows.deliveries()), timeout=20, what="96 webhooks")
+    assert {1} == {row.attempt for row in rows.deliveries()}
 
 
 def test_a_pool_of_receivers_is_served_at_once(rows, settings):
