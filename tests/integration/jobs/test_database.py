@@ -11,9 +11,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from jobs.database import async_engine, is_away, migrate, schema_versions, sync_engine
+from jobs.database import async_engine, is_away, limited, migrate, schema_versions, sync_engine
 from jobs.settings import Settings
 from jobs.tables import metadata
 
@@ -55,6 +55,10 @@ def definitions(url):
     """
     with psycopg.connect(url) as connection:
         return {query: sorted(row[0] for row in connection.execute(query)) for query in (indexes, checks, columns)}
+
+
+def plain_url(rows):
+    return rows.engine.url.set(drivername="postgresql").render_as_string(False)
 
 
 def test_migrating_twice_changes_nothing(database_url):
@@ -124,7 +128,7 @@ def test_a_connection_that_was_cut_is_away(rows):
 def test_the_pool_survives_cut_connections(rows):
     with rows.engine.connect() as connection:
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
-    with psycopg.connect(rows.engine.url.set(drivername="postgresql").render_as_string(False)) as other:
+    with psycopg.connect(plain_url(rows)) as other:
         other.execute("SELECT pg_terminate_backend(%s)", [pid])
     assert 1 == rows.scalar(text("SELECT 1"))
 
@@ -136,6 +140,30 @@ def test_an_empty_pool_is_away(database_url):
             engine.connect()
         assert is_away(caught.value)
     engine.dispose()
+
+
+def test_a_server_that_only_reads_any_more_is_away_until_it_writes_again(rows):
+    """A primary that was demoted keeps its connections open: the pool lets go of them."""
+    rows.tenant()
+    change = f"ALTER DATABASE {rows.engine.url.database} SET default_transaction_read_only = {{}}"
+    with psycopg.connect(plain_url(rows), autocommit=True) as admin:
+        admin.execute(change.format("on"))
+        rows.engine.dispose()
+        with pytest.raises(DBAPIError, match="read-only") as caught:
+            rows.tenant("another")
+        assert is_away(caught.value)
+        admin.execute(change.format("off"))
+    assert rows.tenant("another")
+
+
+def test_a_limited_transaction_does_not_hang(rows):
+    with rows.engine.begin() as connection:
+        connection.execute(limited(0.05))
+        started = time.monotonic()
+        with pytest.raises(OperationalError, match="statement timeout"):
+            connection.execute(text("SELECT pg_sleep(10)"))
+        assert time.monotonic() - started < 2
+    assert "0" == rows.scalar(text("SELECT current_setting('statement_timeout')"))
 
 
 def test_a_wrong_statement_is_no_outage(rows):
