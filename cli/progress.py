@@ -35,6 +35,6 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
 
 def _doing(event: answers.Progress) -> str:
     if event.status == "queued":
-        ahead = event.queue_position
-        return f"queued, {ahead} ahead" if ahead else "queued"
+        place = event.queue_position
+        return f"queued, place {place}" if place else "queued"
     return event.stage or event.status

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PURGE_SECONDS = 10.0
 """How long one transaction may go on purging."""
+FAILURES = 3
+"""After so many in a row the store is taken to be away."""
 
 
 class Upkeep:
@@ -43,7 +45,7 @@ class Upkeep:
 
     def purge(self) -> bool:
         """Remove the objects of deleted jobs: now, and once more when no worker can still be writing any."""
-        enough = time.monotonic() + PURGE_SECONDS
+        enough, failures = time.monotonic() + PURGE_SECONDS, 0
         delay = self._settings.purge_delay
         with self._locked("purge") as connection:
             if connection is None:
@@ -53,8 +55,14 @@ class Upkeep:
                 try:
                     removed = self._store.remove_prefix(f"{row.tenant}/{row.id}/")
                 except StorageUnavailable as error:
-                    log.warning("purge: %s", error.detail)
-                    return False
+                    # One prefix that can not be removed must not hold up the others; a store that is away would.
+                    log.warning("purge: %s: %s", row.id, error.detail)
+                    connection.execute(upkeep.postpone_purge(row.id, self._settings.retry_backoff))
+                    failures += 1
+                    if failures == FAILURES:
+                        return False
+                    continue
+                failures = 0
                 log.info("purge: %s, %d objects removed", row.id, removed)
                 final = (row.now - row.deleted_at).total_seconds() >= delay
                 connection.execute(upkeep.forget_job(row.id) if final else upkeep.postpone_purge(row.id, delay))

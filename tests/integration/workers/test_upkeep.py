@@ -216,6 +216,25 @@ class TestStoreAway:
         assert [] == list(store.keys())
 
 
+def test_one_prefix_that_can_not_be_removed_holds_up_no_other(rows, make_settings, tmp_path, monkeypatch):
+    stuck, other = (rows.submit(rows.tenant()) for _ in range(2))
+    for job in (stuck, other):
+        store = stored(make_settings(), job, tmp_path)
+        rows.execute(caller.erase(job.id, job.tenant))
+    remove = store.remove_prefix
+
+    def remove_prefix(prefix):
+        if stuck.id in prefix:
+            raise StorageUnavailable("The object store answered AccessDenied.")
+        return remove(prefix)
+
+    monkeypatch.setattr(store, "remove_prefix", remove_prefix)
+    Upkeep(make_settings(), rows.engine, store).purge()
+    left = list(store.keys())
+    assert left
+    assert all(stuck.id in key for key in left)
+
+
 def test_old_idempotency_keys_are_forgotten_and_living_ones_kept(rows, chores):
     tenant = rows.tenant()
     for key in ("old", "new"):
