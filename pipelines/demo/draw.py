@@ -45,7 +45,8 @@ def draw(scene: Scene, rng: Rng | None = None, side: int = 256) -> Picture:
     picture[:] = _vary_colour(scene.background, rng)
     for placed in arrange(scene, rng):
         _paint(picture, placed, side)
-    return np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    drawn: Picture = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+    return drawn
 
 
 def arrange(scene: Scene, rng: Rng | None = None) -> list[Placed]:
@@ -130,10 +131,10 @@ def _triangle(x: Floats, y: Floats, radius: float) -> Floats:
 def _star(x: Floats, y: Floats, radius: float) -> Floats:
     """Five points; the plane is folded onto one half-point, whose edge is a straight line."""
     outer, inner, half = 1.05 * radius, 0.44 * radius, math.pi / 5
-    y = y - np.float32(outer * (1 - math.cos(half)) / 2)
-    angle = np.arctan2(x, -y)
+    lowered = y - outer * (1 - math.cos(half)) / 2
+    angle = np.arctan2(x, -lowered)
     folded = np.abs((angle + half) % (2 * half) - half)
-    length = np.hypot(x, y)
+    length = np.hypot(x, lowered)
     edge_x, edge_y = inner * math.cos(half) - outer, inner * math.sin(half)
     px, py = length * np.cos(folded) - outer, length * np.sin(folded)
     distance: Floats = (py * -edge_x + px * edge_y) / math.hypot(edge_x, edge_y)

@@ -55,7 +55,7 @@ Painted = tuple[Case, NDArray[np.uint8], Verdict]
 
 def paint(weights: Path, steps: int, guidance: float) -> Callable[[str, int], NDArray[np.uint8]]:
     """Loads the pipeline; the function it returns draws a prompt from a seed as a (256, 256, 3) picture."""
-    pipeline = DiffusionPipeline.from_pretrained(weights, dtype=torch.float32)
+    pipeline = DiffusionPipeline.from_pretrained(weights, dtype=torch.float32)  # type: ignore[no-untyped-call]
     pipeline.set_progress_bar_config(disable=True)
 
     def run(prompt: str, seed: int) -> NDArray[np.uint8]:

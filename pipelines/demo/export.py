@@ -6,15 +6,14 @@ import argparse
 from pathlib import Path
 
 import torch
-from diffusers import ZImagePipeline
 
-from pipelines.demo.model import build_pipeline
-from pipelines.demo.train import load_data
+from pipelines.demo.batches import load_data
+from pipelines.demo.model import Untyped, build_pipeline
 
 WEIGHTS = Path(__file__).with_name("weights")
 
 
-def assemble(folder: Path) -> ZImagePipeline:
+def assemble(folder: Path) -> Untyped:
     """The pipeline with the averaged weights of painter.pt and the autoencoder of vae.pt, in half precision."""
     pipeline = build_pipeline(load_data(folder).scaling_factor)
     average = torch.load(folder / "painter.pt", weights_only=True)["average"]

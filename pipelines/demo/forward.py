@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from diffusers import ZImageTransformer2DModel
-from diffusers.models.transformers.transformer_z_image import ZImageTransformerBlock
 from torch import Tensor
+
+from pipelines.demo.model import Untyped
 
 SLOTS, PATCH = 32, 2
 
@@ -54,7 +54,7 @@ def run_block(x: Tensor, bias: Tensor, turns: Turns, modulation: Tensor, weights
     scale, gate, feed_scale, feed_gate = modulation.chunk(4, -1)
     h = _norm(x, weights.before_attention) * (1 + scale)
     joined = F.linear(h, torch.cat([weights.query, weights.key, weights.value]))
-    query, key, value = joined.unflatten(-1, (3, heads, -1)).unbind(2)
+    query, key, value = joined.view(*x.shape[:2], 3, heads, -1).unbind(2)
     query = _turn(_norm(query, weights.norm_query), turns).to(value.dtype).transpose(1, 2)
     key = _turn(_norm(key, weights.norm_key), turns).to(value.dtype).transpose(1, 2)
     mixed = F.scaled_dot_product_attention(query, key, value.transpose(1, 2), attn_mask=bias.to(value.dtype))
@@ -67,14 +67,14 @@ def run_block(x: Tensor, bias: Tensor, turns: Turns, modulation: Tensor, weights
 
 
 def predict(
-    transformer: ZImageTransformer2DModel,
+    transformer: Untyped,
     latents: Tensor,
     times: Tensor,
     text: Tensor,
     lengths: Tensor,
     block: Block = run_block,
 ) -> Tensor:
-    """The model's output (clean minus noise), (n, c, h, w) like `latents`.
+    """What a ZImageTransformer2DModel gives (clean minus noise), (n, c, h, w) like `latents`.
 
     `times` (n,) runs from 0 (noise) to 1 (clean); `text` is (n, words, width) of which the first `lengths` (n,) count,
     at most 31 of them; h/2 * w/2 is less than 32. `block` may be a compiled run_block.
@@ -99,7 +99,7 @@ def predict(
     turns = Turns(torch.cat([turns.cosine, still.cosine], 1), torch.cat([turns.sine, still.sine], 1))
     for each in transformer.layers:
         joint = block(joint, bias, turns, _modulation(each, time), _weights(each))
-    out = transformer.all_final_layer["2-1"](joint[:, : rows * columns], c=time)
+    out: Tensor = transformer.all_final_layer["2-1"](joint[:, : rows * columns], c=time)
     out = out.view(count, rows, columns, PATCH, PATCH, channels).permute(0, 5, 1, 3, 2, 4)
     return out.reshape(count, channels, height, width)
 
@@ -110,18 +110,18 @@ def _norm(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _turn(x: Tensor, turns: Turns) -> Tensor:
-    even, odd = x.unflatten(-1, (-1, 2)).unbind(-1)
+    even, odd = x.view(*x.shape[:-1], -1, 2).unbind(-1)
     turned = (even * turns.cosine - odd * turns.sine, even * turns.sine + odd * turns.cosine)
     return torch.stack(turned, -1).flatten(-2)
 
 
-def _modulation(block: ZImageTransformerBlock, time: Tensor) -> Tensor:
+def _modulation(block: Untyped, time: Tensor) -> Tensor:
     """Scales and tanh of gates in the order scale, gate, scale, gate; (n, 1, 4 * width)."""
     scale, gate, feed_scale, feed_gate = block.adaLN_modulation(time).float().unsqueeze(1).chunk(4, -1)
     return torch.cat([scale, gate.tanh(), feed_scale, feed_gate.tanh()], -1)
 
 
-def _weights(block: ZImageTransformerBlock) -> Weights:
+def _weights(block: Untyped) -> Weights:
     attention, feed = block.attention, block.feed_forward
     return Weights(
         attention.to_q.weight,
@@ -147,7 +147,7 @@ def _bias(lengths: Tensor, longest: int) -> Tensor:
     return torch.cat([torch.where(real, 0.0, -torch.inf), copies], 1)[:, None, None]
 
 
-def _turns(transformer: ZImageTransformer2DModel, rows: int, columns: int) -> Turns:
+def _turns(transformer: Untyped, rows: int, columns: int) -> Turns:
     """The rotation of the picture's tokens and, last, of its padding, which stands at the origin."""
     grid = torch.cartesian_prod(torch.arange(1), torch.arange(rows), torch.arange(columns))
     factors = transformer.rope_embedder(torch.cat([grid, torch.zeros(1, 3, dtype=grid.dtype)]))[None, :, None]

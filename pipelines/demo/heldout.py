@@ -46,7 +46,8 @@ def key(scene: Scene) -> Scene:
 
 def make(rng: Rng, ones: int, twos: int) -> list[Case]:
     """New cases, all scenes different; a quarter starts with a capital, a quarter ends in a full stop, some shout."""
-    seen, cases = {key(DEFAULT)}, []
+    seen = {key(DEFAULT)}
+    cases: list[Case] = []
     while len(cases) < ones + twos:
         scene = sample_one(rng) if len(cases) < ones else sample_two(rng)
         if key(scene) not in seen:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderDC
 from torch import Tensor
 
 from pipelines.demo import heldout
 from pipelines.demo.draw import draw
-from pipelines.demo.model import build_vae
+from pipelines.demo.model import Untyped, build_vae
 from pipelines.demo.scene import Scene, sample_scene
 
 TWO_SHARE, CHUNK = 0.36, 5
@@ -35,7 +34,7 @@ def training_scenes(count: int, seed: int) -> list[Scene]:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderDC, scenes: list[Scene], seed: int) -> Tensor:
+def encode(vae: Untyped, scenes: list[Scene], seed: int) -> Tensor:
     """Latents of the scenes, each drawn with its own small variations: (len(scenes), 16, 8, 8), half precision."""
     rng, start = np.random.default_rng(seed + 1), time.time()
     encoded = []

@@ -7,6 +7,8 @@ width): word order comes from the text encoder, and all padding tokens of a sequ
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
@@ -15,18 +17,19 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 from pipelines.demo.captions import vocabulary
 
 SIDE, CELL, LATENT_CHANNELS, TEXT_WIDTH, WIDTH = 256, 32, 16, 64, 192
+Untyped = Any  # diffusers' modules give their parts no types
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[START]"
 MOST_WORDS = 30
 SHIFT = 2.0
 TEMPLATE = f"{{{{ '{START} ' + (messages[-1]['content'].split()[:{MOST_WORDS}] | join(' ')) }}}}"
 
 
-def build_vae(scaling_factor: float = 1.0) -> AutoencoderDC:
-    """A 32-fold autoencoder (256 x 256 x 3 to 8 x 8 x 16) with no layer wider than its neighbourhood.
+def build_vae(scaling_factor: float = 1.0) -> Untyped:
+    """An AutoencoderDC, 32-fold (256 x 256 x 3 to 8 x 8 x 16) with no layer wider than its neighbourhood.
 
     ZImagePipeline reads settings that AutoencoderDC does not declare; they are registered beside its own.
     """
-    vae = AutoencoderDC(
+    vae: Untyped = AutoencoderDC(  # type: ignore[no-untyped-call]
         latent_channels=LATENT_CHANNELS,
         encoder_block_types="ResBlock",
         decoder_block_types="ResBlock",
@@ -49,7 +52,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     strip = normalizers.Replace(Regex("[^a-z0-9]+"), " ")
     tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), strip])
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         unk_token=UNKNOWN,
@@ -79,9 +82,9 @@ def build_text_encoder(words: int) -> Qwen3Model:
     return Qwen3Model(config)
 
 
-def build_transformer() -> ZImageTransformer2DModel:
-    """One refiner block each for picture and words, five joint blocks, 192 wide, four heads."""
-    transformer = ZImageTransformer2DModel(
+def build_transformer() -> Untyped:
+    """A ZImageTransformer2DModel, 192 wide: one block each for picture and words, then five for both."""
+    transformer: Untyped = ZImageTransformer2DModel(  # type: ignore[no-untyped-call]
         in_channels=LATENT_CHANNELS,
         dim=WIDTH,
         n_layers=5,
@@ -105,11 +108,11 @@ def build_transformer() -> ZImageTransformer2DModel:
     return transformer
 
 
-def build_pipeline(scaling_factor: float = 1.0) -> ZImagePipeline:
-    """All components with fresh weights; `scaling_factor` brings the autoencoder's latents to unit variance."""
+def build_pipeline(scaling_factor: float = 1.0) -> Untyped:
+    """A ZImagePipeline with fresh weights; `scaling_factor` brings the autoencoder's latents to unit variance."""
     tokenizer = build_tokenizer()
-    return ZImagePipeline(
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=SHIFT),
+    return ZImagePipeline(  # type: ignore[no-untyped-call]
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=SHIFT),  # type: ignore[no-untyped-call]
         vae=build_vae(scaling_factor),
         text_encoder=build_text_encoder(len(tokenizer)),
         tokenizer=tokenizer,

@@ -1,126 +1,29 @@
 """Trains the demo's text encoder and transformer together on precomputed latents, by flow matching.
 
-The transformer predicts clean minus noise, as ZImagePipeline reads it. The loss is even in the clean picture: the
-squared error is weighted by the square of the noise level. Noise levels are drawn towards pure noise (t = u * u).
-A checkpoint holds everything, so a killed run loses at most three minutes.
+Two single-threaded processes keep the same weights and take the chunks of each batch in turn. (One process of two
+threads meets at a barrier in every operation, and on a machine with anything else to do that cost six sevenths of
+the speed.) A checkpoint holds everything, so a killed run loses at most two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, distributed, nn
-from transformers import PreTrainedTokenizerFast
+from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 
-from pipelines.demo.captions import caption
-from pipelines.demo.forward import Block, predict, run_block
-from pipelines.demo.latents import training_scenes
-from pipelines.demo.model import START, build_text_encoder, build_tokenizer, build_transformer
-from pipelines.demo.optim import Average, Muon, trapezoid
-from pipelines.demo.scene import Rng, Scene
+from pipelines.demo.batches import draw_batch, load_data
+from pipelines.demo.forward import run_block
+from pipelines.demo.model import build_tokenizer
+from pipelines.demo.painter import Training
 
-DROPPED, STRANGE, LEAST_WEIGHT = 0.07, 0.1, 0.05
-MUON_LR, ADAM_LR = 0.02, 2e-3
-WIDTHS, CHUNK, WORKERS = (14, 18, 24, 31), 32, 2
-MATRICES = (".attention.", ".feed_forward.", ".self_attn.", ".mlp.")
-
-
-class Painter(nn.Module):
-    """Text encoder and transformer as one module."""
-
-    def __init__(self, words: int) -> None:
-        super().__init__()
-        self.text_encoder = build_text_encoder(words)
-        self.transformer = build_transformer()
-
-    def forward(self, latents: Tensor, times: Tensor, ids: Tensor, lengths: Tensor, block: Block) -> Tensor:
-        """Clean minus noise, (n, 16, 8, 8), from noisy latents, times (n,) 0..1 and padded token ids (n, words)."""
-        text = self.text_encoder(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states[-2]
-        return predict(self.transformer, latents, times, text, lengths, block)
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Latents of unit variance, (n, 16, 8, 8), and the scene of each."""
-
-    latents: Tensor
-    scenes: list[Scene]
-    scaling_factor: float
-
-
-def load_data(folder: Path) -> Data:
-    """Reads every shard of latents and repeats its scenes from its seed; the first shard sets the scale."""
-    shards = [torch.load(file, weights_only=True) for file in sorted(folder.glob("latents_*.pt"))]
-    factor = 1 / float(shards[0]["latents"].float().std())
-    scenes = [scene for shard in shards for scene in training_scenes(len(shard["latents"]), shard["seed"])]
-    return Data(torch.cat([shard["latents"].float() for shard in shards]) * factor, scenes, factor)
-
-
-def words_of(scene: Scene, rng: Rng) -> str:
-    """A caption behind [START]: sometimes none at all, sometimes with strange words strewn in."""
-    if rng.random() < DROPPED:
-        return START
-    words = caption(scene, rng).split()
-    if rng.random() < STRANGE:
-        for _ in range(int(rng.integers(1, 4))):
-            words.insert(int(rng.integers(len(words) + 1)), "xyzzy")
-    return " ".join([START, *words])
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Noisy latents, what to predict, its weight and the time, all by picture; and the captions' token ids."""
-
-    noisy: Tensor
-    aim: Tensor
-    weight: Tensor
-    times: Tensor
-    tokens: list[list[int]]
-
-    def chunks(self) -> list[Tensor]:
-        """Indices of pictures whose captions are about equally long, the longest first."""
-        order = torch.tensor([-len(ids) for ids in self.tokens]).argsort(stable=True)
-        return list(order.split(CHUNK))
-
-
-def draw_batch(tokenizer: PreTrainedTokenizerFast, data: Data, picks: Tensor, rng: Rng) -> Batch:
-    """Fresh captions, noise and times for the picked pictures; noise levels are spread evenly over the batch."""
-    tokens = tokenizer([words_of(data.scenes[int(pick)], rng) for pick in picks]).input_ids
-    clean = data.latents[picks]
-    noise = torch.randn_like(clean)
-    times = ((torch.randperm(len(picks)) + torch.rand(len(picks))) / len(picks)).square()
-    level = (1 - times)[:, None, None, None]
-    weight = level.square().clamp(min=LEAST_WEIGHT)
-    noisy = (1 - level) * clean + level * noise
-    return Batch(noisy, clean - noise, weight, times, [ids[: WIDTHS[-1]] for ids in tokens])
-
-
-def learn(painter: Painter, batch: Batch, chosen: Tensor, block: Block) -> Tensor:
-    """Adds the gradients of the chosen pictures' share of the batch's loss; returns that share."""
-    tokens = [batch.tokens[int(index)] for index in chosen]
-    lengths = torch.tensor([len(ids) for ids in tokens])
-    width = next(width for width in WIDTHS if width >= int(lengths.max()))
-    ids = torch.tensor([row + [0] * (width - len(row)) for row in tokens])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        out = painter(batch.noisy[chosen], batch.times[chosen], ids, lengths, block).float()
-    loss = (batch.weight[chosen] * (out - batch.aim[chosen]).square()).sum() / batch.aim.numel()
-    loss.backward()
-    return loss.detach()
-
-
-def optimisers_of(painter: Painter) -> tuple[tuple[torch.optim.Optimizer, float], ...]:
-    """Muon for the matrices inside blocks, AdamW for all else; each with its peak learning rate."""
-    named = list(painter.named_parameters())
-    inner = [weight for name, weight in named if weight.ndim == 2 and any(part in name for part in MATRICES)]
-    chosen = {id(weight) for weight in inner}
-    outer = [weight for _, weight in named if id(weight) not in chosen]
-    adam = torch.optim.AdamW(outer, ADAM_LR, betas=(0.9, 0.98), weight_decay=0.0)
-    return (Muon(inner, MUON_LR, decay=0.02), MUON_LR), (adam, ADAM_LR)
+WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,92 +45,70 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = Options(**vars(parser.parse_args()))
     (options.out / "meeting").unlink(missing_ok=True)
-    torch.multiprocessing.spawn(work, (options,), nprocs=WORKERS)
+    spawn(work, (options,), nprocs=WORKERS)  # type: ignore[no-untyped-call]
 
 
 def work(rank: int, options: Options) -> None:
-    """One of the single-threaded processes: all keep the same weights and share out each batch chunk by chunk."""
+    """One of the processes."""
     torch.set_num_threads(1)
-    store = distributed.FileStore(str(options.out / "meeting"), WORKERS)
+    store = distributed.FileStore(str(options.out / "meeting"), WORKERS)  # type: ignore[attr-defined]
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=WORKERS)
     torch._dynamo.config.cache_size_limit = 64
     block = torch.compile(run_block, dynamic=False)
-    data, tokenizer = load_data(options.out), build_tokenizer()
+    data, tokenizer, file = load_data(options.out), build_tokenizer(), options.out / "painter.pt"
     torch.manual_seed(options.seed)
-    painter = Painter(len(tokenizer))
-    weights = list(painter.parameters())
-    optimisers, average = optimisers_of(painter), Average(painter, 0.998)
-    step, spent, file = 0, 0.0, options.out / "painter.pt"
+    training = Training(len(tokenizer))
     if file.exists():
-        step, spent = _restore(file, painter, average, optimisers)
-    rng, order = np.random.default_rng(options.seed + step), torch.empty(0, dtype=torch.long)
-    torch.manual_seed(options.seed + step)
-    started = stored = printed = time.time()
-    recent, counted = 0.0, step
-    while True:
-        if len(order) < options.batch:
-            order = torch.randperm(len(data.scenes))
-        picks, order = order[: options.batch], order[options.batch :]
-        batch = draw_batch(tokenizer, data, picks, rng)
-        chunks, loss = batch.chunks(), torch.zeros(())
-        for weight in weights:
-            weight.grad = torch.zeros_like(weight)
-        while (turn := store.add(f"step {step}", 1) - 1) < len(chunks):
-            loss += learn(painter, batch, chunks[turn], block)
-        clock = torch.tensor([spent + time.time() - started if rank == 0 else 0.0])
-        gradients = [weight.grad.flatten() for weight in weights if weight.grad is not None]
-        flat = torch.cat([loss.view(1), clock, *gradients])
-        distributed.all_reduce(flat)
-        progress = float(flat[1]) / (60 * options.minutes)
-        for weight, gradient in zip(weights, flat[2:].split([weight.numel() for weight in weights]), strict=True):
-            weight.grad = gradient.view_as(weight)
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        for optimiser, peak in optimisers:
-            optimiser.param_groups[0]["lr"] = peak * trapezoid(progress)
-            optimiser.step()
-        step += 1
-        recent = float(flat[0]) if recent == 0 else 0.99 * recent + 0.01 * float(flat[0])
+        training.restore(file)
+    rng = np.random.default_rng(options.seed + training.step)
+    torch.manual_seed(options.seed + training.step)
+    log, before, started = Log(options.batch, training.step), training.spent, time.time()
+    for picks in _picks(len(data.scenes), options.batch):
+        batch, loss = draw_batch(tokenizer, data, picks, rng), torch.zeros(1)
+        chunks = batch.chunks()
+        training.clear()
+        while (turn := store.add(f"step {training.step}", 1) - 1) < len(chunks):
+            loss += training.painter.learn(batch, chunks[turn], block)
+        clock = torch.tensor([before + time.time() - started if rank == 0 else 0.0])
+        summed = torch.cat([loss, clock, training.gradients()])
+        distributed.all_reduce(summed)
+        training.spent = float(summed[1])
+        progress = training.spent / (60 * options.minutes)
+        training.update(summed[2:], progress)
         if rank == 0:
-            average.update(painter, step)
-            if time.time() - printed > 20:
-                rate = (step - counted) * options.batch / (time.time() - printed)
-                print(f"{float(flat[1]) / 60:5.1f} min  step {step}  loss {recent:.4f}  {rate:.0f}/s", flush=True)
-                printed, counted = time.time(), step
-            if time.time() - stored > 120 or progress >= 1:
-                _store(file, painter, average, optimisers, step, float(flat[1]))
-                stored = time.time()
+            training.average.update(training.painter, training.step)
+            if log.due(training, float(summed[0])) or progress >= 1:
+                training.store(file)
         if progress >= 1:
             break
 
 
-def _restore(
-    file: Path, painter: Painter, average: Average, optimisers: tuple[tuple[torch.optim.Optimizer, float], ...]
-) -> tuple[int, float]:
-    state = torch.load(file, weights_only=True)
-    painter.load_state_dict(state["painter"])
-    average.module.load_state_dict(state["average"])
-    for (optimiser, _), saved in zip(optimisers, state["optimisers"], strict=True):
-        optimiser.load_state_dict(saved)
-    return state["step"], state["spent"]
+class Log:
+    """Prints the loss and the speed every 20 seconds."""
+
+    def __init__(self, batch: int, step: int) -> None:
+        self.batch, self.step, self.loss = batch, step, 0.0
+        self.printed = self.stored = time.time()
+
+    def due(self, training: Training, loss: float) -> bool:
+        """Takes in a step; true every two minutes, when a checkpoint is due."""
+        self.loss = loss if self.loss == 0 else 0.99 * self.loss + 0.01 * loss
+        now = time.time()
+        if now - self.printed > 20:
+            rate = (training.step - self.step) * self.batch / (now - self.printed)
+            minutes = training.spent / 60
+            print(f"{minutes:5.1f} min  step {training.step}  loss {self.loss:.4f}  {rate:.0f}/s", flush=True)
+            self.printed, self.step = now, training.step
+        if now - self.stored > 120:
+            self.stored = now
+            return True
+        return False
 
 
-def _store(
-    file: Path,
-    painter: Painter,
-    average: Average,
-    optimisers: tuple[tuple[torch.optim.Optimizer, float], ...],
-    step: int,
-    spent: float,
-) -> None:
-    state = {
-        "painter": painter.state_dict(),
-        "average": average.module.state_dict(),
-        "optimisers": [optimiser.state_dict() for optimiser, _ in optimisers],
-        "step": step,
-        "spent": spent,
-    }
-    torch.save(state, file.with_suffix(".new"))
-    file.with_suffix(".new").replace(file)
+def _picks(pictures: int, batch: int) -> Iterator[Tensor]:
+    """Batches of indices without end; every picture once before any comes again."""
+    while True:
+        yield from torch.split(torch.randperm(pictures)[: pictures // batch * batch], batch)
 
 
 if __name__ == "__main__":

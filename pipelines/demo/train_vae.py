@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderDC
 from torch import Tensor
 
 from pipelines.demo.draw import draw
-from pipelines.demo.model import build_vae
+from pipelines.demo.model import Untyped, build_vae
 from pipelines.demo.optim import Average, Muon, warm_cosine
 from pipelines.demo.scene import Rng, sample_scene
 
@@ -33,15 +32,14 @@ def pictures(rng: Rng, count: int) -> Tensor:
 
 def crops(rng: Rng, count: int) -> Tensor:
     """Crops on the latent grid, (count, 3, 128, 128) in -1..1; a blank crop gets two more tries."""
-    cut = []
-    for picture in pictures(rng, count):
-        for _ in range(3):
-            top, left = (int(rng.integers((SIDE - CROP) // CELL + 1)) * CELL for _ in range(2))
-            crop = picture[:, top : top + CROP, left : left + CROP]
-            if float(crop[0].std() + crop[2].std()) > 0.02:
-                break
-        cut.append(crop)
-    return torch.stack(cut)
+    return torch.stack([_cut(picture, rng, 3) for picture in pictures(rng, count)])
+
+
+def _cut(picture: Tensor, rng: Rng, tries: int) -> Tensor:
+    top, left = (int(rng.integers((SIDE - CROP) // CELL + 1)) * CELL for _ in range(2))
+    crop = picture[:, top : top + CROP, left : left + CROP]
+    blank = float(crop[0].std() + crop[2].std()) < 0.02
+    return _cut(picture, rng, tries - 1) if blank and tries > 1 else crop
 
 
 def edge_weights(target: Tensor) -> Tensor:
@@ -50,7 +48,7 @@ def edge_weights(target: Tensor) -> Tensor:
     return 1 + EDGE_WEIGHT * (span.amax(1, keepdim=True) > 0.1).float()
 
 
-def loss_of(vae: AutoencoderDC, target: Tensor, noise: float, fixed: bool) -> tuple[Tensor, Tensor]:
+def loss_of(vae: Untyped, target: Tensor, noise: float, fixed: bool) -> tuple[Tensor, Tensor]:
     """The loss to minimise, and the plain mean absolute error for the log; `fixed` leaves the encoder alone."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with torch.set_grad_enabled(not fixed):
@@ -72,11 +70,12 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, help="weights to start from")
     parser.add_argument("--noise", type=float, default=0.1, help="added to latents, so that the decoder bears errors")
     parser.add_argument("--fixed-encoder", action="store_true", help="train the decoder only, for latents already made")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
-    torch.set_num_threads(2)
+    torch.set_num_threads(options.threads)
     rng = np.random.default_rng(options.seed + 1)
     vae = build_vae()
     if options.resume:
@@ -96,7 +95,7 @@ def main() -> None:
             optimiser.param_groups[0]["lr"] = peak * warm_cosine(progress)
         batch = crops(rng, 16) if progress < options.whole_from else pictures(rng, 6)
         loss, error = loss_of(vae, batch.to(memory_format=torch.channels_last), options.noise, options.fixed_encoder)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(outer, 1.0)
         for optimiser in optimisers:
             optimiser.step()
