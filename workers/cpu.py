@@ -5,11 +5,13 @@ Any number may run; they share the work through leases and advisory locks.
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 from jobs.database import async_engine, sync_engine
 from jobs.settings import Settings, settings
@@ -26,8 +28,8 @@ ALIVE_SECONDS = 5.0
 KEYS_SECONDS = 3600.0
 
 
-def main() -> None:
-    """Run until SIGTERM or SIGINT; ends the process with a sentence when a setting is wrong."""
+def main() -> NoReturn:
+    """Run until SIGTERM or SIGINT, then end the process; with a sentence when a setting is wrong."""
     try:
         chosen = settings()
         check(chosen)
@@ -36,6 +38,8 @@ def main() -> None:
     logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which hold their owners' tokens
     asyncio.run(_until_signal(chosen))
+    logging.shutdown()
+    os._exit(0)  # Python would wait for threads that wait for a name server
 
 
 def check(settings: Settings) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import msgspec
@@ -38,13 +38,15 @@ def cpu_worker(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def cpu_process(settings: Settings) -> Iterator[subprocess.Popen[str]]:
-    """`python -m workers.cpu` with exactly these settings; its log is on stderr. Killed at the end."""
+def cpu_process(settings: Settings, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """`python -m workers.cpu` with exactly these settings and `more` variables; its log is on stderr. Killed at the
+    end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
     environment |= {
         f"ATELIER_{name.upper()}": str(int(value) if isinstance(value, bool) else value)
         for name, value in msgspec.structs.asdict(settings).items()
     }
+    environment |= more or {}
     process = subprocess.Popen(
         [sys.executable, "-m", "workers.cpu"], env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -55,7 +55,7 @@ class Rows:
         """A living server, as it asks for jobs; `more` are fields of `Claimant`."""
         facts = fleet.ServerFacts(state="ready", device="cpu", serves=serves)
         incarnation = self.scalar(fleet.register(server_id, facts, lease_seconds=lease_seconds))
-        return claim.Claimant(server_id=server_id, incarnation=incarnation, models=serves, **more)
+        return claim.Claimant(server_id=server_id, incarnation=incarnation, models=tuple(serves), **more)
 
     def claim(self, claimant: claim.Claimant, lease_seconds: float = 600.0) -> Job | None:
         """The claimant's next job."""

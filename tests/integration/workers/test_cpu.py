@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import msgspec
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -33,6 +34,17 @@ def settings(database_url, tmp_path):
     )
 
 
+SLOW_LOOK_UP = """
+import socket, time
+real = socket.getaddrinfo
+def getaddrinfo(host, *args, **kwargs):
+    if host == "hooks.example":
+        time.sleep(60)
+    return real(host, *args, **kwargs)
+socket.getaddrinfo = getaddrinfo
+"""
+
+
 def end_by(process, number):
     process.send_signal(number)
     _, log = process.communicate(timeout=20)
@@ -50,6 +62,21 @@ def test_it_starts_shows_that_it_lives_and_stops_cleanly(settings, number):
     assert "cpu worker stopped" in log
     assert "Traceback" not in log
     assert not alive_file(settings).exists()
+
+
+def test_a_name_server_that_hangs_does_not_hold_up_the_end(settings, rows, tmp_path):
+    """The look-up takes a minute: the attempt ends in its own time, and so does the worker."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_LOOK_UP)
+    hurried = msgspec.structs.replace(settings, webhook_timeout=0.5, webhook_schedule="0")
+    rows.submit(rows.tenant(), deadline_seconds=-1.0, callback_url="http://hooks.example/")
+    with cpu_process(hurried, {"PYTHONPATH": str(tmp_path)}) as process:
+        (delivery,) = until(lambda: [row for row in rows.deliveries() if row.given_up_at], what="giving up")
+        started = time.monotonic()
+        log = end_by(process, signal.SIGTERM)
+    assert time.monotonic() - started < 10
+    assert 0 == process.returncode
+    assert "No answer within 0.5 s." == delivery.problem
+    assert "cpu worker stopped" in log
 
 
 def test_it_does_all_of_its_work_without_redis(settings, rows):
