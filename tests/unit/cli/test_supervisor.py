@@ -117,7 +117,7 @@ def test_a_part_that_can_not_be_started_is_tried_again(part, watched):
 
 
 def test_stopping_waits_for_those_who_listen_and_kills_the_rest(part):
-    polite = part("polite", "trap 'exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
+    polite = part("polite", "trap 'kill %1; exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
     stubborn = part("stubborn", IGNORES_TERM)
     for shell in (polite, stubborn):
         until(lambda shell=shell: "ready" in shell.log.read_text(), what="the trap")
