@@ -57,8 +57,8 @@ OPENINGS = ("a picture of", "an image of", "a drawing of", "draw", "show me", "t
 
 
 def caption(scene: Scene, rng: Rng, strict: bool = False) -> str:
-    """One phrasing of the scene, in lower case; `strict` keeps out the phrasings that leave a relation open."""
-    words = _say_one(scene, rng) if scene.relation is None else _say_two(scene, rng, strict)
+    """One phrasing of the scene, in lower case; `strict` keeps out those that leave a part open."""
+    words = _say_one(scene, rng, strict) if scene.relation is None else _say_two(scene, rng, strict)
     if not strict and rng.random() < 0.06:
         words = f"{_pick(rng, OPENINGS)} {words}"
     return " ".join(words.split()).replace(" ,", ",").strip(" ,")
@@ -72,10 +72,12 @@ def vocabulary() -> list[str]:
     return sorted({word for phrase in phrases for word in phrase.replace("{}", " ").split()})
 
 
-def _say_one(scene: Scene, rng: Rng) -> str:
+def _say_one(scene: Scene, rng: Rng, strict: bool) -> str:
     thing = scene.things[0]
     said, ground = _say_thing(thing, rng), _say_ground(scene.background, rng)
     where = _say_place(thing.place, rng) if thing.place else ""
+    if not strict and rng.random() < 0.1:
+        return f"{said} {where}"
     if rng.random() < 0.12:
         parts = [_bare(thing, rng), f"{scene.background} background", *([where] if where else [])]
         return ", ".join(parts[int(index)] for index in rng.permutation(len(parts)))
