@@ -1,5 +1,7 @@
 """What the API answers, as far as the command line shows it; fields it does not know are left alone."""
 
+from datetime import datetime
+
 import msgspec
 
 from jobs.answers import StatusAnswer
@@ -65,6 +67,7 @@ class Server(msgspec.Struct, frozen=True):
     memory_used: int
     serves: list[str]
     resident: list[str]
+    started_at: datetime
     heartbeat_age_seconds: float
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +26,7 @@ from jobs.settings import read_settings
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
 SLACK_SECONDS = 5.0
-DECIDED_HERE = ("DATABASE_URL", "BROKER_URL", "SECRET_KEY", "SERVER_ID")
+DECIDED_HERE = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KEY", "ATELIER_SERVER_ID")
 """Settings that the environment has no say in."""
 
 
@@ -45,13 +46,17 @@ class Stack:
         self._workers: list[Command] = []
         self._supervisor: Supervisor | None = None
         self._scratch: Path | None = None
+        self._grace = SLACK_SECONDS
+        self._started_at = datetime.now(UTC)
         self._environment: dict[str, str] = {}
 
     def start(self) -> None:
         """Start every part and keep them running; the API and the workers may need some seconds more.
 
-        Raises `HomeBusy`, `AddressTaken` or `ServerFailed`; call `stop` then too.
+        Raises `HomeBusy`, `AddressTaken` or `ServerFailed`, and `ValueError` for a setting that can not be read;
+        call `stop` then too.
         """
+        self._grace = read_settings().grace_seconds + SLACK_SECONDS
         self.home.lock()
         self.address.refuse_taken()
         self._say("starting PostgreSQL and Valkey")
@@ -68,13 +73,17 @@ class Stack:
         self._supervisor.start()
 
     def await_ready(self, ended: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until the API takes jobs and every GPU worker is up; False after two minutes, or once `ended()`."""
+        """Wait until the API takes jobs and every GPU worker is up; False after two minutes, or once `ended()`.
+
+        A worker that was killed with an earlier stack looks alive until its lease has run out; it is not counted.
+        """
         deadline = time.monotonic() + READY_SECONDS
         wanted = len(self._workers) - 1
         with self.client() as client:
             while not ended() and time.monotonic() < deadline:
                 try:
-                    if sum(server.alive for server in client.servers()) >= wanted:
+                    up = [one for one in client.servers() if one.alive and one.started_at > self._started_at]
+                    if len(up) >= wanted:
                         return True
                 except ApiAway:
                     pass
@@ -85,10 +94,9 @@ class Stack:
         """Workers first, then the API, then the servers; `hurry` cuts every wait short."""
         if self._supervisor is not None:
             self._supervisor.stop()
-        grace = read_settings(self._environment).grace_seconds + SLACK_SECONDS
         in_order: tuple[list[Part], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])
         for parts in in_order:
-            for name in stop_all(parts, grace, self.hurry):
+            for name in stop_all(parts, self._grace, self.hurry):
                 self._say(f"{name} did not end in time and was killed")
         self._postgres.close()
         if self._scratch is not None:
@@ -145,4 +153,4 @@ class Stack:
 
 
 def _may_pass(name: str) -> bool:
-    return name.removeprefix("ATELIER_").removesuffix("_FILE") not in DECIDED_HERE
+    return name.removesuffix("_FILE") not in DECIDED_HERE

@@ -41,7 +41,7 @@ def demo(out: Path) -> None:
                     raise click.ClickException("the service did not come up; what it said is above")
                 with stack.client() as client:
                     rows = _make(client, out)
-        except ServerFailed as error:
+        except (ServerFailed, ValueError) as error:
             raise click.ClickException(str(error)) from None
     print_table(["prompt", "in queue", "computing", "file"], rows)
 

@@ -58,7 +58,7 @@ def up(host: str, port: int, data: Path) -> None:
             _welcome(stack.address.url, stack.admin_key if stack.new_key else None, stack.home.admin_key)
         ending.asked.wait()
         say("stopping; press Ctrl-C again to hurry")
-    except (AddressTaken, HomeBusy, ServerFailed) as error:
+    except (AddressTaken, HomeBusy, ServerFailed, ValueError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         stack.stop()

@@ -168,7 +168,7 @@ class TestWhileItRuns:
         (before,) = service.family(part)
         os.kill(before, signal.SIGKILL)
         until(lambda: service.family(part) - {before}, START, f"a new {part}")
-        until(lambda: "chaos" in service.run_quietly("models"), START, "the API to answer")
+        until(lambda: "idle" in service.run_quietly("servers"), START, "an API that sees a living worker")
 
     @pytest.mark.parametrize("server", ["/postgres -D", "valkey-server"])
     def test_a_server_that_is_killed_comes_back_with_what_it_had(self, service, server, tmp_path):
@@ -176,6 +176,7 @@ class TestWhileItRuns:
         os.kill(before, signal.SIGKILL)
         until(lambda: service.family(server) - {before}, START, f"a new {server}")
         until(lambda: service.run_quietly("keys", "list").count("admin"), START, "the database to answer")
+        until(lambda: "idle" in service.run_quietly("servers"), START, "the worker's next heartbeat")
         service.run("generate", "image", "anything", "-o", str(tmp_path / "a.png"))
 
 
@@ -197,6 +198,17 @@ def test_ctrl_c_waits_for_the_running_job_and_a_second_one_does_not(start):
     assert not any(map(alive, family))
     assert "worker-local did not end in time and was killed" in up.says()
     assert up.says().endswith("atelier: stopped\n")
+
+
+def test_a_setting_that_can_not_be_read_is_named(tmp_path):
+    environment = {**os.environ, "ATELIER_LEASE_SECONDS": "soon", "COLUMNS": "300"}
+    outcome = subprocess.run(
+        [*ATELIER, "up", "--port", "0", "--data", str(tmp_path)],
+        env=environment, capture_output=True, text=True, timeout=START, check=False,
+    )  # fmt: skip
+    assert 1 == outcome.returncode
+    assert "ATELIER_LEASE_SECONDS" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 def test_ctrl_c_while_it_starts_ends_it_as_well(tmp_path):
