@@ -44,11 +44,18 @@ def connected(settings: Settings) -> Iterator[Connection]:
         engine.dispose()
 
 
-def create_key(settings: Settings, *, tenant: str, name: str) -> tuple[str, str]:
-    """A new key of a tenant, who is made when there is none of that name: its id, and the key itself, once."""
+def create_key(
+    settings: Settings, *, tenant: str, name: str, priority_ceiling: int = 9, budget_usd: float | None = None
+) -> tuple[str, str]:
+    """A new key of a tenant, who is made when there is none of that name: its id, and the key itself, once.
+
+    `budget_usd` becomes the tenant's budget in US dollars; None leaves it as it is.
+    """
     key, key_id = new_key(), new_id("key")
     with connected(settings) as connection:
-        _add(connection, settings, key_id, key, tenant=tenant, name=name)
+        owner = _add(connection, settings, key_id, key, tenant=tenant, name=name, priority_ceiling=priority_ceiling)
+        if budget_usd is not None:
+            connection.execute(access.set_budget(owner, budget_usd))
     return key_id, key
 
 
@@ -75,10 +82,20 @@ def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
     return webhook_secret(_secret(settings), row.id, generation)
 
 
-def _add(connection: Connection, settings: Settings, key_id: str, key: str, *, tenant: str, name: str) -> None:
-    owner = connection.execute(access.ensure_tenant(tenant)).scalar_one()
+def _add(
+    connection: Connection,
+    settings: Settings,
+    key_id: str,
+    key: str,
+    *,
+    tenant: str,
+    name: str,
+    priority_ceiling: int = 9,
+) -> str:
+    owner: str = connection.execute(access.ensure_tenant(tenant)).scalar_one()
     digest = key_digest(_secret(settings), key)
-    connection.execute(access.add_key(key_id, owner, name=name, digest=digest))
+    connection.execute(access.add_key(key_id, owner, name=name, digest=digest, priority_ceiling=priority_ceiling))
+    return owner
 
 
 def _secret(settings: Settings) -> str:

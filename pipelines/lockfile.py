@@ -34,10 +34,6 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[str, LockedModel] = {}
     version: int = 1
 
-    def with_model(self, model_id: str, model: LockedModel) -> "Lock":
-        """This lock with one model added or replaced."""
-        return Lock({**self.models, model_id: model})
-
 
 def read_lock(path: Path | str | None = None) -> Lock:
     """The lock in `path`, or the one at the root of this repository.

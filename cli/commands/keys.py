@@ -15,14 +15,22 @@ def keys() -> None:
 @keys.command()
 @click.option("--tenant", default="default", show_default=True, help="Who the key acts for; made when new.")
 @click.option("--name", default="key", show_default=True, help="What it is for, as the list shows it.")
+@click.option(
+    "--priority-ceiling", default=9, show_default=True, type=click.IntRange(0, 9), help="The most its jobs may ask for."
+)
+@click.option(
+    "--budget-usd", type=click.FloatRange(min=0), help="Give the tenant this budget, all spending so far counted in."
+)
 @data_option
-def create(tenant: str, name: str, data: Path) -> None:
+def create(tenant: str, name: str, priority_ceiling: int, budget_usd: float | None, data: Path) -> None:
     """Make a key and print it; it can not be shown again."""
     from cli.admin import create_key, local_settings
     from cli.database_errors import explained
 
     with explained():
-        key_id, key = create_key(local_settings(data), tenant=tenant, name=name)
+        key_id, key = create_key(
+            local_settings(data), tenant=tenant, name=name, priority_ceiling=priority_ceiling, budget_usd=budget_usd
+        )
     click.echo(f"{key_id} for tenant {tenant}; keep the key, it is not stored:", err=True)
     click.echo(key)
 

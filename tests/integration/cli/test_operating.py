@@ -62,6 +62,16 @@ def test_a_revoked_key_can_not_be_revoked_twice(run, environment):
     assert "no living key has the id" in run("keys", "revoke", key_id, status=1).output
 
 
+def test_a_key_has_a_ceiling_and_its_tenant_a_budget(run, database_url):
+    run("keys", "create", "--tenant", "shop", "--priority-ceiling", "3", "--budget-usd", "12.5")
+    run("keys", "create", "--tenant", "shop")
+    with psycopg.connect(database_url) as connection:
+        assert [(3,), (9,)] == connection.execute(
+            "SELECT priority_ceiling FROM api_keys ORDER BY priority_ceiling"
+        ).fetchall()
+        assert [(12.5,)] == connection.execute("SELECT budget_usd::float FROM tenants WHERE name = 'shop'").fetchall()
+
+
 def test_two_keys_of_a_tenant_share_its_webhook_secret_until_it_is_rotated(run):
     run("keys", "create", "--tenant", "shop")
     run("keys", "create", "--tenant", "shop")

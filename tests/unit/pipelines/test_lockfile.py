@@ -22,7 +22,7 @@ def test_the_same_facts_give_the_same_bytes_whatever_their_order(tmp_path: Path)
     turned = LockedModel(files=dict(reversed(MODEL.files.items())), repo="r/r")
 
     write_lock(Lock({"m": MODEL, "n": MODEL}), tmp_path / "one")
-    write_lock(Lock({"n": turned}).with_model("m", turned), tmp_path / "two")
+    write_lock(Lock({"n": turned, "m": turned}), tmp_path / "two")
 
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     assert (tmp_path / "one").read_text().endswith("}\n")
