@@ -19,7 +19,7 @@ FACTS = ServerFacts(state="idle", device="cpu", serves=("chaos",))
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return Settings(database_url=database_url, server_id="one", server_lease_seconds=0.5, takeover_seconds=5)
+    return Settings(database_url=database_url, server_id="one", server_lease_seconds=2, takeover_seconds=20)
 
 
 @pytest.fixture
@@ -92,6 +92,6 @@ def test_a_clock_that_is_far_off_is_noticed_and_forgiven_once_it_is_right(
 
 def test_a_lapsed_lease_is_renewed_while_nobody_else_has_the_name(database: Engine, settings: Settings) -> None:
     presence = taken(database, settings)
-    until(lambda: not alive(database), 5, "the lease to run out")
+    until(lambda: not alive(database), 10, "the lease to run out")
     presence.beat(FACTS)
     assert alive(database)
