@@ -14,7 +14,12 @@
     │   │   ├── NotSupportedYet         422  not_supported_yet
     │   │   ├── UnknownModel            422  unknown_model
     │   │   ├── IdempotencyMismatch     422  idempotency_key_reused
-    │   │   └── ForbiddenUrl            422  forbidden_url
+    │   │   ├── NotThisModel            422  not_supported_by_model
+    │   │   ├── UnknownInput            422  unknown_input
+    │   │   ├── ForbiddenUrl            422  forbidden_url
+    │   │   ├── UnsupportedMedia        422  unsupported_media
+    │   │   ├── InputTooLarge           422  input_too_large
+    │   │   └── InputUnreadable         422  input_unreadable
     │   ├── BodyTooLarge                413  body_too_large
     │   ├── Unauthenticated             401  unauthenticated
     │   ├── BudgetExhausted             402  budget_exhausted
@@ -33,9 +38,11 @@
     │   ├── StorageUnavailable          503  storage_unavailable
     │   └── NoModelAvailable            503  no_model_available
     └── JobFailed                       stored on the job, never an HTTP status of its own
+        ├── InputUnreachable                 input_unreachable
         ├── PipelineFailed                   pipeline_failed
         ├── ModelLoadFailed                  model_load_failed
         ├── WeightsNotLocked                 weights_not_locked
+        ├── LicenceRefused                   licence_refused
         ├── EncodeFailed                     encode_failed
         ├── GpuOutOfMemory                   gpu_out_of_memory
         ├── StageDeadlineExceeded            stage_deadline_exceeded
@@ -43,7 +50,8 @@
         ├── DeadlineExceeded                 deadline_exceeded
         └── AttemptsExhausted                attempts_exhausted
 
-``code`` never changes once published; ``detail`` is a sentence that tells the caller what to do.
+``code`` never changes once published; ``detail`` is a sentence that tells the caller what to do. What is wrong with an
+input may come out only once it was fetched: then its code is the failed job's.
 """
 
 from typing import ClassVar
@@ -139,6 +147,41 @@ class ForbiddenUrl(InvalidRequest):
 
     code = "forbidden_url"
     advice = "Use a public http(s) URL; an operator can open private networks with ATELIER_ALLOWED_NETWORKS."
+
+
+class NotThisModel(InvalidRequest):
+    """The model that was asked for does not do this; another one of the catalogue may."""
+
+    code = "not_supported_by_model"
+    advice = "Leave the named field out, or choose a model that can do it; GET /models/v1 says which."
+
+
+class UnknownInput(InvalidRequest):
+    """No uploaded input of this id belongs to the tenant, or it was never uploaded."""
+
+    code = "unknown_input"
+    advice = "Make an input with POST /inputs/v1, PUT the file to its upload_url, then name its input_id."
+
+
+class UnsupportedMedia(InvalidRequest):
+    """An input of a media type that the field does not take, judged by its content."""
+
+    code = "unsupported_media"
+    advice = "Send a PNG, JPEG, WebP, GIF, BMP or TIFF picture."
+
+
+class InputTooLarge(InvalidRequest):
+    """An input with too many bytes or pixels."""
+
+    code = "input_too_large"
+    advice = "Send a file of at most 20 MB and 40 megapixels, no side above 8192 pixels."
+
+
+class InputUnreadable(InvalidRequest):
+    """An input that is broken: truncated, or not what it says it is."""
+
+    code = "input_unreadable"
+    advice = "The file can not be decoded; check that it opens on your side, and send it again."
 
 
 class BodyTooLarge(RequestRefused):
@@ -270,6 +313,13 @@ class JobFailed(AtelierError):
     advice = "The job failed."
 
 
+class InputUnreachable(JobFailed):
+    """A URL of the job could not be fetched."""
+
+    code = "input_unreachable"
+    advice = "A URL of this job could not be fetched; check that it answers 200 without a login."
+
+
 class PipelineFailed(JobFailed):
     """The pipeline raised."""
 
@@ -289,6 +339,13 @@ class WeightsNotLocked(JobFailed):
 
     code = "weights_not_locked"
     advice = "A weight file is not what weights.lock says; nothing was loaded. Ask the operator to restore it."
+
+
+class LicenceRefused(JobFailed):
+    """The model's licence is not among those the operator allows."""
+
+    code = "licence_refused"
+    advice = "The licence of this model is not allowed here; choose another model."
 
 
 class EncodeFailed(JobFailed):

@@ -129,6 +129,43 @@ idempotency = Table(
     PrimaryKeyConstraint("tenant", "key"),
 )
 
+inputs = Table(
+    "inputs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("url", Text),
+    Column("source_key", Text),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("status", Text, nullable=False, server_default="waiting"),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("available_at", Time, nullable=False, server_default=_now),
+    Column("lease_until", Time),
+    Column("problem", Text),
+    Column("key", Text),
+    Column("media_type", Text),
+    Column("bytes", BigInteger),
+    Column("sha256", Text),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("status IN ('waiting', 'ready', 'failed')", name="status"),
+    CheckConstraint("(url IS NULL) <> (source_key IS NULL)", name="one_source"),
+    PrimaryKeyConstraint("job_id", "name"),
+    Index("ix_inputs_due", "available_at", postgresql_where=text("status = 'waiting'")),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Index("ix_uploads_created_at", "created_at"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

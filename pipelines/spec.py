@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params import Modality
+from jobs.params.base import Quality
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 """The folder that holds `pipelines/`: what ships with the repository is found from here."""
@@ -15,8 +16,16 @@ Stage = Literal["load", "compile", "prepare", "step", "decode", "encode", "uploa
 """What a job is doing: load and compile the model, prepare (encode the prompt and the inputs, and make the
 first step), step, decode latents, encode files, upload them."""
 
-Capability = Literal["text-to-image", "negative-prompt"]
-Quality = Literal["fast", "standard", "pro", "ultra"]
+Capability = Literal[
+    "text-to-image",
+    "image-to-image",  # `input_image` with `strength`
+    "references",  # `reference_images`, at most `limits.max_references`
+    "text-to-video",
+    "image-to-video",
+    "first-last-frame",  # really ends at `last_image`
+    "negative-prompt",
+]
+"""What a model can do; a request that needs more is refused at submit."""
 DType = Literal["float32", "bfloat16", "float16"]
 
 ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
@@ -55,6 +64,24 @@ class Source(Entry, frozen=True, kw_only=True):
         return (self.repo or self.path or self.shipped) is not None
 
 
+class Lora(Entry, frozen=True, kw_only=True):
+    """Low-rank weights that a quality preset puts on the model: `file` within `source`, added `scale` times.
+
+    They are kept beside the model's own folder, in one called like `Bundle.key`.
+    """
+
+    source: Source
+    file: Name
+    scale: float = 1.0
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """Files that belong together: a model's own, or those of one of its LoRAs. `key` names them in weights.lock."""
+
+    key: str
+    source: Source
+
+
 class Licence(Entry, frozen=True, kw_only=True):
     """The terms of the weights."""
 
@@ -68,6 +95,7 @@ class Limits(Entry, frozen=True, kw_only=True):
     `native_sizes`: the only (width, height) that the model makes. Without them: sides from `min_side` to
     `max_side` in multiples of `side_multiple` (default: what the pipeline's VAE wants). A size that is asked for
     and can not be made is no error in the pipeline: the nearest one is made, resized or cut, and a warning says so.
+    Films have at most `max_seconds`, and `frame_step` n + 1 frames, since that is what their autoencoders make.
     """
 
     max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
@@ -75,6 +103,9 @@ class Limits(Entry, frozen=True, kw_only=True):
     max_side: Side = 1024
     side_multiple: Side | None = None
     native_sizes: tuple[tuple[Side, Side], ...] = ()
+    max_references: Annotated[int, Meta(ge=0, le=16)] = 0
+    max_seconds: Seconds = 10.0
+    frame_step: Annotated[int, Meta(ge=1)] = 1
 
 
 class Defaults(Entry, frozen=True, kw_only=True):
@@ -84,13 +115,16 @@ class Defaults(Entry, frozen=True, kw_only=True):
     height: Side = 1024
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
+    strength: Annotated[float, Meta(gt=0, le=1)] | None = None
+    fps: Annotated[int, Meta(ge=1, le=120)] | None = None
 
 
 class Preset(Entry, frozen=True, kw_only=True):
-    """What a quality word stands for; `None` keeps the model's default."""
+    """What a quality word stands for; `None` keeps the model's default. `lora` is a name of the model's `loras`."""
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
+    lora: Name | None = None
 
 
 class Deadlines(Entry, frozen=True, kw_only=True):
@@ -131,6 +165,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}
+    loras: dict[ModelId, Lora] = {}
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
     estimated_seconds: Seconds = 60.0
@@ -139,6 +174,17 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """Which of a repository's weight files: "fp16" means `*.fp16.safetensors`."""
     dtype: DType | None = None
     """Precision of the weights in memory; `None`: float32 on a CPU, bfloat16 on a GPU."""
+
+    def __post_init__(self) -> None:
+        for word, preset in self.quality.items():
+            if preset.lora is not None and preset.lora not in self.loras:
+                raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Everything that must be locked and verified before this model is loaded; nothing for one without weights."""
+        own = (Bundle(self.id, self.source),) if self.source.needs_weights else ()
+        return own + tuple(Bundle(f"{self.id}+{name}", lora.source) for name, lora in self.loras.items())
 
     def directory(self, weights_dir: Path) -> Path:
         """The folder of this model's weights. It need not exist, and never does when it needs no weights."""

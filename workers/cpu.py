@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from jobs.database import async_engine, sync_engine
+from jobs.guard import parse_networks
 from jobs.settings import Settings, settings
 from jobs.storage import open_store
-from workers.guard import parse_networks
 from workers.loops import repeat
 from workers.schedule import Schedule
 from workers.upkeep import Upkeep

@@ -8,8 +8,8 @@ import certifi
 import httpx
 import msgspec
 
+from jobs.guard import Judged
 from jobs.settings import Settings
-from workers.guard import Judged
 from workers.schedule import retry_after_seconds
 
 DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0

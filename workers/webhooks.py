@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from jobs.answers import Outlook, status_answer
 from jobs.database import is_away
 from jobs.errors import ForbiddenUrl
+from jobs.guard import judge
 from jobs.job import job_from_row
 from jobs.settings import Settings
 from jobs.signing import webhook_secret
 from jobs.statements import access, caller, deliveries
 from workers.envelope import Message, WebhookPayload, encode, living_generations, sign
-from workers.guard import judge
 from workers.poster import Answer, Poster
 from workers.schedule import Schedule
 

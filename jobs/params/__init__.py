@@ -3,6 +3,7 @@
 from jobs.params.base import Modality, Params, changed_fields, read_params, refuse_nul, refuse_unbuilt
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
+from jobs.params.media import MediaKind, Medium, media_of, with_sources
 from jobs.params.mesh import MeshParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
@@ -23,13 +24,17 @@ __all__ = [
     "AnyParams",
     "CutoutParams",
     "ImageParams",
+    "MediaKind",
+    "Medium",
     "MeshParams",
     "Modality",
     "Params",
     "SpeechParams",
     "VideoParams",
     "changed_fields",
+    "media_of",
     "read_params",
     "refuse_nul",
     "refuse_unbuilt",
+    "with_sources",
 ]

@@ -10,6 +10,7 @@ from jobs.errors import NotSupportedYet, NulInText
 
 Modality = Literal["image", "video", "speech", "3d", "remove-background"]
 OutputFormat = Literal["webp", "jpeg", "png"]
+Quality = Literal["fast", "standard", "pro", "ultra"]
 
 Prompt = Annotated[str, Meta(min_length=1, max_length=4000, description="What to make, in plain words.")]
 Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public http(s) URL.")]
@@ -25,9 +26,11 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     unbuilt: ClassVar[tuple[str, ...]] = ()
     """Fields of the contract whose feature is not built: any value but the default is refused."""
+    media: ClassVar[dict[str, Literal["image", "audio", "video"]]] = {}
+    """Fields that name inputs, with what each must be (`jobs.params.media`)."""
 
     model: Annotated[str, Meta(max_length=200, description="A model of GET /models/v1.")] | None = None
-    output_format: Annotated[OutputFormat, Meta(description="File format of a picture.")] = "webp"
+    output_format: Annotated[str, Meta(description="File format of the output.")] = "webp"
     callback_url: Annotated[Url, Meta(description="Receives one signed webhook when the job ends.")] | None = None
     server_id: Annotated[str, Meta(max_length=200, description="Run on this server only.")] | None = None
     priority: Annotated[int, Meta(ge=0, le=9, description="0 lowest, 9 highest.")] = 5

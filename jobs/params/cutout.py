@@ -1,10 +1,11 @@
 """Parameters of background removal (contract D18, A50-A61, in the shape of section C)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Params, Url
+from jobs.params.base import Params
+from jobs.params.media import MediaKind, Source
 
 Colour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FFFFFF.")]
 
@@ -12,8 +13,13 @@ Colour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="Fo
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
     """The foreground of a picture on transparency; `image_url` is required."""
 
-    image_url: Url
-    output_format: Annotated[Literal["png", "webp"], Meta(description="Formats that have transparency.")] = "png"
+    media: ClassVar[dict[str, MediaKind]] = {"image_url": "image"}
+
+    image_url: Source
+    output_format: Annotated[
+        Literal["png", "webp", "jpeg"],
+        Meta(description="png or webp; jpeg, which has no transparency, is taken with a warning and gives png."),
+    ] = "png"
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
     background_color: Annotated[Colour, Meta(description="Put the foreground on this colour.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False

@@ -1,21 +1,35 @@
-"""Parameters of text to image (contract C12-C23)."""
+"""Parameters of pictures from words and pictures (contract C12-C23, and the native extras)."""
 
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from jobs.params.base import Params, Prompt, Seed, Url
+from jobs.params.base import OutputFormat, Params, Prompt, Quality, Seed, Url
+from jobs.params.media import MediaKind, Source
 
 Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
 HexColour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
 
 
 class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="image"):
-    """A picture from a prompt; only `prompt` is required."""
+    """A picture from a prompt; only `prompt` is required.
+
+    `input_image` is changed as far as `strength` allows; `reference_images` are looked at (an editing model changes the
+    first of them). Picture n of `num_images` has the seed `seed + n`.
+    """
 
     unbuilt: ClassVar[tuple[str, ...]] = ("enhance_prompt", "logo_url", "palette", "profile_id")
+    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "reference_images": "image"}
 
     prompt: Prompt
+    output_format: Annotated[OutputFormat, Meta(description="File format of the picture.")] = "webp"
+    quality: Annotated[Quality, Meta(description="A preset of the model; fields that you set win over it.")] = (
+        "standard"
+    )
+    num_images: Annotated[int, Meta(ge=1, le=8, description="Pictures to make.")] = 1
+    input_image: Annotated[Source, Meta(description="The picture to start from.")] | None = None
+    strength: Annotated[float, Meta(gt=0, le=1, description="How much of `input_image` may change.")] | None = None
+    reference_images: Annotated[tuple[Source, ...], Meta(max_length=16, description="Pictures to look at.")] = ()
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024
     height: Side = 1024

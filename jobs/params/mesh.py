@@ -1,10 +1,11 @@
 """Parameters of image to 3D (contract C41-C47)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Params, Url
+from jobs.params.base import OutputFormat, Params
+from jobs.params.media import MediaKind, Source
 
 FileName = Annotated[
     str,
@@ -15,7 +16,10 @@ FileName = Annotated[
 class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3d"):
     """A mesh from a picture; `image_path` is required."""
 
-    image_path: Url
+    media: ClassVar[dict[str, MediaKind]] = {"image_path": "image"}
+
+    image_path: Source
+    output_format: Annotated[OutputFormat, Meta(description="Taken, and of no use here.")] = "webp"
     mode: Annotated[Literal["generate", "paint"], Meta(description="Mesh only, or mesh and texture.")] = "generate"
     mesh_save_name: FileName | None = None
     painted_save_name: FileName | None = None

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.errors import EncodeFailed
-from jobs.params.base import OutputFormat, Params
+from jobs.params.base import Params
 from pipelines.pipeline import Output, Outputs, Raw
 
-_OPTIONS: dict[OutputFormat, dict[str, Any]] = {
+_OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"compress_level": 6},
     "webp": {"quality": 90, "method": 4},
     "jpeg": {"quality": 92, "subsampling": 0},
@@ -37,7 +37,7 @@ def encode(raw: Raw, params: Params, folder: Path) -> Outputs:
     return Outputs(files=files)
 
 
-def _write(array: NDArray[Any], output_format: OutputFormat, file: Path) -> Output:
+def _write(array: NDArray[Any], output_format: str, file: Path) -> Output:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
         raise EncodeFailed(f"A picture is uint8, height x width x 3 or 4, not {array.dtype} {array.shape}.")
     picture = Image.fromarray(np.ascontiguousarray(array))

@@ -37,6 +37,11 @@ SHARED = {
 }
 OWN = {
     "image": {
+        "quality": "standard",
+        "num_images": 1,
+        "input_image": None,
+        "strength": None,
+        "reference_images": (),
         "negative_prompt": None,
         "width": 1024,
         "height": 1024,
@@ -48,7 +53,19 @@ OWN = {
         "palette": (),
         "profile_id": None,
     },
-    "video": {"prompt": "cinematic motion", "width": 896, "height": 512, "duration_seconds": 2.0, "seed": 42},
+    "video": {
+        "output_format": "mp4",
+        "prompt": "cinematic motion",
+        "last_image": None,
+        "negative_prompt": None,
+        "quality": "standard",
+        "width": 896,
+        "height": 512,
+        "duration_seconds": 2.0,
+        "num_inference_steps": None,
+        "guidance_scale": None,
+        "seed": 42,
+    },
     "speech": {
         "language_id": "en",
         "target_voice_path": None,
@@ -74,6 +91,8 @@ class TestEveryModality:
         assert SHARED | OWN[modality] | REQUIRED[modality] == given
 
     def test_without_a_required_field_it_is_refused(self, modality):
+        if modality == "video":
+            return  # which models need `input_image` is the catalogue's affair
         (name,) = REQUIRED[modality]
         with pytest.raises(msgspec.ValidationError, match=name):
             msgspec.convert({"modality": modality}, PARAMS_OF[modality])
@@ -177,7 +196,7 @@ EDGES = [
     ("3d", "mesh_save_name", "a", "a\n"),
     ("3d", "painted_save_name", "painted.glb", "a/b.glb"),
     ("3d", "auto_unload", False, 0),
-    ("remove-background", "output_format", "webp", "jpeg"),
+    ("remove-background", "output_format", "jpeg", "mp4"),
     ("remove-background", "background_color", "#FFFFFF", "white"),
     ("remove-background", "background_color", "#ffffff", "#FFFFFF\n"),
     ("remove-background", "mask_only", True, 1),

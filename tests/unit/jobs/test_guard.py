@@ -6,8 +6,8 @@ from ipaddress import ip_address
 import pytest
 
 from jobs.errors import ForbiddenUrl
+from jobs.guard import judge, parse_networks, why_not
 from jobs.settings import Settings
-from workers.guard import judge, parse_networks, why_not
 
 CLOSED = Settings()
 

@@ -14,9 +14,9 @@ from ipaddress import ip_address, ip_network
 import httpx
 import msgspec
 
+from jobs.addresses import LOOPBACK, METADATA, UNSPECIFIED, Address, Network, faces, kind, within
 from jobs.errors import ForbiddenUrl
 from jobs.settings import Settings
-from workers.addresses import LOOPBACK, METADATA, UNSPECIFIED, Address, Network, faces, kind, within
 
 PORTS = {"http": 80, "https": 443}
 

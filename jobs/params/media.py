@@ -1,0 +1,58 @@
+"""Fields that take media: a URL, a `data:` URL or the id of an uploaded input."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from jobs.params.base import Params
+
+MediaKind = Literal["image", "audio", "video"]
+
+Source = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=28_000_000,
+        description="A public http(s) URL, a `data:` URL, or the `input_id` of POST /inputs/v1.",
+    ),
+]
+
+P = TypeVar("P", bound=Params)
+
+
+class Medium(msgspec.Struct, frozen=True):
+    """One input that a request names: its field (`input_image`, `reference_images.0`), what it must be, where it is."""
+
+    name: str
+    kind: MediaKind
+    source: str
+
+    @property
+    def field(self) -> str:
+        """The path of the field in the body, as problems name it."""
+        name, dot, number = self.name.partition(".")
+        return f"$.{name}[{number}]" if dot else f"$.{name}"
+
+
+def media_of(params: Params) -> Iterator[Medium]:
+    """Every input that these parameters name, in the order of the fields."""
+    for name, kind in params.media.items():
+        value = getattr(params, name)
+        if isinstance(value, tuple):
+            yield from (Medium(f"{name}.{number}", kind, source) for number, source in enumerate(value))
+        elif value is not None:
+            yield Medium(name, kind, value)
+
+
+def with_sources(params: P, sources: Mapping[str, str]) -> P:
+    """The same parameters with other sources, by the names of `media_of`; names that are not there stay."""
+    changes: dict[str, Any] = {}
+    for name in params.media:
+        value = getattr(params, name)
+        if isinstance(value, tuple):
+            changes[name] = tuple(sources.get(f"{name}.{n}", source) for n, source in enumerate(value))
+        elif name in sources:
+            changes[name] = sources[name]
+    return msgspec.structs.replace(params, **changes)
