@@ -21,6 +21,14 @@ class Accepted(msgspec.Struct, frozen=True):
     job_id: str
 
 
+class Upload(msgspec.Struct, frozen=True):
+    """Where a file goes that a job will name as `input_id`."""
+
+    input_id: str
+    upload_url: str
+    headers: dict[str, str] = {}
+
+
 class Progress(msgspec.Struct, frozen=True):
     """An event of a job; `progress` is 0 to 1."""
 

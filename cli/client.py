@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import rich_click as click
 
-from cli.answers import Accepted, JobPage, Model, ModelList, Problem, Progress, Server, ServerList
+from cli.answers import Accepted, JobPage, Model, ModelList, Problem, Progress, Server, ServerList, Upload
 from cli.sse import Event, read_events
 from jobs.answers import StatusAnswer
 
@@ -20,6 +20,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SILENCE_SECONDS = 45.0  # a stream says something every 15 s
 RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 TERMINAL = ("completed", "failed", "cancelled")
+ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_")
 
 
 class ApiError(click.ClickException):
@@ -48,6 +49,23 @@ class Client:
     def submit(self, path: str, body: dict[str, Any]) -> str:
         """Hand in a job; returns its id."""
         return self._ask("POST", path, Accepted, json=body).job_id
+
+    def source(self, text: str) -> str:
+        """What a field that takes media is given: a URL or an id as it is; for a local file its id, once uploaded."""
+        if text.startswith(ALREADY_A_SOURCE):
+            return text
+        try:
+            with Path(text).open("rb") as file:
+                upload = self._ask("POST", "/inputs/v1", Upload)
+                answer = httpx.put(
+                    upload.upload_url, content=file, headers=upload.headers, timeout=TIMEOUT, trust_env=False
+                )
+        except OSError as error:
+            raise ApiError(f"{text}: {error.strerror}") from None
+        except httpx.HTTPError as error:
+            raise ApiAway(f"{text} could not be uploaded: {error}") from None
+        _refuse_problem(answer)
+        return upload.input_id
 
     def job(self, job_id: str) -> StatusAnswer:
         """A job as it is now."""

@@ -48,7 +48,7 @@ def api():
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_GET
+        do_POST = do_PUT = do_GET
 
         def log_message(self, *_):
             pass
@@ -158,3 +158,38 @@ def test_a_refused_download_leaves_no_file(api, client, tmp_path):
     with pytest.raises(ApiError, match="Gone"):
         client.download(f"{api.url}/o/x", tmp_path / "a.webp")
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["https://example.org/a.png", "data:image/png;base64,AA==", "inp_" + 32 * "0"])
+def test_a_source_that_is_no_file_goes_as_it_is(api, client, text):
+    assert text == client.source(text)
+    assert [] == api.requests
+
+
+def test_a_file_is_uploaded_without_the_key_and_named_by_its_id(api, client, tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"pixels")
+    ticket = {"input_id": "inp_7", "upload_url": f"{api.url}/put?signature=x", "headers": {"X-Given": "1"}}
+    api.say("/inputs/v1", ticket, 201)
+    api.say("/put?signature=x", b"", 200)
+
+    assert "inp_7" == client.source(str(file))
+
+    path, headers, body = api.requests[-1]
+    assert ("/put?signature=x", b"pixels", "1", "6") == (path, body, headers["X-Given"], headers["Content-Length"])
+    assert "X-API-Key" not in headers
+
+
+def test_a_refused_upload_becomes_its_sentence(api, client, tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"pixels")
+    api.say("/inputs/v1", {"input_id": "inp_7", "upload_url": f"{api.url}/put"}, 201)
+    api.say("/put", {"code": "input_too_large", "detail": "Too many bytes."}, 413)
+    with pytest.raises(ApiError, match="Too many bytes"):
+        client.source(str(file))
+
+
+def test_a_file_that_is_not_there_is_named(api, client, tmp_path):
+    with pytest.raises(ApiError, match=r"nowhere\.png: No such file"):
+        client.source(str(tmp_path / "nowhere.png"))
+    assert [] == api.requests
