@@ -1,0 +1,114 @@
+"""Files of real encoders, told apart by their first bytes."""
+
+import io
+import wave
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from jobs.errors import UnsupportedMedia
+from jobs.media_types import HEAD, TYPES, expect, sniff
+
+
+def picture(format_: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4), "red").save(file, format_)
+    return file.getvalue()
+
+
+def film(container: str, codec: str) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=5)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+        output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return file.getvalue()
+
+
+def sound(container: str, codec: str, rate: int = 48_000) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate, layout="mono")
+        for _ in range(4):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 2000), np.int16), format="s16", layout="mono")
+            frame.rate = rate
+            resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size)
+            for part in resampler.resample(frame):
+                output.mux(stream.encode(part))
+        output.mux(stream.encode())
+    return file.getvalue()
+
+
+def tone() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as output:
+        output.setnchannels(1)
+        output.setsampwidth(2)
+        output.setframerate(8000)
+        output.writeframes(b"\0" * 100)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("make", "media_type"),
+    [
+        (lambda: picture("PNG"), "image/png"),
+        (lambda: picture("JPEG"), "image/jpeg"),
+        (lambda: picture("WEBP"), "image/webp"),
+        (lambda: picture("GIF"), "image/gif"),
+        (lambda: picture("BMP"), "image/bmp"),
+        (lambda: picture("TIFF"), "image/tiff"),
+        (tone, "audio/wav"),
+        (lambda: sound("mp3", "mp3"), "audio/mpeg"),
+        (lambda: b"\xff\xfb\x90\x64" + bytes(60), "audio/mpeg"),  # without an ID3 tag
+        (lambda: sound("ogg", "libopus"), "audio/ogg"),
+        (lambda: sound("flac", "flac"), "audio/flac"),
+        (lambda: sound("ipod", "aac"), "audio/mp4"),
+        (lambda: film("mp4", "libx264"), "video/mp4"),
+        (lambda: film("webm", "libvpx-vp9"), "video/webm"),
+    ],
+)
+def test_what_encoders_write_is_told_by_its_head(make, media_type):
+    content = make()
+    assert media_type == sniff(content[:HEAD])
+    kind = media_type.partition("/")[0]
+    assert media_type == expect(content[:HEAD], kind)
+    for other in TYPES.keys() - {kind}:
+        with pytest.raises(UnsupportedMedia):
+            expect(content[:HEAD], other)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"\x89PN",
+        b"%PDF-1.7",
+        b"<svg xmlns='http://www.w3.org/2000/svg'>",
+        b"#EXTM3U\n/etc/passwd",
+        b"BM, or so I thought when I wrote this text",
+        b"RIFF\x24\0\0\0AVI LIST",
+        b"\0\0\0\x1cftypavif" + bytes(20),
+        b"\0\0\0\x1cftypheic" + bytes(20),
+        b"\0\0\0\x14ftypqt  " + bytes(20),
+        b"\x1aE\xdf\xa3\xa3\x42\x82\x88matroska",
+        b"\xff\xfe<\0h\0t\0m\0l\0",  # UTF-16
+        b"PK\x03\x04",
+    ],
+)
+def test_what_is_not_taken(head):
+    assert sniff(head) is None
+
+
+def test_the_refusal_says_what_to_send():
+    with pytest.raises(UnsupportedMedia) as caught:
+        expect(b"%PDF-1.7", "image", field="$.image_url")
+    assert "send a picture as PNG, JPEG, WebP, GIF, BMP or TIFF." in caught.value.detail
+    assert "$.image_url" == caught.value.field
+    with pytest.raises(UnsupportedMedia, match=r"This file is image/png, .* send a film as MP4 or WebM\."):
+        expect(b"\x89PNG\r\n\x1a\n", "video")
