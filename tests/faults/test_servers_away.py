@@ -1,6 +1,5 @@
 """Redis and PostgreSQL taken away under load."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,11 +41,9 @@ def test_without_redis_submits_answer_within_a_second_and_jobs_complete(
     stack.api()
     stack.gpu("one")
     own_valkey.stop()
-    jobs = []
-    for _ in range(5):
-        began = time.monotonic()
-        jobs.append(stack.submit("null=1"))
-        assert time.monotonic() - began < 1.0  # the promise of the issue, not a benchmark
+    stack.client.timeout = 1.0  # the promise: a submit that takes longer fails this test
+    jobs = [stack.submit("null=1") for _ in range(5)]
+    stack.client.timeout = 30.0
     assert [JobStatus.COMPLETED] * 5 == [stack.ended(job_id).status for job_id in jobs]
     assert "degraded" == stack.client.get("/health/ready").json()["status"]
     assert JobStatus.COMPLETED == _status(

@@ -21,6 +21,7 @@ from jobs.settings import Settings, read_settings
 from jobs.signing import key_digest, new_key
 from jobs.statements import access, caller, fleet
 from tests.support.wait import until
+from workers.children import spawn
 
 ROOT = Path(__file__).parents[2]
 CHAOS = ROOT / "tests" / "support" / "models.toml"
@@ -140,14 +141,13 @@ class Service:
 
     def _start(self, name: str, arguments: list[str], **settings: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = spawn(
                 [sys.executable, *arguments],
                 env=self.environment | settings,
+                name=name,
                 cwd=ROOT,
-                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
         self.processes.append(process)
         return process
