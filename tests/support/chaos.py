@@ -14,7 +14,8 @@ The prompt is words `key=value`; other words mean nothing::
     side=8          width and height of the picture in pixels
     warn=text       one warning
 
-`crash_at=2`, `hang_at=2` do it before step 2 (counted from 0) instead of before the first.
+`crash_at=2`, `hang_at=2` do it before step 2 (counted from 0) instead of before the first. A cut-out has no prompt,
+so nothing can be ordered of one.
 """
 
 import os
@@ -23,8 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.params import ImageParams
-from pipelines.pipeline import Inputs, Raw, RunContext
+from jobs.params import AnyParams, ImageParams
+from pipelines.image import encode as pictures
+from pipelines.pipeline import Inputs, Outputs, Raw, RunContext
 from pipelines.spec import ModelSpec
 
 EXIT_STATUS = 66
@@ -36,9 +38,9 @@ class Chaos:
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         time.sleep(float(_orders(spec.title).get("load", 0)))
 
-    def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """See the module: `params.prompt` commands."""
-        orders = _orders(params.prompt)
+        orders = _orders(getattr(params, "prompt", ""))
         warnings = tuple(text for text in [orders.get("warn")] if text)
         for text in warnings:
             ctx.warn(text)
@@ -59,6 +61,12 @@ class Chaos:
 def picture(seed: int, side: int = 8) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
     """What `Chaos` makes for `seed`: uint8, side x side x 3."""
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def encode(raw: Raw, params: AnyParams, folder: Path) -> Outputs:
+    """The picture as a file; films and cut-outs are PNG here."""
+    as_picture = params if isinstance(params, ImageParams) else ImageParams(prompt="chaos", output_format="png")
+    return pictures.encode(raw, as_picture, folder)
 
 
 def _compute(orders: dict[str, str], steps: int, ctx: RunContext) -> None:
