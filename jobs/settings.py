@@ -53,6 +53,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upload_retry_seconds: float = 120.0
     clock_skew_limit: float = 300.0
 
+    input_poll_seconds: float = 0.5
+    input_lease_seconds: float = 60.0
+    input_max_attempts: int = 3
+    input_backoff: float = 2.0
+    input_max_bytes: int = 20_000_000
+    input_connect_timeout: float = 5.0
+    input_timeout: float = 30.0
+    sanitise_timeout: float = 15.0
+    input_keep_seconds: float = 3600.0
+    upload_seconds: float = 172_800.0
     upkeep_seconds: float = 5.0
     purge_delay: float = 600.0
     reread_seconds: float = 5.0

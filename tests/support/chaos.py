@@ -11,6 +11,7 @@ The prompt is words `key=value`; other words mean nothing::
     crash=1         end the engine process on the spot, exit status 66
     hang=1          sleep for ever, deaf to cancel
     null=1          return at once, no progress report
+    echo=1          the pictures are the inputs', in the order of their names, instead of the seed's
     side=8          width and height of the picture in pixels
     warn=text       one warning
 
@@ -23,6 +24,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from jobs.params import AnyParams, ImageParams
 from pipelines.image import encode as pictures
@@ -33,7 +36,7 @@ EXIT_STATUS = 66
 
 
 class Chaos:
-    """An 8x8 picture made of the seed, after whatever the prompt ordered."""
+    """`num_images` 8x8 pictures made of the seed, after whatever the prompt ordered."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         time.sleep(float(_orders(spec.title).get("load", 0)))
@@ -51,14 +54,18 @@ class Chaos:
             raise RuntimeError(orders["fail"])
         if "oom" in orders:
             raise MemoryError("ordered")
+        side = int(orders.get("side", 8))
+        pictures = (
+            _seen(inputs) if "echo" in orders else [picture(ctx.seed + n, side) for n in range(params.num_images)]
+        )
         return Raw(
-            arrays={"0": picture(ctx.seed, int(orders.get("side", 8)))},
+            arrays={str(number): pixels for number, pixels in enumerate(pictures)},
             warnings=warnings,
             facts={"seed": ctx.seed, "steps": steps},
         )
 
 
-def picture(seed: int, side: int = 8) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def picture(seed: int, side: int = 8) -> NDArray[np.uint8]:
     """What `Chaos` makes for `seed`: uint8, side x side x 3."""
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
@@ -67,6 +74,14 @@ def encode(raw: Raw, params: AnyParams, folder: Path) -> Outputs:
     """The picture as a file; films and cut-outs are PNG here."""
     as_picture = params if isinstance(params, ImageParams) else ImageParams(prompt="chaos", output_format="png")
     return pictures.encode(raw, as_picture, folder)
+
+
+def _seen(inputs: Inputs) -> list[NDArray[np.uint8]]:
+    pictures = []
+    for _, file in sorted(inputs.files.items()):
+        with Image.open(file, formats=["PNG"]) as opened:
+            pictures.append(np.asarray(opened))
+    return pictures
 
 
 def _compute(orders: dict[str, str], steps: int, ctx: RunContext) -> None:

@@ -10,7 +10,7 @@ from jobs.ids import new_id
 from jobs.job import Artifact, Job, job_from_row
 from jobs.params import ImageParams
 from jobs.statements import access, caller, claim, fleet, run, submit
-from jobs.tables import jobs, outbox
+from jobs.tables import inputs, jobs, outbox
 
 MODEL = "chaos"
 ARTIFACT = Artifact(key="ten/job/1/ab.webp", media_type="image/webp", bytes=10, sha256="ab", metadata={"width": 8})
@@ -48,6 +48,22 @@ class Rows:
             deadline_seconds=deadline_seconds,
         )
         return job_from_row(self.execute(statement)[0])
+
+    def pending(self, tenant: str, *urls: str, deadline_seconds: float = 3600.0, **params: Any) -> Job:
+        """A pending image job whose reference images are at `urls`, none of them fetched yet."""
+        job = self.submit(tenant, deadline_seconds=deadline_seconds, reference_images=list(urls), **params)
+        self.set(job, status="pending", queued_at=None)
+        for number, url in enumerate(urls):
+            self.input(job, f"reference_images.{number}", url=url, host=url.split("/")[2])
+        return self.job(job)
+
+    def input(self, job: Job, name: str, *, kind: str = "image", **columns: Any) -> None:
+        """A waiting input of a job: `url` and `host`, or `source_key`."""
+        self.execute(inputs.insert().values(job_id=job.id, tenant=job.tenant, name=name, kind=kind, **columns))
+
+    def inputs(self, job: Job) -> Sequence[Any]:
+        """The inputs of a job, by name."""
+        return self.execute(inputs.select().where(inputs.c.job_id == job.id).order_by(inputs.c.name))
 
     def server(
         self, server_id: str = "gpu-1", *, serves: Sequence[str] = (MODEL,), lease_seconds: float = 600.0, **more: Any

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from jobs.params import ImageParams
 from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext
@@ -27,6 +28,22 @@ def test_a_picture_of_the_seed() -> None:
     assert np.array_equal(picture(5), run("anything").arrays["0"])
     assert not np.array_equal(picture(5), run("anything", seed=6).arrays["0"])
     assert (16, 16, 3) == run("side=16").arrays["0"].shape
+
+
+def test_as_many_pictures_as_asked_for() -> None:
+    context = RunContext(seed=5, progress=lambda part, stage: None, warn=lambda text: None)
+    made = CHAOS.run(ImageParams(prompt="null=1", num_images=3), Inputs(), context)
+    assert ["0", "1", "2"] == list(made.arrays)
+    assert np.array_equal(picture(7), made.arrays["2"])
+
+
+def test_an_echo_shows_the_inputs_it_saw(tmp_path: Path) -> None:
+    for name, seed in (("b.png", 1), ("a.png", 2)):
+        Image.fromarray(picture(seed)).save(tmp_path / name)
+    inputs = Inputs({"reference_images.0": tmp_path / "b.png", "input_image": tmp_path / "a.png"})
+    context = RunContext(seed=5, progress=lambda part, stage: None, warn=lambda text: None)
+    made = CHAOS.run(ImageParams(prompt="echo=1"), inputs, context)
+    assert [2, 1] == [next(seed for seed in (1, 2) if np.array_equal(picture(seed), a)) for a in made.arrays.values()]
 
 
 def test_steps_and_time() -> None:
