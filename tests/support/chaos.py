@@ -55,11 +55,10 @@ class Chaos:
         if "oom" in orders:
             raise MemoryError("ordered")
         side = int(orders.get("side", 8))
-        pictures = (
-            _seen(inputs) if "echo" in orders else [picture(ctx.seed + n, side) for n in range(params.num_images)]
-        )
+        count = getattr(params, "num_images", 1)
+        made = _seen(inputs) if "echo" in orders else [picture(ctx.seed + n, side) for n in range(count)]
         return Raw(
-            arrays={str(number): pixels for number, pixels in enumerate(pictures)},
+            arrays={str(number): pixels for number, pixels in enumerate(made)},
             warnings=warnings,
             facts={"seed": ctx.seed, "steps": steps},
         )
@@ -77,11 +76,11 @@ def encode(raw: Raw, params: AnyParams, folder: Path) -> Outputs:
 
 
 def _seen(inputs: Inputs) -> list[NDArray[np.uint8]]:
-    pictures = []
+    seen = []
     for _, file in sorted(inputs.files.items()):
         with Image.open(file, formats=["PNG"]) as opened:
-            pictures.append(np.asarray(opened))
-    return pictures
+            seen.append(np.asarray(opened))
+    return seen
 
 
 def _compute(orders: dict[str, str], steps: int, ctx: RunContext) -> None:
