@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 3
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000
+    media_body_limit: int = 28_000_000
     link_seconds: float = 3600.0
     wait_limit: float = 300.0
 
