@@ -10,6 +10,7 @@ from pipelines.pipeline import Encode, Pipeline
 from pipelines.spec import ModelSpec
 
 _IMAGE_ENCODER = "pipelines.image.encode"
+_VIDEO_ENCODER = "pipelines.video.encode"
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -22,6 +23,8 @@ class Family(msgspec.Struct, frozen=True):
 
 FAMILIES: dict[str, Family] = {
     "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage", _IMAGE_ENCODER),
+    "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo", _VIDEO_ENCODER),
+    "demo-camera": Family("pipelines.video.camera", "CameraMove", _VIDEO_ENCODER),
 }
 """A new family is one more line."""
 

@@ -1,0 +1,1 @@
+"""Families that make films, and the encoder of films."""

@@ -1,0 +1,110 @@
+"""Films as files; runs in the encoder process, without torch.
+
+- MP4: H.264 (libx264, crf 18, preset fast), index first (faststart), so that a player can begin before all of it is
+  there.
+- WebM: VP9 (libvpx, constant quality 24, cpu-used 4).
+
+Both are 4:2:0 with BT.709 colours in limited range, tagged so, have a keyframe at least every second, and carry no
+metadata: a prompt does not travel inside a file. The same frames give the same bytes with the same libraries: the
+number of threads is fixed, since x264 decides differently with another one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import av
+import msgspec
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from jobs.errors import EncodeFailed
+from jobs.params import VideoParams
+from pipelines.pipeline import Output, Outputs, Raw
+
+_MATRIX_BT709 = 1
+"""`AVCOL_SPC_BT709`. PyAV's `Colorspace` holds swscale's numbers, which are others."""
+_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
+
+
+class _Format(msgspec.Struct, frozen=True):
+    codec: str
+    options: dict[str, str]
+    container: dict[str, str] = {}
+
+
+_FORMATS = {
+    "mp4": _Format("libx264", {"crf": "18", "preset": "fast", "threads": "4"}, {"movflags": "+faststart"}),
+    "webm": _Format(
+        "libvpx-vp9",
+        {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "threads": "4"},
+    ),
+}
+
+
+def encode(raw: Raw, params: VideoParams, folder: Path) -> Outputs:
+    """Write `raw.arrays["frames"]` (uint8, n x height x width x 3, even sides) as `0.mp4` or `0.webm` in `folder`.
+
+    `raw.facts["fps"]` is the frame rate. Formats of pictures give mp4 and a warning. Raises `EncodeFailed` for an
+    array that is no film; a full or missing disk stays an `OSError`.
+    """
+    name, warnings = _choose(params.output_format)
+    frames = raw.arrays.get("frames")
+    fps = raw.facts.get("fps")
+    if frames is None or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise EncodeFailed("A film is `frames`: uint8, n x height x width x 3.")
+    if not isinstance(fps, int) or fps < 1:
+        raise EncodeFailed("A film needs its `fps`, a whole number of frames per second.")
+    count, height, width, _ = frames.shape
+    if width % 2 or height % 2:
+        raise EncodeFailed(f"{width}x{height} has an odd side; a film can not.")
+    file = folder / f"0.{name}"
+    try:
+        _write(frames, fps, file, _FORMATS[name])
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):
+            raise
+        raise EncodeFailed(f"{width}x{height} could not be encoded as {name}: {error}") from error
+    output = Output(
+        path=file.name, media_type=f"video/{name}", width=width, height=height, duration=round(count / fps, 6)
+    )
+    return Outputs(files=(output,), warnings=warnings)
+
+
+def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
+    if output_format in _FORMATS:
+        return output_format, ()
+    return "mp4", (f"output_format {output_format} is for pictures; this film is mp4",)
+
+
+def _write(frames: NDArray[Any], fps: int, file: Path, format_: _Format) -> None:
+    options = {"fflags": "+bitexact", **format_.container}
+    with av.open(file, "w", format=file.suffix[1:], options=options) as container:
+        stream = container.add_stream(format_.codec, rate=fps, options=format_.options)
+        assert isinstance(stream, VideoStream)
+        _describe(stream, frames.shape[2], frames.shape[1], fps)
+        reformatter = VideoReformatter()
+        for pixels in frames:
+            frame = reformatter.reformat(
+                av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
+                format="yuv420p",
+                src_colorspace=Colorspace.ITU709,
+                dst_colorspace=Colorspace.ITU709,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=_EXACT,
+            )
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _describe(stream: VideoStream, width: int, height: int, fps: int) -> None:
+    """Size, pixel format, a keyframe every second, and the tags that tell a player how to turn it into colours."""
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    context = stream.codec_context
+    context.gop_size = fps
+    context.color_range = ColorRange.MPEG
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+    context.colorspace = _MATRIX_BT709
