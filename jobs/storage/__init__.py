@@ -1,6 +1,7 @@
-"""Where outputs live: one protocol, two implementations (S3 and a directory).
+"""Where outputs and inputs live: one protocol, two implementations (S3 and a directory).
 
-Keys are `tenant/job/fence/sha256.ext`. Every method raises `StorageUnavailable` when the store can not be reached
+Keys are `tenant/job/fence/sha256.ext` for outputs, `tenant/job/inputs/…` for the inputs of a job and
+`tenant/inputs/id` for what callers upload. Every method raises `StorageUnavailable` when the store can not be reached
 or is full.
 """
 
@@ -23,8 +24,17 @@ class Store(Protocol):
     def get(self, key: str, target: Path) -> None:
         """Fetch an object into a file; raises `UnknownOutput` when there is none."""
 
+    def size(self, key: str) -> int:
+        """Bytes of an object; raises `UnknownOutput` when there is none."""
+
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
         """A URL that anybody can download the object from for so many seconds."""
+
+    def upload_link(self, key: str, *, seconds: float) -> str:
+        """A URL to which anybody can PUT the object for so many seconds; the last whole one counts.
+
+        The directory takes at most `ATELIER_INPUT_MAX_BYTES`; S3 takes what its server takes, so ask for the `size`.
+        """
 
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object whose key begins with `prefix`; returns how many there were."""

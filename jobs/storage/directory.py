@@ -51,19 +51,39 @@ class DirectoryStore:
         except OSError as error:
             raise _unavailable(error) from error
 
+    def size(self, key: str) -> int:
+        """Bytes of an object."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError as error:
+            raise UnknownOutput from error
+        except OSError as error:
+            raise _unavailable(error) from error
+
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
         """A link to the API's own `/files` route."""
         expires = int(time.time() + seconds)
-        query = urlencode({"type": media_type, "expires": expires, "signature": self._sign(key, media_type, expires)})
+        signature = sign_link(self._secret_key, _download(key, media_type), expires=expires)
+        query = urlencode({"type": media_type, "expires": expires, "signature": signature})
         return f"{self._public_url}/files/{quote(key)}?{query}"
+
+    def upload_link(self, key: str, *, seconds: float) -> str:
+        """A link to PUT to, at the same route."""
+        expires = int(time.time() + seconds)
+        signature = sign_link(self._secret_key, _upload(key), expires=expires)
+        return f"{self._public_url}/files/{quote(key)}?{urlencode({'expires': expires, 'signature': signature})}"
 
     def open_link(self, key: str, *, media_type: str, expires: int, signature: str) -> Path:
         """The file that a link stands for; raises `BadSignature` or `UnknownOutput`."""
-        check_link(self._secret_key, f"{key}\n{media_type}", signature, expires=expires)
+        check_link(self._secret_key, _download(key, media_type), signature, expires=expires)
         path = self.path(key)
         if not path.is_file():
             raise UnknownOutput
         return path
+
+    def check_upload(self, key: str, *, expires: int, signature: str) -> None:
+        """Raise `BadSignature` unless this is a link to PUT the object to, and still good."""
+        check_link(self._secret_key, _upload(key), signature, expires=expires)
 
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object below `prefix`, and folders that became empty."""
@@ -102,8 +122,14 @@ class DirectoryStore:
             raise UnknownOutput
         return path
 
-    def _sign(self, key: str, media_type: str, expires: int) -> str:
-        return sign_link(self._secret_key, f"{key}\n{media_type}", expires=expires)
+
+def _download(key: str, media_type: str) -> str:
+    """What the signature of a download link covers; no key begins like that of an upload."""
+    return f"{key}\n{media_type}"
+
+
+def _upload(key: str) -> str:
+    return f"PUT {key}"
 
 
 def _flush(folder: Path) -> None:

@@ -59,6 +59,11 @@ class S3Store:
         with _problems():
             self._client.fget_object(self._bucket, key, str(target))
 
+    def size(self, key: str) -> int:
+        """Bytes of an object."""
+        with _problems():
+            return int(self._client.stat_object(self._bucket, key).size or 0)
+
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
         """A presigned link of the public endpoint."""
         with _problems():
@@ -67,6 +72,13 @@ class S3Store:
                 key,
                 expires=timedelta(seconds=min(seconds, 7 * 86_400)),
                 response_headers={"response-content-type": media_type},
+            )
+
+    def upload_link(self, key: str, *, seconds: float) -> str:
+        """A presigned link of the public endpoint."""
+        with _problems():
+            return self._public.presigned_put_object(
+                self._bucket, key, expires=timedelta(seconds=min(seconds, 7 * 86_400))
             )
 
     def remove_prefix(self, prefix: str) -> int:

@@ -25,13 +25,14 @@ def uses(store, tmp_path):
     return {
         "put": lambda: store.put("k", source, "text/plain"),
         "get": lambda: store.get("k", tmp_path / "target"),
+        "size": lambda: store.size("k"),
         "keys": lambda: list(store.keys()),
         "remove_prefix": lambda: store.remove_prefix("k/"),
         "check": store.check,
     }
 
 
-USES = ("put", "get", "keys", "remove_prefix", "check")
+USES = ("put", "get", "size", "keys", "remove_prefix", "check")
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """What the service needs of a store, asked of both: a directory, and a real S3 server."""
 
+import tempfile
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from jobs.errors import UnknownOutput
+from jobs.errors import BadSignature, UnknownOutput
 from jobs.ids import new_id
 from jobs.settings import Settings
 from jobs.storage import DirectoryStore, S3Store, open_store
@@ -126,6 +128,65 @@ def test_a_link_downloads_the_object_with_its_media_type(store, put, prefix):
             signature=query["signature"],
         )
         assert (b"picture", "image/webp") == (path.read_bytes(), query["type"])
+
+
+def test_the_size_of_an_object(store, put, prefix):
+    put(f"{prefix}job/inputs/raw/input_image", b"x" * 300_000)
+    put(f"{prefix}empty", b"")
+    assert (300_000, 0) == (store.size(f"{prefix}job/inputs/raw/input_image"), store.size(f"{prefix}empty"))
+    for key in (f"{prefix}job/inputs/raw/last_image", f"{prefix}nothing/at/all"):
+        with pytest.raises(UnknownOutput):
+            store.size(key)
+
+
+def send(store, link, content):
+    """PUT to an upload link, the way its store takes it: by HTTP, or in the API's own route."""
+    parts, query = urlsplit(link), {name: value[0] for name, value in parse_qs(urlsplit(link).query).items()}
+    if isinstance(store, S3Store):
+        request = urllib.request.Request(link, data=content, method="PUT")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert 200 == answer.status
+        return
+    key = unquote(parts.path).removeprefix("/files/")
+    store.check_upload(key, expires=int(query["expires"]), signature=query["signature"])
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        store.put(key, Path(file.name), "application/octet-stream")
+
+
+def test_an_upload_link_makes_the_object_and_the_last_one_counts(store, prefix, tmp_path):
+    key = f"{prefix}inputs/{new_id('inp')}"
+    link = store.upload_link(key, seconds=60)
+    for content in (b"first, and longer", b"second"):
+        send(store, link, content)
+        assert content == fetch(store, key, tmp_path)
+        assert len(content) == store.size(key)
+    assert [key] == list(store.keys(prefix))
+
+
+def test_an_upload_link_is_for_one_object_and_ends(store, prefix):
+    link = store.upload_link(f"{prefix}inputs/a", seconds=60)
+    refused = (BadSignature, urllib.error.HTTPError)
+    with pytest.raises(refused):
+        send(store, link.replace("/inputs/a?", "/inputs/b?"), b"x")
+    short = store.upload_link(f"{prefix}inputs/a", seconds=1)
+
+    def is_over():
+        try:
+            send(store, short, b"x")
+        except refused:
+            return True
+        return False
+
+    until(is_over, what="the link to expire")
+
+
+def test_a_download_link_takes_no_upload(store, put, prefix, tmp_path):
+    key = put(f"{prefix}a")
+    with pytest.raises((BadSignature, urllib.error.HTTPError)):
+        send(store, store.link(key, seconds=60, media_type="image/webp"), b"other")
+    assert b"picture" == fetch(store, key, tmp_path)
 
 
 def test_uploads_at_once_do_not_disturb_each_other(store, prefix, tmp_path):
