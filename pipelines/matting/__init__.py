@@ -1,0 +1,1 @@
+"""The demo matting network: composites drawn by this project, a small network trained on them, its scores."""

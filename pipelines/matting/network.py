@@ -1,0 +1,108 @@
+"""The matting network: a small U-Net with a few layers of attention at its bottom."""
+
+import torch
+from torch import nn
+
+SIDE = 256
+"""The picture that it sees, squeezed to a square; a multiple of 32."""
+WIDTHS = (40, 64, 80, 128)
+"""Channels at a quarter, an eighth, a sixteenth and a thirty-second of the side."""
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions beside a way past them."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(width)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Same shape in and out."""
+        inner = torch.relu(self.first_norm(self.first(x)))
+        return torch.relu(x + self.second_norm(self.second(inner)))
+
+
+class Attention(nn.Module):
+    """Every place of the picture looks at every other: what is the thing, what is around it."""
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(batch, places, width) in and out."""
+        batch, places, width = x.shape
+        qkv = self.qkv(self.norm(x)).reshape(batch, places, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        share = torch.softmax(query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5, dim=-1)
+        x = x + self.out((share @ value).transpose(1, 2).reshape(batch, places, width))
+        mixed: torch.Tensor = x + self.mlp(self.mlp_norm(x))
+        return mixed
+
+
+class MattingNetwork(nn.Module):
+    """(batch, 3, side, side), normalised as in `normalise`, to logits (batch, 1, side, side)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        a, b, c, d = WIDTHS
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, a, 3, padding=1), nn.ReLU(), Block(a))
+        self.down1 = nn.Sequential(_shrink(a, b), Block(b), Block(b))
+        self.down2 = nn.Sequential(_shrink(b, c), Block(c), Block(c))
+        self.down3 = nn.Sequential(_shrink(c, d), Block(d))
+        self.place = nn.Parameter(torch.zeros(1, d, 8, 8))
+        self.attention = nn.Sequential(Attention(d), Attention(d), Attention(d))
+        self.up3 = nn.Conv2d(d, c, 1)
+        self.mid2 = Block(c)
+        self.up2 = nn.Conv2d(c, b, 1)
+        self.mid1 = Block(b)
+        self.up1 = nn.Conv2d(b, a, 1)
+        self.mid0 = Block(a)
+        self.up0 = nn.Conv2d(a, 16, 1)
+        self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 16, 3, padding=1), nn.ReLU())
+        self.head = nn.Sequential(
+            nn.Conv2d(32, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 4, 3, padding=1), nn.PixelShuffle(2)
+        )
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        """Logits: above 0 is the thing."""
+        quarter = self.stem(picture)
+        eighth = self.down1(quarter)
+        sixteenth = self.down2(eighth)
+        low = self.down3(sixteenth)
+        low = low + nn.functional.interpolate(self.place, size=low.shape[-2:], mode="bilinear")
+        batch, width, rows, columns = low.shape
+        low = self.attention(low.flatten(2).transpose(1, 2)).transpose(1, 2).reshape(batch, width, rows, columns)
+        x = self.mid2(sixteenth + _grow(self.up3(low)))
+        x = self.mid1(eighth + _grow(self.up2(x)))
+        x = self.mid0(quarter + _grow(self.up1(x)))
+        logits: torch.Tensor = self.head(torch.cat([_grow(self.up0(x)), self.detail(picture)], 1))
+        return logits
+
+
+def normalise(pictures: torch.Tensor) -> torch.Tensor:
+    """uint8 (batch, side, side, 3) as the network wants it, the way rembg's `BaseSession.normalize` does it: over the
+    brightest value of each picture, then over ImageNet's mean and deviation."""
+    values = pictures.permute(0, 3, 1, 2).float()
+    values = values / values.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
+    mean, deviation = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(DEVIATION).view(1, 3, 1, 1)
+    return (values - mean) / deviation
+
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def _shrink(width: int, wider: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(width, wider, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(wider), nn.ReLU())
+
+
+def _grow(x: torch.Tensor) -> torch.Tensor:
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
