@@ -63,6 +63,20 @@ def judge(url: str, settings: Settings) -> Judged:
     return Judged(url=url, host=host, authority=parsed.netloc.decode(), port=port, addresses=addresses)
 
 
+def judge_literal(url: str, settings: Settings) -> None:
+    """Refuse a URL whose host is a forbidden address as it stands, however it is written, or `localhost`.
+
+    Asks no resolver, so a name passes whatever it leads to: `judge` is for the moment of the connection. Raises
+    `ForbiddenUrl`.
+    """
+    parsed = _parse(url)
+    port = PORTS[parsed.scheme] if parsed.port is None else parsed.port
+    host = parsed.raw_host.decode().rstrip(".")
+    reasons = [why_not(address, port, settings) for address in _literal(host)]
+    if reasons and all(reasons):
+        raise ForbiddenUrl(f"{host!r} is {reasons[0]}, and the service does not connect there.")
+
+
 def why_not(address: Address, port: int, settings: Settings) -> str | None:
     """What kind of forbidden address this is; none for one that may be connected to."""
     openings = parse_networks(settings.allowed_networks)
@@ -104,6 +118,19 @@ def _opening(part: str) -> Opening:
     if opening.port is not None and not 0 < opening.port < 65536:
         raise ValueError(f"ATELIER_ALLOWED_NETWORKS: {part!r}: a port is 1 to 65535")
     return opening
+
+
+def _literal(host: str) -> list[Address]:
+    """The addresses that a host is without any look-up: one for a literal, also `127.1`, `0x7f000001` and the like,
+    which the system takes for addresses; those of this machine for `localhost`; none for any other name."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return [ip_address("127.0.0.1"), ip_address("::1")]
+    try:
+        address = host.partition("%")[0]  # without a zone
+        found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return []
+    return [ip_address(str(entry[4][0])) for entry in found]
 
 
 def _parse(url: str) -> httpx.URL:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from jobs.errors import ForbiddenUrl
-from jobs.guard import judge, parse_networks, why_not
+from jobs.guard import judge, judge_literal, parse_networks, why_not
 from jobs.settings import Settings
 
 CLOSED = Settings()
@@ -136,6 +136,71 @@ def test_other_ways_to_write_this_machine_are_forbidden(host):
     except (ForbiddenUrl, OSError):
         return
     raise AssertionError("it was allowed")
+
+
+@pytest.mark.parametrize(("address", "kind"), FORBIDDEN)
+def test_a_special_address_is_told_without_a_look_up(address, kind):
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(ForbiddenUrl) as caught:
+        judge_literal(f"https://user:pw@{host}:8443/a.png", CLOSED)
+    assert "does not connect there." in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7F.1",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "0",
+        "127。0。0。1",
+        "①②⑦.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "[fe80::1%25eth0]",
+        "localhost",
+        "LOCALHOST.",
+        "app.localhost",
+    ],
+)
+def test_other_ways_to_write_an_address_are_told_without_a_look_up(host):
+    with pytest.raises(ForbiddenUrl):
+        judge_literal(f"http://{host}/", CLOSED)
+
+
+@pytest.mark.parametrize("host", ["example.org", "8.8.8.8", "[2606:2800::1]", "no-such-host.invalid", "10.example.org"])
+def test_what_needs_a_look_up_or_is_public_passes(host, monkeypatch):
+    look_up = socket.getaddrinfo
+
+    def numeric_only(*args, flags=0, **kwargs):
+        assert flags & socket.AI_NUMERICHOST, "a resolver was asked"
+        return look_up(*args, flags=flags, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", numeric_only)
+    judge_literal(f"https://{host}/a.png", CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "development", "open_"),
+    [
+        ("localhost:8080", "127.0.0.1:8080", True, True),
+        ("localhost:8080", "::1", True, True),
+        ("localhost:8080", "127.0.0.1:8081", True, False),
+        ("localhost:8080", "127.0.0.1:8080", False, False),
+        ("10.1.2.3", "10.0.0.0/8:80", False, True),
+        ("10.1.2.3:81", "10.0.0.0/8:80", False, False),
+        ("169.254.169.254", "0.0.0.0/0", True, False),
+    ],
+)
+def test_what_an_operator_opened_passes_without_a_look_up_too(host, allowed, development, open_):
+    chosen = Settings(allowed_networks=allowed, development=development)
+    if open_:
+        judge_literal(f"http://{host}/", chosen)
+    else:
+        with pytest.raises(ForbiddenUrl):
+            judge_literal(f"http://{host}/", chosen)
 
 
 @pytest.mark.parametrize(
