@@ -1,5 +1,6 @@
-"""Statements of a submit: idempotency, quota, the job itself."""
+"""Statements of a submit: idempotency, quota, the job itself and its inputs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -7,11 +8,22 @@ from sqlalchemy import Insert, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.params import AnyParams
+from jobs.params import AnyParams, MediaKind, media_of
 from jobs.statements.clauses import after, ago, moment, now
-from jobs.tables import idempotency, jobs, servers, tenants
+from jobs.tables import idempotency, inputs, jobs, servers, tenants
 
 IDEMPOTENCY_SECONDS = 86_400
+
+
+class InputSource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an input comes from: a URL and its host, in lower case and with a port that is not the scheme's own, or
+    the key of a stored object. `name` is that of `jobs.params.Medium`."""
+
+    name: str
+    kind: MediaKind
+    url: str | None = None
+    source_key: str | None = None
+    host: str = ""
 
 
 def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
@@ -30,9 +42,11 @@ def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
 
 
 def remembered(tenant: str, key: str) -> Select[Any]:
-    """The job and body that hold an Idempotency-Key."""
+    """The job and body that hold an Idempotency-Key; no row for one whose day is over."""
     return select(idempotency.c.job_id, idempotency.c.body_sha256).where(
-        idempotency.c.tenant == tenant, idempotency.c.key == key
+        idempotency.c.tenant == tenant,
+        idempotency.c.key == key,
+        idempotency.c.created_at >= ago(IDEMPOTENCY_SECONDS),
     )
 
 
@@ -64,8 +78,9 @@ def submit(
     max_attempts: int,
     deadline_seconds: float,
 ) -> Insert:
-    """The job, queued."""
+    """The job: queued, or pending when it needs inputs, which `add_inputs` names in the same transaction."""
     stored = msgspec.to_builtins(params)
+    pending = any(media_of(params))
     return (
         jobs.insert()
         .values(
@@ -75,16 +90,22 @@ def submit(
             model=model,
             params=stored,
             seed=seed,
-            status=JobStatus.QUEUED.value,
+            status=(JobStatus.PENDING if pending else JobStatus.QUEUED).value,
             max_attempts=max_attempts,
             priority=params.priority,
             server_id=params.server_id,
             callback_url=params.callback_url,
             deadline_at=after(deadline_seconds),
-            queued_at=now,
+            queued_at=None if pending else now,
         )
         .returning(*jobs.c)
     )
+
+
+def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:
+    """The inputs of a pending job, to be fetched and cleaned by a CPU worker; at least one."""
+    common = {"job_id": job_id, "tenant": tenant}
+    return inputs.insert().values([common | msgspec.structs.asdict(source) for source in sources])
 
 
 def served_models() -> Select[Any]:

@@ -27,6 +27,8 @@ def test_an_idempotency_key_is_free_again_after_its_day(rows):
         rows.execute(update(idempotency).values(created_at=func.now() - text(f"interval '{hours} hours'")))
         rows.execute(submit.remember(tenant, "key", "other sha", "job_2"))
         assert holder == rows.execute(submit.remembered(tenant, "key"))[0].job_id
+    rows.execute(update(idempotency).values(created_at=func.now() - text("interval '25 hours'")))
+    assert [] == rows.execute(submit.remembered(tenant, "key"))
 
 
 def test_one_of_a_hundred_with_the_same_key_gets_it(rows):
@@ -69,6 +71,30 @@ def test_submits_of_a_tenant_count_one_after_the_other_and_do_not_deadlock(rows)
         accepted = list(pool.map(attempt, range(10)))
     assert 5 == sum(accepted)
     assert 5 == rows.scalar(submit.count_active(tenant))
+
+
+def test_a_job_without_inputs_is_queued_at_once(rows):
+    job = rows.submit(rows.tenant())
+    assert JobStatus.QUEUED is job.status
+    assert job.queued_at is not None
+
+
+def test_a_job_with_inputs_waits_for_them(rows):
+    tenant = rows.tenant()
+    job = rows.submit(tenant, input_image="https://a.example/x.png", reference_images=["stored:reference_images.0"])
+    sources = (
+        submit.InputSource(name="input_image", kind="image", url="https://a.example/x.png", host="a.example"),
+        submit.InputSource(name="reference_images.0", kind="image", source_key="ten/job/inputs/raw/reference_images.0"),
+    )
+    rows.execute(submit.add_inputs(job.id, tenant, sources))
+    assert (JobStatus.PENDING, None) == (job.status, job.queued_at)
+    assert 1 == rows.scalar(submit.count_active(tenant))
+    assert rows.claim(rows.server()) is None
+    first, second = rows.inputs(job)
+    assert ("input_image", "image", "https://a.example/x.png", None, "a.example", "waiting", tenant) == (
+        *(first.name, first.kind, first.url, first.source_key, first.host, first.status, first.tenant),
+    )
+    assert (None, "ten/job/inputs/raw/reference_images.0", "") == (second.url, second.source_key, second.host)
 
 
 def test_only_unfinished_jobs_count(rows):
