@@ -1,0 +1,130 @@
+"""The family `demo-camera`: a camera moves over a still. Pillow and numpy, one core, no weights.
+
+The first frame is the still itself. A frame is one Lanczos resize of a window with fractional edges, so the move is
+free of jitter, and detail that a larger still has appears as the camera comes closer.
+"""
+
+from collections.abc import Iterator
+from math import cos, pi, sin
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from jobs.errors import NotThisModel
+from jobs.params import VideoParams
+from pipelines.pipeline import Fact, Inputs, Raw, RunContext
+from pipelines.spec import ModelSpec
+from pipelines.video.frames import FramePlan, plan_frames
+from pipelines.video.moves import Move, move_of
+from pipelines.video.stills import open_still
+
+NEARER, FARTHER = (0.08, 0.4), (0.05, 0.25)
+"""How much larger or smaller things get: each second, and at most."""
+SWAY = 0.04
+"""How far the middle moves aside in an orbit, as a part of the width."""
+BANDS = 32
+"""Upright bands of the mesh that bends a frame in an orbit."""
+
+Size = tuple[int, int]
+
+
+class CameraMove:
+    """A film from `input_image`; prompt and seed choose the move (`pipelines/video/moves.py`)."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+        self.spec = spec
+
+    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
+        """`frames` for `params`; reports after every frame. Raises `NotThisModel` without a still."""
+        if "input_image" not in inputs.files:
+            raise NotThisModel(f"{self.spec.id} moves a camera over a picture; send `input_image`.")
+        plan, move = plan_frames(self.spec, params.duration_seconds), move_of(params.prompt, ctx.seed)
+        warnings = tuple(_warnings(self.spec, params, plan))
+        for warning in warnings:
+            ctx.warn(warning)
+        ctx.progress(0.0, "prepare")
+        size = (params.width, params.height)
+        frames = np.empty((plan.frames, size[1], size[0], 3), np.uint8)
+        for number, frame in enumerate(film(open_still(inputs.files["input_image"]), size, plan, move)):
+            frames[number] = np.asarray(frame)
+            ctx.progress((number + 1) / (plan.frames + 1), "step")
+        facts: dict[str, Fact] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames, "camera": move.words}
+        return Raw(arrays={"frames": frames}, warnings=warnings, facts=facts)
+
+
+def _warnings(spec: ModelSpec, params: VideoParams, plan: FramePlan) -> Iterator[str]:
+    if plan.warning:
+        yield plan.warning
+    for name in ("negative_prompt", "num_inference_steps", "guidance_scale"):
+        if getattr(params, name) not in (None, ""):
+            yield f"{spec.id} does not use {name}; it was ignored"
+
+
+def film(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:
+    """The frames, RGB of `size` (width, height); the first shows the part of `still` that covers `size`."""
+    largest = _magnification(move, plan.seconds)
+    board, margin = _board(still, size, largest)
+    whole = (board.width - 2 * margin, board.height - 2 * margin)
+    for number in range(plan.frames):
+        eased = (1 - cos(pi * number / (plan.frames - 1))) / 2
+        box = _edges(_window(move, largest**eased), whole, margin)
+        frame = board.resize(size, Image.Resampling.LANCZOS, box=box)
+        yield _bend(frame, -move.orbit * SWAY * move.reach * sin(2 * pi * eased)) if move.orbit else frame
+
+
+def _magnification(move: Move, seconds: float) -> float:
+    """Of the last frame."""
+    if move.zoom < 0:
+        return 1 / (1 + min(FARTHER[0] * seconds * move.reach, FARTHER[1]))
+    if move.zoom or move.right or move.down:
+        return 1 + min(NEARER[0] * seconds * move.reach, NEARER[1])
+    return 1.0
+
+
+def _window(move: Move, magnification: float) -> tuple[float, float, float]:
+    """Left, top and extent of what the camera sees, as parts of the still's sides."""
+    extent = 1 / magnification
+    room = (1 - extent) / 2
+    travel = room if room > 0 else -room / 2
+    return room + move.right * travel, room + move.down * travel, extent
+
+
+def _edges(window: tuple[float, float, float], whole: Size, margin: int) -> tuple[float, float, float, float]:
+    """The window in pixels of the board, never beyond it, not even by what floating point leaves over."""
+    left, top, extent = window
+    across = [min(max(edge * whole[0] + margin, 0.0), whole[0] + 2.0 * margin) for edge in (left, left + extent)]
+    along = [min(max(edge * whole[1] + margin, 0.0), whole[1] + 2.0 * margin) for edge in (top, top + extent)]
+    return across[0], along[0], across[1], along[1]
+
+
+def _board(still: Image.Image, size: Size, largest: float) -> tuple[Image.Image, int]:
+    """What the camera looks at, no larger than its nearest view needs, and the margin of mirror image around it."""
+    scale = min(still.width / size[0], still.height / size[1])
+    part = (size[0] * scale, size[1] * scale)
+    left, top = (still.width - part[0]) / 2, (still.height - part[1]) / 2
+    fit = min(scale, max(1.0, largest))
+    shape = (max(1, round(size[0] * fit)), max(1, round(size[1] * fit)))
+    box = (left, top, left + part[0], top + part[1])
+    board = still.resize(shape, Image.Resampling.LANCZOS, box=box)
+    if largest >= 1:
+        return board, 0
+    margin = min(round(max(shape) * (1 / largest - 1)), *shape)
+    around = ((margin, margin), (margin, margin), (0, 0))
+    return Image.fromarray(np.pad(np.asarray(board), around, mode="symmetric")), margin
+
+
+def _bend(frame: Image.Image, aside: float) -> Image.Image:
+    """The frame with its middle moved `aside` (a part of the width, to the right) and its edges where they were.
+
+    Every row moves alike, so what stands upright stays so: as if the picture were on a column that turns.
+    """
+    along = np.linspace(0, 1, BANDS + 1)
+    shown = np.rint(along * frame.width).astype(int).tolist()
+    seen = (np.array(shown) - aside * frame.width * np.sin(pi * along) ** 2).tolist()
+    height = frame.height
+    mesh = [
+        ((shown[i], 0, shown[i + 1], height), (seen[i], 0, seen[i], height, seen[i + 1], height, seen[i + 1], 0))
+        for i in range(BANDS)
+    ]
+    return frame.transform(frame.size, Image.Transform.MESH, mesh, Image.Resampling.BICUBIC)
