@@ -14,9 +14,12 @@ import diffusers
 import torch
 import transformers
 from diffusers import DiffusionPipeline, ModelMixin
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
 from jobs.errors import ModelLoadFailed
+from pipelines.qwen_processor import load_processor
+
+_QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
 
 
 def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: str | None = None) -> Any:
@@ -27,27 +30,31 @@ def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: st
     """
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    models = {
-        name: _load_model(directory / name, class_, dtype, variant)
-        for name, class_ in _model_classes(directory).items()
-    }
+    parts = {name: _load_part(directory / name, class_, dtype, variant) for name, class_ in _classes(directory).items()}
     pipe: Any = DiffusionPipeline.from_pretrained(
-        directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **models
+        directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
     )  # type: ignore[no-untyped-call]
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
 
 
-def _model_classes(directory: Path) -> dict[str, type[Any]]:
-    """The components that have weights, with their classes, of `model_index.json`."""
+def _classes(directory: Path) -> dict[str, type[Any]]:
+    """The components of `model_index.json` that are loaded here, with their classes: all that have weights, and
+    Qwen-VL's processor."""
     index = DiffusionPipeline.load_config(directory, local_files_only=True)
     found = {}
     for name, entry in index.items():
         if isinstance(entry, list | tuple) and len(entry) == 2 and entry[0] in ("diffusers", "transformers"):
             class_ = getattr(import_module(entry[0]), entry[1], None)
-            if isinstance(class_, type) and issubclass(class_, ModelMixin | PreTrainedModel):
+            if isinstance(class_, type) and issubclass(class_, (ModelMixin, PreTrainedModel, *_QWEN_PROCESSORS)):
                 found[name] = class_
     return found
+
+
+def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:
+    if issubclass(class_, _QWEN_PROCESSORS):
+        return load_processor(folder)
+    return _load_model(folder, class_, dtype, variant)
 
 
 def _load_model(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:

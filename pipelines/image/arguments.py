@@ -1,35 +1,123 @@
 """From `ImageParams` to the arguments of a pipeline's `__call__`. No torch."""
 
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+from PIL import Image, ImageOps
 
 from jobs.params import ImageParams
-from pipelines.image.size import SizePlan
-from pipelines.spec import ModelSpec
+from pipelines.image.inputs import Pictures
+from pipelines.image.size import Size, SizePlan
+from pipelines.spec import ModelSpec, Preset
 
-OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
-"""What a caller may ask for and a pipeline may lack."""
+T = TypeVar("T")
+
+STRENGTH = 0.6
+"""How much of a picture may change when neither the caller nor the model's defaults say so."""
 
 
-def call_arguments(
-    spec: ModelSpec, params: ImageParams, size: SizePlan, accepts: frozenset[str]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The arguments, only such as are in `accepts`, and a warning for each thing asked for that is left out.
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """How a pipeline is called: the arguments that it takes, and what it calls some of them.
 
-    What the caller leaves out comes from the model's defaults, and what those leave out from the pipeline's own.
-    A negative prompt is passed on only where the catalogue says that the model uses one: distilled models take it
-    and ignore it.
+    `guidance`: its name for classifier-free guidance. `no_negative_prompt`: what to pass for none, where guidance
+    only happens with one.
     """
-    asked = {name: getattr(params, name) for name in OPTIONAL if getattr(params, name) not in (None, "")}
-    usable = accepts if "negative-prompt" in spec.capabilities else accepts - {"negative_prompt"}
+
+    accepts: frozenset[str]
+    guidance: str = "guidance_scale"
+    no_negative_prompt: str | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of every call for one job, the LoRA to put on (a name of `spec.loras`), and what to tell the
+    caller."""
+
+    arguments: dict[str, Any]
+    lora: str | None
+    warnings: tuple[str, ...]
+
+
+def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, pictures: Pictures) -> Plan:
+    """The arguments, only such as the pipeline takes, and a warning for each thing asked for that is left out.
+
+    The caller comes first, then the preset of `quality`, then the model's defaults; what they all leave out is the
+    pipeline's own choice. A negative prompt is passed on only where the catalogue says that the model uses one:
+    distilled models take it and ignore it.
+    """
+    preset = spec.quality.get(params.quality, Preset())
+    steps = _first(params.num_inference_steps, preset.num_inference_steps, spec.defaults.num_inference_steps)
+    guidance = _first(params.guidance_scale, preset.guidance_scale, spec.defaults.guidance_scale)
+    usable = call.accepts if "negative-prompt" in spec.capabilities else call.accepts - {"negative_prompt"}
+    asked = {
+        "negative_prompt": params.negative_prompt and "negative_prompt",
+        "num_inference_steps": params.num_inference_steps and "num_inference_steps",
+        "guidance_scale": None if params.guidance_scale is None else call.guidance,
+    }
+    ignored = [name for name, argument in asked.items() if argument and argument not in usable]
     wanted = {
-        "num_inference_steps": spec.defaults.num_inference_steps,
-        "guidance_scale": spec.defaults.guidance_scale,
-        **asked,
         "prompt": params.prompt,
+        "negative_prompt": params.negative_prompt if "negative-prompt" in spec.capabilities else None,
+        "num_inference_steps": steps,
+        call.guidance: guidance,
         "width": size.make[0],
         "height": size.make[1],
+        **_pictures(spec, params, size.make, pictures, steps),
     }
-    warnings = [size.warning] if size.warning else []
-    warnings += [f"{spec.id} does not use {name}; it was ignored" for name in asked if name not in usable]
-    arguments = {name: value for name, value in wanted.items() if value is not None and name in usable}
-    return arguments, tuple(warnings)
+    if not wanted["negative_prompt"]:
+        wanted["negative_prompt"] = call.no_negative_prompt if guidance is None or guidance > 1 else None
+    return Plan(
+        arguments={name: value for name, value in wanted.items() if value is not None and name in call.accepts},
+        lora=preset.lora,
+        warnings=(
+            *([size.warning] if size.warning else ()),
+            *(f"{spec.id} does not use {name}; it was ignored" for name in ignored),
+            *_about_presets(spec, params),
+            *_about_guidance(params, guidance, ignored),
+            *_about_strength(params, pictures, steps),
+        ),
+    )
+
+
+def _pictures(
+    spec: ModelSpec, params: ImageParams, make: Size, pictures: Pictures, steps: int | None
+) -> dict[str, Any]:
+    if pictures.start is not None:
+        return {"image": cover(pictures.start, make), "strength": _strength(spec, params, steps)}
+    return {"image": list(pictures.references)} if pictures.references else {}
+
+
+def cover(picture: Image.Image, size: Size) -> Image.Image:
+    """The picture scaled until it covers `size`, the rest cut off evenly on both sides."""
+    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+
+def _strength(spec: ModelSpec, params: ImageParams, steps: int | None) -> float:
+    """As asked, but at least one step's worth: pipelines take `int(steps * strength)` steps and refuse none."""
+    strength = _first(params.strength, spec.defaults.strength) or STRENGTH
+    return strength if steps is None else max(strength, min(1.0, 1.001 / steps))
+
+
+def _about_presets(spec: ModelSpec, params: ImageParams) -> list[str]:
+    if params.quality == "standard" or params.quality in spec.quality:
+        return []
+    return [f"{spec.id} has no preset {params.quality!r}; its standard one was used"]
+
+
+def _about_guidance(params: ImageParams, guidance: float | None, ignored: list[str]) -> list[str]:
+    if not params.negative_prompt or "negative_prompt" in ignored or guidance is None or guidance > 1:
+        return []
+    return [f"negative_prompt does nothing at a guidance_scale of {guidance:g}; it takes more than 1"]
+
+
+def _about_strength(params: ImageParams, pictures: Pictures, steps: int | None) -> list[str]:
+    if params.strength is None:
+        return []
+    if pictures.start is None:
+        return ["strength belongs to a picture to start from; it was ignored"]
+    if steps is not None and steps * params.strength < 1:
+        return [f"strength {params.strength:g} of {steps} steps is less than one step; one was made"]
+    return []
+
+
+def _first(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)

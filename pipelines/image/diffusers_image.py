@@ -1,19 +1,23 @@
-"""The family `diffusers-image`: any text-to-image pipeline that diffusers ships, by its `model_index.json`."""
+"""The family `diffusers-image`: any pipeline that diffusers ships for pictures, by its `model_index.json`."""
 
-from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
+from diffusers import AutoPipelineForImage2Image
 from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.errors import ModelLoadFailed, PipelineFailed
 from jobs.params import ImageParams
 from pipelines.checkpoint import load_diffusers
-from pipelines.image.arguments import call_arguments
+from pipelines.image.arguments import Call, plan_call
+from pipelines.image.inputs import gather
+from pipelines.image.lora import load_loras, use_lora
+from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
 from pipelines.spec import ModelSpec
@@ -21,45 +25,89 @@ from pipelines.spec import ModelSpec
 LEAST_MULTIPLE = 8
 """Many pipelines refuse sides that are no multiple of 8, whatever their VAE says."""
 
+_TRUE_CFG = {"guidance": "true_cfg_scale", "no_negative_prompt": " "}
+CALLS: dict[str, dict[str, str]] = {
+    "QwenImagePipeline": _TRUE_CFG,
+    "QwenImageImg2ImgPipeline": _TRUE_CFG,
+    "QwenImageEditPlusPipeline": _TRUE_CFG,
+}
+"""Pipelines that are called in another way than most: their values for `Call`. One space for no negative prompt is
+what Qwen-Image's authors pass."""
+
 
 class DiffusersImage:
-    """Text to one picture; the pixels are those of the same diffusers pipeline called directly."""
+    """Words, and pictures where the catalogue says so, to pictures; the pixels are those of the same diffusers
+    pipeline called directly."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         dtype = spec.dtype or ("float32" if device == "cpu" else "bfloat16")
         self.spec = spec
         self.pipe = load_diffusers(weights, getattr(torch, dtype), device, spec.variant)
-        self.accepts = frozenset(signature(self.pipe.__call__).parameters)
-        if "prompt" not in self.accepts:
-            raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no prompt.")
+        self.call = _call(self.pipe)
+        if "references" in spec.capabilities and "image" not in self.call.accepts:
+            raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
+        load_loras(self.pipe, spec, weights)
+        if "image-to-image" in spec.capabilities:
+            self.changing = _sibling(self.pipe)
+            self.changing_call = _call(self.changing)
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
 
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
-        """One picture for `params`, seeded with `ctx.seed`; reports after every step."""
+        """`num_images` pictures, one after the other, the n-th seeded with `ctx.seed + n`; reports after every step.
+
+        Raises `NotThisModel` or `OutOfRange` for pictures that the model has no use for.
+        """
+        pictures = gather(self.spec, inputs)
+        pipe, call = (self.pipe, self.call) if pictures.start is None else (self.changing, self.changing_call)
         size = plan_size(self.spec, (params.width, params.height), self.multiple)
-        arguments, warnings = call_arguments(self.spec, params, size, self.accepts)
-        for warning in warnings:
+        plan = plan_call(self.spec, params, size, call, pictures)
+        for warning in plan.warnings:
             ctx.warn(warning)
-        ctx.progress(0.0, "prepare")
-        extras = {
-            "generator": torch.Generator("cpu").manual_seed(ctx.seed),
-            "callback_on_step_end": _reporter(ctx),
-            "output_type": "np",
-        }
-        arguments |= {name: value for name, value in extras.items() if name in self.accepts}
-        made = _picture(self.spec, self.pipe(**arguments).images[0])
-        picture = size.finish(made)
+        use_lora(self.pipe, self.spec, plan.lora)
+        arrays: dict[str, NDArray[np.uint8]] = {}
+        for number in range(params.num_images):
+            progress = PictureProgress(ctx, number, params.num_images)
+            progress.begin()
+            extras = {
+                "generator": torch.Generator("cpu").manual_seed(ctx.seed + number),
+                "callback_on_step_end": progress.on_step_end,
+                "output_type": "np",
+            }
+            arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
+            made = _picture(self.spec, pipe(**arguments).images[0])
+            arrays[str(number)] = np.asarray(size.finish(made))
         return Raw(
-            arrays={"0": np.asarray(picture)},
-            warnings=warnings,
+            arrays=dict(arrays),
+            warnings=plan.warnings,
             facts={
                 "seed": ctx.seed,
-                "num_inference_steps": arguments.get("num_inference_steps"),
-                "guidance_scale": arguments.get("guidance_scale"),
-                "made_width": made.width,
-                "made_height": made.height,
+                "num_inference_steps": plan.arguments.get("num_inference_steps"),
+                "guidance_scale": plan.arguments.get(call.guidance),
+                "strength": plan.arguments.get("strength"),
+                "made_width": size.make[0],
+                "made_height": size.make[1],
             },
         )
+
+
+def _call(pipe: Any) -> Call:
+    """How this pipeline is called; one that takes no prompt raises `ModelLoadFailed`."""
+    accepts = frozenset(signature(pipe.__call__).parameters)
+    if "prompt" not in accepts:
+        raise ModelLoadFailed(f"{type(pipe).__name__} takes no prompt.")
+    call = Call(accepts=accepts, **CALLS.get(type(pipe).__name__, {}))
+    # Guidance was distilled into the weights: such pipelines take a scale and ignore it.
+    return msgspec.structs.replace(call, accepts=accepts - {call.guidance}) if pipe.config.get("is_distilled") else call
+
+
+def _sibling(pipe: Any) -> Any:
+    """The pipeline that starts from a picture, of the same components: no weight is in memory twice."""
+    try:
+        sibling = AutoPipelineForImage2Image.from_pipe(pipe)
+    except ValueError as error:
+        raise ModelLoadFailed(f"{type(pipe).__name__} can not start from a picture.") from error
+    sibling.set_progress_bar_config(disable=True)
+    return sibling
 
 
 def _multiple(pipe: Any) -> int:
@@ -67,18 +115,6 @@ def _multiple(pipe: Any) -> int:
     processor."""
     config = getattr(getattr(pipe, "image_processor", None), "config", {})
     return max(LEAST_MULTIPLE, int(config.get("vae_scale_factor", 16)))
-
-
-def _reporter(ctx: RunContext) -> Callable[..., dict[str, Any]]:
-    """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the
-    pipeline would still decode."""
-
-    def report(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
-        ctx.progress((step + 1) / (steps + 1), "decode" if step + 1 == steps else "step")
-        return tensors
-
-    return report
 
 
 def _picture(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:

@@ -1,0 +1,80 @@
+"""The pictures that a job brings, as a model looks at them. No torch."""
+
+from pathlib import Path
+
+import msgspec
+from PIL import Image, ImageOps
+
+from jobs.errors import NotThisModel, OutOfRange
+from pipelines.pipeline import Inputs
+from pipelines.spec import ModelSpec
+
+LEAST_SIDE = 64
+MOST_OBLONG = 8
+"""What every editing model takes: sides of at least 64 pixels, none more than 8 times as long as the other."""
+
+
+class Pictures(msgspec.Struct, frozen=True):
+    """RGB, in their own sizes: the one to start from (`input_image`), and those to look at."""
+
+    start: Image.Image | None = None
+    references: tuple[Image.Image, ...] = ()
+
+
+def gather(spec: ModelSpec, inputs: Inputs) -> Pictures:
+    """The pictures of `input_image` and `reference_images.0`, `.1`, ... for this model.
+
+    A model that looks at references and does not start from a picture has `input_image` for its first reference.
+    Raises `NotThisModel` for a picture that the model has no use for, or for none where it needs one, and
+    `OutOfRange` for more references than it looks at.
+    """
+    start = inputs.files.get("input_image")
+    names = sorted((name for name in inputs.files if name.startswith("reference_images.")), key=_number)
+    references = [inputs.files[name] for name in names]
+    starts, looks = ("image-to-image" in spec.capabilities), ("references" in spec.capabilities)
+    if start is not None and looks and not starts:
+        references.insert(0, start)
+        start = None
+    if start is not None and not starts:
+        raise NotThisModel(f"{spec.id} does not start from a picture.", field="$.input_image")
+    if references and not looks:
+        raise NotThisModel(f"{spec.id} does not look at pictures.", field="$.reference_images")
+    if len(references) > spec.limits.max_references:
+        text = f"{spec.id} looks at {spec.limits.max_references} pictures at most, `input_image` among them."
+        raise OutOfRange(text, field="$.reference_images")
+    if start is None and not references and "text-to-image" not in spec.capabilities:
+        text = f"{spec.id} only changes pictures: give it one as `input_image` or in `reference_images`."
+        raise NotThisModel(text, field="$.input_image")
+    return Pictures(
+        start=None if start is None else read_picture(start),
+        references=tuple(presentable(read_picture(file)) for file in references),
+    )
+
+
+def read_picture(file: Path) -> Image.Image:
+    """A clean PNG as RGB; what is transparent becomes white."""
+    with Image.open(file, formats=["PNG"]) as picture:
+        if not picture.has_transparency_data:
+            return picture.convert("RGB")
+        ground = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
+
+
+def presentable(picture: Image.Image) -> Image.Image:
+    """The picture within `MOST_OBLONG`, by white borders, and not smaller than `LEAST_SIDE`.
+
+    Larger ones stay as they are: the pipelines themselves bring references to about a megapixel.
+    """
+    width, height = picture.size
+    least = -(-max(width, height) // MOST_OBLONG)
+    if min(width, height) < least:
+        picture = ImageOps.pad(picture, (max(width, least), max(height, least)), color="white")
+    if min(picture.size) < LEAST_SIDE:
+        scale = LEAST_SIDE / min(picture.size)
+        larger = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(larger, Image.Resampling.LANCZOS)
+    return picture
+
+
+def _number(name: str) -> int:
+    return int(name.partition(".")[2])

@@ -1,0 +1,55 @@
+"""LoRAs of the catalogue on a diffusers pipeline: loaded once, switched per job."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from torch import nn
+
+from jobs.errors import ModelLoadFailed
+from pipelines.spec import ModelSpec
+
+_DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")
+"""The first of the two matrices that every layer of a LoRA has, by the names of the usual trainers."""
+
+
+def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
+    """Load every LoRA of `spec` from the folders beside `weights`, the model's own; all are off afterwards.
+
+    Raises `ModelLoadFailed` for one whose layers do not all find their place: diffusers only logs that.
+    """
+    folders = {bundle.key: bundle.directory(weights.parent) for bundle in spec.bundles}
+    for name, lora in spec.loras.items():
+        file = folders[f"{spec.id}+{name}"] / lora.file
+        if file.suffix != ".safetensors" or not file.is_file():
+            raise ModelLoadFailed(f"the LoRA {name!r} has no file {lora.file} in safetensors format")
+        pipe.load_lora_weights(
+            file.parent, weight_name=file.name, adapter_name=name, local_files_only=True, use_safetensors=True
+        )
+        there, placed = _layers_in(file), _layers_on(pipe, name)
+        if there != placed or there == 0:
+            raise ModelLoadFailed(f"the LoRA {name!r} does not fit: {placed} of its {there} layers found their place")
+    use_lora(pipe, spec, None)
+
+
+def use_lora(pipe: Any, spec: ModelSpec, name: str | None) -> None:
+    """Put exactly this LoRA on, or none: then the pixels are those of the model without any."""
+    if not spec.loras:
+        return
+    if name is None:
+        pipe.disable_lora()
+        return
+    pipe.enable_lora()
+    pipe.set_adapters([name], [spec.loras[name].scale])
+
+
+def _layers_in(file: Path) -> int:
+    with safe_open(file, framework="pt") as tensors:
+        keys: list[str] = tensors.keys()
+    return sum(bool(_DOWN.search(key)) for key in keys)
+
+
+def _layers_on(pipe: Any, name: str) -> int:
+    models = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
+    return sum(name in getattr(layer, "lora_A", ()) for model in models for layer in model.modules())

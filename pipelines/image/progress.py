@@ -1,0 +1,27 @@
+"""How far a job of several pictures is. No torch."""
+
+from typing import Any
+
+import msgspec
+
+from pipelines.pipeline import RunContext
+
+
+class PictureProgress(msgspec.Struct, frozen=True):
+    """Picture `number` (from 0) of `pictures`: each is the same share of the whole, so progress only rises."""
+
+    ctx: RunContext
+    number: int
+    pictures: int
+
+    def begin(self) -> None:
+        """Say that this picture begins; raises what `ctx.progress` raises."""
+        self.ctx.progress(self.number / self.pictures, "prepare")
+
+    def on_step_end(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the
+        pipeline would still decode."""
+        steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
+        part = (step + 1) / (steps + 1)
+        self.ctx.progress((self.number + part) / self.pictures, "decode" if step + 1 == steps else "step")
+        return tensors
