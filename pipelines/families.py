@@ -25,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage", _IMAGE_ENCODER),
     "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo", _VIDEO_ENCODER),
     "demo-camera": Family("pipelines.video.camera", "CameraMove", _VIDEO_ENCODER),
+    "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout", "pipelines.cutout.encode"),
 }
 """A new family is one more line."""
 

@@ -1,0 +1,1 @@
+"""Background removal: the foreground of a picture on transparency."""
