@@ -1,5 +1,6 @@
-"""The CPU worker: webhooks and upkeep, until SIGTERM. It needs PostgreSQL; Redis only makes others react sooner.
+"""The CPU worker: inputs, webhooks and upkeep, until SIGTERM.
 
+It needs PostgreSQL and, for inputs, the store; Redis only makes others react sooner.
 Any number may run; they share the work through leases and advisory locks.
 """
 
@@ -17,6 +18,7 @@ from jobs.database import async_engine, sync_engine
 from jobs.guard import parse_networks
 from jobs.settings import Settings, settings
 from jobs.storage import open_store
+from workers.ingest import Ingest
 from workers.loops import repeat
 from workers.schedule import Schedule
 from workers.upkeep import Upkeep
@@ -63,8 +65,10 @@ def alive_file(settings: Settings) -> Path:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish what is under way."""
     threads, loop_side = sync_engine(settings), async_engine(settings)
-    upkeep = Upkeep(settings, threads, open_store(settings))
+    store = open_store(settings)
+    upkeep = Upkeep(settings, threads, store)
     webhooks = Webhooks(settings, loop_side)
+    ingest = Ingest(settings, loop_side, store)
     alive = alive_file(settings)
     alive.parent.mkdir(parents=True, exist_ok=True)
 
@@ -77,6 +81,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as loops:
             for name, turn, seconds in (
                 ("alive", touch, ALIVE_SECONDS),
+                ("ingest", ingest.turn, settings.input_poll_seconds),
+                ("leases of inputs", ingest.keep, settings.input_lease_seconds / 4),
                 ("webhooks", webhooks.turn, settings.webhook_poll_seconds),
                 ("upkeep", in_thread(upkeep.jobs), settings.upkeep_seconds),
                 ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
@@ -84,6 +90,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             ):
                 loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))
     finally:
+        await ingest.close()
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
         await loop_side.dispose()
         threads.dispose()

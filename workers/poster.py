@@ -1,15 +1,14 @@
 """One HTTP POST to an address that the guard has judged."""
 
 import asyncio
-import ssl
 from contextlib import suppress
 
-import certifi
 import httpx
 import msgspec
 
 from jobs.guard import Judged
 from jobs.settings import Settings
+from workers.outgoing import aimed, open_client
 from workers.schedule import retry_after_seconds
 
 DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0
@@ -34,18 +33,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Poster:
-    """Posts JSON. No proxy, no redirect, no cookie, and a connection of its own for every request: a pooled one
-    would be shared between names on one address, after a certificate check of only the first."""
+    """Posts JSON; no redirect is followed."""
 
     def __init__(self, settings: Settings) -> None:
         self._connect_timeout = settings.webhook_connect_timeout
-        self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=settings.ca_bundle or certifi.where()),
-            timeout=httpx.Timeout(None, connect=settings.webhook_connect_timeout),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._client = open_client(settings, connect_timeout=settings.webhook_connect_timeout)
 
     async def close(self) -> None:
         """Close what is open."""
@@ -59,9 +51,7 @@ class Poster:
             "user-agent": "Atelier-Webhooks/1",
             "accept-encoding": "identity",
         }
-        request = self._client.stream(
-            "POST", judged.at(number), content=body, headers=headers, extensions={"sni_hostname": judged.host}
-        )
+        request = self._client.stream("POST", **aimed(judged, number), content=body, headers=headers)
         try:
             async with request as response:
                 with suppress(httpx.HTTPError, TimeoutError):

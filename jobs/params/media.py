@@ -32,8 +32,13 @@ class Medium(msgspec.Struct, frozen=True):
     @property
     def field(self) -> str:
         """The path of the field in the body, as problems name it."""
-        name, dot, number = self.name.partition(".")
-        return f"$.{name}[{number}]" if dot else f"$.{name}"
+        return f"$.{field_of(self.name)}"
+
+
+def field_of(name: str) -> str:
+    """An input's name as callers write it: `reference_images[0]` for `reference_images.0`."""
+    field, dot, number = name.partition(".")
+    return f"{field}[{number}]" if dot else field
 
 
 def media_of(params: Params) -> Iterator[Medium]:

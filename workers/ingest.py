@@ -1,0 +1,186 @@
+"""Ingest: inputs of pending jobs are fetched, cleaned and stored; with its last input a job is queued.
+
+So a GPU never waits for somebody's slow web server, and GPU workers need no internet. An input is leased, and no
+transaction is open while it is under way; a worker that is lost in between lets the lease run out, and the next one
+fetches it again. Waiting is done in one event loop, and decoding in a few child processes.
+"""
+
+import asyncio
+import hashlib
+import logging
+import os
+import random
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from jobs.database import is_away
+from jobs.errors import AtelierError, InputTooLarge, InputUnreachable, StorageUnavailable, UnknownOutput
+from jobs.settings import Settings
+from jobs.storage import Store
+from workers.fetcher import Fetcher
+from workers.intake import Intake, Key, Stored
+from workers.retrying import TryAgain
+from workers.sanitise import SOURCE
+from workers.sanitiser import sanitise
+from workers.scratch import Scratch
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 128
+"""Inputs under way in one process; `inputs.take` caps them per host and per tenant."""
+TRANSFERS = 8
+"""Transfers from and to the store at once."""
+JITTER = 0.2
+
+
+class Ingest:
+    """Takes what is due, each input in a task of its own."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._intake = Intake(settings, engine)
+        self._fetcher = Fetcher(settings)
+        # Not in shared memory: what strangers send fills the disk, if anything.
+        on_disk = msgspec.structs.replace(settings, scratch_dir=settings.scratch_dir or tempfile.gettempdir())
+        self._scratch = Scratch(on_disk)
+        self._scratch.remove_leftovers()
+        self._decoders = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "sanitise")
+        self._transfers = ThreadPoolExecutor(TRANSFERS, "transfer")
+        self._held: dict[Key, asyncio.Task[None]] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def turn(self) -> bool:
+        """Start what is due, then wait until something ends and leaves room; true when another turn is worthwhile."""
+        free = AT_ONCE - len(self._under_way)
+        for row in await self._intake.take(free) if free else ():
+            task = asyncio.create_task(self._bring(row))
+            self._held[_key(row)] = task
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        if not self._under_way:
+            return False
+        pause = self._settings.input_poll_seconds
+        await asyncio.wait(self._under_way, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        return True
+
+    async def keep(self) -> bool:
+        """Renew every lease; what is not wanted any more, or another's by now, is dropped."""
+        held = list(self._held)
+        if held:
+            kept = await self._intake.renew(held)
+            dropped = [key for key in held if key not in kept and key in self._held]
+            await self._drop(dropped)
+        return False
+
+    async def close(self) -> None:
+        """Hand back what is under way, its attempts refunded; what can not be told to the database times out there."""
+        try:
+            await self._drop(list(self._held))
+        except Exception as error:
+            log.warning("inputs were not handed back: %s", error)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._fetcher.close()
+        self._intake.close()
+        for pool in (self._decoders, self._transfers):
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._scratch.remove()
+
+    async def _drop(self, keys: list[Key]) -> None:
+        tasks = [self._held.pop(key) for key in keys]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if keys:
+            log.info("%d inputs are handed back", len(keys))
+            await self._intake.release(keys)
+
+    async def _bring(self, row: Row[Any]) -> None:
+        """One attempt at one input, and what comes of it."""
+        key = _key(row)
+        folder = self._scratch.folder("-".join(map(str, key)))
+        try:
+            outcome = await self._attempt(row, folder)
+            self._held.pop(key, None)  # from here on it is a matter of one transaction, which nothing should interrupt
+            await self._settle(row, outcome)
+        except Exception as error:
+            if is_away(error):
+                log.warning(
+                    "input %s of %s: the database does not answer; it will be taken again", row.name, row.job_id
+                )
+            else:
+                log.exception("input %s of %s", row.name, row.job_id)
+        finally:
+            self._held.pop(key, None)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _attempt(self, row: Row[Any], folder: Path) -> Stored | Exception:
+        try:
+            _make(folder)
+            await self._get(row, folder / SOURCE)
+            return await self._clean(row, folder)
+        except (AtelierError, TryAgain, OSError) as error:
+            return error
+        except Exception:
+            log.exception("input %s of %s", row.name, row.job_id)
+            return TryAgain(InputUnreachable("The service failed to fetch it; its log says why."))
+
+    async def _get(self, row: Row[Any], source: Path) -> None:
+        if row.url is not None:
+            await self._fetcher.fetch(row.url, source, attempt=row.attempt)
+            return
+        await asyncio.get_running_loop().run_in_executor(self._transfers, self._download, row.source_key, source)
+
+    def _download(self, key: str, source: Path) -> None:
+        try:
+            if self._store.size(key) > self._settings.input_max_bytes:
+                raise InputTooLarge
+            self._store.get(key, source)
+        except UnknownOutput:
+            raise InputUnreachable("The uploaded file is not there any more; upload it again.") from None
+
+    async def _clean(self, row: Row[Any], folder: Path) -> Stored:
+        loop = asyncio.get_running_loop()
+        seconds = self._settings.sanitise_timeout
+        clean = await loop.run_in_executor(self._decoders, lambda: sanitise(row.kind, folder, seconds=seconds))
+        prefix = f"{row.tenant}/{row.job_id}/inputs/"
+        return await loop.run_in_executor(self._transfers, self._put, clean.file, prefix, clean.media_type)
+
+    def _put(self, file: Path, prefix: str, media_type: str) -> Stored:
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        key = f"{prefix}{digest}{file.suffix}"
+        self._store.put(key, file, media_type)
+        return Stored(key=key, media_type=media_type, bytes=file.stat().st_size, sha256=digest)
+
+    async def _settle(self, row: Row[Any], outcome: Stored | Exception) -> None:
+        if isinstance(outcome, Stored):
+            await self._intake.ready(row, outcome)
+        elif isinstance(outcome, TryAgain) and row.attempt < self._settings.input_max_attempts:
+            await self._intake.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
+        elif isinstance(outcome, TryAgain):
+            await self._intake.fail(row, outcome.error)
+        elif isinstance(outcome, AtelierError) and not (isinstance(outcome, StorageUnavailable) and not outcome.full):
+            await self._intake.fail(row, outcome)
+        else:
+            # The store is away, or this machine's disk is in the way: not the input's fault.
+            log.warning("input %s of %s: %s", row.name, row.job_id, outcome)
+            await self._intake.release([_key(row)], delay=self._backoff(1))
+
+    def _backoff(self, attempt: int) -> float:
+        return self._settings.input_backoff * 2.0 ** (attempt - 1) * random.uniform(1.0, 1.0 + JITTER)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True)
+
+
+def _key(row: Row[Any]) -> Key:
+    return row.job_id, row.name, row.fence

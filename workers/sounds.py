@@ -1,0 +1,47 @@
+"""A clean copy of a recording: 16-bit PCM WAV, one channel, at its own rate."""
+
+import io
+import wave
+from pathlib import Path
+
+import av
+from av.error import FFmpegError
+
+from jobs.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+
+MAX_SECONDS = 60
+RATES = range(4000, 192_001)
+FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/flac": "flac", "audio/mp4": "mp4"}
+"""FFmpeg's demuxer for each media type. It is forced, and reads bytes: one chosen by content or name could be a
+playlist that leads to other files."""
+
+
+def clean_sound(source: Path, media_type: str, target: Path) -> None:
+    """Write the WAV `target`. Raises `InputTooLarge` past a minute, `InputUnreadable` and `UnsupportedMedia`."""
+    try:
+        with av.open(io.BytesIO(source.read_bytes()), format=FORMATS[media_type], mode="r") as container:
+            if not container.streams.audio:
+                raise UnsupportedMedia("This file has no sound in it.")
+            _decode(container, container.streams.audio[0], target)
+    except (FFmpegError, ValueError, EOFError, IndexError) as error:
+        raise InputUnreadable from error
+
+
+def _decode(container: av.container.InputContainer, stream: av.AudioStream, target: Path) -> None:
+    rate = stream.rate or 0
+    if rate not in RATES:
+        raise UnsupportedMedia(f"This recording has {rate} samples a second; send 4,000 to 192,000.")
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+    written = 0
+    with wave.open(str(target), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        for decoded in (*container.decode(stream), None):
+            for frame in resampler.resample(decoded):
+                written += frame.samples
+                if written > MAX_SECONDS * rate:
+                    raise InputTooLarge(f"This recording is too long; send at most {MAX_SECONDS} s.")
+                out.writeframes(bytes(frame.planes[0])[: 2 * frame.samples])
+    if written == 0:
+        raise InputUnreadable("There is no sound in this recording.")
