@@ -62,13 +62,15 @@ def device(settings: Settings) -> tuple[State, str]:
 def weights(settings: Settings) -> tuple[State, str]:
     """Which models of the catalogue could be served from the folder of weights."""
     from pipelines.catalog import load_catalog
+    from pipelines.licences import read_allowed
     from pipelines.lockfile import read_lock
     from pipelines.weights import missing
     from workers.residency import weights_folder
 
     folder, lock = weights_folder(settings), read_lock(settings.weights_lock or None)
     specs = load_catalog(settings.catalog or None).models
-    problems = {spec.id: missing(spec, lock, folder) for spec in specs}
+    allowed = read_allowed(settings.allowed_licenses)
+    problems = {spec.id: missing(spec, lock, folder, allowed) for spec in specs}
     served = [name for name, problem in problems.items() if problem is None]
     if not served:
         return State.WRONG, f"no model can be served from {folder}: {'; '.join(filter(None, problems.values()))}"

@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     catalog: str = ""
     weights_dir: str = ""
     weights_lock: str = ""
+    allowed_licenses: str = ""
     scratch_dir: str = ""
 
     server_id: str = msgspec.field(default_factory=socket.gethostname)

@@ -9,6 +9,7 @@ import msgspec
 
 from jobs.errors import AtelierError, ModelLoadFailed
 from pipelines.families import pipeline_class
+from pipelines.licences import Allowed, refuse_licence
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
 from pipelines.spec import ModelSpec
@@ -66,15 +67,15 @@ def free_caches() -> None:
         sys.modules["torch"].cuda.empty_cache()
 
 
-def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str) -> Pipeline:
-    """The model of `spec`, on `device`, from weights that `lock` vouches for.
+def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: Allowed = frozenset()) -> Pipeline:
+    """The model of `spec`, on `device`, from weights that `lock` vouches for, under a licence that is allowed.
 
-    Raises `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for everything that goes wrong
-    in construction, except out of memory, which the engine may mend by unloading another model.
+    Raises `LicenceRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for everything
+    that goes wrong in construction, except out of memory, which the engine may mend by unloading another model.
     """
     directory = spec.directory(weights_dir)
-    if spec.source.needs_weights:
-        verify(spec, lock, directory)
+    refuse_licence(spec, allowed)
+    verify(spec, lock, weights_dir)
     class_ = pipeline_class(spec)
     try:
         return class_(spec, directory, device)

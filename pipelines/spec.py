@@ -41,27 +41,42 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Source(Entry, frozen=True, kw_only=True):
-    """Where the weights come from: one of three, or nothing for a family that needs none.
+    """Where the weights come from: one of four, or nothing for a family that needs none.
 
-    `repo` with `revision`: a hub repository, kept under the weights directory by the model's id. `path`: a
-    folder, absolute or relative to the weights directory. `shipped`: a folder of this repository.
+    `repo` with `revision`: a hub repository at one commit; of its files those that match one of `include` (all,
+    when it is empty) and none of `exclude`, as shell patterns in which `*` also means `/`. `url`: one file, by
+    https; the last part of its path is its name. Both are kept below the weights directory, in a folder called
+    like `Bundle.key`. `path`: a folder, absolute or relative to the weights directory. `shipped`: a folder of this
+    repository.
     """
 
     repo: Name | None = None
     revision: Annotated[str, Meta(pattern="^[0-9a-f]{40}$")] | None = None
+    include: tuple[Name, ...] = ()
+    exclude: tuple[Name, ...] = ()
+    url: (
+        Annotated[str, Meta(pattern=r"^https://[^/?#]+/([^?#]*/)?[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=500)] | None
+    ) = None
     path: Name | None = None
     shipped: Name | None = None
 
     def __post_init__(self) -> None:
-        if sum(place is not None for place in (self.repo, self.path, self.shipped)) > 1:
-            raise ValueError("name one of `repo`, `path` and `shipped`")
+        if sum(place is not None for place in (self.repo, self.url, self.path, self.shipped)) > 1:
+            raise ValueError("name one of `repo`, `url`, `path` and `shipped`")
         if (self.repo is None) != (self.revision is None):
             raise ValueError("`repo` and `revision` go together")
+        if self.repo is None and (self.include or self.exclude):
+            raise ValueError("`include` and `exclude` choose files of a `repo`")
 
     @property
     def needs_weights(self) -> bool:
         """Whether there are any files to lock and verify."""
-        return (self.repo or self.path or self.shipped) is not None
+        return (self.repo or self.url or self.path or self.shipped) is not None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files are fetched from somewhere."""
+        return (self.repo or self.url) is not None
 
 
 class Lora(Entry, frozen=True, kw_only=True):
@@ -81,9 +96,15 @@ class Bundle(msgspec.Struct, frozen=True):
     key: str
     source: Source
 
+    def directory(self, weights_dir: Path) -> Path:
+        """The folder of these files. It need not exist."""
+        if self.source.shipped is not None:
+            return CHECKOUT / self.source.shipped
+        return weights_dir / (self.source.path or self.key)
+
 
 class Licence(Entry, frozen=True, kw_only=True):
-    """The terms of the weights."""
+    """The terms of the weights: an SPDX id, or a word like one where SPDX has none, and where to read them."""
 
     name: Name
     url: Name
@@ -188,6 +209,4 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
 
     def directory(self, weights_dir: Path) -> Path:
         """The folder of this model's weights. It need not exist, and never does when it needs no weights."""
-        if self.source.shipped is not None:
-            return CHECKOUT / self.source.shipped
-        return weights_dir / (self.source.path or self.id)
+        return Bundle(self.id, self.source).directory(weights_dir)

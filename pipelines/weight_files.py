@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +12,20 @@ from jobs.errors import WeightsNotLocked
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 """Formats that run code when they are read: refused even where the lock names them."""
 
+Advance = Callable[[int], None]
+"""Told how many more bytes are done; fewer, when the number is negative."""
+
+CHUNK = 1 << 20
+
+
+def is_pickle(path: str) -> bool:
+    """Whether a file name means a pickle."""
+    return path.lower().endswith(PICKLES)
+
 
 def refuse_pickle(path: str) -> None:
     """Raise `WeightsNotLocked` for a file name that means a pickle."""
-    if path.lower().endswith(PICKLES):
+    if is_pickle(path):
         raise WeightsNotLocked(f"{path} is a pickle, which can run code when it is read; use safetensors.")
 
 
@@ -51,3 +61,13 @@ def sha256_of(file: Path) -> str:
 def _sha256(file: Path, size: int, mtime_ns: int, inode: int) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_file(file: Path, advance: Advance) -> str:
+    """Hexadecimal sha256 of what the file holds now; `advance` hears of every byte."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            advance(len(chunk))
+    return digest.hexdigest()

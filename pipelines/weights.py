@@ -3,121 +3,145 @@
 No torch, no numpy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jobs.errors import WeightsNotLocked
-from pipelines.catalog import Catalog, load_catalog
-from pipelines.lockfile import SHIPPED, Lock, LockedFile, LockedModel, read_lock, write_lock
-from pipelines.spec import ModelSpec
-from pipelines.weight_files import refuse_pickle, sha256_of, weight_files
+from jobs.errors import LicenceRefused, WeightsNotLocked
+from pipelines.catalog import Catalog
+from pipelines.licences import Allowed, refuse_licence
+from pipelines.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.spec import Bundle, ModelSpec, Source
+from pipelines.weight_files import is_pickle, sha256_of, weight_files
 
 _HASHERS = 4
 """Files hashed at once: hashing releases the interpreter lock."""
 
 
-def verify(spec: ModelSpec, lock: Lock, directory: Path) -> None:
-    """Raise `WeightsNotLocked`, naming the file, unless `directory` holds exactly what `lock` says of `spec`.
+def verify(spec: ModelSpec, lock: Lock, weights_dir: Path) -> None:
+    """Raise `WeightsNotLocked`, naming the file, unless the folders of `spec` hold exactly what `lock` says: the
+    model's own and those of its LoRAs.
 
     Refused: a file that is missing, extra, of another size or sha256, of unknown sha256, a pickle, a link
     that leads outside. A file is hashed once per process as long as its size, time of change and inode stay.
     """
-    locked = _locked(spec, lock)
-    found = dict(weight_files(directory))
-    for path in sorted(found.keys() - locked.files.keys()):
-        raise WeightsNotLocked(f"{spec.id}: {path} is not in weights.lock; nothing was loaded.")
-    for path, facts in sorted(locked.files.items()):
-        _check_size(spec, path, facts, found.get(path))
-    for path, digest in zip(found, _hashes(found.values()), strict=True):
-        if digest != locked.files[path].sha256:
-            raise WeightsNotLocked(f"{spec.id}: {path} is not the file of weights.lock (other sha256).")
+    for bundle in spec.bundles:
+        for problem in differences(bundle, lock, weights_dir):
+            raise WeightsNotLocked(problem)
 
 
-def missing(spec: ModelSpec, lock: Lock, weights_dir: Path) -> str | None:
+def differences(
+    bundle: Bundle, lock: Lock, weights_dir: Path, digest: Callable[[Path], str] = sha256_of
+) -> Iterator[str]:
+    """What is wrong with a bundle's folder, each as a sentence that names the file; nothing when all is as locked.
+
+    Files are hashed, by `digest`, only once names and sizes have been found right.
+    """
+    try:
+        expected = _expected(bundle, lock)
+        found = dict(weight_files(bundle.directory(weights_dir)))
+    except WeightsNotLocked as error:
+        yield error.detail
+        return
+    odd = [f"{bundle.key}: {path} is not in weights.lock." for path in found.keys() - expected.keys()]
+    sizes = (_size_problem(bundle, path, facts, found.get(path)) for path, facts in sorted(expected.items()))
+    problems = sorted(odd) + [problem for problem in sizes if problem is not None]
+    yield from problems
+    if not problems:
+        for path, sha256 in zip(found, _hashes(found.values(), digest), strict=True):
+            if sha256 != expected[path].sha256:
+                yield f"{bundle.key}: {path} is not the file of weights.lock (other sha256)."
+
+
+def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> str | None:
     """Why this model can not be served from `weights_dir`, as a sentence; `None` when it can.
 
-    Looks at names and sizes only, so a worker can ask at any time; `verify` hashes when a model is loaded.
+    Looks at the licence, and at names and sizes only, so a worker can ask at any time; `verify` hashes when a
+    model is loaded.
     """
-    if not spec.source.needs_weights:
-        return None
-    directory = spec.directory(weights_dir)
     try:
-        for path, facts in sorted(_locked(spec, lock).files.items()):
-            refuse_pickle(path)
-            file = directory / path
-            _check_size(spec, path, facts, file if file.is_file() else None)
-    except WeightsNotLocked as error:
+        refuse_licence(spec, allowed)
+        for bundle in spec.bundles:
+            folder = bundle.directory(weights_dir)
+            for path, facts in sorted(_expected(bundle, lock).items()):
+                file = folder / path
+                problem = _size_problem(bundle, path, facts, file if file.is_file() else None)
+                if problem is not None:
+                    return problem
+    except (LicenceRefused, WeightsNotLocked) as error:
         return error.detail
     return None
 
 
-def servable(catalog: Catalog, lock: Lock, weights_dir: Path) -> tuple[ModelSpec, ...]:
-    """The models a worker with this folder can offer: all locked files are there, each with the right
-    size."""
-    return tuple(spec for spec in catalog.models if missing(spec, lock, weights_dir) is None)
+def strays(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
+    """What lies in a bundle's folder and is not locked, each as a sentence; it keeps the model from being loaded."""
+    try:
+        for path, _ in weight_files(bundle.directory(weights_dir)):
+            if path not in _expected(bundle, lock):
+                yield f"{bundle.key}: {path} is not in weights.lock; remove it, or the model is not loaded."
+    except WeightsNotLocked as error:
+        yield f"{bundle.key}: {error.detail}"
 
 
-def lock_directory(spec: ModelSpec, directory: Path) -> LockedModel:
+def servable(catalog: Catalog, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> tuple[ModelSpec, ...]:
+    """The models a worker with this folder can offer: the licence is allowed and all locked files are there, each
+    with the right size."""
+    return tuple(spec for spec in catalog.models if missing(spec, lock, weights_dir, allowed) is None)
+
+
+def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
     """The lock of a folder as it is now. Raises `WeightsNotLocked` for a file that must never be loaded, and
     for an empty folder."""
     files = dict(weight_files(directory))
     if not files:
-        raise WeightsNotLocked(f"{spec.id}: there are no files to lock.")
+        name = of.id if isinstance(of, ModelSpec) else of.key
+        raise WeightsNotLocked(f"{name}: there are no files to lock.")
     facts = {
-        path: LockedFile(size=file.stat().st_size, sha256=digest)
-        for (path, file), digest in zip(files.items(), _hashes(files.values()), strict=True)
+        path: LockedFile(size=file.stat().st_size, sha256=sha256)
+        for (path, file), sha256 in zip(files.items(), _hashes(files.values(), sha256_of), strict=True)
     }
-    return LockedModel(files=facts, repo=spec.source.repo, revision=spec.source.revision)
+    return LockedModel(files=facts, repo=of.source.repo, revision=of.source.revision, url=of.source.url)
 
 
-def lock_local_models(catalog: Catalog, lock: Lock, weights_dir: Path) -> Lock:
-    """`lock` with the models that come from no hub locked anew, as their folders are now (`atelier weights
-    lock`).
-
-    Models that are not in the catalogue any more leave the lock.
-    """
-    kept = {spec.id: lock.models[spec.id] for spec in catalog.models if spec.id in lock.models}
-    for spec in catalog.models:
-        if spec.source.needs_weights and spec.source.repo is None:
-            kept[spec.id] = lock_directory(spec, spec.directory(weights_dir))
-    return Lock(kept)
-
-
-def relock(catalog: Path | None, lock: Path | None, weights_dir: Path) -> Lock:
-    """What `atelier weights lock` does: `lock_local_models`, read from and written to the lock file `lock`.
-
-    `None` means the file this repository ships. A lock file that is not there yet is made.
-    """
-    file = lock or SHIPPED
-    before = read_lock(file) if file.exists() else Lock()
-    after = lock_local_models(load_catalog(catalog), before, weights_dir)
-    write_lock(after, file)
-    return after
-
-
-def _locked(spec: ModelSpec, lock: Lock) -> LockedModel:
-    locked = lock.models.get(spec.id)
-    if locked is None or not locked.files:
-        raise WeightsNotLocked(f"{spec.id} is not in weights.lock; run `atelier weights lock`.")
-    if (locked.repo, locked.revision) != (spec.source.repo, spec.source.revision):
+def locked(bundle: Bundle, lock: Lock) -> LockedModel:
+    """What the lock says of a bundle. Raises `WeightsNotLocked` when that is nothing, or of another revision."""
+    known = lock.models.get(bundle.key)
+    if known is None or not known.files:
+        raise WeightsNotLocked(f"{bundle.key} is not in weights.lock; run `atelier weights lock`.")
+    if not known.is_of(bundle):
         raise WeightsNotLocked(
-            f"{spec.id}: the catalogue says {spec.source.repo} {spec.source.revision}, weights.lock says "
-            f"{locked.repo} {locked.revision}; run `atelier weights lock`."
+            f"{bundle.key}: the catalogue says {_origin(bundle.source)}, weights.lock says {_origin(known)}; "
+            "run `atelier weights lock`."
         )
-    return locked
+    return known
 
 
-def _check_size(spec: ModelSpec, path: str, facts: LockedFile, file: Path | None) -> None:
+def _expected(bundle: Bundle, lock: Lock) -> dict[str, Facts]:
+    known = locked(bundle, lock)
+    for path, facts in known.files.items():
+        if is_pickle(path) and facts.converted is None and facts.sha256 is not None:
+            raise WeightsNotLocked(
+                f"{bundle.key}: {path} is a pickle, which can run code when it is read; `atelier weights fetch` "
+                "makes safetensors of it."
+            )
+    return known.on_disk()
+
+
+def _origin(named: Source | LockedModel) -> str:
+    return named.url or f"{named.repo} {named.revision}"
+
+
+def _size_problem(bundle: Bundle, path: str, facts: Facts, file: Path | None) -> str | None:
     if facts.size is None or facts.sha256 is None:
-        raise WeightsNotLocked(f"{spec.id}: weights.lock does not know the size and sha256 of {path}.")
+        return f"{bundle.key}: weights.lock does not know the size and sha256 of {path}; run `atelier weights lock`."
     if file is None:
-        raise WeightsNotLocked(f"{spec.id}: {path} is missing.")
-    if file.stat().st_size != facts.size:
-        size = file.stat().st_size
-        raise WeightsNotLocked(f"{spec.id}: {path} has {size} bytes, weights.lock says {facts.size}.")
+        return f"{bundle.key}: {path} is missing."
+    size = file.stat().st_size
+    if size != facts.size:
+        return f"{bundle.key}: {path} has {size} bytes, weights.lock says {facts.size}."
+    return None
 
 
-def _hashes(files: Iterable[Path]) -> list[str]:
+def _hashes(files: Iterable[Path], digest: Callable[[Path], str]) -> list[str]:
     with ThreadPoolExecutor(_HASHERS) as pool:
-        return list(pool.map(sha256_of, files))
+        return list(pool.map(digest, files))

@@ -18,6 +18,7 @@ from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queu
 from jobs.settings import Settings, read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
+from pipelines.licences import read_allowed
 from pipelines.lockfile import read_lock
 from pipelines.weights import missing, servable
 from workers.ears import Ears
@@ -39,10 +40,11 @@ def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s gpu %(levelname)s %(name)s: %(message)s")
     catalog = load_catalog(settings.catalog)
     lock, weights = read_lock(settings.weights_lock), weights_folder(settings)
-    serves = tuple(spec.id for spec in servable(catalog, lock, weights))
+    allowed = read_allowed(settings.allowed_licenses)
+    serves = tuple(spec.id for spec in servable(catalog, lock, weights, allowed))
     for spec in catalog.models:
         if spec.id not in serves:
-            log.info("not served: %s", missing(spec, lock, weights))
+            log.info("not served: %s", missing(spec, lock, weights, allowed))
     if not serves:
         log.error("no model of the catalogue can be served from %s; run `atelier doctor`", weights)
         return 1

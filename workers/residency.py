@@ -7,6 +7,7 @@ from pathlib import Path
 from jobs.settings import Settings
 from pipelines import runtime
 from pipelines.catalog import Catalog
+from pipelines.licences import read_allowed
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
 from pipelines.spec import CHECKOUT
@@ -25,6 +26,7 @@ class Residency:
         self._catalog = catalog
         self._lock = lock
         self._weights = weights_folder(settings)
+        self._allowed = read_allowed(settings.allowed_licenses)
         self._loaded: dict[str, Pipeline] = {}
 
     @property
@@ -35,13 +37,13 @@ class Residency:
     def take(self, model_id: str, before_load: Callable[[], None]) -> Pipeline:
         """The loaded model; calls `before_load` first when it has to be loaded.
 
-        Raises `WeightsNotLocked` and `ModelLoadFailed`.
+        Raises `LicenceRefused`, `WeightsNotLocked` and `ModelLoadFailed`.
         """
         if model_id not in self._loaded:
             before_load()
             self.keep_only(None)
             spec = self._catalog.get(model_id)
-            self._loaded[model_id] = runtime.load(spec, self._weights, self._lock, self.device.name)
+            self._loaded[model_id] = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed)
         return self._loaded[model_id]
 
     def memory_used(self) -> int:

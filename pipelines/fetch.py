@@ -1,0 +1,153 @@
+"""Brings locked files into the weights directory: several at once, resumed, and none under its name unverified.
+
+What is on its way lies in `.incoming` within the weights directory, by the bundle's key and its path, and is moved
+from there once its sha256 is that of weights.lock. Who may write there may also write to the lock: it is no safer.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+import msgspec
+
+from pipelines.download import Download, Stopped
+from pipelines.hub import FetchError
+from pipelines.lockfile import Facts
+from pipelines.pickles import convert
+from pipelines.wanted import INCOMING, Wanted
+from pipelines.weight_files import Advance, hash_file, is_pickle
+
+
+class Watcher(Protocol):
+    """Shows how far it is; called from several threads."""
+
+    def begin(self, name: str, size: int) -> None:
+        """A file of `size` bytes is being looked at."""
+
+    def advance(self, name: str, count: int) -> None:
+        """So many more of its bytes are here; fewer, when the number is negative."""
+
+    def end(self, name: str) -> None:
+        """It is here, or given up."""
+
+
+class Outcome(msgspec.Struct):
+    """By the bundle's key and the path: why a file has `failed`, and what a pickle has been `converted` to."""
+
+    failed: dict[tuple[str, str], str] = {}
+    converted: dict[tuple[str, str], Facts] = {}
+
+
+Offer = Callable[[Wanted, Advance, Event], str]
+"""Puts a file's bytes at `Wanted.incoming` and returns their sha256. Raises `FetchError`, and `Stopped` soon after the
+event is set."""
+
+
+def fetch(wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Watcher, *, jobs: int) -> None:
+    """Bring what is not there yet, `jobs` files at a time, and write down how it went in `outcome`.
+
+    A file that fails does not stop the others. Interrupted, it lets what runs end at its next bytes first.
+    """
+    is_stopped = Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(_bring, item, offer, watcher, is_stopped): item for item in wanted}
+        try:
+            for future in as_completed(running):
+                _settle(outcome, running[future], future)
+        except BaseException:
+            is_stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def download(item: Wanted, advance: Advance, is_stopped: Event) -> str:
+    """The offer of the source itself. A file that began in an earlier run and came out wrong is fetched once more,
+    from its start."""
+    while True:
+        one = Download(
+            item.bundle.source,
+            item.path,
+            item.incoming,
+            facts=item.facts,
+            advance=advance,
+            is_stopped=is_stopped.is_set,
+        )
+        sha256 = one.run()
+        if sha256 == item.facts.sha256 or not one.resumed:
+            return sha256
+        advance(-item.incoming.stat().st_size)
+        item.incoming.unlink()
+
+
+@contextmanager
+def alone(weights_dir: Path) -> Iterator[None]:
+    """Keeps other fetches off the folder. Raises `FetchError` when one runs."""
+    folder = weights_dir / INCOMING
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FetchError(f"another `atelier weights` is at work in {weights_dir}") from None
+        yield
+
+
+def _settle(outcome: Outcome, item: Wanted, future: Future[Facts | None]) -> None:
+    place = item.bundle.key, item.path
+    try:
+        converted = future.result()
+    except FetchError as error:
+        outcome.failed[place] = str(error)
+    except OSError as error:
+        outcome.failed[place] = error.strerror or str(error)
+    else:
+        if converted is not None and converted != item.facts.converted:
+            outcome.converted[place] = converted
+
+
+def _bring(item: Wanted, offer: Offer, watcher: Watcher, is_stopped: Event) -> Facts | None:
+    if is_stopped.is_set():
+        raise Stopped
+    watcher.begin(item.name, item.facts.size or 0)
+    try:
+        if item.is_there():
+            watcher.advance(item.name, item.facts.size or 0)
+            return item.facts.converted
+        sha256 = offer(item, partial(watcher.advance, item.name), is_stopped)
+        if sha256 != item.facts.sha256:
+            item.incoming.unlink()
+            raise FetchError(f"sha256 {sha256} came, weights.lock says {item.facts.sha256}; it was thrown away")
+        return _place(item)
+    finally:
+        watcher.end(item.name)
+
+
+def _place(item: Wanted) -> Facts | None:
+    item.final.parent.mkdir(parents=True, exist_ok=True)
+    if not is_pickle(item.path):
+        _move(item.incoming, item.final)
+        return None
+    made = item.incoming.with_name(item.incoming.name + ".safetensors")
+    try:
+        convert(item.incoming, made)
+        facts = Facts(size=made.stat().st_size, sha256=hash_file(made, lambda _: None))
+        if item.facts.converted not in (None, facts):
+            raise FetchError("its safetensors are not those of weights.lock; it was thrown away")
+        _move(made, item.final)
+    finally:
+        made.unlink(missing_ok=True)
+        item.incoming.unlink()
+    return facts
+
+
+def _move(incoming: Path, final: Path) -> None:
+    """Onto the final name at once, and only after the bytes have reached the disk."""
+    with incoming.open("rb") as stream:
+        os.fsync(stream.fileno())
+    incoming.replace(final)
