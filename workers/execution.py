@@ -1,10 +1,10 @@
-"""One job from claim to commit: compute, encode, upload, commit; and what to do when any of them goes wrong."""
+"""One job from claim to commit: inputs, compute, encode, upload, commit; and what to do when any of it goes wrong."""
 
 import logging
 import time
 from collections.abc import Callable
 
-from jobs.errors import StorageUnavailable
+from jobs.errors import InputUnreachable, StorageUnavailable
 from jobs.job import JobError
 from jobs.settings import Settings
 from jobs.storage import Store
@@ -12,6 +12,7 @@ from workers.held import Held
 from workers.ledger import Ledger
 from workers.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
 from workers.servant import START_SECONDS, Servant, ServantDied, StageOverran
+from workers.staging import stage, wants_inputs
 from workers.upload import UploadAbandoned, prefix_of, upload
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Execution:
                 self._ledger.lose(held.job, f"In the last one {error}.")
         except UploadAbandoned:
             self._give_back(held)
+        except InputUnreachable as error:
+            self._ledger.fail(held.job, JobError(error.code, error.detail))
         except StorageUnavailable as error:
             if error.full:
                 self._ledger.fail(held.job, JobError(error.code, error.detail))
@@ -88,6 +91,7 @@ class Execution:
             params=job.params,
             seed=job.seed or 0,
             folder=str(held.folder / "raw"),
+            inputs=self._inputs(held),
         )
         return self._engine.ask(
             request,
@@ -96,6 +100,11 @@ class Execution:
             on_begin=lambda: held.enter("load"),
             on_progress=lambda report: self._report(held, report),
         )
+
+    def _inputs(self, held: Held) -> dict[str, str]:
+        if not wants_inputs(held.job):
+            return {}
+        return stage(self._store, held.job, self._ledger.clean_copies(held.job), held.folder / "inputs")
 
     def _encode(self, held: Held) -> object:
         # The other job may be in the encoder, and that process may have to be started first.
@@ -128,7 +137,8 @@ class Execution:
             patience=patience,
             wait=held.pause,
         )
-        done = self._ledger.commit(held.job, artifacts, encoded.warnings, held.spec.price_usd)
+        cost = held.spec.price_usd * getattr(held.job.read_params(), "num_images", 1)
+        done = self._ledger.commit(held.job, artifacts, encoded.warnings, cost)
         if done is None:
             log.warning("job %s: the claim was gone at the commit; its outputs are removed", held.job.id)
             self._store.remove_prefix(prefix_of(held.job))

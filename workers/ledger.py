@@ -12,7 +12,7 @@ from jobs.database import is_away, limited
 from jobs.events import Publisher
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
 from jobs.settings import Settings
-from jobs.statements import caller, run, upkeep
+from jobs.statements import caller, inputs, run, upkeep
 from jobs.statements import claim as claims
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,10 @@ class Ledger:
         job = self._change(claims.claim(claimant, lease_seconds=self._settings.lease_seconds))
         self._publish(job)
         return job
+
+    def clean_copies(self, job: Job) -> dict[str, str]:
+        """Keys of the job's clean inputs, by name."""
+        return self._persist(lambda connection: dict(connection.execute(inputs.clean_copies(job.id)).tuples().all()))
 
     def renew(self, job: Job) -> bool:
         """Extend the lease; False when the claim is gone. Raises what the database raises."""

@@ -1,0 +1,36 @@
+"""Clean inputs, from the store into the folder of the attempt that needs them."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from jobs.errors import InputUnreachable, UnknownOutput
+from jobs.job import Job
+from jobs.params import media_of
+from jobs.params.media import field_of
+from jobs.storage import Store
+
+
+def wants_inputs(job: Job) -> bool:
+    """Whether its parameters name any input."""
+    return next(media_of(job.read_params()), None) is not None
+
+
+def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Copy every input that the job names into `folder`: files by name; `copies` are the keys of the clean ones.
+
+    Raises `InputUnreachable` for one that is not there (any more), and `StorageUnavailable`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for medium in media_of(job.read_params()):
+        key = copies.get(medium.name, "")
+        file = folder / f"{medium.name}{PurePosixPath(key).suffix}"
+        try:
+            if not key:
+                raise UnknownOutput
+            store.get(key, file)
+        except UnknownOutput:
+            shown = field_of(medium.name)
+            raise InputUnreachable(f"`{shown}`: its copy is not in the store any more; submit the job again.") from None
+        files[medium.name] = str(file)
+    return files
