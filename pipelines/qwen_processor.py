@@ -12,7 +12,7 @@ from transformers import ProcessorMixin, Qwen2Tokenizer, Qwen2VLProcessor
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 
-class PictureProcessor(Qwen2VLProcessor):  # type: ignore[misc]
+class PictureProcessor(Qwen2VLProcessor):
     """What `Qwen2VLProcessor` is, except that it takes no films."""
 
     def __init__(self, image_processor: Any, tokenizer: Any) -> None:
@@ -20,7 +20,7 @@ class PictureProcessor(Qwen2VLProcessor):  # type: ignore[misc]
         self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
         self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
         # Past `Qwen2VLProcessor.__init__`, which hands over three parts; the parts are the parameters named here.
-        ProcessorMixin.__init__(self, image_processor, tokenizer)
+        ProcessorMixin.__init__(self, image_processor, tokenizer)  # type: ignore[no-untyped-call]
 
 
 def load_processor(folder: Path) -> PictureProcessor:
