@@ -13,13 +13,15 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers import DiffusionPipeline, ModelMixin
+from diffusers import AutoencoderKLWan, DiffusionPipeline, ModelMixin
 from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
 from jobs.errors import ModelLoadFailed
 from pipelines.qwen_processor import load_processor
 
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
+_FULL_PRECISION = (AutoencoderKLWan,)
+"""Models that are loaded in float32 whatever the others are: Wan's autoencoder is published so, and bfloat16 shows."""
 
 
 def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: str | None = None) -> Any:
@@ -59,8 +61,9 @@ def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str
 
 def _load_model(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:
     options: dict[str, Any] = {"variant": variant} if variant and any(folder.glob(f"*.{variant}*")) else {}
+    precision = torch.float32 if issubclass(class_, _FULL_PRECISION) else dtype
     model, report = class_.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
+        folder, dtype=precision, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
     )
     for fault in ("missing_keys", "mismatched_keys", "error_msgs"):
         if report.get(fault):

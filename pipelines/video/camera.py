@@ -13,11 +13,12 @@ from PIL import Image
 
 from jobs.errors import NotThisModel
 from jobs.params import VideoParams
+from pipelines.image.inputs import read_picture
 from pipelines.pipeline import Fact, Inputs, Raw, RunContext
 from pipelines.spec import ModelSpec
+from pipelines.video.arguments import ignored
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, move_of
-from pipelines.video.stills import open_still
 
 NEARER, FARTHER = (0.08, 0.4), (0.05, 0.25)
 """How much larger or smaller things get: each second, and at most."""
@@ -40,25 +41,17 @@ class CameraMove:
         if "input_image" not in inputs.files:
             raise NotThisModel(f"{self.spec.id} moves a camera over a picture; send `input_image`.")
         plan, move = plan_frames(self.spec, params.duration_seconds), move_of(params.prompt, ctx.seed)
-        warnings = tuple(_warnings(self.spec, params, plan))
+        warnings = (*([plan.warning] if plan.warning else []), *ignored(self.spec, params, frozenset()))
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.0, "prepare")
         size = (params.width, params.height)
         frames = np.empty((plan.frames, size[1], size[0], 3), np.uint8)
-        for number, frame in enumerate(film(open_still(inputs.files["input_image"]), size, plan, move)):
+        for number, frame in enumerate(film(read_picture(inputs.files["input_image"]), size, plan, move)):
             frames[number] = np.asarray(frame)
             ctx.progress((number + 1) / (plan.frames + 1), "step")
         facts: dict[str, Fact] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames, "camera": move.words}
         return Raw(arrays={"frames": frames}, warnings=warnings, facts=facts)
-
-
-def _warnings(spec: ModelSpec, params: VideoParams, plan: FramePlan) -> Iterator[str]:
-    if plan.warning:
-        yield plan.warning
-    for name in ("negative_prompt", "num_inference_steps", "guidance_scale"):
-        if getattr(params, name) not in (None, ""):
-            yield f"{spec.id} does not use {name}; it was ignored"
 
 
 def film(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:

@@ -1,0 +1,156 @@
+"""The family `diffusers-video`: films from words or from a still, with Wan and LTX, by their `model_index.json`."""
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipeline, WanPipeline
+from numpy.typing import NDArray
+from PIL import Image
+
+from jobs.errors import ModelLoadFailed, NotThisModel, PipelineFailed
+from jobs.params import VideoParams
+from pipelines.checkpoint import load_diffusers
+from pipelines.image.arguments import cover
+from pipelines.image.inputs import read_picture
+from pipelines.image.progress import PictureProgress
+from pipelines.image.size import Size, SizePlan, plan_size
+from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.spec import ModelSpec
+from pipelines.video.arguments import call_arguments
+from pipelines.video.frames import plan_frames
+
+PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
+"""From words, and from a still: two pipelines of the same components. A repository names one of them."""
+MULTIPLE = 32
+"""What the sides must be multiples of where the catalogue does not say: `VideoParams` takes no others."""
+CHUNK = 8
+"""Frames that are turned into bytes at once: in floating point a whole film is four times as large."""
+
+
+class DiffusersVideo:
+    """A prompt, and a still where the catalogue says so, to frames: those of the same diffusers pipeline called
+    directly."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+        dtype = spec.dtype or ("float32" if device == "cpu" else "bfloat16")
+        self.spec = spec
+        loaded = load_diffusers(weights, getattr(torch, dtype), device, spec.variant)
+        words, still = _pair(loaded)
+        classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
+        self.pipes = {
+            capability: _as(class_, loaded) for capability, class_ in classes.items() if capability in spec.capabilities
+        }
+        if "first-last-frame" in self.pipes:
+            _check_last_frame(self.pipes["first-last-frame"])
+
+    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
+        """`frames` for `params`, seeded with `ctx.seed`; reports after every step.
+
+        Raises `NotThisModel` for pictures that the model has no use for, or for none where it needs one.
+        """
+        pipe = self._pipe(inputs)
+        accepts = frozenset(signature(pipe.__call__).parameters)
+        size = plan_size(self.spec, (params.width, params.height), self.spec.limits.side_multiple or MULTIPLE)
+        film = plan_frames(self.spec, params.duration_seconds)
+        arguments, warnings = call_arguments(self.spec, params, size, film, accepts)
+        for warning in warnings:
+            ctx.warn(warning)
+        progress = PictureProgress(ctx, 0, 1)
+        progress.begin()
+        made = pipe(
+            **arguments,
+            **_stills(inputs, size.make),
+            generator=torch.Generator("cpu").manual_seed(ctx.seed),
+            callback_on_step_end=progress.on_step_end,
+            output_type="pt",
+        ).frames[0]
+        return Raw(
+            arrays={"frames": _pixels(self.spec, made, size)},
+            warnings=warnings,
+            facts={
+                "seed": ctx.seed,
+                "fps": film.fps,
+                "frames": len(made),
+                "num_inference_steps": arguments.get("num_inference_steps"),
+                "guidance_scale": arguments.get("guidance_scale"),
+                "made_width": size.make[0],
+                "made_height": size.make[1],
+            },
+        )
+
+    def _pipe(self, inputs: Inputs) -> Any:
+        """The pipeline for these inputs. Raises `NotThisModel`."""
+        first, last = (name in inputs.files for name in ("input_image", "last_image"))
+        if last and not first:
+            raise NotThisModel("`last_image` needs an `input_image` to begin with.", field="$.last_image")
+        wanted = "first-last-frame" if last else "image-to-video" if first else "text-to-video"
+        if wanted not in self.pipes:
+            raise NotThisModel(f"{self.spec.id} {_UNABLE[wanted]}", field="$.last_image" if last else "$.input_image")
+        return self.pipes[wanted]
+
+
+_UNABLE = {
+    "first-last-frame": "can not end at a picture; leave out `last_image`.",
+    "image-to-video": "does not start from a picture alone.",
+    "text-to-video": "needs a picture to start from: send `input_image`.",
+}
+
+
+def _pair(pipe: Any) -> tuple[Any, Any]:
+    """The two pipelines, of which this is one. Raises `ModelLoadFailed`."""
+    for pair in PAIRS:
+        if isinstance(pipe, pair):
+            return pair
+    raise ModelLoadFailed(f"{type(pipe).__name__} is no pipeline that this family knows.")
+
+
+def _as(class_: Any, pipe: Any) -> Any:
+    """A pipeline of this class with the same components: no weight is in memory twice, and none changes its
+    precision, as it does in `from_pipe`."""
+    if isinstance(pipe, class_):
+        return pipe
+    names = signature(class_.__init__).parameters
+    values = {name: value for name, value in {**pipe.config, **pipe.components}.items() if name in names}
+    try:
+        made = class_(**values)
+    except TypeError as error:
+        raise ModelLoadFailed(f"{type(pipe).__name__} has not the components of {class_.__name__}.") from error
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def _check_last_frame(pipe: Any) -> None:
+    """Raise `ModelLoadFailed` for a pipeline that takes a last frame and ignores it, or takes none."""
+    if "last_image" not in signature(pipe.__call__).parameters or pipe.config.get("expand_timesteps"):
+        raise ModelLoadFailed("This model can not end at a picture: remove `first-last-frame` from the catalogue.")
+
+
+def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:
+    """The first and last frame as the pipelines call them, cut to the shape of the film around the middle."""
+    names = {"image": "input_image", "last_image": "last_image"}
+    return {
+        argument: cover(read_picture(inputs.files[name]), size)
+        for argument, name in names.items()
+        if name in inputs.files
+    }
+
+
+def _pixels(spec: ModelSpec, made: torch.Tensor, size: SizePlan) -> NDArray[np.uint8]:
+    """n x 3 x height x width in 0 to 1 as uint8, n x height x width x 3, in the size that was asked for.
+
+    Rounded as diffusers rounds pictures, except that NaN, which it turns into black without a word, raises
+    `PipelineFailed`.
+    """
+    width, height = size.asked
+    frames = np.empty((len(made), height, width, 3), np.uint8)
+    for start in range(0, len(made), CHUNK):
+        chunk = made[start : start + CHUNK].float()
+        if not torch.isfinite(chunk).all():
+            raise PipelineFailed(f"{spec.id} computed numbers that are not finite; there is no film.")
+        pixels = (chunk * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        for number, frame in enumerate(pixels, start):
+            frames[number] = frame if size.make == size.asked else np.asarray(size.finish(Image.fromarray(frame)))
+    return frames
