@@ -90,6 +90,12 @@ def stop(process: Process, grace_seconds: float, request: int = signal.SIGTERM) 
         return process.wait()
 
 
+def die_with_parent() -> None:
+    """In a process that was forked: have the kernel end it when the thread that forked it ends."""
+    if sys.platform == "linux":
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class _Starter:
     """The thread that starts every child and ends with the process."""
 

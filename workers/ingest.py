@@ -13,6 +13,7 @@ import random
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from workers.fetcher import Fetcher
 from workers.intake import Intake, Key, Stored
 from workers.retrying import TryAgain
 from workers.sanitise import SOURCE
-from workers.sanitiser import sanitise
+from workers.sanitiser import Sanitiser
 from workers.scratch import Scratch
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Ingest:
         on_disk = msgspec.structs.replace(settings, scratch_dir=settings.scratch_dir or tempfile.gettempdir())
         self._scratch = Scratch(on_disk)
         self._scratch.remove_leftovers()
+        self._sanitiser = Sanitiser()
         self._decoders = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "sanitise")
         self._transfers = ThreadPoolExecutor(TRANSFERS, "transfer")
         self._held: dict[Key, asyncio.Task[None]] = {}
@@ -91,6 +93,7 @@ class Ingest:
         self._intake.close()
         for pool in (self._decoders, self._transfers):
             pool.shutdown(wait=False, cancel_futures=True)
+        self._sanitiser.close()
         self._scratch.remove()
 
     async def _drop(self, keys: list[Key]) -> None:
@@ -149,7 +152,8 @@ class Ingest:
     async def _clean(self, row: Row[Any], folder: Path) -> Stored:
         loop = asyncio.get_running_loop()
         seconds = self._settings.sanitise_timeout
-        clean = await loop.run_in_executor(self._decoders, lambda: sanitise(row.kind, folder, seconds=seconds))
+        order = partial(self._sanitiser.clean, row.kind, folder, seconds=seconds)
+        clean = await loop.run_in_executor(self._decoders, order)
         prefix = f"{row.tenant}/{row.job_id}/inputs/"
         return await loop.run_in_executor(self._transfers, self._put, clean.file, prefix, clean.media_type)
 

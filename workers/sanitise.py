@@ -1,25 +1,84 @@
-"""The child that decodes one input of a stranger: `python -m workers.sanitise KIND FOLDER SECONDS`.
+"""The process that decodes what strangers send: `python -m workers.sanitise FD`.
 
-It takes limits upon itself, reads `source` in FOLDER, writes the clean copy and then `answer.json` beside it, and
-ends. Nothing that it says is believed beyond the shape of its answer (`workers.sanitiser`).
+It has no credential, and forks a child for each input: in milliseconds, since the decoders are loaded already. The
+child takes limits upon itself, reads `source` in the folder of its order, writes the clean copy beside it, and answers
+through a pipe of its own; whatever becomes of it, the pipe's end says that it is over. It leaves with its parent.
 """
 
-import json
+import os
 import resource
+import signal
+import socket
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+from PIL import Image
+
+from jobs.errors import AtelierError, InputTooLarge, UnsupportedMedia
+from jobs.media_types import HEAD, expect
+from jobs.params import MediaKind
+from workers.children import die_with_parent
+from workers.pictures import clean_picture
 
 MEMORY_BYTES = 2 * 2**30
 FILE_BYTES = 512 * 10**6
 OPEN_FILES = 64
-SOURCE, ANSWER = "source", "answer.json"
+ORDER_BYTES = 16_384
+SOURCE = "source"
 
 
-def limit(seconds: int) -> None:
-    """Bound memory, processor time, file sizes and open files; no core dumps with people's pictures in them."""
+class Order(msgspec.Struct, frozen=True):
+    """Clean `source` in `folder`, which must be of this kind, within `seconds`."""
+
+    kind: MediaKind
+    folder: str
+    seconds: float
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The media type of the clean copy; or the code and the sentence of what is wrong with the input."""
+
+    media_type: str = ""
+    code: str = ""
+    message: str = ""
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a child for every order that arrives, until the other side is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    Image.init()  # all decoders now: each child opens with the one that it names
+    while True:
+        order, descriptors, _, _ = socket.recv_fds(control, ORDER_BYTES, 1)
+        if not order:
+            return
+        if os.fork() == 0:
+            control.close()
+            _obey(msgspec.json.decode(order, type=Order), descriptors[0])
+        os.close(descriptors[0])
+
+
+def _obey(order: Order, pipe: int) -> NoReturn:
+    status = 1
+    try:
+        die_with_parent()
+        limit(order.seconds)
+        os.write(pipe, msgspec.json.encode(clean(order.kind, Path(order.folder))))
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def limit(seconds: float) -> None:
+    """Bound time, memory, file sizes and open files of this process; no core dumps with people's pictures in them."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     for what, most in (
+        (resource.RLIMIT_CPU, round(seconds) + 1),
         (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
@@ -27,39 +86,26 @@ def limit(seconds: int) -> None:
         resource.setrlimit(what, (most, most))
 
 
-def clean(kind: str, folder: Path) -> dict[str, str]:
-    """Write the clean copy; its file and media type, or the code and sentence of what is wrong with the input."""
-    from jobs.errors import AtelierError, InputTooLarge, UnsupportedMedia
-    from jobs.media_types import HEAD, expect
-
+def clean(kind: MediaKind, folder: Path) -> Answer:
+    """Write the clean copy, as `clean.png` or `clean.wav`."""
     source = folder / SOURCE
     try:
         with source.open("rb") as file:
-            head = file.read(HEAD)
-        media_type = expect(head, kind)  # type: ignore[arg-type]
+            media_type = expect(file.read(HEAD), kind)
         if kind == "image":
-            from workers.pictures import clean_picture
-
             clean_picture(source, media_type, folder / "clean.png")
-            return {"media_type": "image/png"}
+            return Answer(media_type="image/png")
         if kind == "audio":
             from workers.sounds import clean_sound
 
             clean_sound(source, media_type, folder / "clean.wav")
-            return {"media_type": "audio/wav"}
+            return Answer(media_type="audio/wav")
         raise UnsupportedMedia("Films are not taken as inputs yet; send a picture or a recording.")
     except MemoryError:
-        return {"code": InputTooLarge.code, "message": "Decoding this file takes more memory than an input may."}
+        return Answer(code=InputTooLarge.code, message="Decoding this file takes more memory than an input may.")
     except AtelierError as error:
-        return {"code": error.code, "message": error.detail}
-
-
-def main(kind: str, folder: Path, seconds: int) -> None:
-    """Answer and end."""
-    limit(seconds)
-    answer = clean(kind, folder)
-    (folder / ANSWER).write_text(json.dumps(answer))
+        return Answer(code=error.code, message=error.detail)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    serve(socket.socket(fileno=int(sys.argv[1])))

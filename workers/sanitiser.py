@@ -1,38 +1,33 @@
-"""Clean copies of inputs, each made by a child process of its own that has limits and nothing to steal."""
+"""Clean copies of inputs, each made by a process of its own that has limits and nothing to steal."""
 
 import logging
-import math
 import os
 import select
-import signal
-import subprocess
+import socket
 import sys
+import threading
+import time
 from pathlib import Path
 
 import msgspec
 
 from jobs.errors import AtelierError, InputTooLarge, InputUnreadable, UnsupportedMedia
-from workers.children import Process, spawn
+from jobs.params import MediaKind
+from workers.children import Process, spawn, stop
 from workers.retrying import TryAgain
-from workers.sanitise import ANSWER
+from workers.sanitise import Answer, Order
 
 log = logging.getLogger(__name__)
 
 PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
-"""All that the child gets of our environment: no address, no credential."""
+"""All that the processes get of our environment: no address, no credential."""
 ANSWER_BYTES = 10_000
+SLACK_SECONDS = 5.0
+"""How long past its time a decoder is waited for, the start of all included; the kernel has ended it by then."""
 VERDICTS: dict[str, type[AtelierError]] = {
     error.code: error for error in (InputTooLarge, InputUnreadable, UnsupportedMedia)
 }
 EXTENSIONS = {"image/png": "png", "audio/wav": "wav"}
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the child says: the media type of its clean copy, or what is wrong."""
-
-    media_type: str = ""
-    code: str = ""
-    message: str = ""
 
 
 class Clean(msgspec.Struct, frozen=True):
@@ -42,59 +37,85 @@ class Clean(msgspec.Struct, frozen=True):
     media_type: str
 
 
-def sanitise(kind: str, folder: Path, *, seconds: float) -> Clean:
-    """The clean copy of `source` in `folder`, made there; blocks for at most `seconds`, and as much processor time.
+class Sanitiser:
+    """The handle on `workers.sanitise`, which is started at once, and again after its death. Any thread may ask."""
 
-    Raises `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable`; `TryAgain` where the machine may be to blame.
-    """
-    with (folder / "log").open("wb") as errors:
-        child = spawn(
-            [sys.executable, "-m", "workers.sanitise", kind, str(folder), str(math.ceil(seconds))],
-            env={name: os.environ[name] for name in PASSED if name in os.environ},
-            name="the sanitiser",
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
-        status = _wait(child, seconds)
-    if status is None:
-        raise TryAgain(InputUnreadable(f"The file could not be decoded within {seconds:g} s."))
-    if status != 0:
-        raise _broken(status, folder)
-    return _believed(folder)
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._process: Process | None = None
+        self._control: socket.socket | None = None
+        with self._starting:
+            self._start()
+
+    def close(self) -> None:
+        """End the process; it leaves when its socket closes."""
+        with self._starting:
+            self._end()
+
+    def clean(self, kind: MediaKind, folder: Path, *, seconds: float) -> Clean:
+        """The clean copy of `source` in `folder`, made there; blocks for about `seconds` at most.
+
+        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `TryAgain` where the machine may be to blame.
+        """
+        pipe = self._order(Order(kind, str(folder), seconds))
+        try:
+            said = _read(pipe, time.monotonic() + seconds + SLACK_SECONDS)
+        finally:
+            os.close(pipe)
+        try:
+            answer = msgspec.json.decode(said, type=Answer)
+        except msgspec.MsgspecError:
+            what = f"Decoding this file took longer than {seconds:g} s, or broke the decoder."
+            raise TryAgain(InputUnreadable(what)) from None
+        if answer.code:
+            raise VERDICTS.get(answer.code, InputUnreadable)(answer.message[:500])
+        return Clean(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
+
+    def _order(self, order: Order) -> int:
+        """Send an order; the end of the pipe that its answer comes out of."""
+        ours, theirs = os.pipe()
+        try:
+            with self._starting:
+                try:
+                    self._send(order, theirs)
+                except OSError:
+                    log.warning("the sanitiser is gone; starting it again")
+                    self._end()
+                    self._start()
+                    self._send(order, theirs)
+        except BaseException:
+            os.close(ours)
+            raise
+        finally:
+            os.close(theirs)
+        return ours
+
+    def _send(self, order: Order, pipe: int) -> None:
+        assert self._control is not None
+        socket.send_fds(self._control, [msgspec.json.encode(order)], [pipe])
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = spawn(
+                [sys.executable, "-m", "workers.sanitise", str(theirs.fileno())],
+                env={name: os.environ[name] for name in PASSED if name in os.environ},
+                name="the sanitiser",
+                pass_fds=[theirs.fileno()],
+            )
+
+    def _end(self) -> None:
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            stop(self._process, 1.0)
 
 
-def _wait(child: Process, seconds: float) -> int | None:
-    """The exit status; none for a child that was killed because it took longer than `seconds`."""
-    assert child.stdout is not None
-    with child.stdout:
-        select.select([child.stdout], [], [], seconds)  # it says nothing there: the end of the stream is its own end
-    try:
-        return child.wait(1.0)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-        return None
-
-
-def _believed(folder: Path) -> Clean:
-    try:
-        with (folder / ANSWER).open("rb") as file:
-            answer = msgspec.json.decode(file.read(ANSWER_BYTES), type=Answer)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise TryAgain(InputUnreadable()) from error
-    if answer.code:
-        raise VERDICTS.get(answer.code, InputUnreadable)(answer.message[:500])
-    extension = EXTENSIONS.get(answer.media_type)
-    if extension is None:
-        raise InputUnreadable
-    return Clean(folder / f"clean.{extension}", answer.media_type)
-
-
-def _broken(status: int, folder: Path) -> Exception:
-    """A decoder that crashed or ran out of processor time was led there by the file; anything else may be our fault."""
-    log.warning("the sanitiser ended with %d: %s", status, (folder / "log").read_text(errors="replace")[-2000:])
-    if status == -signal.SIGXCPU:
-        return InputUnreadable("Decoding this file takes more time than an input may.")
-    if status in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGXFSZ):
-        return InputUnreadable()
-    return TryAgain(InputUnreadable())
+def _read(pipe: int, until: float) -> bytes:
+    """What comes out of the pipe before its end, or `until` (monotonic seconds), whichever is first."""
+    said = b""
+    while len(said) < ANSWER_BYTES and select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+        part = os.read(pipe, ANSWER_BYTES)
+        if not part:
+            break
+        said += part
+    return said
