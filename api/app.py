@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
@@ -21,18 +21,22 @@ from api.corrections import correct
 from api.database import Database
 from api.documents import openapi_config
 from api.follow import Follower
+from api.intake import Intake
 from api.outlook import Outlooks
 from api.problems import EXCEPTION_HANDLERS
 from api.readiness import Readiness
 from api.request_ids import echo_request_id
+from api.routes.cutout import CutoutRoutes
 from api.routes.files import FileRoutes
 from api.routes.health import HealthRoutes
 from api.routes.image import ImageRoutes
+from api.routes.inputs import InputRoutes
 from api.routes.jobs import JobRoutes
 from api.routes.models import ModelRoutes
 from api.routes.outputs import OutputRoutes
 from api.routes.problems import ProblemRoutes
 from api.routes.servers import ServerRoutes
+from api.routes.video import VideoRoutes
 from api.strict_json import StrictRequest
 from api.submissions import Submissions
 from api.watching import Watcher
@@ -41,8 +45,11 @@ from jobs.settings import settings as read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
 
+MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes)
+"""Those whose bodies may hold media as `data:` URLs."""
+
 ROUTES = (
-    ImageRoutes,
+    InputRoutes,
     JobRoutes,
     ModelRoutes,
     ServerRoutes,
@@ -66,7 +73,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
     announcer = Announcer(settings)
     outlooks = Outlooks(database, catalog, settings)
     watcher = Watcher(database, follower, outlooks, settings)
-    desk = Desk(Submissions(database, catalog, announcer, settings), watcher, settings)
+    store = open_store(settings)
+    intake = Intake(store, settings)
+    desk = Desk(Submissions(database, catalog, announcer, intake, settings), watcher, settings)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -77,10 +86,14 @@ def create_app(settings: Settings | None = None) -> Litestar:
         finally:
             await follower.stop()
             announcer.stop()
+            intake.close()
             await database.close()
 
     app = Litestar(
-        route_handlers=ROUTES,
+        route_handlers=[
+            Router("/", route_handlers=MEDIA_ROUTES, request_max_body_size=settings.media_body_limit),
+            *ROUTES,
+        ],
         dependencies={
             "announcer": _always(announcer),
             "caller": Provide(_caller, sync_to_thread=False),
@@ -90,7 +103,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "outlooks": _always(outlooks),
             "readiness": _always(Readiness(database, settings)),
             "settings": _always(settings),
-            "store": _always(open_store(settings)),
+            "store": _always(store),
             "watcher": _always(watcher),
         },
         middleware=[DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],

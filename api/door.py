@@ -7,11 +7,21 @@ from urllib.parse import urlsplit
 import msgspec
 
 from api.auth import Caller
-from jobs.errors import InvalidRequest, OutOfRange
-from jobs.params import AnyParams, Params, refuse_nul, refuse_unbuilt
+from api.data_urls import is_data_url
+from api.intake import is_upload
+from jobs.errors import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
+from jobs.guard import judge_literal
+from jobs.params import AnyParams, Params, media_of, refuse_nul, refuse_unbuilt
+from jobs.settings import Settings
 
 SEEDS = 2**31
 """A seed that is drawn here fits every framework's generator."""
+
+URL_LENGTH = 4096
+"""Characters of a URL that is no `data:` URL."""
+
+BESIDE_INPUT_IMAGE = ("strength", "last_image")
+"""Fields that mean nothing without `input_image`."""
 
 USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
@@ -23,12 +33,19 @@ class Once(msgspec.Struct, frozen=True):
     digest: str
 
 
-def check(params: AnyParams, caller: Caller) -> AnyParams:
+def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     """Refuse what needs no database to be refused; the usual priority becomes the key's ceiling where that is lower."""
     refuse_unbuilt(params)
     refuse_nul(params)
     if params.callback_url is not None:
-        check_url(params.callback_url, "$.callback_url")
+        check_url(params.callback_url, "$.callback_url", settings)
+    for medium in media_of(params):
+        if not is_data_url(medium.source) and not is_upload(medium.source):
+            check_url(medium.source, medium.field, settings, also=", a `data:` URL or the `input_id` of an upload")
+    for name in BESIDE_INPUT_IMAGE:
+        if getattr(params, name, None) is not None and getattr(params, "input_image", None) is None:
+            advice = f"`{name}` goes with `input_image`: add that, or leave `{name}` out."
+            raise MissingField(advice, field="$.input_image")
     if params.priority <= caller.priority_ceiling:
         return params
     if params.priority == USUAL_PRIORITY:
@@ -36,16 +53,25 @@ def check(params: AnyParams, caller: Caller) -> AnyParams:
     raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
 
 
-def check_url(url: str, field: str) -> None:
-    """Raise `InvalidRequest` unless `url` is http(s) and names a host; where it leads is judged when it is called."""
+def check_url(url: str, field: str, settings: Settings, *, also: str = "") -> None:
+    """Raise `InvalidRequest` unless `url` is http(s) and names a host, `ForbiddenUrl` when that is a forbidden address.
+
+    Where a name leads is judged when it is called. `also` says what else the field takes.
+    """
+    name = field.removeprefix("$.")
+    if len(url) > URL_LENGTH:
+        raise OutOfRange(f"`{name}` must have at most {URL_LENGTH} characters.", field=field)
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fine = False
     if not fine or any(character.isspace() for character in url):
-        name = field.removeprefix("$.")
-        raise InvalidRequest(f"`{name}` must be an http or https URL with a host name.", field=field)
+        raise InvalidRequest(f"`{name}` must be an http or https URL with a host name{also}.", field=field)
+    try:
+        judge_literal(url, settings)
+    except ForbiddenUrl as error:
+        raise ForbiddenUrl(error.detail, field=field) from None
 
 
 def draw_seed(params: AnyParams) -> int | None:

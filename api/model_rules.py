@@ -1,10 +1,11 @@
-"""Which model a submit means, and what that model itself refuses."""
+"""Which model a submit means, and what is refused because of it."""
 
 from collections.abc import Collection, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jobs.errors import NoModelAvailable, OutOfRange, UnknownServer
+from api.abilities import Lack, can, lacks
+from jobs.errors import InvalidRequest, NoModelAvailable, NotThisModel, UnknownServer
 from jobs.params import AnyParams, Modality
 from jobs.statements.submit import models_of_server, served_models
 from pipelines.catalog import Catalog, ModelSpec
@@ -13,37 +14,50 @@ from pipelines.catalog import Catalog, ModelSpec
 async def choose_model(
     connection: AsyncConnection, catalog: Catalog, params: AnyParams, modality: Modality
 ) -> ModelSpec:
-    """The model that is named, or else the first in catalogue order that a live server (the named one) serves.
+    """The model that is named, or else the first in catalogue order that a live server (the named one) serves and
+    that can do what is asked.
 
-    Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, `OutOfRange`.
+    Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, and what `check_model` and `default_model` raise.
     """
     served: Sequence[str] | None = None
     if params.server_id is not None:
         served = await _served_by(connection, params.server_id)
     if params.model is not None:
         spec = catalog.resolve(params.model, modality)
-    else:
-        if served is None:
-            served = (await connection.execute(served_models())).scalars().all()
-        spec = default_model(catalog, modality, served)
-    check_limits(spec, params)
-    return spec
+        check_model(catalog, spec, params)
+        return spec
+    if served is None:
+        served = (await connection.execute(served_models())).scalars().all()
+    return default_model(catalog, modality, served, params)
 
 
-def default_model(catalog: Catalog, modality: Modality, served: Collection[str]) -> ModelSpec:
-    """The first model of the modality that is served; raises `NoModelAvailable`."""
-    for spec in catalog.of(modality):
-        if spec.id in served:
+def default_model(catalog: Catalog, modality: Modality, served: Collection[str], params: AnyParams) -> ModelSpec:
+    """The first served model of the modality that can do what is asked.
+
+    Raises `NoModelAvailable` when none is served, and when none of those can do it what the one says that comes
+    closest: one that could with a field more, or less of it, rather than one that lacks the ability.
+    """
+    offered = [spec for spec in catalog.of(modality) if spec.id in served]
+    for spec in offered:
+        if can(spec, params):
             return spec
-    raise NoModelAvailable
+    if not offered:
+        raise NoModelAvailable
+    first_lacks = [next(lacks(spec, params)) for spec in offered]
+    raise _refusal(catalog, min(first_lacks, key=lambda lack: lack.error is NotThisModel), params, modality)
 
 
-def check_limits(spec: ModelSpec, params: AnyParams) -> None:
-    """Raise `OutOfRange` for a prompt longer than this model takes; a size it can not make is no error, but resized."""
-    prompt: str = getattr(params, "prompt", "")
-    limit = spec.limits.max_prompt_chars
-    if len(prompt) > limit:
-        raise OutOfRange(f"`prompt` must have at most {limit} characters for {spec.id}.", field="$.prompt")
+def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams) -> None:
+    """Raise `NotThisModel`, `MissingField` or `OutOfRange` for what the model can not do of the request."""
+    lack = next(lacks(spec, params), None)
+    if lack is not None:
+        raise _refusal(catalog, lack, params, spec.modality)
+
+
+def _refusal(catalog: Catalog, lack: Lack, params: AnyParams, modality: Modality) -> InvalidRequest:
+    """The error of a lack; its sentence also names the models that can do it."""
+    others = " or ".join(spec.id for spec in catalog.of(modality) if can(spec, params))
+    return lack.error(lack.sentence + (f", or choose {others}." if others else "."), field=lack.field)
 
 
 async def _served_by(connection: AsyncConnection, server_id: str) -> Sequence[str]:

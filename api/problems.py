@@ -23,6 +23,7 @@ from jobs.errors import (
     InvalidRequest,
     MissingField,
     RequestRefused,
+    StorageUnavailable,
     TooManyJobs,
     Unauthenticated,
     UnknownRoute,
@@ -36,12 +37,12 @@ BY_STATUS: Mapping[int, type[AtelierError]] = {
     401: Unauthenticated,
     404: UnknownRoute,
     405: WrongMethod,
-    413: BodyTooLarge,
 }
 HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": "Bearer"},
     TooManyJobs: {"Retry-After": "5"},
     DatabaseUnavailable: {"Retry-After": "2"},
+    StorageUnavailable: {"Retry-After": "5"},
 }
 
 
@@ -90,6 +91,8 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
         return on_unexpected(request, error)
     if isinstance(error, ValidationException):
         return problem(request, _bad_parameter(error))
+    if error.status_code == BodyTooLarge.status:
+        return problem(request, _too_large(request))
     known = BY_STATUS.get(error.status_code)
     allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return problem(request, known() if known else RequestRefused(error.detail), allow)
@@ -101,6 +104,12 @@ def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response
         return problem(request, DatabaseUnavailable())
     log.error("request %s failed", request_id(request.scope), exc_info=error)
     return problem(request, AtelierError())
+
+
+def _too_large(request: Request[Any, Any, Any]) -> BodyTooLarge:
+    """Routes that take media allow more, and say so."""
+    limit = request.route_handler.resolve_request_max_body_size()
+    return BodyTooLarge(f"Send at most {limit} bytes of JSON; larger media can be uploaded with POST /inputs/v1.")
 
 
 def _bad_parameter(error: ValidationException) -> InvalidRequest:

@@ -1,95 +1,103 @@
-"""Accepting a job: one transaction, then the announcement."""
+"""Accepting a job: one transaction, then the announcement.
 
-import msgspec
+A request that names media is looked at first, so that a repeat of an Idempotency-Key or a refusal needs no store; then
+the media are taken in, and the objects removed again when no job comes of it.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.announcer import Announcer
 from api.auth import Caller
 from api.database import Database
 from api.door import Once, check, draw_seed
+from api.intake import Intake, Taken, is_upload
 from api.model_rules import choose_model
-from jobs.errors import (
-    AtelierError,
-    BodyTooLarge,
-    BudgetExhausted,
-    IdempotencyMismatch,
-    InvalidJson,
-    InvalidRequest,
-    MissingField,
-    NoModelAvailable,
-    NotSupportedYet,
-    NulInText,
-    OutOfRange,
-    TooManyJobs,
-    UnknownField,
-    UnknownJob,
-    UnknownModel,
-    UnknownServer,
-    WrongType,
-)
+from jobs.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
 from jobs.ids import new_id
 from jobs.job import Job, job_from_row
-from jobs.params import AnyParams
+from jobs.params import AnyParams, Modality, media_of
 from jobs.settings import Settings
 from jobs.statements.caller import visible
-from jobs.statements.submit import count_active, lock_tenant, remember, remembered, submit
+from jobs.statements.submit import add_inputs, count_active, lock_tenant, remember, remembered, submit
+from jobs.statements.uploads import find_uploads
 from pipelines.catalog import Catalog
 
-ERRORS: tuple[type[AtelierError], ...] = (
-    InvalidJson,
-    BudgetExhausted,
-    UnknownServer,
-    UnknownJob,
-    BodyTooLarge,
-    MissingField,
-    UnknownField,
-    WrongType,
-    OutOfRange,
-    NulInText,
-    NotSupportedYet,
-    UnknownModel,
-    IdempotencyMismatch,
-    InvalidRequest,
-    TooManyJobs,
-    NoModelAvailable,
-)
-"""What a submit can be refused with, for the documents."""
+log = logging.getLogger(__name__)
 
 
 class Submissions:
     """Takes jobs in."""
 
-    def __init__(self, database: Database, catalog: Catalog, announcer: Announcer, settings: Settings) -> None:
+    def __init__(
+        self, database: Database, catalog: Catalog, announcer: Announcer, intake: Intake, settings: Settings
+    ) -> None:
         self._database = database
         self._catalog = catalog
         self._announcer = announcer
+        self._intake = intake
         self._settings = settings
 
     async def submit(self, caller: Caller, params: AnyParams, once: Once | None) -> tuple[Job, bool]:
         """The job for a request, and whether it was made now.
 
-        A repeated Idempotency-Key gives the job it first made, before any quota. Raises `InvalidRequest` and its
-        kinds, `UnknownServer`, `BudgetExhausted`, `TooManyJobs`, `NoModelAvailable`, `DatabaseUnavailable`.
+        A repeated Idempotency-Key gives the job it first made, before any quota. Raises what
+        `api.routes.generate.ERRORS` lists, and `DatabaseUnavailable`.
         """
-        params = check(params, caller)
-        job_id = new_id("job")
-
-        async def work(connection: AsyncConnection) -> Job:
-            if once is not None:
-                earlier = await _earlier(connection, caller.tenant, once, job_id)
-                if earlier is not None:
-                    return earlier
-            return await self._insert(connection, caller, params, job_id)
-
-        job = await self._database.transaction(work)
+        params = check(params, caller, self._settings)
+        job_id, taken = new_id("job"), Taken(params)
+        if any(media_of(params)):
+            earlier, uploads = await self._database.transaction(lambda c: self._look(c, caller, params, once))
+            if earlier is not None:
+                return earlier, False
+            taken = await self._intake.take(caller.tenant, job_id, params, uploads)
+        job = await self._commit(caller, job_id, taken, once)
         if job.id != job_id:
+            await self._intake.give_back(taken)
             return job, False
         self._announcer.announce(job)
         return job, True
 
-    async def _insert(self, connection: AsyncConnection, caller: Caller, params: AnyParams, job_id: str) -> Job:
-        stored = msgspec.to_builtins(params)
-        spec = await choose_model(connection, self._catalog, params, stored["modality"])
+    async def _look(
+        self, connection: AsyncConnection, caller: Caller, params: AnyParams, once: Once | None
+    ) -> tuple[Job | None, Mapping[str, str]]:
+        """The job that the request already made, if any, else the keys of the uploads that it names, by id."""
+        earlier = await _recall(connection, caller.tenant, once) if once is not None else None
+        if earlier is not None:
+            return earlier, {}
+        await choose_model(connection, self._catalog, params, modality_of(params))
+        named = {medium.source for medium in media_of(params) if is_upload(medium.source)}
+        if not named:
+            return None, {}
+        found = await connection.execute(find_uploads(named, caller.tenant))
+        return None, {row.id: row.key for row in found}
+
+    async def _commit(self, caller: Caller, job_id: str, taken: Taken, once: Once | None) -> Job:
+        """The new job, or the one that the Idempotency-Key made before; without a job no object is left."""
+
+        async def work(connection: AsyncConnection) -> Job:
+            if once is not None:
+                earlier = await _claim(connection, caller.tenant, once, job_id)
+                if earlier is not None:
+                    return earlier
+            return await self._insert(connection, caller, taken, job_id)
+
+        try:
+            return await self._database.transaction(work)
+        except DatabaseUnavailable:
+            if taken.folder:
+                log.warning("the job of %s may have been committed; its inputs are left there", taken.folder)
+            raise
+        except Exception:
+            await self._intake.give_back(taken)
+            raise
+
+    async def _insert(self, connection: AsyncConnection, caller: Caller, taken: Taken, job_id: str) -> Job:
+        params = taken.params
+        spec = await choose_model(connection, self._catalog, params, modality_of(params))
         await self._check_quota(connection, caller.tenant)
         row = await connection.execute(
             submit(
@@ -102,7 +110,10 @@ class Submissions:
                 deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
             )
         )
-        return job_from_row(row.one())
+        job = job_from_row(row.one())
+        if taken.sources:
+            await connection.execute(add_inputs(job_id, caller.tenant, taken.sources))
+        return job
 
     async def _check_quota(self, connection: AsyncConnection, tenant: str) -> None:
         quota = (await connection.execute(lock_tenant(tenant))).one()
@@ -113,14 +124,28 @@ class Submissions:
             raise TooManyJobs(f"You have {limit} unfinished jobs, as many as you may. {TooManyJobs.advice}")
 
 
-async def _earlier(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:
+async def _claim(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:
     """The job that the key already made; none, and the key is claimed for `job_id`, when it is new."""
     if (await connection.execute(remember(tenant, once.key, once.digest, job_id))).first() is not None:
         return None
-    holder = (await connection.execute(remembered(tenant, once.key))).one()
+    return await _recall(connection, tenant, once)
+
+
+async def _recall(connection: AsyncConnection, tenant: str, once: Once) -> Job | None:
+    """The job that the key already made, if any."""
+    holder = (await connection.execute(remembered(tenant, once.key))).first()
+    if holder is None:
+        return None
     if holder.body_sha256 != once.digest:
         raise IdempotencyMismatch(field="header.Idempotency-Key")
     row = (await connection.execute(visible(holder.job_id, tenant))).first()
     if row is None:
         raise UnknownJob("The job that this Idempotency-Key made was deleted; use a new key for a new job.")
     return job_from_row(row)
+
+
+def modality_of(params: AnyParams) -> Modality:
+    """The modality that these parameters are of: the tag of their struct."""
+    tag: Any = type(params).__struct_config__.tag
+    modality: Modality = tag
+    return modality

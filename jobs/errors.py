@@ -188,7 +188,9 @@ class BodyTooLarge(RequestRefused):
     """The request body is over the limit."""
 
     code, status = "body_too_large", 413
-    advice = "Send at most 256 kB of JSON."
+    advice = (
+        "Send at most 256 kB of JSON, 28 MB where media may be in it; larger ones are uploaded with POST /inputs/v1."
+    )
 
 
 class Unauthenticated(RequestRefused):
@@ -251,7 +253,7 @@ class BadSignature(RequestRefused):
     """A download link whose signature is wrong or has expired."""
 
     code, status = "bad_signature", 403
-    advice = "Take a fresh link from the job's status."
+    advice = "Take a fresh link: from the job's status, or from POST /inputs/v1 for an upload."
 
 
 class BadRange(RequestRefused):

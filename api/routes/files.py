@@ -1,11 +1,12 @@
 """/files/<key>: objects of the directory store, by links that it signed. With S3 nothing passes through here."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
-from litestar import Controller, Response, route
+from litestar import Controller, Response, put, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.response import Stream
@@ -15,7 +16,16 @@ from api.documents import also, refusals
 from api.problems import problem
 from api.ranges import Span, parse_range
 from api.strict_json import StrictRequest
-from jobs.errors import BadRange, BadSignature, UnknownOutput, UnknownRoute, WrongType
+from jobs.errors import (
+    BadRange,
+    BadSignature,
+    BodyTooLarge,
+    StorageUnavailable,
+    UnknownOutput,
+    UnknownRoute,
+    WrongType,
+)
+from jobs.settings import Settings
 from jobs.storage import DirectoryStore, Store
 
 CHUNK = 256 * 1024
@@ -29,7 +39,7 @@ HARMLESS = {
 
 
 class FileRoutes(Controller):
-    """Downloads for one box."""
+    """Downloads, and uploads of inputs, for one box."""
 
     path = "/files"
     tags = ("Downloads",)
@@ -59,6 +69,49 @@ class FileRoutes(Controller):
             raise UnknownRoute
         file = store.open_link(key.lstrip("/"), media_type=media_type, expires=expires, signature=signature)
         return await _send(request, file, media_type)
+
+    @put(
+        "/{key:path}",
+        status_code=204,
+        request_max_body_size=None,
+        responses=refusals(BadSignature, BodyTooLarge, WrongType, StorageUnavailable, key=False),
+        response_description="The file is stored; a second PUT replaces it.",
+        summary="Upload to the directory store",
+    )
+    async def upload(
+        self,
+        request: StrictRequest,
+        key: FromPath[str],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+        expires: FromQuery[int] = 0,
+        signature: FromQuery[str] = "",
+    ) -> None:
+        """Takes the body as the file that `POST /inputs/v1` made the link for; a part of one is never kept."""
+        if not isinstance(store, DirectoryStore):
+            raise UnknownRoute
+        name = key.lstrip("/")
+        store.check_upload(name, expires=expires, signature=signature)
+        try:
+            async with anyio.NamedTemporaryFile(prefix="atelier-upload-", dir=settings.scratch_dir or None) as file:
+                await _receive(request, file, settings.input_max_bytes)
+                await asyncio.to_thread(store.put, name, Path(str(file.name)), "application/octet-stream")
+        except OSError as error:
+            raise StorageUnavailable(f"There is no room to receive the file: {error.strerror}.") from error
+
+
+async def _receive(request: StrictRequest, file: anyio.AsyncFile[bytes], limit: int) -> None:
+    """The body into `file`. Raises `BodyTooLarge` once it has more than `limit` bytes."""
+    too_large = BodyTooLarge(f"Send at most {limit} bytes.")
+    if (request.content_length or 0) > limit:
+        raise too_large
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        await file.write(chunk)
+    await file.flush()
 
 
 async def _send(request: StrictRequest, file: Path, media_type: str) -> Response[Any]:

@@ -2,21 +2,15 @@
 
 from typing import Annotated
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath
+from litestar.params import Body
 
-from api.accepting import ENDED, Accepted, Desk, IdempotencyKey, Wait
-from api.auth import Caller
-from api.database import Database
-from api.documents import refusals
-from api.lookup import find_job
-from api.outlook import Outlooks
+from api.accepting import Accepted, Desk, IdempotencyKey, Wait
+from api.routes.generate import SUBMIT_RESPONSES, status_route
 from api.strict_json import StrictRequest
-from api.submissions import ERRORS
 from jobs.answers import StatusAnswer
-from jobs.errors import MalformedId, UnknownJob
 from jobs.params import ImageParams
 
 EXAMPLES = [
@@ -32,16 +26,25 @@ EXAMPLES = [
             "callback_url": "https://shop.example/hooks/atelier",
         },
     ),
+    Example(
+        summary="From a picture",
+        value={
+            "prompt": "the same chair in green velvet",
+            "input_image": "https://shop.example/chair.jpg",
+            "num_images": 2,
+        },
+    ),
 ]
 
 
 class ImageRoutes(Controller):
-    """Text to image (contract C12-C23)."""
+    """Text and pictures to image (contract C12-C23)."""
 
     path = "/generate/image/v1"
     tags = ("Generate",)
+    status = status_route("image", "Status of a picture")
 
-    @post(status_code=202, responses=ENDED | refusals(*ERRORS), summary="Make a picture from a prompt")
+    @post(status_code=202, responses=SUBMIT_RESPONSES, summary="Make a picture from a prompt")
     async def create(
         self,
         request: StrictRequest,
@@ -52,14 +55,3 @@ class ImageRoutes(Controller):
     ) -> Response[Accepted | StatusAnswer]:
         """Takes a job in and answers 202 with its id; with `?wait` it answers 200 once the job has ended."""
         return await desk.accept(request, data, wait=wait, idempotency_key=idempotency_key)
-
-    @get("/status/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="Status of a picture")
-    async def status(
-        self,
-        job_id: FromPath[str],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
-        outlooks: NamedDependency[Outlooks],
-    ) -> StatusAnswer:
-        """The job as it is now; poll until `status` is completed, failed or cancelled."""
-        return await outlooks.answer(await find_job(database, caller, job_id, "image"))

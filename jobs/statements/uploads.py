@@ -9,8 +9,8 @@ from jobs.tables import uploads
 
 
 def add_upload(upload_id: str, tenant: str, key: str) -> Insert:
-    """A place in the store that the caller may write to."""
-    return uploads.insert().values(id=upload_id, tenant=tenant, key=key)
+    """A place in the store that the caller may write to; returns its id."""
+    return uploads.insert().values(id=upload_id, tenant=tenant, key=key).returning(uploads.c.id)
 
 
 def find_uploads(upload_ids: Collection[str], tenant: str) -> Select[Any]:

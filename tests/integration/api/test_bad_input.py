@@ -107,10 +107,13 @@ def test_a_missing_prompt(client, server):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit(client, server, chunked):
-    body = json.dumps({"prompt": "a" * 256_000}).encode()
+def test_a_body_over_the_limit(settings, key, server, chunked):
+    body = json.dumps({"prompt": "a" * 300_000}).encode()
     content = iter([body[:100_000], body[100_000:200_000], body[200_000:]]) if chunked else body
-    problem(client.post(ROUTE, content=content), 413, "body_too_large")
+    small = msgspec.structs.replace(settings, media_body_limit=290_000)
+    with api_server(small) as running, running.client(key) as client:
+        said = problem(client.post(ROUTE, content=content), 413, "body_too_large")
+    assert "Send at most 290000 bytes of JSON; larger media can be uploaded with POST /inputs/v1." == said["detail"]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +210,7 @@ def test_no_server_serves_the_modality(client):
 def test_a_path_that_does_not_exist(client, api):
     problem(client.get("/nothing/here"), 404, "not_found")
     with api.client() as anybody:
-        problem(anybody.get("/generate/video/v1"), 404, "not_found")
+        problem(anybody.get("/generate/smell/v1"), 404, "not_found")
 
 
 def test_a_method_that_a_path_does_not_take(client):

@@ -4,17 +4,21 @@ import pytest
 
 from api.auth import Caller
 from api.door import check, draw_seed, once_of
-from jobs.errors import InvalidRequest, NotSupportedYet, NulInText, OutOfRange
-from jobs.params import ImageParams, SpeechParams
+from jobs.errors import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, NulInText, OutOfRange
+from jobs.params import CutoutParams, ImageParams, VideoParams
+from jobs.settings import Settings
 
 CALLER = Caller("ten_1", "key_1", 5)
+CLOSED = Settings()
+OPENED = Settings(allowed_networks="127.0.0.1,::1", development=True)
+URL = "https://example.org/a.png"
 
 
 @pytest.mark.parametrize(
     "url", ["https://example.org/hook", "http://127.0.0.1:8080/x?y=z", "HTTPS://EXAMPLE.ORG", "http://[::1]:80/"]
 )
 def test_a_callback_url_that_is_fine(url):
-    check(ImageParams(prompt="a", callback_url=url), CALLER)
+    check(ImageParams(prompt="a", callback_url=url), CALLER, OPENED)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +36,50 @@ def test_a_callback_url_that_is_fine(url):
 )
 def test_a_callback_url_that_is_none(url):
     with pytest.raises(InvalidRequest) as caught:
-        check(ImageParams(prompt="a", callback_url=url), CALLER)
+        check(ImageParams(prompt="a", callback_url=url), CALLER, OPENED)
     assert "$.callback_url" == caught.value.field
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/x", "http://10.0.0.1/", "https://[::1]/", "http://0x7f.1/", "http://localhost/hook"]
+)
+@pytest.mark.parametrize("field", ["callback_url", "input_image", "reference_images"])
+def test_a_url_of_a_forbidden_address(url, field):
+    given = {field: (URL, url) if field == "reference_images" else url}
+    with pytest.raises(ForbiddenUrl) as caught:
+        check(ImageParams(prompt="a", **given), CALLER, CLOSED)
+    assert {"reference_images": "$.reference_images[1]"}.get(field, f"$.{field}") == caught.value.field
+
+
+@pytest.mark.parametrize(
+    "source",
+    [URL, "data:image/png;base64,nonsense", "DATA:,x", "inp_" + "0" * 32, "inp_x", "data:" + "x" * 5000],
+)
+def test_a_source_that_may_be_one(source):
+    assert CutoutParams(image_url=source) == check(CutoutParams(image_url=source), CALLER, CLOSED)
+
+
+@pytest.mark.parametrize("source", ["a.png", "stored:image_url", "file:///etc/passwd", "s3://bucket/key", "med_0"])
+def test_a_source_that_is_none(source):
+    with pytest.raises(InvalidRequest) as caught:
+        check(CutoutParams(image_url=source), CALLER, CLOSED)
+    assert (InvalidRequest, "$.image_url") == (type(caught.value), caught.value.field)
+    assert caught.value.detail.endswith("a `data:` URL or the `input_id` of an upload.")
+
+
+def test_a_url_that_is_too_long():
+    with pytest.raises(OutOfRange) as caught:
+        check(CutoutParams(image_url=URL + "a" * 4096), CALLER, CLOSED)
+    assert "$.image_url" == caught.value.field
+
+
+@pytest.mark.parametrize(
+    "params", [ImageParams(prompt="a", strength=0.5), VideoParams(last_image=URL)], ids=["strength", "last_image"]
+)
+def test_what_means_nothing_without_an_input_image(params):
+    with pytest.raises(MissingField) as caught:
+        check(params, CALLER, CLOSED)
+    assert "$.input_image" == caught.value.field
 
 
 @pytest.mark.parametrize(
@@ -48,16 +94,16 @@ def test_a_callback_url_that_is_none(url):
 )
 def test_what_needs_no_database_to_be_refused(params, kind, field):
     with pytest.raises(kind) as caught:
-        check(ImageParams(**params), CALLER)
+        check(ImageParams(**params), CALLER, CLOSED)
     assert field == caught.value.field
 
 
 def test_a_priority_within_the_keys_ceiling_is_fine():
-    assert 5 == check(ImageParams(prompt="a", priority=5), CALLER).priority
+    assert 5 == check(ImageParams(prompt="a", priority=5), CALLER, CLOSED).priority
 
 
 def test_the_usual_priority_is_lowered_to_the_keys_ceiling():
-    assert 3 == check(ImageParams(prompt="a"), Caller("ten_1", "key_1", 3)).priority
+    assert 3 == check(ImageParams(prompt="a"), Caller("ten_1", "key_1", 3), CLOSED).priority
 
 
 def test_minus_one_draws_a_seed_and_any_other_is_kept():
@@ -69,7 +115,7 @@ def test_minus_one_draws_a_seed_and_any_other_is_kept():
 
 
 def test_a_modality_without_a_seed_has_none():
-    assert draw_seed(SpeechParams(text="a")) is None
+    assert draw_seed(CutoutParams(image_url=URL)) is None
 
 
 def test_an_idempotency_key_stands_for_route_and_body():

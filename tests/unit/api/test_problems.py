@@ -10,8 +10,6 @@ TESTS = Path(__file__).parents[2] / "integration" / "api"
 NEVER_ANSWERED = {
     "request_refused": "for what the framework refuses in a way that none of the others is",
     "unavailable": "only a branch of the tree",
-    "forbidden_url": "judged by the worker when it connects, so never an answer to a request",
-    "storage_unavailable": "stored on jobs; a link is made without asking the store",
 }
 
 
