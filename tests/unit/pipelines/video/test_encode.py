@@ -1,0 +1,128 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.errors import EncodeFailed
+from jobs.params import VideoParams
+from pipelines.pipeline import Output, Outputs, Raw, load_raw, save_raw
+from pipelines.video.encode import encode
+from tests.support.films import Film, psnr, read_film, scene
+
+FPS = 24
+CODECS = {"mp4": "h264", "webm": "vp9"}
+LIMITED_BT709 = (1, 1, 1, 1)
+
+
+def moving(count: int, width: int = 256, height: int = 192) -> np.ndarray:
+    """A scene that slides to the left by two pixels a frame."""
+    still = np.asarray(scene((width + 2 * count, height)))
+    return np.stack([still[:, 2 * n : 2 * n + width] for n in range(count)])
+
+
+def written(folder: Path, frames: np.ndarray, output_format: str = "mp4", **facts: Any) -> tuple[Outputs, bytes]:
+    raw = Raw(arrays={"frames": frames}, facts={"fps": FPS, **facts})
+    outputs = encode(raw, VideoParams(prompt="a secret", output_format=output_format), folder)
+    return outputs, (folder / outputs.files[0].path).read_bytes()
+
+
+@pytest.mark.parametrize("container", CODECS)
+class TestBothFormats:
+    @pytest.fixture
+    def film(self, tmp_path: Path, container: str) -> Film:
+        return read_film(written(tmp_path, moving(49), container)[1], container)
+
+    def test_what_is_said_of_the_file(self, tmp_path: Path, container: str) -> None:
+        outputs, _ = written(tmp_path, moving(49), container)
+
+        expected = Output(
+            path=f"0.{container}",
+            media_type=f"video/{container}",
+            width=256,
+            height=192,
+            duration=round(49 / FPS, 6),
+        )
+        assert Outputs(files=(expected,)) == outputs
+
+    def test_frames_size_and_duration_read_back(self, film: Film, container: str) -> None:
+        assert (49, 192, 256, 3) == film.frames.shape
+        assert (FPS, CODECS[container], "yuv420p") == (film.fps, film.codec, film.pixel_format)
+        assert 49 / FPS == pytest.approx(film.duration, abs=0.002)
+
+    def test_every_frame_is_the_one_that_went_in(self, film: Film) -> None:
+        assert min(psnr(sent, got) for sent, got in zip(moving(49), film.frames, strict=True)) > 30
+
+    def test_a_keyframe_at_least_every_second(self, film: Film) -> None:
+        assert 0 == film.keyframes[0]
+        assert max(np.diff([*film.keyframes, 49])) <= FPS
+
+    def test_the_colours_are_said_to_be_bt709_in_limited_range(self, film: Film) -> None:
+        assert LIMITED_BT709 == film.colours
+
+    def test_flat_colours_come_back(self, tmp_path: Path, container: str) -> None:
+        colours = np.array(
+            [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 120, 40]], np.uint8
+        )
+        frames = np.tile(colours[:, None, None, :], (1, 64, 64, 1)).repeat(4, axis=0)
+
+        film = read_film(written(tmp_path, frames, container)[1], container)
+
+        assert np.abs(film.frames.astype(int) - frames).max() <= 6
+
+    def test_the_same_frames_give_the_same_bytes(self, tmp_path: Path, container: str) -> None:
+        first, second = (written(tmp_path, moving(30), container)[1] for _ in range(2))
+
+        assert first == second
+
+    def test_nothing_is_told_of_the_job(self, tmp_path: Path, film: Film, container: str) -> None:
+        assert b"secret" not in written(tmp_path, moving(2), container)[1]
+        assert {"comment", "title", "creation_time"}.isdisjoint(name.lower() for name in film.metadata)
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_the_shortest_films(self, tmp_path: Path, container: str, count: int) -> None:
+        assert count == len(read_film(written(tmp_path, moving(count), container)[1], container).frames)
+
+    def test_frames_that_came_through_a_folder(self, tmp_path: Path, container: str) -> None:
+        save_raw(Raw(arrays={"frames": moving(5)}, facts={"fps": FPS}), tmp_path / "raw")
+
+        outputs = encode(load_raw(tmp_path / "raw"), VideoParams(output_format=container), tmp_path)
+
+        assert (tmp_path / outputs.files[0].path).read_bytes() == written(tmp_path, moving(5), container)[1]
+
+
+def test_mp4_has_its_index_first(tmp_path: Path) -> None:
+    data = written(tmp_path, moving(30))[1]
+
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize("output_format", ["webp", "jpeg", "png"])
+def test_a_format_of_pictures_gives_mp4_and_a_warning(tmp_path: Path, output_format: str) -> None:
+    outputs, data = written(tmp_path, moving(2), output_format)
+
+    assert ("0.mp4", "video/mp4") == (outputs.files[0].path, outputs.files[0].media_type)
+    assert (f"output_format {output_format} is for pictures; this film is mp4",) == outputs.warnings
+    assert b"ftyp" == data[4:8]
+
+
+@pytest.mark.parametrize(
+    ("frames", "facts", "says"),
+    [
+        (np.zeros((2, 64, 64, 4), np.uint8), {}, "n x height x width x 3"),
+        (np.zeros((2, 64, 64, 3), np.float32), {}, "uint8"),
+        (np.zeros((64, 64, 3), np.uint8), {}, "n x height"),
+        (np.zeros((0, 64, 64, 3), np.uint8), {}, "n x height"),
+        (np.zeros((2, 64, 63, 3), np.uint8), {}, "odd side"),
+        (np.zeros((2, 64, 64, 3), np.uint8), {"fps": None}, "`fps`"),
+        (np.zeros((2, 64, 64, 3), np.uint8), {"fps": 0}, "`fps`"),
+    ],
+)
+def test_what_is_no_film(tmp_path: Path, frames: np.ndarray, facts: dict[str, Any], says: str) -> None:
+    with pytest.raises(EncodeFailed, match=says):
+        written(tmp_path, frames, **facts)
+
+
+def test_a_missing_folder_is_this_machines_fault(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        written(tmp_path / "nowhere", moving(1))

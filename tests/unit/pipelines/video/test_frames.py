@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+
+from pipelines.spec import ModelSpec
+from pipelines.video.frames import plan_frames
+from tests.support.specs import spec
+
+
+def model(step: int, fps: int = 24, max_seconds: float = 5.0, **changes: Any) -> ModelSpec:
+    limits = {"frame_step": step, "max_seconds": max_seconds}
+    return spec(modality="video", limits=limits, defaults={"fps": fps}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("step", "fps", "seconds", "frames"),
+    [
+        (4, 24, 2.0, 49),
+        (4, 24, 5.0, 121),
+        (4, 24, 0.1, 5),
+        (4, 24, 51 / 24, 53),  # as near to 49: the longer one
+        (4, 24, 50.9 / 24, 49),
+        (8, 25, 2.0, 49),
+        (8, 25, 1.0, 25),
+        (1, 24, 2.0, 48),
+        (1, 24, 0.1, 2),
+    ],
+)
+def test_the_nearest_legal_number_of_frames(step: int, fps: int, seconds: float, frames: int) -> None:
+    plan = plan_frames(model(step, fps), seconds)
+
+    assert (frames, fps) == (plan.frames, plan.fps)
+    assert 0 == (plan.frames - 1) % step
+
+
+def test_half_a_frame_step_is_no_reason_for_a_warning() -> None:
+    assert [None] * 49 == [plan_frames(model(4), n / 10).warning for n in range(2, 51)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "warning"),
+    [
+        (10, "tiny makes 5.04 s (121 frames at 24 per second) in place of 10 s"),
+        (0.1, "tiny makes 0.21 s (5 frames at 24 per second) in place of 0.1 s"),
+    ],
+)
+def test_what_can_not_be_made_is_made_shorter_or_longer_and_said(seconds: float, warning: str) -> None:
+    assert warning == plan_frames(model(4), seconds).warning
+
+
+def test_without_a_frame_rate_in_the_catalogue_it_is_24() -> None:
+    assert 24 == plan_frames(spec(modality="video"), 1).fps
+
+
+def test_how_long_it_is() -> None:
+    assert 49 / 24 == plan_frames(model(4), 2).seconds

@@ -1,0 +1,63 @@
+import pytest
+
+from pipelines.video.moves import Move, move_of
+
+
+@pytest.mark.parametrize(
+    ("prompt", "zoom", "right", "down", "orbits"),
+    [
+        ("zoom in", 1, 0, 0, False),
+        ("Push in on the label", 1, 0, 0, False),
+        ("the camera moves closer", 1, 0, 0, False),
+        ("zoom out", -1, 0, 0, False),
+        ("pull back to reveal the room", -1, 0, 0, False),
+        ("dolly out", -1, 0, 0, False),
+        ("pan left", 0, -1, 0, False),
+        ("panning right", 0, 1, 0, False),
+        ("pan", 0, 1, 0, False),
+        ("pan up", 0, 0, -1, False),
+        ("tilt down", 0, 0, 1, False),
+        ("tilt", 0, 0, -1, False),
+        ("pan from the left to the right", 0, 1, 0, False),
+        ("up and to the left", 0, -1, -1, False),
+        ("orbit around the bottle", 0, 0, 0, True),
+        ("parallax", 0, 0, 0, True),
+        ("slow zoom out, drifting to the left", -1, -1, 0, False),
+        ("zoom in and orbit", 1, 0, 0, True),
+    ],
+)
+def test_words_that_name_a_move(prompt: str, zoom: int, right: float, down: float, orbits: bool) -> None:
+    move = move_of(prompt, seed=42)
+
+    assert (zoom, right, down, orbits) == (move.zoom, move.right, move.down, move.orbit != 0)
+    assert move.words
+
+
+@pytest.mark.parametrize(("prompt", "reach"), [("slowly pan left", 0.5), ("pan left", 1.0), ("fast pan left", 1.5)])
+def test_words_that_say_how_far(prompt: str, reach: float) -> None:
+    assert reach == move_of(prompt, seed=42).reach
+
+
+@pytest.mark.parametrize("prompt", ["cinematic motion", "a dog runs over a meadow", "leftovers, upside"])
+def test_words_that_name_no_move_give_a_slow_push_with_a_drift(prompt: str) -> None:
+    move = move_of(prompt, seed=42)
+
+    assert 1 == move.zoom
+    assert 0 < abs(move.right) < 0.5
+    assert 0 < abs(move.down) < 0.5
+    assert move.reach < 1
+
+
+@pytest.mark.parametrize("prompt", ["static shot", "locked-off camera", "no camera movement"])
+def test_no_move(prompt: str) -> None:
+    assert Move(words="static") == move_of(prompt, seed=42)
+
+
+def test_the_seed_decides_what_words_leave_open_and_nothing_else() -> None:
+    drifts = {(move.right > 0, move.down > 0) for move in (move_of("cinematic motion", seed) for seed in range(40))}
+
+    assert 4 == len(drifts)
+    assert {-1, 1} == {move_of("orbit", seed).orbit for seed in range(40)}
+    assert 1 == len({move_of("pan left", seed).right for seed in range(40)})
+    assert {1} == {move_of("orbit to the right", seed).orbit for seed in range(40)}
+    assert move_of("orbit", 7) == move_of("orbit", 7)
