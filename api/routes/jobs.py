@@ -26,6 +26,7 @@ from jobs.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params import Modality
 from jobs.statements.caller import cancel, erase, forget_deliveries, listing
+from jobs.statements.inputs import forget as forget_inputs
 from jobs.statements.run import tell
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
@@ -119,7 +120,7 @@ class JobRoutes(Controller):
         database: NamedDependency[Database],
         announcer: NamedDependency[Announcer],
     ) -> None:
-        """Cancels the job if it runs, forgets its prompt and removes its outputs; it answers 404 from then on."""
+        """Cancels the job if it runs, forgets its prompt, removes inputs and outputs; it answers 404 from then on."""
         check_id("job", job_id)
 
         async def work(connection: AsyncConnection) -> Job:
@@ -127,6 +128,7 @@ class JobRoutes(Controller):
             if row is None:
                 raise UnknownJob
             await connection.execute(forget_deliveries(job_id))
+            await connection.execute(forget_inputs(job_id))
             return job_from_row(row)
 
         announcer.announce(await database.transaction(work))

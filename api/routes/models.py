@@ -16,20 +16,34 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelLimits(Answer, frozen=True, kw_only=True):
-    """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized."""
+    """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized.
+
+    `max_references`: pictures to look at; for a model without `image-to-image` an `input_image` is one of them.
+    `max_seconds`: of film.
+    """
 
     max_prompt_chars: int
     min_side: int
     max_side: int
     side_multiple: int | None
     native_sizes: tuple[tuple[int, int], ...]
+    max_references: int
+    max_seconds: float
 
 
-class ModelDefaults(Answer, frozen=True, kw_only=True):
-    """What the model uses for a field that is left out; null leaves it to the pipeline."""
+class ModelPreset(Answer, frozen=True, kw_only=True):
+    """What a word of `quality` stands for; null is the model's default."""
 
     num_inference_steps: int | None
     guidance_scale: float | None
+
+
+class ModelDefaults(ModelPreset, frozen=True, kw_only=True):
+    """What the model uses for a field that is left out, and the frames of a second of film; null leaves it to the
+    pipeline."""
+
+    strength: float | None
+    fps: int | None
 
 
 class ModelLicence(Answer, frozen=True, kw_only=True):
@@ -40,7 +54,8 @@ class ModelLicence(Answer, frozen=True, kw_only=True):
 
 
 class ModelAnswer(Answer, frozen=True, kw_only=True):
-    """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now."""
+    """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it
+    asks for what only a later one in the list can do."""
 
     id: str
     title: str
@@ -51,7 +66,7 @@ class ModelAnswer(Answer, frozen=True, kw_only=True):
     capabilities: tuple[str, ...]
     limits: ModelLimits
     defaults: ModelDefaults
-    quality: dict[str, ModelDefaults]
+    quality: dict[str, ModelPreset]
     price_usd: float
     estimated_seconds: float
     licence: ModelLicence
@@ -92,7 +107,7 @@ def _answer(spec: ModelSpec, available: bool, default: bool) -> ModelAnswer:
         limits=msgspec.convert(spec.limits, ModelLimits, from_attributes=True),
         defaults=msgspec.convert(spec.defaults, ModelDefaults, from_attributes=True),
         quality={
-            word: msgspec.convert(preset, ModelDefaults, from_attributes=True) for word, preset in spec.quality.items()
+            word: msgspec.convert(preset, ModelPreset, from_attributes=True) for word, preset in spec.quality.items()
         },
         price_usd=spec.price_usd,
         estimated_seconds=spec.estimated_seconds,

@@ -61,6 +61,16 @@ def test_a_model_tells_what_a_caller_needs(client):
     assert 4000 == model["limits"]["max_prompt_chars"]
 
 
+def test_a_model_tells_what_it_can_do(client):
+    models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
+    assert ["text-to-image", "references"] == models["chaos-references"]["capabilities"]
+    assert 3 == models["chaos-references"]["limits"]["max_references"]
+    film = models["chaos-video"]
+    assert (["image-to-video"], 5.0, 24) == (
+        *(film["capabilities"], film["limits"]["max_seconds"], film["defaults"]["fps"]),
+    )
+
+
 def test_servers_tell_how_they_are(client, rows, create, worker):
     create()
     gone = rows.server("gpu-0")
