@@ -32,10 +32,11 @@ def train(rng: Rng, side: int) -> Composite:
     """A composite to learn from; one in forty shows no thing at all."""
     weights = np.array([grounds.WEIGHTS.get(name, 1.0) for name in grounds.TRAINING])
     ground = str(rng.choice(list(grounds.TRAINING), p=weights / weights.sum()))
+    bend = rng.random() < 0.2
     if rng.random() < 1 / 40:
         picture = _camera(rng, grounds.TRAINING[ground](rng, side))
         return Composite(picture, np.zeros((side, side), np.float32), "", ground)
-    return draw(rng, side, str(rng.choice(list(shapes.TRAINING))), ground)
+    return draw(rng, side, str(rng.choice(list(shapes.TRAINING))), ground, bend=bend)
 
 
 def held_out(seed: int, side: int) -> Composite:
@@ -49,10 +50,12 @@ def held_out(seed: int, side: int) -> Composite:
     )
 
 
-def draw(rng: Rng, side: int, shape: str, ground: str) -> Composite:
-    """One thing of the family `shape` on a background of the family `ground`."""
+def draw(rng: Rng, side: int, shape: str, ground: str, *, bend: bool = False) -> Composite:
+    """One thing of the family `shape` on a background of the family `ground`, bent or not."""
     while True:
         behind = (grounds.TRAINING | grounds.HELD_OUT)[ground](rng, side)
+        if bend:
+            behind = grounds.bent(rng, behind)
         place = _placement(rng)
         parts = (shapes.TRAINING | shapes.HELD_OUT)[shape](rng)
         coverages = [(part, raster(part, place, side)) for part in parts]

@@ -168,6 +168,112 @@ def _planks(rng: Rng, side: int) -> Floats:
     return wood * np.where(gap, rng.uniform(0.4, 0.9), 1.0)[..., None].astype(np.float32)
 
 
+def _mosaic(rng: Rng, side: int) -> Floats:
+    """Cells around random points, each in a colour of its own, with or without joints."""
+    x, y = coordinates(side)
+    points = rng.uniform(-1.1, 1.1, (int(rng.integers(8, 36)), 2)).astype(np.float32)
+    nearest = np.full((side, side), 9, np.float32)
+    second, cell = nearest.copy(), np.zeros((side, side), np.intp)
+    for number, (px, py) in enumerate(points):
+        away = np.hypot(x - px, y - py)
+        closer = away < nearest
+        second = np.where(closer, nearest, np.minimum(second, away))
+        cell[closer] = number
+        nearest = np.minimum(nearest, away)
+    base, spread = colour(rng), rng.uniform(0.03, 0.3)
+    colours = np.stack([near(rng, base, spread) for _ in points])
+    joint = np.clip((rng.choice([0.0, 0.02, 0.05]) - (second - nearest)) * side / 3 + 0.5, 0, 1)
+    return mix(floats(joint), colours[cell], np.broadcast_to(colour(rng), (side, side, 3)).astype(np.float32))
+
+
+def _ripples(rng: Rng, side: int) -> Floats:
+    """Rings around a centre."""
+    x, y = coordinates(side)
+    cx, cy = rng.uniform(-0.8, 0.8, 2)
+    wave = np.sin(np.hypot(x - cx, (y - cy) * rng.uniform(0.6, 1.6)) * rng.uniform(8, 50))
+    first = colour(rng)
+    return mix(_edge(wave, rng), first, near(rng, first, 0.3))
+
+
+def _spiral(rng: Rng, side: int) -> Floats:
+    """Arms that wind out of a centre."""
+    x, y = coordinates(side)
+    cx, cy = rng.uniform(-0.8, 0.8, 2)
+    radius, angle = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
+    wind = rng.choice([-1, 1]) * rng.uniform(4, 16)
+    first = colour(rng)
+    return mix(_edge(np.sin(angle * int(rng.integers(1, 14)) + radius * wind), rng), first, near(rng, first, 0.3))
+
+
+def _motifs(rng: Rng, side: int) -> Floats:
+    """A small drawing over and over on a skewed lattice."""
+    along, across = _turned(rng, side)
+    pitch = rng.uniform(0.12, 0.5)
+    v = across / pitch * rng.uniform(0.6, 1.6)
+    u = along / pitch + np.floor(v) * rng.uniform(0.1, 0.4)
+    row, column = np.floor(v), np.floor(u)
+    u, v = np.abs(u - column - 0.5), np.abs(v - row - 0.5)
+    size = rng.uniform(0.15, 0.4)
+    kind = int(rng.integers(4))
+    drawn = (
+        u + v - size,
+        np.minimum(np.maximum(u, v * 4), np.maximum(u * 4, v)) - size,
+        np.abs(np.hypot(u, v) - size) - 0.06,
+        np.maximum(u - size, v - size / 3),
+    )[kind]
+    first = colour(rng)
+    tones = np.stack([near(rng, first, 0.3) for _ in range(7)])
+    chosen = tones[((row * 3 + column * int(rng.integers(1, 7))) % int(rng.integers(1, 8))).astype(np.intp)]
+    return mix(floats(np.clip(-drawn * side * pitch / 4 + 0.5, 0, 1)), np.broadcast_to(first, chosen.shape), chosen)
+
+
+def _confetti(rng: Rng, side: int) -> Floats:
+    """Many small pieces with corners, strewn; sharp or out of focus, opaque or not."""
+    base = colour(rng)
+    picture = np.broadcast_to(base, (side, side, 3)).astype(np.float32)
+    size, spread = rng.uniform(0.02, 0.12), rng.uniform(0.08, 0.35)
+    layer, mask = Image.new("RGB", (side, side)), Image.new("L", (side, side), 0)
+    pens = ImageDraw.Draw(layer), ImageDraw.Draw(mask)
+    cover = int(255 * rng.uniform(0.25, 1.0))
+    for _ in range(int(rng.integers(8, 60))):
+        count = int(rng.integers(3, 6))
+        angles = np.sort(rng.uniform(0, 2 * np.pi, count))
+        middle, reach = rng.uniform(-0.05, 1.05, 2), size * rng.uniform(0.5, 1.3)
+        points = [
+            (float(px * side), float(py * side))
+            for px, py in middle + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
+        ]
+        pens[0].polygon(points, fill=_bytes(near(rng, base, spread)))
+        pens[1].polygon(points, fill=cover)
+    made = mix(floats(floats(mask) / 255), picture, floats(floats(layer) / 255))
+    soft = float(rng.choice([0, 0, 0.004, 0.012])) * side
+    return floats(gaussian_filter(made, (soft, soft, 0))) if soft else made
+
+
+def _scribble(rng: Rng, side: int) -> Floats:
+    """Long lines across the picture: twigs, cables, folds."""
+    base = colour(rng)
+    canvas = Image.new("RGB", (side, side), _bytes(base))
+    pen = ImageDraw.Draw(canvas)
+    wide, other = rng.uniform(0.003, 0.03), near(rng, base, 0.3)
+    for _ in range(int(rng.integers(5, 40))):
+        points = rng.uniform(-0.3, 1.3, 2) + np.cumsum(rng.normal(0, 0.2, (7, 2)), 0)
+        width = max(1, round(wide * side))
+        pen.line([(float(px * side), float(py * side)) for px, py in points], _bytes(near(rng, other, 0.08)), width)
+    soft = canvas.filter(ImageFilter.GaussianBlur(float(rng.choice([0, 0.004, 0.012])) * side))
+    return floats(np.asarray(soft) / 255)
+
+
+def bent(rng: Rng, ground: Floats) -> Floats:
+    """The same ground seen through a wavy pane: regular patterns lose their regularity."""
+    side = ground.shape[0]
+    rows, columns = np.mgrid[:side, :side].astype(np.float32)
+    reach, cells = rng.uniform(0.02, 0.25) * side, int(rng.integers(1, 4))
+    rows += (field(rng, side, cells) - 0.5) * reach
+    columns += (field(rng, side, cells) - 0.5) * reach
+    return floats(ground[np.abs(rows).astype(np.intp) % side, np.abs(columns).astype(np.intp) % side])
+
+
 def _checker(rng: Rng, side: int) -> Floats:
     along, across = _turned(rng, side)
     size = rng.uniform(0.12, 0.4)
@@ -226,10 +332,16 @@ TRAINING: dict[str, Ground] = {
     "sweep": _sweep,
     "room": _room,
     "planks": _planks,
+    "mosaic": _mosaic,
+    "ripples": _ripples,
+    "spiral": _spiral,
+    "motifs": _motifs,
+    "confetti": _confetti,
+    "scribble": _scribble,
 }
 """Backgrounds that the network learns from."""
 
-WEIGHTS = {"sweep": 3.0, "clutter": 3.0, "room": 2.0, "clouds": 1.5}
+WEIGHTS = {"sweep": 3.0, "clutter": 2.5, "confetti": 2.5, "room": 2.0, "mosaic": 1.5, "motifs": 1.5, "clouds": 1.5}
 """How often, against 1 for those not named."""
 
 HELD_OUT: dict[str, Ground] = {"checker": _checker, "bricks": _bricks, "bokeh": _bokeh, "rays": _rays}

@@ -217,6 +217,24 @@ def _plant(rng: Rng) -> list[Part]:
     return [*parts, Part(pot)]
 
 
+def _wire(rng: Rng) -> list[Part]:
+    """A bent bar with a ball at its end or without."""
+    path = smooth(np.clip(np.cumsum(rng.normal(0, 0.6, (4, 2)), 0), -1, 1), 3, closed=False)
+    bar = Part(path, width=rng.uniform(0.1, 0.3))
+    return [bar] if rng.random() < 0.5 else [bar, Part(ellipse(path[0, 0], path[0, 1], 0.25, 0.25))]
+
+
+def _tool(rng: Rng) -> list[Part]:
+    """A handle with a head: hammer, spoon, brush, fork."""
+    stem = Part(np.array([(0.0, -0.5), (0.0, 0.98)]), width=rng.uniform(0.1, 0.2))
+    wide, high = rng.uniform(0.2, 0.6), rng.uniform(0.18, 0.4)
+    if rng.random() < 0.6:
+        return [stem, Part(ellipse(0, -0.65, wide, high, rng.uniform(1.6, 9)))]
+    prongs = np.linspace(-wide, wide, int(rng.integers(2, 5)))
+    bridge = Part(np.array([(-wide, -0.5), (wide, -0.5)]), width=0.14)
+    return [stem, bridge, *(Part(np.array([(x, -0.5), (x, -0.98)]), width=0.12) for x in prongs)]
+
+
 def _star(rng: Rng) -> list[Part]:
     points = int(rng.integers(4, 9))
     radius = np.tile([1.0, rng.uniform(0.38, 0.6)], points)
@@ -279,6 +297,8 @@ TRAINING: dict[str, Draw] = {
     "stool": _stool,
     "bag": _bag,
     "plant": _plant,
+    "wire": _wire,
+    "tool": _tool,
 }
 """Shapes that the network learns from."""
 

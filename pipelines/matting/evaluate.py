@@ -1,0 +1,159 @@
+"""Scores the committed network on the held-out composites, through the very pipeline that the service runs.
+
+`python -m pipelines.matting.evaluate` writes SCORES.json.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from jobs.params import CutoutParams
+from pipelines.catalog import load_catalog
+from pipelines.cutout.rembg_cutout import RembgCutout
+from pipelines.cutout.sessions import DEMO
+from pipelines.matting.composite import Composite, held_out
+from pipelines.matting.export import MODEL
+from pipelines.matting.shapes import Floats
+from pipelines.pipeline import Inputs, RunContext
+
+COUNT, SIDE = 120, 512
+GOOD = 0.9
+SCORES = Path(__file__).with_name("SCORES.json")
+PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
+PHOTO_MASK = PHOTO.with_name("product_mask.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A held-out composite, the matte that was found (0 to 1), and their overlap."""
+
+    made: Composite
+    found: Floats
+    overlap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """SCORES.json; overlaps are intersection over union at one half."""
+
+    date: str
+    command: str
+    composites: int
+    side: int
+    mean_overlap: float
+    share_good: float
+    worst_overlap: float
+    mean_error: float
+    by_shape: dict[str, float]
+    by_ground: dict[str, float]
+    product_photo: float
+    seconds_per_picture: float
+    bytes: int
+
+
+class Cutter:
+    """The demo model as the service loads it."""
+
+    def __init__(self, weights: Path = MODEL.parent) -> None:
+        self.pipeline = RembgCutout(load_catalog().get(DEMO), weights, "cpu")
+        self.context = RunContext(seed=0, progress=lambda fraction, stage: None, warn=lambda text: None)
+
+    def matte(self, picture: Image.Image) -> Floats:
+        """What it finds in a picture: (height, width), 0 to 1."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "picture.png"
+            picture.save(file, compress_level=1)
+            params = CutoutParams(image_url="https://example.org/picture.png", mask_only=True)
+            raw = self.pipeline.run(params, Inputs({"image_url": file}), self.context)
+        return np.asarray(raw.arrays["0"][..., 0], np.float32) / np.float32(255)
+
+
+def overlap(found: Floats, wanted: Floats) -> float:
+    """Intersection over union at one half; 1 where both are empty."""
+    a, b = found > 0.5, wanted > 0.5
+    either = int((a | b).sum())
+    return int((a & b).sum()) / either if either else 1.0
+
+
+def score(cutter: Cutter, count: int = COUNT, side: int = SIDE) -> list[Scored]:
+    """The first `count` held-out composites."""
+    scored = []
+    for number in range(count):
+        made = held_out(number, side)
+        found = cutter.matte(Image.fromarray(made.picture))
+        scored.append(Scored(made, found, overlap(found, made.matte)))
+    return scored
+
+
+def photo_overlap(cutter: Cutter) -> float:
+    """Overlap of what is found in the product photo with the mask that its renderer wrote."""
+    with Image.open(PHOTO) as photo, Image.open(PHOTO_MASK) as mask:
+        return overlap(cutter.matte(photo.convert("RGB")), np.asarray(mask, np.float32) / np.float32(255))
+
+
+def report(scored: list[Scored], photo: float, seconds: float) -> Report:
+    """The figures."""
+    overlaps = np.array([one.overlap for one in scored])
+    return Report(
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        command="python -m pipelines.matting.evaluate",
+        composites=len(scored),
+        side=scored[0].made.matte.shape[0],
+        mean_overlap=round(float(overlaps.mean()), 4),
+        share_good=round(float((overlaps >= GOOD).mean()), 4),
+        worst_overlap=round(float(overlaps.min()), 4),
+        mean_error=round(float(np.mean([np.abs(one.found - one.made.matte).mean() for one in scored])), 5),
+        by_shape=_means({one.made.shape for one in scored}, [(one.made.shape, one.overlap) for one in scored]),
+        by_ground=_means({one.made.ground for one in scored}, [(one.made.ground, one.overlap) for one in scored]),
+        product_photo=round(photo, 4),
+        seconds_per_picture=round(seconds, 3),
+        bytes=MODEL.stat().st_size,
+    )
+
+
+def _means(names: set[str], pairs: list[tuple[str, float]]) -> dict[str, float]:
+    return {name: round(float(np.mean([value for of, value in pairs if of == name])), 4) for name in sorted(names)}
+
+
+def sheet(scored: list[Scored], file: Path, columns: int = 6, rows: int = 6) -> None:
+    """The worst composites, each above the matte that was found in it."""
+    lines = []
+    worst = sorted(scored, key=lambda one: one.overlap)
+    for row in range(rows // 2):
+        chosen = worst[row * columns : (row + 1) * columns]
+        lines.append(np.concatenate([one.made.picture[::2, ::2] for one in chosen], 1))
+        mattes = np.concatenate([one.found[::2, ::2] for one in chosen], 1)
+        lines.append(np.repeat((mattes * 255).astype(np.uint8)[..., None], 3, axis=2))
+    Image.fromarray(np.concatenate(lines, 0)).save(file)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, default=MODEL.parent)
+    parser.add_argument("--sheet", type=Path, help="PNG of the worst")
+    parser.add_argument("--dry", action="store_true", help="write no scores")
+    options = parser.parse_args()
+    cutter = Cutter(options.weights)
+    photo = photo_overlap(cutter)
+    started = time.perf_counter()
+    cutter.matte(Image.fromarray(held_out(0, SIDE).picture))
+    seconds = time.perf_counter() - started
+    scored = score(cutter)
+    figures = asdict(report(scored, photo, seconds))
+    print(json.dumps(figures, indent=2))
+    if options.sheet:
+        sheet(scored, options.sheet)
+    if not options.dry:
+        SCORES.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
