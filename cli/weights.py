@@ -75,7 +75,7 @@ def ground(data: Path, *, new_lock: bool = False) -> Ground:
 
 
 def _trust(ca_bundle: str) -> None:
-    """The hub's client, like every other of its kind, takes further authorities from this variable."""
+    """The hub's client takes its authorities from this variable when it opens the first connection."""
     import os
 
     os.environ["SSL_CERT_FILE"] = ca_bundle

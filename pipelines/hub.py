@@ -32,6 +32,8 @@ from huggingface_hub.errors import (
 from pipelines.lockfile import Facts, LockedFile
 from pipelines.spec import Source
 
+constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody is told which torch asks, and on whose behalf
+
 NEVER_READ = [
     ".gitattributes",
     ".gitignore",
@@ -145,7 +147,8 @@ def explained(source: Source, path: str = "") -> Iterator[None]:
         raise kind(f"{where} answers {status} {error.response.reason_phrase}") from None
     except httpx2.TransportError as error:
         host = constants.ENDPOINT if source.repo else where
-        raise Transient(f"{host}: {str(error) or type(error).__name__}") from None
+        kind = FetchError if "CERTIFICATE_VERIFY_FAILED" in str(error) else Transient
+        raise kind(f"{host}: {str(error) or type(error).__name__}") from None
     except httpx2.HTTPError as error:
         raise FetchError(f"{where}: {str(error) or type(error).__name__}") from None
 
