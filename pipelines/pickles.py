@@ -33,7 +33,11 @@ def convert(source: Path, target: Path) -> None:
             raise FetchError(
                 f"it is refused: more than tensors is in it, or it is damaged ({type(error).__name__})"
             ) from None
-        tensors = {name: tensor.contiguous().clone() for name, tensor in _tensors(held, ())}
+        tensors: dict[str, torch.Tensor] = {}
+        for name, tensor in _tensors(held, ()):
+            if name in tensors:
+                raise FetchError(f"it is refused: {name} is there twice")
+            tensors[name] = tensor.contiguous().clone()
         if not tensors:
             raise FetchError("it is refused: there are no tensors in it")
         save_file(tensors, target)

@@ -2,16 +2,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from jobs.errors import WeightsNotLocked
 from pipelines import weight_files
 from pipelines.catalog import Catalog
-from pipelines.lockfile import Lock, LockedFile, LockedModel
-from pipelines.weights import lock_directory, missing, servable, verify
+from pipelines.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.weights import differences, lock_directory, missing, servable, strays, verify
 from tests.support.specs import spec
 
 TINY = spec()
+HUB = {"repo": "a/b", "revision": "1" * 40}
 
 
 @pytest.fixture
@@ -161,6 +163,73 @@ def test_a_file_is_hashed_once_until_it_changes(folder: Path, lock: Lock, monkey
     os.utime(folder / "model_index.json", ns=(1, 1))
     verify(TINY, lock, folder.parent)
     assert [str(folder / "model_index.json")] == hashed
+
+
+class TestBundles:
+    """A model with a LoRA: its own folder and one beside it, each verified."""
+
+    WITH_LORA = spec(loras={"fast": {"source": HUB, "file": "lora.safetensors"}})
+
+    @pytest.fixture
+    def both(self, folder: Path, lock: Lock) -> Lock:
+        beside = folder.parent / "tiny+fast"
+        beside.mkdir()
+        (beside / "lora.safetensors").write_bytes(b"lora")
+        return Lock({**lock.models, "tiny+fast": lock_directory(self.WITH_LORA.bundles[1], beside)})
+
+    def test_both_are_verified(self, folder: Path, both: Lock) -> None:
+        verify(self.WITH_LORA, both, folder.parent)
+
+        (folder.parent / "tiny+fast" / "lora.safetensors").write_bytes(b"arol")
+        with pytest.raises(WeightsNotLocked, match=r"tiny\+fast: lora\.safetensors is not the file"):
+            verify(self.WITH_LORA, both, folder.parent)
+
+    def test_without_the_lora_the_model_is_not_served(self, folder: Path, lock: Lock, both: Lock) -> None:
+        assert "tiny+fast is not in weights.lock" in str(missing(self.WITH_LORA, lock, folder.parent))
+        assert missing(self.WITH_LORA, both, folder.parent) is None
+
+        (folder.parent / "tiny+fast" / "lora.safetensors").unlink()
+        assert "tiny+fast: lora.safetensors is missing" in str(missing(self.WITH_LORA, both, folder.parent))
+
+    def test_a_file_of_a_url(self, tmp_path: Path) -> None:
+        net = spec(id="net", source={"url": "https://example.org/v1/net.onnx"})
+        (tmp_path / "net").mkdir()
+        (tmp_path / "net" / "net.onnx").write_bytes(b"onnx")
+        lock = Lock({"net": lock_directory(net, tmp_path / "net")})
+
+        verify(net, lock, tmp_path)
+
+        moved = spec(id="net", source={"url": "https://example.org/v2/net.onnx"})
+        with pytest.raises(WeightsNotLocked, match=r"says https://example.org/v2/net.onnx, weights.lock says"):
+            verify(moved, lock, tmp_path)
+
+    def test_every_difference_is_told(self, folder: Path, both: Lock) -> None:
+        extra(folder)
+        truncated(folder)
+
+        said = list(differences(self.WITH_LORA.bundles[0], both, folder.parent))
+
+        assert 2 == len(said)
+        assert ["tiny: unet/other.safetensors is not in weights.lock; remove it, or the model is not loaded."] == list(
+            strays(self.WITH_LORA.bundles[0], both, folder.parent)
+        )
+
+
+class TestPickles:
+    def test_its_safetensors_are_what_is_verified(self, tmp_path: Path) -> None:
+        (tmp_path / "tiny").mkdir()
+        (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"made")
+        pickled = LockedFile(size=9, sha256="0" * 64)
+        made = Facts(size=4, sha256=weight_files.sha256_of(tmp_path / "tiny" / "ve.safetensors"))
+
+        before = Lock({"tiny": LockedModel(files={"ve.pt": pickled})})
+        assert "`atelier weights fetch` makes safetensors of it" in str(missing(TINY, before, tmp_path))
+
+        lock = Lock({"tiny": LockedModel(files={"ve.pt": msgspec.structs.replace(pickled, converted=made)})})
+        verify(TINY, lock, tmp_path)
+        (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"edam")
+        with pytest.raises(WeightsNotLocked, match=r"ve\.safetensors is not the file"):
+            verify(TINY, lock, tmp_path)
 
 
 class TestServable:
