@@ -11,6 +11,8 @@ from pipelines.spec import ModelSpec
 
 _IMAGE_ENCODER = "pipelines.image.encode"
 _VIDEO_ENCODER = "pipelines.video.encode"
+_MESH_ENCODER = "pipelines.mesh.encode"
+_SPEECH_ENCODER = "pipelines.speech.encode"
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -26,6 +28,8 @@ FAMILIES: dict[str, Family] = {
     "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo", _VIDEO_ENCODER),
     "demo-camera": Family("pipelines.video.camera", "CameraMove", _VIDEO_ENCODER),
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout", "pipelines.cutout.encode"),
+    "espeak": Family("pipelines.speech.espeak", "EspeakVoice", _SPEECH_ENCODER),
+    "triposg": Family("pipelines.mesh.triposg.family", "TripoSG", _MESH_ENCODER),
 }
 """A new family is one more line."""
 

@@ -1,0 +1,156 @@
+"""The surface of a field, closed and with its faces outward, without asking the field everywhere.
+
+A coarse grid is asked whole. Then the grid is doubled a few times, and only samples near the surface are asked: those
+within two samples of a change of sign, again and again, until the surface has nowhere left to go. So every part that
+the coarse grid saw comes out as if the finest grid had been asked whole.
+
+Fields are positive inside. Index (i, j, k) of a grid is sample (x, y, z), from -BOUND to BOUND, both included.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skimage.measure import marching_cubes
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from jobs.errors import PipelineFailed
+
+BOUND = 1.005
+"""Half the side of the cube that is searched; the model keeps its shapes within [-1, 1]."""
+
+Field = Callable[[Tensor], Tensor]
+"""P values for P x 3 float32 points."""
+Report = Callable[[float], None]
+"""Told the part that is done, 0 to 1, rising; what it raises ends the work."""
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """How finely to look. At the default 128 to 512 cells a side the finest volume is 540 MB.
+
+    `near`: a coarse sample whose value is within this of the surface is looked at more finely even where no sign
+    changes, so that parts thinner than a coarse cell are found. `chunk`: points the field is asked at a time.
+    """
+
+    coarse: int = 128
+    doublings: int = 2
+    near: float = 0.95
+    chunk: int = 32_768
+
+
+def extract(field: Field, grid: Grid, device: str, report: Report) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Vertices (n x 3, within BOUND) and faces (m x 3, counter-clockwise seen from outside) of a closed surface.
+
+    Raises `PipelineFailed` when the field has no surface or is not finite.
+    """
+    levels = grid.doublings + 1
+    side = grid.coarse + 1
+    volume = torch.empty((side, side, side), device=device)
+    _ask(field, volume, torch.ones_like(volume, dtype=torch.bool), grid.chunk, _share(report, 0, 1 / levels))
+    for level in range(1, levels):
+        volume = _finer(field, volume, grid, _share(report, level / levels, 1 / levels))
+    report(1.0)
+    return surface(volume.cpu().numpy())
+
+
+def _share(report: Report, start: float, length: float) -> Report:
+    """A report of a part of the work: from `start` of the whole to `length` further."""
+    return lambda part: report(start + length * part)
+
+
+def _finer(field: Field, volume: Tensor, grid: Grid, report: Report) -> Tensor:
+    """The volume at twice as many cells: asked near the surface, interpolated elsewhere."""
+    side = 2 * len(volume) - 1
+    fine = interpolate(volume[None, None], size=(side, side, side), mode="trilinear", align_corners=True)[0, 0]
+    fine[::2, ::2, ::2] = volume
+    known = torch.zeros_like(fine, dtype=torch.bool)
+    known[::2, ::2, ::2] = True
+    seeds = _crossing(fine)
+    seeds[::2, ::2, ::2] |= volume.abs() < grid.near
+    turn = 0
+    while (wanted := _dilated(seeds) & ~known).any():
+        # Each turn is half of what is left: nobody knows how many there will be, and progress must rise.
+        _ask(field, fine, wanted, grid.chunk, _share(report, 1 - 0.5**turn, 0.5 ** (turn + 1)))
+        known |= wanted
+        seeds = _crossing(fine)
+        turn += 1
+    return fine
+
+
+def _ask(field: Field, volume: Tensor, wanted: Tensor, chunk: int, report: Report) -> None:
+    """Fill `volume` in where `wanted` is true."""
+    side = len(volume)
+    values = volume.view(-1)
+    places = wanted.view(-1).nonzero()[:, 0]
+    for done, part in enumerate(torch.split(places, chunk), start=1):
+        index = torch.stack([part // side**2, part // side % side, part % side], dim=-1)
+        # A sample that two grids share has the same coordinates in both, to the bit.
+        answer = field(BOUND * (2 * (index.float() / (side - 1)) - 1))
+        if not answer.isfinite().all():
+            raise PipelineFailed("The model computed numbers that are not finite; there is no mesh.")
+        values[part] = answer
+        report(min(1.0, done * chunk / len(places)))
+
+
+def _crossing(volume: Tensor) -> Tensor:
+    """True at both ends of every edge of the grid on which the sign changes."""
+    inside = volume > 0
+    ends = torch.zeros_like(inside)
+    for axis in range(3):
+        length = volume.shape[axis] - 1
+        changes = inside.narrow(axis, 0, length) ^ inside.narrow(axis, 1, length)
+        ends.narrow(axis, 0, length).logical_or_(changes)
+        ends.narrow(axis, 1, length).logical_or_(changes)
+    return ends
+
+
+def _dilated(mask: Tensor) -> Tensor:
+    """True within one sample, also diagonally: with the ends of an edge, every corner of the cells around it."""
+    for axis in range(3):
+        length = mask.shape[axis] - 1
+        wider = mask.clone()
+        wider.narrow(axis, 0, length).logical_or_(mask.narrow(axis, 1, length))
+        wider.narrow(axis, 1, length).logical_or_(mask.narrow(axis, 0, length))
+        mask = wider
+    return mask
+
+
+def surface(volume: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Marching cubes at 0 over a cube of samples, which it changes; closed where the shape reaches its sides.
+
+    The result is that of `extract`.
+    """
+    _close(volume)
+    if not (volume > 0).any():
+        raise PipelineFailed("The model found no shape in the picture; try one with a clearer object.")
+    _leave_corners(volume)
+    # "ascent": values rise towards the inside. With the default the faces of such a volume would look inward.
+    vertices, triangles, _, _ = marching_cubes(volume, 0.0, gradient_direction="ascent")  # type: ignore[no-untyped-call]
+    return BOUND * (2 * (vertices / np.float32(len(volume) - 1)) - 1), triangles.astype(np.int32)
+
+
+def _close(volume: NDArray[np.float32]) -> None:
+    """Nothing is inside at the sides of the cube."""
+    for axis in range(3):
+        sides = np.moveaxis(volume, axis, 0)[[0, -1]]
+        np.moveaxis(volume, axis, 0)[[0, -1]] = np.minimum(sides, -np.abs(sides))
+
+
+def _leave_corners(volume: NDArray[np.float32]) -> None:
+    """Move values off 0 by a hundredth of what they usually change by along an edge that the surface cuts.
+
+    A value of 0 puts the vertices of all its edges in one place. Whoever welds equal vertices then, as most who read a
+    mesh file do, may join parts of the surface that only touch.
+    """
+    inside = volume > 0
+    changes = []
+    for axis in range(3):
+        values, sign = np.moveaxis(volume, axis, 0), np.moveaxis(inside, axis, 0)
+        cut = sign[1:] != sign[:-1]
+        changes.append(np.abs(values[1:][cut] - values[:-1][cut]))
+    least = 0.01 * np.median(np.concatenate(changes))
+    small = np.abs(volume) < least
+    volume[small] = np.where(inside[small], least, -least)

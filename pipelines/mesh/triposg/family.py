@@ -1,0 +1,101 @@
+"""The family `triposg`: a picture of one object to a closed mesh."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipelines.mesh.triposg.conditioning import image_tokens, object_of
+from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
+from pipelines.mesh.triposg.extract import Grid, extract
+from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module, load_processor
+from pipelines.mesh.triposg.schedule import denoise, guided
+from pipelines.mesh.triposg.transformer import Transformer
+from pipelines.mesh.triposg.vae import UNUSED, Vae
+from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.spec import ModelSpec
+
+STEPS, GUIDANCE = 50, 7.0
+"""The published defaults, where the catalogue entry has none."""
+DENOISING = 0.7
+"""The part of a job's progress that the steps are; the rest is the extraction."""
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """What no configuration file says: how many latent tokens a shape has, and how finely its surface is sought."""
+
+    tokens: int = 2048
+    grid: Grid = Grid()
+
+
+class TripoSG:
+    """One picture to one mesh (`pipelines.mesh` says in which shape); 2048 latent tokens, surface at 512 cells."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, sizes: Sizes | None = None) -> None:
+        # Float16 as the reference, not bfloat16: the surface lies where values are small differences of large ones.
+        dtype = getattr(torch, spec.dtype or ("float32" if device == "cpu" else "float16"))
+        self.spec, self.device, self.dtype = spec, device, dtype
+        self.sizes = sizes or Sizes()
+        self.schedule = read_config(weights / "scheduler" / "scheduler_config.json", ScheduleConfig)
+        transformer = read_config(weights / "transformer" / "config.json", TransformerConfig)
+        vae = read_config(weights / "vae" / "config.json", VaeConfig)
+        self.channels = transformer.in_channels
+        self.processor = load_processor(weights / "feature_extractor_dinov2")
+        self.encoder = load_image_encoder(weights / "image_encoder_dinov2", device, dtype)
+        self.transformer = load_module(
+            lambda: Transformer(transformer), weights / "transformer" / WEIGHTS, device, dtype
+        )
+        self.vae = load_module(lambda: Vae(vae), weights / "vae" / WEIGHTS, device, dtype, UNUSED)
+
+    @torch.inference_mode()
+    def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> Raw:
+        """The mesh of the object in `image_path`; reports after every step and every chunk of points.
+
+        Raises `InputUnreadable` for a picture in which there is nothing, and `PipelineFailed` for one of which the
+        model makes no surface.
+        """
+        ctx.progress(0.0, "prepare")
+        picture, warnings = object_of(inputs.files["image_path"])
+        for warning in warnings:
+            ctx.warn(warning)
+        context = image_tokens(self.encoder, self.processor, picture)
+        steps = self.spec.defaults.num_inference_steps or STEPS
+        scale = self.spec.defaults.guidance_scale
+        scale = GUIDANCE if scale is None else scale
+        latents = self._sample(context, steps, scale, ctx)
+        vertices, faces = self._extract(latents, ctx)
+        return Raw(
+            arrays={"vertices": centred(vertices), "faces": faces},
+            warnings=warnings,
+            facts={"seed": ctx.seed, "num_inference_steps": steps, "guidance_scale": scale},
+        )
+
+    def _sample(self, context: torch.Tensor, steps: int, scale: float, ctx: RunContext) -> torch.Tensor:
+        """1 x tokens x channels. The noise is drawn on the CPU, so that a seed means the same on every device."""
+
+        def report(done: int) -> None:
+            ctx.progress(DENOISING * done / steps, "decode" if done == steps else "step")
+
+        generator = torch.Generator("cpu").manual_seed(ctx.seed)
+        noise = torch.randn(1, self.sizes.tokens, self.channels, generator=generator).to(self.device)
+        velocity = guided(self.transformer, context, scale)
+        return denoise(velocity, noise, self.dtype, self.schedule, steps, report)
+
+    def _extract(self, latents: torch.Tensor, ctx: RunContext) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        memory = self.vae.remember(latents.to(self.dtype))
+        return extract(
+            lambda points: self.vae.values(points, memory),
+            self.sizes.grid,
+            self.device,
+            lambda part: ctx.progress(DENOISING + (1 - DENOISING) * part, "decode"),
+        )
+
+
+def centred(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The middle of the bounding box at the origin; made smaller where it reaches beyond [-1, 1]."""
+    moved: NDArray[np.float32] = vertices - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    moved /= max(1.0, float(np.abs(moved).max()))
+    return moved
