@@ -101,11 +101,17 @@ def _call(pipe: Any) -> Call:
 
 
 def _sibling(pipe: Any) -> Any:
-    """The pipeline that starts from a picture, of the same components: no weight is in memory twice."""
+    """The pipeline that starts from a picture, of the same components: no weight is in memory twice.
+
+    Raises `ModelLoadFailed` where diffusers has none; an editing pipeline, which takes a picture and no strength, is
+    none.
+    """
     try:
         sibling = AutoPipelineForImage2Image.from_pipe(pipe)
-    except ValueError as error:
-        raise ModelLoadFailed(f"{type(pipe).__name__} can not start from a picture.") from error
+    except ValueError:
+        sibling = None
+    if sibling is None or "strength" not in signature(sibling.__call__).parameters:
+        raise ModelLoadFailed(f"{type(pipe).__name__} can not start from a picture.")
     sibling.set_progress_bar_config(disable=True)
     return sibling
 

@@ -1,7 +1,7 @@
 """Tiny random checkpoints in exactly the published diffusers layout: the large models' code on a laptop.
 
 `save(name, folder)` builds one of `BUILDERS` with seeded random weights (hidden 32, one or two layers, tokenizers
-of single characters built in code) and saves it with `save_pretrained`: 0.1 to 2 MB each.
+of single characters built in code) and saves it as the large one was published: 0.1 to 2 MB each.
 """
 
 from collections.abc import Callable
@@ -38,6 +38,9 @@ from transformers import (
     T5Tokenizer,
 )
 
+from tests.support.tiny_layout import save_published
+from tests.support.tiny_qwen import qwenedit, qwenimage
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!?-'"
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -45,10 +48,10 @@ CHAT = (
 )
 
 
-def save(name: str, folder: Path, seed: int = 0) -> Path:
+def save(name: str, folder: Path, seed: int = 0, variant: str | None = None) -> Path:
     """Build and save one checkpoint; the same seed gives the same bytes. Returns `folder`."""
     torch.manual_seed(seed)
-    BUILDERS[name]().save_pretrained(folder)
+    save_published(BUILDERS[name](), name, folder, variant)
     return folder
 
 
@@ -168,6 +171,8 @@ BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "flux": flux,
     "zimage": zimage,
     "flux2klein": flux2klein,
+    "qwenimage": qwenimage,
+    "qwenedit": qwenedit,
 }
 
 

@@ -1,111 +1,80 @@
 """The generic family with real diffusers code: tiny random checkpoints in the published layout, no special case."""
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from jobs.errors import ModelLoadFailed, PipelineFailed, WeightsNotLocked
 from jobs.params import ImageParams
 from pipelines.families import encoder
-from pipelines.lockfile import Lock
-from pipelines.pipeline import Inputs, JobCancelled, Pipeline, Raw, RunContext, load_raw, save_raw
+from pipelines.lockfile import Lock, read_lock
+from pipelines.pipeline import Inputs, JobCancelled, RunContext, load_raw, save_raw
 from pipelines.runtime import load
-from pipelines.spec import ModelSpec, Stage
+from pipelines.spec import Stage
 from pipelines.weights import lock_directory
 from tests.support import tiny_checkpoints
-from tests.support.specs import spec
+from tests.support.image_runs import PROMPT, alone, asked, context, directly, loaded, model, run
 
-PROMPT = "a red apple"
-SIZE = {"width": 64, "height": 64}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are slower on two threads, many times so while another process uses the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights directory with one tiny checkpoint per family of `tiny_checkpoints`."""
-    folder = tmp_path_factory.mktemp("weights")
-    for name in tiny_checkpoints.BUILDERS:
-        tiny_checkpoints.save(name, folder / name)
-    return folder
-
-
-def model(name: str, **changes: Any) -> ModelSpec:
-    return spec(id=name, source={"path": name}, **changes)
-
-
-def loaded(name: str, weights_dir: Path, **changes: Any) -> Pipeline:
-    entry = model(name, **changes)
-    return load(entry, weights_dir, Lock({name: lock_directory(entry, weights_dir / name)}), "cpu")
-
-
-def context(seed: int = 1, log: list[tuple[float, Stage]] | None = None) -> RunContext:
-    reports = [] if log is None else log
-    return RunContext(seed=seed, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
-
-
-def run(pipeline: Pipeline, seed: int = 1, **params: Any) -> Raw:
-    asked = ImageParams(prompt=PROMPT, **{"num_inference_steps": 3, **SIZE, **params})
-    return pipeline.run(asked, Inputs(), context(seed))
-
-
-def directly(folder: Path, seed: int = 1, options: dict[str, Any] | None = None, **arguments: Any) -> np.ndarray:
-    """The picture as anybody would make it with diffusers alone; `options` are for loading."""
-    pipe = DiffusionPipeline.from_pretrained(folder, **(options or {}))
-    pipe.set_progress_bar_config(disable=True)
-    generator = torch.Generator().manual_seed(seed)
-    call = {"num_inference_steps": 3, **SIZE, **arguments}
-    return np.asarray(pipe(prompt=PROMPT, generator=generator, **call).images[0])
+MULTIPLES = {"qwenimage": 64, "qwenedit": 64}
+"""What the tiny models' sides must be multiples of, where that is not 8."""
 
 
 @pytest.mark.parametrize("name", tiny_checkpoints.BUILDERS)
 class TestEveryFamily:
-    def test_pixels_are_those_of_diffusers_called_directly(self, weights_dir: Path, name: str) -> None:
-        raw = run(loaded(name, weights_dir))
+    @pytest.fixture
+    def inputs(self, name: str, reference: Inputs) -> Inputs:
+        """What the model can not do without."""
+        return reference if name == "qwenedit" else Inputs()
+
+    @pytest.fixture
+    def shown(self, inputs: Inputs) -> dict[str, Any]:
+        """The same for diffusers."""
+        return {"image": [Image.open(file) for file in inputs.files.values()]} if inputs.files else {}
+
+    @pytest.mark.parametrize(("width", "height", "seed"), [(64, 64, 1), (128, 64, 2**53 - 1)])
+    def test_pixels_are_those_of_diffusers_called_directly(
+        self, weights_dir: Path, name: str, inputs: Inputs, shown: dict[str, Any], width: int, height: int, seed: int
+    ) -> None:
+        raw = run(loaded(name, weights_dir), seed, inputs, width=width, height=height)
 
         assert np.uint8 == raw.arrays["0"].dtype
-        assert np.array_equal(directly(weights_dir / name), raw.arrays["0"])
+        assert np.array_equal(directly(weights_dir / name, seed, width=width, height=height, **shown), raw.arrays["0"])
         assert () == raw.warnings
 
-    def test_in_bfloat16_too_as_on_a_gpu(self, weights_dir: Path, name: str) -> None:
-        raw = run(loaded(name, weights_dir, dtype="bfloat16"))
+    def test_in_bfloat16_too_as_on_a_gpu(
+        self, weights_dir: Path, name: str, inputs: Inputs, shown: dict[str, Any]
+    ) -> None:
+        raw = run(loaded(name, weights_dir, dtype="bfloat16"), inputs=inputs)
 
-        assert np.array_equal(directly(weights_dir / name, options={"dtype": torch.bfloat16}), raw.arrays["0"])
-        assert not np.array_equal(directly(weights_dir / name), raw.arrays["0"])
+        expected = directly(weights_dir / name, pipe=alone(weights_dir / name, torch.bfloat16), **shown)
+        assert np.array_equal(expected, raw.arrays["0"])
+        assert not np.array_equal(directly(weights_dir / name, **shown), raw.arrays["0"])
 
-    def test_the_seed_decides(self, weights_dir: Path, name: str) -> None:
+    def test_the_seed_decides(self, weights_dir: Path, name: str, inputs: Inputs) -> None:
         pipeline = loaded(name, weights_dir)
-        first, again, other = (run(pipeline, seed).arrays["0"] for seed in (7, 7, 2**53 - 1))
+        first, again, other = (run(pipeline, seed, inputs).arrays["0"] for seed in (7, 7, 2**53 - 1))
 
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
-    def test_every_step_is_reported(self, weights_dir: Path, name: str) -> None:
+    def test_every_step_is_reported(self, weights_dir: Path, name: str, inputs: Inputs) -> None:
         log: list[tuple[float, Stage]] = []
 
-        loaded(name, weights_dir).run(
-            ImageParams(prompt=PROMPT, num_inference_steps=3, **SIZE), Inputs(), context(log=log)
-        )
+        loaded(name, weights_dir).run(asked(), inputs, context(log=log))
 
         assert [(0.0, "prepare"), (0.25, "step"), (0.5, "step"), (0.75, "decode")] == log
 
-    def test_after_a_cancel_in_mid_run_the_next_picture_is_as_ever(self, weights_dir: Path, name: str) -> None:
+    def test_after_a_cancel_in_mid_run_the_next_picture_is_as_ever(
+        self, weights_dir: Path, name: str, inputs: Inputs
+    ) -> None:
         pipeline = loaded(name, weights_dir)
-        before = run(pipeline).arrays["0"]
+        before = run(pipeline, inputs=inputs).arrays["0"]
         log: list[float] = []
 
         def stop(part: float, stage: Stage) -> None:
@@ -114,21 +83,48 @@ class TestEveryFamily:
                 raise JobCancelled
 
         with pytest.raises(JobCancelled):
-            pipeline.run(
-                ImageParams(prompt=PROMPT, num_inference_steps=10, **SIZE),
-                Inputs(),
-                RunContext(seed=1, progress=stop, warn=print),
-            )
+            pipeline.run(asked(num_inference_steps=10), inputs, RunContext(seed=1, progress=stop, warn=print))
 
         assert 3 == len(log)
-        assert np.array_equal(before, run(pipeline).arrays["0"])
+        assert np.array_equal(before, run(pipeline, inputs=inputs).arrays["0"])
 
-    def test_a_side_that_is_no_multiple_is_made_larger_and_cut(self, weights_dir: Path, name: str) -> None:
-        raw = run(loaded(name, weights_dir), width=70)
+    def test_a_side_that_is_no_multiple_is_made_larger_and_cut(
+        self, weights_dir: Path, name: str, inputs: Inputs, shown: dict[str, Any]
+    ) -> None:
+        raw = run(loaded(name, weights_dir), inputs=inputs, width=70)
 
+        multiple = MULTIPLES.get(name, 8)
+        made = 64 + multiple
+        left = (made - 70) // 2
         assert (64, 70, 3) == raw.arrays["0"].shape
-        assert ("70x64 is no multiple of 8; made 72x64 and cut off the edges",) == raw.warnings
-        assert np.array_equal(directly(weights_dir / name, width=72)[:, 1:71], raw.arrays["0"])
+        assert (f"70x64 is no multiple of {multiple}; made {made}x64 and cut off the edges",) == raw.warnings
+        expected = directly(weights_dir / name, width=made, **shown)
+        assert np.array_equal(expected[:, left : left + 70], raw.arrays["0"])
+
+
+class TestLayout:
+    """The tiny checkpoints consist of the files of the large ones."""
+
+    @pytest.mark.parametrize(
+        ("name", "large"),
+        [
+            ("sdxl", "sdxl"),
+            ("zimage", "z-image-turbo"),
+            ("flux2klein", "flux2-klein-4b"),
+            ("qwenedit", "qwen-image-edit-2511"),
+        ],
+    )
+    def test_names_are_those_of_weights_lock(self, weights_dir: Path, name: str, large: str) -> None:
+        files = [file for file in (weights_dir / name).rglob("*") if file.is_file()]
+        published = read_lock().models[large].files
+
+        assert {self.plain(path) for path in published} - {"LICENSE.md", "README.md"} == {
+            self.plain(str(file.relative_to(weights_dir / name))) for file in files
+        }
+
+    def plain(self, path: str) -> str:
+        """Without the number of a shard, and without the variant."""
+        return re.sub(r"-\d{5}-of-\d{5}|\.fp16", "", path)
 
 
 class TestArguments:
@@ -183,12 +179,11 @@ def test_png_through_folder_and_encoder_has_the_pixels_of_diffusers(weights_dir:
 
 
 def test_the_variant_of_the_catalogue(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    tiny_checkpoints.sdxl().save_pretrained(tmp_path / "sdxl", variant="fp16")
+    tiny_checkpoints.save("sdxl", tmp_path / "sdxl", variant="fp16")
 
     raw = run(loaded("sdxl", tmp_path, variant="fp16"))
 
-    assert np.array_equal(directly(tmp_path / "sdxl", options={"variant": "fp16"}), raw.arrays["0"])
+    assert np.array_equal(directly(tmp_path / "sdxl", pipe=alone(tmp_path / "sdxl", variant="fp16")), raw.arrays["0"])
 
 
 class TestRefused:
@@ -201,12 +196,12 @@ class TestRefused:
     def test_one_changed_byte(self, folder: Path) -> None:
         entry = model("zimage")
         lock = Lock({"zimage": lock_directory(entry, folder)})
-        file = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+        file = folder / "vae" / "diffusion_pytorch_model.safetensors"
         data = bytearray(file.read_bytes())
         data[-1] ^= 1
         file.write_bytes(data)
 
-        with pytest.raises(WeightsNotLocked, match=r"transformer/diffusion_pytorch_model\.safetensors"):
+        with pytest.raises(WeightsNotLocked, match=r"vae/diffusion_pytorch_model\.safetensors"):
             load(entry, folder.parent, lock, "cpu")
 
     @pytest.mark.parametrize("component", ["transformer", "text_encoder", "vae"])

@@ -1,0 +1,36 @@
+"""Tiny checkpoints for the tests of pipelines."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.pipeline import Inputs
+from tests.support import tiny_checkpoints
+from tests.support.image_runs import save_picture
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> Iterator[None]:
+    """Tiny matrices are slower on two threads, many times so while another process uses the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def weights_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights directory with one tiny checkpoint per family of `tiny_checkpoints`."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in tiny_checkpoints.BUILDERS:
+        tiny_checkpoints.save(name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """One picture to look at."""
+    file = save_picture(tmp_path_factory.mktemp("pictures") / "a.png", 96, 64)
+    return Inputs({"reference_images.0": file})
