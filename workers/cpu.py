@@ -86,6 +86,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("webhooks", webhooks.turn, settings.webhook_poll_seconds),
                 ("upkeep", in_thread(upkeep.jobs), settings.upkeep_seconds),
                 ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
+                ("old inputs", in_thread(upkeep.inputs), settings.upkeep_seconds),
+                ("old uploads", in_thread(upkeep.uploads), settings.upkeep_seconds),
                 ("forget-keys", in_thread(upkeep.keys), KEYS_SECONDS),
             ):
                 loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))

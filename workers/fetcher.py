@@ -63,7 +63,7 @@ class Fetcher:
                 if not response.has_redirect_location:
                     await self._receive(response, target)
                     return
-                url = _location(url, response)
+                url = str(httpx.URL(url).join(response.headers["location"]))
         raise InputUnreachable(f"The URL redirects more than {REDIRECTS} times.")
 
     async def _judge(self, url: str, hop: int) -> Judged:
@@ -113,10 +113,3 @@ class Fetcher:
         if isinstance(error, httpx.RemoteProtocolError):
             return "The host broke off, or did not speak HTTP."
         return f"The connection to the host was lost ({type(error).__name__})."
-
-
-def _location(url: str, response: httpx.Response) -> str:
-    try:
-        return str(httpx.URL(url).join(response.headers["location"]))
-    except (httpx.InvalidURL, ValueError):
-        raise InputUnreachable(f"The host answered {response.status_code} and redirects to what is no URL.") from None

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from sqlalchemy import Row
@@ -38,6 +39,8 @@ AT_ONCE = 128
 """Inputs under way in one process; `inputs.take` caps them per host and per tenant."""
 TRANSFERS = 8
 """Transfers from and to the store at once."""
+DECODERS = max(4, len(os.sched_getaffinity(0)))
+"""Files decoded at once, at most half of them one tenant's: 40 megapixels take seconds."""
 JITTER = 0.2
 
 
@@ -54,7 +57,8 @@ class Ingest:
         self._scratch = Scratch(on_disk)
         self._scratch.remove_leftovers()
         self._sanitiser = Sanitiser()
-        self._decoders = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "sanitise")
+        self._decoders = ThreadPoolExecutor(DECODERS, "sanitise")
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._transfers = ThreadPoolExecutor(TRANSFERS, "transfer")
         self._held: dict[Key, asyncio.Task[None]] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -153,7 +157,8 @@ class Ingest:
         loop = asyncio.get_running_loop()
         seconds = self._settings.sanitise_timeout
         order = partial(self._sanitiser.clean, row.kind, folder, seconds=seconds)
-        clean = await loop.run_in_executor(self._decoders, order)
+        async with self._shares.setdefault(row.tenant, asyncio.Semaphore(DECODERS // 2)):
+            clean = await loop.run_in_executor(self._decoders, order)
         prefix = f"{row.tenant}/{row.job_id}/inputs/"
         return await loop.run_in_executor(self._transfers, self._put, clean.file, prefix, clean.media_type)
 

@@ -1,4 +1,4 @@
-"""Upkeep: what time does to jobs. Lost leases, passed deadlines, deletions, old Idempotency-Keys.
+"""Upkeep: what time does to jobs. Lost leases, passed deadlines, deletions, old inputs and Idempotency-Keys.
 
 Each chore is one transaction under an advisory lock of its own, so that any number of CPU workers may run. Redis is
 told after the commit, and not needed.
@@ -6,17 +6,19 @@ told after the commit, and not needed.
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Update
+from sqlalchemy import Connection, Engine, Executable, Row, Select, Update
 
 from jobs.doorbell import Doorbell
-from jobs.errors import StorageUnavailable
+from jobs.errors import InputUnreachable, StorageUnavailable
 from jobs.events import Publisher
-from jobs.job import Job, JobStatus, job_from_row
+from jobs.job import Job, JobError, JobStatus, job_from_row
+from jobs.params.media import field_of
 from jobs.settings import Settings
-from jobs.statements import run, upkeep
+from jobs.statements import inputs, run, upkeep
 from jobs.storage import Store
 
 log = logging.getLogger(__name__)
@@ -41,34 +43,35 @@ class Upkeep:
         """Take jobs back from lost workers, and fail jobs past their deadline."""
         lost = self._change("reap", upkeep.reap(backoff=self._settings.retry_backoff))
         late = self._change("expire", upkeep.expire())
-        return max(len(lost), len(late)) >= upkeep.BATCH
+        stuck = self._fail_lost_inputs()
+        return max(len(lost), len(late), len(stuck)) >= upkeep.BATCH
 
     def purge(self) -> bool:
         """Remove the objects of deleted jobs: now, and once more when no worker can still be writing any."""
-        enough, failures = time.monotonic() + PURGE_SECONDS, 0
         delay = self._settings.purge_delay
-        with self._locked("purge") as connection:
-            if connection is None:
-                return False
-            due = connection.execute(upkeep.due_purges()).all()
-            for row in due:
-                try:
-                    removed = self._store.remove_prefix(f"{row.tenant}/{row.id}/")
-                except StorageUnavailable as error:
-                    # One prefix that can not be removed must not hold up the others; a store that is away would.
-                    log.warning("purge: %s: %s", row.id, error.detail)
-                    connection.execute(upkeep.postpone_purge(row.id, self._settings.retry_backoff))
-                    failures += 1
-                    if failures == FAILURES:
-                        return False
-                    continue
-                failures = 0
-                log.info("purge: %s, %d objects removed", row.id, removed)
-                final = (row.now - row.deleted_at).total_seconds() >= delay
-                connection.execute(upkeep.forget_job(row.id) if final else upkeep.postpone_purge(row.id, delay))
-                if time.monotonic() > enough:
-                    return True
-        return len(due) >= upkeep.BATCH
+
+        def done(row: Row[Any]) -> list[Executable]:
+            final = (row.now - row.deleted_at).total_seconds() >= delay
+            return [
+                inputs.forget(row.id),
+                upkeep.forget_job(row.id) if final else upkeep.postpone_purge(row.id, delay),
+            ]
+
+        def later(row: Row[Any]) -> list[Executable]:
+            return [upkeep.postpone_purge(row.id, self._settings.retry_backoff)]
+
+        return self._remove("purge", upkeep.due_purges(), lambda row: f"{row.tenant}/{row.id}/", done, later)
+
+    def inputs(self) -> bool:
+        """Remove the inputs of jobs that ended a while ago: callers' pictures do not stay for ever."""
+        due = inputs.finished(self._settings.input_keep_seconds)
+        prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
+        return self._remove("inputs", due, prefix_of, lambda row: [inputs.forget(row.id)])
+
+    def uploads(self) -> bool:
+        """Remove uploads that are past their time; one that a job waits for stays until the job has it."""
+        due = inputs.old_uploads(self._settings.upload_seconds)
+        return self._remove("uploads", due, lambda row: str(row.key), lambda row: [inputs.forget_upload(row.id)])
 
     def keys(self) -> bool:
         """Forget Idempotency-Keys whose time is over."""
@@ -93,9 +96,67 @@ class Upkeep:
                 self._doorbell.ring(job)
         return changed
 
+    def _fail_lost_inputs(self) -> list[Job]:
+        """Fail the jobs of inputs whose last attempt was lost with its worker."""
+        failed: list[Job] = []
+        with self._locked("lost-inputs") as connection:
+            if connection:
+                lost = connection.execute(inputs.lost(max_attempts=self._settings.input_max_attempts)).all()
+                failed = [job for row in lost if (job := _fail_input(connection, row)) is not None]
+        self._publisher.publish(failed)
+        return failed
+
+    def _remove(
+        self,
+        name: str,
+        due: Select[Any],
+        prefix_of: Callable[[Row[Any]], str],
+        done: Callable[[Row[Any]], list[Executable]],
+        later: Callable[[Row[Any]], list[Executable]] = lambda row: [],
+    ) -> bool:
+        """Remove the objects of all that is due, and execute `done` of each; `later` of one that can not be removed."""
+        enough, failures = time.monotonic() + PURGE_SECONDS, 0
+        with self._locked(name) as connection:
+            if connection is None:
+                return False
+            rows = connection.execute(due).all()
+            for row in rows:
+                try:
+                    removed = self._store.remove_prefix(prefix_of(row))
+                    failures = 0
+                    log.info("%s: %s, %d objects removed", name, row.id, removed)
+                except StorageUnavailable as error:
+                    # One prefix that can not be removed must not hold up the others; a store that is away would.
+                    log.warning("%s: %s: %s", name, row.id, error.detail)
+                    failures += 1
+                for statement in later(row) if failures else done(row):
+                    connection.execute(statement)
+                if failures == FAILURES:
+                    return False
+                if time.monotonic() > enough:
+                    return True
+        return len(rows) >= upkeep.BATCH
+
     @contextmanager
     def _locked(self, name: str) -> Iterator[Connection | None]:
         """A transaction, if no other worker is in the chore of that name; else None."""
         with self._engine.begin() as connection:
             alone = connection.scalar(upkeep.try_lock(f"atelier.{name}"))
             yield connection if alone else None
+
+
+def _fail_input(connection: Connection, row: Row[Any]) -> Job | None:
+    """The job, failed, unless another has been quicker."""
+    connection.execute(inputs.lock_job(row.job_id))
+    problem = "Every worker that fetched it was lost."
+    if connection.execute(inputs.fail(row.job_id, row.name, row.fence, problem=problem)).first() is None:
+        return None
+    error = JobError(InputUnreachable.code, f"`{field_of(row.name)}`: {problem}")
+    changed = connection.execute(inputs.fail_job(row.job_id, error)).one_or_none()
+    if changed is None:
+        return None
+    job = job_from_row(changed)
+    told = run.tell(job)
+    if told is not None:
+        connection.execute(told)
+    return job

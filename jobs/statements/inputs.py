@@ -155,19 +155,15 @@ def clean_copies(job_id: str) -> Select[Any]:
 
 
 def finished(seconds: float) -> Select[Any]:
-    """Jobs that ended more than `seconds` ago, as (job_id, tenant), whose inputs are still kept."""
+    """Jobs that ended more than `seconds` ago, as (id, tenant), whose inputs are still kept; in no order."""
     return (
-        select(inputs.c.job_id, inputs.c.tenant)
-        .join(jobs, jobs.c.id == inputs.c.job_id)
-        .where(jobs.c.finished_at < ago(seconds), inputs.c.available_at <= moment)
-        .distinct()
+        select(jobs.c.id, jobs.c.tenant)
+        .join(inputs, inputs.c.job_id == jobs.c.id)
+        .where(jobs.c.finished_at < ago(seconds))
+        .group_by(jobs.c.id)
+        .order_by(func.random())  # what can not be removed must not hold up the rest
         .limit(BATCH)
     )
-
-
-def postpone(job_id: str, delay: float) -> Update:
-    """Look at the inputs of an ended job again in `delay` s."""
-    return update(inputs).where(inputs.c.job_id == job_id).values(available_at=after(delay))
 
 
 def forget(job_id: str) -> Delete:
@@ -176,7 +172,7 @@ def forget(job_id: str) -> Delete:
 
 
 def old_uploads(seconds: float) -> Select[Any]:
-    """Uploads made more than `seconds` ago that no job waits for, locked, as (id, key)."""
+    """Uploads made more than `seconds` ago that no job waits for, locked, as (id, key); in no order."""
     waited_for = (
         select(inputs.c.name)
         .join(jobs, jobs.c.id == inputs.c.job_id)
@@ -185,6 +181,7 @@ def old_uploads(seconds: float) -> Select[Any]:
     return (
         select(uploads.c.id, uploads.c.key)
         .where(uploads.c.created_at < ago(seconds), ~waited_for.exists())
+        .order_by(func.random())
         .limit(BATCH)
         .with_for_update(of=uploads, skip_locked=True)
     )

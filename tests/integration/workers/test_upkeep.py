@@ -15,7 +15,7 @@ from jobs.job import JobStatus
 from jobs.settings import Settings
 from jobs.statements import caller, submit, upkeep
 from jobs.storage import open_store
-from jobs.tables import idempotency, jobs
+from jobs.tables import idempotency, jobs, uploads
 from tests.support.rows import MODEL
 from workers.upkeep import Upkeep
 
@@ -191,6 +191,91 @@ def test_a_deleted_jobs_objects_go_now_and_again_later_and_then_its_row(rows, ch
     assert [] == list(store.keys(f"{job.tenant}/{job.id}/"))
     assert [] == rows.execute(select(jobs.c.id).where(jobs.c.id == job.id))
     assert 2 == len(list(store.keys(f"{kept.tenant}/{kept.id}/")))
+
+
+def put(settings, tmp_path, *keys):
+    """Objects under these keys."""
+    (tmp_path / "source").write_bytes(b"picture")
+    store = open_store(settings)
+    for key in keys:
+        store.put(key, tmp_path / "source", "image/png")
+    return store
+
+
+class TestInputs:
+    """Callers' pictures do not stay for ever."""
+
+    @pytest.fixture
+    def ended(self, rows, make_settings, tmp_path):
+        """A job that ended two hours ago, with an input and an output."""
+        job = rows.pending(rows.tenant(), "http://one.example/a.png", "http://one.example/b.png")
+        put(make_settings(), tmp_path, *[f"{job.tenant}/{job.id}/{name}" for name in ("inputs/a.png", "1/out.webp")])
+        rows.set(job, status="completed", finished_at=func.now() - text("interval '2 hours'"))
+        return job
+
+    def test_those_of_an_ended_job_go_and_its_outputs_stay(self, rows, chores, make_settings, tmp_path, ended):
+        waiting = rows.pending(ended.tenant, "http://one.example/a.png")
+        store = put(make_settings(), tmp_path, kept := f"{waiting.tenant}/{waiting.id}/inputs/a.png")
+        assert chores.inputs() is False
+        assert {f"{ended.tenant}/{ended.id}/1/out.webp", kept} == set(store.keys())
+        assert [] == rows.inputs(ended)
+        assert 1 == len(rows.inputs(waiting))
+
+    def test_those_of_a_job_that_has_just_ended_are_kept(self, rows, chores, ended):
+        rows.set(ended, finished_at=func.now())
+        chores.inputs()
+        assert 2 == len(rows.inputs(ended))
+
+    def test_many_at_once_remove_them_once(self, rows, make_settings, ended):
+        settings = make_settings()
+        workers = [Upkeep(settings, rows.engine, open_store(settings)) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda worker: (worker.inputs(), worker.uploads()), workers))
+        workers[0].inputs()
+        assert [] == rows.inputs(ended)
+
+    def test_a_deleted_jobs_urls_go_with_its_objects(self, rows, chores):
+        job = rows.pending(rows.tenant(), "http://one.example/s3cret.png")
+        rows.execute(caller.erase(job.id, job.tenant))
+        chores.purge()
+        assert [] == rows.inputs(job)
+
+    def test_old_uploads_go_unless_a_job_waits_for_them(self, rows, chores, make_settings, tmp_path):
+        tenant = rows.tenant()
+        keys = [f"{tenant}/inputs/inp_{name}" for name in ("old", "used", "young")]
+        store = put(make_settings(), tmp_path, *keys)
+        for key in keys:
+            rows.execute(uploads.insert().values(id=key, tenant=tenant, key=key))
+        rows.execute(
+            update(uploads).where(uploads.c.id != keys[2]).values(created_at=func.now() - text("interval '3 days'"))
+        )
+        job = rows.pending(tenant)
+        rows.input(job, "input_image", source_key=keys[1])
+        assert chores.uploads() is False
+        assert set(keys[1:]) == set(store.keys())
+        rows.cancel(job)
+        chores.uploads()
+        assert keys[2:] == list(store.keys()) == [row.key for row in rows.execute(uploads.select())]
+
+    @pytest.mark.parametrize("chore", ["inputs", "uploads"])
+    def test_a_store_that_is_away_keeps_them_for_later(self, rows, make_settings, tmp_path, ended, monkeypatch, chore):
+        rows.execute(uploads.insert().values(id="inp", tenant=ended.tenant, key="t/inputs/inp"))
+        rows.execute(update(uploads).values(created_at=func.now() - text("interval '3 days'")))
+        store = put(make_settings(), tmp_path, "t/inputs/inp")
+
+        def remove_prefix(prefix):
+            raise StorageUnavailable("The object store can not be reached.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "remove_prefix", remove_prefix)
+            assert getattr(Upkeep(make_settings(), rows.engine, store), chore)() is False
+        assert 2 == len(rows.inputs(ended))
+        assert 1 == len(rows.execute(uploads.select()))
+        getattr(Upkeep(make_settings(), rows.engine, store), chore)()
+        assert {"inputs": (0, 1), "uploads": (2, 0)}[chore] == (
+            len(rows.inputs(ended)),
+            len(rows.execute(uploads.select())),
+        )
 
 
 class TestStoreAway:

@@ -270,8 +270,6 @@ class TestKeeping:
         rows.set(done, status="completed", finished_at=func.now() - text("interval '10 minutes'"))
         assert [] == rows.execute(inputs.finished(3600.0))
         assert [(done.id, tenant)] == [tuple(row) for row in rows.execute(inputs.finished(60.0))]
-        rows.execute(inputs.postpone(done.id, 60.0))
-        assert [] == rows.execute(inputs.finished(60.0))
         rows.execute(inputs.forget(done.id))
         assert [] == rows.inputs(done)
         assert 2 == len(rows.inputs(running))

@@ -1,0 +1,301 @@
+"""What becomes of each kind of file: clean pixels, or a code; and what the decoding process may not do."""
+
+import io
+import os
+import struct
+import wave
+import zlib
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from jobs.errors import AtelierError
+from tests.support.media_server import encoded, png
+from tests.support.processes import alive, descendants
+from tests.support.wait import until
+from workers.retrying import TryAgain
+from workers.sanitise import SOURCE
+from workers.sanitiser import Sanitiser
+
+
+@pytest.fixture(scope="module")
+def sanitiser():
+    made = Sanitiser()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clean(sanitiser, tmp_path):
+    def make(data, kind="image", seconds=15.0):
+        (tmp_path / SOURCE).write_bytes(data)
+        return sanitiser.clean(kind, tmp_path, seconds=seconds)
+
+    return make
+
+
+@pytest.fixture
+def pixels(clean):
+    """The clean copy of a picture, as Pillow reads it."""
+
+    def make(data):
+        copy = clean(data)
+        assert "image/png" == copy.media_type
+        image = Image.open(copy.file, formats=["PNG"])
+        image.load()
+        assert image.mode in ("RGB", "RGBA")
+        assert set(image.info) <= {"transparency"}
+        return image
+
+    return make
+
+
+def code_of(clean, data, kind="image"):
+    with pytest.raises(AtelierError) as caught:
+        clean(data, kind)
+    return caught.value.code
+
+
+def near(image, colour, tolerance=3):
+    return np.abs(np.asarray(image.convert("RGB"), dtype=int) - colour).max() <= tolerance
+
+
+def header(width, height):
+    """A PNG that claims this size, and has next to nothing in it."""
+    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+class TestPictures:
+    """Whatever goes in, 8-bit sRGB comes out."""
+
+    def test_an_ordinary_picture_keeps_its_pixels(self, pixels):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(3)))), np.asarray(pixels(png(3))))
+
+    def test_a_cmyk_jpeg(self, pixels):
+        assert near(pixels(encoded(Image.new("CMYK", (40, 30), (0, 255, 255, 0)), "JPEG")), (255, 0, 0), 8)
+
+    @pytest.mark.parametrize(("value", "expected"), [(0, 0), (32768, 128), (65535, 255)])
+    def test_a_16_bit_grey_png_is_scaled(self, pixels, value, expected):
+        image = Image.fromarray(np.full((8, 8), value, dtype=np.uint16))
+        assert near(pixels(encoded(image)), (expected,) * 3, 1)
+
+    def test_a_16_bit_tiff(self, pixels):
+        image = Image.fromarray(np.full((8, 8), 51400, dtype=np.uint16))
+        assert near(pixels(encoded(image, "TIFF")), (200,) * 3, 1)
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_exif_orientation_is_applied(self, pixels, orientation):
+        """The picture as a viewer shows it is the same for all eight ways to store it."""
+        shown = Image.new("RGB", (24, 16), "white")
+        shown.paste("red", (0, 0, 12, 8))
+        undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+        kept = shown.transpose(Image.Transpose(undo[orientation])) if orientation in undo else shown
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image = pixels(encoded(kept, "JPEG", exif=exif.tobytes(), quality=95, subsampling=0))
+        assert (24, 16) == image.size
+        assert near(image.crop((1, 1, 11, 7)), (255, 0, 0), 12)
+        assert near(image.crop((13, 9, 23, 15)), (255, 255, 255), 12)
+
+    def test_broken_exif_is_no_reason_to_refuse(self, pixels):
+        assert (16, 16) == pixels(encoded(Image.new("RGB", (16, 16)), "JPEG", exif=b"Exif\0\0II*\0garbage")).size
+
+    def test_the_first_frame_of_an_animation(self, pixels):
+        frames = [Image.new("P", (9, 9), 0) for _ in range(3)]
+        for frame, colour in zip(frames, ([255, 0, 0], [0, 255, 0], [0, 0, 255]), strict=True):
+            frame.putpalette(colour)
+        data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
+        assert near(pixels(data), (255, 0, 0))
+
+    def test_a_webp_with_alpha(self, pixels):
+        image = Image.new("RGBA", (16, 16), (10, 200, 30, 255))
+        image.paste((0, 0, 0, 0), (0, 0, 8, 16))
+        cleaned = pixels(encoded(image, "WEBP", lossless=True, exact=True))
+        assert "RGBA" == cleaned.mode
+        assert [0, 255] == [cleaned.getpixel((x, 4))[3] for x in (2, 12)]
+
+    def test_a_palette_with_transparency(self, pixels):
+        image = Image.new("P", (8, 8), 1)
+        image.putpalette([0, 0, 0, 250, 100, 50])
+        image.putpixel((0, 0), 0)
+        cleaned = pixels(encoded(image, "PNG", transparency=0))
+        assert (0, (250, 100, 50, 255)) == (cleaned.getpixel((0, 0))[3], cleaned.getpixel((5, 5)))
+
+    def test_alpha_that_says_nothing_is_left_out(self, pixels):
+        assert "RGB" == pixels(encoded(Image.new("RGBA", (8, 8), (1, 2, 3, 255)))).mode
+
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA"])
+    def test_modes_of_png(self, pixels, mode):
+        assert (8, 8) == pixels(encoded(Image.new(mode, (8, 8)))).size
+
+    @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+    def test_formats(self, pixels, format):
+        assert near(pixels(encoded(Image.new("RGB", (8, 8), (40, 80, 160)), format)), (40, 80, 160), 12)
+
+    def test_colours_go_through_the_embedded_profile(self, pixels):
+        """In this profile red and green have changed places."""
+        lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+        assert near(pixels(encoded(Image.new("RGB", (8, 8), (9, 99, 199)), "PNG", icc_profile=lab)), (9, 99, 199))
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        swapped = srgb.replace(b"rXYZ", b"tmpX").replace(b"gXYZ", b"rXYZ").replace(b"tmpX", b"gXYZ")
+        swapped = swapped.replace("sRGB".encode("utf-16-be"), "turn".encode("utf-16-be"))
+        cleaned = pixels(encoded(Image.new("RGB", (8, 8), (255, 0, 0)), "PNG", icc_profile=swapped))
+        assert near(cleaned, (0, 255, 0), 6)
+
+    def test_a_broken_profile_is_ignored(self, pixels):
+        data = encoded(Image.new("RGB", (8, 8), (9, 99, 199)), "PNG", icc_profile=b"no profile at all" * 20)
+        assert near(pixels(data), (9, 99, 199))
+
+    def test_nothing_but_pixels_is_left(self, clean):
+        exif = Image.Exif()
+        exif[0x010E] = "a secret place"
+        data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif.tobytes(), comment=b"a secret word")
+        copy = clean(data).file.read_bytes()
+        assert b"secret" not in copy
+        assert {b"IHDR", b"IDAT", b"IEND"} == chunks(copy)
+
+
+def chunks(data):
+    found, place = set(), 8
+    while place < len(data):
+        (size,) = struct.unpack(">I", data[place : place + 4])
+        found.add(data[place + 4 : place + 8])
+        place += 12 + size
+    return found
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'
+
+
+class TestRefused:
+    """Files that fail their job, and how."""
+
+    @pytest.mark.parametrize(
+        "data",
+        [SVG, b"just a text file, called picture.png", b"", b"%PDF-1.7", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"],
+    )
+    def test_what_is_no_picture(self, clean, data):
+        assert "unsupported_media" == code_of(clean, data)
+
+    def test_a_sound_where_a_picture_should_be_and_the_other_way_round(self, clean):
+        assert "unsupported_media" == code_of(clean, tone())
+        assert "unsupported_media" == code_of(clean, png(), "audio")
+
+    @pytest.mark.parametrize(
+        "data", [png(1, 64, 64)[:2000], png(1)[:-30], encoded(Image.new("RGB", (64, 64)), "JPEG")[:400]]
+    )
+    def test_a_truncated_picture(self, clean, data):
+        assert "input_unreadable" == code_of(clean, data)
+
+    def test_a_picture_of_garbage(self, clean):
+        for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"):
+            whole = encoded(Image.new("RGB", (64, 64)), format)
+            assert "input_unreadable" == code_of(clean, whole[:20] + os.urandom(300))
+
+    @pytest.mark.parametrize("size", [(8193, 8), (8, 8193), (8000, 8000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+    def test_too_many_pixels_are_refused_before_any_is_decoded(self, clean, size):
+        assert "input_too_large" == code_of(clean, header(*size))
+
+    def test_a_decompression_bomb(self, clean):
+        """8000x8000 pixels in a few kB."""
+        assert "input_too_large" == code_of(clean, encoded(Image.new("1", (8000, 8000))))
+
+    def test_floating_point_pixels(self, clean):
+        assert "unsupported_media" == code_of(clean, encoded(Image.new("F", (8, 8)), "TIFF"))
+
+    def test_a_film(self, clean):
+        assert "unsupported_media" == code_of(clean, b"\0\0\0\x20ftypisom" + bytes(60), "video")
+
+    def test_what_takes_too_long_may_be_tried_again(self, clean):
+        with pytest.raises(TryAgain) as caught:
+            clean(png(1, 4000, 4000), seconds=0.05)
+        assert "input_unreadable" == caught.value.error.code
+
+
+def tone(seconds=0.5, rate=8000, channels=2):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        samples = (8000 * np.sin(np.arange(int(seconds * rate)) / 5)).astype(np.int16)
+        out.writeframes(np.repeat(samples, channels).tobytes())
+    return file.getvalue()
+
+
+def sound(format, codec, rate=48_000):
+    file = io.BytesIO()
+    with av.open(file, "w", format=format) as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout = "mono"
+        samples = (8000 * np.sin(np.arange(rate) / 20)).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.rate = rate
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate, frame_size=1024)
+        for piece in (*resampler.resample(frame), None):
+            for packet in stream.encode(piece):
+                container.mux(packet)
+    return file.getvalue()
+
+
+class TestSounds:
+    """16-bit WAV, one channel, its own rate."""
+
+    def test_a_stereo_wav_becomes_one_channel(self, clean):
+        copy = clean(tone(rate=11_025), "audio")
+        assert "audio/wav" == copy.media_type
+        with wave.open(str(copy.file)) as out:
+            assert (1, 2, 11_025, 5512) == (
+                out.getnchannels(),
+                out.getsampwidth(),
+                out.getframerate(),
+                out.getnframes(),
+            )
+
+    @pytest.mark.parametrize(("format", "codec"), [("mp3", "libmp3lame"), ("flac", "flac"), ("ogg", "libopus")])
+    def test_formats(self, clean, format, codec):
+        with wave.open(str(clean(sound(format, codec), "audio").file)) as out:
+            assert (1, 48_000) == (out.getnchannels(), out.getframerate())
+            assert 0.9 < out.getnframes() / 48_000 < 1.1
+
+    def test_more_than_a_minute(self, clean):
+        assert "input_too_large" == code_of(clean, tone(seconds=61), "audio")
+
+    def test_a_broken_one(self, clean):
+        assert "input_unreadable" == code_of(clean, b"fLaC" + os.urandom(500), "audio")
+        assert "input_unreadable" == code_of(clean, tone()[:44], "audio")
+
+
+class TestTheProcess:
+    """What it is given, and what becomes of it."""
+
+    def test_it_is_given_no_secret(self, sanitiser, monkeypatch):
+        monkeypatch.setenv("ATELIER_SECRET_KEY", "hunter2")
+        other = Sanitiser()
+        environment = Path(f"/proc/{other._process.pid}/environ")
+        until(lambda: b"workers.sanitise" in Path(f"/proc/{other._process.pid}/cmdline").read_bytes(), what="its start")
+        assert b"hunter2" not in environment.read_bytes()
+        other.close()
+
+    def test_a_new_one_is_started_after_its_death(self, clean, sanitiser):
+        assert clean(png()).file.exists()
+        sanitiser._process.kill()
+        sanitiser._process.wait()
+        assert clean(png()).file.exists()
+
+    def test_it_leaves_nothing_behind(self, tmp_path):
+        other = Sanitiser()
+        (tmp_path / SOURCE).write_bytes(png())
+        other.clean("image", tmp_path, seconds=15)
+        pid = other._process.pid
+        until(lambda: not descendants(pid), what="the child to end")
+        other.close()
+        assert not alive(pid)
