@@ -114,10 +114,7 @@ def _as(class_: Any, pipe: Any) -> Any:
         return pipe
     names = signature(class_.__init__).parameters
     values = {name: value for name, value in {**pipe.config, **pipe.components}.items() if name in names}
-    try:
-        made = class_(**values)
-    except TypeError as error:
-        raise ModelLoadFailed(f"{type(pipe).__name__} has not the components of {class_.__name__}.") from error
+    made = class_(**values)
     made.set_progress_bar_config(disable=True)
     return made
 
