@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,21 @@ class TestLock:
 
         assert {"unet/model.safetensors"} == set(machine.lock().models["some"].files)
 
+    def test_names_that_were_guessed_give_way_to_those_of_the_hub(self, machine: Machine) -> None:
+        machine.write_lock("tiny", REPO, COMMIT, FILES)
+        lock = machine.lock()
+        lock.models["tiny"].files["guess.json"] = LockedFile(size=None, sha256=None)
+        write_lock(lock, machine.lock_file)
+
+        machine.run("lock")
+
+        assert set(FILES) == set(machine.lock().models["tiny"].files)
+
+    def test_a_file_that_has_gone_from_the_same_revision_is_a_contradiction(self, locked: Machine, hub: Hub) -> None:
+        del hub.repos[REPO, COMMIT]["vae/model.safetensors"]
+
+        assert "vae/model.safetensors is in weights.lock and not among" in locked.run("lock", "tiny", status=1)
+
     def test_what_is_known_is_not_asked_for_again(self, locked: Machine, hub: Hub) -> None:
         assert "tiny: known already" in locked.run("lock")
         assert [] == hub.asked
@@ -119,6 +135,11 @@ class TestFetch:
 
         assert {"vae/model.safetensors"} == {one.path.partition(COMMIT + "/")[2] for one in hub.asked}
         assert FILES == locked.files("tiny")
+
+    def test_bars_show_bytes_on_a_terminal(self, locked: Machine) -> None:
+        said = locked.run("fetch", "tiny", FORCE_COLOR="1")
+
+        assert "305.0/305.0 kB" in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", said)
 
     def test_without_a_name_it_says_what_there_is_and_stops(self, locked: Machine, hub: Hub) -> None:
         said = locked.run("fetch", status=2)
