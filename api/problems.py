@@ -32,6 +32,9 @@ from jobs.errors import (
 
 log = logging.getLogger(__name__)
 
+LEFT = "client disconnected prematurely"
+"""What the framework says when a body ends before its time; nobody is left to read the answer."""
+
 MEDIA_TYPE = "application/problem+json"
 BY_STATUS: Mapping[int, type[AtelierError]] = {
     401: Unauthenticated,
@@ -81,12 +84,18 @@ def problem(
 
 
 def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response[Problem]:
-    """An error that this service raised itself."""
+    """An error that this service raised itself; where the store is and how it fails is for the log only."""
+    if isinstance(error, StorageUnavailable):
+        log.warning("request %s: %s", request_id(request.scope), error.detail)
+        error = StorageUnavailable()
     return problem(request, error)
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """An error that the framework raised: no such route, wrong method, a body too large, a bad parameter."""
+    if error.detail == LEFT:
+        log.info("request %s was not sent to its end", request_id(request.scope))
+        return problem(request, RequestRefused(LEFT))
     if error.status_code >= 500:
         return on_unexpected(request, error)
     if isinstance(error, ValidationException):

@@ -50,4 +50,4 @@ def check_link(secret_key: str, what: str, signature: str, *, expires: int = 0) 
     if not hmac.compare_digest(wanted.encode(), signature.encode(errors="replace")):
         raise BadSignature
     if expires and expires < time.time():
-        raise BadSignature("This link has expired; take a fresh one from the job's status.")
+        raise BadSignature(f"This link has expired. {BadSignature.advice}")

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from jobs.database import sync_engine
 from jobs.events import Publisher
 from jobs.settings import Settings
+from jobs.storage import open_store
 from jobs.tables import metadata
+from pipelines.catalog import load_catalog
 from tests.support.api_server import api_server, make_key
 from tests.support.hand import Hand
 from tests.support.rows import Rows
@@ -93,6 +96,33 @@ def create(client, server):
         return answer.json()["job_id"]
 
     return submit
+
+
+@pytest.fixture
+def all_models(rows):
+    """A live server that serves the whole catalogue of the tests."""
+    return rows.server("gpu-all", serves=[spec.id for spec in load_catalog(CATALOG).models])
+
+
+@pytest.fixture
+def store(api):
+    """The API's store, emptied for this test."""
+    store = open_store(api.settings)
+    store.remove_prefix("")
+    return store
+
+
+@pytest.fixture
+def upload(client):
+    """Upload bytes the way a caller does; the input_id."""
+
+    def send(content):
+        made = client.post("/inputs/v1").json()
+        with httpx.Client() as plain:
+            assert 204 == plain.put(made["upload_url"], content=content, headers=made["headers"]).status_code
+        return made["input_id"]
+
+    return send
 
 
 @pytest.fixture

@@ -7,16 +7,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from jobs.job import Artifact
-from jobs.storage import open_store
 from tests.support.rows import ARTIFACT
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def store(api):
-    return open_store(api.settings)
 
 
 @pytest.fixture

@@ -1,0 +1,18 @@
+"""Small media files, and `data:` URLs of them."""
+
+import base64
+import io
+
+from PIL import Image
+
+
+def picture(format_: str = "PNG", size: tuple[int, int] = (8, 8), colour: str = "red") -> bytes:
+    """A picture of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, format_)
+    return file.getvalue()
+
+
+def data_url(content: bytes, media_type: str = "image/png") -> str:
+    """`content` as a base64 `data:` URL."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
