@@ -13,7 +13,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from pipelines.matting.network import SIDE, MattingNetwork
+from pipelines.matting.network import PLANES, SIDE, MattingNetwork
 
 MODEL = Path(__file__).with_name("weights") / "matting.onnx"
 LEAST_VALUES = 64
@@ -28,7 +28,7 @@ class Matte(nn.Module):
         self.network = network
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        """(1, 3, SIDE, SIDE) to (1, 1, SIDE, SIDE)."""
+        """(1, PLANES, SIDE, SIDE) to (1, 1, SIDE, SIDE)."""
         return torch.sigmoid(self.network(picture))
 
 
@@ -39,9 +39,9 @@ def export(network: MattingNetwork, file: Path) -> None:
         single = Path(folder) / "single.onnx"
         torch.onnx.export(
             Matte(network),
-            (torch.zeros(1, 3, SIDE, SIDE),),
+            (torch.zeros(1, PLANES, SIDE, SIDE),),
             single,
-            input_names=["picture"],
+            input_names=["planes"],
             output_names=["matte"],
             opset_version=20,
             dynamo=True,

@@ -1,10 +1,15 @@
 """The matting network: a small U-Net with a few layers of attention at its bottom."""
 
+import numpy as np
 import torch
 from torch import nn
 
+from pipelines.cutout.cues import COUNT, cues
+
 SIDE = 256
 """The picture that it sees, squeezed to a square; a multiple of 32."""
+PLANES = 3 + COUNT
+"""Colours and cues."""
 WIDTHS = (40, 64, 80, 128)
 """Channels at a quarter, an eighth, a sixteenth and a thirty-second of the side."""
 
@@ -49,12 +54,12 @@ class Attention(nn.Module):
 
 
 class MattingNetwork(nn.Module):
-    """(batch, 3, side, side), normalised as in `normalise`, to logits (batch, 1, side, side)."""
+    """(batch, PLANES, side, side), as `prepare` makes it, to logits (batch, 1, side, side)."""
 
     def __init__(self) -> None:
         super().__init__()
         a, b, c, d = WIDTHS
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, a, 3, padding=1), nn.ReLU(), Block(a))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * PLANES, a, 3, padding=1), nn.ReLU(), Block(a))
         self.down1 = nn.Sequential(_shrink(a, b), Block(b), Block(b))
         self.down2 = nn.Sequential(_shrink(b, c), Block(c), Block(c))
         self.down3 = nn.Sequential(_shrink(c, d), Block(d))
@@ -67,7 +72,7 @@ class MattingNetwork(nn.Module):
         self.up1 = nn.Conv2d(b, a, 1)
         self.mid0 = Block(a)
         self.up0 = nn.Conv2d(a, 16, 1)
-        self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 16, 3, padding=1), nn.ReLU())
+        self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * PLANES, 16, 3, padding=1), nn.ReLU())
         self.head = nn.Sequential(
             nn.Conv2d(32, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 4, 3, padding=1), nn.PixelShuffle(2)
         )
@@ -88,13 +93,14 @@ class MattingNetwork(nn.Module):
         return logits
 
 
-def normalise(pictures: torch.Tensor) -> torch.Tensor:
-    """uint8 (batch, side, side, 3) as the network wants it, the way rembg's `BaseSession.normalize` does it: over the
-    brightest value of each picture, then over ImageNet's mean and deviation."""
+def prepare(pictures: torch.Tensor) -> torch.Tensor:
+    """uint8 (batch, side, side, 3) as the network wants it: colours the way rembg's `BaseSession.normalize` has them
+    (over the brightest value of each picture, then over ImageNet's mean and deviation), then the cues."""
     values = pictures.permute(0, 3, 1, 2).float()
     values = values / values.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
     mean, deviation = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(DEVIATION).view(1, 3, 1, 1)
-    return (values - mean) / deviation
+    hints = torch.from_numpy(np.stack([cues(picture) for picture in pictures.numpy()]))
+    return torch.cat([(values - mean) / deviation, hints], 1)
 
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

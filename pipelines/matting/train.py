@@ -11,16 +11,17 @@ import torch
 from torch import nn
 
 from pipelines.matting import composite
-from pipelines.matting.network import MattingNetwork, normalise
+from pipelines.matting.network import MattingNetwork, prepare
 
-PHASES = ((0.50, 128, 32), (0.72, 192, 16), (1.0, 256, 12))
+PHASES = ((0.55, 128, 32), (0.72, 192, 16), (1.0, 256, 12))
 """Until which share of the time, which side, and how many pictures a step: small pictures first, since most of what
 there is to learn shows at any size."""
 PEAK, WARM_UP, AVERAGE = 2e-3, 0.03, 0.998
 
 
 class Stream:
-    """Batches of composites: half of each is new, half is taken again from what was drawn, mirrored and recoloured."""
+    """Batches of composites: a third of each is new, the others are taken again from what was drawn, mirrored and
+    recoloured."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -32,7 +33,7 @@ class Stream:
         if side != self.side:
             self.side, self.kept = side, []
         while True:
-            new = [composite.train(self.rng, side) for _ in range(count if not self.kept else count // 2)]
+            new = [composite.train(self.rng, side) for _ in range(count if not self.kept else count // 3)]
             pairs = [(torch.from_numpy(made.picture), torch.from_numpy(made.matte)) for made in new]
             old = [self._again() for _ in range(count - len(pairs))]
             self.kept = (self.kept + pairs)[-1500:]
@@ -85,7 +86,7 @@ def check(average: nn.Module, side: int) -> float:
     made = [composite.train(np.random.default_rng([7, number]), side) for number in range(48)]
     average.eval()
     with torch.inference_mode():
-        pictures = normalise(torch.from_numpy(np.stack([one.picture for one in made])))
+        pictures = prepare(torch.from_numpy(np.stack([one.picture for one in made])))
         found = torch.cat([torch.sigmoid(average(part)) for part in torch.split(pictures, 8)])
     return float(overlap_of(found, torch.from_numpy(np.stack([one.matte for one in made]))).mean())
 
@@ -106,7 +107,7 @@ def fit(out: Path, seconds: float, seed: int, resume: Path | None, share_from: f
         pictures, mattes = stream.batch(side, count)
         network.train()
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(normalise(pictures).contiguous(memory_format=torch.channels_last))
+            logits = network(prepare(pictures).contiguous(memory_format=torch.channels_last))
         loss = loss_of(logits.float(), mattes)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -114,7 +115,8 @@ def fit(out: Path, seconds: float, seed: int, resume: Path | None, share_from: f
         optimiser.step()
         step += 1
         follow(average, network, step)
-        shown = 0.97 * shown + 0.03 * float(loss) if shown else float(loss)
+        latest = loss.item()
+        shown = 0.97 * shown + 0.03 * latest if shown else latest
         if time.monotonic() - saved > 120:
             saved = time.monotonic()
             torch.save(average.state_dict(), out / "network.pt")
