@@ -3,3 +3,7 @@
 `spec`, `catalog`, `lockfile` and `weights` import neither torch nor numpy; `pipeline`, `families`, `runtime` and the
 encoders import no torch.
 """
+
+from pipelines.speech import torchaudio_stub
+
+torchaudio_stub.install()

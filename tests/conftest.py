@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+import pipelines  # noqa: F401 - before diffusers, since it mends the import of torchaudio
 from cli.embedded import EmbeddedPostgres, EmbeddedValkey
 from tests.support import s3 as s3_server
 from tests.support.databases import Databases

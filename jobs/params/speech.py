@@ -1,13 +1,13 @@
-"""Parameters of text to speech (contract C33-C40)."""
+"""Parameters of text to speech (contract C33-C40, and the native extras)."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import OutputFormat, Params
+from jobs.params.base import Params, Seed
 from jobs.params.media import MediaKind, Source
 
-Text = Annotated[str, Meta(min_length=1, max_length=10000, description="The words to speak.")]
+Text = Annotated[str, Meta(min_length=1, max_length=10000, pattern=r"\S", description="The words to speak.")]
 
 
 class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="speech"):
@@ -16,9 +16,17 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     media: ClassVar[dict[str, MediaKind]] = {"target_voice_path": "audio"}
 
     text: Text
-    output_format: Annotated[OutputFormat, Meta(description="Taken, and of no use here.")] = "webp"
-    language_id: Annotated[str, Meta(min_length=2, max_length=20, description="Language code, e.g. en.")] = "en"
+    output_format: Annotated[
+        Literal["wav", "mp3", "ogg", "webp", "jpeg", "png"],
+        Meta(description="wav, mp3 or ogg (Opus); formats of pictures are taken too, with a warning, and give wav."),
+    ] = "wav"
+    language_id: Annotated[str, Meta(min_length=2, max_length=20, description="Language code, e.g. en or pt-BR.")] = (
+        "en"
+    )
     target_voice_path: Annotated[Source, Meta(description="A reference voice.")] | None = None
     max_new_tokens: Annotated[int, Meta(ge=1, le=4096, description="Upper bound of the audio.")] = 256
     exaggeration: Annotated[float, Meta(ge=0, le=1, description="0 neutral, 1 most expressive.")] = 0.5
-    apply_watermark: bool = True
+    temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8
+    cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
+    seed: Seed = -1
+    apply_watermark: Annotated[bool, Meta(description="Hide an inaudible mark that says it was made.")] = True

@@ -1,0 +1,1 @@
+"""Families that speak, and the encoder of sound."""

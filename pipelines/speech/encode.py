@@ -1,0 +1,102 @@
+"""Sound as files; runs in the encoder process, without torch.
+
+- WAV: 16-bit PCM.
+- MP3: LAME, 96 kbit/s, one channel.
+- OGG: Opus, 64 kbit/s, 48,000 samples a second, which is Opus's own rate.
+
+Beside each of them lies a picture of its waveform. The same samples give the same bytes with the same libraries, and
+no file carries metadata.
+"""
+
+import wave
+from pathlib import Path
+from typing import Any
+
+import av
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.errors import EncodeFailed
+from jobs.params import SpeechParams
+from pipelines.pipeline import Output, Outputs, Raw
+from pipelines.speech.waveform import SIZE, draw_waveform
+
+
+class _Format(msgspec.Struct, frozen=True):
+    media_type: str
+    codec: str | None = None
+    bits_per_second: int = 0
+    rate: int | None = None
+    """Samples a second; `None`: those of the sound."""
+
+
+_FORMATS = {
+    "wav": _Format("audio/wav"),
+    "mp3": _Format("audio/mpeg", "libmp3lame", 96_000),
+    "ogg": _Format("audio/ogg", "libopus", 64_000, 48_000),
+}
+
+
+def encode(raw: Raw, params: SpeechParams, folder: Path) -> Outputs:
+    """Write `raw.arrays["samples"]` (float32 in -1 to 1, one axis) as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and its
+    waveform as `1.png`.
+
+    `raw.facts["sample_rate"]` is how many of them are a second. Formats of pictures give wav and a warning. Raises
+    `EncodeFailed` for an array that is no sound; a full or missing disk stays an `OSError`.
+    """
+    name, warnings = _choose(params.output_format)
+    samples, rate = raw.arrays.get("samples"), raw.facts.get("sample_rate")
+    if samples is None or samples.dtype != np.float32 or samples.ndim != 1 or not len(samples):
+        raise EncodeFailed("A sound is `samples`: float32, one axis, at least one.")
+    if not isinstance(rate, int) or rate < 1:
+        raise EncodeFailed("A sound needs its `sample_rate`, a whole number.")
+    if not np.isfinite(samples).all():
+        raise EncodeFailed("The model computed samples that are not finite; there is no sound.")
+    file = folder / f"0.{name}"
+    pcm = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    try:
+        _write(pcm, rate, file, _FORMATS[name])
+    except (av.error.FFmpegError, ValueError) as error:
+        if isinstance(error, OSError):
+            raise
+        raise EncodeFailed(f"The sound could not be encoded as {name}: {error}") from error
+    draw_waveform(np.asarray(samples)).save(folder / "1.png", optimize=True)
+    return Outputs(files=(_sound(file, name, len(samples) / rate), _waveform()), warnings=warnings)
+
+
+def _sound(file: Path, name: str, seconds: float) -> Output:
+    return Output(path=file.name, media_type=_FORMATS[name].media_type, duration=round(seconds, 6))
+
+
+def _waveform() -> Output:
+    return Output(path="1.png", media_type="image/png", width=SIZE[0], height=SIZE[1])
+
+
+def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
+    if output_format in _FORMATS:
+        return output_format, ()
+    return "wav", (f"output_format {output_format} is for pictures; this sound is wav",)
+
+
+def _write(pcm: NDArray[np.int16], rate: int, file: Path, format_: _Format) -> None:
+    if format_.codec is None:
+        with file.open("wb") as stream, wave.open(stream, "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(rate)
+            out.writeframes(pcm.astype("<i2").tobytes())
+    else:
+        _compress(pcm, rate, file, format_, format_.codec)
+
+
+def _compress(pcm: NDArray[Any], rate: int, file: Path, format_: _Format, codec: str) -> None:
+    with av.open(file, "w", format=file.suffix[1:], options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream(codec, rate=format_.rate or rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        stream.bit_rate = format_.bits_per_second
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm)[None, :], format="s16", layout="mono")
+        frame.sample_rate = rate
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -1,0 +1,58 @@
+"""The family `espeak`: speech by rule, in more than a hundred languages. A wheel carries it; one core, no weights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from jobs.params import SpeechParams
+from pipelines.pipeline import Fact, Inputs, Raw, RunContext
+from pipelines.spec import ModelSpec
+from pipelines.speech.espeak_library import Espeak, Voice, all_voices
+from pipelines.speech.joining import TOKENS_PER_SECOND, Samples, cut, cut_warning, join
+from pipelines.speech.languages import voice_for
+from pipelines.speech.text import clean_text, split_text
+from pipelines.speech.watermark import mark
+
+_UNUSED = ("target_voice_path", "temperature", "cfg_weight")
+
+
+class EspeakVoice:
+    """Speech in the voice of `language_id`; `exaggeration` is how far its pitch moves. The seed has no part in it."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+        self.spec = spec
+        self.voices = all_voices()
+
+    def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> Raw:
+        """`samples` of `params.text`; reports after every piece. Raises `NotThisModel` for an unknown language."""
+        text, voice = clean_text(params.text), voice_for(params.language_id, self.voices, self.spec)
+        warnings = list(_warnings(self.spec, params))
+        ctx.progress(0.0, "prepare")
+        samples, rate, is_cut = self._speak(text, voice, params, ctx)
+        if is_cut:
+            warnings.append(cut_warning(params.max_new_tokens))
+        for warning in warnings:
+            ctx.warn(warning)
+        ctx.progress(0.9, "decode")
+        if params.apply_watermark:
+            samples = mark(samples, rate)
+        facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
+        return Raw(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
+
+    def _speak(self, text: str, voice: Voice, params: SpeechParams, ctx: RunContext) -> tuple[Samples, int, bool]:
+        """The samples, how many are a second, and whether there would have been more."""
+        pieces, spoken, pitch_range = split_text(text), [], round(100 * params.exaggeration)
+        with Espeak() as library:
+            most = params.max_new_tokens * library.rate // TOKENS_PER_SECOND
+            for number, piece in enumerate(pieces):
+                spoken.append(library.say(piece, voice.identifier, pitch_range))
+                ctx.progress(0.9 * (number + 1) / (len(pieces) + 1), "step")
+                if sum(map(len, spoken)) > most:
+                    break
+            joined = join(spoken, library.rate)
+            return cut(joined, most, library.rate), library.rate, len(joined) > most
+
+
+def _warnings(spec: ModelSpec, params: SpeechParams) -> Iterator[str]:
+    for field in _UNUSED:
+        if getattr(params, field) != getattr(SpeechParams(text="."), field):
+            yield f"{spec.id} does not use {field}; it was ignored"

@@ -1,0 +1,50 @@
+"""Pieces of sound made one, without a click where they meet. No torch.
+
+Samples are float32 in -1 to 1, one channel.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+TOKENS_PER_SECOND = 25
+"""What `max_new_tokens` counts: of Chatterbox's tokens 25 are a second, and every model keeps to that measure."""
+PAUSE_TOKENS = 5
+"""Between two pieces: 0.2 s, as a reader breathes."""
+FADE_SECONDS = 0.01
+
+
+def join(pieces: Sequence[Samples], rate: int) -> Samples:
+    """The pieces with a pause between each two; what meets a pause fades to it, so that there is no step."""
+    if not pieces:
+        return np.zeros(0, np.float32)
+    pause = np.zeros(PAUSE_TOKENS * rate // TOKENS_PER_SECOND, np.float32)
+    parts: list[Samples] = []
+    for number, piece in enumerate(pieces):
+        parts += [pause] if number else []
+        parts.append(_faded(piece, rate, begin=number > 0, end=number < len(pieces) - 1))
+    return np.concatenate(parts)
+
+
+def cut(samples: Samples, most: int, rate: int) -> Samples:
+    """At most `most` samples; where something is cut off, what is left fades out."""
+    return samples if len(samples) <= most else _faded(samples[:most], rate, begin=False, end=True)
+
+
+def cut_warning(tokens: int) -> str:
+    """What is said of a text that was longer than `max_new_tokens` allows."""
+    return f"the text is longer than max_new_tokens allows; it was cut off after {tokens / TOKENS_PER_SECOND:g} s"
+
+
+def _faded(samples: Samples, rate: int, *, begin: bool, end: bool) -> Samples:
+    faded = np.array(samples, np.float32)
+    length = min(round(FADE_SECONDS * rate), len(faded) // 2)
+    ramp = ((1 - np.cos(np.linspace(0, np.pi, length, endpoint=False))) / 2).astype(np.float32)
+    if begin:
+        faded[:length] *= ramp
+    if end and length:
+        faded[-length:] *= ramp[::-1]
+    return faded

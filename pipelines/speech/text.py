@@ -1,0 +1,80 @@
+"""What is spoken, in pieces that a model speaks well. No torch."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from jobs.errors import OutOfRange
+
+PIECE = 300
+"""Characters that a model speaks well in one go; a longer text wanders off."""
+
+_CLOSERS = "\"'”’»)]"
+_SENTENCES = re.compile(rf"(?<=[.!?…])[{re.escape(_CLOSERS)}]*\s+|(?<=[。！？])")
+_CLAUSES = re.compile(r"(?<=[,;:—–])\s+|(?<=[、，；：])")
+_WORDS = re.compile(r"\s+")
+_WIDE = 3
+"""How many letters of an alphabet a Chinese or Japanese character counts for: about as many as it takes to say it."""
+
+
+def clean_text(text: str) -> str:
+    """The text without control characters and superfluous space. Raises `OutOfRange` when nothing is left."""
+    kept = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+    cleaned = " ".join(kept.split())
+    if not cleaned:
+        raise OutOfRange("`text` has nothing in it to speak; send some words.", field="$.text")
+    return cleaned
+
+
+def split_text(text: str, limit: int = PIECE) -> list[str]:
+    """Pieces of at most `limit` characters, cut where sentences end; where one is too long, at a comma, else at a
+    space, else anywhere. Together they hold every word of the text once, in order."""
+    return list(_packed(_fitting(text, limit, (_SENTENCES, _CLAUSES, _WORDS)), limit))
+
+
+def _fitting(text: str, limit: int, marks: tuple[re.Pattern[str], ...]) -> Iterator[str]:
+    if _length(text) <= limit:
+        yield text
+    elif not marks:
+        step = limit if _length(text) == len(text) else max(1, limit // _WIDE)
+        yield from (text[start : start + step] for start in range(0, len(text), step))
+    else:
+        for part in _parts(text, marks[0]):
+            yield from _fitting(part, limit, marks[1:])
+
+
+def _parts(text: str, mark: re.Pattern[str]) -> Iterator[str]:
+    """What lies between the marks. A closing quote belongs to the sentence that it ends."""
+    start = 0
+    for found in mark.finditer(text):
+        end = found.start() + len(found.group().rstrip())
+        if text[start:end].strip():
+            yield text[start:end].strip()
+        start = found.end()
+    if text[start:].strip():
+        yield text[start:].strip()
+
+
+def _packed(parts: Iterator[str], limit: int) -> Iterator[str]:
+    held = ""
+    for part in parts:
+        together = f"{held}{_gap(held, part)}{part}"
+        if held and _length(together) > limit:
+            yield held
+            held = part
+        else:
+            held = together
+    if held:
+        yield held
+
+
+def _gap(before: str, after: str) -> str:
+    return " " if before and not (_is_wide(before[-1]) and _is_wide(after[0])) else ""
+
+
+def _length(text: str) -> int:
+    return sum(_WIDE if _is_wide(letter) else 1 for letter in text)
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in "WF"

@@ -1,0 +1,50 @@
+"""The watermark of Perth (https://github.com/resemble-ai/Perth): inaudible, and says that speech was made.
+
+It is at home at 32,000 samples a second; other rates are resampled there and back by soxr.
+"""
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from jobs.errors import ModelLoadFailed
+
+Samples = NDArray[np.float32]
+
+RATE = 32_000
+_LEAST = 2048
+"""Perth's window mirrors this many samples at most."""
+
+
+def mark(samples: Samples, rate: int) -> Samples:
+    """As many samples (float32 in -1 to 1), with the watermark. Raises `ModelLoadFailed` where Perth is missing."""
+    marked = _perth().apply_watermark(_widened(samples, rate), sample_rate=RATE)
+    back: Samples = soxr.resample(marked, RATE, rate).astype(np.float32)
+    fitting = np.zeros_like(samples)
+    fitting[: len(back)] = back[: len(samples)]
+    return np.clip(fitting, -1, 1)
+
+
+def detect(samples: Samples, rate: int) -> float:
+    """How surely the watermark is in there: 1 it is, 0 it is not."""
+    found = _perth().get_watermark(_widened(samples, rate), sample_rate=RATE, round=False)
+    return float(np.mean(found))
+
+
+def _widened(samples: Samples, rate: int) -> Samples:
+    wide: Samples = soxr.resample(samples, rate, RATE).astype(np.float32)
+    return np.pad(wide, (0, max(0, _LEAST - len(wide))))
+
+
+@cache
+def _perth() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of its own use of pkg_resources
+        import perth
+    if perth.PerthImplicitWatermarker is None:  # its way of saying that one of its imports failed
+        raise ModelLoadFailed("The watermarker is not installed on this server; ask the operator to run `make setup`.")
+    return perth.PerthImplicitWatermarker()

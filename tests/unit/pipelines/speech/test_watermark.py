@@ -1,0 +1,35 @@
+"""Perth's watermark: there when it was put there, and not in noise."""
+
+import numpy as np
+import pytest
+
+from pipelines.speech.watermark import detect, mark
+
+
+def noise(rate: int, seconds: float = 2.0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(3).normal(size=round(rate * seconds))).astype(np.float32)
+
+
+@pytest.mark.contract("C39")
+@pytest.mark.parametrize("rate", [16_000, 22_050, 24_000, 32_000])
+def test_it_is_found_where_it_is_and_nowhere_else(rate: int) -> None:
+    marked = mark(noise(rate), rate)
+
+    assert detect(marked, rate) > 0.9
+    assert detect(noise(rate), rate) < 0.1
+    assert (noise(rate).shape, np.float32) == (marked.shape, marked.dtype)
+
+
+def test_it_is_the_same_every_time() -> None:
+    assert np.array_equal(mark(noise(24_000), 24_000), mark(noise(24_000), 24_000))
+
+
+def test_it_is_quiet() -> None:
+    plain = noise(24_000)
+    difference = mark(plain, 24_000) - plain
+    assert np.sqrt(np.mean(difference**2)) < np.sqrt(np.mean(plain**2)) / 3
+
+
+@pytest.mark.parametrize("length", [1, 100, 700])
+def test_a_blink_of_sound_is_taken_too(length: int) -> None:
+    assert length == len(mark(noise(24_000)[:length], 24_000))
