@@ -2,8 +2,10 @@
 
 import io
 import os
+import shutil
 import signal
 import statistics
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import pytest
 from PIL import Image
 
 from jobs.job import Job, JobStatus
-from tests.support.media_server import MediaServer, png
+from tests.support.media_server import MediaServer, Reply, png
+from tests.support.processes import alive, descendants
 from tests.support.rows import Rows
 from tests.support.service import Service
 from tests.support.sink import Tarpit
@@ -49,6 +52,111 @@ def test_the_pipeline_sees_the_pixels_that_the_urls_lead_to(stack: Service) -> N
         assert np.array_equal(pixels(png(seed)), pixels(stack.folder / "objects" / artifact.key))
 
 
+def test_a_worker_killed_in_mid_fetch_costs_one_attempt(stack: Service) -> None:
+    """kill -9 while bytes dribble in: another worker fetches it under a new lease, and the job completes once."""
+    stack.environment |= OPEN | {"ATELIER_INPUT_LEASE_SECONDS": "3"}
+    stack.gpu("one")
+    first = stack.cpu()
+    rows = Rows(stack.database)
+    body = png(1)
+    with MediaServer() as host:
+        host.replies["/a"] = [Reply(body=body, dribble=0.5), Reply(body=body)]
+        job = pending(stack, f"{host.url}/a", callback_url=f"{host.url}/hook")
+        until(lambda: host.open, 20, "the fetch")
+        children = descendants(first.pid)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        until(lambda: not any(alive(pid) for pid in children), 5, "its children to die with it")
+        assert JobStatus.PENDING == stack.job(job.id).status
+        stack.cpu()
+        done = stack.ended(job.id, 60)
+        assert ["/a", "/a"] == host.requests
+    assert (JobStatus.COMPLETED, 1, 1) == (done.status, done.attempt, done.fence), done.error
+    (row,) = rows.inputs(job)
+    assert ("ready", 2, 2) == (row.status, row.attempt, row.fence)
+    assert 1 == len(rows.deliveries())
+    assert [row.key, done.artifacts[0].key] == sorted(stack.objects(job.id), reverse=True)
+    assert np.array_equal(pixels(body), pixels(stack.folder / "objects" / done.artifacts[0].key))
+
+
+def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
+    """SIGSTOP past the lease, then SIGCONT: the input and its job have moved on by then."""
+    stack.environment |= OPEN | {"ATELIER_INPUT_LEASE_SECONDS": "3"}
+    sleeper = stack.cpu()
+    body = png(1)
+    with MediaServer() as host:
+        host.replies["/a"] = [Reply(body=body, dribble=2.0 / len(body)), Reply(body=body)]
+        job = pending(stack, f"{host.url}/a")
+        until(lambda: host.open, 20, "the fetch")
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        stack.cpu()
+        moved = until(lambda: queued(stack, job), 30, "the other worker to stage it")
+        os.kill(sleeper.pid, signal.SIGCONT)
+        sleeper.terminate()
+        assert 0 == sleeper.wait(30)
+    assert moved == stack.job(job.id)
+    (row,) = Rows(stack.database).inputs(job)
+    assert ("ready", 2) == (row.status, row.fence)
+
+
+def test_inputs_that_are_no_good_fail_their_jobs_before_any_worker_claims_them(stack: Service) -> None:
+    stack.environment |= OPEN | {"ATELIER_ALLOWED_NETWORKS": "127.0.0.1/32"}
+    stack.gpu("one")
+    stack.cpu()
+    with MediaServer() as host:
+        wrong = {
+            "input_unreachable": host.serve("/dead", status=404),
+            "unsupported_media": host.serve("/page", b"<!doctype html>"),
+            "input_too_large": host.serve("/large", bytes(30_000_000), length=""),
+            "input_unreadable": host.serve("/half", png(1)[:-50]),
+            "forbidden_url": host.serve("/inside", status=302, headers={"Location": "http://127.0.0.2/"}),
+        }
+        jobs = {code: pending(stack, url) for code, url in wrong.items()}
+        ended = {code: stack.ended(job.id) for code, job in jobs.items()}
+    assert {code: (JobStatus.FAILED, code, 0) for code in wrong} == {
+        code: (job.status, job.error.code if job.error else None, job.fence) for code, job in ended.items()
+    }
+
+
+class TestReading:
+    """What the GPU worker does about inputs that it can not read."""
+
+    @pytest.fixture
+    def staged(self, stack: Service) -> Iterator[Job]:
+        """A queued job with a clean input, and nothing that would run it."""
+        stack.environment |= OPEN
+        worker = stack.cpu()
+        with MediaServer() as host:
+            job = pending(stack, host.serve("/a", png(1)), num_images=3, prompt="null=1")
+            until(lambda: queued(stack, job), 30, "the job to be queued")
+            worker.terminate()
+            worker.wait(30)
+            yield job
+
+    def test_a_job_costs_its_pictures(self, stack: Service, staged: Job) -> None:
+        stack.gpu("one")
+        done = stack.ended(staged.id)
+        assert (3, 0.03) == (len(done.artifacts), done.cost)
+
+    def test_a_copy_that_is_gone_fails_the_job(self, stack: Service, staged: Job) -> None:
+        shutil.rmtree(stack.folder / "objects")
+        stack.gpu("one")
+        failed = stack.ended(staged.id)
+        assert failed.error is not None
+        assert (JobStatus.FAILED, "input_unreachable") == (failed.status, failed.error.code)
+
+    def test_a_store_that_is_away_costs_no_attempt(self, stack: Service, staged: Job) -> None:
+        objects = stack.folder / "objects"
+        objects.rename(stack.folder / "elsewhere")
+        objects.write_text("in the way")
+        stack.gpu("one")
+        until(lambda: stack.job(staged.id).fence >= 2, 20, "a second attempt")
+        objects.unlink()
+        (stack.folder / "elsewhere").rename(objects)
+        done = stack.ended(staged.id)
+        assert (JobStatus.COMPLETED, 1) == (done.status, done.attempt)
+
+
 def test_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, full: bool, capsys: Any) -> None:
     """50 tarpits of one tenant; every input of another is there while each tarpit still holds what came to it."""
     stack.environment |= OPEN
@@ -59,8 +167,10 @@ def test_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, ful
         stuck = [pending(stack, pit.url) for pit in pits]
         until(lambda: 8 == sum(row.attempt for job in stuck for row in Rows(stack.database).inputs(job)), 20, "it")
         url = host.serve("/a.png", png(1, 512, 512))
-        quick = [pending(stack, url, tenant=other) for _ in range(200 if full else 20)]
-        staged = [until(lambda job=job: queued(stack, job), 60, "an input of the other tenant") for job in quick]
+        staged = []
+        for _ in range(10 if full else 1):
+            quick = [pending(stack, url, tenant=other) for _ in range(20)]
+            staged += [until(lambda job=job: queued(stack, job), 60, "an input of the other tenant") for job in quick]
         assert {JobStatus.PENDING} == {stack.job(job.id).status for job in stuck}
     seconds = [(job.queued_at - job.created_at).total_seconds() for job in staged if job.queued_at]
     p95 = statistics.quantiles(seconds, n=20)[-1]
