@@ -2,11 +2,9 @@
 
 import hashlib
 import os
-import threading
 from collections import defaultdict
 from pathlib import Path
 
-from pipelines.download import Stopped
 from pipelines.hub import FetchError
 from pipelines.lockfile import LockedFile, converted_name
 from pipelines.wanted import Wanted
@@ -35,20 +33,20 @@ class Carried:
         incoming = item.incoming.with_name(item.final.name)
         return Wanted(item.bundle, path, LockedFile(size=made.size, sha256=made.sha256), item.final, incoming)
 
-    def offer(self, item: Wanted, advance: Advance, is_stopped: threading.Event) -> str:
+    def offer(self, item: Wanted, advance: Advance) -> str:
         """Put the file at `item.incoming`, copied or as a hard link. Raises `FetchError` when it is not there."""
         candidates = self._by_size.get(item.facts.size or 0, [])
         for file in sorted(candidates, key=lambda file: not file.as_posix().endswith("/" + item.path)):
             item.incoming.parent.mkdir(parents=True, exist_ok=True)
             item.incoming.unlink(missing_ok=True)
-            sha256 = self._take(file, item.incoming, advance, is_stopped)
+            sha256 = self._take(file, item.incoming, advance)
             if sha256 == item.facts.sha256:
                 return sha256
             advance(-item.incoming.stat().st_size)
             item.incoming.unlink()
         raise FetchError("only files with another sha256 are there" if candidates else "it is not there")
 
-    def _take(self, file: Path, incoming: Path, advance: Advance, is_stopped: threading.Event) -> str:
+    def _take(self, file: Path, incoming: Path, advance: Advance) -> str:
         """The sha256 is of the bytes that were written, not of those that were there a moment ago."""
         if self._link:
             os.link(file.resolve(), incoming)
@@ -56,8 +54,6 @@ class Carried:
         digest = hashlib.sha256()
         with file.open("rb") as source, incoming.open("wb") as target:
             while chunk := source.read(CHUNK):
-                if is_stopped.is_set():
-                    raise Stopped
                 digest.update(chunk)
                 target.write(chunk)
                 advance(len(chunk))

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -16,10 +15,6 @@ TRIES = 5
 """In a row without a new byte; then it is given up until the next run."""
 PAUSE = 0.5
 """Seconds before the second try; doubled for each further one."""
-
-
-class Stopped(Exception):
-    """The operator wants no more of it."""
 
 
 class Download:
@@ -37,18 +32,17 @@ class Download:
         *,
         facts: Facts,
         advance: Advance,
-        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.resumed = False
         self._source, self._path, self._file = source, path, file
         self._facts, self._size, self._checked = facts, facts.size, False
-        self._advance, self._is_stopped = advance, is_stopped
+        self._advance = advance
         self._digest = hashlib.sha256()
         self._done = 0
 
     def run(self) -> str:
-        """Fetch what is not there yet; the sha256 of the whole. Raises `FetchError` and `Stopped`; what has come by
-        then stays in the file."""
+        """Fetch what is not there yet; the sha256 of the whole. Raises `FetchError`, and what `advance` raises; what
+        has come by then stays in the file."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._read_beginning()
         tries = 1
@@ -85,8 +79,6 @@ class Download:
             if self._size is None and length is not None:
                 self._size = self._done + int(length)
             for chunk in response.iter_bytes():
-                if self._is_stopped():
-                    raise Stopped
                 if self._size is not None and self._done + len(chunk) > self._size:
                     raise FetchError(f"more than the {self._size} bytes of weights.lock came")
                 stream.write(chunk)
@@ -113,6 +105,5 @@ class Download:
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            if self._is_stopped():
-                raise Stopped
+            self._advance(0)
             time.sleep(0.05)

@@ -9,14 +9,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 
 import msgspec
 
-from pipelines.download import Download, Stopped
+from pipelines.download import Download
 from pipelines.hub import FetchError
 from pipelines.lockfile import Facts
 from pipelines.pickles import convert
@@ -44,9 +43,12 @@ class Outcome(msgspec.Struct):
     converted: dict[tuple[str, str], Facts] = {}
 
 
-Offer = Callable[[Wanted, Advance, Event], str]
-"""Puts a file's bytes at `Wanted.incoming` and returns their sha256. Raises `FetchError`, and `Stopped` soon after the
-event is set."""
+Offer = Callable[[Wanted, Advance], str]
+"""Puts a file's bytes at `Wanted.incoming` and returns their sha256. Raises `FetchError`, and what `Advance` raises."""
+
+
+class Stopped(Exception):
+    """The operator wants no more of it."""
 
 
 def fetch(wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Watcher, *, jobs: int) -> None:
@@ -66,18 +68,11 @@ def fetch(wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Wat
             raise
 
 
-def download(item: Wanted, advance: Advance, is_stopped: Event) -> str:
+def download(item: Wanted, advance: Advance) -> str:
     """The offer of the source itself. A file that began in an earlier run and came out wrong is fetched once more,
     from its start."""
     while True:
-        one = Download(
-            item.bundle.source,
-            item.path,
-            item.incoming,
-            facts=item.facts,
-            advance=advance,
-            is_stopped=is_stopped.is_set,
-        )
+        one = Download(item.bundle.source, item.path, item.incoming, facts=item.facts, advance=advance)
         sha256 = one.run()
         if sha256 == item.facts.sha256 or not one.resumed:
             return sha256
@@ -90,7 +85,7 @@ def alone(weights_dir: Path) -> Iterator[None]:
     """Keeps other fetches off the folder. Raises `FetchError` when one runs."""
     folder = weights_dir / INCOMING
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as held:
+    with (folder / ".lock").open("w") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -112,14 +107,16 @@ def _settle(outcome: Outcome, item: Wanted, future: Future[Facts | None]) -> Non
 
 
 def _bring(item: Wanted, offer: Offer, watcher: Watcher, is_stopped: Event) -> Facts | None:
-    if is_stopped.is_set():
-        raise Stopped
+    def advance(count: int) -> None:
+        if is_stopped.is_set():
+            raise Stopped
+        watcher.advance(item.name, count)
+
     watcher.begin(item.name, item.facts.size or 0)
     try:
-        if item.is_there():
-            watcher.advance(item.name, item.facts.size or 0)
+        if item.is_there(advance):
             return item.facts.converted
-        sha256 = offer(item, partial(watcher.advance, item.name), is_stopped)
+        sha256 = offer(item, advance)
         if sha256 != item.facts.sha256:
             item.incoming.unlink()
             raise FetchError(f"sha256 {sha256} came, weights.lock says {item.facts.sha256}; it was thrown away")

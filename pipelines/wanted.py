@@ -10,7 +10,7 @@ from jobs.errors import AtelierError, WeightsNotLocked
 from pipelines.licences import Allowed, refuse_licence
 from pipelines.lockfile import Facts, Lock, LockedFile, converted_name
 from pipelines.spec import Bundle, ModelSpec
-from pipelines.weight_files import is_pickle, sha256_of
+from pipelines.weight_files import Advance, hash_file, is_pickle
 from pipelines.weights import locked
 
 INCOMING = ".incoming"
@@ -40,10 +40,21 @@ class Wanted(msgspec.Struct, frozen=True):
         facts = self.final_facts
         return facts is not None and self.final.is_file() and self.final.stat().st_size == facts.size
 
-    def is_there(self) -> bool:
-        """Whether the right file lies at `final`."""
+    def is_there(self, advance: Advance) -> bool:
+        """Whether the right file lies at `final`; `advance` hears of its bytes if it does."""
         facts = self.final_facts
-        return self.is_sized() and facts is not None and sha256_of(self.final) == facts.sha256
+        if not self.is_sized() or facts is None:
+            return False
+        heard: list[int] = []
+
+        def hear(count: int) -> None:
+            heard.append(count)
+            advance(count)
+
+        if hash_file(self.final, hear) == facts.sha256:
+            return True
+        advance(-sum(heard))
+        return False
 
     @property
     def final_facts(self) -> Facts | None:
@@ -87,9 +98,9 @@ def _plan(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[Wanted]:
         return []
     folder, files = bundle.directory(weights_dir), locked(bundle, lock).files
     for path, facts in sorted(files.items()):
-        if facts.sha256 is None:
+        if facts.sha256 is None or facts.size is None:
             raise WeightsNotLocked(
-                f"{bundle.key}: weights.lock does not know the sha256 of {path}; run `atelier weights lock "
+                f"{bundle.key}: weights.lock does not know the size and sha256 of {path}; run `atelier weights lock "
                 f"{bundle.key.partition('+')[0]}` on a connected machine."
             )
     return [

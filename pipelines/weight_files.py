@@ -13,7 +13,7 @@ PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 """Formats that run code when they are read: refused even where the lock names them."""
 
 Advance = Callable[[int], None]
-"""Told how many more bytes are done; fewer, when the number is negative."""
+"""Told how many more bytes are done; fewer, when the number is negative. It may raise, to stop what goes on."""
 
 CHUNK = 1 << 20
 

@@ -1,14 +1,17 @@
 """`atelier weights`: model files and the lock that pins them."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from cli.bringing import bring
+from cli.byte_bars import bars, size_text
 from cli.home import data_option
 from cli.tables import json_option, print_json, print_table
-from cli.weights import Ground, bars, bring, ground, remote, size_text
+from cli.weights import Ground, ground, remote
 
 if TYPE_CHECKING:
     from pipelines.spec import ModelSpec
@@ -46,6 +49,7 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
     """
     from jobs.errors import WeightsNotLocked
     from pipelines import locking
+    from pipelines.fetch import alone
     from pipelines.hub import FetchError
     from pipelines.lockfile import Lock
 
@@ -57,7 +61,8 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
             click.echo(f"{bundle.key}: known already")
             continue
         try:
-            facts = locking.lock_bundle(bundle, made, known.folder, update=update)
+            with alone(known.folder) if bundle.source.is_remote else nullcontext():
+                facts = locking.lock_bundle(bundle, made, known.folder, update=update)
         except (FetchError, WeightsNotLocked, locking.FactsDiffer, OSError) as error:
             failed.append(f"{bundle.key}: {error}")
             continue

@@ -1,0 +1,72 @@
+"""Getting the files of models here, from wherever: what `atelier weights fetch` and `import` have in common."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from cli.byte_bars import bars
+from cli.weights import Ground
+
+if TYPE_CHECKING:
+    from pipelines.fetch import Offer, Outcome
+    from pipelines.spec import ModelSpec
+    from pipelines.wanted import Wanted
+
+
+def bring(
+    known: Ground,
+    specs: "Sequence[ModelSpec]",
+    offer: "Offer",
+    *,
+    jobs: int,
+    sought: "Callable[[Wanted], Wanted]" = lambda item: item,
+    is_lenient: bool = False,
+) -> list[str]:
+    """Get the files of models by `offer`, say how each model is now, and return what failed, as sentences.
+
+    A model that can not be had at all, or of which there is no file, is no failure if `is_lenient`. What pickles have
+    become goes into the lock. Exits with 130 on Ctrl-C.
+    """
+    from pipelines.fetch import Outcome, alone, fetch
+    from pipelines.hub import FetchError
+    from pipelines.locking import with_converted
+    from pipelines.wanted import NoRoom, plan_models, refuse_full_disk
+
+    planned, refused = plan_models(specs, known.lock, known.folder, known.allowed)
+    wanted, outcome = [sought(item) for item in planned], Outcome()
+    try:
+        refuse_full_disk(wanted, known.folder)
+        with alone(known.folder), bars(sum(item.facts.size or 0 for item in wanted)) as shown:
+            fetch(wanted, offer, outcome, shown, jobs=jobs)
+    except KeyboardInterrupt:
+        click.echo("Stopped. What has come is kept: run it again to go on.", err=True)
+        raise SystemExit(130) from None
+    except (FetchError, NoRoom, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        lock = with_converted(known.lock, outcome.converted)
+        if outcome.converted:
+            known.write(lock)
+    return [text for spec in specs for text in _tell(known._replace(lock=lock), spec, outcome, refused, is_lenient)]
+
+
+def _tell(
+    known: Ground, spec: "ModelSpec", outcome: "Outcome", refused: dict[str, str], is_lenient: bool
+) -> "Iterator[str]":
+    """Print what became of a model, and yield what failed."""
+    from pipelines.weights import strays
+
+    keys = {bundle.key for bundle in spec.bundles}
+    failed = [f"{key}: {path}: {why}" for (key, path), why in outcome.failed.items() if key in keys]
+    if not failed:
+        failed = [text for bundle in spec.bundles for text in strays(bundle, known.lock, known.folder)]
+    (state,) = known.states([spec])
+    if is_lenient and (spec.id in refused or not state.files_here):
+        click.echo(f"{spec.id}: {refused.get(spec.id, state.text)}")
+    elif spec.id in refused:
+        yield refused[spec.id]
+    elif failed:
+        yield from failed
+    else:
+        click.echo(f"{spec.id}: {state.text}")
