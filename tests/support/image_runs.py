@@ -98,9 +98,11 @@ def directly(folder: Path, seed: int = 1, pipe: Any = None, **arguments: Any) ->
     return np.asarray((pipe or alone(folder))(prompt=PROMPT, generator=generator, **call).images[0])
 
 
-def from_picture(folder: Path, seed: int = 1, **arguments: Any) -> NDArray[np.uint8]:
+def from_picture(
+    folder: Path, seed: int = 1, dtype: torch.dtype = torch.float32, **arguments: Any
+) -> NDArray[np.uint8]:
     """The same with the pipeline that starts from a picture, loaded by itself."""
-    pipe = AutoPipelineForImage2Image.from_pretrained(folder)
+    pipe = AutoPipelineForImage2Image.from_pretrained(folder, dtype=dtype)
     pipe.set_progress_bar_config(disable=True)
     call = {"num_inference_steps": STEPS, **USUAL.get(folder.name, {}), **arguments}
     generator = torch.Generator().manual_seed(seed)

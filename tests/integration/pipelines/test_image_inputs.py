@@ -4,13 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from jobs.errors import ModelLoadFailed, NotThisModel
 from pipelines.image.diffusers_image import DiffusersImage
 from pipelines.pipeline import Inputs
 from pipelines.spec import Stage
-from tests.support.image_runs import STEPS, asked, context, directly, from_picture, loaded, picture, run, save_picture
+from tests.support.image_runs import (
+    SIZE,
+    STEPS,
+    asked,
+    context,
+    directly,
+    from_picture,
+    loaded,
+    picture,
+    run,
+    save_picture,
+)
 
 STARTERS = ("sdxl", "zimage", "qwenimage")
 
@@ -91,6 +103,14 @@ class TestImageToImage:
         assert np.array_equal(from_picture(weights_dir / name, seed, **call), raw.arrays["0"])
         assert () == raw.warnings
         assert (strength or 0.6) == raw.facts["strength"]
+
+    def test_in_bfloat16_too_as_on_a_gpu(self, weights_dir: Path, tmp_path: Path, name: str) -> None:
+        start = save_picture(tmp_path / "a.png", 64, 64)
+
+        made = picture(loaded(name, weights_dir, dtype="bfloat16"), 1, Inputs({"input_image": start}))
+
+        call = {"image": Image.open(start), "strength": 0.6} | ({} if name == "sdxl" else SIZE)
+        assert np.array_equal(from_picture(weights_dir / name, 1, torch.bfloat16, **call), made)
 
     def test_the_next_picture_of_words_is_as_ever(self, weights_dir: Path, tmp_path: Path, name: str) -> None:
         pipeline = loaded(name, weights_dir)

@@ -17,7 +17,7 @@ def test_a_pipeline_from_elsewhere_by_module_and_class() -> None:
 
 def test_the_picture_encoder_is_the_default() -> None:
     assert encode_pictures is encoder(spec())
-    assert encode_pictures is encoder(spec(family="tests.support.chaos:Chaos"))
+    assert encode_pictures is encoder(spec(family="tests.support.specs:Nothing"))
 
 
 def encode(raw: Raw, params: Any, folder: Path) -> Outputs:
