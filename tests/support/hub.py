@@ -19,7 +19,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from click.testing import CliRunner
 
+from cli.main import atelier
 from pipelines.lockfile import Lock, LockedFile, LockedModel, read_lock, write_lock
 
 ROOT = Path(__file__).parents[2]
@@ -273,7 +275,13 @@ class Machine:
         with self.start(*words, **environment) as process:
             said, _ = process.communicate(timeout=120)
         assert status == process.returncode, said
-        return " ".join(said.replace("│", " ").split())
+        return _unwrapped(said)
+
+    def run_here(self, *words: str, status: int = 0, **environment: str) -> str:
+        """The same in this process, which is faster; for commands that ask no hub."""
+        outcome = CliRunner().invoke(atelier, ["weights", *words], env=self.environment | environment)
+        assert status == outcome.exit_code, outcome.output
+        return _unwrapped(outcome.output)
 
     def write_lock(self, key: str, repo: str, commit: str, files: dict[str, bytes]) -> None:
         """Lock a bundle as the hub has it."""
@@ -289,3 +297,7 @@ class Machine:
         folder = self.weights / key
         files = (file for file in sorted(folder.rglob("*")) if file.is_file())
         return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def _unwrapped(said: str) -> str:
+    return " ".join(said.replace("│", " ").split())

@@ -1,4 +1,4 @@
-"""`atelier weights list`, `verify` and `import`, in processes of their own."""
+"""`atelier weights list`, `verify` and `import`: all that asks no hub."""
 
 import json
 import os
@@ -60,18 +60,18 @@ class TestImport:
     def test_files_are_found_in_any_layout(self, machine: Machine, tmp_path: Path, layout, link: bool) -> None:
         carried = layout(tmp_path / "carried")
 
-        assert "tiny: ready" in machine.run("import", str(carried), *(["--link"] if link else []))
+        assert "tiny: ready" in machine.run_here("import", str(carried), *(["--link"] if link else []))
 
         assert FILES == machine.files("tiny")
         inode = (machine.weights / "tiny" / "unet" / "model.safetensors").stat().st_ino
         assert link == (inode in {file.stat().st_ino for file in carried.rglob("*")})
-        assert "tiny: as locked" in machine.run("verify", "tiny")
+        assert "tiny: as locked" in machine.run_here("verify", "tiny")
 
     def test_only_what_is_right_is_taken_and_what_is_missing_is_named(self, machine: Machine, tmp_path: Path) -> None:
         carried = write(tmp_path / "carried", FILES | {"unet/model.safetensors": b"x" * 3000})
         (carried / "model_index.json").unlink()
 
-        said = machine.run("import", str(carried), status=1)
+        said = machine.run_here("import", str(carried), status=1)
 
         assert "tiny: unet/model.safetensors: only files with another sha256 are there" in said
         assert "tiny: model_index.json: it is not there" in said
@@ -82,8 +82,8 @@ class TestImport:
     ) -> None:
         (tmp_path / "empty").mkdir()
 
-        assert "tiny: not fetched" in machine.run("import", str(tmp_path / "empty"))
-        assert "it is not there" in machine.run("import", str(tmp_path / "empty"), "tiny", status=1)
+        assert "tiny: not fetched" in machine.run_here("import", str(tmp_path / "empty"))
+        assert "it is not there" in machine.run_here("import", str(tmp_path / "empty"), "tiny", status=1)
 
     def test_safetensors_that_a_pickle_became_elsewhere(self, machine: Machine, tmp_path: Path) -> None:
         made = b"made of it"
@@ -93,30 +93,30 @@ class TestImport:
         )
         write_lock(lock, machine.lock_file)
 
-        machine.run("import", str(write(tmp_path / "carried", {**FILES, "ve.safetensors": made})))
+        machine.run_here("import", str(write(tmp_path / "carried", {**FILES, "ve.safetensors": made})))
 
         assert {**FILES, "ve.safetensors": made} == machine.files("tiny")
-        assert "tiny: as locked" in machine.run("verify", "tiny")
+        assert "tiny: as locked" in machine.run_here("verify", "tiny")
 
 
 class TestVerify:
     def test_every_difference_is_named(self, machine: Machine) -> None:
         write(machine.weights / "tiny", FILES | {"vae/model.safetensors": b"y" * 3000, "model_index.json": b"[]"})
 
-        said = machine.run("verify", status=1)
+        said = machine.run_here("verify", status=1)
 
         assert "tiny: vae/model.safetensors is not the file of weights.lock" in said
         assert "tiny: model_index.json is not the file of weights.lock" in said
         assert "unet" not in said
 
     def test_what_is_not_here_matters_only_when_it_is_named(self, machine: Machine) -> None:
-        assert "tiny: not fetched" in machine.run("verify")
-        assert "tiny: model_index.json is missing" in machine.run("verify", "tiny", status=1)
+        assert "tiny: not fetched" in machine.run_here("verify")
+        assert "tiny: model_index.json is missing" in machine.run_here("verify", "tiny", status=1)
 
     def test_a_part_of_a_model_is_a_difference(self, machine: Machine) -> None:
         write(machine.weights / "tiny", {"model_index.json": b"{}"})
 
-        assert "tiny: unet/model.safetensors is missing" in machine.run("verify", status=1)
+        assert "tiny: unet/model.safetensors is missing" in machine.run_here("verify", status=1)
 
 
 class TestList:
@@ -133,7 +133,7 @@ class TestList:
         write(machine.weights / "tiny", FILES)
         write(machine.weights / "half", {"model_index.json": b"{}"})
 
-        said = machine.run("list", ATELIER_ALLOWED_LICENSES="apache-2.0, BSD-3-Clause")
+        said = machine.run_here("list", ATELIER_ALLOWED_LICENSES="apache-2.0, BSD-3-Clause")
 
         assert "tiny standard Apache-2.0 6.0 kB ready" in said
         assert "other standard MIT 6.0 kB licence refused" in said
@@ -142,7 +142,7 @@ class TestList:
         assert "new standard Apache-2.0 not locked" in said
 
     def test_json_for_a_program(self, machine: Machine) -> None:
-        (found,) = json.loads(machine.run("list", "--json"))
+        (found,) = json.loads(machine.run_here("list", "--json"))
 
         assert ("tiny", "not fetched", 3, 0, 6002) == (
             found["id"],
@@ -155,22 +155,22 @@ class TestList:
 
 
 def test_a_licence_that_is_not_allowed_is_not_fetched(machine: Machine) -> None:
-    said = machine.run("fetch", "tiny", status=1, ATELIER_ALLOWED_LICENSES="MIT")
+    said = machine.run_here("fetch", "tiny", status=1, ATELIER_ALLOWED_LICENSES="MIT")
 
     assert "tiny: its licence Apache-2.0 is not among those allowed here" in said
 
 
 def test_an_unknown_model_is_a_usage_error(machine: Machine) -> None:
-    assert "there are tiny" in machine.run("fetch", "nonsense", status=2)
+    assert "there are tiny" in machine.run_here("fetch", "nonsense", status=2)
 
 
 def test_a_folder_of_the_operators_own_is_locked_as_it_is(machine: Machine, tmp_path: Path) -> None:
     machine.add_model("own", '{ path = "own" }')
     write(machine.weights / "own", FILES)
 
-    machine.run("lock", "own")
+    machine.run_here("lock", "own")
 
     assert {path: sha256(data) for path, data in FILES.items()} == {
         path: facts.sha256 for path, facts in machine.lock().models["own"].files.items()
     }
-    assert "there is nothing to fetch" in machine.run("fetch", "own", status=1)
+    assert "there is nothing to fetch" in machine.run_here("fetch", "own", status=1)
