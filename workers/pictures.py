@@ -103,7 +103,8 @@ def _through_profile(image: Image.Image) -> Image.Image:
     """The colours as sRGB; a profile that is broken, or of another kind of picture, is ignored."""
     profile = image.info.get("icc_profile")
     mode = "L" if image.mode in ("1", "L", "LA") else "CMYK" if image.mode == "CMYK" else "RGB"
-    colour = image.convert("RGBA").convert("RGB") if mode == "RGB" else image.convert(mode)
+    masked = mode == "RGB" and image.has_transparency_data
+    colour = image.convert("RGBA").convert("RGB") if masked else image.convert(mode)
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -5,6 +5,7 @@ become ready in two workers at the same moment, and one of the two must see both
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func, not_, or_, select, tuple_, update
