@@ -120,16 +120,17 @@ async def _send(request: StrictRequest, file: Path, media_type: str) -> Response
     headers = HARMLESS | {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600, immutable"}
     if tag in [offered.strip() for offered in request.headers.get("If-None-Match", "").split(",")]:
         return Response(None, status_code=304, headers=headers)
-    whole = Span(0, size - 1)
     try:
-        span = _wanted(request, tag, size) or whole
+        wanted = _wanted(request, tag, size)
     except BadRange as error:
         return problem(request, error, {"Content-Range": f"bytes */{size}"})
+    span = wanted or Span(0, size - 1)
     headers["Content-Length"] = str(span.length)
-    if span != whole:
+    if wanted:
+        # A range that is the whole file too: browsers ask for `bytes=0-` to learn whether they can seek in a film.
         headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
     body = _read(file, span) if request.method == "GET" else _nothing()
-    return Stream(body, status_code=200 if span == whole else 206, headers=headers, media_type=media_type)
+    return Stream(body, status_code=206 if wanted else 200, headers=headers, media_type=media_type)
 
 
 def _wanted(request: StrictRequest, tag: str, size: int) -> Span | None:

@@ -67,6 +67,7 @@ def test_head_tells_the_same_without_the_bytes(anybody, result_url, link):
         ("bytes=1000-300000", 1000, 300_000),
         ("bytes=-5", 1_023_995, 1_023_999),
         ("bytes=1023990-", 1_023_990, 1_023_999),
+        ("bytes=0-", 0, 1_023_999),  # what a browser asks of a film, to learn whether it can seek
     ],
 )
 def test_a_part(anybody, link, asked, first, last):
