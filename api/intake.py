@@ -111,6 +111,7 @@ class Intake:
         if size > self._limit:
             advice = f"The upload has {size} bytes; an input may have at most {self._limit}."
             raise InputTooLarge(advice, field=medium.field)
+        expect(self._store.head(key, HEAD) if size else b"", medium.kind, field=medium.field)
         return key
 
     def _remove(self, folder: str) -> None:

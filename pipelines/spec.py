@@ -19,7 +19,7 @@ first step), step, decode latents, encode files, upload them."""
 Capability = Literal[
     "text-to-image",
     "image-to-image",  # `input_image` with `strength`
-    "references",  # `reference_images`, at most `limits.max_references`
+    "references",  # `limits.max_references` pictures; the first is `input_image` for a model without image-to-image
     "text-to-video",
     "image-to-video",
     "first-last-frame",  # really ends at `last_image`

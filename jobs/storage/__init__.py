@@ -27,6 +27,9 @@ class Store(Protocol):
     def size(self, key: str) -> int:
         """Bytes of an object; raises `UnknownOutput` when there is none."""
 
+    def head(self, key: str, length: int) -> bytes:
+        """The first bytes of an object that is not empty; raises `UnknownOutput` when there is none."""
+
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
         """A URL that anybody can download the object from for so many seconds."""
 

@@ -60,6 +60,16 @@ class DirectoryStore:
         except OSError as error:
             raise _unavailable(error) from error
 
+    def head(self, key: str, length: int) -> bytes:
+        """The first bytes of an object."""
+        try:
+            with self.path(key).open("rb") as content:
+                return content.read(length)
+        except FileNotFoundError as error:
+            raise UnknownOutput from error
+        except OSError as error:
+            raise _unavailable(error) from error
+
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
         """A link to the API's own `/files` route."""
         expires = int(time.time() + seconds)

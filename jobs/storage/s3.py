@@ -64,6 +64,16 @@ class S3Store:
         with _problems():
             return int(self._client.stat_object(self._bucket, key).size or 0)
 
+    def head(self, key: str, length: int) -> bytes:
+        """The first bytes of an object."""
+        with _problems():
+            answer = self._client.get_object(self._bucket, key, length=length)
+            try:
+                return bytes(answer.data)
+            finally:
+                answer.close()
+                answer.release_conn()
+
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
         """A presigned link of the public endpoint."""
         with _problems():

@@ -156,6 +156,12 @@ def test_an_upload_that_was_never_sent(client):
     assert "PUT the file to its upload_url first" in said
 
 
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"fLaC" + bytes(60)])
+def test_an_upload_of_the_wrong_media_type(client, upload, content):
+    answer = client.post(CUTOUT, json={"image_url": upload(content)})
+    refused(answer, "unsupported_media", "$.image_url")
+
+
 def test_an_upload_that_is_too_large(client, settings, key, upload):
     """As S3 may take one: its links can not say how much."""
     input_id = upload(picture() + bytes(1000))

@@ -58,6 +58,24 @@ def test_a_picture_is_all_a_film_takes(client, rows):
     assert ("pending", None) == (status["status"], status["queue_position"])
 
 
+@pytest.mark.contract("C29", "C30")
+def test_sizes_and_lengths_of_films(client):
+    for good in ({"width": 1536, "height": 64}, {"duration_seconds": 0.1}, {"duration_seconds": 10.0}):
+        assert 202 == client.post(VIDEO, json={"input_image": URL} | good).status_code, good
+    for bad in ({"width": 1568}, {"height": 500}, {"duration_seconds": 0.09}, {"duration_seconds": 10.01}):
+        assert 422 == client.post(VIDEO, json={"input_image": URL} | bad).status_code, bad
+
+
+@pytest.mark.parametrize("route", [IMAGE, VIDEO, CUTOUT])
+def test_the_examples_of_the_document_are_taken(client, route):
+    document = client.get("/schema/openapi.json").json()
+    schema = document["paths"][route]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert len(schema["examples"]) >= 2
+    for example in schema["examples"]:
+        answer = client.post(route, json=example)
+        assert 202 == answer.status_code, answer.text
+
+
 def test_a_cut_out_in_the_same_shape(client):
     answer = client.post(CUTOUT, json={"image_url": URL, "background_color": "#FFFFFF", "crop": True})
     body = answer.json()

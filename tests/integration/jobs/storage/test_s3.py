@@ -26,13 +26,14 @@ def uses(store, tmp_path):
         "put": lambda: store.put("k", source, "text/plain"),
         "get": lambda: store.get("k", tmp_path / "target"),
         "size": lambda: store.size("k"),
+        "head": lambda: store.head("k", 8),
         "keys": lambda: list(store.keys()),
         "remove_prefix": lambda: store.remove_prefix("k/"),
         "check": store.check,
     }
 
 
-USES = ("put", "get", "size", "keys", "remove_prefix", "check")
+USES = ("put", "get", "size", "head", "keys", "remove_prefix", "check")
 
 
 @pytest.fixture

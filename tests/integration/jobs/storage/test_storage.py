@@ -137,6 +137,13 @@ def test_the_size_of_an_object(store, put, prefix):
     for key in (f"{prefix}job/inputs/raw/last_image", f"{prefix}nothing/at/all"):
         with pytest.raises(UnknownOutput):
             store.size(key)
+        with pytest.raises(UnknownOutput):
+            store.head(key, 8)
+
+
+def test_the_first_bytes_of_an_object(store, put, prefix):
+    key = put(f"{prefix}a", b"\x89PNG and more")
+    assert (b"\x89PNG", b"\x89PNG and more") == (store.head(key, 4), store.head(key, 64))
 
 
 def send(store, link, content):
