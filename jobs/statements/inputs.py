@@ -17,6 +17,7 @@ from jobs.tables import inputs, jobs, uploads
 BATCH = 500
 
 
+@lru_cache(maxsize=256)  # building it costs as much as executing it
 def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int = 4, tenant_limit: int = 8) -> Update:
     """Lease inputs of pending jobs that are due: one of each tenant first, then a second one of each, and so on.
 
