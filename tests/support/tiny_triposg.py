@@ -1,17 +1,18 @@
 """Random TripoSG checkpoints with exactly the published tensor names, shrunken by their configuration.
 
 The names come from `triposg_published.json` and not from our modules, so that a strict load proves something. `save`
-writes one in the published layout (0.2 MB); `headers` gives the full-size files without their bytes.
+writes one in the published layout (0.2 MB); `header_only` gives the full-size files without their bytes.
 """
 
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipelines.mesh.triposg.extract import Grid
@@ -90,6 +91,13 @@ def save(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def change(folder: Path, part: str, name: str, how: Callable[[Tensor], Tensor]) -> None:
+    """Change one tensor of a saved checkpoint."""
+    tensors = load_file(folder / part / FILES[part])
+    tensors[name] = how(tensors[name])
+    save_file(tensors, folder / part / FILES[part], metadata=PUBLISHED[part]["metadata"])
+
+
 def shapes(part: str) -> dict[str, list[int]]:
     """Every published tensor of a part."""
     return _expanded(PUBLISHED[part]["tensors"])
@@ -103,6 +111,11 @@ def tiny_shapes(part: str) -> dict[str, list[int]]:
             name = name.replace(blocks, fewer)
         shrunken[name] = [TINY_SIZES[part].get(length, length) for length in shape]
     return _expanded(shrunken)
+
+
+def config_text(part: str) -> str:
+    """The published configuration of a part, as JSON."""
+    return json.dumps(PUBLISHED[part]["config"])
 
 
 def header_only(part: str, file: Path) -> Path:

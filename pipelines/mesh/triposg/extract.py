@@ -53,7 +53,7 @@ def extract(field: Field, grid: Grid, device: str, report: Report) -> tuple[NDAr
     for level in range(1, levels):
         volume = _finer(field, volume, grid, _share(report, level / levels, 1 / levels))
     report(1.0)
-    return surface(volume.cpu().numpy())
+    return surface(volume)
 
 
 def _share(report: Report, start: float, length: float) -> Report:
@@ -118,39 +118,36 @@ def _dilated(mask: Tensor) -> Tensor:
     return mask
 
 
-def surface(volume: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+def surface(volume: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Marching cubes at 0 over a cube of samples, which it changes; closed where the shape reaches its sides.
 
-    The result is that of `extract`.
+    The result and the error are those of `extract`.
     """
     _close(volume)
     if not (volume > 0).any():
         raise PipelineFailed("The model found no shape in the picture; try one with a clearer object.")
     _leave_corners(volume)
+    samples = volume.cpu().numpy()
     # "ascent": values rise towards the inside. With the default the faces of such a volume would look inward.
-    vertices, triangles, _, _ = marching_cubes(volume, 0.0, gradient_direction="ascent")  # type: ignore[no-untyped-call]
-    return BOUND * (2 * (vertices / np.float32(len(volume) - 1)) - 1), triangles.astype(np.int32)
+    vertices, faces, _, _ = marching_cubes(samples, 0.0, gradient_direction="ascent")  # type: ignore[no-untyped-call]
+    return BOUND * (2 * (vertices / np.float32(len(samples) - 1)) - 1), faces.astype(np.int32)
 
 
-def _close(volume: NDArray[np.float32]) -> None:
+def _close(volume: Tensor) -> None:
     """Nothing is inside at the sides of the cube."""
     for axis in range(3):
-        sides = np.moveaxis(volume, axis, 0)[[0, -1]]
-        np.moveaxis(volume, axis, 0)[[0, -1]] = np.minimum(sides, -np.abs(sides))
+        for end in (0, -1):
+            side = volume.select(axis, end)
+            side.copy_(torch.minimum(side, -side.abs()))
 
 
-def _leave_corners(volume: NDArray[np.float32]) -> None:
-    """Move values off 0 by a hundredth of what they usually change by along an edge that the surface cuts.
+def _leave_corners(volume: Tensor) -> None:
+    """Move values off 0, by about a hundredth of what they change by along an edge that the surface cuts.
 
-    A value of 0 puts the vertices of all its edges in one place. Whoever welds equal vertices then, as most who read a
-    mesh file do, may join parts of the surface that only touch.
+    A value of 0 puts the vertices of all edges of that sample in one place. Whoever welds equal vertices then, as most
+    who read a mesh file do, may join parts of the surface that only touch.
     """
-    inside = volume > 0
-    changes = []
-    for axis in range(3):
-        values, sign = np.moveaxis(volume, axis, 0), np.moveaxis(inside, axis, 0)
-        cut = sign[1:] != sign[:-1]
-        changes.append(np.abs(values[1:][cut] - values[:-1][cut]))
-    least = 0.01 * np.median(np.concatenate(changes))
-    small = np.abs(volume) < least
-    volume[small] = np.where(inside[small], least, -least)
+    ends = _crossing(volume)
+    values = volume[ends]
+    least = float(0.02 * values.abs().mean())
+    volume[ends] = torch.where(values > 0, values.clamp(min=least), values.clamp(max=-least))

@@ -29,10 +29,10 @@ def load_module(build: Callable[[], M], file: Path, device: str, dtype: torch.dt
         module = build()
     folder = file.parent.name
     try:
-        with safe_open(file, framework="pt", device=device) as stored:
+        with safe_open(file, framework="pt") as stored:
             shapes = {name: tuple(stored.get_slice(name).get_shape()) for name in stored.keys()}  # noqa: SIM118
             refuse_misfit(module, shapes, folder, unused)
-            tensors = {name: stored.get_tensor(name).to(dtype) for name in module.state_dict()}
+            tensors = {name: stored.get_tensor(name).to(device, dtype) for name in module.state_dict()}
     except (OSError, SafetensorError) as error:
         raise ModelLoadFailed(f"{folder}/{file.name} is missing, or no whole safetensors file.") from error
     module.load_state_dict(tensors, strict=True, assign=True)
@@ -68,9 +68,9 @@ def load_image_encoder(folder: Path, device: str, dtype: torch.dtype) -> Dinov2M
             use_safetensors=True,
             output_loading_info=True,
         )
+    except torch.OutOfMemoryError:
+        raise
     except (OSError, RuntimeError, SafetensorError, ValueError) as error:
-        if "out of memory" in str(error):
-            raise
         raise ModelLoadFailed(f"{folder.name} could not be loaded ({type(error).__name__}).") from error
     encoder, report = loaded
     _refuse(folder.name, {fault.removesuffix("_keys"): names for fault, names in report.items()})
