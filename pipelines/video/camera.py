@@ -49,7 +49,7 @@ class CameraMove:
         frames = np.empty((plan.frames, size[1], size[0], 3), np.uint8)
         for number, frame in enumerate(film(read_picture(inputs.files["input_image"]), size, plan, move)):
             frames[number] = np.asarray(frame)
-            ctx.progress((number + 1) / (plan.frames + 1), "step")
+            ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
         facts: dict[str, Fact] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames, "camera": move.words}
         return Raw(arrays={"frames": frames}, warnings=warnings, facts=facts)
 
