@@ -26,6 +26,10 @@ DESCRIPTION = """\
 Media made on your own GPUs. Send a job, get its `job_id` with 202, then poll its status, follow its events, hold the
 request open with `?wait=30`, or name a `callback_url`.
 
+Where a field takes a picture, a sound or a film, it takes a public http(s) URL, a `data:` URL of at most 20 MB, or the
+`input_id` of a file that you uploaded with `POST /inputs/v1`. Such a job is `pending` until its inputs were fetched and
+checked, then `queued`.
+
 Every route but health, downloads and this page needs a key: `X-API-Key: atl_…` or `Authorization: Bearer atl_…`
 (`atelier keys create` makes one). A job of another tenant answers exactly as one that does not exist.
 
@@ -68,10 +72,10 @@ def openapi_config(version: str) -> OpenAPIConfig:
             }
         ),
         tags=[
-            Tag("Generate", "Submit a job."),
+            Tag("Generate", "Submit a job, upload its inputs."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
             Tag("Service", "What can be made, by which servers, and whether all is well."),
-            Tag("Downloads", "Outputs, by signed links."),
+            Tag("Downloads", "Outputs and uploads, by signed links."),
         ],
         use_handler_docstrings=True,
         render_plugins=[_page(), JsonRenderPlugin(path="/openapi.json")],

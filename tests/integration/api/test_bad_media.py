@@ -2,8 +2,11 @@
 
 import msgspec
 import pytest
+from sqlalchemy import text, update
 
-from jobs.tables import idempotency, inputs, jobs
+from jobs.errors import StorageUnavailable
+from jobs.storage import DirectoryStore
+from jobs.tables import idempotency, inputs, jobs, tenants
 from tests.support.api_server import api_server
 from tests.support.media import data_url, picture
 
@@ -120,8 +123,6 @@ def test_a_film_of_ten_seconds_is_not_asked_of_a_model_that_makes_five(client, r
 @pytest.fixture
 def few_models(rows):
     """In place of the server that serves everything."""
-    from sqlalchemy import text
-
     rows.execute(text("DELETE FROM servers"))
     return rows.server("gpu-few", serves=["chaos", "chaos-video"])
 
@@ -182,21 +183,23 @@ def test_a_store_that_is_away(settings, key):
 
 
 def test_over_the_quota_nothing_stays_in_the_store(client, rows):
-    from sqlalchemy import update
-
-    from jobs.tables import tenants
-
     rows.execute(update(tenants).values(max_waiting_jobs=0))
     refused(client.post(CUTOUT, json={"image_url": PNG}), "too_many_jobs", None, 429)
 
 
+def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp_path, rows, caplog):
+    """A database that stops answering in the middle: nobody knows, so nothing is taken from under a job."""
+    elsewhere = msgspec.structs.replace(settings, storage_url=f"file://{tmp_path}/elsewhere")
+    with api_server(elsewhere) as running, running.client(key) as client, rows.engine.begin() as connection:
+        connection.execute(text("SELECT 1 FROM tenants FOR UPDATE"))
+        refused(client.post(CUTOUT, json={"image_url": PNG}), "database_unavailable", None, 503)
+    (kept,) = (path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file())
+    assert "image_url" == kept.name
+    assert "may have been committed; its inputs are left there" in caplog.text
+
+
 def test_media_that_stay_behind_are_told(settings, key, tmp_path, rows, caplog, monkeypatch):
     """The store goes away between the two: the refusal stands, and the log says what was left."""
-    from sqlalchemy import update
-
-    from jobs.errors import StorageUnavailable
-    from jobs.storage import DirectoryStore
-    from jobs.tables import tenants
 
     def away(self, prefix):
         raise StorageUnavailable("The object store can not be reached.")
