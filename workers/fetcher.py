@@ -14,7 +14,7 @@ from workers.retrying import TryAgain
 from workers.schedule import retry_after_seconds
 
 REDIRECTS = 3
-LOOK_UPS = 128
+LOOK_UPS = 256
 """Names looked up at once; a name server that hangs holds up those who named such names."""
 RETRIED = {408, 425, 429}
 """The only answers of the 4xx that may become better."""

@@ -35,7 +35,7 @@ from workers.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 128
+AT_ONCE = 256
 """Inputs under way in one process; `inputs.take` caps them per host and per tenant."""
 TRANSFERS = 8
 """Transfers from and to the store at once."""
@@ -52,8 +52,9 @@ class Ingest:
         self._store = store
         self._intake = Intake(settings, engine)
         self._fetcher = Fetcher(settings)
-        # Not in shared memory: what strangers send fills the disk, if anything.
-        on_disk = msgspec.structs.replace(settings, scratch_dir=settings.scratch_dir or tempfile.gettempdir())
+        # A folder of its own name; and not in shared memory: what strangers send fills the disk, if anything.
+        root, name = settings.scratch_dir or tempfile.gettempdir(), f"{settings.server_id}-inputs"
+        on_disk = msgspec.structs.replace(settings, scratch_dir=root, server_id=name)
         self._scratch = Scratch(on_disk)
         self._scratch.remove_leftovers()
         self._sanitiser = Sanitiser()

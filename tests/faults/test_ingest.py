@@ -1,5 +1,6 @@
 """Faults of ingest: hosts that never answer, workers that are killed, inputs that are no good. Real processes."""
 
+import base64
 import io
 import os
 import shutil
@@ -49,6 +50,29 @@ def test_the_pipeline_sees_the_pixels_that_the_urls_lead_to(stack: Service) -> N
         job = stack.ended(pending(stack, *urls).id)
     assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt), job.error
     for seed, artifact in zip((1, 2), job.artifacts, strict=True):
+        assert np.array_equal(pixels(png(seed)), pixels(stack.folder / "objects" / artifact.key))
+
+
+def test_urls_data_urls_and_uploads_reach_the_pipeline_through_the_api(stack: Service) -> None:
+    stack.environment |= OPEN
+    stack.api()
+    stack.cpu()
+    stack.gpu("one")
+    upload = stack.client.post("/inputs/v1").json()
+    assert stack.client.put(upload["upload_url"], content=png(2)).is_success
+    with MediaServer() as host:
+        body = {
+            "model": "chaos-edit",
+            "prompt": "echo=1",
+            "output_format": "png",
+            "input_image": host.serve("/a", png(1)),
+            "reference_images": [upload["input_id"], "data:image/png;base64," + base64.b64encode(png(3)).decode()],
+        }
+        answer = stack.client.post("/generate/image/v1", json=body)
+        assert 202 == answer.status_code, answer.text
+        job = stack.ended(answer.json()["job_id"])
+    assert JobStatus.COMPLETED == job.status, job.error
+    for seed, artifact in zip((1, 2, 3), job.artifacts, strict=True):
         assert np.array_equal(pixels(png(seed)), pixels(stack.folder / "objects" / artifact.key))
 
 
