@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx2
@@ -45,14 +46,15 @@ class Download:
         has come by then stays in the file."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._read_beginning()
-        tries = 1
+        tries, furthest = 1, self._done
         while self._size is None or self._done < self._size:
-            before = self._done
             try:
                 self._continue()
                 break
             except Transient as error:
-                tries = 1 if self._done > before else tries + 1
+                # Not merely further than before: a server that makes us begin again would keep us for ever.
+                tries = 1 if self._done > furthest else tries + 1
+                furthest = max(furthest, self._done)
                 if tries > TRIES:
                     raise FetchError(f"{error} (tried {TRIES} times; run it again to go on from here)") from None
             self._wait(PAUSE * 2 ** (tries - 2))
@@ -89,12 +91,12 @@ class Download:
     def _go_on_from(self, response: httpx2.Response) -> int:
         """Where the body belongs; back to the start when it is not the rest of the file."""
         rest = response.headers.get("Content-Range", "").startswith(f"bytes {self._done}-")
-        if self._done and not (response.status_code == httpx2.codes.PARTIAL_CONTENT and rest):
+        if self._done and not (response.status_code == HTTPStatus.PARTIAL_CONTENT and rest):
             self._advance(-self._done)
             self._digest, self._done, self.resumed = hashlib.sha256(), 0, False
-            if response.status_code != httpx2.codes.OK:
+            if response.status_code != HTTPStatus.OK:
                 self._file.write_bytes(b"")
-                raise Transient(f"the server has no byte {self._done} of it")
+                raise Transient("the server's file ends before what is here")
         return self._done
 
     def _take(self, chunk: bytes) -> None:

@@ -9,6 +9,7 @@ are read through the plain address that the hub keeps for them, which a mirror h
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 
 import httpx2  # huggingface_hub's own HTTP client, whose errors come through it
 from huggingface_hub import (
@@ -119,7 +120,7 @@ def opened(source: Source, path: str, offset: int) -> Iterator[httpx2.Response]:
     ):
         if url.startswith("https:") and response.url.scheme != "https":
             raise FetchError("it is redirected to an address without https")
-        if response.status_code != httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+        if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             hf_raise_for_status(response)
         yield response
 

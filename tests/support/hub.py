@@ -51,7 +51,8 @@ class Hub:
     """Repositories as `{(repo, commit): {path: bytes}}`, and plain files by path. A context manager.
 
     `cut` has, by path, after how many bytes of a body the next connections are lost; `wrong` what is sent instead of
-    a file; `moved` the commit that is answered with, whatever was asked for.
+    a file; `moved` the commit that is answered with, whatever was asked for; `status` what the next requests for a
+    body are refused with; `ignores_range` is of a server that knows no ranges.
     """
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -60,6 +61,8 @@ class Hub:
         self.cut: dict[str, list[int]] = {}
         self.wrong: dict[str, bytes] = {}
         self.moved: str | None = None
+        self.status: dict[str, list[int]] = {}
+        self.ignores_range = False
         self.gated: set[str] = set()
         self.asked: list[Asked] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -155,9 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, path: str, data: bytes, headers: dict[str, str] | None = None) -> None:
         hub = self.server.hub
+        if hub.status.get(path):
+            return self._refuse(hub.status[path].pop(0), "")
         data, status, headers = hub.wrong.get(path, data), 200, {"Accept-Ranges": "bytes", **(headers or {})}
         asked = self.headers["range"]
-        if asked is not None:
+        if asked is not None and not hub.ignores_range:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
             if start >= len(data):
                 return self._answer(416, {"Content-Range": f"bytes */{len(data)}"}, b"")
