@@ -7,7 +7,7 @@ zoom in, push in, dolly in, closer, close-up, approach; zoom       towards the m
 zoom out, pull out, pull back, dolly out, back away, wider,        away from the middle; what lies beyond the
 reveal                                                             picture is its mirror image
 left, right, up, down; tilt (up), pan (right)                      the camera moves that way, nearer, to have room
-orbit, parallax, around, 3d                                        sways around the middle, which stands out
+orbit, circle, turn around, parallax, 3d                           sways around the middle, which stands out
 static, locked, no motion, no movement                             none
 slow, slowly, gentle, subtle; fast, quick, rapid, dramatic         half as far; half as far again
 =================================================================  =============================================
@@ -21,8 +21,11 @@ import re
 
 import msgspec
 
-_FROM = re.compile(r"\bfrom (the )?(left|right|top|bottom|above|below|behind)\b")
-"""Where a move comes from is not where it goes."""
+_PLACE = re.compile(
+    r"\b(from|on|at) (the |its |your )?(left|right|top|bottom|above|below|behind)\b|\b(left|right)[- ]hand\b"
+)
+"""Where something is, or where a move comes from, is not where the camera goes."""
+_CLOSE_UP = re.compile(r"\bclose[- ]?ups?\b")
 _OUT = re.compile(
     r"\b(zoom\w*|pull\w*|dolly\w*|mov\w+|track\w*) (back|out|away)|\bback(s|ing)? away|\bwider\b|\breveal"
 )
@@ -37,7 +40,7 @@ _SIDES = {
     "down": (0.0, 1.0),
     "downwards?": (0.0, 1.0),
 }
-_ORBIT = re.compile(r"\borbit|\bparallax|\baround\b|\b3-?d\b")
+_ORBIT = re.compile(r"\borbit|\bparallax|\b(mov|turn|rotat|spin|travel)\w* around\b|\bcircl(e|es|ing)\b|\b3-?d\b")
 _STATIC = re.compile(r"\bstatic\b|\blocked\b|\bno (camera )?(motion|movement)|\bmotionless")
 _SLOW = re.compile(r"\bslow|\bgentl|\bsubtl")
 _FAST = re.compile(r"\bfast|\bquick|\brapid|\bdramatic")
@@ -60,7 +63,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 def move_of(prompt: str, seed: int) -> Move:
     """The move that the prompt asks for; the seed decides what the words leave open."""
-    text = _FROM.sub(" ", prompt.lower())
+    text = _PLACE.sub(" ", _CLOSE_UP.sub("closer", prompt.lower()))
     if _STATIC.search(text):
         return Move(words="static")
     zoom = -1 if _OUT.search(text) else 1 if _IN.search(text) else 0

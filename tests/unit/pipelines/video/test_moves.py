@@ -21,7 +21,10 @@ from pipelines.video.moves import Move, move_of
         ("pan from the left to the right", 0, 1, 0, False),
         ("up and to the left", 0, -1, -1, False),
         ("orbit around the bottle", 0, 0, 0, True),
+        ("the camera turns around the bottle", 0, 0, 0, True),
         ("parallax", 0, 0, 0, True),
+        ("a close-up of a shoe", 1, 0, 0, False),
+        ("close up, the logo on the left, pan right", 1, 1, 0, False),
         ("slow zoom out, drifting to the left", -1, -1, 0, False),
         ("zoom in and orbit", 1, 0, 0, True),
     ],
@@ -38,7 +41,9 @@ def test_words_that_say_how_far(prompt: str, reach: float) -> None:
     assert reach == move_of(prompt, seed=42).reach
 
 
-@pytest.mark.parametrize("prompt", ["cinematic motion", "a dog runs over a meadow", "leftovers, upside"])
+@pytest.mark.parametrize(
+    "prompt", ["cinematic motion", "a dog runs over a meadow", "leftovers, upside", "leaves around a vase on the right"]
+)
 def test_words_that_name_no_move_give_a_slow_push_with_a_drift(prompt: str) -> None:
     move = move_of(prompt, seed=42)
 
