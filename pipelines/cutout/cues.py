@@ -22,24 +22,27 @@ def cues(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     side = picture.shape[0]
     wide = max(1, side // FRAME)
-    bins = (picture >> 4).astype(np.intp)
-    flat = (bins[..., 0] * BINS + bins[..., 1]) * BINS + bins[..., 2]
-    whole = _density(flat)
-    border = _density(np.concatenate([part.ravel() for part in _frame(flat, wide)]))
+    bins = colour_bins(picture)
+    frame = np.zeros((side, side), np.float32)
+    frame[:wide] = frame[-wide:] = frame[:, :wide] = frame[:, -wide:] = 1
+    whole, border = density(bins), density(bins, frame)
     ratio = np.log((border + 1e-5) / (whole + 1e-5)) / 3
     common = np.log(border + 1e-5) / 4 + 2
-    planes: NDArray[np.float32] = np.stack([ratio[flat], common[flat]]).astype(np.float32)
+    planes: NDArray[np.float32] = np.stack([ratio[bins], common[bins]]).astype(np.float32)
     return np.clip(planes, -1.5, 1.5)
 
 
-def _frame(flat: NDArray[np.intp], wide: int) -> tuple[NDArray[np.intp], ...]:
-    return flat[:wide], flat[-wide:], flat[wide:-wide, :wide], flat[wide:-wide, -wide:]
+def colour_bins(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """The number of each pixel's colour among `BINS` cubed."""
+    red, green, blue = np.moveaxis((picture // (256 // BINS)).astype(np.intp), -1, 0)
+    bins: NDArray[np.intp] = (red * BINS + green) * BINS + blue
+    return bins
 
 
-def _density(flat: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Smoothed share of every colour bin."""
-    counts = np.bincount(flat.ravel(), minlength=BINS**3)
+def density(bins: NDArray[np.intp], weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Share of every colour, smoothed over its neighbours; pixels count as much as their weight."""
+    counts = np.bincount(bins.ravel(), None if weights is None else weights.ravel(), BINS**3)
     smoothed: NDArray[np.float32] = counts.reshape(BINS, BINS, BINS).astype(np.float32)
     for axis in range(3):
         smoothed = gaussian_filter1d(smoothed, 0.7, axis=axis, mode="constant", truncate=3)
-    return smoothed.ravel() / np.float32(max(1, flat.size))
+    return smoothed.ravel() / np.float32(max(1.0, float(counts.sum())))

@@ -6,23 +6,30 @@ Import it through `sessions.session_class`: that goes past rembg's own front doo
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from rembg.sessions.base import BaseSession  # type: ignore[import-untyped]
 
 from pipelines.cutout.cues import cues
+from pipelines.cutout.refine import by_colour, enlarge, main_parts
 
 MEAN, DEVIATION, SIDE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256
 
 
 class DemoSession(BaseSession):  # type: ignore[misc]
-    """The network sees the picture and its `cues`; its answer is the matte as it is, so a picture of nothing gives an
-    empty one."""
+    """The network sees the picture and its `cues`, as it is and mirrored; what it says is refined (`refine`), but not
+    stretched to 0 to 1, so a picture of nothing gives an empty matte."""
 
     def predict(self, img: Image.Image, *args: Any, **kwargs: Any) -> list[Image.Image]:
         """One matte of the size of `img`, mode L."""
         ((entry, colours),) = self.normalize(img, MEAN, DEVIATION, (SIDE, SIDE)).items()
-        seen = np.asarray(img.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+        img = img.convert("RGB")
+        seen = np.asarray(img.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
         planes = np.concatenate([colours, cues(seen)[None]], axis=1)
-        matte = self.inner_session.run(None, {entry: planes})[0][0, 0]
-        small = Image.fromarray((np.clip(matte, 0, 1) * 255 + 0.5).astype(np.uint8))
-        return [small.resize(img.size, Image.Resampling.BICUBIC)]
+        mirrored = self._ask(entry, planes[..., ::-1])[:, ::-1]
+        matte = np.asarray((self._ask(entry, planes) + mirrored) / 2, np.float32)
+        return [Image.fromarray(enlarge(main_parts(by_colour(seen, matte)), img))]
+
+    def _ask(self, entry: str, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = self.inner_session.run(None, {entry: np.ascontiguousarray(planes)})[0][0, 0]
+        return answer

@@ -1,0 +1,81 @@
+"""What is done to the demo network's matte: its own picture knows more about the foreground than any training."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_dilation, label, uniform_filter  # type: ignore[import-untyped]
+
+from pipelines.cutout.cues import colour_bins, density
+
+Picture = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+TRUST = 0.7
+"""How much the colours count against what the network says."""
+LEAST_PART = 0.25
+"""Pieces smaller than this share of the largest one are taken for background."""
+WINDOW, SMOOTHNESS = 3, 1e-3
+"""Of the guided filter: side of its window in pixels of the small matte, and the variance (of 0 to 1) that it takes
+for flat."""
+
+
+def by_colour(picture: Picture, matte: Floats) -> Floats:
+    """`matte` (side, side) after Bayes: how often a pixel's colour is seen in what it calls foreground, against how
+    often in the rest."""
+    bins = colour_bins(picture)
+    front, back = density(bins, matte), density(bins, 1 - matte)
+    evidence = np.clip(np.log((front + 2e-4) / (back + 2e-4)), -4, 4)[bins]
+    sure = np.clip(matte, 1e-4, 1 - 1e-4)
+    logits = np.log(sure / (1 - sure)) + TRUST * evidence
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def main_parts(matte: Floats) -> Floats:
+    """`matte` without pieces that are small beside the largest: somebody photographs one thing, or a few alike."""
+    pieces, count = label(matte > 0.5)
+    if count < 2:
+        return matte
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    kept = np.isin(pieces, np.nonzero(sizes >= LEAST_PART * sizes.max())[0])
+    return np.where(binary_dilation(kept, iterations=3), matte, np.float32(0))
+
+
+def enlarge(matte: Floats, picture: Image.Image) -> Picture:
+    """`matte` at the size of `picture` (RGB), 0 to 255, its edges on the picture's own.
+
+    The fast guided filter (He and Sun, 2015): around every pixel the matte is taken for a linear function of a guide;
+    its two coefficients are found on the small picture and applied to the large one. The guide is the colour along the
+    line from the background's mean to the foreground's, 0 to 1 on the way.
+    """
+    side = matte.shape[0]
+    small = np.asarray(picture.resize((side, side), Image.Resampling.BOX), np.float32)
+    axis, start = _line(small, matte)
+    guide = (small - start) @ axis
+    mean, mean_matte = _mean(guide), _mean(matte)
+    spread = _mean(guide * guide) - mean * mean + np.float32(SMOOTHNESS)
+    slope = (_mean(guide * matte) - mean * mean_matte) / spread
+    offset = mean_matte - slope * mean
+    slope_large, offset_large = (_resized(_mean(values), picture.size) for values in (slope, offset))
+    guided = slope_large * ((np.asarray(picture, np.float32) - start) @ axis) + offset_large
+    return np.asarray(np.clip((guided - 0.05) / 0.9, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def _line(picture: Floats, matte: Floats) -> tuple[Floats, Floats]:
+    """What to multiply a colour with, after taking the second from it, to get 0 for the background and 1 for the
+    foreground."""
+    front = (picture * matte[..., None]).sum((0, 1)) / (matte.sum() + 1e-3)
+    back = (picture * (1 - matte[..., None])).sum((0, 1)) / ((1 - matte).sum() + 1e-3)
+    way = front - back
+    return np.asarray(way / max(float(way @ way), 100.0), np.float32), np.asarray(back, np.float32)
+
+
+def _mean(values: NDArray[np.floating[Any]]) -> Floats:
+    averaged: Floats = uniform_filter(values.astype(np.float32), WINDOW, mode="nearest")
+    return averaged
+
+
+def _resized(values: Floats, size: tuple[int, int]) -> Floats:
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR))

@@ -1,0 +1,134 @@
+"""From a product photo to its cut-out, through every real part, with the demo's own matting network."""
+
+import base64
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from tests.support.media_server import MediaServer
+from tests.support.service import Service, sse
+
+SIZE = (1024, 768)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[MediaServer]:
+    """Somebody's web server."""
+    with MediaServer() as server:
+        server.serve("/mug.jpg", PHOTO.read_bytes(), headers={"content-type": "image/jpeg"})
+        yield server
+
+
+@pytest.fixture(scope="module")
+def data_url() -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(PHOTO.read_bytes()).decode()}"
+
+
+def mask() -> np.ndarray:
+    """Where the mug is, 0 to 1, as its renderer knows it."""
+    with Image.open(PHOTO_MASK) as picture:
+        return np.asarray(picture, np.float32) / 255
+
+
+def make(studio: Service, image_url: str, **fields: Any) -> dict[str, Any]:
+    """The status answer of a finished cut-out."""
+    body = {"image_url": image_url, **fields}
+    answer = studio.client.post("/generate/remove-background/v1", params={"wait": 60}, json=body, timeout=90)
+    assert answer.status_code in (200, 202), answer.text
+    job_id = answer.json()["job_id"]
+    studio.ended(job_id, 120)
+    found = studio.client.get(f"/generate/remove-background/v1/status/{job_id}").raise_for_status()
+    status: dict[str, Any] = found.json()
+    assert "completed" == status["status"], status
+    return status
+
+
+def picture(status: dict[str, Any]) -> Image.Image:
+    """The job's output, downloaded without a key."""
+    return Image.open(BytesIO(httpx.get(status["result_url"], follow_redirects=True).raise_for_status().content))
+
+
+def test_a_data_url_becomes_a_cutout_of_the_mug(studio: Service, data_url: str) -> None:
+    status = make(studio, data_url)
+
+    image = picture(status)
+    assert ("PNG", "RGBA", SIZE) == (image.format, image.mode, image.size)
+    assert 0.9 < overlap(np.asarray(image.getchannel("A"), np.float32) / 255, mask())
+    assert ("demo-cutout", []) == (status["model"], status["warnings"])
+    (output,) = status["outputs"]
+    assert {"media_type": "image/png", "width": 1024, "height": 768}.items() <= output.items()
+
+
+def test_an_http_url_is_fetched_and_gives_the_same_pixels(studio: Service, shop: MediaServer, data_url: str) -> None:
+    fetched = picture(make(studio, f"{shop.url}/mug.jpg"))
+
+    assert "/mug.jpg" in shop.requests
+    assert np.array_equal(np.asarray(picture(make(studio, data_url))), np.asarray(fetched))
+
+
+def test_the_colours_of_the_mug_are_those_of_the_photo(studio: Service, data_url: str) -> None:
+    made = np.asarray(picture(make(studio, data_url)))
+    with Image.open(PHOTO) as photo:
+        seen = np.asarray(photo.convert("RGB"))
+
+    inside = (made[..., 3] == 255) & (mask() == 1)
+    assert 0.1 < inside.mean()
+    assert np.array_equal(seen[inside], made[inside][:, :3])
+    assert 0 == made[made[..., 3] == 0].max()
+
+
+@pytest.mark.parametrize(("output_format", "name"), [("png", "PNG"), ("webp", "WEBP"), ("jpeg", "PNG")])
+def test_each_output_format(studio: Service, data_url: str, output_format: str, name: str) -> None:
+    status = make(studio, data_url, output_format=output_format)
+
+    image = picture(status)
+    assert (name, "RGBA") == (image.format, image.mode)
+    assert ("jpeg" == output_format) == any("JPEG" in warning for warning in status["warnings"])
+
+
+def test_the_options(studio: Service, data_url: str) -> None:
+    matte = picture(make(studio, data_url, mask_only=True))
+    assert 0.9 < overlap(np.asarray(matte.convert("L"), np.float32) / 255, mask())
+
+    on_white = np.asarray(picture(make(studio, data_url, background_color="#FFFFFF")).convert("RGB"))
+    assert (255, 255, 255) == tuple(on_white[5, 5])
+
+    rows, columns = (np.nonzero(mask().max(axis))[0] for axis in (1, 0))
+    cropped = picture(make(studio, data_url, crop=True))
+    assert abs(cropped.width - (columns[-1] - columns[0])) < 30
+    assert abs(cropped.height - (rows[-1] - rows[0])) < 30
+
+
+@pytest.mark.contract("E3")
+def test_progress_is_told_as_it_rises(studio: Service, data_url: str) -> None:
+    accepted = studio.client.post("/generate/remove-background/v1", json={"image_url": data_url})
+    assert 202 == accepted.status_code, accepted.text
+
+    with studio.client.stream("GET", f"/jobs/v1/{accepted.json()['job_id']}/events", timeout=120) as stream:
+        events = [data for _, _, data in sse(stream.iter_lines())]
+
+    seen = [event["progress"] for event in events if event["status"] == "processing"]
+    assert sorted(seen) == seen
+    assert len(set(seen)) >= 3, events
+    assert "completed" == events[-1]["status"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, "$.image_url"),
+        ({"image_url": "https://a.example/b.png", "background_color": "white"}, "$.background_color"),
+        ({"image_url": "https://a.example/b.png", "output_format": "gif"}, "$.output_format"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(studio: Service, fields: dict[str, Any], field: str) -> None:
+    answer = studio.client.post("/generate/remove-background/v1", json=fields)
+
+    assert 422 == answer.status_code
+    assert field == answer.json()["field"], answer.text
