@@ -41,6 +41,10 @@ def queued(stack: Service, job: Job) -> Job | None:
     return now if now.status is not JobStatus.PENDING else None
 
 
+def tried(stack: Service, jobs: list[Job]) -> int:
+    return sum(row.attempt for job in jobs for row in Rows(stack.database).inputs(job))
+
+
 def test_the_pipeline_sees_the_pixels_that_the_urls_lead_to(stack: Service) -> None:
     stack.environment |= OPEN
     stack.cpu()
@@ -182,19 +186,20 @@ class TestReading:
 
 
 def test_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, full: bool, capsys: Any) -> None:
-    """50 tarpits of one tenant; every input of another is there while each tarpit still holds what came to it."""
-    stack.environment |= OPEN
+    """50 tarpits of one tenant; the inputs of another, in waves of five, arrive while not one tarpit has let go."""
+    stack.environment |= OPEN | {"ATELIER_INPUT_TIMEOUT": "600"}
     stack.cpu()
     other = Rows(stack.database).tenant("other")
     with ExitStack() as opened, MediaServer() as host:
         pits = [opened.enter_context(Tarpit(f"127.0.1.{number}")) for number in range(1, 51)]
         stuck = [pending(stack, pit.url) for pit in pits]
-        until(lambda: 8 == sum(row.attempt for job in stuck for row in Rows(stack.database).inputs(job)), 20, "it")
+        until(lambda: 8 == tried(stack, stuck), 20, "as many tarpits to be asked as one tenant may have asked at once")
         url = host.serve("/a.png", png(1, 512, 512))
         staged = []
-        for _ in range(10 if full else 1):
-            quick = [pending(stack, url, tenant=other) for _ in range(20)]
+        for _ in range(20 if full else 4):
+            quick = [pending(stack, url, tenant=other) for _ in range(5)]
             staged += [until(lambda job=job: queued(stack, job), 60, "an input of the other tenant") for job in quick]
+        assert 8 == tried(stack, stuck)
         assert {JobStatus.PENDING} == {stack.job(job.id).status for job in stuck}
     seconds = [(job.queued_at - job.created_at).total_seconds() for job in staged if job.queued_at]
     p95 = statistics.quantiles(seconds, n=20)[-1]
