@@ -304,5 +304,9 @@ class Machine:
         return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
+def _decides_about_us(variable: str) -> bool:
+    return variable.startswith(("HF_", "ATELIER_", "SSL_CERT_")) or variable.lower().endswith("_proxy")
+
+
 def _unwrapped(said: str) -> str:
     return " ".join(said.replace("│", " ").split())
