@@ -37,7 +37,7 @@ def call_arguments(
     usable = accepts if "negative-prompt" in spec.capabilities else accepts - {"negative_prompt"}
     arguments = {name: value for name, value in wanted.items() if value is not None and name in usable}
     warnings = [warning for warning in (size.warning, film.warning) if warning]
-    return arguments, (*warnings, *ignored(spec, params, usable), *_powerless(spec, params, arguments))
+    return arguments, (*warnings, *ignored(spec, params, usable), *_powerless(arguments))
 
 
 def asked_for(params: VideoParams) -> list[str]:
@@ -46,15 +46,15 @@ def asked_for(params: VideoParams) -> list[str]:
 
 
 def ignored(spec: ModelSpec, params: VideoParams, usable: frozenset[str]) -> Iterator[str]:
-    """A warning for each thing asked for that is not in `usable`."""
+    """A warning for each thing asked for that is not in `usable`, and for a preset that the model does not have."""
     for name in asked_for(params):
         if name not in usable:
             yield f"{spec.id} does not use {name}; it was ignored"
-
-
-def _powerless(spec: ModelSpec, params: VideoParams, arguments: dict[str, Any]) -> Iterator[str]:
     if params.quality != "standard" and params.quality not in spec.quality:
         yield f"{spec.id} has no preset {params.quality!r}; its standard one was used"
+
+
+def _powerless(arguments: dict[str, Any]) -> Iterator[str]:
     guidance = arguments.get("guidance_scale")
     if "negative_prompt" in arguments and guidance is not None and guidance <= 1:
         yield f"negative_prompt does nothing at a guidance_scale of {guidance:g}; it takes more than 1"
