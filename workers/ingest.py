@@ -43,6 +43,9 @@ DECODERS = max(4, len(os.sched_getaffinity(0)))
 """Files decoded at once, at most half of them one tenant's: 40 megapixels take seconds."""
 JITTER = 0.2
 
+Outcome = Stored | AtelierError | TryAgain | OSError
+"""What an attempt can end with."""
+
 
 class Ingest:
     """Takes what is due, each input in a task of its own."""
@@ -129,7 +132,7 @@ class Ingest:
             self._held.pop(key, None)
             shutil.rmtree(folder, ignore_errors=True)
 
-    async def _attempt(self, row: Row[Any], folder: Path) -> Stored | Exception:
+    async def _attempt(self, row: Row[Any], folder: Path) -> Outcome:
         try:
             _make(folder)
             await self._get(row, folder / SOURCE)
@@ -170,19 +173,18 @@ class Ingest:
         self._store.put(key, file, media_type)
         return Stored(key=key, media_type=media_type, bytes=file.stat().st_size, sha256=digest)
 
-    async def _settle(self, row: Row[Any], outcome: Stored | Exception) -> None:
+    async def _settle(self, row: Row[Any], outcome: Outcome) -> None:
         if isinstance(outcome, Stored):
             await self._intake.ready(row, outcome)
-        elif isinstance(outcome, TryAgain) and row.attempt < self._settings.input_max_attempts:
-            await self._intake.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
-        elif isinstance(outcome, TryAgain):
-            await self._intake.fail(row, outcome.error)
-        elif isinstance(outcome, AtelierError) and not (isinstance(outcome, StorageUnavailable) and not outcome.full):
-            await self._intake.fail(row, outcome)
-        else:
-            # The store is away, or this machine's disk is in the way: not the input's fault.
-            log.warning("input %s of %s: %s", row.name, row.job_id, outcome)
+        elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
+            log.warning("input %s of %s: %s", row.name, row.job_id, outcome)  # this machine's fault, or the store's
             await self._intake.release([_key(row)], delay=self._backoff(1))
+        elif isinstance(outcome, AtelierError):
+            await self._intake.fail(row, outcome)
+        elif row.attempt < self._settings.input_max_attempts:
+            await self._intake.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
+        else:
+            await self._intake.fail(row, outcome.error)
 
     def _backoff(self, attempt: int) -> float:
         return self._settings.input_backoff * 2.0 ** (attempt - 1) * random.uniform(1.0, 1.0 + JITTER)
