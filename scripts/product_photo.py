@@ -23,7 +23,7 @@ KEY = (-2.6, 3.4, -2.4)
 STRIP = (3.0, 0.9, -0.6)
 """Middle of the narrow light at the right."""
 RADIUS, TAPER, TALL, WALL, LIP = 0.46, 0.05, 1.0, 0.042, 0.024
-GLAZE, CLAY, INSIDE = (0.055, 0.27, 0.30), (0.42, 0.28, 0.19), (0.80, 0.77, 0.70)
+GLAZE, CLAY, INSIDE = (0.055, 0.27, 0.30), (0.42, 0.28, 0.19), (0.16, 0.36, 0.36)
 FLOOR, BACKDROP = (0.76, 0.70, 0.63), (0.58, 0.53, 0.47)
 
 

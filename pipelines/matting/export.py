@@ -34,11 +34,10 @@ class Matte(nn.Module):
 
 def export(network: MattingNetwork, file: Path) -> None:
     """Write `network` as ONNX to `file`."""
-    network.eval()
     with tempfile.TemporaryDirectory() as folder:
         single = Path(folder) / "single.onnx"
         torch.onnx.export(
-            Matte(network),
+            Matte(network).eval(),
             (torch.zeros(1, PLANES, SIDE, SIDE),),
             single,
             input_names=["planes"],

@@ -32,13 +32,11 @@ class Stream:
         """Pictures uint8 (count, side, side, 3) and mattes float32 (count, 1, side, side)."""
         if side != self.side:
             self.side, self.kept = side, []
-        while True:
-            new = [composite.train(self.rng, side) for _ in range(count if not self.kept else count // 3)]
-            pairs = [(torch.from_numpy(made.picture), torch.from_numpy(made.matte)) for made in new]
-            old = [self._again() for _ in range(count - len(pairs))]
-            self.kept = (self.kept + pairs)[-1500:]
-            both = pairs + old
-            return torch.stack([pair[0] for pair in both]), torch.stack([pair[1] for pair in both])[:, None]
+        new = [composite.train(self.rng, side) for _ in range(count // 3 if self.kept else count)]
+        pairs = [(torch.from_numpy(made.picture), torch.from_numpy(made.matte)) for made in new]
+        both = pairs + [self._again() for _ in range(count - len(pairs))]
+        self.kept = (self.kept + pairs)[-1500:]
+        return torch.stack([pair[0] for pair in both]), torch.stack([pair[1] for pair in both])[:, None]
 
     def _again(self) -> tuple[torch.Tensor, torch.Tensor]:
         picture, matte = self.kept[int(self.rng.integers(len(self.kept)))]
