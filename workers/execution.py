@@ -72,6 +72,7 @@ class Execution:
 
     def abandon(self, held: Held) -> None:
         """The claim is gone: stop working on it."""
+        log.info("job %s is not ours any more: stopping", held.job.id)
         held.lost = True
         self._engine.interrupt(held.ticket, preempt=False)
 
@@ -167,5 +168,4 @@ class Execution:
             return
         held.told = time.monotonic()
         if not self._ledger.progress(held.job, report.fraction, report.stage, report.warnings):
-            log.info("job %s is not ours any more: stopping", held.job.id)
             self.abandon(held)

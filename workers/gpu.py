@@ -88,13 +88,14 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
 def _listen(settings: Settings, supervisor: Supervisor, ears: Ears) -> None:
     """Run Celery until SIGTERM or SIGINT."""
     app = bell_app(settings, supervisor, ears.queues)
+    # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
+    signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
     app.Worker(
         hostname=f"gpu@{settings.server_id}",
         pool="threads",
         concurrency=2,
-        loglevel="WARNING",
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
@@ -109,7 +110,6 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) 
         task_queues=[bell_queue(name) for name in queues],
         worker_disable_prefetch=True,
         worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_enable_remote_control=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,

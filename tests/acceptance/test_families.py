@@ -1,0 +1,230 @@
+"""Every family from API to download: tiny random checkpoints in the published layout, through real processes."""
+
+import base64
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from jobs.job import JobStatus
+from pipelines.catalog import load_catalog
+from pipelines.lockfile import Lock, write_lock
+from pipelines.weights import lock_directory
+from tests.support import tiny_checkpoints, tiny_films
+from tests.support.databases import Databases
+from tests.support.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
+from tests.support.service import Service, service, sse
+from tests.support.wait import until
+
+Pixels = NDArray[np.uint8]
+
+IMAGES = ("sdxl", "zimage", "flux2klein", "qwenimage", "qwenedit")
+FILMS = {"wan22": 4, "ltx": 8}
+"""Frames are a multiple of this, and one."""
+CASES = [((64, 64), 1), ((128, 64), 7)]
+"""Size and seed."""
+
+
+def entry(name: str, **keys: Any) -> str:
+    """A catalogue entry, as somebody would write it."""
+    keys = {
+        "id": name,
+        "title": name,
+        "source": {"path": name},
+        "licence": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        **keys,
+    }
+    return "[[model]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in keys.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
+    return msgspec.json.encode(value).decode()
+
+
+def catalogue() -> str:
+    images = [entry(name, family="diffusers-image", modality="image", **CHANGES[name]) for name in IMAGES]
+    films = [
+        entry(
+            name,
+            family="diffusers-video",
+            modality="video",
+            capabilities=["text-to-video", "image-to-video"],
+            limits={"side_multiple": 32, "max_seconds": 5.0, "frame_step": step},
+            defaults={"fps": 24},
+        )
+        for name, step in FILMS.items()
+    ]
+    return "\n".join(images + films)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every checkpoint, by the name of its model."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in IMAGES:
+        tiny_checkpoints.save(name, folder / name)
+    for name in FILMS:
+        tiny_films.save(name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def families(
+    postgres: Databases, valkey: str, weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service that serves them all with one GPU worker on the CPU."""
+    folder = tmp_path_factory.mktemp("families")
+    models, lock = folder / "models.toml", folder / "weights.lock"
+    models.write_text(catalogue(), "utf-8")
+    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
+    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
+    with (
+        postgres.fresh() as url,
+        service(
+            folder,
+            database_url=url,
+            broker_url=valkey,
+            ATELIER_CATALOG=str(models),
+            ATELIER_WEIGHTS_LOCK=str(lock),
+            ATELIER_WEIGHTS_DIR=str(weights),
+            ATELIER_LEASE_SECONDS="30",
+        ) as made,
+    ):
+        made.api()
+        made.cpu()
+        made.gpu("families")
+        yield made
+
+
+def drawing(seed: int) -> Image.Image:
+    """A smooth picture, 80x64."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((80, 64), Image.Resampling.BICUBIC)
+
+
+def data_url(picture: Image.Image) -> str:
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def submit(families: Service, kind: str, name: str, **fields: Any) -> str:
+    body = {"prompt": PROMPT, "model": name, "num_inference_steps": STEPS, **fields}
+    answer = families.client.post(f"/generate/{kind}/v1", json=body)
+    assert 202 == answer.status_code, answer.text
+    return str(answer.json()["job_id"])
+
+
+def download(families: Service, job_id: str) -> bytes:
+    """The first output of a job, once it is completed."""
+    job = families.ended(job_id, 120)
+    assert JobStatus.COMPLETED == job.status, job.error
+    url = families.client.get(f"/jobs/v1/{job_id}").json()["result_url"]
+    return httpx.get(url, follow_redirects=True).raise_for_status().content
+
+
+def pixels(file: bytes) -> Pixels:
+    return np.asarray(Image.open(BytesIO(file)).convert("RGB"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """As the engine computes: with more, sums are added up in another order."""
+    torch.set_num_threads(1)
+
+
+class TestPictures:
+    @pytest.mark.parametrize("name", IMAGES)
+    def test_the_png_has_the_pixels_of_diffusers(self, families: Service, weights: Path, name: str) -> None:
+        references = [drawing(1), drawing(2)] if name == "qwenedit" else []
+        given = {"reference_images": [data_url(picture) for picture in references]} if references else {}
+        for (width, height), seed in CASES:
+            asked = {"width": width, "height": height}
+
+            job_id = submit(families, "image", name, **asked, **given, seed=seed, output_format="png")
+
+            made = pixels(download(families, job_id))
+            expected = directly(weights / name, seed, **asked, **({"image": references} if references else {}))
+            assert np.array_equal(expected, made)
+
+    def test_references_reach_flux2_klein(self, families: Service, weights: Path) -> None:
+        references = [drawing(number) for number in range(4)]
+        given = [data_url(picture) for picture in references]
+
+        job_id = submit(
+            families, "image", "flux2klein", width=64, height=64, seed=1, output_format="png", reference_images=given
+        )
+
+        expected = directly(weights / "flux2klein", 1, image=references)
+        assert np.array_equal(expected, pixels(download(families, job_id)))
+
+    @pytest.mark.parametrize("name", ["sdxl", "zimage", "qwenimage"])
+    def test_a_picture_is_changed_as_diffusers_changes_it(self, families: Service, weights: Path, name: str) -> None:
+        start = drawing(3).resize((64, 64))
+
+        job_id = submit(
+            families, "image", name, width=64, height=64, seed=2, strength=0.7, input_image=data_url(start),
+            output_format="png",
+        )  # fmt: skip
+
+        size = {} if name == "sdxl" else {"width": 64, "height": 64}
+        expected = from_picture(weights / name, 2, image=start, strength=0.7, **size)
+        assert np.array_equal(expected, pixels(download(families, job_id)))
+
+
+class TestFilms:
+    @pytest.mark.parametrize("name", FILMS)
+    @pytest.mark.parametrize("still", [False, True], ids=["from words", "from a still"])
+    def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
+        self, families: Service, name: str, still: bool
+    ) -> None:
+        given = {"input_image": data_url(drawing(4))} if still else {}
+        for (width, height), seed in CASES:
+            asked = {"width": width, "height": height, "duration_seconds": 0.4, **given}
+            jobs = [submit(families, "video", name, **asked, seed=each) for each in (seed, seed, seed + 1)]
+
+            first, again, other = (download(families, job_id) for job_id in jobs)
+
+            assert first == again
+            assert first != other
+            assert b"ftyp" == first[4:8]
+
+
+@pytest.mark.parametrize("name", [*IMAGES, *FILMS])
+class TestEveryFamily:
+    def ask(self, families: Service, name: str, **fields: Any) -> str:
+        if name in FILMS:
+            return submit(families, "video", name, width=64, height=64, duration_seconds=0.4, **fields)
+        given = {"reference_images": [data_url(drawing(1))]} if name == "qwenedit" else {}
+        return submit(families, "image", name, width=64, height=64, **given, **fields)
+
+    def test_progress_rises_at_least_three_times_before_the_end(self, families: Service, name: str) -> None:
+        job_id = self.ask(families, name, num_inference_steps=12)
+
+        with families.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
+            events = [data for _, _, data in sse(stream.iter_lines())]
+
+        seen = [event["progress"] for event in events if event["status"] == "processing"]
+        assert sorted(seen) == seen
+        assert 3 <= len(set(seen)), events
+        assert "completed" == events[-1]["status"]
+
+    def test_a_cancel_stops_it_and_the_engine_goes_on(self, families: Service, name: str) -> None:
+        job_id = self.ask(families, name, num_inference_steps=200)
+        families.running(job_id, 120)
+
+        assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]
+
+        until(lambda: f"job {job_id} is not ours any more" in families.log("families"), 30, "the worker to hear of it")
+        assert JobStatus.COMPLETED == families.ended(self.ask(families, name), 120).status
+        assert [] == families.objects(job_id)
