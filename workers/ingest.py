@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -70,7 +71,10 @@ class Ingest:
     async def turn(self) -> bool:
         """Start what is due, then wait until something ends and leaves room; true when another turn is worthwhile."""
         free = AT_ONCE - len(self._under_way)
-        for row in await self._intake.take(free) if free else ():
+        began = time.monotonic()
+        taken = await self._intake.take(free) if free else ()
+        took = time.monotonic() - began
+        for row in taken:
             task = asyncio.create_task(self._bring(row))
             self._held[_key(row)] = task
             self._under_way.add(task)
@@ -79,6 +83,7 @@ class Ingest:
             return False
         pause = self._settings.input_poll_seconds
         await asyncio.wait(self._under_way, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(took)  # a long queue makes asking slow: at most half of the time goes into it
         return True
 
     async def keep(self) -> bool:

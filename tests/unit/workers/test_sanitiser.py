@@ -209,6 +209,12 @@ class TestRefused:
         """8000x8000 pixels in a few kB."""
         assert "input_too_large" == code_of(clean, encoded(Image.new("1", (8000, 8000))))
 
+    @pytest.mark.parametrize(
+        ("format", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("TIFF", {"compression": "tiff_lzw"})]
+    )
+    def test_a_decompression_bomb_of_another_format(self, clean, format, options):
+        assert "input_too_large" == code_of(clean, encoded(Image.new("L", (9000, 4500)), format, **options))
+
     def test_floating_point_pixels(self, clean):
         assert "unsupported_media" == code_of(clean, encoded(Image.new("F", (8, 8)), "TIFF"))
 
