@@ -33,6 +33,7 @@ from workers.retrying import TryAgain
 from workers.sanitise import SOURCE
 from workers.sanitiser import Sanitiser
 from workers.scratch import Scratch
+from workers.staging import read
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class Ingest:
         try:
             if self._store.size(key) > self._settings.input_max_bytes:
                 raise InputTooLarge
-            self._store.get(key, source)
+            read(self._store, key, source)
         except UnknownOutput:
             raise InputUnreachable("The uploaded file is not there any more; upload it again.") from None
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from jobs.errors import InputUnreachable, UnknownOutput
+from jobs.errors import InputUnreachable, StorageUnavailable, UnknownOutput
 from jobs.job import Job
 from jobs.params import media_of
 from jobs.params.media import field_of
@@ -13,6 +13,14 @@ from jobs.storage import Store
 def wants_inputs(job: Job) -> bool:
     """Whether its parameters name any input."""
     return next(media_of(job.read_params()), None) is not None
+
+
+def read(store: Store, key: str, target: Path) -> None:
+    """`store.get`; where it is this machine's disk that is full, waiting or another machine does help."""
+    try:
+        store.get(key, target)
+    except StorageUnavailable as error:
+        raise StorageUnavailable(error.detail) from error
 
 
 def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -28,7 +36,7 @@ def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> di
         try:
             if not key:
                 raise UnknownOutput
-            store.get(key, file)
+            read(store, key, file)
         except UnknownOutput:
             shown = field_of(medium.name)
             raise InputUnreachable(f"`{shown}`: its copy is not in the store any more; submit the job again.") from None
