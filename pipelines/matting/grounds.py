@@ -250,6 +250,26 @@ def _confetti(rng: Rng, side: int) -> Floats:
     return floats(gaussian_filter(made, (soft, soft, 0))) if soft else made
 
 
+def _flakes(rng: Rng, side: int) -> Floats:
+    """Crooked, flat patches of light, strewn and see-through: leaves and reflections out of focus."""
+    picture = np.broadcast_to(colour(rng) * rng.uniform(0.3, 0.9), (side, side, 3)).astype(np.float32)
+    size, around = rng.uniform(0.02, 0.1), np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    for _ in range(int(rng.integers(2, 5))):
+        layer = Image.new("RGB", (side, side))
+        pen = ImageDraw.Draw(layer)
+        for _ in range(int(rng.integers(3, 10))):
+            radius = size * rng.uniform(0.4, 1.3) * (1 + 0.25 * np.sin(around * int(rng.integers(2, 5))))
+            turn, flat = rng.uniform(0, np.pi), rng.uniform(0.35, 0.75)
+            along, across = radius * np.cos(around), radius * np.sin(around) * flat
+            x = rng.uniform() + along * np.cos(turn) - across * np.sin(turn)
+            y = rng.uniform() + along * np.sin(turn) + across * np.cos(turn)
+            points = [(float(px * side), float(py * side)) for px, py in zip(x, y, strict=True)]
+            pen.polygon(points, fill=_bytes(floats(colour(rng) * rng.uniform(0.1, 0.6))))
+        picture = floats(picture + floats(layer) / 255)
+    soft = side / float(rng.choice([60, 160, 320]))
+    return floats(np.clip(gaussian_filter(picture, (soft, soft, 0)), 0, 1))
+
+
 def _scribble(rng: Rng, side: int) -> Floats:
     """Long lines across the picture: twigs, cables, folds."""
     base = colour(rng)
@@ -337,11 +357,21 @@ TRAINING: dict[str, Ground] = {
     "spiral": _spiral,
     "motifs": _motifs,
     "confetti": _confetti,
+    "flakes": _flakes,
     "scribble": _scribble,
 }
 """Backgrounds that the network learns from."""
 
-WEIGHTS = {"sweep": 3.0, "clutter": 2.5, "confetti": 2.5, "room": 2.0, "mosaic": 1.5, "motifs": 1.5, "clouds": 1.5}
+WEIGHTS = {
+    "sweep": 3.0,
+    "clutter": 2.5,
+    "confetti": 2.0,
+    "flakes": 3.5,
+    "room": 2.0,
+    "mosaic": 1.5,
+    "motifs": 1.5,
+    "clouds": 1.5,
+}
 """How often, against 1 for those not named."""
 
 HELD_OUT: dict[str, Ground] = {"checker": _checker, "bricks": _bricks, "bokeh": _bokeh, "rays": _rays}

@@ -13,7 +13,7 @@ from torch import nn
 from pipelines.matting import composite
 from pipelines.matting.network import MattingNetwork, prepare
 
-PHASES = ((0.55, 128, 32), (0.72, 192, 16), (1.0, 256, 12))
+PHASES = ((0.65, 128, 32), (0.80, 192, 16), (1.0, 256, 12))
 """Until which share of the time, which side, and how many pictures a step: small pictures first, since most of what
 there is to learn shows at any size."""
 PEAK, WARM_UP, AVERAGE = 2e-3, 0.03, 0.998
