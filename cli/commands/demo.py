@@ -1,9 +1,10 @@
-"""`atelier demo`: three pictures through the whole service, and nothing left running."""
+"""`atelier demo`: pictures, a cut-out and a film through the whole service, and nothing left running."""
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import rich_click as click
 
 if TYPE_CHECKING:
@@ -15,6 +16,17 @@ PROMPTS = (
     "a small yellow star in the top left on a purple background",
     "a green ring to the left of an orange square on white",
 )
+PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
+MOVE = "slow zoom in, drifting to the left"
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One job of the demo: what it is called, where it is sent and with which body, and the file it becomes."""
+
+    title: str
+    path: str
+    body: dict[str, Any]
+    file: str
 
 
 @click.command()
@@ -22,7 +34,7 @@ PROMPTS = (
     "-o", "--out", default="out", show_default=True, type=click.Path(path_type=Path, file_okay=False), help="Folder."
 )
 def demo(out: Path) -> None:
-    """Start everything in a temporary folder, make three pictures, stop everything."""
+    """Start everything in a temporary folder, make pictures, a cut-out and a film, stop everything."""
     from cli.address import free_address
     from cli.commands.up import Ending, say
     from cli.embedded import ServerFailed
@@ -43,27 +55,38 @@ def demo(out: Path) -> None:
                     rows = _make(client, out)
         except (ServerFailed, ValueError) as error:
             raise click.ClickException(str(error)) from None
-    print_table(["prompt", "in queue", "computing", "file"], rows)
+    print_table(["what", "in queue", "computing", "file"], rows)
+
+
+def tasks(photo: str) -> list[Task]:
+    """Three pictures from words, then a cut-out and a film of `photo`, the id of the uploaded product photo."""
+    pictures = [
+        Task(prompt, "/generate/image/v1", {"prompt": prompt}, f"{prompt.replace(' ', '-')}.webp") for prompt in PROMPTS
+    ]
+    cutout = Task("photo -> cut-out", "/generate/remove-background/v1", {"image_url": photo}, "product-cutout.png")
+    film = {"input_image": photo, "prompt": MOVE, "width": 640, "height": 480, "duration_seconds": 2.0}
+    return [*pictures, cutout, Task("photo -> video", "/generate/video/v1", film, "product.mp4")]
 
 
 def _make(client: "Client", out: Path) -> list[list[str]]:
-    """Hand in all three, follow one after the other, fetch what they made."""
+    """Hand in everything, follow one after the other, fetch what they made."""
     from rich.console import Console
 
     from cli.progress import bars, watch
 
-    job_ids = [client.submit("/generate/image/v1", {"prompt": prompt}) for prompt in PROMPTS]
+    todo = tasks(client.source(str(PHOTO)))
+    job_ids = [client.submit(task.path, task.body) for task in todo]
     with bars(Console()) as bar:
-        tasks = [bar.add_task(prompt, total=1.0, doing="submitted") for prompt in PROMPTS]
-        ended = [watch(client, job_id, bar, task) for job_id, task in zip(job_ids, tasks, strict=True)]
-    return [_fetch(client, prompt, job, out) for prompt, job in zip(PROMPTS, ended, strict=True)]
+        shown = [bar.add_task(task.title, total=1.0, doing="submitted") for task in todo]
+        ended = [watch(client, job_id, bar, line) for job_id, line in zip(job_ids, shown, strict=True)]
+    return [_fetch(client, task, job, out) for task, job in zip(todo, ended, strict=True)]
 
 
-def _fetch(client: "Client", prompt: str, job: "StatusAnswer", out: Path) -> list[str]:
+def _fetch(client: "Client", task: Task, job: "StatusAnswer", out: Path) -> list[str]:
     if job.result_url is None or job.started_at is None:
         reason = job.error.message if job.error else job.status
-        raise click.ClickException(f"{prompt!r} was not made: {reason}")
-    target = out / f"{prompt.replace(' ', '-')}.webp"
+        raise click.ClickException(f"{task.title!r} was not made: {reason}")
+    target = out / task.file
     client.download(job.result_url, target)
     waited = (job.started_at - job.created_at).total_seconds()
-    return [prompt, f"{waited:.2f} s", f"{job.processing_time_seconds:.2f} s", str(target)]
+    return [task.title, f"{waited:.2f} s", f"{job.processing_time_seconds:.2f} s", str(target)]
