@@ -32,7 +32,11 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TripoSG:
-    """One picture to one mesh (`pipelines.mesh` says in which shape); 2048 latent tokens, surface at 512 cells."""
+    """One picture to one mesh (`pipelines.mesh` says in which shape); 2048 latent tokens, surface at 512 cells.
+
+    The axes are the model's own. That y is up and the front faces +z is how its meshes are shown in public; only the
+    published weights can prove it.
+    """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, sizes: Sizes | None = None) -> None:
         # Float16 as the reference, not bfloat16: the surface lies where values are small differences of large ones.

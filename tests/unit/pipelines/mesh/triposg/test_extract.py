@@ -117,6 +117,30 @@ def test_a_part_thinner_than_a_coarse_cell_is_found_by_being_near() -> None:
     assert (1, 2) == (seen(0.0), seen(0.1))
 
 
+def test_a_part_is_followed_from_where_the_coarse_grid_saw_it() -> None:
+    """A ball on a sample, and a needle from it that runs between the samples."""
+    between = BOUND / 16
+
+    def needle(points: Tensor) -> Tensor:
+        ball = sphere(points, 0.08)
+        there = tube(points, (0, 0, 0), (between, between, between))
+        onward = tube(points, (between, between, between), (0.8, between, between))
+        return torch.stack([ball, there, onward]).amax(dim=0)
+
+    dense, followed = mesh_of(needle, DENSE), mesh_of(needle, Grid(coarse=16, doublings=2, near=0.0))
+
+    assert np.array_equal(dense.vertices, followed.vertices)
+    assert followed.bounds[1, 0] > 0.8
+
+
+def tube(points: Tensor, start: tuple[float, ...], end: tuple[float, ...]) -> Tensor:
+    """Of radius 0.03, round at its ends."""
+    origin = torch.tensor(start, dtype=torch.float32)
+    way = torch.tensor(end, dtype=torch.float32) - origin
+    along = ((points - origin) @ way / (way @ way)).clamp(0, 1)
+    return 0.03 - (points - origin - along[:, None] * way).norm(dim=-1)
+
+
 def counted(field: Field) -> tuple[Field, Callable[[], list[int]]]:
     asked: list[int] = []
 
@@ -194,8 +218,18 @@ def test_numbers_that_are_not_finite_are_an_error(value: float) -> None:
 def test_noise_is_closed_too(seed: int) -> None:
     volume = torch.randn(20, 20, 20, generator=torch.Generator().manual_seed(seed))
 
-    vertices, faces = surface(volume)
+    assert is_closed(volume)
 
-    mesh = trimesh.Trimesh(vertices, faces, process=True)
-    assert mesh.is_watertight
-    assert mesh.volume > 0
+
+@pytest.mark.parametrize("largest", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_of_few_values_with_zeros_and_ties_is_closed_too(seed: int, largest: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    volume = torch.randint(-largest, largest + 1, (16, 16, 16), generator=generator).float()
+
+    assert is_closed(volume)
+
+
+def is_closed(volume: Tensor) -> bool:
+    mesh, welded = (trimesh.Trimesh(*surface(volume.clone()), process=process) for process in (False, True))
+    return bool(mesh.is_watertight and welded.is_watertight and welded.volume > 0)
