@@ -28,7 +28,9 @@ FAMILIES: dict[str, Family] = {
     "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo", _VIDEO_ENCODER),
     "demo-camera": Family("pipelines.video.camera", "CameraMove", _VIDEO_ENCODER),
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout", "pipelines.cutout.encode"),
+    "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox", _SPEECH_ENCODER),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice", _SPEECH_ENCODER),
+    "demo-relief": Family("pipelines.mesh.relief", "Relief", _MESH_ENCODER),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG", _MESH_ENCODER),
 }
 """A new family is one more line."""

@@ -31,7 +31,12 @@ def join(pieces: Sequence[Samples], rate: int) -> Samples:
 
 def cut(samples: Samples, most: int, rate: int) -> Samples:
     """At most `most` samples; where something is cut off, what is left fades out."""
-    return samples if len(samples) <= most else _faded(samples[:most], rate, begin=False, end=True)
+    return samples if len(samples) <= most else fade_out(samples[:most], rate)
+
+
+def fade_out(samples: Samples, rate: int) -> Samples:
+    """The samples, their last ones faded to nothing."""
+    return _faded(samples, rate, begin=False, end=True)
 
 
 def cut_warning(tokens: int) -> str:

@@ -1,6 +1,6 @@
-"""From a language code to one of the voices that a model has."""
+"""From a language code to one of the languages, or voices, that a model has."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from jobs.errors import NotThisModel
 from pipelines.spec import ModelSpec
@@ -8,6 +8,10 @@ from pipelines.speech.espeak_library import Voice
 
 ALIASES = {"zh-hk": "yue", "zh-mo": "yue", "iw": "he", "in": "id", "ji": "yi", "sh": "hbs"}
 """Codes that mean a language of another name: the Chinese of Hong Kong is Cantonese, and IANA's retired codes."""
+
+
+_BROAD = {"nb": "no", "nn": "no", "cmn": "zh"}
+"""Codes of languages that a model with few of them knows by a broader one."""
 
 
 def candidates(language_id: str) -> Iterator[str]:
@@ -26,6 +30,15 @@ def voice_for(language_id: str, voices: Iterable[Voice], spec: ModelSpec) -> Voi
         if near:
             return known[min(near)[1]]
     raise unknown_language(language_id, spec, {tag.partition("-")[0] for voice in known for tag, _ in voice.tags})
+
+
+def language_for(language_id: str, known: Collection[str], spec: ModelSpec) -> str:
+    """The language among `known` that `language_id` is, or is a variety of. Raises `NotThisModel`."""
+    for code in candidates(language_id):
+        for name in (code, _BROAD.get(code, code)):
+            if name in known:
+                return name
+    raise unknown_language(language_id, spec, known)
 
 
 def unknown_language(language_id: str, spec: ModelSpec, known: Iterable[str]) -> NotThisModel:

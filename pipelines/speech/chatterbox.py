@@ -1,0 +1,147 @@
+"""The family `chatterbox`: speech in the voice of a recording, by Resemble AI's Chatterbox (MIT).
+
+English, multilingual and Turbo, told apart by their files (`layouts.py`). The networks are those of `chatterbox-tts`;
+how they are called is here, since its own call bounds nothing, can not be stopped, always watermarks, and keeps the
+last caller's voice.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from jobs.errors import PipelineFailed
+from jobs.params import SpeechParams
+from pipelines.pipeline import Fact, Inputs, Raw, RunContext
+from pipelines.spec import ModelSpec
+from pipelines.speech.joining import PAUSE_TOKENS, Samples, cut_warning, fade_out, join
+from pipelines.speech.languages import language_for
+from pipelines.speech.nets import load_nets
+from pipelines.speech.text import clean_text, split_text
+from pipelines.speech.tokens import Wish, draw
+from pipelines.speech.voices import SOUND_RATE, Voice, Voices
+from pipelines.speech.watermark import mark
+
+LONGEST = 1000
+"""Tokens for one piece, 40 s: one that goes on after that has lost its way."""
+REPORT_EVERY = 4
+"""Tokens between two reports, and so between a cancel and its effect."""
+TOKENS_PER_CHARACTER = 1.7
+"""About as many as a letter takes; only what progress is measured against."""
+_SILENCE = 4299
+"""The speech token of silence."""
+
+
+class _Progress(msgspec.Struct):
+    """Reports the part of the text that is behind us."""
+
+    ctx: RunContext
+    total: int
+    behind: int = 0
+
+    def at(self, tokens: int, characters: int) -> None:
+        """After `tokens` of a piece of so many characters."""
+        if tokens % REPORT_EVERY == 0:
+            done = min(0.9, tokens / (TOKENS_PER_CHARACTER * characters + 10)) * characters
+            self.ctx.progress(0.95 * (self.behind + done) / self.total, "step")
+
+
+class Chatterbox:
+    """Speech of any length up to `max_new_tokens`, in the voice of a recording or in the built-in one."""
+
+    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+        self.spec = spec
+        self.dtype: torch.dtype = getattr(torch, spec.dtype or "float32")
+        self.nets = load_nets(weights, device, self.dtype)
+        self.voices = Voices(self.nets, spec.id)
+
+    def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> Raw:
+        """`samples` of `params.text`; reports while it draws tokens. Raises `NotThisModel` for an unknown language or
+        an unsuitable recording, and `PipelineFailed` when the model made no sound."""
+        pieces = split_text(clean_text(params.text))
+        language = language_for(params.language_id, self.nets.languages, self.spec)
+        ctx.progress(0.0, "prepare")
+        recording = inputs.files.get("target_voice_path")
+        voice = self.voices.builtin() if recording is None else self.voices.of(recording)
+        warnings = list(_warnings(self.spec, params, self.nets.layout.is_turbo, language))
+        samples, is_cut = self._speak(pieces, language, voice, params, ctx)
+        if is_cut:
+            warnings.append(cut_warning(params.max_new_tokens))
+        for warning in warnings:
+            ctx.warn(warning)
+        if params.apply_watermark:
+            samples = mark(samples, SOUND_RATE)
+        facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": SOUND_RATE, "language": language}
+        return Raw(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
+
+    def _speak(
+        self, pieces: list[str], language: str, voice: Voice, params: SpeechParams, ctx: RunContext
+    ) -> tuple[Samples, bool]:
+        """The samples, and whether there would have been more."""
+        random = torch.Generator(self.nets.device).manual_seed(ctx.seed)
+        progress = _Progress(ctx, sum(map(len, pieces)))
+        spoken: list[Samples] = []
+        left, is_cut = params.max_new_tokens, False
+        for piece in pieces:
+            left -= PAUSE_TOKENS if spoken else 0
+            if left < 1:
+                is_cut = True
+                break
+            tokens, is_ended = self._tokens(piece, language, voice, params, min(left, LONGEST), random, progress)
+            is_cut = not is_ended and left <= LONGEST
+            left -= len(tokens)
+            progress.behind += len(piece)
+            ctx.progress(0.95 * progress.behind / progress.total, "decode")
+            if len(tokens):
+                spoken.append(self._sound(tokens, voice, ctx.seed))
+            if is_cut:
+                break
+        if not spoken:
+            raise PipelineFailed(f"{self.spec.id} made no sound of this text; try another wording or seed.")
+        joined = join(spoken, SOUND_RATE)
+        return (fade_out(joined, SOUND_RATE) if is_cut else joined), is_cut
+
+    def _tokens(
+        self,
+        piece: str,
+        language: str,
+        voice: Voice,
+        params: SpeechParams,
+        most: int,
+        random: torch.Generator,
+        progress: _Progress,
+    ) -> tuple[torch.Tensor, bool]:
+        """The speech tokens of a piece, its closing silence included, and whether it was said to its end."""
+        silence = self.nets.layout.closing_silence
+        drawn = draw(
+            self.nets,
+            voice.condition(params.exaggeration, self.dtype),
+            self.nets.tokenize(piece, language),
+            Wish(most, params.temperature, params.cfg_weight),
+            random,
+            lambda count: progress.at(count, len(piece)),
+        )
+        closing = torch.full((min(silence, most - len(drawn.tokens)),), _SILENCE, device=self.nets.device)
+        return (torch.cat([drawn.tokens, closing]) if len(drawn.tokens) else drawn.tokens), drawn.is_ended
+
+    @torch.inference_mode()
+    def _sound(self, tokens: torch.Tensor, voice: Voice, seed: int) -> Samples:
+        """960 samples for each token. S3Gen draws from torch's own random numbers, which are put back afterwards."""
+        s3gen: Any = self.nets.s3gen
+        devices = [self.nets.device] if self.nets.device != "cpu" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            # It writes into the dictionary that it is handed.
+            wave, _ = s3gen.inference(speech_tokens=tokens, ref_dict=dict(voice.leading))
+        samples: Samples = wave[0].float().cpu().numpy()
+        return samples
+
+
+def _warnings(spec: ModelSpec, params: SpeechParams, is_turbo: bool, language: str) -> Iterator[str]:
+    for field in ("exaggeration", "cfg_weight") if is_turbo else ():
+        if getattr(params, field) != getattr(SpeechParams(text="."), field):
+            yield f"{spec.id} does not use {field}; it was ignored"
+    if language == "ja" and any("\u4e00" <= letter <= "\u9fff" for letter in params.text):
+        yield f"{spec.id} does not read kanji well; write them in hiragana"

@@ -1,0 +1,123 @@
+"""Whose voice it is: what Chatterbox hears in a recording, kept for the next job that names the same one."""
+
+import hashlib
+import math
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import soundfile
+import soxr
+import torch
+from chatterbox.models.t3.modules.cond_enc import T3Cond
+
+from jobs.errors import NotThisModel
+from pipelines.speech.joining import Samples
+from pipelines.speech.nets import Nets
+
+KEPT = 32
+"""Voices kept on the device, the least recently used goes first; one is less than a megabyte."""
+SOUND_RATE, TOKEN_RATE = 24_000, 16_000
+SOUND_SECONDS = 10
+"""Of a recording, what leads S3Gen."""
+LOUDNESS = -27.0
+"""LUFS to which Turbo wants a recording brought."""
+_SILENCE = 1e-3
+
+
+class Voice(msgspec.Struct, frozen=True):
+    """Tensors that are never changed: the speaker (1 x 256) and the first speech tokens for T3, and what leads S3Gen.
+
+    Exaggeration is no part of it: it is one number beside them, so that a voice is heard once for all its moods.
+    """
+
+    speaker: torch.Tensor
+    prompt: torch.Tensor | None
+    leading: dict[str, Any]
+
+    def condition(self, exaggeration: float, dtype: torch.dtype) -> Any:
+        """A condition for one call of T3, which writes into it."""
+        return T3Cond(
+            speaker_emb=self.speaker.to(dtype),
+            cond_prompt_speech_tokens=self.prompt,
+            emotion_adv=torch.full((1, 1, 1), exaggeration, dtype=dtype, device=self.speaker.device),
+        )
+
+
+class Voices:
+    """The voices of one loaded model: the built-in one, and those of recordings by their sha256."""
+
+    def __init__(self, nets: Nets, model: str, kept: int = KEPT) -> None:
+        self._nets, self._model, self._kept = nets, model, kept
+        self._heard: OrderedDict[str, Voice] = OrderedDict()
+        self._builtin = _builtin(nets.builtin) if nets.builtin else None
+
+    def __len__(self) -> int:
+        return len(self._heard)
+
+    def builtin(self) -> Voice:
+        """The one that came with the weights. Raises `NotThisModel` where none did."""
+        if self._builtin is None:
+            raise NotThisModel(
+                f"{self._model} has no voice of its own here; send a recording as `target_voice_path`.",
+                field="$.target_voice_path",
+            )
+        return self._builtin
+
+    def of(self, recording: Path) -> Voice:
+        """The voice of a WAV file. Raises `NotThisModel` for one that is too short, or silent."""
+        with recording.open("rb") as stream:
+            key = hashlib.file_digest(stream, "sha256").hexdigest()
+        if key not in self._heard:
+            self._heard[key] = hear(self._nets, self._read(recording))
+        self._heard.move_to_end(key)
+        while len(self._heard) > self._kept:
+            self._heard.popitem(last=False)
+        return self._heard[key]
+
+    def _read(self, recording: Path) -> Samples:
+        samples, rate = soundfile.read(recording, dtype="float32", always_2d=True)
+        mono, least = samples.mean(axis=1), self._nets.layout.least_seconds
+        if len(mono) <= least * rate:
+            raise NotThisModel(
+                f"{self._model} needs more than {least:g} s of a reference voice; this recording has "
+                f"{len(mono) / rate:.1f} s.",
+                field="$.target_voice_path",
+            )
+        if np.abs(mono).max() < _SILENCE:
+            raise NotThisModel("There is no voice in this recording.", field="$.target_voice_path")
+        resampled: Samples = soxr.resample(mono, rate, SOUND_RATE)
+        return resampled
+
+
+@torch.inference_mode()
+def hear(nets: Nets, samples: Samples) -> Voice:
+    """What the networks hear in `samples` (float32 in -1 to 1, 24,000 a second)."""
+    if nets.layout.is_turbo:
+        samples = _levelled(samples)
+    low = soxr.resample(samples, SOUND_RATE, TOKEN_RATE).astype(np.float32)
+    leading = nets.s3gen.embed_ref(samples[: SOUND_SECONDS * SOUND_RATE], SOUND_RATE, device=nets.device)
+    beginning = low[: nets.layout.prompt_seconds * TOKEN_RATE]
+    prompt, _ = nets.s3gen.tokenizer([beginning], max_len=nets.t3.hp.speech_cond_prompt_len)
+    speaker = torch.from_numpy(nets.speaker.embeds_from_wavs([low], sample_rate=TOKEN_RATE)).mean(0, keepdim=True)
+    return Voice(speaker.to(nets.device), prompt.to(nets.device), leading)
+
+
+def _builtin(tensors: dict[str, torch.Tensor]) -> Voice:
+    leading = {name.removeprefix("gen."): tensor for name, tensor in tensors.items() if name.startswith("gen.")}
+    # `None` is nothing that safetensors could hold.
+    return Voice(
+        tensors["t3.speaker_emb"],
+        tensors.get("t3.cond_prompt_speech_tokens"),
+        {"prompt_feat_len": None, **leading},
+    )
+
+
+def _levelled(samples: Samples) -> Samples:
+    """As loud as Turbo's authors make every recording, where its loudness can be measured."""
+    import pyloudnorm
+
+    gain = 10 ** ((LOUDNESS - pyloudnorm.Meter(SOUND_RATE).integrated_loudness(samples)) / 20)
+    return (samples * gain).astype(np.float32) if math.isfinite(gain) and gain > 0 else samples
