@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import OutputFormat, Params
+from jobs.params.base import Params, Seed
 from jobs.params.media import MediaKind, Source
 
 FileName = Annotated[
@@ -19,8 +19,18 @@ class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3
     media: ClassVar[dict[str, MediaKind]] = {"image_path": "image"}
 
     image_path: Source
-    output_format: Annotated[OutputFormat, Meta(description="Taken, and of no use here.")] = "webp"
-    mode: Annotated[Literal["generate", "paint"], Meta(description="Mesh only, or mesh and texture.")] = "generate"
-    mesh_save_name: FileName | None = None
-    painted_save_name: FileName | None = None
+    output_format: Annotated[
+        Literal["glb", "obj", "stl", "ply", "webp", "jpeg", "png"],
+        Meta(description="glb, obj, stl or ply; formats of pictures are taken too, with a warning, and give glb."),
+    ] = "glb"
+    mode: Annotated[
+        Literal["generate", "paint"],
+        Meta(description="The mesh, or the mesh with the picture as its texture (of at most 30000 triangles)."),
+    ] = "generate"
+    max_faces: Annotated[int, Meta(ge=500, le=500_000, description="Triangles of the mesh, at most.")] = 100_000
+    mesh_save_name: Annotated[FileName, Meta(description="Name of the mesh's file.")] | None = None
+    painted_save_name: (
+        Annotated[FileName, Meta(description="Name of the painted mesh's file, with mode paint.")] | None
+    ) = None
+    seed: Seed = -1
     auto_unload: Annotated[bool, Meta(description="Unload the model after the job.")] = True

@@ -1,0 +1,96 @@
+"""The object in a picture: its outline and its colours. NumPy, SciPy and Pillow; no torch.
+
+The outline is the picture's own transparency, else what a matting network finds, else what differs from the colours
+along the picture's border.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import find_objects, label  # type: ignore[import-untyped]
+
+from jobs.errors import InputUnreadable
+from pipelines.mesh.fill import nearest_known
+
+LONGEST_SIDE = 1024
+"""Of the texture that is made of the object, in pixels."""
+FAINT, SOLID = 8, 250
+"""Of 255: below, nobody sees it; from here on a colour is the object's alone."""
+DUST = 1 / 500
+"""Parts with less than this of the largest part's area are what a matte left over."""
+
+NOTHING = (
+    "There is no object in the picture to make a mesh of; "
+    "send one that stands out from its background, or a cut-out with a transparent background."
+)
+FOUND = "the picture has no transparent background: a quick cut-out of it was made first"
+GUESSED = "the picture has no transparent background: what differs from its border was taken for the object"
+
+Matte = NDArray[np.uint8]
+
+
+class Cutout(msgspec.Struct, frozen=True):
+    """The object, cropped to what is seen of it. `alpha`: uint8, height x width; `colours`: uint8, height x width x 3,
+    with the object's own colours carried on beyond its edge."""
+
+    alpha: Matte
+    colours: NDArray[np.uint8]
+    warnings: tuple[str, ...] = ()
+
+
+def cutout_of(file: Path, matting: Callable[[Image.Image], Matte] | None = None) -> Cutout:
+    """The object in a clean PNG. Raises `InputUnreadable` where there is none.
+
+    `matting` gives a matte (uint8, height x width) of an RGB picture that has no transparency; without it the border
+    decides.
+    """
+    with Image.open(file, formats=["PNG"]) as opened:
+        picture = opened.convert("RGBA")
+    picture.thumbnail((2 * LONGEST_SIDE, 2 * LONGEST_SIDE), Image.Resampling.BOX)
+    alpha = np.asarray(picture.getchannel("A"))
+    warnings: tuple[str, ...] = ()
+    if (alpha == 255).all():
+        rgb = picture.convert("RGB")
+        alpha, warnings = (matting(rgb), (FOUND,)) if matting else (unlike_border(np.asarray(rgb)), (GUESSED,))
+    alpha = without_dust(alpha)
+    if not alpha.any():
+        raise InputUnreadable(NOTHING, field="$.image_path")
+    return _cropped(np.asarray(picture)[..., :3], alpha, warnings)
+
+
+def unlike_border(picture: NDArray[np.uint8]) -> Matte:
+    """255 where a colour is far from the border's middle colour; nothing where the border is as colourful as that."""
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.float32)
+    ground = np.median(border, axis=0)
+    spread = float(np.quantile(np.abs(border - ground).max(axis=1), 0.9))
+    distance = np.abs(picture - ground).max(axis=2)
+    return np.where(distance > max(24.0, 2 * spread), 255, 0).astype(np.uint8)
+
+
+def without_dust(alpha: Matte) -> Matte:
+    """The matte without specks that are tiny beside its largest part, and without what nobody sees."""
+    seen = alpha >= FAINT
+    labels, count = label(seen)
+    if count < 2:
+        return np.where(seen, alpha, 0).astype(np.uint8)
+    areas = np.bincount(labels.ravel())[1:]
+    kept = np.concatenate([[False], areas >= DUST * areas.max()])
+    return np.where(kept[labels], alpha, 0).astype(np.uint8)
+
+
+def _cropped(colours: NDArray[np.uint8], alpha: Matte, warnings: tuple[str, ...]) -> Cutout:
+    """Cut to the object, and reduced where it is larger than a texture has to be."""
+    ((rows, columns),) = find_objects((alpha > 0).astype(np.int8))
+    colours, alpha = colours[rows, columns], alpha[rows, columns]
+    solid = alpha >= min(SOLID, int(alpha.max()))
+    colours = nearest_known(colours, solid)
+    scale = LONGEST_SIDE / max(alpha.shape)
+    if scale < 1:
+        size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
+        colours = np.asarray(Image.fromarray(colours).resize(size, Image.Resampling.LANCZOS))
+        alpha = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX))
+    return Cutout(alpha, colours, warnings)

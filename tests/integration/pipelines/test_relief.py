@@ -1,0 +1,100 @@
+"""The demo of 3D: a picture on disk to a mesh file that is read back."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from jobs.errors import InputUnreadable
+from jobs.params import MeshParams
+from pipelines.catalog import load_catalog
+from pipelines.lockfile import read_lock
+from pipelines.mesh.silhouette import FOUND
+from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext
+from pipelines.runtime import load
+from pipelines.spec import Stage
+from tests.support.silhouettes import DRAWN, save_cutout
+
+SPEC = load_catalog().get("demo-relief")
+PHOTO = Path(__file__).parents[3] / "docs" / "images" / "product.jpg"
+
+
+def run(picture: Path, log: list[tuple[float, Stage]] | None = None, **params: Any) -> Raw:
+    reports = [] if log is None else log
+    context = RunContext(seed=4, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
+    pipeline = load(SPEC, Path(), read_lock(), "cpu")
+    return pipeline.run(MeshParams(image_path="picture", **params), Inputs({"image_path": picture}), context)
+
+
+def test_it_is_the_demo_and_the_last_of_its_modality() -> None:
+    assert "demo" == SPEC.tier
+    assert "demo-relief" == load_catalog().of("3d")[-1].id
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_cutout_becomes_a_closed_textured_mesh(tmp_path: Path, name: str) -> None:
+    raw = run(save_cutout(name, tmp_path / "cutout.png"), max_faces=10_000)
+    mesh = trimesh.Trimesh(raw.arrays["vertices"], raw.arrays["faces"], process=True)
+
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    assert mesh.volume > 0
+    assert len(mesh.faces) <= 10_000
+    assert (np.uint8, 3) == (raw.arrays["texture"].dtype, raw.arrays["texture"].shape[2])
+    assert (len(raw.arrays["vertices"]), 2) == raw.arrays["uv"].shape
+    assert {"seed": 4} == raw.facts
+    assert () == raw.warnings
+
+
+def test_progress_rises(tmp_path: Path) -> None:
+    log: list[tuple[float, Stage]] = []
+    run(save_cutout("mug", tmp_path / "cutout.png"), log)
+
+    assert len({part for part, _ in log}) >= 3
+    assert sorted(log) == log
+    assert (0.0, "prepare") == log[0]
+
+
+@pytest.mark.parametrize("reports", [1, 2, 3])
+def test_a_cancel_lands_at_the_next_report(tmp_path: Path, reports: int) -> None:
+    log: list[float] = []
+
+    def stop(part: float, stage: Stage) -> None:
+        log.append(part)
+        if len(log) == reports:
+            raise JobCancelled
+
+    pipeline = load(SPEC, Path(), read_lock(), "cpu")
+    inputs = Inputs({"image_path": save_cutout("box", tmp_path / "cutout.png")})
+    with pytest.raises(JobCancelled):
+        pipeline.run(MeshParams(image_path="picture"), inputs, RunContext(seed=1, progress=stop, warn=print))
+    assert reports == len(log)
+
+
+def test_a_photo_is_cut_out_first_and_a_warning_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    with Image.open(PHOTO) as photo:
+        photo.save(tmp_path / "photo.png")
+    raw = run(tmp_path / "photo.png", max_faces=5000)
+
+    assert (FOUND,) == raw.warnings
+    assert trimesh.Trimesh(raw.arrays["vertices"], raw.arrays["faces"], process=True).is_watertight
+
+
+@pytest.mark.parametrize("pixel", [(0, 0, 0, 0), (250, 10, 10, 0)])
+def test_a_fully_transparent_picture_is_refused(tmp_path: Path, pixel: tuple[int, ...]) -> None:
+    Image.new("RGBA", (50, 70), pixel).save(tmp_path / "clear.png")
+
+    with pytest.raises(InputUnreadable, match="no object in the picture") as caught:
+        run(tmp_path / "clear.png")
+    assert "$.image_path" == caught.value.field
+
+
+def test_the_same_picture_gives_the_same_mesh(tmp_path: Path) -> None:
+    picture = save_cutout("lamp", tmp_path / "cutout.png")
+    one, other = run(picture), run(picture)
+
+    assert all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in one.arrays)
