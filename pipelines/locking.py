@@ -90,5 +90,6 @@ def _agreed(bundle: Bundle, path: str, known: LockedFile, found: Facts) -> Locke
 
 def _downloaded(bundle: Bundle, path: str, facts: Facts, weights_dir: Path) -> Facts:
     file = weights_dir / INCOMING / bundle.key / path
+    file.unlink(missing_ok=True)  # what lies there may be of another revision, and no sha256 would tell
     sha256 = Download(bundle.source, path, file, facts=facts, advance=lambda _: None).run()
     return Facts(size=file.stat().st_size, sha256=sha256)

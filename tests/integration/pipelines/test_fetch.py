@@ -58,6 +58,16 @@ class TestLock:
         assert {path: LockedFile(size=len(data), sha256=sha256(data)) for path, data in FILES.items()} == locked.files
         assert [] == hub.bodies("model.safetensors")
 
+    @pytest.mark.parametrize("length", [5, len(FILES["model_index.json"])])
+    def test_what_lies_there_of_another_revision_is_not_taken_for_this_one(self, machine: Machine, length: int) -> None:
+        stale = machine.weights / ".incoming" / "tiny" / "model_index.json"
+        stale.parent.mkdir(parents=True)
+        stale.write_bytes(b"x" * length)
+
+        machine.run("lock")
+
+        assert sha256(FILES["model_index.json"]) == machine.lock().models["tiny"].files["model_index.json"].sha256
+
     def test_only_wanted_files(self, machine: Machine) -> None:
         source = f'{{ repo = "{REPO}", revision = "{COMMIT}", include = ["*.safetensors"], exclude = ["vae/*"] }}'
         machine.add_model("some", source)
