@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from jobs.errors import ModelLoadFailed, NotThisModel, OutOfRange
 from jobs.params import SpeechParams
-from pipelines.lockfile import Lock
+from pipelines.catalog import load_catalog
+from pipelines.lockfile import Lock, converted_name
 from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext, load_raw, save_raw
 from pipelines.runtime import load
 from pipelines.speech import chatterbox
@@ -21,6 +22,7 @@ from pipelines.speech.joining import PAUSE_TOKENS
 from pipelines.speech.tokens import Wish, draw
 from pipelines.speech.voices import Voices
 from pipelines.speech.watermark import detect
+from pipelines.weight_files import is_pickle
 from pipelines.weights import lock_directory
 from tests.support import tiny_chatterbox
 from tests.support.specs import spec
@@ -427,3 +429,14 @@ def test_a_folder_that_lacks_a_file_is_refused_by_the_files_name(tmp_path: Path)
     (tmp_path / "t3_cfg.safetensors").write_bytes(b"")
     with pytest.raises(ModelLoadFailed, match=r"lacks ve.safetensors, s3gen.safetensors, tokenizer.json"):
         TinyChatterbox(spec(id="none", modality="speech"), tmp_path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("model_id", "layout"),
+    [("chatterbox-multilingual-v3", "multilingual"), ("chatterbox", "english"), ("chatterbox-turbo", "turbo")],
+)
+def test_the_catalogue_fetches_what_the_layout_needs(model_id: str, layout: str, weights_dir: Path) -> None:
+    included = load_catalog().get(model_id).source.include
+
+    on_disk = {converted_name(name) if is_pickle(name) else name for name in included}
+    assert {file.name for file in (weights_dir / layout).iterdir()} == on_disk
