@@ -55,12 +55,12 @@ def _tell(
     known: Ground, spec: "ModelSpec", outcome: "Outcome", refused: dict[str, str], is_lenient: bool
 ) -> "Iterator[str]":
     """Print what became of a model, and yield what failed."""
-    from pipelines.weights import strays
+    from pipelines.weights import misplaced
 
     keys = {bundle.key for bundle in spec.bundles}
     failed = [f"{key}: {path}: {why}" for (key, path), why in outcome.failed.items() if key in keys]
     if not failed:
-        failed = [text for bundle in spec.bundles for text in strays(bundle, known.lock, known.folder)]
+        failed = [text for bundle in spec.bundles for text in misplaced(bundle, known.lock, known.folder)]
     (state,) = known.states([spec])
     if is_lenient and (spec.id in refused or not state.files_here):
         click.echo(f"{spec.id}: {refused.get(spec.id, state.text)}")

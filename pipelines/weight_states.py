@@ -10,7 +10,8 @@ from pipelines.lockfile import Facts, Lock
 from pipelines.spec import ModelSpec
 from pipelines.weights import missing
 
-State = Literal["ready", "partial", "not fetched", "not locked", "unknown facts", "licence refused"]
+State = Literal["ready", "partial", "not fetched", "not locked", "unknown facts", "stray files", "licence refused"]
+"""`stray files`: all are here, and others that keep the model from being loaded; `ModelState.why` names one."""
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -
         id=spec.id,
         tier=spec.tier,
         licence=spec.licence.name,
-        state=_state(spec, lock, allowed, ready=why is None, unknown=bool(unknown), begun=bool(here)),
+        state=_state(spec, lock, allowed, ready=why is None, unknown=bool(unknown), here=len(here), of=len(files)),
         files=len(files),
         files_here=len(here),
         files_unknown=len(unknown),
@@ -64,7 +65,7 @@ def _files(spec: ModelSpec, lock: Lock, weights_dir: Path) -> list[tuple[Path, F
     ]
 
 
-def _state(spec: ModelSpec, lock: Lock, allowed: Allowed, *, ready: bool, unknown: bool, begun: bool) -> State:
+def _state(spec: ModelSpec, lock: Lock, allowed: Allowed, *, ready: bool, unknown: bool, here: int, of: int) -> State:
     if not is_allowed(spec, allowed):
         return "licence refused"
     if ready:
@@ -73,4 +74,6 @@ def _state(spec: ModelSpec, lock: Lock, allowed: Allowed, *, ready: bool, unknow
         return "not locked"
     if unknown:
         return "unknown facts"
-    return "partial" if begun else "not fetched"
+    if not here:
+        return "not fetched"
+    return "partial" if here < of else "stray files"

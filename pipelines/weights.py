@@ -37,20 +37,29 @@ def differences(
 
     Files are hashed, by `digest`, only once names and sizes have been found right.
     """
+    problems = list(misplaced(bundle, lock, weights_dir))
+    yield from problems
+    if not problems:
+        folder, expected = bundle.directory(weights_dir).resolve(), locked(bundle, lock).on_disk()
+        found = _hashes((folder / path for path in expected), digest)
+        for (path, facts), sha256 in zip(expected.items(), found, strict=True):
+            if sha256 != facts.sha256:
+                yield f"{bundle.key}: {path} is not the file of weights.lock (other sha256)."
+
+
+def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
+    """What is wrong with names and sizes in a bundle's folder: what is missing first, then what nobody locked."""
     try:
-        expected = _expected(bundle, lock)
-        found = dict(weight_files(bundle.directory(weights_dir)))
+        expected, found = _expected(bundle, lock), dict(weight_files(bundle.directory(weights_dir)))
     except WeightsNotLocked as error:
         yield error.detail
         return
-    odd = [f"{bundle.key}: {path} is not in weights.lock." for path in found.keys() - expected.keys()]
-    sizes = (_size_problem(bundle, path, facts, found.get(path)) for path, facts in sorted(expected.items()))
-    problems = sorted(odd) + [problem for problem in sizes if problem is not None]
-    yield from problems
-    if not problems:
-        for path, sha256 in zip(found, _hashes(found.values(), digest), strict=True):
-            if sha256 != expected[path].sha256:
-                yield f"{bundle.key}: {path} is not the file of weights.lock (other sha256)."
+    for path, facts in sorted(expected.items()):
+        problem = _size_problem(bundle, path, facts, found.get(path))
+        if problem is not None:
+            yield problem
+    for path in sorted(found.keys() - expected.keys()):
+        yield f"{bundle.key}: {path} is not in weights.lock; remove it, or the model is not loaded."
 
 
 def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> str | None:
@@ -61,31 +70,14 @@ def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = f
     """
     try:
         refuse_licence(spec, allowed)
-        for bundle in spec.bundles:
-            folder = bundle.directory(weights_dir)
-            for path, facts in sorted(_expected(bundle, lock).items()):
-                file = folder / path
-                problem = _size_problem(bundle, path, facts, file if file.is_file() else None)
-                if problem is not None:
-                    return problem
-    except (LicenceRefused, WeightsNotLocked) as error:
+    except LicenceRefused as error:
         return error.detail
-    return None
-
-
-def strays(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
-    """What lies in a bundle's folder and is not locked, each as a sentence; it keeps the model from being loaded."""
-    try:
-        for path, _ in weight_files(bundle.directory(weights_dir)):
-            if path not in _expected(bundle, lock):
-                yield f"{bundle.key}: {path} is not in weights.lock; remove it, or the model is not loaded."
-    except WeightsNotLocked as error:
-        yield f"{bundle.key}: {error.detail}"
+    return next((text for bundle in spec.bundles for text in misplaced(bundle, lock, weights_dir)), None)
 
 
 def servable(catalog: Catalog, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> tuple[ModelSpec, ...]:
-    """The models a worker with this folder can offer: the licence is allowed and all locked files are there, each
-    with the right size."""
+    """The models a worker with this folder can offer: the licence is allowed, and the locked files and no others are
+    there, each with the right size."""
     return tuple(spec for spec in catalog.models if missing(spec, lock, weights_dir, allowed) is None)
 
 

@@ -125,19 +125,22 @@ class TestList:
         machine.add_model("half", SOURCE)
         machine.add_model("vague", SOURCE)
         machine.add_model("new", SOURCE)
-        for key in ("other", "half", "vague"):
+        machine.add_model("more", SOURCE)
+        for key in ("other", "half", "vague", "more"):
             machine.write_lock(key, REPO, COMMIT, FILES)
         lock = machine.lock()
         lock.models["vague"].files["model_index.json"] = LockedFile(size=None, sha256=None)
         write_lock(lock, machine.lock_file)
         write(machine.weights / "tiny", FILES)
         write(machine.weights / "half", {"model_index.json": b"{}"})
+        write(machine.weights / "more", FILES | {".cache/huggingface/CACHEDIR.TAG": b"x"})
 
         said = machine.run_here("list", ATELIER_ALLOWED_LICENSES="apache-2.0, BSD-3-Clause")
 
         assert "tiny standard Apache-2.0 6.0 kB ready" in said
         assert "other standard MIT 6.0 kB licence refused" in said
         assert "half standard Apache-2.0 6.0 kB partial: 1 of 3 files" in said
+        assert "more standard Apache-2.0 6.0 kB stray files" in said
         assert "vague standard Apache-2.0 at least 6.0 kB unknown facts: 1 of 3 files" in said
         assert "new standard Apache-2.0 not locked" in said
 

@@ -9,7 +9,7 @@ from jobs.errors import WeightsNotLocked
 from pipelines import weight_files
 from pipelines.catalog import Catalog
 from pipelines.lockfile import Facts, Lock, LockedFile, LockedModel
-from pipelines.weights import differences, lock_directory, missing, servable, strays, verify
+from pipelines.weights import differences, lock_directory, misplaced, missing, servable, verify
 from tests.support.specs import spec
 
 TINY = spec()
@@ -209,10 +209,11 @@ class TestBundles:
 
         said = list(differences(self.WITH_LORA.bundles[0], both, folder.parent))
 
-        assert 2 == len(said)
-        assert ["tiny: unet/other.safetensors is not in weights.lock; remove it, or the model is not loaded."] == list(
-            strays(self.WITH_LORA.bundles[0], both, folder.parent)
-        )
+        assert [
+            "tiny: unet/model.safetensors has 199 bytes, weights.lock says 200.",
+            "tiny: unet/other.safetensors is not in weights.lock; remove it, or the model is not loaded.",
+        ] == said
+        assert said == list(misplaced(self.WITH_LORA.bundles[0], both, folder.parent))
 
 
 class TestPickles:
@@ -239,8 +240,8 @@ class TestServable:
         assert (TINY, none) == servable(Catalog((TINY, other, none)), lock, folder.parent)
         assert "other is not in weights.lock" in str(missing(other, lock, folder.parent))
 
-    @pytest.mark.parametrize("harm", [truncated, gone])
-    def test_a_short_or_missing_file_takes_the_model_out(
+    @pytest.mark.parametrize("harm", [truncated, gone, extra, pickled, link_outside])
+    def test_a_file_that_would_keep_it_from_loading_takes_the_model_out(
         self, folder: Path, lock: Lock, harm: Callable[[Path], None]
     ) -> None:
         harm(folder)
