@@ -12,9 +12,9 @@ from pipelines.cutout.cues import colour_bins, density
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-TRUST = 0.7
+TRUST = 1.0
 """How much the colours count against what the network says."""
-LEAST_PART = 0.25
+LEAST_PART = 0.5
 """Pieces smaller than this share of the largest one are taken for background."""
 WINDOW, SMOOTHNESS = 3, 1e-3
 """Of the guided filter: side of its window in pixels of the small matte, and the variance (of 0 to 1) that it takes
