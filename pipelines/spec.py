@@ -82,12 +82,15 @@ class Source(Entry, frozen=True, kw_only=True):
 class Lora(Entry, frozen=True, kw_only=True):
     """Low-rank weights that a quality preset puts on the model: `file` within `source`, added `scale` times.
 
-    They are kept beside the model's own folder, in one called like `Bundle.key`.
+    They are kept beside the model's own folder, in one called like `Bundle.key`. `scheduler`: what is different in the
+    configuration of the scheduler while they are on, since those for few steps were distilled on a schedule of their
+    own.
     """
 
     source: Source
     file: Name
     scale: float = 1.0
+    scheduler: dict[str, float] = {}
 
 
 class Bundle(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from jobs.params import ImageParams
 from pipelines.checkpoint import load_diffusers
 from pipelines.image.arguments import Call, plan_call
 from pipelines.image.inputs import gather
-from pipelines.image.lora import load_loras, use_lora
+from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
@@ -47,6 +47,7 @@ class DiffusersImage:
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
         load_loras(self.pipe, spec, weights)
+        self.schedulers = schedulers(self.pipe, spec)
         if "image-to-image" in spec.capabilities:
             self.changing = _sibling(self.pipe)
             self.changing_call = _call(self.changing)
@@ -64,6 +65,7 @@ class DiffusersImage:
         for warning in plan.warnings:
             ctx.warn(warning)
         use_lora(self.pipe, self.spec, plan.lora)
+        pipe.scheduler = self.schedulers[plan.lora]
         arrays: dict[str, NDArray[np.uint8]] = {}
         for number in range(params.num_images):
             progress = PictureProgress(ctx, number, params.num_images)

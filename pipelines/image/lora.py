@@ -33,6 +33,21 @@ def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
     use_lora(pipe, spec, None)
 
 
+def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
+    """The model's own scheduler, by `None`, and for each LoRA the one that it wants.
+
+    Raises `ModelLoadFailed` for a value that this kind of scheduler does not have: diffusers only logs that.
+    """
+    own = pipe.scheduler
+    made: dict[str | None, Any] = {None: own}
+    for name, lora in spec.loras.items():
+        unknown = sorted(lora.scheduler.keys() - own.config.keys())
+        if unknown:
+            raise ModelLoadFailed(f"the LoRA {name!r} sets {unknown[0]}, which {type(own).__name__} does not have")
+        made[name] = type(own).from_config(own.config, **lora.scheduler) if lora.scheduler else own
+    return made
+
+
 def use_lora(pipe: Any, spec: ModelSpec, name: str | None) -> None:
     """Put exactly this LoRA on, or none: then the pixels are those of the model without any."""
     if not spec.loras:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 
 from jobs.errors import ModelLoadFailed, WeightsNotLocked
 from pipelines.pipeline import Inputs, JobCancelled, RunContext
@@ -110,8 +111,8 @@ class TestLora:
         save_lora(tmp_path / f"{name}+quick" / "quick.safetensors", LAYERS[name], alpha=name != "zimage")
         return tmp_path
 
-    def catalogue(self, name: str, file: str = "quick.safetensors", scale: float = 1.0) -> dict[str, Any]:
-        lora = {"source": {"path": f"{name}+quick"}, "file": file, "scale": scale}
+    def catalogue(self, name: str, file: str = "quick.safetensors", scale: float = 1.0, **schedule: float) -> Any:
+        lora = {"source": {"path": f"{name}+quick"}, "file": file, "scale": scale, "scheduler": schedule}
         return {"loras": {"quick": lora}, "quality": {"fast": {"lora": "quick"}}}
 
     @pytest.mark.parametrize("name", LAYERS)
@@ -137,6 +138,29 @@ class TestLora:
         made = picture(loaded(name, folder, **self.catalogue(name, scale=scale)), quality="fast")
 
         assert np.array_equal(directly(folder / name), made)
+
+    @pytest.mark.parametrize("name", ["qwenimage"])
+    def test_with_the_schedule_it_was_distilled_on(self, folder: Path, name: str) -> None:
+        schedule = {"base_shift": 1.0986123, "max_shift": 1.0986123, "shift_terminal": 0.0}
+        published = {"use_dynamic_shifting": True, "shift_terminal": 0.02, "max_shift": 0.9}
+        FlowMatchEulerDiscreteScheduler(**published).save_pretrained(folder / name / "scheduler")
+        pipe = alone(folder / name)
+        pipe.load_lora_weights(folder / f"{name}+quick", weight_name="quick.safetensors", adapter_name="quick")
+        changed = published | schedule | {"shift_terminal": None}
+        pipe.scheduler = FlowMatchEulerDiscreteScheduler(**changed)
+        expected = directly(folder / name)
+        pipe.scheduler = FlowMatchEulerDiscreteScheduler(**published)
+        assert not np.array_equal(expected, directly(folder / name))
+        pipe.disable_lora()
+        pipeline = loaded(name, folder, **self.catalogue(name, **schedule))
+
+        assert np.array_equal(expected, picture(pipeline, quality="fast"))
+        assert np.array_equal(directly(folder / name), picture(pipeline))
+
+    @pytest.mark.parametrize("name", ["qwenimage"])
+    def test_a_value_that_the_scheduler_does_not_have_does_not_load(self, folder: Path, name: str) -> None:
+        with pytest.raises(ModelLoadFailed, match="sets shift_termnal, which FlowMatchEulerDiscreteScheduler"):
+            loaded(name, folder, **self.catalogue(name, shift_termnal=0.0))
 
     @pytest.mark.parametrize("name", ["zimage"])
     def test_it_changes_a_picture_to_start_from_as_well(self, folder: Path, reference: Inputs, name: str) -> None:
