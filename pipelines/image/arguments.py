@@ -1,16 +1,15 @@
 """From `ImageParams` to the arguments of a pipeline's `__call__`. No torch."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from PIL import Image, ImageOps
 
 from jobs.params import ImageParams
+from pipelines.choices import choose, ignored, powerless
 from pipelines.image.inputs import Pictures
 from pipelines.image.size import Size, SizePlan
-from pipelines.spec import ModelSpec, Preset
-
-T = TypeVar("T")
+from pipelines.spec import ModelSpec
 
 STRENGTH = 0.6
 """How much of a picture may change when neither the caller nor the model's defaults say so."""
@@ -40,23 +39,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, pictures: Pictures) -> Plan:
     """The arguments, only such as the pipeline takes, and a warning for each thing asked for that is left out.
 
-    The caller comes first, then the preset of `quality`, then the model's defaults; what they all leave out is the
-    pipeline's own choice. A negative prompt is passed on only where the catalogue says that the model uses one:
-    distilled models take it and ignore it.
+    A negative prompt is passed on only where the catalogue says that the model uses one: distilled models take it and
+    ignore it.
     """
-    preset = spec.quality.get(params.quality, Preset())
-    steps = _first(params.num_inference_steps, preset.num_inference_steps, spec.defaults.num_inference_steps)
-    guidance = _first(params.guidance_scale, preset.guidance_scale, spec.defaults.guidance_scale)
+    choices = choose(spec, params)
+    steps, guidance = choices.steps, choices.guidance
     usable = call.accepts if "negative-prompt" in spec.capabilities else call.accepts - {"negative_prompt"}
-    asked = {
-        "negative_prompt": params.negative_prompt and "negative_prompt",
-        "num_inference_steps": params.num_inference_steps and "num_inference_steps",
-        "guidance_scale": None if params.guidance_scale is None else call.guidance,
-    }
-    ignored = [name for name, argument in asked.items() if argument and argument not in usable]
     wanted = {
         "prompt": params.prompt,
-        "negative_prompt": params.negative_prompt if "negative-prompt" in spec.capabilities else None,
+        "negative_prompt": params.negative_prompt if "negative_prompt" in usable else None,
         "num_inference_steps": steps,
         call.guidance: guidance,
         "width": size.make[0],
@@ -65,14 +56,15 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
     }
     if not wanted["negative_prompt"]:
         wanted["negative_prompt"] = call.no_negative_prompt if guidance is None or guidance > 1 else None
+    arguments = {name: value for name, value in wanted.items() if value is not None and name in call.accepts}
+    guides = {"guidance_scale"} if call.guidance in usable else set()
     return Plan(
-        arguments={name: value for name, value in wanted.items() if value is not None and name in call.accepts},
-        lora=preset.lora,
+        arguments=arguments,
+        lora=choices.lora,
         warnings=(
             *([size.warning] if size.warning else ()),
-            *(f"{spec.id} does not use {name}; it was ignored" for name in ignored),
-            *_about_presets(spec, params),
-            *_about_guidance(params, guidance, ignored),
+            *ignored(spec, params, usable - {"guidance_scale"} | guides),
+            *powerless(arguments.get("negative_prompt"), guidance),
             *_about_strength(params, pictures, steps),
         ),
     )
@@ -93,20 +85,8 @@ def cover(picture: Image.Image, size: Size) -> Image.Image:
 
 def _strength(spec: ModelSpec, params: ImageParams, steps: int | None) -> float:
     """As asked, but at least one step's worth: pipelines take `int(steps * strength)` steps and refuse none."""
-    strength = _first(params.strength, spec.defaults.strength) or STRENGTH
+    strength = params.strength or spec.defaults.strength or STRENGTH
     return strength if steps is None else max(strength, min(1.0, 1.001 / steps))
-
-
-def _about_presets(spec: ModelSpec, params: ImageParams) -> list[str]:
-    if params.quality == "standard" or params.quality in spec.quality:
-        return []
-    return [f"{spec.id} has no preset {params.quality!r}; its standard one was used"]
-
-
-def _about_guidance(params: ImageParams, guidance: float | None, ignored: list[str]) -> list[str]:
-    if not params.negative_prompt or "negative_prompt" in ignored or guidance is None or guidance > 1:
-        return []
-    return [f"negative_prompt does nothing at a guidance_scale of {guidance:g}; it takes more than 1"]
 
 
 def _about_strength(params: ImageParams, pictures: Pictures, steps: int | None) -> list[str]:
@@ -117,7 +97,3 @@ def _about_strength(params: ImageParams, pictures: Pictures, steps: int | None) 
     if steps is not None and steps * params.strength < 1:
         return [f"strength {params.strength:g} of {steps} steps is less than one step; one was made"]
     return []
-
-
-def _first(*values: T | None) -> T | None:
-    return next((value for value in values if value is not None), None)

@@ -13,10 +13,10 @@ from PIL import Image
 
 from jobs.errors import NotThisModel
 from jobs.params import VideoParams
+from pipelines.choices import ignored
 from pipelines.image.inputs import read_picture
 from pipelines.pipeline import Fact, Inputs, Raw, RunContext
 from pipelines.spec import ModelSpec
-from pipelines.video.arguments import ignored
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, move_of
 
