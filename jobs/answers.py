@@ -11,7 +11,7 @@ from jobs.signing import sign_link
 
 
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One output: a stable link and what is behind it."""
+    """One output: a stable link and what is behind it; `name` is the file name that the caller chose."""
 
     url: str
     media_type: str
@@ -20,6 +20,7 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     duration_seconds: float | None = None
+    name: str | None = None
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +97,9 @@ def output_path(job_id: str, number: int, extension: str) -> str:
 
 def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> OutputAnswer:
     path = output_path(job.id, number, artifact.key.rpartition(".")[2])
-    facts: dict[str, Any] = {name: artifact.metadata.get(name) for name in ("width", "height", "duration_seconds")}
+    facts: dict[str, Any] = {
+        name: artifact.metadata.get(name) for name in ("width", "height", "duration_seconds", "name")
+    }
     return OutputAnswer(
         url=f"{settings.public_url.rstrip('/')}{path}?signature={sign_link(settings.secret_key, path)}",
         media_type=artifact.media_type,

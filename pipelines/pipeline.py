@@ -66,14 +66,15 @@ class Raw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished file: `path` within the folder it was encoded into, sides in pixels, `duration` in
-    seconds."""
+    """One finished file: `path` within the folder it was encoded into, sides in pixels, `duration` in seconds, and the
+    `name` that the caller chose for it."""
 
     path: str
     media_type: str
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    name: str | None = None
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):

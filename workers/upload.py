@@ -66,6 +66,11 @@ def _upload_one(
             if wait(pause):
                 raise UploadAbandoned from error
             pause = min(2 * pause, 10.0)
-    shape = {"width": output.width, "height": output.height, "duration_seconds": output.duration}
+    shape = {
+        "width": output.width,
+        "height": output.height,
+        "duration_seconds": output.duration,
+        "name": output.name,
+    }
     metadata = {name: value for name, value in (shape | dict(facts)).items() if value is not None}
     return Artifact(key=key, media_type=output.media_type, bytes=file.stat().st_size, sha256=digest, metadata=metadata)
