@@ -16,7 +16,7 @@ DRAWN: dict[str, Draw] = {
         draw.rectangle((60, 60, 200, 240), fill=255),
         draw.ellipse((160, 100, 270, 200), outline=255, width=16),
     ),
-    "star": lambda draw: draw.regular_polygon((160, 150, 120), 3, rotation=20, fill=255),
+    "triangle": lambda draw: draw.regular_polygon((160, 150, 120), 3, rotation=20, fill=255),
     "needle": lambda draw: draw.line((20, 270, 300, 30), fill=255, width=4),
     "lamp": lambda draw: (
         draw.polygon([(120, 40), (200, 40), (250, 140), (70, 140)], fill=255),

@@ -1,0 +1,63 @@
+"""Meshes as files; runs in the encoder process, without torch.
+
+First the mesh (`pipelines.mesh.files`), reduced to `max_faces`; then a PNG of it. A mesh that came without a texture is
+painted here where `mode` says so (`pipelines.mesh.paint`), so that the GPU is free meanwhile.
+"""
+
+from pathlib import Path
+
+from jobs.errors import EncodeFailed
+from jobs.params import MeshParams
+from pipelines.mesh.decimate import reduced
+from pipelines.mesh.files import FORMATS, write_mesh
+from pipelines.mesh.render import SIDE, preview
+from pipelines.mesh.surface import Mesh, mesh_of
+from pipelines.pipeline import Output, Outputs, Raw
+
+
+def encode(raw: Raw, params: MeshParams, folder: Path) -> Outputs:
+    """Write `0.glb` (or obj, stl, ply) and the preview `1.png` into `folder`.
+
+    With `mode` "paint" and a `mesh_save_name`, the mesh as it was before it was painted is `2.glb`. Formats of pictures
+    give glb and a warning. Raises `EncodeFailed` for arrays that are no mesh; a full or missing disk stays an
+    `OSError`.
+    """
+    kind, warnings = _choose(params.output_format)
+    mesh, said = _finished(raw, params)
+    warnings += said
+    if mesh.texture is not None and FORMATS[kind].warning is not None:
+        warnings += (str(FORMATS[kind].warning),)
+    painted = params.mode == "paint"
+    files = [_write(mesh, folder, 0, kind, params.painted_save_name if painted else params.mesh_save_name)]
+    preview(mesh).save(folder / "1.png", optimize=True)
+    files.append(Output(path="1.png", media_type="image/png", width=SIDE, height=SIDE))
+    if painted and params.mesh_save_name is not None:
+        files.append(_write(Mesh(mesh.vertices, mesh.faces), folder, 2, kind, params.mesh_save_name))
+    return Outputs(files=tuple(files), warnings=warnings)
+
+
+def _finished(raw: Raw, params: MeshParams) -> tuple[Mesh, tuple[str, ...]]:
+    """The mesh as it is to be written. A family that makes the texture itself also keeps to `max_faces` itself."""
+    mesh = mesh_of(raw)
+    return (mesh, ()) if mesh.texture is not None else reduced(mesh, params.max_faces)
+
+
+def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
+    if output_format in FORMATS:
+        return output_format, ()
+    return "glb", (f"output_format {output_format} is for pictures; this mesh is glb",)
+
+
+def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None) -> Output:
+    file = folder / f"{number}.{kind}"
+    try:
+        write_mesh(mesh, file)
+    except (ValueError, TypeError, KeyError) as error:
+        raise EncodeFailed(f"The mesh could not be written as {kind}: {type(error).__name__}.") from error
+    return Output(path=file.name, media_type=FORMATS[kind].media_type, name=name and named(name, kind))
+
+
+def named(name: str, kind: str) -> str:
+    """The name that the caller chose, with the ending of what the file is."""
+    stem, dot, ending = name.rpartition(".")
+    return f"{stem if dot and ending.lower() in FORMATS else name}.{kind}"

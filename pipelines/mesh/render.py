@@ -1,0 +1,70 @@
+"""Pictures of meshes, without a GPU."""
+
+from math import cos, radians, sin
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipelines.mesh.raster import rasterise
+from pipelines.mesh.surface import Mesh, normals_of, sample
+
+SIDE = 512
+"""Of a preview, in pixels."""
+CLAY = (196, 198, 204)
+"""Of a mesh without a texture."""
+GROUND = (246, 246, 248)
+LIGHT = (-0.45, 0.55, 0.70)
+"""Where the light comes from: x to the right, y up, z towards the camera."""
+YAW, PITCH = -28.0, 14.0
+"""Of a preview: the mesh turned to the left, and seen from above."""
+
+
+def preview(mesh: Mesh) -> Image.Image:
+    """The mesh from the front, a little from the side and from above: RGB, `SIDE` x `SIDE`."""
+    drawn = Image.fromarray(render(mesh, 2 * SIDE, turned(YAW, PITCH), lit=True))
+    ground = Image.new("RGBA", drawn.size, (*GROUND, 255))
+    return Image.alpha_composite(ground, drawn).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+
+
+def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> NDArray[np.uint8]:
+    """RGBA, uint8, `side` x `side`: the mesh after `turn` (3 x 3) from +z, without perspective, as large as fits with a
+    margin of 4 %. Not `lit`: the colours of the texture as they are."""
+    normals = normals_of(mesh) @ turn.T
+    points = mesh.vertices @ turn.T
+    hits = rasterise(on_screen(points, side), mesh.faces, (side, side))
+    if mesh.texture is None or mesh.uv is None:
+        colours = np.full((int(hits.seen.sum()), 3), CLAY, np.float32)
+    else:
+        colours = sample(mesh.texture, hits.blend(mesh.uv, mesh.faces))
+    if lit:
+        colours = colours * _light(hits.blend(normals, mesh.faces))[:, None]
+    picture = np.zeros((side, side, 4), np.uint8)
+    picture[hits.seen] = np.column_stack([np.clip(np.rint(colours), 0, 255), np.full(len(colours), 255)])
+    return picture
+
+
+def on_screen(points: NDArray[np.floating], side: int) -> NDArray[np.float64]:
+    """Points as `rasterise` wants them, in the middle of a square with a margin of 4 %."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    scale = 0.92 * side / max(float((high - low).max()), 1e-9)
+    flat = (points[:, :2] - (low + high) / 2) * (scale, -scale) + side / 2
+    return np.column_stack([flat, points[:, 2]])
+
+
+def turned(yaw: float, pitch: float) -> NDArray[np.float64]:
+    """Rotation by `yaw` degrees about y, then by `pitch` about x."""
+    a, b = radians(yaw), radians(pitch)
+    about_y = np.array([[cos(a), 0, sin(a)], [0, 1, 0], [-sin(a), 0, cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, cos(b), -sin(b)], [0, sin(b), cos(b)]])
+    rotation: NDArray[np.float64] = about_x @ about_y
+    return rotation
+
+
+def _light(normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How bright a surface is, about 0.35 to 1.08: soft, since previews are to show shape and colours both."""
+    towards = np.array(LIGHT) / np.linalg.norm(LIGHT)
+    lengths = np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
+    wrapped = (normals @ towards / lengths + 1) / 2
+    brightness: NDArray[np.float32] = (0.35 + 0.73 * wrapped**1.3).astype(np.float32)
+    return brightness
