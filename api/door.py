@@ -82,4 +82,8 @@ def draw_seed(params: AnyParams) -> int | None:
 
 def once_of(key: str | None, route: str, body: bytes) -> Once | None:
     """An Idempotency-Key header as `Once`, if there is one."""
-    return None if key is None else Once(key, hashlib.sha256(route.encode() + b"\n" + body).hexdigest())
+    if key is None:
+        return None
+    digest = hashlib.sha256(f"{route}\n".encode())
+    digest.update(body)
+    return Once(key, digest.hexdigest())

@@ -52,6 +52,8 @@ class Intake:
         Raises `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable`, `UnknownInput` or `StorageUnavailable`, and
         then leaves nothing behind.
         """
+        if not needs_store(params):
+            return self._take("", params, uploads)  # nobody who only names URLs waits behind those who send files
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._take, f"{tenant}/{job_id}/", params, uploads)
 
@@ -122,5 +124,10 @@ class Intake:
 
 
 def is_upload(source: str) -> bool:
-    """Whether a source is the id of an upload rather than a URL."""
+    """Whether a source is the id of an upload, known or not, rather than a URL."""
     return source.startswith("inp_")
+
+
+def needs_store(params: AnyParams) -> bool:
+    """Whether a request names media that are stored or looked at, and not only URLs, which are written down."""
+    return any(is_data_url(medium.source) or is_upload(medium.source) for medium in media_of(params))

@@ -6,7 +6,7 @@ import msgspec
 
 from jobs.errors import BadRange
 
-_ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.IGNORECASE)
+_ONE_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -8,6 +8,11 @@ from litestar.datastructures import State
 
 from api.auth import Caller
 from api.refusals import refusal
+from jobs.errors import InvalidRequest
+
+MOST_VALUES = 100_000
+"""In a body, by its commas. An array's length is judged once all of it is decoded, and one of the ten million entries
+that a body for media has room for would hold the event loop for a second, and half a gigabyte."""
 
 
 class StrictRequest(Request[Caller, str, State]):
@@ -20,6 +25,8 @@ class StrictRequest(Request[Caller, str, State]):
     async def json(self) -> Any:
         """The body as the type of the handler's `data`. Raises the precise `InvalidRequest`."""
         body = await self.body()
+        if body.count(b",") > MOST_VALUES:
+            raise InvalidRequest(f"The body has more than {MOST_VALUES} values; no field takes as many.", field="$")
         field = self.route_handler.parsed_data_field
         type_ = field.annotation if field is not None else Any
         try:

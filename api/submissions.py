@@ -1,28 +1,28 @@
 """Accepting a job: one transaction, then the announcement.
 
-A request that names media is looked at first, so that a repeat of an Idempotency-Key or a refusal needs no store; then
+A request that brings media is looked at first, so that a repeat of an Idempotency-Key or a refusal needs no store; then
 the media are taken in, and the objects removed again when no job comes of it.
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.announcer import Announcer
 from api.auth import Caller
 from api.database import Database
 from api.door import Once, check, draw_seed
-from api.intake import Intake, Taken, is_upload
+from api.intake import Intake, Taken, needs_store
 from api.model_rules import choose_model
 from jobs.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
-from jobs.ids import new_id
+from jobs.ids import is_id, new_id
 from jobs.job import Job, job_from_row
 from jobs.params import AnyParams, Modality, media_of
 from jobs.settings import Settings
 from jobs.statements.caller import visible
-from jobs.statements.submit import add_inputs, count_active, lock_tenant, remember, remembered, submit
+from jobs.statements.submit import add_inputs, count_active, lock_quota, quota, remember, remembered, submit
 from jobs.statements.uploads import find_uploads
 from pipelines.catalog import Catalog
 
@@ -48,12 +48,12 @@ class Submissions:
         `api.routes.generate.ERRORS` lists, and `DatabaseUnavailable`.
         """
         params = check(params, caller, self._settings)
-        job_id, taken = new_id("job"), Taken(params)
-        if any(media_of(params)):
+        job_id, uploads = new_id("job"), dict[str, str]()
+        if needs_store(params):
             earlier, uploads = await self._database.transaction(lambda c: self._look(c, caller, params, once))
             if earlier is not None:
                 return earlier, False
-            taken = await self._intake.take(caller.tenant, job_id, params, uploads)
+        taken = await self._intake.take(caller.tenant, job_id, params, uploads)
         job = await self._commit(caller, job_id, taken, once)
         if job.id != job_id:
             await self._intake.give_back(taken)
@@ -63,13 +63,14 @@ class Submissions:
 
     async def _look(
         self, connection: AsyncConnection, caller: Caller, params: AnyParams, once: Once | None
-    ) -> tuple[Job | None, Mapping[str, str]]:
+    ) -> tuple[Job | None, dict[str, str]]:
         """The job that the request already made, if any, else the keys of the uploads that it names, by id."""
         earlier = await _recall(connection, caller.tenant, once) if once is not None else None
         if earlier is not None:
             return earlier, {}
         await choose_model(connection, self._catalog, params, modality_of(params))
-        named = {medium.source for medium in media_of(params) if is_upload(medium.source)}
+        await self._check_quota(connection, caller.tenant, quota(caller.tenant))
+        named = {medium.source for medium in media_of(params) if is_id("inp", medium.source)}
         if not named:
             return None, {}
         found = await connection.execute(find_uploads(named, caller.tenant))
@@ -98,7 +99,7 @@ class Submissions:
     async def _insert(self, connection: AsyncConnection, caller: Caller, taken: Taken, job_id: str) -> Job:
         params = taken.params
         spec = await choose_model(connection, self._catalog, params, modality_of(params))
-        await self._check_quota(connection, caller.tenant)
+        await self._check_quota(connection, caller.tenant, lock_quota(caller.tenant))
         row = await connection.execute(
             submit(
                 job_id=job_id,
@@ -115,11 +116,11 @@ class Submissions:
             await connection.execute(add_inputs(job_id, caller.tenant, taken.sources))
         return job
 
-    async def _check_quota(self, connection: AsyncConnection, tenant: str) -> None:
-        quota = (await connection.execute(lock_tenant(tenant))).one()
-        if quota.budget_usd is not None and quota.spent_usd >= quota.budget_usd:
+    async def _check_quota(self, connection: AsyncConnection, tenant: str, asked: Select[Any]) -> None:
+        row = (await connection.execute(asked)).one()
+        if row.budget_usd is not None and row.spent_usd >= row.budget_usd:
             raise BudgetExhausted
-        limit = self._settings.max_waiting_jobs if quota.max_waiting_jobs is None else quota.max_waiting_jobs
+        limit = self._settings.max_waiting_jobs if row.max_waiting_jobs is None else row.max_waiting_jobs
         if (await connection.execute(count_active(tenant))).scalar_one() >= limit:
             raise TooManyJobs(f"You have {limit} unfinished jobs, as many as you may. {TooManyJobs.advice}")
 

@@ -140,7 +140,7 @@ def _parse(url: str) -> httpx.URL:
         raise ForbiddenUrl(f"This is no URL: {error}.") from None
     if parsed.scheme not in PORTS:
         raise ForbiddenUrl("Use an http:// or https:// URL.")
-    if not parsed.host:
+    if not parsed.raw_host:  # `host` would decode `xn--…`, which may be none
         raise ForbiddenUrl("This URL names no host.")
     if parsed.port is not None and not 0 < parsed.port < 65536:
         raise ForbiddenUrl("This URL names no possible port.")

@@ -13,9 +13,14 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(16)}"
 
 
+def is_id(prefix: str, text: str) -> bool:
+    """Whether `text` has the shape of an id with this prefix."""
+    match = _ID.fullmatch(text)
+    return match is not None and match[1] == prefix
+
+
 def check_id(prefix: str, text: str) -> str:
     """`text` if it has the shape of an id with this prefix; raises `MalformedId`."""
-    match = _ID.fullmatch(text)
-    if match is None or match[1] != prefix:
+    if not is_id(prefix, text):
         raise MalformedId(f"{text[:80]!r} is no {prefix} id: it looks like {prefix}_ and 32 hexadecimal digits.")
     return text

@@ -50,17 +50,18 @@ def remembered(tenant: str, key: str) -> Select[Any]:
     )
 
 
-def lock_tenant(tenant: str) -> Select[Any]:
-    """The tenant's quota, locked so that concurrent submits count one after the other.
+def quota(tenant: str) -> Select[Any]:
+    """What a tenant may have and has spent."""
+    return select(tenants.c.max_waiting_jobs, tenants.c.budget_usd, tenants.c.spent_usd).where(tenants.c.id == tenant)
+
+
+def lock_quota(tenant: str) -> Select[Any]:
+    """The same, locked so that concurrent submits count one after the other.
 
     FOR NO KEY UPDATE: an idempotency row's foreign key already holds the tenant row FOR KEY SHARE, with which a
     plain FOR UPDATE of another submit would deadlock.
     """
-    return (
-        select(tenants.c.max_waiting_jobs, tenants.c.budget_usd, tenants.c.spent_usd)
-        .where(tenants.c.id == tenant)
-        .with_for_update(key_share=True)
-    )
+    return quota(tenant).with_for_update(key_share=True)
 
 
 def count_active(tenant: str) -> Select[Any]:

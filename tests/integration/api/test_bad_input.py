@@ -102,6 +102,14 @@ def test_a_body_that_is_no_json_object(client, server, body):
     problem(answer, 400, "invalid_json")
 
 
+def test_more_values_than_any_request_has(client, server):
+    """Refused before an array of millions is decoded, which would hold everybody else up."""
+    values = ",".join(['"a"'] * 200_000)
+    body = f'{{"prompt": "a", "reference_images": [{values}]}}'
+    answer = client.post(ROUTE, content=body, headers={"Content-Type": "application/json"})
+    problem(answer, 422, "invalid_request", "$")
+
+
 def test_a_missing_prompt(client, server):
     problem(client.post(ROUTE, json={}), 422, "missing_field", "$.prompt")
 

@@ -73,6 +73,7 @@ def refused(answer, code, field, status=422):
         # uploads that are none
         (CUTOUT, {"image_url": "inp_" + "0" * 32}, "unknown_input", "$.image_url"),
         (CUTOUT, {"image_url": "inp_nonsense"}, "unknown_input", "$.image_url"),
+        (CUTOUT, {"image_url": "inp_" + "0" * 20_000_000}, "unknown_input", "$.image_url"),
         (VIDEO, {"input_image": PNG, "last_image": "inp_" + "0" * 32}, "unknown_input", "$.last_image"),
         # what no model, or not this one, can do
         (VIDEO, {"model": "chaos-video"}, "missing_field", "$.input_image"),
@@ -171,19 +172,43 @@ def test_an_upload_that_is_too_large(client, settings, key, upload):
     assert "at most 1000" in said
 
 
+def away(settings, address="127.0.0.1:1"):
+    """Settings with a store that nobody answers for."""
+    url = f"s3://bucket?endpoint=http://{address}&access_key=a&secret_key=b"
+    return msgspec.structs.replace(settings, storage_url=url)
+
+
 def test_a_store_that_is_away(settings, key):
-    away = msgspec.structs.replace(
-        settings, storage_url="s3://bucket?endpoint=http://127.0.0.1:1&access_key=a&secret_key=b"
-    )
-    with api_server(away) as running, running.client(key) as client:
+    with api_server(away(settings)) as running, running.client(key) as client:
         answer = client.post(CUTOUT, json={"image_url": PNG}, headers={"Idempotency-Key": "k"})
     said = refused(answer, "storage_unavailable", None, 503)
     assert "127.0.0.1" not in said
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_over_the_quota_nothing_stays_in_the_store(client, rows):
-    rows.execute(update(tenants).values(max_waiting_jobs=0))
+@pytest.mark.parametrize(
+    ("quota", "code", "status"),
+    [({"max_waiting_jobs": 0}, "too_many_jobs", 429), ({"budget_usd": 0}, "budget_exhausted", 402)],
+)
+def test_over_the_quota_no_store_is_asked(settings, key, rows, quota, code, status):
+    rows.execute(update(tenants).values(**quota))
+    with api_server(away(settings)) as running, running.client(key) as client:
+        refused(client.post(CUTOUT, json={"image_url": PNG}), code, None, status)
+
+
+@pytest.fixture
+def quota_fills(rows, monkeypatch):
+    """While media are being stored, other jobs of the tenant take the last places."""
+    put = DirectoryStore.put
+
+    def late(self, *args):
+        put(self, *args)
+        rows.execute(update(tenants).values(max_waiting_jobs=0))
+
+    monkeypatch.setattr(DirectoryStore, "put", late)
+
+
+def test_over_the_quota_nothing_stays_in_the_store(client, quota_fills):
     refused(client.post(CUTOUT, json={"image_url": PNG}), "too_many_jobs", None, 429)
 
 
@@ -198,16 +223,15 @@ def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp
     assert "may have been committed; its inputs are left there" in caplog.text
 
 
-def test_media_that_stay_behind_are_told(settings, key, tmp_path, rows, caplog, monkeypatch):
+def test_media_that_stay_behind_are_told(settings, key, tmp_path, quota_fills, caplog, monkeypatch):
     """The store goes away between the two: the refusal stands, and the log says what was left."""
 
-    def away(self, prefix):
+    def unreachable(self, prefix):
         raise StorageUnavailable("The object store can not be reached.")
 
-    rows.execute(update(tenants).values(max_waiting_jobs=0))
     elsewhere = msgspec.structs.replace(settings, storage_url=f"file://{tmp_path}/elsewhere")
     with api_server(elsewhere) as running, running.client(key) as client:
-        monkeypatch.setattr(DirectoryStore, "remove_prefix", away)
+        monkeypatch.setattr(DirectoryStore, "remove_prefix", unreachable)
         refused(client.post(CUTOUT, json={"image_url": PNG}), "too_many_jobs", None, 429)
     (record,) = [record for record in caplog.records if record.name == "api.intake"]
     assert "was stored for a request that made no job, and stays" in record.getMessage()

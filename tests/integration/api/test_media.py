@@ -1,10 +1,14 @@
 """Requests that name media: what becomes of URLs, `data:` URLs and uploads; films and cut-outs."""
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import pytest
 from redis import Redis
 from sqlalchemy import func, select, text
 
+from api.intake import THREADS
 from jobs.doorbell import model_queue
 from jobs.events import stream_of
 from jobs.job import JobStatus, job_from_row
@@ -104,6 +108,7 @@ def test_a_url_is_written_down_and_not_fetched(post, rows, store):
         ("https://bücher.example/a", "xn--bcher-kva.example"),
         ("https://8.8.8.8:80/a", "8.8.8.8:80"),
         ("https://[2606:2800::1]/a", "[2606:2800::1]"),
+        ("https://xn--a/a", "xn--a"),
     ],
 )
 def test_the_host_is_what_limits_count(post, rows, url, host):
@@ -129,6 +134,23 @@ def test_a_data_url_may_be_as_large_as_an_input(post, store):
     content = PNG + bytes(20_000_000 - len(PNG))
     job = post(CUTOUT, image_url=data_url(content))
     assert 20_000_000 == store.size(f"{job.tenant}/{job.id}/inputs/raw/image_url")
+
+
+def test_urls_do_not_wait_behind_files_for_a_store_that_hangs(settings, key, rows):
+    """Every thread that stores is in a connection that says nothing; a URL needs none of them."""
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        address = f"127.0.0.1:{hangs.getsockname()[1]}"
+        stuck = msgspec.structs.replace(
+            settings, storage_url=f"s3://bucket?endpoint=http://{address}&access_key=a&secret_key=b"
+        )
+        with api_server(stuck) as running, running.client(key) as client, ThreadPoolExecutor(THREADS) as pool:
+            files = [pool.submit(client.post, CUTOUT, json={"image_url": data_url(PNG)}) for _ in range(THREADS)]
+            connections = [hangs.accept()[0] for _ in files]
+            assert 202 == client.post(CUTOUT, json={"image_url": URL}).status_code
+            hangs.close()
+            for connection in connections:
+                connection.close()
+            assert {503} == {each.result().status_code for each in files}
 
 
 def test_what_a_data_url_says_it_is_does_not_matter(post):
@@ -219,8 +241,6 @@ class TestRepeats:
         assert (422, "idempotency_key_reused") == (refused.status_code, refused.json()["code"])
 
     def test_repeats_at_once_leave_the_objects_of_one(self, client, rows, store):
-        from concurrent.futures import ThreadPoolExecutor
-
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: self.post(client), range(16)))
         assert {202} == {answer.status_code for answer in answers}

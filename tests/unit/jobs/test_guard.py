@@ -170,7 +170,9 @@ def test_other_ways_to_write_an_address_are_told_without_a_look_up(host):
         judge_literal(f"http://{host}/", CLOSED)
 
 
-@pytest.mark.parametrize("host", ["example.org", "8.8.8.8", "[2606:2800::1]", "no-such-host.invalid", "10.example.org"])
+@pytest.mark.parametrize(
+    "host", ["example.org", "8.8.8.8", "[2606:2800::1]", "no-such-host.invalid", "10.example.org", "xn--a", "a.xn--a"]
+)
 def test_what_needs_a_look_up_or_is_public_passes(host, monkeypatch):
     look_up = socket.getaddrinfo
 

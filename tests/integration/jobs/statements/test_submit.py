@@ -48,7 +48,7 @@ def test_submits_of_a_tenant_count_one_after_the_other_and_do_not_deadlock(rows)
         with rows.engine.begin() as connection:
             gate.wait()
             connection.execute(submit.remember(tenant, f"key {number}", "sha", f"job_{number}"))
-            quota = connection.execute(submit.lock_tenant(tenant)).one()
+            quota = connection.execute(submit.lock_quota(tenant)).one()
             if connection.scalar(submit.count_active(tenant)) >= quota.max_waiting_jobs:
                 connection.rollback()
                 return False
