@@ -151,8 +151,8 @@ def lamps(p: Floats, ray: Floats) -> Floats:
     seen = room + (0.55 - room) * ramp(0.05, -0.15, ray[:, 1])
     for centre, wide, high, power in (
         (KEY, 0.95, 1.1, 9.0),
-        ((-2.6, 0.3, -2.2), 0.42, 1.5, 6.0),
-        (STRIP, 0.2, 2.4, 3.5),
+        ((-2.6, 0.3, -2.2), 0.42, 1.5, 2.5),
+        (STRIP, 0.2, 2.4, 1.0),
     ):
         facing = unit(vector(0.1, 0.5, 0) - vector(*centre))
         side = unit(np.cross(facing, vector(0, 1, 0)).astype(np.float32))
@@ -193,7 +193,7 @@ def shade_mug(p: Floats, ray: Floats) -> Floats:
     colour = vector(*CLAY) * (0.85 + 0.3 * noise(turned, 45, 3))[:, None]
     colour = colour + (vector(*GLAZE) * tone[:, None] - colour) * glazed[:, None]
     thin = ramp(0.975, 0.995, turned[:, 1]) * (1 - within)
-    colour = colour + (vector(0.36, 0.30, 0.22) - colour) * (thin * 0.75)[:, None]
+    colour = colour + (vector(0.30, 0.19, 0.12) - colour) * (thin * 0.25)[:, None]
     colour = colour + (vector(*INSIDE) - colour) * within[:, None]
     specks = ramp(0.76, 0.9, noise(turned, 60, 4)) * ramp(0.3, 0.6, noise(turned, 8, 5)) * 0.45
     colour = colour * (1 - specks)[:, None]

@@ -12,10 +12,13 @@ from pipelines.cutout.cues import colour_bins, density
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
-TRUST = 1.0
+TRUST = 0.7
 """How much the colours count against what the network says."""
-LEAST_PART = 0.5
-"""Pieces smaller than this share of the largest one are taken for background."""
+LIMIT = 3.0
+"""The most that colours can say: so much, as a logarithm of odds."""
+LEAST_PART, GAP = 0.5, 3
+"""Pieces smaller than this share of the largest one are taken for background; pieces are one across a gap of so many
+pixels on either side."""
 WINDOW, SMOOTHNESS = 3, 1e-3
 """Of the guided filter: side of its window in pixels of the small matte, and the variance (of 0 to 1) that it takes
 for flat."""
@@ -26,7 +29,7 @@ def by_colour(picture: Picture, matte: Floats) -> Floats:
     often in the rest."""
     bins = colour_bins(picture)
     front, back = density(bins, matte), density(bins, 1 - matte)
-    evidence = np.clip(np.log((front + 2e-4) / (back + 2e-4)), -4, 4)[bins]
+    evidence = np.clip(np.log((front + 2e-4) / (back + 2e-4)), -LIMIT, LIMIT)[bins]
     sure = np.clip(matte, 1e-4, 1 - 1e-4)
     logits = np.log(sure / (1 - sure)) + TRUST * evidence
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
@@ -34,13 +37,13 @@ def by_colour(picture: Picture, matte: Floats) -> Floats:
 
 def main_parts(matte: Floats) -> Floats:
     """`matte` without pieces that are small beside the largest: somebody photographs one thing, or a few alike."""
-    pieces, count = label(matte > 0.5)
+    solid = matte > 0.5
+    pieces, count = label(binary_dilation(matte > 0.3, iterations=GAP))
     if count < 2:
         return matte
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    kept = np.isin(pieces, np.nonzero(sizes >= LEAST_PART * sizes.max())[0])
-    return np.where(binary_dilation(kept, iterations=3), matte, np.float32(0))
+    sizes = np.bincount(pieces[solid], minlength=count + 1)
+    kept = np.isin(pieces, np.nonzero(sizes >= max(1.0, LEAST_PART * float(sizes.max())))[0])
+    return np.where(kept & (pieces > 0), matte, np.float32(0))
 
 
 def enlarge(matte: Floats, picture: Image.Image) -> Picture:

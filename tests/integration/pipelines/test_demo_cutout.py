@@ -45,7 +45,7 @@ def test_the_scores_that_are_committed_are_of_this_network() -> None:
 
 
 def test_the_mug_of_the_product_photo(cutter: evaluate.Cutter) -> None:
-    assert 0.95 <= evaluate.photo_overlap(cutter)
+    assert 0.93 <= evaluate.photo_overlap(cutter)
 
 
 def test_its_shadow_stays_behind(cutter: evaluate.Cutter) -> None:
