@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     from chatterbox.models.tokenizers.tokenizer import ChineseCangjieConverter
     from chatterbox.models.voice_encoder import VoiceEncoder
 
+log = logging.getLogger(__name__)
 logging.getLogger("chatterbox").setLevel(logging.ERROR)  # it tells every forced end of a sentence
 
 TEXT_LIMIT = 2048
@@ -56,7 +57,7 @@ def load_nets(folder: Path, device: str, dtype: torch.dtype) -> Nets:
     return Nets(
         layout=layout,
         t3=_t3(layout, t3_file).to(device, dtype),
-        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen).to(device),
+        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, takes_more=True).to(device),
         speaker=_filled(VoiceEncoder(), folder / SPEAKER).to(device),
         tokenize=tokenize,
         builtin=load_file(conditionals, device=device) if conditionals.is_file() else {},
@@ -84,11 +85,16 @@ def _t3(layout: Layout, file: Path) -> Any:
     return t3
 
 
-def _filled(net: Any, file: Path) -> Any:
-    """The network with the tensors of the file, every name and shape as it should be, and in no mood to be trained."""
+def _filled(net: Any, file: Path, *, takes_more: bool = False) -> Any:
+    """The network with the tensors of the file, none missing, and in no mood to be trained. Its authors load S3Gen
+    without asking whether there is more in the file, so more is taken, and said in the log."""
     found = net.load_state_dict(load_file(file), strict=False)
     constants = set(getattr(net, "ignore_state_dict_missing", ()))  # that it has computed itself
-    wrong = sorted((set(found.missing_keys) - constants) | set(found.unexpected_keys))
+    wrong = sorted(set(found.missing_keys) - constants)
+    if found.unexpected_keys and takes_more:
+        log.warning("%s holds %d tensors more than S3Gen has", file.name, len(found.unexpected_keys))
+    elif found.unexpected_keys:
+        wrong += sorted(found.unexpected_keys)
     if wrong:
         raise ModelLoadFailed(f"{file.name} is not of this layout: {', '.join(wrong[:3])} (and {len(wrong)} in all).")
     return net.eval().requires_grad_(False)

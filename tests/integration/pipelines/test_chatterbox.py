@@ -254,10 +254,7 @@ class TestEveryLayout:
     def test_without_a_voice_of_its_own_it_asks_for_one(
         self, weights_dir: Path, layout: str, tmp_path: Path, voices: list[Path]
     ) -> None:
-        (tmp_path / layout).mkdir()
-        for file in (weights_dir / layout).iterdir():
-            if file.name != "conds.safetensors":
-                (tmp_path / layout / file.name).hardlink_to(file)
+        copied(weights_dir / layout, tmp_path / layout, but="conds.safetensors")
         mute = loaded(layout, tmp_path)
 
         with pytest.raises(NotThisModel, match="send a recording as `target_voice_path`"):
@@ -276,19 +273,25 @@ class TestEveryLayout:
 
         run(loaded(layout, weights_dir), voice=voices[0], max_new_tokens=4)
 
-    def test_a_checkpoint_with_a_tensor_too_few_is_refused(
+    def test_a_checkpoint_with_a_tensor_too_few_or_too_many_is_refused(
         self, weights_dir: Path, layout: str, tmp_path: Path
     ) -> None:
-        (tmp_path / layout).mkdir()
-        for file in (weights_dir / layout).iterdir():
-            (tmp_path / layout / file.name).hardlink_to(file)
-        tensors = load_file(tmp_path / layout / "ve.safetensors")
-        del tensors["proj.bias"]
-        (tmp_path / layout / "ve.safetensors").unlink()
-        save_file(tensors, tmp_path / layout / "ve.safetensors")
+        tensors = load_file(weights_dir / layout / "ve.safetensors")
+        for number, (change, named) in enumerate(((without_bias, "proj.bias"), (with_more, "more.weight"))):
+            folder = copied(weights_dir / layout, tmp_path / str(number) / layout, but="ve.safetensors")
+            save_file(change(tensors), folder / "ve.safetensors")
 
-        with pytest.raises(ModelLoadFailed, match=r"ve.safetensors is not of this layout: proj.bias"):
-            loaded(layout, tmp_path)
+            with pytest.raises(ModelLoadFailed, match=rf"ve.safetensors is not of this layout: {named}"):
+                loaded(layout, tmp_path / str(number))
+
+    def test_more_tensors_beside_those_of_s3gen_are_taken_as_its_authors_do(
+        self, weights_dir: Path, layout: str, tmp_path: Path, model: TinyChatterbox
+    ) -> None:
+        name = model.nets.layout.s3gen
+        folder = copied(weights_dir / layout, tmp_path / layout, but=name)
+        save_file(with_more(load_file(weights_dir / layout / name)), folder / name)
+
+        assert np.array_equal(samples(model), samples(loaded(layout, tmp_path)))
 
     def test_what_it_makes_travels_to_the_encoder(self, model: TinyChatterbox, tmp_path: Path) -> None:
         raw = run(model)
@@ -315,6 +318,23 @@ class TestEveryLayout:
     def test_an_unknown_language_is_refused_by_name(self, model: TinyChatterbox, language_id: str) -> None:
         with pytest.raises(NotThisModel, match=f"{model.spec.id} does not speak '{language_id}'; it speaks .*en"):
             run(model, language_id=language_id)
+
+
+def copied(source: Path, target: Path, *, but: str) -> Path:
+    """A folder with all files but one."""
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        if file.name != but:
+            (target / file.name).hardlink_to(file)
+    return target
+
+
+def without_bias(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if name != "proj.bias"}
+
+
+def with_more(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {**tensors, "more.weight": torch.zeros(1)}
 
 
 def silences(sound: np.ndarray, least: int) -> list[tuple[int, int]]:
@@ -406,10 +426,7 @@ class TestLanguages:
         assert 1 not in tokens.tolist()
 
     def test_without_the_table_there_is_no_chinese(self, weights_dir: Path, tmp_path: Path) -> None:
-        (tmp_path / "multilingual").mkdir()
-        for file in (weights_dir / "multilingual").iterdir():
-            if file.name != "Cangjie5_TC.json":
-                (tmp_path / "multilingual" / file.name).hardlink_to(file)
+        copied(weights_dir / "multilingual", tmp_path / "multilingual", but="Cangjie5_TC.json")
 
         with pytest.raises(NotThisModel, match="does not speak 'zh'"):
             run(loaded("multilingual", tmp_path), language_id="zh")
