@@ -32,7 +32,10 @@ def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: st
     """
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    parts = {name: _load_part(directory / name, class_, dtype, variant) for name, class_ in _classes(directory).items()}
+    parts = {
+        name: _load_part(directory / name, class_, dtype, device, variant)
+        for name, class_ in _classes(directory).items()
+    }
     pipe: Any = DiffusionPipeline.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
     )  # type: ignore[no-untyped-call]
@@ -53,10 +56,11 @@ def _classes(directory: Path) -> dict[str, type[Any]]:
     return found
 
 
-def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:
+def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, device: str, variant: str | None) -> Any:
     if issubclass(class_, _QWEN_PROCESSORS):
         return load_processor(folder)
-    return _load_model(folder, class_, dtype, variant)
+    # Each model leaves the machine's memory before the next comes: together they can be larger than it.
+    return _load_model(folder, class_, dtype, variant).to(device)
 
 
 def _load_model(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:
