@@ -32,10 +32,12 @@ from api.routes.health import HealthRoutes
 from api.routes.image import ImageRoutes
 from api.routes.inputs import InputRoutes
 from api.routes.jobs import JobRoutes
+from api.routes.mesh import MeshRoutes
 from api.routes.models import ModelRoutes
 from api.routes.outputs import OutputRoutes
 from api.routes.problems import ProblemRoutes
 from api.routes.servers import ServerRoutes
+from api.routes.speech import SpeechRoutes
 from api.routes.video import VideoRoutes
 from api.strict_json import StrictRequest
 from api.submissions import Submissions
@@ -45,7 +47,7 @@ from jobs.settings import settings as read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
 
-MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes)
+MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes, SpeechRoutes, MeshRoutes)
 """Those whose bodies may hold media as `data:` URLs."""
 
 ROUTES = (

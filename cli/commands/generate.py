@@ -1,8 +1,9 @@
 """`atelier generate`: make something and keep it in a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import rich_click as click
 
@@ -10,10 +11,13 @@ from cli.connection import asks_api
 
 if TYPE_CHECKING:
     from cli.client import Client
+    from jobs.answers import OutputAnswer
 
 PICTURES = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 FILMS = {".mp4": "mp4", ".webm": "webm"}
 CUTOUTS = {".png": "png", ".webp": "webp"}
+SOUNDS = {".wav": "wav", ".mp3": "mp3", ".ogg": "ogg"}
+MESHES = {".glb": "glb", ".obj": "obj", ".stl": "stl", ".ply": "ply"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -103,6 +107,38 @@ def cutout(client: "Client", picture: str, output: Path, **fields: Any) -> None:
     _make(client, "/generate/remove-background/v1", {"output_format": format_, **given}, output)
 
 
+@generate.command()
+@click.argument("text")
+@output_option
+@click.option("--language", "language_id", help="Language code, e.g. en, de, pt-BR.")
+@click.option("--voice", "target_voice_path", help="File or URL of a voice to sound like.")
+@click.option("--max-tokens", "max_new_tokens", type=int, help="Upper bound of the audio: 25 tokens are a second.")
+@click.option("--exaggeration", type=float, help="0 neutral, 1 most expressive.")
+@click.option("--seed", type=int, help="The same seed makes the same output.")
+@_all(*PLACEMENT)
+@asks_api
+def speech(client: "Client", text: str, output: Path, **fields: Any) -> None:
+    """Speak TEXT: wav, mp3 or ogg."""
+    format_ = _format(output, SOUNDS)
+    given = _given(client, fields, media=("target_voice_path",))
+    _make(client, "/generate/speech/v1", {"text": text, "output_format": format_, **given}, output)
+
+
+@generate.command()
+@click.argument("picture")
+@output_option
+@click.option("--paint", "mode", flag_value="paint", help="With the picture as its texture.")
+@click.option("--max-faces", type=int, help="Triangles, at most.")
+@click.option("--seed", type=int, help="The same seed makes the same output.")
+@_all(*PLACEMENT)
+@asks_api
+def mesh(client: "Client", picture: str, output: Path, **fields: Any) -> None:
+    """Make a mesh from PICTURE, a file or a URL: glb, obj, stl or ply."""
+    format_ = _format(output, MESHES)
+    given = _given(client, {"image_path": picture, **fields}, media=("image_path",))
+    _make(client, "/generate/3d/v1", {"output_format": format_, **given}, output)
+
+
 def _format(output: Path, formats: dict[str, str]) -> str:
     """The format that the file's ending stands for; a usage error where there is none, or no folder for it."""
     if output.suffix.lower() not in formats:
@@ -136,10 +172,22 @@ def _make(client: "Client", path: str, body: dict[str, Any], output: Path) -> No
         raise click.ClickException(f"{job_id} was {job.status}")
     for warning in job.warnings:
         click.echo(f"note: {warning}", err=True)
-    for number, made in enumerate(job.outputs, 1):
-        file = output if len(job.outputs) == 1 else output.with_stem(f"{output.stem}-{number}")
+    for made, file in zip(job.outputs, _files(job.outputs, output), strict=True):
         client.download(made.url, file)
         click.echo(f"{file} ({_about(job.model, job.seed, job.processing_time_seconds)})")
+
+
+def _files(outputs: "Sequence[OutputAnswer]", output: Path) -> list[Path]:
+    """Where each output goes: several of one kind are numbered, what comes beside them has an ending of its own."""
+    alike = sum(made.media_type == outputs[0].media_type for made in outputs)
+    numbered = (output.with_stem(f"{output.stem}-{number}") for number in range(1, alike + 1))
+    names = iter([output]) if alike == 1 else numbered
+    return [
+        next(names)
+        if made.media_type == outputs[0].media_type
+        else output.with_suffix(Path(urlsplit(made.url).path).suffix)
+        for made in outputs
+    ]
 
 
 def _about(model: str, seed: int | None, seconds: float | None) -> str:

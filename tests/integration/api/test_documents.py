@@ -42,6 +42,10 @@ def test_the_document_names_every_route(document):
     assert {
         ("post", "/generate/image/v1"),
         ("get", "/generate/image/v1/status/{job_id}"),
+        ("post", "/generate/speech/v1"),
+        ("get", "/generate/speech/v1/status/{job_id}"),
+        ("post", "/generate/3d/v1"),
+        ("get", "/generate/3d/v1/status/{job_id}"),
         ("post", "/generate/video/v1"),
         ("get", "/generate/video/v1/status/{job_id}"),
         ("post", "/generate/remove-background/v1"),
@@ -139,3 +143,26 @@ def test_a_code_that_does_not_exist(anybody):
 def test_the_type_of_a_problem_leads_to_its_meaning(anybody):
     problem = anybody.get("/jobs/v1").json()
     assert MEANINGS[problem["code"]].detail == anybody.get(problem["type"]).json()["detail"]
+
+
+def test_the_examples_have_all_that_the_schemas_require(document):
+    checked = 0
+    for what, operation in operations(document):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            for part in media["schema"].get("allOf", ()):
+                schema = document["components"]["schemas"][part["$ref"].rpartition("/")[2]]
+                for example in media["schema"]["examples"]:
+                    assert set(schema.get("required", ())) <= set(example) <= set(schema["properties"]), (what, example)
+                    checked += 1
+    assert checked >= 7
+
+
+def test_arrays_say_what_is_in_them(document):
+    fields = document["components"]["schemas"]["ImageParams"]["properties"]
+    assert "string" == fields["reference_images"]["items"]["type"]
+    assert ("string", 16) == (fields["palette"]["items"]["type"], fields["palette"]["maxItems"])
+
+
+def test_an_upload_has_a_body(document):
+    body = document["paths"]["/files/{key}"]["put"]["requestBody"]
+    assert {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}} == body["content"]

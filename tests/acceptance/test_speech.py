@@ -1,0 +1,81 @@
+"""From a text to a recording, through every real part, with the demo voice."""
+
+from io import BytesIO
+from typing import Any
+
+import av
+import httpx
+import pytest
+from PIL import Image
+
+from jobs.job import JobStatus
+from tests.support.service import Service
+
+TEXT = "Good morning. Your order has left our workshop."
+
+
+def make(studio: Service, **fields: Any) -> dict[str, Any]:
+    """The status answer of a finished job."""
+    answer = studio.client.post("/generate/speech/v1", params={"wait": 60}, json={"text": TEXT, **fields}, timeout=90)
+    assert 200 == answer.status_code, answer.text
+    status: dict[str, Any] = answer.json()
+    assert "completed" == status["status"], status
+    return status
+
+
+def download(url: str) -> bytes:
+    return httpx.get(url, follow_redirects=True).raise_for_status().content
+
+
+def seconds(file: bytes) -> float:
+    """How long a recording really is."""
+    with av.open(BytesIO(file)) as opened:
+        return sum(frame.samples / frame.sample_rate for frame in opened.decode(audio=0))
+
+
+@pytest.mark.contract("C33", "C34", "C35", "C40")
+def test_a_text_becomes_a_wav_and_a_picture_of_its_waveform(studio: Service) -> None:
+    status = make(studio)
+
+    sound, picture = status["outputs"]
+    file = download(status["result_url"])
+    assert (b"RIFF", "audio/wav", status["result_url"]) == (file[:4], sound["media_type"], sound["url"])
+    assert 1.5 < seconds(file) < 10
+    assert sound["duration_seconds"] == pytest.approx(seconds(file), abs=0.05)
+    assert "PNG" == Image.open(BytesIO(download(picture["url"]))).format
+    assert "demo-espeak" == status["model"]
+
+
+@pytest.mark.parametrize(("output_format", "codec"), [("mp3", "mp3"), ("ogg", "opus")])
+def test_other_formats(studio: Service, output_format: str, codec: str) -> None:
+    status = make(studio, output_format=output_format)
+
+    with av.open(BytesIO(download(status["result_url"]))) as opened:
+        assert codec in opened.streams.audio[0].codec_context.name
+
+
+@pytest.mark.contract("C37")
+def test_the_tokens_bound_the_recording(studio: Service) -> None:
+    status = make(studio, max_new_tokens=25)
+
+    assert seconds(download(status["result_url"])) <= 1.01
+    assert status["warnings"]
+
+
+def test_a_language_that_the_model_does_not_speak_is_named(studio: Service) -> None:
+    answer = studio.client.post("/generate/speech/v1", json={"text": TEXT, "language_id": "tlh-x"})
+    assert 202 == answer.status_code
+
+    job = studio.ended(answer.json()["job_id"], 60)
+
+    assert JobStatus.FAILED == job.status
+    assert job.error is not None
+    assert "not_supported_by_model" == job.error.code
+    assert "tlh-x" in job.error.message
+
+
+@pytest.mark.parametrize("text", ["", "   ", "a" * 10_001])
+def test_a_text_without_words_or_without_end_is_refused(studio: Service, text: str) -> None:
+    answer = studio.client.post("/generate/speech/v1", json={"text": text})
+
+    assert (422, "$.text") == (answer.status_code, answer.json()["field"])
