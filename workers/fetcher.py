@@ -1,6 +1,7 @@
 """Fetch a URL of a caller into a file: every hop judged, bytes and time capped, nothing kept in memory."""
 
 import asyncio
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Fetcher:
                 await self._follow(url, target, attempt)
         except TimeoutError:
             raise TryAgain(InputUnreachable(f"The file did not arrive within {seconds:g} s.")) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ssl.SSLError) as error:  # httpx lets the latter through once the handshake is done
             raise TryAgain(InputUnreachable(self._seen(error))) from error
 
     async def _follow(self, url: str, target: Path, attempt: int) -> None:
@@ -104,7 +105,7 @@ class Fetcher:
         if seen == 0:
             raise InputUnreachable(f"The host answered {status} and sent an empty file.")
 
-    def _seen(self, error: httpx.HTTPError) -> str:
+    def _seen(self, error: Exception) -> str:
         if isinstance(error, httpx.ConnectTimeout):
             return f"The host did not take the connection within {self._settings.input_connect_timeout:g} s."
         if isinstance(error, httpx.ConnectError):

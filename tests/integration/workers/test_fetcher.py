@@ -2,6 +2,10 @@
 
 import asyncio
 import gzip
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +17,8 @@ from workers.fetcher import Fetcher
 from workers.retrying import TryAgain
 
 LIMIT = 100_000
+TLS = Path(__file__).with_name("tls")
+"""A throw-away authority, and a certificate (with its key) that it gave to `hooks.example`."""
 
 
 @pytest.fixture
@@ -134,9 +140,31 @@ class TestAgain:
         with pytest.raises(TryAgain, match="does not resolve"):
             fetch("http://nobody.invalid/")
 
+    def test_tls_that_breaks_after_the_handshake(self, fetch, monkeypatch):
+        """As a host does that wants a certificate from its visitors: TLS 1.3 says so only then."""
+        real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **named: real("127.0.0.1", *more, **named))
+        wants = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        wants.load_cert_chain(TLS / "server.pem")
+        wants.load_verify_locations(TLS / "ca.pem")
+        wants.verify_mode = ssl.CERT_REQUIRED
+        with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+            refusal = pool.submit(refuse, wants, listening)
+            url = f"https://hooks.example:{listening.getsockname()[1]}/"
+            with pytest.raises(TryAgain, match="was lost"):
+                fetch(url, ca_bundle=str(TLS / "ca.pem"))
+            refusal.result()
+
     def test_headers_without_end(self, fetch, host):
         with pytest.raises(TryAgain, match="did not speak HTTP"):
             fetch(host.serve("/a", b"x", headers={f"X-{n}": "y" * 1000 for n in range(200)}))
+
+
+def refuse(context, listening):
+    """Take a connection whose visitor shows no certificate."""
+    connection, _ = listening.accept()
+    with connection, pytest.raises(ssl.SSLError):
+        context.wrap_socket(connection, server_side=True)
 
 
 class TestRedirects:

@@ -62,6 +62,10 @@ def test_retry_after_is_read_as_the_standard_says(header, seconds):
     assert seconds == retry_after_seconds(header)
 
 
+def test_a_date_beyond_all_calendars_is_nonsense():
+    assert None is retry_after_seconds("Mon, 01 Jan 99999999999 00:00:00 GMT")
+
+
 def test_retry_after_as_a_date_counts_from_now():
     header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     assert 85 < retry_after_seconds(header) <= 90
