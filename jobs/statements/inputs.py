@@ -70,12 +70,16 @@ def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int
 
 
 def renew(held: Iterable[tuple[str, str, int]], *, lease_seconds: float) -> Update:
-    """Extend the leases of (job id, name, fence); returns those that are still held and still wanted."""
+    """Extend the leases of (job id, name, fence); returns those that are still held and still wanted.
+
+    One that was handed back while this statement was on its way is not leased again: nobody would work on it.
+    """
     return (
         update(inputs)
         .where(
             tuple_(inputs.c.job_id, inputs.c.name, inputs.c.fence).in_(list(held)),
             inputs.c.status == "waiting",
+            inputs.c.lease_until.is_not(None),
             inputs.c.job_id == jobs.c.id,
             _wanted(),
         )

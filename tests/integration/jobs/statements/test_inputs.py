@@ -1,6 +1,7 @@
 """Statements of inputs: leases, fences, room for everybody, and the job's own move."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -117,6 +118,15 @@ class TestFence:
         assert [taken[held.id]] == [tuple(row) for row in renewed]
         left = rows.scalar(select(table.c.lease_until - func.now()).where(table.c.job_id == held.id))
         assert 500 < left.total_seconds()
+
+    def test_what_was_handed_back_is_not_leased_by_a_late_renewal(self, rows, tenant):
+        for fate in (inputs.release, partial(inputs.retry, problem="503")):
+            job = rows.pending(tenant, "http://one.example/a.png")
+            (row,) = take(rows)
+            key = (row.job_id, row.name, row.fence)
+            rows.execute(fate(*key, delay=60))
+            assert [] == rows.execute(inputs.renew([key], lease_seconds=600.0))
+            assert None is rows.inputs(job)[0].lease_until
 
 
 def test_a_retry_is_due_later_and_says_why(rows, tenant):
