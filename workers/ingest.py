@@ -44,6 +44,8 @@ TRANSFERS = 8
 DECODERS = max(4, len(os.sched_getaffinity(0)))
 """Files decoded at once, at most half of them one tenant's: 40 megapixels take seconds."""
 JITTER = 0.2
+DOUBLINGS = 5
+"""How often the pause before another attempt doubles: to about a minute."""
 
 Outcome = Stored | AtelierError | TryAgain | OSError
 """What an attempt can end with."""
@@ -184,7 +186,8 @@ class Ingest:
             await self._intake.ready(row, outcome)
         elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
             log.warning("input %s of %s: %s", row.name, row.job_id, outcome)  # this machine's fault, or the store's
-            await self._intake.release([_key(row)], delay=self._backoff(1))
+            refunded = row.fence - row.attempt  # a store that is away for long must not have a host asked all the time
+            await self._intake.release([_key(row)], delay=self._backoff(1 + refunded))
         elif isinstance(outcome, AtelierError):
             await self._intake.fail(row, outcome)
         elif row.attempt < self._settings.input_max_attempts:
@@ -193,7 +196,7 @@ class Ingest:
             await self._intake.fail(row, outcome.error)
 
     def _backoff(self, attempt: int) -> float:
-        return self._settings.input_backoff * 2.0 ** (attempt - 1) * random.uniform(1.0, 1.0 + JITTER)
+        return self._settings.input_backoff * 2.0 ** min(attempt - 1, DOUBLINGS) * random.uniform(1.0, 1.0 + JITTER)
 
 
 def _make(folder: Path) -> None:

@@ -165,6 +165,17 @@ def test_a_store_that_is_away_costs_no_attempt(rows, settings, host, worker, tmp
     assert 1 == rows.inputs(job)[0].attempt
 
 
+def test_a_store_that_stays_away_has_the_host_asked_less_and_less(rows, settings, host, tmp_path):
+    (tmp_path / "objects").write_text("in the way")
+    job = rows.pending(rows.tenant(), host.serve("/a", png()))
+    rows.execute(update(inputs).values(fence=4))  # refunded four times so far
+    with cpu_worker(msgspec.structs.replace(settings, input_backoff=10.0)):
+        until(lambda: rows.inputs(job)[0].fence == 5 and rows.inputs(job)[0].lease_until is None, what="an attempt")
+    (row,) = rows.inputs(job)
+    assert 0 == row.attempt
+    assert 100 < (row.available_at - job.created_at).total_seconds() < 400
+
+
 @pytest.mark.parametrize("end", ["cancel", "erase"])
 def test_a_job_that_is_ended_in_mid_fetch_is_let_go(rows, settings, host, end):
     hurried = msgspec.structs.replace(settings, input_lease_seconds=8.0)  # kept every 2 s
