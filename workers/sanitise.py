@@ -5,6 +5,7 @@ child takes limits upon itself, reads `source` in the folder of its order, write
 through a pipe of its own; whatever becomes of it, the pipe's end says that it is over. It leaves with its parent.
 """
 
+import errno
 import os
 import resource
 import signal
@@ -28,6 +29,8 @@ FILE_BYTES = 512 * 10**6
 OPEN_FILES = 64
 ORDER_BYTES = 16_384
 SOURCE = "source"
+NO_ROOM = "no_room"
+"""The code of an answer that says nothing about the input: the clean copy found no room on this machine."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -105,6 +108,10 @@ def clean(kind: MediaKind, folder: Path) -> Answer:
         return Answer(code=InputTooLarge.code, message="Decoding this file takes more memory than an input may.")
     except AtelierError as error:
         return Answer(code=error.code, message=error.detail)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return Answer(code=NO_ROOM, message=str(error))
 
 
 if __name__ == "__main__":

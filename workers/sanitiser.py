@@ -15,7 +15,7 @@ from jobs.errors import AtelierError, InputTooLarge, InputUnreadable, Unsupporte
 from jobs.params import MediaKind
 from workers.children import Process, spawn, stop
 from workers.retrying import TryAgain
-from workers.sanitise import Answer, Order
+from workers.sanitise import NO_ROOM, Answer, Order
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ class Sanitiser:
     def clean(self, kind: MediaKind, folder: Path, *, seconds: float) -> Clean:
         """The clean copy of `source` in `folder`, made there; blocks for about `seconds` at most.
 
-        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `TryAgain` where the machine may be to blame.
+        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `TryAgain` where the machine may be to blame,
+        `OSError` where it is: there is no room for the copy.
         """
         pipe = self._order(Order(kind, str(folder), seconds))
         try:
@@ -67,6 +68,8 @@ class Sanitiser:
         except msgspec.MsgspecError:
             what = f"Decoding this file took longer than {seconds:g} s, or broke the decoder."
             raise TryAgain(InputUnreadable(what)) from None
+        if answer.code == NO_ROOM:
+            raise OSError(answer.message)
         if answer.code:
             raise VERDICTS.get(answer.code, InputUnreadable)(answer.message[:500])
         return Clean(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
@@ -113,7 +116,9 @@ class Sanitiser:
 def _read(pipe: int, until: float) -> bytes:
     """What comes out of the pipe before its end, or `until` (monotonic seconds), whichever is first."""
     said = b""
-    while len(said) < ANSWER_BYTES and select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
+    ready = select.poll()  # select() takes no descriptor above 1023
+    ready.register(pipe, select.POLLIN)
+    while len(said) < ANSWER_BYTES and ready.poll(1000 * max(0.0, until - time.monotonic())):
         part = os.read(pipe, ANSWER_BYTES)
         if not part:
             break

@@ -2,6 +2,7 @@
 
 import io
 import wave
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -37,7 +38,7 @@ def _decode(container: av.container.InputContainer, stream: av.AudioStream, targ
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(rate)
-        for decoded in (*container.decode(stream), None):
+        for decoded in chain(container.decode(stream), [None]):  # an hour of silence is a small file
             for frame in resampler.resample(decoded):
                 written += frame.samples
                 if written > MAX_SECONDS * rate:

@@ -1,8 +1,13 @@
 """What becomes of each kind of file: clean pixels, or a code; and what the decoding process may not do."""
 
+import fcntl
 import io
 import os
+import resource
 import struct
+import subprocess
+import sys
+import time
 import wave
 import zlib
 from pathlib import Path
@@ -18,7 +23,7 @@ from tests.support.processes import alive, descendants
 from tests.support.wait import until
 from workers.retrying import TryAgain
 from workers.sanitise import SOURCE
-from workers.sanitiser import Sanitiser
+from workers.sanitiser import Sanitiser, _read
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +155,20 @@ class TestPictures:
         cleaned = pixels(encoded(Image.new("RGB", (8, 8), (255, 0, 0)), "PNG", icc_profile=swapped))
         assert near(cleaned, (0, 255, 0), 6)
 
+    def test_a_profile_called_srgb_is_not_taken_by_its_name(self, pixels):
+        """Programs embed a linear "sRGB": its middle grey is 55 of 255."""
+        linear = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+        place = linear.index(b"para")
+        linear[place : place + 16] = b"para" + struct.pack(">IHHi", 0, 0, 0, 1 << 16)  # ICC.1, 10.18: y = x
+        assert b"s\0R\0G\0B" in linear
+        data = encoded(Image.new("RGB", (8, 8), (55, 55, 55)), "PNG", icc_profile=bytes(linear))
+        assert near(pixels(data), (128, 128, 128), 1)
+
+    def test_a_picture_in_srgb_keeps_its_values(self, pixels):
+        noise = Image.open(io.BytesIO(png(4)))
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        assert np.array_equal(np.asarray(noise), np.asarray(pixels(encoded(noise, "PNG", icc_profile=srgb))))
+
     def test_a_broken_profile_is_ignored(self, pixels):
         data = encoded(Image.new("RGB", (8, 8), (9, 99, 199)), "PNG", icc_profile=b"no profile at all" * 20)
         assert near(pixels(data), (9, 99, 199))
@@ -221,6 +240,11 @@ class TestRefused:
     def test_a_film(self, clean):
         assert "unsupported_media" == code_of(clean, b"\0\0\0\x20ftypisom" + bytes(60), "video")
 
+    def test_a_full_disk_of_this_machine_is_not_the_pictures_fault(self, clean, tmp_path):
+        (tmp_path / "clean.png").symlink_to("/dev/full")
+        with pytest.raises(OSError, match="No space"):
+            clean(png(1, 64, 64))
+
     def test_what_takes_too_long_may_be_tried_again(self, clean):
         with pytest.raises(TryAgain) as caught:
             clean(png(1, 4000, 4000), seconds=0.05)
@@ -238,13 +262,13 @@ def tone(seconds=0.5, rate=8000, channels=2):
     return file.getvalue()
 
 
-def sound(format, codec, rate=48_000):
+def sound(format, codec, rate=48_000, seconds=1, silent=False):
     file = io.BytesIO()
     with av.open(file, "w", format=format) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = "mono"
-        samples = (8000 * np.sin(np.arange(rate) / 20)).astype(np.int16)[None]
-        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        samples = (0 if silent else 8000) * np.sin(np.arange(seconds * rate) / 20)
+        frame = av.AudioFrame.from_ndarray(samples.astype(np.int16)[None], format="s16", layout="mono")
         frame.rate = rate
         resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate, frame_size=1024)
         for piece in (*resampler.resample(frame), None):
@@ -276,6 +300,21 @@ class TestSounds:
     def test_more_than_a_minute(self, clean):
         assert "input_too_large" == code_of(clean, tone(seconds=61), "audio")
 
+    def test_hours_of_silence_in_a_small_file(self, tmp_path):
+        """Refused at the end of the first minute, with next to nothing of the rest decoded."""
+        script = (
+            "import resource, sys; from pathlib import Path; from jobs.errors import InputTooLarge\n"
+            "from workers.sounds import clean_sound\n"
+            "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+            "try:\n    clean_sound(Path(sys.argv[1]), 'audio/flac', Path(sys.argv[2]))\n"
+            "except InputTooLarge:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+        )
+        (tmp_path / "long").write_bytes(sound("flac", "flac", seconds=1200, silent=True))
+        found = subprocess.run(
+            [sys.executable, "-c", script, tmp_path / "long", tmp_path / "out.wav"], capture_output=True, check=True
+        )
+        assert int(found.stdout) < 50_000  # kB; all of it would be 115 MB
+
     def test_a_broken_one(self, clean):
         assert "input_unreadable" == code_of(clean, b"fLaC" + os.urandom(500), "audio")
         assert "input_unreadable" == code_of(clean, tone()[:44], "audio")
@@ -297,6 +336,20 @@ class TestTheProcess:
         sanitiser._process.kill()
         sanitiser._process.wait()
         assert clean(png()).file.exists()
+
+    def test_its_answers_are_read_from_descriptors_of_any_number(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        ours, theirs = os.pipe()
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+            high = fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 1100)
+            os.write(theirs, b"an answer")
+            os.close(theirs)
+            assert b"an answer" == _read(high, time.monotonic() + 10)
+            os.close(high)
+        finally:
+            os.close(ours)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def test_it_leaves_nothing_behind(self, tmp_path):
         other = Sanitiser()
