@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import statistics
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -113,10 +114,12 @@ def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
     sleeper = stack.cpu()
     body = png(1)
     with MediaServer() as host:
-        host.replies["/a"] = [Reply(body=body, dribble=2.0 / len(body)), Reply(body=body)]
+        stopped = threading.Event()
+        host.replies["/a"] = [Reply(body=body, before=lambda: stopped.wait(60)), Reply(body=body)]
         job = pending(stack, f"{host.url}/a")
         until(lambda: host.open, 20, "the fetch")
         os.kill(sleeper.pid, signal.SIGSTOP)
+        stopped.set()  # what it asked for is there when it wakes
         stack.cpu()
         moved = until(lambda: queued(stack, job), 30, "the other worker to stage it")
         os.kill(sleeper.pid, signal.SIGCONT)
