@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
-from litestar.openapi.spec import OpenAPI, OpenAPIResponse, Operation
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec import OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.openapi.spec.schema import Schema
+
+FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
 def correct(document: OpenAPI) -> None:
-    """Leave out the framework's own 400, which never leaves this service, and bodies where there are none."""
+    """Leave out the framework's own 400, which never leaves this service, and bodies where there are none; tell of those that
+    a handler reads itself, and of what a schema really asks for."""
     for operation in _operations(document):
         responses = operation.responses or {}
         refused = responses.get("400")
@@ -17,6 +20,12 @@ def correct(document: OpenAPI) -> None:
         for response in responses.values():
             if isinstance(response, OpenAPIResponse):
                 _correct_content(response)
+    for item in (document.paths or {}).values():
+        if item.put is not None and item.put.request_body is None:  # its handler reads the stream
+            content = {"application/octet-stream": OpenAPIMediaType(schema=FILE)}
+            item.put.request_body = RequestBody(content=content, required=True)
+    for schema in document.components.schemas.values():
+        _correct_schema(schema)
 
 
 def _operations(document: OpenAPI) -> Iterator[Operation]:
@@ -35,3 +44,13 @@ def _correct_content(response: OpenAPIResponse) -> None:
         response.content = None
     elif media.schema == Schema():
         response.content = {"application/octet-stream": media}
+
+
+def _correct_schema(schema: Schema) -> None:
+    """The tag of a struct may be left out; the `...` of a tuple is no second type of its items."""
+    fields = {name: about for name, about in (schema.properties or {}).items() if isinstance(about, Schema)}
+    tags = {name for name, about in fields.items() if about.const is not None}
+    schema.required = [name for name in schema.required or () if name not in tags] or None
+    for about in fields.values():
+        if isinstance(about.items, Schema) and about.items.one_of and Schema() in about.items.one_of:
+            (about.items,) = (kind for kind in about.items.one_of if kind != Schema())
