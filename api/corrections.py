@@ -10,8 +10,10 @@ FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
 def correct(document: OpenAPI) -> None:
-    """Leave out the framework's own 400, which never leaves this service, and bodies where there are none; tell of those that
-    a handler reads itself, and of what a schema really asks for."""
+    """Leave out the framework's own 400, which never leaves this service, and bodies where there are none.
+
+    Add the body that a handler reads by itself, and what schemas of structs really ask for.
+    """
     for operation in _operations(document):
         responses = operation.responses or {}
         refused = responses.get("400")
