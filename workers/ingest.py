@@ -41,8 +41,8 @@ AT_ONCE = 256
 """Inputs under way in one process; `inputs.take` caps them per host and per tenant."""
 TRANSFERS = 8
 """Transfers from and to the store at once."""
-DECODERS = max(4, len(os.sched_getaffinity(0)))
-"""Files decoded at once, at most half of them one tenant's: 40 megapixels take seconds."""
+DECODERS = min(max(4, len(os.sched_getaffinity(0))), 8)
+"""Files decoded at once, at most half of them one tenant's: 40 megapixels take seconds, and almost a gigabyte each."""
 JITTER = 0.2
 DOUBLINGS = 5
 """How often the pause before another attempt doubles: to about a minute."""
