@@ -1,0 +1,157 @@
+"""Chatterbox from API to download, in its three layouts from shrunken random checkpoints, and the watermark in every
+format."""
+
+import base64
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+
+from jobs.job import JobStatus
+from pipelines.catalog import load_catalog
+from pipelines.lockfile import Lock, write_lock
+from pipelines.speech.watermark import detect
+from pipelines.weights import lock_directory
+from tests.support import tiny_chatterbox
+from tests.support.databases import Databases
+from tests.support.service import Service, service
+from tests.support.tiny_chatterbox import save_voice
+from tests.support.wait import until
+
+TEXT = "Good morning. Your order has left our workshop."
+LAYOUTS = list(tiny_chatterbox.BUILDERS)
+ENTRY = """
+[[model]]
+id = "{name}"
+title = "{name}"
+family = "tests.support.tiny_chatterbox:TinyChatterbox"
+modality = "speech"
+source = {{ path = "{name}" }}
+licence = {{ name = "MIT", url = "https://opensource.org/license/mit" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def speakers(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with one GPU worker on the CPU that serves all layouts."""
+    folder = tmp_path_factory.mktemp("speakers")
+    models, lock, weights = folder / "models.toml", folder / "weights.lock", folder / "weights"
+    models.write_text("".join(ENTRY.format(name=name) for name in LAYOUTS), "utf-8")
+    for name in LAYOUTS:
+        tiny_chatterbox.save(name, weights / name)
+    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
+    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
+    with (
+        postgres.fresh() as url,
+        service(
+            folder,
+            database_url=url,
+            broker_url=valkey,
+            ATELIER_CATALOG=str(models),
+            ATELIER_WEIGHTS_LOCK=str(lock),
+            ATELIER_WEIGHTS_DIR=str(weights),
+            ATELIER_LEASE_SECONDS="30",
+        ) as made,
+    ):
+        made.api()
+        made.cpu()
+        made.gpu("speakers")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two voices, as data: URLs."""
+    folder = tmp_path_factory.mktemp("people")
+    files = [save_voice(folder / "low.wav", 6, 110), save_voice(folder / "high.wav", 6, 240)]
+    return [f"data:audio/wav;base64,{base64.b64encode(file.read_bytes()).decode()}" for file in files]
+
+
+def submit(at: Service, **fields: Any) -> str:
+    answer = at.client.post("/generate/speech/v1", json={"text": TEXT, "seed": 1, **fields})
+    assert 202 == answer.status_code, answer.text
+    return str(answer.json()["job_id"])
+
+
+def completed(at: Service, job_id: str) -> dict[str, Any]:
+    """The status answer of a job, once it is completed."""
+    job = at.ended(job_id, 180)
+    assert JobStatus.COMPLETED == job.status, job.error
+    status: dict[str, Any] = at.client.get(f"/generate/speech/v1/status/{job_id}").json()
+    return status
+
+
+def failed(at: Service, job_id: str) -> dict[str, Any]:
+    job = at.ended(job_id, 180)
+    assert JobStatus.FAILED == job.status
+    status: dict[str, Any] = at.client.get(f"/generate/speech/v1/status/{job_id}").json()
+    return status["error"]  # type: ignore[no-any-return]
+
+
+def download(url: str) -> bytes:
+    return httpx.get(url, follow_redirects=True).raise_for_status().content
+
+
+def sound(status: dict[str, Any]) -> tuple[np.ndarray, int]:
+    return soundfile.read(BytesIO(download(status["result_url"])), dtype="float32")  # type: ignore[no-any-return]
+
+
+@pytest.mark.contract("C39")
+@pytest.mark.parametrize("output_format", ["wav", "mp3", "ogg"])
+def test_the_watermark_survives_every_format(studio: Service, output_format: str) -> None:
+    marked = completed(studio, submit(studio, output_format=output_format))
+    plain = completed(studio, submit(studio, output_format=output_format, apply_watermark=False))
+
+    assert detect(*sound(marked)) > 0.5
+    assert detect(*sound(plain)) < 0.5
+
+
+@pytest.mark.parametrize("model", LAYOUTS)
+class TestChatterbox:
+    @pytest.mark.contract("C37")
+    def test_max_new_tokens_bounds_the_sound(self, speakers: Service, model: str) -> None:
+        status = completed(speakers, submit(speakers, model=model, max_new_tokens=25))
+
+        samples, rate = sound(status)
+        assert 24_000 == rate
+        assert 0 < len(samples) / rate <= 1
+        assert detect(samples, rate) > 0.5
+
+    @pytest.mark.contract("C36", "C38")
+    def test_each_of_two_at_once_sounds_as_if_alone(self, speakers: Service, model: str, people: list[str]) -> None:
+        wishes = [
+            {"target_voice_path": voice, "max_new_tokens": 15, "exaggeration": mood, "model": model}
+            for voice, mood in zip(people, (0.3, 0.9), strict=True)
+        ]
+        alone = [completed(speakers, submit(speakers, **wish)) for wish in wishes]
+        jobs = [submit(speakers, **wish) for wish in wishes]
+        together = [completed(speakers, job) for job in jobs]
+
+        for one, other in zip(alone, together, strict=True):
+            assert download(one["result_url"]) == download(other["result_url"])
+        assert download(alone[0]["result_url"]) != download(alone[1]["result_url"])
+
+    def test_a_cancel_ends_it_in_mid_sentence(self, speakers: Service, model: str) -> None:
+        job = submit(speakers, model=model, max_new_tokens=4096, text="All work and no play. " * 400)
+        speakers.running(job, 120)
+
+        speakers.client.post(f"/jobs/v1/{job}/cancel").raise_for_status()
+
+        assert JobStatus.CANCELLED == speakers.ended(job, 30).status
+        until(lambda: completed(speakers, submit(speakers, model=model, max_new_tokens=4)), 60, "the next job")
+
+    def test_a_recording_that_is_too_short_is_refused_with_its_reason(
+        self, speakers: Service, model: str, tmp_path: Path
+    ) -> None:
+        short = save_voice(tmp_path / "short.wav", 0.8)
+        voice = f"data:audio/wav;base64,{base64.b64encode(short.read_bytes()).decode()}"
+
+        error = failed(speakers, submit(speakers, model=model, target_voice_path=voice))
+
+        assert "not_supported_by_model" == error["code"]
+        assert "this recording has 0.8 s" in error["message"]
