@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -110,11 +111,11 @@ class DirectoryStore:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Keys of all objects that begin with `prefix`."""
-        start = self.path(prefix.rpartition("/")[0]) if "/" in prefix else self.folder
-        for path in sorted(start.rglob("*")):
-            key = path.relative_to(self.folder).as_posix()
-            if path.is_file() and not path.name.startswith(".part-") and key.startswith(prefix):
-                yield key
+        root, (parent, _, name) = self.folder.resolve(), prefix.rpartition("/")
+        for top in sorted(self.path(parent).glob(f"{escape(name)}*")):
+            for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+                if path.is_file() and not path.name.startswith(".part-"):
+                    yield path.relative_to(root).as_posix()
 
     def check(self) -> None:
         """Write and remove a file."""

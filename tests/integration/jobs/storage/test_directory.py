@@ -90,6 +90,26 @@ def test_empty_folders_do_not_stay(store, source, tmp_path):
     assert not (tmp_path / "objects" / "ten" / "job").exists()
 
 
+def test_a_folder_behind_a_link_is_a_folder(tmp_path, source):
+    """As where a mount is linked to: keys are the same, and what is removed is gone."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    store = DirectoryStore(tmp_path / "link", "https://media.example", "secret")
+    store.put("ten/job/inputs/a", source, "image/png")
+    for prefix in ("", "ten/", "ten/job/", "ten/job/inputs/a"):
+        assert ["ten/job/inputs/a"] == list(store.keys(prefix))
+    assert 1 == store.remove_prefix("ten/job/")
+    assert [] == list((tmp_path / "disk" / "ten").iterdir())
+
+
+def test_a_prefix_is_no_pattern(store, source):
+    for key in ("ten/a[1]b", "ten/a1b", "ten/a*", "ten/ab/c"):
+        store.put(key, source, "image/png")
+    assert ["ten/a[1]b"] == list(store.keys("ten/a[1]"))
+    assert ["ten/a*"] == list(store.keys("ten/a*"))
+    assert ["ten/ab/c"] == list(store.keys("ten/ab"))
+
+
 def test_a_store_that_has_nothing_yet_has_no_keys(store):
     assert [] == list(store.keys())
     assert [] == list(store.keys("ten/"))
