@@ -1,4 +1,4 @@
-"""`atelier demo`: pictures, a cut-out and a film through the whole service, and nothing left running."""
+"""`atelier demo`: every modality once through the whole service, and nothing left running."""
 
 import tempfile
 from pathlib import Path
@@ -8,6 +8,8 @@ import msgspec
 import rich_click as click
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from cli.client import Client
     from jobs.answers import StatusAnswer
 
@@ -18,6 +20,8 @@ PROMPTS = (
 )
 PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
 MOVE = "slow zoom in, drifting to the left"
+WORDS = "A mug, thrown by hand, glazed in teal, and fired twice."
+CUTOUT = "product-cutout.png"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -34,7 +38,7 @@ class Task(msgspec.Struct, frozen=True):
     "-o", "--out", default="out", show_default=True, type=click.Path(path_type=Path, file_okay=False), help="Folder."
 )
 def demo(out: Path) -> None:
-    """Start everything in a temporary folder, make pictures, a cut-out and a film, stop everything."""
+    """Start everything in a temporary folder, make pictures, a cut-out, a mesh, a film and speech, stop everything."""
     from cli.address import free_address
     from cli.commands.up import Ending, say
     from cli.embedded import ServerFailed
@@ -59,26 +63,38 @@ def demo(out: Path) -> None:
 
 
 def tasks(photo: str) -> list[Task]:
-    """Three pictures from words, then a cut-out and a film of `photo`, the id of the uploaded product photo."""
-    pictures = [
-        Task(prompt, "/generate/image/v1", {"prompt": prompt}, f"{prompt.replace(' ', '-')}.webp") for prompt in PROMPTS
-    ]
-    cutout = Task("photo -> cut-out", "/generate/remove-background/v1", {"image_url": photo}, "product-cutout.png")
+    """Three pictures from words, a cut-out and a film of `photo`, the id of the uploaded product photo, and speech."""
     film = {"input_image": photo, "prompt": MOVE, "width": 640, "height": 480, "duration_seconds": 2.0}
-    return [*pictures, cutout, Task("photo -> video", "/generate/video/v1", film, "product.mp4")]
+    return [
+        *(Task(words, "/generate/image/v1", {"prompt": words}, f"{words.replace(' ', '-')}.webp") for words in PROMPTS),
+        Task("photo -> cut-out", "/generate/remove-background/v1", {"image_url": photo}, CUTOUT),
+        Task("photo -> video", "/generate/video/v1", film, "product.mp4"),
+        Task("text -> speech", "/generate/speech/v1", {"text": WORDS}, "product.wav"),
+    ]
+
+
+def mesh_task(cutout: str) -> Task:
+    """A mesh of the cut-out, whose id this is, with the cut-out as its texture."""
+    return Task("cut-out -> 3D", "/generate/3d/v1", {"image_path": cutout, "mode": "paint"}, "product.glb")
 
 
 def _make(client: "Client", out: Path) -> list[list[str]]:
-    """Hand in everything, follow one after the other, fetch what they made."""
+    """Hand in everything, follow one after the other, fetch what they made; the mesh comes after its cut-out."""
     from rich.console import Console
 
-    from cli.progress import bars, watch
+    from cli.progress import bars
 
-    todo = tasks(client.source(str(PHOTO)))
-    job_ids = [client.submit(task.path, task.body) for task in todo]
     with bars(Console()) as bar:
-        shown = [bar.add_task(task.title, total=1.0, doing="submitted") for task in todo]
-        ended = [watch(client, job_id, bar, line) for job_id, line in zip(job_ids, shown, strict=True)]
+        rows = _run(client, tasks(client.source(str(PHOTO))), out, bar)
+        return rows + _run(client, [mesh_task(client.source(str(out / CUTOUT)))], out, bar)
+
+
+def _run(client: "Client", todo: list[Task], out: Path, bar: "Progress") -> list[list[str]]:
+    from cli.progress import watch
+
+    job_ids = [client.submit(task.path, task.body) for task in todo]
+    shown = [bar.add_task(task.title, total=1.0, doing="submitted") for task in todo]
+    ended = [watch(client, job_id, bar, line) for job_id, line in zip(job_ids, shown, strict=True)]
     return [_fetch(client, task, job, out) for task, job in zip(todo, ended, strict=True)]
 
 

@@ -232,7 +232,7 @@ def test_kill_9_leaves_no_process_and_the_folder_usable(start):
     assert "chaos" in again.run("models")
 
 
-def test_the_demo_makes_pictures_a_cutout_and_a_film_and_leaves_nothing_behind(tmp_path):
+def test_the_demo_makes_something_of_every_modality_and_leaves_nothing_behind(tmp_path):
     environment = {**os.environ, "ATELIER_CATALOG": str(CATALOG), "TMPDIR": str(tmp_path / "tmp"), "NO_COLOR": "1"}
     (tmp_path / "tmp").mkdir()
     before = descendants(os.getpid())
@@ -242,10 +242,10 @@ def test_the_demo_makes_pictures_a_cutout_and_a_film_and_leaves_nothing_behind(t
     )  # fmt: skip
     assert 0 == outcome.returncode, outcome.stderr
     made = {file.name for file in (tmp_path / "out").iterdir()}
-    assert {"product-cutout.png", "product.mp4"} < made
+    assert {"product-cutout.png", "product.glb", "product.mp4", "product.wav"} < made
     assert 3 == sum(name.endswith(".webp") for name in made)
     rows = outcome.stdout.splitlines()
     assert any(re.match(r"what +in queue +computing +file", row) for row in rows)
-    assert 5 == sum(any(name in row for name in made) and " s " in row for row in rows)
+    assert 7 == sum(any(name in row for name in made) and " s " in row for row in rows)
     assert [] == list((tmp_path / "tmp").iterdir())
     assert descendants(os.getpid()) == before
