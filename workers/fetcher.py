@@ -1,7 +1,6 @@
 """Fetch a URL of a caller into a file: every hop judged, bytes and time capped, nothing kept in memory."""
 
 import asyncio
-import ssl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import httpx
 from jobs.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
 from jobs.guard import Judged, judge
 from jobs.settings import Settings
-from workers.outgoing import aimed, open_client
+from workers.outgoing import BROKEN, aimed, open_client
 from workers.retrying import TryAgain
 from workers.schedule import retry_after_seconds
 
@@ -48,7 +47,7 @@ class Fetcher:
                 await self._follow(url, target, attempt)
         except TimeoutError:
             raise TryAgain(InputUnreachable(f"The file did not arrive within {seconds:g} s.")) from None
-        except (httpx.HTTPError, ssl.SSLError) as error:  # httpx lets the latter through once the handshake is done
+        except BROKEN as error:
             raise TryAgain(InputUnreachable(self._seen(error))) from error
 
     async def _follow(self, url: str, target: Path, attempt: int) -> None:

@@ -9,6 +9,9 @@ import httpx
 from jobs.guard import Judged
 from jobs.settings import Settings
 
+BROKEN = (httpx.HTTPError, ssl.SSLError)
+"""What a connection may break with: httpx lets the errors of TLS through once the handshake is done."""
+
 
 def open_client(settings: Settings, *, connect_timeout: float) -> httpx.AsyncClient:
     """No proxy, no redirect, no cookie, and a connection of its own for every request: a pooled one would be shared

@@ -8,7 +8,7 @@ import msgspec
 
 from jobs.guard import Judged
 from jobs.settings import Settings
-from workers.outgoing import aimed, open_client
+from workers.outgoing import BROKEN, aimed, open_client
 from workers.schedule import retry_after_seconds
 
 DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0
@@ -54,13 +54,13 @@ class Poster:
         request = self._client.stream("POST", **aimed(judged, number), content=body, headers=headers)
         try:
             async with request as response:
-                with suppress(httpx.HTTPError, TimeoutError):
+                with suppress(*BROKEN, TimeoutError):
                     async with asyncio.timeout(DRAIN_SECONDS):
                         await _drain(response)
                 return _answer(response)
         except httpx.ConnectTimeout:
             return Answer(problem=f"No connection within {self._connect_timeout:g} s.")
-        except httpx.HTTPError as error:
+        except BROKEN as error:
             return Answer(problem=f"{type(error).__name__}: {error}"[:500])
 
 
