@@ -6,10 +6,13 @@ painted here where `mode` says so (`pipelines.mesh.paint`), so that the GPU is f
 
 from pathlib import Path
 
+import numpy as np
+
 from jobs.errors import EncodeFailed
 from jobs.params import MeshParams
 from pipelines.mesh.decimate import reduced
 from pipelines.mesh.files import FORMATS, write_mesh
+from pipelines.mesh.paint import MOST_FACES, painted
 from pipelines.mesh.render import SIDE, preview
 from pipelines.mesh.surface import Mesh, mesh_of
 from pipelines.pipeline import Output, Outputs, Raw
@@ -39,7 +42,14 @@ def encode(raw: Raw, params: MeshParams, folder: Path) -> Outputs:
 def _finished(raw: Raw, params: MeshParams) -> tuple[Mesh, tuple[str, ...]]:
     """The mesh as it is to be written. A family that makes the texture itself also keeps to `max_faces` itself."""
     mesh = mesh_of(raw)
-    return (mesh, ()) if mesh.texture is not None else reduced(mesh, params.max_faces)
+    if mesh.texture is not None:
+        return mesh, ()
+    if params.mode == "generate":
+        return reduced(mesh, params.max_faces)
+    if "picture" not in raw.arrays:
+        raise EncodeFailed("This model gives no picture to paint its meshes with.")
+    mesh, warnings = reduced(mesh, min(params.max_faces, MOST_FACES))
+    return painted(mesh, np.asarray(raw.arrays["picture"])), warnings
 
 
 def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:

@@ -62,6 +62,13 @@ def cutout_of(file: Path, matting: Callable[[Image.Image], Matte] | None = None)
     return _cropped(np.asarray(picture)[..., :3], alpha, warnings)
 
 
+def picture_of(file: Path) -> NDArray[np.uint8]:
+    """The object in a clean PNG as `pipelines.mesh.paint` wants it: uint8, height x width x 4. Without transparency the
+    whole picture is the object. Raises `InputUnreadable` where everything is transparent."""
+    cutout = cutout_of(file, lambda picture: np.full(picture.size[::-1], 255, np.uint8))
+    return np.dstack([cutout.colours, cutout.alpha])
+
+
 def unlike_border(picture: NDArray[np.uint8]) -> Matte:
     """255 where a colour is far from the border's middle colour; nothing where the border is as colourful as that."""
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.float32)

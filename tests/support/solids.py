@@ -20,10 +20,10 @@ def ring() -> Mesh:
 
 
 def two_balls() -> Mesh:
-    """A small one before a large one: it hides a part of it."""
+    """One of radius 0.6 at z = -0.3, and well before it one of radius 0.2 at x = 0.15, y = 0.1."""
     large, small = ball(), ball(3)
-    moved = (small.vertices * 0.25 + (0.2, 0.1, 0.74)).astype(np.float32)
-    vertices = np.concatenate([large.vertices * 0.7, moved]).astype(np.float32)
+    moved = [large.vertices * 0.6 + (0, 0, -0.3), small.vertices * 0.2 + (0.15, 0.1, 0.7)]
+    vertices = np.concatenate(moved).astype(np.float32)
     return Mesh(vertices, np.concatenate([large.faces, small.faces + len(large.vertices)]).astype(np.int32))
 
 

@@ -1,5 +1,7 @@
 """The demo of 3D: a picture on disk to a mesh file that is read back."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ from PIL import Image
 from jobs.errors import InputUnreadable
 from jobs.params import MeshParams
 from pipelines.catalog import load_catalog
+from pipelines.families import encoder
 from pipelines.lockfile import read_lock
 from pipelines.mesh.silhouette import FOUND
-from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext
+from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext, load_raw, save_raw
 from pipelines.runtime import load
 from pipelines.spec import Stage
 from tests.support.silhouettes import DRAWN, save_cutout
@@ -98,3 +101,26 @@ def test_the_same_picture_gives_the_same_mesh(tmp_path: Path) -> None:
     one, other = run(picture), run(picture)
 
     assert all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in one.arrays)
+
+
+def test_nothing_of_it_imports_torch() -> None:
+    code = "import pipelines.mesh.relief, pipelines.mesh.encode, sys; sys.exit('torch' in sys.modules)"
+
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+@pytest.mark.contract("C47")
+@pytest.mark.parametrize("name", DRAWN)
+def test_its_glb_is_closed_and_textured(tmp_path: Path, name: str) -> None:
+    raw = run(save_cutout(name, tmp_path / "cutout.png"), max_faces=8000)
+    save_raw(raw, tmp_path / "raw")
+    params = MeshParams(image_path="picture", mesh_save_name="thing")
+    outputs = encoder(SPEC)(load_raw(tmp_path / "raw"), params, tmp_path)
+    loaded = trimesh.load(tmp_path / "0.glb", force="mesh")
+
+    assert ["model/gltf-binary", "image/png"] == [output.media_type for output in outputs.files]
+    assert "thing.glb" == outputs.files[0].name
+    assert () == outputs.warnings
+    assert loaded.is_watertight
+    assert loaded.volume > 0
+    assert loaded.visual.material.baseColorTexture.size == raw.arrays["texture"].shape[1::-1]

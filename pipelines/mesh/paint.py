@@ -1,0 +1,113 @@
+"""A mesh painted with the picture that it was made of.
+
+The picture is projected from the front, and mirrored from behind, onto what can be seen from there. What can not be
+seen, or only at a grazing angle, takes the colours of what is near it on the mesh and was seen well.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree  # type: ignore[import-untyped]
+
+from jobs.errors import EncodeFailed
+from pipelines.mesh.fill import nearest_known
+from pipelines.mesh.raster import rasterise
+from pipelines.mesh.render import on_screen
+from pipelines.mesh.surface import Mesh, sample
+from pipelines.mesh.unwrap import Texels, texels_of, unwrap
+
+MOST_FACES = 30_000
+"""Triangles of a painted mesh: xatlas takes a second for 3,000."""
+LEAST_SIDE, MOST_SIDE = 512, 2048
+"""Of the texture, in texels."""
+GRAZING = 0.15
+"""Cosine below which a surface is seen too obliquely for its colour to be believed."""
+BEHIND = 0.02
+"""How far a texel may lie behind the nearest surface and still be that surface; the mesh is 2 long."""
+DEPTHS = 1024
+"""Side of the pictures of depth."""
+NEIGHBOURS, SAMPLES = 8, 200_000
+"""Texels that an unseen one takes its colour from, and how many are asked, at most."""
+OPAQUE = 128
+"""Of 255: from here on the picture shows the object."""
+
+Floats = NDArray[np.float32]
+
+
+def painted(mesh: Mesh, picture: NDArray[np.uint8]) -> Mesh:
+    """The mesh with `uv` and a square texture that has room for the picture twice.
+
+    `picture`: uint8, height x width x 4, as wide and as high as the mesh seen from +z. Raises `EncodeFailed` when it is
+    no such picture.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 4 or 0 in picture.shape:
+        raise EncodeFailed("A `picture` to paint with is uint8, height x width x 4.")
+    solid = picture[..., 3] >= OPAQUE
+    if not solid.any():
+        raise EncodeFailed("The picture to paint with is transparent.")
+    side = _side_for(picture)
+    laid_out = unwrap(mesh, side)
+    texels = texels_of(laid_out, side)
+    uv = _on_picture(texels.places, mesh.vertices)
+    colours = sample(nearest_known(np.ascontiguousarray(picture[..., :3]), solid), uv)
+    believed = _cosines(laid_out, texels) ** 3
+    believed[sample(picture[..., 3:], uv)[:, 0] < OPAQUE] = 0
+    colours = _filled(colours, believed, texels.places)
+    texture = np.zeros((side, side, 3), np.uint8)
+    texture[texels.seen] = np.clip(np.rint(colours), 0, 255)
+    assert laid_out.uv is not None
+    return Mesh(laid_out.vertices, laid_out.faces, laid_out.uv, nearest_known(texture, texels.seen))
+
+
+def _side_for(picture: NDArray[np.uint8]) -> int:
+    """A power of two, since some viewers make other textures coarser."""
+    side = LEAST_SIDE
+    while side < MOST_SIDE and side < 1.4 * max(picture.shape):
+        side *= 2
+    return side
+
+
+def _on_picture(places: Floats, vertices: Floats) -> Floats:
+    """Where places are in a picture that is as wide and as high as the mesh, 0 to 1, v up."""
+    low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
+    parts: Floats = np.clip((places[:, :2] - low) / np.maximum(high - low, 1e-9), 0, 1).astype(np.float32)
+    return parts
+
+
+def _cosines(mesh: Mesh, texels: Texels) -> Floats:
+    """Of the angle between the surface and the line of sight, from the front or from behind; 0 where neither sees it,
+    or only obliquely."""
+    cosines = np.zeros(len(texels.places), np.float32)
+    for towards in (1, -1):
+        facing = texels.normals[:, 2] * towards
+        shown = (facing > GRAZING) & _is_nearest(mesh, texels.places, towards)
+        cosines[shown] = facing[shown]
+    return cosines
+
+
+def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
+    """Whether nothing of the mesh is before each place, seen along z from the front (1) or from behind (-1)."""
+    screen = on_screen(np.concatenate([mesh.vertices, places]), DEPTHS)
+    screen[:, 2] *= towards
+    corners, spots = screen[: len(mesh.vertices)], screen[len(mesh.vertices) :]
+    hits = rasterise(corners, mesh.faces, (DEPTHS, DEPTHS))
+    depth = np.full((DEPTHS, DEPTHS), -np.inf)
+    depth[hits.seen] = hits.blend(corners[:, 2:], mesh.faces)[:, 0]
+    column, row = np.clip(spots[:, :2].astype(np.int64), 0, DEPTHS - 1).T
+    nearest: NDArray[np.bool_] = spots[:, 2] >= depth[row, column] - BEHIND
+    return nearest
+
+
+def _filled(colours: Floats, believed: Floats, places: Floats) -> Floats:
+    """`colours`, and where they are not believed those of the nearest places where they are, the more the nearer and
+    the better seen."""
+    known, unknown = np.flatnonzero(believed > 0), np.flatnonzero(believed == 0)
+    if not len(known) or not len(unknown):
+        return colours
+    asked = known[:: -(-len(known) // SAMPLES)]
+    count = min(NEIGHBOURS, len(asked))
+    distance, nearest = cKDTree(places[asked]).query(places[unknown], k=count)
+    distance, nearest = distance.reshape(-1, count), asked[nearest.reshape(-1, count)]
+    weights = believed[nearest] / (distance + 1e-3) ** 2
+    filled = colours.copy()
+    filled[unknown] = np.einsum("kn,knc->kc", weights / weights.sum(axis=1, keepdims=True), colours[nearest])
+    return filled
