@@ -118,7 +118,8 @@ async def _send(request: StrictRequest, file: Path, media_type: str) -> Response
     size = (await anyio.Path(file).stat()).st_size
     tag = f'"{file.stem}"'  # the name is the content's sha256
     headers = HARMLESS | {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600, immutable"}
-    if tag in [offered.strip() for offered in request.headers.get("If-None-Match", "").split(",")]:
+    known = {offered.strip().removeprefix("W/") for offered in request.headers.get("If-None-Match", "").split(",")}
+    if known & {tag, "*"}:
         return Response(None, status_code=304, headers=headers)
     try:
         wanted = _wanted(request, tag, size)

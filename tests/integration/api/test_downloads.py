@@ -90,9 +90,20 @@ def test_a_part_of_another_version_is_answered_whole(anybody, link):
     assert 206 == fresh.status_code
 
 
-def test_what_the_client_already_has(anybody, link):
-    answer = anybody.get(link, headers={"If-None-Match": f'"x", "{SHA256}"'})
+@pytest.mark.parametrize("tags", [f'"x", "{SHA256}"', f'W/"{SHA256}"', "*"])
+def test_what_the_client_already_has(anybody, link, tags):
+    """Tags that a proxy made weak, when it compressed on its way, are the same."""
+    answer = anybody.get(link, headers={"If-None-Match": tags})
     assert (304, b"") == (answer.status_code, answer.content)
+
+
+def test_what_the_client_has_of_another_version(anybody, link):
+    assert 200 == anybody.get(link, headers={"If-None-Match": '"x", W/"y"'}).status_code
+
+
+def test_a_range_without_end_is_answered_whole(anybody, link):
+    answer = anybody.get(link, headers={"Range": "bytes=0-" + "9" * 5000})
+    assert (200, len(CONTENT)) == (answer.status_code, len(answer.content))
 
 
 def changed(url, **query):
