@@ -47,6 +47,21 @@ class _Progress(msgspec.Struct):
             done = min(0.9, tokens / (TOKENS_PER_CHARACTER * characters + 10)) * characters
             self.ctx.progress(0.95 * (self.behind + done) / self.total, "step")
 
+    def end(self, characters: int) -> None:
+        """The tokens of a piece are drawn; now they become sound."""
+        self.behind += characters
+        self.ctx.progress(0.95 * self.behind / self.total, "decode")
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """What all pieces of a text have in common."""
+
+    params: SpeechParams
+    language: str
+    voice: Voice
+    random: torch.Generator
+    progress: _Progress
+
 
 class Chatterbox:
     """Speech of any length up to `max_new_tokens`, in the voice of a recording or in the built-in one."""
@@ -66,36 +81,36 @@ class Chatterbox:
         recording = inputs.files.get("target_voice_path")
         voice = self.voices.builtin() if recording is None else self.voices.of(recording)
         warnings = list(_warnings(self.spec, params, self.nets.layout.is_turbo, language))
-        samples, is_cut = self._speak(pieces, language, voice, params, ctx)
-        if is_cut:
-            warnings.append(cut_warning(params.max_new_tokens))
         for warning in warnings:
             ctx.warn(warning)
+        random, progress = (
+            torch.Generator(self.nets.device).manual_seed(ctx.seed),
+            _Progress(ctx, sum(map(len, pieces))),
+        )
+        samples, is_cut = self._speak(pieces, _Reading(params, language, voice, random, progress))
+        if is_cut:
+            warnings.append(cut_warning(params.max_new_tokens))
+            ctx.warn(warnings[-1])
         if params.apply_watermark:
             samples = mark(samples, SOUND_RATE)
         facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": SOUND_RATE, "language": language}
         return Raw(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
 
-    def _speak(
-        self, pieces: list[str], language: str, voice: Voice, params: SpeechParams, ctx: RunContext
-    ) -> tuple[Samples, bool]:
+    def _speak(self, pieces: list[str], reading: _Reading) -> tuple[Samples, bool]:
         """The samples, and whether there would have been more."""
-        random = torch.Generator(self.nets.device).manual_seed(ctx.seed)
-        progress = _Progress(ctx, sum(map(len, pieces)))
-        spoken: list[Samples] = []
-        left, is_cut = params.max_new_tokens, False
+        progress, spoken = reading.progress, list[Samples]()
+        left, is_cut = reading.params.max_new_tokens, False
         for piece in pieces:
             left -= PAUSE_TOKENS if spoken else 0
             if left < 1:
                 is_cut = True
                 break
-            tokens, is_ended = self._tokens(piece, language, voice, params, min(left, LONGEST), random, progress)
+            tokens, is_ended = self._tokens(piece, min(left, LONGEST), reading)
             is_cut = not is_ended and left <= LONGEST
             left -= len(tokens)
-            progress.behind += len(piece)
-            ctx.progress(0.95 * progress.behind / progress.total, "decode")
+            progress.end(len(piece))
             if len(tokens):
-                spoken.append(self._sound(tokens, voice, ctx.seed))
+                spoken.append(self._sound(tokens, reading.voice, progress.ctx.seed))
             if is_cut:
                 break
         if not spoken:
@@ -103,25 +118,16 @@ class Chatterbox:
         joined = join(spoken, SOUND_RATE)
         return (fade_out(joined, SOUND_RATE) if is_cut else joined), is_cut
 
-    def _tokens(
-        self,
-        piece: str,
-        language: str,
-        voice: Voice,
-        params: SpeechParams,
-        most: int,
-        random: torch.Generator,
-        progress: _Progress,
-    ) -> tuple[torch.Tensor, bool]:
+    def _tokens(self, piece: str, most: int, reading: _Reading) -> tuple[torch.Tensor, bool]:
         """The speech tokens of a piece, its closing silence included, and whether it was said to its end."""
-        silence = self.nets.layout.closing_silence
+        params, silence = reading.params, self.nets.layout.closing_silence
         drawn = draw(
             self.nets,
-            voice.condition(params.exaggeration, self.dtype),
-            self.nets.tokenize(piece, language),
+            reading.voice.condition(params.exaggeration, self.dtype),
+            self.nets.tokenize(piece, reading.language),
             Wish(most, params.temperature, params.cfg_weight),
-            random,
-            lambda count: progress.at(count, len(piece)),
+            reading.random,
+            lambda count: reading.progress.at(count, len(piece)),
         )
         closing = torch.full((min(silence, most - len(drawn.tokens)),), _SILENCE, device=self.nets.device)
         return (torch.cat([drawn.tokens, closing]) if len(drawn.tokens) else drawn.tokens), drawn.is_ended

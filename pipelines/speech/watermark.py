@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from jobs.errors import ModelLoadFailed
-
-Samples = NDArray[np.float32]
+from pipelines.speech.joining import Samples
 
 RATE = 32_000
+_MISSING = "The watermarker is not installed on this server; ask the operator to run `make setup`."
 _LEAST = 2048
 """Perth's window mirrors this many samples at most."""
 
@@ -44,7 +43,10 @@ def _widened(samples: Samples, rate: int) -> Samples:
 def _perth() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of its own use of pkg_resources
-        import perth
-    if perth.PerthImplicitWatermarker is None:  # its way of saying that one of its imports failed
-        raise ModelLoadFailed("The watermarker is not installed on this server; ask the operator to run `make setup`.")
+        try:
+            import perth
+        except ImportError as error:
+            raise ModelLoadFailed(_MISSING) from error
+    if perth.PerthImplicitWatermarker is None:  # its way of saying that one of its own imports failed
+        raise ModelLoadFailed(_MISSING)
     return perth.PerthImplicitWatermarker()

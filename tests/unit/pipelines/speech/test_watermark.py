@@ -1,8 +1,13 @@
 """Perth's watermark: there when it was put there, and not in noise."""
 
+import sys
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
+from jobs.errors import ModelLoadFailed
+from pipelines.speech import watermark
 from pipelines.speech.watermark import detect, mark
 
 
@@ -33,3 +38,23 @@ def test_it_is_quiet() -> None:
 @pytest.mark.parametrize("length", [1, 100, 700])
 def test_a_blink_of_sound_is_taken_too(length: int) -> None:
     assert length == len(mark(noise(24_000)[:length], 24_000))
+
+
+class TestMissing:
+    @pytest.fixture(autouse=True)
+    def forgotten(self) -> Iterator[None]:
+        watermark._perth.cache_clear()
+        yield
+        watermark._perth.cache_clear()
+
+    def test_without_the_package_speech_is_not_made_unmarked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "perth", None)
+        with pytest.raises(ModelLoadFailed, match="make setup"):
+            mark(noise(24_000), 24_000)
+
+    def test_nor_where_it_came_apart_on_import(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import perth
+
+        monkeypatch.setattr(perth, "PerthImplicitWatermarker", None)
+        with pytest.raises(ModelLoadFailed, match="make setup"):
+            mark(noise(24_000), 24_000)
