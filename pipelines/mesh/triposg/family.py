@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipelines.mesh.silhouette import picture_of
 from pipelines.mesh.triposg.conditioning import image_tokens, object_of
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
 from pipelines.mesh.triposg.extract import Grid, extract
@@ -71,8 +72,11 @@ class TripoSG:
         scale = GUIDANCE if scale is None else scale
         latents = self._sample(context, steps, scale, ctx)
         vertices, faces = self._extract(latents, ctx)
+        arrays: dict[str, NDArray[Any]] = {"vertices": centred(vertices), "faces": faces}
+        if params.mode == "paint":
+            arrays["picture"] = picture_of(inputs.files["image_path"])
         return Raw(
-            arrays={"vertices": centred(vertices), "faces": faces},
+            arrays=arrays,
             warnings=warnings,
             facts={"seed": ctx.seed, "num_inference_steps": steps, "guidance_scale": scale},
         )
