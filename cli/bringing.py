@@ -30,6 +30,7 @@ def bring(
     """
     from pipelines.fetch import Outcome, alone, fetch
     from pipelines.hub import FetchError
+    from pipelines.lockfile import read_lock
     from pipelines.locking import with_converted
     from pipelines.wanted import NoRoom, plan_models, refuse_full_disk
 
@@ -45,8 +46,9 @@ def bring(
     except (FetchError, NoRoom, OSError) as error:
         raise click.ClickException(str(error)) from None
     finally:
-        lock = with_converted(known.lock, outcome.converted)
+        lock = known.lock
         if outcome.converted:
+            lock = with_converted(read_lock(known.lock_file), outcome.converted)  # others may have written meanwhile
             known.write(lock)
     return [text for spec in specs for text in _tell(known._replace(lock=lock), spec, outcome, refused, is_lenient)]
 

@@ -65,9 +65,11 @@ def without_strangers(lock: Lock, bundles: Iterable[Bundle]) -> Lock:
 
 
 def with_converted(lock: Lock, converted: dict[tuple[str, str], Facts]) -> Lock:
-    """The lock with what pickles have become, by bundle and path."""
+    """The lock with what pickles have become, by bundle and path; those that it does not name any more are left out."""
     models = dict(lock.models)
     for (key, path), facts in converted.items():
+        if key not in models or path not in models[key].files:
+            continue
         file = msgspec.structs.replace(models[key].files[path], converted=facts)
         models[key] = msgspec.structs.replace(models[key], files={**models[key].files, path: file})
     return Lock(models)

@@ -30,7 +30,7 @@ def test_what_pickles_have_become_is_added() -> None:
     made = Facts(size=2, sha256="11")
     before = Lock({"tiny": LockedModel(files={"a.pt": KNOWN, "b.json": KNOWN}, **HUB)})
 
-    after = with_converted(before, {("tiny", "a.pt"): made})
+    after = with_converted(before, {("tiny", "a.pt"): made, ("tiny", "gone.pt"): made, ("gone", "a.pt"): made})
 
     assert {"a.pt": LockedFile(size=1, sha256="00", converted=made), "b.json": KNOWN} == after.models["tiny"].files
     assert before.models["tiny"].files["a.pt"].converted is None
