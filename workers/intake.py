@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from jobs.database import limited
 from jobs.doorbell import Doorbell
 from jobs.errors import AtelierError
 from jobs.events import Publisher
@@ -64,8 +65,9 @@ class Intake:
         return {(row.job_id, row.name, row.fence) for row in rows}
 
     async def release(self, held: Iterable[Key], *, delay: float = 0.0) -> None:
-        """Hand inputs back, their attempts refunded."""
+        """Hand inputs back, their attempts refunded. Waits for no lock for long: leases must be renewed meanwhile."""
         async with self._transaction() as connection:
+            await connection.execute(limited(self._settings.db_timeout))
             for key in held:
                 await connection.execute(inputs.release(*key, delay=delay))
 

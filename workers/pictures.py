@@ -50,6 +50,7 @@ def clean_picture(source: Path, media_type: str, target: Path) -> None:
     Raises `InputTooLarge` before any pixel is decoded, `InputUnreadable` and `UnsupportedMedia`.
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    warnings.simplefilter("ignore")  # a file that Pillow wonders about is no news
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         with Image.open(source, formats=[FORMATS[media_type]]) as opened:

@@ -14,6 +14,7 @@ from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
 from jobs.settings import Settings
 from jobs.statements import caller
+from jobs.statements import inputs as statements
 from jobs.storage import open_store
 from jobs.tables import inputs
 from tests.support.cpu_worker import cpu_worker
@@ -214,6 +215,23 @@ def test_a_long_fetch_keeps_its_lease(rows, settings, host):
         assert JobStatus.QUEUED == moved(rows, job).status
     assert ["/a"] == host.requests
     assert 1 == rows.inputs(job)[0].attempt
+
+
+def test_leases_are_renewed_while_a_purge_holds_what_was_dropped(rows, settings, host):
+    """Upkeep forgets the inputs of deleted jobs in one transaction with the removal of many objects."""
+    hurried = msgspec.structs.replace(settings, input_lease_seconds=12.0, db_timeout=2.0, upkeep_seconds=600.0)
+    with cpu_worker(hurried):
+        deleted, kept = (
+            rows.pending(rows.tenant(), host.serve(path, bytes(10_000), dribble=0.1)) for path in ("/a", "/b")
+        )
+        until(lambda: 2 == host.open, what="both fetches")
+        rows.execute(caller.erase(deleted.id, deleted.tenant))
+        with rows.engine.begin() as purge:
+            purge.execute(statements.forget(deleted.id))
+            until(lambda: 1 == host.open, 20, what="the deleted job's input to be dropped")
+            before = rows.inputs(kept)[0].lease_until
+            until(lambda: rows.inputs(kept)[0].lease_until > before, 20, what="the other's lease to be renewed")
+        assert 1 == rows.inputs(kept)[0].fence
 
 
 def test_an_input_whose_every_worker_was_lost_fails_its_job(rows, worker):
