@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Update
+from sqlalchemy import Row, Update, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from jobs.database import limited
 from jobs.doorbell import Doorbell
 from jobs.errors import AtelierError
 from jobs.events import Publisher
@@ -65,9 +64,8 @@ class Intake:
         return {(row.job_id, row.name, row.fence) for row in rows}
 
     async def release(self, held: Iterable[Key], *, delay: float = 0.0) -> None:
-        """Hand inputs back, their attempts refunded. Waits for no lock for long: leases must be renewed meanwhile."""
+        """Hand inputs back, their attempts refunded."""
         async with self._transaction() as connection:
-            await connection.execute(limited(self._settings.db_timeout))
             for key in held:
                 await connection.execute(inputs.release(*key, delay=delay))
 
@@ -120,6 +118,8 @@ class Intake:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction; a burst of them waits here, since the pool's patience is short."""
+        """A transaction; a burst of them waits here, since the pool's patience is short. It waits for no lock for long:
+        a purge holds the inputs of deleted jobs while it removes objects, and leases must be renewed meanwhile."""
         async with self._room, self._engine.begin() as connection:
+            await connection.execute(text(f"SET LOCAL lock_timeout = {round(1000 * self._settings.db_timeout)}"))
             yield connection
