@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import EncodeFailed
-from pipelines.mesh.decimate import is_closed, reduced
+from pipelines.mesh.decimate import is_closed, reduced, without_flaps
 from pipelines.mesh.render import CLAY, preview, render, turned
 from pipelines.mesh.surface import Mesh, mesh_of, normals_of, sample
 from pipelines.pipeline import Raw
@@ -108,3 +108,23 @@ def test_what_closed_means() -> None:
     assert not is_closed(BALL.faces[1:])
     assert not is_closed(np.concatenate([BALL.faces[:1, ::-1], BALL.faces[1:]]))
     assert not is_closed(np.concatenate([BALL.faces, BALL.faces]))
+
+
+def test_a_flap_is_taken_off() -> None:
+    a, b = BALL.faces[0][:2]
+    flap = np.array([[a, b, len(BALL.vertices)], [b, a, len(BALL.vertices)]], np.int32)
+
+    assert np.array_equal(BALL.faces, without_flaps(np.concatenate([BALL.faces, flap])))
+    assert np.array_equal(BALL.faces, without_flaps(np.concatenate([BALL.faces, [[a, a, b]]])))
+
+
+@pytest.mark.parametrize("max_faces", [500, 3000])
+def test_a_rough_surface_stays_closed(max_faces: int) -> None:
+    """Like what a model makes: many small bumps, a hundred times more triangles than are wanted."""
+    waves = 1 + 0.03 * np.sin(ball(6).vertices * 40).prod(axis=1, keepdims=True)
+    rough = Mesh((ball(6).vertices * waves * 0.9).astype(np.float32), ball(6).faces)
+    fewer, warnings = reduced(rough, max_faces)
+
+    assert () == warnings
+    assert is_closed(fewer.faces)
+    assert 0.9 * max_faces <= len(fewer.faces) <= max_faces
