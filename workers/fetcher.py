@@ -9,7 +9,7 @@ import httpx
 from jobs.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
 from jobs.guard import Judged, judge
 from jobs.settings import Settings
-from workers.outgoing import BROKEN, aimed, open_client
+from workers.outgoing import BROKEN, NO_HTTP, aimed, open_client
 from workers.retrying import TryAgain
 from workers.schedule import retry_after_seconds
 
@@ -110,6 +110,6 @@ class Fetcher:
         if isinstance(error, httpx.ConnectError):
             what = "has no valid certificate" if "CERTIFICATE" in str(error) else "refused the connection"
             return f"The host {what}."
-        if isinstance(error, httpx.RemoteProtocolError):
+        if isinstance(error, NO_HTTP):
             return "The host broke off, or did not speak HTTP."
         return f"The connection to the host was lost ({type(error).__name__})."

@@ -9,7 +9,9 @@ import httpx
 from jobs.guard import Judged
 from jobs.settings import Settings
 
-BROKEN = (httpx.HTTPError, ssl.SSLError)
+NO_HTTP = (httpx.RemoteProtocolError, httpx.InvalidURL, UnicodeError)
+"""What an answer that is none may end with; the last two come of a Location that is no URL."""
+BROKEN = (httpx.HTTPError, ssl.SSLError, *NO_HTTP)
 """What a connection may break with: httpx lets the errors of TLS through once the handshake is done."""
 
 

@@ -197,9 +197,10 @@ class TestRedirects:
             fetch(self.chain(host, 2, end=location))
         assert not any(secret in caught.value.detail for secret in ("127.", "10.", "169.", "::1", "passwd"))
 
-    def test_one_that_is_no_url(self, fetch, host):
+    @pytest.mark.parametrize("location", ["http://host:port/", "https://xn--zzzz99999/", "data:image/png;base64,AA"])
+    def test_one_that_is_no_url(self, fetch, host, location):
         with pytest.raises(TryAgain, match="did not speak HTTP"):
-            fetch(host.serve("/a", status=302, headers={"Location": "http://host:port/"}))
+            fetch(host.serve("/a", status=302, headers={"Location": location}))
 
     def test_one_without_a_place(self, fetch, host):
         with pytest.raises(InputUnreachable, match="answered 302"):
