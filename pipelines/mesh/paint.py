@@ -6,6 +6,7 @@ seen, or only at a grazing angle, takes the colours of what is near it on the me
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter  # type: ignore[import-untyped]
 from scipy.spatial import cKDTree  # type: ignore[import-untyped]
 
 from jobs.errors import EncodeFailed
@@ -21,8 +22,10 @@ LEAST_SIDE, MOST_SIDE = 512, 2048
 """Of the texture, in texels."""
 GRAZING = 0.15
 """Cosine below which a surface is seen too obliquely for its colour to be believed."""
-BEHIND = 0.02
+BEHIND = 0.03
 """How far a texel may lie behind the nearest surface and still be that surface; the mesh is 2 long."""
+BESIDE = 2
+"""Pixels around what hides something that are hidden too: at its edge a picture mixes both colours."""
 DEPTHS = 1024
 """Side of the pictures of depth."""
 NEIGHBOURS, SAMPLES = 8, 200_000
@@ -92,6 +95,7 @@ def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
     hits = rasterise(corners, mesh.faces, (DEPTHS, DEPTHS))
     depth = np.full((DEPTHS, DEPTHS), -np.inf)
     depth[hits.seen] = hits.blend(corners[:, 2:], mesh.faces)[:, 0]
+    depth = maximum_filter(depth, 2 * BESIDE + 1)
     column, row = np.clip(spots[:, :2].astype(np.int64), 0, DEPTHS - 1).T
     nearest: NDArray[np.bool_] = spots[:, 2] >= depth[row, column] - BEHIND
     return nearest

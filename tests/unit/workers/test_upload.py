@@ -50,6 +50,15 @@ def test_an_artifact_is_named_after_its_content(folder: Path) -> None:
     assert [artifact.key] == list(store.keys(prefix_of(JOB)))
 
 
+def test_an_artifact_keeps_the_name_that_the_caller_chose(folder: Path) -> None:
+    outputs = Outputs(files=(Output(path="0.png", media_type="image/png", name="chair.png"),))
+    (artifact,) = upload(
+        Flaky(folder / "store", 0), JOB, outputs, folder, facts={"seed": 5}, patience=60, wait=lambda _: False
+    )
+
+    assert {"name": "chair.png", "seed": 5} == artifact.metadata
+
+
 def test_a_store_that_comes_back_costs_only_time(folder: Path) -> None:
     store = Flaky(folder / "store", 3)
     assert 1 == len(run(store, folder))
