@@ -1,6 +1,6 @@
 """A mesh painted with a picture looks like the picture from the front.
 
-The bound is 30 dB inside the silhouette; measured: 42 dB on the product's relief, 50 dB on a ball.
+The bound is 30 dB inside the silhouette; measured: 42 dB on the product's relief, 48 dB on a ball.
 """
 
 from pathlib import Path
