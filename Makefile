@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@touch $@
 	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv"
 
-demo: setup ## start everything in a temporary folder, make pictures, a cut-out and a film under out/, stop
+demo: setup ## start everything in a temporary folder, make something of every modality under out/, stop
 	@$(BIN)/atelier demo
 
 up: setup ## start everything on this machine and keep it running (Ctrl-C stops it)
