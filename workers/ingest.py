@@ -27,10 +27,10 @@ from jobs.database import is_away
 from jobs.errors import AtelierError, InputTooLarge, InputUnreachable, StorageUnavailable, UnknownOutput
 from jobs.settings import Settings
 from jobs.storage import Store
+from workers.decoder import SOURCE
 from workers.fetcher import Fetcher
-from workers.intake import Intake, Key, Stored
+from workers.input_ledger import InputLedger, Key, Stored
 from workers.retrying import TryAgain
-from workers.sanitise import SOURCE
 from workers.sanitiser import Sanitiser
 from workers.scratch import Scratch
 from workers.staging import read
@@ -57,7 +57,7 @@ class Ingest:
     def __init__(self, settings: Settings, engine: AsyncEngine, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._intake = Intake(settings, engine)
+        self._ledger = InputLedger(settings, engine)
         self._fetcher = Fetcher(settings)
         # A folder of its own name; and not in shared memory: what strangers send fills the disk, if anything.
         root, name = settings.scratch_dir or tempfile.gettempdir(), f"{settings.server_id}-inputs"
@@ -75,7 +75,7 @@ class Ingest:
         """Start what is due, then wait until something ends and leaves room; true when another turn is worthwhile."""
         free = AT_ONCE - len(self._under_way)
         began = time.monotonic()
-        taken = await self._intake.take(free) if free else ()
+        taken = await self._ledger.take(free) if free else ()
         took = time.monotonic() - began
         for row in taken:
             task = asyncio.create_task(self._bring(row))
@@ -93,7 +93,7 @@ class Ingest:
         """Renew every lease; what is not wanted any more, or another's by now, is dropped."""
         held = list(self._held)
         if held:
-            kept = await self._intake.renew(held)
+            kept = await self._ledger.renew(held)
             dropped = [key for key in held if key not in kept and key in self._held]
             await self._drop(dropped)
         return False
@@ -106,7 +106,7 @@ class Ingest:
             log.warning("inputs were not handed back: %s", error)
         await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._fetcher.close()
-        self._intake.close()
+        self._ledger.close()
         for pool in (self._decoders, self._transfers):
             pool.shutdown(wait=False, cancel_futures=True)
         self._sanitiser.close()
@@ -119,7 +119,7 @@ class Ingest:
         await asyncio.gather(*tasks, return_exceptions=True)
         if keys:
             log.info("%d inputs are handed back", len(keys))
-            await self._intake.release(keys)
+            await self._ledger.release(keys)
 
     async def _bring(self, row: Row[Any]) -> None:
         """One attempt at one input, and what comes of it."""
@@ -183,17 +183,17 @@ class Ingest:
 
     async def _settle(self, row: Row[Any], outcome: Outcome) -> None:
         if isinstance(outcome, Stored):
-            await self._intake.ready(row, outcome)
+            await self._ledger.ready(row, outcome)
         elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
             log.warning("input %s of %s: %s", row.name, row.job_id, outcome)  # this machine's fault, or the store's
             refunded = row.fence - row.attempt  # a store that is away for long must not have a host asked all the time
-            await self._intake.release([_key(row)], delay=self._backoff(1 + refunded))
+            await self._ledger.release([_key(row)], delay=self._backoff(1 + refunded))
         elif isinstance(outcome, AtelierError):
-            await self._intake.fail(row, outcome)
+            await self._ledger.fail(row, outcome)
         elif row.attempt < self._settings.input_max_attempts:
-            await self._intake.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
+            await self._ledger.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
         else:
-            await self._intake.fail(row, outcome.error)
+            await self._ledger.fail(row, outcome.error)
 
     def _backoff(self, attempt: int) -> float:
         return self._settings.input_backoff * 2.0 ** min(attempt - 1, DOUBLINGS) * random.uniform(1.0, 1.0 + JITTER)

@@ -14,8 +14,8 @@ import msgspec
 from jobs.errors import AtelierError, InputTooLarge, InputUnreadable, UnsupportedMedia
 from jobs.params import MediaKind
 from workers.children import Process, spawn, stop
+from workers.decoder import NO_ROOM, Answer, Order
 from workers.retrying import TryAgain
-from workers.sanitise import NO_ROOM, Answer, Order
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Clean(msgspec.Struct, frozen=True):
 
 
 class Sanitiser:
-    """The handle on `workers.sanitise`, which is started at once, and again after its death. Any thread may ask."""
+    """The handle on `workers.decoder`, which is started at once, and again after its death. Any thread may ask."""
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
@@ -101,7 +101,7 @@ class Sanitiser:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = spawn(
-                [sys.executable, "-m", "workers.sanitise", str(theirs.fileno())],
+                [sys.executable, "-m", "workers.decoder", str(theirs.fileno())],
                 env={name: os.environ[name] for name in PASSED if name in os.environ},
                 name="the sanitiser",
                 pass_fds=[theirs.fileno()],

@@ -21,8 +21,8 @@ from jobs.errors import AtelierError
 from tests.support.media_server import encoded, png
 from tests.support.processes import alive, descendants
 from tests.support.wait import until
+from workers.decoder import SOURCE
 from workers.retrying import TryAgain
-from workers.sanitise import SOURCE
 from workers.sanitiser import Sanitiser, _read
 
 
@@ -327,7 +327,7 @@ class TestTheProcess:
         monkeypatch.setenv("ATELIER_SECRET_KEY", "hunter2")
         other = Sanitiser()
         environment = Path(f"/proc/{other._process.pid}/environ")
-        until(lambda: b"workers.sanitise" in Path(f"/proc/{other._process.pid}/cmdline").read_bytes(), what="its start")
+        until(lambda: b"workers.decoder" in Path(f"/proc/{other._process.pid}/cmdline").read_bytes(), what="its start")
         assert b"hunter2" not in environment.read_bytes()
         other.close()
 

@@ -1,4 +1,4 @@
-"""The process that decodes what strangers send: `python -m workers.sanitise FD`.
+"""The process that decodes what strangers send: `python -m workers.decoder FD`.
 
 It has no credential, and forks a child for each input: in milliseconds, since the decoders are loaded already. The
 child takes limits upon itself, reads `source` in the folder of its order, writes the clean copy beside it, and answers

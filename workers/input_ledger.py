@@ -34,7 +34,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class Intake:
+class InputLedger:
     """Fenced writes: one whose lease was lost changes nothing. Every method raises what the database raises."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
