@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+PARALLEL := -n 2 --dist loadfile
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
@@ -35,7 +36,7 @@ up: setup ## start everything on this machine and keep it running (Ctrl-C stops 
 	@$(BIN)/atelier up
 
 test: setup ## the whole test suite; starts its own PostgreSQL, Valkey and S3 server
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 check: setup ## format, lint and type checks
 	@$(BIN)/ruff format --check .
@@ -52,7 +53,7 @@ constraints: setup ## resolve every dependency again and write constraints.txt
 	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
 
 contract: setup ## run all tests and write docs/contract.md from what passed
-	@$(BIN)/python -m pytest --write-contract
+	@$(BIN)/python -m pytest $(PARALLEL) --write-contract
 
 clean: ## remove what the other targets made
 	rm -rf .venv .cache out .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -13,6 +13,9 @@ import pytest
 
 from tests.support import contract_page
 
+PROPERTY = "contract"
+"""What a report calls the numbers of its test: a report may come from another process."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-contract", action="store_true", help="write docs/contract.md from a full run")
@@ -36,6 +39,7 @@ class Contract:
         self._marked: dict[str, set[str]] = {}  # test -> its numbers
         self._outcomes: defaultdict[str, set[str]] = defaultdict(set)  # test -> passed, failed, skipped
         self._partial = not _asks_for_everything(config)
+        self._hand_over = hasattr(config, "workerinput")  # one of several processes: the first one does the sums
         self._complaint = ""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -46,19 +50,21 @@ class Contract:
                 unknown = ", ".join(sorted(asked - known))
                 raise pytest.UsageError(f"{item.nodeid}: the contract has no number {unknown}")
             if asked:
-                self._marked[item.nodeid] = asked
+                item.user_properties.append((PROPERTY, sorted(asked)))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self._partial = self._partial or bool(items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.nodeid in self._marked and (report.when == "call" or not report.passed):
+        numbers = {number for name, marked in report.user_properties if name == PROPERTY for number in marked}
+        if numbers and (report.when == "call" or not report.passed):
+            self._marked[report.nodeid] = numbers
             self._outcomes[report.nodeid].add("xfail" if hasattr(report, "wasxfail") else report.outcome)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         finished = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
-        if session.config.option.collectonly or not finished or session.shouldstop:
+        if self._hand_over or session.config.option.collectonly or not finished or session.shouldstop:
             return
         if self._partial:
             if self._write:

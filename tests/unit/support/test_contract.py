@@ -49,6 +49,15 @@ def test_a_number_works_once_a_test_that_carries_it_has_passed(suite):
     assert "1 of 3 work." in page(suite)
 
 
+def test_tests_in_several_processes_count_as_those_in_one(suite):
+    suite.makepyfile(test_one=PASSES, test_three=PASSES.replace("C1", "C3"))
+    in_two = ("-p", "xdist", "-n", "2")
+    assert 0 == run(suite, *in_two, "--write-contract").ret
+    assert "2 of 3 work." in page(suite)
+    assert 0 == run(suite, *in_two).ret
+    assert 0 == run(suite).ret
+
+
 def test_a_full_run_accepts_the_page_it_would_write(suite):
     suite.makepyfile(PASSES)
     run(suite, "--write-contract")
