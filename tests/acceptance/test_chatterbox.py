@@ -13,13 +13,11 @@ import pytest
 import soundfile
 
 from jobs.job import JobStatus
-from pipelines.catalog import load_catalog
-from pipelines.lockfile import Lock, write_lock
 from pipelines.speech.watermark import detect
-from pipelines.weights import lock_directory
 from tests.support import tiny_chatterbox
 from tests.support.databases import Databases
-from tests.support.service import Service, service
+from tests.support.model_service import model_service
+from tests.support.service import Service
 from tests.support.tiny_chatterbox import save_voice
 from tests.support.wait import until
 
@@ -40,27 +38,12 @@ licence = {{ name = "MIT", url = "https://opensource.org/license/mit" }}
 def speakers(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with one GPU worker on the CPU that serves all layouts."""
     folder = tmp_path_factory.mktemp("speakers")
-    models, lock, weights = folder / "models.toml", folder / "weights.lock", folder / "weights"
-    models.write_text("".join(ENTRY.format(name=name) for name in LAYOUTS), "utf-8")
     for name in LAYOUTS:
-        tiny_chatterbox.save(name, weights / name)
-    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
-    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
-    with (
-        postgres.fresh() as url,
-        service(
-            folder,
-            database_url=url,
-            broker_url=valkey,
-            ATELIER_CATALOG=str(models),
-            ATELIER_WEIGHTS_LOCK=str(lock),
-            ATELIER_WEIGHTS_DIR=str(weights),
-            ATELIER_LEASE_SECONDS="30",
-        ) as made,
-    ):
-        made.api()
-        made.cpu()
-        made.gpu("speakers")
+        tiny_chatterbox.save(name, folder / "weights" / name)
+    catalogue = "".join(ENTRY.format(name=name) for name in LAYOUTS)
+    with model_service(
+        folder, catalogue, folder / "weights", server_id="speakers", postgres=postgres, broker_url=valkey
+    ) as made:
         yield made
 
 

@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.job import JobStatus
-from pipelines.catalog import load_catalog
-from pipelines.lockfile import Lock, write_lock
-from pipelines.weights import lock_directory
 from tests.support import tiny_checkpoints, tiny_films
 from tests.support.databases import Databases
 from tests.support.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
-from tests.support.service import Service, service, sse
+from tests.support.model_service import model_service
+from tests.support.service import Service, sse
 from tests.support.wait import until
 
 Pixels = NDArray[np.uint8]
@@ -84,25 +82,9 @@ def families(
 ) -> Iterator[Service]:
     """A service that serves them all with one GPU worker on the CPU."""
     folder = tmp_path_factory.mktemp("families")
-    models, lock = folder / "models.toml", folder / "weights.lock"
-    models.write_text(catalogue(), "utf-8")
-    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
-    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
-    with (
-        postgres.fresh() as url,
-        service(
-            folder,
-            database_url=url,
-            broker_url=valkey,
-            ATELIER_CATALOG=str(models),
-            ATELIER_WEIGHTS_LOCK=str(lock),
-            ATELIER_WEIGHTS_DIR=str(weights),
-            ATELIER_LEASE_SECONDS="30",
-        ) as made,
-    ):
-        made.api()
-        made.cpu()
-        made.gpu("families")
+    with model_service(
+        folder, catalogue(), weights, server_id="families", postgres=postgres, broker_url=valkey
+    ) as made:
         yield made
 
 

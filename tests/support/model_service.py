@@ -1,0 +1,38 @@
+"""A service of real processes that serves models which a test has written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.catalog import load_catalog
+from pipelines.lockfile import Lock, write_lock
+from pipelines.weights import lock_directory
+from tests.support.databases import Databases
+from tests.support.service import Service, service
+
+
+@contextmanager
+def model_service(
+    folder: Path, catalogue: str, weights: Path, *, server_id: str, postgres: Databases, broker_url: str
+) -> Iterator[Service]:
+    """API, CPU worker and one GPU worker on the CPU, of the entries in `catalogue`; `weights` is locked as it is."""
+    models, lock = folder / "models.toml", folder / "weights.lock"
+    models.write_text(catalogue, "utf-8")
+    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
+    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
+    with (
+        postgres.fresh() as url,
+        service(
+            folder,
+            database_url=url,
+            broker_url=broker_url,
+            ATELIER_CATALOG=str(models),
+            ATELIER_WEIGHTS_LOCK=str(lock),
+            ATELIER_WEIGHTS_DIR=str(weights),
+            ATELIER_LEASE_SECONDS="30",
+        ) as made,
+    ):
+        made.api()
+        made.cpu()
+        made.gpu(server_id)
+        yield made
