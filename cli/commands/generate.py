@@ -178,15 +178,13 @@ def _make(client: "Client", path: str, body: dict[str, Any], output: Path) -> No
 
 
 def _files(outputs: "Sequence[OutputAnswer]", output: Path) -> list[Path]:
-    """Where each output goes: several of one kind are numbered, what comes beside them has an ending of its own."""
-    alike = sum(made.media_type == outputs[0].media_type for made in outputs)
-    numbered = (output.with_stem(f"{output.stem}-{number}") for number in range(1, alike + 1))
-    names = iter([output]) if alike == 1 else numbered
+    """Where each output goes: several of one kind are numbered, and so is what comes beside them, whose ending differs."""
+    several = sum(made.media_type == outputs[0].media_type for made in outputs) > 1
     return [
-        next(names)
-        if made.media_type == outputs[0].media_type
-        else output.with_suffix(Path(urlsplit(made.url).path).suffix)
-        for made in outputs
+        output
+        if number == 1 and not several
+        else output.with_name(f"{output.stem}-{number}{Path(urlsplit(made.url).path).suffix}")
+        for number, made in enumerate(outputs, 1)
     ]
 
 
