@@ -178,7 +178,7 @@ def _make(client: "Client", path: str, body: dict[str, Any], output: Path) -> No
 
 
 def _files(outputs: "Sequence[OutputAnswer]", output: Path) -> list[Path]:
-    """Where each output goes: several of one kind are numbered, and so is what comes beside them, whose ending differs."""
+    """Where each output goes: several of one kind are numbered, and so is what comes beside the first."""
     several = sum(made.media_type == outputs[0].media_type for made in outputs) > 1
     return [
         output
