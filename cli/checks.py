@@ -65,7 +65,7 @@ def weights(settings: Settings) -> tuple[State, str]:
     from pipelines.licences import read_allowed
     from pipelines.lockfile import read_lock
     from pipelines.weights import missing
-    from workers.residency import weights_folder
+    from workers.loading import weights_folder
 
     folder, lock = weights_folder(settings), read_lock(settings.weights_lock or None)
     specs = load_catalog(settings.catalog or None).models

@@ -55,7 +55,7 @@ def ground(data: Path, *, new_lock: bool = False) -> Ground:
     from pipelines.catalog import CatalogError, load_catalog
     from pipelines.licences import read_allowed
     from pipelines.lockfile import SHIPPED, Lock, read_lock
-    from workers.residency import weights_folder
+    from workers.loading import weights_folder
 
     try:
         settings = local_settings(data)

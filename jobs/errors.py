@@ -40,6 +40,7 @@
     └── JobFailed                       stored on the job, never an HTTP status of its own
         ├── InputUnreachable                 input_unreachable
         ├── PipelineFailed                   pipeline_failed
+        │   └── NotFinite                    not_finite
         ├── ModelLoadFailed                  model_load_failed
         ├── WeightsNotLocked                 weights_not_locked
         ├── LicenceRefused                   licence_refused
@@ -327,6 +328,13 @@ class PipelineFailed(JobFailed):
 
     code = "pipeline_failed"
     advice = "The model raised an error while it ran."
+
+
+class NotFinite(PipelineFailed):
+    """The model computed NaN or infinity."""
+
+    code = "not_finite"
+    advice = "The model computed numbers that are not finite; try other settings or another seed."
 
 
 class ModelLoadFailed(JobFailed):

@@ -31,6 +31,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_id: str = msgspec.field(default_factory=socket.gethostname)
     device: str = ""
     cpu_threads: int = 1
+    vram_budget: int = 0
+    host_budget: int = -1
+    idle_unload_seconds: float = 300.0
+    idle_drop_seconds: float = 3600.0
+    preload: str = ""
+    drift_bytes: int = 2**31
 
     allowed_networks: str = ""
     development: bool = False

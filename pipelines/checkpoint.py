@@ -43,6 +43,11 @@ def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: st
     return pipe.to(device)
 
 
+def torch_modules(pipe: Any) -> list[torch.nn.Module]:
+    """The models of a pipeline."""
+    return [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+
+
 def _classes(directory: Path) -> dict[str, type[Any]]:
     """The components of `model_index.json` that are loaded here, with their classes: all that have weights, and
     Qwen-VL's processor."""

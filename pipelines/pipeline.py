@@ -85,7 +85,11 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pipeline(Protocol):
-    """One loaded model. `params` is the struct of the model's modality, e.g. `ImageParams`."""
+    """One loaded model. `params` is the struct of the model's modality, e.g. `ImageParams`.
+
+    A pipeline whose weights can be moved between the device and host memory also has `modules`: the torch modules that
+    hold them, each once. What it keeps elsewhere on the device stays there, and is small.
+    """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         """Load from `weights` (already verified) onto `device` ("cpu", "cuda:0"); torch is imported no

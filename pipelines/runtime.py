@@ -1,5 +1,6 @@
 """What an engine process calls: its environment, its device, and a model from verified weights."""
 
+import ctypes
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -25,6 +26,8 @@ OFFLINE = {
 }
 """An engine reads local files only, and asks nobody."""
 
+_LIBC = ctypes.CDLL(None)
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Device files of NVIDIA, of NVIDIA under WSL, and of AMD."""
 
@@ -52,19 +55,31 @@ def prepare(wanted: str = "", cpu_threads: int = 0) -> Device:
 
 
 def memory_used(device: str) -> int:
-    """Bytes in use: on a GPU by every process together, on the CPU by this one."""
+    """Bytes in use: on a GPU by every process together, without what torch keeps for later; on the CPU by this one."""
     if device == "cpu":
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     import torch
 
     free, total = torch.cuda.mem_get_info(device)
-    return total - free
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return total - free - kept
 
 
 def free_caches() -> None:
-    """Give cached device memory back. Nothing to do where torch was never imported."""
+    """Give cached memory back: the device's, where torch was ever imported, and what the C library keeps."""
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
         sys.modules["torch"].cuda.empty_cache()
+    if hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)
+
+
+def computes_right(device: str) -> bool:
+    """Whether a small multiplication on the device comes out right; always, where torch was never imported."""
+    if "torch" not in sys.modules:
+        return True
+    torch = sys.modules["torch"]
+    ones = torch.ones(256, 256, device=device)
+    return bool((ones @ ones == 256).all())
 
 
 def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: Allowed = frozenset()) -> Pipeline:
@@ -98,10 +113,19 @@ def _find_device() -> str:
 
 def _memory_total(device: str) -> int:
     if device == "cpu":
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return host_memory()
     import torch
 
     return torch.cuda.get_device_properties(device).total_memory
+
+
+def host_memory() -> int:
+    """Bytes of memory that this process may use: the machine's, or its container's."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(machine, int(_CGROUP_LIMIT.read_text()))
+    except (OSError, ValueError):  # no such file, or "max"
+        return machine
 
 
 def _versions() -> dict[str, str]:

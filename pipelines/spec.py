@@ -194,6 +194,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
     estimated_seconds: Seconds = 60.0
     deadlines: Deadlines = Deadlines()
+    wants_cutout: bool = False
+    """The background of its pictures is removed first, where they have one and the server has a model that does it."""
     variant: Name | None = None
     """Which of a repository's weight files: "fp16" means `*.fp16.safetensors`."""
     dtype: DType | None = None

@@ -12,16 +12,33 @@ import sys
 import threading
 from pathlib import Path
 
-from jobs.errors import AtelierError, GpuOutOfMemory, PipelineFailed
+import msgspec
+
+from jobs.errors import AtelierError, GpuOutOfMemory, NotFinite, PipelineFailed
 from jobs.job import JobError
-from jobs.params import PARAMS_OF, read_params
+from jobs.params import PARAMS_OF, Params, read_params
 from jobs.settings import read_settings
 from pipelines.catalog import load_catalog
 from pipelines.lockfile import read_lock
-from pipelines.pipeline import Inputs, Interrupted, JobCancelled, JobPreempted, RunContext, save_raw
+from pipelines.pipeline import Inputs, Interrupted, JobCancelled, JobPreempted, Raw, RunContext, save_raw
 from pipelines.spec import Stage
 from workers.channel import Channel, ChannelClosed
-from workers.messages import Broke, Compute, Computed, Interrupt, Progress, Ready, Stopped
+from workers.cutting import after_cutting, cut_out, opaque
+from workers.loading import Loader, limits_of
+from workers.messages import (
+    Broke,
+    Compute,
+    Computed,
+    Interrupt,
+    Inventory,
+    Order,
+    Preload,
+    Progress,
+    Ready,
+    Stopped,
+    Tidied,
+    Unload,
+)
 from workers.residency import Residency
 
 log = logging.getLogger(__name__)
@@ -30,11 +47,14 @@ log = logging.getLogger(__name__)
 class Engine:
     """Runs one job at a time in the main thread; a second thread listens for interrupts."""
 
-    def __init__(self, channel: Channel, residency: Residency) -> None:
+    def __init__(self, channel: Channel, loader: Loader, residency: Residency) -> None:
         self._channel = channel
+        self._loader = loader
         self._residency = residency
-        self._requests: queue.SimpleQueue[Compute] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Compute | Order] = queue.SimpleQueue()
         self._interrupts: dict[str, Interrupt] = {}
+        self._baseline: int | None = None
+        """Bytes that no model accounts for, after the first job: libraries load themselves while it runs."""
 
     def serve(self) -> None:
         """Answer requests until the supervisor is gone."""
@@ -48,25 +68,42 @@ class Engine:
                 message = self._channel.receive()
             except ChannelClosed:
                 os._exit(0)
-            if isinstance(message, Compute):
+            if isinstance(message, Compute | Order):
                 self._requests.put(message)
             elif isinstance(message, Interrupt):
                 self._interrupts[message.ticket] = message
 
-    def _answer(self, request: Compute) -> None:
+    def _answer(self, request: Compute | Order) -> None:
         try:
-            self._compute(request)
-            resident, used = self._residency.resident, self._residency.memory_used()
-            self._channel.send(Computed(ticket=request.ticket, resident=resident, memory_used=used))
+            if isinstance(request, Compute):
+                self._compute(request)
+                self._channel.send(Computed(ticket=request.ticket, inventory=self._inventory()))
+            else:
+                self._obey(request)
+                self._channel.send(Tidied(ticket=request.ticket, inventory=self._inventory()))
         except Interrupted:
-            self._channel.send(Stopped(ticket=request.ticket))
+            self._channel.send(Stopped(ticket=request.ticket, inventory=self._inventory()))
         except ChannelClosed:
             os._exit(0)
         except Exception as error:
-            log.exception("job %s broke", request.ticket)
-            self._channel.send(Broke(ticket=request.ticket, error=told(error), fatal=is_our_fault(error)))
+            log.exception("%s broke", request.ticket)
+            fatal = self._is_our_fault(error, request)
+            self._channel.send(
+                Broke(ticket=request.ticket, error=told(error), fatal=fatal, inventory=self._inventory())
+            )
         finally:
             self._interrupts.pop(request.ticket, None)
+
+    def _obey(self, order: Order) -> None:
+        if isinstance(order, Preload):
+            self._residency.preload(order.model, pin=order.pin, before_load=lambda: self._loading(order.ticket))
+        elif isinstance(order, Unload):
+            self._residency.unload(order.model)
+        else:
+            self._residency.sweep()
+
+    def _loading(self, ticket: str) -> None:
+        self._channel.send(Progress(ticket=ticket, fraction=0.0, stage="load"))
 
     def _compute(self, request: Compute) -> None:
         warnings: list[str] = []
@@ -80,12 +117,9 @@ class Engine:
             )
 
         context = RunContext(seed=request.seed, progress=progress, warn=warnings.append)
-        pipeline = self._residency.take(request.model, lambda: progress(0.0, "load"))
-        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
-        inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
         raw = None
         try:
-            raw = pipeline.run(params, inputs, context)
+            raw = self._run(request, context)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -94,21 +128,48 @@ class Engine:
             # traceback would keep the tensors of the first try alive.
             log.warning("out of memory in job %s: trying once more", request.ticket)
             self._residency.keep_only(request.model)
-            raw = pipeline.run(params, inputs, context)
+            raw = self._run(request, context)
         save_raw(raw, Path(request.folder))
+        if request.params.get("auto_unload"):
+            self._residency.release(request.model)
+
+    def _run(self, request: Compute, ctx: RunContext) -> Raw:
+        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
+        inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
+        remover = self._loader.first("remove-background") if self._loader.spec(request.model).wants_cutout else None
+        if remover is None or not opaque(inputs):
+            return self._made(request, params, inputs, ctx)
+        with self._residency.using(remover.id, lambda: ctx.progress(0.0, "load")) as pipeline:
+            inputs = cut_out(pipeline, inputs, Path(f"{request.folder}-cutouts"), ctx)
+        warning = f"the picture has no transparent background: {remover.id} removed it first"
+        ctx.warn(warning)
+        raw = self._made(request, params, inputs, after_cutting(ctx))
+        return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
+
+    def _made(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> Raw:
+        with self._residency.using(request.model, lambda: ctx.progress(0.0, "load")) as pipeline:
+            return pipeline.run(params, inputs, ctx)
+
+    def _inventory(self) -> Inventory:
+        models, used = self._residency.models, self._loader.memory_used()
+        unaccounted = used - sum(model.bytes for model in models if model.where == "device")
+        if self._baseline is None:
+            self._baseline = unaccounted
+        return Inventory(models=models, memory_used=used, drift=max(0, unaccounted - self._baseline))
+
+    def _is_our_fault(self, error: Exception, request: Compute | Order) -> bool:
+        """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
+        if is_out_of_memory(error):
+            return False
+        if isinstance(error, NotFinite) and isinstance(request, Compute):
+            return not self._residency.is_healthy(request.model)
+        device = "CUDA error" in str(error) or type(error).__name__ == "AcceleratorError"
+        return device or isinstance(error, OSError)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the device or the process ran out of memory (torch's own class, without importing torch)."""
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-
-
-def is_our_fault(error: BaseException) -> bool:
-    """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
-    if is_out_of_memory(error):
-        return False
-    device = "CUDA error" in str(error) or type(error).__name__ == "AcceleratorError"
-    return device or isinstance(error, OSError)
 
 
 def told(error: Exception) -> JobError:
@@ -125,10 +186,10 @@ def main(fd: int) -> None:
     settings = read_settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s engine %(levelname)s %(name)s: %(message)s")
     channel = Channel(socket.socket(fileno=fd))
-    residency = Residency(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
-    device = residency.device
+    loader = Loader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
+    device = loader.device
     channel.send(Ready(device=device.name, memory_total=device.memory_total, versions=device.versions))
-    Engine(channel, residency).serve()
+    Engine(channel, loader, Residency(loader, limits_of(settings, device))).serve()
 
 
 if __name__ == "__main__":

@@ -27,15 +27,12 @@ class Execution:
         self._store = store
         self._engine = engine
         self._encoder = encoder
-        self.resident: tuple[str, ...] = ()
-        self.memory_used = 0
 
     def run(self, held: Held, *, on_computed: Callable[[], None]) -> None:
         """Run the job; `on_computed` is called as soon as the device is free."""
         try:
             answer = self._compute(held)
             if isinstance(answer, Computed):
-                self.resident, self.memory_used = answer.resident, answer.memory_used
                 on_computed()
                 answer = self._encode(held)
             if isinstance(answer, Encoded):
@@ -46,11 +43,9 @@ class Execution:
                 self._broke(held, answer)
         except StageOverran as error:
             log.error("job %s: %s", held.job.id, error)
-            self._look_at_engine()
             self._ledger.lose(held.job, f"The last one: {error}.")
         except ServantDied as error:
             log.error("job %s: %s", held.job.id, error)
-            self._look_at_engine()
             if held.preempted:
                 self._give_back(held)
             else:
@@ -64,11 +59,6 @@ class Execution:
                 self._ledger.fail(held.job, JobError(error.code, error.detail))
             else:
                 self._ledger.release(held.job, delay=self._settings.retry_backoff)
-
-    def _look_at_engine(self) -> None:
-        """A dead engine has no model in memory."""
-        if self._engine.pid is None:
-            self.resident, self.memory_used = (), 0
 
     def abandon(self, held: Held) -> None:
         """The claim is gone: stop working on it."""
@@ -147,7 +137,6 @@ class Execution:
     def _broke(self, held: Held, broke: Broke) -> None:
         log.error("job %s: %s: %s", held.job.id, broke.error.code, broke.error.message)
         if broke.fatal:
-            self._look_at_engine()
             self._ledger.lose(held.job, f"The last one: {broke.error.message}")
         else:
             self._ledger.fail(held.job, broke.error)

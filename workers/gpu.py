@@ -22,8 +22,9 @@ from pipelines.licences import read_allowed
 from pipelines.lockfile import read_lock
 from pipelines.weights import missing, servable
 from workers.ears import Ears
+from workers.housekeeping import preloaded
+from workers.loading import weights_folder
 from workers.presence import NameTaken
-from workers.residency import weights_folder
 from workers.servant import ServantDied
 from workers.supervisor import Supervisor
 
@@ -32,11 +33,13 @@ log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
-    """Run a GPU worker until SIGTERM; returns the exit status."""
+def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequence[str] = ()) -> int:
+    """Run a GPU worker until SIGTERM; returns the exit status. Models in `preload` come on top of the setting."""
     settings = read_settings()
     if server_id:
         settings = msgspec.structs.replace(settings, server_id=server_id)
+    if preload:
+        settings = msgspec.structs.replace(settings, preload=",".join([settings.preload, *preload]))
     logging.basicConfig(level=settings.log_level, format="%(asctime)s gpu %(levelname)s %(name)s: %(message)s")
     catalog = load_catalog(settings.catalog)
     lock, weights = read_lock(settings.weights_lock), weights_folder(settings)
@@ -47,6 +50,10 @@ def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
             log.info("not served: %s", missing(spec, lock, weights, allowed))
     if not serves:
         log.error("no model of the catalogue can be served from %s; run `atelier doctor`", weights)
+        return 1
+    unserved = [model for model in preloaded(settings) if model not in serves]
+    if unserved:
+        log.error("ATELIER_PRELOAD or --preload: %s can not be served here; run `atelier doctor`", ", ".join(unserved))
         return 1
     queues = [server_queue(settings.server_id)]
     if not dedicated:

@@ -6,6 +6,7 @@ Arrays and files pass through folders that the messages name.
 import msgspec
 
 from jobs.job import JobError
+from jobs.statements.fleet import ResidentModel
 from pipelines.pipeline import Outputs
 from pipelines.spec import Stage
 
@@ -14,6 +15,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Root of all messages; `ticket` names the attempt at a job that it is about."""
 
     ticket: str = ""
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine holds. Bytes: in use on the device, and of those the ones that no model accounts for, beyond what
+    the first answer found (`drift`): they grow where something leaks."""
+
+    models: tuple[ResidentModel, ...] = ()
+    memory_used: int = 0
+    drift: int = 0
+
+    @property
+    def on_device(self) -> tuple[str, ...]:
+        """Ids of the models that are ready to compute."""
+        return tuple(model.id for model in self.models if model.where == "device")
 
 
 class Ready(Message, frozen=True, kw_only=True, tag=True):
@@ -50,10 +65,32 @@ class Progress(Message, frozen=True, kw_only=True, tag=True):
 
 
 class Computed(Message, frozen=True, kw_only=True, tag=True):
-    """From the engine: the arrays are in the folder. Memory is bytes."""
+    """From the engine: the arrays are in the folder."""
 
-    resident: tuple[str, ...]
-    memory_used: int = 0
+    inventory: Inventory = Inventory()
+
+
+class Preload(Message, frozen=True, kw_only=True, tag=True):
+    """To the engine: bring a model onto the device; pinned, it stays there."""
+
+    model: str
+    pin: bool = False
+
+
+class Unload(Message, frozen=True, kw_only=True, tag=True):
+    """To the engine: send a model away, or all of them."""
+
+    model: str | None = None
+
+
+class Tidy(Message, frozen=True, kw_only=True, tag=True):
+    """To the engine: send away what has been idle for too long."""
+
+
+class Tidied(Message, frozen=True, kw_only=True, tag=True):
+    """From the engine: the order was carried out."""
+
+    inventory: Inventory = Inventory()
 
 
 class Encode(Message, frozen=True, kw_only=True, tag=True):
@@ -77,12 +114,18 @@ class Encoded(Message, frozen=True, kw_only=True, tag=True):
 class Stopped(Message, frozen=True, kw_only=True, tag=True):
     """From the engine: interrupted, and ready for the next job."""
 
+    inventory: Inventory = Inventory()
+
 
 class Broke(Message, frozen=True, kw_only=True, tag=True):
     """The job went wrong. `fatal`: this process must not be used again."""
 
     error: JobError
     fatal: bool = False
+    inventory: Inventory = Inventory()
 
 
-AnyMessage = Ready | Compute | Interrupt | Progress | Computed | Encode | Encoded | Stopped | Broke
+Order = Preload | Unload | Tidy
+"""What the engine does between jobs."""
+
+AnyMessage = Ready | Compute | Order | Interrupt | Progress | Computed | Tidied | Encode | Encoded | Stopped | Broke

@@ -12,7 +12,20 @@ from collections.abc import Callable, Mapping
 from pipelines.spec import Stage
 from workers.channel import Channel, ChannelClosed
 from workers.children import spawn, stop
-from workers.messages import AnyMessage, Broke, Compute, Encode, Interrupt, Progress, Ready
+from workers.messages import (
+    AnyMessage,
+    Broke,
+    Compute,
+    Computed,
+    Encode,
+    Interrupt,
+    Inventory,
+    Order,
+    Progress,
+    Ready,
+    Stopped,
+    Tidied,
+)
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +34,7 @@ _PASSED = """
 PATH HOME USER LANG LC_ALL TZ TMPDIR PYTHONPATH PYTHONUNBUFFERED LD_LIBRARY_PATH LD_PRELOAD
 CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES OMP_NUM_THREADS MKL_NUM_THREADS
 ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_ALLOWED_LICENSES ATELIER_DEVICE ATELIER_CPU_THREADS
-ATELIER_LOG_LEVEL
+ATELIER_VRAM_BUDGET ATELIER_HOST_BUDGET ATELIER_IDLE_UNLOAD_SECONDS ATELIER_IDLE_DROP_SECONDS ATELIER_LOG_LEVEL
 """
 """All that a child gets of our environment: no address, no credential."""
 
@@ -44,6 +57,8 @@ class Servant:
     def __init__(self, module: str) -> None:
         self.name = module.rpartition(".")[2]
         self.ready = Ready()
+        self.inventory = Inventory()
+        """What an engine holds, as it last said; nothing once it is gone."""
         self._module = module
         self._busy = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -85,7 +100,7 @@ class Servant:
 
     def ask(
         self,
-        request: Compute | Encode,
+        request: Compute | Encode | Order,
         *,
         stage: Stage,
         deadline_of: Callable[[Stage], float],
@@ -134,6 +149,8 @@ class Servant:
             if not isinstance(message, Progress):
                 if isinstance(message, Broke) and message.fatal:
                     self.kill()
+                elif isinstance(message, Computed | Tidied | Stopped | Broke):
+                    self.inventory = message.inventory
                 return message
             stage, until = message.stage, time.monotonic() + deadline_of(message.stage)
             on_progress(message)
@@ -147,6 +164,12 @@ class Servant:
             except ChannelClosed:
                 log.debug("%s is gone; nothing to interrupt", self.name)
 
+    def recycle(self) -> None:
+        """A fresh process, once the present request is answered. Raises `ServantDied`."""
+        with self._busy:
+            self.kill()
+            self._start()
+
     def kill(self) -> None:
         """End the process at once."""
         if self._process is not None and self._process.poll() is None:
@@ -154,7 +177,7 @@ class Servant:
             self._process.wait()
         if self._channel is not None:
             self._channel.close()
-        self._process, self._channel = None, None
+        self._process, self._channel, self.inventory = None, None, Inventory()
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """End the process politely: it leaves when its channel closes."""

@@ -22,6 +22,7 @@ from jobs.storage import Store
 from pipelines.catalog import Catalog
 from workers.execution import Execution
 from workers.held import Held
+from workers.housekeeping import Housekeeping
 from workers.ledger import Ledger
 from workers.presence import NameLost, Presence
 from workers.scratch import Scratch
@@ -68,6 +69,7 @@ class Supervisor:
         self._engine = Servant("workers.engine")
         self._encoder = Servant("workers.encoder")
         self._execution = Execution(settings, self._ledger, store, self._engine, self._encoder)
+        self._housekeeping = Housekeeping(settings, catalog, self._engine)
         self._held: dict[str, Held] = {}
         self._computing: Held | None = None
         self._room = threading.Condition()
@@ -86,11 +88,24 @@ class Supervisor:
         self._ledger.reclaim(self._presence.server_id, self._presence.incarnation)
         self._scratch.remove_leftovers()
         self._keeper.start()
+        self._housekeeping.start()
         self._claimer.start()
 
     def ring(self) -> None:
         """There may be work."""
         self._bell.set()
+
+    def preload(self, model: str, pin: bool) -> None:
+        """Bring a model into memory, to stay there if it is pinned; from any thread, and returns at once."""
+        self._housekeeping.preload(model, pin)
+
+    def unload(self, model: str | None) -> None:
+        """Send a model out of memory, or all of them, even pinned ones; from any thread, and returns at once."""
+        self._housekeeping.unload(model)
+
+    def recycle(self) -> None:
+        """Have a fresh engine before the next job; from any thread, and returns at once."""
+        self._housekeeping.recycle()
 
     def drain(self) -> None:
         """Claim nothing more; from any thread."""
@@ -109,6 +124,7 @@ class Supervisor:
                 log.info("job %s is handed back", held.job.id)
                 self._execution.preempt(held)
             self._wait_idle(self._settings.grace_seconds)
+        self._housekeeping.stop()
         # What is deaf to all that dies with its process; its thread still hands the job back.
         self._engine.stop()
         self._encoder.stop()
@@ -165,7 +181,7 @@ class Supervisor:
             server_id=self._presence.server_id,
             incarnation=self._presence.incarnation,
             models=self._serves,
-            resident=self._execution.resident,
+            resident=self._engine.inventory.on_device,
             dedicated=self._dedicated,
         )
         return self._ledger.claim(claimant)
@@ -255,9 +271,9 @@ class Supervisor:
             state="clock_skewed" if self._presence.skewed else state,
             device=ready.device,
             memory_total=ready.memory_total,
-            memory_used=self._execution.memory_used,
+            memory_used=self._engine.inventory.memory_used,
             serves=self._serves,
-            resident=self._execution.resident,
+            resident=self._engine.inventory.on_device,
             current_job=computing.job.id if computing else None,
             dedicated=self._dedicated,
             versions=ready.versions,

@@ -13,11 +13,12 @@ def worker() -> None:
 @worker.command()
 @click.option("--server-id", envvar="ATELIER_SERVER_ID", show_envvar=True, help="Its name; default: this machine's.")
 @click.option("--dedicated", is_flag=True, help="Take only jobs that ask for this server.")
-def gpu(server_id: str | None, dedicated: bool) -> None:
+@click.option("--preload", multiple=True, metavar="MODEL", help="Load it at the start and keep it; may be repeated.")
+def gpu(server_id: str | None, dedicated: bool, preload: tuple[str, ...]) -> None:
     """A GPU worker: one per GPU. On a machine without one it computes on the CPU."""
     from workers.gpu import main
 
-    sys.exit(main(server_id, dedicated=dedicated))
+    sys.exit(main(server_id, dedicated=dedicated, preload=preload))
 
 
 @worker.command()

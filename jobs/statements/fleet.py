@@ -1,7 +1,7 @@
 """Statements about servers: a name has one living holder at a time, told apart by its incarnation."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Insert, Select, Update, literal, select, update
@@ -9,6 +9,15 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from jobs.statements.clauses import after, moment, now
 from jobs.tables import servers
+
+
+class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in a server's memory: bytes of its weights, on the device or parked in host memory."""
+
+    id: str
+    bytes: int
+    where: Literal["device", "host"]
+    pinned: bool = False
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from jobs.errors import ModelLoadFailed, PipelineFailed
+from jobs.errors import ModelLoadFailed, NotFinite
 from jobs.params import CutoutParams
 from pipelines.cutout.foreground import clean_edges
 from pipelines.cutout.sessions import open_session
@@ -54,7 +54,7 @@ class RembgCutout:
             with np.errstate(invalid="raise"):
                 return np.asarray(self.session.predict(picture)[0])
         except FloatingPointError as error:
-            raise PipelineFailed(f"{self.spec.id} computed numbers that are not finite; there is no matte.") from error
+            raise NotFinite(f"{self.spec.id} computed numbers that are not finite; there is no matte.") from error
 
 
 def _read(file: Path) -> tuple[Image.Image, Picture | None]:

@@ -11,9 +11,9 @@ from diffusers import AutoPipelineForImage2Image
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.errors import ModelLoadFailed, PipelineFailed
+from jobs.errors import ModelLoadFailed, NotFinite
 from jobs.params import ImageParams
-from pipelines.checkpoint import load_diffusers
+from pipelines.checkpoint import load_diffusers, torch_modules
 from pipelines.image.arguments import Call, plan_call
 from pipelines.image.inputs import gather
 from pipelines.image.lora import load_loras, schedulers, use_lora
@@ -52,6 +52,11 @@ class DiffusersImage:
             self.changing = _sibling(self.pipe)
             self.changing_call = _call(self.changing)
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
+
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """See `Pipeline`."""
+        return torch_modules(self.pipe)
 
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """`num_images` pictures, one after the other, the n-th seeded with `ctx.seed + n`; reports after every step.
@@ -127,7 +132,7 @@ def _multiple(pipe: Any) -> int:
 
 def _picture(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
     """Height x width x 3 in 0 to 1 as diffusers itself makes a picture of it, except that NaN, which it turns
-    into black without a word, raises `PipelineFailed`."""
+    into black without a word, raises `NotFinite`."""
     if not np.isfinite(values).all():
-        raise PipelineFailed(f"{spec.id} computed numbers that are not finite; there is no picture.")
+        raise NotFinite(f"{spec.id} computed numbers that are not finite; there is no picture.")
     return Image.fromarray((values * 255).round().astype(np.uint8)).convert("RGB")

@@ -1,10 +1,9 @@
 """The object in a picture: its outline and its colours. NumPy, SciPy and Pillow; no torch.
 
-The outline is the picture's own transparency, else what a matting network finds, else what differs from the colours
-along the picture's border.
+The outline is the picture's own transparency, else what differs from the colours along the picture's border. Where the
+server removes backgrounds, a picture comes here with its background removed (`workers.cutting`).
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -27,7 +26,6 @@ NOTHING = (
     "There is no object in the picture to make a mesh of; "
     "send one that stands out from its background, or a cut-out with a transparent background."
 )
-FOUND = "the picture has no transparent background: a quick cut-out of it was made first"
 GUESSED = "the picture has no transparent background: what differs from its border was taken for the object"
 
 Matte = NDArray[np.uint8]
@@ -42,20 +40,18 @@ class Cutout(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def cutout_of(file: Path, matting: Callable[[Image.Image], Matte] | None = None) -> Cutout:
-    """The object in a clean PNG. Raises `InputUnreadable` where there is none.
+def cutout_of(file: Path, *, whole: bool = False) -> Cutout:
+    """The object in a clean PNG: of one without transparency what is unlike its border, or with `whole` everything.
 
-    `matting` gives a matte (uint8, height x width) of an RGB picture that has no transparency; without it the border
-    decides.
+    Raises `InputUnreadable` where there is none.
     """
     with Image.open(file, formats=["PNG"]) as opened:
         picture = opened.convert("RGBA")
     picture.thumbnail((2 * LONGEST_SIDE, 2 * LONGEST_SIDE), Image.Resampling.BOX)
     alpha = np.asarray(picture.getchannel("A"))
     warnings: tuple[str, ...] = ()
-    if (alpha == 255).all():
-        rgb = picture.convert("RGB")
-        alpha, warnings = (matting(rgb), (FOUND,)) if matting else (unlike_border(np.asarray(rgb)), (GUESSED,))
+    if (alpha == 255).all() and not whole:
+        alpha, warnings = unlike_border(np.asarray(picture)[..., :3]), (GUESSED,)
     alpha = without_dust(alpha)
     if not alpha.any():
         raise InputUnreadable(NOTHING, field="$.image_path")
@@ -65,7 +61,7 @@ def cutout_of(file: Path, matting: Callable[[Image.Image], Matte] | None = None)
 def picture_of(file: Path) -> NDArray[np.uint8]:
     """The object in a clean PNG as `pipelines.mesh.paint` wants it: uint8, height x width x 4. Without transparency the
     whole picture is the object. Raises `InputUnreadable` where everything is transparent."""
-    cutout = cutout_of(file, lambda picture: np.full(picture.size[::-1], 255, np.uint8))
+    cutout = cutout_of(file, whole=True)
     return np.dstack([cutout.colours, cutout.alpha])
 
 

@@ -72,6 +72,11 @@ class Chatterbox:
         self.nets = load_nets(weights, device, self.dtype)
         self.voices = Voices(self.nets, spec.id)
 
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """See `pipelines.pipeline.Pipeline`."""
+        return [self.nets.t3, self.nets.s3gen, self.nets.speaker]
+
     def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """`samples` of `params.text`; reports while it draws tokens. Raises `NotThisModel` for an unknown language or
         an unsuitable recording, and `PipelineFailed` when the model made no sound."""

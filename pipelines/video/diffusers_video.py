@@ -10,9 +10,9 @@ from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipel
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.errors import ModelLoadFailed, NotThisModel, PipelineFailed
+from jobs.errors import ModelLoadFailed, NotFinite, NotThisModel
 from jobs.params import VideoParams
-from pipelines.checkpoint import load_diffusers
+from pipelines.checkpoint import load_diffusers, torch_modules
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
@@ -45,6 +45,11 @@ class DiffusersVideo:
         }
         if "first-last-frame" in self.pipes:
             _check_last_frame(self.pipes["first-last-frame"])
+
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """See `Pipeline`."""
+        return torch_modules(next(iter(self.pipes.values())))
 
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """`frames` for `params`, seeded with `ctx.seed`; reports after every step.
@@ -139,14 +144,14 @@ def _pixels(spec: ModelSpec, made: torch.Tensor, size: SizePlan) -> NDArray[np.u
     """n x 3 x height x width in 0 to 1 as uint8, n x height x width x 3, in the size that was asked for.
 
     Rounded as diffusers rounds pictures, except that NaN, which it turns into black without a word, raises
-    `PipelineFailed`.
+    `NotFinite`.
     """
     width, height = size.asked
     frames = np.empty((len(made), height, width, 3), np.uint8)
     for start in range(0, len(made), CHUNK):
         chunk = made[start : start + CHUNK].float()
         if not torch.isfinite(chunk).all():
-            raise PipelineFailed(f"{spec.id} computed numbers that are not finite; there is no film.")
+            raise NotFinite(f"{spec.id} computed numbers that are not finite; there is no film.")
         pixels = (chunk * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         for number, frame in enumerate(pixels, start):
             frames[number] = frame if size.make == size.asked else np.asarray(size.finish(Image.fromarray(frame)))

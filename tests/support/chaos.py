@@ -8,6 +8,10 @@ The prompt is words `key=value`; other words mean nothing::
     sleep=2         seconds without a report before the first step, deaf to cancel
     fail=text       raise RuntimeError(text) after the computing
     oom=1           raise MemoryError after the computing
+    oom_once=1      the same, but only when this process sees the seed for the first time
+    nan=1           raise NotFinite after the computing
+    fault=1         raise what torch raises for a device that is broken
+    leak=1000000    keep so many bytes for ever
     crash=1         end the engine process on the spot, exit status 66
     hang=1          sleep for ever, deaf to cancel
     null=1          return at once, no progress report
@@ -27,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from jobs.errors import NotFinite
 from jobs.params import AnyParams, ImageParams
 from pipelines.image import encode as pictures
 from pipelines.pipeline import Inputs, Outputs, Raw, RunContext
@@ -52,8 +57,7 @@ class Chaos:
             _compute(orders, steps, ctx)
         if "fail" in orders:
             raise RuntimeError(orders["fail"])
-        if "oom" in orders:
-            raise MemoryError("ordered")
+        _go_wrong(orders, ctx.seed)
         side = int(orders.get("side", 8))
         count = getattr(params, "num_images", 1)
         made = _seen(inputs) if "echo" in orders else [picture(ctx.seed + n, side) for n in range(count)]
@@ -62,6 +66,22 @@ class Chaos:
             warnings=warnings,
             facts={"seed": ctx.seed, "steps": steps},
         )
+
+
+_LEAKED: list[bytearray] = []
+_SEEN: set[int] = set()
+
+
+def _go_wrong(orders: dict[str, str], seed: int) -> None:
+    if "leak" in orders:
+        _LEAKED.append(bytearray(os.urandom(1) * int(orders["leak"])))
+    if "nan" in orders:
+        raise NotFinite
+    if "fault" in orders:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    if "oom" in orders or ("oom_once" in orders and seed not in _SEEN):
+        _SEEN.add(seed)
+        raise MemoryError("ordered")
 
 
 def picture(seed: int, side: int = 8) -> NDArray[np.uint8]:

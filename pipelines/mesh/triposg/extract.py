@@ -17,7 +17,7 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from jobs.errors import PipelineFailed
+from jobs.errors import NotFinite, PipelineFailed
 
 BOUND = 1.005
 """Half the side of the cube that is searched; the model keeps its shapes within [-1, 1]."""
@@ -44,7 +44,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 def extract(field: Field, grid: Grid, device: str, report: Report) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Vertices (n x 3, within BOUND) and faces (m x 3, counter-clockwise seen from outside) of a closed surface.
 
-    Raises `PipelineFailed` when the field has no surface or is not finite.
+    Raises `PipelineFailed` when the field has no surface, and `NotFinite`.
     """
     levels = grid.doublings + 1
     side = grid.coarse + 1
@@ -90,7 +90,7 @@ def _ask(field: Field, volume: Tensor, wanted: Tensor, chunk: int, report: Repor
         # A sample that two grids share has the same coordinates in both, to the bit.
         answer = field(BOUND * (2 * (index.float() / (side - 1)) - 1))
         if not answer.isfinite().all():
-            raise PipelineFailed("The model computed numbers that are not finite; there is no mesh.")
+            raise NotFinite("The model computed numbers that are not finite; there is no mesh.")
         values[part] = answer
         report(min(1.0, done * chunk / len(places)))
 

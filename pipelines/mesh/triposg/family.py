@@ -55,6 +55,11 @@ class TripoSG:
         )
         self.vae = load_module(lambda: Vae(vae), weights / "vae" / WEIGHTS, device, dtype, UNUSED)
 
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """See `pipelines.pipeline.Pipeline`."""
+        return [self.encoder, self.transformer, self.vae]
+
     @torch.inference_mode()
     def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> Raw:
         """The mesh of the object in `image_path`; reports after every step and every chunk of points.

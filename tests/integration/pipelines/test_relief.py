@@ -15,7 +15,6 @@ from jobs.params import MeshParams
 from pipelines.catalog import load_catalog
 from pipelines.families import encoder
 from pipelines.lockfile import read_lock
-from pipelines.mesh.silhouette import FOUND
 from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext, load_raw, save_raw
 from pipelines.runtime import load
 from pipelines.spec import Stage
@@ -75,16 +74,6 @@ def test_a_cancel_lands_at_the_next_report(tmp_path: Path, reports: int) -> None
     with pytest.raises(JobCancelled):
         pipeline.run(MeshParams(image_path="picture"), inputs, RunContext(seed=1, progress=stop, warn=print))
     assert reports == len(log)
-
-
-def test_a_photo_is_cut_out_first_and_a_warning_says_so(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    with Image.open(PHOTO) as photo:
-        photo.save(tmp_path / "photo.png")
-    raw = run(tmp_path / "photo.png", max_faces=5000)
-
-    assert (FOUND,) == raw.warnings
-    assert trimesh.Trimesh(raw.arrays["vertices"], raw.arrays["faces"], process=True).is_watertight
 
 
 @pytest.mark.parametrize("pixel", [(0, 0, 0, 0), (250, 10, 10, 0)])

@@ -1,0 +1,127 @@
+"""Models from disk onto this engine's device: what `workers.residency` puts in its places."""
+
+import gc
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.params import Modality
+from jobs.settings import Settings
+from pipelines import runtime
+from pipelines.catalog import Catalog
+from pipelines.licences import read_allowed
+from pipelines.lockfile import Lock
+from pipelines.pipeline import Pipeline
+from pipelines.spec import CHECKOUT, ModelSpec
+from pipelines.weights import servable
+from workers.residency import Limits
+
+if TYPE_CHECKING:
+    from pipelines.parking import Parking
+
+DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
+"""Of the device's and of the machine's memory, where the settings leave it open. What a job computes with comes on top
+of the models: a GPU that is too full for it has idle models sent away, and the job is tried once more."""
+
+
+def weights_folder(settings: Settings) -> Path:
+    """Where downloaded weights are: `ATELIER_WEIGHTS_DIR`, or `weights/` in the checkout."""
+    return Path(settings.weights_dir) if settings.weights_dir else CHECKOUT / "weights"
+
+
+def limits_of(settings: Settings, device: runtime.Device) -> Limits:
+    """The budgets, which depend on the machine where the settings leave them open."""
+    host = round(HOST_SHARE * runtime.host_memory()) if device.name != "cpu" else 0
+    return Limits(
+        device=settings.vram_budget or round(DEVICE_SHARE * device.memory_total),
+        host=host if settings.host_budget < 0 else settings.host_budget,
+        idle_unload=settings.idle_unload_seconds,
+        idle_drop=settings.idle_drop_seconds,
+    )
+
+
+class LoadedModel:
+    """A pipeline, and its weights where they can be moved: those of the modules that it names."""
+
+    def __init__(self, pipeline: Pipeline, device: str) -> None:
+        self.pipeline = pipeline
+        self._parking = _parking(pipeline, device)
+        self.bytes = self._parking.bytes if self._parking else 0
+
+    @property
+    def has_master(self) -> bool:
+        """Whether there is a copy of the weights in host memory."""
+        return self._parking is not None and self._parking.has_master
+
+    def park(self) -> None:
+        """See `workers.residency.Loaded`."""
+        assert self._parking is not None, "a model without bytes is not parked"
+        self._parking.park()
+
+    def wake(self) -> None:
+        """See `workers.residency.Loaded`."""
+        assert self._parking is not None, "a model without bytes is not parked"
+        self._parking.wake()
+
+    def forget(self) -> None:
+        """See `workers.residency.Loaded`."""
+        if self._parking is not None:
+            self._parking.forget()
+
+    def is_finite(self) -> bool:
+        """See `workers.residency.Loaded`."""
+        return self._parking is None or self._parking.is_finite()
+
+
+class Loader:
+    """A `workers.residency.Shelf`: the models of the catalogue, from weights that the lock vouches for."""
+
+    def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
+        self.device = runtime.prepare(settings.device, settings.cpu_threads)
+        self._catalog = catalog
+        self._lock = lock
+        self._weights = weights_folder(settings)
+        self._allowed = read_allowed(settings.allowed_licenses)
+
+    def spec(self, model_id: str) -> ModelSpec:
+        """The catalogue entry of a model. Raises `UnknownModel`."""
+        return self._catalog.get(model_id)
+
+    def first(self, modality: Modality) -> ModelSpec | None:
+        """The first model of a modality that can be loaded here."""
+        offered = servable(self._catalog, self._lock, self._weights, self._allowed)
+        return next((spec for spec in offered if spec.modality == modality), None)
+
+    def load(self, model_id: str) -> LoadedModel:
+        """See `workers.residency.Shelf`. Raises `LicenceRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
+        spec = self._catalog.get(model_id)
+        return LoadedModel(
+            runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed), self.device.name
+        )
+
+    def estimate(self, model_id: str) -> int:
+        """See `workers.residency.Shelf`."""
+        return self._catalog.get(model_id).vram_bytes
+
+    def memory_used(self) -> int:
+        """See `workers.residency.Shelf`."""
+        return runtime.memory_used(self.device.name)
+
+    def free_caches(self) -> None:
+        """See `workers.residency.Shelf`."""
+        gc.collect()  # pipelines are full of cycles
+        runtime.free_caches()
+
+    def computes_right(self) -> bool:
+        """See `workers.residency.Shelf`."""
+        return runtime.computes_right(self.device.name)
+
+
+def _parking(pipeline: Pipeline, device: str) -> "Parking | None":
+    """The weights of a pipeline that says which modules hold them; none, and torch stays away, for another."""
+    modules: Iterable[Any] | None = getattr(pipeline, "modules", None)
+    if modules is None:
+        return None
+    from pipelines.parking import Parking
+
+    return Parking(modules, device)
