@@ -29,7 +29,9 @@ def cut_out(remover: Pipeline, inputs: Inputs, folder: Path, ctx: RunContext) ->
     folder.mkdir(parents=True, exist_ok=True)
     made = dict[str, Path]()
     context = RunContext(
-        seed=ctx.seed, progress=lambda fraction, stage: ctx.progress(SHARE * fraction, "prepare"), warn=lambda text: None
+        seed=ctx.seed,
+        progress=lambda fraction, stage: ctx.progress(SHARE * fraction, "prepare"),
+        warn=lambda text: None,
     )
     for name, file in opaque(inputs).items():
         raw = remover.run(CutoutParams(image_url=name), Inputs({FIELD: file}), context)
