@@ -37,7 +37,8 @@ def is_closed(faces: NDArray[np.integer]) -> bool:
 
 
 def _simplified(mesh: Mesh, target: int, eagerness: int) -> Mesh:
-    vertices, faces = np.ascontiguousarray(mesh.vertices), np.ascontiguousarray(mesh.faces)
+    # Copies: it refuses arrays that can not be written, as those that the encoder reads are.
+    vertices, faces = np.array(mesh.vertices, order="C"), np.array(mesh.faces, order="C")
     points, fewer = fast_simplification.simplify(vertices, faces, target_count=target, agg=eagerness)
     fewer = without_flaps(np.asarray(fewer))
     used, renumbered = np.unique(fewer, return_inverse=True)

@@ -11,17 +11,19 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+import trimesh
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
-from tests.support import tiny_checkpoints, tiny_films
+from tests.support import tiny_checkpoints, tiny_films, tiny_triposg
 from tests.support.databases import Databases
 from tests.support.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
 from tests.support.model_service import model_service
 from tests.support.service import Service, sse
 from tests.support.wait import until
 
+PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
 Pixels = NDArray[np.uint8]
 
 IMAGES = ("sdxl", "zimage", "flux2klein", "qwenimage", "qwenedit")
@@ -62,7 +64,18 @@ def catalogue() -> str:
         )
         for name, step in FILMS.items()
     ]
-    return "\n".join(images + films)
+    remover = {"shipped": "pipelines/matting/weights"}
+    meshes = [
+        entry("demo-cutout", family="rembg", modality="remove-background", source=remover),
+        entry(
+            "triposg",
+            family="tests.support.tiny_triposg:TinyTripoSG",
+            modality="3d",
+            defaults={"num_inference_steps": 8},
+            wants_cutout=True,
+        ),
+    ]
+    return "\n".join(images + films + meshes)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +86,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_checkpoints.save(name, folder / name)
     for name in FILMS:
         tiny_films.save(name, folder / name)
+    tiny_triposg.save(folder / "triposg")
     return folder
 
 
@@ -180,6 +194,59 @@ class TestFilms:
             assert first == again
             assert first != other
             assert b"ftyp" == first[4:8]
+
+
+class TestMeshes:
+    """TripoSG, whose pictures lose their background first."""
+
+    @pytest.mark.contract("C44", "C45")
+    @pytest.mark.parametrize("mode", ["generate", "paint"])
+    def test_a_photo_becomes_a_glb(self, families: Service, mode: str) -> None:
+        names = {"mesh_save_name": "mug", "painted_save_name": "mug-painted"}
+        job_id = mesh(families, image_path=data_url(Image.open(PHOTO)), mode=mode, **names)
+
+        made = trimesh.load_mesh(BytesIO(download(families, job_id)), file_type="glb")
+        status = families.client.get(f"/generate/3d/v1/status/{job_id}").json()
+
+        assert len(made.faces) > 50
+        assert "the picture has no transparent background: demo-cutout removed it first" in status["warnings"]
+        saved = {output["name"] for output in status["outputs"] if output["name"]}
+        assert ({"mug-painted.glb", "mug.glb"} if mode == "paint" else {"mug.glb"}) == saved
+        assert (mode == "paint") == (made.visual.kind == "texture")
+
+    @pytest.mark.contract("C46")
+    def test_its_model_leaves_after_the_job_unless_it_is_to_stay(self, families: Service) -> None:
+        def resident() -> list[str]:
+            (server,) = families.client.get("/servers/v1").json()["servers"]
+            return list(server["resident"])
+
+        cutout = data_url(ball())
+        download(families, mesh(families, image_path=cutout, auto_unload=False))
+        until(lambda: "triposg" in resident(), 10, "the model to be shown")
+        download(families, mesh(families, image_path=cutout))
+        until(lambda: "triposg" not in resident(), 10, "the model to leave")
+
+    def test_a_cancel_stops_it(self, families: Service) -> None:
+        job_id = mesh(families, image_path=data_url(ball()))
+        families.running(job_id, 60)
+
+        assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]
+
+        until(lambda: f"job {job_id} is not ours any more" in families.log("families"), 30, "the worker to hear of it")
+        assert JobStatus.COMPLETED == families.ended(mesh(families, image_path=data_url(ball())), 120).status
+
+
+def mesh(families: Service, **fields: Any) -> str:
+    answer = families.client.post("/generate/3d/v1", json={"model": "triposg", "seed": 3, "max_faces": 2000, **fields})
+    assert 202 == answer.status_code, answer.text
+    return str(answer.json()["job_id"])
+
+
+def ball() -> Image.Image:
+    """A red ball on transparency."""
+    picture = Image.new("RGBA", (96, 64), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((20, 8, 68, 56), fill=(200, 30, 60, 255))
+    return picture
 
 
 @pytest.mark.parametrize("name", [*IMAGES, *FILMS])

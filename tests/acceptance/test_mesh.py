@@ -2,6 +2,7 @@
 
 import base64
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
 from tests.support.service import Service
+
+PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
 
 
 def ring(mode: str = "RGBA") -> str:
@@ -56,6 +59,16 @@ def test_a_picture_becomes_a_closed_glb_and_a_preview(studio: Service, mode: str
     picture = np.asarray(Image.open(BytesIO(download(preview["url"]))).convert("RGB")).astype(int)
     assert "image/png" == preview["media_type"]
     assert picture.std() > 5
+
+
+def test_a_photo_loses_its_background_first(studio: Service) -> None:
+    """The service's own remover cuts the mug out: the mesh is closed and no slab of the whole picture."""
+    status = make(studio, image_path=data_url(Image.open(PHOTO)))
+
+    made = trimesh.load_mesh(BytesIO(download(status["result_url"])), file_type="glb")
+    assert ["the picture has no transparent background: demo-cutout removed it first"] == status["warnings"]
+    assert made.is_watertight
+    assert made.convex_hull.volume < 0.8 * np.prod(made.extents)
 
 
 @pytest.mark.parametrize("output_format", ["obj", "stl", "ply"])

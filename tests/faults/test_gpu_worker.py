@@ -151,6 +151,33 @@ def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(stack: Service
     assert [(JobStatus.COMPLETED, 1)] * 4 == [(ended.status, ended.attempt) for ended in map(stack.ended, healthy)]
 
 
+def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_back(stack: Service) -> None:
+    """The idle model leaves without a new process; the leak brings one, and no job notices."""
+    stack.api()
+    stack.gpu("one", ATELIER_PRELOAD="chaos-two", ATELIER_IDLE_UNLOAD_SECONDS="1", ATELIER_DRIFT_BYTES="100000000")
+
+    def resident() -> set[str]:
+        (server,) = stack.client.get("/servers/v1").json()["servers"]
+        return set(server["resident"])
+
+    until(lambda: {"chaos-two"} == resident(), 20, "the pinned model")
+    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1")).status
+    until(lambda: {"chaos", "chaos-two"} == resident(), 10, "the model of the job")
+    until(lambda: {"chaos-two"} == resident(), 10, "the idle model to leave")
+    assert 1 == stack.log("one").count("engine is up")
+
+    jobs = [stack.submit("leak=200000000"), stack.submit("compute=0.05")]
+    assert [(JobStatus.COMPLETED, 1)] * 2 == [(job.status, job.attempt) for job in map(stack.ended, jobs)]
+    until(lambda: 2 == stack.log("one").count("engine is up"), 20, "a fresh engine")
+    until(lambda: {"chaos-two"} == resident(), 20, "the pinned model in the fresh engine")
+
+
+def test_a_model_that_is_to_be_preloaded_must_be_one_that_can_be_served(stack: Service) -> None:
+    worker = stack.gpu("one", wait=False, ATELIER_PRELOAD="chaos,nobody")
+    assert 1 == worker.wait(30)
+    assert "nobody can not be served here" in stack.log("one")
+
+
 def test_a_failing_job_is_told_why_and_the_next_one_runs(stack: Service) -> None:
     stack.api()
     stack.gpu("one")

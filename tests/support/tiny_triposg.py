@@ -15,9 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pipelines.mesh.encode import encode
 from pipelines.mesh.triposg.extract import Grid
 from pipelines.mesh.triposg.family import Sizes, TripoSG
 from pipelines.spec import ModelSpec
+
+__all__ = ["TinyTripoSG", "change", "config_text", "encode", "header_only", "save", "shapes", "tiny_shapes"]
 
 PUBLISHED: dict[str, Any] = json.loads((Path(__file__).parent / "triposg_published.json").read_text())
 FILES = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from PIL import Image
 from tests.support.chaos import picture
 from tests.support.processes import alive
 from tests.support.wait import until
-from workers.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
+from workers.messages import Broke, Compute, Computed, Encode, Encoded, Order, Preload, Progress, Stopped, Tidy, Unload
 from workers.servant import Servant, ServantDied, StageOverran
 
 CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
@@ -41,7 +42,12 @@ def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **
         ticket=options.pop("ticket", "job-1"),
         model="chaos",
         modality="image",
-        params={"modality": "image", "prompt": prompt, "output_format": "png"},
+        params={
+            "modality": "image",
+            "prompt": prompt,
+            "output_format": "png",
+            "auto_unload": options.pop("auto_unload", False),
+        },
         seed=11,
         folder=str(folder / "raw"),
     )
@@ -55,11 +61,22 @@ def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **
     )
 
 
+def order(engine: Servant, order: Order) -> Any:
+    return engine.ask(
+        msgspec.structs.replace(order, ticket="order"),
+        stage="load",
+        deadline_of=lambda stage: 30.0,
+        on_begin=lambda: None,
+        on_progress=lambda report: None,
+    )
+
+
 def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: Path) -> None:
     reports: list[Progress] = []
     answer = ask(engine, tmp_path, "compute=0.01 steps=4 warn=careful", reports=reports)
     assert isinstance(answer, Computed)
-    assert ("chaos",) == answer.resident
+    assert ("chaos",) == answer.inventory.on_device
+    assert answer.inventory == engine.inventory
     assert ["load", "prepare", "step", "step", "step", "decode"] == [report.stage for report in reports]
     assert ("careful",) == reports[-1].warnings
     request = Encode(
@@ -89,10 +106,81 @@ def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Serv
     assert pid == engine.pid
 
 
+def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: Servant, tmp_path: Path) -> None:
+    order(engine, Preload(model="chaos-two"))
+    reports: list[Progress] = []
+    answer = ask(engine, tmp_path, "oom_once=1 steps=2", reports=reports)
+    assert isinstance(answer, Computed)
+    assert ("chaos",) == answer.inventory.on_device
+    assert ["prepare", "step", "decode"] * 2 == [report.stage for report in reports if report.stage != "load"]
+
+
 def test_out_of_memory_twice_is_a_failure_of_its_own(engine: Servant, tmp_path: Path) -> None:
     broke = ask(engine, tmp_path, "oom=1")
     assert isinstance(broke, Broke)
     assert ("gpu_out_of_memory", False) == (broke.error.code, broke.fatal)
+
+
+def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(engine: Servant, tmp_path: Path) -> None:
+    odd = ask(engine, tmp_path, "nan=1")
+    assert isinstance(odd, Broke)
+    assert ("not_finite", False) == (odd.error.code, odd.fatal)
+    pid = engine.pid
+    fault = ask(engine, tmp_path, "fault=1")
+    assert isinstance(fault, Broke)
+    assert fault.fatal
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert engine.pid not in (None, pid)
+
+
+def test_orders_are_carried_out_between_jobs(engine: Servant, tmp_path: Path) -> None:
+    for model, pin in (("chaos", False), ("chaos-two", True)):
+        order(engine, Preload(model=model, pin=pin))
+    assert {"chaos": False, "chaos-two": True} == {model.id: model.pinned for model in engine.inventory.models}
+    ask(engine, tmp_path, "null=1")
+    order(engine, Unload(model="chaos"))
+    assert ("chaos-two",) == engine.inventory.on_device
+    order(engine, Unload())
+    assert () == engine.inventory.models
+
+
+def test_an_order_that_can_not_be_carried_out_is_told(engine: Servant) -> None:
+    broke = order(engine, Preload(model="nobody"))
+    assert isinstance(broke, Broke)
+    assert ("unknown_model", False) == (broke.error.code, broke.fatal)
+
+
+def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
+    engine: Servant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATELIER_IDLE_UNLOAD_SECONDS", "0.2")
+    ask(engine, tmp_path, "null=1")
+    pid = engine.pid
+
+    def gone() -> bool:
+        order(engine, Tidy())
+        return not engine.inventory.models
+
+    until(gone, 10, "the model to leave")
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert (pid, ("chaos",)) == (engine.pid, engine.inventory.on_device)
+
+
+def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: Servant, tmp_path: Path) -> None:
+    assert () == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.models
+    order(engine, Preload(model="chaos", pin=True))
+    assert ("chaos",) == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.on_device
+
+
+def test_memory_that_no_model_accounts_for_shows(engine: Servant, tmp_path: Path) -> None:
+    ask(engine, tmp_path, "null=1")
+    assert engine.inventory.drift < 20e6
+    ask(engine, tmp_path, "leak=60000000")
+    assert 50e6 < engine.inventory.drift < 80e6
+    engine.recycle()
+    assert () == engine.inventory.models
+    ask(engine, tmp_path, "null=1")
+    assert engine.inventory.drift < 20e6
 
 
 def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(engine: Servant, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Memory:
         self.host = 0
         self.host_is_full = False
         self.loads = list[str]()
+        self.is_right = self.is_finite = True
         self.estimates = dict(SIZES)
 
     def load(self, model_id: str) -> "Model":
@@ -40,7 +41,7 @@ class Memory:
         pass
 
     def computes_right(self) -> bool:
-        return True
+        return self.is_right
 
 
 class Model:
@@ -75,7 +76,7 @@ class Model:
             self._memory.host -= self._size
 
     def is_finite(self) -> bool:
-        return True
+        return self._memory.is_finite
 
     def __del__(self) -> None:
         self._memory.device -= 0 if self.is_parked else self._size
@@ -285,6 +286,17 @@ def test_a_model_that_turns_out_larger_than_the_device_is_refused_and_gone() -> 
 
     assert {"small": "host"} == placed(held)
     assert 0 == memory.device
+
+
+def test_a_device_that_computes_wrong_is_not_healthy_nor_is_a_weight_that_is_no_number() -> None:
+    memory = Memory()
+    held = residency(memory)
+    use(held, "small")
+    assert held.is_healthy("small")
+    memory.is_finite = False
+    assert not held.is_healthy("small")
+    memory.is_finite, memory.is_right = True, False
+    assert not held.is_healthy("small")
 
 
 def test_a_size_that_was_measured_makes_room_before_the_next_load() -> None:

@@ -13,7 +13,7 @@ from jobs.params import MeshParams
 from pipelines.mesh.encode import encode, named
 from pipelines.mesh.inflate import relief_of
 from pipelines.mesh.surface import Mesh
-from pipelines.pipeline import Output, Outputs
+from pipelines.pipeline import Output, Outputs, load_raw, save_raw
 from tests.support.silhouettes import silhouette
 from tests.support.solids import ball, raw_of, welded
 
@@ -33,7 +33,9 @@ DRAWN = relief()
 
 
 def made(mesh: Mesh, folder: Path, **params: Any) -> Outputs:
-    return encode(raw_of(mesh), MeshParams(image_path="picture", **params), folder)
+    """Encoded as in the encoder process: from files, whose arrays can not be written."""
+    save_raw(raw_of(mesh), folder / "raw")
+    return encode(load_raw(folder / "raw"), MeshParams(image_path="picture", **params), folder)
 
 
 def read(folder: Path, output: Output) -> trimesh.Trimesh:
