@@ -15,6 +15,7 @@ from celery import Celery, signals
 
 from jobs.database import sync_engine
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
+from jobs.orders import node_name
 from jobs.settings import Settings, read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
@@ -22,6 +23,7 @@ from pipelines.licences import read_allowed
 from pipelines.lockfile import read_lock
 from pipelines.weights import missing, servable
 from workers.ears import Ears
+from workers.orders import obey
 from workers.presence import NameTaken
 from workers.residency import weights_folder
 from workers.servant import ServantDied
@@ -88,12 +90,13 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
 def _listen(settings: Settings, supervisor: Supervisor, ears: Ears) -> None:
     """Run Celery until SIGTERM or SIGINT."""
     app = bell_app(settings, supervisor, ears.queues)
+    obey(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
     app.Worker(
-        hostname=f"gpu@{settings.server_id}",
+        hostname=node_name(settings.server_id),
         pool="threads",
         concurrency=2,
         without_gossip=True,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from jobs.database import is_away
+from jobs.errors import OrderRefused
 from jobs.job import Job
 from jobs.settings import Settings
 from jobs.statements.claim import Claimant
@@ -58,7 +59,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._catalog = catalog
-        self._serves = serves
+        self.serves = serves
         self._dedicated = dedicated
         self._listen = listen
         self._leave = leave
@@ -74,6 +75,7 @@ class Supervisor:
         self._bell = threading.Event()
         self._draining = threading.Event()
         self._stopped = threading.Event()
+        self._hurry = threading.Event()
         self._desired = "active"
         self._claimer = threading.Thread(target=self._claim_jobs, name="claim", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
@@ -92,8 +94,24 @@ class Supervisor:
         """There may be work."""
         self._bell.set()
 
+    def look(self) -> None:
+        """Read at once what the operator wants of this server, and tell how it is; from any thread."""
+        self._hurry.set()
+
+    def preload(self, model: str, pin: bool) -> None:
+        """Refused: models come and go with jobs alone."""
+        raise OrderRefused("This worker loads models for jobs only.")
+
+    def unload(self, model: str | None) -> None:
+        """Refused, as `preload` is."""
+        raise OrderRefused("This worker unloads a model only for the next one.")
+
+    def recycle(self) -> None:
+        """Refused: an engine is replaced when it fails."""
+        raise OrderRefused("This worker replaces its engine only when it fails.")
+
     def drain(self) -> None:
-        """Claim nothing more; from any thread."""
+        """Claim nothing more, for good; from any thread."""
         self._draining.set()
         self._bell.set()
         with self._room:
@@ -114,6 +132,7 @@ class Supervisor:
         self._encoder.stop()
         self._wait_idle(self._settings.grace_seconds)
         self._stopped.set()
+        self._hurry.set()
         self._ledger.close()
         if self._keeper.is_alive():
             self._keeper.join(timeout=10)
@@ -164,7 +183,7 @@ class Supervisor:
         claimant = Claimant(
             server_id=self._presence.server_id,
             incarnation=self._presence.incarnation,
-            models=self._serves,
+            models=self.serves,
             resident=self._execution.resident,
             dedicated=self._dedicated,
         )
@@ -205,14 +224,20 @@ class Supervisor:
         with self._room:
             del self._held[held.ticket]
             self._room.notify_all()
+        if self._desired == "draining":
+            self.look()  # somebody may be waiting to hear that nothing is left
 
     def _keep(self) -> None:
-        """Beat for the server, renew leases, and listen to bells only while one could be of use."""
+        """Beat for the server, by the clock or at once; renew leases; listen to bells only while one is of use."""
         tick = min(1.0, self._settings.renew_seconds / 4, self._settings.server_lease_seconds / 8)
         beaten = 0.0
-        while not self._stopped.wait(tick):
+        while not self._stopped.is_set():
+            asked = self._hurry.wait(tick)
+            self._hurry.clear()
+            if self._stopped.is_set():
+                return
             try:
-                if time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
+                if asked or time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
                     beaten = time.monotonic()
                     self._beat()
                 for held in list(self._held.values()):
@@ -237,8 +262,13 @@ class Supervisor:
             self._execution.abandon(held)
 
     def _beat(self) -> None:
+        before = self._desired
         try:
             self._desired = self._presence.beat(self._facts())
+            if self._desired != before:
+                log.info("%s, was %s", self._desired, before)
+                self._presence.beat(self._facts())  # the first one still told the state of before
+                self.ring()
         except NameLost as error:
             log.error("%s: leaving", error)
             for held in list(self._held.values()):
@@ -250,13 +280,16 @@ class Supervisor:
 
     def _facts(self) -> ServerFacts:
         computing, ready = self._computing, self._engine.ready
-        state = "draining" if self._draining.is_set() else "busy" if computing else "idle"
+        if self._draining.is_set() or self._desired == "draining":
+            state = "draining" if self._draining.is_set() or self._held else "drained"
+        else:
+            state = "busy" if computing else "idle"
         return ServerFacts(
             state="clock_skewed" if self._presence.skewed else state,
             device=ready.device,
             memory_total=ready.memory_total,
             memory_used=self._execution.memory_used,
-            serves=self._serves,
+            serves=self.serves,
             resident=self._execution.resident,
             current_job=computing.job.id if computing else None,
             dedicated=self._dedicated,
