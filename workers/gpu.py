@@ -24,7 +24,7 @@ from pipelines.lockfile import read_lock
 from pipelines.weights import missing, servable
 from workers.ears import Ears
 from workers.orders import obey
-from workers.presence import NameTaken
+from workers.presence import NameTaken, check_name
 from workers.residency import weights_folder
 from workers.servant import ServantDied
 from workers.supervisor import Supervisor
@@ -40,6 +40,11 @@ def main(server_id: str | None = None, *, dedicated: bool = False) -> int:
     if server_id:
         settings = msgspec.structs.replace(settings, server_id=server_id)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s gpu %(levelname)s %(name)s: %(message)s")
+    try:
+        check_name(settings.server_id)
+    except ValueError as error:
+        log.error("%s", error)
+        return 1
     catalog = load_catalog(settings.catalog)
     lock, weights = read_lock(settings.weights_lock), weights_folder(settings)
     allowed = read_allowed(settings.allowed_licenses)
