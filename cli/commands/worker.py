@@ -12,12 +12,9 @@ def worker() -> None:
 
 @worker.command()
 @click.option("--server-id", envvar="ATELIER_SERVER_ID", show_envvar=True, help="Its name; default: this machine's.")
-@click.option("--dedicated", is_flag=True, help="Take only jobs that ask for this server by name.")
+@click.option("--dedicated", is_flag=True, help="Take only jobs that ask for this server.")
 def gpu(server_id: str | None, dedicated: bool) -> None:
-    """A GPU worker: one per GPU. On a machine without one it computes on the CPU.
-
-    `atelier servers` lists it under its name, and has it cordoned, drained and more.
-    """
+    """A GPU worker: one per GPU. On a machine without one it computes on the CPU."""
     from workers.gpu import main
 
     sys.exit(main(server_id, dedicated=dedicated))

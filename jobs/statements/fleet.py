@@ -11,17 +11,14 @@ from jobs.job import ACTIVE
 from jobs.statements.clauses import after, moment, now
 from jobs.tables import jobs, servers
 
-Desired = Literal["active", "cordoned", "draining"]
-"""What an operator wants of a server: take jobs; take none; finish what it has, take none, and stay up."""
 
-
-class ResidentModel(msgspec.Struct, frozen=True):
-    """A model in a server's memory: `where` is `device` or `host`; one that is `pinned` is not moved out."""
+class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in a server's memory: bytes of its weights, on the device or parked in host memory."""
 
     id: str
     bytes: int
-    where: str
-    pinned: bool
+    where: Literal["device", "host"]
+    pinned: bool = False
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +34,10 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     current_job: str | None = None
     dedicated: bool = False
     versions: dict[str, str] = {}
+
+
+Desired = Literal["active", "cordoned", "draining"]
+"""What an operator wants of a server: take jobs; take none; finish what it has, take none, and stay up."""
 
 
 def _columns(facts: ServerFacts) -> dict[str, Any]:

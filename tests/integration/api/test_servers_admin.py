@@ -166,7 +166,10 @@ class TestOrders:
 
 class TestSeeing:
     def test_memory_by_model(self, client, rows, server):
-        held = [ResidentModel("chaos", 3 << 30, "device", True), ResidentModel("chaos-two", 1 << 30, "host", False)]
+        held = [
+            ResidentModel(id="chaos", bytes=3 << 30, where="device", pinned=True),
+            ResidentModel(id="chaos-two", bytes=1 << 30, where="host"),
+        ]
         beat(rows, server, memory_total=8 << 30, memory_used=3 << 30, resident=["chaos"], models=tuple(held))
         seen = client.get("/servers/v1/gpu-1").json()
         assert msgspec.to_builtins(held) == seen["models"]
