@@ -59,7 +59,7 @@ class Supervisor:
     ) -> None:
         self._settings = settings
         self._catalog = catalog
-        self.serves = serves
+        self._serves = serves
         self._dedicated = dedicated
         self._listen = listen
         self._leave = leave
@@ -93,6 +93,11 @@ class Supervisor:
     def ring(self) -> None:
         """There may be work."""
         self._bell.set()
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """Models that this worker can load."""
+        return self._serves
 
     def look(self) -> None:
         """Read at once what the operator wants of this server, and tell how it is; from any thread."""
@@ -183,7 +188,7 @@ class Supervisor:
         claimant = Claimant(
             server_id=self._presence.server_id,
             incarnation=self._presence.incarnation,
-            models=self.serves,
+            models=self._serves,
             resident=self._execution.resident,
             dedicated=self._dedicated,
         )
@@ -289,7 +294,7 @@ class Supervisor:
             device=ready.device,
             memory_total=ready.memory_total,
             memory_used=self._execution.memory_used,
-            serves=self.serves,
+            serves=self._serves,
             resident=self._execution.resident,
             current_job=computing.job.id if computing else None,
             dedicated=self._dedicated,
