@@ -22,6 +22,7 @@ from api.database import Database
 from api.documents import openapi_config
 from api.follow import Follower
 from api.intake import Intake
+from api.orders import Orders
 from api.outlook import Outlooks
 from api.problems import EXCEPTION_HANDLERS
 from api.readiness import Readiness
@@ -36,6 +37,7 @@ from api.routes.mesh import MeshRoutes
 from api.routes.models import ModelRoutes
 from api.routes.outputs import OutputRoutes
 from api.routes.problems import ProblemRoutes
+from api.routes.server_orders import ServerOrders
 from api.routes.servers import ServerRoutes
 from api.routes.speech import SpeechRoutes
 from api.routes.video import VideoRoutes
@@ -55,6 +57,7 @@ ROUTES = (
     JobRoutes,
     ModelRoutes,
     ServerRoutes,
+    ServerOrders,
     OutputRoutes,
     FileRoutes,
     HealthRoutes,
@@ -72,7 +75,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     if not settings.secret_key:
         raise ValueError("ATELIER_SECRET_KEY is not set: keys and download links are signed with it.")
     database, catalog, follower = Database(settings), load_catalog(settings.catalog or None), Follower(settings)
-    announcer = Announcer(settings)
+    announcer, orders = Announcer(settings), Orders(settings)
     outlooks = Outlooks(database, catalog, settings)
     watcher = Watcher(database, follower, outlooks, settings)
     store = open_store(settings)
@@ -88,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         finally:
             await follower.stop()
             announcer.stop()
+            orders.close()
             intake.close()
             await database.close()
 
@@ -102,6 +106,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "catalog": _always(catalog),
             "database": _always(database),
             "desk": _always(desk),
+            "orders": _always(orders),
             "outlooks": _always(outlooks),
             "readiness": _always(Readiness(database, settings)),
             "settings": _always(settings),

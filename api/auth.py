@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
+from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
 from api.database import Database
-from jobs.errors import Unauthenticated
+from jobs.errors import Forbidden, Unauthenticated
 from jobs.signing import key_digest
-from jobs.statements.access import key_by_digest
+from jobs.statements.access import ADMIN, key_by_digest
 
 OPEN: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that needs no key."""
@@ -21,11 +22,17 @@ ANYBODY: tuple[dict[str, list[str]]] = ({},)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The tenant a request acts for, and the highest priority its key may ask for."""
+    """The tenant a request acts for, the highest priority its key may ask for, and what else the key may do."""
 
     tenant: str
     key_id: str
     priority_ceiling: int
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def admin(self) -> bool:
+        """Whether this is an operator."""
+        return ADMIN in self.scopes
 
 
 class KeyAuthentication(AbstractAuthenticationMiddleware):
@@ -42,7 +49,14 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         row = await self._database.row(key_by_digest(digest))
         if row is None:
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
-        return AuthenticationResult(user=Caller(row.tenant, row.id, row.priority_ceiling), auth=row.id)
+        caller = Caller(row.tenant, row.id, row.priority_ceiling, tuple(row.scopes))
+        return AuthenticationResult(user=caller, auth=row.id)
+
+
+def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard of routes for operators; raises `Forbidden`."""
+    if not connection.user.admin:
+        raise Forbidden
 
 
 def presented_key(headers: Headers) -> str:

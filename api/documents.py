@@ -75,6 +75,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag("Generate", "Submit a job, upload its inputs."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
             Tag("Service", "What can be made, by which servers, and whether all is well."),
+            Tag("Servers", "What an operator may have a server do; these ask for a key with the admin scope."),
             Tag("Downloads", "Outputs and uploads, by signed links."),
         ],
         use_handler_docstrings=True,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from cli.home import Home
 from jobs.database import sync_engine
@@ -13,7 +13,6 @@ from jobs.ids import new_id
 from jobs.settings import Settings, read_settings
 from jobs.signing import key_digest, new_key, webhook_secret
 from jobs.statements import access
-from jobs.tables import api_keys
 
 DEFAULT_TENANT = "default"
 
@@ -45,26 +44,37 @@ def connected(settings: Settings) -> Iterator[Connection]:
 
 
 def create_key(
-    settings: Settings, *, tenant: str, name: str, priority_ceiling: int = 9, budget_usd: float | None = None
+    settings: Settings,
+    *,
+    tenant: str,
+    name: str,
+    priority_ceiling: int = 9,
+    budget_usd: float | None = None,
+    admin: bool = False,
 ) -> tuple[str, str]:
     """A new key of a tenant, who is made when there is none of that name: its id, and the key itself, once.
 
-    `budget_usd` becomes the tenant's budget in US dollars; None leaves it as it is.
+    An `admin` may order servers about. `budget_usd` becomes the tenant's budget in US dollars; None leaves it as it is.
     """
     key, key_id = new_key(), new_id("key")
     with connected(settings) as connection:
-        owner = _add(connection, settings, key_id, key, tenant=tenant, name=name, priority_ceiling=priority_ceiling)
+        owner: str = connection.execute(access.ensure_tenant(tenant)).scalar_one()
+        digest, scopes = key_digest(_secret(settings), key), [access.ADMIN] if admin else []
+        connection.execute(
+            access.add_key(key_id, owner, name=name, digest=digest, priority_ceiling=priority_ceiling, scopes=scopes)
+        )
         if budget_usd is not None:
             connection.execute(access.set_budget(owner, budget_usd))
     return key_id, key
 
 
 def ensure_key(settings: Settings, key: str) -> None:
-    """Make the admin key known, unless it was before; one that was revoked stays revoked."""
+    """Make the admin key known, and an admin's; one that was revoked stays revoked."""
     digest = key_digest(_secret(settings), key)
     with connected(settings) as connection:
-        if connection.execute(select(api_keys.c.id).where(api_keys.c.digest == digest)).first() is None:
-            _add(connection, settings, new_id("key"), key, tenant=DEFAULT_TENANT, name="admin")
+        if connection.execute(access.make_admin(digest)).first() is None:
+            owner = connection.execute(access.ensure_tenant(DEFAULT_TENANT)).scalar_one()
+            connection.execute(access.add_key(new_id("key"), owner, name="admin", digest=digest, scopes=[access.ADMIN]))
 
 
 def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
@@ -80,22 +90,6 @@ def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
         if rotate:
             generation = connection.execute(access.rotate_webhook_secret(row.id)).scalar_one()
     return webhook_secret(_secret(settings), row.id, generation)
-
-
-def _add(
-    connection: Connection,
-    settings: Settings,
-    key_id: str,
-    key: str,
-    *,
-    tenant: str,
-    name: str,
-    priority_ceiling: int = 9,
-) -> str:
-    owner: str = connection.execute(access.ensure_tenant(tenant)).scalar_one()
-    digest = key_digest(_secret(settings), key)
-    connection.execute(access.add_key(key_id, owner, name=name, digest=digest, priority_ceiling=priority_ceiling))
-    return owner
 
 
 def _secret(settings: Settings) -> str:

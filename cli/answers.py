@@ -63,6 +63,15 @@ class ModelList(msgspec.Struct, frozen=True):
     models: list[Model]
 
 
+class ServerModel(msgspec.Struct, frozen=True):
+    """A model in a server's memory."""
+
+    id: str
+    bytes: int = 0
+    where: str = "device"
+    pinned: bool = False
+
+
 class Server(msgspec.Struct, frozen=True):
     """A GPU server; memory in bytes."""
 
@@ -77,6 +86,11 @@ class Server(msgspec.Struct, frozen=True):
     resident: list[str]
     started_at: datetime
     heartbeat_age_seconds: float
+    busy: bool = False
+    current_job: str | None = None
+    dedicated: bool = False
+    models: list[ServerModel] = []
+    versions: dict[str, str] = {}
 
 
 class ServerList(msgspec.Struct, frozen=True):

@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, overload
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -85,8 +86,24 @@ class Client:
         return self._ask("GET", "/models/v1", ModelList).models
 
     def servers(self) -> list[Server]:
-        """Every server that was ever registered."""
+        """Every server that was registered and not removed."""
         return self._ask("GET", "/servers/v1", ServerList).servers
+
+    def server(self, server_id: str) -> Server:
+        """A server as it is now."""
+        return self._ask("GET", _path_of(server_id), Server)
+
+    def wish(self, server_id: str, verb: str) -> Server:
+        """Cordon, uncordon or drain a server; the server as it is now."""
+        return self._ask("POST", f"{_path_of(server_id)}/{verb}", Server)
+
+    def order(self, server_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
+        """Have a living server preload, unload or recycle; back once it has taken the order."""
+        self._ask("POST", f"{_path_of(server_id)}/{verb}", None, json=body)
+
+    def remove_server(self, server_id: str, *, force: bool) -> None:
+        """Take a server that is gone for good off the list."""
+        self._ask("DELETE", _path_of(server_id), None, params={"force": force})
 
     def follow(self, job_id: str) -> Iterator[Progress]:
         """The job's events until it has ended; comes back to a stream that was cut where it had been.
@@ -141,16 +158,26 @@ class Client:
         except httpx.HTTPError as error:
             raise self._away(error) from None
 
-    def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+    @overload
+    def _ask(self, method: str, path: str, kind: None, **options: Any) -> None: ...
+
+    @overload
+    def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T: ...
+
+    def _ask(self, method: str, path: str, kind: type[T] | None, **options: Any) -> T | None:
         try:
             answer = self._http.request(method, path, **options)
             _refuse_problem(answer)
         except httpx.HTTPError as error:
             raise self._away(error) from None
-        return msgspec.json.decode(answer.content, type=kind)
+        return None if kind is None else msgspec.json.decode(answer.content, type=kind)
 
     def _away(self, error: Exception) -> ApiAway:
         return ApiAway(f"no Atelier answers at {self._url} ({error}); `atelier up` starts one on this machine")
+
+
+def _path_of(server_id: str) -> str:
+    return f"/servers/v1/{quote(server_id, safe='')}"
 
 
 def _refuse_problem(answer: httpx.Response) -> None:

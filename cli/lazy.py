@@ -1,10 +1,20 @@
-"""A group whose commands are imported only when they are asked for, so that `atelier --help` is fast."""
+"""Groups: one whose commands are imported only when asked for, so that `atelier --help` is fast; one that lists."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import rich_click as click
+
+
+class ListingGroup(click.RichGroup):
+    """A group that means its command `list` where no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `list` before options that are not for the group itself."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 class LazyGroup(click.RichGroup):

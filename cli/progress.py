@@ -1,4 +1,6 @@
-"""Progress bars of jobs, fed by their event streams."""
+"""Progress of jobs, fed by their event streams, and of servers that drain."""
+
+import time
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -7,6 +9,8 @@ from rich.table import Column
 from cli import answers
 from cli.client import Client
 from jobs.answers import StatusAnswer
+
+LOOK_SECONDS = 0.5
 
 
 def bars(console: Console) -> Progress:
@@ -31,6 +35,21 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
     job = client.job(job_id)
     bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)
     return job
+
+
+def await_drained(client: Client, server_id: str) -> answers.Server:
+    """Show a server that drains until nothing is left on it, it is gone, or somebody wants something else of it."""
+    columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"{server_id}: draining", total=None)
+        while True:
+            server = client.server(server_id)
+            at = f", at {server.current_job}" if server.current_job else ""
+            bar.update(task, description=f"{server_id}: {server.state}{at}")
+            if server.state in ("drained", "offline") or server.desired != "draining":
+                bar.update(task, total=1, completed=1)
+                return server
+            time.sleep(LOOK_SECONDS)
 
 
 def _doing(event: answers.Progress) -> str:

@@ -22,6 +22,7 @@
     │   │   └── InputUnreadable         422  input_unreadable
     │   ├── BodyTooLarge                413  body_too_large
     │   ├── Unauthenticated             401  unauthenticated
+    │   ├── Forbidden                   403  forbidden
     │   ├── BudgetExhausted             402  budget_exhausted
     │   ├── MalformedId                 404  malformed_id
     │   ├── UnknownJob                  404  unknown_job
@@ -30,12 +31,17 @@
     │   ├── UnknownRoute                404  not_found
     │   ├── WrongMethod                 405  method_not_allowed
     │   ├── BadSignature                403  bad_signature
+    │   ├── ServerOffline               409  server_offline
+    │   ├── ServerAlive                 409  server_alive
+    │   ├── ServerHasJobs               409  server_has_jobs
+    │   ├── OrderRefused                409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
     │   └── TooManyJobs                 429  too_many_jobs
     ├── Unavailable                     the service can not do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
     │   ├── SchemaBehind                503  schema_behind
     │   ├── StorageUnavailable          503  storage_unavailable
+    │   ├── BrokerUnavailable           503  broker_unavailable
     │   └── NoModelAvailable            503  no_model_available
     └── JobFailed                       stored on the job, never an HTTP status of its own
         ├── InputUnreachable                 input_unreachable
@@ -201,6 +207,13 @@ class Unauthenticated(RequestRefused):
     advice = "Send a valid key as X-API-Key or Authorization: Bearer; `atelier keys create` makes one."
 
 
+class Forbidden(RequestRefused):
+    """The key is good and lacks the scope that the route needs."""
+
+    code, status = "forbidden", 403
+    advice = "Admin scope needed: use a key that `atelier keys create --admin` made."
+
+
 class BudgetExhausted(RequestRefused):
     """The tenant's budget is spent."""
 
@@ -257,6 +270,34 @@ class BadSignature(RequestRefused):
     advice = "Take a fresh link: from the job's status, or from POST /inputs/v1 for an upload."
 
 
+class ServerOffline(RequestRefused):
+    """An order for a server that does not live."""
+
+    code, status = "server_offline", 409
+    advice = "This server is offline, so it can take no order; start its worker, then send it again."
+
+
+class ServerAlive(RequestRefused):
+    """A server that lives can not be removed."""
+
+    code, status = "server_alive", 409
+    advice = "This server is alive; stop its worker, wait until it is offline, then remove it."
+
+
+class ServerHasJobs(RequestRefused):
+    """A server that unfinished jobs are pinned to is removed only by force."""
+
+    code, status = "server_has_jobs", 409
+    advice = "Unfinished jobs are pinned to this server; let them end or cancel them, or remove it with ?force=true."
+
+
+class OrderRefused(RequestRefused):
+    """The server heard the order and does not take it; the detail says why."""
+
+    code, status = "order_refused", 409
+    advice = "The server does not take this order now; GET /servers/v1 shows its state."
+
+
 class BadRange(RequestRefused):
     """A Range header that asks for bytes beyond the end."""
 
@@ -300,6 +341,13 @@ class StorageUnavailable(Unavailable):
     def __init__(self, detail: str | None = None, *, full: bool = False) -> None:
         super().__init__(detail)
         self.full = full
+
+
+class BrokerUnavailable(Unavailable):
+    """An order did not reach its server, or its answer did not come back."""
+
+    code = "broker_unavailable"
+    advice = "The broker does not answer, so the order did not reach the server; try again in a few seconds."
 
 
 class NoModelAvailable(Unavailable):

@@ -83,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_pool: int = 10
     broker_timeout: float = 0.5
     breaker_seconds: float = 5.0
+    order_timeout: float = 3.0
     bell_limit: int = 32
     log_level: str = "INFO"
 

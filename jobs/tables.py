@@ -204,9 +204,11 @@ servers = Table(
     Column("memory_used", BigInteger, nullable=False, server_default="0"),
     Column("serves", ARRAY(Text), nullable=False, server_default="{}"),
     Column("resident", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("models", JSONB, nullable=False, server_default="[]"),
     Column("current_job", Text),
     Column("versions", JSONB, nullable=False, server_default="{}"),
     Column("started_at", Time, nullable=False, server_default=_now),
     Column("heartbeat_at", Time, nullable=False, server_default=_now),
+    Column("removed_at", Time),
     CheckConstraint("desired IN ('active', 'cordoned', 'draining')", name="desired"),
 )

@@ -15,6 +15,7 @@ from celery import Celery, signals
 
 from jobs.database import sync_engine
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
+from jobs.orders import node_name
 from jobs.settings import Settings, read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
@@ -24,7 +25,8 @@ from pipelines.weights import missing, servable
 from workers.ears import Ears
 from workers.housekeeping import preloaded
 from workers.loading import weights_folder
-from workers.presence import NameTaken
+from workers.orders import obey
+from workers.presence import NameTaken, check_name
 from workers.servant import ServantDied
 from workers.supervisor import Supervisor
 
@@ -41,6 +43,11 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     if preload:
         settings = msgspec.structs.replace(settings, preload=",".join([settings.preload, *preload]))
     logging.basicConfig(level=settings.log_level, format="%(asctime)s gpu %(levelname)s %(name)s: %(message)s")
+    try:
+        check_name(settings.server_id)
+    except ValueError as error:
+        log.error("%s", error)
+        return 1
     catalog = load_catalog(settings.catalog)
     lock, weights = read_lock(settings.weights_lock), weights_folder(settings)
     allowed = read_allowed(settings.allowed_licenses)
@@ -95,12 +102,13 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
 def _listen(settings: Settings, supervisor: Supervisor, ears: Ears) -> None:
     """Run Celery until SIGTERM or SIGINT."""
     app = bell_app(settings, supervisor, ears.queues)
+    obey(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
     app.Worker(
-        hostname=f"gpu@{settings.server_id}",
+        hostname=node_name(settings.server_id),
         pool="threads",
         concurrency=2,
         without_gossip=True,

@@ -49,10 +49,7 @@ class Housekeeping:
 
     def preload(self, model: str, pin: bool) -> None:
         """Bring a model into memory, to stay there if it is pinned; from any thread, and returns at once."""
-        if pin:
-            self._orders.put(lambda: self._pinned.update({model: None}))
-        else:
-            self._orders.put(lambda: self._ask(Preload(model=model)))
+        self._orders.put(lambda: self._preload(model, pin))
 
     def unload(self, model: str | None) -> None:
         """Send a model away, or all of them, even pinned ones; from any thread, and returns at once."""
@@ -99,6 +96,12 @@ class Housekeeping:
         if drift > self._settings.drift_bytes:
             log.warning("the engine has grown by %.1f GB that no model accounts for: a fresh one", drift / 1e9)
             self._recycle()
+
+    def _preload(self, model: str, pin: bool) -> None:
+        if pin:
+            self._pinned[model] = None  # and it is brought before the next order
+        else:
+            self._ask(Preload(model=model))
 
     def _unload(self, model: str | None) -> None:
         for name in [name for name in self._pinned if model in (None, name)]:

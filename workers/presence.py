@@ -1,6 +1,7 @@
 """A server's name: taken at the start, kept by heartbeats, given back at the end."""
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,9 @@ from jobs.statements.fleet import ServerFacts
 
 log = logging.getLogger(__name__)
 
+NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+"""What a server may be called: part of URLs, of queue names and of Celery's node names."""
+
 
 class NameTaken(Exception):
     """Another living worker holds the server's name."""
@@ -21,6 +25,14 @@ class NameTaken(Exception):
 
 class NameLost(Exception):
     """Another worker has taken over the server's name: stop at once."""
+
+
+def check_name(server_id: str) -> None:
+    """Raise `ValueError` for a name that no server can have."""
+    if not NAME.fullmatch(server_id):
+        raise ValueError(
+            f"{server_id!r} can not be a server's name: use letters, digits, and any of _ . : -, at most 200 in all"
+        )
 
 
 class Presence:

@@ -76,6 +76,7 @@ class Supervisor:
         self._bell = threading.Event()
         self._draining = threading.Event()
         self._stopped = threading.Event()
+        self._hurry = threading.Event()
         self._desired = "active"
         self._claimer = threading.Thread(target=self._claim_jobs, name="claim", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
@@ -95,6 +96,15 @@ class Supervisor:
         """There may be work."""
         self._bell.set()
 
+    @property
+    def serves(self) -> tuple[str, ...]:
+        """Models that this worker can load."""
+        return self._serves
+
+    def look(self) -> None:
+        """Read at once what the operator wants of this server, and tell how it is; from any thread."""
+        self._hurry.set()
+
     def preload(self, model: str, pin: bool) -> None:
         """Bring a model into memory, to stay there if it is pinned; from any thread, and returns at once."""
         self._housekeeping.preload(model, pin)
@@ -108,7 +118,7 @@ class Supervisor:
         self._housekeeping.recycle()
 
     def drain(self) -> None:
-        """Claim nothing more; from any thread."""
+        """Claim nothing more, for good; from any thread."""
         self._draining.set()
         self._bell.set()
         with self._room:
@@ -130,6 +140,7 @@ class Supervisor:
         self._encoder.stop()
         self._wait_idle(self._settings.grace_seconds)
         self._stopped.set()
+        self._hurry.set()
         self._ledger.close()
         if self._keeper.is_alive():
             self._keeper.join(timeout=10)
@@ -221,14 +232,20 @@ class Supervisor:
         with self._room:
             del self._held[held.ticket]
             self._room.notify_all()
+        if self._desired == "draining":
+            self.look()  # somebody may be waiting to hear that nothing is left
 
     def _keep(self) -> None:
-        """Beat for the server, renew leases, and listen to bells only while one could be of use."""
+        """Beat for the server, by the clock or at once; renew leases; listen to bells only while one is of use."""
         tick = min(1.0, self._settings.renew_seconds / 4, self._settings.server_lease_seconds / 8)
         beaten = 0.0
-        while not self._stopped.wait(tick):
+        while not self._stopped.is_set():
+            asked = self._hurry.wait(tick)
+            self._hurry.clear()
+            if self._stopped.is_set():
+                return
             try:
-                if time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
+                if asked or time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
                     beaten = time.monotonic()
                     self._beat()
                 for held in list(self._held.values()):
@@ -253,8 +270,13 @@ class Supervisor:
             self._execution.abandon(held)
 
     def _beat(self) -> None:
+        before = self._desired
         try:
             self._desired = self._presence.beat(self._facts())
+            if self._desired != before:
+                log.info("%s, was %s", self._desired, before)
+                self._presence.beat(self._facts())  # the first one still told the state of before
+                self.ring()
         except NameLost as error:
             log.error("%s: leaving", error)
             for held in list(self._held.values()):
@@ -266,7 +288,10 @@ class Supervisor:
 
     def _facts(self) -> ServerFacts:
         computing, ready = self._computing, self._engine.ready
-        state = "draining" if self._draining.is_set() else "busy" if computing else "idle"
+        if self._draining.is_set() or self._desired == "draining":
+            state = "draining" if self._draining.is_set() or self._held else "drained"
+        else:
+            state = "busy" if computing else "idle"
         return ServerFacts(
             state="clock_skewed" if self._presence.skewed else state,
             device=ready.device,
@@ -274,6 +299,7 @@ class Supervisor:
             memory_used=self._engine.inventory.memory_used,
             serves=self._serves,
             resident=self._engine.inventory.on_device,
+            models=self._engine.inventory.models,
             current_job=computing.job.id if computing else None,
             dedicated=self._dedicated,
             versions=ready.versions,

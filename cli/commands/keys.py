@@ -21,15 +21,21 @@ def keys() -> None:
 @click.option(
     "--budget-usd", type=click.FloatRange(min=0), help="Give the tenant this budget, all spending so far counted in."
 )
+@click.option("--admin", is_flag=True, help="It may also order servers about: cordon, drain, preload, remove.")
 @data_option
-def create(tenant: str, name: str, priority_ceiling: int, budget_usd: float | None, data: Path) -> None:
+def create(tenant: str, name: str, priority_ceiling: int, budget_usd: float | None, admin: bool, data: Path) -> None:
     """Make a key and print it; it can not be shown again."""
     from cli.admin import create_key, local_settings
     from cli.database_errors import explained
 
     with explained():
         key_id, key = create_key(
-            local_settings(data), tenant=tenant, name=name, priority_ceiling=priority_ceiling, budget_usd=budget_usd
+            local_settings(data),
+            tenant=tenant,
+            name=name,
+            priority_ceiling=priority_ceiling,
+            budget_usd=budget_usd,
+            admin=admin,
         )
     click.echo(f"{key_id} for tenant {tenant}; keep the key, it is not stored:", err=True)
     click.echo(key)
@@ -46,8 +52,11 @@ def list_(data: Path) -> None:
 
     with explained(), connected(local_settings(data)) as connection:
         rows = connection.execute(list_keys()).all()
-    cells = [[row.id, row.tenant, row.name, when(row.created_at), when(row.revoked_at)] for row in rows]
-    print_table(["key", "tenant", "name", "made", "revoked"], cells)
+    cells = [
+        [row.id, row.tenant, row.name, ", ".join(row.scopes), when(row.created_at), when(row.revoked_at)]
+        for row in rows
+    ]
+    print_table(["key", "tenant", "name", "scopes", "made", "revoked"], cells)
 
 
 @keys.command()

@@ -1,5 +1,6 @@
 """Statements about tenants and their keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Select, Update, select, update
@@ -8,6 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from jobs.ids import new_id
 from jobs.statements.clauses import now
 from jobs.tables import api_keys, tenants
+
+ADMIN = "admin"
+"""The scope of an operator's key."""
 
 
 def ensure_tenant(name: str) -> Insert:
@@ -18,16 +22,23 @@ def ensure_tenant(name: str) -> Insert:
     )
 
 
-def add_key(key_id: str, tenant: str, *, name: str, digest: str, priority_ceiling: int = 9) -> Insert:
+def add_key(
+    key_id: str, tenant: str, *, name: str, digest: str, priority_ceiling: int = 9, scopes: Sequence[str] = ()
+) -> Insert:
     """A key of a tenant; only the digest of the key itself is stored."""
     return api_keys.insert().values(
-        id=key_id, tenant=tenant, name=name, digest=digest, priority_ceiling=priority_ceiling
+        id=key_id, tenant=tenant, name=name, digest=digest, priority_ceiling=priority_ceiling, scopes=list(scopes)
     )
+
+
+def make_admin(digest: str) -> Update:
+    """Give the key with this digest the admin scope; returns its id, or no row when there is no such key."""
+    return update(api_keys).where(api_keys.c.digest == digest).values(scopes=[ADMIN]).returning(api_keys.c.id)
 
 
 def key_by_digest(digest: str) -> Select[Any]:
     """The living key with this digest."""
-    return select(api_keys.c.id, api_keys.c.tenant, api_keys.c.priority_ceiling).where(
+    return select(api_keys.c.id, api_keys.c.tenant, api_keys.c.priority_ceiling, api_keys.c.scopes).where(
         api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
     )
 
@@ -39,6 +50,7 @@ def list_keys() -> Select[Any]:
             api_keys.c.id,
             api_keys.c.name,
             tenants.c.name.label("tenant"),
+            api_keys.c.scopes,
             api_keys.c.created_at,
             api_keys.c.revoked_at,
         )

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Insert, Select, Update, literal, select, update
+from sqlalchemy import ColumnElement, Insert, Select, Update, case, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from jobs.job import ACTIVE
 from jobs.statements.clauses import after, moment, now
-from jobs.tables import servers
+from jobs.tables import jobs, servers
 
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +22,7 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself at every heartbeat. Memory is bytes."""
+    """What a worker says of itself at every heartbeat. Memory is bytes; `resident` are the models on the device."""
 
     state: str
     device: str
@@ -29,9 +30,14 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     memory_used: int = 0
     serves: Sequence[str] = ()
     resident: Sequence[str] = ()
+    models: tuple[ResidentModel, ...] = ()
     current_job: str | None = None
     dedicated: bool = False
     versions: dict[str, str] = {}
+
+
+Desired = Literal["active", "cordoned", "draining"]
+"""What an operator wants of a server: take jobs; take none; finish what it has, take none, and stay up."""
 
 
 def _columns(facts: ServerFacts) -> dict[str, Any]:
@@ -39,8 +45,10 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
     return columns | {
         "serves": list(facts.serves),
         "resident": list(facts.resident),
+        "models": literal(msgspec.to_builtins(facts.models), JSONB),
         "versions": literal(facts.versions, JSONB),
         "heartbeat_at": now,
+        "removed_at": None,
     }
 
 
@@ -75,13 +83,54 @@ def leave(server_id: str, incarnation: int) -> Update:
     return (
         update(servers)
         .where(servers.c.server_id == server_id, servers.c.incarnation == incarnation)
-        .values(state="offline", lease_until=now, resident=[], current_job=None)
+        .values(state="offline", lease_until=now, resident=[], models=literal([], JSONB), current_job=None)
     )
 
 
-def fleet() -> Select[Any]:
-    """Every server ever registered, with the age of its heartbeat in seconds and whether its lease lives."""
+def _seen() -> tuple[ColumnElement[Any], ...]:
     age = moment - servers.c.heartbeat_at
-    return select(*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > moment).label("alive")).order_by(
-        servers.c.server_id
+    return (*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > moment).label("alive"))
+
+
+def _known(server_id: str) -> tuple[ColumnElement[bool], ...]:
+    return servers.c.server_id == server_id, servers.c.removed_at.is_(None)
+
+
+def fleet() -> Select[Any]:
+    """Every server that was registered and not removed, with the age of its heartbeat and whether its lease lives."""
+    return select(*_seen()).where(servers.c.removed_at.is_(None)).order_by(servers.c.server_id)
+
+
+def server(server_id: str) -> Select[Any]:
+    """One server, as `fleet` gives it; no row for an unknown name."""
+    return select(*_seen()).where(*_known(server_id))
+
+
+def desire(server_id: str, desired: Desired) -> Update:
+    """Say what an operator wants; returns the server as `fleet` gives it, or no row for an unknown name.
+
+    A server that was drained before is draining again until it says itself that it has nothing left.
+    """
+    again = case((servers.c.state == "drained", "draining"), else_=servers.c.state)
+    state = again if desired == "draining" else servers.c.state
+    return update(servers).where(*_known(server_id)).values(desired=desired, state=state).returning(*_seen())
+
+
+def pinned_jobs(server_id: str) -> Select[Any]:
+    """How many unfinished jobs ask for this server."""
+    return select(func.count()).select_from(jobs).where(jobs.c.server_id == server_id, jobs.c.status.in_(ACTIVE))
+
+
+def remove(server_id: str, *, force: bool) -> Update:
+    """Take a server that is offline off the list; no row while it lives or, without `force`, while jobs ask for it.
+
+    The row stays, since its incarnation has to go on rising: a worker that wakes up after all must not be taken for
+    the name's next holder. A worker that registers, or beats again, brings the name back.
+    """
+    wanted = exists().where(jobs.c.server_id == server_id, jobs.c.status.in_(ACTIVE))
+    return (
+        update(servers)
+        .where(*_known(server_id), servers.c.lease_until < moment, or_(literal(force), ~wanted))
+        .values(removed_at=now, desired="active")
+        .returning(servers.c.server_id)
     )

@@ -115,5 +115,5 @@ def served_models() -> Select[Any]:
 
 
 def models_of_server(server_id: str) -> Select[Any]:
-    """The models that a server serves, or served when it was last seen; no row for one never registered."""
-    return select(servers.c.serves).where(servers.c.server_id == server_id)
+    """The models that a server serves, or served when it was last seen; no row for an unknown name."""
+    return select(servers.c.serves).where(servers.c.server_id == server_id, servers.c.removed_at.is_(None))

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
@@ -70,9 +70,15 @@ def api_server(settings: Settings) -> Iterator[ApiServer]:
         server.stop()
 
 
-def make_key(rows: Rows, settings: Settings, tenant: str, *, priority_ceiling: int = 9) -> str:
+def make_key(
+    rows: Rows, settings: Settings, tenant: str, *, priority_ceiling: int = 9, scopes: Sequence[str] = ()
+) -> str:
     """A key of a tenant, as `atelier keys create` makes it."""
     key = new_key()
     digest = key_digest(settings.secret_key, key)
-    rows.execute(access.add_key(new_id("key"), tenant, name="test", digest=digest, priority_ceiling=priority_ceiling))
+    rows.execute(
+        access.add_key(
+            new_id("key"), tenant, name="test", digest=digest, priority_ceiling=priority_ceiling, scopes=scopes
+        )
+    )
     return key

@@ -63,6 +63,7 @@ class Service:
         self.settings: Settings = read_settings(self.environment)
         self.database: Engine = sync_engine(self.settings)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.tenant, self.key = self._make_key()
         self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": self.key}, timeout=30)
 
@@ -81,10 +82,14 @@ class Service:
         until(live, 30, "the API")
         return process
 
-    def gpu(self, server_id: str, *, wait: bool = True, **settings: str) -> subprocess.Popen[bytes]:
+    def gpu(
+        self, server_id: str, *, wait: bool = True, dedicated: bool = False, **settings: str
+    ) -> subprocess.Popen[bytes]:
         """Start a GPU worker under this name and, unless told not to, wait until it is registered."""
         before = self._server(server_id)
-        process = self._start(server_id, ["-m", "workers.gpu"], ATELIER_SERVER_ID=server_id, **settings)
+        program = ["-m", "cli.main", "worker", "gpu", *(["--dedicated"] if dedicated else [])]
+        process = self._start(server_id, program, ATELIER_SERVER_ID=server_id, **settings)
+        self.workers[server_id] = process
 
         def up() -> bool:
             assert process.poll() is None, self.log(server_id)
@@ -162,7 +167,9 @@ class Service:
         with self.database.begin() as connection:
             tenant = connection.execute(access.ensure_tenant("tests")).scalar_one()
             digest = key_digest(self.settings.secret_key, key)
-            connection.execute(access.add_key(new_id("key"), tenant, name="tests", digest=digest))
+            connection.execute(
+                access.add_key(new_id("key"), tenant, name="tests", digest=digest, scopes=[access.ADMIN])
+            )
         return tenant, key
 
 

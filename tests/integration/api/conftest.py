@@ -9,6 +9,7 @@ from sqlalchemy import text
 from jobs.database import sync_engine
 from jobs.events import Publisher
 from jobs.settings import Settings
+from jobs.statements.access import ADMIN
 from jobs.storage import open_store
 from jobs.tables import metadata
 from pipelines.catalog import load_catalog
@@ -76,6 +77,13 @@ def key(rows, settings, tenant):
 @pytest.fixture
 def client(api, key):
     with api.client(key) as client:
+        yield client
+
+
+@pytest.fixture
+def admin(api, rows):
+    """A client with an operator's key, of a tenant of its own."""
+    with api.client(make_key(rows, api.settings, rows.tenant("operators"), scopes=[ADMIN])) as client:
         yield client
 
 

@@ -6,8 +6,11 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from cli.admin import connected, ensure_key
 from cli.main import atelier
-from jobs.signing import key_digest
+from jobs.settings import read_settings
+from jobs.signing import key_digest, new_key
+from jobs.statements import access
 
 SECRET = "a secret of thirty-two characters"
 
@@ -70,6 +73,28 @@ def test_a_key_has_a_ceiling_and_its_tenant_a_budget(run, database_url):
             "SELECT priority_ceiling FROM api_keys ORDER BY priority_ceiling"
         ).fetchall()
         assert [(12.5,)] == connection.execute("SELECT budget_usd::float FROM tenants WHERE name = 'shop'").fetchall()
+
+
+def scopes(environment) -> list[list[str]]:
+    with psycopg.connect(environment["ATELIER_DATABASE_URL"]) as connection:
+        return [row[0] for row in connection.execute("SELECT scopes FROM api_keys ORDER BY created_at").fetchall()]
+
+
+def test_only_a_key_that_is_asked_for_as_an_admins_is_one(run, environment):
+    run("keys", "create")
+    run("keys", "create", "--admin")
+    assert [[], ["admin"]] == scopes(environment)
+    assert "admin" in run("keys", "list").stdout.splitlines()[2]
+
+
+def test_the_key_of_up_is_an_admins_also_when_an_older_version_made_it(run, environment):
+    settings, old, new = read_settings(environment), new_key(), new_key()
+    with connected(settings) as connection:
+        tenant = connection.execute(access.ensure_tenant("default")).scalar_one()
+        connection.execute(access.add_key("key_1", tenant, name="admin", digest=key_digest(SECRET, old)))
+    for key in (old, old, new):
+        ensure_key(settings, key)
+    assert [["admin"], ["admin"]] == scopes(environment)
 
 
 def test_two_keys_of_a_tenant_share_its_webhook_secret_until_it_is_rotated(run):

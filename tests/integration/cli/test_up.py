@@ -151,6 +151,7 @@ class TestWhileItRuns:
         assert "PostgreSQL 18" in service.run("doctor")
         assert "chaos" in service.run("models")
         assert "local" in service.run("servers")
+        assert "local: " in service.run("servers", "uncordon", "local")  # its key is an admin's
 
     def test_a_second_one_on_the_same_folder_is_refused(self, service):
         said = service.run("up", "--port", "0", status=1)

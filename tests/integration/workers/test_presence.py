@@ -12,7 +12,7 @@ from jobs.database import sync_engine
 from jobs.settings import Settings
 from jobs.statements.fleet import ServerFacts, fleet
 from tests.support.wait import until
-from workers.presence import NameLost, NameTaken, Presence
+from workers.presence import NameLost, NameTaken, Presence, check_name
 
 FACTS = ServerFacts(state="idle", device="cpu", serves=("chaos",))
 
@@ -44,6 +44,16 @@ def taken(database: Engine, settings: Settings) -> Presence:
 def alive(database: Engine) -> bool:
     with database.begin() as connection:
         return bool(connection.execute(fleet()).one().alive)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a b", "gpu%n", "ü", "a\0", "a" * 201])
+def test_a_name_that_no_server_can_have(name: str) -> None:
+    with pytest.raises(ValueError, match="can not be a server's name"):
+        check_name(name)
+
+
+def test_a_name_may_be_that_of_a_machine() -> None:
+    check_name("rack-3.gpu_0:1")
 
 
 def test_a_name_is_taken_kept_and_given_back(database: Engine, settings: Settings) -> None:

@@ -1,0 +1,66 @@
+"""Orders to a living worker, through Celery's remote control: what is said, and to whom.
+
+They only make sooner, or ask for, what the worker decides; losing one loses nothing. `Look` needs no answer.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+COMMAND = "atelier.order"
+"""Name of the control command; its one argument is `order`."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class _Order(msgspec.Struct, frozen=True, tag_field="order", tag=str.lower, forbid_unknown_fields=True):
+    """What every order shares: its name in the field `order`."""
+
+
+class Look(_Order, frozen=True):
+    """Read again what the operator wants of this server."""
+
+
+class Preload(_Order, frozen=True):
+    """Load a model; with `pin` it then stays until it is unloaded by name."""
+
+    model: Name
+    pin: bool = False
+
+
+class Unload(_Order, frozen=True):
+    """Take a model out of the device's memory, pinned or not; every one without a name."""
+
+    model: Name | None = None
+
+
+class Recycle(_Order, frozen=True):
+    """Start a fresh engine, once the running job is done."""
+
+
+Order = Look | Preload | Unload | Recycle
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What the worker says of an order: taken, or the code and the sentence of its refusal."""
+
+    taken: bool
+    code: str = ""
+    detail: str = ""
+
+
+def node_name(server_id: str) -> str:
+    """A server's name among Celery's workers."""
+    return f"gpu@{server_id}"
+
+
+def arguments(order: Order) -> dict[str, Any]:
+    """The order as the control command's arguments."""
+    return {"order": msgspec.to_builtins(order)}
+
+
+def read_order(message: object) -> Order:
+    """The order in the argument of a control command; raises `msgspec.ValidationError` for anything else."""
+    order: Order = msgspec.convert(message, Order)
+    return order

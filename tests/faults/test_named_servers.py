@@ -1,0 +1,128 @@
+"""Named servers: pinned jobs, cordon, drain, dedication. Three workers that all tests share.
+
+`slow` looks for jobs once an hour and beats every 150 s, so that whatever it does within seconds it was told to, by a
+bell or by remote control. `quick` beats twice a second. `own` takes only jobs that ask for it.
+"""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cli.embedded import EmbeddedValkey
+from jobs.job import Job, JobStatus
+from tests.support.service import Service, service
+from tests.support.wait import until
+
+SLOW = {"ATELIER_SERVER_LEASE_SECONDS": "600", "ATELIER_POLL_SECONDS": "3600"}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """A Valkey of the module's own."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, broker: EmbeddedValkey
+) -> Iterator[Service]:
+    """An API and the three workers."""
+    folder = tmp_path_factory.mktemp("fleet")
+    with service(folder, database_url=module_database_url, broker_url=broker.url) as made:
+        made.gpu("slow", wait=False, **SLOW)
+        made.gpu("quick", wait=False)
+        made.gpu("own", wait=False, dedicated=True)
+        made.api()
+        ready = ["own", "quick", "slow"]
+        until(lambda: ready == [one["server_id"] for one in servers(made) if one["alive"]], 60, "the workers")
+        yield made
+
+
+def servers(fleet: Service) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = fleet.client.get("/servers/v1").json()["servers"]
+    return found
+
+
+def state(fleet: Service, server_id: str) -> str:
+    return str(fleet.client.get(f"/servers/v1/{server_id}").json()["state"])
+
+
+def order(fleet: Service, verb: str, server_id: str) -> None:
+    answer = fleet.client.post(f"/servers/v1/{server_id}/{verb}")
+    assert 200 == answer.status_code, answer.text
+
+
+def heard(fleet: Service, server_id: str, words: str, times: int = 1) -> None:
+    """Wait until the worker has said these words so often."""
+    until(lambda: fleet.log(server_id).count(words) >= times, 10, f"{server_id} to say {words!r}")
+
+
+def in_order(jobs: list[Job]) -> list[str]:
+    """Ids in the order in which the jobs were started."""
+    return [job.id for job in sorted(jobs, key=lambda job: job.started_at.timestamp() if job.started_at else 0.0)]
+
+
+def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordoned(fleet: Service) -> None:
+    order(fleet, "cordon", "slow")
+    heard(fleet, "slow", "cordoned, was active")
+    waits = fleet.submit("null=1", server_id="slow")
+    assert JobStatus.COMPLETED == fleet.ended(fleet.submit("null=1", server_id="quick")).status
+    assert JobStatus.QUEUED == fleet.job(waits).status
+    order(fleet, "uncordon", "slow")
+    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits, 10)).status, job.worker)
+
+
+def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Service) -> None:
+    runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
+    fleet.running(runs)
+    order(fleet, "drain", "slow")
+    until(lambda: state(fleet, "slow") == "drained", 10, "nothing to be left")
+    assert (JobStatus.COMPLETED, 1) == ((job := fleet.job(runs)).status, job.attempt)
+    assert JobStatus.QUEUED == fleet.job(waits).status
+    order(fleet, "uncordon", "slow")
+    assert JobStatus.COMPLETED == fleet.ended(waits, 10).status
+
+
+def test_a_dedicated_server_takes_only_jobs_that_ask_for_it(fleet: Service) -> None:
+    for name in ("slow", "quick"):
+        order(fleet, "cordon", name)
+    free, pinned = fleet.submit("null=1"), fleet.submit("null=1", server_id="own")
+    assert (JobStatus.COMPLETED, "own") == ((job := fleet.ended(pinned)).status, job.worker)
+    assert JobStatus.QUEUED == fleet.job(free).status
+    for name in ("slow", "quick"):
+        order(fleet, "uncordon", name)
+    assert fleet.ended(free).worker in ("slow", "quick")
+
+
+def test_pinned_jobs_run_on_their_server_in_order_and_outlive_its_worker(fleet: Service) -> None:
+    """kill -9 amid ten pinned jobs and twenty others, then a worker under the same name."""
+    pinned, free = [], []
+    for _ in range(10):
+        pinned.append(fleet.submit("compute=0.2", server_id="quick"))
+        free += [fleet.submit("null=1"), fleet.submit("null=1")]
+    fleet.ended(pinned[2])
+    worker = fleet.workers["quick"]
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    fleet.gpu("quick")
+    ended = [fleet.ended(job_id, 45) for job_id in pinned]
+    assert {(JobStatus.COMPLETED, "quick")} == {(job.status, job.worker) for job in ended}
+    assert pinned == in_order(ended)
+    assert 2 == max(job.incarnation for job in ended if job.incarnation)
+    assert {JobStatus.COMPLETED} == {fleet.ended(job_id).status for job_id in free}
+
+
+def test_without_a_broker_a_cordon_holds_from_the_next_heartbeat(fleet: Service, broker: EmbeddedValkey) -> None:
+    before = fleet.log("quick").count("cordoned, was active")
+    broker.stop()
+    order(fleet, "cordon", "quick")
+    heard(fleet, "quick", "cordoned, was active", before + 1)
+    waits = fleet.submit("null=1", server_id="quick")
+    assert JobStatus.COMPLETED == fleet.ended(fleet.submit("null=1", server_id="own")).status
+    assert JobStatus.QUEUED == fleet.job(waits).status
+    order(fleet, "uncordon", "quick")
+    assert JobStatus.COMPLETED == fleet.ended(waits, 10).status
+    broker.start()
