@@ -26,12 +26,16 @@ def preloaded(settings: Settings) -> list[str]:
 
 
 class Housekeeping:
-    """A thread that gives the engine its orders one by one; each waits for the job that is computing."""
+    """A thread that gives the engine its orders one by one; each waits for the job that is computing.
 
-    def __init__(self, settings: Settings, catalog: Catalog, engine: Servant) -> None:
+    `tell()` is called when an order has changed which models are in memory.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog, engine: Servant, tell: Callable[[], None]) -> None:
         self._settings = settings
         self._catalog = catalog
         self._engine = engine
+        self._tell = tell
         self._pinned = dict.fromkeys(preloaded(settings))
         """Models that are to be in memory whatever becomes of the engine, in order."""
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -113,7 +117,7 @@ class Housekeeping:
 
     def _ask(self, order: Order) -> bool:
         """Whether the engine did it. Raises `ServantDied` and `StageOverran`."""
-        model = getattr(order, "model", None)
+        model, before = getattr(order, "model", None), self._engine.inventory.models
         deadlines = self._catalog.get(model).deadlines if model else Deadlines()
         answer = self._engine.ask(
             msgspec.structs.replace(order, ticket=new_id("ord")),
@@ -122,6 +126,8 @@ class Housekeeping:
             on_begin=lambda: None,
             on_progress=lambda report: None,
         )
+        if self._engine.inventory.models != before:
+            self._tell()
         if isinstance(answer, Broke):
             log.error("%s: %s: %s", order, answer.error.code, answer.error.message)
         return not isinstance(answer, Broke)

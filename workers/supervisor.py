@@ -69,7 +69,7 @@ class Supervisor:
         self._engine = Servant("workers.engine")
         self._encoder = Servant("workers.encoder")
         self._execution = Execution(settings, self._ledger, store, self._engine, self._encoder)
-        self._housekeeping = Housekeeping(settings, catalog, self._engine)
+        self._housekeeping = Housekeeping(settings, catalog, self._engine, self.look)
         self._held: dict[str, Held] = {}
         self._computing: Held | None = None
         self._room = threading.Condition()
