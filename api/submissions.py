@@ -5,8 +5,10 @@ the media are taken in, and the objects removed again when no job comes of it.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,9 +24,18 @@ from jobs.job import Job, job_from_row
 from jobs.params import AnyParams, Modality, media_of
 from jobs.settings import Settings
 from jobs.statements.caller import visible
-from jobs.statements.submit import add_inputs, count_active, lock_quota, quota, remember, remembered, submit
+from jobs.statements.submit import (
+    InputSource,
+    add_inputs,
+    count_active,
+    lock_quota,
+    quota,
+    remember,
+    remembered,
+    submit,
+)
 from jobs.statements.uploads import find_uploads
-from pipelines.catalog import Catalog
+from pipelines.catalog import Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +124,7 @@ class Submissions:
         )
         job = job_from_row(row.one())
         if taken.sources:
-            await connection.execute(add_inputs(job_id, caller.tenant, taken.sources))
+            await connection.execute(add_inputs(job_id, caller.tenant, _measured(taken.sources, spec)))
         return job
 
     async def _check_quota(self, connection: AsyncConnection, tenant: str, asked: Select[Any]) -> None:
@@ -123,6 +134,12 @@ class Submissions:
         limit = self._settings.max_waiting_jobs if row.max_waiting_jobs is None else row.max_waiting_jobs
         if (await connection.execute(count_active(tenant))).scalar_one() >= limit:
             raise TooManyJobs(f"You have {limit} unfinished jobs, as many as you may. {TooManyJobs.advice}")
+
+
+def _measured(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
+    """The sources, with what the model asks of recordings."""
+    least = spec.limits.min_voice_seconds
+    return [replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources]
 
 
 async def _claim(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:
