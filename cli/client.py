@@ -5,12 +5,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 import rich_click as click
 
-from cli.answers import Accepted, JobPage, Model, ModelList, Problem, Progress, Server, ServerList, Upload
+from cli.answers import (
+    Accepted,
+    JobPage,
+    Model,
+    ModelList,
+    Problem,
+    Progress,
+    Server,
+    ServerList,
+    Upload,
+    Voice,
+    VoiceList,
+)
 from cli.sse import Event, read_events
 from jobs.answers import StatusAnswer
 
@@ -20,7 +33,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SILENCE_SECONDS = 45.0  # a stream says something every 15 s
 RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 TERMINAL = ("completed", "failed", "cancelled")
-ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_")
+ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_", "voi_")
 
 
 class ApiError(click.ClickException):
@@ -84,6 +97,19 @@ class Client:
         """The catalogue."""
         return self._ask("GET", "/models/v1", ModelList).models
 
+    def voices(self, **filters: str | None) -> list[Voice]:
+        """The voices that are kept, and those of models; `model` and `language` choose among them."""
+        chosen = {name: value for name, value in filters.items() if value is not None}
+        return self._ask("GET", "/voices/v1", VoiceList, params=chosen).voices
+
+    def add_voice(self, name: str, file: str) -> Voice:
+        """Upload a recording and keep it."""
+        return self._ask("POST", "/voices/v1", Voice, json={"name": name, "source": self.source(file)})
+
+    def remove_voice(self, voice_id: str) -> None:
+        """Remove a voice."""
+        self._send("DELETE", f"/voices/v1/{quote(voice_id, safe='')}")
+
     def servers(self) -> list[Server]:
         """Every server that was ever registered."""
         return self._ask("GET", "/servers/v1", ServerList).servers
@@ -142,12 +168,15 @@ class Client:
             raise self._away(error) from None
 
     def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+        return msgspec.json.decode(self._send(method, path, **options), type=kind)
+
+    def _send(self, method: str, path: str, **options: Any) -> bytes:
         try:
             answer = self._http.request(method, path, **options)
             _refuse_problem(answer)
         except httpx.HTTPError as error:
             raise self._away(error) from None
-        return msgspec.json.decode(answer.content, type=kind)
+        return answer.content
 
     def _away(self, error: Exception) -> ApiAway:
         return ApiAway(f"no Atelier answers at {self._url} ({error}); `atelier up` starts one on this machine")

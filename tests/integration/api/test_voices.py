@@ -1,13 +1,16 @@
 """/voices/v1: recordings that a tenant keeps, and what a job makes of their ids."""
 
 import io
+import json
 import re
 import wave
 
 import httpx
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from cli.main import atelier
 from jobs.errors import StorageUnavailable
 from jobs.statements import fleet
 from jobs.storage import DirectoryStore
@@ -193,6 +196,23 @@ class TestRemoving:
 
     def test_a_models_own_voice_can_not_be_removed(self, client, store):
         refused(client.delete("/voices/v1/builtin:chaos-speech"), 404, "malformed_id")
+
+
+def test_on_the_command_line(client, api, key, store, tmp_path):
+    (tmp_path / "anna.wav").write_bytes(WAV)
+
+    def run(*words, status=0):
+        outcome = CliRunner().invoke(atelier, ["voices", *words, "--url", api.url, "--key", key])
+        assert status == outcome.exit_code, outcome.output
+        return outcome.output
+
+    voice = run("add", str(tmp_path / "anna.wav"), "--name", "Anna").strip()
+    assert re.search(f"{voice} +Anna", run("list"))
+    assert voice not in run("list", "--model", "chaos")
+    assert [voice] == [found["voice_id"] for found in json.loads(run("list", "--json")) if "stored" == found["kind"]]
+    run("remove", voice)
+    assert "unknown_voice" in run("remove", voice, status=1)
+    assert "send it with POST /inputs/v1 first" in run("add", "https://shop.example/a.wav", "--name", "A", status=1)
 
 
 class TestSpeaking:
