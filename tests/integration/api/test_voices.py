@@ -212,7 +212,7 @@ def test_on_the_command_line(client, api, key, store, tmp_path):
     assert [voice] == [found["voice_id"] for found in json.loads(run("list", "--json")) if "stored" == found["kind"]]
     run("remove", voice)
     assert "unknown_voice" in run("remove", voice, status=1)
-    assert "send it with POST /inputs/v1 first" in run("add", "https://shop.example/a.wav", "--name", "A", status=1)
+    assert "invalid_request" in run("add", "https://shop.example/a.wav", "--name", "A", status=1)
 
 
 class TestSpeaking:
