@@ -5,7 +5,7 @@ the media are taken in, and the objects removed again when no job comes of it.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,11 +17,12 @@ from api.auth import Caller
 from api.database import Database
 from api.door import Once, check, draw_seed
 from api.intake import Intake, Taken, needs_store
+from api.lookup import stored_keys
 from api.model_rules import choose_model
 from jobs.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
-from jobs.ids import is_id, new_id
+from jobs.ids import new_id
 from jobs.job import Job, job_from_row
-from jobs.params import AnyParams, Medium, Modality, media_of
+from jobs.params import AnyParams, Modality, media_of
 from jobs.settings import Settings
 from jobs.statements.caller import visible
 from jobs.statements.submit import (
@@ -34,8 +35,6 @@ from jobs.statements.submit import (
     remembered,
     submit,
 )
-from jobs.statements.uploads import find_uploads
-from jobs.statements.voices import find_voices
 from pipelines.catalog import Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -137,17 +136,6 @@ def _measured(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSour
     """The sources, with what the model asks of recordings."""
     least = spec.limits.min_voice_seconds
     return [replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources]
-
-
-async def stored_keys(connection: AsyncConnection, tenant: str, media: Iterable[Medium]) -> dict[str, str]:
-    """The keys of the tenant's uploads and voices that are named, by id."""
-    keys: dict[str, str] = {}
-    sources = [medium.source for medium in media]
-    for prefix, find in (("inp", find_uploads), ("voi", find_voices)):
-        named = {source for source in sources if is_id(prefix, source)}
-        if named:
-            keys |= {row.id: row.key for row in await connection.execute(find(named, tenant))}
-    return keys
 
 
 async def _claim(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.database import Database
 from api.intake import Intake, Kept
-from api.submissions import stored_keys
+from api.lookup import stored_keys
 from jobs.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
 from jobs.ids import check_id, new_id
 from jobs.params import Medium

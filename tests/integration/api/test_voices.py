@@ -4,6 +4,7 @@ import io
 import json
 import re
 import wave
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import msgspec
@@ -16,7 +17,9 @@ from jobs.statements import fleet
 from jobs.storage import DirectoryStore
 from jobs.tables import inputs, jobs, uploads, voices
 from tests.support.api_server import api_server
+from tests.support.cpu_worker import cpu_worker
 from tests.support.media import data_url, picture
+from tests.support.wait import until
 
 SPEECH = "/generate/speech/v1"
 
@@ -131,6 +134,14 @@ class TestKeeping:
             assert 204 == client.delete(f"/voices/v1/{first['voice_id']}").status_code
             assert 201 == client.post("/voices/v1", json=body).status_code
 
+    def test_no_more_than_that_at_once_either(self, settings, key, rows, store):
+        few = msgspec.structs.replace(settings, max_voices=2)
+        body = {"name": "Anna", "source": SOUND}
+        with api_server(few) as server, server.client(key) as client, ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: client.post("/voices/v1", json=body).status_code, range(6)))
+        assert [201, 201, 422, 422, 422, 422] == sorted(answers)
+        assert 2 == len(rows.execute(voices.select())) == len(list(store.keys()))
+
 
 class TestListing:
     def test_stored_ones_newest_first_then_those_of_models(self, client, keep):
@@ -241,6 +252,15 @@ class TestSpeaking:
         }
         assert {"No stored voice of this id is there; GET /voices/v1 lists yours."} == said
         assert [] == rows.execute(jobs.select())
+
+    def test_one_that_is_removed_while_a_job_waits_for_it_fails_that_job(self, client, keep, rows, settings):
+        voice = keep()["voice_id"]
+        job_id = client.post(SPEECH, json={"text": "Hello", "target_voice_path": voice}).json()["job_id"]
+        assert 204 == client.delete(f"/voices/v1/{voice}").status_code
+        with cpu_worker(settings):
+            status = until(lambda: job if (job := client.get(f"/jobs/v1/{job_id}").json())["error"] else None, 20)
+        assert ("failed", "input_unreachable", 0) == (status["status"], status["error"]["code"], status["attempt"])
+        assert "the stored voice is not there any more" in status["error"]["message"]
 
     def test_a_voice_is_no_picture(self, client, keep):
         answer = client.post("/generate/remove-background/v1", json={"image_url": keep()["voice_id"]})
