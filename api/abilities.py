@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import msgspec
 
 from jobs.errors import InvalidRequest, MissingField, NotThisModel, OutOfRange
-from jobs.params import AnyParams, ImageParams, VideoParams
+from jobs.languages import find_language, not_spoken
+from jobs.params import AnyParams, ImageParams, SpeechParams, VideoParams
 from pipelines.catalog import ModelSpec
 
 
@@ -26,6 +27,8 @@ def lacks(spec: ModelSpec, params: AnyParams) -> Iterator[Lack]:
         yield from _image_lacks(spec, params)
     elif isinstance(params, VideoParams):
         yield from _video_lacks(spec, params)
+    elif isinstance(params, SpeechParams):
+        yield from _speech_lacks(spec, params)
     limit = spec.limits.max_prompt_chars
     if len(getattr(params, "prompt", "")) > limit:
         yield Lack(OutOfRange, "$.prompt", f"`prompt` must have at most {limit} characters for {spec.id}")
@@ -75,3 +78,13 @@ def _video_lacks(spec: ModelSpec, params: VideoParams) -> Iterator[Lack]:
         yield Lack(NotThisModel, "$.last_image", f"{spec.id} would not end at `last_image`: leave it out")
     if params.duration_seconds > limit:
         yield Lack(OutOfRange, "$.duration_seconds", f"`duration_seconds` must be at most {limit:g} for {spec.id}")
+
+
+def _speech_lacks(spec: ModelSpec, params: SpeechParams) -> Iterator[Lack]:
+    if not speaks(spec, params.language_id):
+        yield Lack(NotThisModel, "$.language_id", not_spoken(spec.id, params.language_id, spec.languages))
+
+
+def speaks(spec: ModelSpec, language_id: str) -> bool:
+    """Whether the model speaks a language, or one that it is a variety of, as far as its entry says."""
+    return not spec.languages or find_language(language_id, spec.languages) is not None

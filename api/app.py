@@ -41,15 +41,17 @@ from api.routes.server_orders import ServerOrders
 from api.routes.servers import ServerRoutes
 from api.routes.speech import SpeechRoutes
 from api.routes.video import VideoRoutes
+from api.routes.voices import VoiceRoutes
 from api.strict_json import StrictRequest
 from api.submissions import Submissions
+from api.voices import Voices
 from api.watching import Watcher
 from jobs.settings import Settings
 from jobs.settings import settings as read_settings
 from jobs.storage import open_store
 from pipelines.catalog import load_catalog
 
-MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes, SpeechRoutes, MeshRoutes)
+MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes, SpeechRoutes, MeshRoutes, VoiceRoutes)
 """Those whose bodies may hold media as `data:` URLs."""
 
 ROUTES = (
@@ -111,6 +113,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "readiness": _always(Readiness(database, settings)),
             "settings": _always(settings),
             "store": _always(store),
+            "voices": _always(Voices(database, intake, settings)),
             "watcher": _always(watcher),
         },
         middleware=[DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],

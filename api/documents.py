@@ -27,7 +27,8 @@ Media made on your own GPUs. Send a job, get its `job_id` with 202, then poll it
 request open with `?wait=30`, or name a `callback_url`.
 
 Where a field takes a picture, a sound or a film, it takes a public http(s) URL, a `data:` URL of at most 20 MB, or the
-`input_id` of a file that you uploaded with `POST /inputs/v1`. Such a job is `pending` until its inputs were fetched and
+`input_id` of a file that you uploaded with `POST /inputs/v1`; a reference voice may also be the `voice_id` of a
+recording that you keep with `POST /voices/v1`. Such a job is `pending` until its inputs were fetched and
 checked, then `queued`.
 
 Every route but health, downloads and this page needs a key: `X-API-Key: atl_…` or `Authorization: Bearer atl_…`
@@ -72,7 +73,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
             }
         ),
         tags=[
-            Tag("Generate", "Submit a job, upload its inputs."),
+            Tag("Generate", "Submit a job, upload its inputs, keep voices."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
             Tag("Service", "What can be made, by which servers, and whether all is well."),
             Tag("Servers", "What an operator may have a server do; these ask for a key with the admin scope."),

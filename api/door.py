@@ -8,7 +8,7 @@ import msgspec
 
 from api.auth import Caller
 from api.data_urls import is_data_url
-from api.intake import is_upload
+from api.intake import is_stored
 from jobs.errors import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
 from jobs.guard import judge_literal
 from jobs.params import AnyParams, Params, media_of, refuse_nul, refuse_unbuilt
@@ -40,7 +40,7 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     if params.callback_url is not None:
         check_url(params.callback_url, "$.callback_url", settings)
     for medium in media_of(params):
-        if not is_data_url(medium.source) and not is_upload(medium.source):
+        if not is_data_url(medium.source) and not is_stored(medium.source):
             check_url(medium.source, medium.field, settings, also=", a `data:` URL or the `input_id` of an upload")
     for name in BESIDE_INPUT_IMAGE:
         if getattr(params, name, None) is not None and getattr(params, "input_image", None) is None:

@@ -1,12 +1,18 @@
-"""Finding a caller's job. A job of another tenant answers exactly as one that does not exist."""
+"""Finding what is a caller's own. What is another tenant's answers exactly as what does not exist."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import Caller
 from api.database import Database
 from jobs.errors import UnknownJob
-from jobs.ids import check_id
+from jobs.ids import check_id, is_id
 from jobs.job import Job, job_from_row
-from jobs.params import Modality
+from jobs.params import Medium, Modality
 from jobs.statements.caller import visible
+from jobs.statements.uploads import find_uploads
+from jobs.statements.voices import find_voices
 
 
 async def find_job(database: Database, caller: Caller, job_id: str, modality: Modality | None = None) -> Job:
@@ -15,3 +21,14 @@ async def find_job(database: Database, caller: Caller, job_id: str, modality: Mo
     if row is None or (modality is not None and row.modality != modality):
         raise UnknownJob
     return job_from_row(row)
+
+
+async def stored_keys(connection: AsyncConnection, tenant: str, media: Iterable[Medium]) -> dict[str, str]:
+    """The keys of the tenant's uploads and voices that are named, by id."""
+    keys: dict[str, str] = {}
+    sources = [medium.source for medium in media]
+    for prefix, find in (("inp", find_uploads), ("voi", find_voices)):
+        named = {source for source in sources if is_id(prefix, source)}
+        if named:
+            keys |= {row.id: row.key for row in await connection.execute(find(named, tenant))}
+    return keys

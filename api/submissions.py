@@ -5,8 +5,10 @@ the media are taken in, and the objects removed again when no job comes of it.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,16 +17,25 @@ from api.auth import Caller
 from api.database import Database
 from api.door import Once, check, draw_seed
 from api.intake import Intake, Taken, needs_store
+from api.lookup import stored_keys
 from api.model_rules import choose_model
 from jobs.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
-from jobs.ids import is_id, new_id
+from jobs.ids import new_id
 from jobs.job import Job, job_from_row
 from jobs.params import AnyParams, Modality, media_of
 from jobs.settings import Settings
 from jobs.statements.caller import visible
-from jobs.statements.submit import add_inputs, count_active, lock_quota, quota, remember, remembered, submit
-from jobs.statements.uploads import find_uploads
-from pipelines.catalog import Catalog
+from jobs.statements.submit import (
+    InputSource,
+    add_inputs,
+    count_active,
+    lock_quota,
+    quota,
+    remember,
+    remembered,
+    submit,
+)
+from pipelines.catalog import Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +59,15 @@ class Submissions:
         `api.routes.generate.ERRORS` lists, and `DatabaseUnavailable`.
         """
         params = check(params, caller, self._settings)
-        job_id, uploads = new_id("job"), dict[str, str]()
+        job_id, stored = new_id("job"), dict[str, str]()
         if needs_store(params):
-            earlier, uploads = await self._database.transaction(lambda c: self._look(c, caller, params, once))
+            earlier, stored = await self._database.transaction(lambda c: self._look(c, caller, params, once))
             if earlier is not None:
                 return earlier, False
-        taken = await self._intake.take(caller.tenant, job_id, params, uploads)
+        taken = await self._intake.take(caller.tenant, job_id, params, stored)
         job = await self._commit(caller, job_id, taken, once)
         if job.id != job_id:
-            await self._intake.give_back(taken)
+            await self._intake.give_back(taken.folder)
             return job, False
         self._announcer.announce(job)
         return job, True
@@ -64,17 +75,13 @@ class Submissions:
     async def _look(
         self, connection: AsyncConnection, caller: Caller, params: AnyParams, once: Once | None
     ) -> tuple[Job | None, dict[str, str]]:
-        """The job that the request already made, if any, else the keys of the uploads that it names, by id."""
+        """The job that the request already made, if any, else the keys of the stored objects that it names, by id."""
         earlier = await _recall(connection, caller.tenant, once) if once is not None else None
         if earlier is not None:
             return earlier, {}
         await choose_model(connection, self._catalog, params, modality_of(params))
         await self._check_quota(connection, caller.tenant, quota(caller.tenant))
-        named = {medium.source for medium in media_of(params) if is_id("inp", medium.source)}
-        if not named:
-            return None, {}
-        found = await connection.execute(find_uploads(named, caller.tenant))
-        return None, {row.id: row.key for row in found}
+        return None, await stored_keys(connection, caller.tenant, media_of(params))
 
     async def _commit(self, caller: Caller, job_id: str, taken: Taken, once: Once | None) -> Job:
         """The new job, or the one that the Idempotency-Key made before; without a job no object is left."""
@@ -93,7 +100,7 @@ class Submissions:
                 log.warning("the job of %s may have been committed; its inputs are left there", taken.folder)
             raise
         except Exception:
-            await self._intake.give_back(taken)
+            await self._intake.give_back(taken.folder)
             raise
 
     async def _insert(self, connection: AsyncConnection, caller: Caller, taken: Taken, job_id: str) -> Job:
@@ -113,7 +120,7 @@ class Submissions:
         )
         job = job_from_row(row.one())
         if taken.sources:
-            await connection.execute(add_inputs(job_id, caller.tenant, taken.sources))
+            await connection.execute(add_inputs(job_id, caller.tenant, _measured(taken.sources, spec)))
         return job
 
     async def _check_quota(self, connection: AsyncConnection, tenant: str, asked: Select[Any]) -> None:
@@ -123,6 +130,12 @@ class Submissions:
         limit = self._settings.max_waiting_jobs if row.max_waiting_jobs is None else row.max_waiting_jobs
         if (await connection.execute(count_active(tenant))).scalar_one() >= limit:
             raise TooManyJobs(f"You have {limit} unfinished jobs, as many as you may. {TooManyJobs.advice}")
+
+
+def _measured(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
+    """The sources, with what the model asks of recordings."""
+    least = spec.limits.min_voice_seconds
+    return [replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources]
 
 
 async def _claim(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:

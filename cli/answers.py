@@ -72,6 +72,24 @@ class ServerModel(msgspec.Struct, frozen=True):
     pinned: bool = False
 
 
+class Voice(msgspec.Struct, frozen=True):
+    """A voice that is kept, or that of a model."""
+
+    voice_id: str
+    name: str
+    kind: str
+    model: str | None = None
+    languages: list[str] = []
+    preview_url: str | None = None
+    created_at: datetime | None = None
+
+
+class VoiceList(msgspec.Struct, frozen=True):
+    """Kept ones, newest first, then those of models."""
+
+    voices: list[Voice]
+
+
 class Server(msgspec.Struct, frozen=True):
     """A GPU server; memory in bytes."""
 

@@ -4,14 +4,26 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
 import msgspec
 import rich_click as click
 
-from cli.answers import Accepted, JobPage, Model, ModelList, Problem, Progress, Server, ServerList, Upload
+from cli.answers import (
+    Accepted,
+    JobPage,
+    Model,
+    ModelList,
+    Problem,
+    Progress,
+    Server,
+    ServerList,
+    Upload,
+    Voice,
+    VoiceList,
+)
 from cli.sse import Event, read_events
 from jobs.answers import StatusAnswer
 
@@ -21,7 +33,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SILENCE_SECONDS = 45.0  # a stream says something every 15 s
 RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 TERMINAL = ("completed", "failed", "cancelled")
-ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_")
+ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_", "voi_")
 
 
 class ApiError(click.ClickException):
@@ -85,6 +97,19 @@ class Client:
         """The catalogue."""
         return self._ask("GET", "/models/v1", ModelList).models
 
+    def voices(self, **filters: str | None) -> list[Voice]:
+        """The voices that are kept, and those of models; `model` and `language` choose among them."""
+        chosen = {name: value for name, value in filters.items() if value is not None}
+        return self._ask("GET", "/voices/v1", VoiceList, params=chosen).voices
+
+    def add_voice(self, name: str, file: str) -> Voice:
+        """Upload a recording and keep it."""
+        return self._ask("POST", "/voices/v1", Voice, json={"name": name, "source": self.source(file)})
+
+    def remove_voice(self, voice_id: str) -> None:
+        """Remove a voice."""
+        self._send("DELETE", f"/voices/v1/{quote(voice_id, safe='')}")
+
     def servers(self) -> list[Server]:
         """Every server that was registered and not removed."""
         return self._ask("GET", "/servers/v1", ServerList).servers
@@ -99,11 +124,11 @@ class Client:
 
     def order(self, server_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
         """Have a living server preload, unload or recycle; back once it has taken the order."""
-        self._ask("POST", f"{_path_of(server_id)}/{verb}", None, json=body)
+        self._send("POST", f"{_path_of(server_id)}/{verb}", json=body)
 
     def remove_server(self, server_id: str, *, force: bool) -> None:
         """Take a server that is gone for good off the list."""
-        self._ask("DELETE", _path_of(server_id), None, params={"force": force})
+        self._send("DELETE", _path_of(server_id), params={"force": force})
 
     def follow(self, job_id: str) -> Iterator[Progress]:
         """The job's events until it has ended; comes back to a stream that was cut where it had been.
@@ -158,19 +183,16 @@ class Client:
         except httpx.HTTPError as error:
             raise self._away(error) from None
 
-    @overload
-    def _ask(self, method: str, path: str, kind: None, **options: Any) -> None: ...
+    def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T:
+        return msgspec.json.decode(self._send(method, path, **options), type=kind)
 
-    @overload
-    def _ask(self, method: str, path: str, kind: type[T], **options: Any) -> T: ...
-
-    def _ask(self, method: str, path: str, kind: type[T] | None, **options: Any) -> T | None:
+    def _send(self, method: str, path: str, **options: Any) -> bytes:
         try:
             answer = self._http.request(method, path, **options)
             _refuse_problem(answer)
         except httpx.HTTPError as error:
             raise self._away(error) from None
-        return None if kind is None else msgspec.json.decode(answer.content, type=kind)
+        return answer.content
 
     def _away(self, error: Exception) -> ApiAway:
         return ApiAway(f"no Atelier answers at {self._url} ({error}); `atelier up` starts one on this machine")

@@ -9,6 +9,7 @@ COMMANDS = {
     "demo": "cli.commands.demo:demo",
     "generate": "cli.commands.generate:generate",
     "jobs": "cli.commands.jobs:jobs",
+    "voices": "cli.commands.voices:voices",
     "models": "cli.commands.models:models",
     "servers": "cli.commands.servers:servers",
     "api": "cli.commands.api:api",

@@ -16,6 +16,7 @@
     │   │   ├── IdempotencyMismatch     422  idempotency_key_reused
     │   │   ├── NotThisModel            422  not_supported_by_model
     │   │   ├── UnknownInput            422  unknown_input
+    │   │   ├── TooManyVoices           422  too_many_voices
     │   │   ├── ForbiddenUrl            422  forbidden_url
     │   │   ├── UnsupportedMedia        422  unsupported_media
     │   │   ├── InputTooLarge           422  input_too_large
@@ -27,6 +28,7 @@
     │   ├── MalformedId                 404  malformed_id
     │   ├── UnknownJob                  404  unknown_job
     │   ├── UnknownServer               404  unknown_server
+    │   ├── UnknownVoice                404  unknown_voice
     │   ├── UnknownOutput               404  unknown_output
     │   ├── UnknownRoute                404  not_found
     │   ├── WrongMethod                 405  method_not_allowed
@@ -164,10 +166,17 @@ class NotThisModel(InvalidRequest):
 
 
 class UnknownInput(InvalidRequest):
-    """No uploaded input of this id belongs to the tenant, or it was never uploaded."""
+    """No uploaded input, or stored voice, of this id belongs to the tenant, or it was never uploaded."""
 
     code = "unknown_input"
     advice = "Make an input with POST /inputs/v1, PUT the file to its upload_url, then name its input_id."
+
+
+class TooManyVoices(InvalidRequest):
+    """The tenant keeps as many voices as it may."""
+
+    code = "too_many_voices"
+    advice = "Remove a voice that you do not need with DELETE /voices/v1/{voice_id}, then send it again."
 
 
 class UnsupportedMedia(InvalidRequest):
@@ -240,6 +249,13 @@ class UnknownServer(RequestRefused):
 
     code, status = "unknown_server", 404
     advice = "No server of this name was ever registered; GET /servers/v1 lists them."
+
+
+class UnknownVoice(RequestRefused):
+    """No such stored voice of this tenant (a foreign one answers the same), and no model's own."""
+
+    code, status = "unknown_voice", 404
+    advice = "No voice with this id belongs to this key; GET /voices/v1 lists those that do."
 
 
 class UnknownOutput(RequestRefused):

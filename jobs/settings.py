@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_bundle: str = ""
 
     max_waiting_jobs: int = 10_000
+    max_voices: int = 100
     max_attempts: int = 3
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000

@@ -139,6 +139,7 @@ inputs = Table(
     Column("url", Text),
     Column("source_key", Text),
     Column("host", Text, nullable=False, server_default=""),
+    Column("min_seconds", Double, nullable=False, server_default="0"),
     Column("status", Text, nullable=False, server_default="waiting"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("attempt", Integer, nullable=False, server_default="0"),
@@ -164,6 +165,19 @@ uploads = Table(
     Column("key", Text, nullable=False),
     Column("created_at", Time, nullable=False, server_default=_now),
     Index("ix_uploads_created_at", "created_at"),
+)
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Index("ix_voices_tenant", "tenant", text("created_at DESC"), text("id DESC")),
 )
 
 outbox = Table(

@@ -24,6 +24,7 @@ Capability = Literal[
     "image-to-video",
     "first-last-frame",  # really ends at `last_image`
     "negative-prompt",
+    "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
 """What a model can do; a request that needs more is refused at submit."""
 DType = Literal["float32", "bfloat16", "float16"]
@@ -34,6 +35,7 @@ Side = Annotated[int, Meta(ge=1, le=16384)]
 Steps = Annotated[int, Meta(ge=1, le=1000)]
 Guidance = Annotated[float, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(gt=0)]
+Language = Annotated[str, Meta(pattern=r"^[a-z0-9]{2,8}(-[a-z0-9]{1,8})*$", max_length=40)]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,6 +122,7 @@ class Limits(Entry, frozen=True, kw_only=True):
     `max_side` in multiples of `side_multiple` (default: what the pipeline's VAE wants). A size that is asked for
     and can not be made is no error in the pipeline: the nearest one is made, resized or cut, and a warning says so.
     Films have at most `max_seconds`, and `frame_step` n + 1 frames, since that is what their autoencoders make.
+    A reference voice must be longer than `min_voice_seconds`; 0 leaves it to the pipeline.
     """
 
     max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
@@ -130,6 +133,7 @@ class Limits(Entry, frozen=True, kw_only=True):
     max_references: Annotated[int, Meta(ge=0, le=16)] = 0
     max_seconds: Seconds = 10.0
     frame_step: Annotated[int, Meta(ge=1)] = 1
+    min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
 
 
 class Defaults(Entry, frozen=True, kw_only=True):
@@ -186,6 +190,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     licence: Licence
     aliases: dict[str, tuple[Name, ...]] = {}
     capabilities: tuple[Capability, ...] = ()
+    languages: tuple[Language, ...] = ()
+    """What it speaks; nothing said: the pipeline judges."""
+    voice: Name | None = None
+    """What its own voice is called, which speaks where no other is asked for; `None`: it has none."""
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}

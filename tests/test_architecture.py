@@ -14,7 +14,7 @@ TORCH_BEARING = {"accelerate", "diffusers", "onnxruntime", "rembg", "torch", "tr
 
 MAY_IMPORT = {
     "jobs": {"jobs"},
-    "pipelines": {"pipelines", "jobs.params", "jobs.errors"},
+    "pipelines": {"pipelines", "jobs.params", "jobs.errors", "jobs.languages"},
     "workers": {"workers", "jobs", "pipelines"},
     "api": {"api", "jobs", "pipelines.catalog"},
     "cli": {"cli", "api", "workers", "jobs", "pipelines"},

@@ -34,11 +34,12 @@ NO_ROOM = "no_room"
 
 
 class Order(msgspec.Struct, frozen=True):
-    """Clean `source` in `folder`, which must be of this kind, within `seconds`."""
+    """Clean `source` in `folder`, of this kind, within `seconds`. A sound is longer than `min_seconds`."""
 
     kind: MediaKind
     folder: str
     seconds: float
+    min_seconds: float = 0.0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -68,7 +69,7 @@ def _obey(order: Order, pipe: int) -> NoReturn:
     try:
         die_with_parent()
         limit(order.seconds)
-        os.write(pipe, msgspec.json.encode(clean(order.kind, Path(order.folder))))
+        os.write(pipe, msgspec.json.encode(clean(order.kind, Path(order.folder), order.min_seconds)))
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -89,7 +90,7 @@ def limit(seconds: float) -> None:
         resource.setrlimit(what, (most, most))
 
 
-def clean(kind: MediaKind, folder: Path) -> Answer:
+def clean(kind: MediaKind, folder: Path, min_seconds: float) -> Answer:
     """Write the clean copy, as `clean.png` or `clean.wav`."""
     source = folder / SOURCE
     try:
@@ -101,7 +102,7 @@ def clean(kind: MediaKind, folder: Path) -> Answer:
         if kind == "audio":
             from workers.sounds import clean_sound
 
-            clean_sound(source, media_type, folder / "clean.wav")
+            clean_sound(source, media_type, folder / "clean.wav", min_seconds)
             return Answer(media_type="audio/wav")
         raise UnsupportedMedia("Films are not taken as inputs yet; send a picture or a recording.")
     except MemoryError:

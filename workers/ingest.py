@@ -163,12 +163,14 @@ class Ingest:
                 raise InputTooLarge
             read(self._store, key, source)
         except UnknownOutput:
-            raise InputUnreachable("The uploaded file is not there any more; upload it again.") from None
+            raise InputUnreachable(
+                "The uploaded file or the stored voice is not there any more; send it again."
+            ) from None
 
     async def _clean(self, row: Row[Any], folder: Path) -> Stored:
         loop = asyncio.get_running_loop()
         seconds = self._settings.sanitise_timeout
-        order = partial(self._sanitiser.clean, row.kind, folder, seconds=seconds)
+        order = partial(self._sanitiser.clean, row.kind, folder, seconds=seconds, min_seconds=row.min_seconds)
         async with self._shares.setdefault(row.tenant, asyncio.Semaphore(DECODERS // 2)):
             clean = await loop.run_in_executor(self._decoders, order)
         prefix = f"{row.tenant}/{row.job_id}/inputs/"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.errors import AtelierError, InputTooLarge, InputUnreadable, UnsupportedMedia
+from jobs.errors import AtelierError, InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia
 from jobs.params import MediaKind
 from workers.children import Process, spawn, stop
 from workers.decoder import NO_ROOM, Answer, Order
@@ -25,7 +25,7 @@ ANSWER_BYTES = 10_000
 SLACK_SECONDS = 5.0
 """How long past its time a decoder is waited for, the start of all included; the kernel has ended it by then."""
 VERDICTS: dict[str, type[AtelierError]] = {
-    error.code: error for error in (InputTooLarge, InputUnreadable, UnsupportedMedia)
+    error.code: error for error in (InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
 }
 EXTENSIONS = {"image/png": "png", "audio/wav": "wav"}
 
@@ -52,13 +52,14 @@ class Sanitiser:
         with self._starting:
             self._end()
 
-    def clean(self, kind: MediaKind, folder: Path, *, seconds: float) -> Clean:
+    def clean(self, kind: MediaKind, folder: Path, *, seconds: float, min_seconds: float = 0.0) -> Clean:
         """The clean copy of `source` in `folder`, made there; blocks for about `seconds` at most.
 
-        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `TryAgain` where the machine may be to blame,
-        `OSError` where it is: there is no room for the copy.
+        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for a sound that is not longer
+        than `min_seconds`; `TryAgain` where the machine may be to blame, `OSError` where it is: there is no room for
+        the copy.
         """
-        pipe = self._order(Order(kind, str(folder), seconds))
+        pipe = self._order(Order(kind, str(folder), seconds, min_seconds))
         try:
             said = _read(pipe, time.monotonic() + seconds + SLACK_SECONDS)
         finally:

@@ -19,7 +19,7 @@ class ModelLimits(Answer, frozen=True, kw_only=True):
     """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized.
 
     `max_references`: pictures to look at; for a model without `image-to-image` an `input_image` is one of them.
-    `max_seconds`: of film.
+    `max_seconds`: of film. `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
     max_prompt_chars: int
@@ -29,6 +29,7 @@ class ModelLimits(Answer, frozen=True, kw_only=True):
     native_sizes: tuple[tuple[int, int], ...]
     max_references: int
     max_seconds: float
+    min_voice_seconds: float
 
 
 class ModelPreset(Answer, frozen=True, kw_only=True):
@@ -55,7 +56,8 @@ class ModelLicence(Answer, frozen=True, kw_only=True):
 
 class ModelAnswer(Answer, frozen=True, kw_only=True):
     """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it
-    asks for what only a later one in the list can do."""
+    asks for what only a later one in the list can do. `languages`: those it speaks, varieties of them too; empty where
+    the model does not say."""
 
     id: str
     title: str
@@ -64,6 +66,7 @@ class ModelAnswer(Answer, frozen=True, kw_only=True):
     available: bool
     default: bool
     capabilities: tuple[str, ...]
+    languages: tuple[str, ...]
     limits: ModelLimits
     defaults: ModelDefaults
     quality: dict[str, ModelPreset]
@@ -104,6 +107,7 @@ def _answer(spec: ModelSpec, available: bool, default: bool) -> ModelAnswer:
         available=available,
         default=default,
         capabilities=spec.capabilities,
+        languages=spec.languages,
         limits=msgspec.convert(spec.limits, ModelLimits, from_attributes=True),
         defaults=msgspec.convert(spec.defaults, ModelDefaults, from_attributes=True),
         quality={

@@ -111,7 +111,7 @@ def cutout(client: "Client", picture: str, output: Path, **fields: Any) -> None:
 @click.argument("text")
 @output_option
 @click.option("--language", "language_id", help="Language code, e.g. en, de, pt-BR.")
-@click.option("--voice", "target_voice_path", help="File or URL of a voice to sound like.")
+@click.option("--voice", "target_voice_path", help="A voice to sound like: file, URL, or id of one that you keep.")
 @click.option("--max-tokens", "max_new_tokens", type=int, help="Upper bound of the audio: 25 tokens are a second.")
 @click.option("--exaggeration", type=float, help="0 neutral, 1 most expressive.")
 @click.option("--seed", type=int, help="The same seed makes the same output.")

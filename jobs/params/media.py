@@ -1,4 +1,4 @@
-"""Fields that take media: a URL, a `data:` URL or the id of an uploaded input."""
+"""Fields that take media: a URL, a `data:` URL or the id of an uploaded input or of a stored voice."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar

@@ -23,7 +23,13 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     language_id: Annotated[str, Meta(min_length=2, max_length=20, description="Language code, e.g. en or pt-BR.")] = (
         "en"
     )
-    target_voice_path: Annotated[Source, Meta(description="A reference voice.")] | None = None
+    target_voice_path: (
+        Annotated[
+            Source,
+            Meta(description="A reference voice: a URL, a `data:` URL, an `input_id`, or a `voice_id` of /voices/v1."),
+        ]
+        | None
+    ) = None
     max_new_tokens: Annotated[int, Meta(ge=1, le=4096, description="Upper bound of the audio.")] = 256
     exaggeration: Annotated[float, Meta(ge=0, le=1, description="0 neutral, 1 most expressive.")] = 0.5
     temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8

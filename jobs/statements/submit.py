@@ -17,13 +17,14 @@ IDEMPOTENCY_SECONDS = 86_400
 
 class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where an input comes from: a URL and its host, in lower case and with a port that is not the scheme's own, or
-    the key of a stored object. `name` is that of `jobs.params.Medium`."""
+    the key of a stored object. `name` is that of `jobs.params.Medium`. A sound must be longer than `min_seconds`."""
 
     name: str
     kind: MediaKind
     url: str | None = None
     source_key: str | None = None
     host: str = ""
+    min_seconds: float = 0.0
 
 
 def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:

@@ -1,8 +1,8 @@
 """Where outputs and inputs live: one protocol, two implementations (S3 and a directory).
 
-Keys are `tenant/job/fence/sha256.ext` for outputs, `tenant/job/inputs/…` for the inputs of a job and
-`tenant/inputs/id` for what callers upload. Every method raises `StorageUnavailable` when the store can not be reached
-or is full.
+Keys are `tenant/job/fence/sha256.ext` for outputs, `tenant/job/inputs/…` for the inputs of a job, `tenant/inputs/id`
+for what callers upload and `tenant/voices/id` for the voices that they keep. Every method raises `StorageUnavailable`
+when the store can not be reached or is full.
 """
 
 from collections.abc import Iterator

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from jobs.job import JobStatus
+from pipelines.speech.layouts import LAYOUTS as PUBLISHED
 from pipelines.speech.watermark import detect
 from tests.support import tiny_chatterbox
 from tests.support.databases import Databases
@@ -23,6 +24,7 @@ from tests.support.wait import until
 
 TEXT = "Good morning. Your order has left our workshop."
 LAYOUTS = list(tiny_chatterbox.BUILDERS)
+LEAST = {layout.name: layout.least_seconds for layout in PUBLISHED}
 ENTRY = """
 [[model]]
 id = "{name}"
@@ -31,6 +33,8 @@ family = "tests.support.tiny_chatterbox:TinyChatterbox"
 modality = "speech"
 source = {{ path = "{name}" }}
 licence = {{ name = "MIT", url = "https://opensource.org/license/mit" }}
+capabilities = ["reference-voice"]
+limits = {{ min_voice_seconds = {least} }}
 """
 
 
@@ -40,7 +44,7 @@ def speakers(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("speakers")
     for name in LAYOUTS:
         tiny_chatterbox.save(name, folder / "weights" / name)
-    catalogue = "".join(ENTRY.format(name=name) for name in LAYOUTS)
+    catalogue = "".join(ENTRY.format(name=name, least=LEAST[name]) for name in LAYOUTS)
     with model_service(
         folder, catalogue, folder / "weights", server_id="speakers", postgres=postgres, broker_url=valkey
     ) as made:
@@ -73,7 +77,7 @@ def failed(at: Service, job_id: str) -> dict[str, Any]:
     job = at.ended(job_id, 180)
     assert JobStatus.FAILED == job.status
     status: dict[str, Any] = at.client.get(f"/generate/speech/v1/status/{job_id}").json()
-    return status["error"]  # type: ignore[no-any-return]
+    return status
 
 
 def download(url: str) -> bytes:
@@ -128,13 +132,25 @@ class TestChatterbox:
         assert JobStatus.CANCELLED == speakers.ended(job, 30).status
         until(lambda: completed(speakers, submit(speakers, model=model, max_new_tokens=4)), 60, "the next job")
 
-    def test_a_recording_that_is_too_short_is_refused_with_its_reason(
+    def test_a_recording_that_is_too_short_fails_before_any_gpu_has_heard_of_it(
         self, speakers: Service, model: str, tmp_path: Path
     ) -> None:
         short = save_voice(tmp_path / "short.wav", 0.8)
         voice = f"data:audio/wav;base64,{base64.b64encode(short.read_bytes()).decode()}"
 
-        error = failed(speakers, submit(speakers, model=model, target_voice_path=voice))
+        status = failed(speakers, submit(speakers, model=model, target_voice_path=voice))
 
-        assert "not_supported_by_model" == error["code"]
-        assert "this recording has 0.8 s" in error["message"]
+        assert "not_supported_by_model" == status["error"]["code"]
+        assert "this recording has 0.8 s" in status["error"]["message"]
+        assert (None, 0) == (status["started_at"], status["attempt"])
+
+
+def test_a_stored_voice_speaks_as_the_recording_itself(speakers: Service, people: list[str]) -> None:
+    wish = {"model": "english", "max_new_tokens": 15}
+    kept = speakers.client.post("/voices/v1", json={"name": "Ben", "source": people[1]}).raise_for_status().json()
+    recorded = completed(speakers, submit(speakers, target_voice_path=people[1], **wish))
+
+    stored = completed(speakers, submit(speakers, target_voice_path=kept["voice_id"], **wish))
+
+    assert download(recorded["result_url"]) == download(stored["result_url"])
+    assert download(recorded["result_url"]) != download(completed(speakers, submit(speakers, **wish))["result_url"])

@@ -71,10 +71,12 @@ def test_a_photo_loses_its_background_first(studio: Service) -> None:
     assert made.convex_hull.volume < 0.8 * np.prod(made.extents)
 
 
+@pytest.mark.contract("C44")
 @pytest.mark.parametrize("output_format", ["obj", "stl", "ply"])
-def test_other_formats(studio: Service, output_format: str) -> None:
-    status = make(studio, output_format=output_format)
+def test_other_formats_under_a_name_of_ones_own(studio: Service, output_format: str) -> None:
+    status = make(studio, output_format=output_format, mesh_save_name="ring.glb")
 
+    assert [f"ring.{output_format}", None] == [output["name"] for output in status["outputs"]]
     made = trimesh.load_mesh(BytesIO(download(status["result_url"])), file_type=output_format)
 
     assert len(made.faces) > 100

@@ -234,4 +234,4 @@ def test_media_that_stay_behind_are_told(settings, key, tmp_path, quota_fills, c
         monkeypatch.setattr(DirectoryStore, "remove_prefix", unreachable)
         refused(client.post(CUTOUT, json={"image_url": PNG}), "too_many_jobs", None, 429)
     (record,) = [record for record in caplog.records if record.name == "api.intake"]
-    assert "was stored for a request that made no job, and stays" in record.getMessage()
+    assert "was stored for a request that came to nothing, and stays" in record.getMessage()

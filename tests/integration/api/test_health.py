@@ -71,6 +71,15 @@ def test_a_model_tells_what_it_can_do(client):
     )
 
 
+def test_a_model_tells_what_it_speaks(client):
+    models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
+    assert (["de", "en"], 1.0) == (
+        models["chaos-speech"]["languages"],
+        models["chaos-speech"]["limits"]["min_voice_seconds"],
+    )
+    assert [] == models["chaos"]["languages"]
+
+
 def test_servers_tell_how_they_are(client, rows, create, worker):
     create()
     gone = rows.server("gpu-0")

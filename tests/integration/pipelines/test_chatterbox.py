@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -314,9 +315,21 @@ class TestEveryLayout:
         with pytest.raises(OutOfRange):
             run(model, "\x01 \x02")
 
+    def test_the_catalogue_says_what_the_door_needs_to_know(self, model: TinyChatterbox) -> None:
+        layout = model.nets.layout
+        (entry,) = (
+            entry
+            for entry in load_catalog().of("speech")
+            if any(fnmatch(file, layout.t3) for file in entry.source.include)
+        )
+
+        assert sorted(model.nets.languages) == list(entry.languages)
+        assert layout.least_seconds == entry.limits.min_voice_seconds
+        assert ("reference-voice",) == entry.capabilities
+
     @pytest.mark.parametrize("language_id", ["xx", "english", "tlh"])
     def test_an_unknown_language_is_refused_by_name(self, model: TinyChatterbox, language_id: str) -> None:
-        with pytest.raises(NotThisModel, match=f"{model.spec.id} does not speak '{language_id}'; it speaks .*en"):
+        with pytest.raises(NotThisModel, match=f"{model.spec.id} does not speak '{language_id}': ask for .*en"):
             run(model, language_id=language_id)
 
 

@@ -1,6 +1,7 @@
 """Ingest on a real database, a real store and real web servers: from a URL to a queued job."""
 
 import io
+import wave
 
 import msgspec
 import numpy as np
@@ -155,6 +156,37 @@ class TestUploads:
     )
     def test_one_that_is_no_good_fails_its_job(self, rows, settings, tmp_path, worker, data, code):
         assert code == moved(rows, self.waiting(rows, settings, tmp_path, data)).error.code
+
+
+class TestRecordings:
+    """A recording that the model can do nothing with fails its job before any GPU has heard of it."""
+
+    def moved(self, rows, settings, tmp_path, seconds, loud=1.0):
+        job = rows.pending(rows.tenant())
+        with wave.open(str(tmp_path / "voice"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            wobble = loud * 8000 * np.sin(np.arange(round(8000 * seconds)) / 5)
+            file.writeframes(wobble.astype(np.int16).tobytes())
+        open_store(settings).put(f"{job.tenant}/inputs/inp_1", tmp_path / "voice", "audio/wav")
+        key = f"{job.tenant}/inputs/inp_1"
+        rows.input(job, "target_voice_path", kind="audio", source_key=key, min_seconds=5.0)
+        return moved(rows, job)
+
+    @pytest.mark.parametrize(
+        ("seconds", "loud", "code", "words"),
+        [
+            (0.8, 1.0, "not_supported_by_model", "needs more than 5 s of a reference voice; this recording has 0.8 s."),
+            (6.0, 0.0, "input_unreadable", "it is silent"),
+        ],
+    )
+    def test_one_that_is_no_good_fails_its_job(self, rows, settings, tmp_path, worker, seconds, loud, code, words):
+        failed = self.moved(rows, settings, tmp_path, seconds, loud)
+        assert (JobStatus.FAILED, code, 0) == (failed.status, failed.error.code, failed.fence)
+        assert failed.error.message.startswith("`target_voice_path`: ")
+        assert words in failed.error.message
+
+    def test_one_that_is_long_enough_is_taken(self, rows, settings, tmp_path, worker):
+        assert JobStatus.QUEUED == self.moved(rows, settings, tmp_path, 5.1).status
 
 
 def test_a_store_that_is_away_costs_no_attempt(rows, settings, host, worker, tmp_path):

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from api.abilities import can, counts_as_reference
 from api.model_rules import check_model, default_model
 from jobs.errors import MissingField, NoModelAvailable, NotThisModel, OutOfRange
-from jobs.params import CutoutParams, ImageParams, VideoParams
+from jobs.params import CutoutParams, ImageParams, SpeechParams, VideoParams
 from pipelines.catalog import Catalog, load_catalog
 from tests.support.specs import spec
 
@@ -25,7 +25,9 @@ ENDER = spec(
     id="ender", modality="video", capabilities=["text-to-video", "image-to-video", "first-last-frame"], limits={}
 )
 CUTTER = spec(id="cutter", modality="remove-background", capabilities=[])
-EVERY = Catalog((WRITER, PAINTER, EDITOR, KLEIN, BOTH, CAMERA, TELLER, ENDER, CUTTER))
+BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
+POLYGLOT = spec(id="polyglot", modality="speech", capabilities=[], languages=["de", "en", "pt-br"])
+EVERY = Catalog((WRITER, PAINTER, EDITOR, KLEIN, BOTH, CAMERA, TELLER, ENDER, CUTTER, BRITON, POLYGLOT))
 
 
 def image(references=0, **fields):
@@ -61,6 +63,10 @@ def test_there_is_none_when_nobody_serves_the_modality(served):
         (VideoParams(input_image=URL, duration_seconds=5.0), {"camera", "ender"}),
         (VideoParams(input_image=URL, duration_seconds=5.1), {"ender"}),
         (CutoutParams(image_url=URL), {"cutter"}),
+        (SpeechParams(text="a"), {"briton", "polyglot"}),
+        (SpeechParams(text="a", language_id="en-GB"), {"briton", "polyglot"}),
+        (SpeechParams(text="a", language_id="de_AT"), {"polyglot"}),
+        (SpeechParams(text="a", language_id="fr"), set()),
     ],
 )
 def test_who_can_do_what(params, able):
@@ -96,6 +102,14 @@ def test_who_can_do_what(params, able):
             *(CAMERA, VideoParams(input_image=URL, duration_seconds=10.0), OutOfRange, "$.duration_seconds"),
             "`duration_seconds` must be at most 5 for camera, or choose ender.",
         ),
+        (
+            *(BRITON, SpeechParams(text="a", language_id="de"), NotThisModel, "$.language_id"),
+            "briton does not speak 'de': ask for en, or choose polyglot.",
+        ),
+        (
+            *(POLYGLOT, SpeechParams(text="a", language_id="tlh"), NotThisModel, "$.language_id"),
+            "polyglot does not speak 'tlh': ask for de, en or pt-br.",
+        ),
     ],
 )
 def test_a_refusal_says_what_to_change_and_who_else_can(model, params, kind, field, sentence):
@@ -114,12 +128,27 @@ def test_a_refusal_says_what_to_change_and_who_else_can(model, params, kind, fie
         ({"camera", "teller"}, VideoParams(input_image=URL, last_image=URL), NotThisModel, "$.last_image"),
         ({"writer", "painter"}, image(1), NotThisModel, "$.reference_images"),
         ({"writer", "klein"}, image(5), OutOfRange, "$.reference_images"),  # klein comes closer
+        ({"briton"}, SpeechParams(text="a", language_id="de"), NotThisModel, "$.language_id"),
     ],
 )
 def test_when_none_of_those_served_can_do_it(served, params, kind, field):
     with pytest.raises(kind) as caught:
         default_model(EVERY, type(params).__struct_config__.tag, served, params)
     assert (kind, field) == (type(caught.value), caught.value.field)
+
+
+def test_a_model_that_does_not_say_what_it_speaks_is_given_a_try():
+    silent = spec(id="silent", modality="speech", capabilities=[])
+    assert can(silent, SpeechParams(text="a", language_id="tlh"))
+
+
+@pytest.mark.parametrize(
+    ("language_id", "model"),
+    [("en", "chatterbox-multilingual-v3"), ("nb", "chatterbox-multilingual-v3"), ("cy", "demo-espeak")],
+)
+def test_of_the_models_that_ship_the_first_that_speaks_a_language_is_the_default(language_id, model):
+    served = {spec.id for spec in CATALOG.models}
+    assert model == default_model(CATALOG, "speech", served, SpeechParams(text="a", language_id=language_id)).id
 
 
 def test_an_input_picture_counts_as_a_reference_only_where_there_is_no_other_use_for_it():

@@ -160,7 +160,9 @@ def test_a_refused_download_leaves_no_file(api, client, tmp_path):
     assert [] == list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", ["https://example.org/a.png", "data:image/png;base64,AA==", "inp_" + 32 * "0"])
+@pytest.mark.parametrize(
+    "text", ["https://example.org/a.png", "data:image/png;base64,AA==", "inp_" + 32 * "0", "voi_" + 32 * "0"]
+)
 def test_a_source_that_is_no_file_goes_as_it_is(api, client, text):
     assert text == client.source(text)
     assert [] == api.requests

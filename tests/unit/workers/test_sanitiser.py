@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from jobs.errors import AtelierError
+from jobs.errors import AtelierError, NotThisModel
 from tests.support.media_server import encoded, png
 from tests.support.processes import alive, descendants
 from tests.support.wait import until
@@ -35,9 +35,9 @@ def sanitiser():
 
 @pytest.fixture
 def clean(sanitiser, tmp_path):
-    def make(data, kind="image", seconds=15.0):
+    def make(data, kind="image", seconds=15.0, **more):
         (tmp_path / SOURCE).write_bytes(data)
-        return sanitiser.clean(kind, tmp_path, seconds=seconds)
+        return sanitiser.clean(kind, tmp_path, seconds=seconds, **more)
 
     return make
 
@@ -262,6 +262,14 @@ def tone(seconds=0.5, rate=8000, channels=2):
     return file.getvalue()
 
 
+def float_wav(samples, rate):
+    """A WAV of 32-bit floating point; `samples` is (n, channels), in -1 to 1."""
+    data, channels = samples.astype("<f4").tobytes(), samples.shape[1]
+    form = struct.pack("<HHIIHH", 3, channels, rate, rate * 4 * channels, 4 * channels, 32)
+    chunks = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
+
+
 def sound(format, codec, rate=48_000, seconds=1, silent=False):
     file = io.BytesIO()
     with av.open(file, "w", format=format) as container:
@@ -296,6 +304,34 @@ class TestSounds:
         with wave.open(str(clean(sound(format, codec), "audio").file)) as out:
             assert (1, 48_000) == (out.getnchannels(), out.getframerate())
             assert 0.9 < out.getnframes() / 48_000 < 1.1
+
+    def test_floating_point_in_stereo_at_96_khz(self, clean):
+        samples = 0.5 * np.sin(np.arange(96_000) / 30)
+        with wave.open(str(clean(float_wav(np.stack([samples, samples], 1), 96_000), "audio").file)) as out:
+            assert (1, 2, 96_000, 96_000) == (
+                out.getnchannels(),
+                out.getsampwidth(),
+                out.getframerate(),
+                out.getnframes(),
+            )
+            copy = np.frombuffer(out.readframes(96_000), np.int16) / 32_768
+        assert np.abs(copy - samples).max() < 0.001
+
+    def test_one_that_is_too_short_for_the_model(self, clean):
+        with pytest.raises(NotThisModel) as caught:
+            clean(tone(seconds=4.8), "audio", min_seconds=5.0)
+        assert "The model needs more than 5 s of a reference voice; this recording has 4.8 s." == caught.value.detail
+        assert clean(tone(seconds=5.01), "audio", min_seconds=5.0).file.exists()
+
+    @pytest.mark.parametrize("level", [0, 0.0005])
+    def test_silence(self, clean, level):
+        hum = level * np.sin(np.arange(48_000) / 30)
+        assert "input_unreadable" == code_of(clean, float_wav(hum[:, None], 48_000), "audio")
+
+    def test_one_click_in_a_silence_is_a_sound(self, clean):
+        samples = np.zeros((8000, 1))
+        samples[7000] = -1
+        assert clean(float_wav(samples, 8000), "audio").file.exists()
 
     def test_more_than_a_minute(self, clean):
         assert "input_too_large" == code_of(clean, tone(seconds=61), "audio")

@@ -3,6 +3,7 @@
 import pytest
 
 from jobs.errors import NotThisModel
+from pipelines.catalog import load_catalog
 from pipelines.speech.espeak_library import all_voices
 from pipelines.speech.languages import voice_for
 from tests.support.specs import spec
@@ -33,6 +34,7 @@ DEMO = spec(id="demo-espeak", modality="speech", family="espeak")
         ("zh-HK", "sit/yue"),
         ("zh-yue", "sit/yue"),
         ("no", "gmq/nb"),
+        ("nn", "gmq/nb"),
         ("iw", "sem/he"),
         ("eu", "eu"),
     ],
@@ -46,6 +48,14 @@ def test_an_unknown_one_is_refused_by_name(language_id: str) -> None:
     with pytest.raises(NotThisModel) as caught:
         voice_for(language_id, all_voices(), DEMO)
 
-    assert f"demo-espeak does not speak {language_id!r}" in caught.value.detail
-    assert "de, el, en" in caught.value.detail
+    assert (
+        f"demo-espeak does not speak {language_id!r}: choose one of its languages in GET /models/v1."
+        == caught.value.detail
+    )
     assert "$.language_id" == caught.value.field
+
+
+def test_the_catalogue_names_every_language_of_the_library() -> None:
+    tags = {tag for voice in all_voices() for tag, _ in voice.tags}
+
+    assert sorted(tags) == list(load_catalog().get("demo-espeak").languages)

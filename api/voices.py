@@ -1,0 +1,77 @@
+"""The voices that a tenant keeps: taking one in, finding it, letting it go."""
+
+import logging
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.database import Database
+from api.intake import Intake, Kept
+from api.lookup import stored_keys
+from jobs.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
+from jobs.ids import check_id, new_id
+from jobs.params import Medium
+from jobs.settings import Settings
+from jobs.statements.submit import lock_quota
+from jobs.statements.voices import add_voice, count_voices, find_voices, forget_voice
+
+log = logging.getLogger(__name__)
+
+
+class Voices:
+    """Each is a row and an object of its own, which lives as long as the row, whatever becomes of the upload."""
+
+    def __init__(self, database: Database, intake: Intake, settings: Settings) -> None:
+        self._database = database
+        self._intake = intake
+        self._most = settings.max_voices
+
+    async def add(self, tenant: str, name: str, recording: Medium) -> Row[Any]:
+        """Keep a recording: a `data:` URL or an upload, judged as one in a job is.
+
+        Raises `TooManyVoices`, `UnknownInput`, `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable` and
+        `StorageUnavailable`, and then leaves nothing behind.
+        """
+
+        async def look(connection: AsyncConnection) -> dict[str, str]:
+            await self._check_room(connection, tenant)
+            return await stored_keys(connection, tenant, [recording])
+
+        voice_id = new_id("voi")
+        key = f"{tenant}/voices/{voice_id}"
+        kept = await self._intake.keep(recording, key, await self._database.transaction(look))
+        return await self._commit(voice_id, tenant, name, key, kept)
+
+    async def find(self, tenant: str, voice_id: str) -> Row[Any]:
+        """The tenant's voice. Raises `MalformedId` or `UnknownVoice`."""
+        row = await self._database.row(find_voices([check_id("voi", voice_id)], tenant))
+        if row is None:
+            raise UnknownVoice
+        return row
+
+    async def remove(self, tenant: str, voice_id: str) -> None:
+        """Remove a voice, its object first: while the store is away (`StorageUnavailable`) it stays as it was."""
+        row = await self.find(tenant, voice_id)
+        await self._intake.remove(row.key)
+        await self._database.row(forget_voice(voice_id, tenant))
+
+    async def _commit(self, voice_id: str, tenant: str, name: str, key: str, kept: Kept) -> Row[Any]:
+        async def insert(connection: AsyncConnection) -> Row[Any]:
+            await connection.execute(lock_quota(tenant))
+            await self._check_room(connection, tenant)
+            made = add_voice(voice_id, tenant, name=name, key=key, media_type=kept.media_type, bytes=kept.bytes)
+            return (await connection.execute(made)).one()
+
+        try:
+            return await self._database.transaction(insert)
+        except DatabaseUnavailable:
+            log.warning("the voice %s may have been committed; its object is left there", voice_id)
+            raise
+        except Exception:
+            await self._intake.give_back(key)
+            raise
+
+    async def _check_room(self, connection: AsyncConnection, tenant: str) -> None:
+        if (await connection.execute(count_voices(tenant))).scalar_one() >= self._most:
+            raise TooManyVoices(f"You keep {self._most} voices, as many as you may. {TooManyVoices.advice}")
