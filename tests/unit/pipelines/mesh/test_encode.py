@@ -8,6 +8,8 @@ import pytest
 import trimesh
 from PIL import Image
 
+import pipelines.mesh.encode
+import pipelines.mesh.render
 from jobs.errors import EncodeFailed
 from jobs.params import MeshParams
 from pipelines.mesh.encode import encode, named
@@ -30,6 +32,13 @@ def relief() -> Mesh:
 
 
 DRAWN = relief()
+
+
+@pytest.fixture(autouse=True)
+def small_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preview of the usual size takes seconds; `test_surface` looks at one."""
+    for module in (pipelines.mesh.encode, pipelines.mesh.render):
+        monkeypatch.setattr(module, "SIDE", 64)
 
 
 def made(mesh: Mesh, folder: Path, **params: Any) -> Outputs:
@@ -56,7 +65,7 @@ def test_a_file_holds_the_mesh_and_beside_it_is_its_picture(tmp_path: Path, kind
     assert len(mesh.faces) == len(loaded.faces)
     assert np.allclose([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)], loaded.bounds, atol=1e-5)
     with Image.open(tmp_path / "1.png") as picture:
-        assert (512, 512) == picture.size == (outputs.files[1].width, outputs.files[1].height)
+        assert (64, 64) == picture.size == (outputs.files[1].width, outputs.files[1].height)
 
 
 def test_a_glb_has_the_texture_and_is_closed_as_it_is(tmp_path: Path) -> None:
