@@ -5,6 +5,7 @@
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,13 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3Server]
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def small_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Previews of meshes of 64 pixels: one of the usual size takes seconds, and `test_surface` looks at it."""
+    for name in ("encode", "render"):
+        monkeypatch.setattr(import_module(f"pipelines.mesh.{name}"), "SIDE", 64)
 
 
 @pytest.fixture(scope="session")

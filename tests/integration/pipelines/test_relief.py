@@ -20,6 +20,8 @@ from pipelines.runtime import load
 from pipelines.spec import Stage
 from tests.support.silhouettes import DRAWN, save_cutout
 
+pytestmark = pytest.mark.usefixtures("small_previews")
+
 SPEC = load_catalog().get("demo-relief")
 PHOTO = Path(__file__).parents[3] / "docs" / "images" / "product.jpg"
 
@@ -53,7 +55,7 @@ def test_a_cutout_becomes_a_closed_textured_mesh(tmp_path: Path, name: str) -> N
 
 def test_progress_rises(tmp_path: Path) -> None:
     log: list[tuple[float, Stage]] = []
-    run(save_cutout("mug", tmp_path / "cutout.png"), log)
+    run(save_cutout("mug", tmp_path / "cutout.png"), log, max_faces=5000)
 
     assert len({part for part, _ in log}) >= 3
     assert sorted(log) == log
@@ -72,7 +74,9 @@ def test_a_cancel_lands_at_the_next_report(tmp_path: Path, reports: int) -> None
     pipeline = load(SPEC, Path(), read_lock(), "cpu")
     inputs = Inputs({"image_path": save_cutout("box", tmp_path / "cutout.png")})
     with pytest.raises(JobCancelled):
-        pipeline.run(MeshParams(image_path="picture"), inputs, RunContext(seed=1, progress=stop, warn=print))
+        pipeline.run(
+            MeshParams(image_path="picture", max_faces=5000), inputs, RunContext(seed=1, progress=stop, warn=print)
+        )
     assert reports == len(log)
 
 
@@ -87,7 +91,7 @@ def test_a_fully_transparent_picture_is_refused(tmp_path: Path, pixel: tuple[int
 
 def test_the_same_picture_gives_the_same_mesh(tmp_path: Path) -> None:
     picture = save_cutout("lamp", tmp_path / "cutout.png")
-    one, other = run(picture), run(picture)
+    one, other = run(picture, max_faces=5000), run(picture, max_faces=5000)
 
     assert all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in one.arrays)
 

@@ -8,8 +8,6 @@ import pytest
 import trimesh
 from PIL import Image
 
-import pipelines.mesh.encode
-import pipelines.mesh.render
 from jobs.errors import EncodeFailed
 from jobs.params import MeshParams
 from pipelines.mesh.encode import encode, named
@@ -18,6 +16,8 @@ from pipelines.mesh.surface import Mesh
 from pipelines.pipeline import Output, Outputs, load_raw, save_raw
 from tests.support.silhouettes import silhouette
 from tests.support.solids import ball, raw_of, welded
+
+pytestmark = pytest.mark.usefixtures("small_previews")
 
 CLAY = ball(3)
 TYPES = {"glb": "model/gltf-binary", "obj": "model/obj", "ply": "model/ply", "stl": "model/stl"}
@@ -32,13 +32,6 @@ def relief() -> Mesh:
 
 
 DRAWN = relief()
-
-
-@pytest.fixture(autouse=True)
-def small_previews(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A preview of the usual size takes seconds; `test_surface` looks at one."""
-    for module in (pipelines.mesh.encode, pipelines.mesh.render):
-        monkeypatch.setattr(module, "SIDE", 64)
 
 
 def made(mesh: Mesh, folder: Path, **params: Any) -> Outputs:
