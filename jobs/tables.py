@@ -78,6 +78,7 @@ jobs = Table(
     Column("max_attempts", Integer, nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("server_id", Text),
+    Column("spill_at", Time),
     Column("worker", Text),
     Column("incarnation", BigInteger),
     Column("progress", Double, nullable=False, server_default="0"),
