@@ -1,0 +1,57 @@
+"""The waiting jobs as the indexes of the queue hold them: what any worker may take, and what one server is asked for.
+
+Both are sorted by priority, tenant, model, whether the job was begun before, and age. So a statement reaches the
+first job of any group in one step, however many wait, and goes from tenant to tenant without reading what lies between.
+The fragments are SQL text, since a loose index scan needs a recursive query, which reads badly in any other form.
+"""
+
+import msgspec
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """Part of the queue: the condition of its rows, and the time from which a row may be taken, which is its age."""
+
+    rows: str
+    since: str
+
+
+OPEN = Lane(
+    "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)",
+    "greatest(available_at, spill_at)",
+)
+"""Jobs of no server, and those that prefer one: theirs is the time when their patience ends."""
+
+OWN = Lane("status = 'queued' AND server_id = :server", "available_at")
+"""Jobs that ask for the server `:server`, however patient."""
+
+BEGUN = "least(fence, 1)"
+"""1 for a job that was claimed before, else 0."""
+
+
+def tenants_of(lane: Lane, name: str, priority: str) -> str:
+    """Two recursive queries, `name`_step and `name`: the tenants with jobs of a priority, each found in one step."""
+    where = f"{lane.rows} AND priority = {priority}"
+    return f"""
+        {name}_step (tenant) AS (
+            (SELECT tenant FROM jobs WHERE {where} ORDER BY tenant LIMIT 1)
+            UNION ALL
+            SELECT (
+                SELECT jobs.tenant FROM jobs
+                WHERE {where} AND jobs.tenant > {name}_step.tenant ORDER BY jobs.tenant LIMIT 1
+            )
+            FROM {name}_step WHERE {name}_step.tenant IS NOT NULL
+        ),
+        {name} AS (SELECT tenant FROM {name}_step WHERE tenant IS NOT NULL)"""
+
+
+def group(lane: Lane, *, priority: str, tenant: str, model: str, begun: str) -> str:
+    """FROM and WHERE of the jobs of one group that may be taken now."""
+    return f"""
+        FROM jobs
+        WHERE {lane.rows} AND priority = {priority} AND tenant = {tenant} AND model = {model} AND {BEGUN} = {begun}
+            AND {lane.since} <= now() AND deadline_at > now()"""
+
+
+def first_first(lane: Lane) -> str:
+    """ORDER BY within a group."""
+    return f"ORDER BY {lane.since}, id"
