@@ -119,7 +119,12 @@ jobs = Table(
         *_place("available_at"),
         postgresql_where=text(_own),
     ),
-    Index("ix_jobs_own_model", "server_id", "model", "available_at", postgresql_where=text(_own)),
+    Index(
+        "ix_jobs_own_model",
+        text("coalesce(server_id, '')"),  # so that only a query that says the same will use it
+        *("model", "available_at"),
+        postgresql_where=text(_own),
+    ),
     Index("ix_jobs_running", "tenant", postgresql_where=text("status = 'processing'")),
     Index("ix_jobs_served", "tenant", "started_at", postgresql_where=text("started_at IS NOT NULL")),
     Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'processing'")),

@@ -39,7 +39,7 @@ from sqlalchemy import (
 
 from jobs.job import JobStatus
 from jobs.statements.clauses import after, now
-from jobs.statements.lanes import OPEN, OWN, Lane, first_first, group, tenants_of
+from jobs.statements.lanes import OPEN, OWN, Lane, earliest, group, tenants_of
 from jobs.tables import jobs, servers
 
 
@@ -89,7 +89,7 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
 def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
     """Id and model of the first job in the order that this statement can lock."""
     lanes = {"own": OWN} if claimant.dedicated else {"open": OPEN, "own": OWN}
-    live = " OR ".join(f"({_earliest(lane)}) <= now()" for lane in lanes.values())
+    live = " OR ".join(f"({earliest(lane, 'served.model')}) <= now()" for lane in lanes.values())
     statement = f"""
     WITH RECURSIVE me AS MATERIALIZED (
         SELECT server_id, coalesce(loaded_at, started_at) AS loaded_at FROM servers
@@ -132,14 +132,6 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
     return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
 
 
-def _earliest(lane: Lane) -> str:
-    """When the first job of a served model may be taken. Sorted, so that the planner must use the index: it would
-    otherwise read the table, hoping for an early hit."""
-    return f"""
-        SELECT {lane.since} FROM jobs WHERE {lane.rows} AND jobs.model = served.model
-        ORDER BY {lane.since} LIMIT 1"""
-
-
 def _turns(lanes: Mapping[str, Lane]) -> str:
     """The tenants with jobs of the step's priority that may have one more running, in their order."""
     return f"""
@@ -159,13 +151,13 @@ def _pick(lanes: Mapping[str, Lane]) -> str:
     key = {"priority": "step.priority", "tenant": "turn.tenant"}
     first = [
         f"""(SELECT '{name}' AS lane, {lane.since} AS since, id
-            {group(lane, model="served.model", begun="past.begun", **key)} {first_first(lane)} LIMIT 1)"""
+            {group(lane, model="served.model", begun="past.begun", **key)} ORDER BY {lane.order} LIMIT 1)"""
         for name, lane in lanes.items()
     ]
     locked = [
         f"""SELECT id FROM (SELECT id
             {group(lane, model="head.model", begun="head.begun", **key)} AND head.lane = '{name}'
-            {first_first(lane)} LIMIT 1 FOR UPDATE SKIP LOCKED) AS {name}"""
+            ORDER BY {lane.order} LIMIT 1 FOR UPDATE SKIP LOCKED) AS {name}"""
         for name, lane in lanes.items()
     ]
     return f"""

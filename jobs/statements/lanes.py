@@ -3,25 +3,37 @@
 Both are sorted by priority, tenant, model, whether the job was begun before, and age. So a statement reaches the
 first job of any group in one step, however many wait, and goes from tenant to tenant without reading what lies between.
 The fragments are SQL text, since a loose index scan needs a recursive query, which reads badly in any other form.
+
+Each fragment sorts by all that its index is sorted by: no other index will do then, whatever the planner believes of a
+queue that has grown since its last look.
 """
 
 import msgspec
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """Part of the queue: the condition of its rows, and the time from which a row may be taken, which is its age."""
+    """Part of the queue: the condition of its rows, the same as the index by model has it, and the time from which a
+    row may be taken, which is its age."""
 
     rows: str
+    rows_by_model: str
     since: str
 
+    @property
+    def order(self) -> str:
+        """What a group is sorted by."""
+        return f"{self.since}, id"
 
-OPEN = Lane(
-    "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)",
-    "greatest(available_at, spill_at)",
-)
+
+_OPEN = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
+OPEN = Lane(_OPEN, _OPEN, "greatest(available_at, spill_at)")
 """Jobs of no server, and those that prefer one: theirs is the time when their patience ends."""
 
-OWN = Lane("status = 'queued' AND server_id = :server", "available_at")
+OWN = Lane(
+    "status = 'queued' AND server_id = :server",
+    "status = 'queued' AND server_id IS NOT NULL AND coalesce(server_id, '') = :server",
+    "available_at",
+)
 """Jobs that ask for the server `:server`, however patient."""
 
 BEGUN = "least(fence, 1)"
@@ -31,14 +43,12 @@ BEGUN = "least(fence, 1)"
 def tenants_of(lane: Lane, name: str, priority: str) -> str:
     """Two recursive queries, `name`_step and `name`: the tenants with jobs of a priority, each found in one step."""
     where = f"{lane.rows} AND priority = {priority}"
+    order = f"ORDER BY jobs.tenant, model, {BEGUN}, {lane.order} LIMIT 1"
     return f"""
         {name}_step (tenant) AS (
-            (SELECT tenant FROM jobs WHERE {where} ORDER BY tenant LIMIT 1)
+            (SELECT tenant FROM jobs WHERE {where} {order})
             UNION ALL
-            SELECT (
-                SELECT jobs.tenant FROM jobs
-                WHERE {where} AND jobs.tenant > {name}_step.tenant ORDER BY jobs.tenant LIMIT 1
-            )
+            SELECT (SELECT jobs.tenant FROM jobs WHERE {where} AND jobs.tenant > {name}_step.tenant {order})
             FROM {name}_step WHERE {name}_step.tenant IS NOT NULL
         ),
         {name} AS (SELECT tenant FROM {name}_step WHERE tenant IS NOT NULL)"""
@@ -52,6 +62,8 @@ def group(lane: Lane, *, priority: str, tenant: str, model: str, begun: str) -> 
             AND {lane.since} <= now() AND deadline_at > now()"""
 
 
-def first_first(lane: Lane) -> str:
-    """ORDER BY within a group."""
-    return f"ORDER BY {lane.since}, id"
+def earliest(lane: Lane, model: str) -> str:
+    """When the first job of a model may be taken, whatever its priority and tenant."""
+    return f"""
+        SELECT {lane.since} FROM jobs WHERE {lane.rows_by_model} AND jobs.model = {model}
+        ORDER BY {lane.since} LIMIT 1"""

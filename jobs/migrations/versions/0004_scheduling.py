@@ -42,7 +42,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_own", "jobs", ["server_id", *GROUP, "available_at", "id", "deadline_at"], postgresql_where=OWN
     )
-    op.create_index("ix_jobs_own_model", "jobs", ["server_id", "model", "available_at"], postgresql_where=OWN)
+    op.create_index(
+        "ix_jobs_own_model",
+        "jobs",
+        [sa.text("coalesce(server_id, '')"), "model", "available_at"],
+        postgresql_where=OWN,
+    )
     op.create_index("ix_jobs_running", "jobs", ["tenant"], postgresql_where=sa.text("status = 'processing'"))
     op.create_index(
         "ix_jobs_served", "jobs", ["tenant", "started_at"], postgresql_where=sa.text("started_at IS NOT NULL")

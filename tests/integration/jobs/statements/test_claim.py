@@ -314,7 +314,6 @@ def test_a_deep_queue_is_not_read(rows):
     scans = list(scans_of(explained[0]["Plan"]))
     assert [] == [scan for scan in scans if scan["Node Type"] == "Seq Scan"]
     read = sum((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans)
-    for scan in scans: print(scan.get("Index Name"), scan["Actual Rows"], scan.get("Rows Removed by Filter"), scan["Actual Loops"], scan.get("Index Cond"), "|", scan.get("Filter"))
     assert 0 < read < 200
 
 
