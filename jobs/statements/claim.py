@@ -39,7 +39,7 @@ from sqlalchemy import (
 
 from jobs.job import JobStatus
 from jobs.statements.clauses import after, now
-from jobs.statements.lanes import OPEN, OWN, Lane, earliest, group, tenants_of
+from jobs.statements.lanes import OPEN, OWN, RUNNING, Lane, earliest, group, turns
 from jobs.tables import jobs, servers
 
 
@@ -110,12 +110,10 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
         ) AS pass (number, models)
         ORDER BY priority DESC, pass.number
     ),
-    running AS MATERIALIZED (
-        SELECT tenant, count(*) AS jobs FROM jobs WHERE status = 'processing' GROUP BY tenant
-    )
+    {RUNNING}
     SELECT pick.id, pick.model, me.server_id
     FROM step
-    CROSS JOIN LATERAL ({_turns(lanes)}) AS turn
+    CROSS JOIN LATERAL ({turns(lanes, "step.priority")}) AS turn
     CROSS JOIN LATERAL ({_pick(lanes)}) AS pick
     CROSS JOIN me
     -- asked last, of the tenant of a job that is locked: who asks keeps other claimers from this tenant
@@ -130,20 +128,6 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
         bindparam("resident", list(claimant.resident), ARRAY(Text)),
     )
     return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
-
-
-def _turns(lanes: Mapping[str, Lane]) -> str:
-    """The tenants with jobs of the step's priority that may have one more running, in their order."""
-    return f"""
-        WITH RECURSIVE {",".join(tenants_of(lane, name, "step.priority") for name, lane in lanes.items())}
-        SELECT waiting.tenant, tenants.max_running_jobs AS cap
-        FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in lanes)}) AS waiting
-        JOIN tenants ON tenants.id = waiting.tenant
-        LEFT JOIN running ON running.tenant = waiting.tenant
-        WHERE tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs
-        ORDER BY coalesce(running.jobs, 0),
-            (SELECT max(started_at) FROM jobs WHERE jobs.tenant = waiting.tenant) NULLS FIRST,
-            tenants.created_at, waiting.tenant"""
 
 
 def _pick(lanes: Mapping[str, Lane]) -> str:

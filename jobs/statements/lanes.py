@@ -8,6 +8,8 @@ Each fragment sorts by all that its index is sorted by: no other index will do t
 queue that has grown since its last look.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 
@@ -67,3 +69,28 @@ def earliest(lane: Lane, model: str) -> str:
     return f"""
         SELECT {lane.since} FROM jobs WHERE {lane.rows_by_model} AND jobs.model = {model}
         ORDER BY {lane.since} LIMIT 1"""
+
+
+RUNNING = """
+    running AS MATERIALIZED (
+        SELECT tenant, count(*) AS jobs FROM jobs WHERE status = 'processing' GROUP BY tenant
+    )"""
+"""How many jobs each tenant runs: what `turns` asks."""
+
+
+def turns(lanes: Mapping[str, Lane], priority: str) -> str:
+    """The tenants with jobs of a priority that may have one more running, by their `place` in the order of turns:
+    fewest running jobs first, then served longest ago, then the oldest tenant. `cap` is how many they may run."""
+    return f"""
+        WITH RECURSIVE {",".join(tenants_of(lane, name, priority) for name, lane in lanes.items())}
+        SELECT waiting.tenant, tenants.max_running_jobs AS cap,
+            row_number() OVER (
+                ORDER BY coalesce(running.jobs, 0),
+                    (SELECT max(started_at) FROM jobs WHERE jobs.tenant = waiting.tenant) NULLS FIRST,
+                    tenants.created_at, waiting.tenant
+            ) AS place
+        FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in lanes)}) AS waiting
+        JOIN tenants ON tenants.id = waiting.tenant
+        LEFT JOIN running ON running.tenant = waiting.tenant
+        WHERE tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs
+        ORDER BY place"""

@@ -10,10 +10,11 @@ from sqlalchemy import func, select, text, update
 from jobs.ids import new_id
 from jobs.job import JobStatus
 from jobs.statements import run
-from jobs.statements.clauses import ago
 from jobs.statements.claim import Claimant, claim
+from jobs.statements.clauses import ago
 from jobs.statements.fleet import leave
 from jobs.tables import jobs, servers, tenants
+from tests.support.plans import rows_read, scans
 
 
 def order(rows, claimant):
@@ -305,21 +306,6 @@ def test_a_deep_queue_is_not_read(rows):
             fill(rows, delayed, 250)
     claimant = rows.server(serves=models, resident=("two",))
     rows.execute(text("ANALYZE"))
-    compiled = claim(claimant, lease_seconds=30.0).compile(rows.engine)
-    with rows.engine.begin() as connection:
-        explained = connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}",
-            compiled.construct_params(),
-        ).scalar_one()
-    scans = list(scans_of(explained[0]["Plan"]))
-    assert [] == [scan for scan in scans if scan["Node Type"] == "Seq Scan"]
-    read = sum((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans)
-    assert 0 < read < 200
-
-
-def scans_of(plan):
-    """The nodes of a plan that read the table of jobs."""
-    if plan.get("Relation Name") == "jobs" and "Scan" in plan["Node Type"]:
-        yield plan
-    for below in plan.get("Plans", ()):
-        yield from scans_of(below)
+    found = scans(rows.engine, claim(claimant, lease_seconds=30.0))
+    assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
+    assert 0 < sum(map(rows_read, found)) < 200
