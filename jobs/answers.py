@@ -34,7 +34,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
     stage: str | None
     queue_position: int | str | None
-    waiting_for: Waiting | None
+    waiting_for: Waiting | None = None
     estimated_seconds: float | None
     result_url: str | None
     outputs: list[OutputAnswer]
