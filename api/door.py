@@ -11,7 +11,7 @@ from api.data_urls import is_data_url
 from api.intake import is_stored
 from jobs.errors import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
 from jobs.guard import judge_literal
-from jobs.params import AnyParams, Params, media_of, refuse_nul, refuse_unbuilt
+from jobs.params import AnyParams, Params, changed_fields, media_of, refuse_nul, refuse_unbuilt
 from jobs.settings import Settings
 
 SEEDS = 2**31
@@ -20,8 +20,13 @@ SEEDS = 2**31
 URL_LENGTH = 4096
 """Characters of a URL that is no `data:` URL."""
 
-BESIDE_INPUT_IMAGE = ("strength", "last_image")
-"""Fields that mean nothing without `input_image`."""
+COMPANIONS = {
+    "strength": "input_image",
+    "last_image": "input_image",
+    "pin": "server_id",
+    "prefer_seconds": "server_id",
+}
+"""Fields that mean nothing without another one."""
 
 USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
@@ -42,10 +47,11 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     for medium in media_of(params):
         if not is_data_url(medium.source) and not is_stored(medium.source):
             check_url(medium.source, medium.field, settings, also=", a `data:` URL or the `input_id` of an upload")
-    for name in BESIDE_INPUT_IMAGE:
-        if getattr(params, name, None) is not None and getattr(params, "input_image", None) is None:
-            advice = f"`{name}` goes with `input_image`: add that, or leave `{name}` out."
-            raise MissingField(advice, field="$.input_image")
+    for name, _ in changed_fields(params):
+        companion = COMPANIONS.get(name)
+        if companion is not None and getattr(params, companion, None) is None:
+            advice = f"`{name}` goes with `{companion}`: add that, or leave `{name}` out."
+            raise MissingField(advice, field=f"$.{companion}")
     if params.priority <= caller.priority_ceiling:
         return params
     if params.priority == USUAL_PRIORITY:

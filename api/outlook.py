@@ -1,4 +1,5 @@
-"""What a job's row does not say: its place in the queue, the seconds still to go, the dollars left.
+"""What a job's row does not say: its place in the queue and what it waits for, the seconds still to go, the dollars
+left.
 
 One statement for a whole outlook, so that a status poll stays at three: key, row, outlook.
 """
@@ -9,9 +10,11 @@ from sqlalchemy import Row, Select, null, select
 
 from api.database import Database
 from jobs.answers import Outlook, StatusAnswer, status_answer
-from jobs.job import Job, JobStatus
+from jobs.job import WAITING, Job, JobStatus
 from jobs.settings import Settings
-from jobs.statements.caller import POSITION_LIMIT, balance, pace, position
+from jobs.statements.caller import balance, pace
+from jobs.statements.line import POSITION_LIMIT, position, reason
+from jobs.waiting import Reason, waiting_for
 from pipelines.catalog import Catalog
 
 
@@ -41,13 +44,16 @@ class Outlooks:
 
 
 def _facts(job: Job) -> Select[Any]:
-    """`balance`, and while it matters `ahead`, `seconds` and `servers`."""
+    """`balance`, and while it matters `ahead`, `reason`, `seconds` and `servers`."""
     left = balance(job.tenant).scalar_subquery().label("balance")
+    nothing = null().label("ahead"), null().label("reason")
     if job.status.terminal:
-        return select(left, null().label("ahead"), null().label("seconds"), null().label("servers"))
+        return select(left, *nothing, null().label("seconds"), null().label("servers"))
     speed = pace(job.model).subquery()
+    if job.status not in WAITING:
+        return select(left, *nothing, speed.c.seconds, speed.c.servers)
     ahead = position(job).scalar_subquery() if job.status is JobStatus.QUEUED else null()
-    return select(left, ahead.label("ahead"), speed.c.seconds, speed.c.servers)
+    return select(left, ahead.label("ahead"), reason(job).label("reason"), speed.c.seconds, speed.c.servers)
 
 
 def outlook(job: Job, facts: Row[Any], estimate: float | None) -> Outlook:
@@ -55,9 +61,13 @@ def outlook(job: Job, facts: Row[Any], estimate: float | None) -> Outlook:
     place: int | str | None = None
     if facts.ahead is not None:
         place = facts.ahead + 1 if facts.ahead < POSITION_LIMIT else f"{POSITION_LIMIT}+"
+    why = None if facts.reason is None else Reason(facts.reason)
+    if why is Reason.SERVER_BUSY and facts.ahead:
+        why = Reason.QUEUE
     seconds = facts.seconds if facts.seconds is not None else estimate
     return Outlook(
         queue_position=place,
+        waiting_for=None if why is None else waiting_for(why),
         estimated_seconds=None if seconds is None else remaining(job, float(seconds), facts.ahead, facts.servers),
         balance_remaining_usd=facts.balance,
     )

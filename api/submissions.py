@@ -116,6 +116,7 @@ class Submissions:
                 seed=draw_seed(params),
                 max_attempts=self._settings.max_attempts,
                 deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
+                spill_seconds=params.prefer_seconds if params.pin == "prefer" else None,
             )
         )
         job = job_from_row(row.one())

@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import Report, write_table
 
-NAMES = ("throughput", "latency")
+NAMES = ("throughput", "latency", "depth", "mixed")
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ import msgspec
 from jobs.job import Artifact, Job, JobError, JobStatus
 from jobs.settings import Settings
 from jobs.signing import sign_link
+from jobs.waiting import Waiting
 
 
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
     stage: str | None
     queue_position: int | str | None
+    waiting_for: Waiting | None = None
     estimated_seconds: float | None
     result_url: str | None
     outputs: list[OutputAnswer]
@@ -49,9 +51,10 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
-    """What the row alone does not say: place in the queue, seconds still to go, dollars left."""
+    """What the row alone does not say: place in the queue, what it waits for, seconds still to go, dollars left."""
 
     queue_position: int | str | None = None
+    waiting_for: Waiting | None = None
     estimated_seconds: float | None = None
     balance_remaining_usd: float | None = None
 
@@ -67,6 +70,7 @@ def status_answer(job: Job, settings: Settings, outlook: Outlook) -> StatusAnswe
         progress=job.progress,
         stage=job.stage,
         queue_position=outlook.queue_position,
+        waiting_for=outlook.waiting_for,
         estimated_seconds=outlook.estimated_seconds,
         result_url=outputs[0].url if outputs else None,
         outputs=outputs,

@@ -69,6 +69,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     priority: int
     server_id: str | None
+    spill_at: datetime | None
     worker: str | None
     incarnation: int | None
     progress: float

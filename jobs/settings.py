@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     poll_seconds: float = 2.0
     progress_seconds: float = 0.25
     retry_backoff: float = 5.0
+    warm_bound_seconds: float = 60.0
     server_lease_seconds: float = 15.0
     takeover_seconds: float = 30.0
     grace_seconds: float = 30.0

@@ -1,5 +1,7 @@
 """The tables. PostgreSQL is the only truth and its clock the only clock."""
 
+from typing import Any
+
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -36,6 +38,15 @@ Time = DateTime(timezone=True)
 Money = Numeric(14, 6, asdecimal=False)
 _now = func.clock_timestamp()
 _is_active = "status IN ('pending', 'queued', 'processing')"
+_open = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
+_open_since = "greatest(available_at, spill_at)"
+_own = "status = 'queued' AND server_id IS NOT NULL"
+
+
+def _place(since: str) -> tuple[Any, ...]:
+    """The columns after which a group of waiting jobs is sorted (`jobs.statements.lanes`)."""
+    return text("least(fence, 1)"), text(since), "id", "deadline_at"
+
 
 tenants = Table(
     "tenants",
@@ -45,6 +56,7 @@ tenants = Table(
     Column("budget_usd", Money),
     Column("spent_usd", Money, nullable=False, server_default="0"),
     Column("max_waiting_jobs", Integer),
+    Column("max_running_jobs", Integer),
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
     Column("created_at", Time, nullable=False, server_default=_now),
@@ -78,6 +90,7 @@ jobs = Table(
     Column("max_attempts", Integer, nullable=False),
     Column("priority", SmallInteger, nullable=False),
     Column("server_id", Text),
+    Column("spill_at", Time),
     Column("worker", Text),
     Column("incarnation", BigInteger),
     Column("progress", Double, nullable=False, server_default="0"),
@@ -98,13 +111,22 @@ jobs = Table(
     Column("deleted_at", Time),
     Column("purge_at", Time),
     CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
+    Index("ix_jobs_open", "priority", "tenant", "model", *_place(_open_since), postgresql_where=text(_open)),
+    Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),
     Index(
-        "ix_jobs_claim",
-        "model",
-        text("priority DESC"),
-        "created_at",
-        postgresql_where=text("status = 'queued'"),
+        "ix_jobs_own",
+        *("server_id", "priority", "tenant", "model"),
+        *_place("available_at"),
+        postgresql_where=text(_own),
     ),
+    Index(
+        "ix_jobs_own_model",
+        text("coalesce(server_id, '')"),  # so that only a query that says the same will use it
+        *("model", "available_at"),
+        postgresql_where=text(_own),
+    ),
+    Index("ix_jobs_running", "tenant", postgresql_where=text("status = 'processing'")),
+    Index("ix_jobs_served", "tenant", "started_at", postgresql_where=text("started_at IS NOT NULL")),
     Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'processing'")),
     Index("ix_jobs_deadline", "deadline_at", postgresql_where=text(_is_active)),
     Index("ix_jobs_tenant_active", "tenant", postgresql_where=text(_is_active)),
@@ -221,6 +243,7 @@ servers = Table(
     Column("models", JSONB, nullable=False, server_default="[]"),
     Column("current_job", Text),
     Column("versions", JSONB, nullable=False, server_default="{}"),
+    Column("loaded_at", Time),
     Column("started_at", Time, nullable=False, server_default=_now),
     Column("heartbeat_at", Time, nullable=False, server_default=_now),
     Column("removed_at", Time),

@@ -38,7 +38,11 @@ class Ledger:
 
     def claim(self, claimant: claims.Claimant) -> Job | None:
         """The best job for this worker. Raises what the database raises."""
-        job = self._change(claims.claim(claimant, lease_seconds=self._settings.lease_seconds))
+        limits = {
+            "lease_seconds": self._settings.lease_seconds,
+            "warm_bound_seconds": self._settings.warm_bound_seconds,
+        }
+        job = self._change(claims.claim(claimant, **limits))
         self._publish(job)
         return job
 

@@ -32,7 +32,19 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model: Annotated[str, Meta(max_length=200, description="A model of GET /models/v1.")] | None = None
     output_format: Annotated[str, Meta(description="File format of the output.")] = "webp"
     callback_url: Annotated[Url, Meta(description="Receives one signed webhook when the job ends.")] | None = None
-    server_id: Annotated[str, Meta(max_length=200, description="Run on this server only.")] | None = None
+    server_id: Annotated[str, Meta(max_length=200, description="Run on this server.")] | None = None
+    pin: Annotated[
+        Literal["strict", "prefer"],
+        Meta(description="`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."),
+    ] = "strict"
+    prefer_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="With `pin: prefer`, seconds after which a job that still waits may run on any server.",
+        ),
+    ] = 30.0
     priority: Annotated[int, Meta(ge=0, le=9, description="0 lowest, 9 highest.")] = 5
     deadline_seconds: (
         Annotated[int, Meta(ge=1, le=7 * 86400, description="Seconds after which an unfinished job fails.")] | None

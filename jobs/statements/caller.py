@@ -3,14 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, and_, any_, case, delete, func, literal, or_, select, tuple_, update
+from sqlalchemy import Delete, Select, Update, any_, case, delete, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.job import ACTIVE, Job, JobStatus
+from jobs.job import ACTIVE, JobStatus
 from jobs.statements.clauses import after, ended_values, moment, now
 from jobs.tables import jobs, outbox, servers, tenants
-
-POSITION_LIMIT = 1000
 
 
 def visible(job_id: str, tenant: str) -> Select[Any]:
@@ -43,27 +41,6 @@ def listing(
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-
-
-def position(job: Job) -> Select[Any]:
-    """How many waiting jobs are ahead of this one, counted to `POSITION_LIMIT`."""
-    ahead = (
-        select(jobs.c.id)
-        .where(
-            jobs.c.status == JobStatus.QUEUED,
-            jobs.c.model == job.model,
-            jobs.c.server_id.is_not_distinct_from(job.server_id),
-            or_(
-                jobs.c.priority > job.priority,
-                and_(
-                    jobs.c.priority == job.priority,
-                    tuple_(jobs.c.created_at, jobs.c.id) < tuple_(job.created_at, job.id),
-                ),
-            ),
-        )
-        .limit(POSITION_LIMIT)
-    )
-    return select(func.count()).select_from(ahead.subquery())
 
 
 def pace(model: str) -> Select[Any]:

@@ -1,12 +1,45 @@
-"""The claim: which job this worker runs next."""
+"""The claim: which job this worker runs next.
 
+The order, in which each line decides between what those above it leave equal:
+
+1. priority, the highest first;
+2. models in the worker's memory before others, but only while its stay lasts: a stay begins with the loading of a
+   model, and a worker has as many of them within `warm_bound_seconds` as other models wait, so that every one of those
+   has its turn within the bound;
+3. the tenant with the fewest running jobs, then the one that was served longest ago;
+4. jobs that were begun before and handed back or lost, then age: how long the job could have been taken.
+
+A tenant that runs as many jobs as it may (`tenants.max_running_jobs`) is left out.
+
+The cost depends on how many priorities, tenants and models wait, and not on how many jobs: the statement goes through
+the order step by step, reads the first job of each group that it comes to, and stops at the first that it can lock. A
+job that another claimer has just locked is passed by for the next of its group.
+"""
+
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
-from sqlalchemy import Update, exists, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Double,
+    Text,
+    TextualSelect,
+    Update,
+    any_,
+    bindparam,
+    literal,
+    not_,
+    text,
+    update,
+)
 
 from jobs.job import JobStatus
-from jobs.statements.clauses import after, ago, moment, now
+from jobs.statements.clauses import after, now
+from jobs.statements.lanes import OPEN, OWN, RUNNING, Lane, earliest, group, turns
 from jobs.tables import jobs, servers
 
 
@@ -20,52 +53,18 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
     resident: tuple[str, ...] = ()
     """Models it has in memory."""
     dedicated: bool = False
-    """Takes only jobs pinned to it."""
+    """Takes only jobs that ask for it."""
 
 
 @lru_cache(maxsize=8)  # building it costs as much as executing it
-def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 30.0) -> Update:
-    """Take the best job this worker may run; matches no row when there is none.
-
-    Order: priority, then jobs older than `warm_bound_seconds` before others (so that a model in memory is
-    preferred but never beyond that wait), then tenants with fewer running jobs, then models in memory, then age.
-    """
-    running = (
-        select(jobs.c.tenant, func.count().label("n"))
-        .where(jobs.c.status == JobStatus.PROCESSING)
-        .group_by(jobs.c.tenant)
-        .cte("running")
-    )
-    alive = exists().where(
-        servers.c.server_id == claimant.server_id,
-        servers.c.incarnation == claimant.incarnation,
-        servers.c.lease_until > moment,
-        servers.c.desired == "active",
-    )
-    pinned = jobs.c.server_id == claimant.server_id
-    best = (
-        select(jobs.c.id)
-        .outerjoin(running, running.c.tenant == jobs.c.tenant)
-        .where(
-            alive,
-            jobs.c.status == JobStatus.QUEUED,
-            jobs.c.model.in_(claimant.models),
-            jobs.c.available_at <= moment,
-            jobs.c.deadline_at > moment,
-            pinned if claimant.dedicated else or_(pinned, jobs.c.server_id.is_(None)),
-        )
-        .order_by(
-            jobs.c.priority.desc(),
-            (jobs.c.created_at < ago(warm_bound_seconds)).desc(),
-            func.coalesce(running.c.n, 0),
-            jobs.c.model.in_(claimant.resident).desc(),
-            jobs.c.created_at,
-            jobs.c.id,
-        )
-        .limit(1)
-        .with_for_update(of=jobs, skip_locked=True)
-        .cte("best")
-        .prefix_with("MATERIALIZED")
+def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Update:
+    """Take the best job this worker may run; matches no row when there is none."""
+    best = _best(claimant, warm_bound_seconds).cte("best")
+    loading = (
+        update(servers)
+        .where(servers.c.server_id == best.c.server_id, not_(best.c.model == any_(_texts(claimant.resident))))
+        .values(loaded_at=now)
+        .cte("loading")
     )
     return (
         update(jobs)
@@ -83,4 +82,80 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
             event_seq=jobs.c.event_seq + 1,
         )
         .returning(*jobs.c)
+        .add_cte(loading)
     )
+
+
+def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
+    """Id and model of the first job in the order that this statement can lock."""
+    lanes = {"own": OWN} if claimant.dedicated else {"open": OPEN, "own": OWN}
+    live = " OR ".join(f"({earliest(lane, 'served.model')}) <= now()" for lane in lanes.values())
+    statement = f"""
+    WITH RECURSIVE me AS MATERIALIZED (
+        SELECT server_id, coalesce(loaded_at, started_at) AS loaded_at FROM servers
+        WHERE server_id = :server AND incarnation = :incarnation_ AND lease_until > now() AND desired = 'active'
+    ),
+    live AS MATERIALIZED (
+        SELECT model, model = ANY(:resident) AS warm FROM unnest(:models) AS served (model)
+        WHERE EXISTS (SELECT FROM me) AND ({live})
+    ),
+    step AS MATERIALIZED (
+        SELECT priority, models
+        FROM generate_series(9, 0, -1) AS level (priority), (
+            SELECT 1, array_agg(model) FROM live, me WHERE warm HAVING bool_and(
+                me.loaded_at > now() - make_interval(secs => :bound)
+                    / greatest(1, (SELECT count(*) FROM live WHERE NOT warm)))
+            UNION ALL
+            SELECT 2, array_agg(model) FROM live HAVING count(*) > 0
+        ) AS pass (number, models)
+        ORDER BY priority DESC, pass.number
+    ),
+    {RUNNING}
+    SELECT pick.id, pick.model, me.server_id
+    FROM step
+    CROSS JOIN LATERAL ({turns(lanes, "step.priority")}) AS turn
+    CROSS JOIN LATERAL ({_pick(lanes)}) AS pick
+    CROSS JOIN me
+    -- asked last, of the tenant of a job that is locked: who asks keeps other claimers from this tenant
+    WHERE CASE WHEN turn.cap IS NULL OR pick.id IS NULL THEN true ELSE has_room(turn.tenant, turn.cap) END
+    LIMIT 1
+    """
+    bound: tuple[BindParameter[Any], ...] = (
+        bindparam("server", claimant.server_id),
+        bindparam("incarnation_", claimant.incarnation),
+        bindparam("bound", warm_bound_seconds, Double),
+        bindparam("models", list(claimant.models), ARRAY(Text)),
+        bindparam("resident", list(claimant.resident), ARRAY(Text)),
+    )
+    return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
+
+
+def _pick(lanes: Mapping[str, Lane]) -> str:
+    """The first job of the step's models and the turn's tenant, locked."""
+    key = {"priority": "step.priority", "tenant": "turn.tenant"}
+    first = [
+        f"""(SELECT '{name}' AS lane, {lane.since} AS since, id
+            {group(lane, model="served.model", begun="past.begun", **key)} ORDER BY {lane.order} LIMIT 1)"""
+        for name, lane in lanes.items()
+    ]
+    locked = [
+        f"""SELECT id FROM (SELECT id
+            {group(lane, model="head.model", begun="head.begun", **key)} AND head.lane = '{name}'
+            ORDER BY {lane.order} LIMIT 1 FOR UPDATE SKIP LOCKED) AS {name}"""
+        for name, lane in lanes.items()
+    ]
+    return f"""
+        SELECT held.id, head.model
+        FROM (
+            SELECT served.model, past.begun, head.lane
+            FROM unnest(step.models) AS served (model)
+            CROSS JOIN (VALUES (1), (0)) AS past (begun)
+            CROSS JOIN LATERAL ({" UNION ALL ".join(first)}) AS head
+            ORDER BY past.begun DESC, head.since, head.id
+        ) AS head
+        CROSS JOIN LATERAL ({" UNION ALL ".join(locked)}) AS held
+        LIMIT 1"""
+
+
+def _texts(values: Sequence[str]) -> ColumnElement[Any]:
+    return literal(list(values), ARRAY(Text))

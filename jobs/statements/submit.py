@@ -79,8 +79,12 @@ def submit(
     seed: int | None,
     max_attempts: int,
     deadline_seconds: float,
+    spill_seconds: float | None = None,
 ) -> Insert:
-    """The job: queued, or pending when it needs inputs, which `add_inputs` names in the same transaction."""
+    """The job: queued, or pending when it needs inputs, which `add_inputs` names in the same transaction.
+
+    A job that asks for a server may be run by any other after `spill_seconds`; by none without them.
+    """
     stored = msgspec.to_builtins(params)
     pending = any(media_of(params))
     return (
@@ -96,6 +100,7 @@ def submit(
             max_attempts=max_attempts,
             priority=params.priority,
             server_id=params.server_id,
+            spill_at=None if spill_seconds is None else after(spill_seconds),
             callback_url=params.callback_url,
             deadline_at=after(deadline_seconds),
             queued_at=None if pending else now,

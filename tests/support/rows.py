@@ -36,7 +36,15 @@ class Rows:
         """A tenant's id."""
         return str(self.scalar(access.ensure_tenant(name)))
 
-    def submit(self, tenant: str, *, model: str = MODEL, deadline_seconds: float = 3600.0, **params: Any) -> Job:
+    def submit(
+        self,
+        tenant: str,
+        *,
+        model: str = MODEL,
+        deadline_seconds: float = 3600.0,
+        spill_seconds: float | None = None,
+        **params: Any,
+    ) -> Job:
         """A queued image job; `params` are those of the route."""
         statement = submit.submit(
             job_id=new_id("job"),
@@ -46,6 +54,7 @@ class Rows:
             seed=7,
             max_attempts=3,
             deadline_seconds=deadline_seconds,
+            spill_seconds=spill_seconds,
         )
         return job_from_row(self.execute(statement)[0])
 

@@ -130,3 +130,14 @@ def test_a_job_of_another_modality_is_not_under_this_route(client, rows, tenant)
     assert "video" == client.get(f"/jobs/v1/{job_id}").json()["modality"]
     answer = client.get(f"{ROUTE}/status/{job_id}")
     assert (404, "unknown_job") == (answer.status_code, answer.json()["code"])
+
+
+def test_a_waiting_job_says_what_it_waits_for(client, create, worker):
+    job_id = create()
+    waiting = client.get(f"/jobs/v1/{job_id}").json()["waiting_for"]
+    assert "queue" == waiting["code"]
+    assert waiting["message"].endswith(".")
+    elsewhere = create(model="chaos-two")
+    assert "no_server_for_model" == client.get(f"/jobs/v1/{elsewhere}").json()["waiting_for"]["code"]
+    worker.claim()
+    assert client.get(f"/jobs/v1/{job_id}").json()["waiting_for"] is None

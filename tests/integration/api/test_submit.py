@@ -54,6 +54,8 @@ def test_every_built_field_is_kept(client, server, rows):
         "output_format": "png",
         "callback_url": "https://example.org/hook",
         "server_id": "gpu-1",
+        "pin": "prefer",
+        "prefer_seconds": 12.5,
         "priority": 7,
         "deadline_seconds": 90,
         "model": "chaos-two",
@@ -63,6 +65,12 @@ def test_every_built_field_is_kept(client, server, rows):
     assert ("chaos-two", "gpu-1", 7, 42) == (job.model, job.server_id, job.priority, job.seed)
     assert "https://example.org/hook" == job.callback_url
     assert 90.0 == pytest.approx((job.deadline_at - job.created_at).total_seconds(), abs=1.0)
+    assert 12.5 == pytest.approx((job.spill_at - job.created_at).total_seconds(), abs=1.0)
+
+
+def test_a_pin_is_strict_unless_it_says_otherwise(client, server, rows):
+    job = stored(rows, client.post(ROUTE, json={"prompt": "a", "server_id": "gpu-1"}).json()["job_id"])
+    assert ("gpu-1", None) == (job.server_id, job.spill_at)
 
 
 @pytest.mark.contract("C18")

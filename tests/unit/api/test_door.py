@@ -74,12 +74,24 @@ def test_a_url_that_is_too_long():
 
 
 @pytest.mark.parametrize(
-    "params", [ImageParams(prompt="a", strength=0.5), VideoParams(last_image=URL)], ids=["strength", "last_image"]
+    ("params", "missing"),
+    [
+        (ImageParams(prompt="a", strength=0.5), "input_image"),
+        (VideoParams(last_image=URL), "input_image"),
+        (ImageParams(prompt="a", pin="prefer"), "server_id"),
+        (ImageParams(prompt="a", prefer_seconds=5.0), "server_id"),
+    ],
+    ids=["strength", "last_image", "pin", "prefer_seconds"],
 )
-def test_what_means_nothing_without_an_input_image(params):
+def test_what_means_nothing_without_another_field(params, missing):
     with pytest.raises(MissingField) as caught:
         check(params, CALLER, CLOSED)
-    assert "$.input_image" == caught.value.field
+    assert f"$.{missing}" == caught.value.field
+
+
+def test_a_server_may_be_preferred_for_a_while():
+    params = ImageParams(prompt="a", server_id="gpu-1", pin="prefer", prefer_seconds=0.0)
+    assert params == check(params, CALLER, CLOSED)
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,33 @@ import pytest
 
 from api.outlook import outlook
 from jobs.job import JobStatus
+from jobs.waiting import SENTENCES, Reason
 
 
 def job(status: JobStatus, progress: float = 0.0):
     return SimpleNamespace(status=status, progress=progress)
 
 
-def facts(ahead=None, seconds=None, servers=None, balance=None):
-    return SimpleNamespace(ahead=ahead, seconds=seconds, servers=servers, balance=balance)
+def facts(ahead=None, reason=None, seconds=None, servers=None, balance=None):
+    return SimpleNamespace(ahead=ahead, reason=reason, seconds=seconds, servers=servers, balance=balance)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "reason", "expected"),
+    [
+        (0, Reason.SERVER_BUSY, Reason.SERVER_BUSY),
+        (3, Reason.SERVER_BUSY, Reason.QUEUE),
+        (3, Reason.SERVER_OFFLINE, Reason.SERVER_OFFLINE),
+        (None, Reason.INPUTS, Reason.INPUTS),
+    ],
+)
+def test_a_waiting_job_says_why(ahead, reason, expected):
+    found = outlook(job(JobStatus.QUEUED), facts(ahead=ahead, reason=reason.value), None).waiting_for
+    assert (expected, SENTENCES[expected]) == (found.code, found.message)
+
+
+def test_every_reason_has_a_sentence():
+    assert set(Reason) == SENTENCES.keys()
 
 
 @pytest.mark.parametrize(("ahead", "place"), [(0, 1), (41, 42), (999, 1000), (1000, "1000+")])

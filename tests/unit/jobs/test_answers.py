@@ -36,6 +36,7 @@ def a_job(**changed):
         "max_attempts": 3,
         "priority": 5,
         "server_id": None,
+        "spill_at": None,
         "worker": None,
         "incarnation": None,
         "progress": 0.0,

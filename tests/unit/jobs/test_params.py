@@ -32,6 +32,8 @@ SHARED = {
     "output_format": "webp",
     "callback_url": None,
     "server_id": None,
+    "pin": "strict",
+    "prefer_seconds": 30.0,
     "priority": 5,
     "deadline_seconds": None,
 }
@@ -136,6 +138,9 @@ class TestEveryModality:
             ("callback_url", "h" * 4097),
             ("callback_url", 5),
             ("server_id", "s" * 201),
+            ("pin", "always"),
+            ("prefer_seconds", -1),
+            ("prefer_seconds", 86401),
             ("model", "m" * 201),
             ("model", 1),
             ("output_format", "gif"),

@@ -17,6 +17,12 @@ def module_rows(module_database_url):
 
 
 @pytest.fixture
-def rows(module_rows):
-    module_rows.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+def empty(module_rows):
+    """Empties every table."""
+    return lambda: module_rows.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+
+
+@pytest.fixture
+def rows(module_rows, empty):
+    empty()
     return module_rows

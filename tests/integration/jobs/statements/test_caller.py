@@ -101,21 +101,6 @@ class TestListing:
 
 
 class TestOutlook:
-    def test_the_place_in_the_queue_is_the_order_of_the_claim(self, rows):
-        tenant = rows.tenant()
-        low = rows.submit(tenant, priority=1)
-        first, second = rows.submit(tenant), rows.submit(tenant)
-        high = rows.submit(tenant, priority=9)
-        rows.submit(tenant, model="another")
-        rows.submit(tenant, server_id="gpu-1")
-        places = {job.id: rows.scalar(caller.position(job)) for job in (low, first, second, high)}
-        assert {high.id: 0, first.id: 1, second.id: 2, low.id: 3} == places
-
-    def test_the_place_is_counted_to_a_limit(self, rows, monkeypatch):
-        monkeypatch.setattr(caller, "POSITION_LIMIT", 3)
-        last = [rows.submit(rows.tenant()) for _ in range(6)][-1]
-        assert 3 == rows.scalar(caller.position(last))
-
     def test_the_pace_is_the_median_of_what_the_last_jobs_took(self, rows):
         tenant = rows.tenant()
         claimant = rows.server()

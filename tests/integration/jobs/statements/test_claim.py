@@ -3,13 +3,18 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
-from sqlalchemy import func, text, update
+from sqlalchemy import func, select, text, update
 
+from jobs.ids import new_id
 from jobs.job import JobStatus
-from jobs.statements.claim import Claimant
+from jobs.statements import run
+from jobs.statements.claim import Claimant, claim
+from jobs.statements.clauses import ago
 from jobs.statements.fleet import leave
-from jobs.tables import jobs, servers
+from jobs.tables import jobs, servers, tenants
+from tests.support.plans import rows_read, scans
 
 
 def order(rows, claimant):
@@ -21,8 +26,11 @@ def order(rows, claimant):
     return ids
 
 
-def aged(rows, job, seconds):
-    rows.set(job, created_at=func.now() - text(f"interval '{seconds} seconds'"))
+def fill(rows, job, count):
+    """As many copies of a waiting job."""
+    (row,) = rows.execute(jobs.select().where(jobs.c.id == job.id))
+    with rows.engine.begin() as connection:
+        connection.execute(jobs.insert(), [{**row._mapping, "id": new_id("job")} for _ in range(count)])
 
 
 def test_a_claim_says_who_runs_it_and_until_when(rows):
@@ -48,28 +56,44 @@ def test_priority_goes_first(rows):
 
 
 class TestWarm:
-    """A model in memory is preferred, but only up to a bounded wait."""
+    """A model in memory is preferred while the worker's stay with it lasts."""
 
-    def claimant(self, rows):
-        return rows.server(serves=("warm", "cold"), resident=("warm",))
+    def claimant(self, rows, *, stayed=0, cold=("cold",)):
+        claimant = rows.server(serves=("warm", *cold), resident=("warm",))
+        rows.execute(update(servers).values(loaded_at=ago(stayed)))
+        return claimant
 
     def test_a_resident_model_goes_before_an_older_job(self, rows):
         tenant = rows.tenant()
         cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
-        assert [warm.id, cold.id] == order(rows, self.claimant(rows))
+        assert [warm.id, cold.id] == order(rows, self.claimant(rows, stayed=59))
 
-    def test_not_before_one_that_has_waited_for_the_bound(self, rows):
+    def test_not_once_the_stay_is_over(self, rows):
         tenant = rows.tenant()
         cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
-        aged(rows, cold, 31)
-        assert [cold.id, warm.id] == order(rows, self.claimant(rows))
+        assert [cold.id, warm.id] == order(rows, self.claimant(rows, stayed=61))
 
-    def test_among_those_that_waited_for_it_residence_counts_again(self, rows):
+    def test_a_stay_begins_with_the_loading_of_a_model(self, rows):
         tenant = rows.tenant()
         cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
-        aged(rows, cold, 60)
-        aged(rows, warm, 40)
-        assert [warm.id, cold.id] == order(rows, self.claimant(rows))
+        claimant = self.claimant(rows, stayed=61)
+        assert cold.id == rows.claim(claimant).id
+        later = [rows.submit(tenant, model="warm"), rows.submit(tenant, model="cold")]
+        loaded = msgspec.structs.replace(claimant, resident=("cold",))
+        assert [later[1].id, warm.id, later[0].id] == order(rows, loaded)
+
+    def test_a_server_that_has_loaded_nothing_stays_from_its_start(self, rows):
+        tenant = rows.tenant()
+        cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
+        claimant = self.claimant(rows)
+        rows.execute(update(servers).values(loaded_at=None, started_at=ago(61)))
+        assert [cold.id, warm.id] == order(rows, claimant)
+
+    def test_a_stay_is_shorter_when_more_models_wait(self, rows):
+        tenant = rows.tenant()
+        first, second = rows.submit(tenant, model="one"), rows.submit(tenant, model="two")
+        warm = rows.submit(tenant, model="warm")
+        assert [first.id, warm.id, second.id] == order(rows, self.claimant(rows, stayed=31, cold=("one", "two")))
 
     def test_not_before_a_higher_priority(self, rows):
         tenant = rows.tenant()
@@ -78,7 +102,7 @@ class TestWarm:
 
 
 class TestFairShare:
-    """A tenant with fewer running jobs goes first."""
+    """A tenant with fewer running jobs goes first, then the one that was served longest ago."""
 
     def test_tenants_take_turns_while_their_jobs_run(self, rows):
         greedy, modest = rows.tenant("greedy"), rows.tenant("modest")
@@ -90,14 +114,70 @@ class TestFairShare:
         running = [rows.claim(claimant).tenant for _ in range(6)]
         assert [greedy, modest, greedy, modest, greedy, greedy] == running
 
-    def test_one_that_waited_for_the_bound_goes_before_fairness(self, rows):
+    def test_tenants_take_turns_on_a_server_that_runs_one_job_at_a_time(self, rows):
         greedy, modest = rows.tenant("greedy"), rows.tenant("modest")
+        queue = [rows.submit(greedy) for _ in range(4)], [rows.submit(modest) for _ in range(2)]
+        mixed = [queue[0][0], queue[1][0], queue[0][1], queue[1][1], queue[0][2], queue[0][3]]
+        assert [job.id for job in mixed] == order(rows, rows.server())
+
+    def test_ten_jobs_behind_a_thousand_take_twice_their_time_at_most(self, rows):
+        greedy, modest = rows.tenant("greedy"), rows.tenant("modest")
+        fill(rows, rows.submit(greedy), 999)
         claimant = rows.server()
-        rows.submit(greedy)
-        rows.claim(claimant)
-        old, young = rows.submit(greedy), rows.submit(modest)
-        aged(rows, old, 31)
-        assert [old.id, young.id] == order(rows, claimant)
+        rows.complete(rows.claim(claimant))
+        ten = {rows.submit(modest).id for _ in range(10)}
+        served = []
+        while not ten <= set(served):
+            job = rows.claim(claimant)
+            rows.complete(job)
+            served.append(job.id)
+        assert len(served) <= 20
+
+
+class TestCap:
+    """A tenant never runs more jobs than it may."""
+
+    def test_a_tenant_at_its_cap_is_left_out(self, rows):
+        capped, other = rows.tenant("capped"), rows.tenant("other")
+        rows.execute(update(tenants).where(tenants.c.id == capped).values(max_running_jobs=1))
+        jobs_of = [rows.submit(capped, priority=9) for _ in range(2)], rows.submit(other, priority=0)
+        claimant = rows.server()
+        running = [rows.claim(claimant), rows.claim(claimant)]
+        assert [jobs_of[0][0].id, jobs_of[1].id] == [job.id for job in running]
+        assert rows.claim(claimant) is None
+        rows.complete(running[0])
+        assert jobs_of[0][1].id == rows.claim(claimant).id
+
+    def test_claimers_at_the_same_time_do_not_exceed_it_together(self, rows):
+        tenant = rows.tenant()
+        rows.execute(update(tenants).values(max_running_jobs=3))
+        for _ in range(40):
+            rows.submit(tenant)
+        claimants = [rows.server(f"gpu-{number}") for number in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(3):
+                list(pool.map(rows.claim, claimants))
+        assert 3 == rows.scalar(select(func.count()).where(jobs.c.status == JobStatus.PROCESSING))
+
+
+class TestBegun:
+    """A job that was begun before goes before those of its tenant that were not."""
+
+    def test_one_that_was_handed_back_goes_first(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        first, second = rows.submit(tenant), rows.submit(tenant)
+        job = rows.claim(claimant)
+        rows.execute(run.release(job.id, job.fence))
+        assert [first.id, second.id] == order(rows, claimant)
+
+    def test_not_while_it_is_to_wait(self, rows):
+        tenant, claimant = rows.tenant(), rows.server()
+        first, second = rows.submit(tenant), rows.submit(tenant)
+        job = rows.claim(claimant)
+        rows.execute(run.lose(job.id, job.fence, backoff=60.0, cause="x"))
+        assert [second.id] == order(rows, claimant)
+        rows.set(first, available_at=ago(1))
+        assert [first.id] == order(rows, claimant)
 
 
 class TestWhoMay:
@@ -107,6 +187,18 @@ class TestWhoMay:
         job = rows.submit(rows.tenant(), server_id="gpu-2")
         assert rows.claim(rows.server("gpu-1")) is None
         assert job.id == rows.claim(rows.server("gpu-2")).id
+
+    def test_a_preferred_server_is_waited_for_as_long_as_the_patience_lasts(self, rows):
+        job = rows.submit(rows.tenant(), server_id="gpu-2", spill_seconds=60.0)
+        other = rows.server("gpu-1")
+        assert rows.claim(other) is None
+        rows.set(job, spill_at=ago(1))
+        assert rows.claim(rows.server("gpu-3", dedicated=True)) is None
+        assert job.id == rows.claim(other).id
+
+    def test_a_preferred_server_itself_takes_it_at_once(self, rows):
+        job = rows.submit(rows.tenant(), server_id="gpu-2", spill_seconds=60.0)
+        assert job.id == rows.claim(rows.server("gpu-2", dedicated=True)).id
 
     def test_a_server_takes_pinned_and_unpinned_jobs(self, rows):
         tenant = rows.tenant()
@@ -199,3 +291,21 @@ def test_a_claimer_does_not_wait_for_another_ones_transaction(rows):
         assert second.id == rows.claim(claimant).id
         assert rows.claim(claimant) is None
     assert first.id == rows.claim(claimant).id
+
+
+def test_a_deep_queue_is_not_read(rows):
+    """A claim touches some rows of each tenant and model at most, whatever waits, is delayed or pinned elsewhere."""
+    tenants_ = [rows.tenant(f"tenant-{number}") for number in range(4)]
+    models = ("one", "two", "three")
+    for tenant in tenants_:
+        for model in models:
+            fill(rows, rows.submit(tenant, model=model), 250)
+            fill(rows, rows.submit(tenant, model=model, priority=9, server_id="gone"), 250)
+            delayed = rows.submit(tenant, model=model, priority=9)
+            rows.set(delayed, available_at=func.now() + text("interval '1 hour'"))
+            fill(rows, delayed, 250)
+    claimant = rows.server(serves=models, resident=("two",))
+    rows.execute(text("ANALYZE"))
+    found = scans(rows.engine, claim(claimant, lease_seconds=30.0))
+    assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
+    assert 0 < sum(map(rows_read, found)) < 200

@@ -1,0 +1,165 @@
+"""Ratio 9: how long a claim takes with 100, 10,000 and 1,000,000 waiting jobs.
+
+50 tenants, 20 models, 5 priorities; half of the tenants run as many jobs as they may. Eight claimers at once, each of
+which serves every model and has one in memory, on a real PostgreSQL without fsync. The claims are the statement that
+the workers execute, timed from BEGIN to COMMIT; each job is put back, untimed, so that every depth stays what it is.
+The depths are measured in turn, each in a database of its own.
+
+The obstacles are a million jobs that can not be taken now, beside 100 that can.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import Engine, make_url, text, update
+
+from benchmarks.report import Figure, Report
+from cli.embedded import EmbeddedPostgres
+from jobs.database import migrate, sync_engine
+from jobs.settings import Settings
+from jobs.statements.claim import Claimant, claim
+from jobs.statements.fleet import ServerFacts, register
+from jobs.tables import jobs
+
+TITLE = "Ratio 9: claims and the depth of the queue"
+SHALLOW, DEEP = 100, 1_000_000
+TENANTS, CAP, CLAIMERS = 50, 2, 8
+MODELS = [f"model-{number:02}" for number in range(20)]
+OBSTACLES = {
+    "pinned to a server that is gone": {"server_id": "'gone'"},
+    "that still prefer a server that is gone": {"server_id": "'gone'", "spill_at": "now() + interval '1 hour'"},
+    "to be tried again later": {"fence": "1", "available_at": "now() + interval '1 hour'"},
+    "past their deadline": {"deadline_at": "now() - interval '1 second'"},
+}
+"""Jobs that can not be taken now: the columns that keep them, as SQL."""
+
+TENANTS_AND_RUNNING = f"""
+    INSERT INTO tenants (id, name, max_running_jobs)
+    SELECT 'ten_' || n, 'ten_' || n, CASE WHEN n % 2 = 0 THEN {CAP} END FROM generate_series(0, {TENANTS - 1}) AS n;
+    INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at, started_at)
+    SELECT id || '_' || k, id, 'image', 'model-00', '{{}}', 'processing', 3, 5, now() + interval '1 day', now()
+    FROM tenants, generate_series(1, {CAP}) AS k WHERE max_running_jobs IS NOT NULL
+"""
+WAITING = {
+    "id": "'job_' || gen_random_uuid()",
+    "tenant": f"'ten_' || n % {TENANTS}",
+    "modality": "'image'",
+    "model": f"(ARRAY{MODELS})[1 + n / {TENANTS} % {len(MODELS)}]",
+    "params": """'{"modality": "image", "prompt": "a red circle on a white ground"}'""",
+    "status": "'queued'",
+    "max_attempts": "3",
+    "priority": "3 + floor(5 * random())",
+    "deadline_at": "now() + interval '1 day'",
+}
+
+
+def run(*, quick: bool = False) -> Report:
+    """Measure every depth, then every obstacle beside the shallow queue."""
+    depths = (SHALLOW, 1_000, 10_000) if quick else (SHALLOW, 10_000, DEEP)
+    rounds = 1 if quick else 5
+    figures: list[Figure] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atelier-bench-")))
+        server = stack.enter_context(EmbeddedPostgres(folder, durable=False))
+        shallow = stack.enter_context(_queue(server, "shallow"))
+        _fill(shallow, SHALLOW)
+        with ExitStack() as deeper:
+            queues = [shallow]
+            for depth in depths[1:]:
+                queues.append(deeper.enter_context(_queue(server, f"q{depth}")))
+                _fill(queues[-1], depth)
+            found = _measure(queues, rounds)
+        figures.append(_ratio(f"claim with {depths[-1]:,} waiting jobs / with {SHALLOW}, p50", found[-1], found[0]))
+        for depth, seconds in zip(depths, found, strict=True):
+            figures += _percentiles(f"claim with {depth:,} waiting jobs", seconds)
+        for name, columns in OBSTACLES.items():
+            with _queue(server, "obstacle") as queue:
+                _fill(queue, SHALLOW)
+                _fill(queue, depths[-1], columns)
+                beside, without = _measure([queue, shallow], rounds)
+            figures.append(_ratio(f"claim beside {depths[-1]:,} jobs {name} / without, p50", beside, without))
+    return Report(name="depth", title=TITLE, figures=figures)
+
+
+@contextmanager
+def _queue(server: EmbeddedPostgres, name: str) -> Iterator[Engine]:
+    """A database of its own with the tenants and what they run; dropped afterwards."""
+    with psycopg.connect(server.url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        url = make_url(server.url).set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+        migrate(url)
+        engine = sync_engine(Settings(database_url=url))
+        with engine.begin() as connection:
+            connection.execute(text(TENANTS_AND_RUNNING))
+        yield engine
+        engine.dispose()
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _fill(engine: Engine, count: int, columns: dict[str, str] | None = None) -> None:
+    """Add waiting jobs that differ from others in these columns."""
+    row = WAITING | (columns or {})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(
+            text(
+                f"INSERT INTO jobs ({', '.join(row)}) SELECT {', '.join(row.values())} FROM generate_series(1, :n) AS n"
+            ),
+            {"n": count},
+        )
+        connection.execute(text("VACUUM ANALYZE jobs"))
+
+
+def _measure(queues: Sequence[Engine], rounds: int) -> list[list[float]]:
+    """Seconds of the claims in each of the queues, which are measured in turn."""
+    found: list[list[float]] = [[] for _ in queues]
+    claimants = [[_claimant(queue, number) for number in range(CLAIMERS)] for queue in queues]
+    for number in range(rounds + 1):
+        for queue, workers, seconds in zip(queues, claimants, found, strict=True):
+            with ThreadPoolExecutor(CLAIMERS) as pool:
+                taken = list(pool.map(lambda worker, queue=queue: _claims(queue, worker), workers))
+            if number:  # the first round fills caches
+                seconds += [one for some in taken for one in some]
+    return found
+
+
+def _claimant(engine: Engine, number: int) -> Claimant:
+    server_id = f"gpu-{number}"
+    facts = ServerFacts(state="idle", device="cuda", serves=MODELS)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM servers WHERE server_id = :name"), {"name": server_id})
+        incarnation = connection.scalar(register(server_id, facts, lease_seconds=86_400))
+    resident = (MODELS[number % len(MODELS)],)
+    return Claimant(server_id=server_id, incarnation=incarnation, models=tuple(MODELS), resident=resident)
+
+
+def _claims(engine: Engine, claimant: Claimant, count: int = 20) -> list[float]:
+    """Seconds of `count` claims of one claimer."""
+    seconds = []
+    statement = claim(claimant, lease_seconds=3600)
+    with engine.connect() as connection:
+        for _ in range(count):
+            started = time.perf_counter()
+            row = connection.execute(statement).one()
+            connection.commit()
+            seconds.append(time.perf_counter() - started)
+            back = {"status": "queued", "fence": 0, "attempt": 0, "started_at": None}
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(**back))
+            connection.commit()
+    return seconds
+
+
+def _ratio(name: str, found: Sequence[float], base: Sequence[float]) -> Figure:
+    return Figure(name, statistics.median(found) / statistics.median(base), "", "≤ 2")
+
+
+def _percentiles(name: str, seconds: Sequence[float]) -> list[Figure]:
+    return [
+        Figure(f"{name}, p50", 1000 * statistics.median(seconds), "ms"),
+        Figure(f"{name}, p95", 1000 * statistics.quantiles(seconds, n=20)[-1], "ms"),
+    ]
