@@ -9,6 +9,7 @@ from jobs.params import Modality
 from jobs.settings import Settings
 from pipelines import runtime
 from pipelines.catalog import Catalog
+from pipelines.families import pipeline_class
 from pipelines.licences import read_allowed
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
@@ -43,10 +44,12 @@ def limits_of(settings: Settings, device: runtime.Device) -> Limits:
 class LoadedModel:
     """A pipeline, and its weights where they can be moved: those of the modules that it names."""
 
-    def __init__(self, pipeline: Pipeline, device: str) -> None:
+    def __init__(self, pipeline: Pipeline, device: str, taken: int) -> None:
+        """`taken`: bytes that the device has less of than before."""
         self.pipeline = pipeline
         self._parking = _parking(pipeline, device)
         self.bytes = self._parking.bytes if self._parking else 0
+        self.size = max(self.bytes, taken)
 
     @property
     def has_master(self) -> bool:
@@ -95,16 +98,17 @@ class Loader:
     def load(self, model_id: str) -> LoadedModel:
         """See `workers.residency.Shelf`. Raises `LicenceRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
         spec = self._catalog.get(model_id)
-        return LoadedModel(
-            runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed), self.device.name
-        )
+        pipeline_class(spec)  # what it imports stays in memory whatever becomes of the model
+        before = self.memory_used()
+        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed)
+        return LoadedModel(pipeline, self.device.name, self.memory_used() - before)
 
     def estimate(self, model_id: str) -> int:
         """See `workers.residency.Shelf`."""
         return self._catalog.get(model_id).vram_bytes
 
     def memory_used(self) -> int:
-        """See `workers.residency.Shelf`."""
+        """Bytes in use on the device."""
         return runtime.memory_used(self.device.name)
 
     def free_caches(self) -> None:

@@ -26,8 +26,12 @@ class Loaded(Protocol):
     pipeline: Pipeline
 
     @property
+    def size(self) -> int:
+        """Bytes that it takes on the device, as measured."""
+
+    @property
     def bytes(self) -> int:
-        """Of its weights, as far as they can be counted; 0 for a model that can not be parked."""
+        """Of its master copy, which there may be; 0 for a model that can not be parked."""
 
     @property
     def has_master(self) -> bool:
@@ -55,9 +59,6 @@ class Shelf(Protocol):
     def estimate(self, model_id: str) -> int:
         """Bytes that it will probably take."""
 
-    def memory_used(self) -> int:
-        """Bytes in use on the device."""
-
     def free_caches(self) -> None:
         """Give back what nobody refers to, and what is kept for later use."""
 
@@ -76,10 +77,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry:
-    def __init__(self, model_id: str, loaded: Loaded, size: int, now: float) -> None:
+    def __init__(self, model_id: str, loaded: Loaded, now: float) -> None:
         self.id = model_id
         self.loaded = loaded
-        self.bytes = size
+        self.bytes = loaded.size
         self.on_device = True
         self.pinned = False
         self.users = 0
@@ -190,11 +191,9 @@ class Residency:
             self._make_room(model_id, known)
         else:
             self._displace(self._shelf.estimate(model_id))
-        before = self._shelf.memory_used()
         loaded = self._shelf.load(model_id)
-        size = max(loaded.bytes, self._shelf.memory_used() - before)
-        self._measured[model_id] = size
-        entry = self._entries[model_id] = _Entry(model_id, loaded, size, self._clock())
+        size = self._measured[model_id] = loaded.size
+        entry = self._entries[model_id] = _Entry(model_id, loaded, self._clock())
         if not self._displace(0, keep=entry):
             self._drop(entry)
             raise self._no_room(model_id, size)

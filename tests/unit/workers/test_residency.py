@@ -34,9 +34,6 @@ class Memory:
     def estimate(self, model_id: str) -> int:
         return self.estimates[model_id]
 
-    def memory_used(self) -> int:
-        return self.device
-
     def free_caches(self) -> None:
         pass
 
@@ -49,9 +46,10 @@ class Model:
 
     def __init__(self, memory: Memory, size: int, *, movable: bool) -> None:
         self.pipeline: Any = object()
+        self.size = size
         self.bytes = size if movable else 0
         self.has_master = self.is_parked = False
-        self._memory, self._size = memory, size
+        self._memory = memory
         memory.device += size
 
     def park(self) -> None:
@@ -61,25 +59,25 @@ class Model:
             if self._memory.host_is_full:
                 raise MemoryError
             self.has_master = True
-            self._memory.host += self._size
+            self._memory.host += self.size
         self.is_parked = True
-        self._memory.device -= self._size
+        self._memory.device -= self.size
 
     def wake(self) -> None:
         assert self.is_parked
         self.is_parked = False
-        self._memory.device += self._size
+        self._memory.device += self.size
 
     def forget(self) -> None:
         if self.has_master:
             self.has_master = False
-            self._memory.host -= self._size
+            self._memory.host -= self.size
 
     def is_finite(self) -> bool:
         return self._memory.is_finite
 
     def __del__(self) -> None:
-        self._memory.device -= 0 if self.is_parked else self._size
+        self._memory.device -= 0 if self.is_parked else self.size
 
 
 def residency(
