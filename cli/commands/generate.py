@@ -27,6 +27,7 @@ output_option = click.option(
 PLACEMENT = (
     click.option("--model", help="A model of `atelier models`; default: the service's choice."),
     click.option("--server-id", help="Run on this server only."),
+    click.option("--prefer", "prefer_seconds", type=float, help="With --server-id: elsewhere after so many seconds."),
 )
 DENOISING = (
     click.option("--width", type=int, help="Pixels."),
@@ -151,6 +152,8 @@ def _format(output: Path, formats: dict[str, str]) -> str:
 def _given(client: "Client", fields: dict[str, Any], media: tuple[str, ...]) -> dict[str, Any]:
     """What was typed; of the fields in `media`, local files are uploaded."""
     given = {name: value for name, value in fields.items() if value is not None}
+    if "prefer_seconds" in given:
+        given["pin"] = "prefer"
     return given | {name: client.source(given[name]) for name in media if name in given}
 
 
