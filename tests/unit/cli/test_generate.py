@@ -1,8 +1,9 @@
 """Where `atelier generate` puts what was made."""
 
 from pathlib import Path
+from typing import Any
 
-from cli.commands.generate import _files
+from cli.commands.generate import _files, _given
 from jobs.answers import OutputAnswer
 
 
@@ -23,3 +24,11 @@ def test_several_of_one_kind_are_numbered():
 def test_what_comes_beside_takes_no_name_that_somebody_may_have_chosen():
     made = [output(0, "glb", "model/gltf-binary"), output(1, "png", "image/png")]
     assert [Path("a/mug.glb"), Path("a/mug-2.png")] == _files(made, Path("a/mug.glb"))
+
+
+def test_a_server_that_is_only_preferred_is_asked_for_as_such():
+    client: Any = None
+    assert {"server_id": "b", "prefer_seconds": 5.0, "pin": "prefer"} == _given(
+        client, {"server_id": "b", "prefer_seconds": 5.0, "model": None}, media=()
+    )
+    assert {"server_id": "b"} == _given(client, {"server_id": "b", "prefer_seconds": None}, media=())
