@@ -17,7 +17,9 @@ def serve(client: httpx.Client, modality: str, body: dict[str, Any], count: int)
         for number in range(count)
     ]
     ended = [_ended(client, job_id, time.monotonic() + JOB_SECONDS * count) for job_id in reversed(ids)]
-    starts, ends = ([datetime.fromisoformat(status[name]) for status in ended] for name in ("started_at", "finished_at"))
+    starts, ends = (
+        [datetime.fromisoformat(status[name]) for status in ended] for name in ("started_at", "finished_at")
+    )
     return (max(ends) - min(starts)).total_seconds()
 
 

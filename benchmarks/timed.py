@@ -1,8 +1,8 @@
 """A family around another one that writes down when it computed; what the engine-busy fraction is made of.
 
-Each line of the log is one job: when `run` began and when it had its arrays, in seconds of the monotonic clock, which on
-Linux is the same for every process. The log lies in the folder for temporary files, since TMPDIR is what an engine is
-told; no torch is imported here.
+Each line of the log is one job: when `run` began and when it had its arrays, in seconds of the monotonic clock, which
+on Linux is the same for every process. The log lies in the folder for temporary files, since TMPDIR is what an engine
+is told; no torch is imported here.
 """
 
 import tempfile
@@ -47,7 +47,9 @@ class Timed:
 
 def encode(raw: Raw, params: AnyParams, folder: Path) -> Outputs:
     """As the service encodes pictures and films."""
-    return films.encode(raw, params, folder) if isinstance(params, VideoParams) else pictures.encode(raw, params, folder)
+    return (
+        films.encode(raw, params, folder) if isinstance(params, VideoParams) else pictures.encode(raw, params, folder)
+    )
 
 
 def take_log(folder: Path) -> list[Interval]:
