@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import Report, write_table
 
-NAMES = ("throughput", "latency")
+NAMES = ("throughput", "overlap", "residency", "cold", "latency")
 
 
 def main() -> int:

@@ -38,6 +38,8 @@ def run(*, quick: bool = False) -> Report:
 
 
 def _figures(loop: Loop, service: Running, folder: Path, *, rounds: int, few: bool) -> Iterator[Figure]:
+    name: str
+    body: dict[str, Any]
     for name, model, modality, body, count, target in (
         ("PNG, demo model", "shapes", "image", PICTURE | {"prompt": "a red circle"}, 24, ""),
         ("PNG, simulated device", "simulated-image", "image", PICTURE, 40, "≥ 1.18"),

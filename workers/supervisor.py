@@ -162,11 +162,12 @@ class Supervisor:
     def _claim(self) -> Job | None:
         if not self._may_claim():
             return None
-        try:
-            self._engine.start()
-        except ServantDied as error:
-            log.error("%s", error)
-            return None
+        if self._room.computing is None:  # else it is there, and busy
+            try:
+                self._engine.start()
+            except ServantDied as error:
+                log.error("%s", error)
+                return None
         claimant = Claimant(
             server_id=self._presence.server_id,
             incarnation=self._presence.incarnation,
