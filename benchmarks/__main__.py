@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import Report, write_table
 
-NAMES = ("throughput", "overlap", "residency", "cold", "latency")
+NAMES = ("throughput", "overlap", "residency", "cold", "latency", "gpu")
 
 
 def main() -> int:

@@ -47,22 +47,22 @@ def run(*, quick: bool = False) -> Report:
         for model, side in (("shapes", 256), ("tiny-sdxl", 64)):
             for host, where in ((0, "dropped"), (2**30, "parked")):
                 with bench(settings | {"ATELIER_HOST_BUDGET": str(host)}) as made:
-                    found = cycle(made, model, cycles, JOB | {"width": side, "height": side})
+                    found = cycle(made, model, "image", JOB | {"width": side, "height": side}, cycles)
                 figures += leak(f"{model}, {where}", found, settling)
     return Report(name="residency", title=TITLE, figures=figures)
 
 
-def cycle(made: Bench, model: str, cycles: int, job: dict[str, Any]) -> list[int]:
+def cycle(made: Bench, model: str, modality: str, job: dict[str, Any], cycles: int) -> list[int]:
     """Bytes of the engine process after each of `cycles` of loading and unloading `model`; then it does `job`."""
     found = []
-    made.make(model, "image", job)
+    made.make(model, modality, job)
     pid = made.engine.pid
     for _ in range(cycles):
         made.order(Unload())
         made.order(Preload(model=model))
         made.order(Unload())
         found.append(made.resident_memory())
-    made.make(model, "image", job)
+    made.make(model, modality, job)
     assert pid == made.engine.pid, "the engine was restarted"
     return found
 
