@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import Report, write_table
 
-NAMES = ("throughput", "latency", "depth", "mixed")
+NAMES = ("throughput", "overlap", "residency", "cold", "latency", "mixed", "depth", "gpu")
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,7 +35,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     figures: list[Figure]
-    machine: str = f"{os.cpu_count()} CPU cores, {platform.machine()}, no GPU"
+    machine: str = msgspec.field(default_factory=lambda: machine())
     date: str = msgspec.field(default_factory=lambda: datetime.now(UTC).date().isoformat())
     versions: dict[str, str] = msgspec.field(default_factory=lambda: _versions())
 
@@ -51,13 +52,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         (RESULTS / f"{self.name}.json").write_bytes(text + b"\n")
 
 
+def machine() -> str:
+    """This machine, in words; torch is asked only where it is there already."""
+    cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
+    gpu = cuda.get_device_name(0) if cuda is not None and cuda.is_available() else "no GPU"
+    return f"{os.cpu_count()} CPU cores, {platform.machine()}, {gpu}"
+
+
 def write_table() -> None:
     """Write the table of everything in `results/`."""
     lines = [_HEAD]
     for file in sorted(RESULTS.glob("*.json")):
         report = msgspec.json.decode(file.read_bytes(), type=Report)
         lines.append(
-            f"## {report.title}\n\n{report.machine}, {report.date}.\n\n| figure | value | target |\n|---|---|---|\n"
+            f"## {report.title}\n\n{report.machine}, {report.date}.\n\n"
+            + ("| figure | value | target |\n|---|---|---|\n" if report.figures else "")
         )
         lines += [f"| {f.name} | {f.value:.3f} {f.unit} | {f.target} |\n" for f in report.figures]
         lines.append("\n")

@@ -1,8 +1,10 @@
 """One job from claim to commit: inputs, compute, encode, upload, commit; and what to do when any of it goes wrong."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from jobs.errors import InputUnreachable, StorageUnavailable
 from jobs.job import JobError
@@ -27,11 +29,14 @@ class Execution:
         self._store = store
         self._engine = engine
         self._encoder = encoder
+        self._turn = threading.Lock()
+        self._teller = ThreadPoolExecutor(1, "tell")
 
-    def run(self, held: Held, *, on_computed: Callable[[], None]) -> None:
-        """Run the job; `on_computed` is called as soon as the device is free."""
+    def run(self, held: Held, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> None:
+        """Run the job, when it is its turn; `on_report` is called after every report of the engine, `on_computed` as
+        soon as the device is free."""
         try:
-            answer = self._compute(held)
+            answer = self._compute(held, on_report)
             if isinstance(answer, Computed):
                 on_computed()
                 answer = self._encode(held)
@@ -71,10 +76,8 @@ class Execution:
         held.preempted = True
         self._engine.interrupt(held.ticket, preempt=True)
 
-    def _compute(self, held: Held) -> object:
+    def _compute(self, held: Held, on_report: Callable[[], None]) -> object:
         job = held.job
-        if held.lost or held.preempted:
-            return Stopped(ticket=held.ticket)
         request = Compute(
             ticket=held.ticket,
             model=job.model,
@@ -84,13 +87,22 @@ class Execution:
             folder=str(held.folder / "raw"),
             inputs=self._inputs(held),
         )
-        return self._engine.ask(
-            request,
-            stage="load",
-            deadline_of=held.spec.deadlines.of,
-            on_begin=lambda: held.enter("load"),
-            on_progress=lambda report: self._report(held, report),
-        )
+
+        def listen(report: Progress) -> None:
+            held.report(report.fraction)
+            on_report()
+            self._report(held, report)
+
+        with self._turn:  # the job was claimed while another one computes
+            if held.lost or held.preempted:
+                return Stopped(ticket=held.ticket)
+            return self._engine.ask(
+                request,
+                stage="load",
+                deadline_of=held.spec.deadlines.of,
+                on_begin=lambda: held.enter("load"),
+                on_progress=listen,
+            )
 
     def _inputs(self, held: Held) -> dict[str, str]:
         if not wants_inputs(held.job):
@@ -156,5 +168,13 @@ class Execution:
         if not new_stage and time.monotonic() - held.told < self._settings.progress_seconds:
             return
         held.told = time.monotonic()
-        if not self._ledger.progress(held.job, report.fraction, report.stage, report.warnings):
+        waits = held.untold is not None
+        held.untold = report
+        if not waits:
+            self._teller.submit(self._tell, held)
+
+    def _tell(self, held: Held) -> None:
+        """Write what was reported last, in a thread of its own: the engine's answer does not wait for the database."""
+        report, held.untold = held.untold, None
+        if report is not None and not self._ledger.progress(held.job, report.fraction, report.stage, report.warnings):
             self.abandon(held)

@@ -1,10 +1,12 @@
 """A job in this worker's hands: its claim, its stage and that stage's deadline."""
 
+import math
 import time
 from pathlib import Path
 
 from jobs.job import Job
 from pipelines.spec import ModelSpec, Stage
+from workers.messages import Progress
 
 SLACK_SECONDS = 5.0
 """How far past a stage's deadline its lease is still renewed: long enough to kill what overran."""
@@ -24,8 +26,12 @@ class Held:
         self.claimed = self.renewed = time.monotonic()
         self.told = 0.0
         """When progress was last written; monotonic seconds."""
+        self.untold: Progress | None = None
+        """What the engine reported and is not written yet."""
         self.stage: Stage = "prepare"
         self._until = 0.0
+        self._computing_since: float | None = None
+        self._computed_at = math.inf
         self.enter("prepare", spec.deadlines.load)  # until the engine, which may have to be started, begins
 
     @property
@@ -37,6 +43,19 @@ class Held:
         """A stage begins; it may take `seconds` (default: the model's own deadline for it)."""
         self.stage = stage
         self._until = time.monotonic() + (self.spec.deadlines.of(stage) if seconds is None else seconds)
+
+    def report(self, fraction: float) -> None:
+        """So much of the computing is done, 0 to 1; at 0 it begins."""
+        now = time.monotonic()
+        if fraction == 0 or self._computing_since is None:
+            self._computing_since, self._computed_at = now, math.inf
+        else:
+            self._computed_at = now + (now - self._computing_since) * (1 - fraction) / fraction
+
+    @property
+    def remaining(self) -> float:
+        """Seconds that the computing will take yet, at its pace up to the last report; infinite while none is known."""
+        return self._computed_at - time.monotonic()
 
     def pause(self, seconds: float) -> bool:
         """Wait; returns at once with True when there is no point in going on."""

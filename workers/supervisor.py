@@ -1,7 +1,8 @@
 """The supervisor: claims jobs, has them computed, encoded and stored, and commits them. No CUDA in this process.
 
 One thread claims; each claimed job has a thread of its own that takes it from start to end; one thread keeps leases
-and the server's name alive. Computing is one at a time; encoding and uploading overlap with the next job's computing.
+and the server's name alive. Computing is one at a time; encoding and uploading overlap with the next job's computing,
+and so does claiming it (`workers/room.py`).
 """
 
 import logging
@@ -9,7 +10,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Engine
 
@@ -25,13 +26,12 @@ from workers.held import Held
 from workers.housekeeping import Housekeeping
 from workers.ledger import Ledger
 from workers.presence import NameLost, Presence
+from workers.room import Room
 from workers.scratch import Scratch
 from workers.servant import Servant, ServantDied
 
 log = logging.getLogger(__name__)
 
-FINISHING = 2
-"""Jobs that may be encoding or uploading before no further job is claimed."""
 BUSY_SECONDS = 0.5
 """A worker that computes for longer than this stops listening to doorbells, so that they reach an idle one."""
 CLAIM_SECONDS = 30.0
@@ -70,9 +70,7 @@ class Supervisor:
         self._encoder = Servant("workers.encoder")
         self._execution = Execution(settings, self._ledger, store, self._engine, self._encoder)
         self._housekeeping = Housekeeping(settings, catalog, self._engine, self.look)
-        self._held: dict[str, Held] = {}
-        self._computing: Held | None = None
-        self._room = threading.Condition()
+        self._room = Room()
         self._bell = threading.Event()
         self._draining = threading.Event()
         self._stopped = threading.Event()
@@ -121,24 +119,22 @@ class Supervisor:
         """Claim nothing more, for good; from any thread."""
         self._draining.set()
         self._bell.set()
-        with self._room:
-            self._room.notify_all()
+        self._room.look()
 
     def stop(self) -> None:
         """Drain, let running jobs finish within the grace, hand back the rest, and leave; also after half a start."""
         self.drain()
         if self._claimer.is_alive():
             self._claimer.join(CLAIM_SECONDS)  # a claim under way must be counted before we look for idleness
-        if not self._wait_idle(self._settings.grace_seconds):
-            for held in list(self._held.values()):
-                log.info("job %s is handed back", held.job.id)
-                self._execution.preempt(held)
-            self._wait_idle(self._settings.grace_seconds)
+        self._hand_back(self._room.waiting)
+        if not self._room.wait_until_empty(self._settings.grace_seconds):
+            self._hand_back(self._room.held)
+            self._room.wait_until_empty(self._settings.grace_seconds)
         self._housekeeping.stop()
         # What is deaf to all that dies with its process; its thread still hands the job back.
         self._engine.stop()
         self._encoder.stop()
-        self._wait_idle(self._settings.grace_seconds)
+        self._room.wait_until_empty(self._settings.grace_seconds)
         self._stopped.set()
         self._hurry.set()
         self._ledger.close()
@@ -147,13 +143,15 @@ class Supervisor:
         self._presence.leave()
         self._scratch.remove()
 
-    def _wait_idle(self, seconds: float) -> bool:
-        with self._room:
-            return self._room.wait_for(lambda: not self._held, timeout=seconds)
+    def _hand_back(self, jobs: Iterable[Held]) -> None:
+        for held in jobs:
+            log.info("job %s is handed back", held.job.id)
+            self._execution.preempt(held)
 
     def _claim_jobs(self) -> None:
         """Claim whenever there is room: at a bell, after a job, and every few seconds with neither."""
-        while self._wait_for_room():
+        while True:
+            self._room.wait_until_free(self._draining.is_set)
             self._bell.clear()
             if self._draining.is_set():
                 return
@@ -169,25 +167,18 @@ class Supervisor:
                     log.exception("claim")
             self._bell.wait(self._settings.poll_seconds * random.uniform(0.75, 1.25))
 
-    def _wait_for_room(self) -> bool:
-        with self._room:
-            self._room.wait_for(lambda: self._draining.is_set() or self._has_room())
-        return not self._draining.is_set()
-
-    def _has_room(self) -> bool:
-        return self._computing is None and len(self._held) < FINISHING
-
     def _may_claim(self) -> bool:
         return self._desired == "active" and not self._presence.skewed and not self._draining.is_set()
 
     def _claim(self) -> Job | None:
         if not self._may_claim():
             return None
-        try:
-            self._engine.start()
-        except ServantDied as error:
-            log.error("%s", error)
-            return None
+        if self._room.computing is None:  # else it is there, and busy
+            try:
+                self._engine.start()
+            except ServantDied as error:
+                log.error("%s", error)
+                return None
         claimant = Claimant(
             server_id=self._presence.server_id,
             incarnation=self._presence.incarnation,
@@ -200,8 +191,7 @@ class Supervisor:
     def _begin(self, job: Job) -> None:
         held = Held(job, self._catalog.get(job.model), self._scratch.folder(f"{job.id}-{job.fence}"))
         thread = threading.Thread(target=self._run, args=[held], name=job.id, daemon=True)
-        with self._room:
-            self._held[held.ticket] = self._computing = held
+        self._room.add(held)
         try:
             thread.start()
         except RuntimeError:
@@ -210,7 +200,7 @@ class Supervisor:
 
     def _run(self, held: Held) -> None:
         try:
-            self._execution.run(held, on_computed=lambda: self._computed(held))
+            self._execution.run(held, on_report=self._room.look, on_computed=lambda: self._computed(held))
         except Exception:
             # The claim stays ours on paper; its lease runs out and upkeep hands the job on.
             log.exception("job %s", held.job.id)
@@ -219,19 +209,14 @@ class Supervisor:
             self._ended(held)
 
     def _computed(self, held: Held) -> None:
-        """The device is free for the next job."""
-        with self._room:
-            if self._computing is not held:
-                return
-            self._computing = None
-            self._room.notify_all()
-        self._listen(self._may_claim())
+        """The device is free for the next job; look for one now, even if there was none to claim ahead."""
+        if self._room.computed(held):
+            self._bell.set()
+            self._listen(self._may_claim())
 
     def _ended(self, held: Held) -> None:
         self._computed(held)
-        with self._room:
-            del self._held[held.ticket]
-            self._room.notify_all()
+        self._room.ended(held)
         if self._desired == "draining":
             self.look()  # somebody may be waiting to hear that nothing is left
 
@@ -248,12 +233,12 @@ class Supervisor:
                 if asked or time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
                     beaten = time.monotonic()
                     self._beat()
-                for held in list(self._held.values()):
+                for held in self._room.held:
                     if time.monotonic() - held.renewed >= self._settings.renew_seconds:
                         self._renew(held)
-                computing = self._computing
+                computing = self._room.computing
                 busy = computing is not None and time.monotonic() - computing.claimed > BUSY_SECONDS
-                self._listen(self._may_claim() and not busy and len(self._held) < FINISHING)
+                self._listen(self._may_claim() and not busy and self._room.is_open)
             except Exception:  # this thread keeps every lease: it must outlive whatever goes wrong once
                 log.exception("keep")
 
@@ -279,7 +264,7 @@ class Supervisor:
                 self.ring()
         except NameLost as error:
             log.error("%s: leaving", error)
-            for held in list(self._held.values()):
+            for held in self._room.held:
                 self._execution.abandon(held)
             self.drain()
             self._leave()
@@ -287,9 +272,9 @@ class Supervisor:
             log.warning("no heartbeat: %s", error)
 
     def _facts(self) -> ServerFacts:
-        computing, ready = self._computing, self._engine.ready
+        computing, ready = self._room.computing, self._engine.ready
         if self._draining.is_set() or self._desired == "draining":
-            state = "draining" if self._draining.is_set() or self._held else "drained"
+            state = "draining" if self._draining.is_set() or self._room.held else "drained"
         else:
             state = "busy" if computing else "idle"
         return ServerFacts(

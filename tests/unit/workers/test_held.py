@@ -1,5 +1,6 @@
 """A claim in a worker's hands."""
 
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,3 +55,26 @@ def test_a_pause_ends_early_only_for_a_job_that_is_given_up(clock: Any) -> None:
     mine.lost = True
     assert mine.pause(1000.0)
     assert clock.now < 102
+
+
+def test_what_remains_is_told_from_the_pace_so_far(clock: Any) -> None:
+    mine = held()
+    mine.report(0.0)
+    assert inf == mine.remaining
+    clock.now += 3
+    mine.report(0.75)
+    assert 1.0 == mine.remaining
+    clock.now += 0.5
+    assert 0.5 == mine.remaining
+
+
+def test_the_pace_is_measured_from_the_beginning_of_the_computing(clock: Any) -> None:
+    """Loading the model reports 0 too, and so does a second try after out of memory."""
+    mine = held()
+    mine.report(0.0)
+    clock.now += 60
+    mine.report(0.0)
+    assert inf == mine.remaining
+    clock.now += 2
+    mine.report(0.5)
+    assert 2.0 == mine.remaining

@@ -1,0 +1,33 @@
+"""Jobs through the whole service, submitted at once and waited for."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+PATHS = {"image": "/generate/image/v1", "video": "/generate/video/v1"}
+JOB_SECONDS = 120.0
+
+
+def serve(client: httpx.Client, modality: str, body: dict[str, Any], count: int) -> float:
+    """Seconds of `count` jobs of the same body, from the first start to the last commit."""
+    ids = [
+        client.post(PATHS[modality], json=body | {"seed": number}).raise_for_status().json()["job_id"]
+        for number in range(count)
+    ]
+    ended = [_ended(client, job_id, time.monotonic() + JOB_SECONDS * count) for job_id in reversed(ids)]
+    starts, ends = (
+        [datetime.fromisoformat(status[name]) for status in ended] for name in ("started_at", "finished_at")
+    )
+    return (max(ends) - min(starts)).total_seconds()
+
+
+def _ended(client: httpx.Client, job_id: str, deadline: float) -> dict[str, Any]:
+    while time.monotonic() < deadline:
+        status: dict[str, Any] = client.get(f"/jobs/v1/{job_id}").json()
+        if status["status"] in ("completed", "failed", "cancelled"):
+            assert status["status"] == "completed", status
+            return status
+        time.sleep(0.1)
+    raise TimeoutError(f"{job_id} did not end")
