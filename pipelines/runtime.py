@@ -10,6 +10,7 @@ import msgspec
 
 from jobs.errors import AtelierError, ModelLoadFailed
 from pipelines.families import pipeline_class
+from pipelines.faults import is_device_fault, is_out_of_memory
 from pipelines.licences import Allowed, refuse_licence
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
@@ -86,7 +87,8 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: A
     """The model of `spec`, on `device`, from weights that `lock` vouches for, under a licence that is allowed.
 
     Raises `LicenceRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for everything
-    that goes wrong in construction, except out of memory, which the engine may mend by unloading another model.
+    that goes wrong in construction, except out of memory, which the engine may mend by unloading another model, and a
+    broken device.
     """
     directory = spec.directory(weights_dir)
     refuse_licence(spec, allowed)
@@ -97,7 +99,7 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: A
     except ModelLoadFailed as error:
         raise ModelLoadFailed(f"{spec.id}: {error.detail}") from error
     except Exception as error:
-        if isinstance(error, AtelierError | MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        if isinstance(error, AtelierError) or is_out_of_memory(error) or is_device_fault(error):
             raise
         # Its text can hold paths of this machine, and the job's owner sees ours: the text is for the log alone.
         raise ModelLoadFailed(f"{spec.id} could not be loaded ({type(error).__name__}).") from error

@@ -20,6 +20,10 @@ from workers.upload import UploadAbandoned, prefix_of, upload
 log = logging.getLogger(__name__)
 
 
+class Unwanted(Exception):
+    """The claim was lost, or the worker began to stop, before it was the job's turn."""
+
+
 class Execution:
     """Takes held jobs to their end with one engine and one encoder."""
 
@@ -55,7 +59,7 @@ class Execution:
                 self._give_back(held)
             else:
                 self._ledger.lose(held.job, f"In the last one {error}.")
-        except UploadAbandoned:
+        except (Unwanted, UploadAbandoned):
             self._give_back(held)
         except InputUnreachable as error:
             self._ledger.fail(held.job, JobError(error.code, error.detail))
@@ -93,14 +97,17 @@ class Execution:
             on_report()
             self._report(held, report)
 
-        with self._turn:  # the job was claimed while another one computes
+        def begin() -> None:
             if held.lost or held.preempted:
-                return Stopped(ticket=held.ticket)
+                raise Unwanted
+            held.enter("load")
+
+        with self._turn:  # the job was claimed while another one computes
             return self._engine.ask(
                 request,
                 stage="load",
                 deadline_of=held.spec.deadlines.of,
-                on_begin=lambda: held.enter("load"),
+                on_begin=begin,
                 on_progress=listen,
             )
 

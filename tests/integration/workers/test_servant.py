@@ -251,6 +251,37 @@ def test_two_requests_take_turns(engine: Servant, tmp_path: Path) -> None:
     assert [Computed] * 4 == [type(answer) for answer in answers]
 
 
+def test_after_a_stop_nothing_starts_again(engine: Servant, tmp_path: Path) -> None:
+    ask(engine, tmp_path, "null=1")
+    engine.stop()
+    with pytest.raises(ServantDied, match="was stopped"):
+        ask(engine, tmp_path, "null=1")
+
+
+def test_only_the_request_that_is_meant_is_aborted(engine: Servant, tmp_path: Path) -> None:
+    assert isinstance(ask(engine, tmp_path, "null=1", on_progress=lambda _: engine.abort("job-9")), Computed)
+    with pytest.raises(ServantDied):
+        ask(engine, tmp_path, "compute=60 steps=600", on_progress=lambda _: engine.abort("job-1"))
+
+
+def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: Servant, tmp_path: Path) -> None:
+    pid = engine.start() and engine.pid
+
+    def refuse() -> None:
+        raise KeyError("not wanted any more")
+
+    with pytest.raises(KeyError):
+        engine.ask(
+            Unload(ticket="order"),
+            stage="load",
+            deadline_of=lambda stage: 30.0,
+            on_begin=refuse,
+            on_progress=lambda report: None,
+        )
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert pid == engine.pid
+
+
 def test_a_killed_process_is_replaced(engine: Servant, tmp_path: Path) -> None:
     engine.start()
     assert engine.pid is not None
