@@ -19,6 +19,9 @@ from workers.upload import UploadAbandoned, prefix_of, upload
 
 log = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.1
+"""How often a job that waits for the device looks whether it is still wanted."""
+
 
 class Execution:
     """Takes held jobs to their end with one engine and one encoder."""
@@ -93,9 +96,9 @@ class Execution:
             on_report()
             self._report(held, report)
 
-        with self._turn:  # the job was claimed while another one computes
-            if held.lost or held.preempted:
-                return Stopped(ticket=held.ticket)
+        if not self._wait_for_turn(held):
+            return Stopped(ticket=held.ticket)
+        try:
             return self._engine.ask(
                 request,
                 stage="load",
@@ -103,6 +106,15 @@ class Execution:
                 on_begin=lambda: held.enter("load"),
                 on_progress=listen,
             )
+        finally:
+            self._turn.release()
+
+    def _wait_for_turn(self, held: Held) -> bool:
+        """Take the device when the job before this one has left it; False for a job that is given up meanwhile."""
+        while not (held.lost or held.preempted):
+            if self._turn.acquire(timeout=TURN_SECONDS):
+                return True
+        return False
 
     def _inputs(self, held: Held) -> dict[str, str]:
         if not wants_inputs(held.job):
