@@ -19,6 +19,9 @@ from workers.upload import UploadAbandoned, prefix_of, upload
 
 log = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.1
+"""How often a job that waits for the device looks whether it is still wanted."""
+
 
 class Unwanted(Exception):
     """The claim was lost, or the worker began to stop, before it was the job's turn."""
@@ -102,7 +105,9 @@ class Execution:
                 raise Unwanted
             held.enter("load")
 
-        with self._turn:  # the job was claimed while another one computes
+        if not self._wait_for_turn(held):
+            return Stopped(ticket=held.ticket)
+        try:
             return self._engine.ask(
                 request,
                 stage="load",
@@ -110,6 +115,15 @@ class Execution:
                 on_begin=begin,
                 on_progress=listen,
             )
+        finally:
+            self._turn.release()
+
+    def _wait_for_turn(self, held: Held) -> bool:
+        """Take the device when the job before this one has left it; False for a job that is given up meanwhile."""
+        while not (held.lost or held.preempted):
+            if self._turn.acquire(timeout=TURN_SECONDS):
+                return True
+        return False
 
     def _inputs(self, held: Held) -> dict[str, str]:
         if not wants_inputs(held.job):
