@@ -20,6 +20,7 @@ from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
 
 LEAST_MULTIPLE = 8
@@ -48,9 +49,12 @@ class DiffusersImage:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
         load_loras(self.pipe, spec, weights)
         self.schedulers = schedulers(self.pipe, spec)
+        self.prompts = PromptCache()
+        self.prompts.attach(self.pipe)
         if "image-to-image" in spec.capabilities:
             self.changing = _sibling(self.pipe)
             self.changing_call = _call(self.changing)
+            self.prompts.attach(self.changing)
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
 
     @property
@@ -70,6 +74,7 @@ class DiffusersImage:
         for warning in plan.warnings:
             ctx.warn(warning)
         use_lora(self.pipe, self.spec, plan.lora)
+        self.prompts.lora = plan.lora
         pipe.scheduler = self.schedulers[plan.lora]
         arrays: dict[str, NDArray[np.uint8]] = {}
         for number in range(params.num_images):

@@ -18,6 +18,7 @@ from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import Size, SizePlan, plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
 from pipelines.video.arguments import call_arguments
 from pipelines.video.frames import plan_frames
@@ -45,6 +46,9 @@ class DiffusersVideo:
         }
         if "first-last-frame" in self.pipes:
             _check_last_frame(self.pipes["first-last-frame"])
+        prompts = PromptCache()
+        for pipe in set(self.pipes.values()):
+            prompts.attach(pipe)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
