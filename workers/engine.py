@@ -96,11 +96,36 @@ class Engine:
 
     def _obey(self, order: Order) -> None:
         if isinstance(order, Preload):
-            self._residency.preload(order.model, pin=order.pin, before_load=lambda: self._loading(order.ticket))
+            self._preload(order)
         elif isinstance(order, Unload):
             self._residency.unload(order.model)
         else:
             self._residency.sweep()
+
+    def _preload(self, order: Preload) -> None:
+        is_new = all(model.id != order.model for model in self._residency.models)
+        self._residency.preload(order.model, pin=order.pin, before_load=lambda: self._loading(order.ticket))
+        if is_new:
+            self._warm_up(order)
+
+    def _warm_up(self, order: Preload) -> None:
+        """The first run of a model is its slowest. One that fails is no reason not to serve the model."""
+        context = RunContext(
+            seed=0,
+            progress=lambda fraction, stage: self._channel.send(
+                Progress(ticket=order.ticket, fraction=fraction, stage=stage)
+            ),
+            warn=log.debug,
+        )
+        with self._residency.using(order.model) as pipeline:
+            warm_up = getattr(pipeline, "warm_up", None)
+            try:
+                if warm_up is not None:
+                    warm_up(context)
+            except ChannelClosed:
+                raise
+            except Exception:
+                log.warning("%s: the first run failed", order.model, exc_info=True)
 
     def _loading(self, ticket: str) -> None:
         self._channel.send(Progress(ticket=ticket, fraction=0.0, stage="load"))
