@@ -1,5 +1,6 @@
 """Attention, compiled blocks, reused steps and the first run, with the code of the real families."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ class TestCompiled:
         parking.wake()
 
         assert np.array_equal(before, picture(pipeline, width=96))
-        picture(pipeline, width=160, height=96)
+        picture(pipeline, width=128, height=64)
         assert number == compilations.number > 0
 
     def test_a_run_ahead_of_the_first_job_compiles_for_it(self, weights_dir: Path) -> None:
@@ -183,6 +184,22 @@ class Tall:
 
     def __init__(self) -> None:
         self.transformer = Tower()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++ that could make code for a CPU")
+def test_code_is_kept_in_the_folder_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(torch._inductor.config, "cpp_cache_precompile_headers", False)
+    monkeypatch.setattr(torch._inductor.config.cpp, "simdlen", 1)  # no trial compilations of vector instructions
+    pipe, values = Tall(), torch.linspace(-2, 2, 34)
+    expected = pipe.transformer(values)
+    compilations = Compilations()
+
+    assert compiling.compile_blocks(pipe)
+    assert torch.allclose(expected, pipe.transformer(values))
+    assert 1 == compilations.number
+    assert list(tmp_path.rglob("*.so"))
 
 
 def test_code_that_can_not_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
