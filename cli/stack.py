@@ -125,6 +125,7 @@ class Stack:
             "ATELIER_BROKER_URL": self._valkey.url,
             "ATELIER_SECRET_KEY_FILE": str(self.home.secret_key),
             "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.home.objects}"),
+            "ATELIER_COMPILE_CACHE": os.environ.get("ATELIER_COMPILE_CACHE", str(self.home.folder / "compiled")),
             "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
         }
         self._environment = {name: value for name, value in os.environ.items() if _may_pass(name)} | decided

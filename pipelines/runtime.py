@@ -41,12 +41,15 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def prepare(wanted: str = "", cpu_threads: int = 0) -> Device:
-    """Set this process up, before torch is imported: offline, and `cpu_threads` threads (0: torch chooses).
+def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> Device:
+    """Set this process up, before torch is imported: offline, `cpu_threads` threads (0: torch chooses), and compiled
+    code in the folder `compile_cache` ("": torch's own, among temporary files).
 
     The device is `wanted`, or a GPU where there is one, else the CPU. Without a GPU torch is not imported.
     """
     os.environ.update(OFFLINE)
+    if compile_cache:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = compile_cache
     if cpu_threads > 0:
         os.environ.update({"OMP_NUM_THREADS": str(cpu_threads), "MKL_NUM_THREADS": str(cpu_threads)})
         if "torch" in sys.modules:

@@ -113,10 +113,25 @@ class Engine:
             self._residency.sweep()
 
     def _preload(self, order: Preload) -> None:
-        def loading() -> None:
-            self._channel.send(Progress(ticket=order.ticket, fraction=0.0, stage="load"))
+        def report(fraction: float, stage: Stage) -> None:
+            self._channel.send(Progress(ticket=order.ticket, fraction=fraction, stage=stage))
 
-        self._residency.preload(order.model, pin=order.pin, before_load=loading)
+        is_new = all(model.id != order.model for model in self._residency.models)
+        self._residency.preload(order.model, pin=order.pin, before_load=lambda: report(0.0, "load"))
+        if is_new:
+            self._warm_up(order.model, RunContext(seed=0, progress=report, warn=log.debug))
+
+    def _warm_up(self, model: str, context: RunContext) -> None:
+        """The first run of a model is its slowest. One that fails is no reason not to serve the model."""
+        with self._residency.using(model) as pipeline:
+            warm_up = getattr(pipeline, "warm_up", None)
+            try:
+                if warm_up is not None:
+                    warm_up(context)
+            except ChannelClosed:
+                raise
+            except Exception:
+                log.warning("%s: the first run failed", model, exc_info=True)
 
     def _compute(self, request: Compute) -> None:
         warnings: list[str] = []

@@ -80,7 +80,7 @@ class Loader:
     """A `workers.residency.Shelf`: the models of the catalogue, from weights that the lock vouches for."""
 
     def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
-        self.device = runtime.prepare(settings.device, settings.cpu_threads)
+        self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
         self._catalog = catalog
         self._lock = lock
         self._weights = weights_folder(settings)

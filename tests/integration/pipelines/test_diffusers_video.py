@@ -294,3 +294,17 @@ def test_the_layout_is_the_published_one(films_dir: Path) -> None:
     assert {"model_index.json", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"} == {
         entry.name for entry in (films_dir / "wan22").iterdir()
     }
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_prompt_is_read_once_for_any_number_of_films(films_dir: Path, name: str) -> None:
+    pipeline: Any = loaded(name, films_dir)
+    read: list[Any] = []
+    pipeline.pipes["text-to-video"].text_encoder.register_forward_hook(lambda *anything: read.append(1))
+    first = frames(run(pipeline, seed=1))
+    runs = len(read)
+    second = frames(run(pipeline, seed=2))
+
+    assert runs == len(read) > 0
+    assert np.array_equal(directly(films_dir / name, seed=1), first)
+    assert np.array_equal(directly(films_dir / name, seed=2), second)
