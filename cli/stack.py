@@ -137,14 +137,19 @@ class Stack:
         self.home.write_settings(decided | {"ATELIER_URL": self.address.local_url})
 
     def _gpu_workers(self) -> list[Command]:
-        """One per GPU, or one on the CPU."""
+        """One per GPU, which share the machine's memory, or one on the CPU."""
+        from workers.loading import host_share
+
         gpus = visible_gpus()
         if not gpus:
             return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"])]
-        host = socket.gethostname()
+        host, share = socket.gethostname(), os.environ.get("ATELIER_HOST_BUDGET", str(host_share(len(gpus))))
         return [
             self._command(
-                f"worker-gpu{n}", ["worker", "gpu", "--server-id", f"{host}-gpu{n}"], CUDA_VISIBLE_DEVICES=gpu
+                f"worker-gpu{n}",
+                ["worker", "gpu", "--server-id", f"{host}-gpu{n}"],
+                CUDA_VISIBLE_DEVICES=gpu,
+                ATELIER_HOST_BUDGET=share,
             )
             for n, gpu in enumerate(gpus)
         ]

@@ -32,13 +32,18 @@ def weights_folder(settings: Settings) -> Path:
 
 def limits_of(settings: Settings, device: runtime.Device) -> Limits:
     """The budgets, which depend on the machine where the settings leave them open."""
-    host = round(HOST_SHARE * runtime.host_memory()) if device.name != "cpu" else 0
+    host = host_share(1) if device.name != "cpu" else 0
     return Limits(
         device=settings.vram_budget or round(DEVICE_SHARE * device.memory_total),
         host=host if settings.host_budget < 0 else settings.host_budget,
         idle_unload=settings.idle_unload_seconds,
         idle_drop=settings.idle_drop_seconds,
     )
+
+
+def host_share(workers: int) -> int:
+    """Bytes of host memory for the master copies of each of so many workers on this machine."""
+    return round(HOST_SHARE * runtime.host_memory() / workers)
 
 
 class LoadedModel:

@@ -76,7 +76,11 @@ class DiffusersVideo:
         progress = PictureProgress(ctx, 0, 1)
         progress.begin(self.speed.first_stage)
         make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx.seed, progress)
-        made = self.speed.run(pipe, reuse, make)
+        try:
+            made = self.speed.run(pipe, reuse, make)
+        except Exception:
+            _let_go(pipe)
+            raise
         return Raw(
             arrays={"frames": _pixels(self.spec, made, size)},
             warnings=warnings,
@@ -107,6 +111,12 @@ class DiffusersVideo:
         if wanted not in self.pipes:
             raise NotThisModel(f"{self.spec.id} {_UNABLE[wanted]}", field="$.last_image" if last else "$.input_image")
         return self.pipes[wanted]
+
+
+def _let_go(pipe: Any) -> None:
+    """Wan's autoencoder keeps what it has seen until its next film, also of one that was not finished."""
+    if hasattr(pipe.vae, "clear_cache"):
+        pipe.vae.clear_cache()
 
 
 _UNABLE = {

@@ -308,3 +308,21 @@ def test_a_prompt_is_read_once_for_any_number_of_films(films_dir: Path, name: st
     assert runs == len(read) > 0
     assert np.array_equal(directly(films_dir / name, seed=1), first)
     assert np.array_equal(directly(films_dir / name, seed=2), second)
+
+
+def test_a_film_that_was_not_finished_leaves_nothing_in_wans_autoencoder(
+    films_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps what it has decoded for the frames that come next."""
+    pipeline: Any = loaded("wan22", films_dir)
+    vae = next(iter(pipeline.pipes.values())).vae
+
+    def run_out(*args: Any, **options: Any) -> None:
+        vae._feat_map[0] = torch.zeros(1)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(vae.decoder, "forward", run_out)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(pipeline)
+
+    assert all(kept is None for kept in vae._feat_map)
