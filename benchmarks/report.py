@@ -48,8 +48,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             print(f"  {figure.name:<64} {figure.value:>10.3f} {figure.unit}{target}", flush=True)
 
     def write(self) -> None:
-        """Write `results/<name>.json`."""
+        """Write `results/<name>.json`; a run that had nothing to measure leaves what another machine found."""
         RESULTS.mkdir(exist_ok=True)
+        if not self.figures and (RESULTS / f"{self.name}.json").exists():
+            return
         loaded = msgspec.structs.replace(self, load=round(os.getloadavg()[0], 1))
         text = msgspec.json.format(msgspec.json.encode(loaded), indent=1)
         (RESULTS / f"{self.name}.json").write_bytes(text + b"\n")
