@@ -13,11 +13,12 @@ from jobs.tables import jobs, servers
 
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in a server's memory: bytes of its weights, on the device or parked in host memory."""
+    """A model in a server's memory: bytes of its weights, `where` they are: on the `device` or parked in memory of the
+    `host`. A newer worker may know other places."""
 
     id: str
     bytes: int
-    where: Literal["device", "host"]
+    where: str
     pinned: bool = False
 
 
@@ -54,8 +55,8 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
 
 def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
     """Become the holder of a server's name; returns its incarnation and the database's time, or no row while
-    another holder lives."""
-    values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now}
+    another holder lives. Its stays begin anew: what the last holder loaded is in nobody's memory."""
+    values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now, "loaded_at": None}
     return (
         insert(servers)
         .values(server_id=server_id, incarnation=1, **values)

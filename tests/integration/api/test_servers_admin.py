@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from jobs.statements import fleet
 from jobs.statements.access import ADMIN
 from jobs.statements.fleet import ResidentModel, ServerFacts
+from jobs.tables import servers
 from tests.support.api_server import api_server, free_port, make_key
 from tests.support.order_taker import REFUSED, SERVES, order_taker, orders
 from tests.support.wait import until
@@ -180,6 +182,11 @@ class TestSeeing:
         assert (False, "offline", 0, [], []) == tuple(
             gone[name] for name in ("alive", "state", "memory_used", "resident", "models")
         )
+
+    def test_what_a_newer_worker_says_of_its_models(self, client, rows, server):
+        model = {"id": "chaos", "bytes": 1, "where": "disk", "pinned": False}
+        rows.execute(update(servers).values(models=[model | {"since": "yesterday"}]))
+        assert [model] == client.get("/servers/v1/gpu-1").json()["models"]
 
     def test_the_job_it_runs_is_for_admins_only(self, client, admin, rows, server):
         beat(rows, server, state="busy", current_job="job_" + 32 * "a")
