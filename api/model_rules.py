@@ -71,7 +71,7 @@ def _refusal(catalog: Catalog, lack: Lack, params: AnyParams, modality: Modality
 
 async def _find_server(connection: AsyncConnection, server_id: str) -> Row[Any]:
     """What `models_of_server` says of a server; raises `UnknownServer`."""
-    row = (await connection.execute(models_of_server(server_id))).first()
+    row: Row[Any] | None = (await connection.execute(models_of_server(server_id))).first()
     if row is None:
         raise UnknownServer(
             f"No server called {server_id[:80]!r} was ever registered; GET /servers/v1 lists them.", field="$.server_id"
