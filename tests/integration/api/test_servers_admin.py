@@ -253,10 +253,14 @@ class TestRemoving:
         client.post(f"/jobs/v1/{ended}/cancel")
         refused = admin.delete("/servers/v1/gone")
         assert (409, "server_has_jobs") == told(refused)
-        assert refused.json()["detail"].startswith("1 unfinished job")
+        assert refused.json()["detail"].startswith("1 waiting job")
         assert 204 == admin.delete("/servers/v1/gone", params={"force": True}).status_code
         assert "queued" == client.get(f"/jobs/v1/{kept}").json()["status"]
         assert kept == rows.claim(rows.server("gone")).id
+
+    def test_jobs_that_only_prefer_it_do_not_hold_it(self, admin, create, rows, gone):
+        create(model="chaos", server_id="gone", pin="prefer")
+        assert 204 == admin.delete("/servers/v1/gone").status_code
 
     def test_force_is_true_or_false(self, admin, gone):
         answer = admin.delete("/servers/v1/gone?force=maybe")

@@ -48,7 +48,9 @@ class TestPosition:
         rows.set(rows.submit(other, priority=9), available_at=func.now() + text("interval '1 hour'"))
         mine = rows.submit(other)
         assert 1 == place(rows, mine)
-        rows.execute(update(tenants).where(tenants.c.id == capped).values(max_running_jobs=0))
+        rows.submit(capped, priority=9)
+        rows.claim(rows.server())
+        rows.execute(update(tenants).where(tenants.c.id == capped).values(max_running_jobs=1))
         assert 0 == place(rows, mine)
 
     def test_a_strictly_pinned_job_stands_in_both_lines_that_its_server_takes_from(self, rows):
