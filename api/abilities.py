@@ -83,6 +83,9 @@ def _video_lacks(spec: ModelSpec, params: VideoParams) -> Iterator[Lack]:
 def _speech_lacks(spec: ModelSpec, params: SpeechParams) -> Iterator[Lack]:
     if not speaks(spec, params.language_id):
         yield Lack(NotThisModel, "$.language_id", not_spoken(spec.id, params.language_id, spec.languages))
+    if params.target_voice_path is not None and "reference-voice" not in spec.capabilities:
+        advice = f"{spec.id} speaks like no recording: leave `target_voice_path` out"
+        yield Lack(NotThisModel, "$.target_voice_path", advice)
 
 
 def speaks(spec: ModelSpec, language_id: str) -> bool:

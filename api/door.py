@@ -24,9 +24,9 @@ COMPANIONS = {
     "strength": "input_image",
     "last_image": "input_image",
     "pin": "server_id",
-    "prefer_seconds": "server_id",
+    "prefer_seconds": "pin: prefer",
 }
-"""Fields that mean nothing without another one."""
+"""Fields that mean nothing without another one, or without this value of another one."""
 
 USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
@@ -47,10 +47,11 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     for medium in media_of(params):
         if not is_data_url(medium.source) and not is_stored(medium.source):
             check_url(medium.source, medium.field, settings, also=", a `data:` URL or the `input_id` of an upload")
-    for name, _ in changed_fields(params):
-        companion = COMPANIONS.get(name)
-        if companion is not None and getattr(params, companion, None) is None:
-            advice = f"`{name}` goes with `{companion}`: add that, or leave `{name}` out."
+    changed = dict(changed_fields(params))
+    for name, wanted in COMPANIONS.items():
+        companion, _, _ = wanted.partition(":")
+        if name in changed and companion not in changed:
+            advice = f"`{name}` goes with `{wanted}`: add that, or leave `{name}` out."
             raise MissingField(advice, field=f"$.{companion}")
     if params.priority <= caller.priority_ceiling:
         return params

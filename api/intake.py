@@ -118,6 +118,7 @@ class Intake:
                 path = Path(file.name)
                 if source is not None:
                     self._store.get(source, path)
+                    self._check_size(path.stat().st_size, medium)  # it may have been PUT again since it was looked at
                 else:
                     for piece in decode(medium.source, limit=self._limit, field=medium.field):
                         file.write(piece)
@@ -140,11 +141,14 @@ class Intake:
         except UnknownOutput:
             advice = advice or "Nothing was uploaded for this input_id yet; PUT the file to its upload_url first."
             raise UnknownInput(advice, field=medium.field) from None
+        self._check_size(size, medium)
+        expect(self._store.head(key, HEAD) if size else b"", medium.kind, field=medium.field)
+        return key
+
+    def _check_size(self, size: int, medium: Medium) -> None:
         if size > self._limit:
             advice = f"The upload has {size} bytes; an input may have at most {self._limit}."
             raise InputTooLarge(advice, field=medium.field)
-        expect(self._store.head(key, HEAD) if size else b"", medium.kind, field=medium.field)
-        return key
 
     def _remove(self, prefix: str) -> None:
         try:

@@ -13,14 +13,20 @@ from jobs.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
 from jobs.ids import check_id, new_id
 from jobs.params import Medium
 from jobs.settings import Settings
+from jobs.statements.inputs import forget_upload
 from jobs.statements.submit import lock_quota
+from jobs.statements.uploads import add_upload
 from jobs.statements.voices import add_voice, count_voices, find_voices, forget_voice
 
 log = logging.getLogger(__name__)
 
 
 class Voices:
-    """Each is a row and an object of its own, which lives as long as the row, whatever becomes of the upload."""
+    """Each is a row and an object of its own, which lives as long as the row, whatever becomes of the upload.
+
+    Until the row is there the object counts as an upload of its own, under the voice's id, so that nobody can name it
+    as an input; upkeep removes it when no voice came of it and nothing else could.
+    """
 
     def __init__(self, database: Database, intake: Intake, settings: Settings) -> None:
         self._database = database
@@ -36,6 +42,7 @@ class Voices:
 
         async def look(connection: AsyncConnection) -> dict[str, str]:
             await self._check_room(connection, tenant)
+            await connection.execute(add_upload(voice_id, tenant, key))
             return await stored_keys(connection, tenant, [recording])
 
         voice_id = new_id("voi")
@@ -60,13 +67,14 @@ class Voices:
         async def insert(connection: AsyncConnection) -> Row[Any]:
             await connection.execute(lock_quota(tenant))
             await self._check_room(connection, tenant)
+            await connection.execute(forget_upload(voice_id))
             made = add_voice(voice_id, tenant, name=name, key=key, media_type=kept.media_type, bytes=kept.bytes)
             return (await connection.execute(made)).one()
 
         try:
             return await self._database.transaction(insert)
         except DatabaseUnavailable:
-            log.warning("the voice %s may have been committed; its object is left there", voice_id)
+            log.warning("the voice %s may have been committed; if not, its object goes with old uploads", voice_id)
             raise
         except Exception:
             await self._intake.give_back(key)

@@ -50,11 +50,13 @@ def create_key(
     name: str,
     priority_ceiling: int = 9,
     budget_usd: float | None = None,
+    max_running_jobs: int | None = None,
     admin: bool = False,
 ) -> tuple[str, str]:
     """A new key of a tenant, who is made when there is none of that name: its id, and the key itself, once.
 
-    An `admin` may order servers about. `budget_usd` becomes the tenant's budget in US dollars; None leaves it as it is.
+    An `admin` may order servers about. `budget_usd` becomes the tenant's budget in US dollars, `max_running_jobs` how
+    many of its jobs may run at once, 1 or more; None leaves either as it is.
     """
     key, key_id = new_key(), new_id("key")
     with connected(settings) as connection:
@@ -65,6 +67,8 @@ def create_key(
         )
         if budget_usd is not None:
             connection.execute(access.set_budget(owner, budget_usd))
+        if max_running_jobs is not None:
+            connection.execute(access.set_running_cap(owner, max_running_jobs))
     return key_id, key
 
 

@@ -78,12 +78,16 @@ def _leave_demoted_server(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def migrate(database_url: str) -> None:
-    """Bring the schema to the newest version; safe to run twice at once."""
+def migrate(database_url: str, *, to: str = "head", lock_seconds: float = 5.0) -> None:
+    """Bring the schema to a version, the newest as a rule; safe to run twice at once, and while the service runs.
+
+    Each version is committed by itself. Raises `OperationalError` when a table's lock is not free within
+    `lock_seconds`: everybody else would queue up behind it. Run again, it goes on where it stopped.
+    """
     from alembic import command
 
     with _migrating:
-        command.upgrade(_alembic(database_url), "head")
+        command.upgrade(_alembic(database_url, lock_seconds), to)
 
 
 def schema_versions(settings: Settings) -> tuple[str | None, str]:
@@ -100,10 +104,10 @@ def schema_versions(settings: Settings) -> tuple[str | None, str]:
     return current, str(ScriptDirectory.from_config(_alembic(settings.database_url)).get_current_head())
 
 
-def _alembic(database_url: str) -> Any:
+def _alembic(database_url: str, lock_seconds: float = 0.0) -> Any:
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["database_url"] = database_url
+    config.attributes.update(database_url=database_url, lock_seconds=lock_seconds)
     return config

@@ -301,10 +301,10 @@ class ServerAlive(RequestRefused):
 
 
 class ServerHasJobs(RequestRefused):
-    """A server that unfinished jobs are pinned to is removed only by force."""
+    """A server that waiting jobs are pinned to is removed only by force."""
 
     code, status = "server_has_jobs", 409
-    advice = "Unfinished jobs are pinned to this server; let them end or cancel them, or remove it with ?force=true."
+    advice = "Waiting jobs are pinned to this server; let them end or cancel them, or remove it with ?force=true."
 
 
 class OrderRefused(RequestRefused):

@@ -60,6 +60,7 @@ tenants = Table(
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
     Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("max_running_jobs >= 1", name="max_running_jobs"),
 )
 
 api_keys = Table(

@@ -20,7 +20,7 @@ class Reason(StrEnum):
 
 SENTENCES = {
     Reason.INPUTS: "Its inputs are being fetched and checked.",
-    Reason.BACKOFF: "An attempt was lost with its worker; the next one begins after a short pause.",
+    Reason.BACKOFF: "It is tried again after a short pause.",
     Reason.SERVER_OFFLINE: "The server that it asks for is not running.",
     Reason.SERVER_CORDONED: "Every server that could run it has been told to take no jobs.",
     Reason.SERVER_BUSY: "It is next; every server that could run it is busy.",

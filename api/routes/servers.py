@@ -15,7 +15,7 @@ from api.documents import refusals
 from jobs.errors import Forbidden, InvalidRequest, ServerAlive, ServerHasJobs, UnknownServer
 from jobs.statements.fleet import Desired, ResidentModel, fleet, pinned_jobs, remove, server
 
-Force = Annotated[bool, QueryParameter(description="Even though unfinished jobs ask for it; they go on waiting.")]
+Force = Annotated[bool, QueryParameter(description="Even though jobs wait for it alone; they go on waiting.")]
 
 
 class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ class ServerRoutes(Controller):
             raise ServerAlive
         counted = await database.row(pinned_jobs(server_id))
         count = 0 if counted is None else counted[0]
-        raise ServerHasJobs(f"{count} unfinished job(s) ask for this server. {ServerHasJobs.advice}")
+        raise ServerHasJobs(f"{count} waiting job(s) ask for this server alone. {ServerHasJobs.advice}")
 
 
 async def find_server(database: Database, server_id: str) -> Row[Any]:

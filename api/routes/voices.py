@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -79,7 +80,8 @@ class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A voice. `stored`: yours; name its `voice_id` as `target_voice_path`. `builtin`: that of a model, which speaks
     where no `target_voice_path` is given; `model` and `languages` are its own.
 
-    `preview_url` leads to the recording itself for as long as any download link; a model's own voice has none.
+    `preview_url` leads to the recording itself for as long as any download link; a model's own voice has none, and no
+    voice has one while the object store signs none.
     """
 
     voice_id: str
@@ -184,6 +186,11 @@ class VoiceRoutes(Controller):
 async def _shown(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> list[VoiceAnswer]:
     """Stored voices as their owner sees them. Links are signed in a thread, since a store may be asked for them."""
 
+    def link(row: Row[Any]) -> str | None:
+        with suppress(StorageUnavailable):  # the voice is there all the same
+            return store.link(row.key, seconds=settings.link_seconds, media_type=row.media_type)
+        return None
+
     def answer(row: Row[Any]) -> VoiceAnswer:
         return VoiceAnswer(
             voice_id=row.id,
@@ -191,7 +198,7 @@ async def _shown(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> 
             kind="stored",
             media_type=row.media_type,
             bytes=row.bytes,
-            preview_url=store.link(row.key, seconds=settings.link_seconds, media_type=row.media_type),
+            preview_url=link(row),
             created_at=row.created_at,
         )
 

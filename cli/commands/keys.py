@@ -21,9 +21,20 @@ def keys() -> None:
 @click.option(
     "--budget-usd", type=click.FloatRange(min=0), help="Give the tenant this budget, all spending so far counted in."
 )
+@click.option(
+    "--max-running-jobs", type=click.IntRange(min=1), help="Let so many of the tenant's jobs run at once, and no more."
+)
 @click.option("--admin", is_flag=True, help="It may also order servers about: cordon, drain, preload, remove.")
 @data_option
-def create(tenant: str, name: str, priority_ceiling: int, budget_usd: float | None, admin: bool, data: Path) -> None:
+def create(
+    tenant: str,
+    name: str,
+    priority_ceiling: int,
+    budget_usd: float | None,
+    max_running_jobs: int | None,
+    admin: bool,
+    data: Path,
+) -> None:
     """Make a key and print it; it can not be shown again."""
     from cli.admin import create_key, local_settings
     from cli.database_errors import explained
@@ -35,6 +46,7 @@ def create(tenant: str, name: str, priority_ceiling: int, budget_usd: float | No
             name=name,
             priority_ceiling=priority_ceiling,
             budget_usd=budget_usd,
+            max_running_jobs=max_running_jobs,
             admin=admin,
         )
     click.echo(f"{key_id} for tenant {tenant}; keep the key, it is not stored:", err=True)

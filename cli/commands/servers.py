@@ -131,7 +131,7 @@ def recycle(client: "Client", name: str) -> None:
 
 @servers.command()
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Even though unfinished jobs ask for it; they go on waiting.")
+@click.option("--force", is_flag=True, help="Even though jobs wait for it alone; they go on waiting.")
 @asks_api
 def remove(client: "Client", name: str, force: bool) -> None:
     """Take a server that is gone for good off the list."""

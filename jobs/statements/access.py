@@ -94,3 +94,8 @@ def rotate_webhook_secret(tenant: str) -> Update:
 def set_budget(tenant: str, budget_usd: float | None) -> Update:
     """Give a tenant a budget in US dollars, or none."""
     return update(tenants).where(tenants.c.id == tenant).values(budget_usd=budget_usd)
+
+
+def set_running_cap(tenant: str, max_running_jobs: int | None) -> Update:
+    """Give a tenant a cap on its jobs that run at once, 1 or more, or none."""
+    return update(tenants).where(tenants.c.id == tenant).values(max_running_jobs=max_running_jobs)

@@ -7,17 +7,18 @@ import msgspec
 from sqlalchemy import ColumnElement, Insert, Select, Update, case, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from jobs.job import ACTIVE
+from jobs.job import WAITING
 from jobs.statements.clauses import after, moment, now
 from jobs.tables import jobs, servers
 
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in a server's memory: bytes of its weights, on the device or parked in host memory."""
+    """A model in a server's memory: bytes of its weights, `where` they are: on the `device` or parked in memory of the
+    `host`. A newer worker may know other places."""
 
     id: str
     bytes: int
-    where: Literal["device", "host"]
+    where: str
     pinned: bool = False
 
 
@@ -54,8 +55,8 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
 
 def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
     """Become the holder of a server's name; returns its incarnation and the database's time, or no row while
-    another holder lives."""
-    values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now}
+    another holder lives. Its stays begin anew: what the last holder loaded is in nobody's memory."""
+    values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now, "loaded_at": None}
     return (
         insert(servers)
         .values(server_id=server_id, incarnation=1, **values)
@@ -96,6 +97,11 @@ def _known(server_id: str) -> tuple[ColumnElement[bool], ...]:
     return servers.c.server_id == server_id, servers.c.removed_at.is_(None)
 
 
+def _pinned(server_id: str) -> tuple[ColumnElement[bool], ...]:
+    """The jobs that would wait for ever without this server; one that runs elsewhere, or only prefers it, would not."""
+    return jobs.c.server_id == server_id, jobs.c.status.in_(WAITING), jobs.c.spill_at.is_(None)
+
+
 def fleet() -> Select[Any]:
     """Every server that was registered and not removed, with the age of its heartbeat and whether its lease lives."""
     return select(*_seen()).where(servers.c.removed_at.is_(None)).order_by(servers.c.server_id)
@@ -117,17 +123,17 @@ def desire(server_id: str, desired: Desired) -> Update:
 
 
 def pinned_jobs(server_id: str) -> Select[Any]:
-    """How many unfinished jobs ask for this server."""
-    return select(func.count()).select_from(jobs).where(jobs.c.server_id == server_id, jobs.c.status.in_(ACTIVE))
+    """How many waiting jobs ask for this server and will wait for no other."""
+    return select(func.count()).select_from(jobs).where(*_pinned(server_id))
 
 
 def remove(server_id: str, *, force: bool) -> Update:
-    """Take a server that is offline off the list; no row while it lives or, without `force`, while jobs ask for it.
+    """Take a server that is offline off the list; no row while it lives or, without `force`, while jobs wait for it.
 
     The row stays, since its incarnation has to go on rising: a worker that wakes up after all must not be taken for
     the name's next holder. A worker that registers, or beats again, brings the name back.
     """
-    wanted = exists().where(jobs.c.server_id == server_id, jobs.c.status.in_(ACTIVE))
+    wanted = exists().where(*_pinned(server_id))
     return (
         update(servers)
         .where(*_known(server_id), servers.c.lease_until < moment, or_(literal(force), ~wanted))

@@ -105,12 +105,20 @@ def ready(job_id: str, name: str, fence: int, *, key: str, media_type: str, byte
 
 
 def queue_job(job_id: str) -> Update:
-    """Queue a pending job all of whose inputs are ready; no row while one is not. The job must be locked."""
+    """Queue a pending job all of whose inputs are ready; no row while one is not. The job must be locked.
+
+    The patience of one that prefers a server begins here: until now no server could have taken it.
+    """
     unready = select(inputs.c.name).where(inputs.c.job_id == job_id, inputs.c.status != "ready")
     return (
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING, ~unready.exists())
-        .values(status=JobStatus.QUEUED.value, queued_at=now, event_seq=jobs.c.event_seq + 1)
+        .values(
+            status=JobStatus.QUEUED.value,
+            queued_at=now,
+            spill_at=jobs.c.spill_at + (now - jobs.c.created_at),
+            event_seq=jobs.c.event_seq + 1,
+        )
         .returning(*jobs.c)
     )
 

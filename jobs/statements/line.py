@@ -1,5 +1,6 @@
 """The line of waiting jobs as one of them sees it: how many are ahead, and what it waits for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -22,45 +23,47 @@ from sqlalchemy import (
 
 from jobs.job import Job, JobStatus
 from jobs.statements.clauses import moment
-from jobs.statements.lanes import OPEN, OWN, RUNNING, group, turns
+from jobs.statements.lanes import OPEN, OWN, RUNNING, Lane, group, turns
 from jobs.tables import jobs, servers, tenants
 from jobs.waiting import Reason
 
 POSITION_LIMIT = 1000
 
+_SHARED = "NOT EXISTS (SELECT FROM servers WHERE servers.server_id = :server AND dedicated)"
+
 
 def position(job: Job) -> TextualSelect:
     """How many waiting jobs are ahead of this one, counted to `POSITION_LIMIT`.
 
-    Counted are jobs of its model that the same servers may take (that ask for its server, if it asks for one strictly):
-    all of a higher priority; of its own priority, those of its tenant that go before it, and of every other tenant as
-    many, since tenants take turns. Not counted is what nobody can know: which of its models a worker is staying with,
-    and what comes later with a higher priority.
+    Counted are jobs of its model: all of a higher priority; of its own priority, those of its tenant that go before it,
+    and of every other tenant as many, since tenants take turns. A job that asks for a server strictly counts what asks
+    for the same server and, unless that is dedicated, what any server may take. Any other job counts only what any
+    server may take: it leaves out those that ask for a server and wait for it alone, since another server may take this
+    one before. Not counted is what nobody can know: which of its models a worker is staying with, and what comes later
+    with a higher priority.
     """
-    name, lane = ("own", OWN) if job.server_id is not None and job.spill_at is None else ("open", OPEN)
+    strict = job.server_id is not None and job.spill_at is None
+    lanes = {"open": OPEN, "own": OWN} if strict else {"open": OPEN}
     own = {"priority": ":priority", "tenant": ":tenant", "model": ":model"}
     ahead = {"priority": "level.priority", "tenant": "turn.tenant", "model": ":model"}
     statement = f"""
     WITH {RUNNING},
     mine AS MATERIALIZED (
         SELECT count(*) AS jobs FROM (
-            (SELECT id {group(lane, begun="1", **own)} AND :begun = 0 ORDER BY {lane.order} LIMIT :limit)
+            {_ids(lanes, ":begun = 0", begun="1", **own)}
             UNION ALL
-            (SELECT id {group(lane, begun=":begun", **own)} AND ({lane.order}) < (:since, :id)
-                ORDER BY {lane.order} LIMIT :limit)
+            {_ids(lanes, "({order}) < (:since, :id)", begun=":begun", **own)}
         ) AS before
     )
     SELECT count(*) AS ahead FROM (
         SELECT FROM generate_series(9, :priority, -1) AS level (priority)
         CROSS JOIN LATERAL (
             SELECT tenant, place < max(place) FILTER (WHERE tenant = :tenant) OVER () AS sooner
-            FROM ({turns({name: lane}, "level.priority")}) AS turns
+            FROM ({turns(lanes, "level.priority")}) AS turns
         ) AS turn
         CROSS JOIN LATERAL (
             SELECT FROM (VALUES (1), (0)) AS past (begun)
-            CROSS JOIN LATERAL (
-                SELECT id {group(lane, begun="past.begun", **ahead)} ORDER BY {lane.order} LIMIT :limit
-            ) AS one
+            CROSS JOIN LATERAL ({_ids(lanes, begun="past.begun", **ahead)}) AS one
             LIMIT CASE WHEN level.priority > :priority THEN :limit
                 ELSE (SELECT mine.jobs FROM mine) + coalesce(turn.sooner, false)::integer END
         ) AS one
@@ -73,9 +76,23 @@ def position(job: Job) -> TextualSelect:
     binds: list[BindParameter[Any]] = [bindparam(name, value, Integer) for name, value in numbers.items()]
     binds += [bindparam(name, value) for name, value in values.items() if name not in numbers]
     binds.append(bindparam("since", since, DateTime(timezone=True)))
-    if lane is OWN:
+    if strict:
         binds.append(bindparam("server", job.server_id))
     return text(statement).bindparams(*binds).columns(ahead=Integer)
+
+
+def _ids(lanes: Mapping[str, Lane], condition: str = "true", **key: str) -> str:
+    """The jobs of one group that meet a condition, in which `{order}` is that of their lane; each of them once."""
+    found = []
+    for lane in lanes.values():
+        rows = f"{group(lane, **key)} AND {condition.format(order=lane.order)}"
+        last = f"ORDER BY {lane.order} LIMIT :limit"
+        if lane is OPEN and len(lanes) > 1:
+            # What asks for the server is in both lanes. It is dropped after the limit, which bounds what is read.
+            rows = f"FROM (SELECT id, server_id {rows} AND {_SHARED} {last}) AS shared"
+            last = "WHERE server_id IS DISTINCT FROM :server"
+        found.append(f"(SELECT id {rows} {last})")
+    return " UNION ALL ".join(found)
 
 
 def reason(job: Job) -> ColumnElement[Any]:

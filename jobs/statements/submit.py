@@ -121,5 +121,8 @@ def served_models() -> Select[Any]:
 
 
 def models_of_server(server_id: str) -> Select[Any]:
-    """The models that a server serves, or served when it was last seen; no row for an unknown name."""
-    return select(servers.c.serves).where(servers.c.server_id == server_id, servers.c.removed_at.is_(None))
+    """The models that a server serves, or served when it was last seen, and whether it lives; no row for an unknown
+    name."""
+    return select(servers.c.serves, (servers.c.lease_until > moment).label("alive")).where(
+        servers.c.server_id == server_id, servers.c.removed_at.is_(None)
+    )

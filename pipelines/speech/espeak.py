@@ -12,7 +12,7 @@ from pipelines.speech.languages import voice_for
 from pipelines.speech.text import clean_text, split_text
 from pipelines.speech.watermark import mark
 
-_UNUSED = ("target_voice_path", "temperature", "cfg_weight")
+_UNUSED = ("temperature", "cfg_weight")
 
 
 class EspeakVoice:

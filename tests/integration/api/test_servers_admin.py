@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from jobs.statements import fleet
 from jobs.statements.access import ADMIN
 from jobs.statements.fleet import ResidentModel, ServerFacts
+from jobs.tables import servers
 from tests.support.api_server import api_server, free_port, make_key
 from tests.support.order_taker import REFUSED, SERVES, order_taker, orders
 from tests.support.wait import until
@@ -181,6 +183,11 @@ class TestSeeing:
             gone[name] for name in ("alive", "state", "memory_used", "resident", "models")
         )
 
+    def test_what_a_newer_worker_says_of_its_models(self, client, rows, server):
+        model = {"id": "chaos", "bytes": 1, "where": "disk", "pinned": False}
+        rows.execute(update(servers).values(models=[model | {"since": "yesterday"}]))
+        assert [model] == client.get("/servers/v1/gpu-1").json()["models"]
+
     def test_the_job_it_runs_is_for_admins_only(self, client, admin, rows, server):
         beat(rows, server, state="busy", current_job="job_" + 32 * "a")
         for who, job in ((client, None), (admin, "job_" + 32 * "a")):
@@ -246,10 +253,14 @@ class TestRemoving:
         client.post(f"/jobs/v1/{ended}/cancel")
         refused = admin.delete("/servers/v1/gone")
         assert (409, "server_has_jobs") == told(refused)
-        assert refused.json()["detail"].startswith("1 unfinished job")
+        assert refused.json()["detail"].startswith("1 waiting job")
         assert 204 == admin.delete("/servers/v1/gone", params={"force": True}).status_code
         assert "queued" == client.get(f"/jobs/v1/{kept}").json()["status"]
         assert kept == rows.claim(rows.server("gone")).id
+
+    def test_jobs_that_only_prefer_it_do_not_hold_it(self, admin, create, rows, gone):
+        create(model="chaos", server_id="gone", pin="prefer")
+        assert 204 == admin.delete("/servers/v1/gone").status_code
 
     def test_force_is_true_or_false(self, admin, gone):
         answer = admin.delete("/servers/v1/gone?force=maybe")

@@ -10,6 +10,7 @@ from redis import Redis
 
 from jobs.doorbell import model_queue, server_queue
 from jobs.job import JobStatus, job_from_row
+from jobs.statements import fleet
 from jobs.statements.caller import by_id
 from jobs.tables import jobs
 from tests.support.api_server import api_server
@@ -116,6 +117,20 @@ def test_the_default_model_of_a_named_server_is_one_that_it_serves(client, rows)
     rows.server("gpu-1", serves=["chaos"])
     rows.server("gpu-2", serves=["chaos-two"])
     assert "chaos-two" == client.post(ROUTE, json={"prompt": "a", "server_id": "gpu-2"}).json()["model"]
+
+
+def test_of_a_preferred_server_that_lives_its_models_go_first(client, rows):
+    def chosen():
+        body = {"prompt": "a", "server_id": "gpu-2", "pin": "prefer"}
+        return client.post(ROUTE, json=body).json()["model"]
+
+    rows.server("gpu-1", serves=["chaos"])
+    preferred = rows.server("gpu-2", serves=["chaos-two"])
+    assert "chaos-two" == chosen()
+    rows.execute(fleet.leave("gpu-2", preferred.incarnation))
+    assert "chaos" == chosen()
+    rows.server("gpu-2", serves=["chaos-speech"])
+    assert "chaos" == chosen()  # it has no model for pictures, and is only preferred
 
 
 def test_a_named_model_is_taken_though_nobody_serves_it_yet(client, rows):

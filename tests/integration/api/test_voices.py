@@ -10,16 +10,20 @@ import httpx
 import msgspec
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import update
 
+from api.voices import Voices
 from cli.main import atelier
-from jobs.errors import StorageUnavailable
+from jobs.errors import DatabaseUnavailable, StorageUnavailable
 from jobs.statements import fleet
+from jobs.statements.clauses import ago
 from jobs.storage import DirectoryStore
 from jobs.tables import inputs, jobs, uploads, voices
 from tests.support.api_server import api_server
 from tests.support.cpu_worker import cpu_worker
 from tests.support.media import data_url, picture
 from tests.support.wait import until
+from workers.upkeep import Upkeep
 
 SPEECH = "/generate/speech/v1"
 
@@ -116,6 +120,47 @@ class TestKeeping:
         refused(client.post("/voices/v1", json=body), 422, code, field)
         assert [] == rows.execute(voices.select())
         assert [] == list(store.keys())
+
+    def test_a_recording_whose_row_was_not_committed_goes_with_the_uploads(
+        self, client, keep, rows, store, settings, monkeypatch
+    ):
+        async def lost(self, *facts):
+            raise DatabaseUnavailable
+
+        kept = keep()["voice_id"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Voices, "_commit", lost)
+            answer = client.post("/voices/v1", json={"name": "Anna", "source": SOUND})
+        refused(answer, 503, "database_unavailable")
+        assert 2 == len(list(store.keys()))
+        rows.execute(update(uploads).values(created_at=ago(3 * 86_400)))
+        Upkeep(settings, rows.engine, store).uploads()
+        (key,) = store.keys()
+        assert (kept, []) == (key.rpartition("/")[2], rows.execute(uploads.select()))
+
+    def test_a_store_that_signs_no_link_keeps_nobody_from_the_voice(self, client, keep, monkeypatch):
+        def away(self, key, *, seconds, media_type):
+            raise StorageUnavailable
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DirectoryStore, "link", away)
+            assert keep()["preview_url"] is None
+        (voice,) = (voice for voice in listed(client) if voice["kind"] == "stored")
+        assert 200 == httpx.get(voice["preview_url"]).status_code
+
+    def test_an_upload_that_grew_after_it_was_looked_at(self, client, upload, rows, store, monkeypatch):
+        source, real = upload(WAV), DirectoryStore.get
+
+        def grown(self, key, target):
+            real(self, key, target)
+            with target.open("ab") as file:
+                file.truncate(20_000_001)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DirectoryStore, "get", grown)
+            answer = client.post("/voices/v1", json={"name": "Anna", "source": source})
+        refused(answer, 422, "input_too_large", "$.source")
+        assert ([], 1) == (rows.execute(voices.select()), len(list(store.keys())))
 
     def test_a_url_is_to_be_uploaded_first(self, client, store):
         answer = client.post("/voices/v1", json={"name": "Anna", "source": "https://shop.example/anna.wav"})

@@ -148,7 +148,7 @@ def test_removing(run, rows, server):
     assert "[server_alive]" in run("remove", "gpu-1", status=1)
     rows.server("gone", lease_seconds=-1)
     rows.submit(rows.tenant(), server_id="gone")
-    assert "1 unfinished job(s) ask for this server" in run("remove", "gone", status=1)
+    assert "1 waiting job(s) ask for this server alone" in run("remove", "gone", status=1)
     assert "gone is off the list" in run("remove", "gone", "--force")
     assert "gone" not in run()
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from jobs.database import async_engine, is_away, limited, migrate, schema_versions, sync_engine
 from jobs.settings import Settings
 from jobs.tables import metadata
+from tests.support.wait import until
 
 
 def difference(url):
@@ -87,6 +88,51 @@ def test_processes_that_migrate_at_once_do_not_disturb_each_other(postgres):
         outcomes = [process.communicate(timeout=60) for process in processes]
         assert [0] * 3 == [process.returncode for process in processes], outcomes
         assert [] == difference(url)
+
+
+def test_the_queue_is_used_while_its_indexes_are_built(empty_database_url):
+    """A transaction that is open holds the building of an index up, which must not hold up anybody else."""
+    migrate(empty_database_url, to="0005")
+    with (
+        psycopg.connect(empty_database_url) as long,
+        psycopg.connect(empty_database_url, autocommit=True) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        long.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        long.execute("SELECT count(*) FROM tenants")
+        migrating = pool.submit(migrate, empty_database_url)
+        until(
+            lambda: other.execute("SELECT FROM pg_stat_progress_create_index").fetchall(), what="an index to be built"
+        )
+        other.execute("SET lock_timeout = '2s'")
+        other.execute("INSERT INTO tenants (id, name) VALUES ('ten_1', 'studio')")
+        other.execute("""
+            INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at)
+            VALUES ('job_1', 'ten_1', 'image', 'chaos', '{}', 'queued', 3, 5, now())
+        """)
+        assert not migrating.done()
+        long.rollback()
+        migrating.result()
+    assert [] == difference(empty_database_url)
+
+
+def test_a_migration_that_was_stopped_is_run_again(empty_database_url):
+    """What it leaves behind is an index that is not whole."""
+    migrate(empty_database_url, to="0005")
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE INDEX ix_jobs_open ON jobs (id)")
+    migrate(empty_database_url)
+    assert [] == difference(empty_database_url)
+
+
+def test_a_migration_does_not_queue_up_for_a_table(empty_database_url):
+    migrate(empty_database_url, to="0003")
+    with psycopg.connect(empty_database_url) as reader:
+        reader.execute("SELECT count(*) FROM jobs")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate(empty_database_url, lock_seconds=0.05)
+    migrate(empty_database_url)
+    assert [] == difference(empty_database_url)
 
 
 def test_the_versions_tell_whether_to_migrate(empty_database_url):

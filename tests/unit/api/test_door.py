@@ -79,9 +79,11 @@ def test_a_url_that_is_too_long():
         (ImageParams(prompt="a", strength=0.5), "input_image"),
         (VideoParams(last_image=URL), "input_image"),
         (ImageParams(prompt="a", pin="prefer"), "server_id"),
-        (ImageParams(prompt="a", prefer_seconds=5.0), "server_id"),
+        (ImageParams(prompt="a", prefer_seconds=5.0), "pin"),
+        (ImageParams(prompt="a", server_id="gpu-1", prefer_seconds=5.0), "pin"),
+        (ImageParams(prompt="a", server_id="gpu-1", pin="strict", prefer_seconds=5.0), "pin"),
     ],
-    ids=["strength", "last_image", "pin", "prefer_seconds"],
+    ids=["strength", "last_image", "pin", "prefer_seconds", "of a server", "that is strict"],
 )
 def test_what_means_nothing_without_another_field(params, missing):
     with pytest.raises(MissingField) as caught:

@@ -27,7 +27,9 @@ ENDER = spec(
 CUTTER = spec(id="cutter", modality="remove-background", capabilities=[])
 BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
 POLYGLOT = spec(id="polyglot", modality="speech", capabilities=[], languages=["de", "en", "pt-br"])
-EVERY = Catalog((WRITER, PAINTER, EDITOR, KLEIN, BOTH, CAMERA, TELLER, ENDER, CUTTER, BRITON, POLYGLOT))
+MIMIC = spec(id="mimic", modality="speech", capabilities=["reference-voice"], languages=["en"])
+SPEAKERS = (BRITON, POLYGLOT, MIMIC)
+EVERY = Catalog((WRITER, PAINTER, EDITOR, KLEIN, BOTH, CAMERA, TELLER, ENDER, CUTTER, *SPEAKERS))
 
 
 def image(references=0, **fields):
@@ -63,8 +65,10 @@ def test_there_is_none_when_nobody_serves_the_modality(served):
         (VideoParams(input_image=URL, duration_seconds=5.0), {"camera", "ender"}),
         (VideoParams(input_image=URL, duration_seconds=5.1), {"ender"}),
         (CutoutParams(image_url=URL), {"cutter"}),
-        (SpeechParams(text="a"), {"briton", "polyglot"}),
-        (SpeechParams(text="a", language_id="en-GB"), {"briton", "polyglot"}),
+        (SpeechParams(text="a"), {"briton", "polyglot", "mimic"}),
+        (SpeechParams(text="a", target_voice_path=URL), {"mimic"}),
+        (SpeechParams(text="a", language_id="de", target_voice_path=URL), set()),
+        (SpeechParams(text="a", language_id="en-GB"), {"briton", "polyglot", "mimic"}),
         (SpeechParams(text="a", language_id="de_AT"), {"polyglot"}),
         (SpeechParams(text="a", language_id="fr"), set()),
     ],
@@ -105,6 +109,10 @@ def test_who_can_do_what(params, able):
         (
             *(BRITON, SpeechParams(text="a", language_id="de"), NotThisModel, "$.language_id"),
             "briton does not speak 'de': ask for en, or choose polyglot.",
+        ),
+        (
+            *(BRITON, SpeechParams(text="a", target_voice_path=URL), NotThisModel, "$.target_voice_path"),
+            "briton speaks like no recording: leave `target_voice_path` out, or choose mimic.",
         ),
         (
             *(POLYGLOT, SpeechParams(text="a", language_id="tlh"), NotThisModel, "$.language_id"),
@@ -149,6 +157,12 @@ def test_a_model_that_does_not_say_what_it_speaks_is_given_a_try():
 def test_of_the_models_that_ship_the_first_that_speaks_a_language_is_the_default(language_id, model):
     served = {spec.id for spec in CATALOG.models}
     assert model == default_model(CATALOG, "speech", served, SpeechParams(text="a", language_id=language_id)).id
+
+
+def test_a_preferred_model_goes_before_the_first_of_the_catalogue():
+    served = {"writer", "painter", "klein"}
+    assert "klein" == default_model(EVERY, "image", served, WORDS, preferred={"klein"}).id
+    assert "painter" == default_model(EVERY, "image", served, image(input_image=URL, strength=0.5), {"klein"}).id
 
 
 def test_an_input_picture_counts_as_a_reference_only_where_there_is_no_other_use_for_it():

@@ -89,6 +89,15 @@ class TestWarm:
         rows.execute(update(servers).values(loaded_at=None, started_at=ago(61)))
         assert [cold.id, warm.id] == order(rows, claimant)
 
+    def test_a_restart_begins_it_anew(self, rows):
+        """What the last incarnation loaded, long ago, is not what this one has in memory."""
+        tenant, models = rows.tenant(), ("cold", "warm")
+        cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
+        first = rows.server(serves=models)
+        rows.execute(update(servers).values(loaded_at=ago(3600)))
+        rows.execute(leave(first.server_id, first.incarnation))
+        assert [warm.id, cold.id] == order(rows, rows.server(serves=models, resident=("warm",)))
+
     def test_a_stay_is_shorter_when_more_models_wait(self, rows):
         tenant = rows.tenant()
         first, second = rows.submit(tenant, model="one"), rows.submit(tenant, model="two")

@@ -54,7 +54,7 @@ def queues(draw):
     )
     waiting = [Waiting(number, *facts) for number, facts in enumerate(draw(st.lists(one, min_size=1, max_size=14)))]
     waiting = [job if job.server else msgspec.structs.replace(job, spill=None) for job in waiting]
-    caps = {tenant: draw(st.none() | st.integers(0, 3)) for tenant in TENANTS}
+    caps = {tenant: draw(st.none() | st.integers(1, 3)) for tenant in TENANTS}
     running = {tenant: draw(st.lists(st.integers(1, 99), max_size=2)) for tenant in TENANTS}
     return waiting, caps, running
 

@@ -10,10 +10,11 @@ from jobs.errors import InputUnreachable
 from jobs.job import JobError, JobStatus
 from jobs.statements import caller, inputs
 from jobs.tables import inputs as table
-from jobs.tables import uploads
+from jobs.tables import jobs, uploads
 
 STORED = {"key": "ten/job/inputs/ab.png", "media_type": "image/png", "bytes": 9, "sha256": "ab"}
 ERROR = JobError.of(InputUnreachable)
+HOUR = text("interval '1 hour'")
 
 
 @pytest.fixture
@@ -37,6 +38,18 @@ def finish(rows, row):
             return None
         assert connection.execute(inputs.ready(row.job_id, row.name, row.fence, **STORED)).first() is not None
         return connection.execute(inputs.queue_job(row.job_id)).first()
+
+
+def test_patience_with_a_preferred_server_begins_once_the_inputs_are_there(rows, tenant):
+    job = rows.pending(tenant, "http://one.example/a.png", server_id="gpu-1", spill_seconds=30.0)
+    rows.set(job, created_at=jobs.c.created_at - HOUR, spill_at=jobs.c.spill_at - HOUR)
+    queued = finish(rows, *take(rows))
+    assert 30.0 == pytest.approx((queued.spill_at - queued.queued_at).total_seconds(), abs=5.0)
+
+
+def test_a_strict_pin_stays_strict(rows, tenant):
+    rows.pending(tenant, "http://one.example/a.png", server_id="gpu-1")
+    assert finish(rows, *take(rows)).spill_at is None
 
 
 def test_an_input_is_leased_once(rows, tenant):

@@ -48,15 +48,36 @@ class TestPosition:
         rows.set(rows.submit(other, priority=9), available_at=func.now() + text("interval '1 hour'"))
         mine = rows.submit(other)
         assert 1 == place(rows, mine)
-        rows.execute(update(tenants).where(tenants.c.id == capped).values(max_running_jobs=0))
+        rows.submit(capped, priority=9)
+        rows.claim(rows.server())
+        rows.execute(update(tenants).where(tenants.c.id == capped).values(max_running_jobs=1))
         assert 0 == place(rows, mine)
 
-    def test_a_strictly_pinned_job_stands_in_the_line_of_its_server(self, rows):
-        tenant = rows.tenant()
-        rows.submit(tenant)
+    def test_a_strictly_pinned_job_stands_in_both_lines_that_its_server_takes_from(self, rows):
+        tenant, other = rows.tenant(), rows.tenant("other")
         rows.submit(tenant, server_id="gpu-2")
+        waiting = [rows.submit(tenant), rows.submit(tenant, server_id="gpu-1")]
+        waiting += [rows.submit(tenant, server_id="gpu-1", spill_seconds=0.0), rows.submit(other, priority=6)]
+        last = rows.submit(tenant, server_id="gpu-1")
+        assert [2, 4] == [place(rows, waiting[1]), place(rows, last)]
+        claimant, taken = rows.server("gpu-1"), []
+        while (job := rows.claim(claimant)) is not None:
+            rows.complete(job)
+            taken.append(job.id)
+        assert [2, 4] == [taken.index(job.id) for job in (waiting[1], last)]
+
+    def test_on_a_dedicated_server_only_what_asks_for_it_is_ahead(self, rows):
+        tenant = rows.tenant()
+        rows.submit(tenant, priority=6)
         pinned = [rows.submit(tenant, server_id="gpu-1") for _ in range(2)]
+        rows.server("gpu-1")
+        rows.execute(update(servers).values(dedicated=True))
         assert [0, 1] == [place(rows, job) for job in pinned]
+
+    def test_a_job_of_any_server_leaves_out_those_that_wait_for_one(self, rows):
+        tenant = rows.tenant()
+        rows.submit(tenant, server_id="gpu-1")
+        assert 0 == place(rows, rows.submit(tenant))
 
     def test_it_is_counted_to_a_limit(self, rows, monkeypatch):
         monkeypatch.setattr(line, "POSITION_LIMIT", 3)
@@ -131,10 +152,11 @@ class TestReason:
         assert "queue" == self.reason(rows, job)
 
 
-def test_a_deep_line_is_not_read(rows):
+@pytest.mark.parametrize("server_id", [None, "gpu-1"])
+def test_a_deep_line_is_not_read(rows, server_id):
     """A place is counted among a thousand rows at most, whatever else waits."""
     tenant = rows.tenant()
-    job = rows.submit(tenant, priority=0)
+    job = rows.submit(tenant, priority=0, server_id=server_id)
     for priority, delay in ((5, 0), (9, 3600)):
         one = rows.submit(tenant, priority=priority)
         rows.set(one, available_at=func.now() + text(f"interval '{delay} seconds'"))
