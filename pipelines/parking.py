@@ -71,7 +71,7 @@ class Parking:
             torch.cuda.synchronize(self._device)
         self._point(there)
         for part in self._recurrent:
-            part.flatten_parameters()  # type: ignore[no-untyped-call]
+            part.flatten_parameters()
 
     def forget(self) -> None:
         """Give the master copy back; for weights that are on the device, or will not be used again."""
