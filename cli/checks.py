@@ -59,6 +59,23 @@ def device(settings: Settings) -> tuple[State, str]:
     return State.GOOD, f"torch {torch}, {len(gpus)} GPU(s)"
 
 
+def attention(settings: Settings) -> tuple[State, str]:
+    """What can compute a transformer's attention, and what does where the catalogue says nothing."""
+    from cli.gpus import visible_gpus
+
+    if not visible_gpus():
+        return State.GOOD, "native, which is PyTorch's own; others take a GPU"
+    import torch
+
+    from pipelines.attention import choose, working
+
+    names = working("cuda:0", torch.bfloat16)
+    return (
+        State.GOOD,
+        f"native by default; {', '.join(names)} work; auto takes {choose('auto', 'cuda:0', torch.bfloat16)}",
+    )
+
+
 def weights(settings: Settings) -> tuple[State, str]:
     """Which models of the catalogue could be served from the folder of weights."""
     from pipelines.catalog import load_catalog
@@ -148,4 +165,4 @@ def store(settings: Settings) -> tuple[State, str]:
     return State.GOOD, settings.storage_url.partition("?")[0]
 
 
-CHECKS: tuple[Check, ...] = (device, weights, secret, database, schema, clock, broker, store)
+CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store)

@@ -125,6 +125,7 @@ class Stack:
             "ATELIER_BROKER_URL": self._valkey.url,
             "ATELIER_SECRET_KEY_FILE": str(self.home.secret_key),
             "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.home.objects}"),
+            "ATELIER_COMPILE_CACHE": os.environ.get("ATELIER_COMPILE_CACHE", str(self.home.folder / "compiled")),
             "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
         }
         self._environment = {name: value for name, value in os.environ.items() if _may_pass(name)} | decided
@@ -136,14 +137,19 @@ class Stack:
         self.home.write_settings(decided | {"ATELIER_URL": self.address.local_url})
 
     def _gpu_workers(self) -> list[Command]:
-        """One per GPU, or one on the CPU."""
+        """One per GPU, which share the machine's memory, or one on the CPU."""
+        from workers.loading import host_share
+
         gpus = visible_gpus()
         if not gpus:
             return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"])]
-        host = socket.gethostname()
+        host, share = socket.gethostname(), os.environ.get("ATELIER_HOST_BUDGET", str(host_share(len(gpus))))
         return [
             self._command(
-                f"worker-gpu{n}", ["worker", "gpu", "--server-id", f"{host}-gpu{n}"], CUDA_VISIBLE_DEVICES=gpu
+                f"worker-gpu{n}",
+                ["worker", "gpu", "--server-id", f"{host}-gpu{n}"],
+                CUDA_VISIBLE_DEVICES=gpu,
+                ATELIER_HOST_BUDGET=share,
             )
             for n, gpu in enumerate(gpus)
         ]

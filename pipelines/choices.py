@@ -14,11 +14,13 @@ OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """Steps, the scale of guidance, and the LoRA to put on (a name of `spec.loras`)."""
+    """Steps, the scale of guidance, the LoRA to put on (a name of `spec.loras`), and the threshold at which steps are
+    reused (`Preset.reuse_threshold`)."""
 
     steps: int | None
     guidance: float | None
     lora: str | None
+    reuse: float | None = None
 
 
 def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> Choices:
@@ -30,6 +32,7 @@ def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> Choices:
         steps=next((value for value in steps if value is not None), None),
         guidance=next((value for value in guidance if value is not None), None),
         lora=preset.lora,
+        reuse=preset.reuse_threshold,
     )
 
 

@@ -5,11 +5,15 @@ which costs nothing; waking fills a few large buffers on the device, as fast as 
 each buffer), and points the tensors there. Tensors that are not registered with a module stay where they are.
 """
 
+import logging
 from collections.abc import Iterable
+from contextlib import suppress
 
 import msgspec
 import torch
 from torch import nn
+
+log = logging.getLogger(__name__)
 
 PIECE = 2**30
 """Bytes of a buffer; a tensor that is larger has one of its own."""
@@ -36,9 +40,13 @@ class Parking:
     """The weights of some modules, which lie on `device` when this is made."""
 
     def __init__(self, modules: Iterable[nn.Module], device: str, piece: int = PIECE) -> None:
+        modules = list(modules)
         self._device = torch.device(device)
         self._slots, self._sizes = _plan(modules, piece)
+        self._recurrent = [part for module in modules for part in module.modules() if isinstance(part, nn.RNNBase)]
+        """cuDNN wants their weights in one piece, which they make for themselves."""
         self._master: list[torch.Tensor] | None = None
+        self._is_pinned = False
         self.bytes = sum(_bytes(slot.tensors[0]) for slot in self._slots)
         """Of the weights, without what aligns them."""
 
@@ -54,7 +62,7 @@ class Parking:
         self._point(self._master)
 
     def wake(self) -> None:
-        """Back to the device; raises torch's out of memory, and is parked as before then."""
+        """Back to the device. Raises torch's out of memory; it stays parked then."""
         assert self._master is not None, "only what was parked can be woken"
         there = [torch.empty(size, dtype=torch.uint8, device=self._device) for size in self._sizes]
         for target, source in zip(there, self._master, strict=True):
@@ -62,12 +70,14 @@ class Parking:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         self._point(there)
+        for part in self._recurrent:
+            part.flatten_parameters()  # type: ignore[no-untyped-call]
 
     def forget(self) -> None:
         """Give the master copy back; for weights that are on the device, or will not be used again."""
-        if self._master is not None and self._device.type == "cuda":
+        if self._master is not None and self._is_pinned:
             _unpin(self._master)
-        self._master = None
+        self._master, self._is_pinned = None, False
 
     def is_finite(self) -> bool:
         """Whether no weight is NaN or infinite: one that became so lay in memory that is broken."""
@@ -77,10 +87,9 @@ class Parking:
     def _copy_out(self) -> list[torch.Tensor]:
         try:
             master = [torch.empty(size, dtype=torch.uint8) for size in self._sizes]
-            if self._device.type == "cuda":
-                _pin(master)
         except RuntimeError as error:
             raise MemoryError("the master copy has no room in host memory") from error
+        self._is_pinned = self._device.type == "cuda" and _pin(master, self._device)
         for slot in self._slots:
             slot.view(master).copy_(slot.tensors[0], non_blocking=True)
         if self._device.type == "cuda":
@@ -94,16 +103,21 @@ class Parking:
                 tensor.data = view
 
 
-def _pin(buffers: list[torch.Tensor]) -> None:
-    """Keep them where they are, so that the device can read them by itself. Raises `RuntimeError`, and none is pinned.
+def _pin(buffers: list[torch.Tensor], device: torch.device) -> bool:
+    """Keep them where they are, so that the device can read them by itself; whether all could be.
 
     Not by torch's own pinned memory: that is rounded up to a power of two, and kept when it is given back.
     """
     for number, buffer in enumerate(buffers):
-        status = torch.cuda.cudart().cudaHostRegister(buffer.data_ptr(), buffer.numel(), 0)  # type: ignore[no-untyped-call]
-        if int(status) != 0:
+        status = int(torch.cuda.cudart().cudaHostRegister(buffer.data_ptr(), buffer.numel(), 0))  # type: ignore[no-untyped-call]
+        if status != 0:
+            log.warning("host memory could not be pinned (CUDA error %d): models will come back more slowly", status)
             _unpin(buffers[:number])
-            raise RuntimeError(f"cudaHostRegister: {status}")
+            with suppress(RuntimeError):  # the refusal stays pending, and the next kernel would be blamed for it
+                torch.zeros(1, device=device)
+                torch.cuda.synchronize(device)
+            return False
+    return True
 
 
 def _unpin(buffers: list[torch.Tensor]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from jobs.errors import AtelierError, ModelLoadFailed
 from pipelines.families import pipeline_class
+from pipelines.faults import is_device_fault, is_out_of_memory
 from pipelines.licences import Allowed, refuse_licence
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
@@ -40,12 +41,15 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def prepare(wanted: str = "", cpu_threads: int = 0) -> Device:
-    """Set this process up, before torch is imported: offline, and `cpu_threads` threads (0: torch chooses).
+def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> Device:
+    """Set this process up, before torch is imported: offline, `cpu_threads` threads (0: torch chooses), and compiled
+    code in the folder `compile_cache` ("": torch's own, among temporary files).
 
     The device is `wanted`, or a GPU where there is one, else the CPU. Without a GPU torch is not imported.
     """
     os.environ.update(OFFLINE)
+    if compile_cache:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = compile_cache
     if cpu_threads > 0:
         os.environ.update({"OMP_NUM_THREADS": str(cpu_threads), "MKL_NUM_THREADS": str(cpu_threads)})
         if "torch" in sys.modules:
@@ -86,7 +90,8 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: A
     """The model of `spec`, on `device`, from weights that `lock` vouches for, under a licence that is allowed.
 
     Raises `LicenceRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for everything
-    that goes wrong in construction, except out of memory, which the engine may mend by unloading another model.
+    that goes wrong in construction, except out of memory, which the engine may mend by unloading another model, and a
+    broken device.
     """
     directory = spec.directory(weights_dir)
     refuse_licence(spec, allowed)
@@ -97,7 +102,7 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: A
     except ModelLoadFailed as error:
         raise ModelLoadFailed(f"{spec.id}: {error.detail}") from error
     except Exception as error:
-        if isinstance(error, AtelierError | MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        if isinstance(error, AtelierError) or is_out_of_memory(error) or is_device_fault(error):
             raise
         # Its text can hold paths of this machine, and the job's owner sees ours: the text is for the log alone.
         raise ModelLoadFailed(f"{spec.id} could not be loaded ({type(error).__name__}).") from error

@@ -1,7 +1,7 @@
 """One entry of the model catalogue, as frozen structs. No torch, no numpy: the API imports this."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,19 @@ Capability = Literal[
 ]
 """What a model can do; a request that needs more is refused at submit."""
 DType = Literal["float32", "bfloat16", "float16"]
+Attention = Literal[
+    "auto",
+    "native",
+    "_native_cudnn",
+    "_native_efficient",
+    "_native_flash",
+    "_native_math",
+    "flash",
+    "_flash_3",
+    "xformers",
+]
+"""Code that computes attention, by diffusers' names; none of those that it would download. "auto" chooses."""
+ATTENTION: tuple[Attention, ...] = get_args(Attention)
 
 ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -148,11 +161,22 @@ class Defaults(Entry, frozen=True, kw_only=True):
 
 
 class Preset(Entry, frozen=True, kw_only=True):
-    """What a quality word stands for; `None` keeps the model's default. `lora` is a name of the model's `loras`."""
+    """What a quality word stands for; `None` keeps the model's default. `lora` is a name of the model's `loras`.
+
+    `cache` "first-block" reuses the blocks of the last whole step in each step whose first block has changed by less
+    than the share `cache_threshold`: it is faster, and the result differs.
+    """
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
     lora: Name | None = None
+    cache: Literal["first-block"] | None = None
+    cache_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
+
+    @property
+    def reuse_threshold(self) -> float | None:
+        """The threshold where steps are reused."""
+        return self.cache_threshold if self.cache else None
 
 
 class Deadlines(Entry, frozen=True, kw_only=True):
@@ -208,6 +232,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """Which of a repository's weight files: "fp16" means `*.fp16.safetensors`."""
     dtype: DType | None = None
     """Precision of the weights in memory; `None`: float32 on a CPU, bfloat16 on a GPU."""
+    attention: Attention = "native"
+    """What computes a transformer's attention; native in place of one that does not work on the device."""
+    compile: bool = False
+    """Its repeated blocks are compiled at the first run, which takes a while; results differ in the last digits."""
 
     def __post_init__(self) -> None:
         for word, preset in self.quality.items():

@@ -21,8 +21,8 @@ def opaque(inputs: Inputs) -> dict[str, Path]:
     return {name: file for name, file in inputs.files.items() if file.suffix == ".png" and _is_opaque(file)}
 
 
-def cut_out(remover: Pipeline, inputs: Inputs, folder: Path, ctx: RunContext) -> Inputs:
-    """The same inputs, those that are `opaque` with their background removed, as PNG files in `folder`.
+def cut_out(remover: Pipeline, pictures: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
+    """The same pictures with their background removed, as PNG files in `folder`.
 
     Raises what `ctx.progress` and the remover raise.
     """
@@ -33,11 +33,11 @@ def cut_out(remover: Pipeline, inputs: Inputs, folder: Path, ctx: RunContext) ->
         progress=lambda fraction, stage: ctx.progress(SHARE * fraction, "prepare"),
         warn=lambda text: None,
     )
-    for name, file in opaque(inputs).items():
+    for name, file in pictures.items():
         raw = remover.run(CutoutParams(image_url=name), Inputs({FIELD: file}), context)
         made[name] = folder / f"{name}.png"
         Image.fromarray(np.asarray(raw.arrays["0"])).save(made[name], compress_level=1)
-    return Inputs(inputs.files | made)
+    return made
 
 
 def after_cutting(ctx: RunContext) -> RunContext:

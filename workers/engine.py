@@ -10,6 +10,7 @@ import queue
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,6 +20,7 @@ from jobs.job import JobError
 from jobs.params import PARAMS_OF, Params, read_params
 from jobs.settings import read_settings
 from pipelines.catalog import load_catalog
+from pipelines.faults import is_device_fault, is_out_of_memory
 from pipelines.lockfile import read_lock
 from pipelines.pipeline import Inputs, Interrupted, JobCancelled, JobPreempted, Raw, RunContext, save_raw
 from pipelines.spec import Stage
@@ -75,35 +77,61 @@ class Engine:
 
     def _answer(self, request: Compute | Order) -> None:
         try:
-            if isinstance(request, Compute):
-                self._compute(request)
-                self._channel.send(Computed(ticket=request.ticket, inventory=self._inventory()))
-            else:
-                self._obey(request)
-                self._channel.send(Tidied(ticket=request.ticket, inventory=self._inventory()))
-        except Interrupted:
-            self._channel.send(Stopped(ticket=request.ticket, inventory=self._inventory()))
+            answer = self._attempt(request)
+            # Only now: while an error is handled, its traceback keeps the tensors of the job alive.
+            if isinstance(answer, Broke):
+                self._loader.free_caches()
+            inventory = self._inventory(answer)
+            self._channel.send(msgspec.structs.replace(answer, inventory=inventory))
         except ChannelClosed:
             os._exit(0)
-        except Exception as error:
-            log.exception("%s broke", request.ticket)
-            fatal = self._is_our_fault(error, request)
-            self._channel.send(
-                Broke(ticket=request.ticket, error=told(error), fatal=fatal, inventory=self._inventory())
-            )
         finally:
             self._interrupts.pop(request.ticket, None)
 
+    def _attempt(self, request: Compute | Order) -> Computed | Tidied | Stopped | Broke:
+        """Do it; what went wrong is an answer too. Raises `ChannelClosed`."""
+        try:
+            if isinstance(request, Compute):
+                self._compute(request)
+                return Computed(ticket=request.ticket)
+            self._obey(request)
+            return Tidied(ticket=request.ticket)
+        except Interrupted:
+            return Stopped(ticket=request.ticket)
+        except ChannelClosed:
+            raise
+        except Exception as error:
+            log.exception("%s broke", request.ticket)
+            return Broke(ticket=request.ticket, error=told(error), fatal=self._is_our_fault(error, request))
+
     def _obey(self, order: Order) -> None:
         if isinstance(order, Preload):
-            self._residency.preload(order.model, pin=order.pin, before_load=lambda: self._loading(order.ticket))
+            self._twice(order.model, lambda: self._preload(order))
         elif isinstance(order, Unload):
             self._residency.unload(order.model)
         else:
             self._residency.sweep()
 
-    def _loading(self, ticket: str) -> None:
-        self._channel.send(Progress(ticket=ticket, fraction=0.0, stage="load"))
+    def _preload(self, order: Preload) -> None:
+        def report(fraction: float, stage: Stage) -> None:
+            self._channel.send(Progress(ticket=order.ticket, fraction=fraction, stage=stage))
+
+        is_new = all(model.id != order.model for model in self._residency.models)
+        self._residency.preload(order.model, pin=order.pin, before_load=lambda: report(0.0, "load"))
+        if is_new:
+            self._warm_up(order.model, RunContext(seed=0, progress=report, warn=log.debug))
+
+    def _warm_up(self, model: str, context: RunContext) -> None:
+        """The first run of a model is its slowest. One that fails is no reason not to serve the model."""
+        with self._residency.using(model) as pipeline:
+            warm_up = getattr(pipeline, "warm_up", None)
+            try:
+                if warm_up is not None:
+                    warm_up(context)
+            except ChannelClosed:
+                raise
+            except Exception:
+                log.warning("%s: the first run failed", model, exc_info=True)
 
     def _compute(self, request: Compute) -> None:
         warnings: list[str] = []
@@ -116,60 +144,75 @@ class Engine:
                 Progress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
             )
 
+        def run() -> None:
+            warnings.clear()
+            save_raw(self._run(request, context), Path(request.folder))
+
         context = RunContext(seed=request.seed, progress=progress, warn=warnings.append)
-        raw = None
         try:
-            raw = self._run(request, context)
+            self._twice(request.model, run)
+        finally:
+            if request.params.get("auto_unload"):
+                self._residency.release(request.model)
+
+    def _twice(self, model: str, work: Callable[[], None]) -> None:
+        """Do it; where memory runs out once more, with everything else out of the way: same seed, same quality."""
+        try:
+            return work()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        if raw is None:
-            # Once more with everything else out of the way: same seed, same quality. Not inside the handler, whose
-            # traceback would keep the tensors of the first try alive.
-            log.warning("out of memory in job %s: trying once more", request.ticket)
-            self._residency.keep_only(request.model)
-            raw = self._run(request, context)
-        save_raw(raw, Path(request.folder))
-        if request.params.get("auto_unload"):
-            self._residency.release(request.model)
+        # Not inside the handler, whose traceback would keep the tensors of the first try alive.
+        log.warning("out of memory with %s: trying once more", model)
+        self._residency.keep_only(model)
+        return work()
 
     def _run(self, request: Compute, ctx: RunContext) -> Raw:
         params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
-        remover = self._loader.first("remove-background") if self._loader.spec(request.model).wants_cutout else None
-        if remover is None or not opaque(inputs):
+        pictures = opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
+        remover = self._loader.first("remove-background") if pictures else None
+        if remover is None:
             return self._made(request, params, inputs, ctx)
-        with self._residency.using(remover.id, lambda: ctx.progress(0.0, "load")) as pipeline:
-            inputs = cut_out(pipeline, inputs, Path(f"{request.folder}-cutouts"), ctx)
+        cutouts = self._cut_out(remover.id, pictures, Path(f"{request.folder}-cutouts"), ctx)
         warning = f"the picture has no transparent background: {remover.id} removed it first"
         ctx.warn(warning)
-        raw = self._made(request, params, inputs, after_cutting(ctx))
+        raw = self._made(request, params, Inputs(inputs.files | cutouts), after_cutting(ctx))
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
 
     def _made(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> Raw:
         with self._residency.using(request.model, lambda: ctx.progress(0.0, "load")) as pipeline:
             return pipeline.run(params, inputs, ctx)
 
-    def _inventory(self) -> Inventory:
+    def _cut_out(self, remover: str, pictures: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
+        with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
+            return cut_out(pipeline, pictures, folder, ctx)
+
+    def _inventory(self, answer: Computed | Tidied | Stopped | Broke) -> Inventory:
+        """What there is; nothing of an engine that will be replaced, whose device may not even answer."""
+        if isinstance(answer, Broke) and answer.fatal:
+            return Inventory()
         models, used = self._residency.models, self._loader.memory_used()
-        unaccounted = used - sum(model.bytes for model in models if model.where == "device")
-        if self._baseline is None:
-            self._baseline = unaccounted
-        return Inventory(models=models, memory_used=used, drift=max(0, unaccounted - self._baseline))
+        known = sum(model.bytes for model in models if model.where == "device")
+        if self._loader.device.name == "cpu":
+            known += self._residency.host_bytes  # there it is the same memory
+        if self._baseline is None and isinstance(answer, Computed):
+            self._baseline = used - known
+        drift = 0 if self._baseline is None else max(0, used - known - self._baseline)
+        return Inventory(models=models, memory_used=used, drift=drift)
 
     def _is_our_fault(self, error: Exception, request: Compute | Order) -> bool:
         """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
-        if is_out_of_memory(error):
-            return False
         if isinstance(error, NotFinite) and isinstance(request, Compute):
-            return not self._residency.is_healthy(request.model)
-        device = "CUDA error" in str(error) or type(error).__name__ == "AcceleratorError"
-        return device or isinstance(error, OSError)
+            return not self._is_healthy(request.model)
+        return is_device_fault(error) or isinstance(error, OSError)
 
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the process ran out of memory (torch's own class, without importing torch)."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    def _is_healthy(self, model: str) -> bool:
+        try:
+            return self._residency.is_healthy(model)
+        except Exception:  # a device that does not even multiply
+            log.exception("the health of %s", model)
+            return False
 
 
 def told(error: Exception) -> JobError:

@@ -19,6 +19,13 @@ from workers.upload import UploadAbandoned, prefix_of, upload
 
 log = logging.getLogger(__name__)
 
+TURN_SECONDS = 0.1
+"""How often a job that waits for the device looks whether it is still wanted."""
+
+
+class Unwanted(Exception):
+    """The claim was lost, or the worker began to stop, before it was the job's turn."""
+
 
 class Execution:
     """Takes held jobs to their end with one engine and one encoder."""
@@ -55,7 +62,7 @@ class Execution:
                 self._give_back(held)
             else:
                 self._ledger.lose(held.job, f"In the last one {error}.")
-        except UploadAbandoned:
+        except (Unwanted, UploadAbandoned):
             self._give_back(held)
         except InputUnreachable as error:
             self._ledger.fail(held.job, JobError(error.code, error.detail))
@@ -93,16 +100,30 @@ class Execution:
             on_report()
             self._report(held, report)
 
-        with self._turn:  # the job was claimed while another one computes
+        def begin() -> None:
             if held.lost or held.preempted:
-                return Stopped(ticket=held.ticket)
+                raise Unwanted
+            held.enter("load")
+
+        if not self._wait_for_turn(held):
+            return Stopped(ticket=held.ticket)
+        try:
             return self._engine.ask(
                 request,
                 stage="load",
                 deadline_of=held.spec.deadlines.of,
-                on_begin=lambda: held.enter("load"),
+                on_begin=begin,
                 on_progress=listen,
             )
+        finally:
+            self._turn.release()
+
+    def _wait_for_turn(self, held: Held) -> bool:
+        """Take the device when the job before this one has left it; False for a job that is given up meanwhile."""
+        while not (held.lost or held.preempted):
+            if self._turn.acquire(timeout=TURN_SECONDS):
+                return True
+        return False
 
     def _inputs(self, held: Held) -> dict[str, str]:
         if not wants_inputs(held.job):

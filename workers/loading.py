@@ -32,13 +32,18 @@ def weights_folder(settings: Settings) -> Path:
 
 def limits_of(settings: Settings, device: runtime.Device) -> Limits:
     """The budgets, which depend on the machine where the settings leave them open."""
-    host = round(HOST_SHARE * runtime.host_memory()) if device.name != "cpu" else 0
+    host = host_share(1) if device.name != "cpu" else 0
     return Limits(
         device=settings.vram_budget or round(DEVICE_SHARE * device.memory_total),
         host=host if settings.host_budget < 0 else settings.host_budget,
         idle_unload=settings.idle_unload_seconds,
         idle_drop=settings.idle_drop_seconds,
     )
+
+
+def host_share(workers: int) -> int:
+    """Bytes of host memory for the master copies of each of so many workers on this machine."""
+    return round(HOST_SHARE * runtime.host_memory() / workers)
 
 
 class LoadedModel:
@@ -80,7 +85,7 @@ class Loader:
     """A `workers.residency.Shelf`: the models of the catalogue, from weights that the lock vouches for."""
 
     def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
-        self.device = runtime.prepare(settings.device, settings.cpu_threads)
+        self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
         self._catalog = catalog
         self._lock = lock
         self._weights = weights_folder(settings)

@@ -62,6 +62,9 @@ class Shelf(Protocol):
     def free_caches(self) -> None:
         """Give back what nobody refers to, and what is kept for later use."""
 
+    def memory_used(self) -> int:
+        """Bytes in use on the device."""
+
     def computes_right(self) -> bool:
         """Whether the device still computes what it should."""
 
@@ -81,6 +84,8 @@ class _Entry:
         self.id = model_id
         self.loaded = loaded
         self.bytes = loaded.size
+        self.grows = loaded.bytes == 0
+        """Until its first use: what can not be parked, an ONNX session, takes its working memory then and keeps it."""
         self.on_device = True
         self.pinned = False
         self.users = 0
@@ -117,12 +122,16 @@ class Residency:
         Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those that may not leave.
         """
         entry = self._on_device(model_id, before_load)
+        before = self._shelf.memory_used() if entry.grows else 0
         entry.users += 1
         try:
             yield entry.loaded.pipeline
         finally:
             entry.users -= 1
             entry.used = self._clock()
+            if entry.grows:
+                entry.bytes += max(0, self._shelf.memory_used() - before)
+                entry.grows = False
 
     def preload(self, model_id: str, *, pin: bool, before_load: Callable[[], None] = lambda: None) -> None:
         """Bring a model onto the device before anybody asks for it; pinned, it stays. Raises like `using`."""
@@ -191,18 +200,20 @@ class Residency:
             self._make_room(model_id, known)
         else:
             self._displace(self._shelf.estimate(model_id))
-        loaded = self._shelf.load(model_id)
-        size = self._measured[model_id] = loaded.size
-        entry = self._entries[model_id] = _Entry(model_id, loaded, self._clock())
-        if not self._displace(0, keep=entry):
+        # No name but the entry's refers to it, so that it is gone when the entry is dropped.
+        entry = self._entries[model_id] = _Entry(model_id, self._shelf.load(model_id), self._clock())
+        size = self._measured[model_id] = entry.bytes
+        if not self._can_fit(0, keep=entry):
             self._drop(entry)
             raise self._no_room(model_id, size)
+        self._displace(0, keep=entry)
         log.info("%s is on the device: %s", model_id, _gigabytes(size))
         return entry
 
     def _make_room(self, model_id: str, size: int) -> None:
-        if not self._displace(size):
+        if not self._can_fit(size):
             raise self._no_room(model_id, size)
+        self._displace(size)
 
     def _no_room(self, model_id: str, size: int) -> GpuOutOfMemory:
         return GpuOutOfMemory(
@@ -210,18 +221,21 @@ class Residency:
             "beside the models that may not leave; ask the operator for a larger server."
         )
 
-    def _displace(self, size: int, keep: _Entry | None = None) -> bool:
-        """Send models away, the least recently used first, until `size` bytes more fit; whether they do."""
-        there = [one for one in self._entries.values() if one.on_device and one.is_free and one is not keep]
-        for entry in sorted(there, key=lambda one: one.used):
-            if self._fits(size):
+    def _can_fit(self, size: int, keep: _Entry | None = None) -> bool:
+        """Whether `size` bytes more would fit beside `keep` and those that may not leave: else nobody has to."""
+        fixed = sum(one.bytes for one in self._there() if one is keep or not one.is_free)
+        return fixed + size <= self._limits.device
+
+    def _displace(self, size: int, keep: _Entry | None = None) -> None:
+        """Send models away, the least recently used first, until `size` bytes more fit or nobody is left."""
+        leaving = [one for one in self._there() if one.is_free and one is not keep]
+        for entry in sorted(leaving, key=lambda one: one.used):
+            if sum(one.bytes for one in self._there()) + size <= self._limits.device:
                 break
             self._leave(entry)
-        return self._fits(size)
 
-    def _fits(self, size: int) -> bool:
-        taken = sum(entry.bytes for entry in self._entries.values() if entry.on_device)
-        return taken + size <= self._limits.device
+    def _there(self) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry.on_device]
 
     def _leave(self, entry: _Entry) -> None:
         """From the device to the host, or altogether; nothing for one that may not leave, or has left."""
@@ -245,9 +259,10 @@ class Residency:
         size, limit = entry.loaded.bytes, self._limits.host
         if entry.loaded.has_master:
             return True
-        if size == 0 or size > limit:
-            return False
         others = [one for one in self._entries.values() if one.loaded.has_master and (one.on_device or one.is_free)]
+        fixed = self.host_bytes - sum(one.loaded.bytes for one in others)
+        if size == 0 or fixed + size > limit:
+            return False
         for one in sorted(others, key=lambda one: (not one.on_device, one.used)):
             if self.host_bytes + size <= limit:
                 break
@@ -255,7 +270,7 @@ class Residency:
                 one.loaded.forget()
             else:
                 self._drop(one)
-        return self.host_bytes + size <= limit
+        return True
 
     @property
     def host_bytes(self) -> int:

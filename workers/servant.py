@@ -35,6 +35,7 @@ PATH HOME USER LANG LC_ALL TZ TMPDIR PYTHONPATH PYTHONUNBUFFERED LD_LIBRARY_PATH
 CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES OMP_NUM_THREADS MKL_NUM_THREADS
 ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_ALLOWED_LICENSES ATELIER_DEVICE ATELIER_CPU_THREADS
 ATELIER_VRAM_BUDGET ATELIER_HOST_BUDGET ATELIER_IDLE_UNLOAD_SECONDS ATELIER_IDLE_DROP_SECONDS ATELIER_LOG_LEVEL
+ATELIER_COMPILE_CACHE
 """
 """All that a child gets of our environment: no address, no credential."""
 
@@ -61,6 +62,8 @@ class Servant:
         """What an engine holds, as it last said; nothing once it is gone."""
         self._module = module
         self._busy = threading.Lock()
+        self._turn = threading.Lock()
+        self._is_stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._on_ticket: str | None = None
@@ -76,6 +79,8 @@ class Servant:
             return self._start()
 
     def _start(self) -> Ready:
+        if self._is_stopped:
+            raise ServantDied(f"the {self.name} was stopped")
         if self.pid is not None:
             return self.ready
         self.kill()
@@ -109,16 +114,21 @@ class Servant:
     ) -> AnyMessage:
         """Send a request and return its last answer; each report renews the deadline of its stage.
 
-        `on_begin` is called when it is this request's turn. Raises `ServantDied` and `StageOverran`, and what the
-        callbacks raise; after any of them, and after a fatal `Broke`, the next request starts a fresh process, since
-        this one's next words would be the answer to another question.
+        `on_begin` is called when it is this request's turn, before it is sent; what it raises hurts nobody. Raises
+        `ServantDied` and `StageOverran`, and what `on_progress` raises; after any of them, and after a fatal `Broke`,
+        the next request starts a fresh process, since this one's next words would be the answer to another question.
         """
         with self._busy:
             self._start()
             assert self._channel is not None
-            self._on_ticket = request.ticket
+            with self._turn:
+                self._on_ticket = request.ticket
             try:
                 on_begin()
+            except BaseException:
+                self._on_ticket = None
+                raise
+            try:
                 self._channel.send(request)
                 return self._await(self._channel, request.ticket, stage, deadline_of, on_progress)
             except ChannelClosed as error:
@@ -128,7 +138,8 @@ class Servant:
                 self.kill()
                 raise
             finally:
-                self._on_ticket = None
+                with self._turn:
+                    self._on_ticket = None
 
     def _await(
         self,
@@ -164,6 +175,12 @@ class Servant:
             except ChannelClosed:
                 log.debug("%s is gone; nothing to interrupt", self.name)
 
+    def abort(self, ticket: str) -> None:
+        """End the process if it is this request that it works on; from any thread."""
+        with self._turn:
+            if self._on_ticket == ticket and self._process is not None:
+                self._process.kill()
+
     def recycle(self) -> None:
         """A fresh process, once the present request is answered. Raises `ServantDied`."""
         with self._busy:
@@ -180,7 +197,8 @@ class Servant:
         self._process, self._channel, self.inventory = None, None, Inventory()
 
     def stop(self, grace_seconds: float = 5.0) -> None:
-        """End the process politely: it leaves when its channel closes."""
+        """End the process politely, for good: it leaves when its channel closes."""
+        self._is_stopped = True
         process, channel = self._process, self._channel
         if channel is not None:
             channel.close()

@@ -124,13 +124,13 @@ class Supervisor:
     def stop(self) -> None:
         """Drain, let running jobs finish within the grace, hand back the rest, and leave; also after half a start."""
         self.drain()
+        self._housekeeping.stop()
         if self._claimer.is_alive():
             self._claimer.join(CLAIM_SECONDS)  # a claim under way must be counted before we look for idleness
         self._hand_back(self._room.waiting)
         if not self._room.wait_until_empty(self._settings.grace_seconds):
             self._hand_back(self._room.held)
             self._room.wait_until_empty(self._settings.grace_seconds)
-        self._housekeeping.stop()
         # What is deaf to all that dies with its process; its thread still hands the job back.
         self._engine.stop()
         self._encoder.stop()
@@ -168,7 +168,8 @@ class Supervisor:
             self._bell.wait(self._settings.poll_seconds * random.uniform(0.75, 1.25))
 
     def _may_claim(self) -> bool:
-        return self._desired == "active" and not self._presence.skewed and not self._draining.is_set()
+        able = self._desired == "active" and not self._presence.skewed and not self._draining.is_set()
+        return able and not self._housekeeping.is_loading
 
     def _claim(self) -> Job | None:
         if not self._may_claim():
@@ -178,6 +179,8 @@ class Supervisor:
                 self._engine.start()
             except ServantDied as error:
                 log.error("%s", error)
+                return None
+            if not self._may_claim():  # to start it can take a while
                 return None
         claimant = Claimant(
             server_id=self._presence.server_id,

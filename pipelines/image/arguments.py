@@ -28,11 +28,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of every call for one job, the LoRA to put on (a name of `spec.loras`), and what to tell the
-    caller."""
+    """The arguments of every call for one job, the LoRA to put on (a name of `spec.loras`), the threshold at which
+    steps are reused, and what to tell the caller."""
 
     arguments: dict[str, Any]
     lora: str | None
+    reuse: float | None = None
     warnings: tuple[str, ...]
 
 
@@ -61,6 +62,7 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
     return Plan(
         arguments=arguments,
         lora=choices.lora,
+        reuse=choices.reuse,
         warnings=(
             *([size.warning] if size.warning else ()),
             *ignored(spec, params, usable - {"guidance_scale"} | guides),

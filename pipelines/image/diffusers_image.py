@@ -1,5 +1,6 @@
 """The family `diffusers-image`: any pipeline that diffusers ships for pictures, by its `model_index.json`."""
 
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from PIL import Image
 from jobs.errors import ModelLoadFailed, NotFinite
 from jobs.params import ImageParams
 from pipelines.checkpoint import load_diffusers, torch_modules
-from pipelines.image.arguments import Call, plan_call
+from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.inputs import gather
 from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
+from pipelines.speed import Speed, precision
+from pipelines.warming import PROMPT, STEPS, least_inputs
 
 LEAST_MULTIPLE = 8
 """Many pipelines refuse sides that are no multiple of 8, whatever their VAE says."""
@@ -40,17 +44,22 @@ class DiffusersImage:
     pipeline called directly."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
-        dtype = spec.dtype or ("float32" if device == "cpu" else "bfloat16")
         self.spec = spec
-        self.pipe = load_diffusers(weights, getattr(torch, dtype), device, spec.variant)
+        self.pipe = load_diffusers(weights, precision(spec, device), device, spec.variant)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
         load_loras(self.pipe, spec, weights)
         self.schedulers = schedulers(self.pipe, spec)
+        pipes = [self.pipe]
         if "image-to-image" in spec.capabilities:
             self.changing = _sibling(self.pipe)
             self.changing_call = _call(self.changing)
+            pipes.append(self.changing)
+        self.speed = Speed(pipes, spec, device)
+        self.prompts = PromptCache()
+        for pipe in pipes:
+            self.prompts.attach(pipe)
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
 
     @property
@@ -70,19 +79,14 @@ class DiffusersImage:
         for warning in plan.warnings:
             ctx.warn(warning)
         use_lora(self.pipe, self.spec, plan.lora)
+        self.prompts.lora = plan.lora
         pipe.scheduler = self.schedulers[plan.lora]
         arrays: dict[str, NDArray[np.uint8]] = {}
         for number in range(params.num_images):
             progress = PictureProgress(ctx, number, params.num_images)
-            progress.begin()
-            extras = {
-                "generator": torch.Generator("cpu").manual_seed(ctx.seed + number),
-                "callback_on_step_end": progress.on_step_end,
-                "output_type": "np",
-            }
-            arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
-            made = _picture(self.spec, pipe(**arguments).images[0])
-            arrays[str(number)] = np.asarray(size.finish(made))
+            progress.begin(self.speed.first_stage)
+            make = partial(_make, pipe, call, plan, ctx.seed + number, progress)
+            arrays[str(number)] = np.asarray(size.finish(_picture(self.spec, self.speed.run(pipe, plan.reuse, make))))
         return Raw(
             arrays=dict(arrays),
             warnings=plan.warnings,
@@ -91,10 +95,29 @@ class DiffusersImage:
                 "num_inference_steps": plan.arguments.get("num_inference_steps"),
                 "guidance_scale": plan.arguments.get(call.guidance),
                 "strength": plan.arguments.get("strength"),
+                "cache": None if plan.reuse is None else "first-block",
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },
         )
+
+    def warm_up(self, ctx: RunContext) -> None:
+        """See `Pipeline`."""
+        width, height = self.spec.defaults.width, self.spec.defaults.height
+        with least_inputs(self.spec) as inputs:
+            self.run(ImageParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
+
+
+def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: PictureProgress) -> NDArray[np.float32]:
+    """One call of the pipeline; height x width x 3 in 0 to 1."""
+    extras = {
+        "generator": torch.Generator("cpu").manual_seed(seed),
+        "callback_on_step_end": progress.on_step_end,
+        "output_type": "np",
+    }
+    arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
+    made: NDArray[np.float32] = pipe(**arguments).images[0]
+    return made
 
 
 def _call(pipe: Any) -> Call:

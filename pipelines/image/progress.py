@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from pipelines.pipeline import RunContext
+from pipelines.spec import Stage
 
 
 class PictureProgress(msgspec.Struct, frozen=True):
@@ -14,9 +15,9 @@ class PictureProgress(msgspec.Struct, frozen=True):
     number: int
     pictures: int
 
-    def begin(self) -> None:
-        """Say that this picture begins; raises what `ctx.progress` raises."""
-        self.ctx.progress(self.number / self.pictures, "prepare")
+    def begin(self, stage: Stage = "prepare") -> None:
+        """Say that this picture begins, with this stage; raises what `ctx.progress` raises."""
+        self.ctx.progress(self.number / self.pictures, stage)
 
     def on_step_end(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the

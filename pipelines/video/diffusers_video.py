@@ -1,5 +1,6 @@
 """The family `diffusers-video`: films from words or from a still, with Wan and LTX, by their `model_index.json`."""
 
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,18 @@ from PIL import Image
 from jobs.errors import ModelLoadFailed, NotFinite, NotThisModel
 from jobs.params import VideoParams
 from pipelines.checkpoint import load_diffusers, torch_modules
+from pipelines.choices import choose
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import Size, SizePlan, plan_size
 from pipelines.pipeline import Inputs, Raw, RunContext
+from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
+from pipelines.speed import Speed, precision
 from pipelines.video.arguments import call_arguments
 from pipelines.video.frames import plan_frames
+from pipelines.warming import PROMPT, STEPS, least_inputs
 
 PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
 """From words, and from a still: two pipelines of the same components. A repository names one of them."""
@@ -35,9 +40,8 @@ class DiffusersVideo:
     directly."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
-        dtype = spec.dtype or ("float32" if device == "cpu" else "bfloat16")
         self.spec = spec
-        loaded = load_diffusers(weights, getattr(torch, dtype), device, spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), device, spec.variant)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
@@ -45,6 +49,11 @@ class DiffusersVideo:
         }
         if "first-last-frame" in self.pipes:
             _check_last_frame(self.pipes["first-last-frame"])
+        pipes = set(self.pipes.values())
+        self.speed = Speed(pipes, spec, device)
+        prompts = PromptCache()
+        for pipe in pipes:
+            prompts.attach(pipe)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -61,17 +70,17 @@ class DiffusersVideo:
         size = plan_size(self.spec, (params.width, params.height), self.spec.limits.side_multiple or MULTIPLE)
         film = plan_frames(self.spec, params.duration_seconds)
         arguments, warnings = call_arguments(self.spec, params, size, film, accepts)
+        reuse = choose(self.spec, params).reuse
         for warning in warnings:
             ctx.warn(warning)
         progress = PictureProgress(ctx, 0, 1)
-        progress.begin()
-        made = pipe(
-            **arguments,
-            **_stills(inputs, size.make),
-            generator=torch.Generator("cpu").manual_seed(ctx.seed),
-            callback_on_step_end=progress.on_step_end,
-            output_type="pt",
-        ).frames[0]
+        progress.begin(self.speed.first_stage)
+        make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx.seed, progress)
+        try:
+            made = self.speed.run(pipe, reuse, make)
+        except Exception:
+            _let_go(pipe)
+            raise
         return Raw(
             arrays={"frames": _pixels(self.spec, made, size)},
             warnings=warnings,
@@ -81,10 +90,17 @@ class DiffusersVideo:
                 "frames": len(made),
                 "num_inference_steps": arguments.get("num_inference_steps"),
                 "guidance_scale": arguments.get("guidance_scale"),
+                "cache": None if reuse is None else "first-block",
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },
         )
+
+    def warm_up(self, ctx: RunContext) -> None:
+        """See `Pipeline`."""
+        width, height = self.spec.defaults.width, self.spec.defaults.height
+        with least_inputs(self.spec) as inputs:
+            self.run(VideoParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
     def _pipe(self, inputs: Inputs) -> Any:
         """The pipeline for these inputs. Raises `NotThisModel`."""
@@ -97,11 +113,25 @@ class DiffusersVideo:
         return self.pipes[wanted]
 
 
+def _let_go(pipe: Any) -> None:
+    """Wan's autoencoder keeps what it has seen until its next film, also of one that was not finished."""
+    if hasattr(pipe.vae, "clear_cache"):
+        pipe.vae.clear_cache()
+
+
 _UNABLE = {
     "first-last-frame": "can not end at a picture; leave out `last_image`.",
     "image-to-video": "does not start from a picture alone.",
     "text-to-video": "needs a picture to start from: send `input_image`.",
 }
+
+
+def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: PictureProgress) -> torch.Tensor:
+    """One call of the pipeline; n x 3 x height x width in 0 to 1."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    extras = {"generator": generator, "callback_on_step_end": progress.on_step_end, "output_type": "pt"}
+    made: torch.Tensor = pipe(**arguments, **extras).frames[0]
+    return made
 
 
 def _pair(pipe: Any) -> tuple[Any, Any]:

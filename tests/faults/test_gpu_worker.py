@@ -3,10 +3,11 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from jobs.job import JobStatus
+from jobs.job import Job, JobStatus
 from jobs.statements import run
 from tests.support.processes import alive, descendants
 from tests.support.service import CHAOS, Service
@@ -239,3 +240,35 @@ def test_no_process_is_left_after_a_stop(stack: Service) -> None:
     assert 0 == worker.wait(20)
     assert time.monotonic() - began < 15
     assert not any(alive(pid) for pid in children)
+
+
+def test_a_job_claimed_ahead_is_unhurt_by_the_one_before_it(stack: Service) -> None:
+    """It computes in the next engine when this one is killed, and is handed back at once when the worker ends."""
+    stack.api()
+    worker = stack.gpu("one", ATELIER_MAX_ATTEMPTS="9")
+    first = stack.submit("compute=0.4 steps=8 hang_at=7")
+    second = stack.submit("null=1")
+    claimed_while_it_hangs(stack, second, first)
+    os.kill(engine_of(worker.pid), signal.SIGKILL)
+    assert (JobStatus.COMPLETED, 1, 1) == progress_of(stack.ended(second))
+    third = stack.submit("null=1")
+    claimed_while_it_hangs(stack, third, first)
+    worker.terminate()
+    until(lambda: (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(third)), 10, "it to be handed back")
+    assert worker.poll() is None
+    worker.wait(30)
+    assert (JobStatus.QUEUED, 1) == (stack.job(first).status, stack.job(first).attempt)
+
+
+def claimed_while_it_hangs(stack: Service, ahead: str, hanging: str) -> None:
+    until(lambda: JobStatus.PROCESSING == stack.job(ahead).status, 20, f"{ahead} to be claimed")
+    assert "step" == stack.running(hanging).stage
+
+
+def progress_of(job: Job) -> tuple[JobStatus, int, int]:
+    return job.status, job.attempt, job.fence
+
+
+def engine_of(pid: int) -> int:
+    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in descendants(pid)}
+    return next(child for child, command in commands.items() if b"workers.engine" in command)

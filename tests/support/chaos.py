@@ -5,6 +5,7 @@ The prompt is words `key=value`; other words mean nothing::
     compute=0.1     seconds of "computing", spread over the steps (default 0)
     steps=5         progress reports while computing (default 1)
     load=2          in the spec's title, not the prompt: seconds that loading takes
+    cold=1          in the spec's title: the first run, before any job, fails
     sleep=2         seconds without a report before the first step, deaf to cancel
     fail=text       raise RuntimeError(text) after the computing
     oom=1           raise MemoryError after the computing
@@ -44,7 +45,14 @@ class Chaos:
     """`num_images` 8x8 pictures made of the seed, after whatever the prompt ordered."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
-        time.sleep(float(_orders(spec.title).get("load", 0)))
+        self._title = _orders(spec.title)
+        time.sleep(float(self._title.get("load", 0)))
+
+    def warm_up(self, ctx: RunContext) -> None:
+        """One report, after which it may go wrong."""
+        ctx.progress(0.0, "compile")
+        if "cold" in self._title:
+            raise RuntimeError("the first run")
 
     def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """See the module: `params.prompt` commands."""

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import BitImageProcessorPil, Dinov2Model
 
 from jobs.errors import ModelLoadFailed
+from pipelines.faults import is_device_fault, is_out_of_memory
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -68,9 +69,9 @@ def load_image_encoder(folder: Path, device: str, dtype: torch.dtype) -> Dinov2M
             use_safetensors=True,
             output_loading_info=True,
         )
-    except torch.OutOfMemoryError:
-        raise
     except (OSError, RuntimeError, SafetensorError, ValueError) as error:
+        if is_out_of_memory(error) or is_device_fault(error):
+            raise
         raise ModelLoadFailed(f"{folder.name} could not be loaded ({type(error).__name__}).") from error
     encoder, report = loaded
     _refuse(folder.name, {fault.removesuffix("_keys"): names for fault, names in report.items()})

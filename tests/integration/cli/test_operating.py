@@ -154,7 +154,7 @@ class TestDoctor:
 
     def test_all_is_well(self, run):
         found = self.findings(run, 0)
-        expected = {"device", "weights", "secret", "database", "schema", "clock", "broker", "store"}
+        expected = {"device", "attention", "weights", "secret", "database", "schema", "clock", "broker", "store"}
         assert expected == set(found)
         assert not [line for line in found.values() if line.startswith("wrong")]
 

@@ -294,3 +294,35 @@ def test_the_layout_is_the_published_one(films_dir: Path) -> None:
     assert {"model_index.json", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"} == {
         entry.name for entry in (films_dir / "wan22").iterdir()
     }
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_prompt_is_read_once_for_any_number_of_films(films_dir: Path, name: str) -> None:
+    pipeline: Any = loaded(name, films_dir)
+    read: list[Any] = []
+    pipeline.pipes["text-to-video"].text_encoder.register_forward_hook(lambda *anything: read.append(1))
+    first = frames(run(pipeline, seed=1))
+    runs = len(read)
+    second = frames(run(pipeline, seed=2))
+
+    assert runs == len(read) > 0
+    assert np.array_equal(directly(films_dir / name, seed=1), first)
+    assert np.array_equal(directly(films_dir / name, seed=2), second)
+
+
+def test_a_film_that_was_not_finished_leaves_nothing_in_wans_autoencoder(
+    films_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps what it has decoded for the frames that come next."""
+    pipeline: Any = loaded("wan22", films_dir)
+    vae = next(iter(pipeline.pipes.values())).vae
+
+    def run_out(*args: Any, **options: Any) -> None:
+        vae._feat_map[0] = torch.zeros(1)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(vae.decoder, "forward", run_out)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(pipeline)
+
+    assert all(kept is None for kept in vae._feat_map)

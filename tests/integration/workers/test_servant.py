@@ -15,7 +15,20 @@ from PIL import Image
 from tests.support.chaos import picture
 from tests.support.processes import alive
 from tests.support.wait import until
-from workers.messages import Broke, Compute, Computed, Encode, Encoded, Order, Preload, Progress, Stopped, Tidy, Unload
+from workers.messages import (
+    Broke,
+    Compute,
+    Computed,
+    Encode,
+    Encoded,
+    Order,
+    Preload,
+    Progress,
+    Stopped,
+    Tidied,
+    Tidy,
+    Unload,
+)
 from workers.servant import Servant, ServantDied, StageOverran
 
 CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
@@ -61,13 +74,13 @@ def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **
     )
 
 
-def order(engine: Servant, order: Order) -> Any:
+def order(engine: Servant, order: Order, reports: list[Progress] | None = None) -> Any:
     return engine.ask(
         msgspec.structs.replace(order, ticket="order"),
         stage="load",
         deadline_of=lambda stage: 30.0,
         on_begin=lambda: None,
-        on_progress=lambda report: None,
+        on_progress=([] if reports is None else reports).append,
     )
 
 
@@ -142,6 +155,21 @@ def test_orders_are_carried_out_between_jobs(engine: Servant, tmp_path: Path) ->
     assert ("chaos-two",) == engine.inventory.on_device
     order(engine, Unload())
     assert () == engine.inventory.models
+
+
+def test_a_preloaded_model_runs_once_before_any_job(engine: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    for _ in range(2):
+        order(engine, Preload(model="chaos"), reports)
+    assert ["load", "compile"] == [report.stage for report in reports]
+
+
+def test_a_first_run_that_fails_is_no_reason_not_to_serve(engine: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    answer = order(engine, Preload(model="chaos-two", pin=True), reports)
+    assert isinstance(answer, Tidied)
+    assert ["load", "compile"] == [report.stage for report in reports]
+    assert ("chaos-two",) == engine.inventory.on_device
 
 
 def test_an_order_that_can_not_be_carried_out_is_told(engine: Servant) -> None:
@@ -249,6 +277,37 @@ def test_two_requests_take_turns(engine: Servant, tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert [Computed] * 4 == [type(answer) for answer in answers]
+
+
+def test_after_a_stop_nothing_starts_again(engine: Servant, tmp_path: Path) -> None:
+    ask(engine, tmp_path, "null=1")
+    engine.stop()
+    with pytest.raises(ServantDied, match="was stopped"):
+        ask(engine, tmp_path, "null=1")
+
+
+def test_only_the_request_that_is_meant_is_aborted(engine: Servant, tmp_path: Path) -> None:
+    assert isinstance(ask(engine, tmp_path, "null=1", on_progress=lambda _: engine.abort("job-9")), Computed)
+    with pytest.raises(ServantDied):
+        ask(engine, tmp_path, "compute=60 steps=600", on_progress=lambda _: engine.abort("job-1"))
+
+
+def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: Servant, tmp_path: Path) -> None:
+    pid = engine.start() and engine.pid
+
+    def refuse() -> None:
+        raise KeyError("not wanted any more")
+
+    with pytest.raises(KeyError):
+        engine.ask(
+            Unload(ticket="order"),
+            stage="load",
+            deadline_of=lambda stage: 30.0,
+            on_begin=refuse,
+            on_progress=lambda report: None,
+        )
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert pid == engine.pid
 
 
 def test_a_killed_process_is_replaced(engine: Servant, tmp_path: Path) -> None:

@@ -26,14 +26,14 @@ class Greedy:
 
 def test_a_fresh_process_is_offline_and_has_a_device_without_torch() -> None:
     code = (
-        "import json, os, sys; from pipelines.runtime import prepare, free_caches; device = prepare('cpu', 1);"
+        "import json, os, sys; from pipelines.runtime import prepare, free_caches; device = prepare('cpu', 1, '/kept');"
         "free_caches(); print(json.dumps([device.name, device.memory_total, device.versions, 'torch' in sys.modules,"
-        "os.environ['HF_HUB_OFFLINE'], os.environ['OMP_NUM_THREADS']]))"
+        "os.environ['HF_HUB_OFFLINE'], os.environ['OMP_NUM_THREADS'], os.environ['TORCHINDUCTOR_CACHE_DIR']]))"
     )
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
-    name, memory, versions, torch_imported, offline, threads = json.loads(answer.stdout)
-    assert ("cpu", False, "1", "1") == (name, torch_imported, offline, threads)
+    name, memory, versions, torch_imported, offline, threads, compiled = json.loads(answer.stdout)
+    assert ("cpu", False, "1", "1", "/kept") == (name, torch_imported, offline, threads, compiled)
     assert 2**28 < memory
     assert {"torch", "diffusers", "transformers"} == set(versions)
 

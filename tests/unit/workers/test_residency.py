@@ -1,5 +1,6 @@
 """Who is in memory: a state machine of everything that can happen, and the single rules by example."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ class Memory:
         self.host = 0
         self.host_is_full = False
         self.loads = list[str]()
+        self.more = 0
         self.is_right = self.is_finite = True
         self.estimates = dict(SIZES)
 
@@ -33,6 +35,9 @@ class Memory:
 
     def estimate(self, model_id: str) -> int:
         return self.estimates[model_id]
+
+    def memory_used(self) -> int:
+        return self.device + self.more
 
     def free_caches(self) -> None:
         pass
@@ -282,8 +287,8 @@ def test_a_model_that_turns_out_larger_than_the_device_is_refused_and_gone() -> 
     with pytest.raises(GpuOutOfMemory):
         use(held, "giant")
 
-    assert {"small": "host"} == placed(held)
-    assert 0 == memory.device
+    assert {"small": "device"} == placed(held)
+    assert 10 == memory.device
 
 
 def test_a_device_that_computes_wrong_is_not_healthy_nor_is_a_weight_that_is_no_number() -> None:
@@ -308,3 +313,47 @@ def test_a_size_that_was_measured_makes_room_before_the_next_load() -> None:
     use(held, "large")
 
     assert [0] == most
+
+
+def test_nobody_leaves_for_a_model_that_can_not_fit_anyway() -> None:
+    memory = Memory()
+    held = residency(memory)
+    for _ in range(2):  # the second time its size is known
+        with pytest.raises(GpuOutOfMemory):
+            use(held, "giant")
+        use(held, "small")
+
+    assert ["giant", "small"] == memory.loads
+    assert {"small": "device"} == placed(held)
+
+
+def test_a_model_that_was_refused_is_no_longer_anywhere_when_memory_is_given_back() -> None:
+    """Pipelines are full of cycles: only a collection frees them."""
+    memory = Memory()
+    memory.estimates["giant"] = 20
+    make, seen = memory.load, list[int]()
+
+    def load(model_id: str) -> Model:
+        made = make(model_id)
+        made.pipeline = made
+        return made
+
+    def free() -> None:
+        gc.collect()
+        seen.append(memory.device)
+
+    memory.load, memory.free_caches = load, free  # type: ignore[method-assign]
+    with pytest.raises(GpuOutOfMemory):
+        use(residency(memory), "giant")
+
+    assert [0] == seen
+
+
+def test_what_a_model_takes_at_its_first_use_and_keeps_is_its_own() -> None:
+    memory = Memory()
+    held = residency(memory)
+    for _ in range(2):
+        with held.using("fixed"):
+            memory.more += 7
+
+    assert [37] == [model.bytes for model in held.models]

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from jobs.errors import InputUnreadable
 from pipelines.mesh.fill import nearest_known
-from pipelines.mesh.silhouette import FOUND, GUESSED, cutout_of, unlike_border
+from pipelines.mesh.silhouette import GUESSED, cutout_of, unlike_border
 
 
 def save(folder: Path, pixels: np.ndarray) -> Path:
@@ -78,13 +78,11 @@ def test_without_transparency_the_border_decides_and_a_warning_says_so(tmp_path:
     assert (GUESSED,) == cutout.warnings
 
 
-def test_a_matting_network_is_asked_where_there_is_one(tmp_path: Path) -> None:
-    matte = np.zeros((60, 80), np.uint8)
-    matte[5:15, 5:25] = 255
-    cutout = cutout_of(save(tmp_path, square()[..., :3]), lambda picture: matte)
+def test_the_whole_picture_can_be_the_object(tmp_path: Path) -> None:
+    cutout = cutout_of(save(tmp_path, square()[..., :3]), whole=True)
 
-    assert (10, 20) == cutout.alpha.shape
-    assert (FOUND,) == cutout.warnings
+    assert (60, 80) == cutout.alpha.shape
+    assert () == cutout.warnings
 
 
 def test_a_noisy_border_hides_nothing_and_shows_nothing() -> None:
