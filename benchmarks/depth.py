@@ -22,9 +22,10 @@ from sqlalchemy import Engine, make_url, text, update
 from benchmarks.report import Figure, Report
 from cli.embedded import EmbeddedPostgres
 from jobs.database import migrate, sync_engine
+from jobs.servers import ServerFacts
 from jobs.settings import Settings
 from jobs.statements.claim import Claimant, claim
-from jobs.statements.fleet import ServerFacts, register
+from jobs.statements.fleet import register
 from jobs.tables import jobs
 
 TITLE = "Ratio 9: claims and the depth of the queue"

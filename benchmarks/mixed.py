@@ -32,11 +32,12 @@ from jobs.database import migrate, sync_engine
 from jobs.ids import new_id
 from jobs.job import Job, job_from_row
 from jobs.params import ImageParams
+from jobs.servers import ServerFacts
 from jobs.settings import Settings
 from jobs.statements import run as running
 from jobs.statements.access import ensure_tenant
 from jobs.statements.claim import Claimant, claim
-from jobs.statements.fleet import ServerFacts, register
+from jobs.statements.fleet import register
 from jobs.statements.submit import submit
 from jobs.tables import servers
 

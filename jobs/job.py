@@ -2,13 +2,15 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Row
 
 from jobs.errors import AtelierError
 from jobs.params import PARAMS_OF, AnyParams, Modality, read_params
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row  # not at run time: engines read jobs and have no database
 
 
 class JobStatus(StrEnum):
@@ -93,7 +95,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return read_params(self.params, PARAMS_OF[self.modality])  # type: ignore[return-value]
 
 
-def job_from_row(row: Row[Any]) -> Job:
+def job_from_row(row: "Row[Any]") -> Job:
     """A row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored.
 
     A connection shows times in the zone that its server prefers; here they become UTC.

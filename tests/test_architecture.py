@@ -125,6 +125,12 @@ def test_imports_are_read_rightly(tmp_path, monkeypatch, text, expected):
     assert expected == list(imports(path))
 
 
+@pytest.mark.parametrize("module", ["workers.engine", "workers.encoder"])
+def test_a_process_that_only_computes_brings_no_database_along(module):
+    code = f"import sys, {module}; sys.exit('sqlalchemy' in sys.modules)"
+    assert 0 == subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode
+
+
 def test_imports_inside_functions_are_not_of_the_top_level(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     path = tmp_path / "x.py"

@@ -6,7 +6,7 @@ Arrays and files pass through folders that the messages name.
 import msgspec
 
 from jobs.job import JobError
-from jobs.statements.fleet import ResidentModel
+from jobs.servers import ResidentModel
 from pipelines.pipeline import Outputs
 from pipelines.spec import Stage
 

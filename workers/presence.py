@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from jobs.database import is_away, limited
+from jobs.servers import ServerFacts
 from jobs.settings import Settings
 from jobs.statements import fleet
-from jobs.statements.fleet import ServerFacts
 
 log = logging.getLogger(__name__)
 

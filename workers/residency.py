@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from jobs.errors import GpuOutOfMemory
-from jobs.statements.fleet import ResidentModel
+from jobs.servers import ResidentModel
 from pipelines.pipeline import Pipeline
 
 log = logging.getLogger(__name__)

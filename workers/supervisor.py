@@ -16,9 +16,9 @@ from sqlalchemy import Engine
 
 from jobs.database import is_away
 from jobs.job import Job
+from jobs.servers import ServerFacts
 from jobs.settings import Settings
 from jobs.statements.claim import Claimant
-from jobs.statements.fleet import ServerFacts
 from jobs.storage import Store
 from pipelines.catalog import Catalog
 from workers.execution import Execution

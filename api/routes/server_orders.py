@@ -23,8 +23,8 @@ from jobs.errors import (
     UnknownServer,
 )
 from jobs.orders import Name, Order, Preload, Recycle, Unload
+from jobs.servers import Desired
 from jobs.statements import fleet
-from jobs.statements.fleet import Desired
 
 WISHED = refusals(Forbidden, UnknownServer)
 ORDERED = refusals(Forbidden, UnknownServer, ServerOffline, OrderRefused, BrokerUnavailable)

@@ -13,7 +13,8 @@ from api.auth import Caller, admins_only
 from api.database import Database
 from api.documents import refusals
 from jobs.errors import Forbidden, InvalidRequest, ServerAlive, ServerHasJobs, UnknownServer
-from jobs.statements.fleet import Desired, ResidentModel, fleet, pinned_jobs, remove, server
+from jobs.servers import Desired, ResidentModel
+from jobs.statements.fleet import fleet, pinned_jobs, remove, server
 
 Force = Annotated[bool, QueryParameter(description="Even though jobs wait for it alone; they go on waiting.")]
 

@@ -4,6 +4,8 @@ Each is built concurrently, which keeps nobody out, outlasts every transaction t
 when it is stopped. So this migration may be run again from its beginning. The index of the earlier claim goes last.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,11 +14,14 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+Indexes = dict[str, tuple[list[Any], str]]
+"""Columns and condition of each index, by name."""
+
 OPEN = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 OPEN_SINCE = sa.text("greatest(available_at, spill_at)")
 OWN = "status = 'queued' AND server_id IS NOT NULL"
 GROUP = ("priority", "tenant", "model", sa.text("least(fence, 1)"))
-INDEXES = {
+INDEXES: Indexes = {
     "ix_jobs_open": ([*GROUP, OPEN_SINCE, "id", "deadline_at"], OPEN),
     "ix_jobs_open_model": (["model", OPEN_SINCE], OPEN),
     "ix_jobs_own": (["server_id", *GROUP, "available_at", "id", "deadline_at"], OWN),
@@ -24,7 +29,7 @@ INDEXES = {
     "ix_jobs_running": (["tenant"], "status = 'processing'"),
     "ix_jobs_served": (["tenant", "started_at"], "started_at IS NOT NULL"),
 }
-EARLIER = {"ix_jobs_claim": (["model", sa.text("priority DESC"), "created_at"], "status = 'queued'")}
+EARLIER: Indexes = {"ix_jobs_claim": (["model", sa.text("priority DESC"), "created_at"], "status = 'queued'")}
 
 
 def upgrade() -> None:
@@ -35,7 +40,8 @@ def downgrade() -> None:
     _exchange(INDEXES, EARLIER)
 
 
-def _exchange(old, new) -> None:
+def _exchange(old: Indexes, new: Indexes) -> None:
+    """Build the new indexes beside the old ones, then drop those."""
     with op.get_context().autocommit_block():
         for name, (columns, condition) in new.items():
             _drop(name)

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
+from jobs.servers import ResidentModel, ServerFacts
 from jobs.statements import fleet
 from jobs.statements.access import ADMIN
-from jobs.statements.fleet import ResidentModel, ServerFacts
 from jobs.tables import servers
 from tests.support.api_server import api_server, free_port, make_key
 from tests.support.order_taker import REFUSED, SERVES, order_taker, orders

@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from cli.main import atelier
 from jobs.database import sync_engine
+from jobs.servers import ResidentModel, ServerFacts
 from jobs.settings import Settings
 from jobs.statements import fleet
 from jobs.statements.access import ADMIN
-from jobs.statements.fleet import ResidentModel, ServerFacts
 from tests.support.api_server import api_server, make_key
 from tests.support.order_taker import SERVES, order_taker, orders
 from tests.support.rows import Rows

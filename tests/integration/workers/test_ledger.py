@@ -9,10 +9,10 @@ from jobs.database import sync_engine
 from jobs.ids import new_id
 from jobs.job import Artifact, Job, JobStatus, job_from_row
 from jobs.params import ImageParams
+from jobs.servers import ServerFacts
 from jobs.settings import Settings
 from jobs.statements import access, caller, fleet, submit
 from jobs.statements.claim import Claimant
-from jobs.statements.fleet import ServerFacts
 from workers.ledger import Ledger
 
 ARTIFACT = Artifact(key="t/j/1/a.webp", media_type="image/webp", bytes=1, sha256="a")

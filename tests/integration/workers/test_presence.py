@@ -9,8 +9,9 @@ from sqlalchemy import Engine
 
 import workers.presence
 from jobs.database import sync_engine
+from jobs.servers import ServerFacts
 from jobs.settings import Settings
-from jobs.statements.fleet import ServerFacts, fleet
+from jobs.statements.fleet import fleet
 from tests.support.wait import until
 from workers.presence import NameLost, NameTaken, Presence, check_name
 

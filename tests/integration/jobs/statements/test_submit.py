@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import func, text, update
 
 from jobs.job import JobStatus
+from jobs.servers import ServerFacts
 from jobs.statements import access, caller, run, submit
-from jobs.statements.fleet import ServerFacts, fleet, heartbeat, leave, register
+from jobs.statements.fleet import fleet, heartbeat, leave, register
 from jobs.tables import idempotency, tenants
 
 
