@@ -122,7 +122,7 @@ class Residency:
         Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those that may not leave.
         """
         entry = self._on_device(model_id, before_load)
-        before = self._shelf.memory_used() if entry.grows else 0
+        before = self._unaccounted() if entry.grows else 0
         entry.users += 1
         try:
             yield entry.loaded.pipeline
@@ -130,7 +130,7 @@ class Residency:
             entry.users -= 1
             entry.used = self._clock()
             if entry.grows:
-                entry.bytes += max(0, self._shelf.memory_used() - before)
+                entry.bytes += max(0, self._unaccounted() - before)
                 entry.grows = False
 
     def preload(self, model_id: str, *, pin: bool, before_load: Callable[[], None] = lambda: None) -> None:
@@ -233,6 +233,10 @@ class Residency:
             if sum(one.bytes for one in self._there()) + size <= self._limits.device:
                 break
             self._leave(entry)
+
+    def _unaccounted(self) -> int:
+        """Bytes in use that belong to no model."""
+        return self._shelf.memory_used() - sum(entry.bytes for entry in self._there())
 
     def _there(self) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.on_device]
