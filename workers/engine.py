@@ -78,11 +78,10 @@ class Engine:
     def _answer(self, request: Compute | Order) -> None:
         try:
             answer = self._attempt(request)
-            # Only now: while an error is handled, its traceback keeps the tensors of the job alive.
-            if isinstance(answer, Broke):
+            if isinstance(answer, Broke) and not answer.fatal:
+                # Only now: while an error was handled, its traceback kept the tensors of the job alive.
                 self._loader.free_caches()
-            inventory = self._inventory(answer)
-            self._channel.send(msgspec.structs.replace(answer, inventory=inventory))
+            self._channel.send(msgspec.structs.replace(answer, inventory=self._inventory(answer)))
         except ChannelClosed:
             os._exit(0)
         finally:
