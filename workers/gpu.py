@@ -142,7 +142,9 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) 
 
 
 def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+    # Not KeyboardInterrupt: raised through an `exec` of text, as Celery has one, it makes `python -m` end with SIGINT,
+    # caught or not.
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":
