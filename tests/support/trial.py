@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from jobs.job import ACTIVE, Job, JobStatus
+from jobs.job import ACTIVE, Job, JobStatus, job_from_row
+from jobs.storage import open_store
 from jobs.tables import jobs, outbox
 from tests.support.callers import Caller, Told
 from tests.support.faults import kill
@@ -57,6 +58,15 @@ class Trial:
     def ended(self, job_id: str, timeout: float = 60.0) -> Job:
         """The row of a job, once it has ended."""
         return self.service.ended(job_id, timeout)
+
+    def row(self, job_id: str) -> Job:
+        """The row of a job, deleted or not."""
+        with self.service.database.begin() as connection:
+            return job_from_row(connection.execute(jobs.select().where(jobs.c.id == job_id)).one())
+
+    def objects(self) -> list[str]:
+        """Keys of all stored objects."""
+        return list(open_store(self.service.settings).keys())
 
     def accepted(self) -> int:
         """How many submits were answered 2xx so far."""

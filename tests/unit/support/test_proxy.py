@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -27,7 +28,7 @@ def proxy():
 
 
 def echo(connection):
-    with connection:
+    with connection, suppress(ConnectionResetError):
         while data := connection.recv(100):
             connection.sendall(data)
 
