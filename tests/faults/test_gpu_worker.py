@@ -3,34 +3,16 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from jobs.job import Job, JobStatus
-from jobs.statements import run
+from tests.support.faults import engine_of
 from tests.support.processes import alive, descendants
 from tests.support.service import CHAOS, Service
 from tests.support.wait import until
 
 LONG = "compute=2 steps=40"
-
-
-def test_a_killed_worker_costs_one_attempt(stack: Service) -> None:
-    """kill -9 mid-job: the job completes under another worker, attempt 2, one output."""
-    stack.api()
-    stack.cpu()
-    first = stack.gpu("one")
-    job_id = stack.submit(LONG)
-    stack.running(job_id)
-    children = descendants(first.pid)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    until(lambda: not any(alive(pid) for pid in children), 5, "engine and encoder to die with their supervisor")
-    stack.gpu("two")
-    job = stack.ended(job_id)
-    assert (JobStatus.COMPLETED, 2, 2, "two") == (job.status, job.attempt, job.fence, job.worker)
-    assert [job.artifacts[0].key] == stack.objects(job_id)
 
 
 def test_the_next_holder_of_a_name_takes_the_jobs_of_the_last_at_once(stack: Service) -> None:
@@ -51,64 +33,6 @@ def test_a_living_holder_keeps_its_name(stack: Service) -> None:
     second = stack.gpu("one", wait=False, ATELIER_TAKEOVER_SECONDS="1")
     assert 1 == second.wait(30)
     assert "another living worker is the server 'one'" in stack.log("one")
-
-
-def test_a_stopped_worker_commits_nothing_when_it_wakes(stack: Service) -> None:
-    """SIGSTOP past the lease, then SIGCONT: the job belongs to another worker by then."""
-    stack.api()
-    stack.cpu()
-    sleeper = stack.gpu("sleeper")
-    job_id = stack.submit(LONG)
-    stack.running(job_id)
-    os.kill(sleeper.pid, signal.SIGSTOP)  # the engine goes on and finishes
-    stack.gpu("other")
-    job = stack.ended(job_id)
-    assert (JobStatus.COMPLETED, 2, "other") == (job.status, job.attempt, job.worker)
-    os.kill(sleeper.pid, signal.SIGCONT)
-    until(lambda: any(word in stack.log("sleeper") for word in ("not ours", "was gone")), 20, "it to notice")
-    assert job == stack.job(job_id)
-    until(lambda: [job.artifacts[0].key] == stack.objects(job_id), 10, "its outputs to be removed")
-
-
-def test_a_stale_commit_is_refused_after_a_refund_too(stack: Service) -> None:
-    """Claim, refund, claim brings the attempt back to 1; the fence does not come back."""
-    stack.api()
-    sleeper = stack.gpu("sleeper", ATELIER_LEASE_SECONDS="600")
-    job_id = stack.submit(LONG)
-    claimed = stack.running(job_id)
-    os.kill(sleeper.pid, signal.SIGSTOP)
-    with stack.database.begin() as connection:
-        assert connection.execute(run.release(job_id, claimed.fence)).first() is not None
-    stack.gpu("other")
-    job = stack.ended(job_id)
-    assert (JobStatus.COMPLETED, 1, 2, "other") == (job.status, job.attempt, job.fence, job.worker)
-    os.kill(sleeper.pid, signal.SIGCONT)
-    until(lambda: any(word in stack.log("sleeper") for word in ("not ours", "was gone")), 20, "it to notice")
-    assert job == stack.job(job_id)
-
-
-def test_sigterm_lets_a_short_job_finish(stack: Service) -> None:
-    stack.api()
-    worker = stack.gpu("one")
-    job_id = stack.submit("compute=1 steps=20")
-    stack.running(job_id)
-    worker.terminate()
-    assert 0 == worker.wait(20)
-    job = stack.job(job_id)
-    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
-
-
-def test_sigterm_hands_a_long_job_back_unharmed(stack: Service) -> None:
-    stack.api()
-    worker = stack.gpu("one", ATELIER_GRACE_SECONDS="0.5")
-    job_id = stack.submit("compute=8 steps=160")
-    stack.running(job_id)
-    worker.terminate()
-    assert 0 == worker.wait(20)
-    job = stack.job(job_id)
-    assert (JobStatus.QUEUED, 0, 1) == (job.status, job.attempt, job.fence)
-    stack.gpu("two")
-    assert 1 == stack.ended(job_id).attempt
 
 
 def test_sigterm_right_after_a_claim_costs_nothing(stack: Service) -> None:
@@ -218,19 +142,6 @@ def test_a_pinned_job_waits_for_its_server(stack: Service) -> None:
     assert "one" == stack.ended(pinned).worker
 
 
-def test_a_store_that_is_away_costs_no_attempt(stack: Service) -> None:
-    """A file where the store's folder should be: nothing can be written until it is gone."""
-    stack.api()
-    (stack.folder / "objects").write_text("in the way")
-    stack.gpu("one", ATELIER_UPLOAD_RETRY_SECONDS="0.5", ATELIER_RETRY_BACKOFF="0.5")
-    job_id = stack.submit("null=1")
-    until(lambda: stack.job(job_id).fence >= 2, 20, "a second attempt")
-    assert stack.job(job_id).status in (JobStatus.QUEUED, JobStatus.PROCESSING)
-    (stack.folder / "objects").unlink()
-    job = stack.ended(job_id)
-    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
-
-
 def test_no_process_is_left_after_a_stop(stack: Service) -> None:
     worker = stack.gpu("one")
     children = descendants(worker.pid)
@@ -267,8 +178,3 @@ def claimed_while_it_hangs(stack: Service, ahead: str, hanging: str) -> None:
 
 def progress_of(job: Job) -> tuple[JobStatus, int, int]:
     return job.status, job.attempt, job.fence
-
-
-def engine_of(pid: int) -> int:
-    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in descendants(pid)}
-    return next(child for child, command in commands.items() if b"workers.engine" in command)
