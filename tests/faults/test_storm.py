@@ -88,7 +88,7 @@ def test_two_thousand_jobs_outlive_ten_minutes_of_random_faults(
                 while time.monotonic() - began < seconds and not any(hand.done() for hand in at_work):
                     until(over_in(10), 11, "ten seconds to be over", every=0.2)
                     faults = [hand.did[-1] for hand in hands if hand.did]
-                    tell(f"{time.monotonic() - began:4.0f} s  {run.accepted():5d} accepted  {', '.join(faults)}")
+                    tell(f"{time.monotonic() - began:4.0f} s  {run.accepted():5d} answered 2xx  {', '.join(faults)}")
                 over.set()
                 for hand in at_work:
                     hand.result()
