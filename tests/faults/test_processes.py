@@ -23,6 +23,8 @@ from tests.support.wait import until
 
 HOUR = 3600
 
+pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy
+
 
 @pytest.fixture(scope="module")
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]]:
@@ -49,12 +51,17 @@ def run(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, disk
 
 
 def test_1_workers_killed_again_and_again_lose_no_job(run: Trial, full: bool, capsys: Any) -> None:
+    """At full size one every 2 s; but not the last that is up, since on a busy machine to start takes longer."""
     held: set[tuple[str, int]] = set()
     kills = 0
-    with run.load(200 if full else 24, seconds=0.4):
+    with run.load(200 if full else 24, seconds=0.4) as load:
         for name in itertools.cycle(WORKERS) if full else WORKERS:
             begun = time.monotonic()
-            if not until(lambda name=name: run.held_by(name) or (full and not run.unfinished()), 60, "a job to lose"):
+            if full:
+                until(lambda name=name: has_another(run, name) or run.is_over(load), 60, "two workers to be up")
+            else:
+                until(lambda name=name: run.held_by(name), 60, "a job to lose")
+            if full and run.is_over(load):
                 break
             held |= run.kill(name)
             run.restart(name)
@@ -63,13 +70,18 @@ def test_1_workers_killed_again_and_again_lose_no_job(run: Trial, full: bool, ca
                 until(lambda begun=begun: time.monotonic() - begun >= 2, 3, "two seconds to be over")
     until(lambda: not run.unrecovered(held), 45, "each job to be taken from the worker that was killed")
     assert [] == run.verdict(120)
-    lost = [job for job in map(run.row, {job_id for job_id, _ in held}) if job.status is JobStatus.FAILED]
-    assert {"attempts_exhausted"} >= {job.error.code for job in lost if job.error}
+    errors = [error.code for error in run.errors()]
+    assert {"attempts_exhausted"} >= set(errors)
     if full:
         with capsys.disabled():
-            print(f"\n{kills} workers killed, {len(held)} claims lost with them, {len(lost)} jobs out of attempts")
+            print(f"\n{kills} workers killed, {len(held)} claims lost with them, {len(errors)} jobs out of attempts")
     for name in WORKERS:
         run.service.up(name)
+
+
+def has_another(run: Trial, name: str) -> bool:
+    """Whether this worker is up, and not as the only one."""
+    return run.service.is_up(name) and any(run.service.is_up(other) for other in WORKERS if other != name)
 
 
 def test_1_engine_and_encoder_die_with_their_worker(run: Trial) -> None:

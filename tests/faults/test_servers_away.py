@@ -18,6 +18,8 @@ from tests.support.service import sse
 from tests.support.trial import Trial, trial
 from tests.support.wait import until
 
+pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy
+
 
 @pytest.fixture(scope="module")
 def run(

@@ -14,6 +14,8 @@ from tests.support.wait import until
 
 BUCKET = "faults"
 
+pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy
+
 
 @pytest.fixture(scope="module")
 def swift(s3: S3Server) -> Iterator[Swift]:

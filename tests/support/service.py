@@ -101,9 +101,13 @@ class Service:
 
         def registered() -> bool:
             assert process.poll() is None, self.log(server_id)
-            return self._incarnation(server_id) > self._before[server_id]
+            return self.is_up(server_id)
 
         until(registered, timeout, f"the server {server_id}")
+
+    def is_up(self, server_id: str) -> bool:
+        """Whether the GPU worker that was started last under this name has registered, and was not killed since."""
+        return self.newest[server_id].poll() is None and self._incarnation(server_id) > self._before[server_id]
 
     def cpu(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start a CPU worker."""

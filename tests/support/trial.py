@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from jobs.job import ACTIVE, Job, JobStatus, job_from_row
+from jobs.job import ACTIVE, Job, JobError, JobStatus, job_from_row
 from jobs.storage import open_store
 from jobs.tables import jobs, outbox
 from tests.support.callers import Caller, Told
@@ -61,10 +61,15 @@ class Trial:
         """The row of a job, once it has ended."""
         return self.service.ended(job_id, timeout)
 
-    def row(self, job_id: str) -> Job:
-        """The row of a job, deleted or not."""
+    def errors(self) -> list[JobError]:
+        """What jobs have failed with so far."""
         with self.service.database.begin() as connection:
-            return job_from_row(connection.execute(jobs.select().where(jobs.c.id == job_id)).one())
+            rows = connection.execute(select(jobs).where(jobs.c.status == JobStatus.FAILED))
+            return [error for row in rows if (error := job_from_row(row).error) is not None]
+
+    def is_over(self, load: list[Future[str]]) -> bool:
+        """Whether every job of a load was submitted, and none is active."""
+        return all(job.done() for job in load) and not self.unfinished()
 
     def objects(self) -> list[str]:
         """Keys of all stored objects."""
