@@ -73,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     input_timeout: float = 30.0
     sanitise_timeout: float = 15.0
     input_keep_seconds: float = 3600.0
+    prompt_keep_seconds: float = -1.0
+    output_keep_seconds: float = -1.0
+    delivery_keep_seconds: float = 2_592_000.0
+    orphan_seconds: float = 86_400.0
     upload_seconds: float = 172_800.0
     upkeep_seconds: float = 5.0
     purge_delay: float = 600.0
