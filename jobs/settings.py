@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_timeout: float = 2.0
     db_pool: int = 10
     broker_timeout: float = 0.5
+    broker_health_seconds: float = 15.0
     breaker_seconds: float = 5.0
     order_timeout: float = 3.0
     bell_limit: int = 32

@@ -104,7 +104,7 @@ def test_pinned_jobs_run_on_their_server_in_order_and_outlive_its_worker(fleet: 
         pinned.append(fleet.submit("compute=0.2", server_id="quick"))
         free += [fleet.submit("null=1"), fleet.submit("null=1")]
     fleet.ended(pinned[2])
-    worker = fleet.workers["quick"]
+    worker = fleet.newest["quick"]
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     fleet.gpu("quick")
