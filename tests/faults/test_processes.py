@@ -34,9 +34,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]
 
 
 @pytest.fixture(scope="module")
-def run(
-    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, disk: tuple[Path, bool]
-) -> Iterator[Trial]:
+def run(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, disk: tuple[Path, bool]) -> Iterator[Trial]:
     """The service under trial."""
     folder = tmp_path_factory.mktemp("processes")
     with (
