@@ -46,7 +46,7 @@ check: setup ## format, lint and type checks
 bench: setup ## the benchmarks of benchmarks/
 	@$(BIN)/python -m benchmarks
 
-faults: setup ## the fault tests at full size (minutes)
+faults: setup ## the fault tests at full size, then ten minutes of random faults
 	@$(BIN)/python -m pytest tests/faults --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt

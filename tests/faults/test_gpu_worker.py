@@ -6,7 +6,6 @@ All share one service with the worker `one`; nothing reaps here. What befalls se
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from cli.embedded import EmbeddedValkey
 from jobs.job import Job, JobStatus
 from jobs.servers import ServerFacts
 from jobs.statements import fleet
+from tests.support.faults import engine_of
 from tests.support.processes import alive, descendants
 from tests.support.service import CHAOS, Service, service
 from tests.support.wait import until
@@ -36,7 +36,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) ->
             database_url=module_database_url,
             broker_url=valkey.url,
             ATELIER_CATALOG=str(catalog),
-            ATELIER_UPLOAD_RETRY_SECONDS="0.5",
         ) as made,
     ):
         made.gpu("one", wait=False)
@@ -135,20 +134,6 @@ def test_a_cancelled_job_stops_and_the_worker_goes_on(stack: Service, method: st
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 10).status
 
 
-def test_a_store_that_is_away_costs_no_attempt(stack: Service) -> None:
-    """A file where the store's folder should be: nothing can be written until it is gone."""
-    objects = stack.folder / "objects"
-    objects.rename(stack.folder / "aside")
-    objects.write_text("in the way")
-    job_id = stack.submit("null=1")
-    until(lambda: stack.job(job_id).fence >= 2, 20, "a second attempt")
-    assert stack.job(job_id).status in (JobStatus.QUEUED, JobStatus.PROCESSING)
-    objects.unlink()
-    (stack.folder / "aside").rename(objects)
-    job = stack.ended(job_id)
-    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
-
-
 def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_costs_it_nothing(stack: Service) -> None:
     """The server was registered once and is away; when it comes, the stop finds it on its way into Celery's loop."""
     facts = ServerFacts(state="ready", device="cpu", serves=("chaos",))
@@ -190,8 +175,3 @@ def claimed_while_it_hangs(stack: Service, ahead: str, hanging: str) -> None:
 
 def progress_of(job: Job) -> tuple[JobStatus, int, int]:
     return job.status, job.attempt, job.fence
-
-
-def engine_of(pid: int) -> int:
-    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in descendants(pid)}
-    return next(child for child, command in commands.items() if b"workers.engine" in command)

@@ -19,13 +19,6 @@ SLOW = {"ATELIER_SERVER_LEASE_SECONDS": "600", "ATELIER_POLL_SECONDS": "3600"}
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    """A Valkey of the module's own."""
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def fleet(
     tmp_path_factory: pytest.TempPathFactory, module_database_url: str, broker: EmbeddedValkey
 ) -> Iterator[Service]:

@@ -1,10 +1,9 @@
-"""Scenarios 1, 2, 3, 9, 10, 14, 15 and 16: workers and the API killed, stopped, ended; a full disk; a wrong clock; races.
+"""Scenarios 1, 2, 3, 9, 10, 14, 15, 16: workers and the API killed, stopped, ended; a full disk; a wrong clock; races.
 
 All share one service with three GPU workers; each ends with the checker's verdict over all that happened so far.
 """
 
 import itertools
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -84,7 +83,7 @@ def test_1_engine_and_encoder_die_with_their_worker(run: Trial) -> None:
 
 @pytest.mark.parametrize("refunded", [False, True])
 def test_2_a_stopped_worker_commits_nothing_when_it_wakes(run: Trial, refunded: bool, full: bool) -> None:
-    """Its claim runs out, or is handed on with the attempt refunded: the attempt comes back to 1, the fence does not."""
+    """Its claim runs out, or is handed on with a refund, which brings the attempt back to 1, but not the fence."""
     job_id = run.submit("compute=1 steps=20", server_id="one", pin="prefer", prefer_seconds=1)
     claimed = run.service.running(job_id)
     assert claimed.worker is not None

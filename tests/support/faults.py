@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes import descendants
+from tests.support.processes import command_of, descendants
 from workers.children import Process
 
 FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib*/faketime/libfaketime.so.1")
 
 
-def kill(process: Process) -> None:
-    """`kill -9`, and wait until it is gone."""
+def kill(process: Process | None) -> None:
+    """`kill -9` to a process that was started, and wait until it is gone."""
+    assert process is not None
     process.kill()
     process.wait()
 
@@ -32,10 +33,9 @@ def frozen(*pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def engine_of(pid: int) -> int:
-    """The engine process of a GPU worker."""
-    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in descendants(pid)}
-    return next(child for child, command in commands.items() if b"workers.engine" in command)
+def engine_of(pid: int) -> int | None:
+    """The engine process of a GPU worker, while it has one."""
+    return next((child for child in descendants(pid) if "workers.engine" in command_of(child)), None)
 
 
 @contextmanager

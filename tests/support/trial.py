@@ -2,6 +2,7 @@
 with."""
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ SETTINGS = {
     "ATELIER_DEVELOPMENT": "1",
     "ATELIER_ALLOWED_NETWORKS": "127.0.0.0/8",
     "ATELIER_GRACE_SECONDS": "1.5",
+    "ATELIER_PURGE_DELAY": "10",
     "ATELIER_BROKER_HEALTH_SECONDS": "1",
     "ATELIER_WEBHOOK_POLL_SECONDS": "0.05",
     "ATELIER_WEBHOOK_TIMEOUT": "2",
@@ -73,16 +75,21 @@ class Trial:
         return sum(told.verb == "submit" and told.good for told in self.log)
 
     @contextmanager
-    def load(self, count: int, *, seconds: float = 0.2) -> Iterator[list[Future[str]]]:
+    def load(self, count: int, *, seconds: float = 0.2, over: float = 0.0) -> Iterator[list[Future[str]]]:
         """Callers that submit `count` jobs of about `seconds` each, under keys, and cancel, delete and repeat some.
 
-        The ids come in futures; the context ends when the last caller was answered.
+        They spread it `over` so many seconds. The ids come in futures; the context ends when the last was answered.
         """
         self._loads += 1
+        now = time.monotonic()
         with ThreadPoolExecutor(CALLERS) as threads:
-            yield [threads.submit(self._one, f"load {self._loads}, job {n}", seconds) for n in range(count)]
+            yield [
+                threads.submit(self._one, f"load {self._loads}, job {n}", seconds, now + over * n / count)
+                for n in range(count)
+            ]
 
-    def _one(self, name: str, seconds: float) -> str:
+    def _one(self, name: str, seconds: float, at: float) -> str:
+        until(lambda: time.monotonic() >= at, max(0.0, at - time.monotonic()) + 1, "the job's time")
         caller, dice = self.caller, random.Random(name)
         body = self.body(f"compute={dice.uniform(0.2, 1.8) * seconds:.2f} steps=4 {name}", seed=dice.randrange(1000))
         job_id = caller.insist(body, key=name).job_id
@@ -130,7 +137,12 @@ class Trial:
         )
         purges = select(func.count()).select_from(jobs).where(jobs.c.purge_at < func.now())
         with self.service.database.begin() as connection:
-            return sum(connection.scalar(query) or 0 for query in (active, untold, purges))
+            return sum(connection.scalar(query) or 0 for query in (active, untold, purges)) or len(self._strays())
+
+    def _strays(self) -> set[str]:
+        """Deleted jobs of which the store holds something."""
+        deleted = {told.job_id for told in self.log if told.verb == "delete" and told.good}
+        return deleted & {key.split("/")[1] for key in self.objects()}
 
     def verdict(self, timeout: float) -> list[Breach]:
         """Wait until all is done, at most `timeout` seconds, and ask the checker."""
