@@ -23,21 +23,16 @@ HASTY = "deadlines = { prepare = 2.0, step = 2.0 }"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str) -> Iterator[Service]:
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, broker: EmbeddedValkey
+) -> Iterator[Service]:
     """The service; a stage of the model `chaos-two` may take 2 s."""
     folder = tmp_path_factory.mktemp("worker")
     catalog = folder / "models.toml"
     catalog.write_text(CHAOS.read_text().replace('id = "chaos-two"\n', f'id = "chaos-two"\n{HASTY}\n'))
     assert HASTY in catalog.read_text()
-    with (
-        EmbeddedValkey(folder / "valkey") as valkey,
-        service(
-            folder,
-            database_url=module_database_url,
-            broker_url=valkey.url,
-            ATELIER_CATALOG=str(catalog),
-        ) as made,
-    ):
+    settings = {"ATELIER_CATALOG": str(catalog)}
+    with service(folder, database_url=module_database_url, broker_url=broker.url, **settings) as made:
         made.gpu("one", wait=False)
         made.api()
         made.up("one")
