@@ -8,15 +8,20 @@ from jobs.errors import EncodeFailed
 from jobs.params import VideoParams
 from pipelines.pipeline import Output, Outputs, Raw, load_raw, save_raw
 from pipelines.video.encode import encode
-from tests.support.films import Film, psnr, read_film, scene
+from tests.support.films import Film, planes, psnr, read_film, scene
 
 FPS = 24
 CODECS = {"mp4": "h264", "webm": "vp9"}
 LIMITED_BT709 = (1, 1, 1, 1)
 
 
-def moving(count: int, width: int = 256, height: int = 192) -> np.ndarray:
-    """A scene that slides to the left by two pixels a frame."""
+def moving(count: int) -> np.ndarray:
+    """The film of a scene that slides to the left by two pixels a frame."""
+    return planes(pictures(count))
+
+
+def pictures(count: int, width: int = 256, height: int = 192) -> np.ndarray:
+    """The same in RGB."""
     still = np.asarray(scene((width + 2 * count, height)))
     return np.stack([still[:, 2 * n : 2 * n + width] for n in range(count)])
 
@@ -51,7 +56,7 @@ class TestBothFormats:
         assert 49 / FPS == pytest.approx(film.duration, abs=0.002)
 
     def test_every_frame_is_the_one_that_went_in(self, film: Film) -> None:
-        assert min(psnr(sent, got) for sent, got in zip(moving(49), film.frames, strict=True)) > 30
+        assert min(psnr(sent, got) for sent, got in zip(pictures(49), film.frames, strict=True)) > 30
 
     def test_a_keyframe_at_least_every_second(self, film: Film) -> None:
         assert 0 == film.keyframes[0]
@@ -66,7 +71,7 @@ class TestBothFormats:
         )
         frames = np.tile(colours[:, None, None, :], (1, 64, 64, 1)).repeat(4, axis=0)
 
-        film = read_film(written(tmp_path, frames, container)[1], container)
+        film = read_film(written(tmp_path, planes(frames), container)[1], container)
 
         assert np.abs(film.frames.astype(int) - frames).max() <= 6
 
@@ -82,8 +87,9 @@ class TestBothFormats:
         """What an encoder reads beyond its frames is different each time, and must not matter."""
         random = np.random.default_rng(1)
         blocks = random.integers(0, 256, (16, size[1] // 8, size[0] // 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
-        frames = (blocks + random.integers(-20, 20, blocks.shape)).clip(0, 255).astype(np.uint8)
-        frames[0] = 128
+        noisy = (blocks + random.integers(-20, 20, blocks.shape)).clip(0, 255).astype(np.uint8)
+        noisy[0] = 128
+        frames = planes(noisy)
         made, between = set(), []
         for number in range(8):
             between = [*between[-4:], np.full(random.integers(1, 6_000_000), number, np.uint8)]
@@ -126,13 +132,14 @@ def test_a_format_of_pictures_gives_mp4_and_a_warning(tmp_path: Path, output_for
 @pytest.mark.parametrize(
     ("frames", "facts", "says"),
     [
-        (np.zeros((2, 64, 64, 4), np.uint8), {}, "n x height x width x 3"),
-        (np.zeros((2, 64, 64, 3), np.float32), {}, "uint8"),
-        (np.zeros((64, 64, 3), np.uint8), {}, "n x height"),
-        (np.zeros((0, 64, 64, 3), np.uint8), {}, "n x height"),
-        (np.zeros((2, 64, 63, 3), np.uint8), {}, "odd side"),
-        (np.zeros((2, 64, 64, 3), np.uint8), {"fps": None}, "`fps`"),
-        (np.zeros((2, 64, 64, 3), np.uint8), {"fps": 0}, "`fps`"),
+        (np.zeros((2, 64, 64, 3), np.uint8), {}, "n x height \\* 3/2 x width"),
+        (np.zeros((2, 96, 64), np.float32), {}, "uint8"),
+        (np.zeros((96, 64), np.uint8), {}, "n x height"),
+        (np.zeros((0, 96, 64), np.uint8), {}, "n x height"),
+        (np.zeros((2, 64, 64), np.uint8), {}, "n x height"),
+        (np.zeros((2, 96, 63), np.uint8), {}, "63x64 has an odd side"),
+        (np.zeros((2, 96, 64), np.uint8), {"fps": None}, "`fps`"),
+        (np.zeros((2, 96, 64), np.uint8), {"fps": 0}, "`fps`"),
     ],
 )
 def test_what_is_no_film(tmp_path: Path, frames: np.ndarray, facts: dict[str, Any], says: str) -> None:
