@@ -65,8 +65,9 @@ class Inputs(msgspec.Struct, frozen=True):
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` made: arrays, nothing encoded.
 
-    A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order. `facts` are what
-    the status shows beside the outputs, at least the `seed` that was used.
+    A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order; a film is `frames`, as
+    `pipelines/video/colour.py` has them. `facts` are what the status shows beside the outputs, at least the `seed`
+    that was used.
     """
 
     arrays: dict[str, NDArray[Any]]

@@ -1,8 +1,12 @@
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
+import av.logging
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from jobs.errors import EncodeFailed
 from jobs.params import VideoParams
@@ -30,6 +34,18 @@ def written(folder: Path, frames: np.ndarray, output_format: str = "mp4", **fact
     raw = Raw(arrays={"frames": frames}, facts={"fps": FPS, **facts})
     outputs = encode(raw, VideoParams(prompt="a secret", output_format=output_format), folder)
     return outputs, (folder / outputs.files[0].path).read_bytes()
+
+
+def sequence_header(data: bytes, field: str) -> str:
+    """What FFmpeg's reader of H.264 headers says of a field."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as lines, av.open(BytesIO(data)) as file:
+            BitStreamFilterContext("trace_headers", file.streams.video[0])
+    finally:
+        av.logging.set_level(level)
+    return next(line for _, _, line in lines if field in line)
 
 
 @pytest.mark.parametrize("container", CODECS)
@@ -64,6 +80,14 @@ class TestBothFormats:
 
     def test_the_colours_are_said_to_be_bt709_in_limited_range(self, film: Film) -> None:
         assert LIMITED_BT709 == film.colours
+
+    def test_chroma_is_said_to_sit_in_the_middle_of_its_pixels(self, tmp_path: Path, container: str) -> None:
+        data = written(tmp_path, moving(2), container)[1]
+
+        if container == "webm":  # ChromaSitingHorz and ChromaSitingVert: 2 is half
+            assert b"\x55\xb7\x81\x02\x55\xb8\x81\x02" in data
+        else:
+            assert "= 1" in sequence_header(data, "chroma_sample_loc_type_top_field")
 
     def test_flat_colours_come_back(self, tmp_path: Path, container: str) -> None:
         colours = np.array(
