@@ -50,7 +50,7 @@ class Webhooks:
         if free == 0:
             return False
         take = deliveries.take(limit=free, lease_seconds=2 * self._settings.webhook_timeout)
-        async with self._engine.begin() as connection:
+        async with self._transaction() as connection:
             taken = (await connection.execute(take)).all()
         for delivery in taken:
             task = asyncio.create_task(self._deliver(delivery))
@@ -137,6 +137,10 @@ class Webhooks:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of a delivery; a burst of them waits here, since the pool's patience is short."""
+        """A transaction; a burst of them waits here, since the pool's patience is short.
+
+        The pool has room for this and for ingest, each with as many as `db_pool`; so no transaction of either may
+        begin outside of its room.
+        """
         async with self._room, self._engine.begin() as connection:
             yield connection
