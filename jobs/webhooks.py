@@ -59,6 +59,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many are sent again. One call takes the oldest 10,000; unless `next_since` is null there may be more, which
+    the same call takes with it as `since`."""
+
+    replayed: int
+    next_since: datetime | None
+
+
 def webhook_of(row: Any) -> Webhook:
     """A row of `webhooks` as its owner sees it."""
     return Webhook(

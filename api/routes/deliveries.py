@@ -28,13 +28,14 @@ from jobs.errors import (
 )
 from jobs.ids import check_id
 from jobs.statements.delivery_log import REPLAYED, find_delivery, list_deliveries, replay_one, replay_range
-from jobs.webhooks import Delivery, DeliveryState, Ended, delivery_of
+from jobs.webhooks import Delivery, DeliveryState, Ended, Replayed, delivery_of
 
 FOUND = (MalformedId, UnknownDelivery)
 BODY = (InvalidJson, BodyTooLarge, MissingField, UnknownField, WrongType, OutOfRange, InvalidRequest)
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Deliveries on a page.")]
 Time = Annotated[datetime, Meta(tz=True, description="A time with its zone, e.g. 2026-01-31T12:00:00Z.")]
+State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only those in this state.")]
 Since = Annotated[datetime | None, QueryParameter(description="Only those made at this time or later.")]
 Until = Annotated[datetime | None, QueryParameter(description="Only those made before this time.")]
 
@@ -56,13 +57,6 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state: Ended = "failed"
 
 
-class Replayed(msgspec.Struct, frozen=True):
-    """How many are sent again. `more`: the call takes the oldest 10,000; repeat it for the rest."""
-
-    replayed: int
-    more: bool
-
-
 class DeliveryRoutes(Controller):
     """List, look, send again."""
 
@@ -78,7 +72,7 @@ class DeliveryRoutes(Controller):
         cursor: FromQuery[str | None] = None,
         webhook_id: FromQuery[str | None] = None,
         job_id: FromQuery[str | None] = None,
-        state: FromQuery[DeliveryState | None] = None,
+        state_: State = None,  # Litestar keeps `state` for itself
         since: Since = None,
         until: Until = None,
     ) -> DeliveryPage:
@@ -90,7 +84,7 @@ class DeliveryRoutes(Controller):
                 limit=limit + 1,
                 webhook_id=None if webhook_id is None else check_id(PREFIX, webhook_id),
                 job_id=None if job_id is None else check_id("job", job_id),
-                state=state,
+                state=state_,
                 since=_zoned(since, "since"),
                 until=_zoned(until, "until"),
                 before=unpack(cursor) if cursor else None,
@@ -133,8 +127,8 @@ class DeliveryRoutes(Controller):
         again = replay_range(
             caller.tenant, since=data.since, until=data.until, webhook_id=data.webhook_id, state=data.state
         )
-        count = len(await database.rows(again))
-        return Replayed(count, count == REPLAYED)
+        made = [row.created_at for row in await database.rows(again)]
+        return Replayed(replayed=len(made), next_since=max(made) if len(made) == REPLAYED else None)
 
 
 async def _found(database: Database, caller: Caller, delivery_id: str) -> Delivery:

@@ -71,7 +71,10 @@ def replay_one(message_id: str, tenant: str) -> Update:
 def replay_range(
     tenant: str, *, since: datetime, until: datetime, webhook_id: str | None = None, state: str = "failed"
 ) -> Update:
-    """The same for those of a state that were made in a range of time, the oldest first, at most `REPLAYED`."""
+    """The same for those of a state that were made in a range of time, the oldest first, at most `REPLAYED`.
+
+    Returns when each was made.
+    """
     chosen = (
         select(outbox.c.id)
         .where(*_wanted(tenant, webhook_id=webhook_id, state=state), *_within(since, until), _can_go())
@@ -79,7 +82,7 @@ def replay_range(
         .limit(REPLAYED)
         .with_for_update(of=outbox, skip_locked=True)
     )
-    return _again().where(outbox.c.id.in_(chosen)).returning(outbox.c.id)
+    return _again().where(outbox.c.id.in_(chosen)).returning(outbox.c.created_at)
 
 
 def add_test(message_id: str, webhook_id: str, tenant: str) -> Insert:
