@@ -33,6 +33,7 @@
     │   ├── UnknownWebhook              404  unknown_webhook
     │   ├── UnknownDelivery             404  unknown_delivery
     │   ├── UnknownOutput               404  unknown_output
+    │   ├── OutputExpired               410  output_expired
     │   ├── UnknownRoute                404  not_found
     │   ├── WrongMethod                 405  method_not_allowed
     │   ├── BadSignature                403  bad_signature
@@ -288,6 +289,13 @@ class UnknownOutput(RequestRefused):
 
     code, status = "unknown_output", 404
     advice = "This output does not exist any more; ask the job's status for its outputs."
+
+
+class OutputExpired(RequestRefused):
+    """The job had this output; its retention is over."""
+
+    code, status = "output_expired", 410
+    advice = "This output was removed when its retention ended; submit the job again if you still need it."
 
 
 class UnknownRoute(RequestRefused):

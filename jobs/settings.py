@@ -74,6 +74,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     input_timeout: float = 30.0
     sanitise_timeout: float = 15.0
     input_keep_seconds: float = 3600.0
+    prompt_keep_seconds: float = -1.0
+    output_keep_seconds: float = -1.0
+    delivery_keep_seconds: float = 2_592_000.0
+    orphan_seconds: float = 86_400.0
     upload_seconds: float = 172_800.0
     upkeep_seconds: float = 5.0
     purge_delay: float = 600.0
@@ -89,6 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     db_timeout: float = 2.0
     db_pool: int = 10
     broker_timeout: float = 0.5
+    broker_health_seconds: float = 15.0
     breaker_seconds: float = 5.0
     order_timeout: float = 3.0
     bell_limit: int = 32

@@ -40,6 +40,8 @@ _now = func.clock_timestamp()
 _is_active = "status IN ('pending', 'queued', 'processing')"
 _open = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 _open_since = "greatest(available_at, spill_at)"
+has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
+has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 
 
@@ -59,6 +61,10 @@ tenants = Table(
     Column("max_running_jobs", Integer),
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
+    Column("keep_prompts_seconds", Double),
+    Column("keep_inputs_seconds", Double),
+    Column("keep_outputs_seconds", Double),
+    Column("keep_deliveries_seconds", Double),
     Column("created_at", Time, nullable=False, server_default=_now),
     CheckConstraint("max_running_jobs >= 1", name="max_running_jobs"),
 )
@@ -111,6 +117,9 @@ jobs = Table(
     Column("finished_at", Time),
     Column("deleted_at", Time),
     Column("purge_at", Time),
+    Column("outputs_removed_at", Time),
+    Column("redrive_of", Text),
+    Column("redriven_as", Text),
     CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
     Index("ix_jobs_open", "priority", "tenant", "model", *_place(_open_since), postgresql_where=text(_open)),
     Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),
@@ -139,6 +148,8 @@ jobs = Table(
         postgresql_where=text("status = 'completed'"),
     ),
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+    Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
+    Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
 )
 
 idempotency = Table(
@@ -260,6 +271,13 @@ outbox = Table(
         *("webhook_id", text("created_at DESC"), text("id DESC")),
         postgresql_where=text("webhook_id IS NOT NULL"),
     ),
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_at", Time, nullable=False),
 )
 
 servers = Table(

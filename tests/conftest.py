@@ -21,6 +21,8 @@ pytest_plugins = ["pytester", "tests.support.contract"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="fault tests at their full size (minutes)")
+    parser.addoption("--storm-seconds", type=float, help="length of the storm of random faults (default 600)")
+    parser.addoption("--storm-seed", help="seed of an earlier storm, to repeat its faults in their order")
 
 
 @pytest.fixture(scope="session")

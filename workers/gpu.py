@@ -132,9 +132,9 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) 
         broker_connection_max_retries=None,
         broker_transport_options={
             "socket_connect_timeout": 5,
-            "socket_timeout": 30,
+            "socket_timeout": 2 * settings.broker_health_seconds,
             "socket_keepalive": True,
-            "health_check_interval": 15,
+            "health_check_interval": settings.broker_health_seconds,
         },
     )
     app.task(name=BELL)(supervisor.ring)

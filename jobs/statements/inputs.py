@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func, not_, or_, select, tuple_, update
 
 from jobs.job import JobError, JobStatus
-from jobs.statements.clauses import after, ago, ended_values, error_value, moment, now
+from jobs.statements.clauses import after, ago, ended_values, error_value, moment, now, outlived
 from jobs.statements.telling import telling
-from jobs.tables import inputs, jobs, uploads
+from jobs.tables import inputs, jobs, tenants, uploads
 
 BATCH = 500
 
@@ -168,12 +168,17 @@ def clean_copies(job_id: str) -> Select[Any]:
 
 
 def finished(seconds: float) -> Select[Any]:
-    """Jobs that ended more than `seconds` ago, as (id, tenant), whose inputs are still kept; in no order."""
+    """Jobs that ended longer ago than their tenants keep inputs, `seconds` where a tenant says nothing, as (id,
+    tenant), and whose inputs are still kept; in no order. Those that a job done again still waits for stay."""
+    again = inputs.alias("again")
+    waited_for = select(again.c.name).where(again.c.source_key == inputs.c.key, again.c.status == "waiting")
     return (
         select(jobs.c.id, jobs.c.tenant)
         .join(inputs, inputs.c.job_id == jobs.c.id)
-        .where(jobs.c.finished_at < ago(seconds))
+        .join(tenants, tenants.c.id == jobs.c.tenant)
+        .where(outlived("inputs", jobs.c.finished_at, seconds))
         .group_by(jobs.c.id)
+        .having(not_(func.bool_or(waited_for.exists())))
         .order_by(func.random())  # what can not be removed must not hold up the rest
         .limit(BATCH)
     )

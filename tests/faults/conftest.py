@@ -2,29 +2,46 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from cli.embedded import EmbeddedPostgres, EmbeddedValkey
+from jobs.database import migrate
+from tests.support.proxy import Proxy
 from tests.support.service import Service, service
 
 
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
-    """A Valkey of the test's own."""
-    with EmbeddedValkey(tmp_path / "valkey") as server:
+@pytest.fixture(scope="module")
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of the module's own, with the newest schema."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        migrate(server.url)
         yield server
 
 
-@pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of the test's own."""
-    with EmbeddedPostgres(tmp_path / "postgres", durable=False) as server:
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """A Valkey of the module's own."""
+    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def network(broker: EmbeddedValkey) -> Iterator[Proxy]:
+    """A way to that Valkey which can be cut."""
+    with Proxy(urlsplit(broker.url).port or 0) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def through(broker: EmbeddedValkey, network: Proxy) -> str:
+    """URL of that Valkey by that way."""
+    return broker.url.replace(f":{urlsplit(broker.url).port}/", f":{network.port}/")
+
+
 @pytest.fixture
-def stack(tmp_path: Path, database_url: str, own_valkey: EmbeddedValkey) -> Iterator[Service]:
-    """A service with a database of its own on the shared server; nothing runs yet."""
-    with service(tmp_path, database_url=database_url, broker_url=own_valkey.url) as made:
+def stack(tmp_path: Path, database_url: str, broker_url: str) -> Iterator[Service]:
+    """A service with a database of its own on the shared servers; nothing runs yet."""
+    with service(tmp_path, database_url=database_url, broker_url=broker_url) as made:
         yield made

@@ -19,13 +19,6 @@ SLOW = {"ATELIER_SERVER_LEASE_SECONDS": "600", "ATELIER_POLL_SECONDS": "3600"}
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
-    """A Valkey of the module's own."""
-    with EmbeddedValkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def fleet(
     tmp_path_factory: pytest.TempPathFactory, module_database_url: str, broker: EmbeddedValkey
 ) -> Iterator[Service]:
@@ -104,7 +97,7 @@ def test_pinned_jobs_run_on_their_server_in_order_and_outlive_its_worker(fleet: 
         pinned.append(fleet.submit("compute=0.2", server_id="quick"))
         free += [fleet.submit("null=1"), fleet.submit("null=1")]
     fleet.ended(pinned[2])
-    worker = fleet.workers["quick"]
+    worker = fleet.newest["quick"]
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     fleet.gpu("quick")

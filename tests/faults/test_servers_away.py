@@ -1,154 +1,151 @@
-"""Redis and PostgreSQL taken away under load."""
+"""Scenarios 4 to 7: Redis flushed, killed and half-open, PostgreSQL killed, all under load.
 
+All share one service with three GPU workers; each ends with the checker's verdict over all that happened so far.
+"""
+
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from redis import Redis
 
 from cli.embedded import EmbeddedPostgres, EmbeddedValkey
-from jobs.database import migrate
 from jobs.job import JobStatus
-from tests.support.service import Service, service, sse
+from tests.support.faults import kill
+from tests.support.proxy import Proxy
+from tests.support.service import sse
+from tests.support.trial import Trial, trial
 from tests.support.wait import until
 
 
-def test_flushall_with_ten_jobs_queued_loses_none(stack: Service, own_valkey: EmbeddedValkey) -> None:
-    stack.api()
-    stack.gpu("one").terminate()
-    jobs = [stack.submit("compute=0.05") for _ in range(10)]
-    with Redis.from_url(own_valkey.url) as client:
-        assert 10 == client.llen("model.chaos")
-        client.flushall()
-    stack.gpu("two")
-    assert [JobStatus.COMPLETED] * 10 == [stack.ended(job_id).status for job_id in jobs]
+@pytest.fixture(scope="module")
+def run(
+    tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPostgres, network: Proxy, through: str
+) -> Iterator[Trial]:
+    """The service under trial."""
+    folder = tmp_path_factory.mktemp("servers")
+    with trial(folder, database_url=own_postgres.url, broker_url=through) as begun:
+        yield begun
 
 
-def test_bells_ring_again_after_a_flushall(stack: Service, own_valkey: EmbeddedValkey) -> None:
-    """With a poll interval of an hour only a bell can have woken the worker."""
-    stack.api()
-    stack.gpu("one", ATELIER_POLL_SECONDS="3600")
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 10).status
-    with Redis.from_url(own_valkey.url) as client:
-        client.flushall()
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 10).status
+def hears_bells(run: Trial, timeout: float) -> None:
+    """Wait until a bell wakes the worker that does not look for jobs by itself; bells rung before may be lost."""
+
+    def consumed() -> bool:
+        job_id = run.submit("null=1", server_id="bell")
+        try:
+            return run.ended(job_id, 2).status is JobStatus.COMPLETED
+        except AssertionError:
+            return False
+
+    until(consumed, timeout, "a bell to be heard")
 
 
-def test_without_redis_submits_answer_within_a_second_and_jobs_complete(
-    stack: Service, own_valkey: EmbeddedValkey
+def test_4_a_flushall_loses_nothing(run: Trial, broker: EmbeddedValkey, full: bool) -> None:
+    count, before = 200 if full else 20, run.accepted()
+    with Redis.from_url(broker.url) as client, run.load(count):
+        for part in (0.3, 0.6, 0.9):
+            until(lambda part=part: run.accepted() - before >= part * count, 60, "submits")
+            client.flushall()
+    assert [] == run.verdict(60)
+    hears_bells(run, 60)
+    assert [] == run.verdict(60)
+
+
+def test_4_an_event_stream_resumed_after_a_flushall_ends_with_the_terminal_event(
+    run: Trial, broker: EmbeddedValkey
 ) -> None:
-    stack.api()
-    stack.gpu("one")
-    own_valkey.stop()
-    stack.client.timeout = 1.0  # the promise: a submit that takes longer fails this test
-    jobs = [stack.submit("null=1") for _ in range(5)]
-    stack.client.timeout = 30.0
-    assert [JobStatus.COMPLETED] * 5 == [stack.ended(job_id).status for job_id in jobs]
-    assert "degraded" == stack.client.get("/health/ready").json()["status"]
-    assert JobStatus.COMPLETED == _status(
-        stack.client.post("/generate/image/v1", params={"wait": 20}, json={"prompt": "null=1", "model": "chaos"}).json()
-    )
-    own_valkey.start()
-    stack.gpu("late", ATELIER_POLL_SECONDS="3600")
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1", server_id="late")).status
-
-
-def test_a_worker_hears_bells_again_after_redis_was_away(stack: Service, own_valkey: EmbeddedValkey) -> None:
-    """With a poll interval of an hour only a bell can have woken the worker."""
-    stack.api()
-    stack.gpu("one", ATELIER_POLL_SECONDS="3600")
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1")).status
-    own_valkey.stop()
-    until(
-        lambda: "Trying to reconnect" in stack.log("one") or "Connection to broker lost" in stack.log("one"), 20, "it"
-    )
-    own_valkey.start()
-    until(lambda: stack.client.get("/health/ready").json()["status"] == "ok", 20, "the API to see the broker again")
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 60).status
-
-
-def test_a_worker_starts_without_redis(stack: Service, own_valkey: EmbeddedValkey) -> None:
-    stack.api()
-    own_valkey.stop()
-    worker = stack.gpu("one")
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1")).status
-    worker.terminate()
-    assert 0 == worker.wait(20)
-
-
-def test_an_event_stream_resumed_after_a_flushall_ends_with_the_terminal_event(
-    stack: Service, own_valkey: EmbeddedValkey
-) -> None:
-    stack.api()
-    stack.gpu("one")
-    job_id = stack.submit("compute=3 steps=60")
+    job_id = run.submit("compute=2 steps=40")
     path = f"/jobs/v1/{job_id}/events"
-    with stack.client.stream("GET", path) as answer:
+    with run.service.client.stream("GET", path) as answer:
         events = sse(answer.iter_lines())
         seen = [next(events)[0] for _ in range(3)]
     assert seen == sorted(seen)
-    with Redis.from_url(own_valkey.url) as client:
+    with Redis.from_url(broker.url) as client:
         client.flushall()
-    with stack.client.stream("GET", path, headers={"Last-Event-ID": str(seen[-1])}) as answer:
+    with run.service.client.stream("GET", path, headers={"Last-Event-ID": str(seen[-1])}) as answer:
         rest = list(sse(answer.iter_lines()))
     assert all(number > seen[-1] for number, _, _ in rest)
     number, name, status = rest[-1]
     assert ("completed", "completed", 1) == (name, status["status"], len(status["outputs"]))
-    assert stack.job(job_id).event_seq == number
+    assert run.service.job(job_id).event_seq == number
 
 
-@pytest.fixture
-def fragile(tmp_path: Path, own_postgres: EmbeddedPostgres, own_valkey: EmbeddedValkey) -> Iterator[Service]:
-    """A service on a PostgreSQL that may be stopped."""
-    migrate(own_postgres.url)
-    with service(tmp_path, database_url=own_postgres.url, broker_url=own_valkey.url) as made:
-        yield made
-
-
-def test_without_the_database_nothing_is_accepted_and_running_jobs_recover(
-    fragile: Service, own_postgres: EmbeddedPostgres
+def test_5_without_redis_submits_are_taken_jobs_are_done_and_workers_start(
+    run: Trial, broker: EmbeddedValkey, full: bool
 ) -> None:
-    fragile.api()
-    fragile.cpu()
-    fragile.gpu("one")
-    job_id = fragile.submit("compute=2 steps=20")
-    fragile.running(job_id)
-    own_postgres.stop()
-    for _ in range(3):
-        answer = fragile.client.post("/generate/image/v1", json={"prompt": "null=1", "model": "chaos"})
-        assert (503, "database_unavailable") == (answer.status_code, answer.json()["code"])
-    assert 503 == fragile.client.get("/health/ready").status_code
-    assert 200 == fragile.client.get("/health/live").status_code
-    own_postgres.start()
-    until(lambda: fragile.client.get("/health/ready").status_code == 200, 20, "the API to be ready again")
-    assert JobStatus.COMPLETED == fragile.ended(job_id, 40).status
-    assert JobStatus.COMPLETED == fragile.ended(fragile.submit("null=1")).status
-    with fragile.database.begin() as connection:
-        assert 2 == connection.exec_driver_sql("SELECT count(*) FROM jobs").scalar_one()
+    deaf = run.service.newest["bell"]
+    kill(broker.process)
+    began = time.monotonic()
+    worker = run.service.newest["two"]
+    worker.terminate()
+    with run.load(200 if full else 20) as load:
+        pass
+    assert not [told for told in run.log if told.asked >= began and not 200 <= told.status < 500]
+    assert 0 == worker.wait(30)
+    run.restart("two")
+    waited = {"params": {"wait": 30}, "json": run.body("null=1", server_id="two")}
+    assert "degraded" == run.service.client.get("/health/ready").json()["status"]
+    run.service.up("two")
+    answer = run.service.client.post("/generate/image/v1", headers={"Idempotency-Key": "waited"}, **waited)
+    assert "completed" == answer.json()["status"]
+    assert [] == run.verdict(120)
+    if full:
+        until(lambda: time.monotonic() - began >= 60, 61, "a minute to be over")
+    broker.start()
+    hears_bells(run, 60)
+    assert deaf.poll() is None
+    assert len(load) == len({job.result() for job in load})
+    assert [] == run.verdict(60)
 
 
-def test_a_database_that_only_reads_for_a_while_costs_nothing(fragile: Service, own_postgres: EmbeddedPostgres) -> None:
+def test_6_a_half_open_redis_is_noticed(run: Trial, network: Proxy, full: bool) -> None:
+    network.drop()
+    with run.load(200 if full else 20):
+        pass
+    network.heal()
+    hears_bells(run, 90)
+    assert [] == run.verdict(60)
+
+
+def test_7_without_the_database_nothing_is_accepted_and_all_recovers(
+    run: Trial, own_postgres: EmbeddedPostgres, full: bool
+) -> None:
+    with run.load(200 if full else 20, seconds=0.5):
+        until(lambda: any(map(run.held_by, ("one", "two"))), 60, "a job to be under way")
+        kill(own_postgres.process)
+        began = time.monotonic()
+        for _ in range(3):
+            told = run.caller.submit(run.body("null=1"), key="while it is away")
+            assert (503, "database_unavailable") == (told.status, told.code)
+        assert 503 == run.service.client.get("/health/ready").status_code
+        assert 200 == run.service.client.get("/health/live").status_code
+        if full:
+            until(lambda: time.monotonic() - began >= 30, 31, "half a minute to be over")
+        back = time.monotonic()
+        own_postgres.start()
+        until(lambda: run.service.client.get("/health/ready").status_code == 200, 30, "the API to be ready again")
+    assert not [told for told in run.log if told.good and told.asked >= began and told.answered < back]
+    run.caller.insist(run.body("null=1"), key="while it is away")
+    assert [] == run.verdict(60)
+
+
+def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Trial, own_postgres: EmbeddedPostgres) -> None:
     """A failover: the old primary refuses to write, then the connections lead to one that does."""
-    fragile.api()
-    fragile.gpu("one")
-    job_id = fragile.submit("compute=2 steps=40")
-    fragile.running(job_id)
+    before = run.service.log("one").count("was not written")
+    job = run.service.running(run.submit("compute=2 steps=40", server_id="one"))
     _read_only(own_postgres, "on")
-    answer = fragile.client.post("/generate/image/v1", json={"prompt": "null=1", "model": "chaos"})
-    assert (503, "database_unavailable") == (answer.status_code, answer.json()["code"])
-    until(lambda: "was not written" in fragile.log("one"), 10, "the worker to feel it")
+    told = run.caller.submit(run.body("null=1"))
+    assert (503, "database_unavailable") == (told.status, told.code)
+    until(lambda: run.service.log("one").count("was not written") > before, 10, "the worker to feel it")
     _read_only(own_postgres, "off")
-    job = fragile.ended(job_id)
-    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
-    assert [JobStatus.COMPLETED] * 3 == [fragile.ended(fragile.submit("null=1")).status for _ in range(3)]
+    ended = run.ended(job.id)
+    assert (JobStatus.COMPLETED, 1) == (ended.status, ended.attempt)
+    assert [] == run.verdict(60)
 
 
 def _read_only(server: EmbeddedPostgres, value: str) -> None:
     with psycopg.connect(server.url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
         connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
         connection.execute("SELECT pg_reload_conf()")
-
-
-def _status(answer: dict[str, str]) -> str:
-    return answer["status"]

@@ -23,6 +23,14 @@ def descendants(pid: int) -> set[int]:
     return {child for child in found if alive(child)}
 
 
+def command_of(pid: int) -> str:
+    """The words that `pid` was started with, apart by NUL; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def _fields(pid: int) -> list[str]:
     """Of /proc/PID/stat, from the state on; the name before it may hold spaces and brackets."""
     try:

@@ -2,12 +2,14 @@
 
 import os
 import socket
+import subprocess
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
 from cli.embedded.server import await_ready, environment, open_log
 from tests.support import s3_config, s3_install
+from tests.support.faults import kill
 from workers.children import Process, spawn, stop
 
 START_TIMEOUT = 60.0
@@ -39,27 +41,40 @@ class Swift(S3Server):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ports = _free_ports()
-        self._processes: list[Process] = []
+        self._processes: dict[str, Process] = {}
         endpoint = f"http://127.0.0.1:{self._ports['proxy']}"
         super().__init__(endpoint, s3_config.ACCESS_KEY, s3_config.SECRET_KEY, s3_config.REGION)
 
     def start(self) -> None:
-        """Start and wait until all four take connections; the first time after installing Swift (15 s)."""
+        """Start what does not run, and wait until all four take connections; the first time after installing Swift
+        (15 s)."""
         bin_folder = s3_install.installed()
         if not (self._folder / "proxy.conf").exists():
             s3_config.write(self._folder, self._ports, bin_folder / "python")
         for name in s3_config.SERVICES:
+            if name in self._processes:
+                continue
             with open_log(self._folder / f"{name}.log") as log:
                 argv = [str(bin_folder / f"swift-{name}-server"), str(self._folder / f"{name}.conf")]
-                self._processes.append(spawn(argv, env=environment(), name=argv[0], stdout=log, stderr=log))
-        for name, process in zip(s3_config.SERVICES, self._processes, strict=True):
+                self._processes[name] = spawn(argv, env=environment(), name=argv[0], stdout=log, stderr=log)
+        for name, process in self._processes.items():
             ready = partial(_listens, self._ports[name])
             await_ready(f"swift-{name}", process, ready, self._folder / f"{name}.log", START_TIMEOUT)
 
     def stop(self) -> None:
         """Stop all four; does nothing when they do not run."""
         while self._processes:
-            stop(self._processes.pop(), 5.0)
+            stop(self._processes.popitem()[1], 5.0)
+
+    def kill(self) -> None:
+        """`kill -9` to the one that speaks S3: nothing answers any more."""
+        kill(self._processes.pop("proxy"))
+
+    def limit(self, bucket: str, size: int | None) -> None:
+        """Let a bucket hold so many bytes in all; None for no limit. S3 has no such request, its operator does it."""
+        python = s3_install.installed() / "python"
+        quota = "" if size is None else str(size)
+        subprocess.run([python, "-c", s3_config.QUOTA, self._folder, bucket, quota], check=True)
 
 
 def external() -> S3Server | None:

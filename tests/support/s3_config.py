@@ -43,6 +43,16 @@ for service in services:
     builder.rebalance()
     builder.get_ring().save(f"{folder}/{name}.ring.gz")
 """
+QUOTA = """
+import sys
+from swift.common.direct_client import direct_post_container
+from swift.common.ring import Ring
+from swift.common.utils import set_swift_dir
+folder, bucket, size = sys.argv[1:]
+set_swift_dir(folder)
+part, (node,) = Ring(folder, ring_name="container").get_nodes("AUTH_test", bucket)
+direct_post_container(node, part, "AUTH_test", bucket, headers={"X-Container-Meta-Quota-Bytes": size})
+"""
 
 
 def write(folder: Path, ports: dict[str, int], python: Path) -> None:

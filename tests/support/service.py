@@ -37,6 +37,7 @@ QUICK = {
     "ATELIER_UPKEEP_SECONDS": "0.3",
     "ATELIER_REREAD_SECONDS": "0.5",
     "ATELIER_WEBHOOK_POLL_SECONDS": "0.2",
+    "ATELIER_WEBHOOK_BREAKER_SECONDS": "0.5",
     "ATELIER_UPLOAD_RETRY_SECONDS": "5",
 }
 """Every interval shortened, so that a fault is over in seconds."""
@@ -63,7 +64,9 @@ class Service:
         self.settings: Settings = read_settings(self.environment)
         self.database: Engine = sync_engine(self.settings)
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.newest: dict[str, subprocess.Popen[bytes]] = {}
+        """The process that was started last under each name: `api`, `cpu`, or that of a GPU worker."""
+        self._before: dict[str, int] = {}
         self.tenant, self.key = self._make_key()
         self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": self.key}, timeout=30)
 
@@ -86,23 +89,26 @@ class Service:
         self, server_id: str, *, wait: bool = True, dedicated: bool = False, **settings: str
     ) -> subprocess.Popen[bytes]:
         """Start a GPU worker under this name and, unless told not to, wait until it is registered."""
-        before = self._server(server_id)
+        self._before[server_id] = self._incarnation(server_id)
         program = ["-m", "cli.main", "worker", "gpu", *(["--dedicated"] if dedicated else [])]
         process = self._start(server_id, program, ATELIER_SERVER_ID=server_id, **settings)
-        self.workers[server_id] = process
-
-        def up() -> bool:
-            assert process.poll() is None, self.log(server_id)
-            now = self._server(server_id)
-            return now is not None and now.alive and (before is None or now.incarnation > before.incarnation)
-
         if wait:
-            until(up, 60, f"the server {server_id}")
+            self.up(server_id)
         return process
 
-    def cpu(self) -> subprocess.Popen[bytes]:
+    def up(self, server_id: str, timeout: float = 60) -> None:
+        """Wait until the GPU worker that was started last under this name is registered."""
+        process = self.newest[server_id]
+
+        def registered() -> bool:
+            assert process.poll() is None, self.log(server_id)
+            return self._incarnation(server_id) > self._before[server_id]
+
+        until(registered, timeout, f"the server {server_id}")
+
+    def cpu(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start a CPU worker."""
-        return self._start("cpu", ["-m", "workers.cpu"])
+        return self._start("cpu", ["-m", "workers.cpu"], **settings)
 
     def submit(self, prompt: str, **fields: Any) -> str:
         """Submit a job on the chaos model; returns its id."""
@@ -155,12 +161,13 @@ class Service:
                 stderr=log,
             )
         self.processes.append(process)
+        self.newest[name] = process
         return process
 
-    def _server(self, server_id: str) -> Any:
+    def _incarnation(self, server_id: str) -> int:
         with self.database.begin() as connection:
             rows = connection.execute(fleet.fleet()).all()
-        return next((row for row in rows if row.server_id == server_id), None)
+        return next((row.incarnation for row in rows if row.server_id == server_id), 0)
 
     def _make_key(self) -> tuple[str, str]:
         key = new_key()

@@ -9,7 +9,9 @@ T = TypeVar("T")
 POLL_SECONDS = 0.02
 
 
-def until(condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
+def until(
+    condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition", *, every: float = POLL_SECONDS
+) -> T:
     """The first true value of `condition()`, asked every 20 ms; after `timeout` s an error that names `what`."""
     deadline = time.monotonic() + timeout
     while True:
@@ -18,4 +20,4 @@ def until(condition: Callable[[], T], timeout: float = 10.0, what: str = "the co
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s for {what}; last seen: {value!r}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)

@@ -151,6 +151,7 @@ def every(kind):
         yield from every(child)
 
 
+@pytest.mark.contract("E10")
 def test_every_code_has_a_meaning(anybody):
     listed = {entry["code"]: entry for entry in anybody.get("/problems").json()["problems"]}
     assert {kind.code for kind in every(errors.AtelierError)} | {"internal_error"} == set(listed)

@@ -121,6 +121,7 @@ def test_a_receiver_that_failed_gets_it_again_under_the_same_id(rows, settings, 
     assert (3, 204, None) == (only(rows).attempt, only(rows).answer, only(rows).problem)
 
 
+@pytest.mark.contract("E10")
 def test_the_schedule_ends(rows, settings, sink):
     finished(rows, sink.url)
     sink.replies = [Reply(500)] * 10
@@ -237,6 +238,7 @@ def test_many_tarpits_of_many_tenants_delay_nobody_else(rows, make_settings, ful
     assert sorted(waits)[-1 - len(waits) // 20] < (2.0 if full else 10.0), waits
 
 
+@pytest.mark.contract("E10")
 def test_no_answer_is_a_failed_attempt(rows, make_settings):
     with Tarpit() as tarpit:
         finished(rows, tarpit.url)

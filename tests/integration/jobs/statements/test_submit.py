@@ -149,7 +149,7 @@ class TestTenantsAndKeys:
         assert 2 == rows.scalar(access.rotate_webhook_secret(tenant))
         (row,) = rows.execute(webhooks.signer(tenant, None))
         assert 2 == row.generation
-        assert row.webhook_rotated_at <= row.now
+        assert row.rotated_at <= row.now
 
 
 class TestServers:

@@ -1,0 +1,224 @@
+"""Scenarios 1, 2, 3, 9, 10, 14, 15, 16: workers and the API killed, stopped, ended; a full disk; a wrong clock; races.
+
+All share one service with three GPU workers; each ends with the checker's verdict over all that happened so far.
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.embedded import EmbeddedValkey
+from jobs.job import Job, JobStatus
+from jobs.statements import run as claims
+from tests.support.faults import filled, frozen, skewed, small_disk
+from tests.support.processes import alive, descendants
+from tests.support.trial import WORKERS, Trial, trial
+from tests.support.wait import until
+
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]]:
+    """Where the objects are, and whether that is a small file system of its own."""
+    folder = tmp_path_factory.mktemp("small") / "disk"
+    with small_disk(folder, 64_000_000) as mounted:
+        yield folder, mounted
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, disk: tuple[Path, bool]) -> Iterator[Trial]:
+    """The service under trial."""
+    folder = tmp_path_factory.mktemp("processes")
+    with (
+        EmbeddedValkey(folder / "valkey") as valkey,
+        trial(
+            folder,
+            database_url=module_database_url,
+            broker_url=valkey.url,
+            ATELIER_STORAGE_URL=f"file://{disk[0]}/objects",
+        ) as begun,
+    ):
+        yield begun
+
+
+def test_1_workers_killed_again_and_again_lose_no_job(run: Trial, full: bool, capsys: Any) -> None:
+    held: set[tuple[str, int]] = set()
+    kills = 0
+    with run.load(200 if full else 24, seconds=0.4):
+        for name in itertools.cycle(WORKERS) if full else WORKERS:
+            begun = time.monotonic()
+            if not until(lambda name=name: run.held_by(name) or (full and not run.unfinished()), 60, "a job to lose"):
+                break
+            held |= run.kill(name)
+            run.restart(name)
+            kills += 1
+            if full:
+                until(lambda begun=begun: time.monotonic() - begun >= 2, 3, "two seconds to be over")
+    until(lambda: not run.unrecovered(held), 45, "each job to be taken from the worker that was killed")
+    assert [] == run.verdict(120)
+    lost = [job for job in map(run.row, {job_id for job_id, _ in held}) if job.status is JobStatus.FAILED]
+    assert {"attempts_exhausted"} >= {job.error.code for job in lost if job.error}
+    if full:
+        with capsys.disabled():
+            print(f"\n{kills} workers killed, {len(held)} claims lost with them, {len(lost)} jobs out of attempts")
+    for name in WORKERS:
+        run.service.up(name)
+
+
+def test_1_engine_and_encoder_die_with_their_worker(run: Trial) -> None:
+    children = descendants(run.service.newest["one"].pid)
+    assert 2 == len(children)
+    run.kill("one")
+    until(lambda: not any(map(alive, children)), 10, "engine and encoder to die with their supervisor")
+    run.restart("one")
+    run.service.up("one")
+
+
+@pytest.mark.parametrize("refunded", [False, True])
+def test_2_a_stopped_worker_commits_nothing_when_it_wakes(run: Trial, refunded: bool, full: bool) -> None:
+    """Its claim runs out, or is handed on with a refund, which brings the attempt back to 1, but not the fence."""
+    job_id = run.submit("compute=1 steps=20", server_id="one", pin="prefer", prefer_seconds=1)
+    claimed = run.service.running(job_id)
+    assert claimed.worker is not None
+    sleeper = run.service.newest[claimed.worker]
+    before = excuses(run, claimed.worker)
+    with frozen(sleeper.pid):  # the engine goes on and finishes
+        began = time.monotonic()
+        if refunded:
+            with run.service.database.begin() as connection:
+                assert connection.execute(claims.release(job_id, claimed.fence)).first() is not None
+        job = run.ended(job_id)
+        if full and not refunded:
+            until(lambda: time.monotonic() - began >= 60, 61, "a minute to be over")
+    assert (JobStatus.COMPLETED, 1 if refunded else 2, 2) == (job.status, job.attempt, job.fence)
+    assert claimed.worker != job.worker
+    until(lambda: excuses(run, str(claimed.worker)) > before, 30, "it to notice")
+    assert job == run.service.job(job_id)
+    until(lambda: [job.artifacts[0].key] == objects(run, job_id), 10, "its outputs to be removed")
+    assert [] == run.verdict(60)
+
+
+def excuses(run: Trial, worker: str) -> int:
+    """How often a worker has said that a claim is not its own any more."""
+    return sum(run.service.log(worker).count(words) for words in ("not ours", "was gone"))
+
+
+def objects(run: Trial, job_id: str) -> list[str]:
+    return sorted(key for key in run.objects() if f"/{job_id}/" in key)
+
+
+def test_3_an_api_killed_during_submits_loses_no_answer_and_repeats_add_no_job(run: Trial, full: bool) -> None:
+    count, kills = (500, 8) if full else (40, 2)
+    before = run.accepted()
+    with run.load(count, seconds=0.0) as load:
+        for number in range(1, kills + 1):
+            until(lambda n=number: run.accepted() - before >= count * n // (kills + 1), 60, "submits")
+            run.kill("api")
+            run.service.api()
+    assert count == len({job.result() for job in load})
+    assert [] == run.verdict(120)
+
+
+def test_9_on_a_full_disk_a_job_fails_and_shows_nothing(run: Trial, disk: tuple[Path, bool]) -> None:
+    folder, mounted = disk
+    if not mounted:
+        pytest.skip("no small file system can be mounted here: that takes root, or CAP_SYS_ADMIN")
+    with filled(folder):
+        failed = run.ended(run.submit("side=64"))
+        assert failed.error is not None
+        assert (JobStatus.FAILED, "storage_unavailable") == (failed.status, failed.error.code)
+        assert (200, ()) == ((told := run.caller.look(failed.id)).status, told.outputs)
+        assert [] == objects(run, failed.id)
+        assert not any(path.is_file() for path in (folder / "objects").glob(f"*/{failed.id}/**/*"))
+    assert JobStatus.COMPLETED == run.ended(run.submit("side=64")).status
+    assert [] == run.verdict(60)
+
+
+def test_10_a_wrong_clock_reaps_nobody_and_claims_nothing(run: Trial) -> None:
+    """One CPU worker an hour ahead reaps nobody early, one an hour behind nobody late, a GPU worker claims nothing."""
+    ahead, behind = skewed(HOUR), skewed(-HOUR)
+    if ahead is None or behind is None:
+        pytest.skip("libfaketime is not installed here (Debian: apt install faketime)")
+    replace_cpu(run, **ahead)
+    run.service.gpu("late", wait=False, **ahead)
+    job = run.ended(run.submit("compute=4 steps=80"))  # longer than its lease
+    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
+    replace_cpu(run, **behind)
+    held = run.service.running(run.submit("compute=1.5 steps=30"))
+    run.kill(str(held.worker))
+    job = run.ended(held.id, 45)
+    assert (JobStatus.COMPLETED, 2) == (job.status, job.attempt)
+    run.restart(str(held.worker))
+    until(lambda: "no job is claimed until it is right" in run.service.log("late"), 60, "it to say that it is wrong")
+    waits = run.submit("null=1", server_id="late")
+    assert "clock_skewed" == run.service.client.get("/servers/v1/late").json()["state"]
+    run.service.up("late")
+    assert JobStatus.COMPLETED == run.ended(run.submit("null=1")).status
+    assert JobStatus.QUEUED == run.service.job(waits).status
+    assert "cancelled" == run.caller.cancel(waits).state
+    run.kill("late")
+    replace_cpu(run)
+    run.service.up(str(held.worker))
+    assert [] == run.verdict(60)
+
+
+def replace_cpu(run: Trial, **variables: str) -> None:
+    """Another CPU worker in the place of the present one."""
+    run.kill("cpu")  # under libfaketime 0.9.10 time.sleep fails, which only an orderly stop needs
+    before = run.service.log("cpu").count("cpu worker started")
+    run.service.cpu(**variables)
+    until(lambda: run.service.log("cpu").count("cpu worker started") > before, 30, "the CPU worker")
+
+
+def test_14_after_sigterm_a_short_job_is_finished_and_a_long_one_is_done_elsewhere(run: Trial) -> None:
+    short = run.submit("compute=1 steps=20", server_id="bell")
+    long = run.submit("compute=3 steps=60", server_id="one", pin="prefer", prefer_seconds=1)
+    assert ["bell", "one"] == [run.service.running(job_id).worker for job_id in (short, long)]
+    ending = [run.service.newest[name] for name in ("bell", "one")]
+    for worker in ending:
+        worker.terminate()
+    assert [0, 0] == [worker.wait(30) for worker in ending]
+    assert (JobStatus.COMPLETED, 1, 1) == progress(run.service.job(short))
+    job = run.ended(long)
+    assert (JobStatus.COMPLETED, 1, 2) == progress(job)
+    assert "two" == job.worker
+    for name in ("bell", "one"):
+        run.restart(name)
+    assert [] == run.verdict(60)
+    for name in ("bell", "one"):
+        run.service.up(name)
+
+
+def progress(job: Job) -> tuple[JobStatus, int, int]:
+    return job.status, job.attempt, job.fence
+
+
+def test_15_a_hundred_submits_at_once_with_one_key_make_one_job(run: Trial) -> None:
+    body = run.body("null=1")
+    with ThreadPoolExecutor(100) as threads:
+        answers = list(threads.map(lambda _: run.caller.submit(body, key="one of a hundred"), range(100)))
+    assert {202} == {told.status for told in answers}
+    assert 1 == len({told.job_id for told in answers})
+    other = run.caller.submit(run.body("compute=1"), key="one of a hundred")
+    assert (422, "idempotency_key_reused") == (other.status, other.code)
+    assert [] == run.verdict(60)
+
+
+def test_16_cancels_that_race_commits_leave_one_end_and_one_event(run: Trial, full: bool) -> None:
+    def race(number: int) -> str:
+        dice = random.Random(number)
+        told = run.caller.insist(run.body(f"compute={dice.uniform(0, 0.2):.3f}"), key=f"race {number}")
+        until(lambda: run.caller.look(told.job_id).state != "queued", 60, "the job to be claimed")
+        return run.caller.cancel(told.job_id).state
+
+    with ThreadPoolExecutor(6) as threads:
+        ends = list(threads.map(race, range(500 if full else 40)))
+    assert {"cancelled", "completed"} == set(ends)
+    assert [] == run.verdict(120)

@@ -1,0 +1,70 @@
+"""Scenarios 8 and 9: an S3 that is killed under load, and one that is full."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.job import JobStatus
+from jobs.storage import S3Store
+from tests.support.s3 import S3Server, Swift
+from tests.support.trial import Trial, trial
+from tests.support.wait import until
+
+BUCKET = "faults"
+
+
+@pytest.fixture(scope="module")
+def swift(s3: S3Server) -> Iterator[Swift]:
+    """An S3 server that may be killed."""
+    if not isinstance(s3, Swift):
+        pytest.skip("the S3 server that ATELIER_TEST_S3_ENDPOINT names is not ours to kill")
+    S3Store.from_url(s3.storage_url(BUCKET)).make_bucket()
+    yield s3
+    s3.start()
+
+
+@pytest.fixture(scope="module")
+def run(
+    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: str, swift: Swift
+) -> Iterator[Trial]:
+    """The service under trial."""
+    folder: Path = tmp_path_factory.mktemp("store")
+    with trial(
+        folder,
+        database_url=module_database_url,
+        broker_url=valkey,
+        workers=["one", "two"],
+        ATELIER_STORAGE_URL=swift.storage_url(BUCKET),
+        ATELIER_UPLOAD_RETRY_SECONDS="0.5",
+    ) as begun:
+        yield begun
+
+
+def test_8_without_its_store_no_job_completes_and_all_do_afterwards(run: Trial, swift: Swift, full: bool) -> None:
+    with run.load(200 if full else 16):
+        until(lambda: run.held_by("one") or run.held_by("two"), 60, "a job to be under way")
+        swift.kill()
+        began = time.monotonic()
+        away = run.submit("null=1")
+        until(lambda: run.service.job(away).fence >= 2, 60, "it to be handed back, and taken again")
+        assert run.service.job(away).status in (JobStatus.QUEUED, JobStatus.PROCESSING)
+        if full:
+            until(lambda: time.monotonic() - began >= 60, 61, "a minute to be over")
+        swift.start()
+    job = run.ended(away)
+    assert (JobStatus.COMPLETED, 1) == (job.status, job.attempt)
+    assert [] == run.verdict(120)
+
+
+def test_9_in_a_full_store_a_job_fails_and_shows_nothing(run: Trial, swift: Swift) -> None:
+    swift.limit(BUCKET, 1)
+    failed = run.ended(run.submit("side=64"))
+    assert failed.error is not None
+    assert (JobStatus.FAILED, "storage_unavailable") == (failed.status, failed.error.code)
+    assert (200, ()) == ((told := run.caller.look(failed.id)).status, told.outputs)
+    assert [] == [key for key in run.objects() if failed.id in key]
+    swift.limit(BUCKET, None)
+    assert JobStatus.COMPLETED == run.ended(run.submit("side=64")).status
+    assert [] == run.verdict(60)
