@@ -214,12 +214,38 @@ voices = Table(
     Index("ix_voices_tenant", "tenant", text("created_at DESC"), text("id DESC")),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("generation", Integer, nullable=False, server_default="1"),
+    Column("rotated_at", Time),
+    Column("failing_since", Time),
+    Column("disabled_at", Time),
+    Column("disabled_because", Text),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("disabled_because IN ('owner', 'failing', 'gone')", name="disabled_because"),
+    Index("ix_webhooks_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+)
+
+webhook_hosts = Table(
+    "webhook_hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", Time),
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
-    Column("job_id", Text, nullable=False, index=True),
+    Column("webhook_id", Text),  # no foreign key: an endpoint that is removed must not make a job's change fail
+    Column("job_id", Text, index=True),
     Column("event_seq", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
     Column("url", Text, nullable=False),
@@ -228,13 +254,22 @@ outbox = Table(
     Column("lease_until", Time),
     Column("answer", Integer),
     Column("problem", Text),
+    Column("attempts", JSONB, nullable=False, server_default="[]"),
+    Column("attempts_before", Integer, nullable=False, server_default="0"),
     Column("delivered_at", Time),
     Column("given_up_at", Time),
+    Column("superseded_at", Time),
     Column("created_at", Time, nullable=False, server_default=_now),
     Index(
-        "ix_outbox_due",
+        "ix_outbox_open",
         "available_at",
-        postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL AND superseded_at IS NULL"),
+    ),
+    Index("ix_outbox_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+    Index(
+        "ix_outbox_webhook",
+        *("webhook_id", text("created_at DESC"), text("id DESC")),
+        postgresql_where=text("webhook_id IS NOT NULL"),
     ),
 )
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func
 
 from jobs.job import JobError, JobStatus
 from jobs.statements.clauses import after, ago, ended_values, error_value, moment, now, outlived
+from jobs.statements.telling import telling
 from jobs.tables import inputs, jobs, tenants, uploads
 
 BATCH = 500
@@ -104,13 +105,13 @@ def ready(job_id: str, name: str, fence: int, *, key: str, media_type: str, byte
     )
 
 
-def queue_job(job_id: str) -> Update:
+def queue_job(job_id: str) -> Select[Any]:
     """Queue a pending job all of whose inputs are ready; no row while one is not. The job must be locked.
 
     The patience of one that prefers a server begins here: until now no server could have taken it.
     """
     unready = select(inputs.c.name).where(inputs.c.job_id == job_id, inputs.c.status != "ready")
-    return (
+    return telling(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING, ~unready.exists())
         .values(
@@ -119,7 +120,6 @@ def queue_job(job_id: str) -> Update:
             spill_at=jobs.c.spill_at + (now - jobs.c.created_at),
             event_seq=jobs.c.event_seq + 1,
         )
-        .returning(*jobs.c)
     )
 
 
@@ -138,13 +138,12 @@ def fail(job_id: str, name: str, fence: int, *, problem: str) -> Update:
     return _held(job_id, name, fence).values(status="failed", lease_until=None, problem=problem)
 
 
-def fail_job(job_id: str, error: JobError) -> Update:
+def fail_job(job_id: str, error: JobError) -> Select[Any]:
     """Fail a job that waits for inputs."""
-    return (
+    return telling(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING)
         .values(**ended_values(JobStatus.FAILED, error_value(error)))
-        .returning(*jobs.c)
     )
 
 

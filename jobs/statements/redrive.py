@@ -11,6 +11,7 @@ from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null
 from jobs.errors import AttemptsExhausted, DeadlineExceeded, StorageUnavailable
 from jobs.job import JobStatus
 from jobs.statements.clauses import ago, now
+from jobs.statements.telling import telling
 from jobs.tables import inputs, jobs, tenants
 
 SERVICES_FAULT = (AttemptsExhausted.code, StorageUnavailable.code, DeadlineExceeded.code)
@@ -47,7 +48,7 @@ def count_inputs(job_id: str) -> Select[Any]:
     return select(func.count()).select_from(inputs).where(inputs.c.job_id == job_id)
 
 
-def again(job_id: str, new_id: str, *, pending: bool) -> Insert:
+def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
     """The new job, with the old one's parameters and as much time as that had; returns its row."""
     span = now - jobs.c.created_at
     values = {
@@ -61,9 +62,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Insert:
     for name in ("tenant", "modality", "model", "params", "seed", "max_attempts", "priority", "server_id"):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url
-    return (
-        insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id)).returning(*jobs.c)
-    )
+    return telling(insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id)))
 
 
 def again_inputs(job_id: str, new_id: str) -> Insert:

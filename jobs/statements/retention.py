@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from jobs.job import ACTIVE
 from jobs.statements.clauses import after, moment, now, outlived
+from jobs.statements.deliveries import open_
 from jobs.tables import chores, has_outputs, has_prompt, inputs, jobs, outbox, tenants, uploads, voices
 
 BATCH = 500
@@ -61,10 +62,9 @@ def forget_outputs(default: float) -> Update:
 
 def forget_deliveries(default: float) -> Executable:
     """Drop deliveries that came to an end and were made long enough ago; returns their ids."""
-    ended = or_(outbox.c.delivered_at.is_not(None), outbox.c.given_up_at.is_not(None))
     old = _each_tenants(
         select(outbox.c.id).where(
-            outbox.c.tenant == tenants.c.id, ended, outlived("deliveries", outbox.c.created_at, default)
+            outbox.c.tenant == tenants.c.id, not_(open_(outbox)), outlived("deliveries", outbox.c.created_at, default)
         )
     )
     return delete(outbox).where(outbox.c.id.in_(old)).returning(outbox.c.id)
