@@ -40,7 +40,7 @@ def load_component(
     configuration says, and for more than it says unless that is taken; and what the libraries raise for a
     configuration that they can not read.
     """
-    if "quantization_config" in json.loads((folder / "config.json").read_text()):
+    if json.loads((folder / "config.json").read_text()).get("quantization_config"):
         log.info("%s is quantised: %s maps its files", folder.name, class_.__name__)
         options: dict[str, Any] = {"variant": variant} if variant else {}
         model, report = class_.from_pretrained(

@@ -62,8 +62,8 @@ class Intake:
     def read(self, files: Iterable[Path], wanted: Wanted) -> dict[str, torch.Tensor]:
         """The tensors of safetensors files in host memory, by name, in the precision that is `wanted`.
 
-        They are valid until the next module was read. Raises `ModelLoadFailed` for a broken file, and for a name that
-        two files have; out of memory.
+        They are valid until the module that is built of them has landed. Raises `ModelLoadFailed` for a broken file and
+        for a name that two files have, `MemoryError`, and torch's out of memory.
         """
         stored = [(one, kind) for one in stored_in(files) if (kind := wanted(one.name, one.dtype)) is not None]
         places, sizes = allot((one.numel * kind.itemsize for one, kind in stored), self._piece)
@@ -118,6 +118,11 @@ class Intake:
         if not self._keeps and not self._stays:
             self._spare += [block for block, _ in self._open]
         self._open.clear()
+
+    @property
+    def kept(self) -> int:
+        """Bytes of host memory that are kept."""
+        return sum(one.host.memory.numel() for one in self.landed if one.host is not None)
 
     @property
     def _stays(self) -> bool:

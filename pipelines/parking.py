@@ -18,6 +18,7 @@ from pipelines.pieces import (
     HostBlock,
     Landed,
     Slot,
+    aligned,
     allot,
     bytes_of,
     home_of,
@@ -123,7 +124,7 @@ def _used(groups: Iterable[list[torch.Tensor]], landed: Iterable[Landed]) -> lis
     """The pieces that are mostly weights of these modules."""
     taken = defaultdict[int, int](int)
     for first, *_ in groups:
-        taken[home_of(first)] += bytes_of(first)
+        taken[home_of(first)] += aligned(bytes_of(first))
     return [one for one in landed if taken[home_of(one.there)] >= _LEAST_USED * one.there.numel()]
 
 

@@ -84,12 +84,17 @@ def allot(sizes: Iterable[int], piece: int) -> tuple[list[tuple[int, int]], list
     """Places for so many bytes each, as the number of a piece and the first byte in it, and the sizes of the pieces."""
     places, pieces = list[tuple[int, int]](), list[int]()
     for size in sizes:
-        aligned = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
-        if not pieces or pieces[-1] + aligned > piece:
+        room = aligned(size)
+        if not pieces or pieces[-1] + room > piece:
             pieces.append(0)
         places.append((len(pieces) - 1, pieces[-1]))
-        pieces[-1] += aligned
+        pieces[-1] += room
     return places, pieces
+
+
+def aligned(size: int) -> int:
+    """The bytes of a piece that a tensor of so many takes."""
+    return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
 
 
 def tensors_of(modules: Iterable[nn.Module]) -> Iterable[torch.Tensor]:

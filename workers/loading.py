@@ -108,7 +108,10 @@ class Loader:
         before = self.memory_used()
         intake = _intake(class_, self.device.name, keeps=keeps)
         pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, intake)
-        return LoadedModel(pipeline, intake, self.memory_used() - before)
+        taken = self.memory_used() - before
+        if intake is not None and self.device.name == "cpu":
+            taken -= intake.kept  # there it is the same memory
+        return LoadedModel(pipeline, intake, taken)
 
     def estimate(self, model_id: str) -> int:
         """See `workers.residency.Shelf`."""

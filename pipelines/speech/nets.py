@@ -60,8 +60,8 @@ def load_nets(folder: Path, intake: Intake, dtype: torch.dtype) -> Nets:
     return Nets(
         layout=layout,
         t3=_t3(layout, t3_file, intake, dtype).to(dtype),
-        s3gen=_filled(lambda: S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, intake, takes_more=True),
-        speaker=_filled(VoiceEncoder, folder / SPEAKER, intake),
+        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, intake, takes_more=True),
+        speaker=_filled(VoiceEncoder(), folder / SPEAKER, intake),
         tokenize=tokenize,
         builtin=load_file(conditionals, device=device) if conditionals.is_file() else {},
         languages=languages,
@@ -72,7 +72,7 @@ def load_nets(folder: Path, intake: Intake, dtype: torch.dtype) -> Nets:
 def _t3(layout: Layout, file: Path, intake: Intake, dtype: torch.dtype) -> Any:
     if not layout.is_turbo:
         config = T3Config.multilingual() if layout is MULTILINGUAL else T3Config.english_only()
-        t3 = _filled(lambda: T3(config), file, intake, dtype)
+        t3 = _filled(_empty_t3(config), file, intake, dtype)
         if layout is MULTILINGUAL:
             t3.tfmr.set_attn_implementation("eager")  # the others do not say what was attended to (`tokens.py`)
         return t3
@@ -83,23 +83,22 @@ def _t3(layout: Layout, file: Path, intake: Intake, dtype: torch.dtype) -> Any:
     config.speech_cond_prompt_len = 375
     config.use_perceiver_resampler = False
     config.emotion_adv = False
-    t3 = _filled(lambda: T3(config), file, intake, dtype)
+    t3 = _filled(_empty_t3(config), file, intake, dtype)
     del t3.tfmr.wte  # T3 has an embedding of its own
     return t3
 
 
+def _empty_t3(config: T3Config) -> Any:
+    """Without memory for its weights. S3Gen and the speaker encoder compute some of theirs while they are made."""
+    with init_empty_weights():
+        return T3(config)
+
+
 def _filled(
-    build: Callable[[], Any],
-    file: Path,
-    intake: Intake,
-    dtype: torch.dtype = torch.float32,
-    *,
-    takes_more: bool = False,
+    net: Any, file: Path, intake: Intake, dtype: torch.dtype = torch.float32, *, takes_more: bool = False
 ) -> Any:
     """The network with the tensors of the file, none missing, on the device and in no mood to be trained. Its authors
     load S3Gen without asking whether there is more in the file, so more is taken, and said in the log."""
-    with init_empty_weights():
-        net = build()
     found = net.load_state_dict(intake.read([file], floats_in(dtype)), strict=False, assign=True)
     constants = set(getattr(net, "ignore_state_dict_missing", ()))  # that it has computed itself
     wrong = sorted(set(found.missing_keys) - constants)
