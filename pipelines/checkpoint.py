@@ -33,7 +33,7 @@ def load_diffusers(directory: Path, dtype: torch.dtype, intake: Intake, variant:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     parts = {
         name: _load_part(directory / name, class_, dtype, intake, variant)
-        for name, class_ in _classes(directory).items()
+        for name, class_ in classes(directory).items()
     }
     pipe: Any = DiffusionPipeline.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
@@ -47,7 +47,7 @@ def torch_modules(pipe: Any) -> list[torch.nn.Module]:
     return [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
 
 
-def _classes(directory: Path) -> dict[str, type[Any]]:
+def classes(directory: Path) -> dict[str, type[Any]]:
     """The components of `model_index.json` that are loaded here, with their classes: all that have weights, and
     Qwen-VL's processor."""
     index = DiffusionPipeline.load_config(directory, local_files_only=True)

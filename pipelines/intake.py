@@ -15,6 +15,7 @@ from torch import nn
 
 from jobs.errors import ModelLoadFailed
 from pipelines.pieces import (
+    ALIGNMENT,
     PIECE,
     HostBlock,
     Landed,
@@ -51,7 +52,7 @@ class Intake:
     def __init__(self, device: str, *, keeps: bool = False, piece: int = PIECE) -> None:
         self.device = device
         self.landed = list[Landed]()
-        """What is on the device, all modules together."""
+        """What was sent to the device, all modules together."""
         self._torch_device = torch.device(device)
         self._keeps = keeps
         self._piece = piece
@@ -66,13 +67,16 @@ class Intake:
         for a name that two files have, `MemoryError`, and torch's out of memory.
         """
         stored = [(one, kind) for one in stored_in(files) if (kind := wanted(one.name, one.dtype)) is not None]
-        places, sizes = allot((one.numel * kind.itemsize for one, kind in stored), self._piece)
+        leads = [self._lead(one, kind) for one, kind in stored]
+        rooms = (lead + one.numel * kind.itemsize for lead, (one, kind) in zip(leads, stored, strict=True))
+        places, sizes = allot(rooms, self._piece)
         tensors = dict[str, torch.Tensor]()
         reads = [list[tuple[Stored, int, torch.Tensor]]() for _ in sizes]
         blocks = [self._block(size) for size in sizes]
-        for (one, kind), (number, start) in zip(stored, places, strict=True):
+        for (one, kind), (number, room), lead in zip(stored, places, leads, strict=True):
             if one.name in tensors:
                 raise ModelLoadFailed(f"{one.file.parent.name} has the tensor {one.name} twice.")
+            start = room + lead
             flat = blocks[number].memory[start : start + one.numel * kind.itemsize].view(kind)
             tensors[one.name] = flat.view(one.shape)
             reads[number] += chunks(one, flat)
@@ -97,6 +101,11 @@ class Intake:
         self._close()
         return module
 
+    def _lead(self, one: Stored, kind: torch.dtype) -> int:
+        """Bytes that are left free before a tensor. Where it stays it begins as it does in a mapped file: on a CPU the
+        last bit of a sum depends on that, and the numbers are to be those of the libraries."""
+        return one.start % ALIGNMENT if self._stays and kind == one.dtype else 0
+
     def _block(self, size: int) -> HostBlock:
         """Memory for a piece, used before if possible: pinning takes longer than reading."""
         for spare in self._spare:
@@ -114,9 +123,9 @@ class Intake:
         return there.copy_(block.memory[:size], non_blocking=True)
 
     def _close(self) -> None:
-        self.landed += [Landed(there, block if self._keeps else None) for block, there in self._open]
-        if not self._keeps and not self._stays:
-            self._spare += [block for block, _ in self._open]
+        if not self._stays:
+            self.landed += [Landed(there, block if self._keeps else None) for block, there in self._open]
+            self._spare += [] if self._keeps else [block for block, _ in self._open]
         self._open.clear()
 
     @property

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from jobs.params import ImageParams
-from pipelines.checkpoint import torch_modules
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Inputs, Pipeline, Raw, RunContext
 from pipelines.qwen_processor import load_processor
@@ -87,17 +86,8 @@ def alone(folder: Path, dtype: torch.dtype = torch.float32, variant: str | None 
     """The pipeline as anybody would load it."""
     # diffusers makes Qwen-VL's processor with torchvision only
     parts = {"processor": load_processor(folder / "processor")} if (folder / "processor").is_dir() else {}
-    pipe = aligned(DiffusionPipeline.from_pretrained(folder, dtype=dtype, variant=variant, **parts))
+    pipe = DiffusionPipeline.from_pretrained(folder, dtype=dtype, variant=variant, **parts)
     pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def aligned(pipe: Any) -> Any:
-    """The pipeline with each weight in memory of its own, as on a GPU. In a mapped file they begin at any address, and
-    on a CPU the last bit of a sum depends on that."""
-    for part in torch_modules(pipe):
-        for tensor in (*part.parameters(), *part.buffers()):
-            tensor.data = tensor.data.clone()
     return pipe
 
 
@@ -112,7 +102,7 @@ def from_picture(
     folder: Path, seed: int = 1, dtype: torch.dtype = torch.float32, **arguments: Any
 ) -> NDArray[np.uint8]:
     """The same with the pipeline that starts from a picture, loaded by itself."""
-    pipe = aligned(AutoPipelineForImage2Image.from_pretrained(folder, dtype=dtype))
+    pipe = AutoPipelineForImage2Image.from_pretrained(folder, dtype=dtype)
     pipe.set_progress_bar_config(disable=True)
     call = {"num_inference_steps": STEPS, **USUAL.get(folder.name, {}), **arguments}
     generator = torch.Generator().manual_seed(seed)

@@ -13,6 +13,7 @@ from jobs.errors import ModelLoadFailed
 from pipelines.intake import Intake, floats_in
 from pipelines.parking import Parking
 from pipelines.pieces import ALIGNMENT, home_of
+from pipelines.stored import stored_in
 
 
 class Net(nn.Module):
@@ -83,10 +84,12 @@ def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dty
     assert intake.kept >= sum(tensor.numel() * dtype.itemsize for tensor in values(net).values())
 
 
-def test_each_tensor_lies_as_a_gpus_allocator_would_lay_it(file: Path) -> None:
-    read = Intake("cpu").read([file], floats_in(torch.float32))
+def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in_the_file(file: Path) -> None:
+    sent, stays = (Intake("cpu", keeps=keeps).read([file], floats_in(torch.float32)) for keeps in (True, False))
 
-    assert {0} == {tensor.storage_offset() * 4 % ALIGNMENT for tensor in read.values()}
+    assert {0} == {tensor.storage_offset() * 4 % ALIGNMENT for tensor in sent.values()}
+    starts = {one.name: one.start % ALIGNMENT for one in stored_in([file])}
+    assert starts == {name: tensor.storage_offset() * 4 % ALIGNMENT for name, tensor in stays.items()}
 
 
 def test_tensors_that_nobody_wants_are_not_read(file: Path) -> None:

@@ -231,6 +231,27 @@ def test_who_comes_back_from_the_host_is_not_loaded_again() -> None:
     assert {"large": "device", "half": "host"} == placed(held)
 
 
+def test_what_is_read_is_kept_in_host_memory_where_there_is_room() -> None:
+    memory = Memory()
+    held = residency(memory, host=120)
+    use(held, "half")
+    assert 50 == memory.host
+    use(held, "large")
+
+    assert {"half": "host", "large": "device"} == placed(held)
+    assert 50 == memory.host
+
+
+def test_a_copy_that_turns_out_larger_than_its_room_is_given_back() -> None:
+    memory = Memory()
+    memory.estimates["half"] = 20
+    held = residency(memory, host=40)
+    use(held, "half")
+
+    assert {"half": "device"} == placed(held)
+    assert 0 == memory.host
+
+
 def test_what_can_not_be_parked_is_loaded_again() -> None:
     memory = Memory()
     held = residency(memory)
