@@ -98,8 +98,9 @@ class Pipeline(Protocol):
     """One loaded model. `params` is the struct of the model's modality, e.g. `ImageParams`.
 
     A pipeline whose weights can be moved between the device and host memory also has `modules`: the torch modules that
-    hold them, each once. What it keeps elsewhere on the device stays there, and is small. One whose first run is slow
-    also has `warm_up(ctx)`: a run of few steps at the default size, whose result nobody sees.
+    hold them, each once. What it keeps elsewhere on the device stays there, and is small. Its constructor takes one
+    argument more, the `pipelines.intake.Intake` through which it reads its files, or makes one for itself. One whose
+    first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result nobody sees.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:

@@ -19,6 +19,7 @@ from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import Size, SizePlan, plan_size
+from pipelines.intake import Intake
 from pipelines.pipeline import Inputs, Raw, RunContext
 from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
@@ -40,9 +41,9 @@ class DiffusersVideo:
     """A prompt, and a still where the catalogue says so, to frames: those of the same diffusers pipeline called
     directly."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), device, spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), intake or Intake(device), spec.variant)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
