@@ -28,6 +28,7 @@ from api.problems import EXCEPTION_HANDLERS
 from api.readiness import Readiness
 from api.request_ids import echo_request_id
 from api.routes.cutout import CutoutRoutes
+from api.routes.deliveries import DeliveryRoutes
 from api.routes.files import FileRoutes
 from api.routes.health import HealthRoutes
 from api.routes.image import ImageRoutes
@@ -42,10 +43,12 @@ from api.routes.servers import ServerRoutes
 from api.routes.speech import SpeechRoutes
 from api.routes.video import VideoRoutes
 from api.routes.voices import VoiceRoutes
+from api.routes.webhooks import WebhookRoutes
 from api.strict_json import StrictRequest
 from api.submissions import Submissions
 from api.voices import Voices
 from api.watching import Watcher
+from api.webhooks import Webhooks
 from jobs.settings import Settings
 from jobs.settings import settings as read_settings
 from jobs.storage import open_store
@@ -57,6 +60,8 @@ MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes, SpeechRoutes, MeshRoutes
 ROUTES = (
     InputRoutes,
     JobRoutes,
+    WebhookRoutes,
+    DeliveryRoutes,
     ModelRoutes,
     ServerRoutes,
     ServerOrders,
@@ -115,6 +120,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "store": _always(store),
             "voices": _always(Voices(database, intake, settings)),
             "watcher": _always(watcher),
+            "webhooks": _always(Webhooks(database, settings)),
         },
         middleware=[DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],
         exception_handlers=EXCEPTION_HANDLERS,

@@ -32,7 +32,7 @@ def correct(document: OpenAPI) -> None:
 
 def _operations(document: OpenAPI) -> Iterator[Operation]:
     for item in (document.paths or {}).values():
-        for operation in (item.get, item.head, item.post, item.put, item.delete):
+        for operation in (item.get, item.head, item.post, item.put, item.patch, item.delete):
             if operation is not None:
                 yield operation
 

@@ -2,18 +2,30 @@
 
 import base64
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
 from jobs.errors import InvalidRequest
-from jobs.job import Job
 
 Place = tuple[datetime, str]
 
 
-def pack(job: Job) -> str:
-    """The cursor that continues after `job`."""
-    return base64.urlsafe_b64encode(msgspec.json.encode((job.created_at, job.id))).decode().rstrip("=")
+class Placed(Protocol):
+    """What a listing has: a job, or a row."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+def pack(last: Placed) -> str:
+    """The cursor that continues after `last`."""
+    return base64.urlsafe_b64encode(msgspec.json.encode((last.created_at, last.id))).decode().rstrip("=")
 
 
 def unpack(cursor: str) -> Place:

@@ -75,6 +75,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         tags=[
             Tag("Generate", "Submit a job, upload its inputs, keep voices."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
+            Tag("Webhooks", "Endpoints of yours that are told of your jobs, and what became of each delivery."),
             Tag("Service", "What can be made, by which servers, and whether all is well."),
             Tag("Servers", "What an operator may have a server do; these ask for a key with the admin scope."),
             Tag("Downloads", "Outputs and uploads, by signed links."),

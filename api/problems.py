@@ -131,6 +131,7 @@ def _bad_parameter(error: ValidationException) -> InvalidRequest:
     if not key:
         return MissingField(error.detail) if "Missing required" in error.detail else InvalidRequest(error.detail)
     said = msgspec.ValidationError(first.get("message", "") + " - at `$`")
+    key = key.removesuffix("_")  # of a name that Litestar keeps for itself
     source = ParamType(first.get("source", "query")).value
     return refusal(said, root=f"{source}.{key.replace('_', '-').title() if source == 'header' else key}")
 

@@ -25,7 +25,7 @@ from benchmarks.floor import flops, matmul_rate
 from benchmarks.full_size import save
 from benchmarks.loop import bare_loop
 from benchmarks.report import Figure, Report, machine
-from benchmarks.residency import cycle, leak, wake_and_copy
+from benchmarks.residency import cycle, leak, read_and_map, wake_and_copy
 from benchmarks.serving import serve
 from benchmarks.stack import running
 from benchmarks.timed import busy_fraction, take_log
@@ -116,6 +116,9 @@ def alone(case: Case, settings: dict[str, str], device: str, *, quick: bool) -> 
             wake, copy = wake_and_copy(size * 2**20, device, 5)
             yield Figure(f"{size} MB: 5, wake rate / host-to-device rate", wake / copy, "", "≥ 0.90")
             yield Figure(f"{size} MB: wake rate", wake, "GB/s")
+            read, mapped = read_and_map(size * 2**20, device, 3)
+            yield Figure(f"{size} MB: 5, rate of reading into pieces / of copying from a map", read / mapped)
+            yield Figure(f"{size} MB: rate of reading into pieces", read, "GB/s")
 
 
 def engine(case: Case, settings: dict[str, str], *, quick: bool) -> Iterator[Figure]:

@@ -5,6 +5,9 @@ The copy is of one block into memory that nobody has touched yet, as a wake's is
 engine uses, on modules of three sizes. On the CPU both sides are the machine's own memory; on a GPU the same code
 copies from pinned memory (`benchmarks/gpu.py`).
 
+Reading a file is measured in turns too: by the engine's reader, into pieces and onto the device, and by a map from
+which every tensor is copied to the device, as the libraries do it. The file is in the page cache for both.
+
 The cycles are a real engine's, by the orders that a supervisor gives: the model comes, and leaves altogether (no host
 budget) or to the host (a host budget). What is told is the slope of the process's resident memory over the cycles after
 the first `SETTLING`, while which libraries load themselves, and what is left between those and the last. At the end
@@ -19,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from benchmarks.catalogue import settings_in
 from benchmarks.engine import Bench, bench
 from benchmarks.report import Figure, Report
+from pipelines.intake import Intake, floats_in
 from pipelines.parking import Parking
 from tests.support.tiny_checkpoints import save
 from workers.messages import Preload, Unload
@@ -83,6 +88,9 @@ def _wakes(sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
         wake, copy = wake_and_copy(size * 2**20, "cpu", rounds)
         yield Figure(f"{size} MB: wake rate / rate of a plain copy", wake / copy, "", "≥ 0.90")
         yield Figure(f"{size} MB: wake rate", wake, "GB/s")
+        read, mapped = read_and_map(size * 2**20, "cpu", rounds)
+        yield Figure(f"{size} MB: rate of reading into pieces / of copying from a map", read / mapped)
+        yield Figure(f"{size} MB: rate of reading into pieces", read, "GB/s")
 
 
 def wake_and_copy(size: int, device: str, rounds: int) -> tuple[float, float]:
@@ -99,6 +107,27 @@ def wake_and_copy(size: int, device: str, rounds: int) -> tuple[float, float]:
             _rate(size, device, lambda: torch.empty_like(block, device=device).copy_(block, non_blocking=True))
         )
     return statistics.median(woken), statistics.median(copied)
+
+
+def read_and_map(size: int, device: str, rounds: int) -> tuple[float, float]:
+    """GB/s from a file of `size` bytes in the page cache onto the device: through the intake, and through a map."""
+    with tempfile.TemporaryDirectory(prefix="atelier-bench-") as temporary:
+        file = Path(temporary) / "model.safetensors"
+        save_file({f"{n}.weight": torch.ones(1024, 1024, dtype=torch.bfloat16) for n in range(size // 2**21)}, file)
+        read, mapped = [], []
+        for _ in range(rounds):
+            read.append(_rate(size, device, lambda: _read(file, device)))
+            mapped.append(_rate(size, device, lambda: [one.to(device, copy=True) for one in load_file(file).values()]))
+    return statistics.median(read), statistics.median(mapped)
+
+
+def _read(file: Path, device: str) -> nn.Module:
+    intake = Intake(device)
+    tensors = intake.read([file], floats_in(torch.bfloat16))
+    module = nn.ModuleDict({name.replace(".", "-"): nn.Module() for name in tensors})
+    for part, tensor in zip(module.values(), tensors.values(), strict=True):
+        part.register_buffer("weight", tensor)
+    return intake.land(module)
 
 
 def _rate(size: int, device: str, work: Callable[[], object]) -> float:

@@ -1,10 +1,12 @@
 """A pipeline that stands for a device: it waits as long as the prompt says and hands over a real photograph or film.
 
-`compute=0.2` in the prompt is seconds; the CPU is idle for as long, as it is while a GPU computes. Everything after it
-(arrays, files, rows) is real. No torch, no weights.
+`compute=0.2` in the prompt is seconds; the CPU is idle for as long, as it is while a GPU computes. Only the planes of a
+film come over within that time, in its last step: a real pipeline too has copied them from its device when it ends.
+Everything after it (arrays, files, rows) is real. No torch, no weights.
 """
 
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from PIL import Image
 from jobs.params import ImageParams, VideoParams
 from pipelines.pipeline import Inputs, Raw, RunContext
 from pipelines.spec import CHECKOUT, ModelSpec
+from pipelines.video.colour import empty_film, fill_planes
 
 PHOTOGRAPH = CHECKOUT / "docs" / "images" / "product.jpg"
 STEPS = 10
@@ -22,32 +25,47 @@ DRIFT = 3
 
 
 class Simulated:
-    """The photograph, or a window that moves over it; both are made ready once for each size."""
+    """The photograph, or a window that moves over it."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self._fps = spec.defaults.fps or 24
-        self._made: dict[tuple[int, ...], NDArray[np.uint8]] = {}
 
     def run(self, params: ImageParams | VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
         """See `Pipeline`; reports after each of `STEPS` steps."""
-        seconds = float(params.prompt.rpartition("compute=")[2])
-        began = time.monotonic()
+        seconds, began = float(params.prompt.rpartition("compute=")[2]), time.monotonic()
         ctx.progress(0.0, "prepare")
-        for step in range(1, STEPS + 1):
-            time.sleep(max(0.0, began + seconds * step / STEPS - time.monotonic()))
-            ctx.progress(step / (STEPS + 1), "step" if step < STEPS else "decode")
-        size = (params.width, params.height)
-        if isinstance(params, ImageParams):
-            return Raw(arrays={"0": self._frames(size, 1)[0]}, facts={"seed": ctx.seed})
-        frames = self._frames(size, 1 + round(params.duration_seconds * self._fps))
+        for step in range(1, STEPS):
+            _sleep_until(began + seconds * step / STEPS)
+            ctx.progress(step / (STEPS + 1), "step")
+        raw = self._picture(params, ctx) if isinstance(params, ImageParams) else self._film(params, ctx)
+        _sleep_until(began + seconds)
+        ctx.progress(STEPS / (STEPS + 1), "decode")
+        return raw
+
+    def _picture(self, params: ImageParams, ctx: RunContext) -> Raw:
+        return Raw(arrays={"0": _photograph(params.width, params.height)}, facts={"seed": ctx.seed})
+
+    def _film(self, params: VideoParams, ctx: RunContext) -> Raw:
+        made = _planes(params.width, params.height, 1 + round(params.duration_seconds * self._fps))
+        frames = empty_film(ctx, len(made), params.width, params.height)
+        frames[:] = made
         return Raw(arrays={"frames": frames}, facts={"seed": ctx.seed, "fps": self._fps})
 
-    def _frames(self, size: tuple[int, int], count: int) -> NDArray[np.uint8]:
-        width, height = size
-        key = (width, height, count)
-        if key not in self._made:
-            board = Image.open(PHOTOGRAPH).convert("RGB").resize((width + DRIFT * count, height))
-            pixels = np.asarray(board)
-            views = [pixels[:, DRIFT * n : DRIFT * n + width] for n in range(count)]
-            self._made[key] = np.stack(views)
-        return self._made[key]
+
+@cache
+def _photograph(width: int, height: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(PHOTOGRAPH).convert("RGB").resize((width, height)))
+
+
+@cache
+def _planes(width: int, height: int, count: int) -> NDArray[np.uint8]:
+    board = _photograph(width + DRIFT * count, height).transpose(2, 0, 1).astype(np.float32) / 255
+    planes = np.empty((count, height * 3 // 2, width), np.uint8)
+    for number in range(count):
+        window = board[None, :, :, DRIFT * number : DRIFT * number + width]
+        fill_planes(planes[number : number + 1], window)
+    return planes
+
+
+def _sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from cli.home import Home
 from jobs.database import sync_engine
@@ -81,15 +82,21 @@ def ensure_key(settings: Settings, key: str) -> None:
             connection.execute(access.add_key(new_id("key"), owner, name="admin", digest=digest, scopes=[access.ADMIN]))
 
 
+def tenant_row(connection: Connection, tenant: str) -> Row[Any]:
+    """Id and webhook generation of the tenant of that name. Raises `UnknownTenant`."""
+    row = connection.execute(access.tenant_by_name(tenant)).first()
+    if row is None:
+        raise UnknownTenant(f"there is no tenant {tenant!r}; `atelier keys create --tenant {tenant}` makes one")
+    return row
+
+
 def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
     """The secret that a tenant's webhooks are signed with, after moving to the next one if `rotate`.
 
     Raises `UnknownTenant`.
     """
     with connected(settings) as connection:
-        row = connection.execute(access.tenant_by_name(tenant)).first()
-        if row is None:
-            raise UnknownTenant(f"there is no tenant {tenant!r}; `atelier keys create --tenant {tenant}` makes one")
+        row = tenant_row(connection, tenant)
         generation = row.webhook_generation
         if rotate:
             generation = connection.execute(access.rotate_webhook_secret(row.id)).scalar_one()

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from jobs.answers import StatusAnswer
+from jobs.webhooks import Delivery, Webhook
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -115,3 +116,15 @@ class ServerList(msgspec.Struct, frozen=True):
     """Every server."""
 
     servers: list[Server]
+
+
+class WebhookList(msgspec.Struct, frozen=True):
+    """Every endpoint, newest first."""
+
+    webhooks: list[Webhook]
+
+
+class DeliveryPage(msgspec.Struct, frozen=True):
+    """Deliveries, newest first."""
+
+    deliveries: list[Delivery]

@@ -1,7 +1,7 @@
 """A client of the API, for the command line."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,6 +13,7 @@ import rich_click as click
 
 from cli.answers import (
     Accepted,
+    DeliveryPage,
     JobPage,
     Model,
     ModelList,
@@ -23,9 +24,11 @@ from cli.answers import (
     Upload,
     Voice,
     VoiceList,
+    WebhookList,
 )
 from cli.sse import Event, read_events
 from jobs.answers import StatusAnswer
+from jobs.webhooks import Delivery, Replayed, Webhook, WebhookWithSecret
 
 T = TypeVar("T")
 
@@ -109,6 +112,51 @@ class Client:
     def remove_voice(self, voice_id: str) -> None:
         """Remove a voice."""
         self._send("DELETE", f"/voices/v1/{quote(voice_id, safe='')}")
+
+    def webhooks(self) -> list[Webhook]:
+        """Every endpoint."""
+        return self._ask("GET", "/webhooks/v1", WebhookList).webhooks
+
+    def add_webhook(self, url: str, events: Sequence[str]) -> WebhookWithSecret:
+        """Make an endpoint, told of `events`, or of everything."""
+        body = {"url": url} | ({"events": events} if events else {})
+        return self._ask("POST", "/webhooks/v1", WebhookWithSecret, json=body)
+
+    def enable_webhook(self, webhook_id: str) -> Webhook:
+        """Bring back an endpoint that was disabled."""
+        return self._ask("PATCH", _webhook(webhook_id), Webhook, json={"enabled": True})
+
+    def remove_webhook(self, webhook_id: str) -> None:
+        """Remove an endpoint."""
+        self._send("DELETE", _webhook(webhook_id))
+
+    def rotate_webhook(self, webhook_id: str) -> WebhookWithSecret:
+        """Move an endpoint to a new secret."""
+        return self._ask("POST", f"{_webhook(webhook_id)}/rotate", WebhookWithSecret)
+
+    def test_webhook(self, webhook_id: str) -> Delivery:
+        """Have a test event sent."""
+        return self._ask("POST", f"{_webhook(webhook_id)}/test", Delivery)
+
+    def deliveries(self, **filters: str | int | None) -> list[Delivery]:
+        """The newest deliveries; `webhook_id`, `job_id`, `state`, `since`, `until` and `limit` choose among them."""
+        chosen = {name: value for name, value in filters.items() if value is not None}
+        return self._ask("GET", "/webhooks/v1/deliveries", DeliveryPage, params=chosen).deliveries
+
+    def replay(self, delivery_id: str) -> Delivery:
+        """Send a delivery again."""
+        return self._ask("POST", f"/webhooks/v1/deliveries/{quote(delivery_id, safe='')}/replay", Delivery)
+
+    def replay_range(self, **range_: str | None) -> int:
+        """Send what was made in a range of time again; how many. `since`, `until`, and maybe `webhook_id`, `state`."""
+        body: dict[str, Any] = {name: value for name, value in range_.items() if value is not None}
+        replayed = 0
+        while True:
+            answer = self._ask("POST", "/webhooks/v1/replay", Replayed, json=body)
+            replayed += answer.replayed
+            if answer.next_since is None:
+                return replayed
+            body["since"] = answer.next_since.isoformat()
 
     def servers(self) -> list[Server]:
         """Every server that was registered and not removed."""
@@ -196,6 +244,10 @@ class Client:
 
     def _away(self, error: Exception) -> ApiAway:
         return ApiAway(f"no Atelier answers at {self._url} ({error}); `atelier up` starts one on this machine")
+
+
+def _webhook(webhook_id: str) -> str:
+    return f"/webhooks/v1/{quote(webhook_id, safe='')}"
 
 
 def _path_of(server_id: str) -> str:

@@ -16,6 +16,7 @@ COMMANDS = {
     "worker": "cli.commands.worker:worker",
     "migrate": "cli.commands.migrate:migrate",
     "keys": "cli.commands.keys:keys",
+    "retention": "cli.commands.retention:retention",
     "webhooks": "cli.commands.webhooks:webhooks",
     "weights": "cli.commands.weights:weights",
     "doctor": "cli.commands.doctor:doctor",

@@ -25,7 +25,11 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC."""
+    """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
+
+    `outputs_removed_at`: when the outputs of a completed job went, their retention being over. A failed job that its
+    operator had done again names the new job in `redriven_as`, which names it in `redrive_of`.
+    """
 
     job_id: str
     status: JobStatus
@@ -48,6 +52,9 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    outputs_removed_at: datetime | None = None
+    redrive_of: str | None = None
+    redriven_as: str | None = None
 
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +91,9 @@ def status_answer(job: Job, settings: Settings, outlook: Outlook) -> StatusAnswe
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,
+        outputs_removed_at=job.outputs_removed_at,
+        redrive_of=job.redrive_of,
+        redriven_as=job.redriven_as,
     )
 
 

@@ -17,6 +17,7 @@
     │   │   ├── NotThisModel            422  not_supported_by_model
     │   │   ├── UnknownInput            422  unknown_input
     │   │   ├── TooManyVoices           422  too_many_voices
+    │   │   ├── TooManyWebhooks         422  too_many_webhooks
     │   │   ├── ForbiddenUrl            422  forbidden_url
     │   │   ├── UnsupportedMedia        422  unsupported_media
     │   │   ├── InputTooLarge           422  input_too_large
@@ -29,10 +30,14 @@
     │   ├── UnknownJob                  404  unknown_job
     │   ├── UnknownServer               404  unknown_server
     │   ├── UnknownVoice                404  unknown_voice
+    │   ├── UnknownWebhook              404  unknown_webhook
+    │   ├── UnknownDelivery             404  unknown_delivery
     │   ├── UnknownOutput               404  unknown_output
+    │   ├── OutputExpired               410  output_expired
     │   ├── UnknownRoute                404  not_found
     │   ├── WrongMethod                 405  method_not_allowed
     │   ├── BadSignature                403  bad_signature
+    │   ├── WebhookDisabled             409  webhook_disabled
     │   ├── ServerOffline               409  server_offline
     │   ├── ServerAlive                 409  server_alive
     │   ├── ServerHasJobs               409  server_has_jobs
@@ -179,6 +184,13 @@ class TooManyVoices(InvalidRequest):
     advice = "Remove a voice that you do not need with DELETE /voices/v1/{voice_id}, then send it again."
 
 
+class TooManyWebhooks(InvalidRequest):
+    """The tenant has as many webhook endpoints as it may."""
+
+    code = "too_many_webhooks"
+    advice = "Remove one with DELETE /webhooks/v1/{webhook_id}, then send it again."
+
+
 class UnsupportedMedia(InvalidRequest):
     """An input of a media type that the field does not take, judged by its content."""
 
@@ -258,11 +270,32 @@ class UnknownVoice(RequestRefused):
     advice = "No voice with this id belongs to this key; GET /voices/v1 lists those that do."
 
 
+class UnknownWebhook(RequestRefused):
+    """No such endpoint of this tenant (a foreign one answers the same)."""
+
+    code, status = "unknown_webhook", 404
+    advice = "No webhook endpoint with this id belongs to this key; GET /webhooks/v1 lists those that do."
+
+
+class UnknownDelivery(RequestRefused):
+    """No such delivery of this tenant (a foreign one answers the same)."""
+
+    code, status = "unknown_delivery", 404
+    advice = "No delivery with this id belongs to this key; GET /webhooks/v1/deliveries lists those that do."
+
+
 class UnknownOutput(RequestRefused):
     """The job has no such output, or it is gone."""
 
     code, status = "unknown_output", 404
     advice = "This output does not exist any more; ask the job's status for its outputs."
+
+
+class OutputExpired(RequestRefused):
+    """The job had this output; its retention is over."""
+
+    code, status = "output_expired", 410
+    advice = "This output was removed when its retention ended; submit the job again if you still need it."
 
 
 class UnknownRoute(RequestRefused):
@@ -284,6 +317,13 @@ class BadSignature(RequestRefused):
 
     code, status = "bad_signature", 403
     advice = "Take a fresh link: from the job's status, or from POST /inputs/v1 for an upload."
+
+
+class WebhookDisabled(RequestRefused):
+    """An endpoint that is disabled, or was removed, is sent nothing."""
+
+    code, status = "webhook_disabled", 409
+    advice = 'This webhook endpoint is disabled or was removed; PATCH it with {"enabled": true}, then send again.'
 
 
 class ServerOffline(RequestRefused):

@@ -89,6 +89,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     queued_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    outputs_removed_at: datetime | None = None
+    redrive_of: str | None = None
+    redriven_as: str | None = None
 
     def read_params(self) -> AnyParams:
         """The parameters as the struct of this job's modality."""

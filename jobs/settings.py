@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_waiting_jobs: int = 10_000
     max_voices: int = 100
+    max_webhooks: int = 20
     max_attempts: int = 3
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000
@@ -73,6 +74,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     input_timeout: float = 30.0
     sanitise_timeout: float = 15.0
     input_keep_seconds: float = 3600.0
+    prompt_keep_seconds: float = -1.0
+    output_keep_seconds: float = -1.0
+    delivery_keep_seconds: float = 2_592_000.0
+    orphan_seconds: float = 86_400.0
     upload_seconds: float = 172_800.0
     upkeep_seconds: float = 5.0
     purge_delay: float = 600.0
@@ -81,6 +86,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_connect_timeout: float = 5.0
     webhook_timeout: float = 15.0
     webhook_schedule: str = "0,5,300,1800,7200,18000,36000,50400,72000,86400"
+    webhook_breaker_failures: int = 10
+    webhook_breaker_seconds: float = 10.0
+    webhook_disable_seconds: float = 432_000.0
 
     db_timeout: float = 2.0
     db_pool: int = 10

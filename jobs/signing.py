@@ -1,7 +1,7 @@
 """Secrets derived from `ATELIER_SECRET_KEY`, so that no secret but that one has to be kept.
 
-API keys are stored as HMAC-SHA256 digests; webhook secrets are derived from tenant and generation and never
-stored; download links carry an HMAC of what they grant.
+API keys are stored as HMAC-SHA256 digests; webhook secrets are derived from their owner and a generation and
+never stored; download links carry an HMAC of what they grant.
 """
 
 import base64
@@ -34,9 +34,10 @@ def key_digest(secret_key: str, key: str) -> str:
     return _mac(secret_key, "api-key", key).hex()
 
 
-def webhook_secret(secret_key: str, tenant: str, generation: int) -> str:
-    """The `whsec_` secret of a tenant's generation (Standard Webhooks 1.0)."""
-    return "whsec_" + base64.b64encode(_mac(secret_key, "webhook", f"{tenant}\n{generation}")).decode()
+def webhook_secret(secret_key: str, owner: str, generation: int) -> str:
+    """The `whsec_` secret of a generation (Standard Webhooks 1.0); `owner` is the id of an endpoint, or of the tenant
+    whose callbacks it signs."""
+    return "whsec_" + base64.b64encode(_mac(secret_key, "webhook", f"{owner}\n{generation}")).decode()
 
 
 def sign_link(secret_key: str, what: str, *, expires: int = 0) -> str:

@@ -40,6 +40,8 @@ _now = func.clock_timestamp()
 _is_active = "status IN ('pending', 'queued', 'processing')"
 _open = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 _open_since = "greatest(available_at, spill_at)"
+has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
+has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 
 
@@ -59,6 +61,10 @@ tenants = Table(
     Column("max_running_jobs", Integer),
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
+    Column("keep_prompts_seconds", Double),
+    Column("keep_inputs_seconds", Double),
+    Column("keep_outputs_seconds", Double),
+    Column("keep_deliveries_seconds", Double),
     Column("created_at", Time, nullable=False, server_default=_now),
     CheckConstraint("max_running_jobs >= 1", name="max_running_jobs"),
 )
@@ -111,6 +117,9 @@ jobs = Table(
     Column("finished_at", Time),
     Column("deleted_at", Time),
     Column("purge_at", Time),
+    Column("outputs_removed_at", Time),
+    Column("redrive_of", Text),
+    Column("redriven_as", Text),
     CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
     Index("ix_jobs_open", "priority", "tenant", "model", *_place(_open_since), postgresql_where=text(_open)),
     Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),
@@ -139,6 +148,8 @@ jobs = Table(
         postgresql_where=text("status = 'completed'"),
     ),
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+    Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
+    Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
 )
 
 idempotency = Table(
@@ -203,12 +214,38 @@ voices = Table(
     Index("ix_voices_tenant", "tenant", text("created_at DESC"), text("id DESC")),
 )
 
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("generation", Integer, nullable=False, server_default="1"),
+    Column("rotated_at", Time),
+    Column("failing_since", Time),
+    Column("disabled_at", Time),
+    Column("disabled_because", Text),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("disabled_because IN ('owner', 'failing', 'gone')", name="disabled_because"),
+    Index("ix_webhooks_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+)
+
+webhook_hosts = Table(
+    "webhook_hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", Time),
+)
+
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
-    Column("job_id", Text, nullable=False, index=True),
+    Column("webhook_id", Text),  # no foreign key: an endpoint that is removed must not make a job's change fail
+    Column("job_id", Text, index=True),
     Column("event_seq", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
     Column("url", Text, nullable=False),
@@ -217,14 +254,30 @@ outbox = Table(
     Column("lease_until", Time),
     Column("answer", Integer),
     Column("problem", Text),
+    Column("attempts", JSONB, nullable=False, server_default="[]"),
+    Column("attempts_before", Integer, nullable=False, server_default="0"),
     Column("delivered_at", Time),
     Column("given_up_at", Time),
+    Column("superseded_at", Time),
     Column("created_at", Time, nullable=False, server_default=_now),
     Index(
-        "ix_outbox_due",
+        "ix_outbox_open",
         "available_at",
-        postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL AND superseded_at IS NULL"),
     ),
+    Index("ix_outbox_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+    Index(
+        "ix_outbox_webhook",
+        *("webhook_id", text("created_at DESC"), text("id DESC")),
+        postgresql_where=text("webhook_id IS NOT NULL"),
+    ),
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_at", Time, nullable=False),
 )
 
 servers = Table(

@@ -1,9 +1,7 @@
 """Any diffusers directory as a pipeline, whole or not at all.
 
-`from_pretrained` fills tensors that a checkpoint lacks with random numbers and only logs it. So every model
-of the directory is loaded by itself first, with the report that both libraries can give, and a report that is
-not clean is an error. The pipeline is then put together by diffusers from those models and the rest of the
-directory.
+Every model of the directory is loaded by itself first (`pipelines.component`); the pipeline is then put together by
+diffusers from those models and the rest of the directory.
 """
 
 from importlib import import_module
@@ -16,7 +14,8 @@ import transformers
 from diffusers import AutoencoderKLWan, DiffusionPipeline, ModelMixin
 from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
-from jobs.errors import ModelLoadFailed
+from pipelines.component import load_component
+from pipelines.intake import Intake
 from pipelines.qwen_processor import load_processor
 
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
@@ -24,8 +23,8 @@ _FULL_PRECISION = (AutoencoderKLWan,)
 """Models that are loaded in float32 whatever the others are: Wan's autoencoder is published so, and bfloat16 shows."""
 
 
-def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: str | None = None) -> Any:
-    """The pipeline that `model_index.json` names, in `dtype` on `device`, from local safetensors only.
+def load_diffusers(directory: Path, dtype: torch.dtype, intake: Intake, variant: str | None = None) -> Any:
+    """The pipeline that `model_index.json` names, in `dtype` on the intake's device, from local safetensors only.
 
     Raises `ModelLoadFailed` that names the component when tensors are missing or have other shapes than its
     configuration says, and whatever the libraries raise for a directory they can not read.
@@ -33,14 +32,14 @@ def load_diffusers(directory: Path, dtype: torch.dtype, device: str, variant: st
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     parts = {
-        name: _load_part(directory / name, class_, dtype, device, variant)
-        for name, class_ in _classes(directory).items()
+        name: _load_part(directory / name, class_, dtype, intake, variant)
+        for name, class_ in classes(directory).items()
     }
     pipe: Any = DiffusionPipeline.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
     )  # type: ignore[no-untyped-call]
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device)
+    return pipe.to(intake.device)
 
 
 def torch_modules(pipe: Any) -> list[torch.nn.Module]:
@@ -48,7 +47,7 @@ def torch_modules(pipe: Any) -> list[torch.nn.Module]:
     return [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
 
 
-def _classes(directory: Path) -> dict[str, type[Any]]:
+def classes(directory: Path) -> dict[str, type[Any]]:
     """The components of `model_index.json` that are loaded here, with their classes: all that have weights, and
     Qwen-VL's processor."""
     index = DiffusionPipeline.load_config(directory, local_files_only=True)
@@ -61,22 +60,11 @@ def _classes(directory: Path) -> dict[str, type[Any]]:
     return found
 
 
-def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, device: str, variant: str | None) -> Any:
+def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, intake: Intake, variant: str | None) -> Any:
     if issubclass(class_, _QWEN_PROCESSORS):
         return load_processor(folder)
-    # Each model leaves the machine's memory before the next comes: together they can be larger than it.
-    return _load_model(folder, class_, dtype, variant).to(device)
-
-
-def _load_model(folder: Path, class_: type[Any], dtype: torch.dtype, variant: str | None) -> Any:
-    options: dict[str, Any] = {"variant": variant} if variant and any(folder.glob(f"*.{variant}*")) else {}
+    # Each model leaves the machine's memory, if it is not kept there, before the next comes: together they can be
+    # larger than it.
     precision = torch.float32 if issubclass(class_, _FULL_PRECISION) else dtype
-    model, report = class_.from_pretrained(
-        folder, dtype=precision, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
-    )
-    for fault in ("missing_keys", "mismatched_keys", "error_msgs"):
-        if report.get(fault):
-            first = sorted(map(str, report[fault]))[0]
-            text = f"{folder.name} does not fit its configuration: {len(report[fault])} {fault}, the first is {first}"
-            raise ModelLoadFailed(text)
-    return model
+    has_variant = variant is not None and any(folder.glob(f"*.{variant}*"))
+    return load_component(folder, class_, precision, intake, variant=variant if has_variant else None)

@@ -5,8 +5,10 @@ happens in the engine and returns arrays; `encode` happens in the encoder proces
 The arrays travel as a folder (`save_raw`, `load_raw`). Nothing here imports torch.
 """
 
+import os
 import re
 from collections.abc import Callable
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,17 +36,24 @@ class JobPreempted(Interrupted):
     """The worker takes the job off the device; it will run again elsewhere."""
 
 
+def _in_memory(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.empty(shape, np.uint8)
+
+
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     """The only way back from a running pipeline.
 
     `progress(fraction, stage)`: how much is done (0 to 1) and what is done *next*; it starts that stage's
     deadline anew and raises `JobCancelled` or `JobPreempted`. `warn(text)` shows a sentence to the caller
-    while the job still runs; the same sentence belongs into `Raw.warnings`.
+    while the job still runs; the same sentence belongs into `Raw.warnings`. `empty(name, shape)` is room for
+    the uint8 array of that name in `Raw.arrays`, to be filled: in an engine it is the very file that the encoder
+    reads, so that what is large need not be copied there while the device waits.
     """
 
     seed: int
     progress: Callable[[float, Stage], None]
     warn: Callable[[str], None]
+    empty: Callable[[str, tuple[int, ...]], NDArray[np.uint8]] = _in_memory
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -56,8 +65,9 @@ class Inputs(msgspec.Struct, frozen=True):
 class Raw(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` made: arrays, nothing encoded.
 
-    A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order. `facts` are what
-    the status shows beside the outputs, at least the `seed` that was used.
+    A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order; a film is `frames`, as
+    `pipelines/video/colour.py` has them. `facts` are what the status shows beside the outputs, at least the `seed`
+    that was used.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -88,8 +98,9 @@ class Pipeline(Protocol):
     """One loaded model. `params` is the struct of the model's modality, e.g. `ImageParams`.
 
     A pipeline whose weights can be moved between the device and host memory also has `modules`: the torch modules that
-    hold them, each once. What it keeps elsewhere on the device stays there, and is small. One whose first run is slow
-    also has `warm_up(ctx)`: a run of few steps at the default size, whose result nobody sees.
+    hold them, each once. What it keeps elsewhere on the device stays there, and is small. Its constructor takes one
+    argument more, the `pipelines.intake.Intake` through which it reads its files, or makes one for itself. One whose
+    first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result nobody sees.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
@@ -111,12 +122,24 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Fact]
 
 
+def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Room for an array of the `Raw` that `save_raw` will write into `folder`, in the file where it will be. Raises
+    `OSError` where there is no room: nothing is promised that could not be kept while it is filled."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = _new_array_file(folder, name)
+    array = np.lib.format.open_memmap(str(file), "w+", np.uint8, shape)
+    with file.open("r+b") as opened:
+        os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return array
+
+
 def save_raw(raw: Raw, folder: Path) -> None:
     """Write `raw` into `folder` (made if need be): one `.npy` per array, then `raw.json`, whose presence says
-    that all arrays are whole."""
+    that all arrays are whole. An array of `empty_array` is there already."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in raw.arrays.items():
-        np.save(_array_file(folder, name), array, allow_pickle=False)
+        if not _is_there(array, folder, name):
+            np.save(_new_array_file(folder, name), array, allow_pickle=False)
     manifest = _Manifest(arrays=tuple(raw.arrays), warnings=raw.warnings, facts=raw.facts)
     (folder / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
@@ -127,6 +150,20 @@ def load_raw(folder: Path) -> Raw:
     manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
     arrays = {name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False) for name in manifest.arrays}
     return Raw(arrays=arrays, warnings=manifest.warnings, facts=manifest.facts)
+
+
+def _is_there(array: NDArray[Any], folder: Path, name: str) -> bool:
+    """Whether it is the whole of its own file, rather than a part or a view of it."""
+    owner: object = array.base
+    file = os.path.abspath(_array_file(folder, name))
+    return isinstance(array, np.memmap) and isinstance(owner, mmap) and array.filename == file
+
+
+def _new_array_file(folder: Path, name: str) -> Path:
+    """One that was there is removed, not written over: somebody may be looking at a map of it."""
+    file = _array_file(folder, name)
+    file.unlink(missing_ok=True)
+    return file
 
 
 def _array_file(folder: Path, name: str) -> Path:

@@ -3,8 +3,10 @@
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +18,9 @@ from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
 from pipelines.spec import ModelSpec
 from pipelines.weights import verify
+
+if TYPE_CHECKING:
+    from pipelines.intake import Intake
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -86,8 +91,17 @@ def computes_right(device: str) -> bool:
     return bool((ones @ ones == 256).all())
 
 
-def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: Allowed = frozenset()) -> Pipeline:
+def load(
+    spec: ModelSpec,
+    weights_dir: Path,
+    lock: Lock,
+    device: str,
+    allowed: Allowed = frozenset(),
+    intake: "Intake | None" = None,
+) -> Pipeline:
     """The model of `spec`, on `device`, from weights that `lock` vouches for, under a licence that is allowed.
+
+    `intake`, for a pipeline with `modules`: what its weights are read through, where that is to be known afterwards.
 
     Raises `LicenceRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for everything
     that goes wrong in construction, except out of memory, which the engine may mend by unloading another model, and a
@@ -96,9 +110,9 @@ def load(spec: ModelSpec, weights_dir: Path, lock: Lock, device: str, allowed: A
     directory = spec.directory(weights_dir)
     refuse_licence(spec, allowed)
     verify(spec, lock, weights_dir)
-    class_ = pipeline_class(spec)
+    make: Callable[..., Pipeline] = pipeline_class(spec)
     try:
-        return class_(spec, directory, device)
+        return make(spec, directory, device, *([] if intake is None else [intake]))
     except ModelLoadFailed as error:
         raise ModelLoadFailed(f"{spec.id}: {error.detail}") from error
     except Exception as error:

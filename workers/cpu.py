@@ -20,6 +20,7 @@ from jobs.settings import Settings, settings
 from jobs.storage import open_store
 from workers.ingest import Ingest
 from workers.loops import repeat
+from workers.retention import Retention
 from workers.schedule import Schedule
 from workers.upkeep import Upkeep
 from workers.webhooks import Webhooks
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 5.0
 KEYS_SECONDS = 3600.0
+ORPHANS_SECONDS = 300.0
 
 
 def main() -> NoReturn:
@@ -67,6 +69,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     threads, loop_side = sync_engine(settings), async_engine(settings)
     store = open_store(settings)
     upkeep = Upkeep(settings, threads, store)
+    retention = Retention(settings, threads, store)
     webhooks = Webhooks(settings, loop_side)
     ingest = Ingest(settings, loop_side, store)
     alive = alive_file(settings)
@@ -88,6 +91,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
                 ("old inputs", in_thread(upkeep.inputs), settings.upkeep_seconds),
                 ("old uploads", in_thread(upkeep.uploads), settings.upkeep_seconds),
+                ("retention", in_thread(retention.turn), settings.upkeep_seconds),
+                ("orphans", in_thread(retention.orphans), ORPHANS_SECONDS),
                 ("forget-keys", in_thread(upkeep.keys), KEYS_SECONDS),
             ):
                 loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))

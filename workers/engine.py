@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,16 @@ from jobs.settings import read_settings
 from pipelines.catalog import load_catalog
 from pipelines.faults import is_device_fault, is_out_of_memory
 from pipelines.lockfile import read_lock
-from pipelines.pipeline import Inputs, Interrupted, JobCancelled, JobPreempted, Raw, RunContext, save_raw
+from pipelines.pipeline import (
+    Inputs,
+    Interrupted,
+    JobCancelled,
+    JobPreempted,
+    Raw,
+    RunContext,
+    empty_array,
+    save_raw,
+)
 from pipelines.spec import Stage
 from workers.channel import Channel, ChannelClosed
 from workers.cutting import after_cutting, cut_out, opaque
@@ -145,9 +155,12 @@ class Engine:
 
         def run() -> None:
             warnings.clear()
-            save_raw(self._run(request, context), Path(request.folder))
+            save_raw(self._run(request, context), folder)
 
-        context = RunContext(seed=request.seed, progress=progress, warn=warnings.append)
+        folder = Path(request.folder)
+        context = RunContext(
+            seed=request.seed, progress=progress, warn=warnings.append, empty=partial(empty_array, folder)
+        )
         try:
             self._twice(request.model, run)
         finally:

@@ -12,12 +12,18 @@ BOTH_SECRETS = timedelta(hours=24)
 """How long after a rotation the old secret signs too."""
 
 
+class TestData(msgspec.Struct, frozen=True):
+    """What a test event is about."""
+
+    webhook_id: str
+
+
 class WebhookPayload(msgspec.Struct, frozen=True):
-    """The body of a webhook: `timestamp` is when the job ended, `data` what its status route answers."""
+    """The body of a webhook: `timestamp` is when it happened, `data` what the job's status route answers now."""
 
     type: str
     timestamp: datetime
-    data: StatusAnswer
+    data: StatusAnswer | TestData
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

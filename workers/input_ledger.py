@@ -17,7 +17,7 @@ from jobs.events import Publisher
 from jobs.job import Job, JobError, JobStatus, job_from_row
 from jobs.params.media import field_of
 from jobs.settings import Settings
-from jobs.statements import inputs, run
+from jobs.statements import inputs
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +96,6 @@ class InputLedger:
             if (await connection.execute(statement)).first() is None or waits is None:
                 return
             changed = (await connection.execute(inputs.fail_job(row.job_id, reason))).one_or_none()
-            told = None if changed is None else run.tell(job_from_row(changed))
-            if told is not None:
-                await connection.execute(told)
         await self._tell(changed)
 
     async def _tell(self, row: Row[Any] | None) -> None:

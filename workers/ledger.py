@@ -4,9 +4,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Update
+from sqlalchemy import Connection, Engine, Select, Update
 
 from jobs.database import is_away, limited
 from jobs.events import Publisher
@@ -93,16 +93,13 @@ class Ledger:
         """Take the jobs that earlier incarnations of this server left behind."""
 
         def work(connection: Connection) -> list[Job]:
-            found = [job_from_row(row) for row in connection.execute(upkeep.reclaim(server_id, incarnation))]
-            for job in found:
-                _tell(connection, job)
-            return found
+            return [job_from_row(row) for row in connection.execute(upkeep.reclaim(server_id, incarnation))]
 
         for job in self._persist(work):
             log.warning("job %s was lost with an earlier incarnation: now %s", job.id, job.status)
             self._publish(job)
 
-    def _settle(self, statement: Update, cost: float = 0.0) -> Job | None:
+    def _settle(self, statement: Select[Any], cost: float = 0.0) -> Job | None:
         """One transaction whose first statement is the fenced update: without a row, nothing else happens."""
 
         def work(connection: Connection) -> Job | None:
@@ -110,7 +107,6 @@ class Ledger:
             if row is None:
                 return None
             job = job_from_row(row)
-            _tell(connection, job)
             if cost:
                 connection.execute(run.spend(job.tenant, cost))
             return job
@@ -119,7 +115,7 @@ class Ledger:
         self._publish(job)
         return job
 
-    def _change(self, statement: Update) -> Job | None:
+    def _change(self, statement: Select[Any] | Update) -> Job | None:
         with self._engine.begin() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else job_from_row(row)
@@ -149,9 +145,3 @@ def _completed(connection: Connection, job: Job) -> Job | None:
     row = connection.execute(caller.by_id(job.id)).one_or_none()
     found = None if row is None else job_from_row(row)
     return found if found and (found.fence, found.status) == (job.fence, JobStatus.COMPLETED) else None
-
-
-def _tell(connection: Connection, job: Job) -> None:
-    told = run.tell(job)
-    if told is not None:
-        connection.execute(told)

@@ -18,6 +18,7 @@ from pipelines.weights import servable
 from workers.residency import Limits
 
 if TYPE_CHECKING:
+    from pipelines.intake import Intake
     from pipelines.parking import Parking
 
 DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
@@ -49,10 +50,10 @@ def host_share(workers: int) -> int:
 class LoadedModel:
     """A pipeline, and its weights where they can be moved: those of the modules that it names."""
 
-    def __init__(self, pipeline: Pipeline, device: str, taken: int) -> None:
-        """`taken`: bytes that the device has less of than before."""
+    def __init__(self, pipeline: Pipeline, intake: "Intake | None", taken: int) -> None:
+        """`taken`: bytes that the device has less of than before. `intake`: what the weights came through."""
         self.pipeline = pipeline
-        self._parking = _parking(pipeline, device)
+        self._parking = _parking(pipeline, intake)
         self.bytes = self._parking.bytes if self._parking else 0
         self.size = max(self.bytes, taken)
 
@@ -100,13 +101,17 @@ class Loader:
         offered = servable(self._catalog, self._lock, self._weights, self._allowed)
         return next((spec for spec in offered if spec.modality == modality), None)
 
-    def load(self, model_id: str) -> LoadedModel:
+    def load(self, model_id: str, *, keeps: bool = False) -> LoadedModel:
         """See `workers.residency.Shelf`. Raises `LicenceRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
         spec = self._catalog.get(model_id)
-        pipeline_class(spec)  # what it imports stays in memory whatever becomes of the model
+        class_ = pipeline_class(spec)  # what it imports stays in memory whatever becomes of the model
         before = self.memory_used()
-        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed)
-        return LoadedModel(pipeline, self.device.name, self.memory_used() - before)
+        intake = _intake(class_, self.device.name, keeps=keeps)
+        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, intake)
+        taken = self.memory_used() - before
+        if intake is not None and self.device.name == "cpu":
+            taken -= intake.kept  # there it is the same memory
+        return LoadedModel(pipeline, intake, taken)
 
     def estimate(self, model_id: str) -> int:
         """See `workers.residency.Shelf`."""
@@ -126,11 +131,19 @@ class Loader:
         return runtime.computes_right(self.device.name)
 
 
-def _parking(pipeline: Pipeline, device: str) -> "Parking | None":
-    """The weights of a pipeline that says which modules hold them; none, and torch stays away, for another."""
-    modules: Iterable[Any] | None = getattr(pipeline, "modules", None)
-    if modules is None:
+def _intake(class_: type[Pipeline], device: str, *, keeps: bool) -> "Intake | None":
+    """For a pipeline that says which modules hold its weights; none, and torch stays away, for another."""
+    if not hasattr(class_, "modules"):
+        return None
+    from pipelines.intake import Intake
+
+    return Intake(device, keeps=keeps)
+
+
+def _parking(pipeline: Pipeline, intake: "Intake | None") -> "Parking | None":
+    if intake is None:
         return None
     from pipelines.parking import Parking
 
-    return Parking(modules, device)
+    modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
+    return Parking(modules, intake.device, landed=intake.landed)

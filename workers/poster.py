@@ -18,18 +18,29 @@ GONE = 410
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an attempt: an HTTP status or none, and in plain words what was wrong.
 
-    `final` means that no further attempt is wanted; `retry_after` is seconds.
+    `final` means that no further attempt is wanted; `retry_after` is seconds, and `milliseconds` is how long it took.
     """
 
     status: int | None = None
     problem: str | None = None
     retry_after: float | None = None
     final: bool = False
+    milliseconds: int = 0
 
     @property
     def delivered(self) -> bool:
         """Whether the receiver took it."""
         return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def gone(self) -> bool:
+        """Whether the receiver wants no more of anything."""
+        return self.status == GONE
+
+    @property
+    def blames_host(self) -> bool:
+        """Whether the host is unwell. One that refuses answers; one that was not asked is not to blame."""
+        return not self.final if self.status is None else self.status >= 500
 
 
 class Poster:

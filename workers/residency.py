@@ -53,8 +53,8 @@ class Loaded(Protocol):
 class Shelf(Protocol):
     """Where models come from, and the memory they lie in."""
 
-    def load(self, model_id: str) -> Loaded:
-        """Load a model from disk onto the device."""
+    def load(self, model_id: str, *, keeps: bool) -> Loaded:
+        """Load a model from disk onto the device; `keeps`: what passes through host memory becomes its master copy."""
 
     def estimate(self, model_id: str) -> int:
         """Bytes that it will probably take."""
@@ -196,13 +196,17 @@ class Residency:
     def _load(self, model_id: str) -> _Entry:
         """From disk. Its size is known only once it was loaded; what it displaces before is an estimate."""
         known = self._measured.get(model_id)
+        expected = self._shelf.estimate(model_id) if known is None else known
         if known is not None:
             self._make_room(model_id, known)
         else:
-            self._displace(self._shelf.estimate(model_id))
+            self._displace(expected)
+        keeps = self.host_bytes + expected <= self._limits.host  # nobody leaves the host for a copy that is no use yet
         # No name but the entry's refers to it, so that it is gone when the entry is dropped.
-        entry = self._entries[model_id] = _Entry(model_id, self._shelf.load(model_id), self._clock())
+        entry = self._entries[model_id] = _Entry(model_id, self._shelf.load(model_id, keeps=keeps), self._clock())
         size = self._measured[model_id] = entry.bytes
+        if self.host_bytes > self._limits.host:
+            entry.loaded.forget()
         if not self._can_fit(0, keep=entry):
             self._drop(entry)
             raise self._no_room(model_id, size)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Row, Select, Update
+from sqlalchemy import Connection, Engine, Executable, Row, Select
 
 from jobs.doorbell import Doorbell
 from jobs.errors import InputUnreachable, StorageUnavailable
@@ -18,7 +18,7 @@ from jobs.events import Publisher
 from jobs.job import Job, JobError, JobStatus, job_from_row
 from jobs.params.media import field_of
 from jobs.settings import Settings
-from jobs.statements import inputs, run, upkeep
+from jobs.statements import inputs, upkeep
 from jobs.storage import Store
 
 log = logging.getLogger(__name__)
@@ -80,14 +80,11 @@ class Upkeep:
                 connection.execute(upkeep.forget_keys())
         return False
 
-    def _change(self, name: str, statement: Update) -> list[Job]:
+    def _change(self, name: str, statement: Select[Any]) -> list[Job]:
         changed: list[Job] = []
         with self._locked(name) as connection:
             if connection:
                 changed = [job_from_row(row) for row in connection.execute(statement)]
-                for outbox_row in map(run.tell, changed):
-                    if outbox_row is not None:
-                        connection.execute(outbox_row)
         for job in changed:
             log.info("%s: %s is %s after attempt %d of %d", name, job.id, job.status, job.attempt, job.max_attempts)
         self._publisher.publish(changed)
@@ -153,10 +150,4 @@ def _fail_input(connection: Connection, row: Row[Any]) -> Job | None:
         return None
     error = JobError(InputUnreachable.code, f"`{field_of(row.name)}`: {problem}")
     changed = connection.execute(inputs.fail_job(row.job_id, error)).one_or_none()
-    if changed is None:
-        return None
-    job = job_from_row(changed)
-    told = run.tell(job)
-    if told is not None:
-        connection.execute(told)
-    return job
+    return None if changed is None else job_from_row(changed)

@@ -1,4 +1,4 @@
-"""Webhooks: terminal states leave from the outbox, at least once, after Standard Webhooks 1.0.
+"""Webhooks: events of jobs leave from the outbox, at least once, after Standard Webhooks 1.0.
 
 A delivery is leased, sent without a transaction open, and its fate written down; a worker that is lost in between
 lets the lease run out, and the next one sends it again under the same `webhook-id`.
@@ -6,25 +6,21 @@ lets the lease run out, and the next one sends it again under the same `webhook-
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Row, Update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from msgspec.structs import replace
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from jobs.answers import Outlook, status_answer
 from jobs.database import is_away
 from jobs.errors import ForbiddenUrl
 from jobs.guard import judge
-from jobs.job import job_from_row
 from jobs.settings import Settings
-from jobs.signing import webhook_secret
-from jobs.statements import access, caller, deliveries
-from workers.envelope import Message, WebhookPayload, encode, living_generations, sign
+from workers.delivery_ledger import DeliveryLedger
+from workers.envelope import Message
 from workers.poster import Answer, Poster
-from workers.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +33,7 @@ class Webhooks:
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
-        self._engine = engine
-        self._room = asyncio.Semaphore(settings.db_pool)
-        self._schedule = Schedule.parse(settings.webhook_schedule)
+        self._ledger = DeliveryLedger(settings, engine)
         self._poster = Poster(settings)
         self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
         self._under_way: set[asyncio.Task[None]] = set()
@@ -49,9 +43,7 @@ class Webhooks:
         free = AT_ONCE - len(self._under_way)
         if free == 0:
             return False
-        take = deliveries.take(limit=free, lease_seconds=2 * self._settings.webhook_timeout)
-        async with self._engine.begin() as connection:
-            taken = (await connection.execute(take)).all()
+        taken = await self._ledger.take(free)
         for delivery in taken:
             task = asyncio.create_task(self._deliver(delivery))
             self._under_way.add(task)
@@ -74,7 +66,7 @@ class Webhooks:
             answer = await self._attempt(delivery)
             if answer is not None:
                 log.info("webhook %s, attempt %d: %s", delivery.id, delivery.attempt, answer.problem or answer.status)
-                await self._execute(self._verdict(delivery, answer))
+                await self._ledger.write_down(delivery, answer)
         except Exception as error:
             if is_away(error):
                 log.warning("webhook %s: the database does not answer; it will be sent again", delivery.id)
@@ -83,31 +75,17 @@ class Webhooks:
 
     async def _attempt(self, delivery: Row[Any]) -> Answer | None:
         try:
-            message = await self._compose(delivery)
-            return None if message is None else await self._send(delivery, message)
+            message = await self._ledger.compose(delivery)
+            if not isinstance(message, Message):
+                return message
+            begun_at = time.monotonic()
+            answer = await self._send(delivery, message)
+            return replace(answer, milliseconds=round(1000 * (time.monotonic() - begun_at)))
         except Exception as error:
             if is_away(error):
                 raise
             log.exception("webhook %s", delivery.id)
             return Answer(problem="The service failed to send it; its log says why.")
-
-    async def _compose(self, delivery: Row[Any]) -> Message | None:
-        """The message; None for a job that was deleted, whose deliveries are dropped."""
-        async with self._transaction() as connection:
-            row = (await connection.execute(caller.by_id(delivery.job_id))).one_or_none()
-            if row is None:
-                await connection.execute(caller.forget_deliveries(delivery.job_id))
-                return None
-            balance = await connection.scalar(caller.balance(delivery.tenant))
-            tenant = (await connection.execute(access.webhook_generation(delivery.tenant))).one()
-        job = job_from_row(row)
-        data = status_answer(job, self._settings, Outlook(balance_remaining_usd=balance))
-        body = encode(WebhookPayload(delivery.type, job.finished_at or delivery.created_at, data))
-        secrets = [
-            webhook_secret(self._settings.secret_key, delivery.tenant, generation)
-            for generation in living_generations(tenant.webhook_generation, tenant.webhook_rotated_at, tenant.now)
-        ]
-        return Message(body=body, headers=sign(delivery.id, tenant.now, body, secrets))
 
     async def _send(self, delivery: Row[Any], message: Message) -> Answer:
         try:
@@ -121,22 +99,3 @@ class Webhooks:
             return Answer(problem=f"No answer within {self._settings.webhook_timeout:g} s.")
         except OSError as error:
             return Answer(problem=f"The host name does not resolve: {error.strerror or error}.")
-
-    def _verdict(self, delivery: Row[Any], answer: Answer) -> Update:
-        if answer.delivered:
-            return deliveries.delivered(delivery.id, delivery.attempt, answer=answer.status or 0)
-        problem = answer.problem or ""
-        delay = None if answer.final else self._schedule.delay(delivery.attempt, answer.retry_after)
-        if delay is None:
-            return deliveries.given_up(delivery.id, delivery.attempt, answer=answer.status, problem=problem)
-        return deliveries.postponed(delivery.id, delivery.attempt, delay=delay, answer=answer.status, problem=problem)
-
-    async def _execute(self, statement: Update) -> None:
-        async with self._transaction() as connection:
-            await connection.execute(statement)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction of a delivery; a burst of them waits here, since the pool's patience is short."""
-        async with self._room, self._engine.begin() as connection:
-            yield connection

@@ -27,7 +27,6 @@ from jobs.job import Job, JobStatus, job_from_row
 from jobs.params import Modality
 from jobs.statements.caller import cancel, erase, forget_deliveries, listing
 from jobs.statements.inputs import forget as forget_inputs
-from jobs.statements.run import tell
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
 LastEventId = Annotated[
@@ -95,20 +94,10 @@ class JobRoutes(Controller):
     ) -> StatusAnswer:
         """Ends the job unless it has already ended; a job that has is answered as it is. May be repeated."""
         check_id("job", job_id)
-
-        async def work(connection: AsyncConnection) -> Job | None:
-            row = (await connection.execute(cancel(job_id, caller.tenant))).first()
-            if row is None:
-                return None
-            job = job_from_row(row)
-            callback = tell(job)
-            if callback is not None:
-                await connection.execute(callback)
-            return job
-
-        cancelled = await database.transaction(work)
-        if cancelled is None:
+        row = await database.row(cancel(job_id, caller.tenant))
+        if row is None:
             return await outlooks.answer(await find_job(database, caller, job_id))
+        cancelled = job_from_row(row)
         announcer.announce(cancelled)
         return await outlooks.answer(cancelled)
 

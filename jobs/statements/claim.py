@@ -26,9 +26,9 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Double,
+    Select,
     Text,
     TextualSelect,
-    Update,
     any_,
     bindparam,
     literal,
@@ -40,6 +40,7 @@ from sqlalchemy import (
 from jobs.job import JobStatus
 from jobs.statements.clauses import after, now
 from jobs.statements.lanes import OPEN, OWN, RUNNING, Lane, earliest, group, turns
+from jobs.statements.telling import telling
 from jobs.tables import jobs, servers
 
 
@@ -57,7 +58,7 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=8)  # building it costs as much as executing it
-def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Update:
+def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Select[Any]:
     """Take the best job this worker may run; matches no row when there is none."""
     best = _best(claimant, warm_bound_seconds).cte("best")
     loading = (
@@ -66,7 +67,7 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
         .values(loaded_at=now)
         .cte("loading")
     )
-    return (
+    return telling(
         update(jobs)
         .where(jobs.c.id == best.c.id)
         .values(
@@ -81,7 +82,6 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
             stage="starting",
             event_seq=jobs.c.event_seq + 1,
         )
-        .returning(*jobs.c)
         .add_cte(loading)
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.errors import AttemptsExhausted
 from jobs.job import JobError, JobStatus
-from jobs.tables import jobs
+from jobs.tables import jobs, tenants
 
 now = func.clock_timestamp()
 """The database's clock, which is the only clock: what is written down."""
@@ -25,6 +25,15 @@ def after(seconds: float) -> ColumnElement[Any]:
 def ago(seconds: float) -> ColumnElement[Any]:
     """The time `seconds` before now, to be compared with."""
     return moment - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElement[bool]:
+    """Whether a tenant's prompts, inputs, outputs or deliveries are older than it keeps them, `since` their beginning.
+
+    `tenants.keep_<kind>_seconds`, or `default` where that is null; a negative number keeps for good.
+    """
+    seconds = func.coalesce(tenants.c[f"keep_{kind}_seconds"], default)
+    return and_(seconds >= 0, since < moment - func.make_interval(0, 0, 0, 0, 0, 0, seconds))
 
 
 def fenced(job_id: str, fence: int) -> ColumnElement[bool]:

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func, not_, or_, select, tuple_, update
 
 from jobs.job import JobError, JobStatus
-from jobs.statements.clauses import after, ago, ended_values, error_value, moment, now
-from jobs.tables import inputs, jobs, uploads
+from jobs.statements.clauses import after, ago, ended_values, error_value, moment, now, outlived
+from jobs.statements.telling import telling
+from jobs.tables import inputs, jobs, tenants, uploads
 
 BATCH = 500
 
@@ -104,13 +105,13 @@ def ready(job_id: str, name: str, fence: int, *, key: str, media_type: str, byte
     )
 
 
-def queue_job(job_id: str) -> Update:
+def queue_job(job_id: str) -> Select[Any]:
     """Queue a pending job all of whose inputs are ready; no row while one is not. The job must be locked.
 
     The patience of one that prefers a server begins here: until now no server could have taken it.
     """
     unready = select(inputs.c.name).where(inputs.c.job_id == job_id, inputs.c.status != "ready")
-    return (
+    return telling(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING, ~unready.exists())
         .values(
@@ -119,7 +120,6 @@ def queue_job(job_id: str) -> Update:
             spill_at=jobs.c.spill_at + (now - jobs.c.created_at),
             event_seq=jobs.c.event_seq + 1,
         )
-        .returning(*jobs.c)
     )
 
 
@@ -138,13 +138,12 @@ def fail(job_id: str, name: str, fence: int, *, problem: str) -> Update:
     return _held(job_id, name, fence).values(status="failed", lease_until=None, problem=problem)
 
 
-def fail_job(job_id: str, error: JobError) -> Update:
+def fail_job(job_id: str, error: JobError) -> Select[Any]:
     """Fail a job that waits for inputs."""
-    return (
+    return telling(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING)
         .values(**ended_values(JobStatus.FAILED, error_value(error)))
-        .returning(*jobs.c)
     )
 
 
@@ -169,12 +168,17 @@ def clean_copies(job_id: str) -> Select[Any]:
 
 
 def finished(seconds: float) -> Select[Any]:
-    """Jobs that ended more than `seconds` ago, as (id, tenant), whose inputs are still kept; in no order."""
+    """Jobs that ended longer ago than their tenants keep inputs, `seconds` where a tenant says nothing, as (id,
+    tenant), and whose inputs are still kept; in no order. Those that a job done again still waits for stay."""
+    again = inputs.alias("again")
+    waited_for = select(again.c.name).where(again.c.source_key == inputs.c.key, again.c.status == "waiting")
     return (
         select(jobs.c.id, jobs.c.tenant)
         .join(inputs, inputs.c.job_id == jobs.c.id)
-        .where(jobs.c.finished_at < ago(seconds))
+        .join(tenants, tenants.c.id == jobs.c.tenant)
+        .where(outlived("inputs", jobs.c.finished_at, seconds))
         .group_by(jobs.c.id)
+        .having(not_(func.bool_or(waited_for.exists())))
         .order_by(func.random())  # what can not be removed must not hold up the rest
         .limit(BATCH)
     )

@@ -1,15 +1,16 @@
 """Statements of the worker that holds a claim; each matches no row once its fence is stale."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Insert, Update, literal, update
+from sqlalchemy import Select, Update, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.ids import new_id
-from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.job import Artifact, JobError, JobStatus
 from jobs.statements.clauses import after, ended_values, error_value, fenced, lost_values, now
-from jobs.tables import jobs, outbox, tenants
+from jobs.statements.telling import telling
+from jobs.tables import jobs, tenants
 
 
 def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
@@ -32,9 +33,11 @@ def progress(job_id: str, fence: int, *, fraction: float, stage: str, warnings: 
     )
 
 
-def commit(job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Update:
+def commit(
+    job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
+) -> Select[Any]:
     """Complete the job; the first statement of its transaction, so that a stale fence changes nothing."""
-    return (
+    return telling(
         update(jobs)
         .where(fenced(job_id, fence))
         .values(
@@ -45,7 +48,6 @@ def commit(job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: 
             warnings=literal(list(warnings), JSONB),
             cost=cost,
         )
-        .returning(*jobs.c)
     )
 
 
@@ -54,19 +56,16 @@ def spend(tenant: str, cost: float) -> Update:
     return update(tenants).where(tenants.c.id == tenant).values(spent_usd=tenants.c.spent_usd + cost)
 
 
-def fail(job_id: str, fence: int, error: JobError) -> Update:
+def fail(job_id: str, fence: int, error: JobError) -> Select[Any]:
     """End the job with an error that another attempt would not mend."""
-    return (
-        update(jobs)
-        .where(fenced(job_id, fence))
-        .values(**ended_values(JobStatus.FAILED, error_value(error)))
-        .returning(*jobs.c)
+    return telling(
+        update(jobs).where(fenced(job_id, fence)).values(**ended_values(JobStatus.FAILED, error_value(error)))
     )
 
 
-def release(job_id: str, fence: int, *, delay: float = 0.0) -> Update:
+def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
     """Hand the job back unharmed: queued again after `delay` s, and the attempt is refunded."""
-    return (
+    return telling(
         update(jobs)
         .where(fenced(job_id, fence))
         .values(
@@ -79,24 +78,9 @@ def release(job_id: str, fence: int, *, delay: float = 0.0) -> Update:
             stage=None,
             event_seq=jobs.c.event_seq + 1,
         )
-        .returning(*jobs.c)
     )
 
 
-def lose(job_id: str, fence: int, *, backoff: float, cause: str) -> Update:
+def lose(job_id: str, fence: int, *, backoff: float, cause: str) -> Select[Any]:
     """Give up this attempt: queued again after `backoff` s, or failed (telling `cause`) when it was the last."""
-    return update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)).returning(*jobs.c)
-
-
-def tell(job: Job) -> Insert | None:
-    """The outbox row of a job that has just ended; none when nobody asked for a callback."""
-    if job.callback_url is None or not job.status.terminal:
-        return None
-    return outbox.insert().values(
-        id=new_id("msg"),
-        tenant=job.tenant,
-        job_id=job.id,
-        event_seq=job.event_seq,
-        type=f"job.{job.status}",
-        url=job.callback_url,
-    )
+    return telling(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)))

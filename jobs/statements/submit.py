@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from jobs.job import ACTIVE, JobStatus
 from jobs.params import AnyParams, MediaKind, media_of
 from jobs.statements.clauses import after, ago, moment, now
+from jobs.statements.telling import telling
 from jobs.tables import idempotency, inputs, jobs, servers, tenants
 
 IDEMPOTENCY_SECONDS = 86_400
@@ -80,16 +81,15 @@ def submit(
     max_attempts: int,
     deadline_seconds: float,
     spill_seconds: float | None = None,
-) -> Insert:
+) -> Select[Any]:
     """The job: queued, or pending when it needs inputs, which `add_inputs` names in the same transaction.
 
     A job that asks for a server may be run by any other after `spill_seconds`; by none without them.
     """
     stored = msgspec.to_builtins(params)
     pending = any(media_of(params))
-    return (
-        jobs.insert()
-        .values(
+    return telling(
+        jobs.insert().values(
             id=job_id,
             tenant=tenant,
             modality=stored["modality"],
@@ -105,7 +105,6 @@ def submit(
             deadline_at=after(deadline_seconds),
             queued_at=None if pending else now,
         )
-        .returning(*jobs.c)
     )
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Delete, Select, Update, cast, delete, func, literal, or_, select, update
+from sqlalchemy import BigInteger, Delete, Select, cast, delete, func, literal, or_, select, update
 
 from jobs.errors import DeadlineExceeded
 from jobs.job import ACTIVE, JobError, JobStatus
 from jobs.statements.caller import postpone_purge
 from jobs.statements.clauses import ago, ended_values, error_value, lost_values, moment
 from jobs.statements.submit import IDEMPOTENCY_SECONDS
+from jobs.statements.telling import telling
 from jobs.tables import idempotency, jobs
 
 BATCH = 500
@@ -34,30 +35,29 @@ def _some(*where: Any) -> Any:
     return select(jobs.c.id).where(*where).limit(BATCH).with_for_update(skip_locked=True)
 
 
-def reap(*, backoff: float) -> Update:
+def reap(*, backoff: float) -> Select[Any]:
     """Take jobs from workers whose lease ran out."""
     lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < moment)
-    return update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)).returning(*jobs.c)
+    return telling(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
 
 
-def reclaim(server_id: str, incarnation: int) -> Update:
+def reclaim(server_id: str, incarnation: int) -> Select[Any]:
     """Take the jobs of earlier incarnations of a server at once, without waiting for their leases."""
     lost = _some(
         jobs.c.status == JobStatus.PROCESSING,
         jobs.c.worker == server_id,
         or_(jobs.c.incarnation.is_(None), jobs.c.incarnation < incarnation),
     )
-    return update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)).returning(*jobs.c)
+    return telling(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)))
 
 
-def expire() -> Update:
+def expire() -> Select[Any]:
     """Fail jobs whose deadline has passed."""
     late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < moment)
-    return (
+    return telling(
         update(jobs)
         .where(jobs.c.id.in_(late))
         .values(**ended_values(JobStatus.FAILED, error_value(JobError.of(DeadlineExceeded))))
-        .returning(*jobs.c)
     )
 
 

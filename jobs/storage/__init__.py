@@ -39,11 +39,17 @@ class Store(Protocol):
         The directory takes at most `ATELIER_INPUT_MAX_BYTES`; S3 takes what its server takes, so ask for the `size`.
         """
 
+    def remove(self, key: str) -> None:
+        """Remove one object, if it is there."""
+
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object whose key begins with `prefix`; returns how many there were."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Keys of all objects that begin with `prefix`."""
+
+    def older(self, seconds: float) -> Iterator[str]:
+        """Keys of all objects that were written more than `seconds` ago, and of what lost writers left."""
 
     def check(self) -> None:
         """Raise `StorageUnavailable` unless the store answers and takes data."""

@@ -1,5 +1,6 @@
 """Objects as files, for one box. The API serves them through links that it signs itself."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -96,6 +97,13 @@ class DirectoryStore:
         """Raise `BadSignature` unless this is a link to PUT the object to, and still good."""
         check_link(self._secret_key, _upload(key), signature, expires=expires)
 
+    def remove(self, key: str) -> None:
+        """Remove one object; its folder stays."""
+        try:
+            self.path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable(error) from error
+
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object below `prefix`, and folders that became empty."""
         removed = 0
@@ -116,6 +124,15 @@ class DirectoryStore:
             for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
                 if path.is_file() and not path.name.startswith(".part-"):
                     yield path.relative_to(root).as_posix()
+
+    def older(self, seconds: float) -> Iterator[str]:
+        """Keys of all objects written more than `seconds` ago, and of files that were never finished."""
+        before, root = time.time() - seconds, self.folder.resolve()
+        for folder, _, names in os.walk(root):
+            for path in (Path(folder, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        yield path.relative_to(root).as_posix()
 
     def check(self) -> None:
         """Write and remove a file."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -91,6 +91,11 @@ class S3Store:
                 self._bucket, key, expires=timedelta(seconds=min(seconds, 7 * 86_400))
             )
 
+    def remove(self, key: str) -> None:
+        """Remove one object."""
+        with _problems():
+            self._client.remove_object(self._bucket, key)
+
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object whose key begins with `prefix`."""
         keys = list(self.keys(prefix))
@@ -104,6 +109,14 @@ class S3Store:
         with _problems():
             for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if item.object_name is not None:
+                    yield item.object_name
+
+    def older(self, seconds: float) -> Iterator[str]:
+        """Keys of all objects written more than `seconds` ago, by the server's times."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        with _problems():
+            for item in self._client.list_objects(self._bucket, recursive=True):
+                if item.object_name is not None and item.last_modified is not None and item.last_modified < before:
                     yield item.object_name
 
     def check(self) -> None:

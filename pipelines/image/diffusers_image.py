@@ -20,6 +20,7 @@ from pipelines.image.inputs import gather
 from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
+from pipelines.intake import Intake
 from pipelines.pipeline import Inputs, Raw, RunContext
 from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
@@ -43,9 +44,9 @@ class DiffusersImage:
     """Words, and pictures where the catalogue says so, to pictures; the pixels are those of the same diffusers
     pipeline called directly."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
         self.spec = spec
-        self.pipe = load_diffusers(weights, precision(spec, device), device, spec.variant)
+        self.pipe = load_diffusers(weights, precision(spec, device), intake or Intake(device), spec.variant)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")

@@ -37,8 +37,13 @@ class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
             return picture
         if not self.crop:
             return picture.resize(self.asked, Image.Resampling.LANCZOS)
-        left, top = ((made - asked) // 2 for made, asked in zip(picture.size, self.asked, strict=True))
+        left, top = self.edges
         return picture.crop((left, top, left + self.asked[0], top + self.asked[1]))
+
+    @property
+    def edges(self) -> Size:
+        """Pixels that are cut off at the left and at the top, where the plan is to crop."""
+        return (self.make[0] - self.asked[0]) // 2, (self.make[1] - self.asked[1]) // 2
 
 
 def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:

@@ -14,6 +14,7 @@ import torch
 
 from jobs.errors import PipelineFailed
 from jobs.params import SpeechParams
+from pipelines.intake import Intake
 from pipelines.pipeline import Fact, Inputs, Raw, RunContext
 from pipelines.spec import ModelSpec
 from pipelines.speech.joining import PAUSE_TOKENS, Samples, cut_warning, fade_out, join
@@ -66,10 +67,10 @@ class _Reading(msgspec.Struct, frozen=True):
 class Chatterbox:
     """Speech of any length up to `max_new_tokens`, in the voice of a recording or in the built-in one."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
         self.spec = spec
         self.dtype: torch.dtype = getattr(torch, spec.dtype or "float32")
-        self.nets = load_nets(weights, device, self.dtype)
+        self.nets = load_nets(weights, intake or Intake(device), self.dtype)
         self.voices = Voices(self.nets, spec.id)
 
     @property

@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 import torch
+from accelerate import init_empty_weights
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from jobs.errors import ModelLoadFailed
+from pipelines.intake import Intake, floats_in
 from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
 
 with warnings.catch_warnings():
@@ -49,16 +51,17 @@ class Nets(msgspec.Struct, frozen=True):
     device: str
 
 
-def load_nets(folder: Path, device: str, dtype: torch.dtype) -> Nets:
+def load_nets(folder: Path, intake: Intake, dtype: torch.dtype) -> Nets:
     """From a folder in one of the layouts; T3 in `dtype`. Raises `ModelLoadFailed`."""
+    device = intake.device
     layout, t3_file = layout_of(folder)
     tokenize, languages = _tokenizer(layout, folder)
     conditionals = folder / CONDITIONALS
     return Nets(
         layout=layout,
-        t3=_t3(layout, t3_file).to(device, dtype),
-        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, takes_more=True).to(device),
-        speaker=_filled(VoiceEncoder(), folder / SPEAKER).to(device),
+        t3=_t3(layout, t3_file, intake, dtype).to(dtype),
+        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, intake, takes_more=True),
+        speaker=_filled(VoiceEncoder(), folder / SPEAKER, intake),
         tokenize=tokenize,
         builtin=load_file(conditionals, device=device) if conditionals.is_file() else {},
         languages=languages,
@@ -66,10 +69,10 @@ def load_nets(folder: Path, device: str, dtype: torch.dtype) -> Nets:
     )
 
 
-def _t3(layout: Layout, file: Path) -> Any:
+def _t3(layout: Layout, file: Path, intake: Intake, dtype: torch.dtype) -> Any:
     if not layout.is_turbo:
         config = T3Config.multilingual() if layout is MULTILINGUAL else T3Config.english_only()
-        t3 = _filled(T3(config), file)
+        t3 = _filled(_empty_t3(config), file, intake, dtype)
         if layout is MULTILINGUAL:
             t3.tfmr.set_attn_implementation("eager")  # the others do not say what was attended to (`tokens.py`)
         return t3
@@ -80,15 +83,23 @@ def _t3(layout: Layout, file: Path) -> Any:
     config.speech_cond_prompt_len = 375
     config.use_perceiver_resampler = False
     config.emotion_adv = False
-    t3 = _filled(T3(config), file)
+    t3 = _filled(_empty_t3(config), file, intake, dtype)
     del t3.tfmr.wte  # T3 has an embedding of its own
     return t3
 
 
-def _filled(net: Any, file: Path, *, takes_more: bool = False) -> Any:
-    """The network with the tensors of the file, none missing, and in no mood to be trained. Its authors load S3Gen
-    without asking whether there is more in the file, so more is taken, and said in the log."""
-    found = net.load_state_dict(load_file(file), strict=False)
+def _empty_t3(config: T3Config) -> Any:
+    """Without memory for its weights. S3Gen and the speaker encoder compute some of theirs while they are made."""
+    with init_empty_weights():
+        return T3(config)
+
+
+def _filled(
+    net: Any, file: Path, intake: Intake, dtype: torch.dtype = torch.float32, *, takes_more: bool = False
+) -> Any:
+    """The network with the tensors of the file, none missing, on the device and in no mood to be trained. Its authors
+    load S3Gen without asking whether there is more in the file, so more is taken, and said in the log."""
+    found = net.load_state_dict(intake.read([file], floats_in(dtype)), strict=False, assign=True)
     constants = set(getattr(net, "ignore_state_dict_missing", ()))  # that it has computed itself
     wrong = sorted(set(found.missing_keys) - constants)
     if found.unexpected_keys and takes_more:
@@ -97,7 +108,7 @@ def _filled(net: Any, file: Path, *, takes_more: bool = False) -> Any:
         wrong += sorted(found.unexpected_keys)
     if wrong:
         raise ModelLoadFailed(f"{file.name} is not of this layout: {', '.join(wrong[:3])} (and {len(wrong)} in all).")
-    return net.eval().requires_grad_(False)
+    return intake.land(net.eval().requires_grad_(False))
 
 
 def _tokenizer(layout: Layout, folder: Path) -> tuple[Tokenize, tuple[str, ...]]:

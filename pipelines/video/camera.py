@@ -17,6 +17,7 @@ from pipelines.choices import ignored
 from pipelines.image.inputs import read_picture
 from pipelines.pipeline import Fact, Inputs, Raw, RunContext
 from pipelines.spec import ModelSpec
+from pipelines.video.colour import empty_film, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, move_of
 
@@ -46,9 +47,10 @@ class CameraMove:
             ctx.warn(warning)
         ctx.progress(0.0, "prepare")
         size = (params.width, params.height)
-        frames = np.empty((plan.frames, size[1], size[0], 3), np.uint8)
+        frames = empty_film(ctx, plan.frames, *size)
         for number, frame in enumerate(film(read_picture(inputs.files["input_image"]), size, plan, move)):
-            frames[number] = np.asarray(frame)
+            rgb = np.asarray(frame, np.float32) / 255
+            fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
             ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
         facts: dict[str, Fact] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames, "camera": move.words}
         return Raw(arrays={"frames": frames}, warnings=warnings, facts=facts)

@@ -19,11 +19,13 @@ from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import Size, SizePlan, plan_size
+from pipelines.intake import Intake
 from pipelines.pipeline import Inputs, Raw, RunContext
 from pipelines.prompt_cache import PromptCache
 from pipelines.spec import ModelSpec
 from pipelines.speed import Speed, precision
 from pipelines.video.arguments import call_arguments
+from pipelines.video.colour import empty_film, fill_planes
 from pipelines.video.frames import plan_frames
 from pipelines.warming import PROMPT, STEPS, least_inputs
 
@@ -32,16 +34,16 @@ PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (L
 MULTIPLE = 32
 """What the sides must be multiples of where the catalogue does not say: `VideoParams` takes no others."""
 CHUNK = 8
-"""Frames that are turned into bytes at once: in floating point a whole film is four times as large."""
+"""Frames that are turned into planes at once: in floating point a whole film is eight times as large."""
 
 
 class DiffusersVideo:
     """A prompt, and a still where the catalogue says so, to frames: those of the same diffusers pipeline called
     directly."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), device, spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), intake or Intake(device), spec.variant)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
@@ -81,8 +83,10 @@ class DiffusersVideo:
         except Exception:
             _let_go(pipe)
             raise
+        frames = empty_film(ctx, len(made), *size.asked)
+        self._convert(made, size, frames)
         return Raw(
-            arrays={"frames": _pixels(self.spec, made, size)},
+            arrays={"frames": frames},
             warnings=warnings,
             facts={
                 "seed": ctx.seed,
@@ -101,6 +105,20 @@ class DiffusersVideo:
         width, height = self.spec.defaults.width, self.spec.defaults.height
         with least_inputs(self.spec) as inputs:
             self.run(VideoParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
+
+    def _convert(self, made: torch.Tensor, size: SizePlan, frames: NDArray[np.uint8]) -> None:
+        """n x 3 x height x width in 0 to 1 into the planes of a film in the size that was asked for, on the device.
+
+        NaN, which would be black without a word, raises `NotFinite`.
+        """
+        for start in range(0, len(made), CHUNK):
+            chunk = made[start : start + CHUNK].float()
+            if not torch.isfinite(chunk).all():
+                raise NotFinite(f"{self.spec.id} computed numbers that are not finite; there is no film.")
+            chunk = _sized(chunk, size)
+            planes = torch.empty((len(chunk), *frames.shape[1:]), dtype=torch.uint8, device=chunk.device)
+            fill_planes(planes, chunk)
+            torch.from_numpy(frames[start : start + CHUNK]).copy_(planes)
 
     def _pipe(self, inputs: Inputs) -> Any:
         """The pipeline for these inputs. Raises `NotThisModel`."""
@@ -170,19 +188,13 @@ def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:
     }
 
 
-def _pixels(spec: ModelSpec, made: torch.Tensor, size: SizePlan) -> NDArray[np.uint8]:
-    """n x 3 x height x width in 0 to 1 as uint8, n x height x width x 3, in the size that was asked for.
-
-    Rounded as diffusers rounds pictures, except that NaN, which it turns into black without a word, raises
-    `NotFinite`.
-    """
+def _sized(chunk: torch.Tensor, size: SizePlan) -> torch.Tensor:
+    """As `SizePlan.finish` does to pictures, but bicubic, which torch has too."""
+    if size.make == size.asked:
+        return chunk
     width, height = size.asked
-    frames = np.empty((len(made), height, width, 3), np.uint8)
-    for start in range(0, len(made), CHUNK):
-        chunk = made[start : start + CHUNK].float()
-        if not torch.isfinite(chunk).all():
-            raise NotFinite(f"{spec.id} computed numbers that are not finite; there is no film.")
-        pixels = (chunk * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        for number, frame in enumerate(pixels, start):
-            frames[number] = frame if size.make == size.asked else np.asarray(size.finish(Image.fromarray(frame)))
-    return frames
+    if size.crop:
+        left, top = size.edges
+        return chunk[..., top : top + height, left : left + width]
+    resized = torch.nn.functional.interpolate(chunk, (height, width), mode="bicubic", antialias=True)
+    return resized.clamp(0, 1)

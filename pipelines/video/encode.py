@@ -4,19 +4,19 @@
   there.
 - WebM: VP9 (libvpx, constant quality 24, cpu-used 4).
 
-Both are 4:2:0 with BT.709 colours in limited range, tagged so, have a keyframe at least every second, and carry no
-metadata: a prompt does not travel inside a file. The same frames give the same bytes with the same libraries: the
+Both are 4:2:0 with BT.709 colours in limited range and chroma in the middle of its pixels, as they came
+(`pipelines/video/colour.py`), and tagged so. They have a keyframe at least every second and carry no metadata: a prompt
+does not travel inside a file. The same frames give the same bytes with the same libraries: the
 number of threads is fixed, since x264 decides differently with another one, and its macroblock tree is off, since for
 widths that are no multiple of 128 it reads what nobody wrote.
 """
 
 from pathlib import Path
-from typing import Any
 
 import av
 import msgspec
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -26,7 +26,8 @@ from pipelines.pipeline import Output, Outputs, Raw
 
 _MATRIX_BT709 = 1
 """`AVCOL_SPC_BT709`. PyAV's `Colorspace` holds swscale's numbers, which are others."""
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
+_CHROMA = {"chroma_sample_location": "center"}
+"""An option, since PyAV has no attribute for it."""
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -47,7 +48,8 @@ _FORMATS = {
 
 
 def encode(raw: Raw, params: VideoParams, folder: Path) -> Outputs:
-    """Write `raw.arrays["frames"]` (uint8, n x height x width x 3, even sides) as `0.mp4` or `0.webm` in `folder`.
+    """Write `raw.arrays["frames"]` (uint8, n x height * 3/2 x width: planes, even sides) as `0.mp4` or `0.webm` in
+    `folder`.
 
     `raw.facts["fps"]` is the frame rate. Formats of pictures give mp4 and a warning. Raises `EncodeFailed` for an
     array that is no film; a full or missing disk stays an `OSError`.
@@ -55,16 +57,16 @@ def encode(raw: Raw, params: VideoParams, folder: Path) -> Outputs:
     name, warnings = _choose(params.output_format)
     frames = raw.arrays.get("frames")
     fps = raw.facts.get("fps")
-    if frames is None or frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
-        raise EncodeFailed("A film is `frames`: uint8, n x height x width x 3.")
+    if frames is None or frames.dtype != np.uint8 or frames.ndim != 3 or frames.shape[1] % 3 or 0 in frames.shape:
+        raise EncodeFailed("A film is `frames`: uint8, n x height * 3/2 x width.")
     if not isinstance(fps, int) or fps < 1:
         raise EncodeFailed("A film needs its `fps`, a whole number of frames per second.")
-    count, height, width, _ = frames.shape
-    if width % 2 or height % 2:
+    count, width, height = len(frames), frames.shape[2], frames.shape[1] * 2 // 3
+    if width % 2:
         raise EncodeFailed(f"{width}x{height} has an odd side; a film can not.")
     file = folder / f"0.{name}"
     try:
-        _write(frames, fps, file, _FORMATS[name])
+        _write(frames, (width, height), fps, file, _FORMATS[name])
     except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, OSError):
             raise
@@ -81,24 +83,14 @@ def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
     return "mp4", (f"output_format {output_format} is for pictures; this film is mp4",)
 
 
-def _write(frames: NDArray[Any], fps: int, file: Path, format_: _Format) -> None:
+def _write(frames: NDArray[np.uint8], size: tuple[int, int], fps: int, file: Path, format_: _Format) -> None:
     options = {"fflags": "+bitexact", **format_.container}
     with av.open(file, "w", format=file.suffix[1:], options=options) as container:
-        stream = container.add_stream(format_.codec, rate=fps, options=format_.options)
+        stream = container.add_stream(format_.codec, rate=fps, options=format_.options | _CHROMA)
         assert isinstance(stream, VideoStream)
-        _describe(stream, frames.shape[2], frames.shape[1], fps)
-        reformatter = VideoReformatter()
-        for pixels in frames:
-            frame = reformatter.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24"),
-                format="yuv420p",
-                src_colorspace=Colorspace.ITU709,
-                dst_colorspace=Colorspace.ITU709,
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.MPEG,
-                interpolation=_EXACT,
-            )
-            container.mux(stream.encode(frame))
+        _describe(stream, *size, fps)
+        for planes in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode(None))
 
 

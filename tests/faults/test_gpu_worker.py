@@ -1,62 +1,66 @@
-"""Faults of GPU workers: killed, stopped, poisoned, hung, terminated. Real processes, real servers."""
+"""Faults of one GPU worker: poisoned, hung, out of memory, told to stop. Real processes, real servers.
+
+All share one service with the worker `one`; nothing reaps here. What befalls several workers is in `test_processes`.
+"""
 
 import os
 import signal
-import time
+from collections.abc import Iterator
 
 import pytest
 
+from cli.embedded import EmbeddedValkey
 from jobs.job import Job, JobStatus
+from jobs.servers import ServerFacts
+from jobs.statements import fleet
 from tests.support.faults import engine_of
 from tests.support.processes import alive, descendants
-from tests.support.service import CHAOS, Service
+from tests.support.service import CHAOS, Service, service
 from tests.support.wait import until
 
 LONG = "compute=2 steps=40"
+HASTY = "deadlines = { prepare = 2.0, step = 2.0 }"
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, module_database_url: str, broker: EmbeddedValkey
+) -> Iterator[Service]:
+    """The service; a stage of the model `chaos-two` may take 2 s."""
+    folder = tmp_path_factory.mktemp("worker")
+    catalog = folder / "models.toml"
+    catalog.write_text(CHAOS.read_text().replace('id = "chaos-two"\n', f'id = "chaos-two"\n{HASTY}\n'))
+    assert HASTY in catalog.read_text()
+    settings = {"ATELIER_CATALOG": str(catalog)}
+    with service(folder, database_url=module_database_url, broker_url=broker.url, **settings) as made:
+        made.gpu("one", wait=False)
+        made.api()
+        made.up("one")
+        yield made
 
 
 def test_the_next_holder_of_a_name_takes_the_jobs_of_the_last_at_once(stack: Service) -> None:
     """No CPU worker reaps here, and the job's own lease is long: only the new incarnation can have taken it."""
-    stack.api()
-    first = stack.gpu("one", ATELIER_LEASE_SECONDS="300")
-    job_id = stack.submit(LONG)
+    first = stack.gpu("heir", ATELIER_LEASE_SECONDS="300")
+    job_id = stack.submit(LONG, server_id="heir")
     stack.running(job_id)
     first.kill()
     first.wait()
-    stack.gpu("one")
+    second = stack.gpu("heir")
     job = stack.ended(job_id)
+    second.kill()
     assert (JobStatus.COMPLETED, 2, 2) == (job.status, job.attempt, job.incarnation)
 
 
 def test_a_living_holder_keeps_its_name(stack: Service) -> None:
-    stack.gpu("one")
     second = stack.gpu("one", wait=False, ATELIER_TAKEOVER_SECONDS="1")
     assert 1 == second.wait(30)
     assert "another living worker is the server 'one'" in stack.log("one")
 
 
-def test_sigterm_right_after_a_claim_costs_nothing(stack: Service) -> None:
-    """The worker may still be on its way into Celery's loop."""
-    stack.api()
-    stack.gpu("past").terminate()
-    job_id = stack.submit("compute=8 steps=160", server_id="past")
-    worker = stack.gpu("past", ATELIER_GRACE_SECONDS="0.5")
-    until(lambda: stack.job(job_id).status is JobStatus.PROCESSING, 10, "the claim")
-    worker.terminate()
-    assert 0 == worker.wait(30)
-    job = stack.job(job_id)
-    assert (JobStatus.QUEUED, 0) == (job.status, job.attempt)
-
-
 def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack: Service) -> None:
     """The stage may take 2 s; each of three attempts is spent, and a job beside it is not hurt."""
-    stack.api()
-    catalog = stack.folder / "models.toml"
-    catalog.write_text(
-        CHAOS.read_text().replace('id = "chaos"\n', 'id = "chaos"\ndeadlines = { prepare = 2.0, step = 2.0 }\n')
-    )
-    stack.gpu("one", ATELIER_CATALOG=str(catalog))
-    hung, healthy = stack.submit("hang=1"), stack.submit("null=1")
+    hung, healthy = stack.submit("hang=1", model="chaos-two"), stack.submit("null=1")
     job = stack.ended(hung, 60)
     assert job.error is not None
     assert (JobStatus.FAILED, 3, "attempts_exhausted") == (job.status, job.attempt, job.error.code)
@@ -69,8 +73,6 @@ def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack
 )
 def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(stack: Service, order: str, cause: str) -> None:
     """One that ends its engine, and one under which the device breaks: each attempt leaves a fresh engine."""
-    stack.api()
-    stack.gpu("one")
     poison = stack.submit(order)
     healthy = [stack.submit("compute=0.05") for _ in range(4)]
     job = stack.ended(poison, 60)
@@ -82,34 +84,32 @@ def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(stack: Service
 
 def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_back(stack: Service) -> None:
     """The idle model leaves without a new process; the leak brings one, and no job notices."""
-    stack.api()
-    stack.gpu("one", ATELIER_PRELOAD="chaos-two", ATELIER_IDLE_UNLOAD_SECONDS="1", ATELIER_DRIFT_BYTES="100000000")
+    settings = {"PRELOAD": "chaos-two", "IDLE_UNLOAD_SECONDS": "1", "DRIFT_BYTES": "100000000"}
+    worker = stack.gpu("leaks", **{f"ATELIER_{name}": value for name, value in settings.items()})
 
     def resident() -> set[str]:
-        (server,) = stack.client.get("/servers/v1").json()["servers"]
-        return set(server["resident"])
+        return set(stack.client.get("/servers/v1/leaks").json()["resident"])
 
     until(lambda: {"chaos-two"} == resident(), 20, "the pinned model")
-    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1")).status
+    assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1", server_id="leaks")).status
     until(lambda: {"chaos", "chaos-two"} == resident(), 10, "the model of the job")
     until(lambda: {"chaos-two"} == resident(), 10, "the idle model to leave")
-    assert 1 == stack.log("one").count("engine is up")
+    assert 1 == stack.log("leaks").count("engine is up")
 
-    jobs = [stack.submit("leak=200000000"), stack.submit("compute=0.05")]
+    jobs = [stack.submit(prompt, server_id="leaks") for prompt in ("leak=200000000", "compute=0.05")]
     assert [(JobStatus.COMPLETED, 1)] * 2 == [(job.status, job.attempt) for job in map(stack.ended, jobs)]
-    until(lambda: 2 == stack.log("one").count("engine is up"), 20, "a fresh engine")
+    until(lambda: 2 == stack.log("leaks").count("engine is up"), 20, "a fresh engine")
     until(lambda: {"chaos-two"} == resident(), 20, "the pinned model in the fresh engine")
+    worker.kill()
 
 
 def test_a_model_that_is_to_be_preloaded_must_be_one_that_can_be_served(stack: Service) -> None:
-    worker = stack.gpu("one", wait=False, ATELIER_PRELOAD="chaos,nobody")
+    worker = stack.gpu("two", wait=False, ATELIER_PRELOAD="chaos,nobody")
     assert 1 == worker.wait(30)
-    assert "nobody can not be served here" in stack.log("one")
+    assert "nobody can not be served here" in stack.log("two")
 
 
 def test_a_failing_job_is_told_why_and_the_next_one_runs(stack: Service) -> None:
-    stack.api()
-    stack.gpu("one")
     failed, memory, healthy = stack.submit("fail=oops"), stack.submit("oom=1"), stack.submit("null=1")
     errors = [stack.ended(job_id).error for job_id in (failed, memory)]
     assert ["pipeline_failed", "gpu_out_of_memory"] == [error.code if error else None for error in errors]
@@ -118,8 +118,6 @@ def test_a_failing_job_is_told_why_and_the_next_one_runs(stack: Service) -> None
 
 @pytest.mark.parametrize("method", ["cancel", "delete"])
 def test_a_cancelled_job_stops_and_the_worker_goes_on(stack: Service, method: str) -> None:
-    stack.api()
-    stack.gpu("one")
     job_id = stack.submit("compute=600 steps=12000")
     stack.running(job_id)
     if method == "cancel":
@@ -131,38 +129,32 @@ def test_a_cancelled_job_stops_and_the_worker_goes_on(stack: Service, method: st
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 10).status
 
 
-def test_a_pinned_job_waits_for_its_server(stack: Service) -> None:
-    stack.api()
-    stack.gpu("one").terminate()
-    stack.gpu("two")
-    pinned, free = stack.submit("null=1", server_id="one"), stack.submit("null=1")
-    assert "two" == stack.ended(free).worker
+def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_costs_it_nothing(stack: Service) -> None:
+    """The server was registered once and is away; when it comes, the stop finds it on its way into Celery's loop."""
+    facts = ServerFacts(state="ready", device="cpu", serves=("chaos",))
+    with stack.database.begin() as connection:
+        connection.execute(fleet.register("past", facts, lease_seconds=-1.0))
+    pinned, free = stack.submit("compute=8 steps=160", server_id="past"), stack.submit("null=1")
+    assert "one" == stack.ended(free).worker
     assert JobStatus.QUEUED == stack.job(pinned).status
-    stack.gpu("one")
-    assert "one" == stack.ended(pinned).worker
-
-
-def test_no_process_is_left_after_a_stop(stack: Service) -> None:
-    worker = stack.gpu("one")
-    children = descendants(worker.pid)
-    assert 2 == len(children)
-    began = time.monotonic()
+    worker = stack.gpu("past", ATELIER_GRACE_SECONDS="0.5")
+    children = until(lambda: len(found := descendants(worker.pid)) == 2 and found, 20, "engine and encoder")
+    until(lambda: stack.job(pinned).status is JobStatus.PROCESSING, 20, "the claim")
     worker.terminate()
-    assert 0 == worker.wait(20)
-    assert time.monotonic() - began < 15
-    assert not any(alive(pid) for pid in children)
+    assert 0 == worker.wait(30)
+    assert not any(map(alive, children))
+    assert (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(pinned))
 
 
 def test_a_job_claimed_ahead_is_unhurt_by_the_one_before_it(stack: Service) -> None:
     """It computes in the next engine when this one is killed, and is handed back at once when the worker ends."""
-    stack.api()
-    worker = stack.gpu("one", ATELIER_MAX_ATTEMPTS="9")
-    first = stack.submit("compute=0.4 steps=8 hang_at=7")
-    second = stack.submit("null=1")
+    worker = stack.gpu("ahead")
+    first = stack.submit("compute=0.4 steps=8 hang_at=7", server_id="ahead")
+    second = stack.submit("null=1", server_id="ahead")
     claimed_while_it_hangs(stack, second, first)
     os.kill(engine_of(worker.pid), signal.SIGKILL)
     assert (JobStatus.COMPLETED, 1, 1) == progress_of(stack.ended(second))
-    third = stack.submit("null=1")
+    third = stack.submit("null=1", server_id="ahead")
     claimed_while_it_hangs(stack, third, first)
     worker.terminate()
     until(lambda: (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(third)), 10, "it to be handed back")

@@ -17,6 +17,7 @@ The prompt is words `key=value`; other words mean nothing::
     hang=1          sleep for ever, deaf to cancel
     null=1          return at once, no progress report
     echo=1          the pictures are the inputs', in the order of their names, instead of the seed's
+    placed=1        the first picture is made in the room that the context has for it
     side=8          width and height of the picture in pixels
     warn=text       one warning
 
@@ -60,15 +61,18 @@ class Chaos:
         warnings = tuple(text for text in [orders.get("warn")] if text)
         for text in warnings:
             ctx.warn(text)
-        steps = int(orders.get("steps", 1))
+        steps, side = int(orders.get("steps", 1)), int(orders.get("side", 8))
+        room = ctx.empty("0", (side, side, 3)) if "placed" in orders else None
         if "null" not in orders:
             _compute(orders, steps, ctx)
         if "fail" in orders:
             raise RuntimeError(orders["fail"])
         _go_wrong(orders, ctx.seed)
-        side = int(orders.get("side", 8))
         count = getattr(params, "num_images", 1)
         made = _seen(inputs) if "echo" in orders else [picture(ctx.seed + n, side) for n in range(count)]
+        if room is not None:
+            room[:] = made[0]
+            made[0] = room
         return Raw(
             arrays={str(number): pixels for number, pixels in enumerate(made)},
             warnings=warnings,

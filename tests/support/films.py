@@ -9,6 +9,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 from PIL import Image
 
+from pipelines.video.colour import fill_planes
+
 
 class Film(msgspec.Struct, frozen=True, kw_only=True):
     """A decoded film: `frames` is uint8, n x height x width x 3; times are seconds, `keyframes` are frame numbers."""
@@ -26,28 +28,13 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_film(data: bytes, container: str) -> Film:
     """Decode a whole film; `container` is "mp4" or "webm"."""
-    exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-    reformatter = VideoReformatter()
     with av.open(BytesIO(data), format=container) as file:
         (stream,) = file.streams
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         decoded = list(file.decode(stream))
         return Film(
-            frames=np.stack(
-                [
-                    reformatter.reformat(
-                        frame,
-                        format="rgb24",
-                        src_colorspace=Colorspace.ITU709,
-                        dst_colorspace=Colorspace.ITU709,
-                        src_color_range=ColorRange.MPEG,
-                        dst_color_range=ColorRange.JPEG,
-                        interpolation=exact,
-                    ).to_ndarray()
-                    for frame in decoded
-                ]
-            ),
+            frames=_rgb(decoded),
             fps=float(stream.average_rate or 0),
             duration=(file.duration or 0) / av.time_base,
             codec=context.name,
@@ -56,6 +43,38 @@ def read_film(data: bytes, container: str) -> Film:
             colours=(context.colorspace, context.color_primaries, context.color_trc, context.color_range),
             metadata=dict(file.metadata) | dict(stream.metadata),
         )
+
+
+def seen(planes: np.ndarray) -> np.ndarray:
+    """What a player makes of a film that was not encoded yet: uint8, n x height x width x 3."""
+    return _rgb([av.VideoFrame.from_ndarray(frame, format="yuv420p") for frame in planes])
+
+
+def planes(rgb: np.ndarray) -> np.ndarray:
+    """A film of these pictures: n x height x width x 3, uint8, or float32 in 0 to 1."""
+    count, height, width, _ = rgb.shape
+    made = np.empty((count, height * 3 // 2, width), np.uint8)
+    floats = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb
+    fill_planes(made, floats.transpose(0, 3, 1, 2))
+    return made
+
+
+def _rgb(frames: list[av.VideoFrame]) -> np.ndarray:
+    reformatter = VideoReformatter()
+    return np.stack(
+        [
+            reformatter.reformat(
+                frame,
+                format="rgb24",
+                src_colorspace=Colorspace.ITU709,
+                dst_colorspace=Colorspace.ITU709,
+                src_color_range=ColorRange.MPEG,
+                dst_color_range=ColorRange.JPEG,
+                interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT,
+            ).to_ndarray()
+            for frame in frames
+        ]
+    )
 
 
 def psnr(first: np.ndarray, second: np.ndarray) -> float:

@@ -52,7 +52,8 @@ class Hub:
 
     `cut` has, by path, after how many bytes of a body the next connections are lost; `wrong` what is sent instead of
     a file; `moved` the commit that is answered with, whatever was asked for; `status` what the next requests for a
-    body are refused with; `ignores_range` is of a server that knows no ranges.
+    body are refused with; `ignores_range` is of a server that knows no ranges; while `stalled` is clear, connections
+    that are to be lost after no byte at all are kept open instead.
     """
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -63,6 +64,8 @@ class Hub:
         self.moved: str | None = None
         self.status: dict[str, list[int]] = {}
         self.ignores_range = False
+        self.stalled = threading.Event()
+        self.stalled.set()
         self.gated: set[str] = set()
         self.asked: list[Asked] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -80,6 +83,7 @@ class Hub:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stalled.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -184,6 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:cut])
         if cut is not None:
             self.wfile.flush()
+            if cut == 0:
+                self.server.hub.stalled.wait(60)
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 

@@ -179,7 +179,7 @@ def deletions_hold(records: Records) -> Iterator[Finding]:
         if key.split("/")[1] in gone:
             yield key.split("/")[1], f"was deleted, and {key} is there"
     for row in records.outbox:
-        if row.job_id in gone and row.delivered_at is None and row.given_up_at is None:
+        if row.job_id in gone and row.delivered_at is row.given_up_at is row.superseded_at is None:
             yield row.job_id, "was deleted, and is to be told of"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Executable, update
+from sqlalchemy import Engine, Executable, update
 
 from jobs.ids import new_id
 from jobs.job import Artifact, Job, job_from_row
@@ -92,14 +92,12 @@ class Rows:
         return job_from_row(rows[0]) if rows else None
 
     def complete(self, job: Job, *artifacts: Artifact) -> Job | None:
-        """Commit a claimed job and put its webhook into the outbox, as a worker does; None for a stale fence."""
-        with self.engine.begin() as connection:
-            return ended(connection, run.commit(job.id, job.fence, artifacts=artifacts, warnings=(), cost=0.0))
+        """Commit a claimed job, as a worker does; None for a stale fence."""
+        return self.change(run.commit(job.id, job.fence, artifacts=artifacts, warnings=(), cost=0.0))
 
     def cancel(self, job: Job) -> Job | None:
-        """Cancel a job and put its webhook into the outbox, as the API does; None when it has ended."""
-        with self.engine.begin() as connection:
-            return ended(connection, caller.cancel(job.id, job.tenant))
+        """Cancel a job, as the API does; None when it has ended."""
+        return self.change(caller.cancel(job.id, job.tenant))
 
     def job(self, job: Job) -> Job:
         """The job as it is now, deleted or not."""
@@ -112,15 +110,3 @@ class Rows:
     def deliveries(self) -> Sequence[Any]:
         """The outbox, oldest first."""
         return self.execute(outbox.select().order_by(outbox.c.created_at))
-
-
-def ended(connection: Connection, statement: Executable) -> Job | None:
-    """Run a statement that ends a job, and queue its webhook in the same transaction."""
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        return None
-    job = job_from_row(row)
-    webhook = run.tell(job)
-    if webhook is not None:
-        connection.execute(webhook)
-    return job

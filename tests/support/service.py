@@ -37,6 +37,7 @@ QUICK = {
     "ATELIER_UPKEEP_SECONDS": "0.3",
     "ATELIER_REREAD_SECONDS": "0.5",
     "ATELIER_WEBHOOK_POLL_SECONDS": "0.2",
+    "ATELIER_WEBHOOK_BREAKER_SECONDS": "0.5",
     "ATELIER_UPLOAD_RETRY_SECONDS": "5",
 }
 """Every interval shortened, so that a fault is over in seconds."""

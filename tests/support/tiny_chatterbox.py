@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from pipelines.intake import Intake
 from pipelines.pickles import convert
 from pipelines.spec import ModelSpec
 from pipelines.speech import nets
@@ -36,9 +37,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'
 class TinyChatterbox(Chatterbox):
     """The family itself, loading a shrunken checkpoint; a catalogue of tests names it as module:class."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
         with shrunken():
-            super().__init__(spec, weights, device)
+            super().__init__(spec, weights, device, intake)
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def save(name: str, folder: Path, *, builtin: bool = True) -> Path:
         torch.manual_seed(len(name))
         BUILDERS[name](folder)
         if builtin:
-            loaded = nets.load_nets(folder, "cpu", torch.float32)
+            loaded = nets.load_nets(folder, Intake("cpu"), torch.float32)
             _save_conditionals(hear(loaded, hum(6.0, 180)), folder)
     return folder
 

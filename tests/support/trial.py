@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from jobs.job import ACTIVE, Job, JobError, JobStatus, job_from_row
+from jobs.statements.deliveries import open_
 from jobs.storage import open_store
 from jobs.tables import jobs, outbox
 from tests.support.callers import Caller, Told
@@ -135,11 +136,7 @@ class Trial:
     def unfinished(self) -> int:
         """How much is still under way: jobs that have not ended, ends that were not told, objects of deleted jobs."""
         active = select(func.count()).select_from(jobs).where(jobs.c.status.in_(ACTIVE))
-        untold = (
-            select(func.count())
-            .select_from(outbox)
-            .where(outbox.c.delivered_at.is_(None), outbox.c.given_up_at.is_(None))
-        )
+        untold = select(func.count()).select_from(outbox).where(open_(outbox))
         purges = select(func.count()).select_from(jobs).where(jobs.c.purge_at < func.now())
         with self.service.database.begin() as connection:
             return sum(connection.scalar(query) or 0 for query in (active, untold, purges)) or len(self._strays())

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipelines.intake import Intake
 from pipelines.mesh.silhouette import picture_of
 from pipelines.mesh.triposg.conditioning import image_tokens, object_of
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
@@ -39,7 +40,15 @@ class TripoSG:
     published weights can prove it.
     """
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, sizes: Sizes | None = None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        weights: Path,
+        device: str,
+        intake: Intake | None = None,
+        *,
+        sizes: Sizes | None = None,
+    ) -> None:
         # Float16 as the reference, not bfloat16: the surface lies where values are small differences of large ones.
         dtype = getattr(torch, spec.dtype or ("float32" if device == "cpu" else "float16"))
         self.spec, self.device, self.dtype = spec, device, dtype
@@ -49,11 +58,12 @@ class TripoSG:
         vae = read_config(weights / "vae" / "config.json", VaeConfig)
         self.channels = transformer.in_channels
         self.processor = load_processor(weights / "feature_extractor_dinov2")
-        self.encoder = load_image_encoder(weights / "image_encoder_dinov2", device, dtype)
+        intake = intake or Intake(device)
+        self.encoder = load_image_encoder(weights / "image_encoder_dinov2", intake, dtype)
         self.transformer = load_module(
-            lambda: Transformer(transformer), weights / "transformer" / WEIGHTS, device, dtype
+            lambda: Transformer(transformer), weights / "transformer" / WEIGHTS, intake, dtype
         )
-        self.vae = load_module(lambda: Vae(vae), weights / "vae" / WEIGHTS, device, dtype, UNUSED)
+        self.vae = load_module(lambda: Vae(vae), weights / "vae" / WEIGHTS, intake, dtype, UNUSED)
 
     @property
     def modules(self) -> list[torch.nn.Module]:

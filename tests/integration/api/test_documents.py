@@ -60,6 +60,17 @@ def test_the_document_names_every_route(document):
         ("delete", "/jobs/v1/{job_id}"),
         ("post", "/jobs/v1/{job_id}/cancel"),
         ("get", "/jobs/v1/{job_id}/events"),
+        ("post", "/webhooks/v1"),
+        ("get", "/webhooks/v1"),
+        ("get", "/webhooks/v1/{webhook_id}"),
+        ("patch", "/webhooks/v1/{webhook_id}"),
+        ("delete", "/webhooks/v1/{webhook_id}"),
+        ("post", "/webhooks/v1/{webhook_id}/rotate"),
+        ("post", "/webhooks/v1/{webhook_id}/test"),
+        ("get", "/webhooks/v1/deliveries"),
+        ("get", "/webhooks/v1/deliveries/{delivery_id}"),
+        ("post", "/webhooks/v1/deliveries/{delivery_id}/replay"),
+        ("post", "/webhooks/v1/replay"),
         ("get", "/models/v1"),
         ("get", "/servers/v1"),
         ("get", "/servers/v1/{server_id}"),
@@ -140,6 +151,7 @@ def every(kind):
         yield from every(child)
 
 
+@pytest.mark.contract("E10")
 def test_every_code_has_a_meaning(anybody):
     listed = {entry["code"]: entry for entry in anybody.get("/problems").json()["problems"]}
     assert {kind.code for kind in every(errors.AtelierError)} | {"internal_error"} == set(listed)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from jobs.job import Artifact
+from jobs.statements.retention import forget_outputs
 from tests.support.rows import ARTIFACT
 
 CONTENT = bytes(range(256)) * 4000
@@ -48,6 +49,15 @@ def test_a_result_url_leads_to_the_bytes_without_a_key(anybody, result_url):
     assert str(len(CONTENT)) == answer.headers["Content-Length"]
     assert ("nosniff", "inline") == (answer.headers["X-Content-Type-Options"], answer.headers["Content-Disposition"])
     assert (f'"{SHA256}"', "bytes") == (answer.headers["ETag"], answer.headers["Accept-Ranges"])
+
+
+def test_an_output_whose_retention_is_over_is_gone(client, anybody, result_url, rows):
+    job_id = urlsplit(result_url).path.split("/")[2]
+    rows.execute(forget_outputs(0.0))
+    answer, status = anybody.get(result_url), client.get(f"/jobs/v1/{job_id}").json()
+    assert (410, "output_expired") == (answer.status_code, answer.json()["code"])
+    assert ("completed", None, []) == (status["status"], status["result_url"], status["outputs"])
+    assert status["outputs_removed_at"] is not None
 
 
 def test_head_tells_the_same_without_the_bytes(anybody, result_url, link):

@@ -12,35 +12,6 @@ from jobs.settings import read_settings
 from jobs.signing import key_digest, new_key
 from jobs.statements import access
 
-SECRET = "a secret of thirty-two characters"
-
-
-@pytest.fixture
-def environment(database_url, broker_url, tmp_path, monkeypatch):
-    """What a process of the service would be given."""
-    given = {
-        "ATELIER_DATABASE_URL": database_url,
-        "ATELIER_BROKER_URL": broker_url,
-        "ATELIER_SECRET_KEY": SECRET,
-        "ATELIER_STORAGE_URL": f"file://{tmp_path}/objects",
-        "ATELIER_DATA": str(tmp_path / "data"),
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
-    return given
-
-
-@pytest.fixture
-def run(environment):
-    """Runs `atelier`; its standard output, once it has succeeded."""
-
-    def invoke(*words: str, status: int = 0):
-        outcome = CliRunner().invoke(atelier, words)
-        assert status == outcome.exit_code, outcome.output
-        return outcome
-
-    return invoke
-
 
 def stored(environment) -> list[tuple]:
     with psycopg.connect(environment["ATELIER_DATABASE_URL"]) as connection:
@@ -51,7 +22,7 @@ def test_a_key_alone_is_printed_and_only_its_digest_is_stored(run, environment):
     key = run("keys", "create", "--tenant", "shop", "--name", "web").stdout.strip()
     ((key_id, name, digest, revoked),) = stored(environment)
     assert "web" == name
-    assert key_digest(SECRET, key) == digest
+    assert key_digest(environment["ATELIER_SECRET_KEY"], key) == digest
     assert key not in str(stored(environment))
     assert key_id in run("keys", "list").stdout
     assert revoked is None
@@ -101,7 +72,9 @@ def test_the_key_of_up_is_an_admins_also_when_an_older_version_made_it(run, envi
     settings, old, new = read_settings(environment), new_key(), new_key()
     with connected(settings) as connection:
         tenant = connection.execute(access.ensure_tenant("default")).scalar_one()
-        connection.execute(access.add_key("key_1", tenant, name="admin", digest=key_digest(SECRET, old)))
+        connection.execute(
+            access.add_key("key_1", tenant, name="admin", digest=key_digest(environment["ATELIER_SECRET_KEY"], old))
+        )
     for key in (old, old, new):
         ensure_key(settings, key)
     assert [["admin"], ["admin"]] == scopes(environment)

@@ -17,7 +17,7 @@ from pipelines.lockfile import Lock
 from pipelines.pipeline import Inputs, JobCancelled, Raw, RunContext
 from pipelines.runtime import load
 from pipelines.spec import Stage
-from tests.support.films import Film, psnr, read_film, scene
+from tests.support.films import Film, psnr, read_film, scene, seen
 
 SPEC = load_catalog().get("demo-camera")
 STILL = (800, 600)
@@ -37,6 +37,11 @@ def run(still: Path, seed: int = 42, log: list[tuple[float, Stage]] | None = Non
     context = RunContext(seed=seed, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
     pipeline = load(SPEC, Path(), Lock(), "cpu")
     return pipeline.run(VideoParams(**{**SMALL, **params}), Inputs({"input_image": still}), context)
+
+
+def shown(still: Path, **options: Any) -> np.ndarray:
+    """The frames of `run` in RGB."""
+    return seen(run(still, **options).arrays["frames"])
 
 
 def covered(still: Path, size: tuple[int, int]) -> np.ndarray:
@@ -66,11 +71,11 @@ def test_frames_size_and_duration_as_asked_and_the_still_first(
 
 @pytest.mark.parametrize("prompt", MOVES)
 def test_every_move_starts_at_the_still_itself(still: Path, prompt: str) -> None:
-    assert psnr(covered(still, (192, 128)), run(still, prompt=prompt).arrays["frames"][0]) > 35
+    assert psnr(covered(still, (192, 128)), shown(still, prompt=prompt)[0]) > 35
 
 
 def test_prompts_choose_different_moves(still: Path) -> None:
-    ends = {prompt: run(still, prompt=prompt).arrays["frames"][-6] for prompt in MOVES}
+    ends = {prompt: shown(still, prompt=prompt)[-6] for prompt in MOVES}
 
     alike = [(one, other) for one in MOVES for other in MOVES if one < other and psnr(ends[one], ends[other]) > 30]
     assert [] == alike
@@ -93,11 +98,11 @@ def test_where_two_seconds_end(still: Path, prompt: str, left: float, top: float
     box = (x, y, x + extent * whole.width, y + extent * whole.height)
     expected = np.asarray(whole.resize((192, 128), Image.Resampling.LANCZOS, box=box))
 
-    assert psnr(expected, run(still, prompt=prompt, duration_seconds=2.0).arrays["frames"][-1]) > 30
+    assert psnr(expected, shown(still, prompt=prompt, duration_seconds=2.0)[-1]) > 30
 
 
 def test_a_camera_that_backs_away_shows_the_still_smaller(still: Path) -> None:
-    last = run(still, prompt="zoom out", duration_seconds=2.0).arrays["frames"][-1]
+    last = shown(still, prompt="zoom out", duration_seconds=2.0)[-1]
     width, height = round(192 / 1.1), round(128 / 1.1)
     x, y = (192 - width) // 2, (128 - height) // 2
 
@@ -112,7 +117,7 @@ def test_a_dot_glides_without_jitter(tmp_path: Path, prompt: str) -> None:
     dot = 255 * np.exp(-((across - 150.0) ** 2 + (along - 100.0) ** 2) / (2 * 8**2))
     Image.fromarray(dot.astype(np.uint8)).convert("RGB").save(tmp_path / "dot.png")
 
-    frames = run(tmp_path / "dot.png", prompt=prompt, duration_seconds=2.0).arrays["frames"][..., 0].astype(float)
+    frames = shown(tmp_path / "dot.png", prompt=prompt, duration_seconds=2.0)[..., 0].astype(float)
     axes = np.meshgrid(np.arange(192), np.arange(128))
     places = np.array([[(frame * axis).sum() / frame.sum() for axis in axes] for frame in frames])
 
@@ -121,14 +126,14 @@ def test_a_dot_glides_without_jitter(tmp_path: Path, prompt: str) -> None:
 
 
 def test_the_last_frame_of_an_orbit_is_the_first(still: Path) -> None:
-    frames = run(still, prompt="orbit", duration_seconds=1.0).arrays["frames"]
+    frames = shown(still, prompt="orbit", duration_seconds=1.0)
 
     assert psnr(frames[0], frames[-1]) > 40
     assert psnr(frames[0], frames[len(frames) // 4]) < 30
 
 
 def test_the_seed_decides_the_drift_and_repeats_it(still: Path) -> None:
-    first, again, other = (run(still, seed).arrays["frames"] for seed in (1, 1, 4))
+    first, again, other = (shown(still, seed=seed) for seed in (1, 1, 4))
 
     assert np.array_equal(first, again)
     assert not np.array_equal(first[-1], other[-1])
@@ -164,7 +169,7 @@ def test_a_cancel_lands_at_the_next_frame(still: Path) -> None:
 def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
     Image.new("RGBA", (96, 64), (255, 0, 0, 0)).save(tmp_path / "clear.png")
 
-    assert 255 == run(tmp_path / "clear.png", prompt="zoom out").arrays["frames"].min()
+    assert 255 == shown(tmp_path / "clear.png", prompt="zoom out").min()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2000, 3), (64, 64), (1537, 1023)])
@@ -172,7 +177,7 @@ def test_stills_of_any_shape(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size, "#804020").save(tmp_path / "odd.png")
 
     for prompt in ("zoom out and left", "fast pan right", "orbit"):
-        frames = run(tmp_path / "odd.png", prompt=prompt, duration_seconds=10, width=64, height=64).arrays["frames"]
+        frames = shown(tmp_path / "odd.png", prompt=prompt, duration_seconds=10, width=64, height=64)
         assert (240, 64, 64, 3) == frames.shape
         assert np.abs(frames.astype(int) - (0x80, 0x40, 0x20)).max() <= 1
 

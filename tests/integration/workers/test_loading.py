@@ -88,9 +88,13 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one.astype(float), other.astype(float), atol=1 + 1e-3)
 
 
+@pytest.mark.parametrize("keeps", [False, True])
 @pytest.mark.parametrize("name", PARAMS)
-def test_it_makes_the_same_after_its_way_to_the_host_and_back(loader: Loader, name: str, tmp_path: Path) -> None:
-    loaded = loader.load(name)
+def test_it_makes_the_same_after_its_way_to_the_host_and_back(
+    loader: Loader, name: str, keeps: bool, tmp_path: Path
+) -> None:
+    loaded = loader.load(name, keeps=keeps)
+    assert keeps == loaded.has_master
     weights, before = tensors(loaded.pipeline), make(loaded.pipeline, name, tmp_path)
     loaded.park()
     loaded.wake()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.pipeline import load_raw
 from tests.support.chaos import picture
 from tests.support.processes import alive
 from tests.support.wait import until
@@ -126,6 +127,20 @@ def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: Ser
     assert isinstance(answer, Computed)
     assert ("chaos",) == answer.inventory.on_device
     assert ["prepare", "step", "decode"] * 2 == [report.stage for report in reports if report.stage != "load"]
+
+
+def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: Servant, tmp_path: Path) -> None:
+    file = tmp_path / "raw" / "0.npy"
+    there: list[int | None] = []
+
+    def look(report: Progress) -> None:
+        there.append(file.stat().st_ino if file.exists() else None)
+
+    answer = ask(engine, tmp_path, "placed=1 steps=2 oom_once=1", on_progress=look)
+
+    assert isinstance(answer, Computed)
+    assert there[-1] == file.stat().st_ino
+    assert np.array_equal(picture(11), load_raw(tmp_path / "raw").arrays["0"])
 
 
 def test_out_of_memory_twice_is_a_failure_of_its_own(engine: Servant, tmp_path: Path) -> None:
@@ -332,6 +347,7 @@ def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(eng
 
 def test_a_disk_that_is_in_the_way_is_not_the_jobs_fault(engine: Servant, tmp_path: Path) -> None:
     (tmp_path / "raw").write_text("a file where the folder should be")
-    broke = ask(engine, tmp_path, "null=1")
-    assert isinstance(broke, Broke)
-    assert broke.fatal
+    for prompt in ("null=1", "null=1 placed=1"):
+        broke = ask(engine, tmp_path, prompt)
+        assert isinstance(broke, Broke)
+        assert broke.fatal

@@ -23,7 +23,7 @@ def as_documented(value):
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return f"`{value:.10g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def test_every_setting_is_documented_and_no_other():

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from pipelines.parking import ALIGNMENT, Parking
+from pipelines.parking import Parking
+from pipelines.pieces import ALIGNMENT
 
 
 class Net(nn.Module):

@@ -1,10 +1,11 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
-from pipelines.pipeline import Output, Outputs, Raw, load_raw, save_raw
+from pipelines.pipeline import Output, Outputs, Raw, empty_array, load_raw, save_raw
 
 
 def test_arrays_warnings_and_facts_travel_through_a_folder(tmp_path: Path) -> None:
@@ -28,6 +29,47 @@ def test_loaded_arrays_are_read_only_maps(tmp_path: Path) -> None:
 
     assert isinstance(array, np.memmap)
     assert not array.flags.writeable
+
+
+def test_what_was_made_in_its_file_is_not_written_again(tmp_path: Path) -> None:
+    array = empty_array(tmp_path / "new", "frames", (4, 6, 8))
+    file = (tmp_path / "new" / "frames.npy").stat().st_ino
+    array[:] = np.arange(192).reshape(array.shape)
+
+    save_raw(Raw(arrays={"frames": array}), tmp_path / "new")
+
+    assert np.array_equal(array, load_raw(tmp_path / "new").arrays["frames"])
+    assert file == (tmp_path / "new" / "frames.npy").stat().st_ino
+
+
+def test_all_of_its_room_is_there_before_it_is_filled(tmp_path: Path) -> None:
+    """Else a full disk would end the process in the middle of a film, without a word."""
+    empty_array(tmp_path, "frames", (512, 512))
+
+    assert (tmp_path / "frames.npy").stat().st_blocks * 512 >= 512 * 512
+
+
+@pytest.mark.parametrize("part", [lambda array: array[:2], lambda array: array[::-1], lambda array: array.T])
+def test_a_part_or_a_view_of_such_an_array_is_written_like_any_other(
+    tmp_path: Path, part: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    array = empty_array(tmp_path, "frames", (4, 6))
+    array[:] = np.arange(24).reshape(array.shape)
+    expected = part(array).copy()
+
+    save_raw(Raw(arrays={"frames": part(array)}), tmp_path)
+
+    assert np.array_equal(expected, load_raw(tmp_path).arrays["frames"])
+
+
+def test_a_second_try_gets_a_file_of_its_own(tmp_path: Path) -> None:
+    first, second = (empty_array(tmp_path, "frames", (size, 6)) for size in (4, 2))
+    first[:], second[:] = 1, 2
+
+    save_raw(Raw(arrays={"frames": second}), tmp_path)
+
+    assert np.array_equal(np.full((2, 6), 2), load_raw(tmp_path).arrays["frames"])
+    assert 24 == first.sum()
 
 
 def test_a_pickled_array_is_refused(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ class Memory:
         self.is_right = self.is_finite = True
         self.estimates = dict(SIZES)
 
-    def load(self, model_id: str) -> "Model":
+    def load(self, model_id: str, *, keeps: bool) -> "Model":
         self.loads.append(model_id)
-        return Model(self, SIZES[model_id], movable=model_id != "fixed")
+        return Model(self, SIZES[model_id], movable=model_id != "fixed", keeps=keeps)
 
     def estimate(self, model_id: str) -> int:
         return self.estimates[model_id]
@@ -49,13 +49,14 @@ class Memory:
 class Model:
     """A model that takes device memory until it is parked, or collected."""
 
-    def __init__(self, memory: Memory, size: int, *, movable: bool) -> None:
+    def __init__(self, memory: Memory, size: int, *, movable: bool, keeps: bool) -> None:
         self.pipeline: Any = object()
         self.size = size
         self.bytes = size if movable else 0
-        self.has_master = self.is_parked = False
+        self.has_master, self.is_parked = movable and keeps, False
         self._memory = memory
         memory.device += size
+        memory.host += size if self.has_master else 0
 
     def park(self) -> None:
         assert self.bytes
@@ -230,6 +231,27 @@ def test_who_comes_back_from_the_host_is_not_loaded_again() -> None:
     assert {"large": "device", "half": "host"} == placed(held)
 
 
+def test_what_is_read_is_kept_in_host_memory_where_there_is_room() -> None:
+    memory = Memory()
+    held = residency(memory, host=120)
+    use(held, "half")
+    assert 50 == memory.host
+    use(held, "large")
+
+    assert {"half": "host", "large": "device"} == placed(held)
+    assert 50 == memory.host
+
+
+def test_a_copy_that_turns_out_larger_than_its_room_is_given_back() -> None:
+    memory = Memory()
+    memory.estimates["half"] = 20
+    held = residency(memory, host=40)
+    use(held, "half")
+
+    assert {"half": "device"} == placed(held)
+    assert 0 == memory.host
+
+
 def test_what_can_not_be_parked_is_loaded_again() -> None:
     memory = Memory()
     held = residency(memory)
@@ -333,8 +355,8 @@ def test_a_model_that_was_refused_is_no_longer_anywhere_when_memory_is_given_bac
     memory.estimates["giant"] = 20
     make, seen = memory.load, list[int]()
 
-    def load(model_id: str) -> Model:
-        made = make(model_id)
+    def load(model_id: str, *, keeps: bool) -> Model:
+        made = make(model_id, keeps=keeps)
         made.pipeline = made
         return made
 

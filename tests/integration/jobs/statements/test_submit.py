@@ -7,7 +7,7 @@ from sqlalchemy import func, text, update
 
 from jobs.job import JobStatus
 from jobs.servers import ServerFacts
-from jobs.statements import access, caller, run, submit
+from jobs.statements import access, caller, run, submit, webhooks
 from jobs.statements.fleet import fleet, heartbeat, leave, register
 from jobs.tables import idempotency, tenants
 
@@ -144,12 +144,12 @@ class TestTenantsAndKeys:
 
     def test_a_rotation_moves_to_the_next_generation(self, rows):
         tenant = rows.tenant()
-        (row,) = rows.execute(access.webhook_generation(tenant))
-        assert (1, None) == (row.webhook_generation, row.webhook_rotated_at)
+        (row,) = rows.execute(webhooks.signer(tenant, None))
+        assert (1, None) == (row.generation, row.rotated_at)
         assert 2 == rows.scalar(access.rotate_webhook_secret(tenant))
-        (row,) = rows.execute(access.webhook_generation(tenant))
-        assert 2 == row.webhook_generation
-        assert row.webhook_rotated_at <= row.now
+        (row,) = rows.execute(webhooks.signer(tenant, None))
+        assert 2 == row.generation
+        assert row.rotated_at <= row.now
 
 
 class TestServers:

@@ -106,6 +106,19 @@ def test_removing_a_prefix_removes_all_of_it_and_nothing_else(store, put, prefix
     assert 1 == store.remove_prefix(prefix)
 
 
+def test_one_object_is_removed_and_nothing_that_begins_like_it(store, put, prefix):
+    keys = [put(f"{prefix}job/1/{name}") for name in ("a", "ab", "b")]
+    store.remove(keys[0])
+    store.remove(keys[0])
+    assert keys[1:] == list(store.keys(prefix))
+
+
+def test_older_objects_are_known_by_when_they_were_written(store, put, prefix):
+    key = put(f"{prefix}job/1/a.webp")
+    assert key not in set(store.older(60.0))
+    assert key in set(store.older(-60.0))
+
+
 def test_many_objects_are_removed(store, put, prefix):
     for number in range(30):
         put(f"{prefix}job/1/{number}.webp")

@@ -16,11 +16,12 @@ def _other(rng: Rng, names: tuple[str, ...], taken: str) -> str:
     return rest[int(rng.integers(len(rest)))]
 
 
-def test_right_on_a_thousand_drawn_scenes() -> None:
+def test_right_on_drawn_scenes(full: bool) -> None:
+    """On at least 995 of a thousand, of which the usual run draws the first 200."""
     rng = np.random.default_rng(42)
-    scenes = [sample_scene(rng, 0.4) for _ in range(1000)]
+    scenes = [sample_scene(rng, 0.4) for _ in range(1000)][: 1000 if full else 200]
     right = sum(judge(draw(scene, rng), scene).whole for scene in scenes)
-    assert right >= 995
+    assert right >= 0.995 * len(scenes)
 
 
 def test_rejects_a_caption_with_any_one_part_changed() -> None:

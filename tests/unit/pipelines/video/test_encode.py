@@ -1,22 +1,31 @@
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import av
+import av.logging
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from jobs.errors import EncodeFailed
 from jobs.params import VideoParams
 from pipelines.pipeline import Output, Outputs, Raw, load_raw, save_raw
 from pipelines.video.encode import encode
-from tests.support.films import Film, psnr, read_film, scene
+from tests.support.films import Film, planes, psnr, read_film, scene
 
 FPS = 24
 CODECS = {"mp4": "h264", "webm": "vp9"}
 LIMITED_BT709 = (1, 1, 1, 1)
 
 
-def moving(count: int, width: int = 256, height: int = 192) -> np.ndarray:
-    """A scene that slides to the left by two pixels a frame."""
+def moving(count: int) -> np.ndarray:
+    """The film of a scene that slides to the left by two pixels a frame."""
+    return planes(pictures(count))
+
+
+def pictures(count: int, width: int = 256, height: int = 192) -> np.ndarray:
+    """The same in RGB."""
     still = np.asarray(scene((width + 2 * count, height)))
     return np.stack([still[:, 2 * n : 2 * n + width] for n in range(count)])
 
@@ -25,6 +34,18 @@ def written(folder: Path, frames: np.ndarray, output_format: str = "mp4", **fact
     raw = Raw(arrays={"frames": frames}, facts={"fps": FPS, **facts})
     outputs = encode(raw, VideoParams(prompt="a secret", output_format=output_format), folder)
     return outputs, (folder / outputs.files[0].path).read_bytes()
+
+
+def sequence_header(data: bytes, field: str) -> str:
+    """What FFmpeg's reader of H.264 headers says of a field."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as lines, av.open(BytesIO(data)) as file:
+            BitStreamFilterContext("trace_headers", file.streams.video[0])
+    finally:
+        av.logging.set_level(level)
+    return next(line for _, _, line in lines if field in line)
 
 
 @pytest.mark.parametrize("container", CODECS)
@@ -51,7 +72,7 @@ class TestBothFormats:
         assert 49 / FPS == pytest.approx(film.duration, abs=0.002)
 
     def test_every_frame_is_the_one_that_went_in(self, film: Film) -> None:
-        assert min(psnr(sent, got) for sent, got in zip(moving(49), film.frames, strict=True)) > 30
+        assert min(psnr(sent, got) for sent, got in zip(pictures(49), film.frames, strict=True)) > 30
 
     def test_a_keyframe_at_least_every_second(self, film: Film) -> None:
         assert 0 == film.keyframes[0]
@@ -60,13 +81,21 @@ class TestBothFormats:
     def test_the_colours_are_said_to_be_bt709_in_limited_range(self, film: Film) -> None:
         assert LIMITED_BT709 == film.colours
 
+    def test_chroma_is_said_to_sit_in_the_middle_of_its_pixels(self, tmp_path: Path, container: str) -> None:
+        data = written(tmp_path, moving(2), container)[1]
+
+        if container == "webm":  # ChromaSitingHorz and ChromaSitingVert: 2 is half
+            assert b"\x55\xb7\x81\x02\x55\xb8\x81\x02" in data
+        else:
+            assert "= 1" in sequence_header(data, "chroma_sample_loc_type_top_field")
+
     def test_flat_colours_come_back(self, tmp_path: Path, container: str) -> None:
         colours = np.array(
             [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 120, 40]], np.uint8
         )
         frames = np.tile(colours[:, None, None, :], (1, 64, 64, 1)).repeat(4, axis=0)
 
-        film = read_film(written(tmp_path, frames, container)[1], container)
+        film = read_film(written(tmp_path, planes(frames), container)[1], container)
 
         assert np.abs(film.frames.astype(int) - frames).max() <= 6
 
@@ -82,8 +111,9 @@ class TestBothFormats:
         """What an encoder reads beyond its frames is different each time, and must not matter."""
         random = np.random.default_rng(1)
         blocks = random.integers(0, 256, (16, size[1] // 8, size[0] // 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
-        frames = (blocks + random.integers(-20, 20, blocks.shape)).clip(0, 255).astype(np.uint8)
-        frames[0] = 128
+        noisy = (blocks + random.integers(-20, 20, blocks.shape)).clip(0, 255).astype(np.uint8)
+        noisy[0] = 128
+        frames = planes(noisy)
         made, between = set(), []
         for number in range(8):
             between = [*between[-4:], np.full(random.integers(1, 6_000_000), number, np.uint8)]
@@ -126,13 +156,14 @@ def test_a_format_of_pictures_gives_mp4_and_a_warning(tmp_path: Path, output_for
 @pytest.mark.parametrize(
     ("frames", "facts", "says"),
     [
-        (np.zeros((2, 64, 64, 4), np.uint8), {}, "n x height x width x 3"),
-        (np.zeros((2, 64, 64, 3), np.float32), {}, "uint8"),
-        (np.zeros((64, 64, 3), np.uint8), {}, "n x height"),
-        (np.zeros((0, 64, 64, 3), np.uint8), {}, "n x height"),
-        (np.zeros((2, 64, 63, 3), np.uint8), {}, "odd side"),
-        (np.zeros((2, 64, 64, 3), np.uint8), {"fps": None}, "`fps`"),
-        (np.zeros((2, 64, 64, 3), np.uint8), {"fps": 0}, "`fps`"),
+        (np.zeros((2, 64, 64, 3), np.uint8), {}, "n x height \\* 3/2 x width"),
+        (np.zeros((2, 96, 64), np.float32), {}, "uint8"),
+        (np.zeros((96, 64), np.uint8), {}, "n x height"),
+        (np.zeros((0, 96, 64), np.uint8), {}, "n x height"),
+        (np.zeros((2, 64, 64), np.uint8), {}, "n x height"),
+        (np.zeros((2, 96, 63), np.uint8), {}, "63x64 has an odd side"),
+        (np.zeros((2, 96, 64), np.uint8), {"fps": None}, "`fps`"),
+        (np.zeros((2, 96, 64), np.uint8), {"fps": 0}, "`fps`"),
     ],
 )
 def test_what_is_no_film(tmp_path: Path, frames: np.ndarray, facts: dict[str, Any], says: str) -> None:

@@ -1,0 +1,72 @@
+"""The drill of `docs/backup.md`: a service under work is saved, lost and brought back, and every promise holds."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.embedded import EmbeddedPostgres, EmbeddedValkey
+from cli.embedded.postgres import binaries
+from jobs.job import JobStatus
+from tests.support.callers import Caller
+from tests.support.faults import kill
+from tests.support.service import service
+from tests.support.trial import SETTINGS, Trial, trial
+from tests.support.wait import until
+
+
+def test_what_was_accepted_before_a_backup_survives_the_loss_of_everything(
+    own_postgres: EmbeddedPostgres, broker: EmbeddedValkey, tmp_path: Path
+) -> None:
+    with trial(tmp_path, database_url=own_postgres.url, broker_url=broker.url, workers=("one",)) as lost:
+        ends = [lost.ended(lost.submit(prompt)) for prompt in ("side=64", "fail=oops")]
+        lost.caller.delete(lost.submit("null=1"))
+        until(lambda: not lost.unfinished(), 30, "all of that to be told")
+        body = lost.body("compute=0.1")
+        running = lost.service.running(lost.submit("compute=3 steps=60"))
+        waiting = [lost.caller.submit(body, key="kept").job_id, lost.submit("null=1")]
+        save(own_postgres, lost, tmp_path / "saved")
+        for process in lost.service.newest.values():
+            kill(process)
+
+        with (
+            EmbeddedPostgres(tmp_path / "postgres", durable=False) as postgres,
+            EmbeddedValkey(tmp_path / "valkey") as valkey,
+        ):
+            restore(tmp_path / "saved" / "database.dump", postgres)
+            store = {"ATELIER_STORAGE_URL": f"file://{tmp_path}/saved/objects"}
+            (tmp_path / "again").mkdir()
+            with service(
+                tmp_path / "again", database_url=postgres.url, broker_url=valkey.url, **SETTINGS | store
+            ) as back:
+                back.gpu("one", wait=False)
+                back.cpu()
+                back.api()
+                caller = Caller(back.url, back.key, lost.log)
+                assert waiting[0] == caller.submit(body, key="kept").job_id
+                assert ends == [back.job(job.id) for job in ends]
+                assert ends[0].artifacts[0].sha256 in caller.look(ends[0].id).outputs
+                assert (JobStatus.COMPLETED, 2) == ((job := back.ended(running.id, 60)).status, job.attempt)
+                assert {JobStatus.COMPLETED} == {back.ended(job_id, 60).status for job_id in waiting}
+                lost.service = back
+                assert [] == lost.verdict(30)
+                assert {running.id, *waiting} <= {message.data["data"]["job_id"] for message in lost.sink.received}
+                caller.close()
+
+
+def save(postgres: EmbeddedPostgres, of: Trial, folder: Path) -> None:
+    """The database first and then the objects, so that every object which a row speaks of is there."""
+    folder.mkdir()
+    run("pg_dump", "--format=custom", f"--file={folder / 'database.dump'}", postgres.url)
+    shutil.copytree(of.service.folder / "objects", folder / "objects")
+
+
+def restore(dump: Path, postgres: EmbeddedPostgres) -> None:
+    run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={postgres.url}", str(dump))
+
+
+def run(program: str, *arguments: str) -> None:
+    outcome = subprocess.run([binaries() / program, *arguments], capture_output=True, text=True, check=False)
+    if outcome.returncode:
+        pytest.fail(outcome.stderr)

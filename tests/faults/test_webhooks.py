@@ -1,0 +1,223 @@
+"""Scenarios 17, 18 and 19: receivers that fail, receivers that never answer, secrets that change, under a real worker.
+
+All share one CPU worker. The jobs are rows that the service's own statements make and end; no GPU worker is needed to
+have something to tell.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import Row, func, update
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from jobs.ids import new_id
+from jobs.job import Job
+from jobs.signing import webhook_secret
+from jobs.statements import claim, webhooks
+from jobs.statements.clauses import ago
+from jobs.tables import outbox
+from jobs.tables import webhooks as endpoints
+from tests.support.faults import kill
+from tests.support.rows import Rows
+from tests.support.service import Service, service
+from tests.support.sink import Received, Reply, Sink, Tarpit
+from tests.support.wait import until
+
+SETTINGS = {
+    "ATELIER_DEVELOPMENT": "1",
+    "ATELIER_ALLOWED_NETWORKS": "127.0.0.0/8",
+    "ATELIER_WEBHOOK_SCHEDULE": ",".join(["0", *["0.2"] * 60]),
+    "ATELIER_WEBHOOK_BREAKER_FAILURES": "5",
+    "ATELIER_WEBHOOK_BREAKER_SECONDS": "0.2",
+    "ATELIER_WEBHOOK_TIMEOUT": "2",
+}
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: str) -> Iterator[Service]:
+    """A database and one CPU worker."""
+    folder = tmp_path_factory.mktemp("webhooks")
+    with service(folder, database_url=module_database_url, broker_url=valkey, **SETTINGS) as made:
+        made.cpu()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def rows(studio: Service) -> Rows:
+    return Rows(studio.database)
+
+
+@pytest.fixture(scope="module")
+def claimant(rows: Rows) -> claim.Claimant:
+    """A server that takes the jobs of these tests."""
+    return rows.server(lease_seconds=3600.0)
+
+
+@pytest.fixture
+def endpoint(rows: Rows) -> Callable[..., str]:
+    """Make an endpoint of a tenant; its id."""
+
+    def make(tenant: str, url: str) -> str:
+        events = ["job.started", "job.completed"]
+        return str(rows.scalar(webhooks.add_webhook(new_id("whk"), tenant, url=url, events=events)))
+
+    return make
+
+
+def run_job(rows: Rows, claimant: claim.Claimant, tenant: str, **params: Any) -> Job:
+    """A job that was queued, started and completed."""
+    rows.submit(tenant, **params)
+    job = rows.claim(claimant)
+    assert job is not None
+    done = rows.complete(job)
+    assert done is not None
+    return done
+
+
+def deliveries(rows: Rows, tenant: str) -> list[Row[Any]]:
+    return list(rows.execute(outbox.select().where(outbox.c.tenant == tenant).order_by(outbox.c.created_at)))
+
+
+def closed(rows: Rows, tenant: str) -> bool:
+    """Whether nothing is to be sent for the tenant any more."""
+    return all(row.delivered_at or row.superseded_at or row.given_up_at for row in deliveries(rows, tenant))
+
+
+def accepts(verifier: Webhook, received: Received) -> bool:
+    try:
+        verifier.verify(received.body, received.headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def kinds(received: list[Received], job: Job) -> list[str]:
+    """Types of what arrived about a job, as it came, without what came again."""
+    seen: dict[str, str] = {}
+    for one in received:
+        if one.data["data"]["job_id"] == job.id:
+            seen.setdefault(one.id, one.data["type"])
+    return list(seen.values())
+
+
+def test_17_a_receiver_that_fails_and_recovers(
+    studio: Service, rows: Rows, claimant: claim.Claimant, endpoint: Callable[..., str], full: bool
+) -> None:
+    """500s for a while: then every end arrives once it can, signed, in order, under one id, and so does the callback.
+
+    The worker is killed in the middle.
+    """
+    tenant = rows.tenant("recovering")
+    fails = [Reply(500)] * (200 if full else 12)
+    with Sink() as sink, Sink() as callback:
+        sink.replies, callback.replies = list(fails), list(fails)
+        webhook_id = endpoint(tenant, sink.url)
+        done = [run_job(rows, claimant, tenant, callback_url=callback.url) for _ in range(20 if full else 4)]
+        until(lambda: len(sink.received) >= 6, 30, "failed attempts")
+        kill(studio.processes[-1])
+        studio.cpu()
+        until(lambda: closed(rows, tenant), 180 if full else 60, "everything to be told")
+        received, called = list(sink.received), list(callback.received)
+    for job in done:
+        order = kinds(received, job)
+        assert order[-1] == "job.completed", order
+        assert order in (["job.completed"], ["job.started", "job.completed"])
+        assert ["job.completed"] == kinds(called, job)
+    for owner, arrived in ((webhook_id, received), (tenant, called)):
+        verifier = Webhook(webhook_secret(studio.settings.secret_key, owner, 1))
+        assert all(verifier.verify(one.body, one.headers) for one in arrived)
+    ends = [row for row in deliveries(rows, tenant) if row.type == "job.completed"]
+    assert 2 * len(done) == len(ends)
+    assert all(row.delivered_at is not None for row in ends)
+    assert all(row.attempts[-1]["status"] == 200 for row in ends)
+
+
+def test_17_a_start_that_nobody_takes_never_holds_back_the_end(
+    studio: Service, rows: Rows, claimant: claim.Claimant, endpoint: Callable[..., str]
+) -> None:
+    tenant = rows.tenant("held back")
+    with Sink() as sink:
+        sink.replies = [Reply(500, {"retry-after": "3600"})]
+        endpoint(tenant, sink.url)
+        rows.submit(tenant)
+        job = rows.claim(claimant)
+        assert job is not None
+        until(lambda: deliveries(rows, tenant)[0].answer == 500, 30, "the start to be refused, for an hour")
+        rows.complete(job)
+        until(lambda: len(sink.received) == 2, 30, "the end")
+        until(lambda: closed(rows, tenant), 30, "the bookkeeping")
+        assert ["job.started", "job.completed"] == [one.data["type"] for one in sink.received]
+    started, completed = deliveries(rows, tenant)
+    assert started.superseded_at is not None
+    assert completed.delivered_at is not None
+
+
+def test_17_a_host_that_is_down_is_left_alone_and_costs_no_attempts(
+    studio: Service, rows: Rows, claimant: claim.Claimant
+) -> None:
+    tenant = rows.tenant("down")
+    with Sink(host="127.0.2.1") as sink:
+        sink.replies = [Reply(503)] * 8
+        for _ in range(8):
+            run_job(rows, claimant, tenant, callback_url=sink.url)
+        until(lambda: closed(rows, tenant), 60, "everything to be told")
+        assert 8 + 8 == len(sink.received)
+    attempts = [row.attempt for row in deliveries(rows, tenant)]
+    assert 8 + 8 == sum(attempts)
+    assert all(row.delivered_at is not None for row in deliveries(rows, tenant))
+
+
+def test_18_receivers_that_never_answer_delay_nobody_else(
+    studio: Service, rows: Rows, claimant: claim.Claimant, full: bool, capsys: Any
+) -> None:
+    """50 tarpits of one tenant; what another is told meanwhile arrives while not one of them has let go."""
+    slow, quick = rows.tenant("slow"), rows.tenant("quick")
+    with ExitStack() as opened, Sink() as sink:
+        pits = [opened.enter_context(Tarpit(f"127.0.1.{number}")) for number in range(1, 51)]
+        for pit in pits:
+            run_job(rows, claimant, slow, callback_url=pit.url)
+        until(lambda: 32 <= sum(row.attempt for row in deliveries(rows, slow)), 30, "as many as a tenant may have")
+        waves = 20 if full else 3
+        for wave in range(1, waves + 1):
+            for _ in range(5):
+                run_job(rows, claimant, quick, callback_url=sink.url)
+            until(lambda wave=wave: 5 * wave == len(sink.received), 60, "the other tenant's webhooks")
+        until(lambda: closed(rows, quick), 30, "the bookkeeping")
+        rows.execute(update(outbox).where(outbox.c.tenant == slow).values(given_up_at=func.now()))
+    seconds = [(row.delivered_at - row.created_at).total_seconds() for row in deliveries(rows, quick)]
+    p95 = statistics.quantiles(seconds, n=20)[-1]
+    with capsys.disabled():
+        print(f"\nwebhooks beside 50 tarpits: p50 {statistics.median(seconds):.2f} s, p95 {p95:.2f} s")
+    if full:
+        assert p95 < 2.0  # the promise of the issue, not a benchmark
+
+
+def test_19_a_secret_that_is_rotated_under_load(
+    studio: Service, rows: Rows, claimant: claim.Claimant, endpoint: Callable[..., str], full: bool
+) -> None:
+    """Who knows only the old secret and who knows only the new one accept all that is sent within the day."""
+    tenant = rows.tenant("rotating")
+    count = 100 if full else 10
+    with Sink() as sink:
+        webhook_id = endpoint(tenant, sink.url)
+        rows.execute(webhooks.change_webhook(webhook_id, tenant, events=["job.completed"]))
+        old, new = (Webhook(webhook_secret(studio.settings.secret_key, webhook_id, number)) for number in (1, 2))
+        for number in range(count):
+            run_job(rows, claimant, tenant)
+            if number == count // 2:
+                assert 2 == rows.execute(webhooks.rotate_webhook(webhook_id, tenant))[0].generation
+        until(lambda: closed(rows, tenant), 60, "everything to be told")
+        during = len(sink.received)
+        rows.execute(update(endpoints).where(endpoints.c.id == webhook_id).values(rotated_at=ago(86_401)))
+        run_job(rows, claimant, tenant)
+        until(lambda: len(sink.received) > during, 30, "one after the day")
+        received = list(sink.received)
+    assert count == during
+    assert all(accepts(old, one) for one in received[:-1])
+    both = [accepts(new, one) for one in received]
+    assert both == sorted(both)  # none before the rotation, all after it
+    assert sum(both) >= count - count // 2
+    assert (False, True) == (accepts(old, received[-1]), both[-1])

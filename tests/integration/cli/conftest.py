@@ -1,0 +1,45 @@
+"""The command `atelier`, given a real database and a real broker of the test's own."""
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import atelier
+from jobs.database import sync_engine
+from jobs.settings import Settings
+from tests.support.rows import Rows
+
+SECRET = "a secret of thirty-two characters"
+
+
+@pytest.fixture
+def environment(database_url, broker_url, tmp_path, monkeypatch):
+    """What a process of the service would be given."""
+    given = {
+        "ATELIER_DATABASE_URL": database_url,
+        "ATELIER_BROKER_URL": broker_url,
+        "ATELIER_SECRET_KEY": SECRET,
+        "ATELIER_STORAGE_URL": f"file://{tmp_path}/objects",
+        "ATELIER_DATA": str(tmp_path / "data"),
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return given
+
+
+@pytest.fixture
+def run(environment):
+    """Runs `atelier`; its standard output, once it has succeeded."""
+
+    def invoke(*words: str, status: int = 0):
+        outcome = CliRunner().invoke(atelier, words)
+        assert status == outcome.exit_code, outcome.output
+        return outcome
+
+    return invoke
+
+
+@pytest.fixture
+def rows(database_url):
+    engine = sync_engine(Settings(database_url=database_url))
+    yield Rows(engine)
+    engine.dispose()
