@@ -86,7 +86,7 @@ def _of_transformers(
     # Which of its tensors stay in float32 only the library knows: it then converts them all.
     converts_itself = class_._keep_in_fp32_modules or class_._keep_in_fp32_modules_strict
     wanted: Wanted = (lambda _, stored: stored) if converts_itself else floats_in(dtype)
-    tensors = intake.read(_files(folder, SAFE_WEIGHTS_NAME, variant), wanted)
+    tensors = intake.read(_files(folder, SAFE_WEIGHTS_NAME, variant), wanted, sent=False)
     loaded: tuple[Any, dict[str, Any]] = class_.from_pretrained(
         None, config=config, state_dict=tensors, dtype=dtype, local_files_only=True, output_loading_info=True
     )

@@ -1,15 +1,17 @@
 """The way of weights from files onto a device: into host memory by large reads, from there by large copies.
 
 The host memory is pinned where there is a GPU. Where there is room it is kept, and is the master copy from which a
-parked model comes back (`pipelines.parking`); else the next model of the same load is read into it. On the CPU, where
+parked model comes back (`pipelines.parking`); else the next piece is read into it. On the CPU, where
 nothing is kept, weights stay where they were read.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import torch
 from torch import nn
 
@@ -43,6 +45,25 @@ def floats_in(dtype: torch.dtype) -> Wanted:
     return lambda _, stored: dtype if stored.is_floating_point else stored
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """A tensor, the precision that it is wanted in, and its first byte in a piece."""
+
+    stored: Stored
+    kind: torch.dtype
+    start: int
+
+    def flat(self, piece: torch.Tensor) -> torch.Tensor:
+        """Its values in that piece, one after the other."""
+        return piece[self.start : self.start + self.stored.numel * self.kind.itemsize].view(self.kind)
+
+
+class _Spare(msgspec.Struct, frozen=True, eq=False):
+    """Host memory that may be read into again, once what it holds was sent."""
+
+    block: HostBlock
+    wait: Callable[[], None]
+
+
 class Intake:
     """One load of a model onto `device`: `read` files, build a module of what was read, and let it `land`.
 
@@ -57,34 +78,32 @@ class Intake:
         self._keeps = keeps
         self._piece = piece
         self._open = list[tuple[HostBlock, torch.Tensor]]()
-        self._spare = list[HostBlock]()
+        self._spare = list[_Spare]()
         self._can_pin = True
 
-    def read(self, files: Iterable[Path], wanted: Wanted) -> dict[str, torch.Tensor]:
-        """The tensors of safetensors files in host memory, by name, in the precision that is `wanted`.
+    def read(self, files: Iterable[Path], wanted: Wanted, *, sent: bool = True) -> dict[str, torch.Tensor]:
+        """The tensors of safetensors files, by name, in the precision that is `wanted`.
 
-        They are valid until the module that is built of them has landed. Raises `ModelLoadFailed` for a broken file and
-        for a name that two files have, `MemoryError`, and torch's out of memory.
+        They are those that were `sent` to the device; two blocks of host memory then do for any number of pieces. Else
+        they are those in host memory, for who changes them before they land, and valid until then.
+
+        Raises `ModelLoadFailed` for a broken file and for a name that two files have, `MemoryError`, and torch's out of
+        memory.
         """
-        stored = [(one, kind) for one in stored_in(files) if (kind := wanted(one.name, one.dtype)) is not None]
-        leads = [self._lead(one, kind) for one, kind in stored]
-        rooms = (lead + one.numel * kind.itemsize for lead, (one, kind) in zip(leads, stored, strict=True))
-        places, sizes = allot(rooms, self._piece)
         tensors = dict[str, torch.Tensor]()
-        reads = [list[tuple[Stored, int, torch.Tensor]]() for _ in sizes]
-        blocks = [self._block(size) for size in sizes]
-        for (one, kind), (number, room), lead in zip(stored, places, leads, strict=True):
-            if one.name in tensors:
-                raise ModelLoadFailed(f"{one.file.parent.name} has the tensor {one.name} twice.")
-            start = room + lead
-            flat = blocks[number].memory[start : start + one.numel * kind.itemsize].view(kind)
-            tensors[one.name] = flat.view(one.shape)
-            reads[number] += chunks(one, flat)
         with ThreadPoolExecutor(_READERS) as pool:
-            for block, size, parts in zip(blocks, sizes, reads, strict=True):
-                for _ in pool.map(lambda part: read_chunk(*part), parts):
+            for size, parts in self._plan(files, wanted):
+                block = self._block(size)
+                reads = [read for part in parts for read in chunks(part.stored, part.flat(block.memory))]
+                for _ in pool.map(lambda read: read_chunk(*read), reads):
                     pass
-                self._open.append((block, self._send(block, size)))
+                there = self._send(block, size)
+                memory = there if sent else block.memory
+                tensors |= {part.stored.name: part.flat(memory).view(part.stored.shape) for part in parts}
+                if sent:
+                    self._leave(block, there)
+                else:
+                    self._open.append((block, there))
         return tensors
 
     def land(self, module: M) -> M:
@@ -98,8 +117,25 @@ class Intake:
                 slot.point(slot.view(pieces))
         synchronize(self._torch_device)
         module.to(self._torch_device)  # the rest: what it has computed itself, or made of what was read
-        self._close()
+        for block, there in self._open:
+            self._leave(block, there)
+        self._open.clear()
         return module
+
+    def _plan(self, files: Iterable[Path], wanted: Wanted) -> list[tuple[int, list["_Part"]]]:
+        """The pieces, with their sizes, and what is read into each."""
+        stored = [(one, kind) for one in stored_in(files) if (kind := wanted(one.name, one.dtype)) is not None]
+        names = Counter(one.name for one, _ in stored)
+        for name, count in names.items():
+            if count > 1:
+                raise ModelLoadFailed(f"{stored[0][0].file.parent.name} has the tensor {name} twice.")
+        leads = [self._lead(one, kind) for one, kind in stored]
+        rooms = (lead + one.numel * kind.itemsize for lead, (one, kind) in zip(leads, stored, strict=True))
+        places, sizes = allot(rooms, self._piece)
+        pieces = [(size, list[_Part]()) for size in sizes]
+        for (one, kind), (number, start), lead in zip(stored, places, leads, strict=True):
+            pieces[number][1].append(_Part(one, kind, start + lead))
+        return pieces
 
     def _lead(self, one: Stored, kind: torch.dtype) -> int:
         """Bytes that are left free before a tensor. Where it stays it begins as it does in a mapped file: on a CPU the
@@ -107,12 +143,14 @@ class Intake:
         return one.start % ALIGNMENT if self._stays and kind == one.dtype else 0
 
     def _block(self, size: int) -> HostBlock:
-        """Memory for a piece, used before if possible: pinning takes longer than reading."""
-        for spare in self._spare:
-            if spare.memory.numel() >= size:
-                self._spare.remove(spare)
-                return spare
-        return HostBlock(size)
+        """Memory for a piece, used before if possible: pinning takes longer than reading. Two take turns: one is read
+        into while the other is sent."""
+        fit = [spare for spare in self._spare if spare.block.memory.numel() >= size]
+        if len(fit) < 2:
+            return HostBlock(size)
+        self._spare.remove(fit[0])
+        fit[0].wait()
+        return fit[0].block
 
     def _send(self, block: HostBlock, size: int) -> torch.Tensor:
         """The piece on the device; the copy may still be under way."""
@@ -122,11 +160,13 @@ class Intake:
         self._can_pin = self._can_pin and block.pin(self._torch_device)  # pages that were touched are pinned faster
         return there.copy_(block.memory[:size], non_blocking=True)
 
-    def _close(self) -> None:
-        if not self._stays:
-            self.landed += [Landed(there, block if self._keeps else None) for block, there in self._open]
-            self._spare += [] if self._keeps else [block for block, _ in self._open]
-        self._open.clear()
+    def _leave(self, block: HostBlock, there: torch.Tensor) -> None:
+        """The piece is on its way, and nobody looks at the host's any more but who comes back to it."""
+        if self._stays:
+            return
+        self.landed.append(Landed(there, block if self._keeps else None))
+        if not self._keeps:
+            self._spare.append(_Spare(block, _end_of_copies(self._torch_device)))
 
     @property
     def kept(self) -> int:
@@ -136,3 +176,12 @@ class Intake:
     @property
     def _stays(self) -> bool:
         return self._torch_device.type == "cpu" and not self._keeps
+
+
+def _end_of_copies(device: torch.device) -> Callable[[], None]:
+    """What waits until the copies that were begun so far have ended."""
+    if device.type != "cuda":
+        return lambda: None
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(device))
+    return event.synchronize

@@ -12,7 +12,7 @@ from torch import nn
 from jobs.errors import ModelLoadFailed
 from pipelines.intake import Intake, floats_in
 from pipelines.parking import Parking
-from pipelines.pieces import ALIGNMENT, home_of
+from pipelines.pieces import ALIGNMENT, HostBlock, home_of
 from pipelines.stored import stored_in
 
 
@@ -39,9 +39,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def landed(intake: Intake, file: Path, dtype: torch.dtype = torch.float32) -> Net:
+def landed(intake: Intake, file: Path, dtype: torch.dtype = torch.float32, *, sent: bool = True) -> Net:
     net = Net()
-    net.load_state_dict(intake.read([file], floats_in(dtype)), strict=False, assign=True)
+    net.load_state_dict(intake.read([file], floats_in(dtype), sent=sent), strict=False, assign=True)
     net.head.weight = net.embed.weight
     return intake.land(net)
 
@@ -71,9 +71,10 @@ def test_on_the_cpu_weights_stay_where_they_were_read(file: Path) -> None:
 
 @pytest.mark.parametrize("piece", [1024, 2**20])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("sent", [False, True])
+def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dtype: torch.dtype, sent: bool) -> None:
     intake = Intake("cpu", keeps=True, piece=piece)
-    net = landed(intake, file, dtype)
+    net = landed(intake, file, dtype, sent=sent)
 
     assert is_as_in_the_file(net, dtype)
     assert net.head.weight is net.embed.weight
@@ -105,15 +106,28 @@ def test_a_name_in_two_files_is_refused(file: Path, tmp_path: Path) -> None:
         Intake("cpu").read([file, tmp_path / "more.safetensors"], floats_in(torch.float32))
 
 
-def test_host_memory_that_is_not_kept_serves_the_next_module(file: Path) -> None:
+@pytest.mark.parametrize(("sent", "most"), [(True, 2), (False, 4)])
+def test_host_memory_that_is_not_kept_is_read_into_again(
+    file: Path, sent: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`meta` is a device without memory: what was read is no longer needed once it was sent there."""
-    intake = Intake("meta")
-    homes = list[int]()
+    made = list[int]()
+
+    def block(size: int) -> HostBlock:
+        made.append(size)
+        return HostBlock(size)
+
+    monkeypatch.setattr("pipelines.intake.HostBlock", block)
+    intake = Intake("meta", piece=512)
+    tensors = {f"{number}": torch.ones(64) for number in range(3)}
+    save_file(tensors, file)
     for _ in range(2):
-        homes.append(home_of(intake.read([file], floats_in(torch.float32))["inner.bias"]))
+        read = intake.read([file], floats_in(torch.float32), sent=sent)
+        assert {"meta" if sent else "cpu"} == {tensor.device.type for tensor in read.values()}
         intake.land(nn.Module())
 
-    assert homes[0] == homes[1]
+    assert [512] * most == made
+    assert 6 == len(intake.landed)
     assert 0 == intake.kept
 
 
