@@ -25,6 +25,8 @@ from jobs.statements.hosts import host_of
 from jobs.statements.telling import PASSING
 from jobs.tables import outbox, webhook_hosts
 
+BATCH = 5_000
+"""Deliveries that are closed at a time; the next turn goes on."""
 LOGGED = 50
 """Attempts of a delivery that its log keeps; only replays make so many."""
 
@@ -42,6 +44,7 @@ def supersede() -> Update:
         .join(newer, and_(same, newer.c.event_seq > older.c.event_seq))
         .where(open_(newer), newer.c.available_at <= moment, _free(newer))
         .where(open_(older), older.c.type.in_(PASSING), _free(older))
+        .limit(BATCH)
         .with_for_update(of=older, skip_locked=True)
     )
     return update(outbox).where(outbox.c.id.in_(old_news)).values(superseded_at=now, lease_until=None)

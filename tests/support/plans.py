@@ -8,7 +8,7 @@ from sqlalchemy import Engine, Executable
 
 def scans(engine: Engine, statement: Executable) -> list[dict[str, Any]]:
     """Execute a statement; the nodes of its plan that read the table of jobs, with what they read."""
-    compiled = statement.compile(engine, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+    compiled = statement.compile(engine)  # type: ignore[attr-defined]
     with engine.begin() as connection:
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params()
