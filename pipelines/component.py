@@ -69,7 +69,7 @@ def _of_diffusers(
     with _default(dtype), init_empty_weights():
         model = class_.from_config(class_.load_config(folder, local_files_only=True))
     kept = class_._keep_in_fp32_modules or ()
-    tensors = intake.read(_files(folder, SAFETENSORS_WEIGHTS_NAME, variant), _but_for(kept, dtype))
+    tensors = intake.read(_files(folder, SAFETENSORS_WEIGHTS_NAME, variant), _but_for(kept, dtype), as_mapped=True)
     model._fix_state_dict_keys_on_load(tensors)
     faults = misfit(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     if not (faults[MISSING] or faults[MISMATCHED]):
@@ -86,7 +86,7 @@ def _of_transformers(
     # Which of its tensors stay in float32 only the library knows: it then converts them all.
     converts_itself = class_._keep_in_fp32_modules or class_._keep_in_fp32_modules_strict
     wanted: Wanted = (lambda _, stored: stored) if converts_itself else floats_in(dtype)
-    tensors = intake.read(_files(folder, SAFE_WEIGHTS_NAME, variant), wanted, sent=False)
+    tensors = intake.read(_files(folder, SAFE_WEIGHTS_NAME, variant), wanted, sent=False, as_mapped=True)
     loaded: tuple[Any, dict[str, Any]] = class_.from_pretrained(
         None, config=config, state_dict=tensors, dtype=dtype, local_files_only=True, output_loading_info=True
     )

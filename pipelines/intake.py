@@ -81,18 +81,22 @@ class Intake:
         self._spare = list[_Spare]()
         self._can_pin = True
 
-    def read(self, files: Iterable[Path], wanted: Wanted, *, sent: bool = True) -> dict[str, torch.Tensor]:
+    def read(
+        self, files: Iterable[Path], wanted: Wanted, *, sent: bool = True, as_mapped: bool = False
+    ) -> dict[str, torch.Tensor]:
         """The tensors of safetensors files, by name, in the precision that is `wanted`.
 
         They are those that were `sent` to the device; two blocks of host memory then do for any number of pieces. Else
-        they are those in host memory, for who changes them before they land, and valid until then.
+        they are those in host memory, for who changes them before they land, and valid until then. `as_mapped`: where
+        they stay they begin at the addresses of a mapped file, modulo `ALIGNMENT`. On a CPU the last bit of a sum
+        depends on that, and the numbers are to be those of the libraries.
 
         Raises `ModelLoadFailed` for a broken file and for a name that two files have, `MemoryError`, and torch's out of
         memory.
         """
         tensors = dict[str, torch.Tensor]()
         with ThreadPoolExecutor(_READERS) as pool:
-            for size, parts in self._plan(files, wanted):
+            for size, parts in self._plan(files, wanted, as_mapped=as_mapped and self._stays):
                 block = self._block(size)
                 reads = [read for part in parts for read in chunks(part.stored, part.flat(block.memory))]
                 for _ in pool.map(lambda read: read_chunk(*read), reads):
@@ -122,25 +126,20 @@ class Intake:
         self._open.clear()
         return module
 
-    def _plan(self, files: Iterable[Path], wanted: Wanted) -> list[tuple[int, list["_Part"]]]:
+    def _plan(self, files: Iterable[Path], wanted: Wanted, *, as_mapped: bool) -> list[tuple[int, list["_Part"]]]:
         """The pieces, with their sizes, and what is read into each."""
         stored = [(one, kind) for one in stored_in(files) if (kind := wanted(one.name, one.dtype)) is not None]
         names = Counter(one.name for one, _ in stored)
         for name, count in names.items():
             if count > 1:
                 raise ModelLoadFailed(f"{stored[0][0].file.parent.name} has the tensor {name} twice.")
-        leads = [self._lead(one, kind) for one, kind in stored]
+        leads = [one.start % ALIGNMENT if as_mapped and kind == one.dtype else 0 for one, kind in stored]
         rooms = (lead + one.numel * kind.itemsize for lead, (one, kind) in zip(leads, stored, strict=True))
         places, sizes = allot(rooms, self._piece)
         pieces = [(size, list[_Part]()) for size in sizes]
         for (one, kind), (number, start), lead in zip(stored, places, leads, strict=True):
             pieces[number][1].append(_Part(one, kind, start + lead))
         return pieces
-
-    def _lead(self, one: Stored, kind: torch.dtype) -> int:
-        """Bytes that are left free before a tensor. Where it stays it begins as it does in a mapped file: on a CPU the
-        last bit of a sum depends on that, and the numbers are to be those of the libraries."""
-        return one.start % ALIGNMENT if self._stays and kind == one.dtype else 0
 
     def _block(self, size: int) -> HostBlock:
         """Memory for a piece, used before if possible: pinning takes longer than reading. Two take turns: one is read
@@ -182,6 +181,6 @@ def _end_of_copies(device: torch.device) -> Callable[[], None]:
     """What waits until the copies that were begun so far have ended."""
     if device.type != "cuda":
         return lambda: None
-    event = torch.cuda.Event()
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
     event.record(torch.cuda.current_stream(device))
     return event.synchronize

@@ -86,7 +86,9 @@ def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dty
 
 
 def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in_the_file(file: Path) -> None:
-    sent, stays = (Intake("cpu", keeps=keeps).read([file], floats_in(torch.float32)) for keeps in (True, False))
+    sent, stays = (
+        Intake("cpu", keeps=keeps).read([file], floats_in(torch.float32), as_mapped=True) for keeps in (True, False)
+    )
 
     assert {0} == {tensor.storage_offset() * 4 % ALIGNMENT for tensor in sent.values()}
     starts = {one.name: one.start % ALIGNMENT for one in stored_in([file])}
