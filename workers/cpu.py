@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 5.0
 KEYS_SECONDS = 3600.0
+RETENTION_SECONDS = 60.0
 ORPHANS_SECONDS = 300.0
 
 
@@ -91,7 +92,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
                 ("old inputs", in_thread(upkeep.inputs), settings.upkeep_seconds),
                 ("old uploads", in_thread(upkeep.uploads), settings.upkeep_seconds),
-                ("retention", in_thread(retention.turn), settings.upkeep_seconds),
+                ("retention", in_thread(retention.turn), RETENTION_SECONDS),
                 ("orphans", in_thread(retention.orphans), ORPHANS_SECONDS),
                 ("forget-keys", in_thread(upkeep.keys), KEYS_SECONDS),
             ):

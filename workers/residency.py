@@ -201,7 +201,8 @@ class Residency:
             self._make_room(model_id, known)
         else:
             self._displace(expected)
-        keeps = self.host_bytes + expected <= self._limits.host  # nobody leaves the host for a copy that is no use yet
+        # Nobody leaves the host for a copy that is no use yet, and a share of nothing has no room for an unknown size.
+        keeps = self.host_bytes + max(expected, 1) <= self._limits.host
         # No name but the entry's refers to it, so that it is gone when the entry is dropped.
         entry = self._entries[model_id] = _Entry(model_id, self._shelf.load(model_id, keeps=keeps), self._clock())
         size = self._measured[model_id] = entry.bytes

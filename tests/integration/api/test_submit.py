@@ -148,9 +148,9 @@ def test_a_job_can_be_pinned_to_a_server(client, rows):
 
 async def test_a_burst_waits_in_line_rather_than_being_sent_away(settings, key, server, rows):
     """Many more at once than connections, and longer than a time-out: busy is not away."""
-    narrow = msgspec.structs.replace(settings, db_pool=1, db_timeout=0.5)
+    narrow = msgspec.structs.replace(settings, db_pool=1, db_timeout=1.0)
     with api_server(narrow) as api:
         async with httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": key}, timeout=60) as client:
-            answers = await asyncio.gather(*(client.post(ROUTE, json={"prompt": f"a {n}"}) for n in range(200)))
+            answers = await asyncio.gather(*(client.post(ROUTE, json={"prompt": f"a {n}"}) for n in range(300)))
     assert {202} == {answer.status_code for answer in answers}
-    assert 200 == len(rows.execute(jobs.select()))
+    assert 300 == len(rows.execute(jobs.select()))
