@@ -371,6 +371,22 @@ def test_a_model_that_was_refused_is_no_longer_anywhere_when_memory_is_given_bac
     assert [0] == seen
 
 
+def test_a_host_share_of_nothing_keeps_nothing_of_a_model_whose_size_nobody_knows() -> None:
+    memory, asked = Memory(), list[bool]()
+    memory.estimates["small"] = 0
+    make = memory.load
+
+    def load(model_id: str, *, keeps: bool) -> Model:
+        asked.append(keeps)
+        return make(model_id, keeps=keeps)
+
+    memory.load = load  # type: ignore[method-assign]
+    for host in (0, 100):
+        use(residency(memory, host=host), "small")
+
+    assert [False, True] == asked
+
+
 def test_what_a_model_takes_at_its_first_use_and_keeps_is_its_own() -> None:
     memory = Memory()
     held = residency(memory)
