@@ -12,6 +12,7 @@ from PIL import Image
 
 from jobs.errors import EncodeFailed
 from jobs.params import MeshParams
+from pipelines.lockfile import Lock
 from pipelines.mesh.decimate import reduced
 from pipelines.mesh.encode import encode
 from pipelines.mesh.inflate import relief_of
@@ -19,8 +20,13 @@ from pipelines.mesh.paint import painted
 from pipelines.mesh.render import render, turned
 from pipelines.mesh.silhouette import picture_of
 from pipelines.mesh.surface import Mesh
+from pipelines.pipeline import Inputs, RunContext
+from pipelines.runtime import load
+from pipelines.weights import lock_directory
+from tests.support import tiny_triposg
 from tests.support.films import psnr
 from tests.support.solids import ball, raw_of, two_balls, welded
+from tests.support.specs import spec
 
 IMAGES = Path(__file__).parents[3] / "docs" / "images"
 SIDE = 600
@@ -124,6 +130,32 @@ def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, w
     assert (1024, 1024) != loaded.visual.material.baseColorTexture.size
     assert np.asarray(loaded.visual.material.baseColorTexture).std() > 30
     assert welded(loaded).is_watertight
+
+
+@pytest.mark.contract("C43", "C45")
+def test_what_triposg_makes_is_painted(tmp_path: Path, full: bool) -> None:
+    """With random weights the shape is nothing in particular; its colours are the picture's all the same."""
+    if not full:
+        pytest.skip("unwrapping so rough a shape takes its time: `make faults`")
+    tiny_triposg.save(tmp_path / "triposg")
+    Image.fromarray(np.full((40, 60, 4), (200, 30, 60, 255), np.uint8)).save(tmp_path / "red.png")
+    entry = spec(
+        id="triposg",
+        family="tests.support.tiny_triposg:TinyTripoSG",
+        modality="3d",
+        source={"path": "triposg"},
+        defaults={"num_inference_steps": 2},
+    )
+    pipeline = load(entry, tmp_path, Lock({"triposg": lock_directory(entry, tmp_path / "triposg")}), "cpu")
+    params = MeshParams(image_path="picture", mode="paint", max_faces=800, painted_save_name="red")
+    context = RunContext(seed=5, progress=lambda part, stage: None, warn=lambda text: None)
+    raw = pipeline.run(params, Inputs({"image_path": tmp_path / "red.png"}), context)
+    outputs = encode(raw, params, tmp_path)
+    loaded = trimesh.load(tmp_path / "0.glb", force="mesh")
+
+    assert "red.glb" == outputs.files[0].name
+    assert len(loaded.faces) <= 800
+    assert ((200, 30, 60) == np.asarray(loaded.visual.material.baseColorTexture.convert("RGB"))).all()
 
 
 def test_without_a_picture_it_can_not(tmp_path: Path) -> None:
