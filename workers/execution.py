@@ -164,11 +164,6 @@ class Execution:
         patience = self._settings.upload_retry_seconds
         held.enter("upload", patience + held.spec.deadlines.of("upload"))
         held.stages.begin("upload")
-
-        def wait(seconds: float) -> bool:
-            held.stuck = True
-            return held.pause(seconds)
-
         artifacts = upload(
             self._store,
             held.job,
@@ -176,7 +171,7 @@ class Execution:
             held.folder / "out",
             facts=encoded.facts,
             patience=patience,
-            wait=wait,
+            wait=held.pause,
         )
         held.stages.end()
         cost = held.spec.price_usd * getattr(held.job.read_params(), "num_images", 1)

@@ -27,7 +27,7 @@ class Held:
         self.preempted = False
         """True once this worker wants to hand the job back unharmed."""
         self.stuck = False
-        """True while the store refuses its outputs, and for the rest of their upload."""
+        """True once the store has refused its outputs, for the rest of their upload."""
         self.stages = Stages()
         self.claimed = self.renewed = time.monotonic()
         self.told = 0.0
@@ -64,7 +64,8 @@ class Held:
         return self._computed_at - time.monotonic()
 
     def pause(self, seconds: float) -> bool:
-        """Wait; returns at once with True when there is no point in going on."""
+        """Wait for the store, which has refused; returns at once with True when there is no point in going on."""
+        self.stuck = True
         until = time.monotonic() + seconds
         while not (self.lost or self.preempted) and time.monotonic() < until:
             time.sleep(min(0.1, seconds))
