@@ -47,7 +47,7 @@ bench: setup ## the benchmarks of benchmarks/
 	@$(BIN)/python -m benchmarks
 
 faults: setup ## the fault tests, and what else the usual run makes smaller, at full size; then ten minutes of random faults
-	@$(BIN)/python -m pytest tests/faults $(shell grep -rl 'full: bool' tests/unit tests/integration --include=test_*.py) --full
+	@$(BIN)/python -m pytest tests/faults $(shell grep -rlE 'full: bool|mark\.long' tests/unit tests/integration tests/acceptance --include=test_*.py) --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt
 	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
