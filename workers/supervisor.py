@@ -227,7 +227,7 @@ class Supervisor:
             self.look()  # somebody may be waiting to hear that nothing is left
 
     def _keep(self) -> None:
-        """Show that we live; beat for the server, by the clock or at once; renew leases; hear bells only while of use."""
+        """Show that we live; beat for the server, by the clock or at once; renew leases; hear bells while of use."""
         tick = min(1.0, self._settings.renew_seconds / 4, self._settings.server_lease_seconds / 8)
         beaten = 0.0
         while not self._stopped.is_set():
