@@ -1,4 +1,4 @@
-"""Building the image for real with buildah, and running what is in it as its own account on a root that is read-only."""
+"""Building the image for real with buildah, and running what is in it as its own account on a read-only root."""
 
 import json
 import os
@@ -27,7 +27,7 @@ while [ "$1" != -- ]; do mount --bind "$1" "$root$2"; shift 2; done
 shift
 exec chroot --userspec=10001:10001 "$root" "$@"
 """
-"""A root of its own for one process, read-only but for /tmp and the folders that are named; then the rest is run in it."""
+"""A root of its own for one process, read-only but for /tmp and folders that are named; the rest is run in it."""
 
 
 def lacking() -> str:

@@ -1,4 +1,4 @@
-"""`Dockerfile.gpu`: it lints, it installs what `make setup` installs, and what it copies is all that a service reads."""
+"""`Dockerfile.gpu`: it lints, it installs what `make setup` installs, and it copies all that a service reads."""
 
 import re
 import subprocess
@@ -15,7 +15,11 @@ SCRIPTS = sorted((ROOT / "scripts" / "image").glob("*.sh"))
 def test_hadolint_finds_nothing():
     done = subprocess.run(
         [hadolint(), "--no-color", "--failure-threshold=style", "Dockerfile.gpu"],
-        **{"cwd": ROOT, "capture_output": True, "text": True, "timeout": 60, "check": False},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
 
@@ -40,7 +44,7 @@ def test_scripts_are_ones_that_a_shell_can_read(script):
 def stages():
     """The instructions of each stage by its name."""
     parts = re.split(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)
-    return {name: text for name, text in zip(parts[2::3], parts[3::3], strict=True)}
+    return dict(zip(parts[2::3], parts[3::3], strict=True))
 
 
 def installs(text):
