@@ -1,7 +1,7 @@
-{{/* Names. Pods of a pool are called NAME-gpu-POOL-NUMBER, which must fit 63 letters. */}}
+{{/* Names. A StatefulSet is called NAME-gpu-POOL; with more than 52 letters Kubernetes could not label its pods. */}}
 {{- define "atelier.name" -}}
 {{- $name := ternary .Release.Name (printf "%s-atelier" .Release.Name) (contains "atelier" .Release.Name) -}}
-{{- .Values.fullnameOverride | default $name | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $name | trunc 36 | trimSuffix "-" -}}
 {{- end }}
 
 {{- define "atelier.selector" -}}

@@ -39,7 +39,8 @@ MATRIX: dict[str, Values] = {
         "networkPolicy": OFF,
         "serviceAccounts": {"create": False},
     },
-    "no GPU": {"gpu": {"pools": {"default": None}, "defaults": {"gpuResource": "", "tolerations": []}}},
+    "no GPU": {"gpu": {"pools": {"default": None}}},
+    "demo models on the CPU": {"gpu": {"defaults": {"gpuResource": "", "tolerations": []}}},
     "ingress": {
         "ingress": {"enabled": True, "className": "nginx", "host": "media.example.com", "tlsSecret": "media-tls"},
         "service": {"type": "LoadBalancer", "annotations": {"example.com/lb": "internal"}},

@@ -93,7 +93,7 @@ def test_a_release_of_another_name_is_called_so():
     texts = chart().render(LEAST, name="blue", namespace="studio")
     assert "name: blue-atelier-api\n" in texts["atelier/templates/api.yaml"]
     long = chart().render(LEAST, name="a-release-with-a-name-of-fifty-three-letters-in-total", namespace="studio")
-    assert "name: a-release-with-a-name-of-fifty-three-let-gpu-default\n" in long["atelier/templates/gpu-workers.yaml"]
+    assert "name: a-release-with-a-name-of-fifty-three-gpu-default\n" in long["atelier/templates/gpu-workers.yaml"]
 
 
 @pytest.mark.parametrize("missing", ["publicUrl", "storage"])

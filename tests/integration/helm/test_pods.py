@@ -15,7 +15,17 @@ from api.app import create_app
 from cli.main import atelier
 from jobs.settings import Settings
 from tests.integration.helm.test_values import COMING
-from tests.support.chart import MATRIX, containers, environment, manifest, manifests, pod_templates
+from tests.support.chart import (
+    MATRIX,
+    containers,
+    environment,
+    manifest,
+    manifests,
+    over,
+    pod_templates,
+    render,
+    values,
+)
 from workers.signs import Signs
 
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
@@ -166,8 +176,16 @@ def test_each_worker_has_one_gpu_or_slice():
     }
     assert 1 == limits["atelier-gpu-default"]["nvidia.com/gpu"]
     assert {"memory": "64Gi", "nvidia.com/mig-3g.40gb": 1} == limits["atelier-gpu-small"]
-    on_cpu = manifest("a cloud", "StatefulSet", "studio-media-gpu-default")
-    assert {"gpu": "h100"} == on_cpu["spec"]["template"]["spec"]["nodeSelector"]
+    cloud = manifest("a cloud", "StatefulSet", "studio-media-gpu-default")["spec"]["template"]["spec"]
+    assert {"gpu": "h100"} == cloud["nodeSelector"]
+    assert ["gpu"] == [one["key"] for one in cloud["tolerations"]]
+
+
+def test_a_pod_without_a_gpu_sees_none():
+    workers = manifest("demo models on the CPU", "StatefulSet", "atelier-gpu-default")["spec"]["template"]
+    assert {"memory"} == set(containers(workers)[0]["resources"]["limits"])
+    assert "void" == environment(containers(workers)[0])["NVIDIA_VISIBLE_DEVICES"]
+    assert "tolerations" not in workers["spec"]
 
 
 def test_the_longest_job_may_end_before_the_pod_is_killed():
@@ -253,10 +271,29 @@ def test_workers_wait_for_the_very_weights_that_the_job_brings():
     script = containers(job["spec"]["template"])[0]["command"][2]
     mark = re.search(r"/weights/\.complete-([0-9a-f]{10})", script)
     assert mark is not None
-    assert job["metadata"]["name"].endswith(mark[1])
     workers = manifest(case, "StatefulSet", "atelier-gpu-default")["spec"]["template"]["spec"]
     assert mark[0] in workers["initContainers"][0]["command"][2]
     assert "await-weights" == workers["initContainers"][0]["name"]
+
+
+def test_a_job_that_does_something_else_is_another_job_and_only_other_weights_are_waited_for():
+    """Kubernetes refuses to change a Job; and a proxy that moved is no reason to start GPU workers anew."""
+    given = values("weights that a Job fetches")
+
+    def made(changed):
+        every = render(over(given, changed))
+        (job,) = (one for one in every if one["kind"] == "Job" and "weights" in one["metadata"]["name"])
+        (workers,) = (one for one in every if one["kind"] == "StatefulSet")
+        return job["metadata"]["name"], workers["spec"]["template"]
+
+    job, workers = made({})
+    assert (job, workers) == made({"api": {"replicas": 5}})
+    elsewhere = made({"weights": {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]}})
+    assert job != elsewhere[0]
+    assert workers == elsewhere[1]
+    more = made({"weights": {"models": ["flux2-klein-4b", "sdxl"]}})
+    assert job != more[0]
+    assert workers != more[1]
 
 
 @pytest.mark.parametrize("case", ["weights on every node", "weights of one's own", "least"])
