@@ -57,9 +57,9 @@ def test_the_check_sees_what_is_wrong():
 
 
 @pytest.mark.parametrize("case", MATRIX)
-@pytest.mark.parametrize("version", VERSIONS)
-def test_helm_lints_it_without_a_warning(case, version):
-    report = helm_python.lint(CHART, values(case), strict=True, kube_version=f"v{version}.0")
+def test_helm_lints_it_without_a_warning(case):
+    oldest = f"v{VERSIONS[0]}.0"
+    report = helm_python.lint(CHART, values(case), strict=True, namespace="studio", kube_version=oldest)
     assert [] == report["errors"]
     assert [] == [one for one in report["messages"] if one["severity"] > 1]
 

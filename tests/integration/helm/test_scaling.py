@@ -25,7 +25,9 @@ def test_a_pool_counts_what_it_runs_and_what_it_may_take(rows):
     tenant = rows.tenant()
 
     def job(model, **columns):
-        rows.set(rows.submit(tenant, model=model), **columns)
+        made = rows.submit(tenant, model=model)
+        if columns:
+            rows.set(made, **columns)
 
     job("flux2-klein-4b")
     job("z-image-turbo")
