@@ -101,7 +101,7 @@ def unpacked(name: str) -> Iterator[Image]:
     """The image's file system, for as long as the context lasts."""
     container = buildah("from", name)
     try:
-        told = json.loads(buildah("inspect", "--format", "{{json .OCIv1.Config}}", container))
+        told = json.loads(buildah("inspect", container))["OCIv1"]["config"]
         assert f"{ACCOUNT}:{ACCOUNT}" == told["User"]
         yield Image(Path(buildah("mount", container)), dict(pair.split("=", 1) for pair in told["Env"]))
     finally:
