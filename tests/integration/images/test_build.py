@@ -37,6 +37,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Envi
         (postgres.data / "pg_hba.conf").write_text("local all all trust\n")  # in the image we are another account
         with psycopg.connect(postgres.url, autocommit=True) as connection:
             connection.execute("SELECT pg_reload_conf()")
+        sockets = Path(parse_qs(urlsplit(postgres.url).query)["host"][0])
+        sockets.chmod(0o755)
         settings = {
             "ATELIER_DATABASE_URL": "postgresql://atelier@/atelier?host=/srv",
             "ATELIER_BROKER_URL": valkey.url,
@@ -45,7 +47,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Envi
             "ATELIER_SCRATCH_DIR": "/mnt/scratch",
             "ATELIER_PUBLIC_URL": free_address().url,
         }
-        yield settings, Path(parse_qs(urlsplit(postgres.url).query)["host"][0])
+        yield settings, sockets
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,8 @@ def image(environment: tuple[Environment, Path], tmp_path_factory: pytest.TempPa
         images.build("api", BASE, NAME)
         with images.unpacked(NAME) as made:
             made.shared = {"/mnt": shared, "/srv": environment[1]}
-            assert 0 == made.run(["atelier", "migrate"], environment[0])[0]
+            status, output = made.run(["atelier", "migrate"], environment[0])
+            assert 0 == status, output
             yield made
     finally:
         images.buildah("rmi", "--force", NAME, BASE)
