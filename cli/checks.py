@@ -81,10 +81,9 @@ def weights(settings: Settings) -> tuple[State, str]:
     from pipelines.catalog import load_catalog
     from pipelines.licences import read_allowed
     from pipelines.lockfile import read_lock
-    from pipelines.weights import missing
-    from workers.loading import weights_folder
+    from pipelines.weights import missing, weights_folder
 
-    folder, lock = weights_folder(settings), read_lock(settings.weights_lock or None)
+    folder, lock = weights_folder(settings.weights_dir), read_lock(settings.weights_lock or None)
     specs = load_catalog(settings.catalog or None).models
     allowed = read_allowed(settings.allowed_licenses)
     problems = {spec.id: missing(spec, lock, folder, allowed) for spec in specs}

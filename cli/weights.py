@@ -51,11 +51,11 @@ class Ground(NamedTuple):
 
 def ground(data: Path, *, new_lock: bool = False) -> Ground:
     """What the settings name. `new_lock`: the lock file need not be there yet."""
-    from cli.admin import local_settings
+    from cli.settings import local_settings
     from pipelines.catalog import CatalogError, load_catalog
     from pipelines.licences import read_allowed
     from pipelines.lockfile import SHIPPED, Lock, read_lock
-    from workers.loading import weights_folder
+    from pipelines.weights import weights_folder
 
     try:
         settings = local_settings(data)
@@ -66,7 +66,7 @@ def ground(data: Path, *, new_lock: bool = False) -> Ground:
         raise click.ClickException(str(error)) from None
     if settings.ca_bundle:
         _trust(settings.ca_bundle)
-    return Ground(catalog, lock, file, weights_folder(settings), read_allowed(settings.allowed_licenses))
+    return Ground(catalog, lock, file, weights_folder(settings.weights_dir), read_allowed(settings.allowed_licenses))
 
 
 def _trust(ca_bundle: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from jobs.settings import Settings
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 _migrating = Lock()  # Alembic's environment is one per process
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
@@ -108,6 +109,6 @@ def _alembic(database_url: str, lock_seconds: float = 0.0) -> Any:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes.update(database_url=database_url, lock_seconds=lock_seconds)
     return config

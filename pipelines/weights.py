@@ -11,11 +11,16 @@ from jobs.errors import LicenceRefused, WeightsNotLocked
 from pipelines.catalog import Catalog
 from pipelines.licences import Allowed, refuse_licence
 from pipelines.lockfile import Facts, Lock, LockedFile, LockedModel
-from pipelines.spec import Bundle, ModelSpec, Source
+from pipelines.spec import CHECKOUT, Bundle, ModelSpec, Source
 from pipelines.weight_files import is_pickle, sha256_of, weight_files
 
 _HASHERS = 4
 """Files hashed at once: hashing releases the interpreter lock."""
+
+
+def weights_folder(named: str) -> Path:
+    """Where downloaded weights are: the folder that `ATELIER_WEIGHTS_DIR` names, or `weights/` in the checkout."""
+    return Path(named) if named else CHECKOUT / "weights"
 
 
 def verify(spec: ModelSpec, lock: Lock, weights_dir: Path) -> None:

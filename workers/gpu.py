@@ -21,10 +21,9 @@ from jobs.storage import open_store
 from pipelines.catalog import load_catalog
 from pipelines.licences import read_allowed
 from pipelines.lockfile import read_lock
-from pipelines.weights import missing, servable
+from pipelines.weights import missing, servable, weights_folder
 from workers.ears import Ears
 from workers.housekeeping import preloaded
-from workers.loading import weights_folder
 from workers.orders import obey
 from workers.presence import NameTaken, check_name
 from workers.servant import ServantDied
@@ -49,7 +48,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         log.error("%s", error)
         return 1
     catalog = load_catalog(settings.catalog)
-    lock, weights = read_lock(settings.weights_lock), weights_folder(settings)
+    lock, weights = read_lock(settings.weights_lock), weights_folder(settings.weights_dir)
     allowed = read_allowed(settings.allowed_licenses)
     serves = tuple(spec.id for spec in servable(catalog, lock, weights, allowed))
     for spec in catalog.models:

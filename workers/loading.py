@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.params import Modality
@@ -13,8 +12,8 @@ from pipelines.families import pipeline_class
 from pipelines.licences import read_allowed
 from pipelines.lockfile import Lock
 from pipelines.pipeline import Pipeline
-from pipelines.spec import CHECKOUT, ModelSpec
-from pipelines.weights import servable
+from pipelines.spec import ModelSpec
+from pipelines.weights import servable, weights_folder
 from workers.residency import Limits
 
 if TYPE_CHECKING:
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
 """Of the device's and of the machine's memory, where the settings leave it open. What a job computes with comes on top
 of the models: a GPU that is too full for it has idle models sent away, and the job is tried once more."""
-
-
-def weights_folder(settings: Settings) -> Path:
-    """Where downloaded weights are: `ATELIER_WEIGHTS_DIR`, or `weights/` in the checkout."""
-    return Path(settings.weights_dir) if settings.weights_dir else CHECKOUT / "weights"
 
 
 def limits_of(settings: Settings, device: runtime.Device) -> Limits:
@@ -89,7 +83,7 @@ class Loader:
         self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
         self._catalog = catalog
         self._lock = lock
-        self._weights = weights_folder(settings)
+        self._weights = weights_folder(settings.weights_dir)
         self._allowed = read_allowed(settings.allowed_licenses)
 
     def spec(self, model_id: str) -> ModelSpec:

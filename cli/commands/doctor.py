@@ -15,8 +15,8 @@ def doctor(data: Path) -> None:
     Looks with the environment's settings, or those of the `atelier up` that runs on --data. Exits with 1
     when something is wrong.
     """
-    from cli.admin import local_settings
     from cli.checks import CHECKS, Finding, State, look
+    from cli.settings import local_settings
 
     try:
         settings = local_settings(data)

@@ -83,9 +83,9 @@ def redrive(
     Name jobs, or let --code and --since choose. One that was done again already is left out, so this may be repeated.
     Runs where the database is, beside `atelier up` or with its settings.
     """
-    from cli.admin import local_settings
     from cli.database_errors import explained
     from cli.redriving import dead_jobs, failed_jobs, redrive_jobs
+    from cli.settings import local_settings
     from cli.tables import print_table, when
     from jobs.database import sync_engine
     from jobs.statements.redrive import SERVICES_FAULT

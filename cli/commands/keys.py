@@ -36,8 +36,9 @@ def create(
     data: Path,
 ) -> None:
     """Make a key and print it; it can not be shown again."""
-    from cli.admin import create_key, local_settings
+    from cli.admin import create_key
     from cli.database_errors import explained
+    from cli.settings import local_settings
 
     with explained():
         key_id, key = create_key(
@@ -57,8 +58,9 @@ def create(
 @data_option
 def list_(data: Path) -> None:
     """Every key, living or revoked."""
-    from cli.admin import connected, local_settings
+    from cli.admin import connected
     from cli.database_errors import explained
+    from cli.settings import local_settings
     from cli.tables import print_table, when
     from jobs.statements.access import list_keys
 
@@ -76,8 +78,9 @@ def list_(data: Path) -> None:
 @data_option
 def revoke(key_id: str, data: Path) -> None:
     """Revoke a key by its id (key_…); requests with it are refused from now on."""
-    from cli.admin import connected, local_settings
+    from cli.admin import connected
     from cli.database_errors import explained
+    from cli.settings import local_settings
     from jobs.statements.access import revoke_key
 
     with explained(), connected(local_settings(data)) as connection:

@@ -11,8 +11,8 @@ from cli.home import data_option
 @data_option
 def migrate(data: Path) -> None:
     """Bring the database's schema to the version of this code; does nothing when it is there already."""
-    from cli.admin import local_settings
     from cli.database_errors import explained
+    from cli.settings import local_settings
     from jobs.database import migrate as run
     from jobs.database import schema_versions
 

@@ -33,8 +33,9 @@ def retention() -> None:
 @data_option
 def list_(tenant: str, data: Path) -> None:
     """What is kept for how long."""
-    from cli.admin import connected, local_settings, tenant_row
+    from cli.admin import connected, tenant_row
     from cli.database_errors import explained
+    from cli.settings import local_settings
     from cli.tables import print_table
     from jobs.statements.retention import kept
 
@@ -57,8 +58,9 @@ def list_(tenant: str, data: Path) -> None:
 @data_option
 def set_(tenant: str, data: Path, **spans: float | None) -> None:
     """Keep something for so long; what is not named stays as it is."""
-    from cli.admin import connected, local_settings, tenant_row
+    from cli.admin import connected, tenant_row
     from cli.database_errors import explained
+    from cli.settings import local_settings
     from jobs.statements.retention import keep
 
     source_of = get_current_context().get_parameter_source

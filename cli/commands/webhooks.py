@@ -126,8 +126,9 @@ def secret(tenant: str, rotate: bool, data: Path) -> None:
 
     Runs where the database is, beside `atelier up` or with its settings.
     """
-    from cli.admin import local_settings, tenant_secret
+    from cli.admin import tenant_secret
     from cli.database_errors import explained
+    from cli.settings import local_settings
 
     with explained():
         click.echo(tenant_secret(local_settings(data), tenant, rotate=rotate))

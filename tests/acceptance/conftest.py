@@ -21,6 +21,7 @@ def studio(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFa
             ATELIER_DEVELOPMENT="1",
             ATELIER_ALLOWED_NETWORKS="127.0.0.0/8",
             ATELIER_LEASE_SECONDS="30",
+            ATELIER_UPKEEP_SECONDS="5",
         ) as made,
     ):
         made.api()

@@ -8,11 +8,17 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import cast, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from cli.embedded import EmbeddedValkey
+from jobs.ids import new_id
 from jobs.job import Job, JobStatus
+from jobs.params import ImageParams
 from jobs.servers import ServerFacts
 from jobs.statements import fleet
+from jobs.statements.submit import submit
+from jobs.tables import jobs
 from tests.support.faults import engine_of
 from tests.support.processes import alive, descendants
 from tests.support.service import CHAOS, Service, service
@@ -152,6 +158,31 @@ def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_cost
     assert 0 == worker.wait(30)
     assert not any(map(alive, children))
     assert (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(pinned))
+
+
+def test_an_older_worker_does_a_job_that_a_newer_api_has_written(stack: Service) -> None:
+    """Its schema has a column more, and its parameters a field that this worker has never heard of."""
+    job_id = new_id("job")
+    params = ImageParams(prompt="null=1")
+    newer = jobs.c.params.op("||")(cast({"mood": {"joy": 7}}, JSONB))
+    with stack.database.begin() as connection:
+        connection.execute(text("ALTER TABLE jobs ADD COLUMN mood text NOT NULL DEFAULT 'good'"))
+        connection.execute(
+            submit(
+                job_id=job_id,
+                tenant=stack.tenant,
+                model="chaos",
+                params=params,
+                seed=7,
+                max_attempts=3,
+                deadline_seconds=60,
+            )
+        )
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(params=newer))
+    assert (JobStatus.COMPLETED, 1) == (stack.ended(job_id).status, stack.job(job_id).attempt)
+    with stack.database.begin() as connection:
+        assert {"joy": 7} == connection.scalar(select(jobs.c.params["mood"]).where(jobs.c.id == job_id))
+        connection.execute(text("ALTER TABLE jobs DROP COLUMN mood"))
 
 
 def test_a_job_claimed_ahead_is_unhurt_by_the_one_before_it(stack: Service) -> None:

@@ -1,4 +1,8 @@
-"""Faults of ingest: hosts that never answer, workers that are killed, inputs that are no good. Real processes."""
+"""Faults of ingest: hosts that never answer, workers that are killed, inputs that are no good. Real processes.
+
+All share one service with a CPU worker, which some kill, and the GPU worker `one`. Jobs that are to wait for their
+worker are pinned to one that starts later.
+"""
 
 import base64
 import io
@@ -17,14 +21,33 @@ import pytest
 from PIL import Image
 
 from jobs.job import Job, JobStatus
+from jobs.servers import ServerFacts
+from jobs.statements import fleet
 from tests.support.media_server import MediaServer, Reply, png
 from tests.support.processes import alive, descendants
 from tests.support.rows import Rows
-from tests.support.service import Service
+from tests.support.service import Service, service
 from tests.support.sink import Tarpit
 from tests.support.wait import until
 
-OPEN = {"ATELIER_DEVELOPMENT": "1", "ATELIER_ALLOWED_NETWORKS": "127.0.0.0/8"}
+SETTINGS = {
+    "ATELIER_DEVELOPMENT": "1",
+    "ATELIER_ALLOWED_NETWORKS": "127.0.0.1/32,127.0.1.0/24",
+    "ATELIER_INPUT_LEASE_SECONDS": "3",
+    "ATELIER_INPUT_TIMEOUT": "600",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: str) -> Iterator[Service]:
+    """The service."""
+    folder = tmp_path_factory.mktemp("ingest")
+    with service(folder, database_url=module_database_url, broker_url=valkey, **SETTINGS) as made:
+        made.gpu("one", wait=False)
+        made.cpu()
+        made.api()
+        made.up("one")
+        yield made
 
 
 def pixels(file: Path | bytes) -> np.ndarray:
@@ -47,9 +70,6 @@ def tried(stack: Service, jobs: list[Job]) -> int:
 
 
 def test_the_pipeline_sees_the_pixels_that_the_urls_lead_to(stack: Service) -> None:
-    stack.environment |= OPEN
-    stack.cpu()
-    stack.gpu("one")
     with MediaServer() as host:
         urls = [host.serve(f"/{seed}", png(seed)) for seed in (1, 2)]
         job = stack.ended(pending(stack, *urls).id)
@@ -59,10 +79,6 @@ def test_the_pipeline_sees_the_pixels_that_the_urls_lead_to(stack: Service) -> N
 
 
 def test_urls_data_urls_and_uploads_reach_the_pipeline_through_the_api(stack: Service) -> None:
-    stack.environment |= OPEN
-    stack.api()
-    stack.cpu()
-    stack.gpu("one")
     upload = stack.client.post("/inputs/v1").json()
     assert stack.client.put(upload["upload_url"], content=png(2)).is_success
     with MediaServer() as host:
@@ -83,9 +99,7 @@ def test_urls_data_urls_and_uploads_reach_the_pipeline_through_the_api(stack: Se
 
 def test_a_worker_killed_in_mid_fetch_costs_one_attempt(stack: Service) -> None:
     """kill -9 while bytes dribble in: another worker fetches it under a new lease, and the job completes once."""
-    stack.environment |= OPEN | {"ATELIER_INPUT_LEASE_SECONDS": "3"}
-    stack.gpu("one")
-    first = stack.cpu()
+    first = stack.newest["cpu"]
     rows = Rows(stack.database)
     body = png(1)
     with MediaServer() as host:
@@ -103,15 +117,14 @@ def test_a_worker_killed_in_mid_fetch_costs_one_attempt(stack: Service) -> None:
     assert (JobStatus.COMPLETED, 1, 1) == (done.status, done.attempt, done.fence), done.error
     (row,) = rows.inputs(job)
     assert ("ready", 2, 2) == (row.status, row.attempt, row.fence)
-    assert 1 == len(rows.deliveries())
+    assert 1 == len([told for told in rows.deliveries() if told.job_id == job.id])
     assert [row.key, done.artifacts[0].key] == sorted(stack.objects(job.id), reverse=True)
     assert np.array_equal(pixels(body), pixels(stack.folder / "objects" / done.artifacts[0].key))
 
 
 def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
     """SIGSTOP past the lease, then SIGCONT: the input and its job have moved on by then."""
-    stack.environment |= OPEN | {"ATELIER_INPUT_LEASE_SECONDS": "3"}
-    sleeper = stack.cpu()
+    sleeper = stack.newest["cpu"]
     body = png(1)
     with MediaServer() as host:
         stopped = threading.Event()
@@ -121,7 +134,7 @@ def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
         os.kill(sleeper.pid, signal.SIGSTOP)
         stopped.set()  # what it asked for is there when it wakes
         stack.cpu()
-        moved = until(lambda: queued(stack, job), 30, "the other worker to stage it")
+        moved = stack.ended(job.id)
         os.kill(sleeper.pid, signal.SIGCONT)
         sleeper.terminate()
         assert 0 == sleeper.wait(30)
@@ -131,9 +144,6 @@ def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
 
 
 def test_inputs_that_are_no_good_fail_their_jobs_before_any_worker_claims_them(stack: Service) -> None:
-    stack.environment |= OPEN | {"ATELIER_ALLOWED_NETWORKS": "127.0.0.1/32"}
-    stack.gpu("one")
-    stack.cpu()
     with MediaServer() as host:
         wrong = {
             "input_unreachable": host.serve("/dead", status=404),
@@ -155,23 +165,25 @@ class TestReading:
     @pytest.fixture
     def staged(self, stack: Service) -> Iterator[Job]:
         """A queued job with a clean input, and nothing that would run it."""
-        stack.environment |= OPEN
-        worker = stack.cpu()
+        facts = ServerFacts(state="ready", device="cpu", serves=("chaos-edit",))
+        with stack.database.begin() as connection:
+            connection.execute(fleet.register("later", facts, lease_seconds=-1.0))
         with MediaServer() as host:
-            job = pending(stack, host.serve("/a", png(1)), num_images=3, prompt="null=1")
+            job = pending(stack, host.serve("/a", png(1)), num_images=3, prompt="null=1", server_id="later")
             until(lambda: queued(stack, job), 30, "the job to be queued")
-            worker.terminate()
-            worker.wait(30)
             yield job
+        stack.newest["later"].kill()
+        stack.newest["later"].wait()
 
     def test_a_job_costs_its_pictures(self, stack: Service, staged: Job) -> None:
-        stack.gpu("one")
+        stack.gpu("later")
         done = stack.ended(staged.id)
         assert (3, 0.03) == (len(done.artifacts), done.cost)
 
     def test_a_copy_that_is_gone_fails_the_job(self, stack: Service, staged: Job) -> None:
-        shutil.rmtree(stack.folder / "objects")
-        stack.gpu("one")
+        for folder in (stack.folder / "objects").glob(f"*/{staged.id}"):
+            shutil.rmtree(folder)
+        stack.gpu("later")
         failed = stack.ended(staged.id)
         assert failed.error is not None
         assert (JobStatus.FAILED, "input_unreachable") == (failed.status, failed.error.code)
@@ -180,7 +192,7 @@ class TestReading:
         objects = stack.folder / "objects"
         objects.rename(stack.folder / "elsewhere")
         objects.write_text("in the way")
-        stack.gpu("one")
+        stack.gpu("later")
         until(lambda: stack.job(staged.id).fence >= 2, 20, "a second attempt")
         objects.unlink()
         (stack.folder / "elsewhere").rename(objects)
@@ -190,8 +202,6 @@ class TestReading:
 
 def test_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, full: bool, capsys: Any) -> None:
     """50 tarpits of one tenant; the inputs of another, in waves of five, arrive while not one tarpit has let go."""
-    stack.environment |= OPEN | {"ATELIER_INPUT_TIMEOUT": "600"}
-    stack.cpu()
     other = Rows(stack.database).tenant("other")
     with ExitStack() as opened, MediaServer() as host:
         pits = [opened.enter_context(Tarpit(f"127.0.1.{number}")) for number in range(1, 51)]

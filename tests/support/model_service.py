@@ -30,6 +30,7 @@ def model_service(
             ATELIER_WEIGHTS_LOCK=str(lock),
             ATELIER_WEIGHTS_DIR=str(weights),
             ATELIER_LEASE_SECONDS="30",
+            ATELIER_UPKEEP_SECONDS="5",
         ) as made,
     ):
         made.api()

@@ -132,11 +132,10 @@ def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, w
     assert welded(loaded).is_watertight
 
 
+@pytest.mark.long
 @pytest.mark.contract("C43", "C45")
-def test_what_triposg_makes_is_painted(tmp_path: Path, full: bool) -> None:
-    """With random weights the shape is nothing in particular; its colours are the picture's all the same."""
-    if not full:
-        pytest.skip("unwrapping so rough a shape takes its time: `make faults`")
+def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
+    """With random weights the shape is nothing in particular, and slow to unwrap; its colours are the picture's."""
     tiny_triposg.save(tmp_path / "triposg")
     Image.fromarray(np.full((40, 60, 4), (200, 30, 60, 255), np.uint8)).save(tmp_path / "red.png")
     entry = spec(

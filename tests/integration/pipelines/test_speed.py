@@ -186,12 +186,9 @@ class Tall:
         self.transformer = Tower()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++ that could make code for a CPU")
-def test_code_is_kept_in_the_folder_of_the_settings(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, full: bool
-) -> None:
-    if not full:
-        pytest.skip("code is made twice, which takes its time: `make faults`")
+def test_code_is_kept_in_the_folder_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch._dynamo.reset()
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # processes that import torch take longer
