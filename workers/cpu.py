@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +24,7 @@ from workers.ingest import Ingest
 from workers.loops import repeat
 from workers.retention import Retention
 from workers.schedule import Schedule
+from workers.signs import Signs
 from workers.upkeep import Upkeep
 from workers.webhooks import Webhooks
 
@@ -63,11 +63,6 @@ def check(settings: Settings) -> None:
     open_store(settings)
 
 
-def alive_file(settings: Settings) -> Path:
-    """The file whose age tells a probe that the worker lives; touched every `ALIVE_SECONDS`."""
-    return Path(settings.scratch_dir or tempfile.gettempdir()) / "cpu-worker.alive"
-
-
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish what is under way."""
     threads, loop_side = sync_engine(settings), async_engine(settings)
@@ -76,18 +71,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     retention = Retention(settings, threads, store)
     webhooks = Webhooks(settings, loop_side, tracer)
     ingest = Ingest(settings, loop_side, store, tracer)
-    alive = alive_file(settings)
-    alive.parent.mkdir(parents=True, exist_ok=True)
+    signs = Signs(settings, "cpu")
 
-    async def touch() -> bool:
-        alive.touch()
+    async def show() -> bool:
+        signs.show(ready=True)
         return False
 
     log.info("cpu worker started")
     try:
         async with asyncio.TaskGroup() as loops:
             for name, turn, seconds in (
-                ("alive", touch, ALIVE_SECONDS),
+                ("alive", show, ALIVE_SECONDS),
                 ("ingest", ingest.turn, settings.input_poll_seconds),
                 ("leases of inputs", ingest.keep, settings.input_lease_seconds / 4),
                 ("webhooks", webhooks.turn, settings.webhook_poll_seconds),
@@ -106,7 +100,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await loop_side.dispose()
         threads.dispose()
         await asyncio.to_thread(tracer.close)
-        alive.unlink(missing_ok=True)
+        signs.remove()
         log.info("cpu worker stopped")
 
 

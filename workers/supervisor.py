@@ -30,6 +30,7 @@ from workers.presence import NameLost, Presence
 from workers.room import Room
 from workers.scratch import Scratch
 from workers.servant import Servant, ServantDied
+from workers.signs import Signs
 from workers.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class Supervisor:
         self._listen = listen
         self._leave = leave
         self._scratch = Scratch(settings)
+        self._signs = Signs(settings, "gpu")
         self._ledger = Ledger(database, settings)
         self._presence = Presence(database, settings)
         self._telemetry = Telemetry(tracer, settings.server_id)
@@ -145,6 +147,7 @@ class Supervisor:
         if self._keeper.is_alive():
             self._keeper.join(timeout=10)
         self._presence.leave()
+        self._signs.remove()
         self._scratch.remove()
 
     def _hand_back(self, jobs: Iterable[Held]) -> None:
@@ -235,7 +238,7 @@ class Supervisor:
             self.look()  # somebody may be waiting to hear that nothing is left
 
     def _keep(self) -> None:
-        """Beat for the server, by the clock or at once; renew leases; listen to bells only while one is of use."""
+        """Show that we live; beat for the server, by the clock or at once; renew leases; hear bells while of use."""
         tick = min(1.0, self._settings.renew_seconds / 4, self._settings.server_lease_seconds / 8)
         beaten = 0.0
         while not self._stopped.is_set():
@@ -244,6 +247,7 @@ class Supervisor:
             if self._stopped.is_set():
                 return
             try:
+                self._signs.show(ready=self._engine.pid is not None)
                 if asked or time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
                     beaten = time.monotonic()
                     self._beat()

@@ -23,6 +23,7 @@ from tests.support.faults import engine_of
 from tests.support.processes import alive, descendants
 from tests.support.service import CHAOS, Service, service
 from tests.support.wait import until
+from workers.signs import Signs
 
 LONG = "compute=2 steps=40"
 HASTY = "deadlines = { prepare = 2.0, step = 2.0 }"
@@ -37,7 +38,7 @@ def stack(
     catalog = folder / "models.toml"
     catalog.write_text(CHAOS.read_text().replace('id = "chaos-two"\n', f'id = "chaos-two"\n{HASTY}\n'))
     assert HASTY in catalog.read_text()
-    settings = {"ATELIER_CATALOG": str(catalog)}
+    settings = {"ATELIER_CATALOG": str(catalog), "ATELIER_SCRATCH_DIR": str(folder / "scratch")}
     with service(folder, database_url=module_database_url, broker_url=broker.url, **settings) as made:
         made.gpu("one", wait=False)
         made.api()
@@ -62,6 +63,13 @@ def test_a_living_holder_keeps_its_name(stack: Service) -> None:
     second = stack.gpu("one", wait=False, ATELIER_TAKEOVER_SECONDS="1")
     assert 1 == second.wait(30)
     assert "another living worker is the server 'one'" in stack.log("one")
+
+
+def test_a_worker_shows_a_probe_that_it_lives_and_can_compute(stack: Service) -> None:
+    signs = Signs(stack.settings, "gpu")
+    for path in (signs.alive, signs.ready):
+        os.utime(path, (1000, 1000))
+        until(lambda path=path: path.stat().st_mtime > 1000, what=f"a newer {path.name}")
 
 
 def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack: Service) -> None:

@@ -15,7 +15,8 @@ from jobs.settings import Settings
 from tests.support.cpu_worker import cpu_process
 from tests.support.sink import Sink
 from tests.support.wait import until
-from workers.cpu import alive_file, check
+from workers.cpu import check
+from workers.signs import Signs
 
 
 @pytest.fixture
@@ -32,6 +33,10 @@ def settings(database_url, tmp_path):
         webhook_poll_seconds=0.1,
         retry_backoff=0.0,
     )
+
+
+def alive_file(settings):
+    return Signs(settings, "cpu").alive
 
 
 SLOW_LOOK_UP = """

@@ -1,0 +1,331 @@
+"""What runs in the pods and as whom: Pod Security "restricted", commands and settings that exist, probes that work."""
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+import rich_click as click
+
+from api.app import create_app
+from cli.main import atelier
+from jobs.settings import Settings
+from tests.integration.helm.test_values import COMING
+from tests.support.chart import (
+    MATRIX,
+    containers,
+    environment,
+    manifest,
+    manifests,
+    over,
+    pod_templates,
+    render,
+    values,
+)
+from workers.signs import Signs
+
+RESTRICTED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
+SECRET = re.compile(r"(DATABASE_URL|BROKER_URL|SECRET_KEY|AWS_SECRET_ACCESS_KEY|AWS_ACCESS_KEY_ID)$")
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory):
+    """Paths of the API."""
+    folder = tmp_path_factory.mktemp("store")
+    return {route.path for route in create_app(Settings(secret_key="x" * 32, storage_url=f"file://{folder}")).routes}
+
+
+def parsed(arguments):
+    """Have the command line read the arguments without running anything; raises `click.UsageError`."""
+    command, context = atelier, None
+    while isinstance(command, click.Group):
+        context = command.make_context("atelier", list(arguments), parent=context)
+        name, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+    assert command is not None
+    return command.make_context(name, list(arguments), parent=context).params
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_pods_are_restricted(case):
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards, "restricted", and a read-only root."""
+    for component, template in pod_templates(case):
+        spec = template["spec"]
+        assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec), component
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert 10001 == spec["securityContext"]["runAsUser"]
+        assert "RuntimeDefault" == spec["securityContext"]["seccompProfile"]["type"]
+        for volume in spec["volumes"]:
+            assert RESTRICTED_VOLUMES >= set(volume) - {"name"}, component
+        for container in containers(template):
+            context = container["securityContext"]
+            assert "runAsUser" not in context
+            assert (True, True, False) == (
+                context["runAsNonRoot"],
+                context["readOnlyRootFilesystem"],
+                context["allowPrivilegeEscalation"],
+            )
+            assert {"drop": ["ALL"]} == context["capabilities"]
+            assert not any("hostPort" in port for port in container.get("ports", ()))
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_no_pod_has_a_token_of_the_cluster(case):
+    for component, template in pod_templates(case):
+        spec = template["spec"]
+        assert spec["automountServiceAccountToken"] is False, component
+        sources = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
+        assert [] == [source for source in sources if "serviceAccountToken" in source]
+    assert all(one["automountServiceAccountToken"] is False for one in manifests(case, "ServiceAccount"))
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_what_is_mounted_is_there_and_what_is_written_to_is_not_the_root(case):
+    for component, template in pod_templates(case):
+        volumes = {volume["name"] for volume in template["spec"]["volumes"]}
+        templates = [one for one in manifests(case, "StatefulSet") if one["spec"]["template"] == template]
+        claimed = {
+            claim["metadata"]["name"] for one in templates for claim in one["spec"].get("volumeClaimTemplates", ())
+        }
+        for container in containers(template):
+            mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+            assert volumes | claimed >= set(mounts.values()), component
+            for name in ("HOME", "ATELIER_SCRATCH_DIR", "ATELIER_WEIGHTS_DIR", "ATELIER_COMPILE_CACHE"):
+                path = environment(container).get(name)
+                assert path is None or path in mounts, (component, name)
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_secrets_are_only_referred_to(case):
+    assert [] == manifests(case, "Secret")
+    for component, template in pod_templates(case):
+        for container in containers(template):
+            told = {name for name, value in environment(container).items() if value is not None}
+            assert [] == [name for name in told if SECRET.search(name)], component
+
+
+def test_a_gpu_worker_gets_no_key_to_sign_with_and_a_migration_only_the_database():
+    secrets = {
+        component: {name for name in environment(containers(template)[0]) if name.endswith("_FILE")}
+        for component, template in pod_templates("weights that a Job fetches")
+    }
+    both = {"ATELIER_DATABASE_URL_FILE", "ATELIER_BROKER_URL_FILE"}
+    assert both | {"ATELIER_SECRET_KEY_FILE"} == secrets["api"] == secrets["cpu-worker"]
+    assert {"ATELIER_DATABASE_URL_FILE"} == secrets["migrations"]
+    assert set() == secrets["weights"]
+    workers = manifest("least", "StatefulSet", "atelier-gpu-default")["spec"]["template"]
+    assert both == {name for name in environment(containers(workers)[0]) if name.endswith("_FILE")}
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_every_setting_exists(case):
+    fields = {f"ATELIER_{field.name.upper()}" for field in msgspec.structs.fields(Settings)}
+    fields |= {f"ATELIER_{name.upper()}" for name in COMING}
+    for component, template in pod_templates(case):
+        for container in containers(template):
+            names = [one["name"] for one in container.get("env", ())]
+            assert len(names) == len(set(names)), component
+            ours = {name.removesuffix("_FILE") for name in names if name.startswith("ATELIER_")}
+            assert fields >= ours, component
+
+
+def test_numbers_arrive_as_they_were_written():
+    workers = manifest("settings", "StatefulSet", "atelier-gpu-default")["spec"]["template"]
+    told = environment(containers(workers)[0])
+    assert ("70000000000", "45", "false") == (
+        told["ATELIER_VRAM_BUDGET"],
+        told["ATELIER_LEASE_SECONDS"],
+        told["ATELIER_DEVELOPMENT"],
+    )
+    cpu = manifest("settings", "Deployment", "atelier-cpu-worker")["spec"]["template"]
+    assert "12.5" == environment(containers(cpu)[0])["ATELIER_LEASE_SECONDS"]
+    assert "true" == environment(containers(cpu)[0])["ATELIER_DEVELOPMENT"]
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_every_command_is_one_of_the_command_line(case):
+    for component, template in pod_templates(case):
+        for container in containers(template):
+            if "args" in container:
+                parsed(container["args"])
+            else:
+                shell, flag, script, *rest = container["command"]
+                assert "sh" == shell
+                assert {"-c", "-ec"} >= {flag}
+                for words in re.findall(r'atelier ([a-z/ ]+) "\$@"', script):
+                    parsed([*shlex.split(words.replace("/carried", "/")), *rest[1:]])
+                assert ("atelier " in script) == (component == "weights")
+
+
+def test_a_worker_is_named_after_its_pod_and_keeps_its_models():
+    first = manifest("pools", "StatefulSet", "atelier-gpu-default")["spec"]["template"]["spec"]["containers"][0]
+    assert ["worker", "gpu", "--server-id", "$(POD_NAME)", "--preload", "flux2-klein-4b"] == first["args"]
+    assert {"fieldRef": {"fieldPath": "metadata.name"}} == first["env"][0]["valueFrom"]
+    studio = manifest("pools", "StatefulSet", "atelier-gpu-studio")["spec"]
+    assert "--dedicated" in studio["template"]["spec"]["containers"][0]["args"]
+    assert "nvidia" == studio["template"]["spec"]["runtimeClassName"]
+
+
+def test_each_worker_has_one_gpu_or_slice():
+    limits = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+        for one in manifests("pools", "StatefulSet")
+    }
+    assert 1 == limits["atelier-gpu-default"]["nvidia.com/gpu"]
+    assert {"memory": "64Gi", "nvidia.com/mig-3g.40gb": 1} == limits["atelier-gpu-small"]
+    cloud = manifest("a cloud", "StatefulSet", "studio-media-gpu-default")["spec"]["template"]["spec"]
+    assert {"gpu": "h100"} == cloud["nodeSelector"]
+    assert ["gpu"] == [one["key"] for one in cloud["tolerations"]]
+
+
+def test_a_pod_without_a_gpu_sees_none():
+    workers = manifest("demo models on the CPU", "StatefulSet", "atelier-gpu-default")["spec"]["template"]
+    assert {"memory"} == set(containers(workers)[0]["resources"]["limits"])
+    assert "void" == environment(containers(workers)[0])["NVIDIA_VISIBLE_DEVICES"]
+    assert "tolerations" not in workers["spec"]
+
+
+def test_the_longest_job_may_end_before_the_pod_is_killed():
+    films = manifest("pools", "StatefulSet", "atelier-gpu-films")["spec"]["template"]
+    assert "1800" == environment(containers(films)[0])["ATELIER_GRACE_SECONDS"]
+    assert 1950 == films["spec"]["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("kind", ["startupProbe", "readinessProbe", "livenessProbe"])
+def test_the_api_is_probed_where_it_has_routes(routes, kind):
+    probe = manifest("least", "Deployment", "atelier-api")["spec"]["template"]["spec"]["containers"][0][kind]
+    assert "http" == probe["httpGet"]["port"]
+    assert probe["httpGet"]["path"] in routes
+
+
+def probes(deployment):
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    return {name: container[name]["exec"]["command"] for name in container if name.endswith("Probe")}
+
+
+def passes(command, folder: Path) -> bool:
+    """Run a probe for real, on another folder."""
+    here = [word.replace("/scratch", str(folder)) for word in command]
+    return 0 == subprocess.run(here, capture_output=True, timeout=10, check=False).returncode
+
+
+@pytest.mark.parametrize(
+    ("kind", "deployment"),
+    [("gpu", ("StatefulSet", "atelier-gpu-default")), ("cpu", ("Deployment", "atelier-cpu-worker"))],
+)
+def test_workers_are_probed_by_the_files_that_they_write(tmp_path, kind, deployment):
+    commands = probes(manifest("least", *deployment))
+    signs = Signs(Settings(scratch_dir=str(tmp_path)), kind)
+    assert {False} == {passes(command, tmp_path) for command in commands.values()}
+    signs.show(ready=True)
+    assert {True} == {passes(command, tmp_path) for command in commands.values()}
+    old = time.time() - 600
+    os.utime(signs.alive, (old, old))
+    assert not passes(commands["livenessProbe"], tmp_path)
+
+
+def test_a_worker_whose_engine_is_down_is_alive_and_not_ready(tmp_path):
+    commands = probes(manifest("least", "StatefulSet", "atelier-gpu-default"))
+    Signs(Settings(scratch_dir=str(tmp_path)), "gpu").show(ready=False)
+    assert passes(commands["livenessProbe"], tmp_path)
+    assert not passes(commands["readinessProbe"], tmp_path)
+
+
+def test_the_ingress_leads_to_every_route_but_probes_and_metrics(routes):
+    (ingress,) = manifests("ingress", "Ingress")
+    paths = [one["path"] for one in ingress["spec"]["rules"][0]["http"]["paths"]]
+    inside = ("/health", "/metrics")
+
+    def leads(prefix, route):
+        return route == prefix or route.startswith(f"{prefix}/")
+
+    wanted = {route for route in routes if route != "/" and not any(leads(one, route) for one in inside)}
+    assert set() == {route for route in wanted if not any(leads(path, route) for path in paths)}
+    assert [] == [path for path in paths if not any(leads(path, route) for route in wanted)]
+    assert not any(leads(path, one) for path in paths for one in inside)
+
+
+def test_the_ingress_lets_events_through():
+    (ingress,) = manifests("ingress", "Ingress")
+    told = ingress["metadata"]["annotations"]
+    assert "off" == told["nginx.ingress.kubernetes.io/proxy-buffering"]
+    assert int(told["nginx.ingress.kubernetes.io/proxy-read-timeout"]) > Settings().wait_limit
+    assert Settings().media_body_limit <= 28 * 2**20
+
+
+def test_migrations_come_before_everything_and_need_nothing_that_comes_later():
+    job = manifest("catalogue, keys and authorities", "Job", "atelier-migrations")
+    assert "pre-install,pre-upgrade" == job["metadata"]["annotations"]["helm.sh/hook"]
+    spec = job["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in spec
+    made = {one["metadata"]["name"] for one in manifests("catalogue, keys and authorities", "ConfigMap")}
+    assert not made & {volume.get("configMap", {}).get("name") for volume in spec["volumes"]}
+
+
+def test_workers_wait_for_the_very_weights_that_the_job_brings():
+    case = "weights that a Job fetches"
+    (job,) = (one for one in manifests(case, "Job") if "weights" in one["metadata"]["name"])
+    script = containers(job["spec"]["template"])[0]["command"][2]
+    mark = re.search(r"/weights/\.complete-([0-9a-f]{10})", script)
+    assert mark is not None
+    workers = manifest(case, "StatefulSet", "atelier-gpu-default")["spec"]["template"]["spec"]
+    assert mark[0] in workers["initContainers"][0]["command"][2]
+    assert "await-weights" == workers["initContainers"][0]["name"]
+
+
+def test_a_job_that_does_something_else_is_another_job_and_only_other_weights_are_waited_for():
+    """Kubernetes refuses to change a Job; and a proxy that moved is no reason to start GPU workers anew."""
+    given = values("weights that a Job fetches")
+
+    def made(changed):
+        every = render(over(given, changed))
+        (job,) = (one for one in every if one["kind"] == "Job" and "weights" in one["metadata"]["name"])
+        (workers,) = (one for one in every if one["kind"] == "StatefulSet")
+        return job["metadata"]["name"], workers["spec"]["template"]
+
+    job, workers = made({})
+    assert (job, workers) == made({"api": {"replicas": 5}})
+    elsewhere = made({"weights": {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]}})
+    assert job != elsewhere[0]
+    assert workers == elsewhere[1]
+    more = made({"weights": {"models": ["flux2-klein-4b", "sdxl"]}})
+    assert job != more[0]
+    assert workers != more[1]
+
+
+@pytest.mark.parametrize("case", ["weights on every node", "weights of one's own", "least"])
+def test_nobody_waits_for_weights_that_no_job_brings(case):
+    assert [] == [one for one in manifests(case, "Job") if "weights" in one["metadata"]["name"]]
+    (workers,) = manifests(case, "StatefulSet")
+    assert "initContainers" not in workers["spec"]["template"]["spec"]
+
+
+def test_a_folder_of_the_nodes_is_claimed_like_any_volume():
+    (volume,) = manifests("weights on every node", "PersistentVolume")
+    (claim,) = manifests("weights on every node", "PersistentVolumeClaim")
+    assert {"path": "/srv/atelier/weights", "type": "Directory"} == volume["spec"]["hostPath"]
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    assert {"namespace": "studio", "name": claim["metadata"]["name"]} == volume["spec"]["claimRef"]
+    assert "" == claim["spec"]["storageClassName"] == volume["spec"]["storageClassName"]
+
+
+def test_a_catalogue_of_ones_own_is_mounted_as_it_was_given():
+    case = "catalogue, keys and authorities"
+    data = manifest(case, "ConfigMap", "atelier-catalogue")["data"]
+    assert '[[model]]\nid = "mine"\n' == data["models.toml"]
+    assert '{\n  "models": {}\n}\n' == data["weights.lock"]
+    told = environment(containers(manifest(case, "Deployment", "atelier-api")["spec"]["template"])[0])
+    assert "/etc/atelier/catalogue/models.toml" == told["ATELIER_CATALOG"]
+    assert "/etc/atelier/ca/all.pem" == told["ATELIER_CA_BUNDLE"]
+
+
+def test_accounts_carry_the_roles_of_the_cloud():
+    accounts = {
+        one["metadata"]["name"]: one["metadata"].get("annotations") for one in manifests("a cloud", "ServiceAccount")
+    }
+    assert {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/media"} == accounts["studio-media-api"]
+    workers = manifest("a cloud", "StatefulSet", "studio-media-gpu-default")["spec"]["template"]["spec"]
+    assert "made-by-terraform" == workers["serviceAccountName"]

@@ -1,0 +1,84 @@
+"""`Dockerfile.gpu`: it lints, it installs what `make setup` installs, and it copies all that a service reads."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+
+from tests.support.images import ROOT, hadolint
+
+DOCKERFILE = (ROOT / "Dockerfile.gpu").read_text()
+SCRIPTS = sorted((ROOT / "scripts" / "image").glob("*.sh"))
+
+
+def test_hadolint_finds_nothing():
+    done = subprocess.run(
+        [hadolint(), "--no-color", "--failure-threshold=style", "Dockerfile.gpu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_hadolint_would_find_something(tmp_path):
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE + "RUN sudo apt-get install x\nUSER root\n")
+    done = subprocess.run(
+        [hadolint(), tmp_path / "Dockerfile"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert 1 == done.returncode
+    assert "DL3002" in done.stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_ones_that_a_shell_can_read(script):
+    assert script.stat().st_mode & 0o111
+    assert script.read_text().startswith("#!/bin/sh\n")
+    assert "set -eu" in script.read_text()
+    assert 0 == subprocess.run(["sh", "-n", script], timeout=10, check=False).returncode
+
+
+def stages():
+    """The instructions of each stage by its name."""
+    parts = re.split(r"^FROM (\S+) AS (\S+)$", DOCKERFILE, flags=re.MULTILINE)
+    return dict(zip(parts[2::3], parts[3::3], strict=True))
+
+
+def installs(text):
+    """What pip is told, a line for each call."""
+    return re.findall(r"pip install ([^\n]*)", text.replace("\\\n", " ").replace("&&", "\n"))
+
+
+@pytest.mark.parametrize("stage", ["api", "gpu"])
+def test_what_runs_is_no_root_and_cannot_change_what_it_runs(stage):
+    final = stages()[stage]
+    assert "USER 10001:10001" in final
+    assert f"COPY --from={stage}-build /opt/atelier/ /opt/atelier/" in final
+    assert "chown" not in DOCKERFILE
+
+
+def test_everything_is_pinned_as_make_setup_pins_it():
+    setup = (ROOT / "Makefile").read_text()
+    for line in [*installs(stages()["api-build"]), *installs(stages()["gpu-build"])]:
+        assert "-c constraints.txt" in line or "--no-deps --require-hashes -r requirements-nodeps.txt" in line
+    assert "--no-deps --require-hashes -r requirements-nodeps.txt" in setup
+
+
+def test_each_image_has_the_extras_that_it_needs():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = re.search(r"-e '\.\[([a-z,]+)\]'", stages()["gpu-build"])
+    assert asked is not None
+    assert set(extras) - {"dev", "embedded", "xformers"} == set(asked[1].split(","))
+    assert "[" not in "".join(installs(stages()["api-build"]))
+
+
+def test_what_is_copied_is_what_is_imported_and_read():
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert kept >= {name.rstrip("*") for name in packages}
+    assert kept >= {"weights.lock", "pyproject.toml", "constraints.txt", "requirements-nodeps.txt", "LICENSE"}
+    assert [] == [name for name in kept if not (ROOT / name).exists()]
+    assert not kept & {"tests", "docs", "benchmarks", "helm", ".git", ".venv", "weights"}
