@@ -48,8 +48,9 @@ check: setup ## format, lint and type checks
 bench: setup ## the benchmarks of benchmarks/
 	@$(BIN)/python -m benchmarks
 
-faults: setup ## the fault tests, and what else the usual run makes smaller, at full size; then ten minutes of random faults
-	@$(BIN)/python -m pytest tests/faults $(shell grep -rlE 'full: bool|mark\.long' tests/unit tests/integration tests/acceptance --include=test_*.py) --full
+faults: setup ## what takes its time: the tests that `make test` leaves out, then the fault tests at full size and the storm
+	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
+	@$(BIN)/python -m pytest tests/faults $(shell grep -rl 'full: bool)' tests/unit tests/integration --include=test_*.py) --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt
 	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt

@@ -26,6 +26,8 @@ from tests.support.wait import until
 PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
 Pixels = NDArray[np.uint8]
 
+LONG = {"sdxl", "flux2klein", "qwenimage"}
+"""Of these, the pixels of those whose code the tests of the pipelines go through as well wait for `make faults`."""
 IMAGES = ("sdxl", "zimage", "flux2klein", "qwenimage", "qwenedit")
 FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
@@ -140,7 +142,9 @@ def one_thread() -> None:
 
 
 class TestPictures:
-    @pytest.mark.parametrize("name", IMAGES)
+    @pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in IMAGES]
+    )
     def test_the_png_has_the_pixels_of_diffusers(self, families: Service, weights: Path, name: str) -> None:
         references = [drawing(1), drawing(2)] if name == "qwenedit" else []
         given = {"reference_images": [data_url(picture) for picture in references]} if references else {}
@@ -200,7 +204,7 @@ class TestMeshes:
     """TripoSG, whose pictures lose their background first."""
 
     @pytest.mark.contract("C43", "C44", "C45")
-    @pytest.mark.parametrize("mode", ["generate", "paint"])
+    @pytest.mark.parametrize("mode", [pytest.param("generate", marks=pytest.mark.long), "paint"])
     def test_a_photo_becomes_a_glb(self, families: Service, mode: str) -> None:
         names = {"mesh_save_name": "mug", "painted_save_name": "mug-painted"}
         job_id = mesh(families, image_path=data_url(Image.open(PHOTO)), mode=mode, **names)

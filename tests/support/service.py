@@ -82,7 +82,7 @@ class Service:
             except httpx.TransportError:
                 return False
 
-        until(live, 30, "the API")
+        until(live, 60, "the API")
         return process
 
     def gpu(

@@ -43,14 +43,14 @@ def answers(url):
         return False
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_streams_and_waits_end_when_it_is_asked_to_stop(settings, key, create, url, stop):
     job_id = create()
     with (
         process(settings, url.rpartition(":")[2]) as running,
         httpx.Client(base_url=url, timeout=30, headers={"X-API-Key": key}) as client,
     ):
-        until(lambda: answers(url), timeout=30, what="the API to answer")
+        until(lambda: answers(url), timeout=60, what="the API to answer")
         waited = []
         waiting = threading.Thread(
             target=lambda: waited.append(client.post("/generate/image/v1?wait=60", json={"prompt": "a"})), daemon=True
@@ -75,7 +75,7 @@ def test_it_starts_without_database_and_redis(settings, url):
         settings, database_url="postgresql://127.0.0.1:1/x", broker_url="redis://127.0.0.1:1/0"
     )
     with process(alone, url.rpartition(":")[2]):
-        until(lambda: answers(url), timeout=30, what="the API to answer")
+        until(lambda: answers(url), timeout=60, what="the API to answer")
         assert 503 == httpx.get(f"{url}/health/ready").status_code
 
 
@@ -90,7 +90,7 @@ def test_another_server_can_run_it_too(settings, url):
     command = [sys.executable, "-m", "uvicorn", "api.app:app", "--port", url.rpartition(":")[2]]
     running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: answers(url), timeout=30, what="the API to answer")
+        until(lambda: answers(url), timeout=60, what="the API to answer")
     finally:
         running.kill()
         running.wait()

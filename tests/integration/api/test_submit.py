@@ -146,6 +146,7 @@ def test_a_job_can_be_pinned_to_a_server(client, rows):
     assert job_id == rows.claim(second).id
 
 
+@pytest.mark.long
 async def test_a_burst_waits_in_line_rather_than_being_sent_away(settings, key, server, rows):
     """Many more at once than connections, and longer than a time-out: busy is not away."""
     narrow = msgspec.structs.replace(settings, db_pool=1, db_timeout=1.0)

@@ -185,7 +185,9 @@ class TestWhileItRuns:
         said = service.run("up", "--port", port, "--data", str(tmp_path / "other"), status=1)
         assert "choose another --port" in " ".join(said.split())
 
-    @pytest.mark.parametrize("part", ["cli.main worker cpu", "cli.main worker gpu", "cli.main api"])
+    @pytest.mark.parametrize(
+        "part", [pytest.param("cli.main worker cpu", marks=pytest.mark.long), "cli.main worker gpu", "cli.main api"]
+    )
     def test_a_part_that_is_killed_comes_back(self, service, part):
         (before,) = service.family(part)
         os.kill(before, signal.SIGKILL)

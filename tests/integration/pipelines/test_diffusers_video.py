@@ -139,6 +139,7 @@ class TestBothFamilies:
 
         assert np.array_equal(directly(films_dir / name, still, width=128, height=64), made)
 
+    @pytest.mark.long
     def test_in_bfloat16_as_on_a_gpu_wans_autoencoder_keeps_float32(
         self, films_dir: Path, still: Inputs, name: str
     ) -> None:

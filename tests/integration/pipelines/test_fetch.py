@@ -206,7 +206,7 @@ class TestFetch:
         assert FILES == locked.files("tiny")
 
     def test_ctrl_c_keeps_what_came(self, locked: Machine, hub: Hub) -> None:
-        hub.cut["unet/model.safetensors"] = [100_000, 0]
+        hub.cut["unet/model.safetensors"] = [100_000] + [0] * 20
         hub.stalled.clear()
         with locked.start("fetch", "tiny") as process:
             until(lambda: len(hub.bodies("unet/model.safetensors")) > 1, 60, "the second try")
@@ -340,6 +340,7 @@ class TestPickles:
         assert facts.converted.sha256 == sha256(machine.files("voice")["ve.safetensors"])
         assert "voice: as locked" in machine.run("verify", "voice")
 
+    @pytest.mark.long
     def test_every_conversion_gives_the_same_bytes(
         self, machine: Machine, hub: Hub, weights: dict[str, torch.Tensor]
     ) -> None:

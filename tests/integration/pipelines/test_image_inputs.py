@@ -104,6 +104,7 @@ class TestImageToImage:
         assert () == raw.warnings
         assert (strength or 0.6) == raw.facts["strength"]
 
+    @pytest.mark.long
     def test_in_bfloat16_too_as_on_a_gpu(self, weights_dir: Path, tmp_path: Path, name: str) -> None:
         start = save_picture(tmp_path / "a.png", 64, 64)
 

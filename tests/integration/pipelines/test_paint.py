@@ -85,6 +85,7 @@ def test_the_front_of_the_products_relief_is_the_photo(product: np.ndarray) -> N
     assert welded(trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)).is_watertight
 
 
+@pytest.mark.long
 def test_the_front_of_a_ball_is_the_picture_and_its_back_the_mirror_image(waves: np.ndarray) -> None:
     mesh = painted(ball(), waves)
 
@@ -109,6 +110,7 @@ def test_what_is_hidden_is_not_painted_with_what_hides_it() -> None:
     assert (drawn[..., 0] > 110).sum() < 0.01 * (drawn[..., 3] > 0).sum()
 
 
+@pytest.mark.long
 def test_the_texture_has_no_seam_of_another_colour() -> None:
     """One colour stays one colour, from every side."""
     picture = np.full((64, 64, 4), (10, 200, 60, 255), np.uint8)

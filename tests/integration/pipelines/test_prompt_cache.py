@@ -38,6 +38,7 @@ def test_the_second_job_with_a_prompt_reads_nothing_and_gets_the_same_pixels(wei
     assert np.array_equal(first, third)
 
 
+@pytest.mark.long
 def test_in_bfloat16_too(weights_dir: Path) -> None:
     pipeline = loaded("zimage", weights_dir, dtype="bfloat16")
 

@@ -133,6 +133,7 @@ class TestCompiled:
         assert ["compile", "prepare"] == [log[0][1] for log in logs]
         assert np.array_equal(directly(weights_dir / "zimage"), picture(pipeline))
 
+    @pytest.mark.long
     def test_another_size_and_the_way_to_the_host_and_back_need_no_new_code(self, weights_dir: Path) -> None:
         pipeline: Any = loaded("zimage", weights_dir, compile=True)
         compilations = Compilations()
@@ -146,6 +147,7 @@ class TestCompiled:
         picture(pipeline, width=128, height=64)
         assert number == compilations.number > 0
 
+    @pytest.mark.long
     def test_a_run_ahead_of_the_first_job_compiles_for_it(self, weights_dir: Path) -> None:
         pipeline: Any = loaded("zimage", weights_dir, compile=True, defaults={"width": 64, "height": 64})
         logs: list[list[tuple[float, Stage]]] = [[], []]

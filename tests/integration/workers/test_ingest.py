@@ -241,9 +241,9 @@ def test_a_stop_hands_back_what_is_under_way(rows, settings, host, tmp_path):
 def test_a_long_fetch_keeps_its_lease(rows, settings, host):
     """Its lease runs out several times; only one worker ever fetches it."""
     body = png()
-    hurried = msgspec.structs.replace(settings, input_lease_seconds=3.0)
+    hurried = msgspec.structs.replace(settings, input_lease_seconds=5.0)
     with cpu_worker(hurried), cpu_worker(hurried):
-        job = rows.pending(rows.tenant(), host.serve("/a", body, dribble=8.0 / len(body)))
+        job = rows.pending(rows.tenant(), host.serve("/a", body, dribble=12.0 / len(body)))
         assert JobStatus.QUEUED == moved(rows, job).status
     assert ["/a"] == host.requests
     assert 1 == rows.inputs(job)[0].attempt

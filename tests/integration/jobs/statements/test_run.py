@@ -135,8 +135,8 @@ class TestStaleFence:
         assert before == rows.job(other)
 
 
-def test_cancel_racing_commit_has_one_winner_each_time(rows):
-    """200 times: one terminal state, one webhook, and the loser is told that it lost."""
+def test_cancel_racing_commit_has_one_winner_each_time(rows, full: bool):
+    """500 times at full size: one terminal state, one webhook, and the loser is told that it lost."""
     tenant, claimant = rows.tenant(), rows.server()
     gate = threading.Barrier(2)
 
@@ -146,7 +146,7 @@ def test_cancel_racing_commit_has_one_winner_each_time(rows):
 
     winners = []
     with ThreadPoolExecutor(2) as pool:
-        for number in range(200):
+        for number in range(500 if full else 80):
             rows.submit(tenant, callback_url="http://example.com/hook")
             job = rows.claim(claimant)
             acts = (rows.cancel, rows.complete) if number % 2 else (rows.complete, rows.cancel)

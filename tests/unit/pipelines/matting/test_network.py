@@ -52,6 +52,7 @@ def test_any_side_that_is_a_multiple_of_32_will_do(network: MattingNetwork, side
         assert (1, 1, side, side) == tuple(network(planes).shape)
 
 
+@pytest.mark.long
 def test_a_few_steps_of_training_lower_the_loss() -> None:
     torch.manual_seed(1)
     network = MattingNetwork()
