@@ -1,6 +1,7 @@
 """What every submit route does once its parameters are typed; a new modality calls `accept` and is done."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -11,14 +12,18 @@ from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Receive
 
-from api.door import once_of
+from api.door import Once, once_of
 from api.strict_json import StrictRequest
 from api.submissions import Submissions
 from api.watching import Watcher
 from jobs.answers import StatusAnswer
 from jobs.job import Job, JobStatus
+from jobs.logs import about_job
 from jobs.params import AnyParams
 from jobs.settings import Settings
+from jobs.tracing import OFF, Tracer
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -55,10 +60,11 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 class Desk:
     """Takes a request in, and holds it when the caller wants to wait."""
 
-    def __init__(self, submissions: Submissions, watcher: Watcher, settings: Settings) -> None:
+    def __init__(self, submissions: Submissions, watcher: Watcher, settings: Settings, tracer: Tracer = OFF) -> None:
         self._submissions = submissions
         self._watcher = watcher
         self._wait_limit = settings.wait_limit
+        self._tracer = tracer
 
     async def accept(
         self, request: StrictRequest, params: AnyParams, *, wait: float, idempotency_key: str | None
@@ -66,13 +72,25 @@ class Desk:
         """202 and `Accepted`; with `wait` the status answer, as 200 when the job has ended by then, else as 202."""
         route = request.scope["path"].rstrip("/")
         once = once_of(idempotency_key, route, await request.body())
-        job, fresh = await self._submissions.submit(request.user, params, once)
+        job, fresh = await self._submit(request, route, params, once)
         headers = {"Location": f"{route}/status/{job.id}"} | ({} if fresh else {"Idempotency-Replayed": "true"})
         if wait <= 0:
             return Response(accepted(job, headers["Location"]), status_code=202, headers=headers)
         job = await while_connected(request.receive, self._watcher.wait(job, min(wait, self._wait_limit)), job)
         answer = await self._watcher.answer(job)
         return Response(answer, status_code=200 if job.status.terminal else 202, headers=headers)
+
+    async def _submit(
+        self, request: StrictRequest, route: str, params: AnyParams, once: Once | None
+    ) -> tuple[Job, bool]:
+        """With the span that the job's trace begins with, or goes on with where the caller sent one."""
+        sent = request.headers.get("traceparent")
+        with self._tracer.span(f"POST {route}", parent=sent, kind="server", root=True) as span:
+            job, fresh = await self._submissions.submit(request.user, params, once, span.traceparent)
+            span.note(job_id=job.id, tenant_id=job.tenant, model=job.model, replayed=not fresh)
+        with about_job(job):
+            log.info("job %s is %s", job.id, "taken in" if fresh else "what this Idempotency-Key made before")
+        return job, fresh
 
 
 def accepted(job: Job, status_url: str) -> Accepted:

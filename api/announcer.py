@@ -8,6 +8,7 @@ from jobs.doorbell import Doorbell
 from jobs.events import Publisher
 from jobs.job import Job, JobStatus
 from jobs.settings import Settings
+from jobs.tracing import OFF, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +19,9 @@ BOUND = 10_000
 class Announcer:
     """Rings for a queued job first and publishes its event second: an early start matters more than an early line."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
         self._settings = settings
+        self._tracer = tracer
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # wakes its reader sooner than a Queue
         self._thread: threading.Thread | None = None
 
@@ -42,7 +44,7 @@ class Announcer:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        doorbell, publisher = Doorbell(self._settings), Publisher(self._settings)
+        doorbell, publisher = Doorbell(self._settings, self._tracer), Publisher(self._settings)
         while (job := self._waiting.get()) is not None:
             try:
                 if job.status is JobStatus.QUEUED:

@@ -1,9 +1,11 @@
 """The application: what it is made of, how it starts and stops.
 
 `api.serve` runs it. Another server can too: `uvicorn --timeout-graceful-shutdown 5 api.app:app`, where the time-out
-ends open event streams, which `api.serve` does by itself.
+ends open event streams, which `api.serve` does by itself. Run one process per address: Prometheus reads the counters of
+the process that answers.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -21,7 +23,9 @@ from api.corrections import correct
 from api.database import Database
 from api.documents import openapi_config
 from api.follow import Follower
+from api.gauges import Gauges
 from api.intake import Intake
+from api.observing import count_answer, observing
 from api.orders import Orders
 from api.outlook import Outlooks
 from api.problems import EXCEPTION_HANDLERS
@@ -35,6 +39,7 @@ from api.routes.image import ImageRoutes
 from api.routes.inputs import InputRoutes
 from api.routes.jobs import JobRoutes
 from api.routes.mesh import MeshRoutes
+from api.routes.metrics import metrics
 from api.routes.models import ModelRoutes
 from api.routes.outputs import OutputRoutes
 from api.routes.problems import ProblemRoutes
@@ -52,6 +57,7 @@ from api.webhooks import Webhooks
 from jobs.settings import Settings
 from jobs.settings import settings as read_settings
 from jobs.storage import open_store
+from jobs.tracing import Tracer
 from pipelines.catalog import load_catalog
 
 MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes, SpeechRoutes, MeshRoutes, VoiceRoutes)
@@ -68,6 +74,7 @@ ROUTES = (
     OutputRoutes,
     FileRoutes,
     HealthRoutes,
+    metrics,
     ProblemRoutes,
 )
 
@@ -82,12 +89,13 @@ def create_app(settings: Settings | None = None) -> Litestar:
     if not settings.secret_key:
         raise ValueError("ATELIER_SECRET_KEY is not set: keys and download links are signed with it.")
     database, catalog, follower = Database(settings), load_catalog(settings.catalog or None), Follower(settings)
-    announcer, orders = Announcer(settings), Orders(settings)
+    tracer, readiness = Tracer(settings, "atelier-api"), Readiness(database, settings)
+    announcer, orders = Announcer(settings, tracer), Orders(settings)
     outlooks = Outlooks(database, catalog, settings)
     watcher = Watcher(database, follower, outlooks, settings)
     store = open_store(settings)
     intake = Intake(store, settings)
-    desk = Desk(Submissions(database, catalog, announcer, intake, settings), watcher, settings)
+    desk = Desk(Submissions(database, catalog, announcer, intake, settings), watcher, settings, tracer)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -101,6 +109,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             orders.close()
             intake.close()
             await database.close()
+            await asyncio.to_thread(tracer.close)
 
     app = Litestar(
         route_handlers=[
@@ -113,18 +122,19 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "catalog": _always(catalog),
             "database": _always(database),
             "desk": _always(desk),
+            "gauges": _always(Gauges(database, readiness, catalog)),
             "orders": _always(orders),
             "outlooks": _always(outlooks),
-            "readiness": _always(Readiness(database, settings)),
+            "readiness": _always(readiness),
             "settings": _always(settings),
             "store": _always(store),
             "voices": _always(Voices(database, intake, settings)),
             "watcher": _always(watcher),
             "webhooks": _always(Webhooks(database, settings)),
         },
-        middleware=[DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],
+        middleware=[observing, DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[echo_request_id],
+        before_send=[echo_request_id, count_answer],
         request_class=StrictRequest,
         request_max_body_size=settings.body_limit,
         openapi_config=openapi_config(version("atelier")),

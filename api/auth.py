@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from api.database import Database
 from jobs.errors import Forbidden, Unauthenticated
+from jobs.logs import know
 from jobs.signing import key_digest
 from jobs.statements.access import ADMIN, key_by_digest
 
@@ -49,6 +50,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         row = await self._database.row(key_by_digest(digest))
         if row is None:
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
+        know(tenant_id=row.tenant)
         caller = Caller(row.tenant, row.id, row.priority_ceiling, tuple(row.scopes))
         return AuthenticationResult(user=caller, auth=row.id)
 

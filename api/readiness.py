@@ -35,7 +35,7 @@ class Readiness:
         """Raises `DatabaseUnavailable` or `SchemaBehind` when no job could be taken."""
         await self._database.row(text("SELECT 1"))
         await self._check_schema()
-        broker = await self._broker()
+        broker = await self.broker()
         return Ready("ok" if broker == "ok" else "degraded", "ok", broker)
 
     async def _check_schema(self) -> None:
@@ -54,7 +54,8 @@ class Readiness:
             )
         self._schema_fits = True
 
-    async def _broker(self) -> Literal["ok", "unreachable"]:
+    async def broker(self) -> Literal["ok", "unreachable"]:
+        """Whether the broker answers."""
         seconds = self._settings.broker_timeout
         client = redis.asyncio.Redis.from_url(
             redis_url(self._settings), socket_timeout=seconds, socket_connect_timeout=seconds

@@ -9,6 +9,7 @@ import uvicorn
 
 from api.app import create_app
 from api.follow import Follower
+from jobs.logs import start_logs
 from jobs.settings import settings
 
 GRACE_SECONDS = 10
@@ -31,6 +32,7 @@ class Server(uvicorn.Server):
 def main(host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     sys.setswitchinterval(0.0005)  # the announcer's thread must not wait 5 ms for a busy event loop
+    start_logs(settings(), "api")
     app = create_app(settings())
     config = uvicorn.Config(
         app,
@@ -44,6 +46,7 @@ def main(host: str, port: int) -> None:
         proxy_headers=False,
         server_header=False,
         log_level=settings().log_level.lower(),
+        log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,
         backlog=2048,

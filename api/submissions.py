@@ -22,6 +22,7 @@ from api.model_rules import choose_model
 from jobs.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
 from jobs.ids import new_id
 from jobs.job import Job, job_from_row
+from jobs.metrics import JOBS_SUBMITTED
 from jobs.params import AnyParams, Modality, media_of
 from jobs.settings import Settings
 from jobs.statements.caller import visible
@@ -52,8 +53,10 @@ class Submissions:
         self._intake = intake
         self._settings = settings
 
-    async def submit(self, caller: Caller, params: AnyParams, once: Once | None) -> tuple[Job, bool]:
-        """The job for a request, and whether it was made now.
+    async def submit(
+        self, caller: Caller, params: AnyParams, once: Once | None, traceparent: str | None = None
+    ) -> tuple[Job, bool]:
+        """The job for a request, and whether it was made now; a new one belongs to the trace of `traceparent`.
 
         A repeated Idempotency-Key gives the job it first made, before any quota. Raises what
         `api.routes.generate.ERRORS` lists, and `DatabaseUnavailable`.
@@ -65,11 +68,12 @@ class Submissions:
             if earlier is not None:
                 return earlier, False
         taken = await self._intake.take(caller.tenant, job_id, params, stored)
-        job = await self._commit(caller, job_id, taken, once)
+        job = await self._commit(caller, job_id, taken, once, traceparent)
         if job.id != job_id:
             await self._intake.give_back(taken.folder)
             return job, False
         self._announcer.announce(job)
+        JOBS_SUBMITTED.labels(job.model, job.modality).inc()
         return job, True
 
     async def _look(
@@ -83,7 +87,9 @@ class Submissions:
         await self._check_quota(connection, caller.tenant, quota(caller.tenant))
         return None, await stored_keys(connection, caller.tenant, media_of(params))
 
-    async def _commit(self, caller: Caller, job_id: str, taken: Taken, once: Once | None) -> Job:
+    async def _commit(
+        self, caller: Caller, job_id: str, taken: Taken, once: Once | None, traceparent: str | None
+    ) -> Job:
         """The new job, or the one that the Idempotency-Key made before; without a job no object is left."""
 
         async def work(connection: AsyncConnection) -> Job:
@@ -91,7 +97,7 @@ class Submissions:
                 earlier = await _claim(connection, caller.tenant, once, job_id)
                 if earlier is not None:
                     return earlier
-            return await self._insert(connection, caller, taken, job_id)
+            return await self._insert(connection, caller, taken, job_id, traceparent)
 
         try:
             return await self._database.transaction(work)
@@ -103,7 +109,9 @@ class Submissions:
             await self._intake.give_back(taken.folder)
             raise
 
-    async def _insert(self, connection: AsyncConnection, caller: Caller, taken: Taken, job_id: str) -> Job:
+    async def _insert(
+        self, connection: AsyncConnection, caller: Caller, taken: Taken, job_id: str, traceparent: str | None
+    ) -> Job:
         params = taken.params
         spec = await choose_model(connection, self._catalog, params, modality_of(params))
         await self._check_quota(connection, caller.tenant, lock_quota(caller.tenant))
@@ -117,6 +125,7 @@ class Submissions:
                 max_attempts=self._settings.max_attempts,
                 deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
                 spill_seconds=params.prefer_seconds if params.pin == "prefer" else None,
+                traceparent=traceparent,
             )
         )
         job = job_from_row(row.one())

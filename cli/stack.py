@@ -65,7 +65,7 @@ class Stack:
         self._prepare()
         address = ["--host", self.address.host, "--port", str(self.address.port)]
         self._api = [self._command("api", ["api", *address])]
-        self._workers = [self._command("worker-cpu", ["worker", "cpu"]), *self._gpu_workers()]
+        self._workers = [self._command("worker-cpu", ["worker", "cpu"], **self._metrics(0)), *self._gpu_workers()]
         self._say(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
         for part in (*self._api, *self._workers):
             part.start()
@@ -142,7 +142,7 @@ class Stack:
 
         gpus = visible_gpus()
         if not gpus:
-            return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"])]
+            return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"], **self._metrics(1))]
         host, share = socket.gethostname(), os.environ.get("ATELIER_HOST_BUDGET", str(host_share(len(gpus))))
         return [
             self._command(
@@ -150,9 +150,15 @@ class Stack:
                 ["worker", "gpu", "--server-id", f"{host}-gpu{n}"],
                 CUDA_VISIBLE_DEVICES=gpu,
                 ATELIER_HOST_BUDGET=share,
+                **self._metrics(n + 1),
             )
             for n, gpu in enumerate(gpus)
         ]
+
+    def _metrics(self, number: int) -> dict[str, str]:
+        """The port of a worker's metrics, where they are wanted: its own, since all are on this machine."""
+        first = read_settings(self._environment).metrics_port
+        return {"ATELIER_METRICS_PORT": str(first + number)} if first else {}
 
     def _command(self, name: str, arguments: list[str], **extra: str) -> Command:
         return Command(name, arguments, self._environment | extra, self.home.logs / f"{name}.log")

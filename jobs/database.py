@@ -31,6 +31,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "max_overflow": settings.db_pool,
         "pool_timeout": settings.db_timeout,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # an error that is logged would hold prompts
         "connect_args": {
             "connect_timeout": max(2, seconds),
             "prepare_threshold": None,  # PgBouncer in transaction mode keeps no prepared statements

@@ -11,6 +11,7 @@ from jobs.breaker import Breaker
 from jobs.events import broker_client
 from jobs.job import Job
 from jobs.settings import Settings
+from jobs.tracing import OFF, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class Doorbell:
     Call it off the event loop and from one thread at a time.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
+        self._tracer = tracer
         self._app = celery_app(settings)
         self._client = broker_client(settings)
         self._limit = settings.bell_limit
@@ -74,7 +76,10 @@ class Doorbell:
         try:
             if queue in self._full and self._is_full(queue):
                 return
-            self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
+            with self._tracer.span(
+                "ring", parent=job.traceparent, kind="producer", facts={"job_id": job.id, "queue": queue}
+            ):
+                self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
             if self._is_full(queue):  # asked after the bell, for the next one: the worker hears this one sooner
                 self._full.add(queue)
             else:

@@ -92,6 +92,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     outputs_removed_at: datetime | None = None
     redrive_of: str | None = None
     redriven_as: str | None = None
+    traceparent: str | None = None
 
     def read_params(self) -> AnyParams:
         """The parameters as the struct of this job's modality."""

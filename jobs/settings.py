@@ -5,8 +5,12 @@ import socket
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
+
+STANDARD = {"otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT"}
+"""Settings that are also known by a name that is everybody's; our own goes first."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +102,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     order_timeout: float = 3.0
     bell_limit: int = 32
     log_level: str = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    metrics_host: str = "0.0.0.0"
+    otlp_endpoint: str = ""
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -111,6 +119,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     for field in msgspec.structs.fields(Settings):
         variable = f"ATELIER_{field.name.upper()}"
         text = _value(source, variable)
+        if text is None and field.name in STANDARD:
+            text = source.get(STANDARD[field.name])
         if text is not None:
             try:
                 found[field.name] = msgspec.convert(text, field.type, strict=False)

@@ -120,6 +120,7 @@ jobs = Table(
     Column("outputs_removed_at", Time),
     Column("redrive_of", Text),
     Column("redriven_as", Text),
+    Column("traceparent", Text),
     CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
     Index("ix_jobs_open", "priority", "tenant", "model", *_place(_open_since), postgresql_where=text(_open)),
     Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),

@@ -15,8 +15,11 @@ from typing import NoReturn
 
 from jobs.database import async_engine, sync_engine
 from jobs.guard import parse_networks
+from jobs.logs import start_logs
+from jobs.metrics import CPU, expose
 from jobs.settings import Settings, settings
 from jobs.storage import open_store
+from jobs.tracing import Tracer
 from workers.ingest import Ingest
 from workers.loops import repeat
 from workers.retention import Retention
@@ -38,10 +41,10 @@ def main() -> NoReturn:
     try:
         chosen = settings()
         check(chosen)
+        expose(chosen, CPU)
     except ValueError as error:
         sys.exit(f"cpu worker: {error}")
-    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, which hold their owners' tokens
+    start_logs(chosen, "cpu")
     asyncio.run(_until_signal(chosen))
     logging.shutdown()
     os._exit(0)  # Python would wait for threads that wait for a name server
@@ -63,11 +66,11 @@ def check(settings: Settings) -> None:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish what is under way."""
     threads, loop_side = sync_engine(settings), async_engine(settings)
-    store = open_store(settings)
-    upkeep = Upkeep(settings, threads, store)
+    store, tracer = open_store(settings), Tracer(settings, "atelier-cpu")
+    upkeep = Upkeep(settings, threads, store, tracer)
     retention = Retention(settings, threads, store)
-    webhooks = Webhooks(settings, loop_side)
-    ingest = Ingest(settings, loop_side, store)
+    webhooks = Webhooks(settings, loop_side, tracer)
+    ingest = Ingest(settings, loop_side, store, tracer)
     signs = Signs(settings, "cpu")
 
     async def show() -> bool:
@@ -96,6 +99,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
         await loop_side.dispose()
         threads.dispose()
+        await asyncio.to_thread(tracer.close)
         signs.remove()
         log.info("cpu worker stopped")
 

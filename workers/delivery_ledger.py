@@ -9,7 +9,8 @@ from sqlalchemy import Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from jobs.answers import Outlook, status_answer
-from jobs.job import job_from_row
+from jobs.job import Job, job_from_row
+from jobs.metrics import WEBHOOK_DELIVERIES
 from jobs.settings import Settings
 from jobs.signing import webhook_secret
 from jobs.statements import caller, deliveries, hosts, webhooks
@@ -37,7 +38,8 @@ class DeliveryLedger:
             breaker_failures=self._settings.webhook_breaker_failures,
         )
         async with self._transaction() as connection:
-            await connection.execute(deliveries.supersede())
+            superseded = await connection.execute(deliveries.supersede())
+            WEBHOOK_DELIVERIES.labels("superseded").inc(superseded.rowcount)
             return (await connection.execute(take)).all()
 
     async def compose(self, delivery: Row[Any]) -> Message | Answer | None:
@@ -49,15 +51,16 @@ class DeliveryLedger:
                 return None
             if signer.disabled_at is not None:
                 return Answer(problem=DISABLED, final=True)
-            payload = await self._payload(connection, delivery)
-        if payload is None:
-            return None
+            job = await self._job(connection, delivery)
+            if job is None and delivery.job_id is not None:
+                return None
+            payload = await self._payload(connection, delivery, job)
         body = encode(payload)
         secrets = [
             webhook_secret(self._settings.secret_key, signer.owner, generation)
             for generation in living_generations(signer.generation, signer.rotated_at, signer.now)
         ]
-        return Message(body=body, headers=sign(delivery.id, signer.now, body, secrets))
+        return Message(body=body, headers=sign(delivery.id, signer.now, body, secrets), job=job)
 
     async def write_down(self, delivery: Row[Any], answer: Answer) -> None:
         """What came of an attempt: for the delivery itself, for its endpoint, and for the breaker of its host.
@@ -69,16 +72,23 @@ class DeliveryLedger:
             if delivery.webhook_id is not None:
                 await self._endpoint(connection, delivery.webhook_id, answer)
             await self._host(connection, delivery.url, answer)
-            await connection.execute(self._fate(delivery, answer))
+            outcome, fate = self._fate(delivery, answer)
+            await connection.execute(fate)
+        WEBHOOK_DELIVERIES.labels(outcome).inc()
 
-    async def _payload(self, connection: AsyncConnection, delivery: Row[Any]) -> WebhookPayload | None:
+    async def _job(self, connection: AsyncConnection, delivery: Row[Any]) -> Job | None:
+        """What it tells of; none for a test, nor for a job that is gone, whose deliveries are dropped."""
         if delivery.job_id is None:
-            return WebhookPayload(delivery.type, delivery.created_at, TestData(delivery.webhook_id))
+            return None
         row = (await connection.execute(caller.by_id(delivery.job_id))).one_or_none()
         if row is None:
             await connection.execute(caller.forget_deliveries(delivery.job_id))
             return None
-        job = job_from_row(row)
+        return job_from_row(row)
+
+    async def _payload(self, connection: AsyncConnection, delivery: Row[Any], job: Job | None) -> WebhookPayload:
+        if job is None:
+            return WebhookPayload(delivery.type, delivery.created_at, TestData(delivery.webhook_id))
         balance = await connection.scalar(caller.balance(delivery.tenant))
         data = status_answer(job, self._settings, Outlook(balance_remaining_usd=balance))
         ended = delivery.type == f"job.{job.status}" and job.finished_at
@@ -91,7 +101,8 @@ class DeliveryLedger:
         seconds = self._settings.webhook_disable_seconds
         disabled_at = await connection.scalar(webhooks.failed(webhook_id, gone=answer.gone, disable_seconds=seconds))
         if disabled_at is not None:
-            await connection.execute(deliveries.abandon(webhook_id, DISABLED))
+            abandoned = await connection.execute(deliveries.abandon(webhook_id, DISABLED))
+            WEBHOOK_DELIVERIES.labels("gave_up").inc(abandoned.rowcount)
 
     async def _host(self, connection: AsyncConnection, url: str, answer: Answer) -> None:
         if answer.blames_host:
@@ -100,16 +111,19 @@ class DeliveryLedger:
         elif answer.status is not None:
             await connection.execute(hosts.answered(url))
 
-    def _fate(self, delivery: Row[Any], answer: Answer) -> Update:
+    def _fate(self, delivery: Row[Any], answer: Answer) -> tuple[str, Update]:
+        """What becomes of a delivery, and the statement that says so."""
         message, attempt, took = delivery.id, delivery.attempt, answer.milliseconds
         if answer.delivered:
-            return deliveries.delivered(message, attempt, answer=answer.status or 0, milliseconds=took)
+            return "delivered", deliveries.delivered(message, attempt, answer=answer.status or 0, milliseconds=took)
         problem = answer.problem or ""
         attempts = attempt - delivery.attempts_before
         delay = None if answer.final else self._schedule.delay(attempts, answer.retry_after)
         if delay is None:
-            return deliveries.given_up(message, attempt, answer=answer.status, problem=problem, milliseconds=took)
-        return deliveries.postponed(
+            return "gave_up", deliveries.given_up(
+                message, attempt, answer=answer.status, problem=problem, milliseconds=took
+            )
+        return "failed", deliveries.postponed(
             message, attempt, delay=delay, answer=answer.status, problem=problem, milliseconds=took
         )
 

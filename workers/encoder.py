@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jobs.errors import AtelierError, EncodeFailed
 from jobs.job import JobError
+from jobs.logs import about, start_logs
 from jobs.params import PARAMS_OF, read_params
 from jobs.settings import read_settings
 from pipelines.catalog import Catalog, load_catalog
@@ -28,7 +29,8 @@ def serve(channel: Channel, catalog: Catalog) -> None:
         try:
             request = channel.receive()
             assert isinstance(request, Encode)
-            channel.send(_answer(request, catalog))
+            with about(job_id=request.job_id):
+                channel.send(_answer(request, catalog))
         except ChannelClosed:
             os._exit(0)
 
@@ -52,7 +54,7 @@ def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
 def main(fd: int) -> None:
     """Serve the supervisor at the other end of `fd`."""
     settings = read_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s encoder %(levelname)s %(name)s: %(message)s")
+    start_logs(settings, "encoder")
     channel = Channel(socket.socket(fileno=fd))
     channel.send(Ready())
     serve(channel, load_catalog(settings.catalog))

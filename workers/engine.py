@@ -18,6 +18,7 @@ import msgspec
 
 from jobs.errors import AtelierError, GpuOutOfMemory, NotFinite, PipelineFailed
 from jobs.job import JobError
+from jobs.logs import about, start_logs
 from jobs.params import PARAMS_OF, Params, read_params
 from jobs.settings import read_settings
 from pipelines.catalog import load_catalog
@@ -67,12 +68,15 @@ class Engine:
         self._interrupts: dict[str, Interrupt] = {}
         self._baseline: int | None = None
         """Bytes that no model accounts for, after the first job: libraries load themselves while it runs."""
+        self._out_of_memory: list[str] = []
 
     def serve(self) -> None:
         """Answer requests until the supervisor is gone."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         while True:
-            self._answer(self._requests.get())
+            request = self._requests.get()
+            with about(job_id=request.job_id):
+                self._answer(request)
 
     def _listen(self) -> None:
         while True:
@@ -111,6 +115,9 @@ class Engine:
             raise
         except Exception as error:
             log.exception("%s broke", request.ticket)
+            model = getattr(request, "model", None)
+            if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
+                self._out_of_memory.append(model)
             return Broke(ticket=request.ticket, error=told(error), fatal=self._is_our_fault(error, request))
 
     def _obey(self, order: Order) -> None:
@@ -176,6 +183,7 @@ class Engine:
                 raise
         # Not inside the handler, whose traceback would keep the tensors of the first try alive.
         log.warning("out of memory with %s: trying once more", model)
+        self._out_of_memory.append(model)
         self._residency.keep_only(model)
         return work()
 
@@ -201,9 +209,12 @@ class Engine:
             return cut_out(pipeline, pictures, folder, ctx)
 
     def _inventory(self, answer: Computed | Tidied | Stopped | Broke) -> Inventory:
-        """What there is; nothing of an engine that will be replaced, whose device may not even answer."""
+        """What there is and what happened; of an engine that will be replaced, whose device may not even answer, only
+        the latter."""
+        happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
+        self._out_of_memory.clear()
         if isinstance(answer, Broke) and answer.fatal:
-            return Inventory()
+            return happened
         models, used = self._residency.models, self._loader.memory_used()
         known = sum(model.bytes for model in models if model.where == "device")
         if self._loader.device.name == "cpu":
@@ -211,7 +222,7 @@ class Engine:
         if self._baseline is None and isinstance(answer, Computed):
             self._baseline = used - known
         drift = 0 if self._baseline is None else max(0, used - known - self._baseline)
-        return Inventory(models=models, memory_used=used, drift=drift)
+        return msgspec.structs.replace(happened, models=models, memory_used=used, drift=drift)
 
     def _is_our_fault(self, error: Exception, request: Compute | Order) -> bool:
         """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
@@ -239,12 +250,20 @@ def told(error: Exception) -> JobError:
 def main(fd: int) -> None:
     """Serve the supervisor at the other end of `fd`."""
     settings = read_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s engine %(levelname)s %(name)s: %(message)s")
+    start_logs(settings, "engine")
     channel = Channel(socket.socket(fileno=fd))
     loader = Loader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
     device = loader.device
-    channel.send(Ready(device=device.name, memory_total=device.memory_total, versions=device.versions))
-    Engine(channel, loader, Residency(loader, limits_of(settings, device))).serve()
+    limits = limits_of(settings, device)
+    channel.send(
+        Ready(
+            device=device.name,
+            memory_total=device.memory_total,
+            memory_budget=limits.device,
+            versions=device.versions,
+        )
+    )
+    Engine(channel, loader, Residency(loader, limits)).serve()
 
 
 if __name__ == "__main__":

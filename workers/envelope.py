@@ -7,6 +7,7 @@ import msgspec
 from standardwebhooks import Webhook
 
 from jobs.answers import StatusAnswer
+from jobs.job import Job
 
 BOTH_SECRETS = timedelta(hours=24)
 """How long after a rotation the old secret signs too."""
@@ -27,10 +28,11 @@ class WebhookPayload(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook ready to be sent."""
+    """A webhook ready to be sent; `job` is what it tells of, unless it is a test."""
 
     body: bytes
     headers: dict[str, str]
+    job: Job | None = None
 
 
 def encode(payload: WebhookPayload) -> bytes:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from jobs.errors import InputUnreachable, StorageUnavailable
-from jobs.job import JobError
+from jobs.job import Job, JobError
+from jobs.logs import about_job
 from jobs.settings import Settings
 from jobs.storage import Store
 from workers.held import Held
@@ -39,38 +40,29 @@ class Execution:
         self._turn = threading.Lock()
         self._teller = ThreadPoolExecutor(1, "tell")
 
-    def run(self, held: Held, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> None:
+    def run(self, held: Held, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
         """Run the job, when it is its turn; `on_report` is called after every report of the engine, `on_computed` as
-        soon as the device is free."""
+        soon as the device is free. Returns the job as it then is, or None when the claim was gone."""
         try:
-            answer = self._compute(held, on_report)
-            if isinstance(answer, Computed):
-                on_computed()
-                answer = self._encode(held)
-            if isinstance(answer, Encoded):
-                self._finish(held, answer)
-            elif isinstance(answer, Stopped):
-                self._give_back(held)
-            elif isinstance(answer, Broke):
-                self._broke(held, answer)
+            return self._to_its_end(held, on_report, on_computed)
         except StageOverran as error:
             log.error("job %s: %s", held.job.id, error)
-            self._ledger.lose(held.job, f"The last one: {error}.")
+            return self._ledger.lose(held.job, f"The last one: {error}.")
         except ServantDied as error:
             log.error("job %s: %s", held.job.id, error)
             if held.preempted:
-                self._give_back(held)
-            else:
-                self._ledger.lose(held.job, f"In the last one {error}.")
+                return self._give_back(held)
+            return self._ledger.lose(held.job, f"In the last one {error}.")
         except (Unwanted, UploadAbandoned):
-            self._give_back(held)
+            return self._give_back(held)
         except InputUnreachable as error:
-            self._ledger.fail(held.job, JobError(error.code, error.detail))
+            return self._ledger.fail(held.job, JobError(error.code, error.detail))
         except StorageUnavailable as error:
             if error.full:
-                self._ledger.fail(held.job, JobError(error.code, error.detail))
-            else:
-                self._ledger.release(held.job, delay=self._settings.retry_backoff)
+                return self._ledger.fail(held.job, JobError(error.code, error.detail))
+            return self._ledger.release(held.job, delay=self._settings.retry_backoff)
+        finally:
+            held.stages.end()
 
     def abandon(self, held: Held) -> None:
         """The claim is gone: stop working on it."""
@@ -82,6 +74,19 @@ class Execution:
         """Stop at the next report and hand the job back unharmed."""
         held.preempted = True
         self._engine.interrupt(held.ticket, preempt=True)
+
+    def _to_its_end(self, held: Held, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
+        answer = self._compute(held, on_report)
+        held.stages.end()
+        if isinstance(answer, Computed):
+            on_computed()
+            answer = self._encode(held)
+            held.stages.end()
+        if isinstance(answer, Encoded):
+            return self._finish(held, answer)
+        if isinstance(answer, Broke):
+            return self._broke(held, answer)
+        return self._give_back(held)
 
     def _compute(self, held: Held, on_report: Callable[[], None]) -> object:
         job = held.job
@@ -104,6 +109,7 @@ class Execution:
             if held.lost or held.preempted:
                 raise Unwanted
             held.enter("load")
+            held.stages.begin("load")
 
         if not self._wait_for_turn(held):
             return Stopped(ticket=held.ticket)
@@ -141,17 +147,23 @@ class Execution:
             raw=str(held.folder / "raw"),
             folder=str(held.folder / "out"),
         )
+
+        def begin() -> None:
+            held.enter("encode")
+            held.stages.begin("encode")
+
         return self._encoder.ask(
             request,
             stage="encode",
             deadline_of=held.spec.deadlines.of,
-            on_begin=lambda: held.enter("encode"),
+            on_begin=begin,
             on_progress=lambda report: None,
         )
 
-    def _finish(self, held: Held, encoded: Encoded) -> None:
+    def _finish(self, held: Held, encoded: Encoded) -> Job | None:
         patience = self._settings.upload_retry_seconds
         held.enter("upload", patience + held.spec.deadlines.of("upload"))
+        held.stages.begin("upload")
         artifacts = upload(
             self._store,
             held.job,
@@ -161,27 +173,29 @@ class Execution:
             patience=patience,
             wait=held.pause,
         )
+        held.stages.end()
         cost = held.spec.price_usd * getattr(held.job.read_params(), "num_images", 1)
         done = self._ledger.commit(held.job, artifacts, encoded.warnings, cost)
         if done is None:
             log.warning("job %s: the claim was gone at the commit; its outputs are removed", held.job.id)
             self._store.remove_prefix(prefix_of(held.job))
+        return done
 
-    def _broke(self, held: Held, broke: Broke) -> None:
+    def _broke(self, held: Held, broke: Broke) -> Job | None:
         log.error("job %s: %s: %s", held.job.id, broke.error.code, broke.error.message)
         if broke.fatal:
-            self._ledger.lose(held.job, f"The last one: {broke.error.message}")
-        else:
-            self._ledger.fail(held.job, broke.error)
+            return self._ledger.lose(held.job, f"The last one: {broke.error.message}")
+        return self._ledger.fail(held.job, broke.error)
 
-    def _give_back(self, held: Held) -> None:
+    def _give_back(self, held: Held) -> Job | None:
         """A job that we stopped ourselves costs no attempt; one whose claim is gone is nobody's business here."""
-        if not held.lost:
-            self._ledger.release(held.job)
+        return None if held.lost else self._ledger.release(held.job)
 
     def _report(self, held: Held, report: Progress) -> None:
         new_stage = report.stage != held.stage
         held.enter(report.stage)
+        if new_stage:
+            held.stages.begin(report.stage)
         if held.lost or held.preempted:
             # Again: the first call may have come before the engine had the request.
             self._engine.interrupt(held.ticket, preempt=held.preempted)
@@ -197,5 +211,8 @@ class Execution:
     def _tell(self, held: Held) -> None:
         """Write what was reported last, in a thread of its own: the engine's answer does not wait for the database."""
         report, held.untold = held.untold, None
-        if report is not None and not self._ledger.progress(held.job, report.fraction, report.stage, report.warnings):
-            self.abandon(held)
+        with about_job(held.job):
+            if report is not None and not self._ledger.progress(
+                held.job, report.fraction, report.stage, report.warnings
+            ):
+                self.abandon(held)

@@ -15,9 +15,12 @@ from celery import Celery, signals
 
 from jobs.database import sync_engine
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
+from jobs.logs import start_logs
+from jobs.metrics import GPU, PortTaken, expose
 from jobs.orders import node_name
 from jobs.settings import Settings, read_settings
 from jobs.storage import open_store
+from jobs.tracing import Tracer
 from pipelines.catalog import load_catalog
 from pipelines.licences import read_allowed
 from pipelines.lockfile import read_lock
@@ -41,7 +44,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         settings = msgspec.structs.replace(settings, server_id=server_id)
     if preload:
         settings = msgspec.structs.replace(settings, preload=",".join([settings.preload, *preload]))
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s gpu %(levelname)s %(name)s: %(message)s")
+    start_logs(settings, "gpu")
     try:
         check_name(settings.server_id)
     except ValueError as error:
@@ -64,7 +67,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     queues = [server_queue(settings.server_id)]
     if not dedicated:
         queues += [model_queue(model) for model in serves]
-    ears = Ears(queues)
+    ears, tracer = Ears(queues), Tracer(settings, "atelier-gpu")
     supervisor = Supervisor(
         settings,
         database=sync_engine(settings),
@@ -74,8 +77,12 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         dedicated=dedicated,
         listen=ears.listen,
         leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
+        tracer=tracer,
     )
-    return serve(settings, supervisor, ears)
+    try:
+        return serve(settings, supervisor, ears)
+    finally:
+        tracer.close()
 
 
 def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
@@ -83,10 +90,11 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
     for number in SIGNALS:
         signal.signal(number, _interrupt)  # until Celery, once it runs, puts its own in their place
     try:
+        expose(settings, GPU)
         supervisor.start()
         sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
         _listen(settings, supervisor, ears)
-    except (NameTaken, ServantDied) as error:
+    except (NameTaken, PortTaken, ServantDied) as error:
         log.error("%s", error)
         return 1
     except (KeyboardInterrupt, SystemExit):

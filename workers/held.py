@@ -7,6 +7,7 @@ from pathlib import Path
 from jobs.job import Job
 from pipelines.spec import ModelSpec, Stage
 from workers.messages import Progress
+from workers.stages import Stages
 
 SLACK_SECONDS = 5.0
 """How far past a stage's deadline its lease is still renewed: long enough to kill what overran."""
@@ -15,14 +16,19 @@ SLACK_SECONDS = 5.0
 class Held:
     """Shared between the thread that runs the job and the one that renews leases; every write is one assignment."""
 
-    def __init__(self, job: Job, spec: ModelSpec, folder: Path) -> None:
+    def __init__(self, job: Job, spec: ModelSpec, folder: Path, claiming: float = 0.0) -> None:
         self.job = job
+        self.claiming = claiming
+        """Seconds that it took to claim it."""
         self.spec = spec
         self.folder = folder
         self.lost = False
         """True once the claim is known to be gone: cancelled, deleted, or taken by another worker."""
         self.preempted = False
         """True once this worker wants to hand the job back unharmed."""
+        self.stuck = False
+        """True once the store has refused its outputs, for the rest of their upload."""
+        self.stages = Stages()
         self.claimed = self.renewed = time.monotonic()
         self.told = 0.0
         """When progress was last written; monotonic seconds."""
@@ -58,7 +64,8 @@ class Held:
         return self._computed_at - time.monotonic()
 
     def pause(self, seconds: float) -> bool:
-        """Wait; returns at once with True when there is no point in going on."""
+        """Wait for the store, which has refused; returns at once with True when there is no point in going on."""
+        self.stuck = True
         until = time.monotonic() + seconds
         while not (self.lost or self.preempted) and time.monotonic() < until:
             time.sleep(min(0.1, seconds))

@@ -141,7 +141,7 @@ class Housekeeping:
         drift = self._engine.inventory.drift
         if drift > self._settings.drift_bytes:
             log.warning("the engine has grown by %.1f GB that no model accounts for: a fresh one", drift / 1e9)
-            self._engine.recycle()
+            self._engine.recycle("drift")
 
     def _preload(self, model: str, pin: bool) -> None:
         if pin:

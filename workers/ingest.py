@@ -25,8 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from jobs.database import is_away
 from jobs.errors import AtelierError, InputTooLarge, InputUnreachable, StorageUnavailable, UnknownOutput
+from jobs.logs import about
+from jobs.metrics import INPUTS
 from jobs.settings import Settings
 from jobs.storage import Store
+from jobs.tracing import OFF, Tracer
 from workers.decoder import SOURCE
 from workers.fetcher import Fetcher
 from workers.input_ledger import InputLedger, Key, Stored
@@ -54,10 +57,10 @@ Outcome = Stored | AtelierError | TryAgain | OSError
 class Ingest:
     """Takes what is due, each input in a task of its own."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, store: Store) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, store: Store, tracer: Tracer = OFF) -> None:
         self._settings = settings
         self._store = store
-        self._ledger = InputLedger(settings, engine)
+        self._ledger = InputLedger(settings, engine, tracer)
         self._fetcher = Fetcher(settings)
         # A folder of its own name; and not in shared memory: what strangers send fills the disk, if anything.
         root, name = settings.scratch_dir or tempfile.gettempdir(), f"{settings.server_id}-inputs"
@@ -78,7 +81,8 @@ class Ingest:
         taken = await self._ledger.take(free) if free else ()
         took = time.monotonic() - began
         for row in taken:
-            task = asyncio.create_task(self._bring(row))
+            with about(job_id=row.job_id, tenant_id=row.tenant):
+                task = asyncio.create_task(self._bring(row))
             self._held[_key(row)] = task
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -185,17 +189,19 @@ class Ingest:
 
     async def _settle(self, row: Row[Any], outcome: Outcome) -> None:
         if isinstance(outcome, Stored):
+            INPUTS.labels("fetched").inc()
             await self._ledger.ready(row, outcome)
         elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
             log.warning("input %s of %s: %s", row.name, row.job_id, outcome)  # this machine's fault, or the store's
             refunded = row.fence - row.attempt  # a store that is away for long must not have a host asked all the time
+            INPUTS.labels("retried").inc()
             await self._ledger.release([_key(row)], delay=self._backoff(1 + refunded))
-        elif isinstance(outcome, AtelierError):
-            await self._ledger.fail(row, outcome)
-        elif row.attempt < self._settings.input_max_attempts:
+        elif isinstance(outcome, TryAgain) and row.attempt < self._settings.input_max_attempts:
+            INPUTS.labels("retried").inc()
             await self._ledger.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
         else:
-            await self._ledger.fail(row, outcome.error)
+            INPUTS.labels("refused").inc()
+            await self._ledger.fail(row, outcome.error if isinstance(outcome, TryAgain) else outcome)
 
     def _backoff(self, attempt: int) -> float:
         return self._settings.input_backoff * 2.0 ** min(attempt - 1, DOUBLINGS) * random.uniform(1.0, 1.0 + JITTER)

@@ -18,6 +18,7 @@ from jobs.job import Job, JobError, JobStatus, job_from_row
 from jobs.params.media import field_of
 from jobs.settings import Settings
 from jobs.statements import inputs
+from jobs.tracing import OFF, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,12 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
 class InputLedger:
     """Fenced writes: one whose lease was lost changes nothing. Every method raises what the database raises."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
         self._settings = settings
         self._engine = engine
         self._room = asyncio.Semaphore(settings.db_pool)
         self._publisher = Publisher(settings)
-        self._doorbell = Doorbell(settings)
+        self._doorbell = Doorbell(settings, tracer)
         self._teller = ThreadPoolExecutor(1, "tell")  # both may wait for a broker, and are called from one thread
 
     def close(self) -> None:

@@ -16,14 +16,22 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
     ticket: str = ""
 
+    @property
+    def job_id(self) -> str:
+        """The job that it is about; empty for an order."""
+        return self.ticket.rpartition("-")[0]
+
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine holds. Bytes: in use on the device, and of those the ones that no model accounts for, beyond what
-    the first answer found (`drift`): they grow where something leaks."""
+    the first answer found (`drift`): they grow where something leaks. And what happened since the answer before: models
+    that had to leave the device for another one, and those with which memory ran out."""
 
     models: tuple[ResidentModel, ...] = ()
     memory_used: int = 0
     drift: int = 0
+    evicted: tuple[str, ...] = ()
+    out_of_memory: tuple[str, ...] = ()
 
     @property
     def on_device(self) -> tuple[str, ...]:
@@ -32,10 +40,11 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(Message, frozen=True, kw_only=True, tag=True):
-    """The process is up. Memory is bytes."""
+    """The process is up. Memory is bytes; models may take `memory_budget` of it."""
 
     device: str = "cpu"
     memory_total: int = 0
+    memory_budget: int = 0
     versions: dict[str, str] = {}
 
 

@@ -106,6 +106,7 @@ class Residency:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._measured: dict[str, int] = {}
+        self._evicted: list[str] = []
 
     @property
     def models(self) -> tuple[ResidentModel, ...]:
@@ -114,6 +115,11 @@ class Residency:
             ResidentModel(id=one.id, bytes=one.bytes, where="device" if one.on_device else "host", pinned=one.pinned)
             for one in self._entries.values()
         )
+
+    def take_evicted(self) -> tuple[str, ...]:
+        """Models that had to leave the device for another one, since this was last asked."""
+        evicted, self._evicted = tuple(self._evicted), []
+        return evicted
 
     @contextmanager
     def using(self, model_id: str, before_load: Callable[[], None] = lambda: None) -> Iterator[Pipeline]:
@@ -152,7 +158,7 @@ class Residency:
         """Send away whatever may leave except this model, and give cached memory back."""
         for entry in self._some(None):
             if entry.id != model_id:
-                self._leave(entry)
+                self._evict(entry)
         self._shelf.free_caches()
 
     def is_healthy(self, model_id: str) -> bool:
@@ -237,7 +243,7 @@ class Residency:
         for entry in sorted(leaving, key=lambda one: one.used):
             if sum(one.bytes for one in self._there()) + size <= self._limits.device:
                 break
-            self._leave(entry)
+            self._evict(entry)
 
     def _unaccounted(self) -> int:
         """Bytes in use that belong to no model."""
@@ -245,6 +251,11 @@ class Residency:
 
     def _there(self) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.on_device]
+
+    def _evict(self, entry: _Entry) -> None:
+        if entry.is_free and entry.on_device:
+            self._evicted.append(entry.id)
+        self._leave(entry)
 
     def _leave(self, entry: _Entry) -> None:
         """From the device to the host, or altogether; nothing for one that may not leave, or has left."""

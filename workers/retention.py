@@ -12,6 +12,7 @@ from itertools import islice
 from sqlalchemy import Engine, Executable, Row
 
 from jobs.errors import StorageUnavailable
+from jobs.metrics import UPKEEP
 from jobs.settings import Settings
 from jobs.statements import retention
 from jobs.storage import Store
@@ -41,7 +42,8 @@ class Retention:
         deliveries = self._execute(retention.forget_deliveries(settings.delivery_keep_seconds))
         for job in outputs:
             self._remove(job.prefix)
-        for rows, what in ((prompts, "prompts"), (outputs, "jobs' outputs"), (deliveries, "deliveries")):
+        for rows, what in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries")):
+            UPKEEP.labels(what).inc(len(rows))
             if rows:
                 log.info("retention: %d %s are forgotten", len(rows), what)
         return max(len(prompts), len(outputs), len(deliveries)) >= retention.BATCH
@@ -61,6 +63,7 @@ class Retention:
             for row in self._execute(retention.orphans(page)) if page else ():
                 log.info("orphans: %s is removed", row.key)
                 self._store.remove(row.key)
+                UPKEEP.labels("orphans").inc()
         except BaseException:
             self._round = None
             raise

@@ -36,7 +36,7 @@ CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPA
 NUMBA_CPU_NAME
 ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_ALLOWED_LICENSES ATELIER_DEVICE ATELIER_CPU_THREADS
 ATELIER_VRAM_BUDGET ATELIER_HOST_BUDGET ATELIER_IDLE_UNLOAD_SECONDS ATELIER_IDLE_DROP_SECONDS ATELIER_LOG_LEVEL
-ATELIER_COMPILE_CACHE
+ATELIER_LOG_FORMAT ATELIER_COMPILE_CACHE
 """
 """All that a child gets of our environment: no address, no credential."""
 
@@ -56,7 +56,13 @@ class StageOverran(Exception):
 class Servant:
     """A process of `python -m MODULE`, started on first use and again after its death."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(
+        self,
+        module: str,
+        *,
+        on_answer: Callable[[Inventory], None] = lambda inventory: None,
+        on_loss: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         self.name = module.rpartition(".")[2]
         self.ready = Ready()
         self.inventory = Inventory()
@@ -68,6 +74,16 @@ class Servant:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self._on_ticket: str | None = None
+        self._on_answer = on_answer
+        self._on_loss = on_loss
+        self._spent = 0.0
+        self._since: float | None = None
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long it has worked on requests in all, the present one included."""
+        since = self._since
+        return self._spent + (0.0 if since is None else time.monotonic() - since)
 
     @property
     def pid(self) -> int | None:
@@ -84,7 +100,7 @@ class Servant:
             raise ServantDied(f"the {self.name} was stopped")
         if self.pid is not None:
             return self.ready
-        self.kill()
+        self.kill("died")
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = spawn(
@@ -129,16 +145,20 @@ class Servant:
             except BaseException:
                 self._on_ticket = None
                 raise
+            self._since = time.monotonic()
             try:
                 self._channel.send(request)
                 return self._await(self._channel, request.ticket, stage, deadline_of, on_progress)
             except ChannelClosed as error:
-                self.kill()
+                self.kill("died")
                 raise ServantDied(f"the {self.name} died") from error
-            except BaseException:
-                self.kill()
+            except BaseException as error:
+                self.kill("overran" if isinstance(error, StageOverran) else "fault")
                 raise
             finally:
+                spent = self.busy_seconds
+                self._since = None  # first: whoever looks meanwhile sees less, and not twice as much
+                self._spent = spent
                 with self._turn:
                     self._on_ticket = None
 
@@ -159,10 +179,11 @@ class Servant:
             if message.ticket != ticket:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {ticket}")
             if not isinstance(message, Progress):
-                if isinstance(message, Broke) and message.fatal:
-                    self.kill()
-                elif isinstance(message, Computed | Tidied | Stopped | Broke):
+                if isinstance(message, Computed | Tidied | Stopped | Broke):
                     self.inventory = message.inventory
+                    self._on_answer(message.inventory)
+                if isinstance(message, Broke) and message.fatal:
+                    self.kill("fault")
                 return message
             stage, until = message.stage, time.monotonic() + deadline_of(message.stage)
             on_progress(message)
@@ -182,17 +203,19 @@ class Servant:
             if self._on_ticket == ticket and self._process is not None:
                 self._process.kill()
 
-    def recycle(self) -> None:
+    def recycle(self, reason: str = "ordered") -> None:
         """A fresh process, once the present request is answered. Raises `ServantDied`."""
         with self._busy:
-            self.kill()
+            self.kill(reason)
             self._start()
 
-    def kill(self) -> None:
-        """End the process at once."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+    def kill(self, reason: str = "ordered") -> None:
+        """End the process at once; `reason` is told to those who count."""
+        if self._process is not None:
+            self._on_loss(reason)
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
         if self._channel is not None:
             self._channel.close()
         self._process, self._channel, self.inventory = None, None, Inventory()

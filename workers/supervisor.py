@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import Engine
 
 from jobs.database import is_away
-from jobs.job import Job
+from jobs.logs import about_job
 from jobs.servers import ServerFacts
 from jobs.settings import Settings
 from jobs.statements.claim import Claimant
 from jobs.storage import Store
+from jobs.tracing import OFF, Tracer
 from pipelines.catalog import Catalog
 from workers.execution import Execution
 from workers.held import Held
@@ -30,6 +31,7 @@ from workers.room import Room
 from workers.scratch import Scratch
 from workers.servant import Servant, ServantDied
 from workers.signs import Signs
+from workers.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Supervisor:
         dedicated: bool = False,
         listen: Callable[[bool], None] = lambda on: None,
         leave: Callable[[], None] = lambda: None,
+        tracer: Tracer = OFF,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
@@ -68,7 +71,8 @@ class Supervisor:
         self._signs = Signs(settings, "gpu")
         self._ledger = Ledger(database, settings)
         self._presence = Presence(database, settings)
-        self._engine = Servant("workers.engine")
+        self._telemetry = Telemetry(tracer, settings.server_id)
+        self._engine = Servant("workers.engine", on_answer=self._telemetry.answered, on_loss=self._telemetry.replaced)
         self._encoder = Servant("workers.encoder")
         self._execution = Execution(settings, self._ledger, store, self._engine, self._encoder)
         self._housekeeping = Housekeeping(settings, catalog, self._engine, self.look)
@@ -159,9 +163,9 @@ class Supervisor:
             if self._draining.is_set():
                 return
             try:
-                job = self._claim()
-                if job is not None:
-                    self._begin(job)
+                held = self._claim()
+                if held is not None:
+                    self._begin(held)
                     continue
             except Exception as error:  # this thread must outlive whatever goes wrong with one claim
                 if is_away(error):
@@ -174,7 +178,7 @@ class Supervisor:
         able = self._desired == "active" and not self._presence.skewed and not self._draining.is_set()
         return able and not self._housekeeping.is_loading
 
-    def _claim(self) -> Job | None:
+    def _claim(self) -> Held | None:
         if not self._may_claim():
             return None
         if self._room.computing is None:  # else it is there, and busy
@@ -192,11 +196,16 @@ class Supervisor:
             resident=self._engine.inventory.on_device,
             dedicated=self._dedicated,
         )
-        return self._ledger.claim(claimant)
+        began = time.monotonic()
+        job = self._ledger.claim(claimant)
+        if job is None:
+            return None
+        self._telemetry.claimed(job)
+        folder = self._scratch.folder(f"{job.id}-{job.fence}")
+        return Held(job, self._catalog.get(job.model), folder, time.monotonic() - began)
 
-    def _begin(self, job: Job) -> None:
-        held = Held(job, self._catalog.get(job.model), self._scratch.folder(f"{job.id}-{job.fence}"))
-        thread = threading.Thread(target=self._run, args=[held], name=job.id, daemon=True)
+    def _begin(self, held: Held) -> None:
+        thread = threading.Thread(target=self._run, args=[held], name=held.job.id, daemon=True)
         self._room.add(held)
         try:
             thread.start()
@@ -205,14 +214,16 @@ class Supervisor:
             raise
 
     def _run(self, held: Held) -> None:
-        try:
-            self._execution.run(held, on_report=self._room.look, on_computed=lambda: self._computed(held))
-        except Exception:
-            # The claim stays ours on paper; its lease runs out and upkeep hands the job on.
-            log.exception("job %s", held.job.id)
-        finally:
-            shutil.rmtree(held.folder, ignore_errors=True)
-            self._ended(held)
+        with about_job(held.job):
+            try:
+                ended = self._execution.run(held, on_report=self._room.look, on_computed=lambda: self._computed(held))
+                self._telemetry.left(held, ended)
+            except Exception:
+                # The claim stays ours on paper; its lease runs out and upkeep hands the job on.
+                log.exception("job %s", held.job.id)
+            finally:
+                shutil.rmtree(held.folder, ignore_errors=True)
+                self._ended(held)
 
     def _computed(self, held: Held) -> None:
         """The device is free for the next job; look for one now, even if there was none to claim ahead."""
@@ -246,6 +257,7 @@ class Supervisor:
                 computing = self._room.computing
                 busy = computing is not None and time.monotonic() - computing.claimed > BUSY_SECONDS
                 self._listen(self._may_claim() and not busy and self._room.is_open)
+                self._telemetry.look(self._engine, self._room.held)
             except Exception:  # this thread keeps every lease: it must outlive whatever goes wrong once
                 log.exception("keep")
 

@@ -16,10 +16,12 @@ from jobs.doorbell import Doorbell
 from jobs.errors import InputUnreachable, StorageUnavailable
 from jobs.events import Publisher
 from jobs.job import Job, JobError, JobStatus, job_from_row
+from jobs.metrics import UPKEEP
 from jobs.params.media import field_of
 from jobs.settings import Settings
 from jobs.statements import inputs, upkeep
 from jobs.storage import Store
+from jobs.tracing import OFF, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +34,12 @@ FAILURES = 3
 class Upkeep:
     """The chores. Every method returns whether more of the same is waiting; none is called twice at once."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
+    def __init__(self, settings: Settings, engine: Engine, store: Store, tracer: Tracer = OFF) -> None:
         self._settings = settings
         self._engine = engine
         self._store = store
         self._publisher = Publisher(settings)
-        self._doorbell = Doorbell(settings)
+        self._doorbell = Doorbell(settings, tracer)
 
     def jobs(self) -> bool:
         """Take jobs back from lost workers, and fail jobs past their deadline."""
@@ -77,7 +79,7 @@ class Upkeep:
         """Forget Idempotency-Keys whose time is over."""
         with self._locked("forget-keys") as connection:
             if connection:
-                connection.execute(upkeep.forget_keys())
+                UPKEEP.labels("forget-keys").inc(connection.execute(upkeep.forget_keys()).rowcount)
         return False
 
     def _change(self, name: str, statement: Select[Any]) -> list[Job]:
@@ -86,6 +88,7 @@ class Upkeep:
             if connection:
                 changed = [job_from_row(row) for row in connection.execute(statement)]
         for job in changed:
+            UPKEEP.labels(name).inc()
             log.info("%s: %s is %s after attempt %d of %d", name, job.id, job.status, job.attempt, job.max_attempts)
         self._publisher.publish(changed)
         for job in changed:
@@ -100,6 +103,7 @@ class Upkeep:
             if connection:
                 lost = connection.execute(inputs.lost(max_attempts=self._settings.input_max_attempts)).all()
                 failed = [job for row in lost if (job := _fail_input(connection, row)) is not None]
+        UPKEEP.labels("lost-inputs").inc(len(failed))
         self._publisher.publish(failed)
         return failed
 
@@ -128,6 +132,7 @@ class Upkeep:
                     failures += 1
                 for statement in later(row) if failures else done(row):
                     connection.execute(statement)
+                UPKEEP.labels(name).inc(not failures)
                 if failures == FAILURES:
                     return False
                 if time.monotonic() > enough:

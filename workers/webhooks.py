@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from jobs.database import is_away
 from jobs.errors import ForbiddenUrl
 from jobs.guard import judge
+from jobs.logs import about, know
 from jobs.settings import Settings
+from jobs.tracing import OFF, Facts, Tracer, trace_id
 from workers.delivery_ledger import DeliveryLedger
 from workers.envelope import Message
 from workers.poster import Answer, Poster
@@ -31,8 +33,9 @@ AT_ONCE = 512
 class Webhooks:
     """Sends what is due, each delivery in a task of its own."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
         self._settings = settings
+        self._tracer = tracer
         self._ledger = DeliveryLedger(settings, engine)
         self._poster = Poster(settings)
         self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
@@ -45,7 +48,8 @@ class Webhooks:
             return False
         taken = await self._ledger.take(free)
         for delivery in taken:
-            task = asyncio.create_task(self._deliver(delivery))
+            with about(job_id=delivery.job_id, tenant_id=delivery.tenant):
+                task = asyncio.create_task(self._deliver(delivery))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
         return len(taken) == free
@@ -78,14 +82,27 @@ class Webhooks:
             message = await self._ledger.compose(delivery)
             if not isinstance(message, Message):
                 return message
+            know(trace_id=trace_id(message.job.traceparent) if message.job else None)
             begun_at = time.monotonic()
-            answer = await self._send(delivery, message)
+            answer = await self._traced(delivery, message)
             return replace(answer, milliseconds=round(1000 * (time.monotonic() - begun_at)))
         except Exception as error:
             if is_away(error):
                 raise
             log.exception("webhook %s", delivery.id)
             return Answer(problem="The service failed to send it; its log says why.")
+
+    async def _traced(self, delivery: Row[Any], message: Message) -> Answer:
+        """Send it as a part of its job's trace, which the receiver is told."""
+        parent = message.job.traceparent if message.job else None
+        facts: Facts = {"job_id": delivery.job_id, "event": delivery.type, "attempt": delivery.attempt}
+        with self._tracer.span("webhook", parent=parent, kind="client", facts=facts) as span:
+            tied = {"traceparent": span.traceparent} if span.traceparent else {}
+            answer = await self._send(delivery, replace(message, headers=message.headers | tied))
+            span.note(status=answer.status)
+            if not answer.delivered:
+                span.fail("not delivered")
+            return answer
 
     async def _send(self, delivery: Row[Any], message: Message) -> Answer:
         try:

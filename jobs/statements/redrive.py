@@ -59,7 +59,17 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         "spill_at": jobs.c.spill_at + span,
         "redrive_of": jobs.c.id,
     }
-    for name in ("tenant", "modality", "model", "params", "seed", "max_attempts", "priority", "server_id"):
+    for name in (
+        "tenant",
+        "modality",
+        "model",
+        "params",
+        "seed",
+        "max_attempts",
+        "priority",
+        "server_id",
+        "traceparent",
+    ):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url
     return telling(insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id)))

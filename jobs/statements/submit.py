@@ -81,6 +81,7 @@ def submit(
     max_attempts: int,
     deadline_seconds: float,
     spill_seconds: float | None = None,
+    traceparent: str | None = None,
 ) -> Select[Any]:
     """The job: queued, or pending when it needs inputs, which `add_inputs` names in the same transaction.
 
@@ -104,6 +105,7 @@ def submit(
             callback_url=params.callback_url,
             deadline_at=after(deadline_seconds),
             queued_at=None if pending else now,
+            traceparent=traceparent,
         )
     )
 

@@ -55,6 +55,13 @@ class TestRedrive:
         assert own_fault == rows.job(own_fault)
         assert 1 == Redis.from_url(broker_url).llen(model_queue(new.model))
 
+    def test_it_stays_in_the_trace_of_the_first(self, run, rows, failed):
+        parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        job = failed()
+        rows.set(job, traceparent=parent)
+        run("jobs", "redrive")
+        assert parent == self.again(rows, job).traceparent
+
     def test_twice_is_once(self, run, rows, failed):
         dead = failed()
         run("jobs", "redrive")

@@ -3,8 +3,10 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,7 @@ from click.testing import CliRunner
 from cli.address import free_address
 from cli.main import atelier
 from tests.support.processes import alive, descendants
+from tests.support.scrape import scrape
 from tests.support.wait import until
 
 START = 60.0
@@ -27,10 +30,12 @@ class Up:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.address = free_address()
+        self.metrics = free_pair()
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")},
             "ATELIER_CATALOG": str(CATALOG),
             "ATELIER_DATA": str(data),
+            "ATELIER_METRICS_PORT": str(self.metrics),
             "NO_COLOR": "1",
             "COLUMNS": "300",
         }
@@ -71,6 +76,15 @@ class Up:
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+def free_pair() -> int:
+    """A port that nobody listens on, nor on the next one."""
+    while True:
+        with suppress(OSError), socket.create_server(("127.0.0.1", 0)) as first:
+            port = int(first.getsockname()[1])
+            with socket.create_server(("127.0.0.1", port + 1)):
+                return port
 
 
 def command_line(pid: int) -> str:
@@ -122,6 +136,11 @@ class TestWhileItRuns:
         (server,) = httpx.get(url, headers={"X-API-Key": key}).json()["servers"]
         assert "local" == server["server_id"]
         assert server["alive"]
+
+    def test_each_worker_has_metrics_of_its_own(self, service):
+        cpu, gpu = (scrape(f"http://127.0.0.1:{service.metrics + number}/metrics") for number in range(2))
+        assert cpu.value("atelier_webhook_deliveries_total", outcome="delivered") is not None
+        assert 0 < gpu.value("atelier_memory_budget_bytes")
 
     def test_a_picture_is_made_and_saved(self, service, tmp_path):
         target = tmp_path / "picture.png"

@@ -18,7 +18,7 @@ from tests.support.images import ACCOUNT, ROOT, Image
 from tests.support.wait import until
 
 REASON = images.lacking()
-pytestmark = [pytest.mark.skipif(bool(REASON), reason=REASON), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.skipif(bool(REASON), reason=REASON), pytest.mark.long, pytest.mark.timeout(1800)]
 
 BASE, NAME = "localhost/atelier-test-base", "localhost/atelier-test-api"
 WORKER = "from-the-image"
@@ -67,24 +67,26 @@ def image(environment: tuple[Environment, Path], tmp_path_factory: pytest.TempPa
         images.buildah("rmi", "--force", NAME, BASE)
 
 
-@pytest.fixture
-def service(image: Image, environment: tuple[Environment, Path], tmp_path: Path) -> Iterator[Client]:
+@pytest.fixture(scope="module")
+def service(
+    image: Image, environment: tuple[Environment, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
     """API, CPU worker and a worker for what needs no torch, all from the image; and a client with a key."""
-    settings, sockets = environment
+    (settings, sockets), logs = environment, tmp_path_factory.mktemp("logs")
     url = urlsplit(settings["ATELIER_PUBLIC_URL"])
     here = read_settings({**settings, "ATELIER_DATABASE_URL": f"postgresql://atelier@/atelier?host={sockets}"})
     _, key = create_key(here, tenant="studio", name="test")
     processes = {
         "api": image.start(
-            ["atelier", "api", "--host", str(url.hostname), "--port", str(url.port)], settings, tmp_path / "api"
+            ["atelier", "api", "--host", str(url.hostname), "--port", str(url.port)], settings, logs / "api"
         ),
-        "cpu": image.start(["atelier", "worker", "cpu"], settings, tmp_path / "cpu"),
-        "gpu": image.start(["atelier", "worker", "gpu", "--server-id", WORKER], settings, tmp_path / "gpu"),
+        "cpu": image.start(["atelier", "worker", "cpu"], settings, logs / "cpu"),
+        "gpu": image.start(["atelier", "worker", "gpu", "--server-id", WORKER], settings, logs / "gpu"),
     }
 
     def up() -> bool:
         for name, process in processes.items():
-            assert process.poll() is None, (tmp_path / name).read_text()
+            assert process.poll() is None, (logs / name).read_text()
         try:
             return any(server.alive for server in client.servers())
         except ApiAway:
@@ -135,4 +137,4 @@ def test_a_film_is_made_by_what_is_in_it(service: Client, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("service")
 def test_a_probe_of_the_chart_passes_in_it(image: Image) -> None:
     find = 'test -n "$(find /mnt/scratch/gpu-worker.ready -newermt "-120 seconds")"'
-    assert (0, "") == image.run(["sh", "-c", find], {})
+    until(lambda: image.run(["sh", "-c", find], {}) == (0, ""), what="the worker's file", every=0.5)

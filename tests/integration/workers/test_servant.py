@@ -36,9 +36,15 @@ CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servant]:
+def losses() -> list[str]:
+    """Why processes were replaced."""
+    return []
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[Servant]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
-    servant = Servant("workers.engine")
+    servant = Servant("workers.engine", on_loss=losses.append)
     yield servant
     servant.stop()
 
@@ -127,6 +133,8 @@ def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: Ser
     assert isinstance(answer, Computed)
     assert ("chaos",) == answer.inventory.on_device
     assert ["prepare", "step", "decode"] * 2 == [report.stage for report in reports if report.stage != "load"]
+    assert (("chaos-two",), ("chaos",)) == (answer.inventory.evicted, answer.inventory.out_of_memory)
+    assert () == ask(engine, tmp_path, "null=1").inventory.out_of_memory
 
 
 def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: Servant, tmp_path: Path) -> None:
@@ -147,9 +155,12 @@ def test_out_of_memory_twice_is_a_failure_of_its_own(engine: Servant, tmp_path: 
     broke = ask(engine, tmp_path, "oom=1")
     assert isinstance(broke, Broke)
     assert ("gpu_out_of_memory", False) == (broke.error.code, broke.fatal)
+    assert ("chaos", "chaos") == broke.inventory.out_of_memory
 
 
-def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(engine: Servant, tmp_path: Path) -> None:
+def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(
+    engine: Servant, losses: list[str], tmp_path: Path
+) -> None:
     odd = ask(engine, tmp_path, "nan=1")
     assert isinstance(odd, Broke)
     assert ("not_finite", False) == (odd.error.code, odd.fatal)
@@ -159,6 +170,7 @@ def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(engine
     assert fault.fatal
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
     assert engine.pid not in (None, pid)
+    assert ["fault"] == losses
 
 
 def test_orders_are_carried_out_between_jobs(engine: Servant, tmp_path: Path) -> None:
@@ -215,7 +227,7 @@ def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: Servant, 
     assert ("chaos",) == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.on_device
 
 
-def test_memory_that_no_model_accounts_for_shows(engine: Servant, tmp_path: Path) -> None:
+def test_memory_that_no_model_accounts_for_shows(engine: Servant, losses: list[str], tmp_path: Path) -> None:
     ask(engine, tmp_path, "null=1")
     assert engine.inventory.drift < 20e6
     ask(engine, tmp_path, "leak=60000000")
@@ -224,22 +236,30 @@ def test_memory_that_no_model_accounts_for_shows(engine: Servant, tmp_path: Path
     assert () == engine.inventory.models
     ask(engine, tmp_path, "null=1")
     assert engine.inventory.drift < 20e6
+    assert ["ordered"] == losses
 
 
-def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(engine: Servant, tmp_path: Path) -> None:
+def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(
+    engine: Servant, losses: list[str], tmp_path: Path
+) -> None:
     with pytest.raises(ServantDied):
         ask(engine, tmp_path, "crash=1")
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert ["died"] == losses
 
 
-def test_a_stage_that_overruns_ends_the_process(engine: Servant, tmp_path: Path) -> None:
+def test_a_stage_that_overruns_ends_the_process(engine: Servant, losses: list[str], tmp_path: Path) -> None:
     engine.start()
     pid = engine.pid
     assert pid is not None
     with pytest.raises(StageOverran):
         ask(engine, tmp_path, "hang=1", seconds=0.5)
     assert not alive(pid)
+    busy = engine.busy_seconds
+    assert 0.5 <= busy
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert busy < engine.busy_seconds
+    assert ["overran"] == losses
 
 
 def test_an_interrupt_stops_at_the_next_report(engine: Servant, tmp_path: Path) -> None:
@@ -325,12 +345,13 @@ def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: Servan
     assert pid == engine.pid
 
 
-def test_a_killed_process_is_replaced(engine: Servant, tmp_path: Path) -> None:
+def test_a_killed_process_is_replaced(engine: Servant, losses: list[str], tmp_path: Path) -> None:
     engine.start()
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
     until(lambda: engine.pid is None, what="the death to be noticed")
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert ["died"] == losses
 
 
 def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(engine: Servant, tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ def test_a_completed_job_is_told_signed_with_its_status_answer(rows, settings, s
     assert f"/o/{job.id}/0.webp?signature=" in received.data["data"]["result_url"]
 
 
+def test_without_traces_of_our_own_a_receiver_is_told_the_callers(rows, settings, sink):
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    finished(rows, sink.url)
+    rows.set(finished(rows, sink.url), traceparent=parent)
+    with cpu_worker(settings):
+        until(lambda: len(sink.received) == 2, what="the deliveries")
+    assert {None, parent} == {received.headers.get("traceparent") for received in sink.received}
+
+
 def test_every_terminal_state_is_told(rows, settings, sink):
     tenant = rows.tenant()
     finished(rows, sink.url)

@@ -50,7 +50,9 @@ def test_entering_a_stage_starts_its_deadline_anew(clock: Any) -> None:
 
 def test_a_pause_ends_early_only_for_a_job_that_is_given_up(clock: Any) -> None:
     mine = held()
+    assert not mine.stuck
     assert not mine.pause(1.0)
+    assert mine.stuck
     assert pytest.approx(101.0, abs=0.11) == clock.now
     mine.lost = True
     assert mine.pause(1000.0)

@@ -219,6 +219,9 @@ def test_the_least_recently_used_leaves_first() -> None:
         use(held, name)
 
     assert {"small": "device", "half": "host", "large": "device"} == placed(held)
+    assert ("half",) == held.take_evicted()
+    held.unload("large")
+    assert () == held.take_evicted()  # nobody needed its room
 
 
 def test_who_comes_back_from_the_host_is_not_loaded_again() -> None:
