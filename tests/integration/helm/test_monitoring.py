@@ -3,11 +3,8 @@
 import json
 import re
 
-import pytest
-
+from jobs import metrics
 from tests.support.chart import CHART, manifest, manifests, pod_templates
-
-metrics = pytest.importorskip("jobs.metrics")
 
 NAME = re.compile(r"\b(?:atelier|process)_[a-z_]+")
 ALERTS = {

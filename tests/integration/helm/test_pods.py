@@ -14,7 +14,6 @@ import rich_click as click
 from api.app import create_app
 from cli.main import atelier
 from jobs.settings import Settings
-from tests.integration.helm.test_values import COMING
 from tests.support.chart import (
     MATRIX,
     containers,
@@ -123,7 +122,6 @@ def test_a_gpu_worker_gets_no_key_to_sign_with_and_a_migration_only_the_database
 @pytest.mark.parametrize("case", MATRIX)
 def test_every_setting_exists(case):
     fields = {f"ATELIER_{field.name.upper()}" for field in msgspec.structs.fields(Settings)}
-    fields |= {f"ATELIER_{name.upper()}" for name in COMING}
     for component, template in pod_templates(case):
         for container in containers(template):
             names = [one["name"] for one in container.get("env", ())]
