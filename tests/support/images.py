@@ -12,7 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NEEDED = ("buildah", "debootstrap", "unshare", "chroot")
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-MIRROR = "http://deb.debian.org/debian"
 ACCOUNT = 10001
 
 ENTER = """
@@ -49,7 +48,7 @@ def buildah(*arguments: str, timeout: float = 600) -> str:
 
 def bootstrap(folder: Path, name: str) -> None:
     """A base image `name` of the distribution's own packages: Debian 12, and nothing else."""
-    arguments = ["--variant=minbase", "bookworm", str(folder), MIRROR]
+    arguments = ["--variant=minbase", "bookworm", str(folder)]  # from its usual mirror
     subprocess.run(["debootstrap", *arguments], check=True, capture_output=True, timeout=600)
     container = buildah("from", "scratch")
     try:
