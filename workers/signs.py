@@ -1,6 +1,7 @@
 """Files by whose age a probe knows a worker: `alive` while its loops go round, `ready` while it can compute."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from jobs.settings import Settings
@@ -15,11 +16,15 @@ class Signs:
         self.ready = folder / f"{kind}-worker.ready"
 
     def show(self, *, ready: bool) -> None:
-        """Give them the present time; one who is not ready any more leaves that file to grow old."""
-        self.alive.parent.mkdir(parents=True, exist_ok=True)
-        self.alive.touch()
-        if ready:
-            self.ready.touch()
+        """Give them the present time; one who is not ready any more leaves that file to grow old.
+
+        So does a folder that can not be written to: it costs a probe, and not the leases that the same thread keeps.
+        """
+        with suppress(OSError):
+            self.alive.parent.mkdir(parents=True, exist_ok=True)
+            self.alive.touch()
+            if ready:
+                self.ready.touch()
 
     def remove(self) -> None:
         """Leave nothing that looks alive."""

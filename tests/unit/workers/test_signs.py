@@ -31,3 +31,10 @@ def test_nothing_is_left_at_the_end_and_that_may_be_said_twice(tmp_path):
     signs.remove()
     signs.remove()
     assert [] == list(tmp_path.iterdir())
+
+
+def test_a_folder_that_can_not_be_written_to_costs_no_more_than_the_probe(tmp_path):
+    (tmp_path / "in the way").write_text("")
+    signs = Signs(Settings(scratch_dir=str(tmp_path / "in the way")), "gpu")
+    signs.show(ready=True)
+    assert not signs.alive.exists()
