@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -21,6 +20,7 @@ from tests.support.databases import Databases
 from tests.support.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
 from tests.support.model_service import model_service
 from tests.support.service import Service, sse
+from tests.support.specs import entry
 from tests.support.wait import until
 
 PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
@@ -33,24 +33,6 @@ FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
 CASES = [((64, 64), 1), ((128, 64), 7)]
 """Size and seed."""
-
-
-def entry(name: str, **keys: Any) -> str:
-    """A catalogue entry, as somebody would write it."""
-    keys = {
-        "id": name,
-        "title": name,
-        "source": {"path": name},
-        "licence": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
-        **keys,
-    }
-    return "[[model]]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in keys.items())
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + " }"
-    return msgspec.json.encode(value).decode()
 
 
 def catalogue() -> str:

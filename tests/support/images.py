@@ -65,25 +65,27 @@ def build(target: str, base: str, name: str) -> None:
     pip = [f"--build-arg=PIP_INDEX_URL={index}"] if index else []
     if AUTHORITIES.exists():
         pip += [f"--volume={AUTHORITIES}:/run/authorities.crt:ro", "--build-arg=PIP_CERT=/run/authorities.crt"]
+    index = os.environ.get("ATELIER_TORCH_INDEX")  # as for `make setup`
+    pip += [f"--build-arg=ATELIER_TORCH_INDEX={index}"] if index else []
     options = ["--isolation=chroot", "--layers=false", "--file=Dockerfile.gpu", f"--target={target}", f"--tag={name}"]
-    buildah("build", *options, *bases, *pip, ".", timeout=1200)
+    buildah("build", *options, *bases, *pip, ".", timeout=2400)
 
 
 class Image:
     """A built image, unpacked: `run` waits for a program of it, `start` leaves it running."""
 
-    def __init__(self, root: Path, environment: dict[str, str]) -> None:
+    def __init__(self, root: Path, environment: dict[str, str], shared: dict[str, Path]) -> None:
+        """`shared` are folders of this machine by where processes of the image see them: places that it has."""
         self._root = root
         self._environment = environment
-        self.shared: dict[str, Path] = {}
-        """Folders of this machine by where processes of the image see them; such a place must exist in the image."""
+        self._shared = shared
 
     def start(
         self, arguments: Sequence[str], environment: Mapping[str, str], log: Path | None = None
     ) -> subprocess.Popen[str]:
         """Start a program with the image's own environment and `environment`; its pid is the program's."""
         told = [f"{name}={value}" for name, value in {**self._environment, **environment}.items()]
-        binds = [part for place, folder in self.shared.items() for part in (str(folder), place)]
+        binds = [part for place, folder in self._shared.items() for part in (str(folder), place)]
         command = ["sh", "-c", ENTER, "sh", str(self._root), *binds, "--", "env", "-i", *told, *arguments]
         output = log.open("w") if log else subprocess.PIPE
         return subprocess.Popen(["unshare", "--mount", *command], stdout=output, stderr=subprocess.STDOUT, text=True)
@@ -96,16 +98,19 @@ class Image:
 
 
 @contextmanager
-def unpacked(name: str) -> Iterator[Image]:
-    """The image's file system, for as long as the context lasts."""
+def built(target: str, base: str, shared: dict[str, Path]) -> Iterator[Image]:
+    """A target's image and its file system, for as long as the context lasts."""
+    name = f"localhost/atelier-test-{target}"
+    build(target, base, name)
     container = buildah("from", name)
     try:
         told = json.loads(buildah("inspect", container))["OCIv1"]["config"]
         assert f"{ACCOUNT}:{ACCOUNT}" == told["User"]
-        yield Image(Path(buildah("mount", container)), dict(pair.split("=", 1) for pair in told["Env"]))
+        yield Image(Path(buildah("mount", container)), dict(pair.split("=", 1) for pair in told["Env"]), shared)
     finally:
         buildah("umount", container)
         buildah("rm", container)
+        buildah("rmi", "--force", name)
 
 
 def hadolint() -> Path:

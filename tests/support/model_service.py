@@ -11,15 +11,21 @@ from tests.support.databases import Databases
 from tests.support.service import Service, service
 
 
+def write_models(folder: Path, catalogue: str, weights: Path) -> tuple[Path, Path]:
+    """The catalogue and the lock of its weights as they are, as files in `folder`."""
+    models, lock = folder / "models.toml", folder / "weights.lock"
+    models.write_text(catalogue, "utf-8")
+    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
+    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
+    return models, lock
+
+
 @contextmanager
 def model_service(
     folder: Path, catalogue: str, weights: Path, *, server_id: str, postgres: Databases, broker_url: str
 ) -> Iterator[Service]:
     """API, CPU worker and one GPU worker on the CPU, of the entries in `catalogue`; `weights` is locked as it is."""
-    models, lock = folder / "models.toml", folder / "weights.lock"
-    models.write_text(catalogue, "utf-8")
-    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
-    write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
+    models, lock = write_models(folder, catalogue, weights)
     with (
         postgres.fresh() as url,
         service(

@@ -138,9 +138,14 @@ class TestWhileItRuns:
         assert server["alive"]
 
     def test_each_worker_has_metrics_of_its_own(self, service):
-        cpu, gpu = (scrape(f"http://127.0.0.1:{service.metrics + number}/metrics") for number in range(2))
-        assert cpu.value("atelier_webhook_deliveries_total", outcome="delivered") is not None
-        assert 0 < gpu.value("atelier_memory_budget_bytes")
+        def told(number: int, name: str, **labels: str) -> float | None:
+            with suppress(httpx.TransportError):  # the service is ready with its first GPU worker
+                return scrape(f"http://127.0.0.1:{service.metrics + number}/metrics").value(name, **labels)
+            return None
+
+        delivered = {"name": "atelier_webhook_deliveries_total", "outcome": "delivered"}
+        until(lambda: told(0, **delivered) is not None, START, "a CPU worker that counts deliveries")
+        until(lambda: told(1, "atelier_memory_budget_bytes"), START, "an engine that knows its memory")
 
     def test_a_picture_is_made_and_saved(self, service, tmp_path):
         target = tmp_path / "picture.png"
