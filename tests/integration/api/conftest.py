@@ -4,16 +4,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from jobs.database import sync_engine
 from jobs.events import Publisher
 from jobs.settings import Settings
 from jobs.statements.access import ADMIN
 from jobs.storage import open_store
-from jobs.tables import metadata
 from pipelines.catalog import load_catalog
 from tests.support.api_server import api_server, make_key
+from tests.support.databases import CLEAR
 from tests.support.hand import Hand
 from tests.support.rows import Rows
 
@@ -48,7 +47,7 @@ def running(settings):
 def rows(engine, broker_url):
     """The module's database and the broker, emptied for this test."""
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE " + ", ".join(metadata.tables)))
+        connection.exec_driver_sql(CLEAR)
     return Rows(engine)
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from jobs.database import sync_engine
 from jobs.settings import Settings
-from jobs.tables import metadata
+from tests.support.databases import CLEAR
 from tests.support.rows import Rows
 
 
@@ -19,7 +19,7 @@ def module_rows(module_database_url):
 @pytest.fixture
 def empty(module_rows):
     """Empties every table."""
-    return lambda: module_rows.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    return lambda: module_rows.execute(text(CLEAR))
 
 
 @pytest.fixture
