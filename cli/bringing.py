@@ -1,6 +1,9 @@
 """Getting the files of models here, from wherever: what `atelier weights fetch` and `import` have in common."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -28,7 +31,7 @@ def bring(
     A model that can not be had at all, or of which there is no file, is no failure if `is_lenient`. What pickles have
     become goes into the lock. Exits with 130 on Ctrl-C.
     """
-    from pipelines.fetch import Outcome, alone, fetch
+    from pipelines.fetch import Outcome, Stopped, alone, fetch
     from pipelines.hub import FetchError
     from pipelines.lockfile import read_lock
     from pipelines.locking import with_converted
@@ -38,9 +41,10 @@ def bring(
     wanted, outcome = [sought(item) for item in planned], Outcome()
     try:
         refuse_full_disk(wanted, known.folder)
-        with alone(known.folder), bars(sum(item.facts.size or 0 for item in wanted)) as shown:
-            fetch(wanted, offer, outcome, shown, jobs=jobs)
-    except KeyboardInterrupt:
+        size = sum(item.facts.size or 0 for item in wanted)
+        with _set_by_ctrl_c() as stop, alone(known.folder), bars(size) as shown:
+            fetch(wanted, offer, outcome, shown, jobs=jobs, stop=stop)
+    except Stopped:
         click.echo("Stopped. What has come is kept: run it again to go on.", err=True)
         raise SystemExit(130) from None
     except (FetchError, NoRoom, OSError) as error:
@@ -51,6 +55,17 @@ def bring(
             lock = with_converted(read_lock(known.lock_file), outcome.converted)  # others may have written meanwhile
             known.write(lock)
     return [text for spec in specs for text in _tell(known._replace(lock=lock), spec, outcome, refused, is_lenient)]
+
+
+@contextmanager
+def _set_by_ctrl_c() -> Iterator[Event]:
+    """An event instead of an exception, which could come where Python ignores it: in a finaliser."""
+    stop = Event()
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell(

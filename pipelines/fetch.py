@@ -51,21 +51,24 @@ class Stopped(Exception):
     """The operator wants no more of it."""
 
 
-def fetch(wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Watcher, *, jobs: int) -> None:
+def fetch(
+    wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Watcher, *, jobs: int, stop: Event
+) -> None:
     """Bring what is not there yet, `jobs` files at a time, and write down how it went in `outcome`.
 
-    A file that fails does not stop the others. Interrupted, it lets what runs end at its next bytes first.
+    A file that fails does not stop the others. Raises `Stopped` once `stop` is set and what ran has ended, which it
+    does at its next bytes.
     """
-    is_stopped = Event()
     with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(_bring, item, offer, watcher, is_stopped): item for item in wanted}
+        running = {pool.submit(_bring, item, offer, watcher, stop): item for item in wanted}
         try:
             for future in as_completed(running):
                 _settle(outcome, running[future], future)
         except BaseException:
-            is_stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
             raise
+    if stop.is_set():
+        raise Stopped
 
 
 def download(item: Wanted, advance: Advance) -> str:
@@ -101,17 +104,21 @@ def _settle(outcome: Outcome, item: Wanted, future: Future[Facts | None]) -> Non
         outcome.failed[place] = str(error)
     except OSError as error:
         outcome.failed[place] = error.strerror or str(error)
+    except Stopped:
+        return
     else:
         if converted is not None and converted != item.facts.converted:
             outcome.converted[place] = converted
 
 
-def _bring(item: Wanted, offer: Offer, watcher: Watcher, is_stopped: Event) -> Facts | None:
+def _bring(item: Wanted, offer: Offer, watcher: Watcher, stop: Event) -> Facts | None:
     def advance(count: int) -> None:
-        if is_stopped.is_set():
+        if stop.is_set():
             raise Stopped
         watcher.advance(item.name, count)
 
+    if stop.is_set():
+        raise Stopped
     watcher.begin(item.name, item.facts.size or 0)
     try:
         if item.is_there(advance):

@@ -244,7 +244,7 @@ class TestEveryFamily:
         return submit(families, "image", name, width=64, height=64, **given, **fields)
 
     def test_progress_rises_at_least_three_times_before_the_end(self, families: Service, name: str) -> None:
-        job_id = self.ask(families, name, num_inference_steps=12)
+        job_id = self.ask(families, name, num_inference_steps=20)
 
         with families.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
             events = [data for _, _, data in sse(stream.iter_lines())]

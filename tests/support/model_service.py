@@ -37,6 +37,7 @@ def model_service(
             ATELIER_WEIGHTS_DIR=str(weights),
             ATELIER_LEASE_SECONDS="30",
             ATELIER_UPKEEP_SECONDS="5",
+            ATELIER_PROGRESS_SECONDS="0.02",  # tiny models take that long for a step
         ) as made,
     ):
         made.api()

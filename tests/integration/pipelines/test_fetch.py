@@ -208,7 +208,7 @@ class TestFetch:
     def test_ctrl_c_keeps_what_came(self, locked: Machine, hub: Hub) -> None:
         hub.cut["unet/model.safetensors"] = [100_000] + [0] * 20
         hub.stalled.clear()
-        with locked.start("fetch", "tiny") as process:
+        with locked.start("fetch", "tiny", HF_HUB_DOWNLOAD_TIMEOUT="1") as process:
             until(lambda: len(hub.bodies("unet/model.safetensors")) > 1, 60, "the second try")
             process.send_signal(signal.SIGINT)
             said, _ = process.communicate(timeout=60)
