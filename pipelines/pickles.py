@@ -41,6 +41,7 @@ def convert(source: Path, target: Path) -> None:
         if not tensors:
             raise FetchError("it is refused: there are no tensors in it")
         save_file(tensors, target)
+        target.chmod(source.stat().st_mode)  # safetensors lets only its own account read
 
 
 def _can_be_mapped(file: Path) -> bool:

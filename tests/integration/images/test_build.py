@@ -75,6 +75,8 @@ def shared(environment: tuple[Environment, Path], tmp_path_factory: pytest.TempP
     os.chown(folder, ACCOUNT, ACCOUNT)
     tiny_checkpoints.save("sdxl", folder / "weights" / "sdxl")
     write_models(folder, CATALOGUE, folder / "weights")
+    for file in (folder / "weights").rglob("*.safetensors"):  # which only their writer may read, so far
+        file.chmod(0o644)
     return {"/mnt": folder, "/srv": environment[1]}
 
 

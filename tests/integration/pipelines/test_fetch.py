@@ -338,7 +338,7 @@ class TestPickles:
         assert facts.sha256 == sha256(hub.repos[REPO, OTHER]["ve.pt"])
         assert facts.converted is not None
         assert facts.converted.sha256 == sha256(machine.files("voice")["ve.safetensors"])
-        assert "voice: as locked" in machine.run("verify", "voice")
+        assert "voice: as locked" in machine.run_here("verify", "voice")
 
     @pytest.mark.long
     def test_every_conversion_gives_the_same_bytes(

@@ -46,6 +46,14 @@ def test_a_single_tensor(tmp_path: Path) -> None:
     assert torch.equal(WEIGHT, converted(tmp_path, WEIGHT)["tensor"])
 
 
+def test_who_may_read_the_pickle_may_read_what_became_of_it(tmp_path: Path) -> None:
+    torch.save(WEIGHT, tmp_path / "in.pt")
+    (tmp_path / "in.pt").chmod(0o644)
+    convert(tmp_path / "in.pt", tmp_path / "out.safetensors")
+
+    assert 0o644 == (tmp_path / "out.safetensors").stat().st_mode & 0o777
+
+
 def test_the_same_tensors_give_the_same_bytes_in_any_order(tmp_path: Path) -> None:
     converted(tmp_path, {"a": WEIGHT, "b": WEIGHT.half()})
     first = (tmp_path / "out.safetensors").read_bytes()
