@@ -98,7 +98,10 @@ def test_the_watermark_survives_every_format(studio: Service, output_format: str
     assert detect(*sound(plain)) < 0.5
 
 
-@pytest.mark.parametrize("model", [pytest.param("english", marks=pytest.mark.long), "multilingual", "turbo"])
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param("english", marks=pytest.mark.long), pytest.param("multilingual", marks=pytest.mark.long), "turbo"],
+)
 class TestChatterbox:
     @pytest.mark.contract("C37")
     def test_max_new_tokens_bounds_the_sound(self, speakers: Service, model: str) -> None:

@@ -1,7 +1,7 @@
 """Every family from API to download: tiny random checkpoints in the published layout, through real processes."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,17 @@ from tests.support.wait import until
 PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
 Pixels = NDArray[np.uint8]
 
-LONG = {"sdxl", "flux2klein", "qwenimage"}
-"""Of these, the pixels of those whose code the tests of the pipelines go through as well wait for `make faults`."""
 IMAGES = ("sdxl", "zimage", "flux2klein", "qwenimage", "qwenedit")
 FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
+LONG = {"sdxl", "flux2klein", "qwenimage", "ltx"}
+"""Of what the tests of the pipelines show of every family, these wait for `make faults`."""
 CASES = [((64, 64), 1), ((128, 64), 7)]
 """Size and seed."""
+
+
+def some_long(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in names]
 
 
 def catalogue() -> str:
@@ -124,9 +128,7 @@ def one_thread() -> None:
 
 
 class TestPictures:
-    @pytest.mark.parametrize(
-        "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in IMAGES]
-    )
+    @pytest.mark.parametrize("name", some_long(IMAGES))
     def test_the_png_has_the_pixels_of_diffusers(self, families: Service, weights: Path, name: str) -> None:
         references = [drawing(1), drawing(2)] if name == "qwenedit" else []
         given = {"reference_images": [data_url(picture) for picture in references]} if references else {}
@@ -165,7 +167,7 @@ class TestPictures:
 
 
 class TestFilms:
-    @pytest.mark.parametrize("name", FILMS)
+    @pytest.mark.parametrize("name", some_long(FILMS))
     @pytest.mark.parametrize("still", [False, True], ids=["from words", "from a still"])
     def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
         self, families: Service, name: str, still: bool
@@ -235,7 +237,7 @@ def ball() -> Image.Image:
     return picture
 
 
-@pytest.mark.parametrize("name", [*IMAGES, *FILMS])
+@pytest.mark.parametrize("name", some_long([*IMAGES, *FILMS]))
 class TestEveryFamily:
     def ask(self, families: Service, name: str, **fields: Any) -> str:
         if name in FILMS:
