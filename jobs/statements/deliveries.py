@@ -1,5 +1,6 @@
 """Statements of the webhook outbox. A delivery is leased, so that no transaction is open during HTTP."""
 
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ LOGGED = 50
 """Attempts of a delivery that its log keeps; only replays make so many."""
 
 
+@cache  # building it costs more than executing it, every second
 def supersede() -> Update:
     """Close what a newer event of the same job has made old news; an attempt that is under way is waited for.
 
@@ -50,6 +52,7 @@ def supersede() -> Update:
     return update(outbox).where(outbox.c.id.in_(old_news)).values(superseded_at=now, lease_until=None)
 
 
+@lru_cache(maxsize=256)
 def take(
     *, limit: int, lease_seconds: float, breaker_failures: int, host_limit: int = 4, tenant_limit: int = 32
 ) -> Update:
