@@ -50,7 +50,7 @@ def order(fleet: Service, verb: str, server_id: str) -> None:
 
 def heard(fleet: Service, server_id: str, words: str, times: int = 1) -> None:
     """Wait until the worker has said these words so often."""
-    until(lambda: fleet.log(server_id).count(words) >= times, 10, f"{server_id} to say {words!r}")
+    until(lambda: fleet.log(server_id).count(words) >= times, 30, f"{server_id} to say {words!r}")
 
 
 def in_order(jobs: list[Job]) -> list[str]:
@@ -72,7 +72,7 @@ def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Se
     runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
     fleet.running(runs)
     order(fleet, "drain", "slow")
-    until(lambda: state(fleet, "slow") == "drained", 10, "nothing to be left")
+    until(lambda: state(fleet, "slow") == "drained", 30, "nothing to be left")
     assert (JobStatus.COMPLETED, 1) == ((job := fleet.job(runs)).status, job.attempt)
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")
