@@ -188,7 +188,7 @@ class TestMeshes:
     """TripoSG, whose pictures lose their background first."""
 
     @pytest.mark.contract("C43", "C44", "C45")
-    @pytest.mark.parametrize("mode", [pytest.param("generate", marks=pytest.mark.long), "paint"])
+    @pytest.mark.parametrize("mode", ["generate", pytest.param("paint", marks=pytest.mark.long)])
     def test_a_photo_becomes_a_glb(self, families: Service, mode: str) -> None:
         names = {"mesh_save_name": "mug", "painted_save_name": "mug-painted"}
         job_id = mesh(families, image_path=data_url(Image.open(PHOTO)), mode=mode, **names)

@@ -16,6 +16,7 @@ from tests.support.trial import SETTINGS, Trial, trial
 from tests.support.wait import until
 
 
+@pytest.mark.long
 def test_what_was_accepted_before_a_backup_survives_the_loss_of_everything(
     own_postgres: EmbeddedPostgres, broker: EmbeddedValkey, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_the_next_holder_of_a_name_takes_the_jobs_of_the_last_at_once(stack: Ser
     assert (JobStatus.COMPLETED, 2, 2) == (job.status, job.attempt, job.incarnation)
 
 
+@pytest.mark.long
 def test_a_living_holder_keeps_its_name(stack: Service) -> None:
     second = stack.gpu("one", wait=False, ATELIER_TAKEOVER_SECONDS="1")
     assert 1 == second.wait(30)
@@ -117,6 +118,7 @@ def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_
     worker.kill()
 
 
+@pytest.mark.long
 def test_a_model_that_is_to_be_preloaded_must_be_one_that_can_be_served(stack: Service) -> None:
     worker = stack.gpu("two", wait=False, ATELIER_PRELOAD="chaos,nobody")
     assert 1 == worker.wait(30)

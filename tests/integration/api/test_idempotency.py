@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 from sqlalchemy import func, select, text, update
 
 from jobs.statements.caller import erase
@@ -94,6 +95,7 @@ async def submit_at_once(url, key, idempotency_keys):
         )
 
 
+@pytest.mark.long
 async def test_a_hundred_at_once(api, key, server, rows):
     """A key each: a hundred jobs, and no two transactions wait for each other in a circle."""
     answers = await submit_at_once(api.url, key, [f"k-{number}" for number in range(100)])

@@ -56,12 +56,12 @@ def unavailable(answer):
     ("method", "path"),
     [
         ("POST", ROUTE),
-        ("POST", f"{ROUTE}?wait=30"),
-        ("GET", f"{ROUTE}/status/{JOB}"),
+        pytest.param("POST", f"{ROUTE}?wait=30", marks=pytest.mark.long),
+        pytest.param("GET", f"{ROUTE}/status/{JOB}", marks=pytest.mark.long),
         ("GET", "/jobs/v1"),
-        ("GET", f"/jobs/v1/{JOB}/events"),
-        ("DELETE", f"/jobs/v1/{JOB}"),
-        ("GET", "/models/v1"),
+        pytest.param("GET", f"/jobs/v1/{JOB}/events", marks=pytest.mark.long),
+        pytest.param("DELETE", f"/jobs/v1/{JOB}", marks=pytest.mark.long),
+        pytest.param("GET", "/models/v1", marks=pytest.mark.long),
         ("GET", "/health/ready"),
     ],
 )

@@ -239,6 +239,7 @@ def test_a_setting_that_can_not_be_read_is_named(tmp_path):
     assert "Traceback" not in outcome.stderr
 
 
+@pytest.mark.long
 def test_ctrl_c_while_it_starts_ends_it_as_well(tmp_path):
     up = Up(tmp_path / "data")
     until(lambda: "starting the API" in up.says(), START, "the first parts")
@@ -248,6 +249,7 @@ def test_ctrl_c_while_it_starts_ends_it_as_well(tmp_path):
     assert "ready" not in up.says()
 
 
+@pytest.mark.long
 def test_kill_9_leaves_no_process_and_the_folder_usable(start):
     up = start()
     family = up.family()

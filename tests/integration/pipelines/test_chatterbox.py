@@ -120,7 +120,10 @@ def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights
     assert torch.equal(expected, ours.tokens)
 
 
-@pytest.mark.parametrize("layout", [pytest.param("english", marks=pytest.mark.long), "multilingual", "turbo"])
+@pytest.mark.parametrize(
+    "layout",
+    [pytest.param("english", marks=pytest.mark.long), pytest.param("multilingual", marks=pytest.mark.long), "turbo"],
+)
 class TestEveryLayout:
     @pytest.mark.contract("C37")
     @pytest.mark.parametrize("most", [1, 5, 25, 40])

@@ -47,11 +47,10 @@ class TestEveryFamily:
         assert np.array_equal(directly(weights_dir / name, seed, width=width, height=height, **shown), raw.arrays["0"])
         assert () == raw.warnings
 
+    @pytest.mark.long
     def test_in_bfloat16_too_as_on_a_gpu(
-        self, weights_dir: Path, name: str, inputs: Inputs, shown: dict[str, Any], full: bool
+        self, weights_dir: Path, name: str, inputs: Inputs, shown: dict[str, Any]
     ) -> None:
-        if name != "zimage" and not full:
-            pytest.skip("a CPU takes its time over bfloat16: the other families are for `make faults`")
         raw = run(loaded(name, weights_dir, dtype="bfloat16"), inputs=inputs)
 
         expected = directly(weights_dir / name, pipe=alone(weights_dir / name, torch.bfloat16), **shown)

@@ -179,6 +179,7 @@ class TestFetch:
         assert [None, "bytes=100000-", "bytes=150000-"] == [one.range for one in hub.bodies("unet/model.safetensors")]
         assert FILES == locked.files("tiny")
 
+    @pytest.mark.long
     def test_a_truncated_file_is_given_up_after_some_tries_and_the_next_run_goes_on(
         self, locked: Machine, hub: Hub
     ) -> None:

@@ -38,7 +38,9 @@ def as_references(found: list[Path]) -> Inputs:
 
 
 class TestReferences:
-    @pytest.mark.parametrize(("name", "count"), [("flux2klein", 1), ("flux2klein", 4), ("qwenedit", 2)])
+    @pytest.mark.parametrize(
+        ("name", "count"), [pytest.param("flux2klein", 1, marks=pytest.mark.long), ("flux2klein", 4), ("qwenedit", 2)]
+    )
     def test_pixels_are_those_of_diffusers_called_directly(
         self, weights_dir: Path, tmp_path: Path, name: str, count: int
     ) -> None:

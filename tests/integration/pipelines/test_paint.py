@@ -93,6 +93,7 @@ def test_the_front_of_a_ball_is_the_picture_and_its_back_the_mirror_image(waves:
     assert likeness(mesh, waves, yaw=180) >= BOUND
 
 
+@pytest.mark.long
 def test_what_is_hidden_is_not_painted_with_what_hides_it() -> None:
     """A small red ball is before a large blue one: behind it the large one is blue too."""
     mesh = two_balls()
@@ -121,6 +122,7 @@ def test_the_texture_has_no_seam_of_another_colour() -> None:
     assert 0 <= mesh.uv.min() < mesh.uv.max() <= 1
 
 
+@pytest.mark.long
 def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, waves: np.ndarray) -> None:
     params = MeshParams(image_path="picture", mode="paint", max_faces=2000, painted_save_name="ball")
     outputs = encode(raw_of(ball(), picture=waves), params, tmp_path)

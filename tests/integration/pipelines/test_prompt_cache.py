@@ -24,7 +24,16 @@ class Counter:
         self.runs += 1
 
 
-@pytest.mark.parametrize("name", ["sdxl", "flux", "zimage", "flux2klein", "qwenimage"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("sdxl", marks=pytest.mark.long),
+        "flux",
+        "zimage",
+        pytest.param("flux2klein", marks=pytest.mark.long),
+        "qwenimage",
+    ],
+)
 def test_the_second_job_with_a_prompt_reads_nothing_and_gets_the_same_pixels(weights_dir: Path, name: str) -> None:
     pipeline = loaded(name, weights_dir)
     counter = Counter(pipeline)

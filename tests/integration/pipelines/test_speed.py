@@ -205,6 +205,7 @@ def test_code_is_kept_in_the_folder_of_the_settings(monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.rglob("*.so"))
 
 
+@pytest.mark.long
 def test_code_that_can_not_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch._dynamo.reset()
     monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))

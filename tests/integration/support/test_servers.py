@@ -64,6 +64,7 @@ def test_the_storage_url_opens_our_own_store(s3):
     store.check()
 
 
+@pytest.mark.long
 def test_s3_keeps_what_it_has_through_a_restart(tmp_path):
     server = Swift(tmp_path)
     server.start()

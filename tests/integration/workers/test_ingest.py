@@ -238,6 +238,7 @@ def test_a_stop_hands_back_what_is_under_way(rows, settings, host, tmp_path):
     assert [] == list((tmp_path / "scratch").iterdir())
 
 
+@pytest.mark.long
 def test_a_long_fetch_keeps_its_lease(rows, settings, host):
     """Its lease runs out several times; only one worker ever fetches it."""
     body = png()

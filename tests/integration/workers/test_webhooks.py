@@ -217,6 +217,7 @@ def test_a_tarpit_delays_nobody_else(rows, make_settings, sink):
             assert 4 == sum(row.attempt for row in rows.deliveries() if row.url == tarpit.url)
 
 
+@pytest.mark.long
 def test_many_tarpits_of_many_tenants_delay_nobody_else(rows, make_settings, full, sink):
     """Fault 18: with `--full` 50 hosts, and 20 deliveries whose 95th percentile is what is promised.
 
@@ -383,6 +384,7 @@ def test_the_certificate_is_checked_against_the_name_not_the_address(
         assert [] == sink.received
 
 
+@pytest.mark.long
 def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
     """Many deliveries at once share few connections, with ingest beside them; waiting for one is no outage.
 

@@ -27,6 +27,7 @@ def exported(network: MattingNetwork, tmp_path_factory: pytest.TempPathFactory) 
     return file
 
 
+@pytest.mark.long
 def test_onnx_computes_what_torch_does(network: MattingNetwork, exported: Path) -> None:
     picture = composite.held_out(0, SIDE).picture
     planes = prepare(torch.from_numpy(picture[None]))
