@@ -59,13 +59,16 @@ def in_order(jobs: list[Job]) -> list[str]:
 
 
 def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordoned(fleet: Service) -> None:
-    order(fleet, "cordon", "slow")
-    heard(fleet, "slow", "cordoned, was active")
+    def cordoned() -> bool:
+        order(fleet, "cordon", "slow")  # again, since a worker that has just registered may not listen yet
+        return "cordoned, was active" in fleet.log("slow")
+
+    until(cordoned, what="the worker to hear it", every=0.5)
     waits = fleet.submit("null=1", server_id="slow")
     assert JobStatus.COMPLETED == fleet.ended(fleet.submit("null=1", server_id="quick")).status
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")
-    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits, 10)).status, job.worker)
+    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits)).status, job.worker)
 
 
 def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Service) -> None:
