@@ -210,9 +210,9 @@ class TestMeshes:
 
         cutout = data_url(ball())
         download(families, mesh(families, image_path=cutout, auto_unload=False))
-        until(lambda: "triposg" in resident(), 30, "the model to be shown")
+        until(lambda: "triposg" in resident(), 10, "the model to be shown")
         download(families, mesh(families, image_path=cutout))
-        until(lambda: "triposg" not in resident(), 30, "the model to leave")
+        until(lambda: "triposg" not in resident(), 10, "the model to leave")
 
     def test_a_cancel_stops_it(self, families: Service) -> None:
         job_id = mesh(families, image_path=data_url(ball()))

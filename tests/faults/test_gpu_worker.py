@@ -105,16 +105,16 @@ def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_
     def resident() -> set[str]:
         return set(stack.client.get("/servers/v1/leaks").json()["resident"])
 
-    until(lambda: {"chaos-two"} == resident(), 30, "the pinned model")
+    until(lambda: {"chaos-two"} == resident(), 20, "the pinned model")
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1", server_id="leaks")).status
-    until(lambda: {"chaos", "chaos-two"} == resident(), 30, "the model of the job")
-    until(lambda: {"chaos-two"} == resident(), 30, "the idle model to leave")
+    until(lambda: {"chaos", "chaos-two"} == resident(), 10, "the model of the job")
+    until(lambda: {"chaos-two"} == resident(), 10, "the idle model to leave")
     assert 1 == stack.log("leaks").count("engine is up")
 
     jobs = [stack.submit(prompt, server_id="leaks") for prompt in ("leak=200000000", "compute=0.05")]
     assert [(JobStatus.COMPLETED, 1)] * 2 == [(job.status, job.attempt) for job in map(stack.ended, jobs)]
-    until(lambda: 2 == stack.log("leaks").count("engine is up"), 30, "a fresh engine")
-    until(lambda: {"chaos-two"} == resident(), 30, "the pinned model in the fresh engine")
+    until(lambda: 2 == stack.log("leaks").count("engine is up"), 20, "a fresh engine")
+    until(lambda: {"chaos-two"} == resident(), 20, "the pinned model in the fresh engine")
     worker.kill()
 
 
@@ -154,8 +154,8 @@ def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_cost
     assert "one" == stack.ended(free).worker
     assert JobStatus.QUEUED == stack.job(pinned).status
     worker = stack.gpu("past", ATELIER_GRACE_SECONDS="0.5")
-    children = until(lambda: len(found := descendants(worker.pid)) == 2 and found, 30, "engine and encoder")
-    until(lambda: stack.job(pinned).status is JobStatus.PROCESSING, 30, "the claim")
+    children = until(lambda: len(found := descendants(worker.pid)) == 2 and found, 20, "engine and encoder")
+    until(lambda: stack.job(pinned).status is JobStatus.PROCESSING, 20, "the claim")
     worker.terminate()
     assert 0 == worker.wait(30)
     assert not any(map(alive, children))
@@ -198,14 +198,14 @@ def test_a_job_claimed_ahead_is_unhurt_by_the_one_before_it(stack: Service) -> N
     third = stack.submit("null=1", server_id="ahead")
     claimed_while_it_hangs(stack, third, first)
     worker.terminate()
-    until(lambda: (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(third)), 30, "it to be handed back")
+    until(lambda: (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(third)), 10, "it to be handed back")
     assert worker.poll() is None
     worker.wait(30)
     assert (JobStatus.QUEUED, 1) == (stack.job(first).status, stack.job(first).attempt)
 
 
 def claimed_while_it_hangs(stack: Service, ahead: str, hanging: str) -> None:
-    until(lambda: JobStatus.PROCESSING == stack.job(ahead).status, 30, f"{ahead} to be claimed")
+    until(lambda: JobStatus.PROCESSING == stack.job(ahead).status, 20, f"{ahead} to be claimed")
     assert "step" == stack.running(hanging).stage
 
 

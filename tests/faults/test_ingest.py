@@ -105,7 +105,7 @@ def test_a_worker_killed_in_mid_fetch_costs_one_attempt(stack: Service) -> None:
     with MediaServer() as host:
         host.replies["/a"] = [Reply(body=body, dribble=0.5), Reply(body=body)]
         job = pending(stack, f"{host.url}/a", callback_url=f"{host.url}/hook")
-        until(lambda: host.open, 30, "the fetch")
+        until(lambda: host.open, 20, "the fetch")
         children = descendants(first.pid)
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
@@ -130,7 +130,7 @@ def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
         stopped = threading.Event()
         host.replies["/a"] = [Reply(body=body, before=lambda: stopped.wait(60)), Reply(body=body)]
         job = pending(stack, f"{host.url}/a")
-        until(lambda: host.open, 30, "the fetch")
+        until(lambda: host.open, 20, "the fetch")
         os.kill(sleeper.pid, signal.SIGSTOP)
         stopped.set()  # what it asked for is there when it wakes
         stack.cpu()
@@ -193,7 +193,7 @@ class TestReading:
         objects.rename(stack.folder / "elsewhere")
         objects.write_text("in the way")
         stack.gpu("later")
-        until(lambda: stack.job(staged.id).fence >= 2, 30, "a second attempt")
+        until(lambda: stack.job(staged.id).fence >= 2, 20, "a second attempt")
         objects.unlink()
         (stack.folder / "elsewhere").rename(objects)
         done = stack.ended(staged.id)
@@ -206,7 +206,7 @@ def test_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, ful
     with ExitStack() as opened, MediaServer() as host:
         pits = [opened.enter_context(Tarpit(f"127.0.1.{number}")) for number in range(1, 51)]
         stuck = [pending(stack, pit.url) for pit in pits]
-        until(lambda: 8 == tried(stack, stuck), 30, "as many tarpits to be asked as one tenant may have asked at once")
+        until(lambda: 8 == tried(stack, stuck), 20, "as many tarpits to be asked as one tenant may have asked at once")
         url = host.serve("/a.png", png(1, 512, 512))
         staged = []
         for _ in range(20 if full else 4):

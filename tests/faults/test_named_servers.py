@@ -50,7 +50,7 @@ def order(fleet: Service, verb: str, server_id: str) -> None:
 
 def heard(fleet: Service, server_id: str, words: str, times: int = 1) -> None:
     """Wait until the worker has said these words so often."""
-    until(lambda: fleet.log(server_id).count(words) >= times, 30, f"{server_id} to say {words!r}")
+    until(lambda: fleet.log(server_id).count(words) >= times, 10, f"{server_id} to say {words!r}")
 
 
 def in_order(jobs: list[Job]) -> list[str]:
@@ -63,19 +63,19 @@ def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordone
         order(fleet, "cordon", "slow")  # again, since a worker that has just registered may not listen yet
         return "cordoned, was active" in fleet.log("slow")
 
-    until(cordoned, what="the worker to hear it", every=0.5)
+    until(cordoned, 30, "the worker to listen", every=0.5)
     waits = fleet.submit("null=1", server_id="slow")
     assert JobStatus.COMPLETED == fleet.ended(fleet.submit("null=1", server_id="quick")).status
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")
-    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits)).status, job.worker)
+    assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits, 10)).status, job.worker)
 
 
 def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Service) -> None:
     runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
     fleet.running(runs)
     order(fleet, "drain", "slow")
-    until(lambda: state(fleet, "slow") == "drained", 30, "nothing to be left")
+    until(lambda: state(fleet, "slow") == "drained", 10, "nothing to be left")
     assert (JobStatus.COMPLETED, 1) == ((job := fleet.job(runs)).status, job.attempt)
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")

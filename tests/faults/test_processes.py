@@ -88,7 +88,7 @@ def test_1_engine_and_encoder_die_with_their_worker(run: Trial) -> None:
     children = descendants(run.service.newest["one"].pid)
     assert 2 == len(children)
     run.kill("one")
-    until(lambda: not any(map(alive, children)), 30, "engine and encoder to die with their supervisor")
+    until(lambda: not any(map(alive, children)), 10, "engine and encoder to die with their supervisor")
     run.restart("one")
     run.service.up("one")
 
@@ -113,7 +113,7 @@ def test_2_a_stopped_worker_commits_nothing_when_it_wakes(run: Trial, refunded: 
     assert claimed.worker != job.worker
     until(lambda: excuses(run, str(claimed.worker)) > before, 30, "it to notice")
     assert job == run.service.job(job_id)
-    until(lambda: [job.artifacts[0].key] == objects(run, job_id), 30, "its outputs to be removed")
+    until(lambda: [job.artifacts[0].key] == objects(run, job_id), 10, "its outputs to be removed")
     assert [] == run.verdict(60)
 
 

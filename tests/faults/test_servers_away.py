@@ -140,7 +140,7 @@ def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Trial, own_
     _read_only(own_postgres, "on")
     told = run.caller.submit(run.body("null=1"))
     assert (503, "database_unavailable") == (told.status, told.code)
-    until(lambda: run.service.log("one").count("was not written") > before, 30, "the worker to feel it")
+    until(lambda: run.service.log("one").count("was not written") > before, 10, "the worker to feel it")
     _read_only(own_postgres, "off")
     ended = run.ended(job.id)
     assert (JobStatus.COMPLETED, 1) == (ended.status, ended.attempt)

@@ -68,11 +68,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, va
         made.client.headers["traceparent"] = f"00-{TRACE}-{CALLER}-01"
         job_id = made.submit(PROMPT, callback_url=sink.url)
         job = made.ended(job_id)
-        until(lambda: len(sink.received) == 1, 30, "the webhook")
-        until(lambda: {span.name for span in collector.of(TRACE)} >= set(PARTS), 30, "every span")
-        seen = until(lambda: _settled(gpu), 30, "the engine's gauges")
+        until(lambda: len(sink.received) == 1, 20, "the webhook")
+        until(lambda: {span.name for span in collector.of(TRACE)} >= set(PARTS), 20, "every span")
+        seen = until(lambda: _settled(gpu), 20, "the engine's gauges")
         delivered = ("atelier_webhook_deliveries_total", "delivered")
-        told = until(lambda: _counted(cpu, *delivered), 30, "the delivery to be counted")
+        told = until(lambda: _counted(cpu, *delivered), 20, "the delivery to be counted")
         spans = {span.name: span for span in collector.of(TRACE)}
         assert len(PARTS) == len(collector.of(TRACE)) == len(spans)
         yield Stack(made, job, sink.received[0], spans, scrape(f"{made.url}/metrics"), seen, told)
@@ -176,7 +176,7 @@ def test_the_receiver_is_told_the_trace(stack: Stack) -> None:
 
 @pytest.mark.parametrize("process", ["api", "one", "cpu"])
 def test_every_line_of_a_log_is_json_that_names_the_job(stack: Stack, process: str) -> None:
-    until(lambda: stack.job.id in stack.service.log(process), 30, "the job to be logged")
+    until(lambda: stack.job.id in stack.service.log(process), 10, "the job to be logged")
     lines = stack.lines(process)
     assert all({"time", "level", "logger", "message", "process"} <= line.keys() for line in lines)
     said = {"api": "api", "one": "gpu", "cpu": "cpu"}[process]

@@ -125,11 +125,11 @@ class Service:
         with self.database.begin() as connection:
             return job_from_row(connection.execute(caller.by_id(job_id)).one())
 
-    def ended(self, job_id: str, timeout: float = 60) -> Job:
+    def ended(self, job_id: str, timeout: float = 30) -> Job:
         """The row of a job, once it has ended."""
         return until(lambda: _terminal(self.job(job_id)), timeout, f"the end of {job_id}")
 
-    def running(self, job_id: str, timeout: float = 30) -> Job:
+    def running(self, job_id: str, timeout: float = 15) -> Job:
         """The row of a job, once its pipeline reports steps."""
         return until(
             lambda: job if (job := self.job(job_id)).stage == "step" else None, timeout, f"{job_id} to be computing"

@@ -10,7 +10,7 @@ POLL_SECONDS = 0.02
 
 
 def until(
-    condition: Callable[[], T], timeout: float = 30.0, what: str = "the condition", *, every: float = POLL_SECONDS
+    condition: Callable[[], T], timeout: float = 10.0, what: str = "the condition", *, every: float = POLL_SECONDS
 ) -> T:
     """The first true value of `condition()`, asked every 20 ms; after `timeout` s an error that names `what`."""
     deadline = time.monotonic() + timeout

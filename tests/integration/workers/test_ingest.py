@@ -192,7 +192,7 @@ class TestRecordings:
 def test_a_store_that_is_away_costs_no_attempt(rows, settings, host, worker, tmp_path):
     (tmp_path / "objects").write_text("in the way")
     job = rows.pending(rows.tenant(), host.serve("/a", png()))
-    until(lambda: rows.inputs(job)[0].fence > 3, 30, what="some attempts")
+    until(lambda: rows.inputs(job)[0].fence > 3, 20, what="some attempts")
     (tmp_path / "objects").unlink()
     assert JobStatus.QUEUED == moved(rows, job).status
     assert 1 == rows.inputs(job)[0].attempt
@@ -216,7 +216,7 @@ def test_a_job_that_is_ended_in_mid_fetch_is_let_go(rows, settings, host, end):
         job = rows.pending(rows.tenant(), host.serve("/a", bytes(10_000), dribble=0.1))
         until(lambda: host.open, what="the fetch")
         rows.execute(getattr(caller, end)(job.id, job.tenant))
-        until(lambda: not host.open, 30, what="the connection to be dropped")
+        until(lambda: not host.open, 20, what="the connection to be dropped")
         until(lambda: all(row.lease_until is None for row in rows.inputs(job)), what="the lease to be dropped")
     assert JobStatus.CANCELLED == rows.job(job).status
 
@@ -261,9 +261,9 @@ def test_leases_are_renewed_while_a_purge_holds_what_was_dropped(rows, settings,
         rows.execute(caller.erase(deleted.id, deleted.tenant))
         with rows.engine.begin() as purge:
             purge.execute(statements.forget(deleted.id))
-            until(lambda: 1 == host.open, 30, what="the deleted job's input to be dropped")
+            until(lambda: 1 == host.open, 20, what="the deleted job's input to be dropped")
             before = rows.inputs(kept)[0].lease_until
-            until(lambda: rows.inputs(kept)[0].lease_until > before, 30, what="the other's lease to be renewed")
+            until(lambda: rows.inputs(kept)[0].lease_until > before, 20, what="the other's lease to be renewed")
         assert 1 == rows.inputs(kept)[0].fence
 
 

@@ -103,6 +103,6 @@ def test_a_clock_that_is_far_off_is_noticed_and_forgiven_once_it_is_right(
 
 def test_a_lapsed_lease_is_renewed_while_nobody_else_has_the_name(database: Engine, settings: Settings) -> None:
     presence = taken(database, settings)
-    until(lambda: not alive(database), 30, "the lease to run out")
+    until(lambda: not alive(database), 10, "the lease to run out")
     presence.beat(FACTS)
     assert alive(database)

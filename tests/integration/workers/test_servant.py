@@ -216,7 +216,7 @@ def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
         order(engine, Tidy())
         return not engine.inventory.models
 
-    until(gone, 30, "the model to leave")
+    until(gone, 10, "the model to leave")
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
     assert (pid, ("chaos",)) == (engine.pid, engine.inventory.on_device)
 
