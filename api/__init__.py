@@ -1,1 +1,1 @@
-"""Asking for it: the HTTP side. It writes rows and reads them; it never sees torch."""
+"""Asking for it: the HTTP side, which reads and writes rows and never loads torch."""

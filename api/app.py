@@ -16,49 +16,49 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 
-from api.accepting import Desk
-from api.announcer import Announcer
-from api.auth import Caller, KeyAuthentication
-from api.corrections import correct
-from api.database import Database
-from api.documents import openapi_config
-from api.follow import Follower
-from api.gauges import Gauges
-from api.intake import Intake
-from api.observing import count_answer, observing
-from api.orders import Orders
-from api.outlook import Outlooks
-from api.problems import EXCEPTION_HANDLERS
-from api.readiness import Readiness
-from api.request_ids import echo_request_id
-from api.routes.cutout import CutoutRoutes
-from api.routes.deliveries import DeliveryRoutes
-from api.routes.files import FileRoutes
-from api.routes.health import HealthRoutes
-from api.routes.image import ImageRoutes
-from api.routes.inputs import InputRoutes
-from api.routes.jobs import JobRoutes
-from api.routes.mesh import MeshRoutes
-from api.routes.metrics import metrics
-from api.routes.models import ModelRoutes
-from api.routes.outputs import OutputRoutes
-from api.routes.problems import ProblemRoutes
-from api.routes.server_orders import ServerOrders
-from api.routes.servers import ServerRoutes
-from api.routes.speech import SpeechRoutes
-from api.routes.video import VideoRoutes
-from api.routes.voices import VoiceRoutes
-from api.routes.webhooks import WebhookRoutes
-from api.strict_json import StrictRequest
-from api.submissions import Submissions
-from api.voices import Voices
-from api.watching import Watcher
-from api.webhooks import Webhooks
-from jobs.settings import Settings
-from jobs.settings import settings as read_settings
-from jobs.storage import open_store
-from jobs.tracing import Tracer
-from pipelines.catalog import load_catalog
+from api.follow.event_hub import Follower
+from api.follow.notifier import Announcer
+from api.follow.status import Outlooks
+from api.follow.watcher import Watcher
+from api.http.auth import Caller, KeyAuthentication
+from api.http.database import Database
+from api.http.problems import EXCEPTION_HANDLERS
+from api.http.request_ids import echo_request_id
+from api.http.request_metrics import count_answer, observing
+from api.http.strict_json import StrictRequest
+from api.native.generate.cutout import CutoutRoutes
+from api.native.generate.image import ImageRoutes
+from api.native.generate.mesh import MeshRoutes
+from api.native.generate.speech import SpeechRoutes
+from api.native.generate.video import VideoRoutes
+from api.native.jobs.files import FileRoutes
+from api.native.jobs.jobs import JobRoutes
+from api.native.jobs.outputs import OutputRoutes
+from api.native.media.inputs import InputRoutes
+from api.native.media.voices import VoiceRoutes
+from api.native.servers.admin import ServerOrders
+from api.native.servers.servers import ServerRoutes
+from api.native.service.health import HealthRoutes
+from api.native.service.metrics import metrics
+from api.native.service.models import ModelRoutes
+from api.native.service.problems import ProblemRoutes
+from api.native.webhooks.deliveries import DeliveryRoutes
+from api.native.webhooks.endpoints import WebhookRoutes
+from api.openapi.documents import openapi_config
+from api.openapi.fixes import correct
+from api.operations.queue_metrics import Gauges
+from api.operations.readiness import Readiness
+from api.operations.server_commands import Orders
+from api.operations.voices import Voices
+from api.operations.webhooks import Webhooks
+from api.submit.endpoint import Desk
+from api.submit.media_intake import Intake
+from api.submit.service import Submissions
+from core.settings import Settings
+from core.settings import settings as read_settings
+from core.storage.store import open_store
+from core.tracing import Tracer
+from pipelines.catalog.loader import load_catalog
 
 MEDIA_ROUTES = (ImageRoutes, VideoRoutes, CutoutRoutes, SpeechRoutes, MeshRoutes, VoiceRoutes)
 """Those whose bodies may hold media as `data:` URLs."""

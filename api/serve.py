@@ -8,9 +8,9 @@ from contextlib import suppress
 import uvicorn
 
 from api.app import create_app
-from api.follow import Follower
-from jobs.logs import start_logs
-from jobs.settings import settings
+from api.follow.event_hub import Follower
+from core.logs import start_logs
+from core.settings import settings
 
 GRACE_SECONDS = 10
 """How long requests under way may take once the process was asked to stop."""

@@ -26,10 +26,10 @@ import msgspec
 import psutil
 import psycopg
 
-from benchmarks.catalogue import settings_in
 from benchmarks.report import Figure, Report
-from benchmarks.serving import PATHS, ended
-from benchmarks.stack import Running, gpu_worker, running
+from benchmarks.running.catalog import settings_in
+from benchmarks.running.serving import PATHS, ended
+from benchmarks.running.stack import Running, gpu_worker, running
 
 TITLE = "The scale drill: 1 to 8 workers on one database"
 WORKERS = (1, 2, 4, 8)

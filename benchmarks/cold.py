@@ -9,8 +9,8 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.engine import Bench, bench
 from benchmarks.report import Figure, Report
+from benchmarks.running.engine import Bench, bench
 
 TITLE = "Ratio 6: a cold process"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu"}

@@ -20,13 +20,14 @@ import psycopg
 from sqlalchemy import Engine, make_url, text, update
 
 from benchmarks.report import Figure, Report
-from cli.embedded import EmbeddedPostgres
-from jobs.database import migrate, sync_engine
-from jobs.servers import ServerFacts
-from jobs.settings import Settings
-from jobs.statements.claim import Claimant, claim
-from jobs.statements.fleet import register
-from jobs.tables import jobs
+from cli.embedded.postgres import EmbeddedPostgres
+from core.database import sync_engine
+from core.settings import Settings
+from jobs.schema.migrate import migrate
+from jobs.schema.tables import jobs
+from jobs.statements.queue.claim import Claimant, claim
+from jobs.statements.servers import register
+from jobs.wire.servers import ServerFacts
 
 TITLE = "Ratio 9: claims and the depth of the queue"
 SHALLOW, DEEP = 100, 1_000_000

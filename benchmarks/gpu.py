@@ -18,20 +18,20 @@ from typing import Any
 import msgspec
 import torch
 
-from benchmarks.catalogue import settings_in
 from benchmarks.cold import seconds_of
-from benchmarks.engine import bench
-from benchmarks.floor import flops, matmul_rate
-from benchmarks.full_size import save
-from benchmarks.loop import bare_loop
+from benchmarks.families.full_size import save
+from benchmarks.families.timed import busy_fraction, take_log
 from benchmarks.report import Figure, Report, machine
 from benchmarks.residency import cycle, leak, read_and_map, wake_and_copy
-from benchmarks.serving import serve
-from benchmarks.stack import running
-from benchmarks.timed import busy_fraction, take_log
+from benchmarks.running.catalog import settings_in
+from benchmarks.running.engine import bench
+from benchmarks.running.floor import flops, matmul_rate
+from benchmarks.running.loop import bare_loop
+from benchmarks.running.serving import serve
+from benchmarks.running.stack import running
 
 TITLE = "Ratios 1 to 6 on one GPU"
-MODELS = Path(__file__).with_name("gpu_models.toml")
+MODELS = Path(__file__).parent / "families" / "gpu_models.toml"
 CYCLES, SETTLING = 50, 10
 
 

@@ -18,8 +18,8 @@ import psycopg
 import redis
 
 from benchmarks.report import Figure, Report
-from benchmarks.stack import Running, running
-from workers.children import spawn, stop
+from benchmarks.running.stack import Running, running
+from core.processes import spawn, stop
 
 CATALOG = Path(__file__).parents[1] / "tests" / "support" / "models.toml"
 TITLE = "Ratio 7: commit to start"
@@ -65,12 +65,14 @@ def _figures(ours: list[float], push: list[float], bare: dict[str, list[float]])
 
 def _bare(service: Running, pool: str, count: int) -> list[float]:
     """Seconds from call to start of `count` tasks, one after the other."""
-    from benchmarks.bare_celery import QUEUE, STARTED, app
+    from benchmarks.running.bare_celery import QUEUE, STARTED, app
 
     app.conf.broker_url = service.settings.broker_url
     client = redis.Redis.from_url(service.settings.broker_url)
     client.delete(STARTED, QUEUE)
-    process = spawn([sys.executable, "-m", "benchmarks.bare_celery", pool], env=service.environment, name="bare Celery")
+    process = spawn(
+        [sys.executable, "-m", "benchmarks.running.bare_celery", pool], env=service.environment, name="bare Celery"
+    )
     try:
         found = []
         for number in range(count + 3):

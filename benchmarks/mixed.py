@@ -27,19 +27,20 @@ import msgspec
 from sqlalchemy import Connection, Engine, func, update
 
 from benchmarks.report import Figure, Report
-from cli.embedded import EmbeddedPostgres
-from jobs.database import migrate, sync_engine
-from jobs.ids import new_id
+from cli.embedded.postgres import EmbeddedPostgres
+from core.database import sync_engine
+from core.ids import new_id
+from core.settings import Settings
 from jobs.job import Job, job_from_row
-from jobs.params import ImageParams
-from jobs.servers import ServerFacts
-from jobs.settings import Settings
-from jobs.statements import run as running
-from jobs.statements.access import ensure_tenant
-from jobs.statements.claim import Claimant, claim
-from jobs.statements.fleet import register
-from jobs.statements.submit import submit
-from jobs.tables import servers
+from jobs.params.image import ImageParams
+from jobs.schema.migrate import migrate
+from jobs.schema.tables import servers
+from jobs.statements.api_keys import ensure_tenant
+from jobs.statements.queue import claimed as running
+from jobs.statements.queue.claim import Claimant, claim
+from jobs.statements.queue.submit import submit
+from jobs.statements.servers import register
+from jobs.wire.servers import ServerFacts
 
 TITLE = "Ratio 8: a mixed load on one worker"
 LOAD_SECONDS = {"large": 1.4, "middle": 1.2, "small": 1.0}

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.catalogue import settings_in
-from benchmarks.loop import Loop, bare_loop
+from benchmarks.families.timed import busy_fraction, take_log
 from benchmarks.report import Figure, Report
-from benchmarks.serving import serve
-from benchmarks.stack import Running, running
-from benchmarks.timed import busy_fraction, take_log
+from benchmarks.running.catalog import settings_in
+from benchmarks.running.loop import Loop, bare_loop
+from benchmarks.running.serving import serve
+from benchmarks.running.stack import Running, running
 
 TITLE = "Ratios 2 and 3: encoding beside computing"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu"}

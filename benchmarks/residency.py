@@ -25,13 +25,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from benchmarks.catalogue import settings_in
-from benchmarks.engine import Bench, bench
 from benchmarks.report import Figure, Report
-from pipelines.intake import Intake, floats_in
-from pipelines.parking import Parking
-from tests.support.tiny_checkpoints import save
-from workers.messages import Preload, Unload
+from benchmarks.running.catalog import settings_in
+from benchmarks.running.engine import Bench, bench
+from pipelines.memory.offload import Parking
+from pipelines.memory.weight_loader import Intake, floats_in
+from tests.support.checkpoints.tiny_checkpoints import save
+from workers.ipc.messages import Preload, Unload
 
 TITLE = "Ratio 5: waking, loading and unloading"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu", "ATELIER_LOG_LEVEL": "WARNING"}

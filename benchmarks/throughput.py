@@ -6,10 +6,10 @@ stores and answers. They take turns, so that a machine that changes its speed ch
 
 import statistics
 
-from benchmarks.loop import bare_loop
 from benchmarks.report import Figure, Report
-from benchmarks.serving import serve
-from benchmarks.stack import running
+from benchmarks.running.loop import bare_loop
+from benchmarks.running.serving import serve
+from benchmarks.running.stack import running
 
 TITLE = "Ratio 1: throughput of the service"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu"}

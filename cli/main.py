@@ -5,21 +5,21 @@ import rich_click as click
 from cli.lazy import LazyGroup
 
 COMMANDS = {
-    "up": "cli.commands.up:up",
-    "demo": "cli.commands.demo:demo",
-    "generate": "cli.commands.generate:generate",
-    "jobs": "cli.commands.jobs:jobs",
-    "voices": "cli.commands.voices:voices",
-    "models": "cli.commands.models:models",
-    "servers": "cli.commands.servers:servers",
-    "api": "cli.commands.api:api",
-    "worker": "cli.commands.worker:worker",
-    "migrate": "cli.commands.migrate:migrate",
-    "keys": "cli.commands.keys:keys",
-    "retention": "cli.commands.retention:retention",
-    "webhooks": "cli.commands.webhooks:webhooks",
-    "weights": "cli.commands.weights:weights",
-    "doctor": "cli.commands.doctor:doctor",
+    "up": "cli.commands.host.up:up",
+    "demo": "cli.commands.host.demo:demo",
+    "generate": "cli.commands.client.generate:generate",
+    "jobs": "cli.commands.client.jobs:jobs",
+    "voices": "cli.commands.client.voices:voices",
+    "models": "cli.commands.client.models:models",
+    "servers": "cli.commands.client.servers:servers",
+    "api": "cli.commands.host.api:api",
+    "worker": "cli.commands.host.worker:worker",
+    "migrate": "cli.commands.host.migrate:migrate",
+    "keys": "cli.commands.host.keys:keys",
+    "retention": "cli.commands.host.retention:retention",
+    "webhooks": "cli.commands.client.webhooks:webhooks",
+    "weights": "cli.commands.host.weights:weights",
+    "doctor": "cli.commands.host.doctor:doctor",
 }
 
 

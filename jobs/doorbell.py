@@ -7,11 +7,11 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 
-from jobs.breaker import Breaker
+from core.circuit_breaker import Breaker
+from core.settings import Settings
+from core.tracing import OFF, Tracer
 from jobs.events import broker_client
 from jobs.job import Job
-from jobs.settings import Settings
-from jobs.tracing import OFF, Tracer
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import msgspec
 import redis
 import redis.asyncio
 
-from jobs.breaker import Breaker
+from core.circuit_breaker import Breaker
+from core.settings import Settings
 from jobs.job import Job, JobStatus
-from jobs.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jobs.errors import AtelierError
-from jobs.params import PARAMS_OF, AnyParams, Modality, read_params
+from core.errors import AtelierError
+from jobs.params.base import Modality, read_params
+from jobs.params.registry import PARAMS_OF, AnyParams
 
 if TYPE_CHECKING:
     from sqlalchemy import Row  # not at run time: engines read jobs and have no database

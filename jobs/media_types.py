@@ -3,7 +3,7 @@
 Sniffing decides only which decoder may look at a file; whether it is whole and sane is found out by decoding.
 """
 
-from jobs.errors import UnsupportedMedia
+from core.errors import UnsupportedMedia
 from jobs.params.media import MediaKind
 
 HEAD = 64

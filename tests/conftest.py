@@ -13,12 +13,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: th
 import pytest
 from redis import Redis
 
-import pipelines  # noqa: F401 - before diffusers, since it mends the import of torchaudio
-from cli.embedded import EmbeddedPostgres, EmbeddedValkey
-from tests.support import s3 as s3_server
-from tests.support.databases import Databases
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
+from pipelines.runtime import torchaudio_stub
+from tests.support.servers import s3 as s3_server
+from tests.support.servers.databases import Databases
 
-pytest_plugins = ["pytester", "tests.support.contract"]
+torchaudio_stub.install()  # before a test imports diffusers
+
+pytest_plugins = ["pytester", "tests.support.contract.plugin"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

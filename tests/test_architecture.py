@@ -1,4 +1,4 @@
-"""Who may import whom: the table of docs/architecture, read from the source itself."""
+"""The rooms: the tables of docs/architecture/rooms.md, held against the source itself."""
 
 import ast
 import subprocess
@@ -8,68 +8,109 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-OURS = {"api", "benchmarks", "cli", "jobs", "pipelines", "tests", "workers"}
+from scripts import rooms
+
+ROOT = rooms.ROOT
+OURS = {*rooms.WINGS, "benchmarks", "tests"}
+MOST_MODULES = 15
+LARGER = {"pipelines.demo"}
+"""The demo model with its training, which does not grow."""
+
 TORCH_BEARING = {"accelerate", "diffusers", "onnxruntime", "rembg", "torch", "transformers"}
 
-MAY_IMPORT = {
-    "jobs": {"jobs"},
-    "pipelines": {"pipelines", "jobs.params", "jobs.errors", "jobs.languages"},
-    "workers": {"workers", "jobs", "pipelines"},
-    "api": {"api", "jobs", "pipelines.catalog"},
-    "cli": {"cli", "api", "workers", "jobs", "pipelines"},
+MAY_NOT_IMPORT = {
+    "core": {"litestar"} | TORCH_BEARING,
+    "jobs": {"litestar"} | TORCH_BEARING,
+    "pipelines.catalog": TORCH_BEARING,
+    "pipelines.weights": TORCH_BEARING - {"torch"},
+    "api": TORCH_BEARING,
 }
-"""Of our own packages. The others are not packages of the service: nothing imports tests or benchmarks."""
-
-MAY_NOT_IMPORT = {"jobs": {"litestar"} | TORCH_BEARING, "api": TORCH_BEARING}
-"""Of other people's, anywhere in the file."""
+"""Libraries that are heavy, or that belong to one wing, anywhere in the file."""
 
 LAZILY = {"cli": TORCH_BEARING | {"pipelines", "workers.engine"}}
 """Only inside a function, so that a command that does not need it starts fast."""
 
 
+def may_import() -> dict[str, set[str]]:
+    """What each wing may import of ours: the first table of the page."""
+    table = rooms.PAGE.read_text().partition("| may import |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    allowed = {name.strip("`"): set(names.replace("`", "").replace(",", "").split()) for name, _, names in rows}
+    return {name: set(rooms.WINGS) if names == {"all"} else names for name, names in allowed.items()}
+
+
 def modules(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
-
-
-def package_of(path: Path) -> list[str]:
-    return list(path.relative_to(ROOT).parts[:-1])
+    return sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
 
 
 def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
-    """Every module that `path` names in an import, `from a import b` as both `a` and `a.b`."""
+    """Every module that `path` names in an import; with `top_level` those that happen when it is loaded."""
     tree = ast.parse(path.read_text(), filename=str(path))
-    inside = {id(node) for function in functions(tree) for node in ast.walk(function)} if top_level else set()
-    for node in ast.walk(tree):
-        if id(node) in inside:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package_of(path)[: len(package_of(path)) - node.level + 1] if node.level else []
-            module = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (f"{module}.{name.name}" for name in node.names)
+    if top_level:
+        tree = ast.fix_missing_locations(Lazy().visit(tree))
+    yield from rooms.imported(path, tree)
 
 
-def functions(tree: ast.AST) -> Iterator[ast.AST]:
-    """Everything whose imports do not happen when the module is loaded."""
-    for node in ast.walk(tree):
-        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
-        if typing_only or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+class Lazy(ast.NodeTransformer):
+    """Takes away everything whose imports do not happen when the module is loaded."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return ast.Pass()
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return ast.Pass()
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        typing_only = ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        return ast.Pass() if typing_only else self.generic_visit(node)
 
 
 def within(name: str, allowed: set[str]) -> bool:
     return any(name == one or name.startswith(one + ".") for one in allowed)
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_only_what_it_may(package):
+def public_classes() -> Iterator[tuple[str, str]]:
+    for wing in rooms.WINGS:
+        for path in modules(wing):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    yield node.name, str(path.relative_to(ROOT))
+
+
+def test_page_lists_the_rooms_and_arrows_of_the_source():
+    assert rooms.read_page() == rooms.read_source(), "run `python scripts/rooms.py`, and look at what it changes"
+
+
+def test_rooms_have_at_most_15_modules():
+    crowded = {room.name: room.modules for room in rooms.read_source() if room.modules > MOST_MODULES}
+    assert crowded.keys() == LARGER
+
+
+@pytest.mark.parametrize("path", [path for wing in rooms.WINGS for path in modules(wing) if path.stem == "__init__"])
+def test_init_is_one_sentence_without_imports(path):
+    (only,) = ast.parse(path.read_text()).body
+    assert isinstance(only, ast.Expr)
+    sentence = ast.literal_eval(only.value)
+    assert sentence.endswith(".")
+    assert "\n\n" not in sentence
+    assert ". " not in sentence
+
+
+def test_rooms_import_each_other_in_one_direction():
+    remaining = {room.name: set(room.imports) for room in rooms.read_source()}
+    while leaves := {name for name, arrows in remaining.items() if not arrows & remaining.keys()}:
+        remaining = {name: arrows for name, arrows in remaining.items() if name not in leaves}
+    assert {} == remaining, "these rooms are on a circle, or lead to one"
+
+
+@pytest.mark.parametrize("wing", rooms.WINGS)
+def test_a_wing_imports_only_what_it_may(wing):
+    allowed = may_import()[wing]
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(package)
+        for path in modules(wing)
         for name in imports(path)
-        if within(name, OURS) and not within(name, MAY_IMPORT[package])
+        if within(name, OURS) and not within(name, allowed)
     ]
     assert [] == wrong
 
@@ -96,7 +137,7 @@ def test_a_package_imports_heavy_libraries_lazily(package):
     assert [] == wrong
 
 
-@pytest.mark.parametrize("module", ["api.app", "cli.main", "workers.children", "jobs.settings"])
+@pytest.mark.parametrize("module", ["api.app", "cli.main", "core.processes", "core.settings"])
 def test_importing_a_front_module_does_not_load_torch(module):
     script = f"import sys, {module}; print(sorted({TORCH_BEARING!r} & set(sys.modules)))"
     outcome = subprocess.run(
@@ -104,6 +145,12 @@ def test_importing_a_front_module_does_not_load_torch(module):
     )
     assert "" == outcome.stderr
     assert "[]" == outcome.stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["workers.engine.main", "workers.engine.encoder"])
+def test_a_process_that_only_computes_brings_no_database_along(module):
+    code = f"import sys, {module}; sys.exit('sqlalchemy' in sys.modules)"
+    assert 0 == subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode
 
 
 @pytest.mark.parametrize(
@@ -118,21 +165,15 @@ def test_importing_a_front_module_does_not_load_torch(module):
     ],
 )
 def test_imports_are_read_rightly(tmp_path, monkeypatch, text, expected):
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    monkeypatch.setattr(rooms, "ROOT", tmp_path)
     path = tmp_path / "jobs" / "statements" / "x.py"
     path.parent.mkdir(parents=True)
     path.write_text(text)
     assert expected == list(imports(path))
 
 
-@pytest.mark.parametrize("module", ["workers.engine", "workers.encoder"])
-def test_a_process_that_only_computes_brings_no_database_along(module):
-    code = f"import sys, {module}; sys.exit('sqlalchemy' in sys.modules)"
-    assert 0 == subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode
-
-
 def test_imports_inside_functions_are_not_of_the_top_level(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    monkeypatch.setattr(rooms, "ROOT", tmp_path)
     path = tmp_path / "x.py"
     path.write_text("import a\ndef f():\n    import b\nif TYPE_CHECKING:\n    import c\n")
     assert ["a"] == list(imports(path, top_level=True))

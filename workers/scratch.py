@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from jobs.settings import Settings
+from core.settings import Settings
 
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_LEAST = 2 * 2**30

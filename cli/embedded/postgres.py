@@ -13,7 +13,7 @@ from urllib.parse import quote
 from cli.embedded.account import Account, cluster_account
 from cli.embedded.leftovers import clear_leftovers
 from cli.embedded.server import ServerFailed, await_ready, environment, open_log, tail
-from workers.children import Process, spawn, stop
+from core.processes import Process, spawn, stop
 
 VERSION = "18"
 ROLE = DATABASE = "atelier"

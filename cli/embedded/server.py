@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from workers.children import Process
+from core.processes import Process
 
 POLL_SECONDS = 0.02
 LOG_LIMIT = 5_000_000

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from cli.embedded.server import ServerFailed, await_ready, environment, open_log
-from workers.children import Process, spawn, stop
+from core.processes import Process, spawn, stop
 
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from jobs.errors import NotSupportedYet, NulInText
+from core.errors import NotSupportedYet, NulInText
 
 Modality = Literal["image", "video", "speech", "3d", "remove-background"]
 OutputFormat = Literal["webp", "jpeg", "png"]

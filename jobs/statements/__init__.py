@@ -1,1 +1,1 @@
-"""Functions that return SQL statements; the async API and the sync workers both execute them."""
+"""Functions that return SQL statements; the API executes them asynchronously, workers and commands synchronously."""

@@ -6,9 +6,9 @@ import msgspec
 from sqlalchemy import ColumnElement, and_, case, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.errors import AttemptsExhausted
+from core.errors import AttemptsExhausted
 from jobs.job import JobError, JobStatus
-from jobs.tables import jobs, tenants
+from jobs.schema.tables import jobs, tenants
 
 now = func.clock_timestamp()
 """The database's clock, which is the only clock: what is written down."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from jobs.params import CutoutParams
+from jobs.params.cutout import CutoutParams
 from pipelines.image import encode as pictures
-from pipelines.pipeline import Outputs, Raw
+from pipelines.runtime.protocol import Outputs, Raw
 
 JPEG_WARNING = "JPEG has no transparency; a PNG was made."
 

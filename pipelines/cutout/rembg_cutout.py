@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from jobs.errors import ModelLoadFailed, NotFinite
-from jobs.params import CutoutParams
+from core.errors import ModelLoadFailed, NotFinite
+from jobs.params.cutout import CutoutParams
+from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.foreground import clean_edges
 from pipelines.cutout.sessions import open_session
-from pipelines.pipeline import Inputs, Raw, RunContext
-from pipelines.spec import ModelSpec
+from pipelines.runtime.protocol import Inputs, Raw, RunContext
 
 Picture = NDArray[np.uint8]
 

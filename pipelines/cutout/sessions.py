@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import onnxruntime  # type: ignore[import-untyped]
 from PIL import Image
 
-from jobs.errors import ModelLoadFailed
+from core.errors import ModelLoadFailed
 
 DEMO = "demo-cutout"
 """The one session that is ours (`demo_session`)."""
@@ -85,7 +85,7 @@ def _without_front_door() -> Iterator[None]:
 
 
 def _options() -> onnxruntime.SessionOptions:
-    """As many threads as `pipelines.runtime.prepare` has said; like `rembg.new_session`."""
+    """As many threads as `pipelines.runtime.device.prepare` has said; like `rembg.new_session`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
     options.log_severity_level = 3

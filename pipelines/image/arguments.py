@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from PIL import Image, ImageOps
 
-from jobs.params import ImageParams
-from pipelines.choices import choose, ignored, powerless
+from jobs.params.image import ImageParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.sampling_settings import choose, ignored, powerless
 from pipelines.image.inputs import Pictures
 from pipelines.image.size import Size, SizePlan
-from pipelines.spec import ModelSpec
 
 STRENGTH = 0.6
 """How much of a picture may change when neither the caller nor the model's defaults say so."""

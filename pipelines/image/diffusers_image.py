@@ -12,20 +12,20 @@ from diffusers import AutoPipelineForImage2Image
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.errors import ModelLoadFailed, NotFinite
-from jobs.params import ImageParams
-from pipelines.checkpoint import load_diffusers, torch_modules
+from core.errors import ModelLoadFailed, NotFinite
+from jobs.params.image import ImageParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.acceleration import Speed, precision
+from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
+from pipelines.diffusion.prompt_cache import PromptCache
+from pipelines.diffusion.warmup import PROMPT, STEPS, least_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.inputs import gather
 from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
-from pipelines.intake import Intake
-from pipelines.pipeline import Inputs, Raw, RunContext
-from pipelines.prompt_cache import PromptCache
-from pipelines.spec import ModelSpec
-from pipelines.speed import Speed, precision
-from pipelines.warming import PROMPT, STEPS, least_inputs
+from pipelines.memory.weight_loader import Intake
+from pipelines.runtime.protocol import Inputs, Raw, RunContext
 
 LEAST_MULTIPLE = 8
 """Many pipelines refuse sides that are no multiple of 8, whatever their VAE says."""

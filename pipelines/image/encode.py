@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.errors import EncodeFailed
+from core.errors import EncodeFailed
 from jobs.params.base import Params
-from pipelines.pipeline import Output, Outputs, Raw
+from pipelines.runtime.protocol import Output, Outputs, Raw
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"compress_level": 6},

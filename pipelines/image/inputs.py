@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 from PIL import Image, ImageOps
 
-from jobs.errors import NotThisModel, OutOfRange
-from pipelines.pipeline import Inputs
-from pipelines.spec import ModelSpec
+from core.errors import NotThisModel, OutOfRange
+from pipelines.catalog.spec import ModelSpec
+from pipelines.runtime.protocol import Inputs
 
 LEAST_SIDE = 64
 MOST_OBLONG = 8

@@ -7,8 +7,8 @@ from typing import Any
 from safetensors import safe_open
 from torch import nn
 
-from jobs.errors import ModelLoadFailed
-from pipelines.spec import ModelSpec
+from core.errors import ModelLoadFailed
+from pipelines.catalog.spec import ModelSpec
 
 _DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")
 """The first of the two matrices that every layer of a LoRA has, by the names of the usual trainers."""

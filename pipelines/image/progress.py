@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from pipelines.pipeline import RunContext
-from pipelines.spec import Stage
+from pipelines.catalog.spec import Stage
+from pipelines.runtime.protocol import RunContext
 
 
 class PictureProgress(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from math import log
 import msgspec
 from PIL import Image
 
-from pipelines.spec import ModelSpec
+from pipelines.catalog.spec import ModelSpec
 
 Size = tuple[int, int]
 """(width, height) in pixels."""

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jobs.params import CutoutParams
-from pipelines.catalog import load_catalog
+from jobs.params.cutout import CutoutParams
+from pipelines.catalog.loader import load_catalog
 from pipelines.cutout.rembg_cutout import RembgCutout
 from pipelines.cutout.sessions import DEMO
 from pipelines.matting.composite import Composite, held_out
 from pipelines.matting.export import MODEL
 from pipelines.matting.shapes import Floats
-from pipelines.pipeline import Inputs, RunContext
+from pipelines.runtime.protocol import Inputs, RunContext
 
 COUNT, SIDE = 120, 512
 GOOD = 0.9

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.errors import EncodeFailed
-from jobs.params import MeshParams
+from core.errors import EncodeFailed
+from jobs.params.mesh import MeshParams
 from pipelines.mesh.decimate import reduced
 from pipelines.mesh.files import FORMATS, write_mesh
 from pipelines.mesh.paint import MOST_FACES, painted
 from pipelines.mesh.render import SIDE, preview
 from pipelines.mesh.surface import Mesh, mesh_of
-from pipelines.pipeline import Output, Outputs, Raw
+from pipelines.runtime.protocol import Output, Outputs, Raw
 
 
 def encode(raw: Raw, params: MeshParams, folder: Path) -> Outputs:

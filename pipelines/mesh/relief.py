@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.params import MeshParams
+from jobs.params.mesh import MeshParams
+from pipelines.catalog.spec import ModelSpec
 from pipelines.mesh.inflate import relief_of
 from pipelines.mesh.silhouette import cutout_of
-from pipelines.pipeline import Inputs, Raw, RunContext
-from pipelines.spec import ModelSpec
+from pipelines.runtime.protocol import Inputs, Raw, RunContext
 
 
 class Relief:
-    """A closed mesh of `image_path`, as `pipelines.mesh` says, with its texture. The seed has no part in it."""
+    """A closed mesh of `image_path`, as `surface` says, with its texture. The seed has no part in it."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec

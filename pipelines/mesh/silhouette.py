@@ -1,7 +1,7 @@
 """The object in a picture: its outline and its colours. NumPy, SciPy and Pillow; no torch.
 
 The outline is the picture's own transparency, else what differs from the colours along the picture's border. Where the
-server removes backgrounds, a picture comes here with its background removed (`workers.cutting`).
+server removes backgrounds, a picture comes here with its background removed (`workers.engine.auto_cutout`).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import find_objects, label  # type: ignore[import-untyped]
 
-from jobs.errors import InputUnreadable
+from core.errors import InputUnreadable
 from pipelines.mesh.fill import nearest_known
 
 LONGEST_SIDE = 1024

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import torch
 
-from jobs.errors import PipelineFailed
-from jobs.params import SpeechParams
-from pipelines.intake import Intake
-from pipelines.pipeline import Fact, Inputs, Raw, RunContext
-from pipelines.spec import ModelSpec
+from core.errors import PipelineFailed
+from jobs.params.speech import SpeechParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.memory.weight_loader import Intake
+from pipelines.runtime.protocol import Fact, Inputs, Raw, RunContext
 from pipelines.speech.joining import PAUSE_TOKENS, Samples, cut_warning, fade_out, join
 from pipelines.speech.languages import language_for
 from pipelines.speech.nets import load_nets
@@ -75,7 +75,7 @@ class Chatterbox:
 
     @property
     def modules(self) -> list[torch.nn.Module]:
-        """See `pipelines.pipeline.Pipeline`."""
+        """See `pipelines.runtime.protocol.Pipeline`."""
         return [self.nets.t3, self.nets.s3gen, self.nets.speaker]
 
     def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> Raw:

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.errors import EncodeFailed
-from jobs.params import SpeechParams
-from pipelines.pipeline import Output, Outputs, Raw
+from core.errors import EncodeFailed
+from jobs.params.speech import SpeechParams
+from pipelines.runtime.protocol import Output, Outputs, Raw
 from pipelines.speech.waveform import SIZE, draw_waveform
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobs.params import SpeechParams
-from pipelines.pipeline import Fact, Inputs, Raw, RunContext
-from pipelines.spec import ModelSpec
+from jobs.params.speech import SpeechParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.runtime.protocol import Fact, Inputs, Raw, RunContext
 from pipelines.speech.espeak_library import Espeak, Voice, all_voices
 from pipelines.speech.joining import TOKENS_PER_SECOND, Samples, cut, cut_warning, join
 from pipelines.speech.languages import voice_for

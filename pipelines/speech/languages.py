@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterable
 
-from jobs.errors import NotThisModel
-from jobs.languages import find_language, not_spoken
-from pipelines.spec import ModelSpec
+from core.errors import NotThisModel
+from core.languages import find_language, not_spoken
+from pipelines.catalog.spec import ModelSpec
 from pipelines.speech.espeak_library import Voice
 
 

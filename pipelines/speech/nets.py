@@ -13,8 +13,8 @@ from accelerate import init_empty_weights
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from jobs.errors import ModelLoadFailed
-from pipelines.intake import Intake, floats_in
+from core.errors import ModelLoadFailed
+from pipelines.memory.weight_loader import Intake, floats_in
 from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
 
 with warnings.catch_warnings():

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from jobs.errors import OutOfRange
+from core.errors import OutOfRange
 
 PIECE = 300
 """Characters that a model speaks well in one go; a longer text wanders off."""

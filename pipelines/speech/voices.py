@@ -13,7 +13,7 @@ import soxr
 import torch
 from chatterbox.models.t3.modules.cond_enc import T3Cond
 
-from jobs.errors import NotThisModel
+from core.errors import NotThisModel
 from pipelines.speech.joining import Samples
 from pipelines.speech.nets import Nets
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soxr
 
-from jobs.errors import ModelLoadFailed
+from core.errors import ModelLoadFailed
 from pipelines.speech.joining import Samples
 
 RATE = 32_000

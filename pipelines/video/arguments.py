@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from jobs.params import VideoParams
-from pipelines.choices import choose, ignored, powerless
+from jobs.params.video import VideoParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.sampling_settings import choose, ignored, powerless
 from pipelines.image.size import SizePlan
-from pipelines.spec import ModelSpec
 from pipelines.video.frames import FramePlan
 
 

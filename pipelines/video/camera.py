@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jobs.errors import NotThisModel
-from jobs.params import VideoParams
-from pipelines.choices import ignored
+from core.errors import NotThisModel
+from jobs.params.video import VideoParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.sampling_settings import ignored
 from pipelines.image.inputs import read_picture
-from pipelines.pipeline import Fact, Inputs, Raw, RunContext
-from pipelines.spec import ModelSpec
-from pipelines.video.colour import empty_film, fill_planes
+from pipelines.runtime.protocol import Fact, Inputs, Raw, RunContext
+from pipelines.video.color import empty_film, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, move_of
 

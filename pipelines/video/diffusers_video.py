@@ -11,23 +11,23 @@ from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipel
 from numpy.typing import NDArray
 from PIL import Image
 
-from jobs.errors import ModelLoadFailed, NotFinite, NotThisModel
-from jobs.params import VideoParams
-from pipelines.checkpoint import load_diffusers, torch_modules
-from pipelines.choices import choose
+from core.errors import ModelLoadFailed, NotFinite, NotThisModel
+from jobs.params.video import VideoParams
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.acceleration import Speed, precision
+from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
+from pipelines.diffusion.prompt_cache import PromptCache
+from pipelines.diffusion.sampling_settings import choose
+from pipelines.diffusion.warmup import PROMPT, STEPS, least_inputs
 from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import Size, SizePlan, plan_size
-from pipelines.intake import Intake
-from pipelines.pipeline import Inputs, Raw, RunContext
-from pipelines.prompt_cache import PromptCache
-from pipelines.spec import ModelSpec
-from pipelines.speed import Speed, precision
+from pipelines.memory.weight_loader import Intake
+from pipelines.runtime.protocol import Inputs, Raw, RunContext
 from pipelines.video.arguments import call_arguments
-from pipelines.video.colour import empty_film, fill_planes
+from pipelines.video.color import empty_film, fill_planes
 from pipelines.video.frames import plan_frames
-from pipelines.warming import PROMPT, STEPS, least_inputs
 
 PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
 """From words, and from a still: two pipelines of the same components. A repository names one of them."""

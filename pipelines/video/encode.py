@@ -5,7 +5,7 @@
 - WebM: VP9 (libvpx, constant quality 24, cpu-used 4).
 
 Both are 4:2:0 with BT.709 colours in limited range and chroma in the middle of its pixels, as they came
-(`pipelines/video/colour.py`), and tagged so. They have a keyframe at least every second and carry no metadata: a prompt
+(`pipelines/video/color.py`), and tagged so. They have a keyframe at least every second and carry no metadata: a prompt
 does not travel inside a file. The same frames give the same bytes with the same libraries: the
 number of threads is fixed, since x264 decides differently with another one, and its macroblock tree is off, since for
 widths that are no multiple of 128 it reads what nobody wrote.
@@ -20,9 +20,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jobs.errors import EncodeFailed
-from jobs.params import VideoParams
-from pipelines.pipeline import Output, Outputs, Raw
+from core.errors import EncodeFailed
+from jobs.params.video import VideoParams
+from pipelines.runtime.protocol import Output, Outputs, Raw
 
 _MATRIX_BT709 = 1
 """`AVCOL_SPC_BT709`. PyAV's `Colorspace` holds swscale's numbers, which are others."""

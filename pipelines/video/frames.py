@@ -4,7 +4,7 @@ from math import floor
 
 import msgspec
 
-from pipelines.spec import ModelSpec
+from pipelines.catalog.spec import ModelSpec
 
 FPS = 24
 """Frames per second of a model whose `defaults.fps` says nothing."""

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.databases import Databases
-from tests.support.service import Service, service
+from tests.support.servers.databases import Databases
+from tests.support.service.service import Service, service
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,11 @@ import soundfile
 from jobs.job import JobStatus
 from pipelines.speech.layouts import LAYOUTS as PUBLISHED
 from pipelines.speech.watermark import detect
-from tests.support import tiny_chatterbox
-from tests.support.databases import Databases
-from tests.support.model_service import model_service
-from tests.support.service import Service
-from tests.support.tiny_chatterbox import save_voice
+from tests.support.checkpoints import tiny_chatterbox
+from tests.support.checkpoints.tiny_chatterbox import save_voice
+from tests.support.servers.databases import Databases
+from tests.support.service.model_service import model_service
+from tests.support.service.service import Service
 from tests.support.wait import until
 
 TEXT = "Good morning. Your order has left our workshop."
@@ -29,7 +29,7 @@ ENTRY = """
 [[model]]
 id = "{name}"
 title = "{name}"
-family = "tests.support.tiny_chatterbox:TinyChatterbox"
+family = "tests.support.checkpoints.tiny_chatterbox:TinyChatterbox"
 modality = "speech"
 source = {{ path = "{name}" }}
 licence = {{ name = "MIT", url = "https://opensource.org/license/mit" }}

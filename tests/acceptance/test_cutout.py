@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
-from tests.support.media_server import MediaServer
-from tests.support.service import Service, sse
+from tests.support.servers.media_server import MediaServer
+from tests.support.service.service import Service, sse
 
 SIZE = (1024, 768)
 

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
-from tests.support import tiny_checkpoints, tiny_films, tiny_triposg
-from tests.support.databases import Databases
-from tests.support.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
-from tests.support.model_service import model_service
-from tests.support.service import Service, sse
-from tests.support.specs import entry
+from tests.support.checkpoints import tiny_checkpoints, tiny_films, tiny_triposg
+from tests.support.checkpoints.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
+from tests.support.checkpoints.specs import entry
+from tests.support.paths import PHOTO
+from tests.support.servers.databases import Databases
+from tests.support.service.model_service import model_service
+from tests.support.service.service import Service, sse
 from tests.support.wait import until
 
-PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
 Pixels = NDArray[np.uint8]
 
 IMAGES = ("sdxl", "zimage", "flux2klein", "qwenimage", "qwenedit")
@@ -57,7 +57,7 @@ def catalogue() -> str:
         entry("demo-cutout", family="rembg", modality="remove-background", source=remover),
         entry(
             "triposg",
-            family="tests.support.tiny_triposg:TinyTripoSG",
+            family="tests.support.checkpoints.tiny_triposg:TinyTripoSG",
             modality="3d",
             defaults={"num_inference_steps": 8},
             wants_cutout=True,

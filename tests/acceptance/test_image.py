@@ -11,8 +11,8 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from pipelines.catalog import load_catalog
-from tests.support.service import Service, sse
+from pipelines.catalog.loader import load_catalog
+from tests.support.service.service import Service, sse
 
 PROMPT = "a red circle on a blue background"
 SPEC = load_catalog().get("demo-shapes")

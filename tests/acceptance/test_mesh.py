@@ -2,7 +2,6 @@
 
 import base64
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,9 +11,8 @@ import trimesh
 from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
-from tests.support.service import Service
-
-PHOTO = Path(__file__).parents[2] / "docs" / "images" / "product.jpg"
+from tests.support.paths import PHOTO
+from tests.support.service.service import Service
 
 
 def ring(mode: str = "RGBA") -> str:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.service import Service
+from tests.support.service.service import Service
 from tests.support.wait import until
 
 SAMPLES = Path(__file__).with_name("samples")

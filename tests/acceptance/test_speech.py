@@ -8,7 +8,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.service import Service
+from tests.support.service.service import Service
 
 TEXT = "Good morning. Your order has left our workshop."
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.support.films import Film, psnr, read_film, scene
-from tests.support.service import Service, sse
+from tests.support.media.films import Film, psnr, read_film, scene
+from tests.support.service.service import Service, sse
 
 STILL = (960, 720)
 SMALL = {"width": 192, "height": 128, "duration_seconds": 0.5}

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 from standardwebhooks import Webhook
 
-from jobs.signing import webhook_secret
-from jobs.statements.access import set_budget
-from tests.support.service import Service
-from tests.support.sink import Sink
+from core.signing import webhook_secret
+from jobs.statements.api_keys import set_budget
+from tests.support.servers.sink import Sink
+from tests.support.service.service import Service
 from tests.support.wait import until
 
 

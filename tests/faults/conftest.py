@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli.embedded import EmbeddedPostgres, EmbeddedValkey
-from jobs.database import migrate
-from tests.support.proxy import Proxy
-from tests.support.service import Service, service
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
+from jobs.schema.migrate import migrate
+from tests.support.servers.proxy import Proxy
+from tests.support.service.service import Service, service
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import EmbeddedPostgres, EmbeddedValkey
-from cli.embedded.postgres import binaries
+from cli.embedded.postgres import EmbeddedPostgres, binaries
+from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import JobStatus
-from tests.support.callers import Caller
-from tests.support.faults import kill
-from tests.support.service import service
-from tests.support.trial import SETTINGS, Trial, trial
+from tests.support.faults.callers import Caller
+from tests.support.faults.faults import kill
+from tests.support.faults.trial import SETTINGS, Trial, trial
+from tests.support.service.service import service
 from tests.support.wait import until
 
 

@@ -11,19 +11,19 @@ import pytest
 from sqlalchemy import cast, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cli.embedded import EmbeddedValkey
-from jobs.ids import new_id
+from cli.embedded.valkey import EmbeddedValkey
+from core.ids import new_id
 from jobs.job import Job, JobStatus
-from jobs.params import ImageParams
-from jobs.servers import ServerFacts
-from jobs.statements import fleet
-from jobs.statements.submit import submit
-from jobs.tables import jobs
-from tests.support.faults import engine_of
-from tests.support.processes import alive, descendants
-from tests.support.service import CHAOS, Service, service
+from jobs.params.image import ImageParams
+from jobs.schema.tables import jobs
+from jobs.statements import servers
+from jobs.statements.queue.submit import submit
+from jobs.wire.servers import ServerFacts
+from tests.support.faults.faults import engine_of
+from tests.support.service.processes import alive, descendants
+from tests.support.service.service import CHAOS, Service, service
 from tests.support.wait import until
-from workers.signs import Signs
+from workers.probe_files import Signs
 
 LONG = "compute=2 steps=40"
 HASTY = "deadlines = { prepare = 2.0, step = 2.0 }"
@@ -149,7 +149,7 @@ def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_cost
     """The server was registered once and is away; when it comes, the stop finds it on its way into Celery's loop."""
     facts = ServerFacts(state="ready", device="cpu", serves=("chaos",))
     with stack.database.begin() as connection:
-        connection.execute(fleet.register("past", facts, lease_seconds=-1.0))
+        connection.execute(servers.register("past", facts, lease_seconds=-1.0))
     pinned, free = stack.submit("compute=8 steps=160", server_id="past"), stack.submit("null=1")
     assert "one" == stack.ended(free).worker
     assert JobStatus.QUEUED == stack.job(pinned).status

@@ -21,13 +21,13 @@ import pytest
 from PIL import Image
 
 from jobs.job import Job, JobStatus
-from jobs.servers import ServerFacts
-from jobs.statements import fleet
-from tests.support.media_server import MediaServer, Reply, png
-from tests.support.processes import alive, descendants
-from tests.support.rows import Rows
-from tests.support.service import Service, service
-from tests.support.sink import Tarpit
+from jobs.statements import servers
+from jobs.wire.servers import ServerFacts
+from tests.support.rows.rows import Rows
+from tests.support.servers.media_server import MediaServer, Reply, png
+from tests.support.servers.sink import Tarpit
+from tests.support.service.processes import alive, descendants
+from tests.support.service.service import Service, service
 from tests.support.wait import until
 
 SETTINGS = {
@@ -167,7 +167,7 @@ class TestReading:
         """A queued job with a clean input, and nothing that would run it."""
         facts = ServerFacts(state="ready", device="cpu", serves=("chaos-edit",))
         with stack.database.begin() as connection:
-            connection.execute(fleet.register("later", facts, lease_seconds=-1.0))
+            connection.execute(servers.register("later", facts, lease_seconds=-1.0))
         with MediaServer() as host:
             job = pending(stack, host.serve("/a", png(1)), num_images=3, prompt="null=1", server_id="later")
             until(lambda: queued(stack, job), 30, "the job to be queued")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cli.embedded import EmbeddedValkey
+from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import Job, JobStatus
-from tests.support.service import Service, service
+from tests.support.service.service import Service, service
 from tests.support.wait import until
 
 SLOW = {"ATELIER_SERVER_LEASE_SECONDS": "600", "ATELIER_POLL_SECONDS": "3600"}

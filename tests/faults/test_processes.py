@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from cli.embedded import EmbeddedValkey
+from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import Job, JobStatus
-from jobs.statements import run as claims
-from tests.support.faults import filled, frozen, skewed, small_disk
-from tests.support.processes import alive, descendants
-from tests.support.trial import WORKERS, Trial, trial
+from jobs.statements.queue import claimed as claims
+from tests.support.faults.faults import filled, frozen, skewed, small_disk
+from tests.support.faults.trial import WORKERS, Trial, trial
+from tests.support.service.processes import alive, descendants
 from tests.support.wait import until
 
 HOUR = 3600

@@ -10,12 +10,13 @@ import psycopg
 import pytest
 from redis import Redis
 
-from cli.embedded import EmbeddedPostgres, EmbeddedValkey
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import JobStatus
-from tests.support.faults import kill
-from tests.support.proxy import Proxy
-from tests.support.service import sse
-from tests.support.trial import Trial, trial
+from tests.support.faults.faults import kill
+from tests.support.faults.trial import Trial, trial
+from tests.support.servers.proxy import Proxy
+from tests.support.service.service import sse
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy

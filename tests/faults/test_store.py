@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from core.storage.s3 import S3Store
 from jobs.job import JobStatus
-from jobs.storage import S3Store
-from tests.support.s3 import S3Server, Swift
-from tests.support.trial import Trial, trial
+from tests.support.faults.trial import Trial, trial
+from tests.support.servers.s3 import S3Server, Swift
 from tests.support.wait import until
 
 BUCKET = "faults"

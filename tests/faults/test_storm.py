@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from cli.embedded import EmbeddedPostgres, EmbeddedValkey
-from jobs.tables import jobs
-from tests.support.faults import small_disk
-from tests.support.proxy import Proxy
-from tests.support.rows import Rows
-from tests.support.storm import Hand, Processes, Servers
-from tests.support.trial import WORKERS, Trial, trial
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
+from jobs.schema.tables import jobs
+from tests.support.faults.faults import small_disk
+from tests.support.faults.storm import Hand, Processes, Servers
+from tests.support.faults.trial import WORKERS, Trial, trial
+from tests.support.rows.rows import Rows
+from tests.support.servers.proxy import Proxy
 from tests.support.wait import until
 
 JOBS, SECONDS = 2000, 600

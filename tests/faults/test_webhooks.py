@@ -13,17 +13,18 @@ import pytest
 from sqlalchemy import Row, func, update
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from jobs.ids import new_id
+from core.ids import new_id
+from core.signing import webhook_secret
 from jobs.job import Job
-from jobs.signing import webhook_secret
-from jobs.statements import claim, webhooks
+from jobs.schema.tables import outbox
+from jobs.schema.tables import webhooks as endpoints
 from jobs.statements.clauses import ago
-from jobs.tables import outbox
-from jobs.tables import webhooks as endpoints
-from tests.support.faults import kill
-from tests.support.rows import Rows
-from tests.support.service import Service, service
-from tests.support.sink import Received, Reply, Sink, Tarpit
+from jobs.statements.queue import claim
+from jobs.statements.webhooks import endpoints as webhooks
+from tests.support.faults.faults import kill
+from tests.support.rows.rows import Rows
+from tests.support.servers.sink import Received, Reply, Sink, Tarpit
+from tests.support.service.service import Service, service
 from tests.support.wait import until
 
 SETTINGS = {

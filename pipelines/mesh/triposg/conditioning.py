@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import Dinov2Model
 
-from jobs.errors import InputUnreadable
+from core.errors import InputUnreadable
 
 LONGEST_SIDE = 2000
 """Larger pictures are reduced first; the encoder sees 224 pixels."""

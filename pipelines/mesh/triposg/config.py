@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from jobs.errors import ModelLoadFailed
+from core.errors import ModelLoadFailed
 
 
 class TransformerConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,11 @@
-"""The family `triposg`: a picture of one object to a closed mesh."""
+"""The family `triposg`: a picture of one object to a closed mesh.
+
+A picture travels `conditioning` (DINOv2 tokens) -> `schedule` (rectified flow over `transformer`) -> `vae` (latents to
+a field of values, positive inside) -> `extract` (the surface of that field). `config` and `load` read the published
+folders, `family` puts it together, `layers` is what both networks are made of.
+
+Shapes in comments: B batch, N latent tokens, C channels, H heads, D channels of a head, P points.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipelines.intake import Intake
+from pipelines.catalog.spec import ModelSpec
+from pipelines.memory.weight_loader import Intake
 from pipelines.mesh.silhouette import picture_of
 from pipelines.mesh.triposg.conditioning import image_tokens, object_of
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
@@ -17,8 +25,7 @@ from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module
 from pipelines.mesh.triposg.schedule import denoise, guided
 from pipelines.mesh.triposg.transformer import Transformer
 from pipelines.mesh.triposg.vae import UNUSED, Vae
-from pipelines.pipeline import Inputs, Raw, RunContext
-from pipelines.spec import ModelSpec
+from pipelines.runtime.protocol import Inputs, Raw, RunContext
 
 STEPS, GUIDANCE = 50, 7.0
 """The published defaults, where the catalogue entry has none."""
@@ -34,7 +41,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TripoSG:
-    """One picture to one mesh (`pipelines.mesh` says in which shape); 2048 latent tokens, surface at 512 cells.
+    """One picture to one mesh (`pipelines.mesh.surface` says in which shape); 2048 latent tokens, surface at 512 cells.
 
     The axes are the model's own. That y is up and the front faces +z is how its meshes are shown in public; only the
     published weights can prove it.
@@ -67,7 +74,7 @@ class TripoSG:
 
     @property
     def modules(self) -> list[torch.nn.Module]:
-        """See `pipelines.pipeline.Pipeline`."""
+        """See `pipelines.runtime.protocol.Pipeline`."""
         return [self.encoder, self.transformer, self.vae]
 
     @torch.inference_mode()

@@ -9,11 +9,11 @@ import transformers
 from torch import nn
 from transformers import BitImageProcessorPil, Dinov2Model
 
-from jobs.errors import ModelLoadFailed
-from pipelines.component import load_component
-from pipelines.faults import is_device_fault, is_out_of_memory
-from pipelines.intake import Intake
-from pipelines.misfit import misfit, refuse
+from core.errors import ModelLoadFailed
+from pipelines.diffusion.component import load_component
+from pipelines.diffusion.state_dict_check import misfit, refuse
+from pipelines.memory.weight_loader import Intake
+from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 

@@ -1,22 +1,19 @@
 """One running API per test module, on tables emptied for each test; a live server; a hand that plays the worker."""
 
-from pathlib import Path
-
 import httpx
 import pytest
 
-from jobs.database import sync_engine
+from core.database import sync_engine
+from core.settings import Settings
+from core.storage.store import open_store
 from jobs.events import Publisher
-from jobs.settings import Settings
-from jobs.statements.access import ADMIN
-from jobs.storage import open_store
-from pipelines.catalog import load_catalog
-from tests.support.api_server import api_server, make_key
-from tests.support.databases import CLEAR
-from tests.support.hand import Hand
-from tests.support.rows import Rows
-
-CATALOG = Path(__file__).parents[2] / "support" / "models.toml"
+from jobs.statements.api_keys import ADMIN
+from pipelines.catalog.loader import load_catalog
+from tests.support.paths import CATALOG
+from tests.support.rows.hand import Hand
+from tests.support.rows.rows import Rows
+from tests.support.servers.databases import CLEAR
+from tests.support.service.api_server import api_server, make_key
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import httpx
 import msgspec
 import pytest
 
-from tests.support.api_server import free_port
-from tests.support.sse import events
+from tests.support.service.api_server import free_port
+from tests.support.service.sse import events
 from tests.support.wait import until
 
 

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 import benchmarks.gpu
-from benchmarks.catalogue import settings_in
-from benchmarks.full_size import NETWORKS, materialised, on_meta, parameters, save
+from benchmarks.families.full_size import NETWORKS, materialised, on_meta, parameters, save
 from benchmarks.gpu import CASES, MODELS, alone, tiny
-from pipelines.catalog import load_catalog
+from benchmarks.running.catalog import settings_in
+from pipelines.catalog.loader import load_catalog
 
 PUBLISHED = {("z-image", "transformer"): 6.15, ("sdxl", "unet"): 2.57, ("wan22", "transformer"): 5.00}
 """Billions of parameters, as the model cards have them."""

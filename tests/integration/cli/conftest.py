@@ -4,9 +4,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import atelier
-from jobs.database import sync_engine
-from jobs.settings import Settings
-from tests.support.rows import Rows
+from core.database import sync_engine
+from core.settings import Settings
+from tests.support.rows.rows import Rows
 
 SECRET = "a secret of thirty-two characters"
 

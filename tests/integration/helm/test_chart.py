@@ -9,8 +9,8 @@ import kubernetes_validate.utils as kubernetes
 import msgspec
 import pytest
 
-from tests.support.chart import CHART, LEAST, MATRIX, chart, manifest, manifests, over, render, values
-from tests.support.custom_resources import SCHEMAS
+from tests.support.deploy.chart import CHART, LEAST, MATRIX, chart, manifest, manifests, over, render, values
+from tests.support.deploy.custom_resources import SCHEMAS
 
 VERSIONS = ("1.30", "1.34", "1.37")
 """The oldest that Chart.yaml takes, the newest, and one between."""

@@ -3,8 +3,8 @@
 import json
 import re
 
-from jobs import metrics
-from tests.support.chart import CHART, manifest, manifests, pod_templates
+from core import metrics
+from tests.support.deploy.chart import CHART, manifest, manifests, pod_templates
 
 NAME = re.compile(r"\b(?:atelier|process)_[a-z_]+")
 ALERTS = {

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from tests.support.chart import MATRIX, manifest, manifests, pod_templates
+from tests.support.deploy.chart import MATRIX, manifest, manifests, pod_templates
 
 WITH_POLICIES = [case for case in MATRIX if case != "everything off"]
 PUBLIC = ("93.184.216.34", "2606:2800:220:1::1")

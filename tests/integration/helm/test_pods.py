@@ -13,8 +13,8 @@ import rich_click as click
 
 from api.app import create_app
 from cli.main import atelier
-from jobs.settings import Settings
-from tests.support.chart import (
+from core.settings import Settings
+from tests.support.deploy.chart import (
     MATRIX,
     containers,
     environment,
@@ -25,7 +25,7 @@ from tests.support.chart import (
     render,
     values,
 )
-from workers.signs import Signs
+from workers.probe_files import Signs
 
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 SECRET = re.compile(r"(DATABASE_URL|BROKER_URL|SECRET_KEY|AWS_SECRET_ACCESS_KEY|AWS_ACCESS_KEY_ID)$")

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from jobs.database import sync_engine
-from jobs.settings import Settings
-from tests.support.chart import MATRIX, manifest, manifests
-from tests.support.rows import Rows
+from core.database import sync_engine
+from core.settings import Settings
+from tests.support.deploy.chart import MATRIX, manifest, manifests
+from tests.support.rows.rows import Rows
 
 
 @pytest.fixture

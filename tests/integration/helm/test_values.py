@@ -10,8 +10,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from jobs.settings import Settings
-from tests.support.chart import LEAST, MATRIX, chart, over, render, values
+from core.settings import Settings
+from tests.support.deploy.chart import LEAST, MATRIX, chart, over, render, values
 
 SET_BY_THE_CHART = {
     *("database_url", "broker_url", "storage_url", "public_url", "secret_key", "ca_bundle"),

@@ -9,15 +9,17 @@ import PIL.Image
 import psycopg
 import pytest
 
-from cli.address import free_address
-from cli.admin import create_key
-from cli.client import ApiAway, Client
-from cli.embedded import EmbeddedPostgres, EmbeddedValkey
-from jobs.settings import read_settings
-from tests.support import images, tiny_checkpoints
-from tests.support.images import ACCOUNT, ROOT, Image
-from tests.support.model_service import write_models
-from tests.support.specs import entry
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
+from cli.http.client import ApiAway, Client
+from cli.local.address import free_address
+from cli.operator.admin import create_key
+from core.settings import read_settings
+from tests.support.checkpoints import tiny_checkpoints
+from tests.support.checkpoints.specs import entry
+from tests.support.deploy import images
+from tests.support.deploy.images import ACCOUNT, ROOT, Image
+from tests.support.service.model_service import write_models
 from tests.support.wait import until
 
 REASON = images.lacking()

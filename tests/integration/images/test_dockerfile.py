@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from tests.support.images import ROOT, hadolint
+from tests.support.deploy.images import ROOT, hadolint
 
 DOCKERFILE = (ROOT / "Dockerfile.gpu").read_text()
 SCRIPTS = sorted((ROOT / "scripts" / "image").glob("*.sh"))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jobs.database import sync_engine
-from jobs.settings import Settings
-from tests.support.rows import Rows
+from core.database import sync_engine
+from core.settings import Settings
+from tests.support.rows.rows import Rows
 
 
 @pytest.fixture

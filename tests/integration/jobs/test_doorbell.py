@@ -8,10 +8,10 @@ import time
 import pytest
 from redis import Redis
 
-from cli.embedded import EmbeddedValkey
+from cli.embedded.valkey import EmbeddedValkey
+from core.settings import Settings
 from jobs.doorbell import BELL, Doorbell, bell_queue, celery_app, model_queue, server_queue
-from jobs.settings import Settings
-from tests.support.rows import MODEL
+from tests.support.rows.rows import MODEL
 from tests.support.wait import until
 
 

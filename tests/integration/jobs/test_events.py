@@ -9,7 +9,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as BrokerAway
 
-from cli.embedded import EmbeddedValkey
+from cli.embedded.valkey import EmbeddedValkey
+from core.settings import Settings
 from jobs.events import (
     EXPIRE_SECONDS,
     FIELD,
@@ -24,7 +25,6 @@ from jobs.events import (
     stream_of,
 )
 from jobs.job import JobStatus
-from jobs.settings import Settings
 from tests.support.wait import until
 
 

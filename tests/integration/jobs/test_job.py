@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, text
 
 from jobs.job import JobStatus, job_from_row
-from jobs.tables import jobs
+from jobs.schema.tables import jobs
 
 
 def test_a_row_becomes_a_job(rows):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines.pipeline import Inputs
-from tests.support import tiny_checkpoints
-from tests.support.image_runs import save_picture
+from pipelines.runtime.protocol import Inputs
+from tests.support.checkpoints import tiny_checkpoints
+from tests.support.checkpoints.image_runs import save_picture
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.errors import UnsupportedMedia
+from core.errors import UnsupportedMedia
 from jobs.media_types import HEAD, TYPES, expect, sniff
 
 

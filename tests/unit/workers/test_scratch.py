@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import Settings
+from core.settings import Settings
 from workers.scratch import Scratch
 
 

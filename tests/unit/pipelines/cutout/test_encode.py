@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jobs.params import CutoutParams
+from jobs.params.cutout import CutoutParams
 from pipelines.cutout.encode import JPEG_WARNING, encode
-from pipelines.pipeline import Raw
+from pipelines.runtime.protocol import Raw
 
 
 def params(**changes: Any) -> CutoutParams:

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from jobs.errors import ModelLoadFailed
+from core.errors import ModelLoadFailed
 from pipelines.cutout.sessions import DEMO, open_session, session_class
-from tests.support import tiny_onnx
+from tests.support.checkpoints import tiny_onnx
 
 SERVED = tuple(tiny_onnx.LAYOUTS)
 

@@ -8,14 +8,14 @@ import pytest
 import trimesh
 from PIL import Image
 
-from jobs.errors import EncodeFailed
-from jobs.params import MeshParams
+from core.errors import EncodeFailed
+from jobs.params.mesh import MeshParams
 from pipelines.mesh.encode import encode, named
 from pipelines.mesh.inflate import relief_of
 from pipelines.mesh.surface import Mesh
-from pipelines.pipeline import Output, Outputs, load_raw, save_raw
-from tests.support.silhouettes import silhouette
-from tests.support.solids import ball, raw_of, welded
+from pipelines.runtime.protocol import Output, Outputs, load_raw, save_raw
+from tests.support.media.silhouettes import silhouette
+from tests.support.media.solids import ball, raw_of, welded
 
 pytestmark = pytest.mark.usefixtures("small_previews")
 

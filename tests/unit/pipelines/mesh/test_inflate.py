@@ -5,7 +5,7 @@ import pytest
 import trimesh
 
 from pipelines.mesh.inflate import Shape, relief_of
-from tests.support.silhouettes import DRAWN, HOLES, PARTS, silhouette
+from tests.support.media.silhouettes import DRAWN, HOLES, PARTS, silhouette
 
 
 def solid(shape: Shape) -> trimesh.Trimesh:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from jobs.errors import EncodeFailed
+from core.errors import EncodeFailed
 from pipelines.mesh.decimate import is_closed, reduced, without_flaps
 from pipelines.mesh.render import CLAY, preview, render, turned
 from pipelines.mesh.surface import Mesh, mesh_of, normals_of, sample
-from pipelines.pipeline import Raw
-from tests.support.solids import ball, planar, raw_of, ring, welded
+from pipelines.runtime.protocol import Raw
+from tests.support.media.solids import ball, planar, raw_of, ring, welded
 
 BALL = ball()
 HALVES = np.zeros((4, 4, 3), np.uint8)

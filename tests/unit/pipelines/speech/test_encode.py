@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jobs.errors import EncodeFailed
-from jobs.params import SpeechParams
-from pipelines.pipeline import Outputs, Raw
+from core.errors import EncodeFailed
+from jobs.params.speech import SpeechParams
+from pipelines.runtime.protocol import Outputs, Raw
 from pipelines.speech.encode import encode
 from pipelines.speech.waveform import INK, draw_waveform
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from jobs.errors import NotThisModel
-from pipelines.catalog import load_catalog
+from core.errors import NotThisModel
+from pipelines.catalog.loader import load_catalog
 from pipelines.speech.espeak_library import all_voices
 from pipelines.speech.languages import voice_for
-from tests.support.specs import spec
+from tests.support.checkpoints.specs import spec
 
 DEMO = spec(id="demo-espeak", modality="speech", family="espeak")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.errors import OutOfRange
+from core.errors import OutOfRange
 from pipelines.speech.text import clean_text, split_text
 
 SENTENCE = "The ship sailed at dawn."

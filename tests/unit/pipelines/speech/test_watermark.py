@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from jobs.errors import ModelLoadFailed
+from core.errors import ModelLoadFailed
 from pipelines.speech import watermark
 from pipelines.speech.watermark import detect, mark
 

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from jobs.params import VideoParams
+from jobs.params.video import VideoParams
+from pipelines.catalog.spec import ModelSpec
 from pipelines.image.size import plan_size
-from pipelines.spec import ModelSpec
 from pipelines.video.arguments import call_arguments
 from pipelines.video.frames import plan_frames
-from tests.support.specs import spec
+from tests.support.checkpoints.specs import spec
 
 WAN = frozenset({"prompt", "negative_prompt", "width", "height", "num_frames", "num_inference_steps", "guidance_scale"})
 LTX = WAN | {"frame_rate"}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from av.bitstream import BitStreamFilterContext
 
-from jobs.errors import EncodeFailed
-from jobs.params import VideoParams
-from pipelines.pipeline import Output, Outputs, Raw, load_raw, save_raw
+from core.errors import EncodeFailed
+from jobs.params.video import VideoParams
+from pipelines.runtime.protocol import Output, Outputs, Raw, load_raw, save_raw
 from pipelines.video.encode import encode
-from tests.support.films import Film, planes, psnr, read_film, scene
+from tests.support.media.films import Film, planes, psnr, read_film, scene
 
 FPS = 24
 CODECS = {"mp4": "h264", "webm": "vp9"}

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.spec import ModelSpec
+from pipelines.catalog.spec import ModelSpec
 from pipelines.video.frames import plan_frames
-from tests.support.specs import spec
+from tests.support.checkpoints.specs import spec
 
 
 def model(step: int, fps: int = 24, max_seconds: float = 5.0, **changes: Any) -> ModelSpec:

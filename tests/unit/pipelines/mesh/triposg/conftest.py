@@ -5,8 +5,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support import tiny_triposg
-from tests.support.triposg_reference import Tensors
+from tests.support.checkpoints import tiny_triposg
+from tests.support.checkpoints.triposg_reference import Tensors
 
 
 @pytest.fixture(scope="session")

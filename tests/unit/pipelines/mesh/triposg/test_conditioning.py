@@ -6,8 +6,8 @@ import torch
 from PIL import Image, ImageDraw
 from transformers import Dinov2Model
 
-from jobs.errors import InputUnreadable
-from pipelines.intake import Intake
+from core.errors import InputUnreadable
+from pipelines.memory.weight_loader import Intake
 from pipelines.mesh.triposg.conditioning import WHOLE, image_tokens, object_of
 from pipelines.mesh.triposg.load import load_image_encoder, load_processor
 

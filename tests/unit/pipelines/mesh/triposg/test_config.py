@@ -4,9 +4,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from jobs.errors import ModelLoadFailed
+from core.errors import ModelLoadFailed
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
-from tests.support.tiny_triposg import PUBLISHED
+from tests.support.checkpoints.tiny_triposg import PUBLISHED
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 import trimesh
 from torch import Tensor
 
-from jobs.errors import PipelineFailed
+from core.errors import PipelineFailed
 from pipelines.mesh.triposg.extract import BOUND, Field, Grid, extract, surface
 
 FINE = 64

@@ -11,15 +11,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import Dinov2Model
 
-from jobs.errors import ModelLoadFailed
-from pipelines.intake import Intake
+from core.errors import ModelLoadFailed
+from pipelines.diffusion.state_dict_check import misfit
+from pipelines.memory.weight_loader import Intake
 from pipelines.mesh.triposg.config import TransformerConfig, VaeConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module, load_processor
 from pipelines.mesh.triposg.transformer import Transformer
 from pipelines.mesh.triposg.vae import UNUSED, Vae
-from pipelines.misfit import misfit
-from tests.support import tiny_triposg
-from tests.support.tiny_triposg import PUBLISHED
+from tests.support.checkpoints import tiny_triposg
+from tests.support.checkpoints.tiny_triposg import PUBLISHED
 
 
 def load_transformer(folder: Path) -> Transformer:

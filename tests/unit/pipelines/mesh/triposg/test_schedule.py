@@ -4,7 +4,7 @@ import torch
 
 from pipelines.mesh.triposg.config import ScheduleConfig
 from pipelines.mesh.triposg.schedule import denoise, guided, sigmas_of
-from tests.support import triposg_reference as reference
+from tests.support.checkpoints import triposg_reference as reference
 
 CONFIG = ScheduleConfig()
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.intake import Intake
+from pipelines.memory.weight_loader import Intake
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_module
 from pipelines.mesh.triposg.schedule import denoise, guided
 from pipelines.mesh.triposg.transformer import Transformer
-from tests.support import triposg_reference as reference
-from tests.support.triposg_reference import Array, Tensors
+from tests.support.checkpoints import triposg_reference as reference
+from tests.support.checkpoints.triposg_reference import Array, Tensors
 
 HEADS, LAYERS, WIDTH = 2, 5, 32
 

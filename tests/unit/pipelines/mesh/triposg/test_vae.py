@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.intake import Intake
+from pipelines.memory.weight_loader import Intake
 from pipelines.mesh.triposg.config import VaeConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_module
 from pipelines.mesh.triposg.vae import UNUSED, Vae, embed_points
-from tests.support import triposg_reference as reference
-from tests.support.triposg_reference import Array, Tensors
+from tests.support.checkpoints import triposg_reference as reference
+from tests.support.checkpoints.triposg_reference import Array, Tensors
 
 HEADS, LAYERS, WIDTH = 2, 3, 16
 

@@ -1,0 +1,1 @@
+"""Wire formats of other services; each is routes, schema, translate and errors."""

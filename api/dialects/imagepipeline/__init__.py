@@ -1,0 +1,1 @@
+"""ImagePipeline's wire format."""

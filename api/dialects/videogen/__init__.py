@@ -1,0 +1,1 @@
+"""VideoGen's wire format."""

@@ -1,0 +1,1 @@
+"""WhaleTools' wire format."""

@@ -1,0 +1,1 @@
+"""Following jobs: events, status answers and long polls."""

@@ -1,0 +1,89 @@
+"""A job as server-sent events: a snapshot, progress as it comes, at last `completed`, `failed` or `cancelled`.
+
+`id` is the row's `event_seq`. Snapshots and terminal events carry the whole status answer, progress in between a
+few fields. The stream ends when the row says that the job has ended, with or without Redis.
+"""
+
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from api.follow.subscription import Subscription
+from api.follow.watcher import Watcher
+from core.errors import UnknownJob
+from jobs.job import Job, JobStatus
+
+KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE = b": keep-alive\n\n"
+RETRY = b"retry: 1000\n\n"
+"""Browsers reconnect a second after a stream was cut, not after their usual three to five."""
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """What is left to say of a job that was deleted while somebody followed it."""
+
+    job_id: str
+    status: JobStatus = JobStatus.CANCELLED
+
+
+class EventStream:
+    """The events of one job for one listener, who has seen those up to `seen`."""
+
+    def __init__(self, watcher: Watcher, job: Job, seen: int) -> None:
+        self._watcher = watcher
+        self._job = job
+        self._seen = min(seen, job.event_seq)
+        self._place: int | str | None = None
+        self._look_at = self._sent_at = time.monotonic()
+        self._ended = False
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """The text of the stream, one event or comment at a time."""
+        follower = self._watcher.follower
+        with follower.subscribe(self._job.id) as subscription:
+            yield RETRY
+            while not self._ended and not follower.closing.is_set():
+                if time.monotonic() >= self._look_at:
+                    part = await self._look()
+                else:
+                    part = await self._listen(subscription)
+                if part is None and time.monotonic() >= self._sent_at + KEEP_ALIVE_SECONDS:
+                    part = KEEP_ALIVE
+                if part is not None:
+                    self._sent_at = time.monotonic()
+                    yield part
+
+    async def _look(self) -> bytes | None:
+        """Read the row; what there is to tell of it."""
+        self._look_at = time.monotonic() + self._watcher.reread_seconds
+        try:
+            job = self._job = await self._watcher.look(self._job)
+        except UnknownJob:
+            self._ended = True
+            return frame(self._job.event_seq + 1, JobStatus.CANCELLED, Gone(self._job.id))
+        self._ended = job.status.terminal
+        if not self._ended and job.event_seq <= self._seen and job.status is not JobStatus.QUEUED:
+            return None
+        answer = await self._watcher.answer(job)
+        if not self._ended and job.event_seq <= self._seen and answer.queue_position == self._place:
+            return None
+        self._seen, self._place = max(self._seen, job.event_seq), answer.queue_position
+        return frame(job.event_seq, job.status if self._ended else "progress", answer)
+
+    async def _listen(self, subscription: Subscription) -> bytes | None:
+        """Wait for an event until it is time to look or to send a sign of life; what there is to tell of it."""
+        until = min(self._look_at, self._sent_at + KEEP_ALIVE_SECONDS)
+        event = await subscription.next(max(0.0, until - time.monotonic()))
+        if event is None or event.seq <= self._seen:
+            return None
+        if event.status.terminal:
+            self._look_at = 0.0  # now: the row has the outputs
+            return None
+        self._seen = event.seq
+        return frame(event.seq, "progress", event)
+
+
+def frame(seq: int, name: str, data: msgspec.Struct) -> bytes:
+    """One event as the wire format has it (WHATWG HTML, section 9.2)."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, name.encode(), msgspec.json.encode(data))

@@ -1,0 +1,35 @@
+"""Finding what is a caller's own. What is another tenant's answers exactly as what does not exist."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.http.auth import Caller
+from api.http.database import Database
+from core.errors import UnknownJob
+from core.ids import check_id, is_id
+from jobs.job import Job, job_from_row
+from jobs.params.base import Modality
+from jobs.params.media import Medium
+from jobs.statements.media.uploads import find_uploads
+from jobs.statements.media.voices import find_voices
+from jobs.statements.queue.tenant_jobs import visible
+
+
+async def find_job(database: Database, caller: Caller, job_id: str, modality: Modality | None = None) -> Job:
+    """The caller's job, of that modality if one is given. Raises `MalformedId` or `UnknownJob`."""
+    row = await database.row(visible(check_id("job", job_id), caller.tenant))
+    if row is None or (modality is not None and row.modality != modality):
+        raise UnknownJob
+    return job_from_row(row)
+
+
+async def stored_keys(connection: AsyncConnection, tenant: str, media: Iterable[Medium]) -> dict[str, str]:
+    """The keys of the tenant's uploads and voices that are named, by id."""
+    keys: dict[str, str] = {}
+    sources = [medium.source for medium in media]
+    for prefix, find in (("inp", find_uploads), ("voi", find_voices)):
+        named = {source for source in sources if is_id(prefix, source)}
+        if named:
+            keys |= {row.id: row.key for row in await connection.execute(find(named, tenant))}
+    return keys

@@ -1,0 +1,54 @@
+"""Tells Redis what was committed, from a thread of its own: no request ever waits for Redis."""
+
+import logging
+import queue
+import threading
+
+from core.settings import Settings
+from core.tracing import OFF, Tracer
+from jobs.doorbell import Doorbell
+from jobs.events import Publisher
+from jobs.job import Job, JobStatus
+
+log = logging.getLogger(__name__)
+
+BOUND = 10_000
+"""Announcements that may wait; more are dropped, which costs each job at most a poll interval."""
+
+
+class Announcer:
+    """Rings for a queued job first and publishes its event second: an early start matters more than an early line."""
+
+    def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
+        self._settings = settings
+        self._tracer = tracer
+        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # wakes its reader sooner than a Queue
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
+        self._thread.start()
+
+    def announce(self, job: Job) -> None:
+        """Hand over a job that has just been committed; never blocks, never raises."""
+        if self._waiting.qsize() < BOUND:
+            self._waiting.put(job)
+        else:
+            log.warning("%d announcements wait; job %s is left to polling", BOUND, job.id)
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Announce what waits, as far as `timeout` s allow."""
+        self._waiting.put(None)
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        doorbell, publisher = Doorbell(self._settings, self._tracer), Publisher(self._settings)
+        while (job := self._waiting.get()) is not None:
+            try:
+                if job.status is JobStatus.QUEUED:
+                    doorbell.ring(job)
+                publisher.publish([job])
+            except Exception:
+                log.exception("job %s was not announced", job.id)

@@ -1,0 +1,72 @@
+"""Who asks: an API key, as X-API-Key or Authorization: Bearer, stands for a tenant."""
+
+from typing import Any
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
+from litestar.handlers import BaseRouteHandler
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.types import ASGIApp
+
+from api.http.database import Database
+from core.errors import Forbidden, Unauthenticated
+from core.logs import know
+from core.signing import key_digest
+from jobs.statements.api_keys import ADMIN, key_by_digest
+
+OPEN: dict[str, Any] = {"exclude_from_auth": True}
+"""`opt` of a route that needs no key."""
+
+ANYBODY: tuple[dict[str, list[str]]] = ({},)
+"""`security` of such a route in the OpenAPI document: an empty requirement is met by everybody."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The tenant a request acts for, the highest priority its key may ask for, and what else the key may do."""
+
+    tenant: str
+    key_id: str
+    priority_ceiling: int
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def admin(self) -> bool:
+        """Whether this is an operator."""
+        return ADMIN in self.scopes
+
+
+class KeyAuthentication(AbstractAuthenticationMiddleware):
+    """Finds the `Caller` of every request to a route that is not `OPEN`."""
+
+    def __init__(self, app: ASGIApp, *, database: Database, secret_key: str) -> None:
+        super().__init__(app)
+        self._database = database
+        self._secret_key = secret_key
+
+    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
+        """Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked."""
+        digest = key_digest(self._secret_key, presented_key(connection.headers))
+        row = await self._database.row(key_by_digest(digest))
+        if row is None:
+            raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
+        know(tenant_id=row.tenant)
+        caller = Caller(row.tenant, row.id, row.priority_ceiling, tuple(row.scopes))
+        return AuthenticationResult(user=caller, auth=row.id)
+
+
+def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard of routes for operators; raises `Forbidden`."""
+    if not connection.user.admin:
+        raise Forbidden
+
+
+def presented_key(headers: Headers) -> str:
+    """The key that a request carries; X-API-Key comes first. Raises `Unauthenticated` when there is none."""
+    key = headers.get("X-API-Key", "").strip()
+    if not key:
+        scheme, _, rest = headers.get("Authorization", "").strip().partition(" ")
+        key = rest.strip() if scheme.lower() == "bearer" else ""
+    if not key:
+        raise Unauthenticated
+    return key

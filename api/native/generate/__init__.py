@@ -1,0 +1,1 @@
+"""Routes that submit a job and answer its status, one pair per modality."""

@@ -1,0 +1,1 @@
+"""Routes of jobs, their outputs and signed downloads."""

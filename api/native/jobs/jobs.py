@@ -1,0 +1,150 @@
+"""/jobs/v1: jobs of every modality."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, Response, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.response import Stream
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.follow.event_stream import EventStream
+from api.follow.job_lookup import find_job
+from api.follow.notifier import Announcer
+from api.follow.status import Outlooks
+from api.follow.watcher import Watcher
+from api.http.auth import Caller
+from api.http.database import Database
+from api.http.pagination import pack, unpack
+from api.openapi.documents import also, refusals
+from core.errors import InvalidRequest, MalformedId, NulInText, UnknownJob
+from core.ids import check_id
+from jobs.job import Job, JobStatus, job_from_row
+from jobs.params.base import Modality
+from jobs.statements.media.inputs import forget as forget_inputs
+from jobs.statements.queue.tenant_jobs import cancel, erase, forget_deliveries, listing
+from jobs.wire.status import StatusAnswer
+
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
+LastEventId = Annotated[
+    str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event seen.")
+]
+
+EVENT_ID = re.compile("[0-9]{1,18}")
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Jobs, newest first; `next_cursor` is null on the last page. Queue places are only in a job's own answer."""
+
+    jobs: list[StatusAnswer]
+    next_cursor: str | None
+
+
+class JobRoutes(Controller):
+    """List, look, follow, cancel, delete."""
+
+    path = "/jobs/v1"
+    tags = ("Jobs",)
+
+    @get(responses=refusals(InvalidRequest), summary="Your jobs")
+    async def index(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        outlooks: NamedDependency[Outlooks],
+        limit: Limit = 20,
+        cursor: FromQuery[str | None] = None,
+        status: FromQuery[JobStatus | None] = None,
+        modality: FromQuery[Modality | None] = None,
+        model: FromQuery[str | None] = None,
+    ) -> JobPage:
+        """Your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
+        if model is not None and "\0" in model:
+            raise NulInText(field="query.model")
+        before = unpack(cursor) if cursor else None
+        found = await database.rows(
+            listing(caller.tenant, limit=limit + 1, status=status, modality=modality, model=model, before=before)
+        )
+        page = [job_from_row(row) for row in found[:limit]]
+        more = pack(page[-1]) if len(found) > limit else None
+        return JobPage(await outlooks.answers(page, caller.tenant), more)
+
+    @get("/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="One job")
+    async def show(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        outlooks: NamedDependency[Outlooks],
+    ) -> StatusAnswer:
+        """The job as it is now, whatever its modality."""
+        return await outlooks.answer(await find_job(database, caller, job_id))
+
+    @post("/{job_id:str}/cancel", status_code=200, responses=refusals(MalformedId, UnknownJob), summary="Cancel a job")
+    async def cancel(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        outlooks: NamedDependency[Outlooks],
+        announcer: NamedDependency[Announcer],
+    ) -> StatusAnswer:
+        """Ends the job unless it has already ended; a job that has is answered as it is. May be repeated."""
+        check_id("job", job_id)
+        row = await database.row(cancel(job_id, caller.tenant))
+        if row is None:
+            return await outlooks.answer(await find_job(database, caller, job_id))
+        cancelled = job_from_row(row)
+        announcer.announce(cancelled)
+        return await outlooks.answer(cancelled)
+
+    @delete("/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="Delete a job")
+    async def remove(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        announcer: NamedDependency[Announcer],
+    ) -> None:
+        """Cancels the job if it runs, forgets its prompt, removes inputs and outputs; it answers 404 from then on."""
+        check_id("job", job_id)
+
+        async def work(connection: AsyncConnection) -> Job:
+            row = (await connection.execute(erase(job_id, caller.tenant))).first()
+            if row is None:
+                raise UnknownJob
+            await connection.execute(forget_deliveries(job_id))
+            await connection.execute(forget_inputs(job_id))
+            return job_from_row(row)
+
+        announcer.announce(await database.transaction(work))
+
+    @get(
+        "/{job_id:str}/events",
+        responses=also(204, "The event named by Last-Event-ID was the last.") | refusals(MalformedId, UnknownJob),
+        response_description="Server-sent events; `data` of a snapshot and of the last event is the status answer.",
+        media_type="text/event-stream",
+        summary="Follow a job",
+    )
+    async def events(
+        self,
+        job_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        watcher: NamedDependency[Watcher],
+        last_event_id: LastEventId = None,
+    ) -> Stream | Response[None]:
+        """Server-sent events: `progress`, and at last `completed`, `failed` or `cancelled`, which ends the stream.
+
+        A client that has already seen the last event is answered 204, which tells a browser not to reconnect.
+        """
+        job = await find_job(database, caller, job_id)
+        seen = int(last_event_id) if last_event_id and EVENT_ID.fullmatch(last_event_id) else 0
+        if job.status.terminal and seen == job.event_seq:
+            return Response(None, status_code=204)
+        frames: AsyncIterator[bytes] = EventStream(watcher, job, seen).frames()
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return Stream(frames, media_type="text/event-stream", headers=headers)

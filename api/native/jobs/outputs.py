@@ -1,0 +1,71 @@
+"""/o/<job>/<n>.<ext>: the stable link of an output, which leads to a fresh link of the object store."""
+
+import asyncio
+from typing import Annotated
+
+from litestar import Controller, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter, SkipValidation
+
+from api.http.auth import ANYBODY, OPEN
+from api.http.database import Database
+from api.openapi.documents import refusals
+from core.errors import BadSignature, DatabaseUnavailable, OutputExpired, StorageUnavailable, UnknownOutput
+from core.ids import check_id
+from core.settings import Settings
+from core.signing import check_link
+from core.storage.store import Store
+from jobs.job import Artifact, Job, job_from_row
+from jobs.statements.queue.tenant_jobs import by_id
+from jobs.wire.status import output_path
+
+Signature = Annotated[str, QueryParameter(description="As the link has it.")]
+
+
+class OutputRoutes(Controller):
+    """Links that live as long as the output."""
+
+    path = "/o"
+    tags = ("Downloads",)
+    opt = OPEN
+    security = ANYBODY
+
+    @route(
+        "/{job_id:str}/{name:str}",
+        http_method=["GET", "HEAD"],
+        status_code=302,
+        responses=refusals(
+            BadSignature, UnknownOutput, OutputExpired, StorageUnavailable, DatabaseUnavailable, key=False
+        ),
+        response_description="`Location` is a fresh link of the object store.",
+        summary="An output",
+    )
+    async def follow(
+        self,
+        job_id: FromPath[str],
+        name: FromPath[str],
+        database: NamedDependency[Database],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+        signature: Signature = "",
+    ) -> Response[None]:
+        """Leads to the object itself; the link behind it is good for an hour."""
+        check_link(settings.secret_key, f"/o/{job_id}/{name}", signature)
+        row = await database.row(by_id(check_id("job", job_id)))
+        if row is None:
+            raise UnknownOutput
+        artifact = _named(job_from_row(row), name)
+        link = await asyncio.to_thread(
+            store.link, artifact.key, seconds=settings.link_seconds, media_type=artifact.media_type
+        )
+        return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
+
+
+def _named(job: Job, name: str) -> Artifact:
+    """The output whose stable link ends in `name`; raises `OutputExpired` or `UnknownOutput`."""
+    if job.outputs_removed_at is not None:
+        raise OutputExpired
+    for number, artifact in enumerate(job.artifacts):
+        if output_path(job.id, number, artifact.key.rpartition(".")[2]) == f"/o/{job.id}/{name}":
+            return artifact
+    raise UnknownOutput

@@ -1,0 +1,58 @@
+"""POST /inputs/v1: a place to upload a file to, which jobs then name by its id."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from api.http.auth import Caller
+from api.http.database import Database
+from api.openapi.documents import refusals
+from core.errors import StorageUnavailable
+from core.ids import new_id
+from core.settings import Settings
+from core.storage.store import Store
+from jobs.statements.media.uploads import add_upload
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """Send the file as the body of a `method` request to `upload_url`, with `headers`, before `expires_at`; then name
+    `input_id` wherever a job takes a URL. `max_bytes` is the most an input may have."""
+
+    input_id: str
+    upload_url: str
+    method: Literal["PUT"] = "PUT"
+    headers: dict[str, str] = {}
+    expires_at: datetime
+    max_bytes: int
+
+
+class InputRoutes(Controller):
+    """Files from the caller's own disk."""
+
+    path = "/inputs/v1"
+    tags = ("Generate",)
+
+    @post(status_code=201, responses=refusals(StorageUnavailable), summary="Upload an input")
+    async def create(
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+    ) -> Upload:
+        """Answers with a link to PUT one file to. The file is looked at when a job names it, and kept for some days."""
+        input_id = new_id("inp")
+        key = f"{caller.tenant}/inputs/{input_id}"
+        await database.row(add_upload(input_id, caller.tenant, key))
+        link = await asyncio.to_thread(store.upload_link, key, seconds=settings.link_seconds)
+        return Upload(
+            input_id=input_id,
+            upload_url=link,
+            expires_at=datetime.now(UTC) + timedelta(seconds=settings.link_seconds),
+            max_bytes=settings.input_max_bytes,
+        )

@@ -1,0 +1,215 @@
+"""/voices/v1: recordings that a tenant keeps to have texts spoken like them, and the own voices of models."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Controller, delete, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, QueryParameter, SkipValidation
+from msgspec import Meta
+from sqlalchemy import Row
+
+from api.http.auth import Caller
+from api.http.database import Database
+from api.openapi.documents import refusals
+from api.operations.voices import Voices
+from api.submit.data_urls import is_data_url
+from api.submit.media_intake import UPLOAD
+from core.errors import (
+    BodyTooLarge,
+    InputTooLarge,
+    InputUnreadable,
+    InvalidJson,
+    InvalidRequest,
+    MalformedId,
+    MissingField,
+    NulInText,
+    OutOfRange,
+    StorageUnavailable,
+    TooManyVoices,
+    UnknownField,
+    UnknownInput,
+    UnknownVoice,
+    UnsupportedMedia,
+    WrongType,
+)
+from core.settings import Settings
+from core.storage.store import Store
+from jobs.params.media import Medium
+from jobs.statements.media.voices import list_voices
+from jobs.statements.queue.submit import served_models
+from pipelines.catalog.loader import Catalog, ModelSpec
+from pipelines.catalog.requirements import speaks
+
+OWN = "builtin:"
+"""Begins the id of a model's own voice; the model's id follows."""
+
+EXAMPLES = [
+    Example(summary="An upload", value={"name": "Anna", "source": "inp_6f3b2c1d9e8a47508b6c5d4e3f2a1b09"}),
+    Example(summary="A short recording", value={"name": "Anna", "source": "data:audio/wav;base64,UklGRiQAAABXQVZF…"}),
+]
+ERRORS = (
+    *(InvalidJson, BodyTooLarge, MissingField, UnknownField, WrongType, OutOfRange, NulInText, InvalidRequest),
+    *(UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable, TooManyVoices, StorageUnavailable),
+)
+
+ModelFilter = Annotated[str | None, QueryParameter(description="Only what this model can speak with.")]
+LanguageFilter = Annotated[str | None, QueryParameter(description="Only what can speak this language, e.g. de.")]
+
+
+class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A recording to keep: 10 s of one person are best, and at most 60 s."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", description="What you call it.")]
+    source: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=28_000_000,
+            description="A `data:` URL, or the `input_id` of POST /inputs/v1: WAV, MP3, OGG, FLAC or M4A.",
+        ),
+    ]
+
+
+class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice. `stored`: yours; name its `voice_id` as `target_voice_path`. `builtin`: that of a model, which speaks
+    where no `target_voice_path` is given; `model` and `languages` are its own.
+
+    `preview_url` leads to the recording itself for as long as any download link; a model's own voice has none, and no
+    voice has one while the object store signs none.
+    """
+
+    voice_id: str
+    name: str
+    kind: Literal["stored", "builtin"]
+    model: str | None = None
+    languages: tuple[str, ...] = ()
+    media_type: str | None = None
+    bytes: int | None = None
+    preview_url: str | None = None
+    created_at: datetime | None = None
+
+
+class VoiceList(msgspec.Struct, frozen=True):
+    """Yours, newest first, then those of models; there are never so many that they would need pages."""
+
+    voices: list[VoiceAnswer]
+
+
+class VoiceRoutes(Controller):
+    """Keep, list, look, remove."""
+
+    path = "/voices/v1"
+    tags = ("Generate",)
+
+    @post(status_code=201, responses=refusals(*ERRORS), summary="Keep a voice")
+    async def create(
+        self,
+        data: Annotated[NewVoice, Body(examples=EXAMPLES)],
+        caller: NamedDependency[Caller],
+        voices: NamedDependency[Voices],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+    ) -> VoiceAnswer:
+        """Keeps a copy of the recording until you remove it. Whether it can be decoded, and is long enough for a model,
+        is found out by the jobs that name it."""
+        if "\0" in data.name:
+            raise NulInText("Remove the NUL character (U+0000) from `name`.", field="$.name")
+        if not is_data_url(data.source) and not data.source.startswith(UPLOAD):
+            advice = (
+                "`source` must be a `data:` URL or the `input_id` of an upload: send it with POST /inputs/v1 first."
+            )
+            raise InvalidRequest(advice, field="$.source")
+        row = await voices.add(caller.tenant, data.name.strip(), Medium("source", "audio", data.source))
+        return (await _shown([row], store, settings))[0]
+
+    @get(responses=refusals(), summary="Voices")
+    async def index(
+        self,
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        database: NamedDependency[Database],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+        model: ModelFilter = None,
+        language: LanguageFilter = None,
+    ) -> VoiceList:
+        """The voices that you keep, and the own ones of speech models that are served now.
+
+        A stored voice goes with every model that can use a recording, and speaks the language of the text.
+        """
+        able = [
+            spec
+            for spec in catalog.of("speech")
+            if model in (None, spec.id) and (language is None or speaks(spec, language))
+        ]
+        kept: Iterable[Row[Any]] = ()
+        if model is None or any("reference-voice" in spec.capabilities for spec in able):
+            kept = await database.rows(list_voices(caller.tenant))
+        return VoiceList(await _shown(kept, store, settings) + await _own(database, able))
+
+    @get("/{voice_id:str}", responses=refusals(MalformedId, UnknownVoice), summary="One voice")
+    async def show(
+        self,
+        voice_id: FromPath[str],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        database: NamedDependency[Database],
+        voices: NamedDependency[Voices],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+    ) -> VoiceAnswer:
+        """A voice, with a fresh `preview_url`."""
+        if voice_id.startswith(OWN):
+            for own in await _own(database, catalog.of("speech")):
+                if own.voice_id == voice_id:
+                    return own
+            raise UnknownVoice
+        return (await _shown([await voices.find(caller.tenant, voice_id)], store, settings))[0]
+
+    @delete(
+        "/{voice_id:str}", responses=refusals(MalformedId, UnknownVoice, StorageUnavailable), summary="Remove a voice"
+    )
+    async def remove(
+        self, voice_id: FromPath[str], caller: NamedDependency[Caller], voices: NamedDependency[Voices]
+    ) -> None:
+        """Removes the voice and its recording. A job that named it and still waits for its inputs fails with
+        `input_unreachable`; one that has them already goes on."""
+        await voices.remove(caller.tenant, voice_id)
+
+
+async def _shown(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> list[VoiceAnswer]:
+    """Stored voices as their owner sees them. Links are signed in a thread, since a store may be asked for them."""
+
+    def link(row: Row[Any]) -> str | None:
+        with suppress(StorageUnavailable):  # the voice is there all the same
+            return store.link(row.key, seconds=settings.link_seconds, media_type=row.media_type)
+        return None
+
+    def answer(row: Row[Any]) -> VoiceAnswer:
+        return VoiceAnswer(
+            voice_id=row.id,
+            name=row.name,
+            kind="stored",
+            media_type=row.media_type,
+            bytes=row.bytes,
+            preview_url=link(row),
+            created_at=row.created_at,
+        )
+
+    return await asyncio.to_thread(lambda: [answer(row) for row in rows])
+
+
+async def _own(database: Database, specs: Iterable[ModelSpec]) -> list[VoiceAnswer]:
+    """The own voices of those of the models that are served now."""
+    served = {row[0] for row in await database.rows(served_models())}
+    return [
+        VoiceAnswer(voice_id=OWN + spec.id, name=spec.voice, kind="builtin", model=spec.id, languages=spec.languages)
+        for spec in specs
+        if spec.voice is not None and spec.id in served
+    ]

@@ -1,0 +1,1 @@
+"""Routes of servers and the commands that operators give them."""

@@ -1,0 +1,1 @@
+"""Routes about the service: health, metrics, models and problem types."""

@@ -1,0 +1,37 @@
+"""Probes: /health/live says that the process answers, /health/ready that it can take jobs."""
+
+from typing import Literal
+
+import msgspec
+from litestar import Controller, get
+from litestar.di import NamedDependency
+
+from api.http.auth import ANYBODY, OPEN
+from api.openapi.documents import refusals
+from api.operations.readiness import Readiness, Ready
+from core.errors import DatabaseUnavailable, SchemaBehind
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class HealthRoutes(Controller):
+    """For load balancers and Kubernetes."""
+
+    path = "/health"
+    tags = ("Service",)
+    opt = OPEN
+    security = ANYBODY
+
+    @get("/live", summary="Does the process answer?")
+    async def live(self) -> Live:
+        """Always 200."""
+        return Live()
+
+    @get("/ready", responses=refusals(DatabaseUnavailable, SchemaBehind, key=False), summary="Can it take jobs?")
+    async def ready(self, readiness: NamedDependency[Readiness]) -> Ready:
+        """200 while the database is reachable and its schema fits, also when the broker is away (`degraded`)."""
+        return await readiness.check()

@@ -1,0 +1,115 @@
+"""What the OpenAPI document says beyond the types: texts, security, errors. Its page loads nothing from elsewhere."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from litestar import Response, Router, get
+from litestar.datastructures import CacheControlHeader
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.params import FromPath
+
+from api.http.auth import OPEN
+from api.http.problems import MEDIA_TYPE, Problem
+from core.errors import AtelierError, DatabaseUnavailable, Unauthenticated, UnknownRoute
+
+SCRIPTS = "/schema/scripts"
+MEDIA_TYPES = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui-standalone-preset.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
+DESCRIPTION = """\
+Media made on your own GPUs. Send a job, get its `job_id` with 202, then poll its status, follow its events, hold the
+request open with `?wait=30`, or name a `callback_url`.
+
+Where a field takes a picture, a sound or a film, it takes a public http(s) URL, a `data:` URL of at most 20 MB, or the
+`input_id` of a file that you uploaded with `POST /inputs/v1`; a reference voice may also be the `voice_id` of a
+recording that you keep with `POST /voices/v1`. Such a job is `pending` until its inputs were fetched and
+checked, then `queued`.
+
+Every route but health, downloads and this page needs a key: `X-API-Key: atl_…` or `Authorization: Bearer atl_…`
+(`atelier keys create` makes one). A job of another tenant answers exactly as one that does not exist.
+
+Errors are RFC 9457 problems with a stable `code`, the path of the `field` at fault (`$.width` in the body,
+`query.limit`, `header.Idempotency-Key`), a sentence that says what to do, and the `request_id`, which is the
+`X-Request-Id` you sent or one made here. `GET /problems` lists every code.
+"""
+
+
+def refusals(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
+    """`responses` of a route: its own errors, and those of every route that asks for a key."""
+    if key:
+        errors = (*errors, Unauthenticated, DatabaseUnavailable)
+    by_status: dict[int, list[str]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.advice}")
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, description="\n\n".join(texts), media_type=MEDIA_TYPE)
+        for status, texts in sorted(by_status.items())
+    }
+
+
+def also(status: int, description: str) -> dict[int, ResponseSpec]:
+    """A further answer of a route, without a body that would need a schema."""
+    return {status: ResponseSpec(None, generate_examples=False, description=description)}
+
+
+def openapi_config(version: str) -> OpenAPIConfig:
+    """The document at /schema/openapi.json and its page at /schema."""
+    return OpenAPIConfig(
+        title="Atelier",
+        version=version,
+        description=DESCRIPTION,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        security=[{"key": []}, {"bearer": []}],
+        components=Components(
+            security_schemes={
+                "key": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
+                "bearer": SecurityScheme(type="http", scheme="bearer"),
+            }
+        ),
+        tags=[
+            Tag("Generate", "Submit a job, upload its inputs, keep voices."),
+            Tag("Jobs", "List, follow, cancel and delete your jobs."),
+            Tag("Webhooks", "Endpoints of yours that are told of your jobs, and what became of each delivery."),
+            Tag("Service", "What can be made, by which servers, and whether all is well."),
+            Tag("Servers", "What an operator may have a server do; these ask for a key with the admin scope."),
+            Tag("Downloads", "Outputs and uploads, by signed links."),
+        ],
+        use_handler_docstrings=True,
+        render_plugins=[_page(), JsonRenderPlugin(path="/openapi.json")],
+        openapi_router=Router("/schema", route_handlers=[script], opt=OPEN, include_in_schema=False),
+    )
+
+
+def _page() -> SwaggerRenderPlugin:
+    return SwaggerRenderPlugin(
+        path="/",
+        js_url=f"{SCRIPTS}/swagger-ui-bundle.js",
+        css_url=f"{SCRIPTS}/swagger-ui.css",
+        standalone_preset_js_url=f"{SCRIPTS}/swagger-ui-standalone-preset.js",
+        favicon=f"<link rel='icon' type='image/png' href='{SCRIPTS}/favicon-32x32.png'>",
+    )
+
+
+@get("/scripts/{name:str}", cache_control=CacheControlHeader(max_age=86_400, public=True), sync_to_thread=True)
+def script(name: FromPath[str]) -> Response[bytes]:
+    """One of the files that the page loads."""
+    if name not in MEDIA_TYPES:
+        raise UnknownRoute
+    return Response(_asset(name).read_bytes(), media_type=MEDIA_TYPES[name])
+
+
+def _asset(name: str) -> Traversable:
+    return files("swagger_ui") / "static" / name
+
+
+def below(root: type[AtelierError]) -> Iterator[type[AtelierError]]:
+    """Every class below `root`, each before its own."""
+    for kind in root.__subclasses__():
+        yield kind
+        yield from below(kind)

@@ -1,0 +1,1 @@
+"""Operations of the routes that are more than one statement."""

@@ -1,1 +1,0 @@
-"""One module per subject; a new modality is one more, a few lines long."""

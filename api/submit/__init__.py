@@ -1,0 +1,1 @@
+"""Submit: from a validated request to a committed job."""

@@ -1,0 +1,68 @@
+"""`data:` URLs (RFC 2397), decoded strictly and in pieces, so that no request holds the event loop's thread for long.
+
+The media type that such a URL claims is ignored: what it holds is judged by its content (`jobs.media_types`).
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes
+
+from core.errors import InputTooLarge, InputUnreadable
+
+STEP = 1 << 20
+"""Characters decoded at once; a multiple of 4."""
+PERCENT_LIMIT = 1_000_000
+"""Longest text that is not base64: decoding it costs a hundred times as much."""
+_ESCAPES = {"%2B": "+", "%2b": "+", "%2F": "/", "%2f": "/", "%3D": "=", "%3d": "="}
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+def is_data_url(text: str) -> bool:
+    """Whether `text` is a `data:` URL, good or bad."""
+    return text[:5].lower() == "data:"
+
+
+def decode(url: str, *, limit: int, field: str) -> Iterator[bytes]:
+    """The bytes of a `data:` URL, at most `limit`. Raises `InputUnreadable` or `InputTooLarge`, which name `field`."""
+    header, comma, text = url[5:].partition(",")
+    if not comma:
+        raise InputUnreadable("A data: URL has a comma before its data.", field=field)
+    if header.lower().endswith(";base64"):
+        return _base64(text, limit, field)
+    return iter([_percent(text, limit, field)])
+
+
+def _base64(text: str, limit: int, field: str) -> Iterator[bytes]:
+    if "%" in text:
+        for escape, character in _ESCAPES.items():
+            text = text.replace(escape, character)
+    if len(text) // 4 * 3 > limit + 2:
+        raise _too_large(limit, field)
+    size = 0
+    for start in range(0, len(text), STEP):
+        try:
+            piece = binascii.a2b_base64(text[start : start + STEP], strict_mode=True)
+        except ValueError as error:
+            raise InputUnreadable(f"The data: URL is no valid base64 ({error}).", field=field) from None
+        if len(piece) < STEP // 4 * 3 and start + STEP < len(text):
+            raise InputUnreadable("The data: URL is no valid base64 (padding before its end).", field=field)
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit, field)
+        yield piece
+
+
+def _percent(text: str, limit: int, field: str) -> bytes:
+    if len(text) > PERCENT_LIMIT:
+        raise InputTooLarge("A data: URL of this size must be base64 (`data:image/png;base64,…`).", field=field)
+    if not text.isascii() or _BROKEN_ESCAPE.search(text):
+        raise InputUnreadable("The data: URL has characters that must be percent-encoded.", field=field)
+    content = unquote_to_bytes(text)
+    if len(content) > limit:
+        raise _too_large(limit, field)
+    return content
+
+
+def _too_large(limit: int, field: str) -> InputTooLarge:
+    return InputTooLarge(f"The data: URL holds more than {limit} bytes, the most an input may have.", field=field)

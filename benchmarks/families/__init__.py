@@ -1,0 +1,1 @@
+"""Pipeline families and catalogs of the benchmarks."""

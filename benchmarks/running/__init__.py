@@ -1,0 +1,1 @@
+"""The service, or parts of it, run for a benchmark."""

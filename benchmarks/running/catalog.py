@@ -1,0 +1,44 @@
+"""The settings with which processes serve `families/models.toml`, and the folder in which it times them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.catalog.loader import load_catalog
+from pipelines.weights.lockfile import Lock, write_lock
+from pipelines.weights.verify import lock_directory
+
+MODELS = Path(__file__).parents[1] / "families" / "models.toml"
+
+
+def settings_in(folder: Path, models: Path = MODELS) -> dict[str, str]:
+    """Settings for a catalogue whose weights lie in `folder`, or are shipped: each folder that is there is locked as it
+    is. `folder` is also where the processes put temporary files, the log of `benchmarks.families.timed` among them."""
+    lock = Lock(
+        {
+            bundle.key: lock_directory(bundle, bundle.directory(folder))
+            for spec in load_catalog(models).models
+            for bundle in spec.bundles
+            if bundle.directory(folder).is_dir()
+        }
+    )
+    write_lock(lock, folder / "weights.lock")
+    return {
+        "ATELIER_CATALOG": str(models),
+        "ATELIER_WEIGHTS_DIR": str(folder),
+        "ATELIER_WEIGHTS_LOCK": str(folder / "weights.lock"),
+        "TMPDIR": str(folder),
+    }
+
+
+@contextmanager
+def environment(settings: dict[str, str]) -> Iterator[None]:
+    """This process's environment with `settings`, which is what its engines get."""
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

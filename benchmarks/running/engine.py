@@ -1,0 +1,74 @@
+"""A real engine and encoder, commanded through the handle that the supervisor uses; no rows, no store."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks.running.catalog import environment
+from core.ids import new_id
+from workers.ipc.child_process import Servant
+from workers.ipc.messages import AnyMessage, Compute, Computed, Encode, Encoded, Order, Tidied
+
+LONGEST = 600.0
+"""Seconds for any stage."""
+
+
+class Bench:
+    """One engine and one encoder; the processes start at the first request."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine = Servant("workers.engine.main")
+        self.encoder = Servant("workers.engine.encoder")
+        self._folder = folder
+
+    def make(self, model: str, modality: str, body: Mapping[str, Any]) -> None:
+        """One job: computed and encoded."""
+        ticket = new_id("job")
+        params = {**body, "modality": modality}
+        raw, out = str(self._folder / ticket / "raw"), str(self._folder / ticket / "out")
+        compute = Compute(ticket=ticket, model=model, modality=modality, params=params, seed=1, folder=raw)
+        encode = Encode(ticket=ticket, model=model, modality=modality, params=params, raw=raw, folder=out)
+        answer = _ask(self.engine, compute)
+        assert isinstance(answer, Computed), answer
+        answer = _ask(self.encoder, encode)
+        assert isinstance(answer, Encoded), answer
+
+    def order(self, order: Order) -> None:
+        """Have the engine carry it out."""
+        answer = _ask(self.engine, msgspec.structs.replace(order, ticket=new_id("ord")))
+        assert isinstance(answer, Tidied), answer
+
+    def resident_memory(self) -> int:
+        """Bytes of the engine process, as the kernel counts them."""
+        pages = int(Path(f"/proc/{self.engine.pid}/statm").read_text().split()[1])
+        return pages * 4096
+
+    def stop(self) -> None:
+        """End both processes."""
+        self.engine.stop()
+        self.encoder.stop()
+
+
+@contextmanager
+def bench(settings: Mapping[str, str]) -> Iterator[Bench]:
+    """A bench whose processes get these settings."""
+    with environment(dict(settings)), tempfile.TemporaryDirectory(prefix="atelier-bench-") as folder:
+        made = Bench(Path(folder))
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
+def _ask(servant: Servant, request: Compute | Encode | Order) -> AnyMessage:
+    return servant.ask(
+        request,
+        stage="load",
+        deadline_of=lambda stage: LONGEST,
+        on_begin=lambda: None,
+        on_progress=lambda report: None,
+    )

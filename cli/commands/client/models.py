@@ -1,0 +1,31 @@
+"""`atelier models`."""
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from cli.http.connection import asks_api
+from cli.output.tables import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from cli.http.client import Client
+
+
+@click.command()
+@json_option
+@asks_api
+def models(client: "Client", as_json: bool) -> None:
+    """The models of the catalogue, and which of them a running server serves."""
+    known = client.models()
+    if as_json:
+        print_json(known)
+        return
+    rows = [
+        [model.id, model.modality, model.title, model.tier, "yes" if model.available else "no", _mark(model.default)]
+        for model in known
+    ]
+    print_table(["model", "makes", "title", "tier", "available", "default"], rows)
+
+
+def _mark(default: bool) -> str:
+    return "default" if default else ""

@@ -1,0 +1,59 @@
+"""Progress of jobs, fed by their event streams, and of servers that drain."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from cli.http import answers
+from cli.http.client import Client
+from jobs.wire.status import StatusAnswer
+
+LOOK_SECONDS = 0.5
+
+
+def bars(console: Console) -> Progress:
+    """One line per job: what it is, what happens now, how far it is."""
+    columns = (
+        TextColumn(
+            "{task.description}", markup=False, table_column=Column(max_width=36, no_wrap=True, overflow="ellipsis")
+        ),
+        BarColumn(bar_width=16),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[doing]}", style="dim"),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console)
+
+
+def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAnswer:
+    """Show the job until it has ended; the job as it ended."""
+    for event in client.follow(job_id):
+        done = 1.0 if event.status == "completed" else event.progress
+        bar.update(task, completed=done, doing=_doing(event))
+    job = client.job(job_id)
+    bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)
+    return job
+
+
+def await_drained(client: Client, server_id: str) -> answers.Server:
+    """Show a server that drains until nothing is left on it, it is gone, or somebody wants something else of it."""
+    columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"{server_id}: draining", total=None)
+        while True:
+            server = client.server(server_id)
+            at = f", at {server.current_job}" if server.current_job else ""
+            bar.update(task, description=f"{server_id}: {server.state}{at}")
+            if server.state in ("drained", "offline") or server.desired != "draining":
+                bar.update(task, total=1, completed=1)
+                return server
+            time.sleep(LOOK_SECONDS)
+
+
+def _doing(event: answers.Progress) -> str:
+    if event.status == "queued":
+        place = event.queue_position
+        return f"queued, place {place}" if place else "queued"
+    return event.stage or event.status

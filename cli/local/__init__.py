@@ -1,0 +1,1 @@
+"""This machine: its data directory, addresses, GPUs and scratch space."""

@@ -1,0 +1,102 @@
+"""The data folder of `atelier up`: servers' files, objects, logs, and the two secrets that are kept."""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+import rich_click as click
+
+from core.signing import new_key
+
+DEFAULT = Path("~/.local/share/atelier")
+
+
+class HomeBusy(Exception):
+    """Another `atelier up` runs on the folder."""
+
+
+class Home:
+    """The places in a data folder. Only its owner may look into it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.expanduser().absolute()
+        self.postgres = self.folder / "postgres"
+        self.valkey = self.folder / "valkey"
+        self.objects = self.folder / "objects"
+        self.logs = self.folder / "logs"
+        self.admin_key = self.folder / "admin.key"
+        self.secret_key = self.folder / "secret.key"
+        self.settings = self.folder / "settings.env"
+        self._lock: IO[str] | None = None
+
+    def lock(self) -> None:
+        """Make the folder and keep it to this process until it ends, however it ends. Raises `HomeBusy`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        self.logs.mkdir(exist_ok=True)
+        lock = (self.folder / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise HomeBusy(f"{self.folder} is in use by another `atelier up` (process {holder})") from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def unlock(self) -> None:
+        """Let others use the folder, and forget where the service was; nothing for one who was refused."""
+        if self._lock is not None:
+            self.settings.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def ensure_secret_key(self) -> str:
+        """The service's secret, made on the first start."""
+        return self._kept(self.secret_key, secrets.token_urlsafe(48))
+
+    def ensure_admin_key(self) -> tuple[str, bool]:
+        """The first API key, and whether it was made just now; its tenant's row is the caller's affair."""
+        new = not self.admin_key.exists()
+        return self._kept(self.admin_key, new_key()), new
+
+    def write_settings(self, environment: dict[str, str]) -> None:
+        """Leave what other commands on this machine need to find the running service."""
+        write_private(self.settings, "".join(f"{name}={value}\n" for name, value in environment.items()))
+
+    def read_settings(self) -> dict[str, str]:
+        """What `write_settings` left; nothing when no `up` runs here."""
+        if not self.settings.exists():
+            return {}
+        pairs = (line.partition("=") for line in self.settings.read_text().splitlines())
+        return {name: value for name, _, value in pairs}
+
+    def _kept(self, path: Path, fresh: str) -> str:
+        if not path.exists():
+            write_private(path, fresh + "\n")
+        return path.read_text().strip()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; it appears whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+data_option = click.option(
+    "--data",
+    envvar="ATELIER_DATA",
+    show_envvar=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT,
+    show_default=True,
+    help="Folder of `atelier up`: databases, pictures, keys, logs.",
+)

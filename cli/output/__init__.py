@@ -1,0 +1,1 @@
+"""Tables and durations on a terminal."""

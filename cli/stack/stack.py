@@ -1,0 +1,169 @@
+"""The whole service on one machine: servers, API, one CPU worker, one GPU worker per GPU."""
+
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
+from cli.http.client import ApiAway, Client
+from cli.local.address import Address
+from cli.local.data_dir import Home
+from cli.local.gpus import visible_gpus
+from cli.local.scratch import fresh_scratch
+from cli.operator.admin import ensure_key
+from cli.stack.process_supervisor import Say, Supervisor, stop_all
+from cli.stack.services import Command, Part
+from core.settings import read_settings
+from jobs.schema.migrate import migrate
+
+READY_SECONDS = 120.0
+POLL_SECONDS = 0.1
+SLACK_SECONDS = 5.0
+DECIDED_HERE = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KEY", "ATELIER_SERVER_ID")
+"""Settings that the environment has no say in."""
+
+
+class Stack:
+    """Start it with `start`, ask it through `client`; `stop` leaves no process behind."""
+
+    def __init__(self, home: Home, address: Address, say: Say) -> None:
+        self.home = home
+        self.address = address
+        self.admin_key = ""
+        self.new_key = False
+        self.hurry = threading.Event()
+        self._say = say
+        self._postgres = EmbeddedPostgres(home.postgres)
+        self._valkey = EmbeddedValkey(home.valkey)
+        self._api: list[Command] = []
+        self._workers: list[Command] = []
+        self._supervisor: Supervisor | None = None
+        self._scratch: Path | None = None
+        self._grace = SLACK_SECONDS
+        self._started_at = datetime.now(UTC)
+        self._environment: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start every part and keep them running; the API and the workers may need some seconds more.
+
+        Raises `HomeBusy`, `AddressTaken` or `ServerFailed`, and `ValueError` for a setting that can not be read;
+        call `stop` then too.
+        """
+        self._grace = read_settings().grace_seconds + SLACK_SECONDS
+        self.home.lock()
+        self.address.refuse_taken()
+        self._say("starting PostgreSQL and Valkey")
+        self._postgres.start()
+        self._valkey.start()
+        self._prepare()
+        address = ["--host", self.address.host, "--port", str(self.address.port)]
+        self._api = [self._command("api", ["api", *address])]
+        self._workers = [self._command("worker-cpu", ["worker", "cpu"], **self._metrics(0)), *self._gpu_workers()]
+        self._say(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
+        for part in (*self._api, *self._workers):
+            part.start()
+        self._supervisor = Supervisor([self._postgres, self._valkey, *self._api, *self._workers], self._say)
+        self._supervisor.start()
+
+    def await_ready(self, ended: Callable[[], bool] = lambda: False) -> bool:
+        """Wait until the API takes jobs and every GPU worker is up; False after two minutes, or once `ended()`.
+
+        A worker that was killed with an earlier stack looks alive until its lease has run out; it is not counted.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        wanted = len(self._workers) - 1
+        with self.client() as client:
+            while not ended() and time.monotonic() < deadline:
+                try:
+                    up = [one for one in client.servers() if one.alive and one.started_at > self._started_at]
+                    if len(up) >= wanted:
+                        return True
+                except ApiAway:
+                    pass
+                time.sleep(POLL_SECONDS)
+        return False
+
+    def stop(self) -> None:
+        """Workers first, then the API, then the servers; `hurry` cuts every wait short."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
+        in_order: tuple[list[Part], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])
+        for parts in in_order:
+            for name in stop_all(parts, self._grace, self.hurry):
+                self._say(f"{name} did not end in time and was killed")
+        self._postgres.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        self.home.unlock()
+
+    def client(self) -> Client:
+        """A client with the admin key."""
+        return Client(self.address.local_url, self.admin_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _prepare(self) -> None:
+        """The children's environment, the schema, the admin key."""
+        self.home.ensure_secret_key()
+        if not os.environ.get("ATELIER_SCRATCH_DIR"):
+            self._scratch = fresh_scratch(self.home.folder)
+        decided = {
+            "ATELIER_DATABASE_URL": self._postgres.url,
+            "ATELIER_BROKER_URL": self._valkey.url,
+            "ATELIER_SECRET_KEY_FILE": str(self.home.secret_key),
+            "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.home.objects}"),
+            "ATELIER_COMPILE_CACHE": os.environ.get("ATELIER_COMPILE_CACHE", str(self.home.folder / "compiled")),
+            "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
+        }
+        self._environment = {name: value for name, value in os.environ.items() if _may_pass(name)} | decided
+        if self._scratch is not None:
+            self._environment["ATELIER_SCRATCH_DIR"] = str(self._scratch)
+        migrate(self._postgres.url)
+        self.admin_key, self.new_key = self.home.ensure_admin_key()
+        ensure_key(read_settings(self._environment), self.admin_key)
+        self.home.write_settings(decided | {"ATELIER_URL": self.address.local_url})
+
+    def _gpu_workers(self) -> list[Command]:
+        """One per GPU, which share the machine's memory, or one on the CPU."""
+        from workers.engine.model_loader import host_share
+
+        gpus = visible_gpus()
+        if not gpus:
+            return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"], **self._metrics(1))]
+        host, share = socket.gethostname(), os.environ.get("ATELIER_HOST_BUDGET", str(host_share(len(gpus))))
+        return [
+            self._command(
+                f"worker-gpu{n}",
+                ["worker", "gpu", "--server-id", f"{host}-gpu{n}"],
+                CUDA_VISIBLE_DEVICES=gpu,
+                ATELIER_HOST_BUDGET=share,
+                **self._metrics(n + 1),
+            )
+            for n, gpu in enumerate(gpus)
+        ]
+
+    def _metrics(self, number: int) -> dict[str, str]:
+        """The port of a worker's metrics, where they are wanted: its own, since all are on this machine."""
+        first = read_settings(self._environment).metrics_port
+        return {"ATELIER_METRICS_PORT": str(first + number)} if first else {}
+
+    def _command(self, name: str, arguments: list[str], **extra: str) -> Command:
+        return Command(name, arguments, self._environment | extra, self.home.logs / f"{name}.log")
+
+
+def _may_pass(name: str) -> bool:
+    return name.removesuffix("_FILE") not in DECIDED_HERE

@@ -1,0 +1,1 @@
+"""Weights on this machine: what is locked, and bringing it here."""

@@ -1,0 +1,75 @@
+"""Connections. psycopg serves both the async API and the sync workers from one URL, through PgBouncer too."""
+
+from typing import Any
+
+from sqlalchemy import Engine, ExceptionContext, TextClause, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from core.settings import Settings
+
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
+"""What a statement raises when the database is away."""
+READ_ONLY = "25006"
+AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
+"""A server that was demoted, and sessions that it ended for being slow: another connection will do."""
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
+    seconds = max(1, round(settings.db_timeout))
+    return {
+        "url": url,
+        "pool_size": settings.db_pool,
+        "max_overflow": settings.db_pool,
+        "pool_timeout": settings.db_timeout,
+        "pool_pre_ping": True,
+        "hide_parameters": True,  # an error that is logged would hold prompts
+        "connect_args": {
+            "connect_timeout": max(2, seconds),
+            "prepare_threshold": None,  # PgBouncer in transaction mode keeps no prepared statements
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "tcp_user_timeout": 10_000,
+            "application_name": "atelier",
+        },
+    }
+
+
+def sync_engine(settings: Settings) -> Engine:
+    """The connection pool of a worker or a command."""
+    engine = create_engine(**_options(settings))
+    event.listen(engine, "handle_error", _leave_demoted_server)
+    return engine
+
+
+def async_engine(settings: Settings) -> AsyncEngine:
+    """The connection pool of the API."""
+    engine = create_async_engine(**_options(settings))
+    event.listen(engine.sync_engine, "handle_error", _leave_demoted_server)
+    return engine
+
+
+def is_away(error: Exception) -> bool:
+    """Whether `error` means that the database can not be reached, rather than that a statement is wrong."""
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or _state_of(error.orig) in AWAY_STATES):
+        return True
+    return isinstance(error, UNREACHABLE)
+
+
+def limited(seconds: float) -> TextClause:
+    """Statement that bounds the others of its transaction: a keeper of leases must not hang on one of them."""
+    return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
+
+
+def _state_of(error: BaseException | None) -> str | None:
+    return getattr(error, "sqlstate", None)
+
+
+def _leave_demoted_server(context: ExceptionContext) -> None:
+    """Have the pool let go of its connections to a server that only reads any more."""
+    if _state_of(context.original_exception) == READ_ONLY:
+        context.is_disconnect = True

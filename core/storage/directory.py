@@ -1,0 +1,174 @@
+"""Objects as files, for one box. The API serves them through links that it signs itself."""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from glob import escape
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from core.errors import StorageUnavailable, UnknownOutput
+from core.signing import check_link, sign_link
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DirectoryStore:
+    """A folder; a write is a rename, so that no reader ever sees half a file."""
+
+    def __init__(self, folder: Path, public_url: str, secret_key: str) -> None:
+        self.folder = folder
+        self._public_url = public_url.rstrip("/")
+        self._secret_key = secret_key
+
+    def put(self, key: str, source: Path, media_type: str) -> None:
+        """Store a file under `key`."""
+        target = self.path(key)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".part-", delete=False) as part:
+                try:
+                    with source.open("rb") as content:
+                        shutil.copyfileobj(content, part)
+                    part.flush()
+                    os.fsync(part.fileno())
+                    os.replace(part.name, target)
+                    _flush(target.parent)
+                except BaseException:
+                    Path(part.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def get(self, key: str, target: Path) -> None:
+        """Copy the object to `target`."""
+        try:
+            shutil.copyfile(self.path(key), target)
+        except FileNotFoundError as error:
+            raise UnknownOutput from error
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def size(self, key: str) -> int:
+        """Bytes of an object."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError as error:
+            raise UnknownOutput from error
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def head(self, key: str, length: int) -> bytes:
+        """The first bytes of an object."""
+        try:
+            with self.path(key).open("rb") as content:
+                return content.read(length)
+        except FileNotFoundError as error:
+            raise UnknownOutput from error
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def link(self, key: str, *, seconds: float, media_type: str) -> str:
+        """A link to the API's own `/files` route."""
+        expires = int(time.time() + seconds)
+        signature = sign_link(self._secret_key, _download(key, media_type), expires=expires)
+        query = urlencode({"type": media_type, "expires": expires, "signature": signature})
+        return f"{self._public_url}/files/{quote(key)}?{query}"
+
+    def upload_link(self, key: str, *, seconds: float) -> str:
+        """A link to PUT to, at the same route."""
+        expires = int(time.time() + seconds)
+        signature = sign_link(self._secret_key, _upload(key), expires=expires)
+        return f"{self._public_url}/files/{quote(key)}?{urlencode({'expires': expires, 'signature': signature})}"
+
+    def open_link(self, key: str, *, media_type: str, expires: int, signature: str) -> Path:
+        """The file that a link stands for; raises `BadSignature` or `UnknownOutput`."""
+        check_link(self._secret_key, _download(key, media_type), signature, expires=expires)
+        path = self.path(key)
+        if not path.is_file():
+            raise UnknownOutput
+        return path
+
+    def check_upload(self, key: str, *, expires: int, signature: str) -> None:
+        """Raise `BadSignature` unless this is a link to PUT the object to, and still good."""
+        check_link(self._secret_key, _upload(key), signature, expires=expires)
+
+    def remove(self, key: str) -> None:
+        """Remove one object; its folder stays."""
+        try:
+            self.path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def remove_prefix(self, prefix: str) -> int:
+        """Remove every object below `prefix`, and folders that became empty."""
+        removed = 0
+        try:
+            for key in list(self.keys(prefix)):
+                self.path(key).unlink(missing_ok=True)
+                removed += 1
+            if prefix.endswith("/"):
+                shutil.rmtree(self.path(prefix.rstrip("/")), ignore_errors=True)
+        except OSError as error:
+            raise _unavailable(error) from error
+        return removed
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys of all objects that begin with `prefix`."""
+        root, (parent, _, name) = self.folder.resolve(), prefix.rpartition("/")
+        for top in sorted(self.path(parent).glob(f"{escape(name)}*")):
+            for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+                if path.is_file() and not path.name.startswith(".part-"):
+                    yield path.relative_to(root).as_posix()
+
+    def older(self, seconds: float) -> Iterator[str]:
+        """Keys of all objects written more than `seconds` ago, and of files that were never finished."""
+        before, root = time.time() - seconds, self.folder.resolve()
+        for folder, _, names in os.walk(root):
+            for path in (Path(folder, name) for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        yield path.relative_to(root).as_posix()
+
+    def check(self) -> None:
+        """Write and remove a file."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder) as probe:
+                probe.write(b"atelier")
+        except OSError as error:
+            raise _unavailable(error) from error
+
+    def path(self, key: str) -> Path:
+        """The file of a key; raises `UnknownOutput` for one that leaves the folder."""
+        path = (self.folder / key).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
+            raise UnknownOutput
+        return path
+
+
+def _download(key: str, media_type: str) -> str:
+    """What the signature of a download link covers; no key begins like that of an upload."""
+    return f"{key}\n{media_type}"
+
+
+def _upload(key: str) -> str:
+    return f"PUT {key}"
+
+
+def _flush(folder: Path) -> None:
+    """Have the folder's entries on disk too: the row that names an object must not outlive it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unavailable(error: OSError) -> StorageUnavailable:
+    what = "is full" if error.errno in FULL else f"can not be used ({error.strerror})"
+    return StorageUnavailable(f"The object store's folder {what}.", full=error.errno in FULL)

@@ -1,0 +1,160 @@
+"""Objects in any S3: MinIO, Ceph RGW, Garage, SeaweedFS, Swift, AWS. No server-specific feature is used."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import certifi
+import urllib3
+from minio import Minio
+from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
+from minio.deleteobjects import DeleteObject
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+
+from core.errors import StorageUnavailable, UnknownOutput
+
+FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
+INSUFFICIENT_STORAGE = 507
+CONNECT_SECONDS, READ_SECONDS = 3.0, 30.0
+
+
+class S3Store:
+    """A bucket. Downloads go straight to the server through presigned links."""
+
+    def __init__(
+        self, bucket: str, *, endpoint: str, public_endpoint: str, region: str, keys: Provider, ca_bundle: str
+    ) -> None:
+        self._bucket = bucket
+        self._client = _client(endpoint, region, keys, ca_bundle)
+        self._public = _client(public_endpoint or endpoint, region, keys, ca_bundle)
+
+    @classmethod
+    def from_url(cls, url: str, *, ca_bundle: str = "") -> "S3Store":
+        """The store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`."""
+        parts = urlsplit(url)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        keys: Provider
+        if "access_key" in query:
+            keys = StaticProvider(query["access_key"], query["secret_key"])
+        else:
+            keys = ChainedProvider([EnvAWSProvider(), IamAwsProvider()])
+        return cls(
+            parts.netloc,
+            endpoint=query.get("endpoint", "https://s3.amazonaws.com"),
+            public_endpoint=query.get("public_endpoint", ""),
+            region=query.get("region", "us-east-1"),
+            keys=keys,
+            ca_bundle=ca_bundle,
+        )
+
+    def put(self, key: str, source: Path, media_type: str) -> None:
+        """Upload a file; S3 shows an object only once it is whole."""
+        with _problems():
+            self._client.fput_object(self._bucket, key, str(source), content_type=media_type)
+
+    def get(self, key: str, target: Path) -> None:
+        """Download the object to `target`."""
+        with _problems():
+            self._client.fget_object(self._bucket, key, str(target))
+
+    def size(self, key: str) -> int:
+        """Bytes of an object."""
+        with _problems():
+            return int(self._client.stat_object(self._bucket, key).size or 0)
+
+    def head(self, key: str, length: int) -> bytes:
+        """The first bytes of an object."""
+        with _problems():
+            answer = self._client.get_object(self._bucket, key, length=length)
+            try:
+                return bytes(answer.data)
+            finally:
+                answer.close()
+                answer.release_conn()
+
+    def link(self, key: str, *, seconds: float, media_type: str) -> str:
+        """A presigned link of the public endpoint."""
+        with _problems():
+            return self._public.presigned_get_object(
+                self._bucket,
+                key,
+                expires=timedelta(seconds=min(seconds, 7 * 86_400)),
+                response_headers={"response-content-type": media_type},
+            )
+
+    def upload_link(self, key: str, *, seconds: float) -> str:
+        """A presigned link of the public endpoint."""
+        with _problems():
+            return self._public.presigned_put_object(
+                self._bucket, key, expires=timedelta(seconds=min(seconds, 7 * 86_400))
+            )
+
+    def remove(self, key: str) -> None:
+        """Remove one object."""
+        with _problems():
+            self._client.remove_object(self._bucket, key)
+
+    def remove_prefix(self, prefix: str) -> int:
+        """Remove every object whose key begins with `prefix`."""
+        keys = list(self.keys(prefix))
+        with _problems():
+            for error in self._client.remove_objects(self._bucket, [DeleteObject(key) for key in keys]):
+                raise StorageUnavailable(f"The object store did not remove {error.name}: {error.code}.")
+        return len(keys)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Keys of all objects that begin with `prefix`."""
+        with _problems():
+            for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
+                if item.object_name is not None:
+                    yield item.object_name
+
+    def older(self, seconds: float) -> Iterator[str]:
+        """Keys of all objects written more than `seconds` ago, by the server's times."""
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        with _problems():
+            for item in self._client.list_objects(self._bucket, recursive=True):
+                if item.object_name is not None and item.last_modified is not None and item.last_modified < before:
+                    yield item.object_name
+
+    def check(self) -> None:
+        """Ask for the bucket; it is never made here."""
+        with _problems():
+            if not self._client.bucket_exists(self._bucket):
+                raise StorageUnavailable(f"The bucket {self._bucket!r} does not exist; make it first.")
+
+    def make_bucket(self) -> None:
+        """Make the bucket unless it is there: for tests and first set-ups."""
+        with _problems():
+            if not self._client.bucket_exists(self._bucket):
+                self._client.make_bucket(self._bucket)
+
+
+def _client(endpoint: str, region: str, keys: Provider, ca_bundle: str) -> Minio:
+    parts = urlsplit(endpoint)
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        retries=False,
+        maxsize=16,
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=ca_bundle or certifi.where(),
+    )
+    return Minio(parts.netloc, credentials=keys, secure=parts.scheme == "https", region=region, http_client=pool)
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in ("NoSuchKey", "NoSuchObject"):
+            raise UnknownOutput from error
+        full = error.code in FULL_CODES
+        raise StorageUnavailable(f"The object store answered {error.code}.", full=full) from error
+    except (InvalidResponseError, ServerError) as error:
+        full = INSUFFICIENT_STORAGE in (getattr(error, "_code", None), getattr(error, "status_code", None))
+        raise StorageUnavailable(f"The object store answered nonsense: {error}", full=full) from error
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise StorageUnavailable(f"The object store can not be reached: {error}") from error

@@ -1,0 +1,49 @@
+"""Alembic's entry: each migration in a transaction of its own, and a lock so that two starters do not migrate at once.
+
+The lock is held by the open transaction of a second connection: building an index concurrently ends the transaction of
+the first, and PgBouncer keeps no lock of a session. Who waits for it asks again and again, each time in a new
+transaction, because a statement that waits keeps a snapshot, and an index that is built concurrently waits for those.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic import context
+from sqlalchemy import Engine, event, text
+
+from core.database import sync_engine
+from core.settings import Settings
+from jobs.schema.tables import metadata
+
+LOCK = 0x41744C
+AGAIN_SECONDS = 0.1
+
+
+def run() -> None:
+    """Run the migrations. One that does not get the lock of a table soon gives up, since all queue up behind it."""
+    engine = sync_engine(Settings(database_url=context.config.attributes["database_url"]))
+    bound = f"SET LOCAL lock_timeout = {round(1000 * context.config.attributes['lock_seconds'])}"
+    try:
+        with _alone(engine), engine.connect() as connection:
+            # Without effect where an index is built concurrently, which is outside of any transaction.
+            event.listen(connection, "begin", lambda begun: begun.exec_driver_sql(bound))
+            context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+            with context.begin_transaction():
+                context.run_migrations()
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """The lock, and the time to wait for it."""
+    with engine.connect() as connection:
+        while not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({LOCK})")):
+            connection.rollback()
+            time.sleep(AGAIN_SECONDS)
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        yield
+
+
+run()

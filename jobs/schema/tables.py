@@ -1,0 +1,306 @@
+"""The tables. PostgreSQL is the only truth and its clock the only clock."""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Time = DateTime(timezone=True)
+Money = Numeric(14, 6, asdecimal=False)
+_now = func.clock_timestamp()
+_is_active = "status IN ('pending', 'queued', 'processing')"
+_open = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
+_open_since = "greatest(available_at, spill_at)"
+has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
+has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
+_own = "status = 'queued' AND server_id IS NOT NULL"
+
+
+def _place(since: str) -> tuple[Any, ...]:
+    """The columns after which a group of waiting jobs is sorted (`jobs.statements.queue.scan`)."""
+    return text("least(fence, 1)"), text(since), "id", "deadline_at"
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("budget_usd", Money),
+    Column("spent_usd", Money, nullable=False, server_default="0"),
+    Column("max_waiting_jobs", Integer),
+    Column("max_running_jobs", Integer),
+    Column("webhook_generation", Integer, nullable=False, server_default="1"),
+    Column("webhook_rotated_at", Time),
+    Column("keep_prompts_seconds", Double),
+    Column("keep_inputs_seconds", Double),
+    Column("keep_outputs_seconds", Double),
+    Column("keep_deliveries_seconds", Double),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("max_running_jobs >= 1", name="max_running_jobs"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("scopes", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("priority_ceiling", SmallInteger, nullable=False, server_default="9"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("revoked_at", Time),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("params", JSONB, nullable=False),
+    Column("seed", BigInteger),
+    Column("status", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("server_id", Text),
+    Column("spill_at", Time),
+    Column("worker", Text),
+    Column("incarnation", BigInteger),
+    Column("progress", Double, nullable=False, server_default="0"),
+    Column("stage", Text),
+    Column("callback_url", Text),
+    Column("available_at", Time, nullable=False, server_default=_now),
+    Column("deadline_at", Time, nullable=False),
+    Column("lease_until", Time),
+    Column("event_seq", BigInteger, nullable=False, server_default="1"),
+    Column("error", JSONB),
+    Column("warnings", JSONB, nullable=False, server_default="[]"),
+    Column("artifacts", JSONB, nullable=False, server_default="[]"),
+    Column("cost", Money, nullable=False, server_default="0"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("queued_at", Time),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    Column("deleted_at", Time),
+    Column("purge_at", Time),
+    Column("outputs_removed_at", Time),
+    Column("redrive_of", Text),
+    Column("redriven_as", Text),
+    Column("traceparent", Text),
+    CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
+    Index("ix_jobs_open", "priority", "tenant", "model", *_place(_open_since), postgresql_where=text(_open)),
+    Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),
+    Index(
+        "ix_jobs_own",
+        *("server_id", "priority", "tenant", "model"),
+        *_place("available_at"),
+        postgresql_where=text(_own),
+    ),
+    Index(
+        "ix_jobs_own_model",
+        text("coalesce(server_id, '')"),  # so that only a query that says the same will use it
+        *("model", "available_at"),
+        postgresql_where=text(_own),
+    ),
+    Index("ix_jobs_running", "tenant", postgresql_where=text("status = 'processing'")),
+    Index("ix_jobs_served", "tenant", "started_at", postgresql_where=text("started_at IS NOT NULL")),
+    Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'processing'")),
+    Index("ix_jobs_deadline", "deadline_at", postgresql_where=text(_is_active)),
+    Index("ix_jobs_tenant_active", "tenant", postgresql_where=text(_is_active)),
+    Index("ix_jobs_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+    Index(
+        "ix_jobs_model_finished",
+        "model",
+        text("finished_at DESC"),
+        postgresql_where=text("status = 'completed'"),
+    ),
+    Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+    Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
+    Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body_sha256", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("tenant", "key"),
+)
+
+inputs = Table(
+    "inputs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("url", Text),
+    Column("source_key", Text),
+    Column("host", Text, nullable=False, server_default=""),
+    Column("min_seconds", Double, nullable=False, server_default="0"),
+    Column("status", Text, nullable=False, server_default="waiting"),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("available_at", Time, nullable=False, server_default=_now),
+    Column("lease_until", Time),
+    Column("problem", Text),
+    Column("key", Text),
+    Column("media_type", Text),
+    Column("bytes", BigInteger),
+    Column("sha256", Text),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("status IN ('waiting', 'ready', 'failed')", name="status"),
+    CheckConstraint("(url IS NULL) <> (source_key IS NULL)", name="one_source"),
+    PrimaryKeyConstraint("job_id", "name"),
+    Index("ix_inputs_due", "available_at", postgresql_where=text("status = 'waiting'")),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Index("ix_uploads_created_at", "created_at"),
+)
+
+voices = Table(
+    "voices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Index("ix_voices_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", ARRAY(Text), nullable=False),
+    Column("generation", Integer, nullable=False, server_default="1"),
+    Column("rotated_at", Time),
+    Column("failing_since", Time),
+    Column("disabled_at", Time),
+    Column("disabled_because", Text),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    CheckConstraint("disabled_because IN ('owner', 'failing', 'gone')", name="disabled_because"),
+    Index("ix_webhooks_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+)
+
+webhook_hosts = Table(
+    "webhook_hosts",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", Time),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("webhook_id", Text),  # no foreign key: an endpoint that is removed must not make a job's change fail
+    Column("job_id", Text, index=True),
+    Column("event_seq", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("available_at", Time, nullable=False, server_default=_now),
+    Column("lease_until", Time),
+    Column("answer", Integer),
+    Column("problem", Text),
+    Column("attempts", JSONB, nullable=False, server_default="[]"),
+    Column("attempts_before", Integer, nullable=False, server_default="0"),
+    Column("delivered_at", Time),
+    Column("given_up_at", Time),
+    Column("superseded_at", Time),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Index(
+        "ix_outbox_open",
+        "available_at",
+        postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL AND superseded_at IS NULL"),
+    ),
+    Index("ix_outbox_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+    Index(
+        "ix_outbox_webhook",
+        *("webhook_id", text("created_at DESC"), text("id DESC")),
+        postgresql_where=text("webhook_id IS NOT NULL"),
+    ),
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_at", Time, nullable=False),
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("lease_until", Time, nullable=False),
+    Column("desired", Text, nullable=False, server_default="active"),
+    Column("state", Text, nullable=False),
+    Column("dedicated", Boolean, nullable=False, server_default="false"),
+    Column("device", Text, nullable=False),
+    Column("memory_total", BigInteger, nullable=False, server_default="0"),
+    Column("memory_used", BigInteger, nullable=False, server_default="0"),
+    Column("serves", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("resident", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("models", JSONB, nullable=False, server_default="[]"),
+    Column("current_job", Text),
+    Column("versions", JSONB, nullable=False, server_default="{}"),
+    Column("loaded_at", Time),
+    Column("started_at", Time, nullable=False, server_default=_now),
+    Column("heartbeat_at", Time, nullable=False, server_default=_now),
+    Column("removed_at", Time),
+    CheckConstraint("desired IN ('active', 'cordoned', 'draining')", name="desired"),
+)

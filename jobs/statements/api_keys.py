@@ -1,0 +1,94 @@
+"""Statements about tenants and their keys."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Insert, Select, Update, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from core.ids import new_id
+from jobs.schema.tables import api_keys, tenants
+from jobs.statements.clauses import now
+
+ADMIN = "admin"
+"""The scope of an operator's key."""
+
+
+def ensure_tenant(name: str) -> Insert:
+    """The tenant of that name, made when it is not there; returns its id either way."""
+    made = insert(tenants).values(id=new_id("ten"), name=name)
+    return made.on_conflict_do_update(index_elements=["name"], set_={"name": made.excluded.name}).returning(
+        tenants.c.id
+    )
+
+
+def add_key(
+    key_id: str, tenant: str, *, name: str, digest: str, priority_ceiling: int = 9, scopes: Sequence[str] = ()
+) -> Insert:
+    """A key of a tenant; only the digest of the key itself is stored."""
+    return api_keys.insert().values(
+        id=key_id, tenant=tenant, name=name, digest=digest, priority_ceiling=priority_ceiling, scopes=list(scopes)
+    )
+
+
+def make_admin(digest: str) -> Update:
+    """Give the key with this digest the admin scope; returns its id, or no row when there is no such key."""
+    return update(api_keys).where(api_keys.c.digest == digest).values(scopes=[ADMIN]).returning(api_keys.c.id)
+
+
+def key_by_digest(digest: str) -> Select[Any]:
+    """The living key with this digest."""
+    return select(api_keys.c.id, api_keys.c.tenant, api_keys.c.priority_ceiling, api_keys.c.scopes).where(
+        api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
+    )
+
+
+def list_keys() -> Select[Any]:
+    """Every key and its tenant's name, oldest first."""
+    return (
+        select(
+            api_keys.c.id,
+            api_keys.c.name,
+            tenants.c.name.label("tenant"),
+            api_keys.c.scopes,
+            api_keys.c.created_at,
+            api_keys.c.revoked_at,
+        )
+        .join(tenants, tenants.c.id == api_keys.c.tenant)
+        .order_by(api_keys.c.created_at)
+    )
+
+
+def revoke_key(key_id: str) -> Update:
+    """Revoke a key; returns its id, or no row when it is unknown or already revoked."""
+    return (
+        update(api_keys)
+        .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(api_keys.c.id)
+    )
+
+
+def tenant_by_name(name: str) -> Select[Any]:
+    """A tenant's id and webhook generation."""
+    return select(tenants.c.id, tenants.c.webhook_generation).where(tenants.c.name == name)
+
+
+def rotate_webhook_secret(tenant: str) -> Update:
+    """Move a tenant to its next webhook secret; returns the new generation."""
+    return (
+        update(tenants)
+        .where(tenants.c.id == tenant)
+        .values(webhook_generation=tenants.c.webhook_generation + 1, webhook_rotated_at=now)
+        .returning(tenants.c.webhook_generation)
+    )
+
+
+def set_budget(tenant: str, budget_usd: float | None) -> Update:
+    """Give a tenant a budget in US dollars, or none."""
+    return update(tenants).where(tenants.c.id == tenant).values(budget_usd=budget_usd)
+
+
+def set_running_cap(tenant: str, max_running_jobs: int | None) -> Update:
+    """Give a tenant a cap on its jobs that run at once, 1 or more, or none."""
+    return update(tenants).where(tenants.c.id == tenant).values(max_running_jobs=max_running_jobs)

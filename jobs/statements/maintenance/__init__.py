@@ -1,0 +1,1 @@
+"""Statements of the periodic work: lost leases, deadlines, retention, gauges."""

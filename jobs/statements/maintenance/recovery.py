@@ -1,0 +1,81 @@
+"""Statements of the upkeep loops: leases, deadlines, deletions. Safe to run twice at once."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Delete, Select, cast, delete, func, literal, or_, select, update
+
+from core.errors import DeadlineExceeded
+from jobs.job import ACTIVE, JobError, JobStatus
+from jobs.schema.tables import idempotency, jobs
+from jobs.statements.clauses import ago, ended_values, error_value, lost_values, moment
+from jobs.statements.outbox import telling
+from jobs.statements.queue.submit import IDEMPOTENCY_SECONDS
+from jobs.statements.queue.tenant_jobs import postpone_purge
+
+BATCH = 500
+
+__all__ = [
+    "due_purges",
+    "expire",
+    "forget_job",
+    "forget_keys",
+    "postpone_purge",
+    "reap",
+    "reclaim",
+    "try_lock",
+]
+
+
+def try_lock(name: str) -> Select[Any]:
+    """Whether this transaction is now the only one in the upkeep loop of that name."""
+    return select(func.pg_try_advisory_xact_lock(cast(func.hashtextextended(literal(name), 0), BigInteger)))
+
+
+def _some(*where: Any) -> Any:
+    return select(jobs.c.id).where(*where).limit(BATCH).with_for_update(skip_locked=True)
+
+
+def reap(*, backoff: float) -> Select[Any]:
+    """Take jobs from workers whose lease ran out."""
+    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < moment)
+    return telling(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
+
+
+def reclaim(server_id: str, incarnation: int) -> Select[Any]:
+    """Take the jobs of earlier incarnations of a server at once, without waiting for their leases."""
+    lost = _some(
+        jobs.c.status == JobStatus.PROCESSING,
+        jobs.c.worker == server_id,
+        or_(jobs.c.incarnation.is_(None), jobs.c.incarnation < incarnation),
+    )
+    return telling(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)))
+
+
+def expire() -> Select[Any]:
+    """Fail jobs whose deadline has passed."""
+    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < moment)
+    return telling(
+        update(jobs)
+        .where(jobs.c.id.in_(late))
+        .values(**ended_values(JobStatus.FAILED, error_value(JobError.of(DeadlineExceeded))))
+    )
+
+
+def due_purges() -> Select[Any]:
+    """Deleted jobs whose objects are to be removed now."""
+    return (
+        select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, moment.label("now"))
+        .where(jobs.c.purge_at < moment)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def forget_job(job_id: str) -> Delete:
+    """Remove the last trace of a deleted job."""
+    return delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_not(None))
+
+
+def forget_keys() -> Delete:
+    """Remove Idempotency-Keys whose time is over."""
+    return delete(idempotency).where(idempotency.c.created_at < ago(2 * IDEMPOTENCY_SECONDS))

@@ -1,0 +1,122 @@
+"""What a tenant's data outlives its job by, class by class; and objects that no row speaks of.
+
+How long is `tenants.keep_…_seconds`, and where that is null the service's setting; a negative number keeps for good.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import (
+    Executable,
+    Insert,
+    Select,
+    String,
+    Update,
+    and_,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+
+from jobs.job import ACTIVE
+from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, jobs, outbox, tenants, uploads, voices
+from jobs.statements.clauses import after, moment, now, outlived
+from jobs.statements.webhooks.deliveries import open_
+
+BATCH = 500
+CLASSES = ("prompts", "inputs", "outputs", "deliveries")
+
+
+def kept(tenant: str) -> Select[Any]:
+    """What a tenant's row says of each class, in seconds."""
+    return select(*(tenants.c[f"keep_{name}_seconds"].label(name) for name in CLASSES)).where(tenants.c.id == tenant)
+
+
+def keep(tenant: str, **seconds: float | None) -> Update:
+    """Set how long classes stay; null is the service's setting, a negative number for good."""
+    values = {f"keep_{name}_seconds": value for name, value in seconds.items()}
+    return update(tenants).where(tenants.c.id == tenant).values(values)
+
+
+def scrub_prompts(default: float) -> Update:
+    """Forget what callers wrote in jobs that ended long enough ago; returns their ids."""
+    old = _old_jobs("prompts", default, text(has_prompt))
+    return update(jobs).where(jobs.c.id.in_(old)).values(params=literal({}, JSONB)).returning(jobs.c.id)
+
+
+def forget_outputs(default: float) -> Update:
+    """Forget the outputs of jobs that ended long enough ago; returns what the key of each begins with."""
+    old = _old_jobs("outputs", default, text(has_outputs))
+    prefix = func.concat(jobs.c.tenant, "/", jobs.c.id, "/", jobs.c.fence, "/").label("prefix")
+    gone = {"artifacts": literal([], JSONB), "outputs_removed_at": now}
+    return update(jobs).where(jobs.c.id.in_(old)).values(gone).returning(jobs.c.id, prefix)
+
+
+def forget_deliveries(default: float) -> Executable:
+    """Drop deliveries that came to an end and were made long enough ago; returns their ids."""
+    old = _each_tenants(
+        select(outbox.c.id).where(
+            outbox.c.tenant == tenants.c.id, not_(open_(outbox)), outlived("deliveries", outbox.c.created_at, default)
+        )
+    )
+    return delete(outbox).where(outbox.c.id.in_(old)).returning(outbox.c.id)
+
+
+def turn(name: str, seconds: float) -> Insert:
+    """Take the turn at a chore that is due every `seconds`; returns a row for one of those who ask at a time."""
+    fresh = {"next_at": after(seconds)}
+    return (
+        insert(chores)
+        .values(name=name, **fresh)
+        .on_conflict_do_update(index_elements=["name"], set_=fresh, where=chores.c.next_at <= moment)
+        .returning(chores.c.name)
+    )
+
+
+def orphans(keys: Collection[str]) -> Select[Any]:
+    """Those of the keys that no row speaks of; they may be removed.
+
+    What an unfinished job may still write or read is spoken of, and so is everything whose tenant is not known here:
+    another installation may use the same bucket.
+    """
+    # Not called `key`, as columns of the tables below are: inside their subqueries the name would mean those.
+    key = func.unnest(literal(list(keys), ARRAY(String))).column_valued("stored_key")
+    job = and_(
+        jobs.c.id == func.split_part(key, "/", 2),
+        jobs.c.tenant == func.split_part(key, "/", 1),
+        or_(
+            jobs.c.status.in_(ACTIVE),
+            jobs.c.artifacts.contains(func.jsonb_build_array(func.jsonb_build_object("key", key))),
+        ),
+    )
+    spoken_of = or_(
+        exists().where(job),
+        exists().where(inputs.c.key == key),
+        exists().where(inputs.c.source_key == key),
+        exists().where(uploads.c.key == key),
+        exists().where(voices.c.key == key),
+    )
+    ours = exists().where(tenants.c.id == func.split_part(key, "/", 1))
+    return select(key.label("key")).where(ours, not_(spoken_of))
+
+
+def _old_jobs(name: str, default: float, has: Any) -> Select[Any]:
+    return _each_tenants(
+        select(jobs.c.id)
+        .where(jobs.c.tenant == tenants.c.id, has, outlived(name, jobs.c.finished_at, default))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _each_tenants(own: Select[Any]) -> Select[Any]:
+    """Ids out of `own`, which speaks of `tenants`, tenant by tenant, so that each walks an index of its own."""
+    some = own.correlate(tenants).limit(BATCH).lateral("some")
+    return select(some.c.id).select_from(tenants.join(some, true())).limit(BATCH)

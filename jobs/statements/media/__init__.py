@@ -1,0 +1,1 @@
+"""Statements about uploads, the inputs of jobs and stored voices."""

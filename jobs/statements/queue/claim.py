@@ -1,0 +1,161 @@
+"""The claim: which job this worker runs next.
+
+The order, in which each line decides between what those above it leave equal:
+
+1. priority, the highest first;
+2. models in the worker's memory before others, but only while its stay lasts: a stay begins with the loading of a
+   model, and a worker has as many of them within `warm_bound_seconds` as other models wait, so that every one of those
+   has its turn within the bound;
+3. the tenant with the fewest running jobs, then the one that was served longest ago;
+4. jobs that were begun before and handed back or lost, then age: how long the job could have been taken.
+
+A tenant that runs as many jobs as it may (`tenants.max_running_jobs`) is left out.
+
+The cost depends on how many priorities, tenants and models wait, and not on how many jobs: the statement goes through
+the order step by step, reads the first job of each group that it comes to, and stops at the first that it can lock. A
+job that another claimer has just locked is passed by for the next of its group.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Double,
+    Select,
+    Text,
+    TextualSelect,
+    any_,
+    bindparam,
+    literal,
+    not_,
+    text,
+    update,
+)
+
+from jobs.job import JobStatus
+from jobs.schema.tables import jobs, servers
+from jobs.statements.clauses import after, now
+from jobs.statements.outbox import telling
+from jobs.statements.queue.scan import OPEN, OWN, RUNNING, Lane, earliest, group, turns
+
+
+class Claimant(msgspec.Struct, frozen=True, kw_only=True):
+    """The worker that asks for a job."""
+
+    server_id: str
+    incarnation: int
+    models: tuple[str, ...]
+    """Models it serves."""
+    resident: tuple[str, ...] = ()
+    """Models it has in memory."""
+    dedicated: bool = False
+    """Takes only jobs that ask for it."""
+
+
+@lru_cache(maxsize=8)  # building it costs as much as executing it
+def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Select[Any]:
+    """Take the best job this worker may run; matches no row when there is none."""
+    best = _best(claimant, warm_bound_seconds).cte("best")
+    loading = (
+        update(servers)
+        .where(servers.c.server_id == best.c.server_id, not_(best.c.model == any_(_texts(claimant.resident))))
+        .values(loaded_at=now)
+        .cte("loading")
+    )
+    return telling(
+        update(jobs)
+        .where(jobs.c.id == best.c.id)
+        .values(
+            status=JobStatus.PROCESSING.value,
+            fence=jobs.c.fence + 1,
+            attempt=jobs.c.attempt + 1,
+            worker=claimant.server_id,
+            incarnation=claimant.incarnation,
+            lease_until=after(lease_seconds),
+            started_at=now,
+            progress=0.0,
+            stage="starting",
+            event_seq=jobs.c.event_seq + 1,
+        )
+        .add_cte(loading)
+    )
+
+
+def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
+    """Id and model of the first job in the order that this statement can lock."""
+    lanes = {"own": OWN} if claimant.dedicated else {"open": OPEN, "own": OWN}
+    live = " OR ".join(f"({earliest(lane, 'served.model')}) <= now()" for lane in lanes.values())
+    statement = f"""
+    WITH RECURSIVE me AS MATERIALIZED (
+        SELECT server_id, coalesce(loaded_at, started_at) AS loaded_at FROM servers
+        WHERE server_id = :server AND incarnation = :incarnation_ AND lease_until > now() AND desired = 'active'
+    ),
+    live AS MATERIALIZED (
+        SELECT model, model = ANY(:resident) AS warm FROM unnest(:models) AS served (model)
+        WHERE EXISTS (SELECT FROM me) AND ({live})
+    ),
+    step AS MATERIALIZED (
+        SELECT priority, models
+        FROM generate_series(9, 0, -1) AS level (priority), (
+            SELECT 1, array_agg(model) FROM live, me WHERE warm HAVING bool_and(
+                me.loaded_at > now() - make_interval(secs => :bound)
+                    / greatest(1, (SELECT count(*) FROM live WHERE NOT warm)))
+            UNION ALL
+            SELECT 2, array_agg(model) FROM live HAVING count(*) > 0
+        ) AS pass (number, models)
+        ORDER BY priority DESC, pass.number
+    ),
+    {RUNNING}
+    SELECT pick.id, pick.model, me.server_id
+    FROM step
+    CROSS JOIN LATERAL ({turns(lanes, "step.priority")}) AS turn
+    CROSS JOIN LATERAL ({_pick(lanes)}) AS pick
+    CROSS JOIN me
+    -- asked last, of the tenant of a job that is locked: who asks keeps other claimers from this tenant
+    WHERE CASE WHEN turn.cap IS NULL OR pick.id IS NULL THEN true ELSE has_room(turn.tenant, turn.cap) END
+    LIMIT 1
+    """
+    bound: tuple[BindParameter[Any], ...] = (
+        bindparam("server", claimant.server_id),
+        bindparam("incarnation_", claimant.incarnation),
+        bindparam("bound", warm_bound_seconds, Double),
+        bindparam("models", list(claimant.models), ARRAY(Text)),
+        bindparam("resident", list(claimant.resident), ARRAY(Text)),
+    )
+    return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
+
+
+def _pick(lanes: Mapping[str, Lane]) -> str:
+    """The first job of the step's models and the turn's tenant, locked."""
+    key = {"priority": "step.priority", "tenant": "turn.tenant"}
+    first = [
+        f"""(SELECT '{name}' AS lane, {lane.since} AS since, id
+            {group(lane, model="served.model", begun="past.begun", **key)} ORDER BY {lane.order} LIMIT 1)"""
+        for name, lane in lanes.items()
+    ]
+    locked = [
+        f"""SELECT id FROM (SELECT id
+            {group(lane, model="head.model", begun="head.begun", **key)} AND head.lane = '{name}'
+            ORDER BY {lane.order} LIMIT 1 FOR UPDATE SKIP LOCKED) AS {name}"""
+        for name, lane in lanes.items()
+    ]
+    return f"""
+        SELECT held.id, head.model
+        FROM (
+            SELECT served.model, past.begun, head.lane
+            FROM unnest(step.models) AS served (model)
+            CROSS JOIN (VALUES (1), (0)) AS past (begun)
+            CROSS JOIN LATERAL ({" UNION ALL ".join(first)}) AS head
+            ORDER BY past.begun DESC, head.since, head.id
+        ) AS head
+        CROSS JOIN LATERAL ({" UNION ALL ".join(locked)}) AS held
+        LIMIT 1"""
+
+
+def _texts(values: Sequence[str]) -> ColumnElement[Any]:
+    return literal(list(values), ARRAY(Text))

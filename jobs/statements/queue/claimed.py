@@ -1,0 +1,86 @@
+"""Statements of the worker that holds a claim; each matches no row once its fence is stale."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, Update, literal, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from jobs.job import Artifact, JobError, JobStatus
+from jobs.schema.tables import jobs, tenants
+from jobs.statements.clauses import after, ended_values, error_value, fenced, lost_values, now
+from jobs.statements.outbox import telling
+
+
+def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
+    """Extend the lease."""
+    return update(jobs).where(fenced(job_id, fence)).values(lease_until=after(lease_seconds)).returning(jobs.c.id)
+
+
+def progress(job_id: str, fence: int, *, fraction: float, stage: str, warnings: Sequence[str] = ()) -> Update:
+    """Show how far the job is: `fraction` from 0 to 1, the stage's name and the warnings so far."""
+    return (
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(
+            progress=fraction,
+            stage=stage,
+            warnings=literal(list(warnings), JSONB),
+            event_seq=jobs.c.event_seq + 1,
+        )
+        .returning(*jobs.c)
+    )
+
+
+def commit(
+    job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
+) -> Select[Any]:
+    """Complete the job; the first statement of its transaction, so that a stale fence changes nothing."""
+    return telling(
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(
+            **ended_values(JobStatus.COMPLETED),
+            progress=1.0,
+            stage=None,
+            artifacts=literal(msgspec.to_builtins(list(artifacts)), JSONB),
+            warnings=literal(list(warnings), JSONB),
+            cost=cost,
+        )
+    )
+
+
+def spend(tenant: str, cost: float) -> Update:
+    """Charge a tenant `cost` US dollars."""
+    return update(tenants).where(tenants.c.id == tenant).values(spent_usd=tenants.c.spent_usd + cost)
+
+
+def fail(job_id: str, fence: int, error: JobError) -> Select[Any]:
+    """End the job with an error that another attempt would not mend."""
+    return telling(
+        update(jobs).where(fenced(job_id, fence)).values(**ended_values(JobStatus.FAILED, error_value(error)))
+    )
+
+
+def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
+    """Hand the job back unharmed: queued again after `delay` s, and the attempt is refunded."""
+    return telling(
+        update(jobs)
+        .where(fenced(job_id, fence))
+        .values(
+            status=JobStatus.QUEUED.value,
+            attempt=jobs.c.attempt - 1,
+            available_at=after(delay),
+            queued_at=now,
+            lease_until=None,
+            progress=0.0,
+            stage=None,
+            event_seq=jobs.c.event_seq + 1,
+        )
+    )
+
+
+def lose(job_id: str, fence: int, *, backoff: float, cause: str) -> Select[Any]:
+    """Give up this attempt: queued again after `backoff` s, or failed (telling `cause`) when it was the last."""
+    return telling(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)))

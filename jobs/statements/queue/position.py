@@ -1,0 +1,124 @@
+"""The line of waiting jobs as one of them sees it: how many are ahead, and what it waits for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Integer,
+    TextualSelect,
+    and_,
+    any_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
+
+from jobs.job import Job, JobStatus
+from jobs.schema.tables import jobs, servers, tenants
+from jobs.statements.clauses import moment
+from jobs.statements.queue.scan import OPEN, OWN, RUNNING, Lane, group, turns
+from jobs.wire.wait_reasons import Reason
+
+POSITION_LIMIT = 1000
+
+_SHARED = "NOT EXISTS (SELECT FROM servers WHERE servers.server_id = :server AND dedicated)"
+
+
+def position(job: Job) -> TextualSelect:
+    """How many waiting jobs are ahead of this one, counted to `POSITION_LIMIT`.
+
+    Counted are jobs of its model: all of a higher priority; of its own priority, those of its tenant that go before it,
+    and of every other tenant as many, since tenants take turns. A job that asks for a server strictly counts what asks
+    for the same server and, unless that is dedicated, what any server may take. Any other job counts only what any
+    server may take: it leaves out those that ask for a server and wait for it alone, since another server may take this
+    one before. Not counted is what nobody can know: which of its models a worker is staying with, and what comes later
+    with a higher priority.
+    """
+    strict = job.server_id is not None and job.spill_at is None
+    lanes = {"open": OPEN, "own": OWN} if strict else {"open": OPEN}
+    own = {"priority": ":priority", "tenant": ":tenant", "model": ":model"}
+    ahead = {"priority": "level.priority", "tenant": "turn.tenant", "model": ":model"}
+    statement = f"""
+    WITH {RUNNING},
+    mine AS MATERIALIZED (
+        SELECT count(*) AS jobs FROM (
+            {_ids(lanes, ":begun = 0", begun="1", **own)}
+            UNION ALL
+            {_ids(lanes, "({order}) < (:since, :id)", begun=":begun", **own)}
+        ) AS before
+    )
+    SELECT count(*) AS ahead FROM (
+        SELECT FROM generate_series(9, :priority, -1) AS level (priority)
+        CROSS JOIN LATERAL (
+            SELECT tenant, place < max(place) FILTER (WHERE tenant = :tenant) OVER () AS sooner
+            FROM ({turns(lanes, "level.priority")}) AS turns
+        ) AS turn
+        CROSS JOIN LATERAL (
+            SELECT FROM (VALUES (1), (0)) AS past (begun)
+            CROSS JOIN LATERAL ({_ids(lanes, begun="past.begun", **ahead)}) AS one
+            LIMIT CASE WHEN level.priority > :priority THEN :limit
+                ELSE (SELECT mine.jobs FROM mine) + coalesce(turn.sooner, false)::integer END
+        ) AS one
+        LIMIT :limit
+    ) AS counted
+    """
+    since = job.available_at if job.spill_at is None else max(job.available_at, job.spill_at)
+    values = {"id": job.id, "tenant": job.tenant, "model": job.model, "priority": job.priority}
+    numbers = {"begun": min(job.fence, 1), "limit": POSITION_LIMIT, "priority": job.priority}
+    binds: list[BindParameter[Any]] = [bindparam(name, value, Integer) for name, value in numbers.items()]
+    binds += [bindparam(name, value) for name, value in values.items() if name not in numbers]
+    binds.append(bindparam("since", since, DateTime(timezone=True)))
+    if strict:
+        binds.append(bindparam("server", job.server_id))
+    return text(statement).bindparams(*binds).columns(ahead=Integer)
+
+
+def _ids(lanes: Mapping[str, Lane], condition: str = "true", **key: str) -> str:
+    """The jobs of one group that meet a condition, in which `{order}` is that of their lane; each of them once."""
+    found = []
+    for lane in lanes.values():
+        rows = f"{group(lane, **key)} AND {condition.format(order=lane.order)}"
+        last = f"ORDER BY {lane.order} LIMIT :limit"
+        if lane is OPEN and len(lanes) > 1:
+            # What asks for the server is in both lanes. It is dropped after the limit, which bounds what is read.
+            rows = f"FROM (SELECT id, server_id {rows} AND {_SHARED} {last}) AS shared"
+            last = "WHERE server_id IS DISTINCT FROM :server"
+        found.append(f"(SELECT id {rows} {last})")
+    return " UNION ALL ".join(found)
+
+
+def reason(job: Job) -> ColumnElement[Any]:
+    """What a waiting job waits for, as the value of a `Reason`; of a job that is ahead of others only when no server
+    is free for it."""
+    if job.status is JobStatus.PENDING:
+        return literal(Reason.INPUTS.value)
+    asked = servers.c.server_id == job.server_id
+    alive = servers.c.lease_until > moment
+    bound = and_(literal(job.server_id is not None), or_(literal(job.spill_at is None), literal(job.spill_at) > moment))
+    able = and_(
+        alive,
+        literal(job.model) == any_(servers.c.serves),
+        case((bound, asked), else_=or_(~servers.c.dedicated, asked)),
+    )
+    running = select(func.count()).where(jobs.c.tenant == job.tenant, jobs.c.status == JobStatus.PROCESSING)
+    capped = exists().where(
+        tenants.c.id == job.tenant, tenants.c.max_running_jobs <= running.correlate(None).scalar_subquery()
+    )
+    taking = and_(able, servers.c.desired == "active")
+    return case(
+        (literal(job.available_at) > moment, Reason.BACKOFF.value),
+        (and_(bound, ~exists().where(alive, asked)), Reason.SERVER_OFFLINE.value),
+        (~exists().where(able), Reason.NO_SERVER_FOR_MODEL.value),
+        (~exists().where(taking), Reason.SERVER_CORDONED.value),
+        (capped, Reason.TENANT_RUNNING_CAP.value),
+        (~exists().where(taking, servers.c.current_job.is_(None)), Reason.SERVER_BUSY.value),
+        else_=Reason.QUEUE.value,
+    )

@@ -1,0 +1,93 @@
+"""Failed jobs done again, as new jobs: an end is final, and its webhook may have been delivered.
+
+Each is one transaction that begins with `mark`, which matches only a failed job that was not done again yet.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null, select, update
+
+from core.errors import AttemptsExhausted, DeadlineExceeded, StorageUnavailable
+from jobs.job import JobStatus
+from jobs.schema.tables import inputs, jobs, tenants
+from jobs.statements.clauses import ago, now
+from jobs.statements.outbox import telling
+
+SERVICES_FAULT = (AttemptsExhausted.code, StorageUnavailable.code, DeadlineExceeded.code)
+"""Errors that say nothing against the job itself."""
+
+
+def dead(*, codes: Collection[str], seconds: float, tenant: str | None = None) -> Select[Any]:
+    """Jobs that failed with one of the codes within the last `seconds` and were not done again, oldest first.
+
+    `tenant` is a name; None is everybody.
+    """
+    query = (
+        select(*jobs.c)
+        .join(tenants, tenants.c.id == jobs.c.tenant)
+        .where(*_failed(), jobs.c.error["code"].astext.in_(codes), jobs.c.finished_at >= ago(seconds))
+    )
+    if tenant is not None:
+        query = query.where(tenants.c.name == tenant)
+    return query.order_by(jobs.c.created_at, jobs.c.id)
+
+
+def failed(job_ids: Collection[str]) -> Select[Any]:
+    """Those of the jobs that failed, with whatever code, and were not done again."""
+    return select(*jobs.c).where(jobs.c.id.in_(job_ids), *_failed()).order_by(jobs.c.created_at, jobs.c.id)
+
+
+def mark(job_id: str, new_id: str) -> Update:
+    """Say that a failed job is done again as `new_id`; no row when it already was, or was deleted."""
+    return update(jobs).where(jobs.c.id == job_id, *_failed()).values(redriven_as=new_id).returning(jobs.c.id)
+
+
+def count_inputs(job_id: str) -> Select[Any]:
+    """How many inputs of a job are still known."""
+    return select(func.count()).select_from(inputs).where(inputs.c.job_id == job_id)
+
+
+def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
+    """The new job, with the old one's parameters and as much time as that had; returns its row."""
+    span = now - jobs.c.created_at
+    values = {
+        "id": literal(new_id),
+        "status": literal((JobStatus.PENDING if pending else JobStatus.QUEUED).value),
+        "queued_at": null() if pending else now,
+        "deadline_at": jobs.c.deadline_at + span,
+        "spill_at": jobs.c.spill_at + span,
+        "redrive_of": jobs.c.id,
+    }
+    for name in (
+        "tenant",
+        "modality",
+        "model",
+        "params",
+        "seed",
+        "max_attempts",
+        "priority",
+        "server_id",
+        "traceparent",
+    ):
+        values[name] = jobs.c[name]
+    values["callback_url"] = jobs.c.callback_url
+    return telling(insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id)))
+
+
+def again_inputs(job_id: str, new_id: str) -> Insert:
+    """The new job's inputs: the clean copies of the old one where there are any, else from where those came."""
+    has_copy = inputs.c.key.is_not(None)
+    values = {
+        "job_id": literal(new_id),
+        "url": case((has_copy, None), else_=inputs.c.url),
+        "source_key": func.coalesce(inputs.c.key, inputs.c.source_key),
+        "host": case((has_copy, ""), else_=inputs.c.host),
+    }
+    for name in ("name", "tenant", "kind", "min_seconds"):
+        values[name] = inputs.c[name]
+    return insert(inputs).from_select(list(values), select(*values.values()).where(inputs.c.job_id == job_id))
+
+
+def _failed() -> tuple[Any, ...]:
+    return jobs.c.status == JobStatus.FAILED, jobs.c.redriven_as.is_(None), jobs.c.deleted_at.is_(None)

@@ -1,0 +1,118 @@
+"""Statements of the caller: look, list, cancel, delete. Each is bound to a tenant."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Delete, Select, Update, any_, case, delete, func, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import JSONB
+
+from jobs.job import ACTIVE, JobStatus
+from jobs.schema.tables import jobs, outbox, servers, tenants
+from jobs.statements.clauses import after, ended_values, moment, now
+from jobs.statements.outbox import telling
+
+
+def visible(job_id: str, tenant: str) -> Select[Any]:
+    """The job, if it is the tenant's and not deleted."""
+    return select(*jobs.c).where(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
+
+
+def by_id(job_id: str) -> Select[Any]:
+    """The job of any tenant, if not deleted: for signed links and webhooks."""
+    return select(*jobs.c).where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None))
+
+
+def listing(
+    tenant: str,
+    *,
+    limit: int,
+    status: JobStatus | None = None,
+    modality: str | None = None,
+    model: str | None = None,
+    before: tuple[datetime, str] | None = None,
+) -> Select[Any]:
+    """A tenant's jobs, newest first; `before` is the (created_at, id) of the last one already seen."""
+    query = select(*jobs.c).where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
+    if status is not None:
+        query = query.where(jobs.c.status == status)
+    if modality is not None:
+        query = query.where(jobs.c.modality == modality)
+    if model is not None:
+        query = query.where(jobs.c.model == model)
+    if before is not None:
+        query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
+    return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+
+
+def pace(model: str) -> Select[Any]:
+    """Median seconds that the last 20 jobs of a model took, and the number of live servers that serve it."""
+    seconds = func.extract("epoch", jobs.c.finished_at - jobs.c.started_at)
+    recent = (
+        select(seconds.label("seconds"))
+        .where(jobs.c.model == model, jobs.c.status == JobStatus.COMPLETED)
+        .order_by(jobs.c.finished_at.desc())
+        .limit(20)
+        .subquery()
+    )
+    serving = (
+        select(func.count())
+        .select_from(servers)
+        .where(servers.c.lease_until > moment, literal(model) == any_(servers.c.serves))
+        .scalar_subquery()
+    )
+    return select(
+        func.percentile_cont(0.5).within_group(recent.c.seconds).label("seconds"), serving.label("servers")
+    ).select_from(recent)
+
+
+def balance(tenant: str) -> Select[Any]:
+    """US dollars left of the tenant's budget; null without a budget."""
+    return select(tenants.c.budget_usd - tenants.c.spent_usd).where(tenants.c.id == tenant)
+
+
+def cancel(job_id: str, tenant: str) -> Select[Any]:
+    """End an unfinished job; matches no row when it has already ended, so a commit and a cancel exclude each other."""
+    return telling(
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.tenant == tenant,
+            jobs.c.deleted_at.is_(None),
+            jobs.c.status.in_(ACTIVE),
+        )
+        .values(**ended_values(JobStatus.CANCELLED))
+    )
+
+
+def erase(job_id: str, tenant: str) -> Update:
+    """Cancel if unfinished, scrub what the caller wrote, hide from now on, and hand the objects to upkeep."""
+    ended = ended_values(JobStatus.CANCELLED)
+    unfinished = jobs.c.status.in_(ACTIVE)
+    return (
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
+        .values(
+            status=case((unfinished, ended["status"]), else_=jobs.c.status),
+            finished_at=case((unfinished, ended["finished_at"]), else_=jobs.c.finished_at),
+            event_seq=ended["event_seq"],
+            lease_until=None,
+            params=literal({}, JSONB),
+            artifacts=literal([], JSONB),
+            warnings=literal([], JSONB),
+            error=None,
+            callback_url=None,
+            deleted_at=now,
+            purge_at=now,
+        )
+        .returning(*jobs.c)
+    )
+
+
+def forget_deliveries(job_id: str) -> Delete:
+    """Drop what was still to be told about a deleted job."""
+    return delete(outbox).where(outbox.c.job_id == job_id)
+
+
+def postpone_purge(job_id: str, delay: float) -> Update:
+    """Purge once more in `delay` s, after every lease and upload of the job has run out."""
+    return update(jobs).where(jobs.c.id == job_id).values(purge_at=after(delay))

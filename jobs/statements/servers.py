@@ -1,0 +1,113 @@
+"""Statements about servers: a name has one living holder at a time, told apart by its incarnation."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Insert, Select, Update, case, exists, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from jobs.job import WAITING
+from jobs.schema.tables import jobs, servers
+from jobs.statements.clauses import after, moment, now
+from jobs.wire.servers import Desired, ServerFacts
+
+
+def _columns(facts: ServerFacts) -> dict[str, Any]:
+    columns = msgspec.structs.asdict(facts)
+    return columns | {
+        "serves": list(facts.serves),
+        "resident": list(facts.resident),
+        "models": literal(msgspec.to_builtins(facts.models), JSONB),
+        "versions": literal(facts.versions, JSONB),
+        "heartbeat_at": now,
+        "removed_at": None,
+    }
+
+
+def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
+    """Become the holder of a server's name; returns its incarnation and the database's time, or no row while
+    another holder lives. Its stays begin anew: what the last holder loaded is in nobody's memory."""
+    values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now, "loaded_at": None}
+    return (
+        insert(servers)
+        .values(server_id=server_id, incarnation=1, **values)
+        .on_conflict_do_update(
+            index_elements=["server_id"],
+            set_=values | {"incarnation": servers.c.incarnation + 1},
+            where=servers.c.lease_until < moment,
+        )
+        .returning(servers.c.incarnation, now.label("now"))
+    )
+
+
+def heartbeat(server_id: str, incarnation: int, facts: ServerFacts, *, lease_seconds: float) -> Update:
+    """Renew the lease; returns `desired` and the database's time, or no row once another holds the name."""
+    return (
+        update(servers)
+        .where(servers.c.server_id == server_id, servers.c.incarnation == incarnation)
+        .values(**_columns(facts), lease_until=after(lease_seconds))
+        .returning(servers.c.desired, now.label("now"))
+    )
+
+
+def leave(server_id: str, incarnation: int) -> Update:
+    """Give the name back at once."""
+    return (
+        update(servers)
+        .where(servers.c.server_id == server_id, servers.c.incarnation == incarnation)
+        .values(state="offline", lease_until=now, resident=[], models=literal([], JSONB), current_job=None)
+    )
+
+
+def _seen() -> tuple[ColumnElement[Any], ...]:
+    age = moment - servers.c.heartbeat_at
+    return (*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > moment).label("alive"))
+
+
+def _known(server_id: str) -> tuple[ColumnElement[bool], ...]:
+    return servers.c.server_id == server_id, servers.c.removed_at.is_(None)
+
+
+def _pinned(server_id: str) -> tuple[ColumnElement[bool], ...]:
+    """The jobs that would wait for ever without this server; one that runs elsewhere, or only prefers it, would not."""
+    return jobs.c.server_id == server_id, jobs.c.status.in_(WAITING), jobs.c.spill_at.is_(None)
+
+
+def fleet() -> Select[Any]:
+    """Every server that was registered and not removed, with the age of its heartbeat and whether its lease lives."""
+    return select(*_seen()).where(servers.c.removed_at.is_(None)).order_by(servers.c.server_id)
+
+
+def server(server_id: str) -> Select[Any]:
+    """One server, as `fleet` gives it; no row for an unknown name."""
+    return select(*_seen()).where(*_known(server_id))
+
+
+def desire(server_id: str, desired: Desired) -> Update:
+    """Say what an operator wants; returns the server as `fleet` gives it, or no row for an unknown name.
+
+    A server that was drained before is draining again until it says itself that it has nothing left.
+    """
+    again = case((servers.c.state == "drained", "draining"), else_=servers.c.state)
+    state = again if desired == "draining" else servers.c.state
+    return update(servers).where(*_known(server_id)).values(desired=desired, state=state).returning(*_seen())
+
+
+def pinned_jobs(server_id: str) -> Select[Any]:
+    """How many waiting jobs ask for this server and will wait for no other."""
+    return select(func.count()).select_from(jobs).where(*_pinned(server_id))
+
+
+def remove(server_id: str, *, force: bool) -> Update:
+    """Take a server that is offline off the list; no row while it lives or, without `force`, while jobs wait for it.
+
+    The row stays, since its incarnation has to go on rising: a worker that wakes up after all must not be taken for
+    the name's next holder. A worker that registers, or beats again, brings the name back.
+    """
+    wanted = exists().where(*_pinned(server_id))
+    return (
+        update(servers)
+        .where(*_known(server_id), servers.c.lease_until < moment, or_(literal(force), ~wanted))
+        .values(removed_at=now, desired="active")
+        .returning(servers.c.server_id)
+    )

@@ -1,0 +1,1 @@
+"""Statements about webhook endpoints, their deliveries and their receivers."""

@@ -1,0 +1,123 @@
+"""The status answer: what a status route, an event stream and a webhook say of a job."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from core.settings import Settings
+from core.signing import sign_link
+from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.wire.wait_reasons import Waiting
+
+
+class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One output: a stable link and what is behind it; `name` is the file name that the caller chose."""
+
+    url: str
+    media_type: str
+    bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    name: str | None = None
+
+
+class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
+
+    `outputs_removed_at`: when the outputs of a completed job went, their retention being over. A failed job that its
+    operator had done again names the new job in `redriven_as`, which names it in `redrive_of`.
+    """
+
+    job_id: str
+    status: JobStatus
+    modality: str
+    model: str
+    progress: float
+    stage: str | None
+    queue_position: int | str | None
+    waiting_for: Waiting | None = None
+    estimated_seconds: float | None
+    result_url: str | None
+    outputs: list[OutputAnswer]
+    warnings: list[str]
+    error: JobError | None
+    processing_time_seconds: float | None
+    balance_remaining_usd: float | None
+    server_id: str | None
+    seed: int | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    outputs_removed_at: datetime | None = None
+    redrive_of: str | None = None
+    redriven_as: str | None = None
+
+
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+    """What the row alone does not say: place in the queue, what it waits for, seconds still to go, dollars left."""
+
+    queue_position: int | str | None = None
+    waiting_for: Waiting | None = None
+    estimated_seconds: float | None = None
+    balance_remaining_usd: float | None = None
+
+
+def status_answer(job: Job, settings: Settings, outlook: Outlook) -> StatusAnswer:
+    """The answer for a job; `server_id` is the server that runs or ran it, else the one that was asked for."""
+    outputs = [_output(job, number, artifact, settings) for number, artifact in enumerate(job.artifacts)]
+    return StatusAnswer(
+        job_id=job.id,
+        status=job.status,
+        modality=job.modality,
+        model=job.model,
+        progress=job.progress,
+        stage=job.stage,
+        queue_position=outlook.queue_position,
+        waiting_for=outlook.waiting_for,
+        estimated_seconds=outlook.estimated_seconds,
+        result_url=outputs[0].url if outputs else None,
+        outputs=outputs,
+        warnings=list(job.warnings),
+        error=job.error,
+        processing_time_seconds=processing_seconds(job),
+        balance_remaining_usd=outlook.balance_remaining_usd,
+        server_id=job.worker or job.server_id,
+        seed=job.seed,
+        attempt=job.attempt,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        outputs_removed_at=job.outputs_removed_at,
+        redrive_of=job.redrive_of,
+        redriven_as=job.redriven_as,
+    )
+
+
+def processing_seconds(job: Job) -> float | None:
+    """Seconds from the last claim to the end; none before the end, or for a job that never ran."""
+    if job.started_at is None or job.finished_at is None:
+        return None
+    return round((job.finished_at - job.started_at).total_seconds(), 3)
+
+
+def output_path(job_id: str, number: int, extension: str) -> str:
+    """Path of the stable link of an output."""
+    return f"/o/{job_id}/{number}.{extension}"
+
+
+def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> OutputAnswer:
+    path = output_path(job.id, number, artifact.key.rpartition(".")[2])
+    facts: dict[str, Any] = {
+        name: artifact.metadata.get(name) for name in ("width", "height", "duration_seconds", "name")
+    }
+    return OutputAnswer(
+        url=f"{settings.public_url.rstrip('/')}{path}?signature={sign_link(settings.secret_key, path)}",
+        media_type=artifact.media_type,
+        bytes=artifact.bytes,
+        sha256=artifact.sha256,
+        **facts,
+    )

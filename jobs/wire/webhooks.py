@@ -1,0 +1,96 @@
+"""Webhook endpoints and deliveries, as everybody sees them."""
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+import msgspec
+
+EventType = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled"]
+EVENTS: tuple[EventType, ...] = get_args(EventType)
+DeliveryState = Literal["pending", "delivered", "failed", "superseded"]
+Ended = Literal["delivered", "failed", "superseded"]
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint. `failing_since` is when it began to take nothing. It is disabled by its owner, because it has been
+    `failing` for five days, or because it answered 410 (`gone`)."""
+
+    webhook_id: str
+    url: str
+    events: tuple[EventType, ...]
+    enabled: bool
+    disabled_because: Literal["owner", "failing", "gone"] | None
+    failing_since: datetime | None
+    created_at: datetime
+
+
+class WebhookWithSecret(Webhook, frozen=True, kw_only=True):
+    """The same, with the secret that its deliveries are signed with; it is shown only now."""
+
+    secret: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt: its number, when it began, the HTTP status or none, what was wrong, and how long it took."""
+
+    attempt: int
+    at: datetime
+    status: int | None
+    problem: str | None
+    milliseconds: int
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to one receiver; its id is the `webhook-id` of every attempt.
+
+    `webhook_id` is null for a job's `callback_url`, `job_id` for a test event. A `superseded` one was not sent any
+    more, since a newer event of its job was there. `next_attempt_at` is null unless it is `pending`.
+    """
+
+    delivery_id: str
+    webhook_id: str | None
+    job_id: str | None
+    type: str
+    url: str
+    state: DeliveryState
+    problem: str | None
+    attempts: tuple[Attempt, ...]
+    next_attempt_at: datetime | None
+    created_at: datetime
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many are sent again. One call takes the oldest 10,000; unless `next_since` is null there may be more, which
+    the same call takes with it as `since`."""
+
+    replayed: int
+    next_since: datetime | None
+
+
+def webhook_of(row: Any) -> Webhook:
+    """A row of `webhooks` as its owner sees it."""
+    return Webhook(
+        webhook_id=row.id,
+        url=row.url,
+        events=tuple(row.events),
+        enabled=row.disabled_at is None,
+        disabled_because=row.disabled_because,
+        failing_since=row.failing_since,
+        created_at=row.created_at,
+    )
+
+
+def delivery_of(row: Any) -> Delivery:
+    """A row of the log (`jobs.statements.webhooks.delivery_log`) as its owner sees it."""
+    return Delivery(
+        delivery_id=row.id,
+        webhook_id=row.webhook_id,
+        job_id=row.job_id,
+        type=row.type,
+        url=row.url,
+        state=row.state,
+        problem=row.problem,
+        attempts=msgspec.convert(row.attempts, tuple[Attempt, ...]),
+        next_attempt_at=row.next_attempt_at,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,94 @@
+"""`models.toml` as a `Catalog`: which models there are, by id, by modality and by a dialect's name.
+
+No torch, no numpy: the API imports this.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import UnknownModel
+from jobs.params.base import Modality
+from pipelines.catalog.spec import ModelSpec
+
+__all__ = ["NATIVE", "SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]
+
+SHIPPED = Path(__file__).with_name("models.toml")
+NATIVE = "native"
+"""The dialect of the service's own routes."""
+
+
+class CatalogError(ValueError):
+    """A catalogue that can not be used; the text names the file, the entry and the key."""
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """Models in the order of the file; the first one of a modality that is served is its default."""
+
+    models: tuple[ModelSpec, ...]
+
+    def of(self, modality: Modality) -> tuple[ModelSpec, ...]:
+        """Models of one modality, in order."""
+        return tuple(spec for spec in self.models if spec.modality == modality)
+
+    def get(self, model_id: str) -> ModelSpec:
+        """The model with this id; raises `UnknownModel`."""
+        for spec in self.models:
+            if spec.id == model_id:
+                return spec
+        raise UnknownModel(f"There is no model {model_id[:80]!r}; GET /models/v1 lists them.", field="$.model")
+
+    def resolve(self, name: str, modality: Modality, dialect: str = NATIVE) -> ModelSpec:
+        """The model of `modality` that `name` means in `dialect`: an alias there, or an id. Raises
+        `UnknownModel`."""
+        for spec in self.of(modality):
+            if name == spec.id or name in spec.aliases.get(dialect, ()):
+                return spec
+        raise UnknownModel(f"No {modality} model is called {name[:80]!r}; GET /models/v1 lists them.", field="$.model")
+
+
+def load_catalog(path: Path | str | None = None) -> Catalog:
+    """The catalogue in `path`, or the one this repository ships. Raises `CatalogError`."""
+    file = Path(path) if path else SHIPPED
+    try:
+        table = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise CatalogError(f"{file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{file}: {error}") from None
+    entries = table.pop("model", [])
+    if table:
+        raise CatalogError(f"{file}: unknown key {next(iter(table))!r}; only [[model]] entries belong here")
+    if not isinstance(entries, list):
+        raise CatalogError(f"{file}: write [[model]] with two brackets")
+    catalog = Catalog(tuple(_entry(file, number, entry) for number, entry in enumerate(entries, 1)))
+    _refuse_duplicates(file, catalog)
+    return catalog
+
+
+def _entry(file: Path, number: int, entry: Any) -> ModelSpec:
+    name = entry.get("id", f"number {number}") if isinstance(entry, dict) else f"number {number}"
+    try:
+        return msgspec.convert(entry, ModelSpec)
+    except msgspec.ValidationError as error:
+        raise CatalogError(f"{file}: model {name!r}: {error}") from None
+
+
+def _refuse_duplicates(file: Path, catalog: Catalog) -> None:
+    """One name means one model in each dialect, whatever the modality."""
+    ids: set[str] = set()
+    for spec in catalog.models:
+        if spec.id in ids:
+            raise CatalogError(f"{file}: model {spec.id!r}: `id` is used twice")
+        ids.add(spec.id)
+    taken: dict[tuple[str, str], str] = {}
+    for spec in catalog.models:
+        for dialect, names in spec.aliases.items():
+            for name in names:
+                holder = name if name in ids else taken.setdefault((dialect, name), spec.id)
+                if holder != spec.id:
+                    raise CatalogError(
+                        f"{file}: model {spec.id!r}: `aliases.{dialect}` has {name!r}, which means {holder!r}"
+                    )

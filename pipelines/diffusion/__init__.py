@@ -1,0 +1,1 @@
+"""What the families that run on diffusers share."""

@@ -1,0 +1,78 @@
+"""Which code computes a model's attention: the catalogue's wish, as far as this device can do it.
+
+Applies to models whose attention goes through diffusers' dispatcher: all transformers, and no UNet.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from diffusers.models.attention_dispatch import attention_backend, dispatch_attention_fn
+
+from core.errors import AtelierError
+from pipelines.catalog.spec import ATTENTION, Attention
+from pipelines.runtime.protocol import Interrupted
+
+log = logging.getLogger(__name__)
+
+NATIVE: Attention = "native"
+AUTOMATIC: tuple[Attention, ...] = ("_native_cudnn", "flash")
+"""What "auto" takes on a GPU, the first that works. cuDNN comes first: it takes masks, which flash refuses."""
+
+_NOT_ITS_FAULT = (Interrupted, AtelierError, MemoryError, torch.OutOfMemoryError)
+
+T = TypeVar("T")
+
+
+class AttentionBackend:
+    """The backend of one model; native takes its place when this device or the model can not do with it."""
+
+    def __init__(self, wanted: Attention, device: str, dtype: torch.dtype) -> None:
+        self.name = choose(wanted, device, dtype)
+
+    def run(self, compute: Callable[[], T]) -> T:
+        """What `compute` returns, with this backend; where that fails, once more with native, for good if that works.
+
+        Only a job shows what a backend refuses, such as a mask: `compute` must be able to run twice.
+        """
+        if self.name == NATIVE:
+            return compute()
+        try:
+            with attention_backend(self.name):
+                return compute()
+        except _NOT_ITS_FAULT:
+            raise
+        except Exception as error:
+            log.warning("attention %s failed, trying native: %s: %s", self.name, type(error).__name__, error)
+        made = compute()
+        self.name = NATIVE
+        return made
+
+
+def choose(wanted: Attention, device: str, dtype: torch.dtype) -> Attention:
+    """`wanted` if it works on this device, else native; for "auto" the fastest that works."""
+    if wanted == "auto":
+        candidates = AUTOMATIC if device.startswith("cuda") else ()
+        return next((name for name in candidates if works(name, device, dtype)), NATIVE)
+    if wanted == NATIVE or works(wanted, device, dtype):
+        return wanted
+    log.warning("attention %s does not work on %s; native is used", wanted, device)
+    return NATIVE
+
+
+def works(name: Attention, device: str, dtype: torch.dtype) -> bool:
+    """Whether a small attention comes out of this backend: its library may be missing, or not know the device."""
+    query = torch.zeros(1, 64, 2, 64, dtype=dtype, device=device)
+    try:
+        with attention_backend(name):
+            dispatch_attention_fn(query, query, query).cpu()
+    except Exception as error:
+        log.debug("attention %s: %s", name, error)
+        return False
+    return True
+
+
+def working(device: str, dtype: torch.dtype) -> tuple[Attention, ...]:
+    """All backends that a catalogue can name and that work here."""
+    return tuple(name for name in ATTENTION if name != "auto" and works(name, device, dtype))

@@ -1,0 +1,1 @@
+"""Tensors between disk, host memory and the device."""

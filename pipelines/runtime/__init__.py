@@ -1,0 +1,1 @@
+"""From a catalog entry to a running pipeline on a device."""

@@ -1,0 +1,1 @@
+"""Weight files: lock, download, import and verification."""

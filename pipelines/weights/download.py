@@ -1,0 +1,111 @@
+"""One file, resumed where it was broken off, hashed while it is written."""
+
+import hashlib
+import time
+from http import HTTPStatus
+from pathlib import Path
+
+import httpx2
+
+from pipelines.catalog.spec import Source
+from pipelines.weights.files import CHUNK, Advance
+from pipelines.weights.hub import FetchError, Transient, check, opened
+from pipelines.weights.lockfile import Facts
+
+TRIES = 5
+"""In a row without a new byte; then it is given up until the next run."""
+PAUSE = 0.5
+"""Seconds before the second try; doubled for each further one."""
+
+
+class Download:
+    """A file of a source on its way into `file`, which may hold its beginning already.
+
+    `facts` are what it has to be, as far as that is known; the hub is asked whether it agrees before the first byte
+    is. `advance` hears of every byte, those found included.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        path: str,
+        file: Path,
+        *,
+        facts: Facts,
+        advance: Advance,
+    ) -> None:
+        self.resumed = False
+        self._source, self._path, self._file = source, path, file
+        self._facts, self._size, self._checked = facts, facts.size, False
+        self._advance = advance
+        self._digest = hashlib.sha256()
+        self._done = 0
+
+    def run(self) -> str:
+        """Fetch what is not there yet; the sha256 of the whole. Raises `FetchError`, and what `advance` raises; what
+        has come by then stays in the file."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._read_beginning()
+        tries, furthest = 1, self._done
+        while self._size is None or self._done < self._size:
+            try:
+                self._continue()
+                break
+            except Transient as error:
+                # Not merely further than before: a server that makes us begin again would keep us for ever.
+                tries = 1 if self._done > furthest else tries + 1
+                furthest = max(furthest, self._done)
+                if tries > TRIES:
+                    raise FetchError(f"{error} (tried {TRIES} times; run it again to go on from here)") from None
+            self._wait(PAUSE * 2 ** (tries - 2))
+        return self._digest.hexdigest()
+
+    def _read_beginning(self) -> None:
+        """What an earlier run left is part of the hash, unless it can not be told where it ends."""
+        if self._file.exists() and (self._size is None or self._file.stat().st_size > self._size):
+            self._file.unlink()
+        with self._file.open("ab+") as stream:
+            stream.seek(0)
+            while chunk := stream.read(CHUNK):
+                self._take(chunk)
+        self.resumed = self._done > 0
+
+    def _continue(self) -> None:
+        if not self._checked:
+            check(self._source, self._path, self._facts)
+            self._checked = True
+        with opened(self._source, self._path, self._done) as response, self._file.open("r+b") as stream:
+            stream.seek(self._go_on_from(response))
+            stream.truncate()
+            length = response.headers.get("Content-Length")
+            if self._size is None and length is not None:
+                self._size = self._done + int(length)
+            for chunk in response.iter_bytes():
+                if self._size is not None and self._done + len(chunk) > self._size:
+                    raise FetchError(f"more than the {self._size} bytes of weights.lock came")
+                stream.write(chunk)
+                self._take(chunk)
+        if self._size is not None and self._done < self._size:
+            raise Transient(f"only {self._done} of {self._size} bytes came")
+
+    def _go_on_from(self, response: httpx2.Response) -> int:
+        """Where the body belongs; back to the start when it is not the rest of the file."""
+        rest = response.headers.get("Content-Range", "").startswith(f"bytes {self._done}-")
+        if self._done and not (response.status_code == HTTPStatus.PARTIAL_CONTENT and rest):
+            self._advance(-self._done)
+            self._digest, self._done, self.resumed = hashlib.sha256(), 0, False
+            if response.status_code != HTTPStatus.OK:
+                self._file.write_bytes(b"")
+                raise Transient("the server's file ends before what is here")
+        return self._done
+
+    def _take(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._done += len(chunk)
+        self._advance(len(chunk))
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._advance(0)
+            time.sleep(0.05)

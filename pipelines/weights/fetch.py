@@ -1,0 +1,157 @@
+"""Brings locked files into the weights directory: several at once, resumed, and none under its name unverified.
+
+What is on its way lies in `.incoming` within the weights directory, by the bundle's key and its path, and is moved
+from there once its sha256 is that of weights.lock. Who may write there may also write to the lock: it is no safer.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+
+import msgspec
+
+from pipelines.weights.download import Download
+from pipelines.weights.fetch_plan import INCOMING, Wanted
+from pipelines.weights.files import Advance, hash_file, is_pickle
+from pipelines.weights.hub import FetchError
+from pipelines.weights.lockfile import Facts
+from pipelines.weights.pickles import convert
+
+
+class Watcher(Protocol):
+    """Shows how far it is; called from several threads."""
+
+    def begin(self, name: str, size: int) -> None:
+        """A file of `size` bytes is being looked at."""
+
+    def advance(self, name: str, count: int) -> None:
+        """So many more of its bytes are here; fewer, when the number is negative."""
+
+    def end(self, name: str) -> None:
+        """It is here, or given up."""
+
+
+class Outcome(msgspec.Struct):
+    """By the bundle's key and the path: why a file has `failed`, and what a pickle has been `converted` to."""
+
+    failed: dict[tuple[str, str], str] = {}
+    converted: dict[tuple[str, str], Facts] = {}
+
+
+Offer = Callable[[Wanted, Advance], str]
+"""Puts a file's bytes at `Wanted.incoming` and returns their sha256. Raises `FetchError`, and what `Advance` raises."""
+
+
+class Stopped(Exception):
+    """The operator wants no more of it."""
+
+
+def fetch(
+    wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Watcher, *, jobs: int, stop: Event
+) -> None:
+    """Bring what is not there yet, `jobs` files at a time, and write down how it went in `outcome`.
+
+    A file that fails does not stop the others. Raises `Stopped` once `stop` is set and what ran has ended, which it
+    does at its next bytes.
+    """
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(_bring, item, offer, watcher, stop): item for item in wanted}
+        try:
+            for future in as_completed(running):
+                _settle(outcome, running[future], future)
+        except BaseException:
+            stop.set()
+            raise
+    if stop.is_set():
+        raise Stopped
+
+
+def download(item: Wanted, advance: Advance) -> str:
+    """The offer of the source itself. A file that began in an earlier run and came out wrong is fetched once more,
+    from its start."""
+    while True:
+        one = Download(item.bundle.source, item.path, item.incoming, facts=item.facts, advance=advance)
+        sha256 = one.run()
+        if sha256 == item.facts.sha256 or not one.resumed:
+            return sha256
+        advance(-item.incoming.stat().st_size)
+        item.incoming.unlink()
+
+
+@contextmanager
+def alone(weights_dir: Path) -> Iterator[None]:
+    """Keeps other fetches off the folder. Raises `FetchError` when one runs."""
+    folder = weights_dir / INCOMING
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FetchError(f"another `atelier weights` is at work in {weights_dir}") from None
+        yield
+
+
+def _settle(outcome: Outcome, item: Wanted, future: Future[Facts | None]) -> None:
+    place = item.bundle.key, item.path
+    try:
+        converted = future.result()
+    except FetchError as error:
+        outcome.failed[place] = str(error)
+    except OSError as error:
+        outcome.failed[place] = error.strerror or str(error)
+    except Stopped:
+        return
+    else:
+        if converted is not None and converted != item.facts.converted:
+            outcome.converted[place] = converted
+
+
+def _bring(item: Wanted, offer: Offer, watcher: Watcher, stop: Event) -> Facts | None:
+    def advance(count: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        watcher.advance(item.name, count)
+
+    if stop.is_set():
+        raise Stopped
+    watcher.begin(item.name, item.facts.size or 0)
+    try:
+        if item.is_there(advance):
+            return item.facts.converted
+        sha256 = offer(item, advance)
+        if sha256 != item.facts.sha256:
+            item.incoming.unlink()
+            raise FetchError(f"sha256 {sha256} came, weights.lock says {item.facts.sha256}; it was thrown away")
+        return _place(item)
+    finally:
+        watcher.end(item.name)
+
+
+def _place(item: Wanted) -> Facts | None:
+    item.final.parent.mkdir(parents=True, exist_ok=True)
+    if not is_pickle(item.path):
+        _move(item.incoming, item.final)
+        return None
+    made = item.incoming.with_name(item.incoming.name + ".safetensors")
+    try:
+        convert(item.incoming, made)
+        facts = Facts(size=made.stat().st_size, sha256=hash_file(made, lambda _: None))
+        if item.facts.converted not in (None, facts):
+            raise FetchError("its safetensors are not those of weights.lock; it was thrown away")
+        _move(made, item.final)
+    finally:
+        made.unlink(missing_ok=True)
+        item.incoming.unlink()
+    return facts
+
+
+def _move(incoming: Path, final: Path) -> None:
+    """Onto the final name at once, and only after the bytes have reached the disk."""
+    with incoming.open("rb") as stream:
+        os.fsync(stream.fileno())
+    incoming.replace(final)

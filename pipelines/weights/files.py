@@ -1,0 +1,73 @@
+"""The files of one model's folder: walked without following links out of it, and hashed once."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from core.errors import WeightsNotLocked
+
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+"""Formats that run code when they are read: refused even where the lock names them."""
+
+Advance = Callable[[int], None]
+"""Told how many more bytes are done; fewer, when the number is negative. It may raise, to stop what goes on."""
+
+CHUNK = 1 << 20
+
+
+def is_pickle(path: str) -> bool:
+    """Whether a file name means a pickle."""
+    return path.lower().endswith(PICKLES)
+
+
+def refuse_pickle(path: str) -> None:
+    """Raise `WeightsNotLocked` for a file name that means a pickle."""
+    if is_pickle(path):
+        raise WeightsNotLocked(f"{path} is a pickle, which can run code when it is read; use safetensors.")
+
+
+def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below `directory` in order, as (path within it, file); nothing if there is no such folder.
+
+    Raises `WeightsNotLocked` for what must not be there at all: a pickle, a link that leads outside or to a
+    folder, a dangling link, a device or a socket.
+    """
+    root = directory.resolve()
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for name in sorted(names + links):
+            file = Path(folder) / name
+            path = file.relative_to(root).as_posix()
+            refuse_pickle(path)
+            if not file.resolve().is_relative_to(root):
+                raise WeightsNotLocked(f"{path} is a link that leads outside; put the file itself there.")
+            if not file.exists() or not stat.S_ISREG(file.stat().st_mode):
+                raise WeightsNotLocked(f"{path} is no regular file.")
+            yield path, file
+
+
+def sha256_of(file: Path) -> str:
+    """Hexadecimal sha256; computed once per process and identity of the file (size, time of change,
+    inode)."""
+    now = file.stat()
+    return _sha256(file, now.st_size, now.st_mtime_ns, now.st_ino)
+
+
+@cache
+def _sha256(file: Path, size: int, mtime_ns: int, inode: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_file(file: Path, advance: Advance) -> str:
+    """Hexadecimal sha256 of what the file holds now; `advance` hears of every byte."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            advance(len(chunk))
+    return digest.hexdigest()

@@ -1,0 +1,106 @@
+"""`weights.lock`: which file of which model is the right one. Generated, like any lock file; read at every
+load.
+
+No torch, no numpy: the API may read it to say what is fetched.
+"""
+
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from pipelines.catalog.spec import CHECKOUT, Bundle
+from pipelines.weights.files import is_pickle
+
+SHIPPED = CHECKOUT / "weights.lock"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Size in bytes and sha256 in hexadecimal; `None` is not known yet, and a load of it is refused."""
+
+    size: int | None
+    sha256: str | None
+
+
+class LockedFile(Facts, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the file is where it comes from, and for a pickle also what it is once it has been converted.
+
+    A pickle never lies in the model's folder: `atelier weights fetch` turns it into safetensors once, and the
+    result is a fact like any other, written down here by the first conversion. Safetensors of the same tensors
+    are the same bytes, so every later conversion has to give the same sha256.
+    """
+
+    converted: Facts | None = None
+
+
+class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Every file of one bundle by its path within the bundle's folder, and where they come from, if from afar."""
+
+    files: dict[str, LockedFile]
+    repo: str | None = None
+    revision: str | None = None
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        for path in self.files:
+            if not is_plain(path):
+                raise ValueError(f"{path!r} does not stay in its folder")
+        if len(self.on_disk()) < len(self.files):
+            raise ValueError("a pickle and its safetensors are both named; choose one by `include` or `exclude`")
+
+    def is_of(self, bundle: Bundle) -> bool:
+        """Whether the catalogue means these files."""
+        source = bundle.source
+        return (self.repo, self.revision, self.url) == (source.repo, source.revision, source.url)
+
+    def on_disk(self) -> dict[str, Facts]:
+        """What has to lie in the folder: for a pickle, its safetensors (with its own facts as long as those are
+        not known)."""
+        return {
+            converted_name(path) if is_pickle(path) else path: file.converted or file
+            for path, file in self.files.items()
+        }
+
+
+class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file: bundles by key."""
+
+    models: dict[str, LockedModel] = {}
+    version: int = 1
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path within a folder is one that can not lead out of it."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and path == "/".join(parts) and not {"/", "..", "."} & set(parts) and "\\" not in path
+
+
+def converted_name(pickle: str) -> str:
+    """Where the safetensors of a pickle lie."""
+    return str(PurePosixPath(pickle).with_suffix(".safetensors"))
+
+
+def read_lock(path: Path | str | None = None) -> Lock:
+    """The lock in `path`, or the one at the root of this repository.
+
+    Raises `ValueError` that names the file when it can not be read or is no lock of version 1.
+    """
+    file = Path(path) if path else SHIPPED
+    try:
+        lock = msgspec.json.decode(file.read_bytes(), type=Lock)
+    except OSError as error:
+        raise ValueError(f"{file}: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{file}: {error}") from None
+    if lock.version != 1:
+        raise ValueError(f"{file}: version {lock.version} is not known; this Atelier reads version 1")
+    return lock
+
+
+def write_lock(lock: Lock, path: Path | str | None = None) -> None:
+    """Write `lock` sorted and indented, so that the same facts give the same bytes; replaces the file at
+    once."""
+    file = Path(path) if path else SHIPPED
+    text = msgspec.json.format(msgspec.json.encode(lock, order="deterministic"), indent=1)
+    partial = file.with_name(file.name + ".partial")
+    partial.write_bytes(text + b"\n")
+    partial.replace(file)

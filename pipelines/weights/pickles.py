@@ -1,0 +1,67 @@
+"""A pickle checkpoint as safetensors: made once, when it is fetched, so that no pickle is ever read at load."""
+
+import logging
+import pickle
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.weights.hub import FetchError
+
+log = logging.getLogger(__name__)
+
+_one_at_a_time = threading.Lock()
+"""A checkpoint can be as large as the memory."""
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write the tensors of a pickle to `target`, in the same order of bytes every time.
+
+    Read with `weights_only`, which builds tensors and plain containers and runs nothing. Nested names are joined by
+    dots, numbers become tensors without axes, `None` is left out. Raises `FetchError` for a file that holds anything
+    else.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    with _one_at_a_time:
+        try:
+            held = torch.load(source, map_location="cpu", weights_only=True, mmap=_can_be_mapped(source))
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+            log.debug("not read", exc_info=True)
+            raise FetchError(
+                f"it is refused: more than tensors is in it, or it is damaged ({type(error).__name__})"
+            ) from None
+        tensors: dict[str, torch.Tensor] = {}
+        for name, tensor in _tensors(held, ()):
+            if name in tensors:
+                raise FetchError(f"it is refused: {name} is there twice")
+            tensors[name] = tensor.contiguous().clone()
+        if not tensors:
+            raise FetchError("it is refused: there are no tensors in it")
+        save_file(tensors, target)
+        target.chmod(source.stat().st_mode)  # safetensors lets only its own account read
+
+
+def _can_be_mapped(file: Path) -> bool:
+    """Whether it is of the format that torch has written since 1.6, a zip archive."""
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def _tensors(held: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    import torch
+
+    if isinstance(held, torch.Tensor):
+        yield ".".join(path) or "tensor", held.detach()
+    elif isinstance(held, bool | int | float):
+        yield ".".join(path), torch.tensor(held, dtype=torch.float64 if isinstance(held, float) else None)
+    elif isinstance(held, dict):
+        for name, value in held.items():
+            yield from _tensors(value, (*path, str(name)))
+    elif isinstance(held, list | tuple):
+        for number, value in enumerate(held):
+            yield from _tensors(value, (*path, str(number)))
+    elif held is not None:
+        raise FetchError(f"it is refused: {'.'.join(path)} is {type(held).__name__}, which is no tensor")

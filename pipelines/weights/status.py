@@ -1,0 +1,79 @@
+"""How far a model's files are on this machine, for people: names and sizes only, nothing is hashed."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pipelines.catalog.licenses import Allowed, is_allowed
+from pipelines.catalog.spec import ModelSpec
+from pipelines.weights.lockfile import Facts, Lock
+from pipelines.weights.verify import missing
+
+State = Literal["ready", "partial", "not fetched", "not locked", "unknown facts", "stray files", "licence refused"]
+"""`stray files`: all are here, and others that keep the model from being loaded; `ModelState.why` names one."""
+
+
+class ModelState(msgspec.Struct, frozen=True, kw_only=True):
+    """One model: `size` is the bytes of the files whose size is known, `why` a sentence unless it is ready."""
+
+    id: str
+    tier: str
+    licence: str
+    state: State
+    files: int
+    files_here: int
+    files_unknown: int
+    size: int
+    why: str | None
+
+    @property
+    def text(self) -> str:
+        """The state with its numbers."""
+        if self.state == "partial":
+            return f"partial: {self.files_here} of {self.files} files"
+        if self.state == "unknown facts":
+            return f"unknown facts: {self.files_unknown} of {self.files} files"
+        return self.state
+
+
+def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -> ModelState:
+    """The state of a model with all its bundles."""
+    files = _files(spec, lock, weights_dir)
+    here = [file for file, facts in files if file.is_file() and file.stat().st_size == facts.size]
+    unknown = [file for file, facts in files if facts.sha256 is None or facts.size is None]
+    why = missing(spec, lock, weights_dir, allowed)
+    return ModelState(
+        id=spec.id,
+        tier=spec.tier,
+        licence=spec.licence.name,
+        state=_state(spec, lock, allowed, ready=why is None, unknown=bool(unknown), here=len(here), of=len(files)),
+        files=len(files),
+        files_here=len(here),
+        files_unknown=len(unknown),
+        size=sum(facts.size or 0 for _, facts in files),
+        why=why,
+    )
+
+
+def _files(spec: ModelSpec, lock: Lock, weights_dir: Path) -> list[tuple[Path, Facts]]:
+    return [
+        (bundle.directory(weights_dir) / path, facts)
+        for bundle in spec.bundles
+        if bundle.key in lock.models
+        for path, facts in lock.models[bundle.key].on_disk().items()
+    ]
+
+
+def _state(spec: ModelSpec, lock: Lock, allowed: Allowed, *, ready: bool, unknown: bool, here: int, of: int) -> State:
+    if not is_allowed(spec, allowed):
+        return "licence refused"
+    if ready:
+        return "ready"
+    if not all(bundle.key in lock.models and lock.models[bundle.key].is_of(bundle) for bundle in spec.bundles):
+        return "not locked"
+    if unknown:
+        return "unknown facts"
+    if not here:
+        return "not fetched"
+    return "partial" if here < of else "stray files"

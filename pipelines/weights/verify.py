@@ -1,0 +1,144 @@
+"""Weights on disk against `weights.lock`: nothing is parsed before every byte of the folder is accounted for.
+
+No torch, no numpy.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from core.errors import LicenceRefused, WeightsNotLocked
+from pipelines.catalog.licenses import Allowed, refuse_licence
+from pipelines.catalog.loader import Catalog
+from pipelines.catalog.spec import CHECKOUT, Bundle, ModelSpec, Source
+from pipelines.weights.files import is_pickle, sha256_of, weight_files
+from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
+
+_HASHERS = 4
+"""Files hashed at once: hashing releases the interpreter lock."""
+
+
+def weights_folder(named: str) -> Path:
+    """Where downloaded weights are: the folder that `ATELIER_WEIGHTS_DIR` names, or `weights/` in the checkout."""
+    return Path(named) if named else CHECKOUT / "weights"
+
+
+def verify(spec: ModelSpec, lock: Lock, weights_dir: Path) -> None:
+    """Raise `WeightsNotLocked`, naming the file, unless the folders of `spec` hold exactly what `lock` says: the
+    model's own and those of its LoRAs.
+
+    Refused: a file that is missing, extra, of another size or sha256, of unknown sha256, a pickle, a link
+    that leads outside. A file is hashed once per process as long as its size, time of change and inode stay.
+    """
+    for bundle in spec.bundles:
+        for problem in differences(bundle, lock, weights_dir):
+            raise WeightsNotLocked(problem)
+
+
+def differences(
+    bundle: Bundle, lock: Lock, weights_dir: Path, digest: Callable[[Path], str] = sha256_of
+) -> Iterator[str]:
+    """What is wrong with a bundle's folder, each as a sentence that names the file; nothing when all is as locked.
+
+    Files are hashed, by `digest`, only once names and sizes have been found right.
+    """
+    problems = list(misplaced(bundle, lock, weights_dir))
+    yield from problems
+    if not problems:
+        folder, expected = bundle.directory(weights_dir).resolve(), locked(bundle, lock).on_disk()
+        found = _hashes((folder / path for path in expected), digest)
+        for (path, facts), sha256 in zip(expected.items(), found, strict=True):
+            if sha256 != facts.sha256:
+                yield f"{bundle.key}: {path} is not the file of weights.lock (other sha256)."
+
+
+def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
+    """What is wrong with names and sizes in a bundle's folder: what is missing first, then what nobody locked."""
+    try:
+        expected, found = _expected(bundle, lock), dict(weight_files(bundle.directory(weights_dir)))
+    except WeightsNotLocked as error:
+        yield error.detail
+        return
+    for path, facts in sorted(expected.items()):
+        problem = _size_problem(bundle, path, facts, found.get(path))
+        if problem is not None:
+            yield problem
+    for path in sorted(found.keys() - expected.keys()):
+        yield f"{bundle.key}: {path} is not in weights.lock; remove it, or the model is not loaded."
+
+
+def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> str | None:
+    """Why this model can not be served from `weights_dir`, as a sentence; `None` when it can.
+
+    Looks at the licence, and at names and sizes only, so a worker can ask at any time; `verify` hashes when a
+    model is loaded.
+    """
+    try:
+        refuse_licence(spec, allowed)
+    except LicenceRefused as error:
+        return error.detail
+    return next((text for bundle in spec.bundles for text in misplaced(bundle, lock, weights_dir)), None)
+
+
+def servable(catalog: Catalog, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> tuple[ModelSpec, ...]:
+    """The models a worker with this folder can offer: the licence is allowed, and the locked files and no others are
+    there, each with the right size."""
+    return tuple(spec for spec in catalog.models if missing(spec, lock, weights_dir, allowed) is None)
+
+
+def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
+    """The lock of a folder as it is now. Raises `WeightsNotLocked` for a file that must never be loaded, and
+    for an empty folder."""
+    files = dict(weight_files(directory))
+    if not files:
+        name = of.id if isinstance(of, ModelSpec) else of.key
+        raise WeightsNotLocked(f"{name}: there are no files to lock.")
+    facts = {
+        path: LockedFile(size=file.stat().st_size, sha256=sha256)
+        for (path, file), sha256 in zip(files.items(), _hashes(files.values(), sha256_of), strict=True)
+    }
+    return LockedModel(files=facts, repo=of.source.repo, revision=of.source.revision, url=of.source.url)
+
+
+def locked(bundle: Bundle, lock: Lock) -> LockedModel:
+    """What the lock says of a bundle. Raises `WeightsNotLocked` when that is nothing, or of another revision."""
+    known = lock.models.get(bundle.key)
+    if known is None or not known.files:
+        raise WeightsNotLocked(f"{bundle.key} is not in weights.lock; run `atelier weights lock`.")
+    if not known.is_of(bundle):
+        raise WeightsNotLocked(
+            f"{bundle.key}: the catalogue says {_origin(bundle.source)}, weights.lock says {_origin(known)}; "
+            "run `atelier weights lock`."
+        )
+    return known
+
+
+def _expected(bundle: Bundle, lock: Lock) -> dict[str, Facts]:
+    known = locked(bundle, lock)
+    for path, facts in known.files.items():
+        if is_pickle(path) and facts.converted is None and facts.sha256 is not None:
+            raise WeightsNotLocked(
+                f"{bundle.key}: {path} is a pickle, which can run code when it is read; `atelier weights fetch` "
+                "makes safetensors of it."
+            )
+    return known.on_disk()
+
+
+def _origin(named: Source | LockedModel) -> str:
+    return named.url or f"{named.repo} {named.revision}"
+
+
+def _size_problem(bundle: Bundle, path: str, facts: Facts, file: Path | None) -> str | None:
+    if facts.size is None or facts.sha256 is None:
+        return f"{bundle.key}: weights.lock does not know the size and sha256 of {path}; run `atelier weights lock`."
+    if file is None:
+        return f"{bundle.key}: {path} is missing."
+    size = file.stat().st_size
+    if size != facts.size:
+        return f"{bundle.key}: {path} has {size} bytes, weights.lock says {facts.size}."
+    return None
+
+
+def _hashes(files: Iterable[Path], digest: Callable[[Path], str]) -> list[str]:
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        return list(pool.map(digest, files))

@@ -1,0 +1,192 @@
+"""The OpenAPI document and its page: complete, and nothing in them comes from elsewhere."""
+
+import re
+
+import pytest
+
+from api.native.service.problems import MEANINGS
+from core import errors
+
+
+@pytest.fixture
+def anybody(api):
+    with api.client() as client:
+        yield client
+
+
+@pytest.fixture
+def document(anybody):
+    return anybody.get("/schema/openapi.json").json()
+
+
+def test_the_page_loads_everything_from_here(anybody):
+    page = anybody.get("/schema")
+    assert (200, "text/html; charset=utf-8") == (page.status_code, page.headers["Content-Type"])
+    head = page.text.split("</head>")[0]
+    loaded = re.findall(r"""(?:src|href)=['"]([^'"]+)""", head)
+    assert 4 == len(loaded)
+    assert [] == re.findall(r"https?://|//cdn", head)
+    assert [] == re.findall(r"cdn\.|jsdelivr|unpkg|googleapis", page.text)
+    for path in loaded:
+        answer = anybody.get(path)
+        assert 200 == answer.status_code, path
+        assert len(answer.content) > 500
+
+
+def test_a_script_that_is_not_the_pages_is_not_served(anybody):
+    for name in ("swagger-editor.js", "..%2f__init__.py", "index.css"):
+        assert 404 == anybody.get(f"/schema/scripts/{name}").status_code
+
+
+def test_the_document_names_every_route(document):
+    assert {
+        ("post", "/generate/image/v1"),
+        ("get", "/generate/image/v1/status/{job_id}"),
+        ("post", "/generate/speech/v1"),
+        ("get", "/generate/speech/v1/status/{job_id}"),
+        ("post", "/generate/3d/v1"),
+        ("get", "/generate/3d/v1/status/{job_id}"),
+        ("post", "/generate/video/v1"),
+        ("get", "/generate/video/v1/status/{job_id}"),
+        ("post", "/generate/remove-background/v1"),
+        ("get", "/generate/remove-background/v1/status/{job_id}"),
+        ("post", "/inputs/v1"),
+        ("post", "/voices/v1"),
+        ("get", "/voices/v1"),
+        ("get", "/voices/v1/{voice_id}"),
+        ("delete", "/voices/v1/{voice_id}"),
+        ("get", "/jobs/v1"),
+        ("get", "/jobs/v1/{job_id}"),
+        ("delete", "/jobs/v1/{job_id}"),
+        ("post", "/jobs/v1/{job_id}/cancel"),
+        ("get", "/jobs/v1/{job_id}/events"),
+        ("post", "/webhooks/v1"),
+        ("get", "/webhooks/v1"),
+        ("get", "/webhooks/v1/{webhook_id}"),
+        ("patch", "/webhooks/v1/{webhook_id}"),
+        ("delete", "/webhooks/v1/{webhook_id}"),
+        ("post", "/webhooks/v1/{webhook_id}/rotate"),
+        ("post", "/webhooks/v1/{webhook_id}/test"),
+        ("get", "/webhooks/v1/deliveries"),
+        ("get", "/webhooks/v1/deliveries/{delivery_id}"),
+        ("post", "/webhooks/v1/deliveries/{delivery_id}/replay"),
+        ("post", "/webhooks/v1/replay"),
+        ("get", "/models/v1"),
+        ("get", "/servers/v1"),
+        ("get", "/servers/v1/{server_id}"),
+        ("delete", "/servers/v1/{server_id}"),
+        ("post", "/servers/v1/{server_id}/cordon"),
+        ("post", "/servers/v1/{server_id}/uncordon"),
+        ("post", "/servers/v1/{server_id}/drain"),
+        ("post", "/servers/v1/{server_id}/preload"),
+        ("post", "/servers/v1/{server_id}/unload"),
+        ("post", "/servers/v1/{server_id}/recycle"),
+        ("get", "/o/{job_id}/{name}"),
+        ("head", "/o/{job_id}/{name}"),
+        ("get", "/files/{key}"),
+        ("head", "/files/{key}"),
+        ("put", "/files/{key}"),
+        ("get", "/health/live"),
+        ("get", "/health/ready"),
+        ("get", "/problems"),
+        ("get", "/problems/{code}"),
+    } == {(method, path) for path, methods in document["paths"].items() for method in methods}
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method} {path}", operation
+
+
+def test_every_operation_is_described(document):
+    assert "Atelier" == document["info"]["title"]
+    for name, operation in operations(document):
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["tags"], name
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_a_key_is_asked_for_where_one_is_needed(document):
+    assert {"key", "bearer"} == set(document["components"]["securitySchemes"])
+    assert [{"key": []}, {"bearer": []}] == document["security"]
+    free = {name for name, operation in operations(document) if operation.get("security") == [{}]}
+    assert {"/o", "/files", "/health", "/problems"} == {"/" + name.split("/")[1] for name in free}
+
+
+def test_every_refusal_is_a_problem(document):
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert ["application/problem+json"] == list(response["content"]), (name, status)
+        if "security" not in operation:
+            assert {"401", "503"} <= set(operation["responses"]), name
+
+
+def test_downloads_are_bytes_and_streams_are_events(document):
+    def content(path, status="200"):
+        return list(document["paths"][path]["get"]["responses"][status].get("content", {}))
+
+    assert ["application/octet-stream"] == content("/files/{key}")
+    assert ["text/event-stream"] == content("/jobs/v1/{job_id}/events")
+    assert [] == content("/o/{job_id}/{name}", "302")
+
+
+def test_the_body_is_documented_field_by_field(document):
+    schema = document["components"]["schemas"]["ImageParams"]
+    assert {"prompt", "width", "seed", "output_format", "callback_url", "server_id", "model"} <= set(
+        schema["properties"]
+    )
+    assert "prompt" in schema["required"]
+    assert 1024 == schema["properties"]["width"]["maximum"]
+    body = document["paths"]["/generate/image/v1"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert {"prompt": "a red circle on a blue background"} == body["examples"][0]
+
+
+def every(kind):
+    for child in kind.__subclasses__():
+        yield child
+        yield from every(child)
+
+
+@pytest.mark.contract("E10")
+def test_every_code_has_a_meaning(anybody):
+    listed = {entry["code"]: entry for entry in anybody.get("/problems").json()["problems"]}
+    assert {kind.code for kind in every(errors.AtelierError)} | {"internal_error"} == set(listed)
+    assert (404, None) == (listed["unknown_job"]["status"], listed["gpu_out_of_memory"]["status"])
+    for code in listed:
+        assert listed[code] == anybody.get(f"/problems/{code}").json()
+
+
+def test_a_code_that_does_not_exist(anybody):
+    assert (404, "not_found") == ((answer := anybody.get("/problems/nope")).status_code, answer.json()["code"])
+
+
+def test_the_type_of_a_problem_leads_to_its_meaning(anybody):
+    problem = anybody.get("/jobs/v1").json()
+    assert MEANINGS[problem["code"]].detail == anybody.get(problem["type"]).json()["detail"]
+
+
+def test_the_examples_have_all_that_the_schemas_require(document):
+    checked = 0
+    for what, operation in operations(document):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            for part in media["schema"].get("allOf", ()):
+                schema = document["components"]["schemas"][part["$ref"].rpartition("/")[2]]
+                for example in media["schema"]["examples"]:
+                    assert set(schema.get("required", ())) <= set(example) <= set(schema["properties"]), (what, example)
+                    checked += 1
+    assert checked >= 7
+
+
+def test_arrays_say_what_is_in_them(document):
+    fields = document["components"]["schemas"]["ImageParams"]["properties"]
+    assert "string" == fields["reference_images"]["items"]["type"]
+    assert ("string", 16) == (fields["palette"]["items"]["type"], fields["palette"]["maxItems"])
+
+
+def test_an_upload_has_a_body(document):
+    body = document["paths"]["/files/{key}"]["put"]["requestBody"]
+    assert {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}} == body["content"]

@@ -1,0 +1,160 @@
+"""`atelier servers` against a real API and, for orders, a real Celery worker."""
+
+import json
+import os
+import threading
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from cli.main import atelier
+from core.database import sync_engine
+from core.settings import Settings
+from jobs.statements import servers
+from jobs.statements.api_keys import ADMIN
+from jobs.wire.servers import ResidentModel, ServerFacts
+from tests.support.paths import CATALOG
+from tests.support.rows.rows import Rows
+from tests.support.service.api_server import api_server, make_key
+from tests.support.service.order_taker import SERVES, order_taker, orders
+from tests.support.wait import until
+
+HELD = (
+    ResidentModel(id="chaos", bytes=3_000_000_000, where="device", pinned=True),
+    ResidentModel(id="chaos-two", bytes=500_000_000, where="host"),
+)
+
+
+@pytest.fixture(scope="module")
+def settings(module_database_url, valkey, tmp_path_factory):
+    objects = tmp_path_factory.mktemp("objects")
+    return Settings(
+        database_url=module_database_url,
+        broker_url=valkey,
+        storage_url=f"file://{objects}",
+        secret_key="a secret of the tests",
+        catalog=str(CATALOG),
+    )
+
+
+@pytest.fixture(scope="module")
+def api(settings):
+    with api_server(settings) as server:
+        yield server
+
+
+@pytest.fixture
+def rows(settings, broker_url):
+    engine = sync_engine(settings)
+    made = Rows(engine)
+    made.execute(text("TRUNCATE tenants, servers CASCADE"))
+    yield made
+    engine.dispose()
+
+
+@pytest.fixture
+def run(api, rows, monkeypatch):
+    """Runs `atelier servers` with an operator's key; its output, once it has ended with this status."""
+    monkeypatch.setenv("ATELIER_URL", api.url)
+    monkeypatch.setenv("ATELIER_API_KEY", make_key(rows, api.settings, rows.tenant(), scopes=[ADMIN]))
+
+    def invoke(*words: str, status: int = 0) -> str:
+        outcome = CliRunner().invoke(atelier, ["servers", *words])
+        assert status == outcome.exit_code, outcome.output
+        return outcome.output
+
+    return invoke
+
+
+@pytest.fixture
+def server(rows):
+    """A living server that holds two models."""
+    claimant = rows.server("gpu-1", serves=SERVES)
+    beat(rows, claimant)
+    return claimant
+
+
+def beat(rows, claimant, state="idle", **facts):
+    told = ServerFacts(
+        state=state,
+        device="Tesla T4",
+        memory_total=16_000_000_000,
+        memory_used=3_000_000_000,
+        serves=SERVES,
+        models=HELD,
+        dedicated=True,
+        **facts,
+    )
+    rows.execute(servers.heartbeat(claimant.server_id, claimant.incarnation, told, lease_seconds=600))
+
+
+def test_the_list_shows_state_memory_and_models(run, rows, server):
+    rows.execute(servers.desire("gpu-1", "cordoned"))
+    rows.server("gone", lease_seconds=-1)
+    lines = run().splitlines()
+    assert ["gone", "offline"] == lines[1].split()[:2]
+    for words in (
+        "idle, cordoned, dedicated",
+        "Tesla T4",
+        "3.0 of 16.0 GB",
+        "chaos 3.0 GB, pinned, chaos-two 0.5 GB on the host",
+    ):
+        assert words in lines[2]
+    assert ["gone", "gpu-1"] == [line.split()[0] for line in run("list").splitlines()[1:]]
+    assert ["gone", "gpu-1"] == [one["server_id"] for one in json.loads(run("--json"))]
+
+
+def test_one_server(run, rows, server):
+    beat(rows, server, state="busy", current_job="job_" + 32 * "a", versions={"torch": "2.13"})
+    shown = run("show", "gpu-1")
+    for words in ("busy, dedicated", "job_" + 32 * "a", "chaos 3.0 GB, pinned", "torch 2.13"):
+        assert words in shown
+    assert "busy" == json.loads(run("show", "gpu-1", "--json"))["state"]
+    assert "[unknown_server]" in run("show", "a b?", status=1)
+
+
+def test_what_is_wanted_of_a_server(run, server):
+    assert "gpu-1: idle, cordoned, dedicated" == run("cordon", "gpu-1").strip()
+    assert "gpu-1: idle, dedicated" == run("uncordon", "gpu-1").strip()
+    assert "gpu-1: idle, draining, dedicated" == run("drain", "gpu-1").strip()
+
+
+def test_drain_waits_until_nothing_is_left(run, rows, server):
+    beat(rows, server, state="busy", current_job="job_" + 32 * "a")
+
+    def work() -> None:
+        until(lambda: rows.execute(servers.server("gpu-1"))[0].desired == "draining")
+        beat(rows, server, state="drained")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert "gpu-1: drained, dedicated" == run("drain", "gpu-1", "--wait").splitlines()[-1]
+    worker.join()
+
+
+def test_orders_reach_the_worker(run, settings, server):
+    with order_taker(settings, "gpu-1", dict(os.environ)):
+        assert "gpu-1 loads chaos." == run("preload", "gpu-1", "chaos", "--pin").strip()
+        assert "gpu-1 unloads chaos." == run("unload", "gpu-1", "chaos").strip()
+        assert "gpu-1 unloads every model." == run("unload", "gpu-1").strip()
+        assert "gpu-1 starts a fresh engine." == run("recycle", "gpu-1").strip()
+        assert [["preload", "chaos", True], ["unload", "chaos"], ["unload", None], ["recycle"]] == orders(settings)
+        assert "everything else is pinned. [order_refused]" in run("preload", "gpu-1", "chaos-two", status=1)
+
+
+def test_removing(run, rows, server):
+    assert "[server_alive]" in run("remove", "gpu-1", status=1)
+    rows.server("gone", lease_seconds=-1)
+    rows.submit(rows.tenant(), server_id="gone")
+    assert "1 waiting job(s) ask for this server alone" in run("remove", "gone", status=1)
+    assert "gone is off the list" in run("remove", "gone", "--force")
+    assert "gone" not in run()
+
+
+def test_a_key_without_the_scope_is_told_which_one_it_needs(run, rows, api, server, monkeypatch):
+    monkeypatch.setenv("ATELIER_API_KEY", make_key(rows, api.settings, rows.tenant()))
+    refused = run("cordon", "gpu-1", status=1)
+    assert "`atelier keys create --admin`" in refused
+    assert "[forbidden]" in refused
+    assert "gpu-1" in run()

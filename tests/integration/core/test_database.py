@@ -1,0 +1,235 @@
+"""Connections and migrations on a real PostgreSQL."""
+
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from core.database import async_engine, is_away, limited, sync_engine
+from core.settings import Settings
+from jobs.schema.migrate import migrate, schema_versions
+from jobs.schema.tables import metadata
+from tests.support.wait import until
+
+
+def difference(url):
+    """What Alembic would still change."""
+    engine = sync_engine(Settings(database_url=url))
+    try:
+        with engine.connect() as connection:
+            return compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+    finally:
+        engine.dispose()
+
+
+def test_the_migrations_make_exactly_the_tables(empty_database_url):
+    migrate(empty_database_url)
+    assert [] == difference(empty_database_url)
+
+
+def test_partial_indexes_and_checks_are_the_tables_too(empty_database_url, postgres):
+    """Alembic does not compare the conditions of indexes nor checks, so the two schemas are compared as SQL."""
+    migrate(empty_database_url)
+    with postgres.empty() as other:
+        engine = sync_engine(Settings(database_url=other))
+        metadata.create_all(engine)
+        engine.dispose()
+        assert definitions(other) == definitions(empty_database_url)
+
+
+def definitions(url):
+    indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+    checks = """
+        SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND conrelid <> coalesce(to_regclass('alembic_version'), 0)
+    """
+    columns = """
+        SELECT table_name || ' ' || column_name || ' ' || is_nullable || ' ' || coalesce(column_default, '')
+        FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    """
+    with psycopg.connect(url) as connection:
+        return {query: sorted(row[0] for row in connection.execute(query)) for query in (indexes, checks, columns)}
+
+
+def plain_url(rows):
+    return rows.engine.url.set(drivername="postgresql").render_as_string(False)
+
+
+def test_migrating_twice_changes_nothing(database_url):
+    migrate(database_url)
+    assert [] == difference(database_url)
+
+
+def test_threads_that_migrate_at_once_do_not_disturb_each_other(postgres):
+    with postgres.empty() as url, ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate, [url] * 4))
+        assert [] == difference(url)
+
+
+def test_processes_that_migrate_at_once_do_not_disturb_each_other(postgres):
+    program = "import sys, alembic.command; from core.database import migrate; sys.stdin.read(); migrate(sys.argv[1])"
+    with postgres.empty() as url:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            for _ in range(3)
+        ]
+        for process in processes:
+            process.stdin.close()
+            process.stdin = None
+        outcomes = [process.communicate(timeout=60) for process in processes]
+        assert [0] * 3 == [process.returncode for process in processes], outcomes
+        assert [] == difference(url)
+
+
+def test_the_queue_is_used_while_its_indexes_are_built(empty_database_url):
+    """A transaction that is open holds the building of an index up, which must not hold up anybody else."""
+    migrate(empty_database_url, to="0005")
+    with (
+        psycopg.connect(empty_database_url) as long,
+        psycopg.connect(empty_database_url, autocommit=True) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        long.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        long.execute("SELECT count(*) FROM tenants")
+        migrating = pool.submit(migrate, empty_database_url)
+        until(
+            lambda: other.execute("SELECT FROM pg_stat_progress_create_index").fetchall(), what="an index to be built"
+        )
+        other.execute("SET lock_timeout = '2s'")
+        other.execute("INSERT INTO tenants (id, name) VALUES ('ten_1', 'studio')")
+        other.execute("""
+            INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at)
+            VALUES ('job_1', 'ten_1', 'image', 'chaos', '{}', 'queued', 3, 5, now())
+        """)
+        assert not migrating.done()
+        long.rollback()
+        migrating.result()
+    assert [] == difference(empty_database_url)
+
+
+def test_a_migration_that_was_stopped_is_run_again(empty_database_url):
+    """What it leaves behind is an index that is not whole."""
+    migrate(empty_database_url, to="0005")
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE INDEX ix_jobs_open ON jobs (id)")
+    migrate(empty_database_url)
+    assert [] == difference(empty_database_url)
+
+
+def test_a_migration_does_not_queue_up_for_a_table(empty_database_url):
+    migrate(empty_database_url, to="0003")
+    with psycopg.connect(empty_database_url) as reader:
+        reader.execute("SELECT count(*) FROM jobs")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate(empty_database_url, lock_seconds=0.05)
+    migrate(empty_database_url)
+    assert [] == difference(empty_database_url)
+
+
+def test_the_versions_tell_whether_to_migrate(empty_database_url):
+    settings = Settings(database_url=empty_database_url)
+    current, wanted = schema_versions(settings)
+    assert current is None
+    migrate(empty_database_url)
+    assert (wanted, wanted) == schema_versions(settings)
+
+
+def test_an_unreachable_database_is_away(database_url):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    engine = sync_engine(Settings(database_url=f"postgresql://127.0.0.1:{port}/x"))
+    with pytest.raises(Exception, match="connection") as caught:
+        engine.connect()
+    assert is_away(caught.value)
+
+
+def test_a_database_that_never_answers_is_away_soon():
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        engine = sync_engine(Settings(database_url=f"postgresql://127.0.0.1:{deaf.getsockname()[1]}/x"))
+        started = time.monotonic()
+        with pytest.raises(Exception, match="timeout") as caught:
+            engine.connect()
+        assert time.monotonic() - started < 5
+    assert is_away(caught.value)
+
+
+def test_a_connection_that_was_cut_is_away(rows):
+    with rows.engine.connect() as connection, rows.engine.connect() as other:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(Exception, match="terminat") as caught:
+            connection.execute(text("SELECT 1"))
+    assert is_away(caught.value)
+
+
+def test_the_pool_survives_cut_connections(rows):
+    with rows.engine.connect() as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+    with psycopg.connect(plain_url(rows)) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    assert 1 == rows.scalar(text("SELECT 1"))
+
+
+def test_an_empty_pool_is_away(database_url):
+    engine = sync_engine(Settings(database_url=database_url, db_pool=1, db_timeout=0.1))
+    with engine.connect(), engine.connect():
+        with pytest.raises(Exception, match="QueuePool") as caught:
+            engine.connect()
+        assert is_away(caught.value)
+    engine.dispose()
+
+
+def test_a_server_that_only_reads_any_more_is_away_until_it_writes_again(rows):
+    """A primary that was demoted keeps its connections open: the pool lets go of them."""
+    rows.tenant()
+    change = f"ALTER DATABASE {rows.engine.url.database} SET default_transaction_read_only = {{}}"
+    with psycopg.connect(plain_url(rows), autocommit=True) as admin:
+        admin.execute(change.format("on"))
+        rows.engine.dispose()
+        with pytest.raises(DBAPIError, match="read-only") as caught:
+            rows.tenant("another")
+        assert is_away(caught.value)
+        admin.execute(change.format("off"))
+    assert rows.tenant("another")
+
+
+def test_a_limited_transaction_does_not_hang(rows):
+    with rows.engine.begin() as connection:
+        connection.execute(limited(0.05))
+        started = time.monotonic()
+        with pytest.raises(OperationalError, match="statement timeout"):
+            connection.execute(text("SELECT pg_sleep(10)"))
+        assert time.monotonic() - started < 2
+    assert "0" == rows.scalar(text("SELECT current_setting('statement_timeout')"))
+
+
+def test_a_wrong_statement_is_no_outage(rows):
+    with pytest.raises(ProgrammingError) as caught:
+        rows.execute(text("SELECT nonsense"))
+    assert not is_away(caught.value)
+    assert not is_away(ValueError("x"))
+
+
+async def test_one_url_serves_both_worlds(database_url):
+    engine = async_engine(Settings(database_url=database_url))
+    async with engine.connect() as connection:
+        assert 1 == await connection.scalar(text("SELECT 1"))
+    await engine.dispose()
+
+
+def test_no_statement_is_prepared_on_the_server(rows):
+    """PgBouncer in transaction mode gives the next transaction another connection."""
+    with rows.engine.connect() as connection:
+        for _ in range(20):
+            connection.execute(text("SELECT :n"), {"n": 1})
+        assert 0 == connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))

@@ -1,0 +1,117 @@
+"""An upgrade of a service in use: jobs in every state are in an older schema, and the newest code goes on with them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from alembic.script import ScriptDirectory
+from psycopg.sql import SQL, Identifier
+
+from core.database import sync_engine
+from core.settings import Settings
+from jobs.job import Job, JobStatus, job_from_row
+from jobs.schema.migrate import MIGRATIONS, migrate
+from jobs.schema.tables import jobs
+from jobs.statements.maintenance import recovery
+from jobs.statements.media import inputs
+from tests.support.rows.rows import ARTIFACT, Rows
+
+TABLES = ("tenants", "jobs", "idempotency", "inputs", "outbox", "servers")
+PARAMS = '{"modality": "image", "prompt": "a red circle", "width": 64, "height": 64}'
+FILL = """
+    INSERT INTO tenants (id, name) VALUES ('ten_1', 'studio');
+    INSERT INTO servers (server_id, incarnation, lease_until, state, device, serves)
+        VALUES ('gone', 4, now() - interval '1 minute', 'busy', 'cpu', '{chaos}');
+    INSERT INTO jobs (id, tenant, modality, model, params, seed, status, fence, attempt, max_attempts, priority,
+                      worker, incarnation, progress, stage, lease_until, deadline_at, error, artifacts, cost,
+                      queued_at, started_at, finished_at, callback_url)
+        SELECT 'job_' || status, 'ten_1', 'image', 'chaos', %(params)s, 7, status, fence, fence, 3, 5,
+               worker, incarnation, 0.5, 'step', lease_until, now() + interval '1 day', error::jsonb, artifacts::jsonb,
+               0.25, now(), now(), finished_at, 'https://hooks.example/'
+        FROM (VALUES
+            ('pending', 0, NULL, NULL::bigint, NULL::timestamptz, NULL, '[]', NULL::timestamptz),
+            ('queued', 0, NULL, NULL, NULL, NULL, '[]', NULL),
+            ('processing', 1, 'gone', 4, now() - interval '1 minute', NULL, '[]', NULL),
+            ('completed', 1, 'gone', 4, NULL, NULL, %(artifacts)s, now()),
+            ('failed', 3, 'gone', 4, NULL, '{"code": "pipeline_failed", "message": "oops"}', '[]', now()),
+            ('cancelled', 1, 'gone', 4, NULL, NULL, '[]', now())
+        ) AS rows (status, fence, worker, incarnation, lease_until, error, artifacts, finished_at);
+    INSERT INTO inputs (job_id, name, tenant, kind, url, host)
+        VALUES ('job_pending', 'reference_images.0', 'ten_1', 'image', 'https://media.example/a.png', 'media.example');
+    INSERT INTO idempotency (tenant, key, body_sha256, job_id) VALUES ('ten_1', 'order 7', 'ab', 'job_queued');
+    INSERT INTO outbox (id, tenant, job_id, event_seq, type, url)
+        VALUES ('msg_1', 'ten_1', 'job_completed', 3, 'job.completed', 'https://hooks.example/');
+"""
+"""What a service of any version since inputs are fetched may hold; columns that all of them have."""
+
+
+def previous() -> str:
+    """The schema before the newest one."""
+    script = ScriptDirectory(str(MIGRATIONS))
+    newest = script.get_revision(script.get_current_head() or "")
+    return str(newest.down_revision)
+
+
+@pytest.fixture(params=["0002", previous()])
+def old(request: pytest.FixtureRequest, empty_database_url: str) -> str:
+    """URL of a database of an older version with such contents."""
+    migrate(empty_database_url, to=request.param)
+    with psycopg.connect(empty_database_url, cursor_factory=psycopg.ClientCursor) as connection:
+        connection.execute(FILL, {"artifacts": msgspec.json.encode([ARTIFACT]).decode(), "params": PARAMS})
+    return empty_database_url
+
+
+@pytest.fixture
+def rows(old: str) -> Iterator[Rows]:
+    """The same after the upgrade."""
+    migrate(old)
+    engine = sync_engine(Settings(database_url=old))
+    yield Rows(engine)
+    engine.dispose()
+
+
+def contents(url: str) -> dict[str, list[dict[str, Any]]]:
+    query = SQL("SELECT to_jsonb(t) FROM {} t ORDER BY to_jsonb(t)")
+    with psycopg.connect(url) as connection:
+        return {table: [row[0] for row in connection.execute(query.format(Identifier(table)))] for table in TABLES}
+
+
+def test_nothing_that_was_there_is_lost(old: str) -> None:
+    before = contents(old)
+    assert set(JobStatus) == {job["status"] for job in before["jobs"]}
+
+    migrate(old)
+
+    after = contents(old)
+    for table in TABLES:
+        assert len(before[table]) == len(after[table])
+        for was, now in zip(before[table], after[table], strict=True):
+            assert was == {name: now[name] for name in was}, table
+
+
+def test_jobs_that_had_not_ended_are_done_and_those_that_had_stay(rows: Rows) -> None:
+    ended = {job.id: job for job in every(rows) if job.status.terminal}
+    assert 3 == len(ended)
+
+    (lost,) = rows.execute(recovery.reap(backoff=0.0))
+    assert "job_processing" == lost.id
+    (wanted,) = rows.execute(inputs.take(limit=5, lease_seconds=60, max_attempts=3))
+    facts = {"key": "ten_1/a", "media_type": "image/png", "bytes": 1, "sha256": "ab"}
+    rows.execute(inputs.ready(wanted.job_id, wanted.name, wanted.fence, **facts))
+    rows.execute(inputs.queue_job(wanted.job_id))
+    server = rows.server()
+    done = [job for _ in range(3) if (job := rows.claim(server)) is not None and rows.complete(job, ARTIFACT)]
+
+    assert {"job_pending", "job_queued", "job_processing"} == {job.id for job in done}
+    assert {"a red circle"} == {job.read_params().prompt for job in done}
+    assert {"job_processing": 2} == {job.id: job.fence for job in done if job.fence > 1}
+    assert ended == {job.id: job for job in every(rows) if job.id in ended}
+    told = [(delivery.job_id, delivery.type) for delivery in rows.deliveries() if delivery.type == "job.completed"]
+    assert {(job_id, "job.completed") for job_id in [*(job.id for job in done), "job_completed"]} == set(told)
+    assert 4 == len(told)
+
+
+def every(rows: Rows) -> list[Job]:
+    return [job_from_row(row) for row in rows.execute(jobs.select())]

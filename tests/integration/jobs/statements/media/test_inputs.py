@@ -1,0 +1,312 @@
+"""Statements of inputs: leases, fences, room for everybody, and the job's own move."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from core.errors import InputUnreachable
+from jobs.job import JobError, JobStatus
+from jobs.schema.tables import inputs as table
+from jobs.schema.tables import jobs, uploads
+from jobs.statements.media import inputs
+from jobs.statements.queue import tenant_jobs
+
+STORED = {"key": "ten/job/inputs/ab.png", "media_type": "image/png", "bytes": 9, "sha256": "ab"}
+ERROR = JobError.of(InputUnreachable)
+HOUR = text("interval '1 hour'")
+
+
+@pytest.fixture
+def tenant(rows):
+    return rows.tenant()
+
+
+def take(rows, limit=100, lease_seconds=60.0, max_attempts=3, **limits):
+    statement = inputs.take(limit=limit, lease_seconds=lease_seconds, max_attempts=max_attempts, **limits)
+    return rows.execute(statement)
+
+
+def urls(rows, limit=100, **more):
+    return sorted(row.url for row in take(rows, limit, **more))
+
+
+def finish(rows, row):
+    """What a worker does with a clean copy: the job that is queued now, if any."""
+    with rows.engine.begin() as connection:
+        if connection.execute(inputs.lock_job(row.job_id)).first() is None:
+            return None
+        assert connection.execute(inputs.ready(row.job_id, row.name, row.fence, **STORED)).first() is not None
+        return connection.execute(inputs.queue_job(row.job_id)).first()
+
+
+def test_patience_with_a_preferred_server_begins_once_the_inputs_are_there(rows, tenant):
+    job = rows.pending(tenant, "http://one.example/a.png", server_id="gpu-1", spill_seconds=30.0)
+    rows.set(job, created_at=jobs.c.created_at - HOUR, spill_at=jobs.c.spill_at - HOUR)
+    queued = finish(rows, *take(rows))
+    assert 30.0 == pytest.approx((queued.spill_at - queued.queued_at).total_seconds(), abs=5.0)
+
+
+def test_a_strict_pin_stays_strict(rows, tenant):
+    rows.pending(tenant, "http://one.example/a.png", server_id="gpu-1")
+    assert finish(rows, *take(rows)).spill_at is None
+
+
+def test_an_input_is_leased_once(rows, tenant):
+    job = rows.pending(tenant, "http://one.example/a.png")
+    (row,) = take(rows)
+    assert (job.id, "reference_images.0", "image", 1, 1) == (row.job_id, row.name, row.kind, row.attempt, row.fence)
+    assert [] == take(rows)
+
+
+def test_a_lease_that_ran_out_is_taken_again_until_the_attempts_are_over(rows, tenant):
+    rows.pending(tenant, "http://one.example/a.png")
+    for attempt in (1, 2, 3):
+        (row,) = take(rows, lease_seconds=-1.0)
+        assert (attempt, attempt) == (row.attempt, row.fence)
+    assert [] == take(rows)
+    ((job_id, name, fence),) = rows.execute(inputs.lost(max_attempts=3))
+    assert (row.job_id, row.name, 3) == (job_id, name, fence)
+
+
+def test_an_input_that_is_held_is_not_lost(rows, tenant):
+    rows.pending(tenant, "http://one.example/a.png")
+    take(rows, max_attempts=1)
+    assert [] == rows.execute(inputs.lost(max_attempts=1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "cancelled"},
+        {"status": "failed"},
+        {"status": "queued"},
+        {"deadline_at": func.now()},
+        {"deleted_at": func.now()},
+    ],
+)
+def test_only_a_job_that_waits_has_its_inputs_fetched(rows, tenant, change):
+    job = rows.pending(tenant, "http://one.example/a.png")
+    rows.set(job, **change)
+    assert [] == take(rows)
+
+
+class TestFence:
+    """Whoever lost the lease changes nothing."""
+
+    @pytest.mark.parametrize(
+        "fate",
+        [
+            lambda row, fence: inputs.ready(row.job_id, row.name, fence, **STORED),
+            lambda row, fence: inputs.retry(row.job_id, row.name, fence, delay=60, problem="404"),
+            lambda row, fence: inputs.release(row.job_id, row.name, fence),
+            lambda row, fence: inputs.fail(row.job_id, row.name, fence, problem="404"),
+        ],
+    )
+    def test_only_the_holder_writes_its_fate(self, rows, tenant, fate):
+        job = rows.pending(tenant, "http://one.example/a.png")
+        take(rows, lease_seconds=-1.0)
+        (row,) = take(rows)
+        before = rows.inputs(job)
+        assert [] == rows.execute(fate(row, 1))
+        assert before == rows.inputs(job)
+        assert 1 == len(rows.execute(fate(row, 2)))
+        assert before != rows.inputs(job)
+
+    def test_a_release_refunds_the_attempt_and_never_lowers_the_fence(self, rows, tenant):
+        job = rows.pending(tenant, "http://one.example/a.png")
+        (row,) = take(rows)
+        rows.execute(inputs.release(row.job_id, row.name, row.fence))
+        (again,) = take(rows)
+        assert (1, 2) == (again.attempt, again.fence)
+        assert [] == rows.execute(inputs.release(row.job_id, row.name, row.fence))
+        assert job.id == again.job_id
+
+    def test_only_held_and_wanted_leases_are_renewed(self, rows, tenant):
+        held, cancelled, lost = (rows.pending(tenant, f"http://{n}.example/a.png") for n in range(3))
+        taken = {row.job_id: (row.job_id, row.name, row.fence) for row in take(rows, lease_seconds=1.0)}
+        rows.cancel(cancelled)
+        rows.execute(update(table).where(table.c.job_id == lost.id).values(fence=9))
+        renewed = rows.execute(inputs.renew(taken.values(), lease_seconds=600.0))
+        assert [taken[held.id]] == [tuple(row) for row in renewed]
+        left = rows.scalar(select(table.c.lease_until - func.now()).where(table.c.job_id == held.id))
+        assert 500 < left.total_seconds()
+
+    def test_what_was_handed_back_is_not_leased_by_a_late_renewal(self, rows, tenant):
+        for fate in (inputs.release, partial(inputs.retry, problem="503")):
+            job = rows.pending(tenant, "http://one.example/a.png")
+            (row,) = take(rows)
+            key = (row.job_id, row.name, row.fence)
+            rows.execute(fate(*key, delay=60))
+            assert [] == rows.execute(inputs.renew([key], lease_seconds=600.0))
+            assert None is rows.inputs(job)[0].lease_until
+
+
+def test_a_retry_is_due_later_and_says_why(rows, tenant):
+    job = rows.pending(tenant, "http://one.example/a.png")
+    (row,) = take(rows)
+    rows.execute(inputs.retry(row.job_id, row.name, row.fence, delay=60, problem="It answered 503."))
+    assert [] == take(rows)
+    assert "It answered 503." == rows.inputs(job)[0].problem
+    rows.execute(update(table).values(available_at=func.now()))
+    assert [2] == [row.attempt for row in take(rows)]
+
+
+class TestRoom:
+    """Slow hosts delay only those who named them."""
+
+    def test_a_host_has_a_few_under_way_at_once(self, rows, tenant):
+        for number in range(10):
+            rows.pending(tenant, f"http://slow.example/{number}")
+        rows.pending(tenant, "http://quick.example/")
+        taken = take(rows)
+        assert ["quick.example", *["slow.example"] * 4] == sorted(row.host for row in taken)
+        assert [] == take(rows)
+        finish(rows, next(row for row in taken if row.host == "slow.example"))
+        assert ["slow.example"] == [row.host for row in take(rows)]
+
+    def test_a_tenant_has_some_under_way_at_once_and_delays_no_other(self, rows, tenant):
+        """50 hosts that never answer, all of one tenant's."""
+        for number in range(50):
+            rows.pending(tenant, f"http://tarpit{number}.example/")
+        other = rows.tenant("another")
+        for number in range(20):
+            rows.pending(other, f"http://quick{number}.example/")
+        taken = take(rows)
+        assert [8, 8] == [sum(row.tenant == one for row in taken) for one in (tenant, other)]
+        assert [] == take(rows)
+        for _ in range(3):
+            for row in taken:
+                if row.tenant == other:
+                    finish(rows, row)
+            taken = take(rows)
+            assert {other} >= {row.tenant for row in taken}
+        assert 20 == rows.scalar(text("SELECT count(*) FROM jobs WHERE status = 'queued'"))
+
+    def test_a_host_is_shared_fairly_between_tenants(self, rows, tenant):
+        """The first tenant has come first, with many."""
+        for number in range(20):
+            rows.pending(tenant, f"http://shared.example/{number}")
+        other = rows.tenant("another")
+        rows.pending(other, "http://shared.example/x")
+        assert other in {row.tenant for row in take(rows)}
+
+    def test_tenants_without_room_hold_no_places_at_a_host(self, rows):
+        full = [rows.tenant(f"full-{number}") for number in range(5)]
+        for tenant in full:
+            for number in range(8):
+                rows.pending(tenant, f"http://{tenant}-{number}.example/")
+        assert 40 == len(take(rows))
+        for tenant in full:
+            rows.pending(tenant, "http://shared.example/")
+        late = rows.pending(rows.tenant("late"), "http://shared.example/")
+        assert [late.id] == [row.job_id for row in take(rows)]
+
+    def test_what_lies_in_the_store_belongs_to_no_host(self, rows, tenant):
+        for number in range(6):
+            job = rows.pending(tenant)
+            rows.input(job, "input_image", source_key=f"t/uploads/{number}")
+        assert 6 == len(take(rows))
+
+    def test_leases_that_ran_out_take_no_room(self, rows, tenant):
+        for number in range(8):
+            rows.pending(tenant, f"http://slow.example/{number}")
+        assert 4 == len(take(rows, lease_seconds=-1.0))
+        assert 4 == len(take(rows))
+
+    def test_a_fetch_of_a_cancelled_job_still_takes_room(self, rows, tenant):
+        made = [rows.pending(tenant, f"http://slow.example/{number}") for number in range(5)]
+        taken = take(rows)
+        rows.cancel(next(job for job in made if job.id == taken[0].job_id))
+        assert [] == take(rows)
+
+    def test_the_room_of_a_host_is_kept_when_many_look_at_once(self, rows, tenant):
+        for number in range(50):
+            rows.pending(tenant, f"http://slow.example/{number}")
+        with ThreadPoolExecutor(8) as pool:
+            taken = [row for batch in pool.map(lambda _: take(rows), range(40)) for row in batch]
+        assert 4 == len(taken)
+
+
+def test_two_workers_never_lease_the_same_input(rows, tenant):
+    for number in range(60):
+        rows.pending(tenant, *[f"http://{number}-{n}.example/" for n in range(2)])
+
+    def work(_):
+        taken = []
+        while batch := take(rows, limit=7, tenant_limit=1000):
+            taken += [row.url for row in batch]
+        return taken
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [url for batch in pool.map(work, range(8)) for url in batch]
+    assert 120 == len(taken) == len(set(taken))
+
+
+class TestTheJob:
+    """It moves with the last of its inputs."""
+
+    def test_it_is_queued_when_the_last_input_is_ready(self, rows, tenant):
+        job = rows.pending(tenant, "http://one.example/a", "http://two.example/b")
+        first, second = take(rows)
+        assert finish(rows, first) is None
+        assert JobStatus.PENDING == rows.job(job).status
+        assert job.id == finish(rows, second).id
+        queued = rows.job(job)
+        assert (JobStatus.QUEUED, job.event_seq + 1) == (queued.status, queued.event_seq)
+        assert queued.queued_at is not None
+        copies = {tuple(row) for row in rows.execute(inputs.clean_copies(job.id))}
+        assert {(f"reference_images.{n}", STORED["key"]) for n in range(2)} == copies
+
+    def test_inputs_that_become_ready_at_the_same_moment_queue_it_once(self, rows, tenant):
+        jobs = [rows.pending(tenant, *[f"http://{j}-{n}.example/" for n in range(4)]) for j in range(25)]
+        taken = sorted(take(rows, limit=1000, tenant_limit=1000), key=lambda row: row.job_id)
+        with ThreadPoolExecutor(8) as pool:
+            queued = [row.id for row in pool.map(lambda row: finish(rows, row), taken) if row is not None]
+        assert sorted(job.id for job in jobs) == sorted(queued)
+
+    @pytest.mark.parametrize("end", ["cancel", "erase"])
+    def test_a_job_that_has_ended_is_not_queued(self, rows, tenant, end):
+        job = rows.pending(tenant, "http://one.example/a")
+        (row,) = take(rows)
+        rows.execute(getattr(tenant_jobs, end)(job.id, tenant))
+        assert finish(rows, row) is None
+        assert JobStatus.CANCELLED == rows.job(job).status
+
+    def test_it_fails_with_its_input(self, rows, tenant):
+        job = rows.pending(tenant, "http://one.example/a")
+        (row,) = take(rows)
+        rows.execute(inputs.fail(row.job_id, row.name, row.fence, problem="404"))
+        rows.execute(inputs.fail_job(job.id, ERROR))
+        failed = rows.job(job)
+        assert (JobStatus.FAILED, ERROR, 0) == (failed.status, failed.error, failed.fence)
+        assert failed.finished_at is not None
+        assert rows.change(inputs.fail_job(job.id, ERROR)) is None
+
+
+class TestKeeping:
+    """What is kept, and for how long."""
+
+    def test_inputs_of_an_ended_job_are_kept_for_a_while(self, rows, tenant):
+        done, running = (rows.pending(tenant, f"http://{n}.example/", f"http://{n}.example/b") for n in range(2))
+        rows.set(done, status="completed", finished_at=func.now() - text("interval '10 minutes'"))
+        assert [] == rows.execute(inputs.finished(3600.0))
+        assert [(done.id, tenant)] == [tuple(row) for row in rows.execute(inputs.finished(60.0))]
+        rows.execute(inputs.forget(done.id))
+        assert [] == rows.inputs(done)
+        assert 2 == len(rows.inputs(running))
+
+    def test_an_upload_stays_while_a_job_waits_for_it(self, rows, tenant):
+        for name in ("used", "unused", "young"):
+            rows.execute(uploads.insert().values(id=name, tenant=tenant, key=f"t/uploads/{name}"))
+        rows.execute(
+            update(uploads).where(uploads.c.id != "young").values(created_at=func.now() - text("interval '3 days'"))
+        )
+        job = rows.pending(tenant)
+        rows.input(job, "input_image", source_key="t/uploads/used")
+        assert ["unused"] == [row.id for row in rows.execute(inputs.old_uploads(172_800.0))]
+        rows.cancel(job)
+        assert {"used", "unused"} == {row.id for row in rows.execute(inputs.old_uploads(172_800.0))}
+        rows.execute(inputs.forget_upload("unused"))
+        assert ["used"] == [row.id for row in rows.execute(inputs.old_uploads(172_800.0))]

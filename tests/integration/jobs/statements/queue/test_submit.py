@@ -1,0 +1,185 @@
+"""Statements of a submit."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import func, text, update
+
+from jobs.job import JobStatus
+from jobs.schema.tables import idempotency, tenants
+from jobs.statements import api_keys
+from jobs.statements.queue import claimed, submit, tenant_jobs
+from jobs.statements.servers import fleet, heartbeat, leave, register
+from jobs.statements.webhooks import endpoints
+from jobs.wire.servers import ServerFacts
+
+
+def test_an_idempotency_key_is_held_by_the_first(rows):
+    tenant = rows.tenant()
+    assert "job_1" == rows.scalar(submit.remember(tenant, "key", "sha", "job_1"))
+    assert [] == rows.execute(submit.remember(tenant, "key", "sha", "job_2"))
+    assert [("job_1", "sha")] == [tuple(row) for row in rows.execute(submit.remembered(tenant, "key"))]
+    assert "job_3" == rows.scalar(submit.remember(tenant, "other key", "sha", "job_3"))
+    assert "job_4" == rows.scalar(submit.remember(rows.tenant("another"), "key", "sha", "job_4"))
+
+
+def test_an_idempotency_key_is_free_again_after_its_day(rows):
+    tenant = rows.tenant()
+    rows.execute(submit.remember(tenant, "key", "sha", "job_1"))
+    for hours, holder in ((23, "job_1"), (25, "job_2")):
+        rows.execute(update(idempotency).values(created_at=func.now() - text(f"interval '{hours} hours'")))
+        rows.execute(submit.remember(tenant, "key", "other sha", "job_2"))
+        assert holder == rows.execute(submit.remembered(tenant, "key"))[0].job_id
+    rows.execute(update(idempotency).values(created_at=func.now() - text("interval '25 hours'")))
+    assert [] == rows.execute(submit.remembered(tenant, "key"))
+
+
+def test_one_of_a_hundred_with_the_same_key_gets_it(rows):
+    tenant = rows.tenant()
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda n: rows.execute(submit.remember(tenant, "key", "sha", f"job_{n}")), range(100)))
+    assert 1 == sum(len(answer) for answer in answers)
+
+
+def test_submits_of_a_tenant_count_one_after_the_other_and_do_not_deadlock(rows):
+    """Ten at once with a quota of five, each with an idempotency row, whose foreign key locks the tenant too."""
+    tenant = rows.tenant()
+    rows.execute(update(tenants).values(max_waiting_jobs=5))
+    gate = threading.Barrier(10)
+
+    def attempt(number):
+        with rows.engine.begin() as connection:
+            gate.wait()
+            connection.execute(submit.remember(tenant, f"key {number}", "sha", f"job_{number}"))
+            quota = connection.execute(submit.lock_quota(tenant)).one()
+            if connection.scalar(submit.count_active(tenant)) >= quota.max_waiting_jobs:
+                connection.rollback()
+                return False
+            connection.execute(text("SELECT pg_sleep(0.01)"))
+            connection.execute(
+                submit.submit(
+                    job_id=f"job_{number}",
+                    tenant=tenant,
+                    model="chaos",
+                    params=template.read_params(),
+                    seed=1,
+                    max_attempts=3,
+                    deadline_seconds=60,
+                )
+            )
+            return True
+
+    template = rows.submit(rows.tenant("another"))
+    with ThreadPoolExecutor(10) as pool:
+        accepted = list(pool.map(attempt, range(10)))
+    assert 5 == sum(accepted)
+    assert 5 == rows.scalar(submit.count_active(tenant))
+
+
+def test_a_job_without_inputs_is_queued_at_once(rows):
+    job = rows.submit(rows.tenant())
+    assert JobStatus.QUEUED is job.status
+    assert job.queued_at is not None
+
+
+def test_a_job_with_inputs_waits_for_them(rows):
+    tenant = rows.tenant()
+    job = rows.submit(tenant, input_image="https://a.example/x.png", reference_images=["stored:reference_images.0"])
+    sources = (
+        submit.InputSource(name="input_image", kind="image", url="https://a.example/x.png", host="a.example"),
+        submit.InputSource(name="reference_images.0", kind="image", source_key="ten/job/inputs/raw/reference_images.0"),
+    )
+    rows.execute(submit.add_inputs(job.id, tenant, sources))
+    assert (JobStatus.PENDING, None) == (job.status, job.queued_at)
+    assert 1 == rows.scalar(submit.count_active(tenant))
+    assert rows.claim(rows.server()) is None
+    first, second = rows.inputs(job)
+    assert ("input_image", "image", "https://a.example/x.png", None, "a.example", "waiting", tenant) == (
+        *(first.name, first.kind, first.url, first.source_key, first.host, first.status, first.tenant),
+    )
+    assert (None, "ten/job/inputs/raw/reference_images.0", "") == (second.url, second.source_key, second.host)
+
+
+def test_only_unfinished_jobs_count(rows):
+    tenant = rows.tenant()
+    for status in JobStatus:
+        rows.set(rows.submit(tenant), status=status)
+    assert 3 == rows.scalar(submit.count_active(tenant))
+    assert 0 == rows.scalar(submit.count_active(rows.tenant("another")))
+
+
+def test_the_served_models_are_those_of_living_servers(rows):
+    rows.server("a", serves=("one", "two"))
+    rows.server("b", serves=("two", "three"))
+    rows.server("dead", serves=("four",), lease_seconds=-1.0)
+    assert {"one", "two", "three"} == {row[0] for row in rows.execute(submit.served_models())}
+
+
+def test_a_server_is_known_once_it_was_registered(rows):
+    rows.server("a", serves=("one",), lease_seconds=-1.0)
+    assert [["one"]] == [row.serves for row in rows.execute(submit.models_of_server("a"))]
+    assert [] == rows.execute(submit.models_of_server("b"))
+
+
+class TestTenantsAndKeys:
+    def test_a_tenant_is_made_once(self, rows):
+        assert rows.tenant("a") == rows.tenant("a") != rows.tenant("b")
+        assert rows.tenant("a") == rows.execute(api_keys.tenant_by_name("a"))[0].id
+
+    def test_a_key_works_until_it_is_revoked(self, rows):
+        tenant = rows.tenant()
+        rows.execute(api_keys.add_key("key_1", tenant, name="laptop", digest="d1", priority_ceiling=4))
+        (row,) = rows.execute(api_keys.key_by_digest("d1"))
+        assert ("key_1", tenant, 4) == (row.id, row.tenant, row.priority_ceiling)
+        assert "key_1" == rows.scalar(api_keys.revoke_key("key_1"))
+        assert [] == rows.execute(api_keys.revoke_key("key_1"))
+        assert [] == rows.execute(api_keys.key_by_digest("d1"))
+        assert ["laptop"] == [row.name for row in rows.execute(api_keys.list_keys())]
+
+    def test_a_budget_is_what_is_left(self, rows):
+        tenant = rows.tenant()
+        assert rows.scalar(tenant_jobs.balance(tenant)) is None
+        rows.execute(api_keys.set_budget(tenant, 1.0))
+        rows.execute(claimed.spend(tenant, 0.000001))
+        rows.execute(claimed.spend(tenant, 0.25))
+        assert 0.749999 == rows.scalar(tenant_jobs.balance(tenant))
+
+    def test_a_rotation_moves_to_the_next_generation(self, rows):
+        tenant = rows.tenant()
+        (row,) = rows.execute(endpoints.signer(tenant, None))
+        assert (1, None) == (row.generation, row.rotated_at)
+        assert 2 == rows.scalar(api_keys.rotate_webhook_secret(tenant))
+        (row,) = rows.execute(endpoints.signer(tenant, None))
+        assert 2 == row.generation
+        assert row.rotated_at <= row.now
+
+
+class TestServers:
+    FACTS = ServerFacts(state="ready", device="cpu", serves=("chaos",))
+
+    def test_a_name_has_one_living_holder(self, rows):
+        assert 1 == rows.server("a", lease_seconds=60).incarnation
+        assert [] == rows.execute(register("a", self.FACTS, lease_seconds=60))
+        rows.execute(leave("a", 1))
+        assert 2 == rows.server("a").incarnation
+
+    def test_a_dead_holder_is_followed_by_the_next_incarnation(self, rows):
+        rows.server("a", lease_seconds=-1.0)
+        assert 2 == rows.server("a").incarnation
+
+    def test_of_many_starters_one_gets_the_name(self, rows):
+        rows.server("a", lease_seconds=-1.0)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: rows.execute(register("a", self.FACTS, lease_seconds=60)), range(8)))
+        assert [2] == [row.incarnation for answer in answers for row in answer]
+
+    def test_a_heartbeat_of_an_old_incarnation_is_refused(self, rows):
+        rows.server("a", lease_seconds=-1.0)
+        rows.server("a", lease_seconds=60)
+        assert [] == rows.execute(heartbeat("a", 1, self.FACTS, lease_seconds=60))
+        rows.execute(leave("a", 1))
+        (row,) = rows.execute(heartbeat("a", 2, self.FACTS, lease_seconds=60))
+        assert "active" == row.desired
+        (server,) = rows.execute(fleet())
+        assert server.alive
+        assert server.heartbeat_age.total_seconds() < 5

@@ -1,0 +1,118 @@
+"""Statements of the caller: look, list, cancel, delete."""
+
+import pytest
+from sqlalchemy import func, text
+
+from jobs.job import ACTIVE, TERMINAL, JobStatus
+from jobs.statements.queue import claimed, tenant_jobs
+from tests.support.rows.rows import ARTIFACT
+
+
+def test_a_job_is_visible_to_its_tenant_only(rows):
+    job, stranger = rows.submit(rows.tenant()), rows.tenant("stranger")
+    assert job == rows.change(tenant_jobs.visible(job.id, job.tenant))
+    assert rows.change(tenant_jobs.visible(job.id, stranger)) is None
+    assert rows.change(tenant_jobs.visible("job_unknown", job.tenant)) is None
+    assert job == rows.change(tenant_jobs.by_id(job.id))
+
+
+@pytest.mark.parametrize("status", JobStatus)
+def test_an_unfinished_job_can_be_cancelled_by_its_tenant_only(rows, status):
+    job = rows.submit(rows.tenant())
+    rows.set(job, status=status)
+    assert rows.change(tenant_jobs.cancel(job.id, rows.tenant("stranger"))) is None
+    cancelled = rows.change(tenant_jobs.cancel(job.id, job.tenant))
+    if status in TERMINAL:
+        assert cancelled is None
+        assert status == rows.job(job).status
+    else:
+        assert (JobStatus.CANCELLED, job.event_seq + 1) == (cancelled.status, cancelled.event_seq)
+        assert cancelled.finished_at is not None
+
+
+@pytest.mark.parametrize("status", JobStatus)
+def test_a_deleted_job_is_gone_for_the_caller_and_scrubbed(rows, status):
+    job = rows.submit(rows.tenant(), prompt="a secret wish", callback_url="http://x/", server_id="gpu-1")
+    rows.set(job, status=status, warnings=["w"], error={"code": "c", "message": "m"})
+    assert rows.change(tenant_jobs.erase(job.id, rows.tenant("stranger"))) is None
+    erased = rows.change(tenant_jobs.erase(job.id, job.tenant))
+    assert (JobStatus.CANCELLED if status in ACTIVE else status) == erased.status
+    assert ({}, (), (), None, None) == (
+        erased.params,
+        erased.artifacts,
+        erased.warnings,
+        erased.error,
+        erased.callback_url,
+    )
+    for look in (
+        tenant_jobs.visible(job.id, job.tenant),
+        tenant_jobs.by_id(job.id),
+        tenant_jobs.listing(job.tenant, limit=10),
+        tenant_jobs.cancel(job.id, job.tenant),
+        tenant_jobs.erase(job.id, job.tenant),
+    ):
+        assert [] == rows.execute(look)
+    assert rows.claim(rows.server("gpu-1")) is None
+
+
+def test_what_was_still_to_be_told_can_be_dropped(rows):
+    kept = rows.submit(rows.tenant(), callback_url="http://x/")
+    dropped = rows.submit(rows.tenant(), callback_url="http://x/")
+    rows.cancel(kept)
+    rows.cancel(dropped)
+    rows.execute(tenant_jobs.forget_deliveries(dropped.id))
+    assert [kept.id] == [delivery.job_id for delivery in rows.deliveries()]
+
+
+class TestListing:
+    def test_newest_first_in_pages_without_gaps(self, rows):
+        tenant = rows.tenant()
+        made = [rows.submit(tenant).id for _ in range(7)]
+        seen, before = [], None
+        while page := rows.execute(tenant_jobs.listing(tenant, limit=3, before=before)):
+            assert len(page) <= 3
+            seen += [row.id for row in page]
+            before = (page[-1].created_at, page[-1].id)
+        assert made[::-1] == seen
+
+    def test_jobs_of_one_moment_are_told_apart_by_their_ids(self, rows):
+        tenant = rows.tenant()
+        made = [rows.submit(tenant) for _ in range(4)]
+        for job in made:
+            rows.set(job, created_at=made[0].created_at)
+        first = rows.execute(tenant_jobs.listing(tenant, limit=2))
+        rest = rows.execute(tenant_jobs.listing(tenant, limit=9, before=(first[-1].created_at, first[-1].id)))
+        assert {job.id for job in made} == {row.id for row in [*first, *rest]}
+        assert 4 == len(first) + len(rest)
+
+    def test_filters(self, rows):
+        tenant = rows.tenant()
+        one, two = rows.submit(tenant, model="one"), rows.submit(tenant, model="two")
+        rows.cancel(two)
+        rows.submit(rows.tenant("stranger"), model="one")
+
+        def ids(**wanted):
+            return [row.id for row in rows.execute(tenant_jobs.listing(tenant, limit=10, **wanted))]
+
+        assert [two.id, one.id] == ids() == ids(modality="image")
+        assert [] == ids(modality="video")
+        assert [one.id] == ids(model="one") == ids(status=JobStatus.QUEUED)
+        assert [two.id] == ids(status=JobStatus.CANCELLED) == ids(model="two", status=JobStatus.CANCELLED)
+
+
+class TestOutlook:
+    def test_the_pace_is_the_median_of_what_the_last_jobs_took(self, rows):
+        tenant = rows.tenant()
+        claimant = rows.server()
+        rows.server("dead", lease_seconds=-1.0)
+        (row,) = rows.execute(tenant_jobs.pace("chaos"))
+        assert (None, 1) == (row.seconds, row.servers)
+        for seconds in (1, 2, 30):
+            rows.submit(tenant)
+            job = rows.claim(claimant)
+            rows.change(claimed.commit(job.id, job.fence, artifacts=[ARTIFACT], warnings=[], cost=0.0))
+            rows.set(job, started_at=func.now(), finished_at=func.now() + text(f"interval '{seconds} seconds'"))
+        (row,) = rows.execute(tenant_jobs.pace("chaos"))
+        assert 2.0 == row.seconds
+        (row,) = rows.execute(tenant_jobs.pace("another"))
+        assert (None, 0) == (row.seconds, row.servers)

@@ -1,0 +1,244 @@
+"""Attention, compiled blocks, reused steps and the first run, with the code of the real families."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import ModelMixin
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from torch import nn
+
+from core.errors import ModelLoadFailed
+from pipelines.catalog.spec import Stage
+from pipelines.diffusion import compilation
+from pipelines.diffusion.acceleration import channels_last
+from pipelines.memory.offload import Parking
+from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
+from tests.support.checkpoints.image_runs import asked, context, directly, loaded, picture, run
+
+REUSED = {"quality": {"fast": {"cache": "first-block", "cache_threshold": 0.9}}}
+
+
+class Evaluations:
+    """How often the transformer ran, and its last block."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self.whole = self.all = 0
+        transformer = pipeline.pipe.transformer
+        transformer.register_forward_hook(self._count_all)
+        transformer.transformer_blocks[-1].attn.register_forward_hook(self._count_whole)
+
+    def _count_all(self, *anything: object) -> None:
+        self.all += 1
+
+    def _count_whole(self, *anything: object) -> None:
+        self.whole += 1
+
+
+class TestReusedSteps:
+    def test_a_preset_leaves_blocks_out_and_says_so(self, weights_dir: Path) -> None:
+        pipeline = loaded("qwenimage", weights_dir, **REUSED)
+        count = Evaluations(pipeline)
+
+        raw = run(pipeline, quality="fast", num_inference_steps=6)
+
+        assert 12 == count.all
+        assert 2 <= count.whole < 12
+        assert "first-block" == raw.facts["cache"]
+
+    def test_every_other_job_has_the_pixels_of_diffusers(self, weights_dir: Path) -> None:
+        pipeline = loaded("qwenimage", weights_dir, **REUSED)
+        before, reused, after = (run(pipeline, quality=word) for word in ("standard", "fast", "standard"))
+
+        for raw in (before, after):
+            assert np.array_equal(directly(weights_dir / "qwenimage"), raw.arrays["0"])
+            assert raw.facts["cache"] is None
+        assert not np.array_equal(before.arrays["0"], reused.arrays["0"])
+
+    def test_nothing_passes_from_one_picture_to_the_next(self, weights_dir: Path) -> None:
+        pipeline = loaded("qwenimage", weights_dir, **REUSED)
+        both = run(pipeline, 1, quality="fast", num_images=2).arrays
+
+        assert np.array_equal(picture(pipeline, 2, quality="fast"), both["1"])
+        assert np.array_equal(picture(pipeline, 1, quality="fast"), both["0"])
+
+    def test_a_cancel_takes_it_off(self, weights_dir: Path) -> None:
+        pipeline: Any = loaded("qwenimage", weights_dir, **REUSED)
+
+        def stop(part: float, stage: Stage) -> None:
+            if stage == "step":
+                raise JobCancelled
+
+        with pytest.raises(JobCancelled):
+            pipeline.run(asked(quality="fast"), Inputs(), RunContext(seed=1, progress=stop, warn=print))
+
+        assert not pipeline.pipe.transformer.is_cache_enabled
+        assert np.array_equal(directly(weights_dir / "qwenimage"), picture(pipeline))
+
+    @pytest.mark.parametrize("name", ["zimage", "sdxl"])
+    def test_a_model_that_can_not_does_not_load(self, weights_dir: Path, name: str) -> None:
+        with pytest.raises(ModelLoadFailed, match="can not reuse steps: remove `cache`"):
+            loaded(name, weights_dir, **REUSED)
+
+
+class TestAttention:
+    @pytest.mark.parametrize(
+        ("wanted", "used"),
+        [("native", "native"), ("auto", "native"), ("_native_math", "_native_math"), ("flash", "native")],
+    )
+    def test_what_does_not_work_here_is_native_and_the_picture_is_the_same(
+        self, weights_dir: Path, wanted: str, used: str
+    ) -> None:
+        pipeline: Any = loaded("zimage", weights_dir, attention=wanted)
+        made = picture(pipeline).astype(int)
+
+        assert used == pipeline.speed.attention.name
+        assert np.abs(directly(weights_dir / "zimage") - made).max() <= 1
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are traced and guarded as ever, and no code is generated, which takes minutes on two cores."""
+    monkeypatch.setattr(compilation, "BACKEND", "eager")
+    torch._dynamo.reset()
+
+
+class Compilations:
+    """Graphs that were compiled since this was made."""
+
+    def __init__(self) -> None:
+        self._before = self._all()
+
+    @property
+    def number(self) -> int:
+        return self._all() - self._before
+
+    def _all(self) -> int:
+        return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+
+
+@pytest.mark.usefixtures("traced")
+class TestCompiled:
+    def test_the_first_run_says_so_and_later_ones_compile_nothing(self, weights_dir: Path) -> None:
+        pipeline = loaded("zimage", weights_dir, compile=True)
+        compilations = Compilations()
+        logs: list[list[tuple[float, Stage]]] = [[], []]
+        for log in logs:
+            pipeline.run(asked(), Inputs(), context(log=log))
+            assert 0 < compilations.number < 5
+
+        assert ["compile", "prepare"] == [log[0][1] for log in logs]
+        assert np.array_equal(directly(weights_dir / "zimage"), picture(pipeline))
+
+    @pytest.mark.long
+    def test_another_size_and_the_way_to_the_host_and_back_need_no_new_code(self, weights_dir: Path) -> None:
+        pipeline: Any = loaded("zimage", weights_dir, compile=True)
+        compilations = Compilations()
+        before = picture(pipeline, width=96)
+        number = compilations.number
+        parking = Parking(pipeline.modules, "cpu")
+        parking.park()
+        parking.wake()
+
+        assert np.array_equal(before, picture(pipeline, width=96))
+        picture(pipeline, width=128, height=64)
+        assert number == compilations.number > 0
+
+    @pytest.mark.long
+    def test_a_run_ahead_of_the_first_job_compiles_for_it(self, weights_dir: Path) -> None:
+        pipeline: Any = loaded("zimage", weights_dir, compile=True, defaults={"width": 64, "height": 64})
+        logs: list[list[tuple[float, Stage]]] = [[], []]
+        pipeline.warm_up(context(log=logs[0]))
+        pipeline.run(asked(), Inputs(), context(log=logs[1]))
+
+        assert ["compile", "step", "decode"] == [stage for _, stage in logs[0]]
+        assert "prepare" == logs[1][0][1]
+
+
+class Block(nn.Module):
+    """Something to compile."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.gelu(values) + 1
+
+
+class Tower(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """A model of two blocks."""
+
+    _repeated_blocks = ["Block"]  # noqa: RUF012
+
+    @register_to_config
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([Block(), Block()])
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            values = block(values)
+        return values
+
+
+class Tall:
+    """A pipeline with a transformer."""
+
+    def __init__(self) -> None:
+        self.transformer = Tower()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++ that could make code for a CPU")
+def test_code_is_kept_in_the_folder_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(torch._inductor.config, "compile_threads", 1)  # processes that import torch take longer
+    monkeypatch.setattr(torch._inductor.config, "cpp_cache_precompile_headers", False)
+    pipe, values = Tall(), torch.linspace(-2, 2, 34)
+    expected = pipe.transformer(values)
+    compilations = Compilations()
+
+    assert compilation.compile_blocks(pipe)
+    assert torch.allclose(expected, pipe.transformer(values))
+    assert 1 == compilations.number
+    assert list(tmp_path.rglob("*.so"))
+
+
+@pytest.mark.long
+def test_code_that_can_not_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    torch._dynamo.reset()
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (str(tmp_path / "no-compiler"),))
+    pipe, values = Tall(), torch.linspace(-2, 2, 33)
+    expected = pipe.transformer(values)
+
+    assert compilation.compile_blocks(pipe)
+    assert torch.allclose(expected, pipe.transformer(values))
+
+
+def test_a_model_that_needs_a_picture_is_warmed_with_a_grey_one(weights_dir: Path) -> None:
+    pipeline: Any = loaded("qwenedit", weights_dir, defaults={"width": 64, "height": 64, "guidance_scale": 1.0})
+    log: list[tuple[float, Stage]] = []
+    pipeline.warm_up(context(log=log))
+
+    assert ["prepare", "step", "decode"] == [stage for _, stage in log]
+
+
+def test_weights_of_a_pictures_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
+    pipeline: Any = loaded("sdxl", weights_dir)
+    channels_last(pipeline.pipe)
+    parking = Parking(pipeline.modules, "cpu")
+    parking.park()
+    parking.wake()
+
+    assert pipeline.pipe.vae.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    assert np.abs(directly(weights_dir / "sdxl").astype(int) - picture(pipeline)).max() <= 1
+
+
+def test_a_films_autoencoder_stays_as_it_is(weights_dir: Path) -> None:
+    pipeline: Any = loaded("qwenimage", weights_dir)
+    channels_last(pipeline.pipe)
+
+    assert np.array_equal(directly(weights_dir / "qwenimage"), picture(pipeline))

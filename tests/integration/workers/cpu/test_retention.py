@@ -1,0 +1,252 @@
+"""What outlives a job, and for how long: on a real database and a real store."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import func, select, text
+
+from core.errors import StorageUnavailable
+from core.settings import Settings
+from core.storage.store import open_store
+from jobs.job import Artifact
+from jobs.schema.tables import outbox
+from jobs.statements.maintenance import retention
+from jobs.statements.media import inputs as input_statements
+from jobs.statements.media import uploads
+from jobs.statements.media.voices import add_voice
+from workers.cpu.retention import Retention
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def make_settings(database_url, tmp_path):
+    def make(**more):
+        return Settings(database_url=database_url, storage_url=f"file://{tmp_path}/objects", **more)
+
+    return make
+
+
+@pytest.fixture
+def store(make_settings):
+    return open_store(make_settings())
+
+
+@pytest.fixture
+def put(store, tmp_path):
+    """Store an object that was written so many seconds ago; its key."""
+
+    def put(key, *, age=0.0):
+        source = tmp_path / "source"
+        source.write_bytes(b"picture")
+        store.put(key, source, "image/webp")
+        os.utime(store.path(key), (time.time() - age,) * 2)
+        return key
+
+    return put
+
+
+@pytest.fixture
+def completed(rows, put):
+    """A job that ended so many days ago, with one stored output and a delivered webhook."""
+    claimant = rows.server()
+
+    def completed(tenant=None, *, days=0.0):
+        rows.submit(tenant or rows.tenant(), prompt="a secret wish", callback_url="http://example.com/hook")
+        job = rows.claim(claimant)
+        key = put(f"{job.tenant}/{job.id}/{job.fence}/ab.webp", age=days * DAY)
+        rows.complete(job, Artifact(key=key, media_type="image/webp", bytes=7, sha256="ab"))
+        then = func.now() - text(f"interval '{days} days'")
+        rows.set(job, finished_at=then)
+        rows.execute(
+            outbox.update().where(outbox.c.job_id == job.id).values(created_at=then, delivered_at=then, attempt=1)
+        )
+        return rows.job(job)
+
+    return completed
+
+
+class TestTurn:
+    """Prompts, outputs and deliveries."""
+
+    def test_by_default_only_deliveries_go_and_after_a_month(self, rows, make_settings, store, completed):
+        old, new = completed(days=31), completed(days=29)
+        assert Retention(make_settings(), rows.engine, store).turn() is False
+        assert [new.id] == [row.job_id for row in rows.deliveries()]
+        assert [old, new] == [rows.job(old), rows.job(new)]
+
+    def test_prompts_are_scrubbed(self, rows, make_settings, store, completed):
+        old, new = completed(days=2), completed()
+        Retention(make_settings(prompt_keep_seconds=DAY), rows.engine, store).turn()
+        assert {} == rows.job(old).params
+        assert 1 == rows.scalar(text("SELECT count(*) FROM jobs WHERE jobs::text LIKE '%secret wish%'"))
+        assert new == rows.job(new)
+
+    def test_outputs_go_and_the_row_says_when(self, rows, make_settings, store, completed):
+        old, new = completed(days=2), completed()
+        Retention(make_settings(output_keep_seconds=DAY), rows.engine, store).turn()
+        assert ((), True) == (rows.job(old).artifacts, rows.job(old).outputs_removed_at is not None)
+        assert [new.artifacts[0].key] == list(store.keys())
+        assert (old.params, new) == (rows.job(old).params, rows.job(new))
+
+    def test_a_delivery_that_is_still_to_be_made_is_kept(self, rows, make_settings, store, completed):
+        job = completed(days=60)
+        rows.execute(outbox.update().values(delivered_at=None))
+        Retention(make_settings(), rows.engine, store).turn()
+        assert [job.id] == [row.job_id for row in rows.deliveries()]
+
+    @pytest.mark.parametrize(("tenants", "kept"), [(DAY, False), (-1.0, True), (None, True)])
+    def test_a_tenants_own_span_counts_before_the_services(self, rows, make_settings, store, completed, tenants, kept):
+        own, other = completed(days=2), completed(rows.tenant("other"), days=2)
+        rows.execute(retention.keep(own.tenant, outputs=tenants))
+        Retention(make_settings(output_keep_seconds=3 * DAY), rows.engine, store).turn()
+        assert kept == bool(rows.job(own).artifacts)
+        assert other == rows.job(other)
+
+    def test_zero_is_at_once(self, rows, make_settings, store, completed):
+        job = completed()
+        Retention(make_settings(output_keep_seconds=0.0), rows.engine, store).turn()
+        assert () == rows.job(job).artifacts
+
+    def test_an_unfinished_job_keeps_its_prompt(self, rows, make_settings, store):
+        job = rows.submit(rows.tenant())
+        everything = make_settings(prompt_keep_seconds=0.0, output_keep_seconds=0.0, delivery_keep_seconds=0.0)
+        Retention(everything, rows.engine, store).turn()
+        assert job == rows.job(job)
+
+    def test_more_than_a_batch_says_so(self, rows, make_settings, store, completed, monkeypatch):
+        monkeypatch.setattr(retention, "BATCH", 2)
+        tenant = rows.tenant()
+        for _ in range(5):
+            completed(tenant)
+        chore, turns = Retention(make_settings(prompt_keep_seconds=0.0), rows.engine, store), 1
+        while chore.turn():
+            turns += 1
+        assert 3 == turns
+
+    def test_a_store_that_is_away_leaves_an_orphan_which_goes_later(
+        self, rows, make_settings, store, completed, monkeypatch
+    ):
+        job = completed(days=2)
+
+        def remove_prefix(prefix):
+            raise StorageUnavailable("The object store can not be reached.")
+
+        settings = make_settings(output_keep_seconds=DAY)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "remove_prefix", remove_prefix)
+            Retention(settings, rows.engine, store).turn()
+        assert () == rows.job(job).artifacts
+        assert [job.artifacts[0].key] == list(store.keys())
+        Retention(settings, rows.engine, store).orphans()
+        assert [] == list(store.keys())
+
+    def test_twice_at_once_does_everything_once(self, rows, make_settings, store, completed):
+        jobs = [completed(days=2) for _ in range(6)]
+        settings = make_settings(prompt_keep_seconds=DAY, output_keep_seconds=DAY, delivery_keep_seconds=DAY)
+        chores = [Retention(settings, rows.engine, store) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda chore: (chore.turn(), chore.orphans()), chores))
+        chores[0].turn()
+        assert [({}, ())] * 6 == [(rows.job(job).params, rows.job(job).artifacts) for job in jobs]
+        assert ([], []) == (list(rows.deliveries()), list(store.keys()))
+
+
+class TestOrphans:
+    """Objects that no row speaks of."""
+
+    @pytest.fixture
+    def sweep(self, rows, make_settings, store):
+        """Goes through the whole store once."""
+
+        def sweep():
+            rows.execute(text("DELETE FROM chores"))
+            chore = Retention(make_settings(), rows.engine, store)
+            while chore.orphans():
+                pass
+
+        return sweep
+
+    def test_what_lost_attempts_left_goes_and_what_the_job_shows_stays(self, completed, put, store, sweep):
+        job = completed(days=2)
+        for name in ("0/cd.webp", f"{job.fence}/cd.webp", "inputs/cd.png"):
+            put(f"{job.tenant}/{job.id}/{name}", age=2 * DAY)
+        sweep()
+        assert [job.artifacts[0].key] == list(store.keys())
+
+    def test_what_is_young_stays(self, rows, put, store, sweep):
+        key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=0.9 * DAY)
+        sweep()
+        assert [key] == list(store.keys())
+
+    @pytest.mark.parametrize("status", ["pending", "queued", "processing"])
+    def test_an_unfinished_job_keeps_all_it_has(self, rows, put, store, sweep, status):
+        job = rows.submit(rows.tenant())
+        rows.set(job, status=status, lease_until=func.now())
+        keys = [put(f"{job.tenant}/{job.id}/{name}", age=2 * DAY) for name in ("1/ab.webp", "inputs/ab.png")]
+        sweep()
+        assert keys == list(store.keys())
+        rows.set(job, status="failed", lease_until=None)
+        sweep()
+        assert [] == list(store.keys())
+
+    def test_uploads_and_voices_and_sources_of_inputs_stay(self, rows, put, store, sweep):
+        tenant = rows.tenant()
+        keys = [put(f"{tenant}/{name}", age=9 * DAY) for name in ("inputs/inp_a", "inputs/inp_b", "voices/voi_a")]
+        rows.execute(uploads.add_upload("inp_a", tenant, keys[0]))
+        rows.input(rows.pending(tenant), "input_image", source_key=keys[1])
+        rows.execute(add_voice("voi_a", tenant, name="Ada", key=keys[2], media_type="audio/wav", bytes=7))
+        gone = [put(f"{tenant}/{name}", age=9 * DAY) for name in ("inputs/inp_c", "voices/voi_b")]
+        sweep()
+        assert keys == list(store.keys())
+        assert not set(gone) & set(store.keys())
+
+    def test_what_another_installation_keeps_in_the_bucket_stays(self, put, store, sweep):
+        keys = [put(key, age=9 * DAY) for key in ("backups/2026.tar", "ten_unknown/job_1/1/ab.webp")]
+        sweep()
+        assert keys == list(store.keys())
+
+    def test_a_file_that_was_never_finished_goes(self, rows, put, store, sweep):
+        part = store.path(f"{rows.tenant()}/job_gone/1/.part-x7")
+        put(f"{part.parent.relative_to(store.folder)}/ab.webp", age=2 * DAY)
+        part.write_bytes(b"half")
+        os.utime(part, (time.time() - 2 * DAY,) * 2)
+        sweep()
+        assert not part.exists()
+
+    def test_pages_are_gone_through_one_by_one(self, rows, make_settings, put, store, monkeypatch):
+        monkeypatch.setattr("workers.cpu.retention.PAGE", 2)
+        tenant = rows.tenant()
+        for number in range(5):
+            put(f"{tenant}/job_gone/1/{number}.webp", age=2 * DAY)
+        chore = Retention(make_settings(), rows.engine, store)
+        assert [True, True, False] == [chore.orphans() for _ in range(3)]
+        assert [] == list(store.keys())
+
+    def test_one_worker_at_a_time_goes_through_the_store(self, rows, make_settings, put, store):
+        one, two = (Retention(make_settings(), rows.engine, store) for _ in range(2))
+        one.orphans()
+        key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=2 * DAY)
+        assert (False, False) == (one.orphans(), two.orphans())
+        assert [key] == list(store.keys())
+        rows.execute(text("UPDATE chores SET next_at = now() - interval '1 second'"))
+        two.orphans()
+        assert [] == list(store.keys())
+
+    def test_they_are_kept_for_good_where_the_operator_says_so(self, rows, make_settings, put, store):
+        key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=9 * DAY)
+        assert Retention(make_settings(orphan_seconds=0.0), rows.engine, store).orphans() is False
+        assert [key] == list(store.keys())
+
+
+def test_inputs_have_a_tenants_span_too(rows):
+    job = rows.pending(rows.tenant(), "http://one.example/a.png")
+    rows.set(job, status="completed", finished_at=func.now() - text("interval '2 days'"))
+    found = [row.id for row in rows.execute(input_statements.finished(DAY))]
+    rows.execute(retention.keep(job.tenant, inputs=-1.0))
+    assert ([job.id], []) == (found, list(rows.execute(input_statements.finished(DAY))))
+    rows.execute(retention.keep(job.tenant, inputs=3 * DAY))
+    assert [] == list(rows.execute(input_statements.finished(0.0)))
+    assert (None, 3 * DAY) == tuple(rows.execute(select(retention.kept(job.tenant).subquery()))[0])[:2]

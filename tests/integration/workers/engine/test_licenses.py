@@ -1,0 +1,56 @@
+"""`ATELIER_ALLOWED_LICENSES` in real processes: the worker offers nothing else, and its engine loads nothing else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import CATALOG
+from workers.ipc.child_process import Servant
+from workers.ipc.messages import Broke, Compute
+
+
+def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
+    monkeypatch.setenv("ATELIER_ALLOWED_LICENSES", "OpenRAIL++-M")
+    engine = Servant("workers.engine.main")
+    try:
+        answer = engine.ask(
+            Compute(
+                ticket="job-1",
+                model="chaos",
+                modality="image",
+                params={"modality": "image", "prompt": "x", "output_format": "png"},
+                seed=1,
+                folder=str(tmp_path),
+            ),
+            stage="load",
+            deadline_of=lambda stage: 60.0,
+            on_begin=lambda: None,
+            on_progress=lambda report: None,
+        )
+    finally:
+        engine.stop()
+
+    assert isinstance(answer, Broke)
+    assert ("licence_refused", False) == (answer.error.code, answer.fatal)
+    assert "chaos: its licence" in answer.error.message
+
+
+def test_a_worker_says_what_it_does_not_serve_and_why() -> None:
+    environment = os.environ | {"ATELIER_CATALOG": str(CATALOG), "ATELIER_ALLOWED_LICENSES": "OpenRAIL++-M"}
+
+    outcome = subprocess.run(
+        [sys.executable, "-m", "workers.gpu.main"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert 1 == outcome.returncode
+    assert "not served: chaos: its licence" in outcome.stderr
+    assert "no model of the catalogue can be served" in outcome.stderr

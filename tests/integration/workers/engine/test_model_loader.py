@@ -1,0 +1,144 @@
+"""Models of the real families, loaded, sent to host memory and brought back: what they make stays the same."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.settings import Settings
+from jobs.params.base import Params
+from jobs.params.image import ImageParams
+from jobs.params.mesh import MeshParams
+from jobs.params.video import VideoParams
+from pipelines.catalog.loader import Catalog
+from pipelines.catalog.spec import ModelSpec
+from pipelines.runtime.protocol import Inputs, Pipeline, RunContext
+from pipelines.weights.lockfile import Lock
+from pipelines.weights.verify import lock_directory
+from tests.support.checkpoints import tiny_checkpoints, tiny_films, tiny_triposg
+from tests.support.checkpoints.specs import spec
+from workers.engine.model_loader import Loader, limits_of
+from workers.engine.residency import Limits, Residency
+
+SMALL = {"num_inference_steps": 2, "width": 64, "height": 64}
+SPECS = {
+    "sdxl": spec(id="sdxl", source={"path": "sdxl"}),
+    "flux": spec(id="flux", source={"path": "flux"}),
+    "wan22": spec(
+        id="wan22",
+        family="diffusers-video",
+        modality="video",
+        source={"path": "wan22"},
+        capabilities=["text-to-video"],
+        limits={"side_multiple": 32, "frame_step": 4},
+        defaults={"fps": 24},
+    ),
+    "triposg": spec(
+        id="triposg",
+        family="tests.support.checkpoints.tiny_triposg:TinyTripoSG",
+        modality="3d",
+        source={"path": "triposg"},
+        defaults={"num_inference_steps": 2},
+    ),
+    "demo-cutout": spec(
+        id="demo-cutout", family="rembg", modality="remove-background", source={"shipped": "pipelines/matting/weights"}
+    ),
+}
+PARAMS: dict[str, Params] = {
+    "sdxl": ImageParams(prompt="a red apple", **SMALL),
+    "flux": ImageParams(prompt="a red apple", **SMALL),
+    "wan22": VideoParams(prompt="a red apple", duration_seconds=0.2, **SMALL),
+    "triposg": MeshParams(image_path="picture"),
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    for name in ("sdxl", "flux"):
+        tiny_checkpoints.save(name, folder / name)
+    tiny_films.save("wan22", folder / "wan22")
+    tiny_triposg.save(folder / "triposg")
+    return folder
+
+
+@pytest.fixture
+def loader(weights: Path) -> Loader:
+    lock = Lock({one.id: lock_directory(one, one.directory(weights)) for one in SPECS.values()})
+    made = Loader(Catalog(tuple(SPECS.values())), lock, Settings(weights_dir=str(weights), device="cpu"))
+    torch.set_num_threads(1)
+    return made
+
+
+def make(pipeline: Pipeline, name: str, folder: Path) -> dict[str, Any]:
+    picture = folder / "picture.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(picture)
+    context = RunContext(seed=5, progress=lambda part, stage: None, warn=lambda text: None)
+    inputs = Inputs({"image_path": picture} if name == "triposg" else {})
+    return pipeline.run(PARAMS[name], inputs, context).arrays
+
+
+def tensors(pipeline: Any) -> list[torch.Tensor]:
+    """A copy of every weight."""
+    return [tensor.clone() for module in pipeline.modules for tensor in module.state_dict().values()]
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether they differ by roundings at most: on a CPU the sums depend on where in memory the numbers lie."""
+    return one.shape == other.shape and np.allclose(one.astype(float), other.astype(float), atol=1 + 1e-3)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+@pytest.mark.parametrize("name", PARAMS)
+def test_it_makes_the_same_after_its_way_to_the_host_and_back(
+    loader: Loader, name: str, keeps: bool, tmp_path: Path
+) -> None:
+    loaded = loader.load(name, keeps=keeps)
+    assert keeps == loaded.has_master
+    weights, before = tensors(loaded.pipeline), make(loaded.pipeline, name, tmp_path)
+    loaded.park()
+    loaded.wake()
+    after = make(loaded.pipeline, name, tmp_path)
+
+    assert loaded.bytes > 10_000
+    assert all(torch.equal(one, other) for one, other in zip(weights, tensors(loaded.pipeline), strict=True))
+    assert before.keys() == after.keys()
+    assert all(alike(before[key], after[key]) for key in before)
+
+
+def test_a_budget_for_one_has_them_take_turns(loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [loader.load(name).bytes for name in ("sdxl", "flux")]
+    monkeypatch.setattr(loader, "memory_used", lambda: 0)  # so small ones drown in what else a process does
+    held = Residency(loader, Limits(device=max(sizes), host=2**30))
+    made = []
+    for name in ("sdxl", "flux", "sdxl", "flux"):
+        with held.using(name) as pipeline:
+            made.append(make(pipeline, name, tmp_path)["0"])
+        assert [name] == [model.id for model in held.models if model.where == "device"]
+
+    assert alike(made[0], made[2])
+    assert alike(made[1], made[3])
+    assert not alike(made[0], made[1])
+
+
+def test_the_first_of_a_modality_is_one_that_can_be_loaded(loader: Loader) -> None:
+    assert "demo-cutout" == first(loader, "remove-background").id
+    assert "sdxl" == first(loader, "image").id
+    assert loader.first("speech") is None
+
+
+def first(loader: Loader, modality: Any) -> ModelSpec:
+    found = loader.first(modality)
+    assert found is not None
+    return found
+
+
+def test_budgets_that_are_left_open_are_those_of_the_machine(loader: Loader) -> None:
+    limits = limits_of(Settings(), loader.device)
+
+    assert 0.5 * loader.device.memory_total < limits.device < loader.device.memory_total
+    assert 0 == limits.host
+    assert 7 == limits_of(Settings(host_budget=7), loader.device).host

@@ -1,0 +1,373 @@
+"""A real engine and a real encoder process, commanded through the handle that the supervisor uses."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.runtime.protocol import load_raw
+from tests.support.faults.chaos import picture
+from tests.support.paths import CATALOG
+from tests.support.service.processes import alive
+from tests.support.wait import until
+from workers.ipc.child_process import Servant, ServantDied, StageOverran
+from workers.ipc.messages import (
+    Broke,
+    Compute,
+    Computed,
+    Encode,
+    Encoded,
+    Order,
+    Preload,
+    Progress,
+    Stopped,
+    Tidied,
+    Tidy,
+    Unload,
+)
+
+
+@pytest.fixture
+def losses() -> list[str]:
+    """Why processes were replaced."""
+    return []
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[Servant]:
+    monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
+    servant = Servant("workers.engine.main", on_loss=losses.append)
+    yield servant
+    servant.stop()
+
+
+@pytest.fixture
+def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servant]:
+    monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
+    servant = Servant("workers.engine.encoder")
+    yield servant
+    servant.stop()
+
+
+def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **options: Any) -> Any:
+    request = Compute(
+        ticket=options.pop("ticket", "job-1"),
+        model="chaos",
+        modality="image",
+        params={
+            "modality": "image",
+            "prompt": prompt,
+            "output_format": "png",
+            "auto_unload": options.pop("auto_unload", False),
+        },
+        seed=11,
+        folder=str(folder / "raw"),
+    )
+    reports: list[Progress] = options.pop("reports", [])
+    return engine.ask(
+        request,
+        stage="load",
+        deadline_of=lambda stage: seconds,
+        on_begin=lambda: None,
+        on_progress=options.pop("on_progress", reports.append),
+    )
+
+
+def order(engine: Servant, order: Order, reports: list[Progress] | None = None) -> Any:
+    return engine.ask(
+        msgspec.structs.replace(order, ticket="order"),
+        stage="load",
+        deadline_of=lambda stage: 30.0,
+        on_begin=lambda: None,
+        on_progress=([] if reports is None else reports).append,
+    )
+
+
+def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    answer = ask(engine, tmp_path, "compute=0.01 steps=4 warn=careful", reports=reports)
+    assert isinstance(answer, Computed)
+    assert ("chaos",) == answer.inventory.on_device
+    assert answer.inventory == engine.inventory
+    assert ["load", "prepare", "step", "step", "step", "decode"] == [report.stage for report in reports]
+    assert ("careful",) == reports[-1].warnings
+    request = Encode(
+        ticket="job-1",
+        model="chaos",
+        modality="image",
+        params={"modality": "image", "prompt": "x", "output_format": "png"},
+        raw=str(tmp_path / "raw"),
+        folder=str(tmp_path / "out"),
+    )
+    encoded = encoder.ask(
+        request, stage="encode", deadline_of=lambda stage: 30, on_begin=lambda: None, on_progress=lambda report: None
+    )
+    assert isinstance(encoded, Encoded)
+    assert ("careful",) == encoded.warnings
+    assert 11 == encoded.facts["seed"]
+    assert np.array_equal(picture(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
+
+
+def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Servant, tmp_path: Path) -> None:
+    broke = ask(engine, tmp_path, "fail=oops")
+    assert isinstance(broke, Broke)
+    assert "pipeline_failed" == broke.error.code
+    assert "oops" in broke.error.message
+    pid = engine.pid
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert pid == engine.pid
+
+
+def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: Servant, tmp_path: Path) -> None:
+    order(engine, Preload(model="chaos-two"))
+    reports: list[Progress] = []
+    answer = ask(engine, tmp_path, "oom_once=1 steps=2", reports=reports)
+    assert isinstance(answer, Computed)
+    assert ("chaos",) == answer.inventory.on_device
+    assert ["prepare", "step", "decode"] * 2 == [report.stage for report in reports if report.stage != "load"]
+    assert (("chaos-two",), ("chaos",)) == (answer.inventory.evicted, answer.inventory.out_of_memory)
+    assert () == ask(engine, tmp_path, "null=1").inventory.out_of_memory
+
+
+def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: Servant, tmp_path: Path) -> None:
+    file = tmp_path / "raw" / "0.npy"
+    there: list[int | None] = []
+
+    def look(report: Progress) -> None:
+        there.append(file.stat().st_ino if file.exists() else None)
+
+    answer = ask(engine, tmp_path, "placed=1 steps=2 oom_once=1", on_progress=look)
+
+    assert isinstance(answer, Computed)
+    assert there[-1] == file.stat().st_ino
+    assert np.array_equal(picture(11), load_raw(tmp_path / "raw").arrays["0"])
+
+
+def test_out_of_memory_twice_is_a_failure_of_its_own(engine: Servant, tmp_path: Path) -> None:
+    broke = ask(engine, tmp_path, "oom=1")
+    assert isinstance(broke, Broke)
+    assert ("gpu_out_of_memory", False) == (broke.error.code, broke.fatal)
+    assert ("chaos", "chaos") == broke.inventory.out_of_memory
+
+
+def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(
+    engine: Servant, losses: list[str], tmp_path: Path
+) -> None:
+    odd = ask(engine, tmp_path, "nan=1")
+    assert isinstance(odd, Broke)
+    assert ("not_finite", False) == (odd.error.code, odd.fatal)
+    pid = engine.pid
+    fault = ask(engine, tmp_path, "fault=1")
+    assert isinstance(fault, Broke)
+    assert fault.fatal
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert engine.pid not in (None, pid)
+    assert ["fault"] == losses
+
+
+def test_orders_are_carried_out_between_jobs(engine: Servant, tmp_path: Path) -> None:
+    for model, pin in (("chaos", False), ("chaos-two", True)):
+        order(engine, Preload(model=model, pin=pin))
+    assert {"chaos": False, "chaos-two": True} == {model.id: model.pinned for model in engine.inventory.models}
+    ask(engine, tmp_path, "null=1")
+    order(engine, Unload(model="chaos"))
+    assert ("chaos-two",) == engine.inventory.on_device
+    order(engine, Unload())
+    assert () == engine.inventory.models
+
+
+def test_a_preloaded_model_runs_once_before_any_job(engine: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    for _ in range(2):
+        order(engine, Preload(model="chaos"), reports)
+    assert ["load", "compile"] == [report.stage for report in reports]
+
+
+def test_a_first_run_that_fails_is_no_reason_not_to_serve(engine: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    answer = order(engine, Preload(model="chaos-two", pin=True), reports)
+    assert isinstance(answer, Tidied)
+    assert ["load", "compile"] == [report.stage for report in reports]
+    assert ("chaos-two",) == engine.inventory.on_device
+
+
+def test_an_order_that_can_not_be_carried_out_is_told(engine: Servant) -> None:
+    broke = order(engine, Preload(model="nobody"))
+    assert isinstance(broke, Broke)
+    assert ("unknown_model", False) == (broke.error.code, broke.fatal)
+
+
+def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
+    engine: Servant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATELIER_IDLE_UNLOAD_SECONDS", "0.2")
+    ask(engine, tmp_path, "null=1")
+    pid = engine.pid
+
+    def gone() -> bool:
+        order(engine, Tidy())
+        return not engine.inventory.models
+
+    until(gone, 10, "the model to leave")
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert (pid, ("chaos",)) == (engine.pid, engine.inventory.on_device)
+
+
+def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: Servant, tmp_path: Path) -> None:
+    assert () == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.models
+    order(engine, Preload(model="chaos", pin=True))
+    assert ("chaos",) == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.on_device
+
+
+def test_memory_that_no_model_accounts_for_shows(engine: Servant, losses: list[str], tmp_path: Path) -> None:
+    ask(engine, tmp_path, "null=1")
+    assert engine.inventory.drift < 20e6
+    ask(engine, tmp_path, "leak=60000000")
+    assert 50e6 < engine.inventory.drift < 80e6
+    engine.recycle()
+    assert () == engine.inventory.models
+    ask(engine, tmp_path, "null=1")
+    assert engine.inventory.drift < 20e6
+    assert ["ordered"] == losses
+
+
+def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(
+    engine: Servant, losses: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ServantDied):
+        ask(engine, tmp_path, "crash=1")
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert ["died"] == losses
+
+
+def test_a_stage_that_overruns_ends_the_process(engine: Servant, losses: list[str], tmp_path: Path) -> None:
+    engine.start()
+    pid = engine.pid
+    assert pid is not None
+    with pytest.raises(StageOverran):
+        ask(engine, tmp_path, "hang=1", seconds=0.5)
+    assert not alive(pid)
+    busy = engine.busy_seconds
+    assert 0.5 <= busy
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert busy < engine.busy_seconds
+    assert ["overran"] == losses
+
+
+def test_an_interrupt_stops_at_the_next_report(engine: Servant, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+
+    def report(progress: Progress) -> None:
+        reports.append(progress)
+        if progress.stage == "step":
+            engine.interrupt("job-1", preempt=False)
+
+    assert isinstance(ask(engine, tmp_path, "compute=60 steps=6000", on_progress=report), Stopped)
+    assert len(reports) < 100
+    assert isinstance(ask(engine, tmp_path, "null=1", ticket="job-2"), Computed)
+
+
+def test_an_interrupt_for_another_job_changes_nothing(engine: Servant, tmp_path: Path) -> None:
+    answer = ask(
+        engine, tmp_path, "compute=0.1 steps=10", on_progress=lambda _: engine.interrupt("job-9", preempt=True)
+    )
+    assert isinstance(answer, Computed)
+
+
+def test_the_process_gets_no_credential(engine: Servant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_SECRET_KEY", "s3cret")
+    monkeypatch.setenv("ATELIER_DATABASE_URL", "postgresql://user:s3cret@host/db")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    engine.start()
+    assert b"s3cret" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
+
+
+def test_the_process_leaves_with_its_channel(engine: Servant) -> None:
+    engine.start()
+    pid = engine.pid
+    assert pid is not None
+    assert engine._channel is not None
+    engine._channel.close()
+    until(lambda: not alive(pid), what="the engine to leave")
+
+
+def test_two_requests_take_turns(engine: Servant, tmp_path: Path) -> None:
+    answers: list[Any] = []
+    threads = [
+        threading.Thread(
+            target=lambda n=n: answers.append(ask(engine, tmp_path / str(n), "compute=0.05", ticket=f"job-{n}"))
+        )
+        for n in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [Computed] * 4 == [type(answer) for answer in answers]
+
+
+def test_after_a_stop_nothing_starts_again(engine: Servant, tmp_path: Path) -> None:
+    ask(engine, tmp_path, "null=1")
+    engine.stop()
+    with pytest.raises(ServantDied, match="was stopped"):
+        ask(engine, tmp_path, "null=1")
+
+
+def test_only_the_request_that_is_meant_is_aborted(engine: Servant, tmp_path: Path) -> None:
+    assert isinstance(ask(engine, tmp_path, "null=1", on_progress=lambda _: engine.abort("job-9")), Computed)
+    with pytest.raises(ServantDied):
+        ask(engine, tmp_path, "compute=60 steps=600", on_progress=lambda _: engine.abort("job-1"))
+
+
+def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: Servant, tmp_path: Path) -> None:
+    pid = engine.start() and engine.pid
+
+    def refuse() -> None:
+        raise KeyError("not wanted any more")
+
+    with pytest.raises(KeyError):
+        engine.ask(
+            Unload(ticket="order"),
+            stage="load",
+            deadline_of=lambda stage: 30.0,
+            on_begin=refuse,
+            on_progress=lambda report: None,
+        )
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert pid == engine.pid
+
+
+def test_a_killed_process_is_replaced(engine: Servant, losses: list[str], tmp_path: Path) -> None:
+    engine.start()
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    until(lambda: engine.pid is None, what="the death to be noticed")
+    assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+    assert ["died"] == losses
+
+
+def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(engine: Servant, tmp_path: Path) -> None:
+    def fail(report: Progress) -> None:
+        raise RuntimeError("the database said something odd")
+
+    with pytest.raises(RuntimeError, match="odd"):
+        ask(engine, tmp_path / "a", "compute=0.2 steps=10", ticket="job-a", on_progress=fail)
+    answer = ask(engine, tmp_path / "b", "null=1", ticket="job-b")
+    assert isinstance(answer, Computed)
+    assert "job-b" == answer.ticket
+    assert (tmp_path / "b" / "raw" / "raw.json").exists()
+
+
+def test_a_disk_that_is_in_the_way_is_not_the_jobs_fault(engine: Servant, tmp_path: Path) -> None:
+    (tmp_path / "raw").write_text("a file where the folder should be")
+    for prompt in ("null=1", "null=1 placed=1"):
+        broke = ask(engine, tmp_path, prompt)
+        assert isinstance(broke, Broke)
+        assert broke.fatal

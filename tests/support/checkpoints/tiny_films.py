@@ -1,0 +1,152 @@
+"""Tiny random checkpoints of film models in exactly the published layout, as `tiny_checkpoints` has them for pictures.
+
+`save(name, folder)` builds one of `BUILDERS`: 0.5 to 4 MB each.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKLLTXVideo,
+    AutoencoderKLWan,
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    LTXPipeline,
+    LTXVideoTransformer3DModel,
+    UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
+    WanPipeline,
+    WanTransformer3DModel,
+)
+from transformers import (
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+    UMT5Config,
+    UMT5EncoderModel,
+)
+
+from tests.support.checkpoints.tiny_checkpoints import LETTERS
+
+LATENTS = 48
+"""Channels of Wan2.2's latents."""
+
+
+def save(name: str, folder: Path, seed: int = 0) -> Path:
+    """Build and save one checkpoint; the same seed gives the same bytes. Returns `folder`."""
+    torch.manual_seed(seed)
+    BUILDERS[name]().save_pretrained(folder)
+    index = folder / "model_index.json"
+    # The published indexes name the tokenizer by the class it had before transformers 5.
+    index.write_text(index.read_text("utf-8").replace('"T5Tokenizer"', '"T5TokenizerFast"'), "utf-8")
+    return folder
+
+
+def components(folder: Path) -> dict[str, list[str | None]]:
+    """Component folders and their classes, as `model_index.json` has them."""
+    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    return {name: value for name, value in index.items() if isinstance(value, list)}
+
+
+def wan22() -> DiffusionPipeline:
+    """Wan2.2-TI2V-5B: one transformer whose time steps differ per token, and the residual autoencoder that sees
+    2x2 pixels as one."""
+    return WanPipeline(
+        tokenizer=_tokenizer(),
+        text_encoder=_umt5(),
+        transformer=_transformer(in_channels=LATENTS, out_channels=LATENTS),
+        vae=AutoencoderKLWan(
+            base_dim=8,
+            decoder_base_dim=8,
+            z_dim=LATENTS,
+            dim_mult=[1, 2, 2, 2],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+            latents_mean=[0.01 * n for n in range(LATENTS)],
+            latents_std=[0.5 + 0.01 * n for n in range(LATENTS)],
+            is_residual=True,
+            in_channels=12,
+            out_channels=12,
+            patch_size=2,
+            scale_factor_spatial=16,
+        ),
+        scheduler=_unipc(5.0),
+        expand_timesteps=True,
+    )
+
+
+def wan22a14b() -> DiffusionPipeline:
+    """Wan2.2-I2V-A14B: two transformers, one for much noise and one for little; it can end at a picture. Its index
+    names the image-to-video pipeline."""
+    return WanImageToVideoPipeline(
+        tokenizer=_tokenizer(),
+        text_encoder=_umt5(),
+        transformer=_transformer(in_channels=36, out_channels=16),
+        transformer_2=_transformer(in_channels=36, out_channels=16),
+        vae=AutoencoderKLWan(base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1),
+        scheduler=_unipc(3.0),
+        boundary_ratio=0.9,
+    )
+
+
+def ltx() -> DiffusionPipeline:
+    """LTX-Video: T5, latents packed into tokens, 32x32 pixels and 8 frames each."""
+    return LTXPipeline(
+        tokenizer=_tokenizer(),
+        text_encoder=_t5(),
+        transformer=LTXVideoTransformer3DModel(
+            in_channels=8,
+            out_channels=8,
+            num_attention_heads=4,
+            attention_head_dim=8,
+            cross_attention_dim=32,
+            num_layers=2,
+            caption_channels=32,
+        ),
+        vae=AutoencoderKLLTXVideo(
+            latent_channels=8,
+            block_out_channels=(8, 8, 8, 8),
+            decoder_block_out_channels=(8, 8, 8, 8),
+            layers_per_block=(1, 1, 1, 1, 1),
+            decoder_layers_per_block=(1, 1, 1, 1, 1),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(),
+    )
+
+
+BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {"wan22": wan22, "wan22a14b": wan22a14b, "ltx": ltx}
+
+
+def _transformer(**config: int) -> WanTransformer3DModel:
+    return WanTransformer3DModel(
+        num_attention_heads=2,
+        attention_head_dim=16,
+        text_dim=32,
+        freq_dim=32,
+        ffn_dim=32,
+        num_layers=2,
+        rope_max_seq_len=64,
+        **config,
+    )
+
+
+def _unipc(shift: float) -> UniPCMultistepScheduler:
+    return UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift)
+
+
+def _umt5() -> UMT5EncoderModel:
+    words = len(_tokenizer())
+    return UMT5EncoderModel(UMT5Config(vocab_size=words, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4))
+
+
+def _t5() -> T5EncoderModel:
+    words = len(_tokenizer())
+    return T5EncoderModel(T5Config(vocab_size=words, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4))
+
+
+def _tokenizer() -> T5Tokenizer:
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -1.0)]
+    vocabulary = special + [(letter, -2.0) for letter in LETTERS]
+    return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=512)

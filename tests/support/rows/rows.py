@@ -1,0 +1,113 @@
+"""Rows for tests: a tenant, a server, a job, made by the statements that the service itself uses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine, Executable, update
+
+from core.ids import new_id
+from jobs.job import Artifact, Job, job_from_row
+from jobs.params.image import ImageParams
+from jobs.schema.tables import inputs, jobs, outbox
+from jobs.statements import api_keys, servers
+from jobs.statements.queue import claim, claimed, submit, tenant_jobs
+
+MODEL = "chaos"
+ARTIFACT = Artifact(key="ten/job/1/ab.webp", media_type="image/webp", bytes=10, sha256="ab", metadata={"width": 8})
+
+
+class Rows:
+    """A database, and short ways to put something into it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def execute(self, statement: Executable) -> Sequence[Any]:
+        """Run one statement in a transaction of its own; its rows, if it returns any."""
+        with self.engine.begin() as connection:
+            result = connection.execute(statement)
+            return result.all() if result.returns_rows else []
+
+    def scalar(self, statement: Executable) -> Any:
+        """The one value of a statement."""
+        return self.execute(statement)[0][0]
+
+    def tenant(self, name: str = "studio") -> str:
+        """A tenant's id."""
+        return str(self.scalar(api_keys.ensure_tenant(name)))
+
+    def submit(
+        self,
+        tenant: str,
+        *,
+        model: str = MODEL,
+        deadline_seconds: float = 3600.0,
+        spill_seconds: float | None = None,
+        **params: Any,
+    ) -> Job:
+        """A queued image job; `params` are those of the route."""
+        statement = submit.submit(
+            job_id=new_id("job"),
+            tenant=tenant,
+            model=model,
+            params=msgspec.convert({"modality": "image", "prompt": "a red circle"} | params, ImageParams),
+            seed=7,
+            max_attempts=3,
+            deadline_seconds=deadline_seconds,
+            spill_seconds=spill_seconds,
+        )
+        return job_from_row(self.execute(statement)[0])
+
+    def pending(self, tenant: str, *urls: str, deadline_seconds: float = 3600.0, **params: Any) -> Job:
+        """A pending image job whose reference images are at `urls`, none of them fetched yet."""
+        job = self.submit(tenant, deadline_seconds=deadline_seconds, reference_images=list(urls), **params)
+        self.set(job, status="pending", queued_at=None)
+        for number, url in enumerate(urls):
+            self.input(job, f"reference_images.{number}", url=url, host=url.split("/")[2])
+        return self.job(job)
+
+    def input(self, job: Job, name: str, *, kind: str = "image", **columns: Any) -> None:
+        """A waiting input of a job: `url` and `host`, or `source_key`."""
+        self.execute(inputs.insert().values(job_id=job.id, tenant=job.tenant, name=name, kind=kind, **columns))
+
+    def inputs(self, job: Job) -> Sequence[Any]:
+        """The inputs of a job, by name."""
+        return self.execute(inputs.select().where(inputs.c.job_id == job.id).order_by(inputs.c.name))
+
+    def server(
+        self, server_id: str = "gpu-1", *, serves: Sequence[str] = (MODEL,), lease_seconds: float = 600.0, **more: Any
+    ) -> claim.Claimant:
+        """A living server, as it asks for jobs; `more` are fields of `Claimant`."""
+        facts = servers.ServerFacts(state="ready", device="cpu", serves=serves)
+        incarnation = self.scalar(servers.register(server_id, facts, lease_seconds=lease_seconds))
+        return claim.Claimant(server_id=server_id, incarnation=incarnation, models=tuple(serves), **more)
+
+    def claim(self, claimant: claim.Claimant, lease_seconds: float = 600.0) -> Job | None:
+        """The claimant's next job."""
+        return self.change(claim.claim(claimant, lease_seconds=lease_seconds))
+
+    def change(self, statement: Executable) -> Job | None:
+        """The job that a statement has changed, if any."""
+        rows = self.execute(statement)
+        return job_from_row(rows[0]) if rows else None
+
+    def complete(self, job: Job, *artifacts: Artifact) -> Job | None:
+        """Commit a claimed job, as a worker does; None for a stale fence."""
+        return self.change(claimed.commit(job.id, job.fence, artifacts=artifacts, warnings=(), cost=0.0))
+
+    def cancel(self, job: Job) -> Job | None:
+        """Cancel a job, as the API does; None when it has ended."""
+        return self.change(tenant_jobs.cancel(job.id, job.tenant))
+
+    def job(self, job: Job) -> Job:
+        """The job as it is now, deleted or not."""
+        return job_from_row(self.execute(jobs.select().where(jobs.c.id == job.id))[0])
+
+    def set(self, job: Job, **columns: Any) -> None:
+        """Overwrite columns, e.g. to make a job old."""
+        self.execute(update(jobs).where(jobs.c.id == job.id).values(**columns))
+
+    def deliveries(self) -> Sequence[Any]:
+        """The outbox, oldest first."""
+        return self.execute(outbox.select().order_by(outbox.c.created_at))

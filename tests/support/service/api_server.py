@@ -1,0 +1,84 @@
+"""The API as it runs in production, in a thread of the test's own process: uvicorn, uvloop, real sockets."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx
+import msgspec
+import uvicorn
+
+from api.app import create_app
+from api.follow.event_hub import Follower
+from api.serve import Server
+from core.ids import new_id
+from core.settings import Settings
+from core.signing import key_digest, new_key
+from jobs.statements import api_keys
+from tests.support.rows.rows import Rows
+from tests.support.wait import until
+
+
+class ApiServer:
+    """A running API; `settings` have its own address as `public_url`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.settings = msgspec.structs.replace(settings, public_url=self.url)
+        app = create_app(self.settings)
+        self.follower: Follower = app.state.follower
+        config = uvicorn.Config(
+            app, loop="uvloop", http="httptools", ws="none", access_log=False, log_config=None, lifespan="on"
+        )
+        self._server = Server(config, self.follower)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    async def _serve(self) -> None:
+        await self._server.serve(sockets=[self._socket])
+
+    def start(self) -> None:
+        self._thread.start()
+        until(lambda: self._server.started, what="the API to start")
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def client(self, key: str = "", **more: object) -> httpx.Client:
+        """A client that sends `key`; it follows no redirects."""
+        headers = {"X-API-Key": key} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, **more)  # type: ignore[arg-type]
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def api_server(settings: Settings) -> Iterator[ApiServer]:
+    """The API for as long as the context lasts."""
+    server = ApiServer(settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def make_key(
+    rows: Rows, settings: Settings, tenant: str, *, priority_ceiling: int = 9, scopes: Sequence[str] = ()
+) -> str:
+    """A key of a tenant, as `atelier keys create` makes it."""
+    key = new_key()
+    digest = key_digest(settings.secret_key, key)
+    rows.execute(
+        api_keys.add_key(
+            new_id("key"), tenant, name="test", digest=digest, priority_ceiling=priority_ceiling, scopes=scopes
+        )
+    )
+    return key

@@ -1,0 +1,105 @@
+"""The wire format of server-sent events, and what becomes of a snapshot that says nothing new."""
+
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from api.follow.event_stream import RETRY, EventStream, frame
+from api.follow.subscription import Subscription
+from core.errors import UnknownJob
+from jobs.events import JobEvent
+from jobs.job import JobStatus
+
+
+class Data(msgspec.Struct):
+    text: str
+
+
+def test_an_event_is_three_lines_and_a_blank_one():
+    assert b'id: 7\nevent: progress\ndata: {"text":"a\\nb"}\n\n' == frame(7, "progress", Data("a\nb"))
+
+
+class Answer(msgspec.Struct):
+    seq: int
+    queue_position: int | None = None
+
+
+class Script:
+    """A watcher whose rows are given; `follower` never closes."""
+
+    reread_seconds = 0.01
+
+    def __init__(self, *rows):
+        self.rows = list(rows)
+        self.subscription = Subscription()
+        self.follower = SimpleNamespace(closing=SimpleNamespace(is_set=lambda: False), subscribe=self.subscribe)
+
+    def subscribe(self, job_id):
+        return self
+
+    def __enter__(self):
+        return self.subscription
+
+    def __exit__(self, *_):
+        pass
+
+    async def look(self, job):
+        row = self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]
+        if row is None:
+            raise UnknownJob
+        return row
+
+    async def answer(self, job):
+        return Answer(job.event_seq, job.place)
+
+
+def row(seq, status=JobStatus.PROCESSING, place=None):
+    return SimpleNamespace(id="job_1", event_seq=seq, status=status, place=place)
+
+
+def progress(seq):
+    return JobEvent(job_id="job_1", seq=seq, status=JobStatus.PROCESSING, progress=0.5, stage="step")
+
+
+async def told(script, seen=0):
+    """`(id, name)` of everything a listener hears."""
+    parts = [part async for part in EventStream(script, script.rows[0] or row(1), seen).frames()]
+    assert RETRY == parts[0]
+    return [tuple(line.split(": ", 1)[1] for line in part.decode().split("\n")[:2]) for part in parts[1:]]
+
+
+async def test_a_row_that_stays_the_same_is_told_once():
+    script = Script(row(3), row(3), row(3), row(4, JobStatus.COMPLETED))
+    assert [("3", "progress"), ("4", "completed")] == await told(script)
+
+
+async def test_a_listener_who_has_seen_the_row_is_not_told_again():
+    assert [("4", "failed")] == await told(Script(row(3), row(3), row(4, JobStatus.FAILED)), seen=3)
+
+
+async def test_a_listener_who_claims_to_have_seen_the_future_misses_nothing():
+    script = Script(row(3), row(3), row(4), row(5, JobStatus.COMPLETED))
+    assert [("4", "progress"), ("5", "completed")] == await told(script, seen=999)
+
+
+async def test_events_older_than_the_snapshot_are_left_out():
+    script = Script(row(5), row(5), row(9, JobStatus.COMPLETED))
+    for seq in (3, 4, 5, 6, 6, 7):
+        script.subscription.add(progress(seq))
+    assert [("5", "progress"), ("6", "progress"), ("7", "progress"), ("9", "completed")] == await told(script)
+
+
+async def test_a_place_that_moves_is_told_under_the_same_id():
+    queued = JobStatus.QUEUED
+    script = Script(row(1, queued, 3), row(1, queued, 3), row(1, queued, 2), row(2, JobStatus.CANCELLED))
+    assert [("1", "progress"), ("1", "progress"), ("2", "cancelled")] == await told(script)
+
+
+async def test_a_row_that_is_gone_ends_as_cancelled():
+    assert [("3", "progress"), ("4", "cancelled")] == await told(Script(row(3), row(3), None))
+
+
+@pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
+async def test_a_job_that_has_ended_is_one_event(status):
+    assert [("9", status.value)] == await told(Script(row(9, status)), seen=3)

@@ -1,0 +1,30 @@
+"""How large a body each route takes; tests/integration/api/submit/test_bad_input.py shows that the limits hold."""
+
+from litestar.handlers import HTTPRouteHandler
+
+from api.app import create_app
+from core.settings import Settings
+
+SETTINGS = Settings(secret_key="a secret", storage_url="file:///nowhere", body_limit=1, media_body_limit=2)
+
+
+def limits():
+    """Method and path of every route that may have a body, with its limit."""
+    for route in create_app(SETTINGS).routes:
+        for handler in route.route_handlers:
+            if isinstance(handler, HTTPRouteHandler):
+                limit = handler.resolve_request_max_body_size()
+                yield from ((f"{method} {route.path}", limit) for method in handler.http_methods & {"POST", "PUT"})
+
+
+def test_only_routes_that_take_media_take_large_bodies():
+    by_route = dict(limits())
+    large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
+    assert large <= {route for route, limit in by_route.items() if limit == 2}
+    assert all(
+        route == "POST /voices/v1" or route.startswith("POST /generate/")
+        for route, limit in by_route.items()
+        if limit == 2
+    )
+    assert {"PUT /files/{key:path}"} == {route for route, limit in by_route.items() if limit is None}  # counts itself
+    assert {1, 2, None} == set(by_route.values())

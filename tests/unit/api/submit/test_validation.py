@@ -1,0 +1,141 @@
+"""What is refused before the database is asked."""
+
+import pytest
+
+from api.http.auth import Caller
+from api.submit.validation import check, draw_seed, once_of
+from core.errors import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, NulInText, OutOfRange
+from core.settings import Settings
+from jobs.params.cutout import CutoutParams
+from jobs.params.image import ImageParams
+from jobs.params.video import VideoParams
+
+CALLER = Caller("ten_1", "key_1", 5)
+CLOSED = Settings()
+OPENED = Settings(allowed_networks="127.0.0.1,::1", development=True)
+URL = "https://example.org/a.png"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/hook", "http://127.0.0.1:8080/x?y=z", "HTTPS://EXAMPLE.ORG", "http://[::1]:80/"]
+)
+def test_a_callback_url_that_is_fine(url):
+    check(ImageParams(prompt="a", callback_url=url), CALLER, OPENED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "example.org",
+        "ftp://example.org",
+        "http://",
+        "https:///x",
+        "http://a:99999/",
+        "http://[::1/",
+        "http://a b/",
+        "x",
+    ],
+)
+def test_a_callback_url_that_is_none(url):
+    with pytest.raises(InvalidRequest) as caught:
+        check(ImageParams(prompt="a", callback_url=url), CALLER, OPENED)
+    assert "$.callback_url" == caught.value.field
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080/x", "http://10.0.0.1/", "https://[::1]/", "http://0x7f.1/", "http://localhost/hook"]
+)
+@pytest.mark.parametrize("field", ["callback_url", "input_image", "reference_images"])
+def test_a_url_of_a_forbidden_address(url, field):
+    given = {field: (URL, url) if field == "reference_images" else url}
+    with pytest.raises(ForbiddenUrl) as caught:
+        check(ImageParams(prompt="a", **given), CALLER, CLOSED)
+    assert {"reference_images": "$.reference_images[1]"}.get(field, f"$.{field}") == caught.value.field
+
+
+@pytest.mark.parametrize(
+    "source",
+    [URL, "data:image/png;base64,nonsense", "DATA:,x", "inp_" + "0" * 32, "inp_x", "data:" + "x" * 5000],
+)
+def test_a_source_that_may_be_one(source):
+    assert CutoutParams(image_url=source) == check(CutoutParams(image_url=source), CALLER, CLOSED)
+
+
+@pytest.mark.parametrize("source", ["a.png", "stored:image_url", "file:///etc/passwd", "s3://bucket/key", "med_0"])
+def test_a_source_that_is_none(source):
+    with pytest.raises(InvalidRequest) as caught:
+        check(CutoutParams(image_url=source), CALLER, CLOSED)
+    assert (InvalidRequest, "$.image_url") == (type(caught.value), caught.value.field)
+    assert caught.value.detail.endswith("a `data:` URL or the `input_id` of an upload.")
+
+
+def test_a_url_that_is_too_long():
+    with pytest.raises(OutOfRange) as caught:
+        check(CutoutParams(image_url=URL + "a" * 4096), CALLER, CLOSED)
+    assert "$.image_url" == caught.value.field
+
+
+@pytest.mark.parametrize(
+    ("params", "missing"),
+    [
+        (ImageParams(prompt="a", strength=0.5), "input_image"),
+        (VideoParams(last_image=URL), "input_image"),
+        (ImageParams(prompt="a", pin="prefer"), "server_id"),
+        (ImageParams(prompt="a", prefer_seconds=5.0), "pin"),
+        (ImageParams(prompt="a", server_id="gpu-1", prefer_seconds=5.0), "pin"),
+        (ImageParams(prompt="a", server_id="gpu-1", pin="strict", prefer_seconds=5.0), "pin"),
+    ],
+    ids=["strength", "last_image", "pin", "prefer_seconds", "of a server", "that is strict"],
+)
+def test_what_means_nothing_without_another_field(params, missing):
+    with pytest.raises(MissingField) as caught:
+        check(params, CALLER, CLOSED)
+    assert f"$.{missing}" == caught.value.field
+
+
+def test_a_server_may_be_preferred_for_a_while():
+    params = ImageParams(prompt="a", server_id="gpu-1", pin="prefer", prefer_seconds=0.0)
+    assert params == check(params, CALLER, CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("params", "kind", "field"),
+    [
+        ({"prompt": "a\0b"}, NulInText, "$.prompt"),
+        ({"prompt": "a", "server_id": "x\0"}, NulInText, "$.server_id"),
+        ({"prompt": "a", "enhance_prompt": True}, NotSupportedYet, "$.enhance_prompt"),
+        ({"prompt": "a", "palette": ("#000000",)}, NotSupportedYet, "$.palette"),
+        ({"prompt": "a", "priority": 6}, OutOfRange, "$.priority"),
+    ],
+)
+def test_what_needs_no_database_to_be_refused(params, kind, field):
+    with pytest.raises(kind) as caught:
+        check(ImageParams(**params), CALLER, CLOSED)
+    assert field == caught.value.field
+
+
+def test_a_priority_within_the_keys_ceiling_is_fine():
+    assert 5 == check(ImageParams(prompt="a", priority=5), CALLER, CLOSED).priority
+
+
+def test_the_usual_priority_is_lowered_to_the_keys_ceiling():
+    assert 3 == check(ImageParams(prompt="a"), Caller("ten_1", "key_1", 3), CLOSED).priority
+
+
+def test_minus_one_draws_a_seed_and_any_other_is_kept():
+    drawn = {draw_seed(ImageParams(prompt="a")) for _ in range(20)}
+    assert len(drawn) > 1
+    assert all(0 <= seed < 2**31 for seed in drawn)
+    assert 0 == draw_seed(ImageParams(prompt="a", seed=0))
+    assert 2**53 - 1 == draw_seed(ImageParams(prompt="a", seed=2**53 - 1))
+
+
+def test_a_modality_without_a_seed_has_none():
+    assert draw_seed(CutoutParams(image_url=URL)) is None
+
+
+def test_an_idempotency_key_stands_for_route_and_body():
+    assert once_of(None, "/a", b"x") is None
+    assert once_of("k", "/a", b"x") == once_of("k", "/a", b"x")
+    assert once_of("k", "/a", b"x") != once_of("k", "/b", b"x")
+    assert once_of("k", "/a", b"x") != once_of("k", "/a", b"y")

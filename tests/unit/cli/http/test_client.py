@@ -1,0 +1,197 @@
+"""The client, against a small real HTTP server that says what a test wants."""
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from cli.http import client as module
+from cli.http.answers import Progress
+from cli.http.client import ApiAway, ApiError, Client
+
+JOB = {
+    "job_id": "job_1", "status": "completed", "modality": "image", "model": "m", "progress": 1.0, "stage": None,
+    "queue_position": None, "estimated_seconds": None, "result_url": None, "outputs": [], "warnings": [],
+    "error": None, "processing_time_seconds": 1.0, "balance_remaining_usd": None, "server_id": None, "seed": 1,
+    "attempt": 1, "created_at": "2026-01-01T00:00:00Z", "started_at": None, "finished_at": None,
+    "of_a_newer_api": True,
+}  # fmt: skip
+
+
+class Api:
+    """Answers from a script: for each path, what to send, one after the other; the last one stays."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.script = {}
+        self.requests = []
+
+    def say(self, path: str, body, status: int = 200) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.script.setdefault(path, []).append((status, data))
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        answers = self.script[path]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@pytest.fixture
+def api():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            length = int(self.headers.get("content-length", 0))
+            script.requests.append((self.path, dict(self.headers), self.rfile.read(length)))
+            status, data = script.answer(self.path)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_POST = do_PUT = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script = Api(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield script
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def client(api, monkeypatch):
+    monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.0)
+    with Client(api.url, "atl_key") as made:
+        yield made
+
+
+def event(number: int, name: str, **fields) -> bytes:
+    return f"id: {number}\nevent: {name}\ndata: {json.dumps(fields)}\n\n".encode()
+
+
+def test_the_key_goes_along_and_unknown_fields_do_no_harm(api, client):
+    api.say("/jobs/v1/job_1", JOB)
+    assert "job_1" == client.job("job_1").job_id
+    assert "atl_key" == api.requests[0][1]["X-API-Key"]
+
+
+def test_a_submit_sends_json_and_returns_the_id(api, client):
+    api.say("/generate/image/v1", {"job_id": "job_9", "status": "queued"}, 202)
+    assert "job_9" == client.submit("/generate/image/v1", {"prompt": "a"})
+    assert {"prompt": "a"} == json.loads(api.requests[0][2])
+
+
+def test_a_problem_becomes_its_sentence(api, client):
+    api.say("/jobs/v1/x", {"code": "out_of_range", "detail": "Too wide.", "field": "$.width"}, 422)
+    with pytest.raises(ApiError, match=r"^Too wide\. \(field \$\.width\) \[out_of_range\]$") as refusal:
+        client.job("x")
+    assert not isinstance(refusal.value, ApiAway)
+
+
+def test_an_answer_that_is_no_problem_is_shown_as_it_is(api, client):
+    api.say("/models/v1", b"<h1>Bad gateway</h1>", 502)
+    with pytest.raises(ApiAway, match=r"Bad gateway.* \[502\]"):
+        client.models()
+
+
+def test_nobody_there_says_what_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with Client(f"http://127.0.0.1:{port}", "k") as client, pytest.raises(ApiAway, match="`atelier up` starts one"):
+        client.models()
+
+
+def test_a_stream_is_followed_to_its_terminal_event(api, client):
+    stream = event(1, "progress", status="queued", queue_position=2, progress=0.0)
+    stream += event(2, "progress", status="processing", stage="step", progress=0.5)
+    api.say("/jobs/v1/job_1/events", stream + event(3, "completed", **JOB))
+    seen = list(client.follow("job_1"))
+    assert [Progress("queued", 0.0, None, 2), Progress("processing", 0.5, "step")] == seen[:2]
+    assert "completed" == seen[-1].status
+    assert 3 == len(seen)
+
+
+def test_a_stream_that_was_cut_goes_on_where_it_had_been(api, client):
+    api.say("/jobs/v1/job_1/events", event(4, "progress", status="processing", progress=0.1))
+    api.say("/jobs/v1/job_1/events", {"code": "database_unavailable", "detail": "Away."}, 503)
+    api.say("/jobs/v1/job_1/events", event(5, "failed", status="failed"))
+    api.say("/jobs/v1/job_1", {**JOB, "status": "processing"})
+    assert ["processing", "failed"] == [progress.status for progress in client.follow("job_1")]
+    resumed = [headers.get("Last-Event-ID") for path, headers, _ in api.requests if path.endswith("events")]
+    assert [None, "4", "4"] == resumed
+
+
+def test_a_stream_with_nothing_more_to_tell_ends_when_the_job_has(api, client):
+    api.say("/jobs/v1/job_1/events", b"", 204)
+    api.say("/jobs/v1/job_1", JOB)
+    assert [] == list(client.follow("job_1"))
+
+
+def test_an_unknown_job_is_not_waited_for(api, client):
+    api.say("/jobs/v1/job_1/events", {"code": "unknown_job", "detail": "No such job."}, 404)
+    with pytest.raises(ApiError, match="No such job"):
+        list(client.follow("job_1"))
+
+
+def test_an_api_that_stays_away_is_given_up(api, client, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    api.say("/jobs/v1/job_1/events", {"code": "database_unavailable", "detail": "Away."}, 503)
+    api.say("/jobs/v1/job_1", {"code": "database_unavailable", "detail": "Away."}, 503)
+    with pytest.raises(ApiAway, match="Away"):
+        list(client.follow("job_1"))
+
+
+def test_a_download_goes_without_the_key(api, client, tmp_path):
+    api.say("/o/job_1/0.webp?signature=x", b"picture")
+    client.download(f"{api.url}/o/job_1/0.webp?signature=x", tmp_path / "a.webp")
+    assert b"picture" == (tmp_path / "a.webp").read_bytes()
+    assert "X-API-Key" not in api.requests[0][1]
+
+
+def test_a_refused_download_leaves_no_file(api, client, tmp_path):
+    api.say("/o/x", {"code": "unknown_output", "detail": "Gone."}, 404)
+    with pytest.raises(ApiError, match="Gone"):
+        client.download(f"{api.url}/o/x", tmp_path / "a.webp")
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.org/a.png", "data:image/png;base64,AA==", "inp_" + 32 * "0", "voi_" + 32 * "0"]
+)
+def test_a_source_that_is_no_file_goes_as_it_is(api, client, text):
+    assert text == client.source(text)
+    assert [] == api.requests
+
+
+def test_a_file_is_uploaded_without_the_key_and_named_by_its_id(api, client, tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"pixels")
+    ticket = {"input_id": "inp_7", "upload_url": f"{api.url}/put?signature=x", "headers": {"X-Given": "1"}}
+    api.say("/inputs/v1", ticket, 201)
+    api.say("/put?signature=x", b"", 200)
+
+    assert "inp_7" == client.source(str(file))
+
+    path, headers, body = api.requests[-1]
+    assert ("/put?signature=x", b"pixels", "1", "6") == (path, body, headers["X-Given"], headers["Content-Length"])
+    assert "X-API-Key" not in headers
+
+
+def test_a_refused_upload_becomes_its_sentence(api, client, tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"pixels")
+    api.say("/inputs/v1", {"input_id": "inp_7", "upload_url": f"{api.url}/put"}, 201)
+    api.say("/put", {"code": "input_too_large", "detail": "Too many bytes."}, 413)
+    with pytest.raises(ApiError, match="Too many bytes"):
+        client.source(str(file))
+
+
+def test_a_file_that_is_not_there_is_named(api, client, tmp_path):
+    with pytest.raises(ApiError, match=r"nowhere\.png: No such file"):
+        client.source(str(tmp_path / "nowhere.png"))
+    assert [] == api.requests

@@ -1,0 +1,29 @@
+"""Where the API listens, and what others call it."""
+
+import socket
+
+import pytest
+
+from cli.local.address import Address, AddressTaken, free_address
+
+
+def test_a_host_is_named_as_it_is():
+    assert "http://192.0.2.1:80" == Address("192.0.2.1", 80).url == Address("192.0.2.1", 80).local_url
+    assert "http://[::1]:80" == Address("::1", 80).url
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_everywhere_is_this_machine_to_others_and_loopback_to_itself(host):
+    assert f"http://{socket.gethostname()}:80" == Address(host, 80).url
+    assert "http://127.0.0.1:80" == Address(host, 80).local_url
+
+
+def test_a_port_in_use_is_refused_with_advice():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = Address("127.0.0.1", server.getsockname()[1])
+        with pytest.raises(AddressTaken, match=r"Address already in use; choose another --port or --host"):
+            taken.refuse_taken()
+
+
+def test_a_free_address_is_free():
+    free_address().refuse_taken()

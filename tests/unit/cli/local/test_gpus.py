@@ -1,0 +1,58 @@
+"""Finding GPUs without torch."""
+
+import pytest
+
+from cli.local import gpus
+
+LISTING = """\
+GPU 0: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000000)
+GPU 1: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000001)
+"""
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path, monkeypatch):
+    """A machine with a CUDA torch, no driver, and only what the test puts into its PATH."""
+    monkeypatch.setattr(gpus, "version", lambda _: "2.13.0")
+    monkeypatch.setattr(gpus, "PROC", tmp_path / "proc")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def nvidia_smi(machine, script: str) -> None:
+    program = machine / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+
+
+def test_a_machine_without_a_driver_has_none():
+    assert [] == gpus.visible_gpus({})
+
+
+def test_nvidia_smi_names_them(machine):
+    nvidia_smi(machine, f"echo '{LISTING}'")
+    expected = [f"GPU-5c3e0f3a-0000-4000-8000-00000000000{n}" for n in (0, 1)]
+    assert expected == gpus.visible_gpus({})
+
+
+def test_a_failing_nvidia_smi_is_no_gpu(machine):
+    nvidia_smi(machine, "echo 'NVIDIA-SMI has failed'; exit 9")
+    assert [] == gpus.visible_gpus({})
+
+
+def test_the_driver_alone_tells_how_many(machine):
+    (machine / "proc" / "0000:01:00.0").mkdir(parents=True)
+    (machine / "proc" / "0000:02:00.0").mkdir()
+    assert ["0", "1"] == gpus.visible_gpus({})
+
+
+@pytest.mark.parametrize(("said", "expected"), [("2, 5", ["2", "5"]), ("", []), ("-1", []), ("GPU-a", ["GPU-a"])])
+def test_what_is_set_already_limits_them(machine, said, expected):
+    nvidia_smi(machine, f"echo '{LISTING}'")
+    assert expected == gpus.visible_gpus({"CUDA_VISIBLE_DEVICES": said})
+
+
+def test_a_torch_for_the_cpu_sees_none(machine, monkeypatch):
+    nvidia_smi(machine, f"echo '{LISTING}'")
+    monkeypatch.setattr(gpus, "version", lambda _: "2.13.0+cpu")
+    assert [] == gpus.visible_gpus({})

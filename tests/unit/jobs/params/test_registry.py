@@ -1,0 +1,305 @@
+"""What a caller may ask for: the fields, defaults and ranges of the contract's section C, for every modality."""
+
+import math
+
+import msgspec
+import pytest
+
+from core.errors import NotSupportedYet, NulInText
+from jobs.params.base import changed_fields, read_params, refuse_nul, refuse_unbuilt
+from jobs.params.cutout import CutoutParams
+from jobs.params.image import ImageParams
+from jobs.params.mesh import MeshParams
+from jobs.params.registry import PARAMS_OF
+from jobs.params.speech import SpeechParams
+from jobs.params.video import VideoParams
+
+URL = "https://example.com/a.png"
+REQUIRED = {
+    "image": {"prompt": "a red circle"},
+    "video": {"input_image": URL},
+    "speech": {"text": "Good day."},
+    "3d": {"image_path": URL},
+    "remove-background": {"image_url": URL},
+}
+SHARED = {
+    "model": None,
+    "output_format": "webp",
+    "callback_url": None,
+    "server_id": None,
+    "pin": "strict",
+    "prefer_seconds": 30.0,
+    "priority": 5,
+    "deadline_seconds": None,
+}
+OWN = {
+    "image": {
+        "quality": "standard",
+        "num_images": 1,
+        "input_image": None,
+        "strength": None,
+        "reference_images": (),
+        "negative_prompt": None,
+        "width": 1024,
+        "height": 1024,
+        "num_inference_steps": None,
+        "guidance_scale": None,
+        "seed": -1,
+        "enhance_prompt": False,
+        "logo_url": None,
+        "palette": (),
+        "profile_id": None,
+    },
+    "video": {
+        "output_format": "mp4",
+        "prompt": "cinematic motion",
+        "last_image": None,
+        "negative_prompt": None,
+        "quality": "standard",
+        "width": 896,
+        "height": 512,
+        "duration_seconds": 2.0,
+        "num_inference_steps": None,
+        "guidance_scale": None,
+        "seed": 42,
+    },
+    "speech": {
+        "output_format": "wav",
+        "language_id": "en",
+        "target_voice_path": None,
+        "max_new_tokens": 256,
+        "exaggeration": 0.5,
+        "temperature": 0.8,
+        "cfg_weight": 0.5,
+        "seed": -1,
+        "apply_watermark": True,
+    },
+    "3d": {
+        "output_format": "glb",
+        "mode": "generate",
+        "max_faces": 100_000,
+        "mesh_save_name": None,
+        "painted_save_name": None,
+        "seed": -1,
+        "auto_unload": True,
+    },
+    "remove-background": {"output_format": "png", "mask_only": False, "background_color": None, "crop": False},
+}
+
+
+def ask(modality, /, **fields):
+    """The parameters of a request with these fields, beside the required ones."""
+    body = {"modality": modality} | REQUIRED[modality] | fields
+    return msgspec.json.decode(msgspec.json.encode(body), type=PARAMS_OF[modality])
+
+
+@pytest.mark.parametrize("modality", REQUIRED)
+class TestEveryModality:
+    def test_the_required_fields_are_enough_and_the_defaults_are_the_contracts(self, modality):
+        given = msgspec.structs.asdict(ask(modality))
+        assert SHARED | OWN[modality] | REQUIRED[modality] == given
+
+    def test_an_unknown_field_is_refused_and_named(self, modality):
+        with pytest.raises(msgspec.ValidationError, match="colour"):
+            ask(modality, colour="red")
+
+    def test_an_unknown_field_in_a_row_is_ignored(self, modality):
+        params = ask(modality, priority=9)
+        row = msgspec.to_builtins(params) | {"a_field_of_a_newer_version": [1, 2]}
+        assert params == read_params(row, PARAMS_OF[modality])
+
+    def test_what_a_row_holds_comes_back_the_same(self, modality):
+        params = ask(modality, callback_url=URL, deadline_seconds=60)
+        stored = msgspec.json.decode(msgspec.json.encode(params))
+        assert modality == stored["modality"]
+        assert params == read_params(stored, PARAMS_OF[modality])
+
+    def test_the_tag_tells_the_modality(self, modality):
+        assert modality == PARAMS_OF[modality].__struct_config__.tag
+        with pytest.raises(msgspec.ValidationError):
+            ask(modality, modality="text")
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("priority", -1),
+            ("priority", 10),
+            ("priority", "5"),
+            ("priority", 5.5),
+            ("priority", True),
+            ("deadline_seconds", 0),
+            ("deadline_seconds", 7 * 86400 + 1),
+            ("callback_url", ""),
+            ("callback_url", "h" * 4097),
+            ("callback_url", 5),
+            ("server_id", "s" * 201),
+            ("pin", "always"),
+            ("prefer_seconds", -1),
+            ("prefer_seconds", 86401),
+            ("model", "m" * 201),
+            ("model", 1),
+            ("output_format", "gif"),
+            ("output_format", "PNG"),
+        ],
+    )
+    def test_a_shared_field_outside_its_range_is_refused_with_its_path(self, modality, field, value):
+        with pytest.raises(msgspec.ValidationError) as caught:
+            ask(modality, **{field: value})
+        assert f"$.{field}" in str(caught.value)
+
+    def test_parameters_do_not_change(self, modality):
+        with pytest.raises(AttributeError):
+            ask(modality).priority = 9
+
+    def test_nothing_that_is_left_out_counts_as_changed(self, modality):
+        assert set(REQUIRED[modality]) == {name for name, _ in changed_fields(ask(modality))}
+
+
+@pytest.mark.parametrize("modality", sorted(set(REQUIRED) - {"video"}))
+def test_without_a_required_field_it_is_refused(modality):
+    (name,) = REQUIRED[modality]
+    with pytest.raises(msgspec.ValidationError, match=name):
+        msgspec.convert({"modality": modality}, PARAMS_OF[modality])
+
+
+def test_a_film_may_be_asked_for_without_a_still_since_the_model_decides():
+    assert VideoParams() == msgspec.convert({"modality": "video"}, VideoParams)
+    assert VideoParams().input_image is None
+
+
+EDGES = [
+    ("image", "prompt", "p" * 4000, "p" * 4001),
+    ("image", "prompt", "p", ""),
+    ("image", "negative_prompt", "", "n" * 4001),
+    ("image", "width", 64, 63),
+    ("image", "width", 1024, 1025),
+    ("image", "height", 64, 63),
+    ("image", "height", 1024, 1025),
+    ("image", "num_inference_steps", 1, 0),
+    ("image", "num_inference_steps", 200, 201),
+    ("image", "guidance_scale", 0, -0.1),
+    ("image", "guidance_scale", 30, 30.1),
+    ("image", "seed", -1, -2),
+    ("image", "seed", 2**53 - 1, 2**53),
+    ("image", "palette", ["#FF5733"] * 16, ["#FF5733"] * 17),
+    ("image", "palette", ["#ff5733"], ["#FF573"]),
+    ("image", "palette", [], ["FF5733"]),
+    ("image", "palette", ["#000000"], ["#00000G"]),
+    ("image", "palette", ["#000000"], ["#000000\n"]),
+    ("image", "output_format", "jpeg", "mp4"),
+    ("video", "prompt", "p", ""),
+    ("video", "width", 64, 32),
+    ("video", "width", 1536, 1568),
+    ("video", "width", 96, 100),
+    ("video", "height", 1536, 1537),
+    ("video", "height", 512, 500),
+    ("video", "duration_seconds", 0.1, 0.09),
+    ("video", "duration_seconds", 10, 10.01),
+    ("video", "input_image", URL, ""),
+    ("speech", "text", "t" * 10000, "t" * 10001),
+    ("speech", "text", "t", ""),
+    ("speech", "text", " t\n", " \n\u3000"),
+    ("speech", "output_format", "ogg", "mp4"),
+    ("speech", "output_format", "jpeg", "flac"),
+    ("speech", "temperature", 0.05, 0.04),
+    ("speech", "temperature", 2, 2.01),
+    ("speech", "cfg_weight", 0, -0.01),
+    ("speech", "cfg_weight", 1, 1.01),
+    ("speech", "seed", -1, -2),
+    ("speech", "language_id", "de", "d"),
+    ("speech", "max_new_tokens", 1, 0),
+    ("speech", "max_new_tokens", 4096, 4097),
+    ("speech", "exaggeration", 0, -0.01),
+    ("speech", "exaggeration", 1, 1.01),
+    ("speech", "apply_watermark", False, "no"),
+    ("speech", "target_voice_path", URL, ""),
+    ("3d", "mode", "paint", "carve"),
+    ("3d", "output_format", "stl", "usdz"),
+    ("3d", "output_format", "webp", "GLB"),
+    ("3d", "max_faces", 500, 499),
+    ("3d", "max_faces", 500_000, 500_001),
+    ("3d", "mesh_save_name", "model.glb", "../model.glb"),
+    ("3d", "mesh_save_name", "a", "../../x"),
+    ("3d", "mesh_save_name", "a", "a\0"),
+    ("3d", "mesh_save_name", "a", "a" * 300),
+    ("3d", "painted_save_name", "a", "..\\a"),
+    ("3d", "mesh_save_name", "a" * 100, "a" * 101),
+    ("3d", "mesh_save_name", "A-1_b.glb", ".glb"),
+    ("3d", "mesh_save_name", "a", ""),
+    ("3d", "mesh_save_name", "a", "a\n"),
+    ("3d", "painted_save_name", "painted.glb", "a/b.glb"),
+    ("3d", "auto_unload", False, 0),
+    ("remove-background", "output_format", "jpeg", "mp4"),
+    ("remove-background", "background_color", "#FFFFFF", "white"),
+    ("remove-background", "background_color", "#ffffff", "#FFFFFF\n"),
+    ("remove-background", "mask_only", True, 1),
+    ("remove-background", "crop", True, "yes"),
+]
+
+
+@pytest.mark.parametrize(("modality", "field", "inside", "outside"), EDGES)
+def test_a_field_takes_what_is_inside_its_range_and_nothing_outside(modality, field, inside, outside):
+    taken = getattr(ask(modality, **{field: inside}), field)
+    assert inside == (list(taken) if isinstance(inside, list) else taken)
+    with pytest.raises(msgspec.ValidationError) as caught:
+        ask(modality, **{field: outside})
+    assert f"$.{field}" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_json_has_no_endless_numbers(value):
+    body = b'{"modality":"image","prompt":"p","guidance_scale":%s}' % str(value).encode()
+    with pytest.raises(msgspec.DecodeError):
+        msgspec.json.decode(body, type=ImageParams)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("enhance_prompt", True),
+        ("logo_url", URL),
+        ("palette", ["#FF5733"]),
+        ("profile_id", "brand"),
+    ],
+)
+def test_a_field_whose_feature_is_not_built_is_refused_with_its_path(field, value):
+    with pytest.raises(NotSupportedYet) as caught:
+        refuse_unbuilt(ask("image", **{field: value}))
+    assert f"$.{field}" == caught.value.field
+    assert field in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("enhance_prompt", False), ("logo_url", None), ("palette", []), ("profile_id", None)]
+)
+def test_its_default_may_be_sent(field, value):
+    refuse_unbuilt(ask("image", **{field: value}))
+
+
+@pytest.mark.parametrize("type_", [VideoParams, SpeechParams, MeshParams, CutoutParams])
+def test_what_is_named_unbuilt_exists(type_):
+    names = {field.name for field in msgspec.structs.fields(type_)}
+    assert set(type_.unbuilt) <= names
+    assert set(ImageParams.unbuilt) <= {field.name for field in msgspec.structs.fields(ImageParams)}
+
+
+@pytest.mark.parametrize(
+    ("modality", "fields", "named"),
+    [
+        ("image", {"prompt": "a\0b"}, "prompt"),
+        ("image", {"negative_prompt": "\0"}, "negative_prompt"),
+        ("image", {"callback_url": "http://x/\0"}, "callback_url"),
+        ("image", {"server_id": "\0"}, "server_id"),
+        ("image", {"model": "a\0"}, "model"),
+        ("speech", {"text": "a\0"}, "text"),
+        ("video", {"input_image": "http://x/\0"}, "input_image"),
+    ],
+)
+def test_a_nul_character_is_refused_wherever_it_is(modality, fields, named):
+    with pytest.raises(NulInText) as caught:
+        refuse_nul(ask(modality, **fields))
+    assert f"$.{named}" == caught.value.field
+
+
+def test_other_characters_are_welcome():
+    refuse_nul(ask("image", prompt="größer 🦊 \u200f العربية \x01\n\t"))

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+
+from core.errors import LicenceRefused
+from pipelines.catalog.licenses import is_allowed, read_allowed, refuse_licence
+from pipelines.catalog.loader import Catalog, load_catalog
+from pipelines.runtime.device import load
+from pipelines.weights.lockfile import Lock
+from pipelines.weights.verify import missing, servable
+from tests.support.checkpoints.specs import spec
+
+FREE = spec(source={}, family="tests.support.faults.chaos:Chaos")
+OTHER = spec(id="other", source={}, licence={"name": "OpenRAIL++-M", "url": "https://example.org"})
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", set()),
+        (" , ", set()),
+        ("MIT", {"mit"}),
+        ("mit, Apache-2.0,OpenRAIL++-M", {"mit", "apache-2.0", "openrail++-m"}),
+    ],
+)
+def test_names_are_read_in_any_case(text: str, names: set[str]) -> None:
+    assert names == read_allowed(text)
+
+
+def test_an_empty_list_allows_everything() -> None:
+    assert all(is_allowed(model, read_allowed("")) for model in load_catalog().models)
+
+
+def test_another_licence_is_refused_by_name() -> None:
+    allowed = read_allowed("apache-2.0,MIT")
+
+    refuse_licence(FREE, allowed)
+    with pytest.raises(LicenceRefused, match=r"other: its licence OpenRAIL\+\+-M is not among"):
+        refuse_licence(OTHER, allowed)
+
+
+def test_it_is_not_served(tmp_path: Path) -> None:
+    allowed = read_allowed("Apache-2.0")
+
+    assert (FREE,) == servable(Catalog((FREE, OTHER)), Lock(), tmp_path, allowed)
+    assert (FREE, OTHER) == servable(Catalog((FREE, OTHER)), Lock(), tmp_path)
+    assert "its licence OpenRAIL++-M" in str(missing(OTHER, Lock(), tmp_path, allowed))
+
+
+def test_it_is_not_loaded(tmp_path: Path) -> None:
+    load(FREE, tmp_path, Lock(), "cpu", read_allowed("Apache-2.0"))
+    with pytest.raises(LicenceRefused):
+        load(FREE, tmp_path, Lock(), "cpu", read_allowed("MIT"))

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipelines.catalog.spec import Bundle, Source
+from pipelines.weights.hub import is_wanted
+from tests.support.checkpoints.specs import spec
+
+HUB = {"repo": "a/b", "revision": "0" * 40}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a.onnx",
+        "https://example.org/",
+        "https://example.org",
+        "https://example.org/a.onnx?x=1",
+        "https://example.org/..",
+        "https://example.org/.hidden",
+        "ftp://example.org/a.onnx",
+    ],
+)
+def test_an_address_is_https_and_ends_with_a_file_name(url: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"url": url}, Source)
+
+
+@pytest.mark.parametrize("more", [{"repo": "a/b", "revision": "0" * 40}, {"path": "x"}, {"include": ["*"]}])
+def test_an_address_stands_alone(more: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"url": "https://example.org/a.onnx", **more}, Source)
+
+
+def test_folders_of_bundles() -> None:
+    model = spec(source=HUB, loras={"fast": {"source": HUB, "file": "x"}})
+
+    assert ["tiny", "tiny+fast"] == [bundle.key for bundle in model.bundles]
+    assert [Path("/w/tiny"), Path("/w/tiny+fast")] == [bundle.directory(Path("/w")) for bundle in model.bundles]
+    assert Path("/w/net") == Bundle("net", Source(url="https://example.org/a.onnx")).directory(Path("/w"))
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("model_index.json", True),
+        ("unet/config.json", True),
+        ("unet/model.fp16.safetensors", True),
+        ("unet/model.safetensors", False),
+        ("vae_1_0/model.fp16.safetensors", False),
+        (".gitattributes", False),
+        ("README.md", False),
+    ],
+)
+def test_include_and_exclude_are_shell_patterns_over_the_whole_path(path: str, wanted: bool) -> None:
+    source = Source(**HUB, include=("*.json", "*.fp16.safetensors", "*.md"), exclude=("vae_1_0/*", "README*"))
+
+    assert wanted == is_wanted(source, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"), [("a.safetensors", True), ("LICENSE.md", True), ("x/y.png", False), (".gitattributes", False)]
+)
+def test_without_them_all_but_what_no_loader_reads(path: str, wanted: bool) -> None:
+    assert wanted == is_wanted(Source(**HUB), path)

@@ -1,0 +1,121 @@
+"""Weights leave the device and come back as they were, on the CPU by the code that a GPU uses."""
+
+import torch
+from torch import nn
+
+from pipelines.memory.chunks import ALIGNMENT
+from pipelines.memory.offload import Parking
+
+
+class Net(nn.Module):
+    """Tied weights, a buffer, an odd precision, weights in channels-last order, and one larger than a piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.embed = nn.Embedding(50, 16)
+        self.head = nn.Linear(16, 50, bias=False)
+        self.head.weight = self.embed.weight
+        self.view = nn.Parameter(self.embed.weight.data)
+        self.conv = nn.Conv2d(3, 5, 3).to(memory_format=torch.channels_last)
+        self.low = nn.Parameter(torch.randn(7, generator=generator).bfloat16())
+        self.large = nn.Parameter(torch.randn(40, 40, generator=generator))
+        self.register_buffer("steps", torch.arange(9), persistent=False)
+
+    def forward(self) -> tuple[torch.Tensor, ...]:
+        picture = torch.ones(1, 3, 8, 8)
+        return self.head(self.embed.weight[:4]), self.conv(picture), self.low * 2, self.large @ self.large, self.steps
+
+
+def parked(net: nn.Module, piece: int = 4096) -> Parking:
+    return Parking([net], "cpu", piece)
+
+
+def storages(net: nn.Module) -> set[int]:
+    return {tensor.untyped_storage().data_ptr() for tensor in (*net.parameters(), *net.buffers())}
+
+
+def same(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@torch.no_grad()
+def test_it_computes_the_same_after_any_number_of_ways() -> None:
+    net = Net()
+    before, strides = net(), net.conv.weight.stride()
+    parking = parked(net)
+    for _ in range(3):
+        parking.park()
+        parking.wake()
+
+    assert same(before, net())
+    assert strides == net.conv.weight.stride()
+    assert net.conv.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_master_is_made_once_and_is_not_what_computes() -> None:
+    net = Net()
+    parking = parked(net)
+    assert not parking.has_master
+    parking.park()
+    assert parking.has_master
+    master = storages(net)
+    parking.wake()
+
+    assert not master & storages(net)
+    parking.park()
+    assert master == storages(net)
+
+
+def test_weights_that_share_memory_still_share_it() -> None:
+    net = Net()
+    parking = parked(net)
+    parking.park()
+    parking.wake()
+
+    assert net.head.weight is net.embed.weight
+    assert net.view.data_ptr() == net.embed.weight.data_ptr()
+
+
+def test_each_tensor_is_counted_once() -> None:
+    sizes = [50 * 16 * 4, 5 * 3 * 9 * 4, 5 * 4, 7 * 2, 40 * 40 * 4, 9 * 8]
+
+    assert sum(sizes) == parked(Net()).bytes
+
+
+def test_pieces_have_room_and_a_large_tensor_has_its_own() -> None:
+    net = Net()
+    parking = parked(net, piece=4096)
+    parking.park()
+    sizes = sorted(
+        tensor.untyped_storage().nbytes() for tensor in {id(t.untyped_storage()): t for t in net.parameters()}.values()
+    )
+
+    assert 40 * 40 * 4 <= sizes[-1] < 40 * 40 * 4 + ALIGNMENT
+    assert all(tensor.data_ptr() % tensor.element_size() == 0 for tensor in net.parameters())
+
+
+def test_after_it_was_forgotten_the_next_way_makes_a_new_one() -> None:
+    net = Net()
+    parking = parked(net)
+    parking.park()
+    parking.wake()
+    parking.forget()
+    assert not parking.has_master
+    with torch.no_grad():
+        net.low += 1
+        expected = net()
+    parking.park()
+    parking.wake()
+
+    assert same(expected, net())
+
+
+def test_a_weight_that_is_no_number_is_found() -> None:
+    net = Net()
+    parking = parked(net)
+    assert parking.is_finite()
+    with torch.no_grad():
+        net.low[3] = float("nan")
+
+    assert not parking.is_finite()

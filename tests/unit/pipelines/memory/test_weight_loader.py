@@ -1,0 +1,197 @@
+"""From files onto a device: on the CPU by the code that a GPU uses, but for the copy where nothing is kept."""
+
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from core.errors import ModelLoadFailed
+from pipelines.memory.chunks import ALIGNMENT, HostBlock, home_of
+from pipelines.memory.offload import Parking
+from pipelines.memory.safetensors_reader import stored_in
+from pipelines.memory.weight_loader import Intake, floats_in
+
+
+class Net(nn.Module):
+    """Weights of a file, tied ones among them, and a buffer that is in none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(50, 16)
+        self.head = nn.Linear(16, 50, bias=False)
+        self.inner = nn.Linear(16, 16)
+        self.register_buffer("steps", torch.arange(9.0), persistent=False)
+
+
+def tensors() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    shapes = {"embed.weight": (50, 16), "inner.weight": (16, 16), "inner.bias": (16,)}
+    return {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    save_file(tensors(), tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def landed(intake: Intake, file: Path, dtype: torch.dtype = torch.float32, *, sent: bool = True) -> Net:
+    net = Net()
+    net.load_state_dict(intake.read([file], floats_in(dtype), sent=sent), strict=False, assign=True)
+    net.head.weight = net.embed.weight
+    return intake.land(net)
+
+
+def values(net: Net) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in net.state_dict().items() if name != "head.weight"}
+
+
+def is_as_in_the_file(net: Net, dtype: torch.dtype = torch.float32) -> bool:
+    expected = {name: tensor.to(dtype) for name, tensor in tensors().items()}
+    found = values(net)
+    return expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_on_the_cpu_weights_stay_where_they_were_read(file: Path) -> None:
+    intake = Intake("cpu")
+    net = Net()
+    read = intake.read([file], floats_in(torch.float32))
+    places = {name: tensor.data_ptr() for name, tensor in read.items()}
+    net.load_state_dict(read, strict=False, assign=True)
+    intake.land(net)
+
+    assert places == {name: tensor.data_ptr() for name, tensor in values(net).items()}
+    assert is_as_in_the_file(net)
+    assert 0 == intake.kept
+
+
+@pytest.mark.parametrize("piece", [1024, 2**20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("sent", [False, True])
+def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dtype: torch.dtype, sent: bool) -> None:
+    intake = Intake("cpu", keeps=True, piece=piece)
+    net = landed(intake, file, dtype, sent=sent)
+
+    assert is_as_in_the_file(net, dtype)
+    assert net.head.weight is net.embed.weight
+    assert {home_of(tensor) for tensor in values(net).values()} == {home_of(one.there) for one in intake.landed}
+    for one in intake.landed:
+        assert one.host is not None
+        assert home_of(one.there) != home_of(one.host.memory)
+    assert intake.kept >= sum(tensor.numel() * dtype.itemsize for tensor in values(net).values())
+
+
+def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in_the_file(file: Path) -> None:
+    sent, stays = (
+        Intake("cpu", keeps=keeps).read([file], floats_in(torch.float32), as_mapped=True) for keeps in (True, False)
+    )
+
+    assert {0} == {tensor.storage_offset() * 4 % ALIGNMENT for tensor in sent.values()}
+    starts = {one.name: one.start % ALIGNMENT for one in stored_in([file])}
+    assert starts == {name: tensor.storage_offset() * 4 % ALIGNMENT for name, tensor in stays.items()}
+
+
+def test_tensors_that_nobody_wants_are_not_read(file: Path) -> None:
+    read = Intake("cpu").read([file], lambda name, stored: stored if name.startswith("inner") else None)
+
+    assert ["inner.bias", "inner.weight"] == sorted(read)
+
+
+def test_a_name_in_two_files_is_refused(file: Path, tmp_path: Path) -> None:
+    save_file({"inner.bias": torch.zeros(16)}, tmp_path / "more.safetensors")
+
+    with pytest.raises(ModelLoadFailed, match=r"has the tensor inner\.bias twice"):
+        Intake("cpu").read([file, tmp_path / "more.safetensors"], floats_in(torch.float32))
+
+
+@pytest.mark.parametrize(("sent", "most"), [(True, 2), (False, 4)])
+def test_host_memory_that_is_not_kept_is_read_into_again(
+    file: Path, sent: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`meta` is a device without memory: what was read is no longer needed once it was sent there."""
+    made = list[int]()
+
+    def block(size: int) -> HostBlock:
+        made.append(size)
+        return HostBlock(size)
+
+    monkeypatch.setattr("pipelines.memory.weight_loader.HostBlock", block)
+    intake = Intake("meta", piece=512)
+    tensors = {f"{number}": torch.ones(64) for number in range(3)}
+    save_file(tensors, file)
+    for _ in range(2):
+        read = intake.read([file], floats_in(torch.float32), sent=sent)
+        assert {"meta" if sent else "cpu"} == {tensor.device.type for tensor in read.values()}
+        intake.land(nn.Module())
+
+    assert [512] * most == made
+    assert 6 == len(intake.landed)
+    assert 0 == intake.kept
+
+
+class TestParked:
+    """What was kept is the master copy."""
+
+    def test_there_is_a_master_before_anything_was_parked_and_no_second_one(self, file: Path) -> None:
+        intake = Intake("cpu", keeps=True)
+        net = landed(intake, file)
+        read = {home_of(one.host.memory) for one in intake.landed if one.host is not None}
+        parking = Parking([net], "cpu", landed=intake.landed)
+        assert parking.has_master
+        parking.park()
+
+        assert read == {home_of(tensor) for tensor in values(net).values()}
+        assert is_as_in_the_file(net)
+
+    def test_it_comes_back_with_what_was_in_no_file(self, file: Path) -> None:
+        intake = Intake("cpu", keeps=True, piece=1024)
+        net = landed(intake, file)
+        parking = Parking([net], "cpu", landed=intake.landed)
+        assert sum(tensor.numel() * 4 for tensor in (*values(net).values(), net.steps)) == parking.bytes
+        for _ in range(2):
+            parking.park()
+            parking.wake()
+
+        assert is_as_in_the_file(net)
+        assert net.head.weight is net.embed.weight
+        assert torch.equal(torch.arange(9.0), net.steps)
+
+    def test_without_a_share_there_is_no_master_until_it_is_parked(self, file: Path) -> None:
+        intake = Intake("cpu")
+        net = landed(intake, file)
+        parking = Parking([net], "cpu", landed=intake.landed)
+        assert not parking.has_master
+        parking.park()
+        parking.wake()
+
+        assert is_as_in_the_file(net)
+
+    def test_a_piece_that_is_mostly_left_out_or_changed_is_given_back(self, file: Path) -> None:
+        intake = Intake("cpu", keeps=True)
+        net = landed(intake, file)
+        net.embed.weight = net.head.weight = nn.Parameter(torch.ones(50, 16))
+        pieces = [weakref.ref(one.host) for one in intake.landed]
+        left = {home_of(one.there) for one in intake.landed}
+        parking = Parking([net], "cpu", landed=intake.landed)
+        del intake
+        gc.collect()
+
+        assert [None] == [piece() for piece in pieces]
+        assert not left & {home_of(tensor) for tensor in net.state_dict().values()}
+        assert torch.equal(tensors()["inner.weight"], net.inner.weight)
+        assert not parking.has_master
+
+    def test_what_was_forgotten_is_made_anew(self, file: Path) -> None:
+        intake = Intake("cpu", keeps=True)
+        net = landed(intake, file)
+        parking = Parking([net], "cpu", landed=intake.landed)
+        parking.forget()
+        assert not parking.has_master
+        parking.park()
+        parking.wake()
+
+        assert is_as_in_the_file(net)

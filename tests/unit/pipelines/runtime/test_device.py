@@ -1,0 +1,62 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import ModelLoadFailed, WeightsNotLocked
+from pipelines.runtime.device import load, memory_used
+from pipelines.weights.lockfile import Lock
+from tests.support.checkpoints.specs import spec
+from tests.support.faults.chaos import Chaos
+
+HERE = f"{__name__}:"
+
+
+class Broken:
+    def __init__(self, *_: object) -> None:
+        raise KeyError("model_index.json")
+
+
+class Greedy:
+    def __init__(self, *_: object) -> None:
+        raise MemoryError
+
+
+def test_a_fresh_process_is_offline_and_has_a_device_without_torch() -> None:
+    code = (
+        "import json, os, sys; from pipelines.runtime.device import prepare, free_caches;"
+        "device = prepare('cpu', 1, '/kept');"
+        "free_caches(); print(json.dumps([device.name, device.memory_total, device.versions, 'torch' in sys.modules,"
+        "os.environ['HF_HUB_OFFLINE'], os.environ['OMP_NUM_THREADS'], os.environ['TORCHINDUCTOR_CACHE_DIR']]))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+    name, memory, versions, torch_imported, offline, threads, compiled = json.loads(answer.stdout)
+    assert ("cpu", False, "1", "1", "/kept") == (name, torch_imported, offline, threads, compiled)
+    assert 2**28 < memory
+    assert {"torch", "diffusers", "transformers"} == set(versions)
+
+
+def test_memory_used_is_this_process() -> None:
+    assert 2**20 < memory_used("cpu") < 2**36
+
+
+def test_a_model_without_weights_needs_no_lock(tmp_path: Path) -> None:
+    assert isinstance(load(spec(family="tests.support.faults.chaos:Chaos", source={}), tmp_path, Lock(), "cpu"), Chaos)
+
+
+def test_a_model_with_weights_does(tmp_path: Path) -> None:
+    with pytest.raises(WeightsNotLocked):
+        load(spec(family="tests.support.faults.chaos:Chaos"), tmp_path, Lock(), "cpu")
+
+
+def test_what_breaks_in_construction_is_a_load_failure(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadFailed, match=r"tiny could not be loaded \(KeyError\)"):
+        load(spec(family=HERE + "Broken", source={}), tmp_path, Lock(), "cpu")
+
+
+def test_out_of_memory_is_left_to_the_engine(tmp_path: Path) -> None:
+    with pytest.raises(MemoryError):
+        load(spec(family=HERE + "Greedy", source={}), tmp_path, Lock(), "cpu")

@@ -1,0 +1,41 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import ModelLoadFailed
+from pipelines.image.encode import encode as encode_pictures
+from pipelines.runtime.protocol import Outputs, Raw
+from pipelines.runtime.registry import encoder, pipeline_class
+from tests.support.checkpoints.specs import spec
+from tests.support.faults.chaos import Chaos
+
+
+def test_a_pipeline_from_elsewhere_by_module_and_class() -> None:
+    assert Chaos is pipeline_class(spec(family="tests.support.faults.chaos:Chaos"))
+
+
+def test_the_picture_encoder_is_the_default() -> None:
+    assert encode_pictures is encoder(spec())
+    assert encode_pictures is encoder(spec(family="tests.support.checkpoints.specs:Nothing"))
+
+
+def encode(raw: Raw, params: Any, folder: Path) -> Outputs:
+    return Outputs(files=())
+
+
+def test_an_encoder_of_its_own() -> None:
+    assert encode is encoder(spec(family=f"{__name__}:Chaos"))
+
+
+@pytest.mark.parametrize(
+    "family", ["nonsense", "tests.support.faults.chaos:", ":Chaos", "tests.support.faults.chaos:Nothing", "no.such:C"]
+)
+def test_an_unknown_family_is_a_load_failure_that_names_it(family: str) -> None:
+    with pytest.raises(ModelLoadFailed, match=f"tiny: .*{family.split(':')[0]}"):
+        pipeline_class(spec(family=family))
+
+
+def test_an_encoder_that_can_not_be_imported() -> None:
+    with pytest.raises(ModelLoadFailed, match="its encoder"):
+        encoder(spec(family="no.such:C"))

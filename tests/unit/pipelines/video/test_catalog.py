@@ -1,0 +1,34 @@
+"""The film models that ship, as the family and the API read them."""
+
+import pytest
+
+from pipelines.catalog.loader import load_catalog
+from pipelines.runtime.registry import FAMILIES, encoder
+from pipelines.video.encode import encode
+from pipelines.video.frames import plan_frames
+
+FILMS = load_catalog().of("video")
+WAN = load_catalog().get("wan2.2-ti2v-5b")
+
+
+def test_the_demo_comes_last_and_needs_no_weights() -> None:
+    assert ("demo-camera", "demo", ()) == (FILMS[-1].id, FILMS[-1].tier, FILMS[-1].bundles)
+    assert "wan2.2-ti2v-5b" == FILMS[0].id
+
+
+@pytest.mark.parametrize(("seconds", "frames"), [(2, 49), (5, 121)])
+def test_wan_makes_the_lengths_that_it_was_trained_on(seconds: float, frames: int) -> None:
+    plan = plan_frames(WAN, seconds)
+
+    assert (frames, 24, None) == (plan.frames, plan.fps, plan.warning)
+
+
+def test_no_model_that_ignores_a_last_frame_claims_to_end_there() -> None:
+    assert "first-last-frame" not in WAN.capabilities
+
+
+def test_every_film_is_encoded_as_one_and_has_time_for_it() -> None:
+    for film in FILMS:
+        assert encode is encoder(film)
+        assert film.deadlines.encode >= 600
+        assert film.family in FAMILIES

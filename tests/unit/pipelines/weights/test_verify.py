@@ -1,0 +1,260 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.errors import WeightsNotLocked
+from pipelines.catalog.loader import Catalog
+from pipelines.weights import files as weight_files
+from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.weights.verify import differences, lock_directory, misplaced, missing, servable, verify
+from tests.support.checkpoints.specs import spec
+
+TINY = spec()
+HUB = {"repo": "a/b", "revision": "1" * 40}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Weights of `TINY` below the weights directory `tmp_path`."""
+    made = tmp_path / "tiny"
+    (made / "unet").mkdir(parents=True)
+    (made / "model_index.json").write_text("{}")
+    (made / "unet" / "model.safetensors").write_bytes(bytes(range(200)))
+    return made
+
+
+@pytest.fixture
+def lock(folder: Path) -> Lock:
+    return Lock({"tiny": lock_directory(TINY, folder)})
+
+
+def test_untouched_weights_pass(folder: Path, lock: Lock) -> None:
+    verify(TINY, lock, folder.parent)
+
+    assert ["model_index.json", "unet/model.safetensors"] == sorted(lock.models["tiny"].files)
+
+
+def tampered(folder: Path) -> None:
+    file = folder / "unet" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[77] ^= 1
+    file.write_bytes(data)
+
+
+def truncated(folder: Path) -> None:
+    os.truncate(folder / "unet" / "model.safetensors", 199)
+
+
+def gone(folder: Path) -> None:
+    (folder / "unet" / "model.safetensors").unlink()
+
+
+def extra(folder: Path) -> None:
+    (folder / "unet" / "other.safetensors").write_bytes(b"x")
+
+
+def extra_hidden(folder: Path) -> None:
+    (folder / ".hidden").write_bytes(b"x")
+
+
+def pickled(folder: Path) -> None:
+    (folder / "unet" / "model.BIN").write_bytes(b"x")
+
+
+def link_outside(folder: Path) -> None:
+    outside = folder.parent / "outside.safetensors"
+    (folder / "unet" / "model.safetensors").rename(outside)
+    (folder / "unet" / "model.safetensors").symlink_to(outside)
+
+
+def folder_link(folder: Path) -> None:
+    (folder / "unet").rename(folder.parent / "unet")
+    (folder / "unet").symlink_to(folder.parent / "unet")
+
+
+def dangling(folder: Path) -> None:
+    (folder / "unet" / "model.safetensors").unlink()
+    (folder / "unet" / "model.safetensors").symlink_to(folder / "nothing")
+
+
+def fifo(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (tampered, "unet/model.safetensors is not the file of weights.lock"),
+        (truncated, "unet/model.safetensors has 199 bytes, weights.lock says 200"),
+        (gone, "unet/model.safetensors is missing"),
+        (extra, "unet/other.safetensors is not in weights.lock"),
+        (extra_hidden, ".hidden is not in weights.lock"),
+        (pickled, "unet/model.BIN is a pickle"),
+        (link_outside, "unet/model.safetensors is a link that leads outside"),
+        (folder_link, "unet is a link that leads outside"),
+        (dangling, "unet/model.safetensors is no regular file"),
+        (fifo, "pipe is no regular file"),
+    ],
+)
+def test_harmed_weights_are_refused_by_name(folder: Path, lock: Lock, harm: Callable[[Path], None], says: str) -> None:
+    verify(TINY, lock, folder.parent)
+    harm(folder)
+
+    with pytest.raises(WeightsNotLocked) as caught:
+        verify(TINY, lock, folder.parent)
+
+    assert says in caught.value.detail
+    assert str(folder) not in caught.value.detail
+
+
+def test_a_link_within_the_folder_is_fine(folder: Path) -> None:
+    (folder / "copy.safetensors").symlink_to(Path("unet") / "model.safetensors")
+
+    verify(TINY, Lock({"tiny": lock_directory(TINY, folder)}), folder.parent)
+
+
+@pytest.mark.parametrize("suffix", ["bin", "pt", "pth", "ckpt", "pkl", "pickle"])
+def test_a_pickle_is_refused_even_where_the_lock_names_it(folder: Path, lock: Lock, suffix: str) -> None:
+    (folder / f"w.{suffix}").write_bytes(b"x")
+    files = lock.models["tiny"].files | {f"w.{suffix}": LockedFile(size=1, sha256="00")}
+    lock = Lock({"tiny": LockedModel(files=files)})
+
+    with pytest.raises(WeightsNotLocked, match="is a pickle"):
+        verify(TINY, lock, folder.parent)
+    with pytest.raises(WeightsNotLocked, match="is a pickle"):
+        lock_directory(TINY, folder)
+    assert "is a pickle" in str(missing(TINY, lock, folder.parent))
+
+
+def test_an_unknown_sha256_is_refused(folder: Path, lock: Lock) -> None:
+    files = {path: LockedFile(size=facts.size, sha256=None) for path, facts in lock.models["tiny"].files.items()}
+    lock = Lock({"tiny": LockedModel(files=files)})
+
+    with pytest.raises(WeightsNotLocked, match="does not know"):
+        verify(TINY, lock, folder.parent)
+    assert () == servable(Catalog((TINY,)), lock, folder.parent)
+
+
+def test_a_model_that_is_not_locked_is_refused(folder: Path) -> None:
+    with pytest.raises(WeightsNotLocked, match=r"tiny is not in weights\.lock"):
+        verify(TINY, Lock(), folder.parent)
+
+
+def test_a_revision_that_was_edited_and_not_locked_is_refused(folder: Path, lock: Lock) -> None:
+    moved = spec(source={"repo": "a/b", "revision": "1" * 40})
+
+    with pytest.raises(WeightsNotLocked, match="run `atelier weights lock`"):
+        verify(moved, lock, folder.parent)
+
+
+def test_a_file_is_hashed_once_until_it_changes(folder: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = weight_files.hashlib.file_digest
+    hashed: list[str] = []
+    monkeypatch.setattr(
+        weight_files.hashlib, "file_digest", lambda stream, name: hashed.append(stream.name) or digest(stream, name)
+    )
+
+    verify(TINY, lock, folder.parent)
+    assert [] == hashed
+
+    os.utime(folder / "model_index.json", ns=(1, 1))
+    verify(TINY, lock, folder.parent)
+    assert [str(folder / "model_index.json")] == hashed
+
+
+class TestBundles:
+    """A model with a LoRA: its own folder and one beside it, each verified."""
+
+    WITH_LORA = spec(loras={"fast": {"source": HUB, "file": "lora.safetensors"}})
+
+    @pytest.fixture
+    def both(self, folder: Path, lock: Lock) -> Lock:
+        beside = folder.parent / "tiny+fast"
+        beside.mkdir()
+        (beside / "lora.safetensors").write_bytes(b"lora")
+        return Lock({**lock.models, "tiny+fast": lock_directory(self.WITH_LORA.bundles[1], beside)})
+
+    def test_both_are_verified(self, folder: Path, both: Lock) -> None:
+        verify(self.WITH_LORA, both, folder.parent)
+
+        (folder.parent / "tiny+fast" / "lora.safetensors").write_bytes(b"arol")
+        with pytest.raises(WeightsNotLocked, match=r"tiny\+fast: lora\.safetensors is not the file"):
+            verify(self.WITH_LORA, both, folder.parent)
+
+    def test_without_the_lora_the_model_is_not_served(self, folder: Path, lock: Lock, both: Lock) -> None:
+        assert "tiny+fast is not in weights.lock" in str(missing(self.WITH_LORA, lock, folder.parent))
+        assert missing(self.WITH_LORA, both, folder.parent) is None
+
+        (folder.parent / "tiny+fast" / "lora.safetensors").unlink()
+        assert "tiny+fast: lora.safetensors is missing" in str(missing(self.WITH_LORA, both, folder.parent))
+
+    def test_a_file_of_a_url(self, tmp_path: Path) -> None:
+        net = spec(id="net", source={"url": "https://example.org/v1/net.onnx"})
+        (tmp_path / "net").mkdir()
+        (tmp_path / "net" / "net.onnx").write_bytes(b"onnx")
+        lock = Lock({"net": lock_directory(net, tmp_path / "net")})
+
+        verify(net, lock, tmp_path)
+
+        moved = spec(id="net", source={"url": "https://example.org/v2/net.onnx"})
+        with pytest.raises(WeightsNotLocked, match=r"says https://example.org/v2/net.onnx, weights.lock says"):
+            verify(moved, lock, tmp_path)
+
+    def test_every_difference_is_told(self, folder: Path, both: Lock) -> None:
+        extra(folder)
+        truncated(folder)
+
+        said = list(differences(self.WITH_LORA.bundles[0], both, folder.parent))
+
+        assert [
+            "tiny: unet/model.safetensors has 199 bytes, weights.lock says 200.",
+            "tiny: unet/other.safetensors is not in weights.lock; remove it, or the model is not loaded.",
+        ] == said
+        assert said == list(misplaced(self.WITH_LORA.bundles[0], both, folder.parent))
+
+
+class TestPickles:
+    def test_its_safetensors_are_what_is_verified(self, tmp_path: Path) -> None:
+        (tmp_path / "tiny").mkdir()
+        (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"made")
+        pickled = LockedFile(size=9, sha256="0" * 64)
+        made = Facts(size=4, sha256=weight_files.sha256_of(tmp_path / "tiny" / "ve.safetensors"))
+
+        before = Lock({"tiny": LockedModel(files={"ve.pt": pickled})})
+        assert "`atelier weights fetch` makes safetensors of it" in str(missing(TINY, before, tmp_path))
+
+        lock = Lock({"tiny": LockedModel(files={"ve.pt": msgspec.structs.replace(pickled, converted=made)})})
+        verify(TINY, lock, tmp_path)
+        (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"edam")
+        with pytest.raises(WeightsNotLocked, match=r"ve\.safetensors is not the file"):
+            verify(TINY, lock, tmp_path)
+
+
+class TestServable:
+    def test_what_is_here_and_what_is_not(self, folder: Path, lock: Lock) -> None:
+        other, none = spec(id="other"), spec(id="none", source={})
+
+        assert (TINY, none) == servable(Catalog((TINY, other, none)), lock, folder.parent)
+        assert "other is not in weights.lock" in str(missing(other, lock, folder.parent))
+
+    @pytest.mark.parametrize("harm", [truncated, gone, extra, pickled, link_outside])
+    def test_a_file_that_would_keep_it_from_loading_takes_the_model_out(
+        self, folder: Path, lock: Lock, harm: Callable[[Path], None]
+    ) -> None:
+        harm(folder)
+
+        assert () == servable(Catalog((TINY,)), lock, folder.parent)
+
+    def test_nothing_is_hashed(self, folder: Path, lock: Lock) -> None:
+        tampered(folder)
+
+        assert (TINY,) == servable(Catalog((TINY,)), lock, folder.parent)
+
+
+class TestLocking:
+    def test_an_empty_folder_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(WeightsNotLocked, match="no files to lock"):
+            lock_directory(TINY, tmp_path / "nowhere")

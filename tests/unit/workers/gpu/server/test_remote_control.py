@@ -1,0 +1,85 @@
+"""Orders as a worker takes them: what is no order, or not for this server, reaches nobody."""
+
+import msgspec
+import pytest
+
+from core.errors import OrderRefused
+from jobs.server_commands import Look, Preload, Recycle, Reply, Unload, arguments
+from workers.gpu.server.remote_control import answer
+
+
+class Recorder:
+    """Who obeys, and remembers."""
+
+    serves = ("flux", "sdxl")
+
+    def __init__(self):
+        self.calls = []
+
+    def look(self):
+        self.calls.append(("look",))
+
+    def preload(self, model, pin):
+        if pin:
+            raise OrderRefused("No room.")
+        self.calls.append(("preload", model, pin))
+
+    def unload(self, model):
+        self.calls.append(("unload", model))
+
+    def recycle(self):
+        self.calls.append(("recycle",))
+
+
+@pytest.fixture
+def recorder():
+    return Recorder()
+
+
+@pytest.mark.parametrize(
+    ("order", "call"),
+    [
+        (Look(), ("look",)),
+        (Preload("flux"), ("preload", "flux", False)),
+        (Unload("sdxl"), ("unload", "sdxl")),
+        (Unload(), ("unload", None)),
+        (Recycle(), ("recycle",)),
+    ],
+)
+def test_an_order_arrives_as_it_was_given(recorder, order, call):
+    message = msgspec.json.decode(msgspec.json.encode(arguments(order)))  # as the broker carries it
+    assert Reply(True) == answer(recorder, message["order"])
+    assert [call] == recorder.calls
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "recycle",
+        {},
+        {"order": "shutdown"},
+        {"order": "preload"},
+        {"order": "preload", "model": ""},
+        {"order": "preload", "model": "m" * 201},
+        {"order": "preload", "model": ["flux"]},
+        {"order": "preload", "model": "flux", "pin": 1},
+        {"order": "preload", "model": "flux", "path": "/etc/passwd"},
+        {"order": "recycle", "argv": ["sh"]},
+    ],
+)
+def test_what_is_no_order_reaches_nobody(recorder, message):
+    reply = answer(recorder, message)
+    assert (False, "invalid_request") == (reply.taken, reply.code)
+    assert [] == recorder.calls
+
+
+@pytest.mark.parametrize("order", [Preload("../../weights"), Unload("wan")])
+def test_a_model_that_is_not_served_reaches_nobody(recorder, order):
+    reply = answer(recorder, arguments(order)["order"])
+    assert (False, "unknown_model") == (reply.taken, reply.code)
+    assert [] == recorder.calls
+
+
+def test_a_refusal_is_passed_on(recorder):
+    assert Reply(False, "order_refused", "No room.") == answer(recorder, arguments(Preload("flux", pin=True))["order"])

@@ -1,0 +1,71 @@
+"""When a failed webhook is tried again."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from core.settings import Settings
+from workers.retry_policy import JITTER, LONGEST_RETRY_AFTER, Schedule, retry_after_seconds
+
+
+def test_the_default_schedule_is_the_one_of_standard_webhooks():
+    hours = (2, 5, 10, 14, 20, 24)
+    assert (0, 5, 300, 1800, *(3600 * hour for hour in hours)) == Schedule.parse(Settings().webhook_schedule).delays
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_a_delay_is_jittered_upwards(attempts):
+    schedule = Schedule.parse("0,5,300,1800")
+    seen = {schedule.delay(attempts) for _ in range(50)}
+    assert schedule.delays[attempts] <= min(seen)
+    assert schedule.delays[attempts] * (1 + JITTER) >= max(seen)
+    assert len(seen) > 1
+
+
+def test_the_last_attempt_has_no_next():
+    schedule = Schedule.parse("0,5")
+    assert schedule.delay(1) is not None
+    assert schedule.delay(2) is None
+    assert schedule.delay(2, retry_after=1.0) is None
+    assert schedule.delay(99) is None
+
+
+def test_a_receiver_can_lengthen_the_wait_and_not_shorten_it():
+    schedule = Schedule.parse("0,5,300")
+    assert 60 <= schedule.delay(1, retry_after=60) <= 72
+    assert 5 <= schedule.delay(1, retry_after=1) <= 6
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0,,5", "0,-1", "0,nan", "0,inf"])
+def test_a_wrong_schedule_is_an_error_that_names_the_variable(text):
+    with pytest.raises(ValueError, match="ATELIER_WEBHOOK_SCHEDULE"):
+        Schedule.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        ("99999999999", LONGEST_RETRY_AFTER),
+        ("-1", None),
+        ("soon", None),
+        ("", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 9999 07:28:00 GMT", LONGEST_RETRY_AFTER),
+    ],
+)
+def test_retry_after_is_read_as_the_standard_says(header, seconds):
+    assert seconds == retry_after_seconds(header)
+
+
+def test_a_date_beyond_all_calendars_is_nonsense():
+    assert None is retry_after_seconds("Mon, 01 Jan 99999999999 00:00:00 GMT")
+
+
+def test_retry_after_as_a_date_counts_from_now():
+    header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 85 < retry_after_seconds(header) <= 90

@@ -1,0 +1,1 @@
+"""The CPU worker: the process that runs ingest, webhooks, maintenance and retention."""

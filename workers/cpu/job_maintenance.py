@@ -1,0 +1,159 @@
+"""Upkeep: what time does to jobs. Lost leases, passed deadlines, deletions, old inputs and Idempotency-Keys.
+
+Each chore is one transaction under an advisory lock of its own, so that any number of CPU workers may run. Redis is
+told after the commit, and not needed.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable, Row, Select
+
+from core.errors import InputUnreachable, StorageUnavailable
+from core.metrics import UPKEEP
+from core.settings import Settings
+from core.storage.store import Store
+from core.tracing import OFF, Tracer
+from jobs.doorbell import Doorbell
+from jobs.events import Publisher
+from jobs.job import Job, JobError, JobStatus, job_from_row
+from jobs.params.media import field_of
+from jobs.statements.maintenance import recovery
+from jobs.statements.media import inputs
+
+log = logging.getLogger(__name__)
+
+PURGE_SECONDS = 10.0
+"""How long one transaction may go on purging."""
+FAILURES = 3
+"""After so many in a row the store is taken to be away."""
+
+
+class Upkeep:
+    """The chores. Every method returns whether more of the same is waiting; none is called twice at once."""
+
+    def __init__(self, settings: Settings, engine: Engine, store: Store, tracer: Tracer = OFF) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._store = store
+        self._publisher = Publisher(settings)
+        self._doorbell = Doorbell(settings, tracer)
+
+    def jobs(self) -> bool:
+        """Take jobs back from lost workers, and fail jobs past their deadline."""
+        lost = self._change("reap", recovery.reap(backoff=self._settings.retry_backoff))
+        late = self._change("expire", recovery.expire())
+        stuck = self._fail_lost_inputs()
+        return max(len(lost), len(late), len(stuck)) >= recovery.BATCH
+
+    def purge(self) -> bool:
+        """Remove the objects of deleted jobs: now, and once more when no worker can still be writing any."""
+        delay = self._settings.purge_delay
+
+        def done(row: Row[Any]) -> list[Executable]:
+            final = (row.now - row.deleted_at).total_seconds() >= delay
+            return [
+                inputs.forget(row.id),
+                recovery.forget_job(row.id) if final else recovery.postpone_purge(row.id, delay),
+            ]
+
+        def later(row: Row[Any]) -> list[Executable]:
+            return [recovery.postpone_purge(row.id, self._settings.retry_backoff)]
+
+        return self._remove("purge", recovery.due_purges(), lambda row: f"{row.tenant}/{row.id}/", done, later)
+
+    def inputs(self) -> bool:
+        """Remove the inputs of jobs that ended a while ago: callers' pictures do not stay for ever."""
+        due = inputs.finished(self._settings.input_keep_seconds)
+        prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
+        return self._remove("inputs", due, prefix_of, lambda row: [inputs.forget(row.id)])
+
+    def uploads(self) -> bool:
+        """Remove uploads that are past their time; one that a job waits for stays until the job has it."""
+        due = inputs.old_uploads(self._settings.upload_seconds)
+        return self._remove("uploads", due, lambda row: str(row.key), lambda row: [inputs.forget_upload(row.id)])
+
+    def keys(self) -> bool:
+        """Forget Idempotency-Keys whose time is over."""
+        with self._locked("forget-keys") as connection:
+            if connection:
+                UPKEEP.labels("forget-keys").inc(connection.execute(recovery.forget_keys()).rowcount)
+        return False
+
+    def _change(self, name: str, statement: Select[Any]) -> list[Job]:
+        changed: list[Job] = []
+        with self._locked(name) as connection:
+            if connection:
+                changed = [job_from_row(row) for row in connection.execute(statement)]
+        for job in changed:
+            UPKEEP.labels(name).inc()
+            log.info("%s: %s is %s after attempt %d of %d", name, job.id, job.status, job.attempt, job.max_attempts)
+        self._publisher.publish(changed)
+        for job in changed:
+            if job.status is JobStatus.QUEUED:
+                self._doorbell.ring(job)
+        return changed
+
+    def _fail_lost_inputs(self) -> list[Job]:
+        """Fail the jobs of inputs whose last attempt was lost with its worker."""
+        failed: list[Job] = []
+        with self._locked("lost-inputs") as connection:
+            if connection:
+                lost = connection.execute(inputs.lost(max_attempts=self._settings.input_max_attempts)).all()
+                failed = [job for row in lost if (job := _fail_input(connection, row)) is not None]
+        UPKEEP.labels("lost-inputs").inc(len(failed))
+        self._publisher.publish(failed)
+        return failed
+
+    def _remove(
+        self,
+        name: str,
+        due: Select[Any],
+        prefix_of: Callable[[Row[Any]], str],
+        done: Callable[[Row[Any]], list[Executable]],
+        later: Callable[[Row[Any]], list[Executable]] = lambda row: [],
+    ) -> bool:
+        """Remove the objects of all that is due, and execute `done` of each; `later` of one that can not be removed."""
+        enough, failures = time.monotonic() + PURGE_SECONDS, 0
+        with self._locked(name) as connection:
+            if connection is None:
+                return False
+            rows = connection.execute(due).all()
+            for row in rows:
+                try:
+                    removed = self._store.remove_prefix(prefix_of(row))
+                    failures = 0
+                    log.info("%s: %s, %d objects removed", name, row.id, removed)
+                except StorageUnavailable as error:
+                    # One prefix that can not be removed must not hold up the others; a store that is away would.
+                    log.warning("%s: %s: %s", name, row.id, error.detail)
+                    failures += 1
+                for statement in later(row) if failures else done(row):
+                    connection.execute(statement)
+                UPKEEP.labels(name).inc(not failures)
+                if failures == FAILURES:
+                    return False
+                if time.monotonic() > enough:
+                    return True
+        return len(rows) >= recovery.BATCH
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[Connection | None]:
+        """A transaction, if no other worker is in the chore of that name; else None."""
+        with self._engine.begin() as connection:
+            alone = connection.scalar(recovery.try_lock(f"atelier.{name}"))
+            yield connection if alone else None
+
+
+def _fail_input(connection: Connection, row: Row[Any]) -> Job | None:
+    """The job, failed, unless another has been quicker."""
+    connection.execute(inputs.lock_job(row.job_id))
+    problem = "Every worker that fetched it was lost."
+    if connection.execute(inputs.fail(row.job_id, row.name, row.fence, problem=problem)).first() is None:
+        return None
+    error = JobError(InputUnreachable.code, f"`{field_of(row.name)}`: {problem}")
+    changed = connection.execute(inputs.fail_job(row.job_id, error)).one_or_none()
+    return None if changed is None else job_from_row(changed)

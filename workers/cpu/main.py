@@ -1,0 +1,120 @@
+"""The CPU worker: inputs, webhooks and upkeep, until SIGTERM.
+
+It needs PostgreSQL and, for inputs, the store; Redis only makes others react sooner.
+Any number may run; they share the work through leases and advisory locks.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn
+
+from core.database import async_engine, sync_engine
+from core.logs import start_logs
+from core.metrics import CPU, expose
+from core.net.url_guard import parse_networks
+from core.settings import Settings, settings
+from core.storage.store import open_store
+from core.tracing import Tracer
+from workers.cpu.job_maintenance import Upkeep
+from workers.cpu.periodic import repeat
+from workers.cpu.retention import Retention
+from workers.ingest.service import Ingest
+from workers.probe_files import Signs
+from workers.retry_policy import Schedule
+from workers.webhooks.dispatcher import Webhooks
+
+log = logging.getLogger(__name__)
+
+ALIVE_SECONDS = 5.0
+KEYS_SECONDS = 3600.0
+RETENTION_SECONDS = 60.0
+ORPHANS_SECONDS = 300.0
+
+
+def main() -> NoReturn:
+    """Run until SIGTERM or SIGINT, then end the process; with a sentence when a setting is wrong."""
+    try:
+        chosen = settings()
+        check(chosen)
+        expose(chosen, CPU)
+    except ValueError as error:
+        sys.exit(f"cpu worker: {error}")
+    start_logs(chosen, "cpu")
+    asyncio.run(_until_signal(chosen))
+    logging.shutdown()
+    os._exit(0)  # Python would wait for threads that wait for a name server
+
+
+def check(settings: Settings) -> None:
+    """Raise `ValueError` for settings that this worker can not run with."""
+    if not settings.secret_key:
+        raise ValueError("ATELIER_SECRET_KEY is not set; webhooks are signed with it")
+    if settings.log_level.upper() not in logging.getLevelNamesMapping():
+        raise ValueError(f"ATELIER_LOG_LEVEL={settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
+    if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
+        raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}: there is no such file")
+    parse_networks(settings.allowed_networks)
+    Schedule.parse(settings.webhook_schedule)
+    open_store(settings)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Run every loop until `stop`, then finish what is under way."""
+    threads, loop_side = sync_engine(settings), async_engine(settings)
+    store, tracer = open_store(settings), Tracer(settings, "atelier-cpu")
+    upkeep = Upkeep(settings, threads, store, tracer)
+    retention = Retention(settings, threads, store)
+    webhooks = Webhooks(settings, loop_side, tracer)
+    ingest = Ingest(settings, loop_side, store, tracer)
+    signs = Signs(settings, "cpu")
+
+    async def show() -> bool:
+        signs.show(ready=True)
+        return False
+
+    log.info("cpu worker started")
+    try:
+        async with asyncio.TaskGroup() as loops:
+            for name, turn, seconds in (
+                ("alive", show, ALIVE_SECONDS),
+                ("ingest", ingest.turn, settings.input_poll_seconds),
+                ("leases of inputs", ingest.keep, settings.input_lease_seconds / 4),
+                ("webhooks", webhooks.turn, settings.webhook_poll_seconds),
+                ("upkeep", in_thread(upkeep.jobs), settings.upkeep_seconds),
+                ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
+                ("old inputs", in_thread(upkeep.inputs), settings.upkeep_seconds),
+                ("old uploads", in_thread(upkeep.uploads), settings.upkeep_seconds),
+                ("retention", in_thread(retention.turn), RETENTION_SECONDS),
+                ("orphans", in_thread(retention.orphans), ORPHANS_SECONDS),
+                ("forget-keys", in_thread(upkeep.keys), KEYS_SECONDS),
+            ):
+                loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))
+    finally:
+        await ingest.close()
+        await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
+        await loop_side.dispose()
+        threads.dispose()
+        await asyncio.to_thread(tracer.close)
+        signs.remove()
+        log.info("cpu worker stopped")
+
+
+def in_thread(work: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    """`work`, off the event loop."""
+    return lambda: asyncio.to_thread(work)
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+if __name__ == "__main__":
+    main()

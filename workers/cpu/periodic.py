@@ -1,0 +1,46 @@
+"""Loops that outlive an outage: call, pause, call again, and wait longer while the database is away."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from core.database import is_away
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 15.0
+
+
+async def repeat(name: str, turn: Callable[[], Awaitable[bool]], *, seconds: float, stop: asyncio.Event) -> None:
+    """Call `turn` every `seconds` (jittered) until `stop`; at once again while it answers that more is waiting.
+
+    An error is logged and the pause doubles with each in a row, up to `LONGEST_PAUSE` (or `seconds`, if longer).
+    """
+    errors = 0
+    while not stop.is_set():
+        try:
+            pause = 0.0 if await turn() else seconds * random.uniform(0.8, 1.2)
+            if errors:
+                log.info("%s: working again", name)
+            errors = 0
+        except Exception as error:
+            errors += 1
+            pause = min(seconds * 2.0 ** min(errors, 10), max(LONGEST_PAUSE, seconds)) * random.uniform(0.8, 1.2)
+            if is_away(error):
+                log.warning("%s: the database does not answer; next try in %.1f s", name, pause)
+            else:
+                log.exception("%s: failed; next try in %.1f s", name, pause)
+        await wait(stop, pause)
+
+
+async def wait(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep `seconds`, or until `stop`."""
+    if seconds <= 0:
+        await asyncio.sleep(0)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

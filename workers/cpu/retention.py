@@ -1,0 +1,82 @@
+"""Retention: what callers wrote, what was made and what was told goes when its time is over; orphans go within days.
+
+Statements skip what another worker has locked, and removing an object twice does no harm: any number of CPU workers
+may run. A row forgets its outputs before they are removed, so that nobody sees a part of them; what the store does
+not remove then is an orphan.
+"""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+
+from sqlalchemy import Engine, Executable, Row
+
+from core.errors import StorageUnavailable
+from core.metrics import UPKEEP
+from core.settings import Settings
+from core.storage.store import Store
+from jobs.statements.maintenance import retention
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+"""Keys of the store that are looked up at once."""
+ROUNDS_PER_DAY = 4
+"""How often the whole store is listed while an orphan grows old enough to go."""
+
+
+class Retention:
+    """Two chores. Both return whether more of the same is waiting; neither is called twice at once."""
+
+    def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._store = store
+        self._round: Iterator[str] | None = None
+
+    def turn(self) -> bool:
+        """Forget prompts, outputs and deliveries that were kept for as long as their tenants wish."""
+        settings = self._settings
+        prompts = self._execute(retention.scrub_prompts(settings.prompt_keep_seconds))
+        outputs = self._execute(retention.forget_outputs(settings.output_keep_seconds))
+        deliveries = self._execute(retention.forget_deliveries(settings.delivery_keep_seconds))
+        for job in outputs:
+            self._remove(job.prefix)
+        for rows, what in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries")):
+            UPKEEP.labels(what).inc(len(rows))
+            if rows:
+                log.info("retention: %d %s are forgotten", len(rows), what)
+        return max(len(prompts), len(outputs), len(deliveries)) >= retention.BATCH
+
+    def orphans(self) -> bool:
+        """Remove a page of the objects that no row speaks of and that are older than `ATELIER_ORPHAN_SECONDS`.
+
+        One worker at a time goes through the whole store, four times in that span. Raises `StorageUnavailable`.
+        """
+        if self._round is None:
+            span = self._settings.orphan_seconds
+            if span <= 0 or not self._execute(retention.turn("orphans", span / ROUNDS_PER_DAY)):
+                return False
+            self._round = self._store.older(span)
+        try:
+            page = list(islice(self._round, PAGE))
+            for row in self._execute(retention.orphans(page)) if page else ():
+                log.info("orphans: %s is removed", row.key)
+                self._store.remove(row.key)
+                UPKEEP.labels("orphans").inc()
+        except BaseException:
+            self._round = None
+            raise
+        if len(page) < PAGE:
+            self._round = None
+        return len(page) == PAGE
+
+    def _execute(self, statement: Executable) -> list[Row[tuple[str, ...]]]:
+        with self._engine.begin() as connection:
+            return list(connection.execute(statement))
+
+    def _remove(self, prefix: str) -> None:
+        try:
+            self._store.remove_prefix(prefix)
+        except StorageUnavailable as error:
+            log.warning("retention: %s stays until orphans are removed: %s", prefix, error.detail)

@@ -1,0 +1,65 @@
+"""The encoder process: turns arrays into files on the CPU, so that the device never waits for a PNG.
+
+`python -m workers.engine.encoder FD`. It imports no torch, and leaves when its socket closes.
+"""
+
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+from core.errors import AtelierError, EncodeFailed
+from core.logs import about, start_logs
+from core.settings import read_settings
+from jobs.job import JobError
+from jobs.params.base import read_params
+from jobs.params.registry import PARAMS_OF
+from pipelines.catalog.loader import Catalog, load_catalog
+from pipelines.runtime.protocol import load_raw
+from pipelines.runtime.registry import encoder
+from workers.ipc.channel import Channel, ChannelClosed
+from workers.ipc.messages import Broke, Encode, Encoded, Ready
+
+log = logging.getLogger(__name__)
+
+
+def serve(channel: Channel, catalog: Catalog) -> None:
+    """Answer requests until the supervisor is gone."""
+    while True:
+        try:
+            request = channel.receive()
+            assert isinstance(request, Encode)
+            with about(job_id=request.job_id):
+                channel.send(_answer(request, catalog))
+        except ChannelClosed:
+            os._exit(0)
+
+
+def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
+    try:
+        folder = Path(request.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        raw = load_raw(Path(request.raw))
+        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
+        outputs = encoder(catalog.get(request.model))(raw, params, folder)
+    except Exception as error:
+        log.exception("job %s could not be encoded", request.ticket)
+        told = error if isinstance(error, AtelierError) else EncodeFailed()
+        # An OSError is this machine's fault (a full disk, say), not the job's.
+        return Broke(ticket=request.ticket, error=JobError(told.code, told.detail), fatal=isinstance(error, OSError))
+    warnings = (*raw.warnings, *outputs.warnings)
+    return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, facts=raw.facts)
+
+
+def main(fd: int) -> None:
+    """Serve the supervisor at the other end of `fd`."""
+    settings = read_settings()
+    start_logs(settings, "encoder")
+    channel = Channel(socket.socket(fileno=fd))
+    channel.send(Ready())
+    serve(channel, load_catalog(settings.catalog))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

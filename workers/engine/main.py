@@ -1,0 +1,271 @@
+"""The engine process: owns the device and nothing else. `python -m workers.engine.main FD`.
+
+No credential, no network: it reads weights and clean inputs, writes arrays, and speaks over one socket. It leaves
+when that socket closes.
+"""
+
+import logging
+import os
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from core.errors import AtelierError, GpuOutOfMemory, NotFinite, PipelineFailed
+from core.logs import about, start_logs
+from core.settings import read_settings
+from jobs.job import JobError
+from jobs.params.base import Params, read_params
+from jobs.params.registry import PARAMS_OF
+from pipelines.catalog.loader import load_catalog
+from pipelines.catalog.spec import Stage
+from pipelines.runtime.protocol import (
+    Inputs,
+    Interrupted,
+    JobCancelled,
+    JobPreempted,
+    Raw,
+    RunContext,
+    empty_array,
+    save_raw,
+)
+from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
+from pipelines.weights.lockfile import read_lock
+from workers.engine.auto_cutout import after_cutting, cut_out, opaque
+from workers.engine.model_loader import Loader, limits_of
+from workers.engine.residency import Residency
+from workers.ipc.channel import Channel, ChannelClosed
+from workers.ipc.messages import (
+    Broke,
+    Compute,
+    Computed,
+    Interrupt,
+    Inventory,
+    Order,
+    Preload,
+    Progress,
+    Ready,
+    Stopped,
+    Tidied,
+    Unload,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs one job at a time in the main thread; a second thread listens for interrupts."""
+
+    def __init__(self, channel: Channel, loader: Loader, residency: Residency) -> None:
+        self._channel = channel
+        self._loader = loader
+        self._residency = residency
+        self._requests: queue.SimpleQueue[Compute | Order] = queue.SimpleQueue()
+        self._interrupts: dict[str, Interrupt] = {}
+        self._baseline: int | None = None
+        """Bytes that no model accounts for, after the first job: libraries load themselves while it runs."""
+        self._out_of_memory: list[str] = []
+
+    def serve(self) -> None:
+        """Answer requests until the supervisor is gone."""
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        while True:
+            request = self._requests.get()
+            with about(job_id=request.job_id):
+                self._answer(request)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                message = self._channel.receive()
+            except ChannelClosed:
+                os._exit(0)
+            if isinstance(message, Compute | Order):
+                self._requests.put(message)
+            elif isinstance(message, Interrupt):
+                self._interrupts[message.ticket] = message
+
+    def _answer(self, request: Compute | Order) -> None:
+        try:
+            answer = self._attempt(request)
+            if isinstance(answer, Broke) and not answer.fatal:
+                # Only now: while an error was handled, its traceback kept the tensors of the job alive.
+                self._loader.free_caches()
+            self._channel.send(msgspec.structs.replace(answer, inventory=self._inventory(answer)))
+        except ChannelClosed:
+            os._exit(0)
+        finally:
+            self._interrupts.pop(request.ticket, None)
+
+    def _attempt(self, request: Compute | Order) -> Computed | Tidied | Stopped | Broke:
+        """Do it; what went wrong is an answer too. Raises `ChannelClosed`."""
+        try:
+            if isinstance(request, Compute):
+                self._compute(request)
+                return Computed(ticket=request.ticket)
+            self._obey(request)
+            return Tidied(ticket=request.ticket)
+        except Interrupted:
+            return Stopped(ticket=request.ticket)
+        except ChannelClosed:
+            raise
+        except Exception as error:
+            log.exception("%s broke", request.ticket)
+            model = getattr(request, "model", None)
+            if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
+                self._out_of_memory.append(model)
+            return Broke(ticket=request.ticket, error=told(error), fatal=self._is_our_fault(error, request))
+
+    def _obey(self, order: Order) -> None:
+        if isinstance(order, Preload):
+            self._twice(order.model, lambda: self._preload(order))
+        elif isinstance(order, Unload):
+            self._residency.unload(order.model)
+        else:
+            self._residency.sweep()
+
+    def _preload(self, order: Preload) -> None:
+        def report(fraction: float, stage: Stage) -> None:
+            self._channel.send(Progress(ticket=order.ticket, fraction=fraction, stage=stage))
+
+        is_new = all(model.id != order.model for model in self._residency.models)
+        self._residency.preload(order.model, pin=order.pin, before_load=lambda: report(0.0, "load"))
+        if is_new:
+            self._warm_up(order.model, RunContext(seed=0, progress=report, warn=log.debug))
+
+    def _warm_up(self, model: str, context: RunContext) -> None:
+        """The first run of a model is its slowest. One that fails is no reason not to serve the model."""
+        with self._residency.using(model) as pipeline:
+            warm_up = getattr(pipeline, "warm_up", None)
+            try:
+                if warm_up is not None:
+                    warm_up(context)
+            except ChannelClosed:
+                raise
+            except Exception:
+                log.warning("%s: the first run failed", model, exc_info=True)
+
+    def _compute(self, request: Compute) -> None:
+        warnings: list[str] = []
+
+        def progress(fraction: float, stage: Stage) -> None:
+            interrupt = self._interrupts.get(request.ticket)
+            if interrupt is not None:
+                raise JobPreempted if interrupt.preempt else JobCancelled
+            self._channel.send(
+                Progress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
+            )
+
+        def run() -> None:
+            warnings.clear()
+            save_raw(self._run(request, context), folder)
+
+        folder = Path(request.folder)
+        context = RunContext(
+            seed=request.seed, progress=progress, warn=warnings.append, empty=partial(empty_array, folder)
+        )
+        try:
+            self._twice(request.model, run)
+        finally:
+            if request.params.get("auto_unload"):
+                self._residency.release(request.model)
+
+    def _twice(self, model: str, work: Callable[[], None]) -> None:
+        """Do it; where memory runs out once more, with everything else out of the way: same seed, same quality."""
+        try:
+            return work()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        # Not inside the handler, whose traceback would keep the tensors of the first try alive.
+        log.warning("out of memory with %s: trying once more", model)
+        self._out_of_memory.append(model)
+        self._residency.keep_only(model)
+        return work()
+
+    def _run(self, request: Compute, ctx: RunContext) -> Raw:
+        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
+        inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
+        pictures = opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
+        remover = self._loader.first("remove-background") if pictures else None
+        if remover is None:
+            return self._made(request, params, inputs, ctx)
+        cutouts = self._cut_out(remover.id, pictures, Path(f"{request.folder}-cutouts"), ctx)
+        warning = f"the picture has no transparent background: {remover.id} removed it first"
+        ctx.warn(warning)
+        raw = self._made(request, params, Inputs(inputs.files | cutouts), after_cutting(ctx))
+        return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
+
+    def _made(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> Raw:
+        with self._residency.using(request.model, lambda: ctx.progress(0.0, "load")) as pipeline:
+            return pipeline.run(params, inputs, ctx)
+
+    def _cut_out(self, remover: str, pictures: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
+        with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
+            return cut_out(pipeline, pictures, folder, ctx)
+
+    def _inventory(self, answer: Computed | Tidied | Stopped | Broke) -> Inventory:
+        """What there is and what happened; of an engine that will be replaced, whose device may not even answer, only
+        the latter."""
+        happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
+        self._out_of_memory.clear()
+        if isinstance(answer, Broke) and answer.fatal:
+            return happened
+        models, used = self._residency.models, self._loader.memory_used()
+        known = sum(model.bytes for model in models if model.where == "device")
+        if self._loader.device.name == "cpu":
+            known += self._residency.host_bytes  # there it is the same memory
+        if self._baseline is None and isinstance(answer, Computed):
+            self._baseline = used - known
+        drift = 0 if self._baseline is None else max(0, used - known - self._baseline)
+        return msgspec.structs.replace(happened, models=models, memory_used=used, drift=drift)
+
+    def _is_our_fault(self, error: Exception, request: Compute | Order) -> bool:
+        """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
+        if isinstance(error, NotFinite) and isinstance(request, Compute):
+            return not self._is_healthy(request.model)
+        return is_device_fault(error) or isinstance(error, OSError)
+
+    def _is_healthy(self, model: str) -> bool:
+        try:
+            return self._residency.is_healthy(model)
+        except Exception:  # a device that does not even multiply
+            log.exception("the health of %s", model)
+            return False
+
+
+def told(error: Exception) -> JobError:
+    """The error as the job's owner sees it."""
+    if isinstance(error, AtelierError):
+        return JobError(error.code, error.detail)
+    if is_out_of_memory(error):
+        return JobError.of(GpuOutOfMemory)
+    return JobError(PipelineFailed.code, f"{PipelineFailed.advice} ({type(error).__name__}: {str(error)[:300]})")
+
+
+def main(fd: int) -> None:
+    """Serve the supervisor at the other end of `fd`."""
+    settings = read_settings()
+    start_logs(settings, "engine")
+    channel = Channel(socket.socket(fileno=fd))
+    loader = Loader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
+    device = loader.device
+    limits = limits_of(settings, device)
+    channel.send(
+        Ready(
+            device=device.name,
+            memory_total=device.memory_total,
+            memory_budget=limits.device,
+            versions=device.versions,
+        )
+    )
+    Engine(channel, loader, Residency(loader, limits)).serve()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

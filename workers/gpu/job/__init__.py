@@ -1,0 +1,1 @@
+"""One job on its way through the GPU worker, from claim to commit."""

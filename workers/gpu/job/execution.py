@@ -1,0 +1,218 @@
+"""One job from claim to commit: inputs, compute, encode, upload, commit; and what to do when any of it goes wrong."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from core.errors import InputUnreachable, StorageUnavailable
+from core.settings import Settings
+from core.storage.store import Store
+from jobs.job import Job, JobError
+from jobs.log_context import about_job
+from workers.gpu.job.claimed_job import Held
+from workers.gpu.job.job_store import Ledger
+from workers.gpu.job.upload import UploadAbandoned, prefix_of, upload
+from workers.input_staging import stage, wants_inputs
+from workers.ipc.child_process import START_SECONDS, Servant, ServantDied, StageOverran
+from workers.ipc.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
+
+log = logging.getLogger(__name__)
+
+TURN_SECONDS = 0.1
+"""How often a job that waits for the device looks whether it is still wanted."""
+
+
+class Unwanted(Exception):
+    """The claim was lost, or the worker began to stop, before it was the job's turn."""
+
+
+class Execution:
+    """Takes held jobs to their end with one engine and one encoder."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, store: Store, engine: Servant, encoder: Servant) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._store = store
+        self._engine = engine
+        self._encoder = encoder
+        self._turn = threading.Lock()
+        self._teller = ThreadPoolExecutor(1, "tell")
+
+    def run(self, held: Held, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
+        """Run the job, when it is its turn; `on_report` is called after every report of the engine, `on_computed` as
+        soon as the device is free. Returns the job as it then is, or None when the claim was gone."""
+        try:
+            return self._to_its_end(held, on_report, on_computed)
+        except StageOverran as error:
+            log.error("job %s: %s", held.job.id, error)
+            return self._ledger.lose(held.job, f"The last one: {error}.")
+        except ServantDied as error:
+            log.error("job %s: %s", held.job.id, error)
+            if held.preempted:
+                return self._give_back(held)
+            return self._ledger.lose(held.job, f"In the last one {error}.")
+        except (Unwanted, UploadAbandoned):
+            return self._give_back(held)
+        except InputUnreachable as error:
+            return self._ledger.fail(held.job, JobError(error.code, error.detail))
+        except StorageUnavailable as error:
+            if error.full:
+                return self._ledger.fail(held.job, JobError(error.code, error.detail))
+            return self._ledger.release(held.job, delay=self._settings.retry_backoff)
+        finally:
+            held.stages.end()
+
+    def abandon(self, held: Held) -> None:
+        """The claim is gone: stop working on it."""
+        log.info("job %s is not ours any more: stopping", held.job.id)
+        held.lost = True
+        self._engine.interrupt(held.ticket, preempt=False)
+
+    def preempt(self, held: Held) -> None:
+        """Stop at the next report and hand the job back unharmed."""
+        held.preempted = True
+        self._engine.interrupt(held.ticket, preempt=True)
+
+    def _to_its_end(self, held: Held, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
+        answer = self._compute(held, on_report)
+        held.stages.end()
+        if isinstance(answer, Computed):
+            on_computed()
+            answer = self._encode(held)
+            held.stages.end()
+        if isinstance(answer, Encoded):
+            return self._finish(held, answer)
+        if isinstance(answer, Broke):
+            return self._broke(held, answer)
+        return self._give_back(held)
+
+    def _compute(self, held: Held, on_report: Callable[[], None]) -> object:
+        job = held.job
+        request = Compute(
+            ticket=held.ticket,
+            model=job.model,
+            modality=job.modality,
+            params=job.params,
+            seed=job.seed or 0,
+            folder=str(held.folder / "raw"),
+            inputs=self._inputs(held),
+        )
+
+        def listen(report: Progress) -> None:
+            held.report(report.fraction)
+            on_report()
+            self._report(held, report)
+
+        def begin() -> None:
+            if held.lost or held.preempted:
+                raise Unwanted
+            held.enter("load")
+            held.stages.begin("load")
+
+        if not self._wait_for_turn(held):
+            return Stopped(ticket=held.ticket)
+        try:
+            return self._engine.ask(
+                request,
+                stage="load",
+                deadline_of=held.spec.deadlines.of,
+                on_begin=begin,
+                on_progress=listen,
+            )
+        finally:
+            self._turn.release()
+
+    def _wait_for_turn(self, held: Held) -> bool:
+        """Take the device when the job before this one has left it; False for a job that is given up meanwhile."""
+        while not (held.lost or held.preempted):
+            if self._turn.acquire(timeout=TURN_SECONDS):
+                return True
+        return False
+
+    def _inputs(self, held: Held) -> dict[str, str]:
+        if not wants_inputs(held.job):
+            return {}
+        return stage(self._store, held.job, self._ledger.clean_copies(held.job), held.folder / "inputs")
+
+    def _encode(self, held: Held) -> object:
+        # The other job may be in the encoder, and that process may have to be started first.
+        held.enter("encode", 2 * held.spec.deadlines.of("encode") + START_SECONDS)
+        request = Encode(
+            ticket=held.ticket,
+            model=held.job.model,
+            modality=held.job.modality,
+            params=held.job.params,
+            raw=str(held.folder / "raw"),
+            folder=str(held.folder / "out"),
+        )
+
+        def begin() -> None:
+            held.enter("encode")
+            held.stages.begin("encode")
+
+        return self._encoder.ask(
+            request,
+            stage="encode",
+            deadline_of=held.spec.deadlines.of,
+            on_begin=begin,
+            on_progress=lambda report: None,
+        )
+
+    def _finish(self, held: Held, encoded: Encoded) -> Job | None:
+        patience = self._settings.upload_retry_seconds
+        held.enter("upload", patience + held.spec.deadlines.of("upload"))
+        held.stages.begin("upload")
+        artifacts = upload(
+            self._store,
+            held.job,
+            encoded.outputs,
+            held.folder / "out",
+            facts=encoded.facts,
+            patience=patience,
+            wait=held.pause,
+        )
+        held.stages.end()
+        cost = held.spec.price_usd * getattr(held.job.read_params(), "num_images", 1)
+        done = self._ledger.commit(held.job, artifacts, encoded.warnings, cost)
+        if done is None:
+            log.warning("job %s: the claim was gone at the commit; its outputs are removed", held.job.id)
+            self._store.remove_prefix(prefix_of(held.job))
+        return done
+
+    def _broke(self, held: Held, broke: Broke) -> Job | None:
+        log.error("job %s: %s: %s", held.job.id, broke.error.code, broke.error.message)
+        if broke.fatal:
+            return self._ledger.lose(held.job, f"The last one: {broke.error.message}")
+        return self._ledger.fail(held.job, broke.error)
+
+    def _give_back(self, held: Held) -> Job | None:
+        """A job that we stopped ourselves costs no attempt; one whose claim is gone is nobody's business here."""
+        return None if held.lost else self._ledger.release(held.job)
+
+    def _report(self, held: Held, report: Progress) -> None:
+        new_stage = report.stage != held.stage
+        held.enter(report.stage)
+        if new_stage:
+            held.stages.begin(report.stage)
+        if held.lost or held.preempted:
+            # Again: the first call may have come before the engine had the request.
+            self._engine.interrupt(held.ticket, preempt=held.preempted)
+            return
+        if not new_stage and time.monotonic() - held.told < self._settings.progress_seconds:
+            return
+        held.told = time.monotonic()
+        waits = held.untold is not None
+        held.untold = report
+        if not waits:
+            self._teller.submit(self._tell, held)
+
+    def _tell(self, held: Held) -> None:
+        """Write what was reported last, in a thread of its own: the engine's answer does not wait for the database."""
+        report, held.untold = held.untold, None
+        with about_job(held.job):
+            if report is not None and not self._ledger.progress(
+                held.job, report.fraction, report.stage, report.warnings
+            ):
+                self.abandon(held)

@@ -1,0 +1,149 @@
+"""What a worker writes about jobs: each statement in its own transaction, retried while the database is away."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Select, Update
+
+from core.database import is_away, limited
+from core.settings import Settings
+from jobs.events import Publisher
+from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
+from jobs.statements.maintenance import recovery
+from jobs.statements.media import inputs
+from jobs.statements.queue import claim as claims
+from jobs.statements.queue import claimed, tenant_jobs
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+AWAY_SECONDS = 600.0
+"""How long a final statement is retried; by then the lease is long over and another worker has the job."""
+
+
+class Ledger:
+    """Fenced writes. Every method that ends or changes a claim returns the job as it now is, or None when the claim
+    was no longer ours; what changed is published after the commit."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._publisher = Publisher(settings)
+        self._closing = threading.Event()
+
+    def close(self) -> None:
+        """Stop waiting for a database that is away."""
+        self._closing.set()
+
+    def claim(self, claimant: claims.Claimant) -> Job | None:
+        """The best job for this worker. Raises what the database raises."""
+        limits = {
+            "lease_seconds": self._settings.lease_seconds,
+            "warm_bound_seconds": self._settings.warm_bound_seconds,
+        }
+        job = self._change(claims.claim(claimant, **limits))
+        self._publish(job)
+        return job
+
+    def clean_copies(self, job: Job) -> dict[str, str]:
+        """Keys of the job's clean inputs, by name."""
+        return self._persist(lambda connection: dict(connection.execute(inputs.clean_copies(job.id)).tuples().all()))
+
+    def renew(self, job: Job) -> bool:
+        """Extend the lease; False when the claim is gone. Raises what the database raises."""
+        with self._engine.begin() as connection:
+            connection.execute(limited(self._settings.db_timeout))
+            statement = claimed.renew(job.id, job.fence, lease_seconds=self._settings.lease_seconds)
+            return connection.execute(statement).first() is not None
+
+    def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
+        """Show progress; False when the claim is gone. Whatever goes wrong costs one report, no more."""
+        statement = claimed.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings)
+        try:
+            shown = self._change(statement)
+        except Exception as error:
+            log.warning("the progress of job %s was not written: %s", job.id, error)
+            return True
+        self._publish(shown)
+        return shown is not None
+
+    def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
+        """Complete the job.
+
+        A connection that is lost while it commits leaves open whether it did; the repeated statement then matches no
+        row, and only the row can tell that it was ours.
+        """
+        statement = claimed.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
+        return self._settle(statement, cost) or self._persist(lambda connection: _completed(connection, job))
+
+    def fail(self, job: Job, error: JobError) -> Job | None:
+        """End the job with an error."""
+        return self._settle(claimed.fail(job.id, job.fence, error))
+
+    def lose(self, job: Job, cause: str) -> Job | None:
+        """This attempt is spent; the job is queued again, or failed (telling `cause`) when it was the last."""
+        return self._settle(claimed.lose(job.id, job.fence, backoff=self._settings.retry_backoff, cause=cause))
+
+    def release(self, job: Job, delay: float = 0.0) -> Job | None:
+        """Hand the job back unharmed, its attempt refunded."""
+        return self._settle(claimed.release(job.id, job.fence, delay=delay))
+
+    def reclaim(self, server_id: str, incarnation: int) -> None:
+        """Take the jobs that earlier incarnations of this server left behind."""
+
+        def work(connection: Connection) -> list[Job]:
+            return [job_from_row(row) for row in connection.execute(recovery.reclaim(server_id, incarnation))]
+
+        for job in self._persist(work):
+            log.warning("job %s was lost with an earlier incarnation: now %s", job.id, job.status)
+            self._publish(job)
+
+    def _settle(self, statement: Select[Any], cost: float = 0.0) -> Job | None:
+        """One transaction whose first statement is the fenced update: without a row, nothing else happens."""
+
+        def work(connection: Connection) -> Job | None:
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                return None
+            job = job_from_row(row)
+            if cost:
+                connection.execute(claimed.spend(job.tenant, cost))
+            return job
+
+        job = self._persist(work)
+        self._publish(job)
+        return job
+
+    def _change(self, statement: Select[Any] | Update) -> Job | None:
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else job_from_row(row)
+
+    def _persist(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction, again and again while the database is away."""
+        until = time.monotonic() + AWAY_SECONDS
+        pause = 0.1
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except Exception as error:
+                if not is_away(error) or time.monotonic() > until or self._closing.is_set():
+                    raise
+                log.warning("the database is away: %s", error)
+                self._closing.wait(pause)
+                pause = min(2 * pause, 5.0)
+
+    def _publish(self, job: Job | None) -> None:
+        if job is not None:
+            self._publisher.publish([job])
+
+
+def _completed(connection: Connection, job: Job) -> Job | None:
+    """The job, if it was completed under this very claim."""
+    row = connection.execute(tenant_jobs.by_id(job.id)).one_or_none()
+    found = None if row is None else job_from_row(row)
+    return found if found and (found.fence, found.status) == (job.fence, JobStatus.COMPLETED) else None

@@ -1,0 +1,158 @@
+"""A GPU worker: a Celery process whose only task is the doorbell, around a supervisor.
+
+Celery brings the queues and the remote control; claims, leases and retries are the supervisor's, so that the worker
+goes on without a broker. The pool has threads, because the task is over at once and nothing may fork.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import msgspec
+from celery import Celery, signals
+
+from core.database import sync_engine
+from core.logs import start_logs
+from core.metrics import GPU, PortTaken, expose
+from core.settings import Settings, read_settings
+from core.storage.store import open_store
+from core.tracing import Tracer
+from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
+from jobs.server_commands import node_name
+from pipelines.catalog.licenses import read_allowed
+from pipelines.catalog.loader import load_catalog
+from pipelines.weights.lockfile import read_lock
+from pipelines.weights.verify import missing, servable, weights_folder
+from workers.gpu.engine_maintenance import preloaded
+from workers.gpu.server.lease import NameTaken, check_name
+from workers.gpu.server.queue_subscription import Ears
+from workers.gpu.server.remote_control import obey
+from workers.gpu.supervisor import Supervisor
+from workers.ipc.child_process import ServantDied
+
+log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequence[str] = ()) -> int:
+    """Run a GPU worker until SIGTERM; returns the exit status. Models in `preload` come on top of the setting."""
+    settings = read_settings()
+    if server_id:
+        settings = msgspec.structs.replace(settings, server_id=server_id)
+    if preload:
+        settings = msgspec.structs.replace(settings, preload=",".join([settings.preload, *preload]))
+    start_logs(settings, "gpu")
+    try:
+        check_name(settings.server_id)
+    except ValueError as error:
+        log.error("%s", error)
+        return 1
+    catalog = load_catalog(settings.catalog)
+    lock, weights = read_lock(settings.weights_lock), weights_folder(settings.weights_dir)
+    allowed = read_allowed(settings.allowed_licenses)
+    serves = tuple(spec.id for spec in servable(catalog, lock, weights, allowed))
+    for spec in catalog.models:
+        if spec.id not in serves:
+            log.info("not served: %s", missing(spec, lock, weights, allowed))
+    if not serves:
+        log.error("no model of the catalogue can be served from %s; run `atelier doctor`", weights)
+        return 1
+    unserved = [model for model in preloaded(settings) if model not in serves]
+    if unserved:
+        log.error("ATELIER_PRELOAD or --preload: %s can not be served here; run `atelier doctor`", ", ".join(unserved))
+        return 1
+    queues = [server_queue(settings.server_id)]
+    if not dedicated:
+        queues += [model_queue(model) for model in serves]
+    ears, tracer = Ears(queues), Tracer(settings, "atelier-gpu")
+    supervisor = Supervisor(
+        settings,
+        database=sync_engine(settings),
+        store=open_store(settings),
+        catalog=catalog,
+        serves=serves,
+        dedicated=dedicated,
+        listen=ears.listen,
+        leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
+        tracer=tracer,
+    )
+    try:
+        return serve(settings, supervisor, ears)
+    finally:
+        tracer.close()
+
+
+def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
+    """Start the supervisor, listen to doorbells until a signal ends it, hand back what is unfinished."""
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)  # until Celery, once it runs, puts its own in their place
+    try:
+        expose(settings, GPU)
+        supervisor.start()
+        sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
+        _listen(settings, supervisor, ears)
+    except (NameTaken, PortTaken, ServantDied) as error:
+        log.error("%s", error)
+        return 1
+    except (KeyboardInterrupt, SystemExit):
+        log.info("stopping")
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        supervisor.stop()
+    return 0
+
+
+def _listen(settings: Settings, supervisor: Supervisor, ears: Ears) -> None:
+    """Run Celery until SIGTERM or SIGINT."""
+    app = bell_app(settings, supervisor, ears.queues)
+    obey(supervisor)
+    # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
+    signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
+    signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
+    signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
+    app.Worker(
+        hostname=node_name(settings.server_id),
+        pool="threads",
+        concurrency=2,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    ).start()
+
+
+def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) -> Celery:
+    """The Celery application of a worker: the shared one, listening to these queues."""
+    app = celery_app(settings)
+    app.conf.update(
+        task_queues=[bell_queue(name) for name in queues],
+        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
+        worker_redirect_stdouts=False,
+        worker_enable_remote_control=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_connect_timeout": 5,
+            "socket_timeout": 2 * settings.broker_health_seconds,
+            "socket_keepalive": True,
+            "health_check_interval": settings.broker_health_seconds,
+        },
+    )
+    app.task(name=BELL)(supervisor.ring)
+    return app
+
+
+def _interrupt(number: int, frame: object) -> None:
+    # Not KeyboardInterrupt: raised through an `exec` of text, as Celery has one, it makes `python -m` end with SIGINT,
+    # caught or not.
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

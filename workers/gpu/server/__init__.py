@@ -1,0 +1,1 @@
+"""The GPU worker as a named server: its lease, its queues and its remote control."""

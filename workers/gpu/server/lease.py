@@ -1,0 +1,112 @@
+"""A server's name: taken at the start, kept by heartbeats, given back at the end."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from core.database import is_away, limited
+from core.settings import Settings
+from jobs.statements import servers
+from jobs.wire.servers import ServerFacts
+
+log = logging.getLogger(__name__)
+
+NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+"""What a server may be called: part of URLs, of queue names and of Celery's node names."""
+
+
+class NameTaken(Exception):
+    """Another living worker holds the server's name."""
+
+
+class NameLost(Exception):
+    """Another worker has taken over the server's name: stop at once."""
+
+
+def check_name(server_id: str) -> None:
+    """Raise `ValueError` for a name that no server can have."""
+    if not NAME.fullmatch(server_id):
+        raise ValueError(
+            f"{server_id!r} can not be a server's name: use letters, digits, and any of _ . : -, at most 200 in all"
+        )
+
+
+class Presence:
+    """The row of this server. `incarnation` tells its holders apart."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self.server_id = settings.server_id
+        self.incarnation = 0
+        self.skewed = False
+        """Whether this machine's clock is too far off the database's to be trusted."""
+
+    def take(self, facts: ServerFacts, wait: Callable[[float], bool]) -> None:
+        """Become the holder; `wait(seconds)` pauses and says whether to give up.
+
+        Waits while another holder's lease lives, at most `takeover_seconds`, then raises `NameTaken`; waits for a
+        database that is away without a limit.
+        """
+        until = time.monotonic() + self._settings.takeover_seconds
+        statement = servers.register(self.server_id, facts, lease_seconds=self._settings.server_lease_seconds)
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    row = connection.execute(statement).one_or_none()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.warning("the database is away: %s", error)
+                until = time.monotonic() + self._settings.takeover_seconds
+                row = None
+            if row is not None:
+                self.incarnation = row.incarnation
+                self._compare(row.now)
+                log.info("server %s, incarnation %s", self.server_id, self.incarnation)
+                return
+            if time.monotonic() > until:
+                raise NameTaken(
+                    f"another living worker is the server {self.server_id!r}; stop it, or choose another --server-id"
+                )
+            if wait(min(1.0, self._settings.server_lease_seconds / 5)):
+                raise NameTaken(f"stopped while waiting for the name {self.server_id!r}")
+
+    def beat(self, facts: ServerFacts) -> str:
+        """Renew; returns the state an operator wants: active, cordoned or draining.
+
+        Raises `NameLost`, and what the database raises.
+        """
+        statement = servers.heartbeat(
+            self.server_id, self.incarnation, facts, lease_seconds=self._settings.server_lease_seconds
+        )
+        with self._engine.begin() as connection:
+            connection.execute(limited(self._settings.db_timeout))
+            row = connection.execute(statement).one_or_none()
+        if row is None:
+            raise NameLost(f"another worker has taken over the server {self.server_id!r}")
+        self._compare(row.now)
+        return str(row.desired)
+
+    def _compare(self, theirs: datetime) -> None:
+        """Hold this machine's clock against the database's."""
+        skew = abs(theirs.timestamp() - time.time())
+        self.skewed = skew > self._settings.clock_skew_limit
+        if self.skewed:
+            log.error("this clock is %.0f s off the database's: no job is claimed until it is right", skew)
+
+    def leave(self) -> None:
+        """Give the name back, if it is ours and the database can be reached."""
+        if not self.incarnation:
+            return
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(servers.leave(self.server_id, self.incarnation))
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("the name could not be given back: %s", error)

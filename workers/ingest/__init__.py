@@ -1,0 +1,1 @@
+"""Ingest: fetches and cleans the inputs of jobs."""

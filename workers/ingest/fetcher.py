@@ -1,0 +1,115 @@
+"""Fetch a URL of a caller into a file: every hop judged, bytes and time capped, nothing kept in memory."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
+from core.net.pinned_http import BROKEN, NO_HTTP, aimed, open_client
+from core.net.url_guard import Judged, judge
+from core.settings import Settings
+from workers.ingest.retry_later import TryAgain
+from workers.retry_policy import retry_after_seconds
+
+REDIRECTS = 3
+LOOK_UPS = 256
+"""Names looked up at once; a name server that hangs holds up those who named such names."""
+RETRIED = {408, 425, 429}
+"""The only answers of the 4xx that may become better."""
+LONGEST_RETRY_AFTER = 300.0
+ADVICE = "Check that the URL answers 200 without a login."
+
+
+class Fetcher:
+    """GETs files. What it raises says what was seen, in words for the caller, and names no address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = open_client(settings, connect_timeout=settings.input_connect_timeout)
+        self._resolvers = ThreadPoolExecutor(LOOK_UPS, "resolve")
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+
+    async def fetch(self, url: str, target: Path, *, attempt: int) -> None:
+        """Write what `url` leads to into `target`.
+
+        Raises `ForbiddenUrl`, `InputTooLarge` and `InputUnreachable` where another attempt would not help, `TryAgain`
+        where it may, and `OSError` for the file.
+        """
+        seconds = self._settings.input_timeout
+        try:
+            async with asyncio.timeout(seconds):
+                await self._follow(url, target, attempt)
+        except TimeoutError:
+            raise TryAgain(InputUnreachable(f"The file did not arrive within {seconds:g} s.")) from None
+        except BROKEN as error:
+            raise TryAgain(InputUnreachable(self._seen(error))) from error
+
+    async def _follow(self, url: str, target: Path, attempt: int) -> None:
+        for hop in range(REDIRECTS + 1):
+            judged = await self._judge(url, hop)
+            headers = {
+                "host": judged.authority,
+                "user-agent": "Atelier-Ingest/1",
+                "accept": "*/*",
+                "accept-encoding": "identity",
+            }
+            async with self._client.stream("GET", **aimed(judged, attempt - 1), headers=headers) as response:
+                if not response.has_redirect_location:
+                    await self._receive(response, target)
+                    return
+                url = str(httpx.URL(url).join(response.headers["location"]))
+        raise InputUnreachable(f"The URL redirects more than {REDIRECTS} times.")
+
+    async def _judge(self, url: str, hop: int) -> Judged:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._resolvers, judge, url, self._settings)
+        except ForbiddenUrl as error:
+            if hop == 0:
+                raise
+            # Where a redirect leads may be nobody's business but its network's.
+            raise ForbiddenUrl(
+                "The URL redirects to where the service does not connect; name a public file."
+            ) from error
+        except OSError as error:
+            raise TryAgain(InputUnreachable("The host name of the URL does not resolve.")) from error
+
+    async def _receive(self, response: httpx.Response, target: Path) -> None:
+        status = response.status_code
+        if status in RETRIED or status >= 500:
+            after = retry_after_seconds(response.headers.get("retry-after")) or 0.0
+            raise TryAgain(InputUnreachable(f"The host answered {status}."), after=min(after, LONGEST_RETRY_AFTER))
+        if status != 200:
+            raise InputUnreachable(f"The host answered {status}. {ADVICE}")
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            raise InputUnreachable(f"The host compressed the file ({coding[:20]}), though it was asked not to.")
+        limit = self._settings.input_max_bytes
+        announced = response.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > limit:
+            raise InputTooLarge
+        seen = 0
+        with target.open("wb") as file:
+            async for chunk in response.aiter_raw():
+                seen += len(chunk)
+                if seen > limit:
+                    raise InputTooLarge
+                file.write(chunk)
+        if seen == 0:
+            raise InputUnreachable(f"The host answered {status} and sent an empty file.")
+
+    def _seen(self, error: Exception) -> str:
+        if isinstance(error, httpx.ConnectTimeout):
+            return f"The host did not take the connection within {self._settings.input_connect_timeout:g} s."
+        if isinstance(error, httpx.ConnectError):
+            what = "has no valid certificate" if "CERTIFICATE" in str(error) else "refused the connection"
+            return f"The host {what}."
+        if isinstance(error, NO_HTTP):
+            return "The host broke off, or did not speak HTTP."
+        return f"The connection to the host was lost ({type(error).__name__})."

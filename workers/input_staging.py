@@ -1,0 +1,43 @@
+"""Clean inputs, from the store into the folder of the attempt that needs them."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from core.errors import InputUnreachable, StorageUnavailable, UnknownOutput
+from core.storage.store import Store
+from jobs.job import Job
+from jobs.params.media import field_of, media_of
+
+
+def wants_inputs(job: Job) -> bool:
+    """Whether its parameters name any input."""
+    return next(media_of(job.read_params()), None) is not None
+
+
+def read(store: Store, key: str, target: Path) -> None:
+    """`store.get`; where it is this machine's disk that is full, waiting or another machine does help."""
+    try:
+        store.get(key, target)
+    except StorageUnavailable as error:
+        raise StorageUnavailable(error.detail) from error
+
+
+def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Copy every input that the job names into `folder`: files by name; `copies` are the keys of the clean ones.
+
+    Raises `InputUnreachable` for one that is not there (any more), and `StorageUnavailable`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for medium in media_of(job.read_params()):
+        key = copies.get(medium.name, "")
+        file = folder / f"{medium.name}{PurePosixPath(key).suffix}"
+        try:
+            if not key:
+                raise UnknownOutput
+            read(store, key, file)
+        except UnknownOutput:
+            shown = field_of(medium.name)
+            raise InputUnreachable(f"`{shown}`: its copy is not in the store any more; submit the job again.") from None
+        files[medium.name] = str(file)
+    return files

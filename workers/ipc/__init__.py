@@ -1,0 +1,1 @@
+"""Typed messages between a worker and its child processes."""

@@ -1,0 +1,69 @@
+"""Framed messages over a socket pair: four bytes of length, then MessagePack."""
+
+import socket
+import threading
+import time
+
+import msgspec
+
+from workers.ipc.messages import AnyMessage
+
+_LENGTH = 4
+_LIMIT = 4 * 2**20
+
+
+class ChannelClosed(Exception):
+    """The other side is gone, or does not make sense."""
+
+
+class Channel:
+    """One end. `send` may be called from any thread, `receive` from one."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._sending = threading.Lock()
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[AnyMessage] = msgspec.msgpack.Decoder(AnyMessage)
+        self._buffer = bytearray()
+
+    def send(self, message: AnyMessage) -> None:
+        """Send one message; raises `ChannelClosed`."""
+        body = self._encoder.encode(message)
+        try:
+            with self._sending:
+                self._socket.sendall(len(body).to_bytes(_LENGTH, "big") + body)
+        except OSError as error:
+            raise ChannelClosed from error
+
+    def receive(self, seconds: float | None = None) -> AnyMessage:
+        """The next message; raises `ChannelClosed`, or `TimeoutError` when none came within `seconds`."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        size = int.from_bytes(self._take(_LENGTH, deadline), "big")
+        if size > _LIMIT:
+            raise ChannelClosed(f"a message of {size} bytes")
+        frame = self._take(_LENGTH + size, deadline)
+        del self._buffer[: _LENGTH + size]
+        try:
+            return self._decoder.decode(frame[_LENGTH:])
+        except msgspec.MsgspecError as error:
+            raise ChannelClosed(f"not a message: {error}") from error
+
+    def close(self) -> None:
+        """Close this end; the other side sees the end of the stream."""
+        self._socket.close()
+
+    def _take(self, count: int, deadline: float | None) -> bytes:
+        """The first `count` bytes of the buffer, which stay there until a whole message is in it."""
+        while len(self._buffer) < count:
+            # Not zero: that would mean "do not block" and miss what has already arrived.
+            self._socket.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
+            try:
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise ChannelClosed from error
+            if not data:
+                raise ChannelClosed
+            self._buffer += data
+        return bytes(self._buffer[:count])

@@ -1,0 +1,235 @@
+"""The supervisor's handle on its engine or its encoder: a child process that answers one request at a time."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from core.processes import spawn, stop
+from pipelines.catalog.spec import Stage
+from workers.ipc.channel import Channel, ChannelClosed
+from workers.ipc.messages import (
+    AnyMessage,
+    Broke,
+    Compute,
+    Computed,
+    Encode,
+    Interrupt,
+    Inventory,
+    Order,
+    Progress,
+    Ready,
+    Stopped,
+    Tidied,
+)
+
+log = logging.getLogger(__name__)
+
+START_SECONDS = 180.0
+_PASSED = """
+PATH HOME USER LANG LC_ALL TZ TMPDIR PYTHONPATH PYTHONUNBUFFERED LD_LIBRARY_PATH LD_PRELOAD
+CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES OMP_NUM_THREADS MKL_NUM_THREADS
+NUMBA_CPU_NAME
+ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_ALLOWED_LICENSES ATELIER_DEVICE ATELIER_CPU_THREADS
+ATELIER_VRAM_BUDGET ATELIER_HOST_BUDGET ATELIER_IDLE_UNLOAD_SECONDS ATELIER_IDLE_DROP_SECONDS ATELIER_LOG_LEVEL
+ATELIER_LOG_FORMAT ATELIER_COMPILE_CACHE
+"""
+"""All that a child gets of our environment: no address, no credential."""
+
+
+class ServantDied(Exception):
+    """The process ended under the request."""
+
+
+class StageOverran(Exception):
+    """A stage took longer than its deadline; the process has been killed."""
+
+    def __init__(self, stage: Stage, seconds: float) -> None:
+        super().__init__(f"stage {stage} took longer than {seconds:g} s")
+        self.stage = stage
+
+
+class Servant:
+    """A process of `python -m MODULE`, started on first use and again after its death."""
+
+    def __init__(
+        self,
+        module: str,
+        *,
+        on_answer: Callable[[Inventory], None] = lambda inventory: None,
+        on_loss: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        self.name = module.rpartition(".")[2]
+        self.ready = Ready()
+        self.inventory = Inventory()
+        """What an engine holds, as it last said; nothing once it is gone."""
+        self._module = module
+        self._busy = threading.Lock()
+        self._turn = threading.Lock()
+        self._is_stopped = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self._on_ticket: str | None = None
+        self._on_answer = on_answer
+        self._on_loss = on_loss
+        self._spent = 0.0
+        self._since: float | None = None
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long it has worked on requests in all, the present one included."""
+        since = self._since
+        return self._spent + (0.0 if since is None else time.monotonic() - since)
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it lives."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> Ready:
+        """Start the process unless it lives; returns what it said of itself. Raises `ServantDied`."""
+        with self._busy:
+            return self._start()
+
+    def _start(self) -> Ready:
+        if self._is_stopped:
+            raise ServantDied(f"the {self.name} was stopped")
+        if self.pid is not None:
+            return self.ready
+        self.kill("died")
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = spawn(
+                [sys.executable, "-m", self._module, str(theirs.fileno())],
+                env=_allowed(os.environ),
+                name=self.name,
+                pass_fds=[theirs.fileno()],
+            )
+        self._channel = Channel(ours)
+        try:
+            message = self._channel.receive(START_SECONDS)
+        except (ChannelClosed, TimeoutError) as error:
+            self.kill()
+            raise ServantDied(f"the {self.name} did not start") from error
+        assert isinstance(message, Ready)
+        self.ready = message
+        log.info("%s is up (pid %s, %s)", self.name, self._process.pid, message.device)
+        return message
+
+    def ask(
+        self,
+        request: Compute | Encode | Order,
+        *,
+        stage: Stage,
+        deadline_of: Callable[[Stage], float],
+        on_begin: Callable[[], None],
+        on_progress: Callable[[Progress], None],
+    ) -> AnyMessage:
+        """Send a request and return its last answer; each report renews the deadline of its stage.
+
+        `on_begin` is called when it is this request's turn, before it is sent; what it raises hurts nobody. Raises
+        `ServantDied` and `StageOverran`, and what `on_progress` raises; after any of them, and after a fatal `Broke`,
+        the next request starts a fresh process, since this one's next words would be the answer to another question.
+        """
+        with self._busy:
+            self._start()
+            assert self._channel is not None
+            with self._turn:
+                self._on_ticket = request.ticket
+            try:
+                on_begin()
+            except BaseException:
+                self._on_ticket = None
+                raise
+            self._since = time.monotonic()
+            try:
+                self._channel.send(request)
+                return self._await(self._channel, request.ticket, stage, deadline_of, on_progress)
+            except ChannelClosed as error:
+                self.kill("died")
+                raise ServantDied(f"the {self.name} died") from error
+            except BaseException as error:
+                self.kill("overran" if isinstance(error, StageOverran) else "fault")
+                raise
+            finally:
+                spent = self.busy_seconds
+                self._since = None  # first: whoever looks meanwhile sees less, and not twice as much
+                self._spent = spent
+                with self._turn:
+                    self._on_ticket = None
+
+    def _await(
+        self,
+        channel: Channel,
+        ticket: str,
+        stage: Stage,
+        deadline_of: Callable[[Stage], float],
+        on_progress: Callable[[Progress], None],
+    ) -> AnyMessage:
+        until = time.monotonic() + deadline_of(stage)
+        while True:
+            try:
+                message = channel.receive(until - time.monotonic())
+            except TimeoutError:
+                raise StageOverran(stage, deadline_of(stage)) from None
+            if message.ticket != ticket:
+                raise ChannelClosed(f"an answer to {message.ticket} instead of {ticket}")
+            if not isinstance(message, Progress):
+                if isinstance(message, Computed | Tidied | Stopped | Broke):
+                    self.inventory = message.inventory
+                    self._on_answer(message.inventory)
+                if isinstance(message, Broke) and message.fatal:
+                    self.kill("fault")
+                return message
+            stage, until = message.stage, time.monotonic() + deadline_of(message.stage)
+            on_progress(message)
+
+    def interrupt(self, ticket: str, *, preempt: bool) -> None:
+        """Ask the process to stop working on a request at its next report; from any thread."""
+        channel = self._channel
+        if channel is not None and self._on_ticket == ticket:
+            try:
+                channel.send(Interrupt(ticket=ticket, preempt=preempt))
+            except ChannelClosed:
+                log.debug("%s is gone; nothing to interrupt", self.name)
+
+    def abort(self, ticket: str) -> None:
+        """End the process if it is this request that it works on; from any thread."""
+        with self._turn:
+            if self._on_ticket == ticket and self._process is not None:
+                self._process.kill()
+
+    def recycle(self, reason: str = "ordered") -> None:
+        """A fresh process, once the present request is answered. Raises `ServantDied`."""
+        with self._busy:
+            self.kill(reason)
+            self._start()
+
+    def kill(self, reason: str = "ordered") -> None:
+        """End the process at once; `reason` is told to those who count."""
+        if self._process is not None:
+            self._on_loss(reason)
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+        if self._channel is not None:
+            self._channel.close()
+        self._process, self._channel, self.inventory = None, None, Inventory()
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """End the process politely, for good: it leaves when its channel closes."""
+        self._is_stopped = True
+        process, channel = self._process, self._channel
+        if channel is not None:
+            channel.close()
+        if process is not None:
+            stop(process, grace_seconds)
+        self._process, self._channel = None, None
+
+
+def _allowed(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in _PASSED.split() if name in environment}

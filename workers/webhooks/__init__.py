@@ -1,0 +1,1 @@
+"""Webhook delivery: leases deliveries, sends them and records the outcome."""

@@ -1,0 +1,118 @@
+"""Webhooks: events of jobs leave from the outbox, at least once, after Standard Webhooks 1.0.
+
+A delivery is leased, sent without a transaction open, and its fate written down; a worker that is lost in between
+lets the lease run out, and the next one sends it again under the same `webhook-id`.
+"""
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from core.database import is_away
+from core.errors import ForbiddenUrl
+from core.logs import about, know
+from core.net.url_guard import judge
+from core.settings import Settings
+from core.tracing import OFF, Facts, Tracer, trace_id
+from workers.webhooks.delivery_store import DeliveryLedger
+from workers.webhooks.payload import Message
+from workers.webhooks.sender import Answer, Poster
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 512
+"""Deliveries under way in one process; `deliveries.take` caps them per host and per tenant."""
+
+
+class Webhooks:
+    """Sends what is due, each delivery in a task of its own."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
+        self._settings = settings
+        self._tracer = tracer
+        self._ledger = DeliveryLedger(settings, engine)
+        self._poster = Poster(settings)
+        self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def turn(self) -> bool:
+        """Start what is due, and return at once; whether more may be waiting."""
+        free = AT_ONCE - len(self._under_way)
+        if free == 0:
+            return False
+        taken = await self._ledger.take(free)
+        for delivery in taken:
+            with about(job_id=delivery.job_id, tenant_id=delivery.tenant):
+                task = asyncio.create_task(self._deliver(delivery))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(taken) == free
+
+    async def close(self, grace_seconds: float) -> None:
+        """Wait for what is under way; what is not done by then is sent again by another worker."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace_seconds)
+        unfinished = tuple(self._under_way)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        await self._poster.close()
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+
+    async def _deliver(self, delivery: Row[Any]) -> None:
+        try:
+            answer = await self._attempt(delivery)
+            if answer is not None:
+                log.info("webhook %s, attempt %d: %s", delivery.id, delivery.attempt, answer.problem or answer.status)
+                await self._ledger.write_down(delivery, answer)
+        except Exception as error:
+            if is_away(error):
+                log.warning("webhook %s: the database does not answer; it will be sent again", delivery.id)
+            else:
+                log.exception("webhook %s", delivery.id)
+
+    async def _attempt(self, delivery: Row[Any]) -> Answer | None:
+        try:
+            message = await self._ledger.compose(delivery)
+            if not isinstance(message, Message):
+                return message
+            know(trace_id=trace_id(message.job.traceparent) if message.job else None)
+            begun_at = time.monotonic()
+            answer = await self._traced(delivery, message)
+            return replace(answer, milliseconds=round(1000 * (time.monotonic() - begun_at)))
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("webhook %s", delivery.id)
+            return Answer(problem="The service failed to send it; its log says why.")
+
+    async def _traced(self, delivery: Row[Any], message: Message) -> Answer:
+        """Send it as a part of its job's trace, which the receiver is told."""
+        parent = message.job.traceparent if message.job else None
+        facts: Facts = {"job_id": delivery.job_id, "event": delivery.type, "attempt": delivery.attempt}
+        with self._tracer.span("webhook", parent=parent, kind="client", facts=facts) as span:
+            tied = {"traceparent": span.traceparent} if span.traceparent else {}
+            answer = await self._send(delivery, replace(message, headers=message.headers | tied))
+            span.note(status=answer.status)
+            if not answer.delivered:
+                span.fail("not delivered")
+            return answer
+
+    async def _send(self, delivery: Row[Any], message: Message) -> Answer:
+        try:
+            async with asyncio.timeout(self._settings.webhook_timeout):
+                loop = asyncio.get_running_loop()
+                judged = await loop.run_in_executor(self._resolvers, judge, delivery.url, self._settings)
+                return await self._poster.post(judged, delivery.attempt - 1, message.body, message.headers)
+        except ForbiddenUrl as error:
+            return Answer(problem=error.detail, final=True)
+        except TimeoutError:
+            return Answer(problem=f"No answer within {self._settings.webhook_timeout:g} s.")
+        except OSError as error:
+            return Answer(problem=f"The host name does not resolve: {error.strerror or error}.")

@@ -1,0 +1,58 @@
+"""What a webhook says and how it is signed: Standard Webhooks 1.0 (https://www.standardwebhooks.com)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from standardwebhooks import Webhook
+
+from jobs.job import Job
+from jobs.wire.status import StatusAnswer
+
+BOTH_SECRETS = timedelta(hours=24)
+"""How long after a rotation the old secret signs too."""
+
+
+class TestData(msgspec.Struct, frozen=True):
+    """What a test event is about."""
+
+    webhook_id: str
+
+
+class WebhookPayload(msgspec.Struct, frozen=True):
+    """The body of a webhook: `timestamp` is when it happened, `data` what the job's status route answers now."""
+
+    type: str
+    timestamp: datetime
+    data: StatusAnswer | TestData
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook ready to be sent; `job` is what it tells of, unless it is a test."""
+
+    body: bytes
+    headers: dict[str, str]
+    job: Job | None = None
+
+
+def encode(payload: WebhookPayload) -> bytes:
+    """The body, its timestamp in UTC."""
+    return msgspec.json.encode(msgspec.structs.replace(payload, timestamp=payload.timestamp.astimezone(UTC)))
+
+
+def living_generations(generation: int, rotated_at: datetime | None, now: datetime) -> list[int]:
+    """The webhook secrets that sign now: the newest, and for a day after a rotation the one before it."""
+    if rotated_at is not None and generation > 1 and now - rotated_at < BOTH_SECRETS:
+        return [generation, generation - 1]
+    return [generation]
+
+
+def sign(message_id: str, now: datetime, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
+    """The headers of Standard Webhooks 1.0; `now` is the time of this attempt."""
+    now = now.astimezone(UTC)  # the library reads the fields of any other zone as if they were UTC
+    signatures = [Webhook(secret).sign(message_id, now, body.decode()) for secret in secrets]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }

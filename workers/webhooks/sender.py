@@ -1,0 +1,98 @@
+"""One HTTP POST to an address that the guard has judged."""
+
+import asyncio
+from contextlib import suppress
+
+import httpx
+import msgspec
+
+from core.net.pinned_http import BROKEN, aimed, open_client
+from core.net.url_guard import Judged
+from core.settings import Settings
+from workers.retry_policy import retry_after_seconds
+
+DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0
+GONE = 410
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an attempt: an HTTP status or none, and in plain words what was wrong.
+
+    `final` means that no further attempt is wanted; `retry_after` is seconds, and `milliseconds` is how long it took.
+    """
+
+    status: int | None = None
+    problem: str | None = None
+    retry_after: float | None = None
+    final: bool = False
+    milliseconds: int = 0
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver took it."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def gone(self) -> bool:
+        """Whether the receiver wants no more of anything."""
+        return self.status == GONE
+
+    @property
+    def blames_host(self) -> bool:
+        """Whether the host is unwell. One that refuses answers; one that was not asked is not to blame."""
+        return not self.final if self.status is None else self.status >= 500
+
+
+class Poster:
+    """Posts JSON; no redirect is followed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connect_timeout = settings.webhook_connect_timeout
+        self._client = open_client(settings, connect_timeout=settings.webhook_connect_timeout)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+    async def post(self, judged: Judged, number: int, body: bytes, headers: dict[str, str]) -> Answer:
+        """POST `body` to the judged address `number` (retries go round them). The caller bounds the total time."""
+        headers = headers | {
+            "host": judged.authority,
+            "content-type": "application/json",
+            "user-agent": "Atelier-Webhooks/1",
+            "accept-encoding": "identity",
+        }
+        request = self._client.stream("POST", **aimed(judged, number), content=body, headers=headers)
+        try:
+            async with request as response:
+                with suppress(*BROKEN, TimeoutError):
+                    async with asyncio.timeout(DRAIN_SECONDS):
+                        await _drain(response)
+                return _answer(response)
+        except httpx.ConnectTimeout:
+            return Answer(problem=f"No connection within {self._connect_timeout:g} s.")
+        except BROKEN as error:
+            return Answer(problem=f"{type(error).__name__}: {error}"[:500])
+
+
+async def _drain(response: httpx.Response) -> None:
+    """Read a short answer, so that the receiver is not cut off in mid-sentence; nobody looks at it."""
+    seen = 0
+    async for chunk in response.aiter_raw():
+        seen += len(chunk)
+        if seen > DRAIN_BYTES:
+            return
+
+
+def _answer(response: httpx.Response) -> Answer:
+    status = response.status_code
+    if response.is_success:
+        return Answer(status=status)
+    if response.is_redirect:
+        problem = f"The receiver answered {status}; redirects are not followed."
+    elif status == GONE:
+        problem = "The receiver answered 410 Gone: it wants no more."
+    else:
+        problem = f"The receiver answered {status}."
+    retry_after = retry_after_seconds(response.headers.get("retry-after"))
+    return Answer(status=status, problem=problem, retry_after=retry_after, final=status == GONE)
