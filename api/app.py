@@ -16,10 +16,10 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 
-from api.follow.event_hub import Follower
-from api.follow.notifier import Announcer
-from api.follow.status import Outlooks
-from api.follow.watcher import Watcher
+from api.follow.event_hub import EventHub
+from api.follow.notifier import Notifier
+from api.follow.status import StatusBuilder
+from api.follow.watcher import JobWatcher
 from api.http.auth import Caller, KeyAuthentication
 from api.http.database import Database
 from api.http.problems import EXCEPTION_HANDLERS
@@ -36,7 +36,7 @@ from api.native.jobs.jobs import JobRoutes
 from api.native.jobs.outputs import OutputRoutes
 from api.native.media.inputs import InputRoutes
 from api.native.media.voices import VoiceRoutes
-from api.native.servers.admin import ServerOrders
+from api.native.servers.admin import ServerAdminRoutes
 from api.native.servers.servers import ServerRoutes
 from api.native.service.health import HealthRoutes
 from api.native.service.metrics import metrics
@@ -46,13 +46,13 @@ from api.native.webhooks.deliveries import DeliveryRoutes
 from api.native.webhooks.endpoints import WebhookRoutes
 from api.openapi.documents import openapi_config
 from api.openapi.fixes import correct
-from api.operations.queue_metrics import Gauges
+from api.operations.queue_metrics import QueueMetrics
 from api.operations.readiness import Readiness
-from api.operations.server_commands import Orders
-from api.operations.voices import Voices
-from api.operations.webhooks import Webhooks
-from api.submit.endpoint import Desk
-from api.submit.media_intake import Intake
+from api.operations.server_commands import ServerCommands
+from api.operations.voices import VoiceOperations
+from api.operations.webhooks import WebhookOperations
+from api.submit.endpoint import SubmitEndpoint
+from api.submit.media_intake import MediaIntake
 from api.submit.service import Submissions
 from core.settings import Settings
 from core.settings import settings as read_settings
@@ -70,7 +70,7 @@ ROUTES = (
     DeliveryRoutes,
     ModelRoutes,
     ServerRoutes,
-    ServerOrders,
+    ServerAdminRoutes,
     OutputRoutes,
     FileRoutes,
     HealthRoutes,
@@ -82,20 +82,20 @@ ROUTES = (
 def create_app(settings: Settings | None = None) -> Litestar:
     """The application for these settings, the environment's by default.
 
-    It starts without the database and without Redis. Raises `ValueError` without a secret key, and for a catalogue
+    It starts without the database and without Redis. Raises `ValueError` without a secret key, and for a catalog
     or a storage URL that can not be used.
     """
     settings = read_settings() if settings is None else settings
     if not settings.secret_key:
         raise ValueError("ATELIER_SECRET_KEY is not set: keys and download links are signed with it.")
-    database, catalog, follower = Database(settings), load_catalog(settings.catalog or None), Follower(settings)
+    database, catalog, follower = Database(settings), load_catalog(settings.catalog or None), EventHub(settings)
     tracer, readiness = Tracer(settings, "atelier-api"), Readiness(database, settings)
-    announcer, orders = Announcer(settings, tracer), Orders(settings)
-    outlooks = Outlooks(database, catalog, settings)
-    watcher = Watcher(database, follower, outlooks, settings)
+    announcer, orders = Notifier(settings, tracer), ServerCommands(settings)
+    outlooks = StatusBuilder(database, catalog, settings)
+    watcher = JobWatcher(database, follower, outlooks, settings)
     store = open_store(settings)
-    intake = Intake(store, settings)
-    desk = Desk(Submissions(database, catalog, announcer, intake, settings), watcher, settings, tracer)
+    intake = MediaIntake(store, settings)
+    desk = SubmitEndpoint(Submissions(database, catalog, announcer, intake, settings), watcher, settings, tracer)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -122,15 +122,15 @@ def create_app(settings: Settings | None = None) -> Litestar:
             "catalog": _always(catalog),
             "database": _always(database),
             "desk": _always(desk),
-            "gauges": _always(Gauges(database, readiness, catalog)),
+            "gauges": _always(QueueMetrics(database, readiness, catalog)),
             "orders": _always(orders),
             "outlooks": _always(outlooks),
             "readiness": _always(readiness),
             "settings": _always(settings),
             "store": _always(store),
-            "voices": _always(Voices(database, intake, settings)),
+            "voices": _always(VoiceOperations(database, intake, settings)),
             "watcher": _always(watcher),
-            "webhooks": _always(Webhooks(database, settings)),
+            "webhooks": _always(WebhookOperations(database, settings)),
         },
         middleware=[observing, DefineMiddleware(KeyAuthentication, database=database, secret_key=settings.secret_key)],
         exception_handlers=EXCEPTION_HANDLERS,

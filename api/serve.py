@@ -8,7 +8,7 @@ from contextlib import suppress
 import uvicorn
 
 from api.app import create_app
-from api.follow.event_hub import Follower
+from api.follow.event_hub import EventHub
 from core.logs import start_logs
 from core.settings import settings
 
@@ -16,10 +16,10 @@ GRACE_SECONDS = 10
 """How long requests under way may take once the process was asked to stop."""
 
 
-class Server(uvicorn.Server):
+class DrainingServer(uvicorn.Server):
     """Ends event streams and held requests first: uvicorn by itself waits for them without an end."""
 
-    def __init__(self, config: uvicorn.Config, follower: Follower) -> None:
+    def __init__(self, config: uvicorn.Config, follower: EventHub) -> None:
         super().__init__(config)
         self._follower = follower
 
@@ -54,4 +54,4 @@ def main(host: str, port: int) -> None:
     # uvicorn raises the signal again once it has shut down; to have been asked to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
-        Server(config, app.state.follower).run()
+        DrainingServer(config, app.state.follower).run()

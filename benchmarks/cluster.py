@@ -38,7 +38,7 @@ BODY = {"model": "simulated-image", "prompt": f"compute={COMPUTE_SECONDS}", "wid
 IDLE_SECONDS = 20.0
 JOBS = 20
 """For each worker."""
-UTILISATION = 0.7
+UTILIZATION = 0.7
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ def _measured(service: Running, database: psycopg.Connection[Any], count: int, *
     yield Figure(f"{label}, full: PostgreSQL's processor time", 1000 * busy.cpu / len(jobs), "ms/job")
 
     gaps = random.Random(count)
-    rate = UTILISATION * count / COMPUTE_SECONDS
+    rate = UTILIZATION * count / COMPUTE_SECONDS
     waits = [
         job.started - job.created for job in _serve(service, [gaps.expovariate(rate) for _ in range(count * each)])
     ]

@@ -28,8 +28,8 @@ from torch import nn
 from benchmarks.report import Figure, Report
 from benchmarks.running.catalog import settings_in
 from benchmarks.running.engine import Bench, bench
-from pipelines.memory.offload import Parking
-from pipelines.memory.weight_loader import Intake, floats_in
+from pipelines.memory.offload import Offload
+from pipelines.memory.weight_loader import WeightLoader, floats_in
 from tests.support.checkpoints.tiny_checkpoints import save
 from workers.ipc.messages import Preload, Unload
 
@@ -96,13 +96,13 @@ def _wakes(sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
 def wake_and_copy(size: int, device: str, rounds: int) -> tuple[float, float]:
     """GB/s of waking a model of `size` bytes, and of copying as many in one piece: medians of `rounds` in turns."""
     weights = nn.ModuleList(nn.Linear(1024, 1024, dtype=torch.bfloat16, device=device) for _ in range(size // 2**21))
-    parking = Parking([weights], device)
-    parking.park()
+    parking = Offload([weights], device)
+    parking.offload()
     block = torch.ones(size, dtype=torch.uint8, pin_memory=device != "cpu")
     woken, copied = [], []
     for _ in range(rounds):
-        woken.append(_rate(parking.bytes, device, parking.wake))
-        parking.park()
+        woken.append(_rate(parking.bytes, device, parking.restore))
+        parking.offload()
         copied.append(
             _rate(size, device, lambda: torch.empty_like(block, device=device).copy_(block, non_blocking=True))
         )
@@ -122,12 +122,12 @@ def read_and_map(size: int, device: str, rounds: int) -> tuple[float, float]:
 
 
 def _read(file: Path, device: str) -> nn.Module:
-    intake = Intake(device)
+    intake = WeightLoader(device)
     tensors = intake.read([file], floats_in(torch.bfloat16))
     module = nn.ModuleDict({name.replace(".", "-"): nn.Module() for name in tensors})
     for part, tensor in zip(module.values(), tensors.values(), strict=True):
         part.register_buffer("weight", tensor)
-    return intake.land(module)
+    return intake.to_device(module)
 
 
 def _rate(size: int, device: str, work: Callable[[], object]) -> float:

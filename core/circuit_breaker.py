@@ -3,7 +3,7 @@
 import time
 
 
-class Breaker:
+class CircuitBreaker:
     """Open for `seconds` after each failure. Safe to share between threads: a race costs one extra try."""
 
     def __init__(self, seconds: float) -> None:

@@ -53,14 +53,14 @@ def async_engine(settings: Settings) -> AsyncEngine:
     return engine
 
 
-def is_away(error: Exception) -> bool:
+def is_unreachable(error: Exception) -> bool:
     """Whether `error` means that the database can not be reached, rather than that a statement is wrong."""
     if isinstance(error, DBAPIError) and (error.connection_invalidated or _state_of(error.orig) in AWAY_STATES):
         return True
     return isinstance(error, UNREACHABLE)
 
 
-def limited(seconds: float) -> TextClause:
+def set_statement_timeout(seconds: float) -> TextClause:
     """Statement that bounds the others of its transaction: a keeper of leases must not hang on one of them."""
     return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
 

@@ -41,7 +41,7 @@
     │   ├── ServerOffline               409  server_offline
     │   ├── ServerAlive                 409  server_alive
     │   ├── ServerHasJobs               409  server_has_jobs
-    │   ├── OrderRefused                409  order_refused
+    │   ├── CommandRefused              409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
     │   └── TooManyJobs                 429  too_many_jobs
     ├── Unavailable                     the service can not do it now
@@ -56,7 +56,7 @@
         │   └── NotFinite                    not_finite
         ├── ModelLoadFailed                  model_load_failed
         ├── WeightsNotLocked                 weights_not_locked
-        ├── LicenceRefused                   licence_refused
+        ├── LicenseRefused                   licence_refused
         ├── EncodeFailed                     encode_failed
         ├── GpuOutOfMemory                   gpu_out_of_memory
         ├── StageDeadlineExceeded            stage_deadline_exceeded
@@ -143,7 +143,7 @@ class NotSupportedYet(InvalidRequest):
 
 
 class UnknownModel(InvalidRequest):
-    """No catalogue entry of that name serves this modality."""
+    """No catalog entry of that name serves this modality."""
 
     code = "unknown_model"
     advice = "Choose a model from GET /models/v1, or leave `model` out for the default."
@@ -164,7 +164,7 @@ class ForbiddenUrl(InvalidRequest):
 
 
 class NotThisModel(InvalidRequest):
-    """The model that was asked for does not do this; another one of the catalogue may."""
+    """The model that was asked for does not do this; another one of the catalog may."""
 
     code = "not_supported_by_model"
     advice = "Leave the named field out, or choose a model that can do it; GET /models/v1 says which."
@@ -347,7 +347,7 @@ class ServerHasJobs(RequestRefused):
     advice = "Waiting jobs are pinned to this server; let them end or cancel them, or remove it with ?force=true."
 
 
-class OrderRefused(RequestRefused):
+class CommandRefused(RequestRefused):
     """The server heard the order and does not take it; the detail says why."""
 
     code, status = "order_refused", 409
@@ -455,7 +455,7 @@ class WeightsNotLocked(JobFailed):
     advice = "A weight file is not what weights.lock says; nothing was loaded. Ask the operator to restore it."
 
 
-class LicenceRefused(JobFailed):
+class LicenseRefused(JobFailed):
     """The model's licence is not among those the operator allows."""
 
     code = "licence_refused"

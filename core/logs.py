@@ -32,17 +32,17 @@ def start_logs(settings: Settings, process: str) -> None:
 
 
 @contextmanager
-def about(**names: str | None) -> Iterator[None]:
+def log_context(**names: str | None) -> Iterator[None]:
     """What is logged in this block, by this thread or task and those tasks that it starts, is about these."""
     before = _known.get()
-    know(**names)
+    bind(**names)
     try:
         yield
     finally:
         _known.set(before)
 
 
-def know(**names: str | None) -> None:
+def bind(**names: str | None) -> None:
     """The same, for as long as this task lives."""
     _known.set({**_known.get(), **{name: value for name, value in names.items() if value}})
 

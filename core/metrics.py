@@ -1,7 +1,7 @@
 """What the processes tell Prometheus: every metric with its labels and buckets. docs/operations.md explains them.
 
 Each kind of process has a registry of its own, so that it tells only what it knows. Labels are bounded: `model` is an
-id of the catalogue, `route` the template of a route, and whatever else there may be is `OTHER`.
+id of the catalog, `route` the template of a route, and whatever else there may be is `OTHER`.
 """
 
 from prometheus_client import (

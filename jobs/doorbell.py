@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 
-from core.circuit_breaker import Breaker
+from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
 from core.tracing import OFF, Tracer
 from jobs.events import broker_client
@@ -34,7 +34,7 @@ def bell_queue(name: str) -> Queue:
 
 
 def celery_app(settings: Settings) -> Celery:
-    """The Celery application: JSON only, no results, no retries, no late acknowledgement."""
+    """The Celery application: JSON only, no results, no retries, no late acknowledgment."""
     app = Celery("atelier", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -65,7 +65,7 @@ class Doorbell:
         self._app = celery_app(settings)
         self._client = broker_client(settings)
         self._limit = settings.bell_limit
-        self._breaker = Breaker(settings.breaker_seconds)
+        self._breaker = CircuitBreaker(settings.breaker_seconds)
         self._full: set[str] = set()
 
     def ring(self, job: Job) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import redis
 import redis.asyncio
 
-from core.circuit_breaker import Breaker
+from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
 from jobs.job import Job, JobStatus
 
@@ -70,7 +70,7 @@ class Publisher:
 
     def __init__(self, settings: Settings) -> None:
         self._client = broker_client(settings)
-        self._breaker = Breaker(settings.breaker_seconds)
+        self._breaker = CircuitBreaker(settings.breaker_seconds)
 
     def publish(self, jobs: Iterable[Job]) -> None:
         """Tell everybody who follows these jobs; called after the commit."""

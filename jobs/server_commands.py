@@ -14,35 +14,35 @@ COMMAND = "atelier.order"
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class _Order(msgspec.Struct, frozen=True, tag_field="order", tag=str.lower, forbid_unknown_fields=True):
+class _Command(msgspec.Struct, frozen=True, tag_field="order", forbid_unknown_fields=True):
     """What every order shares: its name in the field `order`."""
 
 
-class Look(_Order, frozen=True):
+class Look(_Command, frozen=True, tag="look"):
     """Read again what the operator wants of this server."""
 
 
-class Preload(_Order, frozen=True):
+class Preload(_Command, frozen=True, tag="preload"):
     """Load a model; with `pin` it then stays until it is unloaded by name."""
 
     model: Name
     pin: bool = False
 
 
-class Unload(_Order, frozen=True):
+class Unload(_Command, frozen=True, tag="unload"):
     """Take a model out of the device's memory, pinned or not; every one without a name."""
 
     model: Name | None = None
 
 
-class Recycle(_Order, frozen=True):
+class Recycle(_Command, frozen=True, tag="recycle"):
     """Start a fresh engine, once the running job is done."""
 
 
-Order = Look | Preload | Unload | Recycle
+ServerCommand = Look | Preload | Unload | Recycle
 
 
-class Reply(msgspec.Struct, frozen=True):
+class CommandReply(msgspec.Struct, frozen=True):
     """What the worker says of an order: taken, or the code and the sentence of its refusal."""
 
     taken: bool
@@ -55,12 +55,12 @@ def node_name(server_id: str) -> str:
     return f"gpu@{server_id}"
 
 
-def arguments(order: Order) -> dict[str, Any]:
+def arguments(order: ServerCommand) -> dict[str, Any]:
     """The order as the control command's arguments."""
     return {"order": msgspec.to_builtins(order)}
 
 
-def read_order(message: object) -> Order:
+def read_command(message: object) -> ServerCommand:
     """The order in the argument of a control command; raises `msgspec.ValidationError` for anything else."""
-    order: Order = msgspec.convert(message, Order)
+    order: ServerCommand = msgspec.convert(message, ServerCommand)
     return order

@@ -149,17 +149,17 @@ def lamps(p: Floats, ray: Floats) -> Floats:
     """What a mirror at `p` shows of the studio along `ray`: softbox, reflectors that stand on the floor, a dim room."""
     room = 0.20 + 0.30 * ramp(-0.2, 1.0, ray[:, 1])
     seen = room + (0.55 - room) * ramp(0.05, -0.15, ray[:, 1])
-    for centre, wide, high, power in (
+    for center, wide, high, power in (
         (KEY, 0.95, 1.1, 9.0),
         ((-2.6, 0.3, -2.2), 0.42, 1.5, 2.5),
         (STRIP, 0.2, 2.4, 1.0),
     ):
-        facing = unit(vector(0.1, 0.5, 0) - vector(*centre))
+        facing = unit(vector(0.1, 0.5, 0) - vector(*center))
         side = unit(np.cross(facing, vector(0, 1, 0)).astype(np.float32))
         top = np.cross(side, facing)
         slope = ray @ -facing
-        away = ((vector(*centre) - p) @ -facing) / np.maximum(slope, 1e-3)
-        where = p + ray * away[:, None] - vector(*centre)
+        away = ((vector(*center) - p) @ -facing) / np.maximum(slope, 1e-3)
+        where = p + ray * away[:, None] - vector(*center)
         edge = np.maximum(np.abs(where @ side) - wide, np.abs(where @ top) - high)
         seen = seen + power * ramp(0.06, -0.06, edge) * (slope > 1e-3)
     return np.asarray(seen, np.float32)
@@ -182,7 +182,7 @@ def noise(p: Floats, scale: float, seed: int) -> Floats:
 
 
 def shade_mug(p: Floats, ray: Floats) -> Floats:
-    """Colour of the mug: glaze over the upper part, raw clay below, the inside light."""
+    """Color of the mug: glaze over the upper part, raw clay below, the inside light."""
     normal = normals(p)
     turned = p @ _turn(-0.30)
     line = 0.25 + 0.018 * np.sin(3 * np.arctan2(turned[:, 2], turned[:, 0]) + 1) + 0.03 * (noise(turned, 7, 1) - 0.5)
@@ -190,25 +190,25 @@ def shade_mug(p: Floats, ray: Floats) -> Floats:
     within = ramp(0.0, 0.02, RADIUS + TAPER * (turned[:, 1] - 0.5) - 0.022 - np.hypot(turned[:, 0], turned[:, 2]))
     within = within * (turned[:, 1] > 0.1)
     tone = 0.82 + 0.36 * noise(turned * vector(1, 2.2, 1), 9, 2)
-    colour = vector(*CLAY) * (0.85 + 0.3 * noise(turned, 45, 3))[:, None]
-    colour = colour + (vector(*GLAZE) * tone[:, None] - colour) * glazed[:, None]
+    color = vector(*CLAY) * (0.85 + 0.3 * noise(turned, 45, 3))[:, None]
+    color = color + (vector(*GLAZE) * tone[:, None] - color) * glazed[:, None]
     thin = ramp(0.975, 0.995, turned[:, 1]) * (1 - within)
-    colour = colour + (vector(0.30, 0.19, 0.12) - colour) * (thin * 0.25)[:, None]
-    colour = colour + (vector(*INSIDE) - colour) * within[:, None]
+    color = color + (vector(0.30, 0.19, 0.12) - color) * (thin * 0.25)[:, None]
+    color = color + (vector(*INSIDE) - color) * within[:, None]
     specks = ramp(0.76, 0.9, noise(turned, 60, 4)) * ramp(0.3, 0.6, noise(turned, 8, 5)) * 0.45
-    colour = colour * (1 - specks)[:, None]
+    color = color * (1 - specks)[:, None]
     gloss = np.maximum(glazed, within)
-    return _lit(p, ray, normal, colour, gloss)
+    return _lit(p, ray, normal, color, gloss)
 
 
-def _lit(p: Floats, ray: Floats, normal: Floats, colour: Floats, gloss: Floats) -> Floats:
+def _lit(p: Floats, ray: Floats, normal: Floats, color: Floats, gloss: Floats) -> Floats:
     away = p + normal * np.float32(0.006)
     key = np.maximum((normal * unit(vector(*KEY) - p)).sum(1), 0) * light_left(away, KEY, 5)
     rim = np.maximum((normal * unit(vector(*STRIP) - p)).sum(1), 0)
     open_ = openness(p, normal)
     sky = (0.20 + 0.10 * normal[:, 1]) * open_
     bounce = 0.16 * np.maximum(-normal[:, 1] * 0.7 + 0.3, 0) * ramp(1.1, 0.0, p[:, 1]) * open_
-    diffuse = colour * (1.15 * key + 0.16 * rim * open_ + sky)[:, None] + colour * vector(*FLOOR) * bounce[:, None]
+    diffuse = color * (1.15 * key + 0.16 * rim * open_ + sky)[:, None] + color * vector(*FLOOR) * bounce[:, None]
     mirrored = ray - 2 * (ray * normal).sum(1)[:, None] * normal
     fresnel = 0.04 + 0.96 * (1 - np.clip(-(ray * normal).sum(1), 0, 1)) ** 5
     room = lamps(p, mirrored)
@@ -219,7 +219,7 @@ def _lit(p: Floats, ray: Floats, normal: Floats, colour: Floats, gloss: Floats) 
 def shade_floor(p: Floats) -> Floats:
     """Paper that bends up into the backdrop: light near the mug, darker towards the back and the corners."""
     back = ramp(0.5, 9.0, p[:, 2])
-    colour = vector(*FLOOR) + (vector(*BACKDROP) - vector(*FLOOR)) * back[:, None]
+    color = vector(*FLOOR) + (vector(*BACKDROP) - vector(*FLOOR)) * back[:, None]
     pool = 0.4 + 0.6 * np.exp(-(((p[:, 0] + 0.3) / 3.0) ** 2) - ((p[:, 2] - 0.2) / 6.0) ** 2)
     normal = np.broadcast_to(vector(0, 1, 0), p.shape).astype(np.float32)
     close = np.linalg.norm(p - vector(0.12, 0, 0), axis=1) < 3
@@ -227,11 +227,11 @@ def shade_floor(p: Floats) -> Floats:
     raised = p[close] + vector(0, 0.004, 0)
     key[close] = light_left(raised, KEY, 2.6)
     open_[close] = openness(raised, normal[close])
-    return np.asarray(colour * (pool * (0.26 + 0.74 * key) * (0.25 + 0.75 * open_) + 0.06)[:, None], np.float32)
+    return np.asarray(color * (pool * (0.26 + 0.74 * key) * (0.25 + 0.75 * open_) + 0.06)[:, None], np.float32)
 
 
 def render(width: int, height: int, jitter: tuple[float, float]) -> tuple[Floats, Floats]:
-    """One sample per pixel: linear colour (height, width, 3), and 1 where the mug is."""
+    """One sample per pixel: linear color (height, width, 3), and 1 where the mug is."""
     forward = unit(vector(*TARGET) - vector(*EYE))
     right = unit(np.cross(vector(0, 1, 0), forward).astype(np.float32))
     up = np.cross(forward, right)
@@ -240,18 +240,18 @@ def render(width: int, height: int, jitter: tuple[float, float]) -> tuple[Floats
     rays = unit((u[..., None] * right + v[..., None] * up + ZOOM * forward).reshape(-1, 3).astype(np.float32))
     eye = np.broadcast_to(vector(*EYE), rays.shape).astype(np.float32)
     travelled, hit = march(eye, rays)
-    colour = np.zeros_like(rays)
+    color = np.zeros_like(rays)
     reach = np.where(rays[:, 1] < -0.02, -EYE[1] / np.minimum(rays[:, 1], -0.02), 60.0).astype(np.float32)
     ground = (eye + rays * np.minimum(reach, 60)[:, None])[~hit]
     ground[:, 1] = 0
-    colour[~hit] = shade_floor(ground)
-    colour[hit] = shade_mug((eye + rays * travelled[:, None])[hit], rays[hit])
-    return colour.reshape(height, width, 3), hit.reshape(height, width).astype(np.float32)
+    color[~hit] = shade_floor(ground)
+    color[hit] = shade_mug((eye + rays * travelled[:, None])[hit], rays[hit])
+    return color.reshape(height, width, 3), hit.reshape(height, width).astype(np.float32)
 
 
-def develop(colour: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
+def develop(color: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Linear light as a photograph: highlights rolled off, sRGB, a little grain."""
-    rolled = 1 - np.exp(-1.5 * colour)
+    rolled = 1 - np.exp(-1.5 * color)
     encoded = np.where(rolled < 0.0031308, rolled * 12.92, 1.055 * rolled ** (1 / 2.4) - 0.055)
     grain = rng.normal(0, 0.006, encoded.shape[:2])[..., None]
     return np.asarray(np.clip((encoded + grain) * 255 + 0.5, 0, 255), np.uint8)
@@ -267,9 +267,9 @@ def main() -> None:
     width, height = int(WIDTH * options.scale), int(HEIGHT * options.scale)
     steps = (np.arange(options.samples) + 0.5) / options.samples
     shots = [render(width, height, (float(x), float(y))) for x in steps for y in steps]
-    colour = np.asarray(np.mean([np.minimum(shot[0], 4) for shot in shots], axis=0), np.float32)
+    color = np.asarray(np.mean([np.minimum(shot[0], 4) for shot in shots], axis=0), np.float32)
     mask = np.mean([shot[1] for shot in shots], axis=0)
-    photo = Image.fromarray(develop(colour, np.random.default_rng(7)))
+    photo = Image.fromarray(develop(color, np.random.default_rng(7)))
     photo.save(options.out / "product.jpg", quality=90, optimize=True)
     Image.fromarray((mask * 255 + 0.5).astype(np.uint8)).save(options.out / "product_mask.png", optimize=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.settings import Settings
 
 
-class Signs:
+class ProbeFiles:
     """The two of one worker, `KIND-worker.alive` and `KIND-worker.ready`, in the folder of temporary files."""
 
     def __init__(self, settings: Settings, kind: str) -> None:
@@ -15,7 +15,7 @@ class Signs:
         self.alive = folder / f"{kind}-worker.alive"
         self.ready = folder / f"{kind}-worker.ready"
 
-    def show(self, *, ready: bool) -> None:
+    def touch(self, *, ready: bool) -> None:
         """Give them the present time; one who is not ready any more leaves that file to grow old.
 
         So does a folder that can not be written to: it costs a probe, and not the leases that the same thread keeps.

@@ -10,13 +10,13 @@ JITTER = 0.2
 LONGEST_RETRY_AFTER = 86_400.0
 
 
-class Schedule(msgspec.Struct, frozen=True):
+class RetryPolicy(msgspec.Struct, frozen=True):
     """Seconds before each attempt, the first included."""
 
     delays: tuple[float, ...]
 
     @classmethod
-    def parse(cls, text: str) -> "Schedule":
+    def parse(cls, text: str) -> "RetryPolicy":
         """The schedule of `ATELIER_WEBHOOK_SCHEDULE`; raises `ValueError` that names the variable."""
         try:
             delays = tuple(float(part) for part in text.split(","))

@@ -26,7 +26,7 @@ START = b"0-0"
 """A stream is read from its beginning: what was told between a subscription and the first read is not missed."""
 
 
-class Follower:
+class EventHub:
     """The reader and its subscribers."""
 
     def __init__(self, settings: Settings) -> None:
@@ -94,9 +94,9 @@ class Follower:
         self._added += 1
         self._wanted.set()
         if self._waking is None or self._waking.done():
-            self._waking = asyncio.create_task(self._knock(), name="follower wake-up")
+            self._waking = asyncio.create_task(self._wake_reader(), name="follower wake-up")
 
-    async def _knock(self) -> None:
+    async def _wake_reader(self) -> None:
         """End the blocked read, so that the next one covers the new streams."""
         assert self._commands is not None
         while self._told != self._added:

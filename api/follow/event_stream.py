@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from api.follow.subscription import Subscription
-from api.follow.watcher import Watcher
+from api.follow.watcher import JobWatcher
 from core.errors import UnknownJob
 from jobs.job import Job, JobStatus
 
@@ -30,7 +30,7 @@ class Gone(msgspec.Struct, frozen=True):
 class EventStream:
     """The events of one job for one listener, who has seen those up to `seen`."""
 
-    def __init__(self, watcher: Watcher, job: Job, seen: int) -> None:
+    def __init__(self, watcher: JobWatcher, job: Job, seen: int) -> None:
         self._watcher = watcher
         self._job = job
         self._seen = min(seen, job.event_seq)

@@ -16,7 +16,7 @@ BOUND = 10_000
 """Announcements that may wait; more are dropped, which costs each job at most a poll interval."""
 
 
-class Announcer:
+class Notifier:
     """Rings for a queued job first and publishes its event second: an early start matters more than an early line."""
 
     def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:

@@ -11,14 +11,14 @@ from sqlalchemy import Row, Select, null, select
 from api.http.database import Database
 from core.settings import Settings
 from jobs.job import WAITING, Job, JobStatus
-from jobs.statements.queue.position import POSITION_LIMIT, position, reason
+from jobs.statements.queue.position import POSITION_LIMIT, queue_position, reason
 from jobs.statements.queue.tenant_jobs import balance, pace
-from jobs.wire.status import Outlook, StatusAnswer, status_answer
+from jobs.wire.status import QueueEstimate, StatusAnswer, status_answer
 from jobs.wire.wait_reasons import Reason, waiting_for
 from pipelines.catalog.loader import Catalog
 
 
-class Outlooks:
+class StatusBuilder:
     """Makes status answers."""
 
     def __init__(self, database: Database, catalog: Catalog, settings: Settings) -> None:
@@ -30,16 +30,16 @@ class Outlooks:
         """A job's status answer as of now."""
         facts = await self._database.row(_facts(job))
         assert facts is not None, "a SELECT of subqueries has one row"
-        return status_answer(job, self._settings, outlook(job, facts, self._estimates.get(job.model)))
+        return status_answer(job, self._settings, queue_estimate(job, facts, self._estimates.get(job.model)))
 
     def plain(self, job: Job) -> StatusAnswer:
         """A job's status answer without an outlook, for when the database can not be asked."""
-        return status_answer(job, self._settings, Outlook())
+        return status_answer(job, self._settings, QueueEstimate())
 
     async def answers(self, jobs: list[Job], tenant: str) -> list[StatusAnswer]:
         """Status answers for a list: without places and estimates, which would cost a count each."""
         facts = await self._database.row(balance(tenant))
-        left = Outlook(balance_remaining_usd=facts[0] if facts else None)
+        left = QueueEstimate(balance_remaining_usd=facts[0] if facts else None)
         return [status_answer(job, self._settings, left) for job in jobs]
 
 
@@ -52,11 +52,11 @@ def _facts(job: Job) -> Select[Any]:
     speed = pace(job.model).subquery()
     if job.status not in WAITING:
         return select(left, *nothing, speed.c.seconds, speed.c.servers)
-    ahead = position(job).scalar_subquery() if job.status is JobStatus.QUEUED else null()
+    ahead = queue_position(job).scalar_subquery() if job.status is JobStatus.QUEUED else null()
     return select(left, ahead.label("ahead"), reason(job).label("reason"), speed.c.seconds, speed.c.servers)
 
 
-def outlook(job: Job, facts: Row[Any], estimate: float | None) -> Outlook:
+def queue_estimate(job: Job, facts: Row[Any], estimate: float | None) -> QueueEstimate:
     """The outlook that `facts` stand for; `estimate` is the catalogue's, for a model that has not run yet."""
     place: int | str | None = None
     if facts.ahead is not None:
@@ -65,7 +65,7 @@ def outlook(job: Job, facts: Row[Any], estimate: float | None) -> Outlook:
     if why is Reason.SERVER_BUSY and facts.ahead:
         why = Reason.QUEUE
     seconds = facts.seconds if facts.seconds is not None else estimate
-    return Outlook(
+    return QueueEstimate(
         queue_position=place,
         waiting_for=None if why is None else waiting_for(why),
         estimated_seconds=None if seconds is None else remaining(job, float(seconds), facts.ahead, facts.servers),

@@ -6,8 +6,8 @@ ended; an event from Redis only says when to look.
 
 import time
 
-from api.follow.event_hub import Follower
-from api.follow.status import Outlooks
+from api.follow.event_hub import EventHub
+from api.follow.status import StatusBuilder
 from api.follow.subscription import Subscription
 from api.http.database import Database
 from core.errors import DatabaseUnavailable, UnknownJob
@@ -17,10 +17,10 @@ from jobs.statements.queue.tenant_jobs import visible
 from jobs.wire.status import StatusAnswer
 
 
-class Watcher:
+class JobWatcher:
     """Looks at jobs again and again, as seldom as possible and as soon as there is reason to."""
 
-    def __init__(self, database: Database, follower: Follower, outlooks: Outlooks, settings: Settings) -> None:
+    def __init__(self, database: Database, follower: EventHub, outlooks: StatusBuilder, settings: Settings) -> None:
         self.follower = follower
         self.reread_seconds = settings.reread_seconds
         self._database = database

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 
 from api.http.database import Database
 from core.errors import Forbidden, Unauthenticated
-from core.logs import know
+from core.logs import bind
 from core.signing import key_digest
 from jobs.statements.api_keys import ADMIN, key_by_digest
 
@@ -50,7 +50,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         row = await self._database.row(key_by_digest(digest))
         if row is None:
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
-        know(tenant_id=row.tenant)
+        bind(tenant_id=row.tenant)
         caller = Caller(row.tenant, row.id, row.priority_ceiling, tuple(row.scopes))
         return AuthenticationResult(user=caller, auth=row.id)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.database import async_engine, is_away
+from core.database import async_engine, is_unreachable
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
 
@@ -77,7 +77,7 @@ class Database:
         try:
             return task.result()
         except Exception as error:
-            if is_away(error):
+            if is_unreachable(error):
                 raise DatabaseUnavailable(IN_DOUBT) from error
             raise
 
@@ -90,5 +90,5 @@ class Database:
         if task.cancelled():
             return
         error = task.exception()
-        if not (isinstance(error, Exception) and is_away(error)):
+        if not (isinstance(error, Exception) and is_unreachable(error)):
             self._answered_at = time.monotonic()

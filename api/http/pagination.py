@@ -11,7 +11,7 @@ from core.errors import InvalidRequest
 Place = tuple[datetime, str]
 
 
-class Placed(Protocol):
+class Cursored(Protocol):
     """What a listing has: a job, or a row."""
 
     @property
@@ -23,7 +23,7 @@ class Placed(Protocol):
         """Its id."""
 
 
-def pack(last: Placed) -> str:
+def pack(last: Cursored) -> str:
     """The cursor that continues after `last`."""
     return base64.urlsafe_b64encode(msgspec.json.encode((last.created_at, last.id))).decode().rstrip("=")
 

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from api.http.msgspec_errors import refusal
 from api.http.request_ids import request_id
-from core.database import is_away
+from core.database import is_unreachable
 from core.errors import (
     AtelierError,
     BodyTooLarge,
@@ -49,7 +49,7 @@ HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
 }
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong, and what to do. `code` never changes; `field` is the path of the field at fault, if one is."""
 
     type: str
@@ -68,9 +68,9 @@ def title(code: str) -> str:
 
 def problem(
     request: Request[Any, Any, Any], error: AtelierError, headers: dict[str, str] | None = None
-) -> Response[Problem]:
+) -> Response[ProblemDetails]:
     """The problem that an error of the tree is answered with."""
-    body = Problem(
+    body = ProblemDetails(
         type=f"/problems/{error.code}",
         title=title(error.code),
         status=error.status,
@@ -83,7 +83,7 @@ def problem(
     return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=extra)
 
 
-def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response[Problem]:
+def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response[ProblemDetails]:
     """An error that this service raised itself; where the store is and how it fails is for the log only."""
     if isinstance(error, StorageUnavailable):
         log.warning("request %s: %s", request_id(request.scope), error.detail)
@@ -91,7 +91,7 @@ def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response
     return problem(request, error)
 
 
-def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
     """An error that the framework raised: no such route, wrong method, a body too large, a bad parameter."""
     if error.detail == LEFT:
         log.info("request %s was not sent to its end", request_id(request.scope))
@@ -107,9 +107,9 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     return problem(request, known() if known else RequestRefused(error.detail), allow)
 
 
-def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Everything else: the database that went away, or a fault of ours, which is logged and not shown."""
-    if is_away(error):
+    if is_unreachable(error):
         return problem(request, DatabaseUnavailable())
     log.error("request %s failed", request_id(request.scope), exc_info=error)
     return problem(request, AtelierError())

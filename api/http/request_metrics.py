@@ -5,7 +5,7 @@ import time
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.request_ids import request_id
-from core.logs import about
+from core.logs import log_context
 from core.metrics import HTTP_REQUESTS, HTTP_SECONDS, OTHER
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -17,7 +17,7 @@ def observing(app: ASGIApp) -> ASGIApp:
 
     async def observed(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"][_BEGAN] = time.perf_counter()
-        with about(request_id=request_id(scope)):
+        with log_context(request_id=request_id(scope)):
             await app(scope, receive, send)
 
     return observed

@@ -12,7 +12,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.params import FromPath
 
 from api.http.auth import OPEN
-from api.http.problems import MEDIA_TYPE, Problem
+from api.http.problems import MEDIA_TYPE, ProblemDetails
 from core.errors import AtelierError, DatabaseUnavailable, Unauthenticated, UnknownRoute
 
 SCRIPTS = "/schema/scripts"
@@ -40,7 +40,7 @@ Errors are RFC 9457 problems with a stable `code`, the path of the `field` at fa
 """
 
 
-def refusals(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
+def error_responses(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
     """`responses` of a route: its own errors, and those of every route that asks for a key."""
     if key:
         errors = (*errors, Unauthenticated, DatabaseUnavailable)
@@ -48,12 +48,14 @@ def refusals(*errors: type[AtelierError], key: bool = True) -> dict[int, Respons
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.advice}")
     return {
-        status: ResponseSpec(Problem, generate_examples=False, description="\n\n".join(texts), media_type=MEDIA_TYPE)
+        status: ResponseSpec(
+            ProblemDetails, generate_examples=False, description="\n\n".join(texts), media_type=MEDIA_TYPE
+        )
         for status, texts in sorted(by_status.items())
     }
 
 
-def also(status: int, description: str) -> dict[int, ResponseSpec]:
+def extra_response(status: int, description: str) -> dict[int, ResponseSpec]:
     """A further answer of a route, without a body that would need a schema."""
     return {status: ResponseSpec(None, generate_examples=False, description=description)}
 
@@ -108,8 +110,8 @@ def _asset(name: str) -> Traversable:
     return files("swagger_ui") / "static" / name
 
 
-def below(root: type[AtelierError]) -> Iterator[type[AtelierError]]:
+def all_subclasses(root: type[AtelierError]) -> Iterator[type[AtelierError]]:
     """Every class below `root`, each before its own."""
     for kind in root.__subclasses__():
         yield kind
-        yield from below(kind)
+        yield from all_subclasses(kind)

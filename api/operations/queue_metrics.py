@@ -24,7 +24,7 @@ SHARE = 20
 STATES = ("idle", "busy", "cordoned", "draining", "drained", "clock_skewed", "offline")
 
 
-class Gauges:
+class QueueMetrics:
     """Brings the gauges of `core.metrics.API` up to date. They are the truth of the service, whichever API is asked."""
 
     def __init__(self, database: Database, readiness: Readiness, catalog: Catalog) -> None:

@@ -9,14 +9,14 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from api.http.database import Database
-from core.database import is_away
+from core.database import is_unreachable
 from core.errors import DatabaseUnavailable, SchemaBehind
 from core.settings import Settings
 from jobs.events import redis_url
 from jobs.schema.migrate import schema_versions
 
 
-class Ready(msgspec.Struct, frozen=True):
+class ReadinessAnswer(msgspec.Struct, frozen=True):
     """`degraded`: jobs are accepted and run, but events and wake-ups are late because the broker is away."""
 
     status: Literal["ok", "degraded"]
@@ -32,12 +32,12 @@ class Readiness:
         self._settings = settings
         self._schema_fits = False
 
-    async def check(self) -> Ready:
+    async def check(self) -> ReadinessAnswer:
         """Raises `DatabaseUnavailable` or `SchemaBehind` when no job could be taken."""
         await self._database.row(text("SELECT 1"))
         await self._check_schema()
         broker = await self.broker()
-        return Ready("ok" if broker == "ok" else "degraded", "ok", broker)
+        return ReadinessAnswer("ok" if broker == "ok" else "degraded", "ok", broker)
 
     async def _check_schema(self) -> None:
         """Once it fits it stays so: a newer version of the code may migrate it further, never back."""
@@ -46,7 +46,7 @@ class Readiness:
         try:
             current, wanted = await asyncio.to_thread(schema_versions, self._settings)
         except Exception as error:
-            if is_away(error):
+            if is_unreachable(error):
                 raise DatabaseUnavailable from error
             raise
         if current is None or current < wanted:

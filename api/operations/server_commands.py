@@ -9,20 +9,20 @@ import msgspec
 import redis
 from kombu.exceptions import KombuError
 
-from core.errors import AtelierError, BrokerUnavailable, OrderRefused, UnknownModel
+from core.errors import AtelierError, BrokerUnavailable, CommandRefused, UnknownModel
 from core.settings import Settings
 from jobs.doorbell import celery_app
-from jobs.server_commands import COMMAND, Look, Order, Reply, arguments, node_name
+from jobs.server_commands import COMMAND, CommandReply, Look, ServerCommand, arguments, node_name
 
 log = logging.getLogger(__name__)
 
 THREADS = 2
 SLACK_SECONDS = 2.0
 """Beyond the answer's own time: for a free thread and a connection."""
-REFUSALS: dict[str, type[AtelierError]] = {kind.code: kind for kind in (UnknownModel, OrderRefused)}
+REFUSALS: dict[str, type[AtelierError]] = {kind.code: kind for kind in (UnknownModel, CommandRefused)}
 
 
-class Orders:
+class ServerCommands:
     """The way to every worker. Each order has a connection of its own: a kept one may have died unnoticed."""
 
     def __init__(self, settings: Settings) -> None:
@@ -34,10 +34,10 @@ class Orders:
         """Have a server read its row now; never waits, never raises. Without a broker its next heartbeat does it."""
         self._threads.submit(self._nudge, server_id)
 
-    async def give(self, server_id: str, order: Order) -> None:
+    async def give(self, server_id: str, order: ServerCommand) -> None:
         """Return once the server has taken the order.
 
-        Raises `UnknownModel` and `OrderRefused` in the server's words, `BrokerUnavailable` when no answer came.
+        Raises `UnknownModel` and `CommandRefused` in the server's words, `BrokerUnavailable` when no answer came.
         """
         sent = asyncio.wrap_future(self._threads.submit(self._ask, server_id, order))
         try:
@@ -46,7 +46,7 @@ class Orders:
         except TimeoutError:
             raise BrokerUnavailable from None
         if not reply.taken:
-            raise REFUSALS.get(reply.code, OrderRefused)(reply.detail)
+            raise REFUSALS.get(reply.code, CommandRefused)(reply.detail)
 
     def close(self) -> None:
         """Forget what still waits for a thread."""
@@ -58,7 +58,7 @@ class Orders:
         except BrokerUnavailable:
             log.warning("server %s was not nudged: its next heartbeat reads what is wanted of it", server_id)
 
-    def _ask(self, server_id: str, order: Order) -> Reply:
+    def _ask(self, server_id: str, order: ServerCommand) -> CommandReply:
         answers = self._send(server_id, order, reply=True)
         if not answers:
             raise BrokerUnavailable(
@@ -66,11 +66,11 @@ class Orders:
                 "Try again in a few seconds: an order that comes twice does no harm."
             )
         try:
-            return msgspec.convert(answers[0][node_name(server_id)], Reply)
+            return msgspec.convert(answers[0][node_name(server_id)], CommandReply)
         except (KeyError, msgspec.ValidationError):
-            raise OrderRefused("The server could not take this order; its log says why.") from None
+            raise CommandRefused("The server could not take this order; its log says why.") from None
 
-    def _send(self, server_id: str, order: Order, *, reply: bool) -> Sequence[dict[str, object]]:
+    def _send(self, server_id: str, order: ServerCommand, *, reply: bool) -> Sequence[dict[str, object]]:
         try:
             with self._app.connection_for_write() as connection:
                 answers = self._app.control.broadcast(

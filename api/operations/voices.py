@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.job_lookup import stored_keys
 from api.http.database import Database
-from api.submit.media_intake import Intake, Kept
+from api.submit.media_intake import MediaIntake, StoredObject
 from core.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
 from core.ids import check_id, new_id
 from core.settings import Settings
@@ -21,14 +21,14 @@ from jobs.statements.queue.submit import lock_quota
 log = logging.getLogger(__name__)
 
 
-class Voices:
+class VoiceOperations:
     """Each is a row and an object of its own, which lives as long as the row, whatever becomes of the upload.
 
     Until the row is there the object counts as an upload of its own, under the voice's id, so that nobody can name it
     as an input; upkeep removes it when no voice came of it and nothing else could.
     """
 
-    def __init__(self, database: Database, intake: Intake, settings: Settings) -> None:
+    def __init__(self, database: Database, intake: MediaIntake, settings: Settings) -> None:
         self._database = database
         self._intake = intake
         self._most = settings.max_voices
@@ -63,7 +63,7 @@ class Voices:
         await self._intake.remove(row.key)
         await self._database.row(forget_voice(voice_id, tenant))
 
-    async def _commit(self, voice_id: str, tenant: str, name: str, key: str, kept: Kept) -> Row[Any]:
+    async def _commit(self, voice_id: str, tenant: str, name: str, key: str, kept: StoredObject) -> Row[Any]:
         async def insert(connection: AsyncConnection) -> Row[Any]:
             await connection.execute(lock_quota(tenant))
             await self._check_room(connection, tenant)

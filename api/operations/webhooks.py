@@ -28,7 +28,7 @@ PREFIX = "whk"
 BY_OWNER = "The endpoint was disabled by its owner."
 
 
-class Webhooks:
+class WebhookOperations:
     """Every method that names an endpoint raises `MalformedId` or `UnknownWebhook` when the tenant has none of it."""
 
     def __init__(self, database: Database, settings: Settings) -> None:

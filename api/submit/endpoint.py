@@ -12,10 +12,10 @@ from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Receive
 
-from api.follow.watcher import Watcher
+from api.follow.watcher import JobWatcher
 from api.http.strict_json import StrictRequest
 from api.submit.service import Submissions
-from api.submit.validation import Once, once_of
+from api.submit.validation import IdempotencyKey, idempotency_key_of
 from core.settings import Settings
 from core.tracing import OFF, Tracer
 from jobs.job import Job, JobStatus
@@ -31,7 +31,7 @@ T = TypeVar("T")
 Wait = Annotated[
     float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most so many seconds.")
 ]
-IdempotencyKey = Annotated[
+IdempotencyKeyHeader = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
@@ -57,10 +57,10 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class Desk:
+class SubmitEndpoint:
     """Takes a request in, and holds it when the caller wants to wait."""
 
-    def __init__(self, submissions: Submissions, watcher: Watcher, settings: Settings, tracer: Tracer = OFF) -> None:
+    def __init__(self, submissions: Submissions, watcher: JobWatcher, settings: Settings, tracer: Tracer = OFF) -> None:
         self._submissions = submissions
         self._watcher = watcher
         self._wait_limit = settings.wait_limit
@@ -71,7 +71,7 @@ class Desk:
     ) -> Response[Accepted | StatusAnswer]:
         """202 and `Accepted`; with `wait` the status answer, as 200 when the job has ended by then, else as 202."""
         route = request.scope["path"].rstrip("/")
-        once = once_of(idempotency_key, route, await request.body())
+        once = idempotency_key_of(idempotency_key, route, await request.body())
         job, fresh = await self._submit(request, route, params, once)
         headers = {"Location": f"{route}/status/{job.id}"} | ({} if fresh else {"Idempotency-Replayed": "true"})
         if wait <= 0:
@@ -81,7 +81,7 @@ class Desk:
         return Response(answer, status_code=200 if job.status.terminal else 202, headers=headers)
 
     async def _submit(
-        self, request: StrictRequest, route: str, params: AnyParams, once: Once | None
+        self, request: StrictRequest, route: str, params: AnyParams, once: IdempotencyKey | None
     ) -> tuple[Job, bool]:
         """With the span that the job's trace begins with, or goes on with where the caller sent one."""
         sent = request.headers.get("traceparent")

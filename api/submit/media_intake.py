@@ -34,7 +34,7 @@ THREADS = 4
 """Requests whose media are decoded and stored at a time; the others wait their turn."""
 
 
-class Taken(msgspec.Struct, frozen=True):
+class IngestedRequest(msgspec.Struct, frozen=True):
     """A request without media in it: its parameters, where each input comes from, the folder of objects made for it."""
 
     params: AnyParams
@@ -42,14 +42,14 @@ class Taken(msgspec.Struct, frozen=True):
     folder: str = ""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredObject(msgspec.Struct, frozen=True):
     """An object that was made of a medium, and what it is by its content."""
 
     media_type: str
     bytes: int
 
 
-class Intake:
+class MediaIntake:
     """Decodes, judges and stores, off the event loop."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -58,7 +58,7 @@ class Intake:
         self._scratch = settings.scratch_dir or None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
 
-    async def take(self, tenant: str, job_id: str, params: AnyParams, stored: Mapping[str, str]) -> Taken:
+    async def take(self, tenant: str, job_id: str, params: AnyParams, stored: Mapping[str, str]) -> IngestedRequest:
         """Take in every medium of a request; `stored` has the keys of the tenant's objects that it names, by id.
 
         Raises `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable`, `UnknownInput` or `StorageUnavailable`, and
@@ -69,7 +69,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._take, f"{tenant}/{job_id}/", params, stored)
 
-    async def keep(self, medium: Medium, key: str, stored: Mapping[str, str]) -> Kept:
+    async def keep(self, medium: Medium, key: str, stored: Mapping[str, str]) -> StoredObject:
         """Make an object of its own under `key`, of a `data:` URL or an object in `stored`. Raises as `take` does."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._keep, medium, key, stored)
 
@@ -86,7 +86,7 @@ class Intake:
         """Let go of the threads."""
         self._threads.shutdown(wait=False)
 
-    def _take(self, folder: str, params: AnyParams, stored: Mapping[str, str]) -> Taken:
+    def _take(self, folder: str, params: AnyParams, stored: Mapping[str, str]) -> IngestedRequest:
         sources: list[InputSource] = []
         made: dict[str, str] = {}
         try:
@@ -106,13 +106,13 @@ class Intake:
             if made:
                 self._remove(folder)
             raise
-        return Taken(with_sources(params, made), tuple(sources), folder if made else "")
+        return IngestedRequest(with_sources(params, made), tuple(sources), folder if made else "")
 
-    def _keep(self, medium: Medium, key: str, stored: Mapping[str, str]) -> Kept:
+    def _keep(self, medium: Medium, key: str, stored: Mapping[str, str]) -> StoredObject:
         source = None if is_data_url(medium.source) else self._check_stored(medium, stored)
         return self._put(medium, key, source)
 
-    def _put(self, medium: Medium, key: str, source: str | None = None) -> Kept:
+    def _put(self, medium: Medium, key: str, source: str | None = None) -> StoredObject:
         """Store what a `data:` URL holds, or a copy of the object `source`."""
         try:
             with tempfile.NamedTemporaryFile(prefix="atelier-input-", dir=self._scratch) as file:
@@ -127,7 +127,7 @@ class Intake:
                 with path.open("rb") as content:
                     media_type = expect(content.read(HEAD), medium.kind, field=medium.field)
                 self._store.put(key, path, media_type)
-                return Kept(media_type, path.stat().st_size)
+                return StoredObject(media_type, path.stat().st_size)
         except OSError as error:
             raise StorageUnavailable(f"There is no room to decode the input: {error.strerror}.") from error
 

@@ -11,13 +11,13 @@ from jobs.params.base import Modality
 from jobs.params.registry import AnyParams
 from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
-from pipelines.catalog.requirements import Lack, can, lacks
+from pipelines.catalog.requirements import UnmetRequirement, supports, unmet_requirements
 
 
 async def choose_model(
     connection: AsyncConnection, catalog: Catalog, params: AnyParams, modality: Modality
 ) -> ModelSpec:
-    """The model that is named, or else the first in catalogue order that a live server serves and that can do what is
+    """The model that is named, or else the first in catalog order that a live server serves and that can do what is
     asked: of a server that is asked for strictly, alive or not, only its own; of one that is preferred, its own first.
 
     Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, and what `check_model` and `default_model` raise.
@@ -49,24 +49,24 @@ def default_model(
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
     for spec in offered:
-        if can(spec, params):
+        if supports(spec, params):
             return spec
     if not offered:
         raise NoModelAvailable
-    first_lacks = [next(lacks(spec, params)) for spec in offered]
+    first_lacks = [next(unmet_requirements(spec, params)) for spec in offered]
     raise _refusal(catalog, min(first_lacks, key=lambda lack: lack.error is NotThisModel), params, modality)
 
 
 def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams) -> None:
     """Raise `NotThisModel`, `MissingField` or `OutOfRange` for what the model can not do of the request."""
-    lack = next(lacks(spec, params), None)
+    lack = next(unmet_requirements(spec, params), None)
     if lack is not None:
         raise _refusal(catalog, lack, params, spec.modality)
 
 
-def _refusal(catalog: Catalog, lack: Lack, params: AnyParams, modality: Modality) -> InvalidRequest:
+def _refusal(catalog: Catalog, lack: UnmetRequirement, params: AnyParams, modality: Modality) -> InvalidRequest:
     """The error of a lack; its sentence also names the models that can do it."""
-    others = " or ".join(spec.id for spec in catalog.of(modality) if can(spec, params))
+    others = " or ".join(spec.id for spec in catalog.of(modality) if supports(spec, params))
     return lack.error(lack.sentence + (f", or choose {others}." if others else "."), field=lack.field)
 
 

@@ -13,12 +13,12 @@ from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.job_lookup import stored_keys
-from api.follow.notifier import Announcer
+from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
-from api.submit.media_intake import Intake, Taken, needs_store
+from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model
-from api.submit.validation import Once, check, draw_seed
+from api.submit.validation import IdempotencyKey, check, draw_seed
 from core.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
 from core.ids import new_id
 from core.metrics import JOBS_SUBMITTED
@@ -47,7 +47,7 @@ class Submissions:
     """Takes jobs in."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, announcer: Announcer, intake: Intake, settings: Settings
+        self, database: Database, catalog: Catalog, announcer: Notifier, intake: MediaIntake, settings: Settings
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -56,7 +56,7 @@ class Submissions:
         self._settings = settings
 
     async def submit(
-        self, caller: Caller, params: AnyParams, once: Once | None, traceparent: str | None = None
+        self, caller: Caller, params: AnyParams, once: IdempotencyKey | None, traceparent: str | None = None
     ) -> tuple[Job, bool]:
         """The job for a request, and whether it was made now; a new one belongs to the trace of `traceparent`.
 
@@ -79,7 +79,7 @@ class Submissions:
         return job, True
 
     async def _look(
-        self, connection: AsyncConnection, caller: Caller, params: AnyParams, once: Once | None
+        self, connection: AsyncConnection, caller: Caller, params: AnyParams, once: IdempotencyKey | None
     ) -> tuple[Job | None, dict[str, str]]:
         """The job that the request already made, if any, else the keys of the stored objects that it names, by id."""
         earlier = await _recall(connection, caller.tenant, once) if once is not None else None
@@ -90,7 +90,7 @@ class Submissions:
         return None, await stored_keys(connection, caller.tenant, media_of(params))
 
     async def _commit(
-        self, caller: Caller, job_id: str, taken: Taken, once: Once | None, traceparent: str | None
+        self, caller: Caller, job_id: str, taken: IngestedRequest, once: IdempotencyKey | None, traceparent: str | None
     ) -> Job:
         """The new job, or the one that the Idempotency-Key made before; without a job no object is left."""
 
@@ -112,7 +112,7 @@ class Submissions:
             raise
 
     async def _insert(
-        self, connection: AsyncConnection, caller: Caller, taken: Taken, job_id: str, traceparent: str | None
+        self, connection: AsyncConnection, caller: Caller, taken: IngestedRequest, job_id: str, traceparent: str | None
     ) -> Job:
         params = taken.params
         spec = await choose_model(connection, self._catalog, params, modality_of(params))
@@ -150,14 +150,14 @@ def _measured(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSour
     return [replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources]
 
 
-async def _claim(connection: AsyncConnection, tenant: str, once: Once, job_id: str) -> Job | None:
+async def _claim(connection: AsyncConnection, tenant: str, once: IdempotencyKey, job_id: str) -> Job | None:
     """The job that the key already made; none, and the key is claimed for `job_id`, when it is new."""
     if (await connection.execute(remember(tenant, once.key, once.digest, job_id))).first() is not None:
         return None
     return await _recall(connection, tenant, once)
 
 
-async def _recall(connection: AsyncConnection, tenant: str, once: Once) -> Job | None:
+async def _recall(connection: AsyncConnection, tenant: str, once: IdempotencyKey) -> Job | None:
     """The job that the key already made, if any."""
     holder = (await connection.execute(remembered(tenant, once.key))).first()
     if holder is None:

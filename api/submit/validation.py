@@ -10,7 +10,7 @@ from api.http.auth import Caller
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import is_stored
 from core.errors import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
-from core.net.url_guard import judge_literal
+from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
 from jobs.params.media import media_of
@@ -33,7 +33,7 @@ COMPANIONS = {
 USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
 
-class Once(msgspec.Struct, frozen=True):
+class IdempotencyKey(msgspec.Struct, frozen=True):
     """An Idempotency-Key and the digest of the request it came with."""
 
     key: str
@@ -78,7 +78,7 @@ def check_url(url: str, field: str, settings: Settings, *, also: str = "") -> No
     if not fine or any(character.isspace() for character in url):
         raise InvalidRequest(f"`{name}` must be an http or https URL with a host name{also}.", field=field)
     try:
-        judge_literal(url, settings)
+        check_literal(url, settings)
     except ForbiddenUrl as error:
         raise ForbiddenUrl(error.detail, field=field) from None
 
@@ -89,10 +89,10 @@ def draw_seed(params: AnyParams) -> int | None:
     return secrets.randbelow(SEEDS) if seed == -1 else seed
 
 
-def once_of(key: str | None, route: str, body: bytes) -> Once | None:
-    """An Idempotency-Key header as `Once`, if there is one."""
+def idempotency_key_of(key: str | None, route: str, body: bytes) -> IdempotencyKey | None:
+    """An Idempotency-Key header as `IdempotencyKey`, if there is one."""
     if key is None:
         return None
     digest = hashlib.sha256(f"{route}\n".encode())
     digest.update(body)
-    return Once(key, digest.hexdigest())
+    return IdempotencyKey(key, digest.hexdigest())

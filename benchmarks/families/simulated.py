@@ -16,7 +16,7 @@ from PIL import Image
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import CHECKOUT, ModelSpec
-from pipelines.runtime.protocol import Inputs, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.color import empty_film, fill_planes
 
 PHOTOGRAPH = CHECKOUT / "docs" / "images" / "product.jpg"
@@ -31,7 +31,7 @@ class Simulated:
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self._fps = spec.defaults.fps or 24
 
-    def run(self, params: ImageParams | VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: ImageParams | VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """See `Pipeline`; reports after each of `STEPS` steps."""
         seconds, began = float(params.prompt.rpartition("compute=")[2]), time.monotonic()
         ctx.progress(0.0, "prepare")
@@ -43,14 +43,14 @@ class Simulated:
         ctx.progress(STEPS / (STEPS + 1), "decode")
         return raw
 
-    def _picture(self, params: ImageParams, ctx: RunContext) -> Raw:
-        return Raw(arrays={"0": _photograph(params.width, params.height)}, facts={"seed": ctx.seed})
+    def _picture(self, params: ImageParams, ctx: RunContext) -> RawOutput:
+        return RawOutput(arrays={"0": _photograph(params.width, params.height)}, facts={"seed": ctx.seed})
 
-    def _film(self, params: VideoParams, ctx: RunContext) -> Raw:
+    def _film(self, params: VideoParams, ctx: RunContext) -> RawOutput:
         made = _planes(params.width, params.height, 1 + round(params.duration_seconds * self._fps))
         frames = empty_film(ctx, len(made), params.width, params.height)
         frames[:] = made
-        return Raw(arrays={"frames": frames}, facts={"seed": ctx.seed, "fps": self._fps})
+        return RawOutput(arrays={"frames": frames}, facts={"seed": ctx.seed, "fps": self._fps})
 
 
 @cache

@@ -16,7 +16,7 @@ from jobs.params.registry import AnyParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image import encode as pictures
-from pipelines.runtime.protocol import Inputs, Outputs, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, Outputs, RawOutput, RunContext
 from pipelines.runtime.registry import pipeline_class
 from pipelines.video import encode as films
 
@@ -37,7 +37,7 @@ class Timed:
         """Whatever else the pipeline has, `modules` above all."""
         return getattr(self._pipeline, name)
 
-    def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """See `Pipeline`."""
         began = time.monotonic()
         raw = self._pipeline.run(params, inputs, ctx)
@@ -46,7 +46,7 @@ class Timed:
         return raw
 
 
-def encode(raw: Raw, params: AnyParams, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: AnyParams, folder: Path) -> Outputs:
     """As the service encodes pictures and films."""
     return (
         films.encode(raw, params, folder) if isinstance(params, VideoParams) else pictures.encode(raw, params, folder)

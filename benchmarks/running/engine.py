@@ -10,8 +10,8 @@ import msgspec
 
 from benchmarks.running.catalog import environment
 from core.ids import new_id
-from workers.ipc.child_process import Servant
-from workers.ipc.messages import AnyMessage, Compute, Computed, Encode, Encoded, Order, Tidied
+from workers.ipc.child_process import ChildProcess
+from workers.ipc.messages import AnyMessage, Compute, Computed, Encode, Encoded, EngineRequest, SweepDone
 
 LONGEST = 600.0
 """Seconds for any stage."""
@@ -21,8 +21,8 @@ class Bench:
     """One engine and one encoder; the processes start at the first request."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine = Servant("workers.engine.main")
-        self.encoder = Servant("workers.engine.encoder")
+        self.engine = ChildProcess("workers.engine.main")
+        self.encoder = ChildProcess("workers.engine.encoder")
         self._folder = folder
 
     def make(self, model: str, modality: str, body: Mapping[str, Any]) -> None:
@@ -37,10 +37,10 @@ class Bench:
         answer = _ask(self.encoder, encode)
         assert isinstance(answer, Encoded), answer
 
-    def order(self, order: Order) -> None:
+    def order(self, order: EngineRequest) -> None:
         """Have the engine carry it out."""
         answer = _ask(self.engine, msgspec.structs.replace(order, ticket=new_id("ord")))
-        assert isinstance(answer, Tidied), answer
+        assert isinstance(answer, SweepDone), answer
 
     def resident_memory(self) -> int:
         """Bytes of the engine process, as the kernel counts them."""
@@ -64,8 +64,8 @@ def bench(settings: Mapping[str, str]) -> Iterator[Bench]:
             made.stop()
 
 
-def _ask(servant: Servant, request: Compute | Encode | Order) -> AnyMessage:
-    return servant.ask(
+def _ask(servant: ChildProcess, request: Compute | Encode | EngineRequest) -> AnyMessage:
+    return servant.request(
         request,
         stage="load",
         deadline_of=lambda stage: LONGEST,

@@ -47,7 +47,7 @@ class JobPage(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """A catalogue entry."""
+    """A catalog entry."""
 
     id: str
     title: str
@@ -59,7 +59,7 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """The catalogue."""
+    """The catalog."""
 
     models: list[Model]
 

@@ -97,7 +97,7 @@ class Client:
         return self._ask("POST", f"/jobs/v1/{job_id}/cancel", StatusAnswer)
 
     def models(self) -> list[Model]:
-        """The catalogue."""
+        """The catalog."""
         return self._ask("GET", "/models/v1", ModelList).models
 
     def voices(self, **filters: str | None) -> list[Voice]:

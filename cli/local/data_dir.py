@@ -13,11 +13,11 @@ from core.signing import new_key
 DEFAULT = Path("~/.local/share/atelier")
 
 
-class HomeBusy(Exception):
+class DataDirectoryBusy(Exception):
     """Another `atelier up` runs on the folder."""
 
 
-class Home:
+class DataDirectory:
     """The places in a data folder. Only its owner may look into it."""
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,7 @@ class Home:
         self._lock: IO[str] | None = None
 
     def lock(self) -> None:
-        """Make the folder and keep it to this process until it ends, however it ends. Raises `HomeBusy`."""
+        """Make the folder and keep it to this process until it ends, however it ends. Raises `DataDirectoryBusy`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self.logs.mkdir(exist_ok=True)
@@ -43,7 +43,7 @@ class Home:
             lock.seek(0)
             holder = lock.read().strip() or "unknown"
             lock.close()
-            raise HomeBusy(f"{self.folder} is in use by another `atelier up` (process {holder})") from None
+            raise DataDirectoryBusy(f"{self.folder} is in use by another `atelier up` (process {holder})") from None
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()

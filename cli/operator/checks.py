@@ -14,9 +14,9 @@ from core.settings import Settings
 class State(Enum):
     """How it is."""
 
-    GOOD = "ok"
-    ODD = "note"
-    WRONG = "wrong"
+    OK = "ok"
+    WARNING = "note"
+    ERROR = "wrong"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ def look(check: Check, settings: Settings) -> Finding:
         state, sentence = check(settings)
     except Exception as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        state, sentence = State.WRONG, first_line
+        state, sentence = State.ERROR, first_line
     return Finding(name, state, sentence)
 
 
@@ -50,34 +50,34 @@ def device(settings: Settings) -> tuple[State, str]:
     try:
         torch = version("torch")
     except PackageNotFoundError:
-        return State.ODD, "torch is not installed, so no GPU worker can run here: pip install 'atelier[worker]'"
+        return State.WARNING, "torch is not installed, so no GPU worker can run here: pip install 'atelier[worker]'"
     if not torch_has_cuda():
-        return State.ODD, f"torch {torch} computes on the CPU: enough for the demo tier, too slow for large models"
+        return State.WARNING, f"torch {torch} computes on the CPU: enough for the demo tier, too slow for large models"
     gpus = visible_gpus()
     if not gpus:
-        return State.ODD, f"torch {torch}, but no NVIDIA GPU or driver is visible; workers compute on the CPU"
-    return State.GOOD, f"torch {torch}, {len(gpus)} GPU(s)"
+        return State.WARNING, f"torch {torch}, but no NVIDIA GPU or driver is visible; workers compute on the CPU"
+    return State.OK, f"torch {torch}, {len(gpus)} GPU(s)"
 
 
 def attention(settings: Settings) -> tuple[State, str]:
-    """What can compute a transformer's attention, and what does where the catalogue says nothing."""
+    """What can compute a transformer's attention, and what does where the catalog says nothing."""
     from cli.local.gpus import visible_gpus
 
     if not visible_gpus():
-        return State.GOOD, "native, which is PyTorch's own; others take a GPU"
+        return State.OK, "native, which is PyTorch's own; others take a GPU"
     import torch
 
     from pipelines.diffusion.attention import choose, working
 
     names = working("cuda:0", torch.bfloat16)
     return (
-        State.GOOD,
+        State.OK,
         f"native by default; {', '.join(names)} work; auto takes {choose('auto', 'cuda:0', torch.bfloat16)}",
     )
 
 
 def weights(settings: Settings) -> tuple[State, str]:
-    """Which models of the catalogue could be served from the folder of weights."""
+    """Which models of the catalog could be served from the folder of weights."""
     from pipelines.catalog.licenses import read_allowed
     from pipelines.catalog.loader import load_catalog
     from pipelines.weights.lockfile import read_lock
@@ -89,18 +89,18 @@ def weights(settings: Settings) -> tuple[State, str]:
     problems = {spec.id: missing(spec, lock, folder, allowed) for spec in specs}
     served = [name for name, problem in problems.items() if problem is None]
     if not served:
-        return State.WRONG, f"no model can be served from {folder}: {'; '.join(filter(None, problems.values()))}"
+        return State.ERROR, f"no model can be served from {folder}: {'; '.join(filter(None, problems.values()))}"
     absent = "".join(f"; not {name} ({problem})" for name, problem in problems.items() if problem is not None)
-    return State.ODD if absent else State.GOOD, f"{', '.join(served)} can be served{absent}"
+    return State.WARNING if absent else State.OK, f"{', '.join(served)} can be served{absent}"
 
 
 def secret(settings: Settings) -> tuple[State, str]:
     """The key that everything is signed with."""
     if not settings.secret_key:
-        return State.WRONG, "ATELIER_SECRET_KEY is not set: neither keys nor links can be checked"
+        return State.ERROR, "ATELIER_SECRET_KEY is not set: neither keys nor links can be checked"
     if len(settings.secret_key) < 32:
-        return State.ODD, "ATELIER_SECRET_KEY is short; use at least 32 random characters"
-    return State.GOOD, "ATELIER_SECRET_KEY is set"
+        return State.WARNING, "ATELIER_SECRET_KEY is short; use at least 32 random characters"
+    return State.OK, "ATELIER_SECRET_KEY is set"
 
 
 def database(settings: Settings) -> tuple[State, str]:
@@ -110,8 +110,8 @@ def database(settings: Settings) -> tuple[State, str]:
     with connected(settings) as connection:
         known = str(connection.execute(text("SHOW server_version")).scalar_one())
     if int(known.split(".")[0]) < LEAST_POSTGRES:
-        return State.WRONG, f"PostgreSQL {known} is too old; version {LEAST_POSTGRES} or newer is needed"
-    return State.GOOD, f"PostgreSQL {known}"
+        return State.ERROR, f"PostgreSQL {known} is too old; version {LEAST_POSTGRES} or newer is needed"
+    return State.OK, f"PostgreSQL {known}"
 
 
 def schema(settings: Settings) -> tuple[State, str]:
@@ -120,8 +120,8 @@ def schema(settings: Settings) -> tuple[State, str]:
 
     current, wanted = schema_versions(settings)
     if current == wanted:
-        return State.GOOD, f"at version {wanted}"
-    return State.WRONG, f"at version {current or 'none'}, this code needs {wanted}: run `atelier migrate`"
+        return State.OK, f"at version {wanted}"
+    return State.ERROR, f"at version {current or 'none'}, this code needs {wanted}: run `atelier migrate`"
 
 
 def clock(settings: Settings) -> tuple[State, str]:
@@ -132,10 +132,10 @@ def clock(settings: Settings) -> tuple[State, str]:
         theirs: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     seconds = abs((datetime.now(UTC) - theirs).total_seconds())
     if seconds > settings.clock_skew_limit:
-        return State.WRONG, f"{seconds:.0f} s off the database's: workers here refuse to work; set it by NTP"
+        return State.ERROR, f"{seconds:.0f} s off the database's: workers here refuse to work; set it by NTP"
     if seconds > 1:
-        return State.ODD, f"{seconds:.1f} s off the database's; set it by NTP"
-    return State.GOOD, "agrees with the database's"
+        return State.WARNING, f"{seconds:.1f} s off the database's; set it by NTP"
+    return State.OK, "agrees with the database's"
 
 
 def broker(settings: Settings) -> tuple[State, str]:
@@ -149,11 +149,11 @@ def broker(settings: Settings) -> tuple[State, str]:
             known = client.info("server")
             policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
     except (RedisError, OSError) as error:
-        return State.WRONG, f"{error}: jobs still run, but start and report late"
+        return State.ERROR, f"{error}: jobs still run, but start and report late"
     name = f"{known.get('server_name', 'redis')} {known.get('valkey_version') or known.get('redis_version')}"
     if policy not in ("noeviction", ""):
-        return State.ODD, f"{name} evicts ({policy}); set maxmemory-policy noeviction"
-    return State.GOOD, name
+        return State.WARNING, f"{name} evicts ({policy}); set maxmemory-policy noeviction"
+    return State.OK, name
 
 
 def store(settings: Settings) -> tuple[State, str]:
@@ -161,7 +161,7 @@ def store(settings: Settings) -> tuple[State, str]:
     from core.storage.store import open_store
 
     open_store(settings).check()
-    return State.GOOD, settings.storage_url.partition("?")[0]
+    return State.OK, settings.storage_url.partition("?")[0]
 
 
 CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store)

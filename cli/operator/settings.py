@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cli.local.data_dir import Home
+from cli.local.data_dir import DataDirectory
 from core.settings import Settings, read_settings
 
 
@@ -13,5 +13,9 @@ def local_settings(data: Path) -> Settings:
     Raises `ValueError` when one can not be read.
     """
     said = {name.removesuffix("_FILE") for name in os.environ}
-    left = {name: value for name, value in Home(data).read_settings().items() if name.removesuffix("_FILE") not in said}
+    left = {
+        name: value
+        for name, value in DataDirectory(data).read_settings().items()
+        if name.removesuffix("_FILE") not in said
+    }
     return read_settings({**left, **os.environ})

@@ -32,7 +32,7 @@ class Duration(click.ParamType[float | None]):
         return float(match[1]) * SECONDS[match[2]]
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """The largest unit that says it in whole numbers: 3600 is `1h`; a negative number is `forever`."""
     if seconds < 0:
         return FOREVER

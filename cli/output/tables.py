@@ -30,7 +30,7 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
-def when(moment: datetime | None) -> str:
+def format_time(moment: datetime | None) -> str:
     """Local time to the second."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment is not None else ""
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cli.embedded.server import ServerFailed, tail
-from cli.stack.services import Part, kill
+from cli.stack.services import Service, kill
 
 WATCH_SECONDS = 0.2
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
@@ -15,10 +15,10 @@ STEADY_SECONDS = 60.0
 Say = Callable[[str], None]
 
 
-class Supervisor:
+class ProcessSupervisor:
     """Restarts what ends by itself, each part with its own growing pause; `say` is told why."""
 
-    def __init__(self, parts: Sequence[Part], say: Say) -> None:
+    def __init__(self, parts: Sequence[Service], say: Say) -> None:
         self._parts = parts
         self._say = say
         self._pause = {part.name: FIRST_PAUSE for part in parts}
@@ -41,7 +41,7 @@ class Supervisor:
             for part in self._parts:
                 self._look_after(part)
 
-    def _look_after(self, part: Part) -> None:
+    def _look_after(self, part: Service) -> None:
         due = self._due.get(part.name)
         if due is not None:
             if time.monotonic() >= due:
@@ -49,7 +49,7 @@ class Supervisor:
         elif part.process is not None and (status := part.process.poll()) is not None:
             self._plan(part, f"{part.name} ended with status {status}")
 
-    def _plan(self, part: Part, reason: str) -> None:
+    def _plan(self, part: Service, reason: str) -> None:
         now = time.monotonic()
         if now - self._started[part.name] > STEADY_SECONDS:
             self._pause[part.name] = FIRST_PAUSE
@@ -59,7 +59,7 @@ class Supervisor:
         words = f". The end of {part.log}:{tail(part.log, 5)}" if pause == FIRST_PAUSE else ""
         self._say(f"{reason}; starting it again in {pause:g} s{words}")
 
-    def _restart(self, part: Part) -> None:
+    def _restart(self, part: Service) -> None:
         del self._due[part.name]
         self._started[part.name] = time.monotonic()
         try:
@@ -68,7 +68,7 @@ class Supervisor:
             self._plan(part, f"{part.name} did not start: {error}")
 
 
-def stop_all(parts: Sequence[Part], grace_seconds: float, hurry: threading.Event) -> list[str]:
+def stop_all(parts: Sequence[Service], grace_seconds: float, hurry: threading.Event) -> list[str]:
     """Ask all to end, wait at most `grace_seconds` or until `hurry`, then kill; names of those killed."""
     running = [part for part in parts if part.process is not None and part.process.poll() is None]
     for part in running:
@@ -84,5 +84,5 @@ def stop_all(parts: Sequence[Part], grace_seconds: float, hurry: threading.Event
     return killed
 
 
-def _runs(part: Part) -> bool:
+def _runs(part: Service) -> bool:
     return part.process is not None and part.process.poll() is None

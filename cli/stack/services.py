@@ -11,7 +11,7 @@ from cli.embedded.server import open_log
 from core.processes import Process, spawn
 
 
-class Part(Protocol):
+class Service(Protocol):
     """What the supervisor needs of a part; the embedded servers are parts too."""
 
     name: str
@@ -46,7 +46,7 @@ class Command:
             self.process.send_signal(signal.SIGTERM)
 
 
-def kill(part: Part) -> None:
+def kill(part: Service) -> None:
     """End the process now, with everything it started."""
     if part.process is not None and part.process.poll() is None:
         os.killpg(part.process.pid, signal.SIGKILL)

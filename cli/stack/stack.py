@@ -15,12 +15,12 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from cli.http.client import ApiAway, Client
 from cli.local.address import Address
-from cli.local.data_dir import Home
+from cli.local.data_dir import DataDirectory
 from cli.local.gpus import visible_gpus
 from cli.local.scratch import fresh_scratch
 from cli.operator.admin import ensure_key
-from cli.stack.process_supervisor import Say, Supervisor, stop_all
-from cli.stack.services import Command, Part
+from cli.stack.process_supervisor import ProcessSupervisor, Say, stop_all
+from cli.stack.services import Command, Service
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
 
@@ -34,7 +34,7 @@ DECIDED_HERE = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KE
 class Stack:
     """Start it with `start`, ask it through `client`; `stop` leaves no process behind."""
 
-    def __init__(self, home: Home, address: Address, say: Say) -> None:
+    def __init__(self, home: DataDirectory, address: Address, say: Say) -> None:
         self.home = home
         self.address = address
         self.admin_key = ""
@@ -45,7 +45,7 @@ class Stack:
         self._valkey = EmbeddedValkey(home.valkey)
         self._api: list[Command] = []
         self._workers: list[Command] = []
-        self._supervisor: Supervisor | None = None
+        self._supervisor: ProcessSupervisor | None = None
         self._scratch: Path | None = None
         self._grace = SLACK_SECONDS
         self._started_at = datetime.now(UTC)
@@ -70,7 +70,7 @@ class Stack:
         self._say(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
         for part in (*self._api, *self._workers):
             part.start()
-        self._supervisor = Supervisor([self._postgres, self._valkey, *self._api, *self._workers], self._say)
+        self._supervisor = ProcessSupervisor([self._postgres, self._valkey, *self._api, *self._workers], self._say)
         self._supervisor.start()
 
     def await_ready(self, ended: Callable[[], bool] = lambda: False) -> bool:
@@ -95,7 +95,7 @@ class Stack:
         """Workers first, then the API, then the servers; `hurry` cuts every wait short."""
         if self._supervisor is not None:
             self._supervisor.stop()
-        in_order: tuple[list[Part], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])
+        in_order: tuple[list[Service], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])
         for parts in in_order:
             for name in stop_all(parts, self._grace, self.hurry):
                 self._say(f"{name} did not end in time and was killed")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pipelines.weights.status import ModelState
 
 
-class Ground(NamedTuple):
-    """The catalogue, what is locked and where, the folder of the weights, and the licences that are allowed."""
+class WeightsContext(NamedTuple):
+    """The catalog, what is locked and where, the folder of the weights, and the licences that are allowed."""
 
     catalog: "Catalog"
     lock: "Lock"
@@ -24,7 +24,7 @@ class Ground(NamedTuple):
     allowed: "Allowed"
 
     def chosen(self, names: Sequence[str]) -> "list[ModelSpec]":
-        """The named models, or all of them; a name that is not in the catalogue is a usage error."""
+        """The named models, or all of them; a name that is not in the catalog is a usage error."""
         from core.errors import UnknownModel
 
         try:
@@ -49,7 +49,7 @@ class Ground(NamedTuple):
             raise click.ClickException(f"{self.lock_file} can not be written: {error.strerror}") from None
 
 
-def ground(data: Path, *, new_lock: bool = False) -> Ground:
+def weights_context(data: Path, *, new_lock: bool = False) -> WeightsContext:
     """What the settings name. `new_lock`: the lock file need not be there yet."""
     from cli.operator.settings import local_settings
     from pipelines.catalog.licenses import read_allowed
@@ -66,7 +66,9 @@ def ground(data: Path, *, new_lock: bool = False) -> Ground:
         raise click.ClickException(str(error)) from None
     if settings.ca_bundle:
         _trust(settings.ca_bundle)
-    return Ground(catalog, lock, file, weights_folder(settings.weights_dir), read_allowed(settings.allowed_licenses))
+    return WeightsContext(
+        catalog, lock, file, weights_folder(settings.weights_dir), read_allowed(settings.allowed_licenses)
+    )
 
 
 def _trust(ca_bundle: str) -> None:

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from cli.weights.byte_bars import bars
-from cli.weights.context import Ground
+from cli.weights.context import WeightsContext
 
 if TYPE_CHECKING:
     from pipelines.catalog.spec import ModelSpec
     from pipelines.weights.fetch import Offer, Outcome
-    from pipelines.weights.fetch_plan import Wanted
+    from pipelines.weights.fetch_plan import FetchItem
 
 
 def bring(
-    known: Ground,
+    known: WeightsContext,
     specs: "Sequence[ModelSpec]",
     offer: "Offer",
     *,
     jobs: int,
-    sought: "Callable[[Wanted], Wanted]" = lambda item: item,
+    sought: "Callable[[FetchItem], FetchItem]" = lambda item: item,
     is_lenient: bool = False,
 ) -> list[str]:
     """Get the files of models by `offer`, say how each model is now, and return what failed, as sentences.
@@ -31,7 +31,7 @@ def bring(
     A model that can not be had at all, or of which there is no file, is no failure if `is_lenient`. What pickles have
     become goes into the lock. Exits with 130 on Ctrl-C.
     """
-    from pipelines.weights.fetch import Outcome, Stopped, alone, fetch
+    from pipelines.weights.fetch import FetchStopped, Outcome, alone, fetch
     from pipelines.weights.fetch_plan import NoRoom, plan_models, refuse_full_disk
     from pipelines.weights.hub import FetchError
     from pipelines.weights.lock_writer import with_converted
@@ -44,7 +44,7 @@ def bring(
         size = sum(item.facts.size or 0 for item in wanted)
         with _set_by_ctrl_c() as stop, alone(known.folder), bars(size) as shown:
             fetch(wanted, offer, outcome, shown, jobs=jobs, stop=stop)
-    except Stopped:
+    except FetchStopped:
         click.echo("Stopped. What has come is kept: run it again to go on.", err=True)
         raise SystemExit(130) from None
     except (FetchError, NoRoom, OSError) as error:
@@ -69,7 +69,7 @@ def _set_by_ctrl_c() -> Iterator[Event]:
 
 
 def _tell(
-    known: Ground, spec: "ModelSpec", outcome: "Outcome", refused: dict[str, str], is_lenient: bool
+    known: WeightsContext, spec: "ModelSpec", outcome: "Outcome", refused: dict[str, str], is_lenient: bool
 ) -> "Iterator[str]":
     """Print what became of a model, and yield what failed."""
     from pipelines.weights.verify import misplaced

@@ -61,7 +61,7 @@ NAT64 = ip_network("64:ff9b::/96")
 V4_COMPATIBLE = ip_network("::/96")
 
 
-def faces(address: Address) -> Iterator[Address]:
+def embedded_addresses(address: Address) -> Iterator[Address]:
     """The address itself and every IPv4 address that it is another way to write or to reach."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         yield address.ipv4_mapped
@@ -76,7 +76,7 @@ def faces(address: Address) -> Iterator[Address]:
             yield IPv4Address(int(address) & 0xFFFFFFFF)
 
 
-def kind(address: Address) -> str | None:
+def classify(address: Address) -> str | None:
     """What an address is that nobody on the public internet has; none for a public one."""
     for network, name in FORBIDDEN.items():
         if address in network:
@@ -84,6 +84,6 @@ def kind(address: Address) -> str | None:
     return None if isinstance(address, IPv4Address) or address in GLOBAL_UNICAST else "not global"
 
 
-def within(address: Address, networks: tuple[Network, ...]) -> bool:
+def in_any(address: Address, networks: tuple[Network, ...]) -> bool:
     """Whether one of the networks holds the address."""
     return any(address in network for network in networks)

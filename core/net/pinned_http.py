@@ -6,7 +6,7 @@ from typing import Any
 import certifi
 import httpx
 
-from core.net.url_guard import Judged
+from core.net.url_guard import ResolvedUrl
 from core.settings import Settings
 
 NO_HTTP = (httpx.RemoteProtocolError, httpx.InvalidURL, UnicodeError)
@@ -27,6 +27,6 @@ def open_client(settings: Settings, *, connect_timeout: float) -> httpx.AsyncCli
     )
 
 
-def aimed(judged: Judged, number: int) -> dict[str, Any]:
+def aimed(judged: ResolvedUrl, number: int) -> dict[str, Any]:
     """Arguments of a request to the judged address `number`; retries go round the addresses."""
     return {"url": judged.at(number), "extensions": {"sni_hostname": judged.host}}

@@ -15,13 +15,13 @@ import httpx
 import msgspec
 
 from core.errors import ForbiddenUrl
-from core.net.ip_ranges import LOOPBACK, METADATA, UNSPECIFIED, Address, Network, faces, kind, within
+from core.net.ip_ranges import LOOPBACK, METADATA, UNSPECIFIED, Address, Network, classify, embedded_addresses, in_any
 from core.settings import Settings
 
 PORTS = {"http": 80, "https": 443}
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class ResolvedUrl(msgspec.Struct, frozen=True, kw_only=True):
     """A URL that may be connected to, and the addresses that were judged. `host` is for TLS, `authority` for HTTP."""
 
     url: str
@@ -35,14 +35,14 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         return str(httpx.URL(self.url).copy_with(host=self.addresses[number % len(self.addresses)]))
 
 
-class Opening(msgspec.Struct, frozen=True):
+class AllowedNetwork(msgspec.Struct, frozen=True):
     """A range that the operator has opened, on one port or on all."""
 
     network: Network
     port: int | None
 
 
-def judge(url: str, settings: Settings) -> Judged:
+def resolve_and_check(url: str, settings: Settings) -> ResolvedUrl:
     """Resolve the host of `url` and judge every address. Blocks for as long as the resolver takes.
 
     Raises `ForbiddenUrl` with a sentence for the caller, which names no address; `OSError` when the name does not
@@ -57,45 +57,45 @@ def judge(url: str, settings: Settings) -> Judged:
         raise ForbiddenUrl(f"{host[:80]!r} is no host name.") from None
     addresses = tuple(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
     for address in addresses:
-        reason = why_not(ip_address(address), port, settings)
+        reason = forbidden_reason(ip_address(address), port, settings)
         if reason is not None:
             raise ForbiddenUrl(f"{host!r} leads to {reason}, and the service does not connect there.")
-    return Judged(url=url, host=host, authority=parsed.netloc.decode(), port=port, addresses=addresses)
+    return ResolvedUrl(url=url, host=host, authority=parsed.netloc.decode(), port=port, addresses=addresses)
 
 
-def judge_literal(url: str, settings: Settings) -> None:
+def check_literal(url: str, settings: Settings) -> None:
     """Refuse a URL whose host is a forbidden address as it stands, however it is written, or `localhost`.
 
-    Asks no resolver, so a name passes whatever it leads to: `judge` is for the moment of the connection. Raises
-    `ForbiddenUrl`.
+    Asks no resolver, so a name passes whatever it leads to: `resolve_and_check` is for the moment of the connection.
+    Raises `ForbiddenUrl`.
     """
     parsed = _parse(url)
     port = PORTS[parsed.scheme] if parsed.port is None else parsed.port
     host = parsed.raw_host.decode().rstrip(".")
-    reasons = [why_not(address, port, settings) for address in _literal(host)]
+    reasons = [forbidden_reason(address, port, settings) for address in _literal(host)]
     if reasons and all(reasons):
         raise ForbiddenUrl(f"{host!r} is {reasons[0]}, and the service does not connect there.")
 
 
-def why_not(address: Address, port: int, settings: Settings) -> str | None:
+def forbidden_reason(address: Address, port: int, settings: Settings) -> str | None:
     """What kind of forbidden address this is; none for one that may be connected to."""
     openings = parse_networks(settings.allowed_networks)
-    for face in faces(address):
+    for face in embedded_addresses(address):
         if face in METADATA:
             return "a metadata service"
-        if within(face, UNSPECIFIED):
+        if in_any(face, UNSPECIFIED):
             return "an unspecified address"
         opened = any(face in opening.network and opening.port in (None, port) for opening in openings)
-        if within(face, LOOPBACK):
+        if in_any(face, LOOPBACK):
             if not (opened and settings.development):
                 return "a loopback address"
-        elif not opened and (what := kind(face)) is not None:
+        elif not opened and (what := classify(face)) is not None:
             return f"a forbidden address ({what})"
     return None
 
 
 @cache
-def parse_networks(text: str) -> tuple[Opening, ...]:
+def parse_networks(text: str) -> tuple[AllowedNetwork, ...]:
     """`ATELIER_ALLOWED_NETWORKS`: ranges such as `10.0.0.0/8`, `10.1.2.3:9000`, `fd00::/8` and `[fd00::/8]:443`.
 
     Raises `ValueError` that names the variable and the part that is wrong.
@@ -103,7 +103,7 @@ def parse_networks(text: str) -> tuple[Opening, ...]:
     return tuple(_opening(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _opening(part: str) -> Opening:
+def _opening(part: str) -> AllowedNetwork:
     if part.startswith("["):
         network, _, port = part[1:].partition("]")
         port = port.removeprefix(":")
@@ -112,7 +112,7 @@ def _opening(part: str) -> Opening:
     else:
         network, port = part, ""
     try:
-        opening = Opening(ip_network(network), int(port) if port else None)
+        opening = AllowedNetwork(ip_network(network), int(port) if port else None)
     except ValueError as error:
         raise ValueError(f"ATELIER_ALLOWED_NETWORKS: {part!r}: {error}") from None
     if opening.port is not None and not 0 < opening.port < 65536:

@@ -7,7 +7,7 @@ from msgspec import Meta
 from jobs.params.base import Params
 from jobs.params.media import MediaKind, Source
 
-Colour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FFFFFF.")]
+Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FFFFFF.")]
 
 
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
@@ -21,5 +21,5 @@ class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
         Meta(description="png or webp; jpeg, which has no transparency, is taken with a warning and gives png."),
     ] = "png"
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
-    background_color: Annotated[Colour, Meta(description="Put the foreground on this colour.")] | None = None
+    background_color: Annotated[Color, Meta(description="Put the foreground on this color.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False

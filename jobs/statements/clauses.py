@@ -13,7 +13,7 @@ from jobs.schema.tables import jobs, tenants
 now = func.clock_timestamp()
 """The database's clock, which is the only clock: what is written down."""
 
-moment = func.now()
+tx_now = func.now()
 """The same clock at the transaction's start: what is compared with, since an index can not serve a volatile one."""
 
 
@@ -24,7 +24,7 @@ def after(seconds: float) -> ColumnElement[Any]:
 
 def ago(seconds: float) -> ColumnElement[Any]:
     """The time `seconds` before now, to be compared with."""
-    return moment - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return tx_now - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElement[bool]:
@@ -33,7 +33,7 @@ def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElem
     `tenants.keep_<kind>_seconds`, or `default` where that is null; a negative number keeps for good.
     """
     seconds = func.coalesce(tenants.c[f"keep_{kind}_seconds"], default)
-    return and_(seconds >= 0, since < moment - func.make_interval(0, 0, 0, 0, 0, 0, seconds))
+    return and_(seconds >= 0, since < tx_now - func.make_interval(0, 0, 0, 0, 0, 0, seconds))
 
 
 def fenced(job_id: str, fence: int) -> ColumnElement[bool]:

@@ -27,7 +27,7 @@ from jobs.job import JobStatus
 from jobs.schema.tables import jobs, outbox, webhooks
 
 STARTED, QUEUED = "job.started", "job.queued"
-PASSING = (QUEUED, STARTED)
+TRANSIENT_EVENTS = (QUEUED, STARTED)
 """Events that a newer one of the same job supersedes while they are undelivered."""
 
 FRESH: ColumnElement[str] = literal_column("'msg_' || replace(gen_random_uuid()::text, '-', '')")
@@ -37,7 +37,7 @@ It is text, like the other constants here, because a claim should spend no time 
 """
 
 
-def telling(change: Update | Insert) -> Select[Any]:
+def with_outbox_events(change: Update | Insert) -> Select[Any]:
     """A change of jobs, and with it what callbacks and endpoints are to be told; returns the changed jobs.
 
     A callback is told how its job ended; an endpoint is told what it asked for.

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from jobs.job import WAITING
 from jobs.schema.tables import jobs, servers
-from jobs.statements.clauses import after, moment, now
+from jobs.statements.clauses import after, now, tx_now
 from jobs.wire.servers import Desired, ServerFacts
 
 
@@ -34,7 +34,7 @@ def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Ins
         .on_conflict_do_update(
             index_elements=["server_id"],
             set_=values | {"incarnation": servers.c.incarnation + 1},
-            where=servers.c.lease_until < moment,
+            where=servers.c.lease_until < tx_now,
         )
         .returning(servers.c.incarnation, now.label("now"))
     )
@@ -60,8 +60,8 @@ def leave(server_id: str, incarnation: int) -> Update:
 
 
 def _seen() -> tuple[ColumnElement[Any], ...]:
-    age = moment - servers.c.heartbeat_at
-    return (*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > moment).label("alive"))
+    age = tx_now - servers.c.heartbeat_at
+    return (*servers.c, age.label("heartbeat_age"), (servers.c.lease_until > tx_now).label("alive"))
 
 
 def _known(server_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -107,7 +107,7 @@ def remove(server_id: str, *, force: bool) -> Update:
     wanted = exists().where(*_pinned(server_id))
     return (
         update(servers)
-        .where(*_known(server_id), servers.c.lease_until < moment, or_(literal(force), ~wanted))
+        .where(*_known(server_id), servers.c.lease_until < tx_now, or_(literal(force), ~wanted))
         .values(removed_at=now, desired="active")
         .returning(servers.c.server_id)
     )

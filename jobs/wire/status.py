@@ -57,7 +57,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     redriven_as: str | None = None
 
 
-class Outlook(msgspec.Struct, frozen=True, kw_only=True):
+class QueueEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """What the row alone does not say: place in the queue, what it waits for, seconds still to go, dollars left."""
 
     queue_position: int | str | None = None
@@ -66,7 +66,7 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     balance_remaining_usd: float | None = None
 
 
-def status_answer(job: Job, settings: Settings, outlook: Outlook) -> StatusAnswer:
+def status_answer(job: Job, settings: Settings, outlook: QueueEstimate) -> StatusAnswer:
     """The answer for a job; `server_id` is the server that runs or ran it, else the one that was asked for."""
     outputs = [_output(job, number, artifact, settings) for number, artifact in enumerate(job.artifacts)]
     return StatusAnswer(

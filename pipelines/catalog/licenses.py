@@ -1,10 +1,10 @@
-"""Which licences the operator allows: `ATELIER_ALLOWED_LICENSES` against the licence of a catalogue entry."""
+"""Which licences the operator allows: `ATELIER_ALLOWED_LICENSES` against the licence of a catalog entry."""
 
-from core.errors import LicenceRefused
+from core.errors import LicenseRefused
 from pipelines.catalog.spec import ModelSpec
 
 Allowed = frozenset[str]
-"""Names of licences in small letters; empty allows all that the catalogue names."""
+"""Names of licences in small letters; empty allows all that the catalog names."""
 
 
 def read_allowed(text: str) -> Allowed:
@@ -17,7 +17,7 @@ def is_allowed(spec: ModelSpec, allowed: Allowed) -> bool:
     return not allowed or spec.licence.name.lower() in allowed
 
 
-def refuse_licence(spec: ModelSpec, allowed: Allowed) -> None:
-    """Raise `LicenceRefused`, which names the licence, unless it is allowed."""
+def refuse_license(spec: ModelSpec, allowed: Allowed) -> None:
+    """Raise `LicenseRefused`, which names the licence, unless it is allowed."""
     if not is_allowed(spec, allowed):
-        raise LicenceRefused(f"{spec.id}: its licence {spec.licence.name} is not among those allowed here.")
+        raise LicenseRefused(f"{spec.id}: its licence {spec.licence.name} is not among those allowed here.")

@@ -21,7 +21,7 @@ NATIVE = "native"
 
 
 class CatalogError(ValueError):
-    """A catalogue that can not be used; the text names the file, the entry and the key."""
+    """A catalog that can not be used; the text names the file, the entry and the key."""
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
 
 def load_catalog(path: Path | str | None = None) -> Catalog:
-    """The catalogue in `path`, or the one this repository ships. Raises `CatalogError`."""
+    """The catalog in `path`, or the one this repository ships. Raises `CatalogError`."""
     file = Path(path) if path else SHIPPED
     try:
         table = tomllib.loads(file.read_text("utf-8"))

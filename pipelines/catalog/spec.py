@@ -1,4 +1,4 @@
-"""One entry of the model catalogue, as frozen structs. No torch, no numpy: the API imports this."""
+"""One entry of the model catalog, as frozen structs. No torch, no numpy: the API imports this."""
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -120,7 +120,7 @@ class Bundle(msgspec.Struct, frozen=True):
         return weights_dir / (self.source.path or self.key)
 
 
-class Licence(Entry, frozen=True, kw_only=True):
+class License(Entry, frozen=True, kw_only=True):
     """The terms of the weights: an SPDX id, or a word like one where SPDX has none, and where to read them."""
 
     name: Name
@@ -210,7 +210,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     modality: Modality
     tier: Literal["demo", "standard"] = "standard"
     source: Source = Source()
-    licence: Licence
+    licence: License
     aliases: dict[str, tuple[Name, ...]] = {}
     capabilities: tuple[Capability, ...] = ()
     languages: tuple[Language, ...] = ()

@@ -1,11 +1,11 @@
-"""What a picture's own colours say about its background, for the demo network: it sees these beside the pixels."""
+"""What a picture's own colors say about its background, for the demo network: it sees these beside the pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d  # type: ignore[import-untyped]
 
 BINS = 16
-"""Per colour channel."""
+"""Per color channel."""
 FRAME = 12
 """The border is one part in so many of the side, on each of the four sides."""
 COUNT = 2
@@ -15,9 +15,9 @@ COUNT = 2
 def cues(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(side, side, 3) to (COUNT, side, side), each about -1.5 to 1.5.
 
-    Backgrounds reach the border, things mostly do not. First plane: how much more often a pixel's colour is found in
-    the border than in the whole picture. Second plane: how common its colour is in the border at all. The boundary
-    prior of Zhu et al., "Saliency Optimization from Robust Background Detection" (CVPR 2014), with colour histograms
+    Backgrounds reach the border, things mostly do not. First plane: how much more often a pixel's color is found in
+    the border than in the whole picture. Second plane: how common its color is in the border at all. The boundary
+    prior of Zhu et al., "Saliency Optimization from Robust Background Detection" (CVPR 2014), with color histograms
     instead of superpixels.
     """
     side = picture.shape[0]
@@ -33,14 +33,14 @@ def cues(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def colour_bins(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """The number of each pixel's colour among `BINS` cubed."""
+    """The number of each pixel's color among `BINS` cubed."""
     red, green, blue = np.moveaxis((picture // (256 // BINS)).astype(np.intp), -1, 0)
     bins: NDArray[np.intp] = (red * BINS + green) * BINS + blue
     return bins
 
 
 def density(bins: NDArray[np.intp], weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Share of every colour, smoothed over its neighbours; pixels count as much as their weight."""
+    """Share of every color, smoothed over its neighbors; pixels count as much as their weight."""
     counts = np.bincount(bins.ravel(), None if weights is None else weights.ravel(), BINS**3)
     smoothed: NDArray[np.float32] = counts.reshape(BINS, BINS, BINS).astype(np.float32)
     for axis in range(3):

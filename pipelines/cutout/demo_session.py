@@ -22,10 +22,10 @@ class DemoSession(BaseSession):  # type: ignore[misc]
 
     def predict(self, img: Image.Image, *args: Any, **kwargs: Any) -> list[Image.Image]:
         """One matte of the size of `img`, mode L."""
-        ((entry, colours),) = self.normalize(img, MEAN, DEVIATION, (SIDE, SIDE)).items()
+        ((entry, colors),) = self.normalize(img, MEAN, DEVIATION, (SIDE, SIDE)).items()
         img = img.convert("RGB")
         seen = np.asarray(img.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
-        planes = np.concatenate([colours, cues(seen)[None]], axis=1)
+        planes = np.concatenate([colors, cues(seen)[None]], axis=1)
         mirrored = self._ask(entry, planes[..., ::-1])[:, ::-1]
         matte = np.asarray((self._ask(entry, planes) + mirrored) / 2, np.float32)
         return [Image.fromarray(enlarge(main_parts(by_colour(seen, matte)), img))]

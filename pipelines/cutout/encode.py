@@ -6,12 +6,12 @@ import msgspec
 
 from jobs.params.cutout import CutoutParams
 from pipelines.image import encode as pictures
-from pipelines.runtime.protocol import Outputs, Raw
+from pipelines.runtime.protocol import Outputs, RawOutput
 
 JPEG_WARNING = "JPEG has no transparency; a PNG was made."
 
 
-def encode(raw: Raw, params: CutoutParams, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: CutoutParams, folder: Path) -> Outputs:
     """Write the picture of `raw`; a PNG with a warning where JPEG was asked for. Raises like `image.encode`."""
     if params.output_format != "jpeg":
         return pictures.encode(raw, params, folder)

@@ -1,4 +1,4 @@
-"""The foreground's own colours at its edge, where every pixel of the picture has some background mixed in."""
+"""The foreground's own colors at its edge, where every pixel of the picture has some background mixed in."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,17 +9,17 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 WORK_SIDE = 1024
-"""Edge colours vary slowly: they are estimated on at most this side."""
+"""Edge colors vary slowly: they are estimated on at most this side."""
 WINDOWS = (91, 13)
 """Sides of the two averaging windows, in pixels of the reduced picture."""
 
 
 def clean_edges(picture: Picture, matte: Picture) -> Picture:
-    """`picture` (height, width, 3) with the background's colour taken out of every pixel of the edge.
+    """`picture` (height, width, 3) with the background's color taken out of every pixel of the edge.
 
     Only pixels where `matte` (height, width) is neither 0 nor 255 change, and those at 0 become black, so that
-    nothing of the background stays in the file. Blur fusion, after Forte, "Approximate Fast Foreground Colour
-    Estimation" (ICIP 2021): the foreground's and the background's colour are local means, weighted by the matte,
+    nothing of the background stays in the file. Blur fusion, after Forte, "Approximate Fast Foreground Color
+    Estimation" (ICIP 2021): the foreground's and the background's color are local means, weighted by the matte,
     and what they do not explain of a pixel is given to the foreground in proportion to its share.
     """
     large = Image.fromarray(picture)

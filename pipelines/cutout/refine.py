@@ -13,9 +13,9 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 TRUST = 0.7
-"""How much the colours count against what the network says."""
+"""How much the colors count against what the network says."""
 LIMIT = 3.0
-"""The most that colours can say: so much, as a logarithm of odds."""
+"""The most that colors can say: so much, as a logarithm of odds."""
 LEAST_PART, GAP = 0.5, 3
 """Pieces smaller than this share of the largest one are taken for background; pieces are one across a gap of so many
 pixels on either side."""
@@ -25,7 +25,7 @@ for flat."""
 
 
 def by_colour(picture: Picture, matte: Floats) -> Floats:
-    """`matte` (side, side) after Bayes: how often a pixel's colour is seen in what it calls foreground, against how
+    """`matte` (side, side) after Bayes: how often a pixel's color is seen in what it calls foreground, against how
     often in the rest."""
     bins = colour_bins(picture)
     front, back = density(bins, matte), density(bins, 1 - matte)
@@ -50,7 +50,7 @@ def enlarge(matte: Floats, picture: Image.Image) -> Picture:
     """`matte` at the size of `picture` (RGB), 0 to 255, its edges on the picture's own.
 
     The fast guided filter (He and Sun, 2015): around every pixel the matte is taken for a linear function of a guide;
-    its two coefficients are found on the small picture and applied to the large one. The guide is the colour along the
+    its two coefficients are found on the small picture and applied to the large one. The guide is the color along the
     line from the background's mean to the foreground's, 0 to 1 on the way.
     """
     side = matte.shape[0]
@@ -67,7 +67,7 @@ def enlarge(matte: Floats, picture: Image.Image) -> Picture:
 
 
 def _line(picture: Floats, matte: Floats) -> tuple[Floats, Floats]:
-    """What to multiply a colour with, after taking the second from it, to get 0 for the background and 1 for the
+    """What to multiply a color with, after taking the second from it, to get 0 for the background and 1 for the
     foreground."""
     front = (picture * matte[..., None]).sum((0, 1)) / (matte.sum() + 1e-3)
     back = (picture * (1 - matte[..., None])).sum((0, 1)) / ((1 - matte).sum() + 1e-3)

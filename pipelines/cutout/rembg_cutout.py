@@ -11,7 +11,7 @@ from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.foreground import clean_edges
 from pipelines.cutout.sessions import open_session
-from pipelines.runtime.protocol import Inputs, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 Picture = NDArray[np.uint8]
 
@@ -31,7 +31,7 @@ class RembgCutout:
         self.spec = spec
         self.session = open_session(spec.variant or spec.id, files[0], device)
 
-    def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """One picture: RGBA, or RGB on `background_color`, or with `mask_only` the matte three times over."""
         ctx.progress(0.02, "prepare")
         picture, opacity = _read(inputs.files["image_url"])
@@ -46,7 +46,7 @@ class RembgCutout:
             made = _cropped(made, matte)
         ctx.progress(0.95, "decode")
         share = float((matte >= SOLID).mean())
-        return Raw(arrays={"0": made}, warnings=warnings, facts={"seed": ctx.seed, "foreground": round(share, 4)})
+        return RawOutput(arrays={"0": made}, warnings=warnings, facts={"seed": ctx.seed, "foreground": round(share, 4)})
 
     def _matte(self, picture: Image.Image) -> Picture:
         """rembg stretches what its networks say to 0 to 1, which a constant or a NaN does not survive."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.demo.scene import COLOURS, Rng, Scene, Thing
+from pipelines.demo.scene import COLORS, Rng, Scene, Thing
 
 SHAPE_WORDS = {
     "circle": ("circle", "circle", "circle", "circle", "disc", "disk", "dot"),
@@ -21,7 +21,10 @@ ROW_WORDS = {"top": ("top", "top", "top", "upper"), "bottom": ("bottom", "bottom
 PLACE_PHRASES = {
     "top": ("at the top", "at the top", "in the top", "top", "in the top middle", "at the top center"),
     "left": ("on the left", "on the left", "at the left", "left", "on the left side", "to the left"),
-    "center": ("in the center", "in the center", "center", "in the middle", "in the centre", "centered", "centre"),
+    "center": (
+        *("in the center", "in the center", "center", "in the middle"),
+        *("in the centre", "centered", "centre"),  # codespell:ignore
+    ),
     "right": ("on the right", "on the right", "at the right", "right", "on the right side", "to the right"),
     "bottom": ("at the bottom", "at the bottom", "in the bottom", "bottom", "in the bottom middle", "bottom center"),
 }
@@ -68,7 +71,7 @@ def vocabulary() -> list[str]:
     """Every word that a caption can hold, sorted."""
     tables = (SHAPE_WORDS, SIZE_WORDS, ROW_WORDS, PLACE_PHRASES, RELATION_PHRASES, SIDES)
     phrases = [phrase for table in tables for phrases in table.values() for phrase in phrases]
-    phrases += [*BACKGROUND_PHRASES, *CORNER_PHRASES, *LOOSE_PHRASES, *ARTICLES, *OPENINGS, *COLOURS, "an that is in"]
+    phrases += [*BACKGROUND_PHRASES, *CORNER_PHRASES, *LOOSE_PHRASES, *ARTICLES, *OPENINGS, *COLORS, "an that is in"]
     return sorted({word for phrase in phrases for word in phrase.replace("{}", " ").split()})
 
 
@@ -119,12 +122,12 @@ def _bare(thing: Thing, rng: Rng) -> str:
     size = _pick(rng, SIZE_WORDS[thing.size]) if thing.size else ""
     order = rng.random()
     if order < 0.04:
-        return f"{size} {shape} in {thing.colour}".strip()
+        return f"{size} {shape} in {thing.color}".strip()
     if order < 0.08:
-        return f"{size} {shape} that is {thing.colour}".strip()
+        return f"{size} {shape} that is {thing.color}".strip()
     if order < 0.14:
-        return f"{thing.colour} {size} {shape}"
-    return f"{size} {thing.colour} {shape}".strip()
+        return f"{thing.color} {size} {shape}"
+    return f"{size} {thing.color} {shape}".strip()
 
 
 def _say_place(place: str, rng: Rng) -> str:
@@ -134,11 +137,11 @@ def _say_place(place: str, rng: Rng) -> str:
     return _pick(rng, CORNER_PHRASES).format(f"{_pick(rng, ROW_WORDS[row])} {column}")
 
 
-def _say_ground(colour: str, rng: Rng) -> str:
+def _say_ground(color: str, rng: Rng) -> str:
     phrase = _pick(rng, BACKGROUND_PHRASES)
-    if colour == "orange":
+    if color == "orange":
         phrase = phrase.replace(" a {}", " an {}")
-    return phrase.format(colour)
+    return phrase.format(color)
 
 
 def _pick(rng: Rng, phrases: tuple[str, ...]) -> str:

@@ -30,7 +30,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A shape with its numbers: centre and radius as fractions of the picture's side, colour 0..255."""
+    """A shape with its numbers: center and radius as fractions of the picture's side, color 0..255."""
 
     shape: str
     x: float
@@ -40,7 +40,7 @@ class Placed:
 
 
 def draw(scene: Scene, rng: Rng | None = None, side: int = 256) -> Picture:
-    """The scene as a (side, side, 3) uint8 picture; with `rng`, place, size and colour vary a little."""
+    """The scene as a (side, side, 3) uint8 picture; with `rng`, place, size and color vary a little."""
     picture = np.empty((side, side, 3), np.float32)
     picture[:] = _vary_colour(scene.background, rng)
     for placed in arrange(scene, rng):
@@ -59,7 +59,7 @@ def arrange(scene: Scene, rng: Rng | None = None) -> list[Placed]:
             x += float(rng.uniform(-PLACE_JITTER, PLACE_JITTER))
             y += float(rng.uniform(-PLACE_JITTER, PLACE_JITTER))
             radius *= 1 + float(rng.uniform(-SIZE_JITTER, SIZE_JITTER))
-        placed.append(Placed(thing.shape, x, y, radius, _vary_colour(thing.colour, rng)))
+        placed.append(Placed(thing.shape, x, y, radius, _vary_colour(thing.color, rng)))
     return placed
 
 
@@ -120,7 +120,7 @@ def _cross(x: Floats, y: Floats, radius: float) -> Floats:
 
 
 def _triangle(x: Floats, y: Floats, radius: float) -> Floats:
-    """Isosceles, 2 r wide and 1.8 r high, its bounding box centred."""
+    """Isosceles, 2 r wide and 1.8 r high, its bounding box centered."""
     half_width, half_height = radius, 0.9 * radius
     slope = math.hypot(half_width, 2 * half_height)
     side = ((np.abs(x)) * 2 * half_height - (y + half_height) * half_width) / slope

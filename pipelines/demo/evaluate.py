@@ -35,7 +35,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DemoScores:
     """What was run, and how it went."""
 
     date: str
@@ -75,12 +75,12 @@ def paint(weights: Path, steps: int, guidance: float) -> Callable[[str, int], ND
 def shares(painted: list[Painted]) -> dict[str, Share]:
     """The share per part of the caption; size and place count only where the caption names them."""
     named: dict[str, list[bool]] = {
-        part: [] for part in ("whole", "object colour", "background colour", "shape", "place", "size", "count")
+        part: [] for part in ("whole", "object color", "background color", "shape", "place", "size", "count")
     }
     for case, _, verdict in painted:
         named["whole"].append(verdict.whole)
-        named["object colour"].append(verdict.colour)
-        named["background colour"].append(verdict.background)
+        named["object color"].append(verdict.color)
+        named["background color"].append(verdict.background)
         named["shape"].append(verdict.shape)
         named["count"].append(verdict.count)
         if case.scene.relation or case.scene.things[0].place:
@@ -112,7 +112,7 @@ def main() -> None:
         painted.append((case, picture, judge(picture, case.scene)))
         if len(painted) % 50 == 0:
             print(f"{len(painted)} pictures in {time.time() - start:.0f} s", flush=True)
-    report = Report(
+    report = DemoScores(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         command="python -m pipelines.demo.evaluate",
         steps=options.steps,
@@ -131,7 +131,7 @@ def main() -> None:
         _sheet(painted, options.sheet)
 
 
-def _print(report: Report, painted: list[Painted]) -> None:
+def _print(report: DemoScores, painted: list[Painted]) -> None:
     for case, _, verdict in painted:
         if not verdict.whole:
             wrong = [part for part, kept in asdict(verdict).items() if not kept]

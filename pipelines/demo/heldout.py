@@ -37,7 +37,7 @@ def load() -> list[Case]:
 def key(scene: Scene) -> Scene:
     """The scene as it is drawn: what was left open is filled in, the pair is told left to right or top to bottom."""
     things = tuple(
-        Thing(thing.colour, thing.shape, thing.size or "medium", thing.place or "center") for thing in scene.things
+        Thing(thing.color, thing.shape, thing.size or "medium", thing.place or "center") for thing in scene.things
     )
     if scene.relation in ("right of", "below"):
         return Scene(scene.background, things[::-1], "left of" if scene.relation == "right of" else "above")

@@ -1,7 +1,7 @@
-"""Looks at a picture and says what it shows: connected regions, their colours, outlines and places.
+"""Looks at a picture and says what it shows: connected regions, their colors, outlines and places.
 
 Nothing here comes from the drawing code. A region's shape is read from its hole, how much of its bounding box it
-fills, and the harmonics of its outline: the distance from the centre to the edge as a function of the angle.
+fills, and the harmonics of its outline: the distance from the center to the edge as a function of the angle.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ NEAR, FAR = 0.38, 0.62
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One region: what it looks like and where; centre and half its longer side as fractions of the picture."""
+    """One region: what it looks like and where; center and half its longer side as fractions of the picture."""
 
-    colour: str
+    color: str
     shape: str
     x: float
     y: float
@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a picture shows: its background's colour and its regions, largest first."""
+    """What a picture shows: its background's color and its regions, largest first."""
 
     background: str
     things: tuple[Seen, ...]
@@ -67,7 +67,7 @@ class Verdict:
 
     count: bool
     background: bool
-    colour: bool
+    color: bool
     shape: bool
     size: bool
     place: bool
@@ -75,11 +75,11 @@ class Verdict:
     @property
     def whole(self) -> bool:
         """Everything is right."""
-        return all((self.count, self.background, self.colour, self.shape, self.size, self.place))
+        return all((self.count, self.background, self.color, self.shape, self.size, self.place))
 
 
 def look(picture: NDArray[np.uint8]) -> View:
-    """Describes an (h, w, 3) picture; colours or shapes that fit no name are called unknown."""
+    """Describes an (h, w, 3) picture; colors or shapes that fit no name are called unknown."""
     pixels = picture.astype(np.float32)
     frame = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3), pixels[:, :3].reshape(-1, 3)])
     ground = np.median(frame, axis=0)
@@ -97,7 +97,7 @@ def judge(picture: NDArray[np.uint8], scene: Scene) -> Verdict:
     if len(view.things) < len(wanted):
         return Verdict(count, background, False, False, False, False)
     orders = [_compare(order, scene, count, background) for order in permutations(view.things[: len(wanted)])]
-    return max(orders, key=lambda each: (each.whole, each.colour + each.shape + each.place + each.size))
+    return max(orders, key=lambda each: (each.whole, each.color + each.shape + each.place + each.size))
 
 
 def _compare(seen: tuple[Seen, ...], scene: Scene, count: bool, background: bool) -> Verdict:
@@ -109,7 +109,7 @@ def _compare(seen: tuple[Seen, ...], scene: Scene, count: bool, background: bool
     return Verdict(
         count,
         background,
-        all(found.colour == thing.colour for found, thing in pairs),
+        all(found.color == thing.color for found, thing in pairs),
         all(found.shape == thing.shape for found, thing in pairs),
         all(_size_fits(found, thing) for found, thing in pairs),
         place,
@@ -142,8 +142,8 @@ def _describe(mask: NDArray[np.bool_], pixels: NDArray[np.float32]) -> Seen:
     )
 
 
-def _name(colour: NDArray[np.float32]) -> str:
-    distances = {name: float(np.linalg.norm(colour - np.array(rgb))) for name, rgb in NAMED.items()}
+def _name(color: NDArray[np.float32]) -> str:
+    distances = {name: float(np.linalg.norm(color - np.array(rgb))) for name, rgb in NAMED.items()}
     nearest = min(distances, key=lambda name: distances[name])
     return nearest if distances[nearest] < FAREST_COLOUR else "unknown"
 

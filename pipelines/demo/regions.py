@@ -38,7 +38,7 @@ def hole_share(box: Mask) -> float:
 
 
 def outline(box: Mask, angles: int = 120) -> NDArray[np.float64]:
-    """The distance in pixels from the region's centre of mass to its farthest pixel along each angle, (angles,).
+    """The distance in pixels from the region's center of mass to its farthest pixel along each angle, (angles,).
 
     Angle 0 points right and angles grow clockwise.
     """

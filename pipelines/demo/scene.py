@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black")
+COLORS = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black")
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 SIZES = ("small", "medium", "large")
 PLACES = (
@@ -29,7 +29,7 @@ Rng = np.random.Generator
 class Thing:
     """One object; a size or a place of None was left to the painter (medium, center)."""
 
-    colour: str
+    color: str
     shape: str
     size: str | None = None
     place: str | None = None
@@ -37,7 +37,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A background colour and one thing, or two with the first standing `relation` the second."""
+    """A background color and one thing, or two with the first standing `relation` the second."""
 
     background: str
     things: tuple[Thing, ...]
@@ -46,23 +46,23 @@ class Scene:
 
 def sample_one(rng: Rng) -> Scene:
     """A scene of one object: size named in 60 % of draws, place in 75 %."""
-    background, colour = _distinct_colours(rng, 2)
+    background, color = _distinct_colours(rng, 2)
     size = _pick(rng, SIZES) if rng.random() < 0.6 else None
     place = _pick(rng, PLACES) if rng.random() < 0.75 else None
-    return Scene(background, (Thing(colour, _pick(rng, SHAPES), size, place),))
+    return Scene(background, (Thing(color, _pick(rng, SHAPES), size, place),))
 
 
 def sample_two(rng: Rng) -> Scene:
-    """A scene of two objects that differ in shape or colour; a size is named for a fifth of them."""
+    """A scene of two objects that differ in shape or color; a size is named for a fifth of them."""
     while True:
         background, first, second = _distinct_colours(rng, 3)
         if rng.random() < 0.1:
             second = first
         things = tuple(
-            Thing(colour, _pick(rng, SHAPES), _pick(rng, SIZES) if rng.random() < 0.2 else None)
-            for colour in (first, second)
+            Thing(color, _pick(rng, SHAPES), _pick(rng, SIZES) if rng.random() < 0.2 else None)
+            for color in (first, second)
         )
-        if (things[0].colour, things[0].shape) != (things[1].colour, things[1].shape):
+        if (things[0].color, things[0].shape) != (things[1].color, things[1].shape):
             return Scene(background, things, _pick(rng, RELATIONS))
 
 
@@ -76,4 +76,4 @@ def _pick(rng: Rng, names: tuple[str, ...]) -> str:
 
 
 def _distinct_colours(rng: Rng, count: int) -> list[str]:
-    return [COLOURS[int(index)] for index in rng.permutation(len(COLOURS))[:count]]
+    return [COLORS[int(index)] for index in rng.permutation(len(COLORS))[:count]]

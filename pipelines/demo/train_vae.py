@@ -1,6 +1,6 @@
 """Trains the demo's autoencoder: 256 x 256 pictures to 16 x 8 x 8 latents and back, in about a quarter of an hour.
 
-Every layer is local (convolutions, normalisation over channels), so most of the run sees crops of 128 x 128, cut on
+Every layer is local (convolutions, normalization over channels), so most of the run sees crops of 128 x 128, cut on
 the latent grid and near the objects; the last part sees whole pictures.
 """
 
@@ -49,7 +49,7 @@ def edge_weights(target: Tensor) -> Tensor:
 
 
 def loss_of(vae: Untyped, target: Tensor, noise: float, fixed: bool) -> tuple[Tensor, Tensor]:
-    """The loss to minimise, and the plain mean absolute error for the log; `fixed` leaves the encoder alone."""
+    """The loss to minimize, and the plain mean absolute error for the log; `fixed` leaves the encoder alone."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with torch.set_grad_enabled(not fixed):
             latent = vae.encoder(target).float()
@@ -91,15 +91,15 @@ def main() -> None:
     average, start, step, saved, recent = Average(vae, 0.997), time.time(), 0, time.time(), 0.0
     print(f"{sum(w.numel() for w in vae.parameters()) / 1e6:.2f} M weights", flush=True)
     while (progress := (time.time() - start) / (60 * options.minutes)) < 1:
-        for optimiser, peak in zip(optimisers, peaks, strict=True):
-            optimiser.param_groups[0]["lr"] = peak * warm_cosine(progress)
+        for optimizer, peak in zip(optimisers, peaks, strict=True):
+            optimizer.param_groups[0]["lr"] = peak * warm_cosine(progress)
         batch = crops(rng, 16) if progress < options.whole_from else pictures(rng, 6)
         loss, error = loss_of(vae, batch.to(memory_format=torch.channels_last), options.noise, options.fixed_encoder)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(outer, 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad()
+        for optimizer in optimisers:
+            optimizer.step()
+            optimizer.zero_grad()
         average.update(vae, step)
         step += 1
         recent = float(error) if step == 1 else 0.98 * recent + 0.02 * float(error)

@@ -14,7 +14,7 @@ from pipelines.diffusion.step_cache import check_reuse, reused_steps
 T = TypeVar("T")
 
 
-class Speed:
+class Acceleration:
     """The attention, the compiled blocks and the layout of one model, whose pipelines share their components.
 
     Raises `ModelLoadFailed` for a preset that one of the pipelines can not do.

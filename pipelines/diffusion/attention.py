@@ -74,5 +74,5 @@ def works(name: Attention, device: str, dtype: torch.dtype) -> bool:
 
 
 def working(device: str, dtype: torch.dtype) -> tuple[Attention, ...]:
-    """All backends that a catalogue can name and that work here."""
+    """All backends that a catalog can name and that work here."""
     return tuple(name for name in ATTENTION if name != "auto" and works(name, device, dtype))

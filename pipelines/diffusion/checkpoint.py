@@ -16,14 +16,14 @@ from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
 from pipelines.diffusion.component import load_component
 from pipelines.diffusion.qwen_processor import load_processor
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
 _FULL_PRECISION = (AutoencoderKLWan,)
 """Models that are loaded in float32 whatever the others are: Wan's autoencoder is published so, and bfloat16 shows."""
 
 
-def load_diffusers(directory: Path, dtype: torch.dtype, intake: Intake, variant: str | None = None) -> Any:
+def load_diffusers(directory: Path, dtype: torch.dtype, intake: WeightLoader, variant: str | None = None) -> Any:
     """The pipeline that `model_index.json` names, in `dtype` on the intake's device, from local safetensors only.
 
     Raises `ModelLoadFailed` that names the component when tensors are missing or have other shapes than its
@@ -60,7 +60,7 @@ def classes(directory: Path) -> dict[str, type[Any]]:
     return found
 
 
-def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, intake: Intake, variant: str | None) -> Any:
+def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, intake: WeightLoader, variant: str | None) -> Any:
     if issubclass(class_, _QWEN_PROCESSORS):
         return load_processor(folder)
     # Each model leaves the machine's memory, if it is not kept there, before the next comes: together they can be

@@ -20,7 +20,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from core.errors import ModelLoadFailed
 from pipelines.diffusion.state_dict_check import MISMATCHED, MISSING, UNEXPECTED, misfit, refuse
-from pipelines.memory.weight_loader import Intake, Wanted, floats_in
+from pipelines.memory.weight_loader import Wanted, WeightLoader, floats_in
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def load_component(
     folder: Path,
     class_: type[Any],
     dtype: torch.dtype,
-    intake: Intake,
+    intake: WeightLoader,
     *,
     variant: str | None = None,
     takes_more: bool = True,
@@ -60,11 +60,11 @@ def load_component(
         UNEXPECTED: () if takes_more else more,
     }
     refuse(folder.name, faults)
-    return intake.land(model)
+    return intake.to_device(model)
 
 
 def _of_diffusers(
-    folder: Path, class_: type[Any], dtype: torch.dtype, intake: Intake, variant: str | None
+    folder: Path, class_: type[Any], dtype: torch.dtype, intake: WeightLoader, variant: str | None
 ) -> tuple[Any, dict[str, Any]]:
     with _default(dtype), init_empty_weights():
         model = class_.from_config(class_.load_config(folder, local_files_only=True))
@@ -79,7 +79,7 @@ def _of_diffusers(
 
 
 def _of_transformers(
-    folder: Path, class_: type[Any], dtype: torch.dtype, intake: Intake, variant: str | None
+    folder: Path, class_: type[Any], dtype: torch.dtype, intake: WeightLoader, variant: str | None
 ) -> tuple[Any, dict[str, Any]]:
     """The library itself knows old names, fused weights and tied ones; it is handed what was read."""
     config = class_.config_class.from_pretrained(folder, local_files_only=True)

@@ -14,7 +14,7 @@ OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
 """What a caller may ask for and a model may have no use for."""
 
 
-class Choices(msgspec.Struct, frozen=True):
+class SamplingSettings(msgspec.Struct, frozen=True):
     """Steps, the scale of guidance, the LoRA to put on (a name of `spec.loras`), and the threshold at which steps are
     reused (`Preset.reuse_threshold`)."""
 
@@ -24,12 +24,12 @@ class Choices(msgspec.Struct, frozen=True):
     reuse: float | None = None
 
 
-def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> Choices:
+def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettings:
     """What counts for this request."""
     preset = spec.quality.get(params.quality, Preset())
     steps = (params.num_inference_steps, preset.num_inference_steps, spec.defaults.num_inference_steps)
     guidance = (params.guidance_scale, preset.guidance_scale, spec.defaults.guidance_scale)
-    return Choices(
+    return SamplingSettings(
         steps=next((value for value in steps if value is not None), None),
         guidance=next((value for value in guidance if value is not None), None),
         lora=preset.lora,
@@ -37,7 +37,7 @@ def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> Choices:
     )
 
 
-def ignored(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozenset[str]) -> Iterator[str]:
+def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozenset[str]) -> Iterator[str]:
     """A warning for each of `OPTIONAL` that the caller has set and that is not in `usable`, and for a preset that the
     model does not have."""
     for name in OPTIONAL:
@@ -47,7 +47,7 @@ def ignored(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozense
         yield f"{spec.id} has no preset {params.quality!r}; its standard one was used"
 
 
-def powerless(negative_prompt: str | None, guidance: float | None) -> Iterator[str]:
+def unsupported_field_warnings(negative_prompt: str | None, guidance: float | None) -> Iterator[str]:
     """A warning for a negative prompt that reaches the pipeline at a scale at which there is no guidance."""
     if negative_prompt and guidance is not None and guidance <= 1:
         yield f"negative_prompt does nothing at a guidance_scale of {guidance:g}; it takes more than 1"

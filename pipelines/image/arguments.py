@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.diffusion.sampling_settings import choose, ignored, powerless
+from pipelines.diffusion.sampling_settings import choose, ignored_field_warnings, unsupported_field_warnings
 from pipelines.image.inputs import Pictures
 from pipelines.image.size import Size, SizePlan
 
@@ -40,7 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, pictures: Pictures) -> Plan:
     """The arguments, only such as the pipeline takes, and a warning for each thing asked for that is left out.
 
-    A negative prompt is passed on only where the catalogue says that the model uses one: distilled models take it and
+    A negative prompt is passed on only where the catalog says that the model uses one: distilled models take it and
     ignore it.
     """
     choices = choose(spec, params)
@@ -65,8 +65,8 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
         reuse=choices.reuse,
         warnings=(
             *([size.warning] if size.warning else ()),
-            *ignored(spec, params, usable - {"guidance_scale"} | guides),
-            *powerless(arguments.get("negative_prompt"), guidance),
+            *ignored_field_warnings(spec, params, usable - {"guidance_scale"} | guides),
+            *unsupported_field_warnings(arguments.get("negative_prompt"), guidance),
             *_about_strength(params, pictures, steps),
         ),
     )

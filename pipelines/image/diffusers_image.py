@@ -15,7 +15,7 @@ from PIL import Image
 from core.errors import ModelLoadFailed, NotFinite
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.diffusion.acceleration import Speed, precision
+from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, least_inputs
@@ -24,8 +24,8 @@ from pipelines.image.inputs import gather
 from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import plan_size
-from pipelines.memory.weight_loader import Intake
-from pipelines.runtime.protocol import Inputs, Raw, RunContext
+from pipelines.memory.weight_loader import WeightLoader
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 LEAST_MULTIPLE = 8
 """Many pipelines refuse sides that are no multiple of 8, whatever their VAE says."""
@@ -41,12 +41,12 @@ what Qwen-Image's authors pass."""
 
 
 class DiffusersImage:
-    """Words, and pictures where the catalogue says so, to pictures; the pixels are those of the same diffusers
+    """Words, and pictures where the catalog says so, to pictures; the pixels are those of the same diffusers
     pipeline called directly."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         self.spec = spec
-        self.pipe = load_diffusers(weights, precision(spec, device), intake or Intake(device), spec.variant)
+        self.pipe = load_diffusers(weights, precision(spec, device), intake or WeightLoader(device), spec.variant)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
@@ -57,7 +57,7 @@ class DiffusersImage:
             self.changing = _sibling(self.pipe)
             self.changing_call = _call(self.changing)
             pipes.append(self.changing)
-        self.speed = Speed(pipes, spec, device)
+        self.speed = Acceleration(pipes, spec, device)
         self.prompts = PromptCache()
         for pipe in pipes:
             self.prompts.attach(pipe)
@@ -68,7 +68,7 @@ class DiffusersImage:
         """See `Pipeline`."""
         return torch_modules(self.pipe)
 
-    def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`num_images` pictures, one after the other, the n-th seeded with `ctx.seed + n`; reports after every step.
 
         Raises `NotThisModel` or `OutOfRange` for pictures that the model has no use for.
@@ -88,7 +88,7 @@ class DiffusersImage:
             progress.begin(self.speed.first_stage)
             make = partial(_make, pipe, call, plan, ctx.seed + number, progress)
             arrays[str(number)] = np.asarray(size.finish(_picture(self.spec, self.speed.run(pipe, plan.reuse, make))))
-        return Raw(
+        return RawOutput(
             arrays=dict(arrays),
             warnings=plan.warnings,
             facts={

@@ -2,7 +2,7 @@
 
 - PNG: lossless, byte for byte the pixels that the model made; zlib level 6.
 - WebP: quality 90, method 4: lossy, no visible loss on photographs; alpha stays lossless.
-- JPEG: quality 92 with full colour resolution (4:4:4), since coloured edges suffer first; alpha goes onto white.
+- JPEG: quality 92 with full color resolution (4:4:4), since colored edges suffer first; alpha goes onto white.
 
 No metadata is written: a prompt does not travel inside a file.
 """
@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.errors import EncodeFailed
 from jobs.params.base import Params
-from pipelines.runtime.protocol import Output, Outputs, Raw
+from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "png": {"compress_level": 6},
@@ -25,7 +25,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def encode(raw: Raw, params: Params, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: Params, folder: Path) -> Outputs:
     """Write every picture of `raw` in `params.output_format`: `0.webp`, `1.webp`, ... in `folder`.
 
     Raises `EncodeFailed` for an array that is no picture; a full or missing disk stays an `OSError`.

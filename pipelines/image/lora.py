@@ -1,4 +1,4 @@
-"""LoRAs of the catalogue on a diffusers pipeline: loaded once, switched per job."""
+"""LoRAs of the catalog on a diffusers pipeline: loaded once, switched per job."""
 
 import re
 from pathlib import Path

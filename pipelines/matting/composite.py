@@ -87,8 +87,8 @@ def _placement(rng: Rng) -> Placement:
 
 
 def _paint(rng: Rng, coverages: list[tuple[shapes.Part, Floats]], alpha: Floats) -> Floats:
-    """The thing's colours on the whole square: a material for every part, then light on the whole of it."""
-    base = rng.uniform(0, 1, 3).astype(np.float32) if rng.random() < 0.7 else grounds.colour(rng)
+    """The thing's colors on the whole square: a material for every part, then light on the whole of it."""
+    base = rng.uniform(0, 1, 3).astype(np.float32) if rng.random() < 0.7 else grounds.color(rng)
     thing = _material(rng, base, alpha.shape[0])
     unlike = rng.choice([0.03, 0.12, 0.4])
     for part, coverage in coverages[1:]:

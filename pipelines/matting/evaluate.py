@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class MattingScores:
     """SCORES.json; overlaps are intersection over union at one half."""
 
     date: str
@@ -98,10 +98,10 @@ def photo_overlap(cutter: Cutter) -> float:
         return overlap(cutter.matte(photo.convert("RGB")), np.asarray(mask, np.float32) / np.float32(255))
 
 
-def report(scored: list[Scored], photo: float, seconds: float) -> Report:
+def report(scored: list[Scored], photo: float, seconds: float) -> MattingScores:
     """The figures."""
     overlaps = np.array([one.overlap for one in scored])
-    return Report(
+    return MattingScores(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         command="python -m pipelines.matting.evaluate",
         composites=len(scored),

@@ -11,8 +11,8 @@ from pipelines.matting.shapes import Floats, Rng, floats
 Ground = Callable[[Rng, int], Floats]
 
 
-def colour(rng: Rng) -> Floats:
-    """An RGB colour: half of them pale or grey, as studio backgrounds are."""
+def color(rng: Rng) -> Floats:
+    """An RGB color: half of them pale or grey, as studio backgrounds are."""
     if rng.random() < 0.5:
         grey = rng.uniform(0.05, 1.0)
         return floats(np.clip(grey + rng.normal(0, 0.05, 3), 0, 1))
@@ -47,7 +47,7 @@ def mix(share: Floats, first: Floats, second: Floats) -> Floats:
 
 
 def near(rng: Rng, base: Floats, spread: float) -> Floats:
-    """A colour beside another one."""
+    """A color beside another one."""
     return floats(np.clip(base + rng.normal(0, spread, 3), 0, 1))
 
 
@@ -63,24 +63,24 @@ def _edge(values: Floats, rng: Rng) -> Floats:
 
 
 def _plain(rng: Rng, side: int) -> Floats:
-    return np.broadcast_to(colour(rng), (side, side, 3)).astype(np.float32)
+    return np.broadcast_to(color(rng), (side, side, 3)).astype(np.float32)
 
 
 def _linear(rng: Rng, side: int) -> Floats:
     along, _ = _turned(rng, side)
-    first = colour(rng)
+    first = color(rng)
     return mix(np.clip(along * 0.5 + 0.5, 0, 1), first, near(rng, first, 0.3))
 
 
 def _radial(rng: Rng, side: int) -> Floats:
     x, y = coordinates(side)
     cx, cy = rng.uniform(-0.5, 0.5, 2)
-    first = colour(rng)
+    first = color(rng)
     return mix(np.clip(np.hypot(x - cx, y - cy) / rng.uniform(1, 2), 0, 1), first, near(rng, first, 0.3))
 
 
 def _clouds(rng: Rng, side: int) -> Floats:
-    first = colour(rng)
+    first = color(rng)
     share = fractal(rng, side, int(rng.integers(2, 12)), int(rng.integers(1, 6)))
     return mix(share, first, near(rng, first, rng.uniform(0.05, 0.4)))
 
@@ -88,14 +88,14 @@ def _clouds(rng: Rng, side: int) -> Floats:
 def _stripes(rng: Rng, side: int) -> Floats:
     along, across = _turned(rng, side)
     wave = np.sin(along * rng.uniform(6, 45) + rng.choice([0, 0, 1]) * np.sin(across * rng.uniform(3, 20)))
-    first = colour(rng)
+    first = color(rng)
     return mix(_edge(wave, rng), first, near(rng, first, 0.3))
 
 
 def _dots(rng: Rng, side: int) -> Floats:
     along, across = _turned(rng, side)
     frequency = rng.uniform(6, 35)
-    first = colour(rng)
+    first = color(rng)
     product = np.sin(along * frequency) * np.sin(across * frequency)
     return mix(np.clip((product - rng.uniform(0.3, 0.7)) * 10, 0, 1), first, near(rng, first, 0.35))
 
@@ -104,7 +104,7 @@ def _lattice(rng: Rng, side: int) -> Floats:
     along, across = _turned(rng, side)
     frequency, thin = rng.uniform(6, 25), rng.uniform(0.8, 0.97)
     lines = np.maximum(np.sin(along * frequency), np.sin(across * frequency * rng.choice([1, 1.5])))
-    first = colour(rng)
+    first = color(rng)
     return mix(np.clip((lines - thin) * 15, 0, 1), first, near(rng, first, 0.3))
 
 
@@ -114,13 +114,13 @@ def _triangles(rng: Rng, side: int) -> Floats:
     total = np.zeros((side, side), np.float32)
     for angle in (0, np.pi / 3, 2 * np.pi / 3):
         total += np.floor((along * np.cos(angle) + across * np.sin(angle)) * frequency)
-    first = colour(rng)
+    first = color(rng)
     return mix(floats((total % 3) / 2), first, near(rng, first, 0.3))
 
 
 def _clutter(rng: Rng, side: int) -> Floats:
     """Patches that are larger than the picture's things, or reach over its edges; mostly out of focus."""
-    base = colour(rng)
+    base = color(rng)
     canvas = Image.new("RGB", (side, side), _bytes(base))
     pen = ImageDraw.Draw(canvas)
     for _ in range(int(rng.integers(4, 22))):
@@ -139,7 +139,7 @@ def _sweep(rng: Rng, side: int) -> Floats:
     """A studio: a wall that bends into the floor, lit from somewhere."""
     x, y = coordinates(side)
     level, soft = rng.uniform(-0.1, 0.8), rng.uniform(0.02, 0.5)
-    wall = colour(rng)
+    wall = color(rng)
     floor = np.clip(wall * rng.uniform(0.6, 1.3), 0, 1).astype(np.float32)
     ground = mix(1 / (1 + np.exp(np.clip(-(y - level) / soft, -30, 30))), wall, floor)
     glow = np.hypot(x - rng.uniform(-1, 1), y - rng.uniform(-1, 0.5)) * rng.uniform(0, 0.35)
@@ -162,14 +162,14 @@ def _planks(rng: Rng, side: int) -> Floats:
     board = np.floor(across / width)
     tone = np.sin(board * 78.23 + rng.uniform(0, 6)) * 0.5 + 0.5
     grain = np.sin(along * 2 + across * rng.uniform(40, 120) + fractal(rng, side, 3, 2) * 6) * 0.5 + 0.5
-    base = colour(rng)
+    base = color(rng)
     wood = mix(tone * 0.6 + grain * 0.4, base, near(rng, base, 0.18))
     gap = np.abs(across / width - board - 0.5) > 0.5 - rng.uniform(0.01, 0.05)
     return wood * np.where(gap, rng.uniform(0.4, 0.9), 1.0)[..., None].astype(np.float32)
 
 
 def _mosaic(rng: Rng, side: int) -> Floats:
-    """Cells around random points, each in a colour of its own, with or without joints."""
+    """Cells around random points, each in a color of its own, with or without joints."""
     x, y = coordinates(side)
     points = rng.uniform(-1.1, 1.1, (int(rng.integers(8, 36)), 2)).astype(np.float32)
     nearest = np.full((side, side), 9, np.float32)
@@ -180,28 +180,28 @@ def _mosaic(rng: Rng, side: int) -> Floats:
         second = np.where(closer, nearest, np.minimum(second, away))
         cell[closer] = number
         nearest = np.minimum(nearest, away)
-    base, spread = colour(rng), rng.uniform(0.03, 0.3)
-    colours = np.stack([near(rng, base, spread) for _ in points])
+    base, spread = color(rng), rng.uniform(0.03, 0.3)
+    colors = np.stack([near(rng, base, spread) for _ in points])
     joint = np.clip((rng.choice([0.0, 0.02, 0.05]) - (second - nearest)) * side / 3 + 0.5, 0, 1)
-    return mix(floats(joint), colours[cell], np.broadcast_to(colour(rng), (side, side, 3)).astype(np.float32))
+    return mix(floats(joint), colors[cell], np.broadcast_to(color(rng), (side, side, 3)).astype(np.float32))
 
 
 def _ripples(rng: Rng, side: int) -> Floats:
-    """Rings around a centre."""
+    """Rings around a center."""
     x, y = coordinates(side)
     cx, cy = rng.uniform(-0.8, 0.8, 2)
     wave = np.sin(np.hypot(x - cx, (y - cy) * rng.uniform(0.6, 1.6)) * rng.uniform(8, 50))
-    first = colour(rng)
+    first = color(rng)
     return mix(_edge(wave, rng), first, near(rng, first, 0.3))
 
 
 def _spiral(rng: Rng, side: int) -> Floats:
-    """Arms that wind out of a centre."""
+    """Arms that wind out of a center."""
     x, y = coordinates(side)
     cx, cy = rng.uniform(-0.8, 0.8, 2)
     radius, angle = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
     wind = rng.choice([-1, 1]) * rng.uniform(4, 16)
-    first = colour(rng)
+    first = color(rng)
     return mix(_edge(np.sin(angle * int(rng.integers(1, 14)) + radius * wind), rng), first, near(rng, first, 0.3))
 
 
@@ -221,7 +221,7 @@ def _motifs(rng: Rng, side: int) -> Floats:
         np.abs(np.hypot(u, v) - size) - 0.06,
         np.maximum(u - size, v - size / 3),
     )[kind]
-    first = colour(rng)
+    first = color(rng)
     tones = np.stack([near(rng, first, 0.3) for _ in range(7)])
     chosen = tones[((row * 3 + column * int(rng.integers(1, 7))) % int(rng.integers(1, 8))).astype(np.intp)]
     return mix(floats(np.clip(-drawn * side * pitch / 4 + 0.5, 0, 1)), np.broadcast_to(first, chosen.shape), chosen)
@@ -229,7 +229,7 @@ def _motifs(rng: Rng, side: int) -> Floats:
 
 def _confetti(rng: Rng, side: int) -> Floats:
     """Many small pieces with corners, strewn; sharp or out of focus, opaque or not."""
-    base = colour(rng)
+    base = color(rng)
     picture = np.broadcast_to(base, (side, side, 3)).astype(np.float32)
     size, spread = rng.uniform(0.02, 0.12), rng.uniform(0.08, 0.35)
     layer, mask = Image.new("RGB", (side, side)), Image.new("L", (side, side), 0)
@@ -252,7 +252,7 @@ def _confetti(rng: Rng, side: int) -> Floats:
 
 def _flakes(rng: Rng, side: int) -> Floats:
     """Crooked, flat patches of light, strewn and see-through: leaves and reflections out of focus."""
-    picture = np.broadcast_to(colour(rng) * rng.uniform(0.3, 0.9), (side, side, 3)).astype(np.float32)
+    picture = np.broadcast_to(color(rng) * rng.uniform(0.3, 0.9), (side, side, 3)).astype(np.float32)
     size, around = rng.uniform(0.02, 0.1), np.linspace(0, 2 * np.pi, 24, endpoint=False)
     for _ in range(int(rng.integers(2, 5))):
         layer = Image.new("RGB", (side, side))
@@ -264,7 +264,7 @@ def _flakes(rng: Rng, side: int) -> Floats:
             x = rng.uniform() + along * np.cos(turn) - across * np.sin(turn)
             y = rng.uniform() + along * np.sin(turn) + across * np.cos(turn)
             points = [(float(px * side), float(py * side)) for px, py in zip(x, y, strict=True)]
-            pen.polygon(points, fill=_bytes(floats(colour(rng) * rng.uniform(0.1, 0.6))))
+            pen.polygon(points, fill=_bytes(floats(color(rng) * rng.uniform(0.1, 0.6))))
         picture = floats(picture + floats(layer) / 255)
     soft = side / float(rng.choice([60, 160, 320]))
     return floats(np.clip(gaussian_filter(picture, (soft, soft, 0)), 0, 1))
@@ -272,7 +272,7 @@ def _flakes(rng: Rng, side: int) -> Floats:
 
 def _scribble(rng: Rng, side: int) -> Floats:
     """Long lines across the picture: twigs, cables, folds."""
-    base = colour(rng)
+    base = color(rng)
     canvas = Image.new("RGB", (side, side), _bytes(base))
     pen = ImageDraw.Draw(canvas)
     wide, other = rng.uniform(0.003, 0.03), near(rng, base, 0.3)
@@ -297,7 +297,7 @@ def bent(rng: Rng, ground: Floats) -> Floats:
 def _checker(rng: Rng, side: int) -> Floats:
     along, across = _turned(rng, side)
     size = rng.uniform(0.12, 0.4)
-    first = colour(rng)
+    first = color(rng)
     odd = (np.floor(along / size) + np.floor(across / size)) % 2
     return mix(odd.astype(np.float32), first, near(rng, first, 0.25))
 
@@ -309,20 +309,20 @@ def _bricks(rng: Rng, side: int) -> Floats:
     column = np.floor(x / (high * 2.4) + 0.5 * (row % 2))
     u, v = x / (high * 2.4) + 0.5 * (row % 2) - column, y / high - row
     mortar = (np.minimum(v, 1 - v) < 0.06) | (np.minimum(u, 1 - u) < 0.03)
-    base = colour(rng)
+    base = color(rng)
     tone = np.sin(row * 12.99 + column * 78.23) * 0.5 + 0.5
     wall = mix(tone.astype(np.float32), base, near(rng, base, 0.15))
-    return mix(mortar.astype(np.float32), wall, np.broadcast_to(colour(rng), wall.shape).astype(np.float32))
+    return mix(mortar.astype(np.float32), wall, np.broadcast_to(color(rng), wall.shape).astype(np.float32))
 
 
 def _bokeh(rng: Rng, side: int) -> Floats:
     x, y = coordinates(side)
-    base = colour(rng) * 0.5
+    base = color(rng) * 0.5
     picture = np.broadcast_to(base, (side, side, 3)).astype(np.float32).copy()
     for _ in range(int(rng.integers(8, 30))):
         cx, cy = rng.uniform(-1, 1, 2)
         disc = np.clip((rng.uniform(0.05, 0.2) - np.hypot(x - cx, y - cy)) * 40, 0, 1)
-        picture += disc[..., None] * colour(rng) * rng.uniform(0.1, 0.5)
+        picture += disc[..., None] * color(rng) * rng.uniform(0.1, 0.5)
     return floats(np.clip(gaussian_filter(picture, (side / 160, side / 160, 0)), 0, 1))
 
 
@@ -330,7 +330,7 @@ def _rays(rng: Rng, side: int) -> Floats:
     x, y = coordinates(side)
     cx, cy = rng.uniform(-0.4, 0.4, 2)
     wave = np.sin(np.arctan2(y - cy, x - cx) * int(rng.integers(5, 16)))
-    first = colour(rng)
+    first = color(rng)
     return mix(np.clip(wave * 8 + 0.5, 0, 1), first, near(rng, first, 0.25))
 
 

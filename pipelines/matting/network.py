@@ -9,12 +9,12 @@ from pipelines.cutout.cues import COUNT, cues
 SIDE = 256
 """The picture that it sees, squeezed to a square; a multiple of 32."""
 PLANES = 3 + COUNT
-"""Colours and cues."""
+"""Colors and cues."""
 WIDTHS = (40, 64, 80, 128)
 """Channels at a quarter, an eighth, a sixteenth and a thirty-second of the side."""
 
 
-class Block(nn.Module):
+class ConvBlock(nn.Module):
     """Two 3x3 convolutions beside a way past them."""
 
     def __init__(self, width: int) -> None:
@@ -59,18 +59,20 @@ class MattingNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         a, b, c, d = WIDTHS
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(16 * PLANES, a, 3, padding=1), nn.ReLU(), Block(a))
-        self.down1 = nn.Sequential(_shrink(a, b), Block(b), Block(b))
-        self.down2 = nn.Sequential(_shrink(b, c), Block(c), Block(c))
-        self.down3 = nn.Sequential(_shrink(c, d), Block(d))
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(4), nn.Conv2d(16 * PLANES, a, 3, padding=1), nn.ReLU(), ConvBlock(a)
+        )
+        self.down1 = nn.Sequential(_shrink(a, b), ConvBlock(b), ConvBlock(b))
+        self.down2 = nn.Sequential(_shrink(b, c), ConvBlock(c), ConvBlock(c))
+        self.down3 = nn.Sequential(_shrink(c, d), ConvBlock(d))
         self.place = nn.Parameter(torch.zeros(1, d, 8, 8))
         self.attention = nn.Sequential(Attention(d), Attention(d), Attention(d))
         self.up3 = nn.Conv2d(d, c, 1)
-        self.mid2 = Block(c)
+        self.mid2 = ConvBlock(c)
         self.up2 = nn.Conv2d(c, b, 1)
-        self.mid1 = Block(b)
+        self.mid1 = ConvBlock(b)
         self.up1 = nn.Conv2d(b, a, 1)
-        self.mid0 = Block(a)
+        self.mid0 = ConvBlock(a)
         self.up0 = nn.Conv2d(a, 16, 1)
         self.detail = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * PLANES, 16, 3, padding=1), nn.ReLU())
         self.head = nn.Sequential(
@@ -94,7 +96,7 @@ class MattingNetwork(nn.Module):
 
 
 def prepare(pictures: torch.Tensor) -> torch.Tensor:
-    """uint8 (batch, side, side, 3) as the network wants it: colours the way rembg's `BaseSession.normalize` has them
+    """uint8 (batch, side, side, 3) as the network wants it: colors the way rembg's `BaseSession.normalize` has them
     (over the brightest value of each picture, then over ImageNet's mean and deviation), then the cues."""
     values = pictures.permute(0, 3, 1, 2).float()
     values = values / values.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)

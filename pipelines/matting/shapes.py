@@ -25,7 +25,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a shape goes: its centre and its half extent as fractions of the side, and how it is bent."""
+    """Where a shape goes: its center and its half extent as fractions of the side, and how it is bent."""
 
     x: float
     y: float

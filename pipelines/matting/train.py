@@ -96,21 +96,21 @@ def fit(out: Path, seconds: float, seed: int, resume: Path | None, share_from: f
         network.load_state_dict(torch.load(resume, weights_only=True))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK, weight_decay=0.02)
     stream, started, step, saved, shown = Stream(seed), time.monotonic(), 0, 0.0, 0.0
     while (share := share_from + (time.monotonic() - started) / seconds * (1 - share_from)) < 1:
         side, count = next((side, count) for until, side, count in PHASES if share < until)
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate_at(share)
         pictures, mattes = stream.batch(side, count)
         network.train()
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(prepare(pictures).contiguous(memory_format=torch.channels_last))
         loss = loss_of(logits.float(), mattes)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         step += 1
         follow(average, network, step)
         latest = loss.item()

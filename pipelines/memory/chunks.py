@@ -21,7 +21,7 @@ ALIGNMENT = 512
 """Of a tensor within its piece, in bytes: what CUDA's own allocator keeps to."""
 
 
-class Slot(msgspec.Struct, frozen=True):
+class TensorSlot(msgspec.Struct, frozen=True):
     """A tensor and its place: the number of the piece and the first byte in it."""
 
     tensors: list[torch.Tensor]
@@ -73,7 +73,7 @@ class HostBlock:
             torch.cuda.cudart().cudaHostUnregister(self.memory.data_ptr())  # type: ignore[no-untyped-call]
 
 
-class Landed(msgspec.Struct, frozen=True):
+class UploadedChunk(msgspec.Struct, frozen=True):
     """A piece on the device, and the same in host memory where that was kept."""
 
     there: torch.Tensor

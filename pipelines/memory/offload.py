@@ -16,8 +16,8 @@ from torch import nn
 from pipelines.memory.chunks import (
     PIECE,
     HostBlock,
-    Landed,
-    Slot,
+    TensorSlot,
+    UploadedChunk,
     aligned,
     allot,
     bytes_of,
@@ -33,11 +33,11 @@ _LEAST_USED = 0.9
 """Of a piece that was read: one that holds more of what the model did not take, or has changed since, is left."""
 
 
-class Parking:
+class Offload:
     """The weights of some modules, which lie on `device` when this is made: some in pieces that have `landed`."""
 
     def __init__(
-        self, modules: Iterable[nn.Module], device: str, piece: int = PIECE, landed: Sequence[Landed] = ()
+        self, modules: Iterable[nn.Module], device: str, piece: int = PIECE, landed: Sequence[UploadedChunk] = ()
     ) -> None:
         modules = list(modules)
         self._device = torch.device(device)
@@ -57,12 +57,12 @@ class Parking:
         """Whether there is a copy in host memory."""
         return bool(self._master) and None not in self._master
 
-    def park(self) -> None:
+    def offload(self) -> None:
         """Leave the device; the first time the master copy is made. Raises `MemoryError` where it has no room."""
         self._complete()
         self._point(self._copies())
 
-    def wake(self) -> None:
+    def restore(self) -> None:
         """Back to the device. Raises torch's out of memory; it stays parked then."""
         there = [torch.empty(size, dtype=torch.uint8, device=self._device) for size in self._sizes]
         for target, source in zip(there, self._copies(), strict=True):
@@ -72,7 +72,7 @@ class Parking:
         for part in self._recurrent:
             part.flatten_parameters()
 
-    def forget(self) -> None:
+    def drop(self) -> None:
         """Give the master copy back; for weights that are on the device, or will not be used again."""
         self._master = [None] * len(self._sizes)
 
@@ -85,7 +85,7 @@ class Parking:
         try:
             self._complete()
         except MemoryError:
-            self.forget()
+            self.drop()
 
     def _complete(self) -> None:
         """Copy what has no place in host memory yet."""
@@ -120,7 +120,7 @@ def _shared(modules: Iterable[nn.Module]) -> list[list[torch.Tensor]]:
     return list(groups.values())
 
 
-def _used(groups: Iterable[list[torch.Tensor]], landed: Iterable[Landed]) -> list[Landed]:
+def _used(groups: Iterable[list[torch.Tensor]], landed: Iterable[UploadedChunk]) -> list[UploadedChunk]:
     """The pieces that are mostly weights of these modules."""
     taken = defaultdict[int, int](int)
     for first, *_ in groups:
@@ -128,18 +128,22 @@ def _used(groups: Iterable[list[torch.Tensor]], landed: Iterable[Landed]) -> lis
     return [one for one in landed if taken[home_of(one.there)] >= _LEAST_USED * one.there.numel()]
 
 
-def _plan(groups: Iterable[list[torch.Tensor]], used: Sequence[Landed], piece: int) -> tuple[list[Slot], list[int]]:
+def _plan(
+    groups: Iterable[list[torch.Tensor]], used: Sequence[UploadedChunk], piece: int
+) -> tuple[list[TensorSlot], list[int]]:
     """A place for every tensor, its own where it lies in a piece that is used, and the sizes of the pieces."""
     numbers = {home_of(one.there): number for number, one in enumerate(used)}
-    slots, others = list[Slot](), list[list[torch.Tensor]]()
+    slots, others = list[TensorSlot](), list[list[torch.Tensor]]()
     for tensors in groups:
         number = numbers.get(home_of(tensors[0]))
         if number is not None and is_dense(tensors[0]):
-            slots.append(Slot(tensors, number, start_of(tensors[0])))
+            slots.append(TensorSlot(tensors, number, start_of(tensors[0])))
         else:
             others.append(tensors)
     places, sizes = allot((bytes_of(tensors[0]) for tensors in others), piece)
-    slots += [Slot(tensors, len(used) + number, start) for tensors, (number, start) in zip(others, places, strict=True)]
+    slots += [
+        TensorSlot(tensors, len(used) + number, start) for tensors, (number, start) in zip(others, places, strict=True)
+    ]
     return slots, [one.there.numel() for one in used] + sizes
 
 

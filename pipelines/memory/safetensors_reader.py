@@ -26,10 +26,10 @@ _DTYPES = {
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
 }
-"""By the format's names; what is not here no model of the catalogue has."""
+"""By the format's names; what is not here no model of the catalog has."""
 
 
-class Stored(msgspec.Struct, frozen=True):
+class StoredTensor(msgspec.Struct, frozen=True):
     """A tensor in a file, its values one after the other from byte `start` on."""
 
     name: str
@@ -44,7 +44,7 @@ class Stored(msgspec.Struct, frozen=True):
         return torch.Size(self.shape).numel()
 
 
-def stored_in(files: Iterable[Path]) -> Iterator[Stored]:
+def stored_in(files: Iterable[Path]) -> Iterator[StoredTensor]:
     """The tensors of these files in the order of their bytes. Raises `ModelLoadFailed` for a file that is no whole
     safetensors file, or whose numbers are of a kind that torch or this service does not know."""
     for file in files:
@@ -56,7 +56,7 @@ def stored_in(files: Iterable[Path]) -> Iterator[Stored]:
             raise ModelLoadFailed(f"{file.parent.name}/{file.name} has tensors of the unknown kind {error}.") from error
 
 
-def _stored(file: Path) -> list[Stored]:
+def _stored(file: Path) -> list[StoredTensor]:
     """The library has checked that the bytes of the tensors follow each other without gaps up to the end."""
     with safe_open(file, framework="pt") as opened:
         found = [(name, opened.get_slice(name)) for name in opened.offset_keys()]
@@ -64,19 +64,19 @@ def _stored(file: Path) -> list[Stored]:
     sizes = [torch.Size(shape).numel() * dtype.itemsize for _, shape, dtype in kinds]
     start, tensors = file.stat().st_size - sum(sizes), []
     for (name, shape, dtype), size in zip(kinds, sizes, strict=True):
-        tensors.append(Stored(name, file, start, shape, dtype))
+        tensors.append(StoredTensor(name, file, start, shape, dtype))
         start += size
     return tensors
 
 
-def chunks(one: Stored, target: torch.Tensor) -> Iterator[tuple[Stored, int, torch.Tensor]]:
+def chunks(one: StoredTensor, target: torch.Tensor) -> Iterator[tuple[StoredTensor, int, torch.Tensor]]:
     """The reads that fill `target`, a flat tensor of as many values: arguments of `read_chunk`."""
     step = CHUNK // one.dtype.itemsize
     for first in range(0, one.numel, step):
         yield one, first, target[first : first + step]
 
 
-def read_chunk(one: Stored, first: int, target: torch.Tensor) -> None:
+def read_chunk(one: StoredTensor, first: int, target: torch.Tensor) -> None:
     """Fill a flat tensor with the values from the `first` on, converted if it is of another kind.
 
     Raises `ModelLoadFailed` for a file that has become shorter.

@@ -20,8 +20,8 @@ from pipelines.memory.chunks import (
     ALIGNMENT,
     PIECE,
     HostBlock,
-    Landed,
-    Slot,
+    TensorSlot,
+    UploadedChunk,
     allot,
     home_of,
     is_dense,
@@ -29,7 +29,7 @@ from pipelines.memory.chunks import (
     synchronize,
     tensors_of,
 )
-from pipelines.memory.safetensors_reader import Stored, chunks, read_chunk, stored_in
+from pipelines.memory.safetensors_reader import StoredTensor, chunks, read_chunk, stored_in
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -48,7 +48,7 @@ def floats_in(dtype: torch.dtype) -> Wanted:
 class _Part(msgspec.Struct, frozen=True):
     """A tensor, the precision that it is wanted in, and its first byte in a piece."""
 
-    stored: Stored
+    stored: StoredTensor
     kind: torch.dtype
     start: int
 
@@ -64,15 +64,15 @@ class _Spare(msgspec.Struct, frozen=True, eq=False):
     wait: Callable[[], None]
 
 
-class Intake:
-    """One load of a model onto `device`: `read` files, build a module of what was read, and let it `land`.
+class WeightLoader:
+    """One load of a model onto `device`: `read` files, build a module of what was read, and let it `to_device`.
 
     `keeps`: what was read stays in host memory as well.
     """
 
     def __init__(self, device: str, *, keeps: bool = False, piece: int = PIECE) -> None:
         self.device = device
-        self.landed = list[Landed]()
+        self.landed = list[UploadedChunk]()
         """What was sent to the device, all modules together."""
         self._torch_device = torch.device(device)
         self._keeps = keeps
@@ -110,14 +110,14 @@ class Intake:
                     self._open.append((block, there))
         return tensors
 
-    def land(self, module: M) -> M:
+    def to_device(self, module: M) -> M:
         """The module, with all that it has on the device: what was read for it by the copies that are under way."""
         numbers = {home_of(block.memory): number for number, (block, _) in enumerate(self._open)}
         pieces = [there for _, there in self._open]
         for tensor in tensors_of([module]):
             number = numbers.get(home_of(tensor))
             if number is not None and is_dense(tensor):
-                slot = Slot([tensor], number, start_of(tensor))
+                slot = TensorSlot([tensor], number, start_of(tensor))
                 slot.point(slot.view(pieces))
         synchronize(self._torch_device)
         module.to(self._torch_device)  # the rest: what it has computed itself, or made of what was read
@@ -163,7 +163,7 @@ class Intake:
         """The piece is on its way, and nobody looks at the host's any more but who comes back to it."""
         if self._stays:
             return
-        self.landed.append(Landed(there, block if self._keeps else None))
+        self.landed.append(UploadedChunk(there, block if self._keeps else None))
         if not self._keeps:
             self._spare.append(_Spare(block, _end_of_copies(self._torch_device)))
 

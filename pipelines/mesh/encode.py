@@ -15,10 +15,10 @@ from pipelines.mesh.files import FORMATS, write_mesh
 from pipelines.mesh.paint import MOST_FACES, painted
 from pipelines.mesh.render import SIDE, preview
 from pipelines.mesh.surface import Mesh, mesh_of
-from pipelines.runtime.protocol import Output, Outputs, Raw
+from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 
-def encode(raw: Raw, params: MeshParams, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
     """Write `0.glb` (or obj, stl, ply) and the preview `1.png` into `folder`.
 
     With `mode` "paint" and a `mesh_save_name`, the mesh as it was before it was painted is `2.glb`. Formats of pictures
@@ -39,7 +39,7 @@ def encode(raw: Raw, params: MeshParams, folder: Path) -> Outputs:
     return Outputs(files=tuple(files), warnings=warnings)
 
 
-def _finished(raw: Raw, params: MeshParams) -> tuple[Mesh, tuple[str, ...]]:
+def _finished(raw: RawOutput, params: MeshParams) -> tuple[Mesh, tuple[str, ...]]:
     """The mesh as it is to be written. A family that makes the texture itself also keeps to `max_faces` itself."""
     mesh = mesh_of(raw)
     if mesh.texture is not None:

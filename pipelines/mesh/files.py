@@ -1,7 +1,7 @@
 """Meshes as files, each one whole in itself.
 
 - GLB: with normals, and the texture inside as a PNG.
-- OBJ, PLY (binary): with normals; the texture as a colour per vertex, since a picture would be a second file.
+- OBJ, PLY (binary): with normals; the texture as a color per vertex, since a picture would be a second file.
 - STL (binary): the shape alone.
 
 No file carries metadata, and the same mesh gives the same bytes with the same libraries.
@@ -29,9 +29,9 @@ class MeshFormat(msgspec.Struct, frozen=True):
 
 FORMATS = {
     "glb": MeshFormat("model/gltf-binary"),
-    "obj": MeshFormat("model/obj", "this obj has its colours per vertex; ask for glb to have the texture itself"),
-    "ply": MeshFormat("model/ply", "this ply has its colours per vertex; ask for glb to have the texture itself"),
-    "stl": MeshFormat("model/stl", "stl has no colours; ask for glb to have the texture"),
+    "obj": MeshFormat("model/obj", "this obj has its colors per vertex; ask for glb to have the texture itself"),
+    "ply": MeshFormat("model/ply", "this ply has its colors per vertex; ask for glb to have the texture itself"),
+    "stl": MeshFormat("model/stl", "stl has no colors; ask for glb to have the texture"),
 }
 
 
@@ -64,5 +64,5 @@ def _texture(texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> TextureVisu
 
 
 def _colours(made: trimesh.Trimesh, texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> ColorVisuals:
-    colours = np.clip(np.rint(sample(texture, uv)), 0, 255).astype(np.uint8)
-    return ColorVisuals(made, vertex_colors=np.column_stack([colours, np.full(len(colours), 255, np.uint8)]))
+    colors = np.clip(np.rint(sample(texture, uv)), 0, 255).astype(np.uint8)
+    return ColorVisuals(made, vertex_colors=np.column_stack([colors, np.full(len(colors), 255, np.uint8)]))

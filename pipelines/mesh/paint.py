@@ -1,7 +1,7 @@
 """A mesh painted with the picture that it was made of.
 
 The picture is projected from the front, and mirrored from behind, onto what can be seen from there. What can not be
-seen, or only at a grazing angle, takes the colours of what is near it on the mesh and was seen well.
+seen, or only at a grazing angle, takes the colors of what is near it on the mesh and was seen well.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree  # type: ignore[import-untyped]
 
 from core.errors import EncodeFailed
 from pipelines.mesh.fill import nearest_known
-from pipelines.mesh.raster import rasterise
+from pipelines.mesh.raster import rasterize
 from pipelines.mesh.render import on_screen
 from pipelines.mesh.surface import Mesh, sample
 from pipelines.mesh.unwrap import Texels, texels_of, unwrap
@@ -21,15 +21,15 @@ MOST_FACES = 30_000
 LEAST_SIDE, MOST_SIDE = 512, 2048
 """Of the texture, in texels."""
 GRAZING = 0.15
-"""Cosine below which a surface is seen too obliquely for its colour to be believed."""
+"""Cosine below which a surface is seen too obliquely for its color to be believed."""
 BEHIND = 0.03
 """How far a texel may lie behind the nearest surface and still be that surface; the mesh is 2 long."""
 BESIDE = 2
-"""Pixels around what hides something that are hidden too: at its edge a picture mixes both colours."""
+"""Pixels around what hides something that are hidden too: at its edge a picture mixes both colors."""
 DEPTHS = 1024
 """Side of the pictures of depth."""
-NEIGHBOURS, SAMPLES = 8, 200_000
-"""Texels that an unseen one takes its colour from, and how many are asked, at most."""
+NEIGHBORS, SAMPLES = 8, 200_000
+"""Texels that an unseen one takes its color from, and how many are asked, at most."""
 OPAQUE = 128
 """Of 255: from here on the picture shows the object."""
 
@@ -51,12 +51,12 @@ def painted(mesh: Mesh, picture: NDArray[np.uint8]) -> Mesh:
     laid_out = unwrap(mesh, side)
     texels = texels_of(laid_out, side)
     uv = _on_picture(texels.places, mesh.vertices)
-    colours = sample(nearest_known(np.ascontiguousarray(picture[..., :3]), solid), uv)
+    colors = sample(nearest_known(np.ascontiguousarray(picture[..., :3]), solid), uv)
     believed = _cosines(laid_out, texels) ** 3
     believed[sample(picture[..., 3:], uv)[:, 0] < OPAQUE] = 0
-    colours = _filled(colours, believed, texels.places)
+    colors = _filled(colors, believed, texels.places)
     texture = np.zeros((side, side, 3), np.uint8)
-    texture[texels.seen] = np.clip(np.rint(colours), 0, 255)
+    texture[texels.seen] = np.clip(np.rint(colors), 0, 255)
     assert laid_out.uv is not None
     return Mesh(laid_out.vertices, laid_out.faces, laid_out.uv, nearest_known(texture, texels.seen))
 
@@ -92,7 +92,7 @@ def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
     screen = on_screen(np.concatenate([mesh.vertices, places]), DEPTHS)
     screen[:, 2] *= towards
     corners, spots = screen[: len(mesh.vertices)], screen[len(mesh.vertices) :]
-    hits = rasterise(corners, mesh.faces, (DEPTHS, DEPTHS))
+    hits = rasterize(corners, mesh.faces, (DEPTHS, DEPTHS))
     depth = np.full((DEPTHS, DEPTHS), -np.inf)
     depth[hits.seen] = hits.blend(corners[:, 2:], mesh.faces)[:, 0]
     depth = maximum_filter(depth, 2 * BESIDE + 1)
@@ -101,17 +101,17 @@ def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
     return nearest
 
 
-def _filled(colours: Floats, believed: Floats, places: Floats) -> Floats:
-    """`colours`, and where they are not believed those of the nearest places where they are, the more the nearer and
+def _filled(colors: Floats, believed: Floats, places: Floats) -> Floats:
+    """`colors`, and where they are not believed those of the nearest places where they are, the more the nearer and
     the better seen."""
     known, unknown = np.flatnonzero(believed > 0), np.flatnonzero(believed == 0)
     if not len(known) or not len(unknown):
-        return colours
+        return colors
     asked = known[:: -(-len(known) // SAMPLES)]
-    count = min(NEIGHBOURS, len(asked))
+    count = min(NEIGHBORS, len(asked))
     distance, nearest = cKDTree(places[asked]).query(places[unknown], k=count)
     distance, nearest = distance.reshape(-1, count), asked[nearest.reshape(-1, count)]
     weights = believed[nearest] / (distance + 1e-3) ** 2
-    filled = colours.copy()
-    filled[unknown] = np.einsum("kn,knc->kc", weights / weights.sum(axis=1, keepdims=True), colours[nearest])
+    filled = colors.copy()
+    filled[unknown] = np.einsum("kn,knc->kc", weights / weights.sum(axis=1, keepdims=True), colors[nearest])
     return filled

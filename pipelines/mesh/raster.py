@@ -31,10 +31,10 @@ class Hits(msgspec.Struct, frozen=True):
         return blended
 
 
-def rasterise(points: NDArray[np.floating], faces: NDArray[np.integer], size: tuple[int, int]) -> Hits:
-    """The nearest triangle at the centre of every pixel.
+def rasterize(points: NDArray[np.floating], faces: NDArray[np.integer], size: tuple[int, int]) -> Hits:
+    """The nearest triangle at the center of every pixel.
 
-    `points`: n x 3; x to the right and y down in pixels, the centre of the first pixel at 1/2, 1/2; z larger for what
+    `points`: n x 3; x to the right and y down in pixels, the center of the first pixel at 1/2, 1/2; z larger for what
     is nearer. `size` is (width, height). Both sides of a triangle are seen.
     """
     width, height = size
@@ -57,7 +57,7 @@ def rasterise(points: NDArray[np.floating], faces: NDArray[np.integer], size: tu
 
 
 def _boxes(corners: Floats, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First pixel (x, y) and number of pixels (across, down) whose centres a triangle can cover."""
+    """First pixel (x, y) and number of pixels (across, down) whose centers a triangle can cover."""
     low = np.clip(np.ceil(corners[..., :2].min(axis=1) - 0.5), 0, size).astype(np.int64)
     high = np.clip(np.floor(corners[..., :2].max(axis=1) - 0.5), -1, np.subtract(size, 1)).astype(np.int64)
     return low, high - low + 1
@@ -88,7 +88,7 @@ def _cross(corners: Floats) -> Floats:
 
 
 def _weights(corners: Floats, pixel: NDArray[np.int64]) -> Floats:
-    """Barycentric coordinates of the centres of pixels, k x 3."""
+    """Barycentric coordinates of the centers of pixels, k x 3."""
     (ax, ay), (bx, by), (cx, cy) = (corners[:, corner, :2].T for corner in range(3))
     x, y = pixel[:, 0] + 0.5, pixel[:, 1] + 0.5
     area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)

@@ -11,7 +11,7 @@ from jobs.params.mesh import MeshParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.mesh.inflate import relief_of
 from pipelines.mesh.silhouette import cutout_of
-from pipelines.runtime.protocol import Inputs, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 
 class Relief:
@@ -20,7 +20,7 @@ class Relief:
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec
 
-    def run(self, params: MeshParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: MeshParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """At most `max_faces` triangles. Raises `InputUnreadable` for a picture in which there is nothing."""
         ctx.progress(0.0, "prepare")
         cutout = cutout_of(inputs.files["image_path"])
@@ -29,12 +29,12 @@ class Relief:
         ctx.progress(0.3, "step")
         shape = relief_of(cutout.alpha, params.max_faces)
         ctx.progress(0.95, "encode")
-        return Raw(
+        return RawOutput(
             arrays={
                 "vertices": shape.vertices,
                 "faces": shape.faces,
                 "uv": shape.uv,
-                "texture": np.ascontiguousarray(cutout.colours),
+                "texture": np.ascontiguousarray(cutout.colors),
             },
             warnings=cutout.warnings,
             facts={"seed": ctx.seed},

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.mesh.raster import rasterise
+from pipelines.mesh.raster import rasterize
 from pipelines.mesh.surface import Mesh, normals_of, sample
 
 SIDE = 512
@@ -29,23 +29,23 @@ def preview(mesh: Mesh) -> Image.Image:
 
 def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> NDArray[np.uint8]:
     """RGBA, uint8, `side` x `side`: the mesh after `turn` (3 x 3) from +z, without perspective, as large as fits with a
-    margin of 4 %. Not `lit`: the colours of the texture as they are."""
+    margin of 4 %. Not `lit`: the colors of the texture as they are."""
     normals = normals_of(mesh) @ turn.T
     points = mesh.vertices @ turn.T
-    hits = rasterise(on_screen(points, side), mesh.faces, (side, side))
+    hits = rasterize(on_screen(points, side), mesh.faces, (side, side))
     if mesh.texture is None or mesh.uv is None:
-        colours = np.full((int(hits.seen.sum()), 3), CLAY, np.float32)
+        colors = np.full((int(hits.seen.sum()), 3), CLAY, np.float32)
     else:
-        colours = sample(mesh.texture, hits.blend(mesh.uv, mesh.faces))
+        colors = sample(mesh.texture, hits.blend(mesh.uv, mesh.faces))
     if lit:
-        colours = colours * _light(hits.blend(normals, mesh.faces))[:, None]
+        colors = colors * _light(hits.blend(normals, mesh.faces))[:, None]
     picture = np.zeros((side, side, 4), np.uint8)
-    picture[hits.seen] = np.column_stack([np.clip(np.rint(colours), 0, 255), np.full(len(colours), 255)])
+    picture[hits.seen] = np.column_stack([np.clip(np.rint(colors), 0, 255), np.full(len(colors), 255)])
     return picture
 
 
 def on_screen(points: NDArray[np.floating], side: int) -> NDArray[np.float64]:
-    """Points as `rasterise` wants them, in the middle of a square with a margin of 4 %."""
+    """Points as `rasterize` wants them, in the middle of a square with a margin of 4 %."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     scale = 0.92 * side / max(float((high - low).max()), 1e-9)
     flat = (points[:, :2] - (low + high) / 2) * (scale, -scale) + side / 2
@@ -62,7 +62,7 @@ def turned(yaw: float, pitch: float) -> NDArray[np.float64]:
 
 
 def _light(normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How bright a surface is, about 0.35 to 1.08: soft, since previews are to show shape and colours both."""
+    """How bright a surface is, about 0.35 to 1.08: soft, since previews are to show shape and colors both."""
     towards = np.array(LIGHT) / np.linalg.norm(LIGHT)
     lengths = np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
     wrapped = (normals @ towards / lengths + 1) / 2

@@ -1,6 +1,6 @@
-"""The object in a picture: its outline and its colours. NumPy, SciPy and Pillow; no torch.
+"""The object in a picture: its outline and its colors. NumPy, SciPy and Pillow; no torch.
 
-The outline is the picture's own transparency, else what differs from the colours along the picture's border. Where the
+The outline is the picture's own transparency, else what differs from the colors along the picture's border. Where the
 server removes backgrounds, a picture comes here with its background removed (`workers.engine.auto_cutout`).
 """
 
@@ -18,7 +18,7 @@ from pipelines.mesh.fill import nearest_known
 LONGEST_SIDE = 1024
 """Of the texture that is made of the object, in pixels."""
 FAINT, SOLID = 8, 250
-"""Of 255: below, nobody sees it; from here on a colour is the object's alone."""
+"""Of 255: below, nobody sees it; from here on a color is the object's alone."""
 DUST = 1 / 500
 """Parts with less than this of the largest part's area are what a matte left over."""
 
@@ -32,11 +32,11 @@ Matte = NDArray[np.uint8]
 
 
 class Cutout(msgspec.Struct, frozen=True):
-    """The object, cropped to what is seen of it. `alpha`: uint8, height x width; `colours`: uint8, height x width x 3,
-    with the object's own colours carried on beyond its edge."""
+    """The object, cropped to what is seen of it. `alpha`: uint8, height x width; `colors`: uint8, height x width x 3,
+    with the object's own colors carried on beyond its edge."""
 
     alpha: Matte
-    colours: NDArray[np.uint8]
+    colors: NDArray[np.uint8]
     warnings: tuple[str, ...] = ()
 
 
@@ -62,11 +62,11 @@ def picture_of(file: Path) -> NDArray[np.uint8]:
     """The object in a clean PNG as `pipelines.mesh.paint` wants it: uint8, height x width x 4. Without transparency the
     whole picture is the object. Raises `InputUnreadable` where everything is transparent."""
     cutout = cutout_of(file, whole=True)
-    return np.dstack([cutout.colours, cutout.alpha])
+    return np.dstack([cutout.colors, cutout.alpha])
 
 
 def unlike_border(picture: NDArray[np.uint8]) -> Matte:
-    """255 where a colour is far from the border's middle colour; nothing where the border is as colourful as that."""
+    """255 where a color is far from the border's middle color; nothing where the border is as colorful as that."""
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.float32)
     ground = np.median(border, axis=0)
     spread = float(np.quantile(np.abs(border - ground).max(axis=1), 0.9))
@@ -85,15 +85,15 @@ def without_dust(alpha: Matte) -> Matte:
     return np.where(kept[labels], alpha, 0).astype(np.uint8)
 
 
-def _cropped(colours: NDArray[np.uint8], alpha: Matte, warnings: tuple[str, ...]) -> Cutout:
+def _cropped(colors: NDArray[np.uint8], alpha: Matte, warnings: tuple[str, ...]) -> Cutout:
     """Cut to the object, and reduced where it is larger than a texture has to be."""
     ((rows, columns),) = find_objects((alpha > 0).astype(np.int8))
-    colours, alpha = colours[rows, columns], alpha[rows, columns]
+    colors, alpha = colors[rows, columns], alpha[rows, columns]
     solid = alpha >= min(SOLID, int(alpha.max()))
-    colours = nearest_known(colours, solid)
+    colors = nearest_known(colors, solid)
     scale = LONGEST_SIDE / max(alpha.shape)
     if scale < 1:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
-        colours = np.asarray(Image.fromarray(colours).resize(size, Image.Resampling.LANCZOS))
+        colors = np.asarray(Image.fromarray(colors).resize(size, Image.Resampling.LANCZOS))
         alpha = np.asarray(Image.fromarray(alpha).resize(size, Image.Resampling.BOX))
-    return Cutout(alpha, colours, warnings)
+    return Cutout(alpha, colors, warnings)

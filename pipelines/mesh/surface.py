@@ -1,6 +1,6 @@
 """A mesh and its texture, as families return it and as files are made of it.
 
-What they return is one closed triangle mesh in `Raw.arrays`:
+What they return is one closed triangle mesh in `RawOutput.arrays`:
 
 - `vertices`: float32, n x 3, within [-1, 1], the middle of their bounding box at the origin; y is up, and the side
   that the picture shows faces +z.
@@ -14,7 +14,7 @@ One that has none returns, for `mode` "paint", what its mesh is painted with in 
 
 - `picture`: uint8, height x width x 4, cropped to the object: as wide and as high as the mesh seen from +z.
 
-`Raw.facts` holds at least the `seed`, and the `num_inference_steps` of a model that has steps.
+`RawOutput.facts` holds at least the `seed`, and the `num_inference_steps` of a model that has steps.
 """
 
 import msgspec
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import EncodeFailed
-from pipelines.runtime.protocol import Raw
+from pipelines.runtime.protocol import RawOutput
 
 
 class Mesh(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Mesh(msgspec.Struct, frozen=True):
     texture: NDArray[np.uint8] | None = None
 
 
-def mesh_of(raw: Raw) -> Mesh:
+def mesh_of(raw: RawOutput) -> Mesh:
     """The mesh that a family made (the module says in which shape). Raises `EncodeFailed` for arrays that are none."""
     vertices, faces = raw.arrays.get("vertices"), raw.arrays.get("faces")
     if vertices is None or vertices.dtype != np.float32 or vertices.ndim != 2 or vertices.shape[1] != 3:
@@ -72,7 +72,7 @@ def normals_of(mesh: Mesh) -> NDArray[np.float32]:
 
 
 def sample(texture: NDArray[np.uint8], uv: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Colours at k x 2 places, v up, between the texels: k x channels, 0 to 255."""
+    """Colors at k x 2 places, v up, between the texels: k x channels, 0 to 255."""
     height, width = texture.shape[:2]
     x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1)
     y = np.clip((1 - uv[:, 1]) * height - 0.5, 0, height - 1)
@@ -81,5 +81,5 @@ def sample(texture: NDArray[np.uint8], uv: NDArray[np.floating]) -> NDArray[np.f
     across, along = (x - left)[:, None], (y - top)[:, None]
     upper = texture[top, left] * (1 - across) + texture[top, right] * across
     lower = texture[bottom, left] * (1 - across) + texture[bottom, right] * across
-    colours: NDArray[np.float32] = (upper * (1 - along) + lower * along).astype(np.float32)
-    return colours
+    colors: NDArray[np.float32] = (upper * (1 - along) + lower * along).astype(np.float32)
+    return colors

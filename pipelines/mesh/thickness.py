@@ -22,7 +22,7 @@ THINNEST = 0.3
 
 Field = NDArray[np.float32]
 Reach = tuple[Field, Field, Field, Field]
-"""How far the outline is from each sample inside, in cells: to the right, to the left, down, up; 1 where the neighbour
+"""How far the outline is from each sample inside, in cells: to the right, to the left, down, up; 1 where the neighbor
 is inside too."""
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import xatlas  # type: ignore[import-not-found]
 from numpy.typing import NDArray
 
-from pipelines.mesh.raster import rasterise
+from pipelines.mesh.raster import rasterize
 from pipelines.mesh.surface import Mesh, normals_of
 
 PADDING = 4
@@ -36,7 +36,7 @@ def texels_of(mesh: Mesh, side: int) -> Texels:
     """The texels of a mesh that has `uv`."""
     assert mesh.uv is not None
     flat = np.column_stack([mesh.uv[:, 0] * side, (1 - mesh.uv[:, 1]) * side, np.zeros(len(mesh.uv))])
-    hits = rasterise(flat, mesh.faces, (side, side))
+    hits = rasterize(flat, mesh.faces, (side, side))
     normals = hits.blend(normals_of(mesh), mesh.faces)
     lengths = np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     return Texels(hits.seen, hits.blend(mesh.vertices, mesh.faces), normals / lengths)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from core.errors import AtelierError, ModelLoadFailed
-from pipelines.catalog.licenses import Allowed, refuse_licence
+from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
@@ -20,7 +20,7 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import verify
 
 if TYPE_CHECKING:
-    from pipelines.memory.weight_loader import Intake
+    from pipelines.memory.weight_loader import WeightLoader
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -97,7 +97,7 @@ def load(
     lock: Lock,
     device: str,
     allowed: Allowed = frozenset(),
-    intake: "Intake | None" = None,
+    intake: "WeightLoader | None" = None,
 ) -> Pipeline:
     """The model of `spec`, on `device`, from weights that `lock` vouches for, under a licence that is allowed.
 
@@ -108,7 +108,7 @@ def load(
     broken device.
     """
     directory = spec.directory(weights_dir)
-    refuse_licence(spec, allowed)
+    refuse_license(spec, allowed)
     verify(spec, lock, weights_dir)
     make: Callable[..., Pipeline] = pipeline_class(spec)
     try:

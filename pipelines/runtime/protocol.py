@@ -45,8 +45,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
 
     `progress(fraction, stage)`: how much is done (0 to 1) and what is done *next*; it starts that stage's
     deadline anew and raises `JobCancelled` or `JobPreempted`. `warn(text)` shows a sentence to the caller
-    while the job still runs; the same sentence belongs into `Raw.warnings`. `empty(name, shape)` is room for
-    the uint8 array of that name in `Raw.arrays`, to be filled: in an engine it is the very file that the encoder
+    while the job still runs; the same sentence belongs into `RawOutput.warnings`. `empty(name, shape)` is room for
+    the uint8 array of that name in `RawOutput.arrays`, to be filled: in an engine it is the very file that the encoder
     reads, so that what is large need not be copied there while the device waits.
     """
 
@@ -62,7 +62,7 @@ class Inputs(msgspec.Struct, frozen=True):
     files: dict[str, Path] = {}
 
 
-class Raw(msgspec.Struct, frozen=True, kw_only=True):
+class RawOutput(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` made: arrays, nothing encoded.
 
     A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order; a film is `frames`, as
@@ -107,11 +107,11 @@ class Pipeline(Protocol):
         """Load from `weights` (already verified) onto `device` ("cpu", "cuda:0"); torch is imported no
         earlier."""
 
-    def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Make it. Raises what `ctx.progress` raises, or any error of its own."""
 
 
-Encode = Callable[[Raw, Any, Path], Outputs]
+Encode = Callable[[RawOutput, Any, Path], Outputs]
 """`encode(raw, params, folder)`: write the files of one job into `folder`; raises
 `core.errors.EncodeFailed`."""
 
@@ -123,8 +123,8 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Room for an array of the `Raw` that `save_raw` will write into `folder`, in the file where it will be. Raises
-    `OSError` where there is no room: nothing is promised that could not be kept while it is filled."""
+    """Room for an array of the `RawOutput` that `save_raw` will write into `folder`, in the file where it will be.
+    Raises `OSError` where there is no room: nothing is promised that could not be kept while it is filled."""
     folder.mkdir(parents=True, exist_ok=True)
     file = _new_array_file(folder, name)
     array = np.lib.format.open_memmap(str(file), "w+", np.uint8, shape)
@@ -133,7 +133,7 @@ def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.u
     return array
 
 
-def save_raw(raw: Raw, folder: Path) -> None:
+def save_raw(raw: RawOutput, folder: Path) -> None:
     """Write `raw` into `folder` (made if need be): one `.npy` per array, then `raw.json`, whose presence says
     that all arrays are whole. An array of `empty_array` is there already."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,12 +144,12 @@ def save_raw(raw: Raw, folder: Path) -> None:
     (folder / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
-def load_raw(folder: Path) -> Raw:
+def load_raw(folder: Path) -> RawOutput:
     """What `save_raw` wrote; the arrays are read-only maps of their files. Raises `OSError` or
     `ValueError`."""
     manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
     arrays = {name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False) for name in manifest.arrays}
-    return Raw(arrays=arrays, warnings=manifest.warnings, facts=manifest.facts)
+    return RawOutput(arrays=arrays, warnings=manifest.warnings, facts=manifest.facts)
 
 
 def _is_there(array: NDArray[Any], folder: Path, name: str) -> bool:

@@ -15,14 +15,14 @@ import torch
 from core.errors import PipelineFailed
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.memory.weight_loader import Intake
-from pipelines.runtime.protocol import Fact, Inputs, Raw, RunContext
+from pipelines.memory.weight_loader import WeightLoader
+from pipelines.runtime.protocol import Fact, Inputs, RawOutput, RunContext
 from pipelines.speech.joining import PAUSE_TOKENS, Samples, cut_warning, fade_out, join
 from pipelines.speech.languages import language_for
 from pipelines.speech.nets import load_nets
 from pipelines.speech.text import clean_text, split_text
-from pipelines.speech.tokens import Wish, draw
-from pipelines.speech.voices import SOUND_RATE, Voice, Voices
+from pipelines.speech.tokens import SamplingParams, sample
+from pipelines.speech.voices import SOUND_RATE, ReferenceVoice, VoiceCache
 from pipelines.speech.watermark import mark
 
 LONGEST = 1000
@@ -59,7 +59,7 @@ class _Reading(msgspec.Struct, frozen=True):
 
     params: SpeechParams
     language: str
-    voice: Voice
+    voice: ReferenceVoice
     random: torch.Generator
     progress: _Progress
 
@@ -67,18 +67,18 @@ class _Reading(msgspec.Struct, frozen=True):
 class Chatterbox:
     """Speech of any length up to `max_new_tokens`, in the voice of a recording or in the built-in one."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         self.spec = spec
         self.dtype: torch.dtype = getattr(torch, spec.dtype or "float32")
-        self.nets = load_nets(weights, intake or Intake(device), self.dtype)
-        self.voices = Voices(self.nets, spec.id)
+        self.nets = load_nets(weights, intake or WeightLoader(device), self.dtype)
+        self.voices = VoiceCache(self.nets, spec.id)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
         """See `pipelines.runtime.protocol.Pipeline`."""
         return [self.nets.t3, self.nets.s3gen, self.nets.speaker]
 
-    def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`samples` of `params.text`; reports while it draws tokens. Raises `NotThisModel` for an unknown language or
         an unsuitable recording, and `PipelineFailed` when the model made no sound."""
         pieces = split_text(clean_text(params.text))
@@ -100,7 +100,7 @@ class Chatterbox:
         if params.apply_watermark:
             samples = mark(samples, SOUND_RATE)
         facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": SOUND_RATE, "language": language}
-        return Raw(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
+        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
 
     def _speak(self, pieces: list[str], reading: _Reading) -> tuple[Samples, bool]:
         """The samples, and whether there would have been more."""
@@ -127,11 +127,11 @@ class Chatterbox:
     def _tokens(self, piece: str, most: int, reading: _Reading) -> tuple[torch.Tensor, bool]:
         """The speech tokens of a piece, its closing silence included, and whether it was said to its end."""
         params, silence = reading.params, self.nets.layout.closing_silence
-        drawn = draw(
+        drawn = sample(
             self.nets,
             reading.voice.condition(params.exaggeration, self.dtype),
             self.nets.tokenize(piece, reading.language),
-            Wish(most, params.temperature, params.cfg_weight),
+            SamplingParams(most, params.temperature, params.cfg_weight),
             reading.random,
             lambda count: reading.progress.at(count, len(piece)),
         )
@@ -139,7 +139,7 @@ class Chatterbox:
         return (torch.cat([drawn.tokens, closing]) if len(drawn.tokens) else drawn.tokens), drawn.is_ended
 
     @torch.inference_mode()
-    def _sound(self, tokens: torch.Tensor, voice: Voice, seed: int) -> Samples:
+    def _sound(self, tokens: torch.Tensor, voice: ReferenceVoice, seed: int) -> Samples:
         """960 samples for each token. S3Gen draws from torch's own random numbers, which are put back afterwards."""
         s3gen: Any = self.nets.s3gen
         devices = [self.nets.device] if self.nets.device != "cpu" else []

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import EncodeFailed
 from jobs.params.speech import SpeechParams
-from pipelines.runtime.protocol import Output, Outputs, Raw
+from pipelines.runtime.protocol import Output, Outputs, RawOutput
 from pipelines.speech.waveform import SIZE, draw_waveform
 
 
@@ -38,7 +38,7 @@ _FORMATS = {
 }
 
 
-def encode(raw: Raw, params: SpeechParams, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
     """Write `raw.arrays["samples"]` (float32 in -1 to 1, one axis) as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and its
     waveform as `1.png`.
 

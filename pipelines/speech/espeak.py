@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.runtime.protocol import Fact, Inputs, Raw, RunContext
-from pipelines.speech.espeak_library import Espeak, Voice, all_voices
+from pipelines.runtime.protocol import Fact, Inputs, RawOutput, RunContext
+from pipelines.speech.espeak_library import Espeak, LibraryVoice, all_voices
 from pipelines.speech.joining import TOKENS_PER_SECOND, Samples, cut, cut_warning, join
 from pipelines.speech.languages import voice_for
 from pipelines.speech.text import clean_text, split_text
@@ -22,7 +22,7 @@ class EspeakVoice:
         self.spec = spec
         self.voices = all_voices()
 
-    def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`samples` of `params.text`; reports after every piece. Raises `NotThisModel` for an unknown language."""
         text, voice = clean_text(params.text), voice_for(params.language_id, self.voices, self.spec)
         warnings = list(_warnings(self.spec, params))
@@ -36,9 +36,11 @@ class EspeakVoice:
         if params.apply_watermark:
             samples = mark(samples, rate)
         facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
-        return Raw(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
+        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
 
-    def _speak(self, text: str, voice: Voice, params: SpeechParams, ctx: RunContext) -> tuple[Samples, int, bool]:
+    def _speak(
+        self, text: str, voice: LibraryVoice, params: SpeechParams, ctx: RunContext
+    ) -> tuple[Samples, int, bool]:
         """The samples, how many are a second, and whether there would have been more."""
         pieces, spoken, pitch_range = split_text(text), [], round(100 * params.exaggeration)
         with Espeak() as library:

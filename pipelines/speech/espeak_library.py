@@ -29,7 +29,7 @@ _MUTE = {"gmq/fo", "trk/kaa", "art/xex"}
 """The wheel lacks their dictionaries, and they make as much silence as the words would take."""
 
 
-class Voice(msgspec.Struct, frozen=True):
+class LibraryVoice(msgspec.Struct, frozen=True):
     """`identifier` is what the library calls it; `tags` its languages in lower case, with how far each is from home."""
 
     name: str
@@ -96,7 +96,7 @@ class Espeak:
         pcm = np.concatenate([np.zeros(0, np.int16), *self._heard])
         return pcm.astype(np.float32) / np.float32(32768)
 
-    def voices(self) -> Iterator[Voice]:
+    def voices(self) -> Iterator[LibraryVoice]:
         """Every voice that can speak."""
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         found = self._library.espeak_ListVoices(None)
@@ -105,7 +105,7 @@ class Espeak:
             voice = found[number].contents
             identifier = voice.identifier.decode()
             if identifier not in _MUTE:
-                yield Voice(voice.name.decode().strip(), identifier, tuple(_tags(voice.languages)))
+                yield LibraryVoice(voice.name.decode().strip(), identifier, tuple(_tags(voice.languages)))
             number += 1
 
     def _hear(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
@@ -123,7 +123,7 @@ def _tags(address: int) -> Iterator[tuple[str, int]]:
 
 
 @cache
-def all_voices() -> tuple[Voice, ...]:
+def all_voices() -> tuple[LibraryVoice, ...]:
     """Those of the wheel. Raises `ModelLoadFailed`."""
     with Espeak() as library:
         return tuple(library.voices())

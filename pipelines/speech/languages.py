@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable
 from core.errors import NotThisModel
 from core.languages import find_language, not_spoken
 from pipelines.catalog.spec import ModelSpec
-from pipelines.speech.espeak_library import Voice
+from pipelines.speech.espeak_library import LibraryVoice
 
 
-def voice_for(language_id: str, voices: Iterable[Voice], spec: ModelSpec) -> Voice:
+def voice_for(language_id: str, voices: Iterable[LibraryVoice], spec: ModelSpec) -> LibraryVoice:
     """The voice that speaks `language_id`, or the language that it is a variety of. Raises `NotThisModel`."""
     at_home = [(tag, distance, voice) for voice in voices for tag, distance in voice.tags]
     language = language_for(language_id, {tag for tag, _, _ in at_home}, spec)

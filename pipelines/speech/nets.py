@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from core.errors import ModelLoadFailed
-from pipelines.memory.weight_loader import Intake, floats_in
+from pipelines.memory.weight_loader import WeightLoader, floats_in
 from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
 
 with warnings.catch_warnings():
@@ -51,7 +51,7 @@ class Nets(msgspec.Struct, frozen=True):
     device: str
 
 
-def load_nets(folder: Path, intake: Intake, dtype: torch.dtype) -> Nets:
+def load_nets(folder: Path, intake: WeightLoader, dtype: torch.dtype) -> Nets:
     """From a folder in one of the layouts; T3 in `dtype`. Raises `ModelLoadFailed`."""
     device = intake.device
     layout, t3_file = layout_of(folder)
@@ -69,7 +69,7 @@ def load_nets(folder: Path, intake: Intake, dtype: torch.dtype) -> Nets:
     )
 
 
-def _t3(layout: Layout, file: Path, intake: Intake, dtype: torch.dtype) -> Any:
+def _t3(layout: Layout, file: Path, intake: WeightLoader, dtype: torch.dtype) -> Any:
     if not layout.is_turbo:
         config = T3Config.multilingual() if layout is MULTILINGUAL else T3Config.english_only()
         t3 = _filled(_empty_t3(config), file, intake, dtype)
@@ -95,7 +95,7 @@ def _empty_t3(config: T3Config) -> Any:
 
 
 def _filled(
-    net: Any, file: Path, intake: Intake, dtype: torch.dtype = torch.float32, *, takes_more: bool = False
+    net: Any, file: Path, intake: WeightLoader, dtype: torch.dtype = torch.float32, *, takes_more: bool = False
 ) -> Any:
     """The network with the tensors of the file, none missing, on the device and in no mood to be trained. Its authors
     load S3Gen without asking whether there is more in the file, so more is taken, and said in the log."""
@@ -108,7 +108,7 @@ def _filled(
         wrong += sorted(found.unexpected_keys)
     if wrong:
         raise ModelLoadFailed(f"{file.name} is not of this layout: {', '.join(wrong[:3])} (and {len(wrong)} in all).")
-    return intake.land(net.eval().requires_grad_(False))
+    return intake.to_device(net.eval().requires_grad_(False))
 
 
 def _tokenizer(layout: Layout, folder: Path) -> tuple[Tokenize, tuple[str, ...]]:

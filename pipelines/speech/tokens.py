@@ -26,7 +26,7 @@ SPEECH_TOKENS = 6561
 """Tokens that are sound; larger ones are marks, or mean nothing."""
 
 
-class Wish(msgspec.Struct, frozen=True):
+class SamplingParams(msgspec.Struct, frozen=True):
     """How tokens are drawn: at most `most` of them."""
 
     most: int
@@ -34,7 +34,7 @@ class Wish(msgspec.Struct, frozen=True):
     cfg_weight: float
 
 
-class Drawn(msgspec.Struct, frozen=True):
+class SampledTokens(msgspec.Struct, frozen=True):
     """Speech tokens, all below `SPEECH_TOKENS`, and whether the model came to an end of its own accord."""
 
     tokens: torch.Tensor
@@ -42,9 +42,14 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 @torch.inference_mode()
-def draw(
-    nets: Nets, condition: Any, text: torch.Tensor, wish: Wish, random: torch.Generator, report: Callable[[int], None]
-) -> Drawn:
+def sample(
+    nets: Nets,
+    condition: Any,
+    text: torch.Tensor,
+    wish: SamplingParams,
+    random: torch.Generator,
+    report: Callable[[int], None],
+) -> SampledTokens:
     """Speak `text` (1 x n tokens) under a T3 `condition`; `report(count)` after every token may raise to stop it."""
     t3, stop = nets.t3, nets.t3.hp.stop_speech_token
     guidance = 0.0 if nets.layout.is_turbo else wish.cfg_weight
@@ -64,11 +69,11 @@ def draw(
             logits = processors(_so_far(nets.layout, start, drawn), logits)
             token = torch.multinomial(torch.softmax(logits, dim=-1), 1, generator=random)
             if int(token) == stop:
-                return Drawn(_sound(drawn, nets.device), is_ended=True)
+                return SampledTokens(_sound(drawn, nets.device), is_ended=True)
             drawn.append(token)
             report(len(drawn))
             embedded = _embedded(t3, token, len(drawn), embedded.size(0))
-    return Drawn(_sound(drawn, nets.device), is_ended=False)
+    return SampledTokens(_sound(drawn, nets.device), is_ended=False)
 
 
 def _beginning(

@@ -27,7 +27,7 @@ LOUDNESS = -27.0
 _SILENCE = 1e-3
 
 
-class Voice(msgspec.Struct, frozen=True):
+class ReferenceVoice(msgspec.Struct, frozen=True):
     """Tensors that are never changed: the speaker (1 x 256) and the first speech tokens for T3, and what leads S3Gen.
 
     Exaggeration is no part of it: it is one number beside them, so that a voice is heard once for all its moods.
@@ -46,18 +46,18 @@ class Voice(msgspec.Struct, frozen=True):
         )
 
 
-class Voices:
+class VoiceCache:
     """The voices of one loaded model: the built-in one, and those of recordings by their sha256."""
 
     def __init__(self, nets: Nets, model: str, kept: int = KEPT) -> None:
         self._nets, self._model, self._kept = nets, model, kept
-        self._heard: OrderedDict[str, Voice] = OrderedDict()
+        self._heard: OrderedDict[str, ReferenceVoice] = OrderedDict()
         self._builtin = _builtin(nets.builtin) if nets.builtin else None
 
     def __len__(self) -> int:
         return len(self._heard)
 
-    def builtin(self) -> Voice:
+    def builtin(self) -> ReferenceVoice:
         """The one that came with the weights. Raises `NotThisModel` where none did."""
         if self._builtin is None:
             raise NotThisModel(
@@ -66,12 +66,12 @@ class Voices:
             )
         return self._builtin
 
-    def of(self, recording: Path) -> Voice:
+    def of(self, recording: Path) -> ReferenceVoice:
         """The voice of a WAV file. Raises `NotThisModel` for one that is too short, or silent."""
         with recording.open("rb") as stream:
             key = hashlib.file_digest(stream, "sha256").hexdigest()
         if key not in self._heard:
-            self._heard[key] = hear(self._nets, self._read(recording))
+            self._heard[key] = embed_voice(self._nets, self._read(recording))
         self._heard.move_to_end(key)
         while len(self._heard) > self._kept:
             self._heard.popitem(last=False)
@@ -93,7 +93,7 @@ class Voices:
 
 
 @torch.inference_mode()
-def hear(nets: Nets, samples: Samples) -> Voice:
+def embed_voice(nets: Nets, samples: Samples) -> ReferenceVoice:
     """What the networks hear in `samples` (float32 in -1 to 1, 24,000 a second)."""
     if nets.layout.is_turbo:
         samples = _levelled(samples)
@@ -102,13 +102,13 @@ def hear(nets: Nets, samples: Samples) -> Voice:
     beginning = low[: nets.layout.prompt_seconds * TOKEN_RATE]
     prompt, _ = nets.s3gen.tokenizer([beginning], max_len=nets.t3.hp.speech_cond_prompt_len)
     speaker = torch.from_numpy(nets.speaker.embeds_from_wavs([low], sample_rate=TOKEN_RATE)).mean(0, keepdim=True)
-    return Voice(speaker.to(nets.device), prompt.to(nets.device), leading)
+    return ReferenceVoice(speaker.to(nets.device), prompt.to(nets.device), leading)
 
 
-def _builtin(tensors: dict[str, torch.Tensor]) -> Voice:
+def _builtin(tensors: dict[str, torch.Tensor]) -> ReferenceVoice:
     leading = {name.removeprefix("gen."): tensor for name, tensor in tensors.items() if name.startswith("gen.")}
     # `None` is nothing that safetensors could hold.
-    return Voice(
+    return ReferenceVoice(
         tensors["t3.speaker_emb"],
         tensors.get("t3.cond_prompt_speech_tokens"),
         {"prompt_feat_len": None, **leading},

@@ -4,7 +4,7 @@ from typing import Any
 
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.diffusion.sampling_settings import choose, ignored, powerless
+from pipelines.diffusion.sampling_settings import choose, ignored_field_warnings, unsupported_field_warnings
 from pipelines.image.size import SizePlan
 from pipelines.video.frames import FramePlan
 
@@ -28,6 +28,6 @@ def call_arguments(
     arguments = {name: value for name, value in wanted.items() if value is not None and name in usable}
     return arguments, (
         *(warning for warning in (size.warning, film.warning) if warning),
-        *ignored(spec, params, usable),
-        *powerless(arguments.get("negative_prompt"), choices.guidance),
+        *ignored_field_warnings(spec, params, usable),
+        *unsupported_field_warnings(arguments.get("negative_prompt"), choices.guidance),
     )

@@ -14,9 +14,9 @@ from PIL import Image
 from core.errors import NotThisModel
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.diffusion.sampling_settings import ignored
+from pipelines.diffusion.sampling_settings import ignored_field_warnings
 from pipelines.image.inputs import read_picture
-from pipelines.runtime.protocol import Fact, Inputs, Raw, RunContext
+from pipelines.runtime.protocol import Fact, Inputs, RawOutput, RunContext
 from pipelines.video.color import empty_film, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, move_of
@@ -37,12 +37,12 @@ class CameraMove:
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec
 
-    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`frames` for `params`; reports after every frame. Raises `NotThisModel` without a still."""
         if "input_image" not in inputs.files:
             raise NotThisModel(f"{self.spec.id} moves a camera over a picture; send `input_image`.")
         plan, move = plan_frames(self.spec, params.duration_seconds), move_of(params.prompt, ctx.seed)
-        warnings = (*([plan.warning] if plan.warning else []), *ignored(self.spec, params, frozenset()))
+        warnings = (*([plan.warning] if plan.warning else []), *ignored_field_warnings(self.spec, params, frozenset()))
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.0, "prepare")
@@ -53,7 +53,7 @@ class CameraMove:
             fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
             ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
         facts: dict[str, Fact] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames, "camera": move.words}
-        return Raw(arrays={"frames": frames}, warnings=warnings, facts=facts)
+        return RawOutput(arrays={"frames": frames}, warnings=warnings, facts=facts)
 
 
 def film(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:

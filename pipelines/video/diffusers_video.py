@@ -14,7 +14,7 @@ from PIL import Image
 from core.errors import ModelLoadFailed, NotFinite, NotThisModel
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.diffusion.acceleration import Speed, precision
+from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import choose
@@ -23,8 +23,8 @@ from pipelines.image.arguments import cover
 from pipelines.image.inputs import read_picture
 from pipelines.image.progress import PictureProgress
 from pipelines.image.size import Size, SizePlan, plan_size
-from pipelines.memory.weight_loader import Intake
-from pipelines.runtime.protocol import Inputs, Raw, RunContext
+from pipelines.memory.weight_loader import WeightLoader
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
 from pipelines.video.color import empty_film, fill_planes
 from pipelines.video.frames import plan_frames
@@ -32,18 +32,18 @@ from pipelines.video.frames import plan_frames
 PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
 """From words, and from a still: two pipelines of the same components. A repository names one of them."""
 MULTIPLE = 32
-"""What the sides must be multiples of where the catalogue does not say: `VideoParams` takes no others."""
+"""What the sides must be multiples of where the catalog does not say: `VideoParams` takes no others."""
 CHUNK = 8
 """Frames that are turned into planes at once: in floating point a whole film is eight times as large."""
 
 
 class DiffusersVideo:
-    """A prompt, and a still where the catalogue says so, to frames: those of the same diffusers pipeline called
+    """A prompt, and a still where the catalog says so, to frames: those of the same diffusers pipeline called
     directly."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), intake or Intake(device), spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), intake or WeightLoader(device), spec.variant)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
@@ -52,7 +52,7 @@ class DiffusersVideo:
         if "first-last-frame" in self.pipes:
             _check_last_frame(self.pipes["first-last-frame"])
         pipes = set(self.pipes.values())
-        self.speed = Speed(pipes, spec, device)
+        self.speed = Acceleration(pipes, spec, device)
         prompts = PromptCache()
         for pipe in pipes:
             prompts.attach(pipe)
@@ -62,7 +62,7 @@ class DiffusersVideo:
         """See `Pipeline`."""
         return torch_modules(next(iter(self.pipes.values())))
 
-    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`frames` for `params`, seeded with `ctx.seed`; reports after every step.
 
         Raises `NotThisModel` for pictures that the model has no use for, or for none where it needs one.
@@ -85,7 +85,7 @@ class DiffusersVideo:
             raise
         frames = empty_film(ctx, len(made), *size.asked)
         self._convert(made, size, frames)
-        return Raw(
+        return RawOutput(
             arrays={"frames": frames},
             warnings=warnings,
             facts={
@@ -175,7 +175,7 @@ def _as(class_: Any, pipe: Any) -> Any:
 def _check_last_frame(pipe: Any) -> None:
     """Raise `ModelLoadFailed` for a pipeline that takes a last frame and ignores it, or takes none."""
     if "last_image" not in signature(pipe.__call__).parameters or pipe.config.get("expand_timesteps"):
-        raise ModelLoadFailed("This model can not end at a picture: remove `first-last-frame` from the catalogue.")
+        raise ModelLoadFailed("This model can not end at a picture: remove `first-last-frame` from the catalog.")
 
 
 def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:

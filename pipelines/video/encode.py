@@ -4,7 +4,7 @@
   there.
 - WebM: VP9 (libvpx, constant quality 24, cpu-used 4).
 
-Both are 4:2:0 with BT.709 colours in limited range and chroma in the middle of its pixels, as they came
+Both are 4:2:0 with BT.709 colors in limited range and chroma in the middle of its pixels, as they came
 (`pipelines/video/color.py`), and tagged so. They have a keyframe at least every second and carry no metadata: a prompt
 does not travel inside a file. The same frames give the same bytes with the same libraries: the
 number of threads is fixed, since x264 decides differently with another one, and its macroblock tree is off, since for
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from core.errors import EncodeFailed
 from jobs.params.video import VideoParams
-from pipelines.runtime.protocol import Output, Outputs, Raw
+from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 _MATRIX_BT709 = 1
 """`AVCOL_SPC_BT709`. PyAV's `Colorspace` holds swscale's numbers, which are others."""
@@ -47,7 +47,7 @@ _FORMATS = {
 }
 
 
-def encode(raw: Raw, params: VideoParams, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: VideoParams, folder: Path) -> Outputs:
     """Write `raw.arrays["frames"]` (uint8, n x height * 3/2 x width: planes, even sides) as `0.mp4` or `0.webm` in
     `folder`.
 
@@ -95,7 +95,7 @@ def _write(frames: NDArray[np.uint8], size: tuple[int, int], fps: int, file: Pat
 
 
 def _describe(stream: VideoStream, width: int, height: int, fps: int) -> None:
-    """Size, pixel format, a keyframe every second, and the tags that tell a player how to turn it into colours."""
+    """Size, pixel format, a keyframe every second, and the tags that tell a player how to turn it into colors."""
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
     context.gop_size = fps

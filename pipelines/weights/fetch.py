@@ -16,14 +16,14 @@ from typing import Protocol
 import msgspec
 
 from pipelines.weights.download import Download
-from pipelines.weights.fetch_plan import INCOMING, Wanted
+from pipelines.weights.fetch_plan import INCOMING, FetchItem
 from pipelines.weights.files import Advance, hash_file, is_pickle
 from pipelines.weights.hub import FetchError
 from pipelines.weights.lockfile import Facts
 from pipelines.weights.pickles import convert
 
 
-class Watcher(Protocol):
+class TransferObserver(Protocol):
     """Shows how far it is; called from several threads."""
 
     def begin(self, name: str, size: int) -> None:
@@ -43,21 +43,22 @@ class Outcome(msgspec.Struct):
     converted: dict[tuple[str, str], Facts] = {}
 
 
-Offer = Callable[[Wanted, Advance], str]
-"""Puts a file's bytes at `Wanted.incoming` and returns their sha256. Raises `FetchError`, and what `Advance` raises."""
+Offer = Callable[[FetchItem, Advance], str]
+"""Puts a file's bytes at `FetchItem.incoming` and returns their sha256. Raises `FetchError`, and what
+`Advance` raises."""
 
 
-class Stopped(Exception):
+class FetchStopped(Exception):
     """The operator wants no more of it."""
 
 
 def fetch(
-    wanted: Sequence[Wanted], offer: Offer, outcome: Outcome, watcher: Watcher, *, jobs: int, stop: Event
+    wanted: Sequence[FetchItem], offer: Offer, outcome: Outcome, watcher: TransferObserver, *, jobs: int, stop: Event
 ) -> None:
     """Bring what is not there yet, `jobs` files at a time, and write down how it went in `outcome`.
 
-    A file that fails does not stop the others. Raises `Stopped` once `stop` is set and what ran has ended, which it
-    does at its next bytes.
+    A file that fails does not stop the others. Raises `FetchStopped` once `stop` is set and what ran has ended, which
+    it does at its next bytes.
     """
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(_bring, item, offer, watcher, stop): item for item in wanted}
@@ -68,10 +69,10 @@ def fetch(
             stop.set()
             raise
     if stop.is_set():
-        raise Stopped
+        raise FetchStopped
 
 
-def download(item: Wanted, advance: Advance) -> str:
+def download(item: FetchItem, advance: Advance) -> str:
     """The offer of the source itself. A file that began in an earlier run and came out wrong is fetched once more,
     from its start."""
     while True:
@@ -96,7 +97,7 @@ def alone(weights_dir: Path) -> Iterator[None]:
         yield
 
 
-def _settle(outcome: Outcome, item: Wanted, future: Future[Facts | None]) -> None:
+def _settle(outcome: Outcome, item: FetchItem, future: Future[Facts | None]) -> None:
     place = item.bundle.key, item.path
     try:
         converted = future.result()
@@ -104,21 +105,21 @@ def _settle(outcome: Outcome, item: Wanted, future: Future[Facts | None]) -> Non
         outcome.failed[place] = str(error)
     except OSError as error:
         outcome.failed[place] = error.strerror or str(error)
-    except Stopped:
+    except FetchStopped:
         return
     else:
         if converted is not None and converted != item.facts.converted:
             outcome.converted[place] = converted
 
 
-def _bring(item: Wanted, offer: Offer, watcher: Watcher, stop: Event) -> Facts | None:
+def _bring(item: FetchItem, offer: Offer, watcher: TransferObserver, stop: Event) -> Facts | None:
     def advance(count: int) -> None:
         if stop.is_set():
-            raise Stopped
+            raise FetchStopped
         watcher.advance(item.name, count)
 
     if stop.is_set():
-        raise Stopped
+        raise FetchStopped
     watcher.begin(item.name, item.facts.size or 0)
     try:
         if item.is_there(advance):
@@ -132,7 +133,7 @@ def _bring(item: Wanted, offer: Offer, watcher: Watcher, stop: Event) -> Facts |
         watcher.end(item.name)
 
 
-def _place(item: Wanted) -> Facts | None:
+def _place(item: FetchItem) -> Facts | None:
     item.final.parent.mkdir(parents=True, exist_ok=True)
     if not is_pickle(item.path):
         _move(item.incoming, item.final)

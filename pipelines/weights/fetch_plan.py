@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import AtelierError, WeightsNotLocked
-from pipelines.catalog.licenses import Allowed, refuse_licence
+from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import Bundle, ModelSpec
 from pipelines.weights.files import Advance, hash_file, is_pickle
 from pipelines.weights.lockfile import Facts, Lock, LockedFile, converted_name
@@ -21,7 +21,7 @@ class NoRoom(Exception):
     """What is to come does not fit on the disk."""
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class FetchItem(msgspec.Struct, frozen=True):
     """A locked file and its places: where it will lie, and where it is until it is verified."""
 
     bundle: Bundle
@@ -64,14 +64,14 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def plan_models(
     specs: Sequence[ModelSpec], lock: Lock, weights_dir: Path, allowed: Allowed
-) -> tuple[list[Wanted], dict[str, str]]:
+) -> tuple[list[FetchItem], dict[str, str]]:
     """Every file of these models, and by id why the others can not be had: their licence, or a fact that is
     missing."""
-    wanted: list[Wanted] = []
+    wanted: list[FetchItem] = []
     refused: dict[str, str] = {}
     for spec in specs:
         try:
-            refuse_licence(spec, allowed)
+            refuse_license(spec, allowed)
             if not any(bundle.source.is_remote for bundle in spec.bundles):
                 raise WeightsNotLocked(f"{spec.id}: its files come from no server, there is nothing to fetch.")
             wanted += [item for bundle in spec.bundles for item in _plan(bundle, lock, weights_dir)]
@@ -80,7 +80,7 @@ def plan_models(
     return wanted, refused
 
 
-def refuse_full_disk(wanted: Sequence[Wanted], weights_dir: Path) -> None:
+def refuse_full_disk(wanted: Sequence[FetchItem], weights_dir: Path) -> None:
     """Raise `NoRoom` when what is still to come has no room. A pickle needs twice its size for a while."""
     needed = 0
     for item in wanted:
@@ -93,7 +93,7 @@ def refuse_full_disk(wanted: Sequence[Wanted], weights_dir: Path) -> None:
         raise NoRoom(f"{needed:,} bytes are to come and {weights_dir} has room for {free:,}; nothing was fetched")
 
 
-def _plan(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[Wanted]:
+def _plan(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[FetchItem]:
     if not bundle.source.is_remote:
         return []
     folder, files = bundle.directory(weights_dir), locked(bundle, lock).files
@@ -104,7 +104,7 @@ def _plan(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[Wanted]:
                 f"{bundle.key.partition('+')[0]}` on a connected machine."
             )
     return [
-        Wanted(
+        FetchItem(
             bundle,
             path,
             facts,

@@ -59,7 +59,7 @@ def lock_bundle(bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool) 
 
 
 def without_strangers(lock: Lock, bundles: Iterable[Bundle]) -> Lock:
-    """The lock without what the catalogue does not name any more."""
+    """The lock without what the catalog does not name any more."""
     keys = {bundle.key for bundle in bundles}
     return Lock({key: model for key, model in lock.models.items() if key in keys})
 

@@ -48,7 +48,7 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("a pickle and its safetensors are both named; choose one by `include` or `exclude`")
 
     def is_of(self, bundle: Bundle) -> bool:
-        """Whether the catalogue means these files."""
+        """Whether the catalog means these files."""
         source = bundle.source
         return (self.repo, self.revision, self.url) == (source.repo, source.revision, source.url)
 

@@ -5,13 +5,13 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from pipelines.weights.fetch_plan import Wanted
+from pipelines.weights.fetch_plan import FetchItem
 from pipelines.weights.files import CHUNK, Advance, hash_file
 from pipelines.weights.hub import FetchError
 from pipelines.weights.lockfile import LockedFile, converted_name
 
 
-class Carried:
+class LocalFiles:
     """The files below a folder, by size. The layout does not matter: a cache of huggingface_hub (links included), a
     copy of a repository or of a weights directory, or everything in one heap; the sha256 decides."""
 
@@ -24,16 +24,16 @@ class Carried:
                 if file.is_file():
                     self._by_size[file.stat().st_size].append(file)
 
-    def sought(self, item: Wanted) -> Wanted:
+    def sought(self, item: FetchItem) -> FetchItem:
         """The item itself, or the safetensors of a pickle where those were carried in rather than the pickle."""
         made = item.facts.converted
         if made is None or made.size not in self._by_size:
             return item
         path = converted_name(item.path)
         incoming = item.incoming.with_name(item.final.name)
-        return Wanted(item.bundle, path, LockedFile(size=made.size, sha256=made.sha256), item.final, incoming)
+        return FetchItem(item.bundle, path, LockedFile(size=made.size, sha256=made.sha256), item.final, incoming)
 
-    def offer(self, item: Wanted, advance: Advance) -> str:
+    def offer(self, item: FetchItem, advance: Advance) -> str:
         """Put the file at `item.incoming`, copied or as a hard link. Raises `FetchError` when it is not there."""
         candidates = self._by_size.get(item.facts.size or 0, [])
         for file in sorted(candidates, key=lambda file: not file.as_posix().endswith("/" + item.path)):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from core.errors import LicenceRefused, WeightsNotLocked
-from pipelines.catalog.licenses import Allowed, refuse_licence
+from core.errors import LicenseRefused, WeightsNotLocked
+from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import CHECKOUT, Bundle, ModelSpec, Source
 from pipelines.weights.files import is_pickle, sha256_of, weight_files
@@ -74,8 +74,8 @@ def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = f
     model is loaded.
     """
     try:
-        refuse_licence(spec, allowed)
-    except LicenceRefused as error:
+        refuse_license(spec, allowed)
+    except LicenseRefused as error:
         return error.detail
     return next((text for bundle in spec.bundles for text in misplaced(bundle, lock, weights_dir)), None)
 
@@ -107,7 +107,7 @@ def locked(bundle: Bundle, lock: Lock) -> LockedModel:
         raise WeightsNotLocked(f"{bundle.key} is not in weights.lock; run `atelier weights lock`.")
     if not known.is_of(bundle):
         raise WeightsNotLocked(
-            f"{bundle.key}: the catalogue says {_origin(bundle.source)}, weights.lock says {_origin(known)}; "
+            f"{bundle.key}: the catalog says {_origin(bundle.source)}, weights.lock says {_origin(known)}; "
             "run `atelier weights lock`."
         )
     return known

@@ -44,9 +44,9 @@ def speakers(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("speakers")
     for name in LAYOUTS:
         tiny_chatterbox.save(name, folder / "weights" / name)
-    catalogue = "".join(ENTRY.format(name=name, least=LEAST[name]) for name in LAYOUTS)
+    catalog = "".join(ENTRY.format(name=name, least=LEAST[name]) for name in LAYOUTS)
     with model_service(
-        folder, catalogue, folder / "weights", server_id="speakers", postgres=postgres, broker_url=valkey
+        folder, catalog, folder / "weights", server_id="speakers", postgres=postgres, broker_url=valkey
     ) as made:
         yield made
 

@@ -39,7 +39,7 @@ def some_long(names: Iterable[str]) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in names]
 
 
-def catalogue() -> str:
+def catalog() -> str:
     images = [entry(name, family="diffusers-image", modality="image", **CHANGES[name]) for name in IMAGES]
     films = [
         entry(
@@ -84,9 +84,7 @@ def families(
 ) -> Iterator[Service]:
     """A service that serves them all with one GPU worker on the CPU."""
     folder = tmp_path_factory.mktemp("families")
-    with model_service(
-        folder, catalogue(), weights, server_id="families", postgres=postgres, broker_url=valkey
-    ) as made:
+    with model_service(folder, catalog(), weights, server_id="families", postgres=postgres, broker_url=valkey) as made:
         yield made
 
 

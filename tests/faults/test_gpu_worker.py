@@ -23,7 +23,7 @@ from tests.support.faults.faults import engine_of
 from tests.support.service.processes import alive, descendants
 from tests.support.service.service import CHAOS, Service, service
 from tests.support.wait import until
-from workers.probe_files import Signs
+from workers.probe_files import ProbeFiles
 
 LONG = "compute=2 steps=40"
 HASTY = "deadlines = { prepare = 2.0, step = 2.0 }"
@@ -67,7 +67,7 @@ def test_a_living_holder_keeps_its_name(stack: Service) -> None:
 
 
 def test_a_worker_shows_a_probe_that_it_lives_and_can_compute(stack: Service) -> None:
-    signs = Signs(stack.settings, "gpu")
+    signs = ProbeFiles(stack.settings, "gpu")
     for path in (signs.alive, signs.ready):
         os.utime(path, (1000, 1000))
         until(lambda path=path: path.stat().st_mtime > 1000, what=f"a newer {path.name}")

@@ -124,8 +124,8 @@ def test_one_job_is_one(stack: Stack) -> None:
 
 
 def test_labels_are_templates_and_known_names(stack: Stack) -> None:
-    catalogue = {model["id"] for model in stack.service.client.get("/models/v1").json()["models"]} | {metrics.OTHER}
-    assert catalogue == stack.api.labels("atelier_queue_jobs", "model")
+    catalog = {model["id"] for model in stack.service.client.get("/models/v1").json()["models"]} | {metrics.OTHER}
+    assert catalog == stack.api.labels("atelier_queue_jobs", "model")
     assert {"chaos"} == stack.gpu.labels("atelier_jobs_ended_total", "model")
     routes = stack.api.labels("atelier_http_requests_total", "route")
     assert {"/generate/image/v1", "/health/live"} <= routes

@@ -32,7 +32,7 @@ FAILURES = 3
 """After so many in a row the store is taken to be away."""
 
 
-class Upkeep:
+class JobMaintenance:
     """The chores. Every method returns whether more of the same is waiting; none is called twice at once."""
 
     def __init__(self, settings: Settings, engine: Engine, store: Store, tracer: Tracer = OFF) -> None:

@@ -20,13 +20,13 @@ from core.net.url_guard import parse_networks
 from core.settings import Settings, settings
 from core.storage.store import open_store
 from core.tracing import Tracer
-from workers.cpu.job_maintenance import Upkeep
+from workers.cpu.job_maintenance import JobMaintenance
 from workers.cpu.periodic import repeat
 from workers.cpu.retention import Retention
 from workers.ingest.service import Ingest
-from workers.probe_files import Signs
-from workers.retry_policy import Schedule
-from workers.webhooks.dispatcher import Webhooks
+from workers.probe_files import ProbeFiles
+from workers.retry_policy import RetryPolicy
+from workers.webhooks.dispatcher import WebhookDispatcher
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def check(settings: Settings) -> None:
     if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
         raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}: there is no such file")
     parse_networks(settings.allowed_networks)
-    Schedule.parse(settings.webhook_schedule)
+    RetryPolicy.parse(settings.webhook_schedule)
     open_store(settings)
 
 
@@ -67,21 +67,21 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish what is under way."""
     threads, loop_side = sync_engine(settings), async_engine(settings)
     store, tracer = open_store(settings), Tracer(settings, "atelier-cpu")
-    upkeep = Upkeep(settings, threads, store, tracer)
+    upkeep = JobMaintenance(settings, threads, store, tracer)
     retention = Retention(settings, threads, store)
-    webhooks = Webhooks(settings, loop_side, tracer)
+    webhooks = WebhookDispatcher(settings, loop_side, tracer)
     ingest = Ingest(settings, loop_side, store, tracer)
-    signs = Signs(settings, "cpu")
+    signs = ProbeFiles(settings, "cpu")
 
-    async def show() -> bool:
-        signs.show(ready=True)
+    async def touch() -> bool:
+        signs.touch(ready=True)
         return False
 
     log.info("cpu worker started")
     try:
         async with asyncio.TaskGroup() as loops:
             for name, turn, seconds in (
-                ("alive", show, ALIVE_SECONDS),
+                ("alive", touch, ALIVE_SECONDS),
                 ("ingest", ingest.turn, settings.input_poll_seconds),
                 ("leases of inputs", ingest.keep, settings.input_lease_seconds / 4),
                 ("webhooks", webhooks.turn, settings.webhook_poll_seconds),

@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from core.database import is_away
+from core.database import is_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ async def repeat(name: str, turn: Callable[[], Awaitable[bool]], *, seconds: flo
         except Exception as error:
             errors += 1
             pause = min(seconds * 2.0 ** min(errors, 10), max(LONGEST_PAUSE, seconds)) * random.uniform(0.8, 1.2)
-            if is_away(error):
+            if is_unreachable(error):
                 log.warning("%s: the database does not answer; next try in %.1f s", name, pause)
             else:
                 log.exception("%s: failed; next try in %.1f s", name, pause)

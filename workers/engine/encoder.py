@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from core.errors import AtelierError, EncodeFailed
-from core.logs import about, start_logs
+from core.logs import log_context, start_logs
 from core.settings import read_settings
 from jobs.job import JobError
 from jobs.params.base import read_params
@@ -19,7 +19,7 @@ from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.runtime.protocol import load_raw
 from pipelines.runtime.registry import encoder
 from workers.ipc.channel import Channel, ChannelClosed
-from workers.ipc.messages import Broke, Encode, Encoded, Ready
+from workers.ipc.messages import Encode, Encoded, Failed, Ready
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ def serve(channel: Channel, catalog: Catalog) -> None:
         try:
             request = channel.receive()
             assert isinstance(request, Encode)
-            with about(job_id=request.job_id):
+            with log_context(job_id=request.job_id):
                 channel.send(_answer(request, catalog))
         except ChannelClosed:
             os._exit(0)
 
 
-def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
+def _answer(request: Encode, catalog: Catalog) -> Encoded | Failed:
     try:
         folder = Path(request.folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def _answer(request: Encode, catalog: Catalog) -> Encoded | Broke:
         log.exception("job %s could not be encoded", request.ticket)
         told = error if isinstance(error, AtelierError) else EncodeFailed()
         # An OSError is this machine's fault (a full disk, say), not the job's.
-        return Broke(ticket=request.ticket, error=JobError(told.code, told.detail), fatal=isinstance(error, OSError))
+        return Failed(ticket=request.ticket, error=JobError(told.code, told.detail), fatal=isinstance(error, OSError))
     warnings = (*raw.warnings, *outputs.warnings)
     return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, facts=raw.facts)
 

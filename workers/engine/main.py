@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from core.errors import AtelierError, GpuOutOfMemory, NotFinite, PipelineFailed
-from core.logs import about, start_logs
+from core.logs import log_context, start_logs
 from core.settings import read_settings
 from jobs.job import JobError
 from jobs.params.base import Params, read_params
@@ -29,7 +29,7 @@ from pipelines.runtime.protocol import (
     Interrupted,
     JobCancelled,
     JobPreempted,
-    Raw,
+    RawOutput,
     RunContext,
     empty_array,
     save_raw,
@@ -37,21 +37,21 @@ from pipelines.runtime.protocol import (
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 from pipelines.weights.lockfile import read_lock
 from workers.engine.auto_cutout import after_cutting, cut_out, opaque
-from workers.engine.model_loader import Loader, limits_of
+from workers.engine.model_loader import ModelLoader, limits_of
 from workers.engine.residency import Residency
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
-    Broke,
     Compute,
     Computed,
+    EngineRequest,
+    Failed,
     Interrupt,
     Inventory,
-    Order,
     Preload,
-    Progress,
     Ready,
+    StageProgress,
     Stopped,
-    Tidied,
+    SweepDone,
     Unload,
 )
 
@@ -61,11 +61,11 @@ log = logging.getLogger(__name__)
 class Engine:
     """Runs one job at a time in the main thread; a second thread listens for interrupts."""
 
-    def __init__(self, channel: Channel, loader: Loader, residency: Residency) -> None:
+    def __init__(self, channel: Channel, loader: ModelLoader, residency: Residency) -> None:
         self._channel = channel
         self._loader = loader
         self._residency = residency
-        self._requests: queue.SimpleQueue[Compute | Order] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Compute | EngineRequest] = queue.SimpleQueue()
         self._interrupts: dict[str, Interrupt] = {}
         self._baseline: int | None = None
         """Bytes that no model accounts for, after the first job: libraries load themselves while it runs."""
@@ -76,7 +76,7 @@ class Engine:
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         while True:
             request = self._requests.get()
-            with about(job_id=request.job_id):
+            with log_context(job_id=request.job_id):
                 self._answer(request)
 
     def _listen(self) -> None:
@@ -85,15 +85,15 @@ class Engine:
                 message = self._channel.receive()
             except ChannelClosed:
                 os._exit(0)
-            if isinstance(message, Compute | Order):
+            if isinstance(message, Compute | EngineRequest):
                 self._requests.put(message)
             elif isinstance(message, Interrupt):
                 self._interrupts[message.ticket] = message
 
-    def _answer(self, request: Compute | Order) -> None:
+    def _answer(self, request: Compute | EngineRequest) -> None:
         try:
             answer = self._attempt(request)
-            if isinstance(answer, Broke) and not answer.fatal:
+            if isinstance(answer, Failed) and not answer.fatal:
                 # Only now: while an error was handled, its traceback kept the tensors of the job alive.
                 self._loader.free_caches()
             self._channel.send(msgspec.structs.replace(answer, inventory=self._inventory(answer)))
@@ -102,14 +102,14 @@ class Engine:
         finally:
             self._interrupts.pop(request.ticket, None)
 
-    def _attempt(self, request: Compute | Order) -> Computed | Tidied | Stopped | Broke:
+    def _attempt(self, request: Compute | EngineRequest) -> Computed | SweepDone | Stopped | Failed:
         """Do it; what went wrong is an answer too. Raises `ChannelClosed`."""
         try:
             if isinstance(request, Compute):
                 self._compute(request)
                 return Computed(ticket=request.ticket)
-            self._obey(request)
-            return Tidied(ticket=request.ticket)
+            self._handle(request)
+            return SweepDone(ticket=request.ticket)
         except Interrupted:
             return Stopped(ticket=request.ticket)
         except ChannelClosed:
@@ -119,11 +119,11 @@ class Engine:
             model = getattr(request, "model", None)
             if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
                 self._out_of_memory.append(model)
-            return Broke(ticket=request.ticket, error=told(error), fatal=self._is_our_fault(error, request))
+            return Failed(ticket=request.ticket, error=to_job_error(error), fatal=self._is_our_fault(error, request))
 
-    def _obey(self, order: Order) -> None:
+    def _handle(self, order: EngineRequest) -> None:
         if isinstance(order, Preload):
-            self._twice(order.model, lambda: self._preload(order))
+            self._retry_after_oom(order.model, lambda: self._preload(order))
         elif isinstance(order, Unload):
             self._residency.unload(order.model)
         else:
@@ -131,7 +131,7 @@ class Engine:
 
     def _preload(self, order: Preload) -> None:
         def report(fraction: float, stage: Stage) -> None:
-            self._channel.send(Progress(ticket=order.ticket, fraction=fraction, stage=stage))
+            self._channel.send(StageProgress(ticket=order.ticket, fraction=fraction, stage=stage))
 
         is_new = all(model.id != order.model for model in self._residency.models)
         self._residency.preload(order.model, pin=order.pin, before_load=lambda: report(0.0, "load"))
@@ -158,7 +158,7 @@ class Engine:
             if interrupt is not None:
                 raise JobPreempted if interrupt.preempt else JobCancelled
             self._channel.send(
-                Progress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
+                StageProgress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
             )
 
         def run() -> None:
@@ -170,12 +170,12 @@ class Engine:
             seed=request.seed, progress=progress, warn=warnings.append, empty=partial(empty_array, folder)
         )
         try:
-            self._twice(request.model, run)
+            self._retry_after_oom(request.model, run)
         finally:
             if request.params.get("auto_unload"):
                 self._residency.release(request.model)
 
-    def _twice(self, model: str, work: Callable[[], None]) -> None:
+    def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
         """Do it; where memory runs out once more, with everything else out of the way: same seed, same quality."""
         try:
             return work()
@@ -188,20 +188,20 @@ class Engine:
         self._residency.keep_only(model)
         return work()
 
-    def _run(self, request: Compute, ctx: RunContext) -> Raw:
+    def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
         params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
         pictures = opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
         remover = self._loader.first("remove-background") if pictures else None
         if remover is None:
-            return self._made(request, params, inputs, ctx)
+            return self._run_pipeline(request, params, inputs, ctx)
         cutouts = self._cut_out(remover.id, pictures, Path(f"{request.folder}-cutouts"), ctx)
         warning = f"the picture has no transparent background: {remover.id} removed it first"
         ctx.warn(warning)
-        raw = self._made(request, params, Inputs(inputs.files | cutouts), after_cutting(ctx))
+        raw = self._run_pipeline(request, params, Inputs(inputs.files | cutouts), after_cutting(ctx))
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
 
-    def _made(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> Raw:
+    def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
         with self._residency.using(request.model, lambda: ctx.progress(0.0, "load")) as pipeline:
             return pipeline.run(params, inputs, ctx)
 
@@ -209,12 +209,12 @@ class Engine:
         with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
             return cut_out(pipeline, pictures, folder, ctx)
 
-    def _inventory(self, answer: Computed | Tidied | Stopped | Broke) -> Inventory:
+    def _inventory(self, answer: Computed | SweepDone | Stopped | Failed) -> Inventory:
         """What there is and what happened; of an engine that will be replaced, whose device may not even answer, only
         the latter."""
         happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
         self._out_of_memory.clear()
-        if isinstance(answer, Broke) and answer.fatal:
+        if isinstance(answer, Failed) and answer.fatal:
             return happened
         models, used = self._residency.models, self._loader.memory_used()
         known = sum(model.bytes for model in models if model.where == "device")
@@ -225,7 +225,7 @@ class Engine:
         drift = 0 if self._baseline is None else max(0, used - known - self._baseline)
         return msgspec.structs.replace(happened, models=models, memory_used=used, drift=drift)
 
-    def _is_our_fault(self, error: Exception, request: Compute | Order) -> bool:
+    def _is_our_fault(self, error: Exception, request: Compute | EngineRequest) -> bool:
         """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
         if isinstance(error, NotFinite) and isinstance(request, Compute):
             return not self._is_healthy(request.model)
@@ -239,7 +239,7 @@ class Engine:
             return False
 
 
-def told(error: Exception) -> JobError:
+def to_job_error(error: Exception) -> JobError:
     """The error as the job's owner sees it."""
     if isinstance(error, AtelierError):
         return JobError(error.code, error.detail)
@@ -253,7 +253,7 @@ def main(fd: int) -> None:
     settings = read_settings()
     start_logs(settings, "engine")
     channel = Channel(socket.socket(fileno=fd))
-    loader = Loader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
+    loader = ModelLoader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
     device = loader.device
     limits = limits_of(settings, device)
     channel.send(

@@ -14,21 +14,21 @@ from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import servable, weights_folder
-from workers.engine.residency import Limits
+from workers.engine.residency import MemoryLimits
 
 if TYPE_CHECKING:
-    from pipelines.memory.offload import Parking
-    from pipelines.memory.weight_loader import Intake
+    from pipelines.memory.offload import Offload
+    from pipelines.memory.weight_loader import WeightLoader
 
 DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
 """Of the device's and of the machine's memory, where the settings leave it open. What a job computes with comes on top
 of the models: a GPU that is too full for it has idle models sent away, and the job is tried once more."""
 
 
-def limits_of(settings: Settings, device: runtime.Device) -> Limits:
+def limits_of(settings: Settings, device: runtime.Device) -> MemoryLimits:
     """The budgets, which depend on the machine where the settings leave them open."""
     host = host_share(1) if device.name != "cpu" else 0
-    return Limits(
+    return MemoryLimits(
         device=settings.vram_budget or round(DEVICE_SHARE * device.memory_total),
         host=host if settings.host_budget < 0 else settings.host_budget,
         idle_unload=settings.idle_unload_seconds,
@@ -44,7 +44,7 @@ def host_share(workers: int) -> int:
 class LoadedModel:
     """A pipeline, and its weights where they can be moved: those of the modules that it names."""
 
-    def __init__(self, pipeline: Pipeline, intake: "Intake | None", taken: int) -> None:
+    def __init__(self, pipeline: Pipeline, intake: "WeightLoader | None", taken: int) -> None:
         """`taken`: bytes that the device has less of than before. `intake`: what the weights came through."""
         self.pipeline = pipeline
         self._parking = _parking(pipeline, intake)
@@ -56,28 +56,28 @@ class LoadedModel:
         """Whether there is a copy of the weights in host memory."""
         return self._parking is not None and self._parking.has_master
 
-    def park(self) -> None:
+    def offload(self) -> None:
         """See `workers.engine.residency.Loaded`."""
         assert self._parking is not None, "a model without bytes is not parked"
-        self._parking.park()
+        self._parking.offload()
 
-    def wake(self) -> None:
+    def restore(self) -> None:
         """See `workers.engine.residency.Loaded`."""
         assert self._parking is not None, "a model without bytes is not parked"
-        self._parking.wake()
+        self._parking.restore()
 
-    def forget(self) -> None:
+    def drop(self) -> None:
         """See `workers.engine.residency.Loaded`."""
         if self._parking is not None:
-            self._parking.forget()
+            self._parking.drop()
 
     def is_finite(self) -> bool:
         """See `workers.engine.residency.Loaded`."""
         return self._parking is None or self._parking.is_finite()
 
 
-class Loader:
-    """A `workers.engine.residency.Shelf`: the models of the catalogue, from weights that the lock vouches for."""
+class ModelLoader:
+    """A `workers.engine.residency.Shelf`: the models of the catalog, from weights that the lock vouches for."""
 
     def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
         self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
@@ -87,7 +87,7 @@ class Loader:
         self._allowed = read_allowed(settings.allowed_licenses)
 
     def spec(self, model_id: str) -> ModelSpec:
-        """The catalogue entry of a model. Raises `UnknownModel`."""
+        """The catalog entry of a model. Raises `UnknownModel`."""
         return self._catalog.get(model_id)
 
     def first(self, modality: Modality) -> ModelSpec | None:
@@ -125,19 +125,19 @@ class Loader:
         return runtime.computes_right(self.device.name)
 
 
-def _intake(class_: type[Pipeline], device: str, *, keeps: bool) -> "Intake | None":
+def _intake(class_: type[Pipeline], device: str, *, keeps: bool) -> "WeightLoader | None":
     """For a pipeline that says which modules hold its weights; none, and torch stays away, for another."""
     if not hasattr(class_, "modules"):
         return None
-    from pipelines.memory.weight_loader import Intake
+    from pipelines.memory.weight_loader import WeightLoader
 
-    return Intake(device, keeps=keeps)
+    return WeightLoader(device, keeps=keeps)
 
 
-def _parking(pipeline: Pipeline, intake: "Intake | None") -> "Parking | None":
+def _parking(pipeline: Pipeline, intake: "WeightLoader | None") -> "Offload | None":
     if intake is None:
         return None
-    from pipelines.memory.offload import Parking
+    from pipelines.memory.offload import Offload
 
     modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
-    return Parking(modules, intake.device, landed=intake.landed)
+    return Offload(modules, intake.device, landed=intake.landed)

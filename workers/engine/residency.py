@@ -37,13 +37,13 @@ class Loaded(Protocol):
     def has_master(self) -> bool:
         """Whether there is a copy of them in host memory."""
 
-    def park(self) -> None:
+    def offload(self) -> None:
         """Leave the device. Raises `MemoryError` where the host has no room; it is on the device then."""
 
-    def wake(self) -> None:
+    def restore(self) -> None:
         """Back to the device. Raises out of memory; it is parked then."""
 
-    def forget(self) -> None:
+    def drop(self) -> None:
         """Give the copy in host memory back."""
 
     def is_finite(self) -> bool:
@@ -69,7 +69,7 @@ class Shelf(Protocol):
         """Whether the device still computes what it should."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes on the device and of master copies in host memory; seconds after which an idle model leaves the device, and
     the host too. 0 seconds: never."""
 
@@ -100,7 +100,7 @@ class _Entry:
 class Residency:
     """The models in memory. Every method leaves the device within its budget; used by one thread."""
 
-    def __init__(self, shelf: Shelf, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, shelf: Shelf, limits: MemoryLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._shelf = shelf
         self._limits = limits
         self._clock = clock
@@ -194,7 +194,7 @@ class Residency:
         entry.users += 1
         try:
             self._make_room(entry.id, entry.bytes)
-            entry.loaded.wake()
+            entry.loaded.restore()
         finally:
             entry.users -= 1
         entry.on_device = True
@@ -213,7 +213,7 @@ class Residency:
         entry = self._entries[model_id] = _Entry(model_id, self._shelf.load(model_id, keeps=keeps), self._clock())
         size = self._measured[model_id] = entry.bytes
         if self.host_bytes > self._limits.host:
-            entry.loaded.forget()
+            entry.loaded.drop()
         if not self._can_fit(0, keep=entry):
             self._drop(entry)
             raise self._no_room(model_id, size)
@@ -265,7 +265,7 @@ class Residency:
             self._drop(entry)
             return
         try:
-            entry.loaded.park()
+            entry.loaded.offload()
         except MemoryError:
             log.warning("host memory is full: %s leaves altogether", entry.id)
             self._drop(entry)
@@ -287,7 +287,7 @@ class Residency:
             if self.host_bytes + size <= limit:
                 break
             if one.on_device:
-                one.loaded.forget()
+                one.loaded.drop()
             else:
                 self._drop(one)
         return True
@@ -301,7 +301,7 @@ class Residency:
         if entry.users:
             return
         del self._entries[entry.id]
-        entry.loaded.forget()
+        entry.loaded.drop()
         log.info("%s is unloaded", entry.id)
         del entry.loaded
         self._shelf.free_caches()

@@ -12,8 +12,8 @@ from core.ids import new_id
 from core.settings import Settings
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import Deadlines
-from workers.ipc.child_process import Servant, ServantDied, StageOverran
-from workers.ipc.messages import Broke, Order, Preload, Tidy, Unload
+from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
+from workers.ipc.messages import EngineRequest, Failed, Preload, Sweep, Unload
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,13 @@ class Pin(msgspec.Struct, frozen=True):
         return Pin(self.failures + 1, time.monotonic() + backoff * 2.0**self.failures)
 
 
-class Housekeeping:
+class EngineMaintenance:
     """A thread that gives the engine its orders one by one; each waits for the job that is computing.
 
     `tell()` is called when an order has changed which models are in memory.
     """
 
-    def __init__(self, settings: Settings, catalog: Catalog, engine: Servant, tell: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, engine: ChildProcess, tell: Callable[[], None]) -> None:
         self._settings = settings
         self._catalog = catalog
         self._engine = engine
@@ -97,13 +97,13 @@ class Housekeeping:
             self._carry_out(self._next_order(pause))
             if time.monotonic() - tidied >= pause:
                 tidied = time.monotonic()
-                self._carry_out(self._tidy)
+                self._carry_out(self._sweep)
 
     def _carry_out(self, order: Callable[[], None]) -> None:
         """This thread must outlive whatever goes wrong with one order."""
         try:
             order()
-        except (ServantDied, StageOverran) as error:
+        except (ChildProcessDied, StageOverran) as error:
             log.error("%s", error)
         except Exception:
             log.exception("housekeeping")
@@ -123,7 +123,7 @@ class Housekeeping:
                 return
             try:
                 brought = self._ask(Preload(model=model, pin=True))
-            except (ServantDied, StageOverran) as error:
+            except (ChildProcessDied, StageOverran) as error:
                 log.error("%s: %s", model, error)
                 brought = False
             pin = Pin() if brought else self._pins[model].after_failure(self._settings.retry_backoff)
@@ -133,11 +133,11 @@ class Housekeeping:
                 log.error("%s could not be loaded %d times: it is not kept any more", model, pin.failures)
                 del self._pins[model]
 
-    def _tidy(self) -> None:
+    def _sweep(self) -> None:
         if self._engine.pid is None:
             return
         if self._engine.inventory.models or self._engine.inventory.drift:
-            self._ask(Tidy())
+            self._ask(Sweep())
         drift = self._engine.inventory.drift
         if drift > self._settings.drift_bytes:
             log.warning("the engine has grown by %.1f GB that no model accounts for: a fresh one", drift / 1e9)
@@ -154,12 +154,12 @@ class Housekeeping:
             del self._pins[name]
         self._ask(Unload(model=model))
 
-    def _ask(self, order: Order) -> bool:
-        """Whether the engine did it. Raises `ServantDied` and `StageOverran`."""
+    def _ask(self, order: EngineRequest) -> bool:
+        """Whether the engine did it. Raises `ChildProcessDied` and `StageOverran`."""
         model, before = getattr(order, "model", None), self._engine.inventory.models
         deadlines = self._catalog.get(model).deadlines if model else Deadlines()
         self._ticket = new_id("ord")
-        answer = self._engine.ask(
+        answer = self._engine.request(
             msgspec.structs.replace(order, ticket=self._ticket),
             stage="load",
             deadline_of=deadlines.of,
@@ -168,6 +168,6 @@ class Housekeeping:
         )
         if self._engine.inventory.models != before:
             self._tell()
-        if isinstance(answer, Broke):
+        if isinstance(answer, Failed):
             log.error("%s: %s: %s", order, answer.error.code, answer.error.message)
-        return not isinstance(answer, Broke)
+        return not isinstance(answer, Failed)

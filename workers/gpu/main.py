@@ -26,11 +26,11 @@ from pipelines.catalog.loader import load_catalog
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import missing, servable, weights_folder
 from workers.gpu.engine_maintenance import preloaded
-from workers.gpu.server.lease import NameTaken, check_name
-from workers.gpu.server.queue_subscription import Ears
-from workers.gpu.server.remote_control import obey
+from workers.gpu.server.lease import ServerIdTaken, check_name
+from workers.gpu.server.queue_subscription import QueueSubscription
+from workers.gpu.server.remote_control import handle
 from workers.gpu.supervisor import Supervisor
-from workers.ipc.child_process import ServantDied
+from workers.ipc.child_process import ChildProcessDied
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         if spec.id not in serves:
             log.info("not served: %s", missing(spec, lock, weights, allowed))
     if not serves:
-        log.error("no model of the catalogue can be served from %s; run `atelier doctor`", weights)
+        log.error("no model of the catalog can be served from %s; run `atelier doctor`", weights)
         return 1
     unserved = [model for model in preloaded(settings) if model not in serves]
     if unserved:
@@ -67,7 +67,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     queues = [server_queue(settings.server_id)]
     if not dedicated:
         queues += [model_queue(model) for model in serves]
-    ears, tracer = Ears(queues), Tracer(settings, "atelier-gpu")
+    ears, tracer = QueueSubscription(queues), Tracer(settings, "atelier-gpu")
     supervisor = Supervisor(
         settings,
         database=sync_engine(settings),
@@ -75,7 +75,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         catalog=catalog,
         serves=serves,
         dedicated=dedicated,
-        listen=ears.listen,
+        listen=ears.set_active,
         leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
         tracer=tracer,
     )
@@ -85,7 +85,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         tracer.close()
 
 
-def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
+def serve(settings: Settings, supervisor: Supervisor, ears: QueueSubscription) -> int:
     """Start the supervisor, listen to doorbells until a signal ends it, hand back what is unfinished."""
     for number in SIGNALS:
         signal.signal(number, _interrupt)  # until Celery, once it runs, puts its own in their place
@@ -94,7 +94,7 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
         supervisor.start()
         sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
         _listen(settings, supervisor, ears)
-    except (NameTaken, PortTaken, ServantDied) as error:
+    except (ServerIdTaken, PortTaken, ChildProcessDied) as error:
         log.error("%s", error)
         return 1
     except (KeyboardInterrupt, SystemExit):
@@ -106,10 +106,10 @@ def serve(settings: Settings, supervisor: Supervisor, ears: Ears) -> int:
     return 0
 
 
-def _listen(settings: Settings, supervisor: Supervisor, ears: Ears) -> None:
+def _listen(settings: Settings, supervisor: Supervisor, ears: QueueSubscription) -> None:
     """Run Celery until SIGTERM or SIGINT."""
     app = bell_app(settings, supervisor, ears.queues)
-    obey(supervisor)
+    handle(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)

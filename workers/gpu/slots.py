@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from workers.gpu.job.claimed_job import Held
+from workers.gpu.job.claimed_job import ClaimedJob
 
 FINISHING = 3
 """Jobs that may wait for the encoder, be encoded or uploaded before no further job is claimed: one for each, so that
@@ -15,47 +15,47 @@ AHEAD_SECONDS = 0.5
 this left, so that hardly a job waits here that another worker could have begun."""
 
 
-class Room:
+class JobSlots:
     """Used by every thread of a supervisor."""
 
     def __init__(self) -> None:
-        self._held: dict[str, Held] = {}
-        self._at_device: list[Held] = []
+        self._held: dict[str, ClaimedJob] = {}
+        self._at_device: list[ClaimedJob] = []
         """The one that computes, then the one that was claimed ahead."""
         self._changed = threading.Condition()
 
     @property
-    def held(self) -> list[Held]:
+    def held(self) -> list[ClaimedJob]:
         """Every claim in this worker's hands."""
         return list(self._held.values())
 
     @property
-    def computing(self) -> Held | None:
+    def computing(self) -> ClaimedJob | None:
         """The job whose turn it is at the device."""
         return next(iter(self._at_device), None)
 
     @property
-    def waiting(self) -> list[Held]:
+    def waiting(self) -> list[ClaimedJob]:
         """What was claimed ahead, and has not begun."""
         return self._at_device[1:]
 
     @property
-    def is_free(self) -> bool:
+    def can_claim(self) -> bool:
         """Whether a further job may be claimed now."""
         return self._can_finish() and (not self._at_device or self._ends_soon())
 
     @property
-    def is_open(self) -> bool:
+    def wants_doorbell(self) -> bool:
         """Whether a doorbell could be of use to this worker, were its device free."""
         return self._can_finish()
 
-    def add(self, held: Held) -> None:
+    def add(self, held: ClaimedJob) -> None:
         """A job was claimed."""
         with self._changed:
             self._held[held.ticket] = held
             self._at_device.append(held)
 
-    def computed(self, held: Held) -> bool:
+    def computed(self, held: ClaimedJob) -> bool:
         """The job does not need the device any more; False if that was known."""
         with self._changed:
             if held not in self._at_device:
@@ -64,13 +64,13 @@ class Room:
             self._changed.notify_all()
             return True
 
-    def ended(self, held: Held) -> None:
+    def ended(self, held: ClaimedJob) -> None:
         """The job is out of this worker's hands."""
         with self._changed:
             del self._held[held.ticket]
             self._changed.notify_all()
 
-    def look(self) -> None:
+    def notify(self) -> None:
         """Something changed that those who wait may be waiting for."""
         with self._changed:
             self._changed.notify_all()
@@ -78,7 +78,7 @@ class Room:
     def wait_until_free(self, or_else: Callable[[], bool]) -> None:
         """Wait until a job may be claimed, or until `or_else` says so; it is asked after every `look`."""
         with self._changed:
-            self._changed.wait_for(lambda: or_else() or self.is_free)
+            self._changed.wait_for(lambda: or_else() or self.can_claim)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Whether every job was out of this worker's hands within `seconds`."""

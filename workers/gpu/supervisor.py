@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import Engine
 
-from core.database import is_away
+from core.database import is_unreachable
 from core.settings import Settings
 from core.storage.store import Store
 from core.tracing import OFF, Tracer
@@ -22,15 +22,15 @@ from jobs.log_context import about_job
 from jobs.statements.queue.claim import Claimant
 from jobs.wire.servers import ServerFacts
 from pipelines.catalog.loader import Catalog
-from workers.gpu.engine_maintenance import Housekeeping
-from workers.gpu.job.claimed_job import Held
+from workers.gpu.engine_maintenance import EngineMaintenance
+from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.execution import Execution
-from workers.gpu.job.job_store import Ledger
-from workers.gpu.server.lease import NameLost, Presence
-from workers.gpu.slots import Room
+from workers.gpu.job.job_store import JobStore
+from workers.gpu.server.lease import ServerIdLost, ServerLease
+from workers.gpu.slots import JobSlots
 from workers.gpu.telemetry import Telemetry
-from workers.ipc.child_process import Servant, ServantDied
-from workers.probe_files import Signs
+from workers.ipc.child_process import ChildProcess, ChildProcessDied
+from workers.probe_files import ProbeFiles
 from workers.scratch import Scratch
 
 log = logging.getLogger(__name__)
@@ -68,17 +68,17 @@ class Supervisor:
         self._listen = listen
         self._leave = leave
         self._scratch = Scratch(settings)
-        self._signs = Signs(settings, "gpu")
-        self._ledger = Ledger(database, settings)
-        self._presence = Presence(database, settings)
+        self._signs = ProbeFiles(settings, "gpu")
+        self._ledger = JobStore(database, settings)
+        self._presence = ServerLease(database, settings)
         self._telemetry = Telemetry(tracer, settings.server_id)
-        self._engine = Servant(
+        self._engine = ChildProcess(
             "workers.engine.main", on_answer=self._telemetry.answered, on_loss=self._telemetry.replaced
         )
-        self._encoder = Servant("workers.engine.encoder")
+        self._encoder = ChildProcess("workers.engine.encoder")
         self._execution = Execution(settings, self._ledger, store, self._engine, self._encoder)
-        self._housekeeping = Housekeeping(settings, catalog, self._engine, self.look)
-        self._room = Room()
+        self._housekeeping = EngineMaintenance(settings, catalog, self._engine, self.look)
+        self._slots = JobSlots()
         self._bell = threading.Event()
         self._draining = threading.Event()
         self._stopped = threading.Event()
@@ -88,7 +88,7 @@ class Supervisor:
         self._keeper = threading.Thread(target=self._keep, name="keep", daemon=True)
 
     def start(self) -> None:
-        """Start the engine, take the server's name, begin to claim. Raises `NameTaken` and `ServantDied`."""
+        """Start the engine, take the server's name, begin to claim. Raises `NameTaken` and `ChildProcessDied`."""
         self._engine.start()
         self._encoder.start()
         self._presence.take(self._facts(), self._draining.wait)
@@ -127,7 +127,7 @@ class Supervisor:
         """Claim nothing more, for good; from any thread."""
         self._draining.set()
         self._bell.set()
-        self._room.look()
+        self._slots.notify()
 
     def stop(self) -> None:
         """Drain, let running jobs finish within the grace, hand back the rest, and leave; also after half a start."""
@@ -135,14 +135,14 @@ class Supervisor:
         self._housekeeping.stop()
         if self._claimer.is_alive():
             self._claimer.join(CLAIM_SECONDS)  # a claim under way must be counted before we look for idleness
-        self._hand_back(self._room.waiting)
-        if not self._room.wait_until_empty(self._settings.grace_seconds):
-            self._hand_back(self._room.held)
-            self._room.wait_until_empty(self._settings.grace_seconds)
+        self._hand_back(self._slots.waiting)
+        if not self._slots.wait_until_empty(self._settings.grace_seconds):
+            self._hand_back(self._slots.held)
+            self._slots.wait_until_empty(self._settings.grace_seconds)
         # What is deaf to all that dies with its process; its thread still hands the job back.
         self._engine.stop()
         self._encoder.stop()
-        self._room.wait_until_empty(self._settings.grace_seconds)
+        self._slots.wait_until_empty(self._settings.grace_seconds)
         self._stopped.set()
         self._hurry.set()
         self._ledger.close()
@@ -152,7 +152,7 @@ class Supervisor:
         self._signs.remove()
         self._scratch.remove()
 
-    def _hand_back(self, jobs: Iterable[Held]) -> None:
+    def _hand_back(self, jobs: Iterable[ClaimedJob]) -> None:
         for held in jobs:
             log.info("job %s is handed back", held.job.id)
             self._execution.preempt(held)
@@ -160,7 +160,7 @@ class Supervisor:
     def _claim_jobs(self) -> None:
         """Claim whenever there is room: at a bell, after a job, and every few seconds with neither."""
         while True:
-            self._room.wait_until_free(self._draining.is_set)
+            self._slots.wait_until_free(self._draining.is_set)
             self._bell.clear()
             if self._draining.is_set():
                 return
@@ -170,7 +170,7 @@ class Supervisor:
                     self._begin(held)
                     continue
             except Exception as error:  # this thread must outlive whatever goes wrong with one claim
-                if is_away(error):
+                if is_unreachable(error):
                     log.warning("the database is away: %s", error)
                 else:
                     log.exception("claim")
@@ -180,13 +180,13 @@ class Supervisor:
         able = self._desired == "active" and not self._presence.skewed and not self._draining.is_set()
         return able and not self._housekeeping.is_loading
 
-    def _claim(self) -> Held | None:
+    def _claim(self) -> ClaimedJob | None:
         if not self._may_claim():
             return None
-        if self._room.computing is None:  # else it is there, and busy
+        if self._slots.computing is None:  # else it is there, and busy
             try:
                 self._engine.start()
-            except ServantDied as error:
+            except ChildProcessDied as error:
                 log.error("%s", error)
                 return None
             if not self._may_claim():  # to start it can take a while
@@ -204,21 +204,23 @@ class Supervisor:
             return None
         self._telemetry.claimed(job)
         folder = self._scratch.folder(f"{job.id}-{job.fence}")
-        return Held(job, self._catalog.get(job.model), folder, time.monotonic() - began)
+        return ClaimedJob(job, self._catalog.get(job.model), folder, time.monotonic() - began)
 
-    def _begin(self, held: Held) -> None:
+    def _begin(self, held: ClaimedJob) -> None:
         thread = threading.Thread(target=self._run, args=[held], name=held.job.id, daemon=True)
-        self._room.add(held)
+        self._slots.add(held)
         try:
             thread.start()
         except RuntimeError:
             self._ended(held)
             raise
 
-    def _run(self, held: Held) -> None:
+    def _run(self, held: ClaimedJob) -> None:
         with about_job(held.job):
             try:
-                ended = self._execution.run(held, on_report=self._room.look, on_computed=lambda: self._computed(held))
+                ended = self._execution.run(
+                    held, on_report=self._slots.notify, on_computed=lambda: self._computed(held)
+                )
                 self._telemetry.left(held, ended)
             except Exception:
                 # The claim stays ours on paper; its lease runs out and upkeep hands the job on.
@@ -227,15 +229,15 @@ class Supervisor:
                 shutil.rmtree(held.folder, ignore_errors=True)
                 self._ended(held)
 
-    def _computed(self, held: Held) -> None:
+    def _computed(self, held: ClaimedJob) -> None:
         """The device is free for the next job; look for one now, even if there was none to claim ahead."""
-        if self._room.computed(held):
+        if self._slots.computed(held):
             self._bell.set()
             self._listen(self._may_claim())
 
-    def _ended(self, held: Held) -> None:
+    def _ended(self, held: ClaimedJob) -> None:
         self._computed(held)
-        self._room.ended(held)
+        self._slots.ended(held)
         if self._desired == "draining":
             self.look()  # somebody may be waiting to hear that nothing is left
 
@@ -249,21 +251,21 @@ class Supervisor:
             if self._stopped.is_set():
                 return
             try:
-                self._signs.show(ready=self._engine.pid is not None)
+                self._signs.touch(ready=self._engine.pid is not None)
                 if asked or time.monotonic() - beaten >= self._settings.server_lease_seconds / 4:
                     beaten = time.monotonic()
                     self._beat()
-                for held in self._room.held:
+                for held in self._slots.held:
                     if time.monotonic() - held.renewed >= self._settings.renew_seconds:
                         self._renew(held)
-                computing = self._room.computing
+                computing = self._slots.computing
                 busy = computing is not None and time.monotonic() - computing.claimed > BUSY_SECONDS
-                self._listen(self._may_claim() and not busy and self._room.is_open)
-                self._telemetry.look(self._engine, self._room.held)
+                self._listen(self._may_claim() and not busy and self._slots.wants_doorbell)
+                self._telemetry.look(self._engine, self._slots.held)
             except Exception:  # this thread keeps every lease: it must outlive whatever goes wrong once
                 log.exception("keep")
 
-    def _renew(self, held: Held) -> None:
+    def _renew(self, held: ClaimedJob) -> None:
         if held.overrun or held.lost:
             return
         try:
@@ -283,9 +285,9 @@ class Supervisor:
                 log.info("%s, was %s", self._desired, before)
                 self._presence.beat(self._facts())  # the first one still told the state of before
                 self.ring()
-        except NameLost as error:
+        except ServerIdLost as error:
             log.error("%s: leaving", error)
-            for held in self._room.held:
+            for held in self._slots.held:
                 self._execution.abandon(held)
             self.drain()
             self._leave()
@@ -293,9 +295,9 @@ class Supervisor:
             log.warning("no heartbeat: %s", error)
 
     def _facts(self) -> ServerFacts:
-        computing, ready = self._room.computing, self._engine.ready
+        computing, ready = self._slots.computing, self._engine.ready
         if self._draining.is_set() or self._desired == "draining":
-            state = "draining" if self._draining.is_set() or self._room.held else "drained"
+            state = "draining" if self._draining.is_set() or self._slots.held else "drained"
         else:
             state = "busy" if computing else "idle"
         return ServerFacts(

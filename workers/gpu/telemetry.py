@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from core import metrics
 from core.tracing import Facts, Tracer
 from jobs.job import Job, JobStatus
-from workers.gpu.job.claimed_job import Held
-from workers.ipc.child_process import Servant
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.ipc.child_process import ChildProcess
 from workers.ipc.messages import Inventory
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Telemetry:
             waited = (job.started_at - job.queued_at).total_seconds()
             metrics.JOB_WAIT.labels(job.model).observe(max(0.0, waited))
 
-    def left(self, held: Held, ended: Job | None) -> None:
+    def left(self, held: ClaimedJob, ended: Job | None) -> None:
         """A job is out of our hands: as it now is, or None when the claim was gone."""
         job, outcome = held.job, "cancelled" if ended is None else OUTCOMES.get(ended.status, "cancelled")
         log.info("job %s: %s after %.1f s", job.id, outcome, held.stages.now() - held.stages.began)
@@ -47,13 +47,13 @@ class Telemetry:
             metrics.STAGE_SECONDS.labels(job.model, phase).observe(seconds)
         self._trace(held, outcome)
 
-    def _trace(self, held: Held, outcome: str) -> None:
+    def _trace(self, held: ClaimedJob, outcome: str) -> None:
         """The attempt as a span below the job's own, and its parts below that."""
         job, stages, now = held.job, held.stages, held.stages.now()
         facts: Facts = {"job_id": job.id, "model": job.model, "server_id": self._server_id, "attempt": job.attempt}
         attempt = self._tracer.record(
             "attempt",
-            stages.began - held.claiming,
+            stages.began - held.claim_seconds,
             now,
             parent=job.traceparent,
             kind="consumer",
@@ -62,7 +62,7 @@ class Telemetry:
         )
         if attempt is None:
             return
-        self._tracer.record("claim", stages.began - held.claiming, stages.began, parent=attempt, facts=facts)
+        self._tracer.record("claim", stages.began - held.claim_seconds, stages.began, parent=attempt, facts=facts)
         for phase in stages.phases:
             self._tracer.record(phase.name, phase.began, phase.ended, parent=attempt, facts=facts)
 
@@ -77,13 +77,13 @@ class Telemetry:
         """The engine was lost, or is replaced: one of `metrics.RESTARTS`."""
         metrics.ENGINE_RESTARTS.labels(reason).inc()
 
-    def look(self, engine: Servant, held: Iterable[Held]) -> None:
+    def look(self, engine: ChildProcess, held: Iterable[ClaimedJob]) -> None:
         """How things are; called every second or so."""
         busy = max(self._busy, engine.busy_seconds)
         metrics.ENGINE_BUSY.inc(busy - self._busy)
         self._busy = busy
         metrics.MEMORY_BUDGET.set(engine.ready.memory_budget)
-        metrics.UPLOADS_STUCK.set(sum(one.stuck for one in held))
+        metrics.UPLOADS_STUCK.set(sum(one.store_is_refusing for one in held))
         resident = {(model.id, model.where): model.bytes for model in engine.inventory.models}
         for labels in self._shown - resident.keys():
             metrics.RESIDENT_BYTES.remove(*labels)

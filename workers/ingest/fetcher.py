@@ -8,9 +8,9 @@ import httpx
 
 from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
 from core.net.pinned_http import BROKEN, NO_HTTP, aimed, open_client
-from core.net.url_guard import Judged, judge
+from core.net.url_guard import ResolvedUrl, resolve_and_check
 from core.settings import Settings
-from workers.ingest.retry_later import TryAgain
+from workers.ingest.retry_later import RetryLater
 from workers.retry_policy import retry_after_seconds
 
 REDIRECTS = 3
@@ -38,7 +38,7 @@ class Fetcher:
     async def fetch(self, url: str, target: Path, *, attempt: int) -> None:
         """Write what `url` leads to into `target`.
 
-        Raises `ForbiddenUrl`, `InputTooLarge` and `InputUnreachable` where another attempt would not help, `TryAgain`
+        Raises `ForbiddenUrl`, `InputTooLarge` and `InputUnreachable` where another attempt would not help, `RetryLater`
         where it may, and `OSError` for the file.
         """
         seconds = self._settings.input_timeout
@@ -46,9 +46,9 @@ class Fetcher:
             async with asyncio.timeout(seconds):
                 await self._follow(url, target, attempt)
         except TimeoutError:
-            raise TryAgain(InputUnreachable(f"The file did not arrive within {seconds:g} s.")) from None
+            raise RetryLater(InputUnreachable(f"The file did not arrive within {seconds:g} s.")) from None
         except BROKEN as error:
-            raise TryAgain(InputUnreachable(self._seen(error))) from error
+            raise RetryLater(InputUnreachable(self._seen(error))) from error
 
     async def _follow(self, url: str, target: Path, attempt: int) -> None:
         for hop in range(REDIRECTS + 1):
@@ -66,10 +66,10 @@ class Fetcher:
                 url = str(httpx.URL(url).join(response.headers["location"]))
         raise InputUnreachable(f"The URL redirects more than {REDIRECTS} times.")
 
-    async def _judge(self, url: str, hop: int) -> Judged:
+    async def _judge(self, url: str, hop: int) -> ResolvedUrl:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._resolvers, judge, url, self._settings)
+            return await loop.run_in_executor(self._resolvers, resolve_and_check, url, self._settings)
         except ForbiddenUrl as error:
             if hop == 0:
                 raise
@@ -78,13 +78,13 @@ class Fetcher:
                 "The URL redirects to where the service does not connect; name a public file."
             ) from error
         except OSError as error:
-            raise TryAgain(InputUnreachable("The host name of the URL does not resolve.")) from error
+            raise RetryLater(InputUnreachable("The host name of the URL does not resolve.")) from error
 
     async def _receive(self, response: httpx.Response, target: Path) -> None:
         status = response.status_code
         if status in RETRIED or status >= 500:
             after = retry_after_seconds(response.headers.get("retry-after")) or 0.0
-            raise TryAgain(InputUnreachable(f"The host answered {status}."), after=min(after, LONGEST_RETRY_AFTER))
+            raise RetryLater(InputUnreachable(f"The host answered {status}."), after=min(after, LONGEST_RETRY_AFTER))
         if status != 200:
             raise InputUnreachable(f"The host answered {status}. {ADVICE}")
         coding = response.headers.get("content-encoding", "identity").strip().lower()

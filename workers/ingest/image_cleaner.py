@@ -39,7 +39,7 @@ NOT_UNDERSTOOD = (
 )
 """Whatever Pillow's decoders raise at what they do not understand."""
 SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-"""Colour spaces of ICC profiles, and the modes of pictures that such a profile can describe."""
+"""Color spaces of ICC profiles, and the modes of pictures that such a profile can describe."""
 ROUNDING = 2
 """Levels of 255 that a profile may be away from sRGB and be taken for it."""
 
@@ -90,16 +90,16 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Colours through the embedded profile, 16 bits to 8, palettes resolved; alpha kept where it says anything."""
+    """Colors through the embedded profile, 16 bits to 8, palettes resolved; alpha kept where it says anything."""
     if image.mode == "F":
         raise UnsupportedMedia("This picture has floating-point values; send one with 8 or 16 bits per channel.")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    colour = _through_profile(image)
+    color = _through_profile(image)
     if alpha is not None and alpha.getextrema() != (255, 255):
-        colour.putalpha(alpha)
-    return colour
+        color.putalpha(alpha)
+    return color
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -110,31 +110,31 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _through_profile(image: Image.Image) -> Image.Image:
-    """The colours as sRGB; a profile that is broken, or of another kind of picture, is ignored."""
+    """The colors as sRGB; a profile that is broken, or of another kind of picture, is ignored."""
     profile = image.info.get("icc_profile")
     mode = "L" if image.mode in ("1", "L", "LA") else "CMYK" if image.mode == "CMYK" else "RGB"
     masked = mode == "RGB" and image.has_transparency_data
-    colour = image.convert("RGBA").convert("RGB") if masked else image.convert(mode)
+    color = image.convert("RGBA").convert("RGB") if masked else image.convert(mode)
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             if SPACES.get(source.profile.xcolor_space.strip()) == mode and not _is_srgb(source, mode):
-                colour = _convert(colour, source)
+                color = _convert(color, source)
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             pass
-    return colour.convert("RGB")
+    return color.convert("RGB")
 
 
-def _convert(colour: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+def _convert(color: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
     converted = ImageCms.profileToProfile(
-        colour,
+        color,
         profile,
         ImageCms.createProfile("sRGB"),
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
         outputMode="RGB",
         flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
     )
-    return converted or colour
+    return converted or color
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile, mode: str) -> bool:

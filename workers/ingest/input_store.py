@@ -26,7 +26,7 @@ Key = tuple[str, str, int]
 """Job, name and fence of an input that is held."""
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
+class CleanCopy(msgspec.Struct, frozen=True, kw_only=True):
     """A clean copy in the store; `bytes` is its size."""
 
     key: str
@@ -35,7 +35,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
-class InputLedger:
+class InputStore:
     """Fenced writes: one whose lease was lost changes nothing. Every method raises what the database raises."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
@@ -75,7 +75,7 @@ class InputLedger:
         log.info("input %s of %s, attempt %d: %s", row.name, row.job_id, row.attempt, problem)
         await self._execute(inputs.retry(row.job_id, row.name, row.fence, delay=delay, problem=problem))
 
-    async def ready(self, row: Row[Any], stored: Stored) -> None:
+    async def ready(self, row: Row[Any], stored: CleanCopy) -> None:
         """The clean copy is stored; the job is queued when it was the last."""
         async with self._transaction() as connection:
             waits = (await connection.execute(inputs.lock_job(row.job_id))).first()

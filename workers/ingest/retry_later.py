@@ -3,7 +3,7 @@
 from core.errors import AtelierError
 
 
-class TryAgain(Exception):
+class RetryLater(Exception):
     """Try once more, not sooner than `after` seconds; `error` is what the job fails with when this was the last try."""
 
     def __init__(self, error: AtelierError, *, after: float = 0.0) -> None:

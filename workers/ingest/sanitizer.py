@@ -14,8 +14,8 @@ import msgspec
 from core.errors import AtelierError, InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia
 from core.processes import Process, spawn, stop
 from jobs.params.media import MediaKind
-from workers.ingest.retry_later import TryAgain
-from workers.ingest.sanitizer_process import NO_ROOM, Answer, Order
+from workers.ingest.retry_later import RetryLater
+from workers.ingest.sanitizer_process import NO_ROOM, SanitizeRequest, SanitizeResult
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ VERDICTS: dict[str, type[AtelierError]] = {
 EXTENSIONS = {"image/png": "png", "audio/wav": "wav"}
 
 
-class Clean(msgspec.Struct, frozen=True):
+class CleanMedia(msgspec.Struct, frozen=True):
     """A clean copy."""
 
     file: Path
     media_type: str
 
 
-class Sanitiser:
+class Sanitizer:
     """The handle on `sanitizer_process`, which is started at once, and again after its death. Any thread may ask."""
 
     def __init__(self) -> None:
@@ -52,30 +52,30 @@ class Sanitiser:
         with self._starting:
             self._end()
 
-    def clean(self, kind: MediaKind, folder: Path, *, seconds: float, min_seconds: float = 0.0) -> Clean:
+    def clean(self, kind: MediaKind, folder: Path, *, seconds: float, min_seconds: float = 0.0) -> CleanMedia:
         """The clean copy of `source` in `folder`, made there; blocks for about `seconds` at most.
 
         Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for a sound that is not longer
-        than `min_seconds`; `TryAgain` where the machine may be to blame, `OSError` where it is: there is no room for
+        than `min_seconds`; `RetryLater` where the machine may be to blame, `OSError` where it is: there is no room for
         the copy.
         """
-        pipe = self._order(Order(kind, str(folder), seconds, min_seconds))
+        pipe = self._order(SanitizeRequest(kind, str(folder), seconds, min_seconds))
         try:
             said = _read(pipe, time.monotonic() + seconds + SLACK_SECONDS)
         finally:
             os.close(pipe)
         try:
-            answer = msgspec.json.decode(said, type=Answer)
+            answer = msgspec.json.decode(said, type=SanitizeResult)
         except msgspec.MsgspecError:
             what = f"Decoding this file took longer than {seconds:g} s, or broke the decoder."
-            raise TryAgain(InputUnreadable(what)) from None
+            raise RetryLater(InputUnreadable(what)) from None
         if answer.code == NO_ROOM:
             raise OSError(answer.message)
         if answer.code:
             raise VERDICTS.get(answer.code, InputUnreadable)(answer.message[:500])
-        return Clean(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
+        return CleanMedia(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
 
-    def _order(self, order: Order) -> int:
+    def _order(self, order: SanitizeRequest) -> int:
         """Send an order; the end of the pipe that its answer comes out of."""
         ours, theirs = os.pipe()
         try:
@@ -83,7 +83,7 @@ class Sanitiser:
                 try:
                     self._send(order, theirs)
                 except OSError:
-                    log.warning("the sanitiser is gone; starting it again")
+                    log.warning("the sanitizer is gone; starting it again")
                     self._end()
                     self._start()
                     self._send(order, theirs)
@@ -94,7 +94,7 @@ class Sanitiser:
             os.close(theirs)
         return ours
 
-    def _send(self, order: Order, pipe: int) -> None:
+    def _send(self, order: SanitizeRequest, pipe: int) -> None:
         assert self._control is not None
         socket.send_fds(self._control, [msgspec.json.encode(order)], [pipe])
 
@@ -104,7 +104,7 @@ class Sanitiser:
             self._process = spawn(
                 [sys.executable, "-m", "workers.ingest.sanitizer_process", str(theirs.fileno())],
                 env={name: os.environ[name] for name in PASSED if name in os.environ},
-                name="the sanitiser",
+                name="the sanitizer",
                 pass_fds=[theirs.fileno()],
             )
 

@@ -33,7 +33,7 @@ NO_ROOM = "no_room"
 """The code of an answer that says nothing about the input: the clean copy found no room on this machine."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class SanitizeRequest(msgspec.Struct, frozen=True):
     """Clean `source` in `folder`, of this kind, within `seconds`. A sound is longer than `min_seconds`."""
 
     kind: MediaKind
@@ -42,7 +42,7 @@ class Order(msgspec.Struct, frozen=True):
     min_seconds: float = 0.0
 
 
-class Answer(msgspec.Struct, frozen=True):
+class SanitizeResult(msgspec.Struct, frozen=True):
     """The media type of the clean copy; or the code and the sentence of what is wrong with the input."""
 
     media_type: str = ""
@@ -60,11 +60,11 @@ def serve(control: socket.socket) -> None:
             return
         if os.fork() == 0:
             control.close()
-            _obey(msgspec.json.decode(order, type=Order), descriptors[0])
+            _handle(msgspec.json.decode(order, type=SanitizeRequest), descriptors[0])
         os.close(descriptors[0])
 
 
-def _obey(order: Order, pipe: int) -> NoReturn:
+def _handle(order: SanitizeRequest, pipe: int) -> NoReturn:
     status = 1
     try:
         die_with_parent()
@@ -90,7 +90,7 @@ def limit(seconds: float) -> None:
         resource.setrlimit(what, (most, most))
 
 
-def clean(kind: MediaKind, folder: Path, min_seconds: float) -> Answer:
+def clean(kind: MediaKind, folder: Path, min_seconds: float) -> SanitizeResult:
     """Write the clean copy, as `clean.png` or `clean.wav`."""
     source = folder / SOURCE
     try:
@@ -98,21 +98,23 @@ def clean(kind: MediaKind, folder: Path, min_seconds: float) -> Answer:
             media_type = expect(file.read(HEAD), kind)
         if kind == "image":
             clean_picture(source, media_type, folder / "clean.png")
-            return Answer(media_type="image/png")
+            return SanitizeResult(media_type="image/png")
         if kind == "audio":
             from workers.ingest.audio_cleaner import clean_sound
 
             clean_sound(source, media_type, folder / "clean.wav", min_seconds)
-            return Answer(media_type="audio/wav")
+            return SanitizeResult(media_type="audio/wav")
         raise UnsupportedMedia("Films are not taken as inputs yet; send a picture or a recording.")
     except MemoryError:
-        return Answer(code=InputTooLarge.code, message="Decoding this file takes more memory than an input may.")
+        return SanitizeResult(
+            code=InputTooLarge.code, message="Decoding this file takes more memory than an input may."
+        )
     except AtelierError as error:
-        return Answer(code=error.code, message=error.detail)
+        return SanitizeResult(code=error.code, message=error.detail)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        return Answer(code=NO_ROOM, message=str(error))
+        return SanitizeResult(code=NO_ROOM, message=str(error))
 
 
 if __name__ == "__main__":

@@ -23,17 +23,17 @@ import msgspec
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import is_away
+from core.database import is_unreachable
 from core.errors import AtelierError, InputTooLarge, InputUnreachable, StorageUnavailable, UnknownOutput
-from core.logs import about
+from core.logs import log_context
 from core.metrics import INPUTS
 from core.settings import Settings
 from core.storage.store import Store
 from core.tracing import OFF, Tracer
 from workers.ingest.fetcher import Fetcher
-from workers.ingest.input_store import InputLedger, Key, Stored
-from workers.ingest.retry_later import TryAgain
-from workers.ingest.sanitizer import Sanitiser
+from workers.ingest.input_store import CleanCopy, InputStore, Key
+from workers.ingest.retry_later import RetryLater
+from workers.ingest.sanitizer import Sanitizer
 from workers.ingest.sanitizer_process import SOURCE
 from workers.input_staging import read
 from workers.scratch import Scratch
@@ -50,7 +50,7 @@ JITTER = 0.2
 DOUBLINGS = 5
 """How often the pause before another attempt doubles: to about a minute."""
 
-Outcome = Stored | AtelierError | TryAgain | OSError
+Outcome = CleanCopy | AtelierError | RetryLater | OSError
 """What an attempt can end with."""
 
 
@@ -60,15 +60,15 @@ class Ingest:
     def __init__(self, settings: Settings, engine: AsyncEngine, store: Store, tracer: Tracer = OFF) -> None:
         self._settings = settings
         self._store = store
-        self._ledger = InputLedger(settings, engine, tracer)
+        self._ledger = InputStore(settings, engine, tracer)
         self._fetcher = Fetcher(settings)
         # A folder of its own name; and not in shared memory: what strangers send fills the disk, if anything.
         root, name = settings.scratch_dir or tempfile.gettempdir(), f"{settings.server_id}-inputs"
         on_disk = msgspec.structs.replace(settings, scratch_dir=root, server_id=name)
         self._scratch = Scratch(on_disk)
         self._scratch.remove_leftovers()
-        self._sanitiser = Sanitiser()
-        self._decoders = ThreadPoolExecutor(DECODERS, "sanitise")
+        self._sanitiser = Sanitizer()
+        self._decoders = ThreadPoolExecutor(DECODERS, "sanitize")
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._transfers = ThreadPoolExecutor(TRANSFERS, "transfer")
         self._held: dict[Key, asyncio.Task[None]] = {}
@@ -81,7 +81,7 @@ class Ingest:
         taken = await self._ledger.take(free) if free else ()
         took = time.monotonic() - began
         for row in taken:
-            with about(job_id=row.job_id, tenant_id=row.tenant):
+            with log_context(job_id=row.job_id, tenant_id=row.tenant):
                 task = asyncio.create_task(self._bring(row))
             self._held[_key(row)] = task
             self._under_way.add(task)
@@ -134,7 +134,7 @@ class Ingest:
             self._held.pop(key, None)  # from here on it is a matter of one transaction, which nothing should interrupt
             await self._settle(row, outcome)
         except Exception as error:
-            if is_away(error):
+            if is_unreachable(error):
                 log.warning(
                     "input %s of %s: the database does not answer; it will be taken again", row.name, row.job_id
                 )
@@ -149,11 +149,11 @@ class Ingest:
             _make(folder)
             await self._get(row, folder / SOURCE)
             return await self._clean(row, folder)
-        except (AtelierError, TryAgain, OSError) as error:
+        except (AtelierError, RetryLater, OSError) as error:
             return error
         except Exception:
             log.exception("input %s of %s", row.name, row.job_id)
-            return TryAgain(InputUnreachable("The service failed to fetch it; its log says why."))
+            return RetryLater(InputUnreachable("The service failed to fetch it; its log says why."))
 
     async def _get(self, row: Row[Any], source: Path) -> None:
         if row.url is not None:
@@ -171,7 +171,7 @@ class Ingest:
                 "The uploaded file or the stored voice is not there any more; send it again."
             ) from None
 
-    async def _clean(self, row: Row[Any], folder: Path) -> Stored:
+    async def _clean(self, row: Row[Any], folder: Path) -> CleanCopy:
         loop = asyncio.get_running_loop()
         seconds = self._settings.sanitise_timeout
         order = partial(self._sanitiser.clean, row.kind, folder, seconds=seconds, min_seconds=row.min_seconds)
@@ -180,15 +180,15 @@ class Ingest:
         prefix = f"{row.tenant}/{row.job_id}/inputs/"
         return await loop.run_in_executor(self._transfers, self._put, clean.file, prefix, clean.media_type)
 
-    def _put(self, file: Path, prefix: str, media_type: str) -> Stored:
+    def _put(self, file: Path, prefix: str, media_type: str) -> CleanCopy:
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
         key = f"{prefix}{digest}{file.suffix}"
         self._store.put(key, file, media_type)
-        return Stored(key=key, media_type=media_type, bytes=file.stat().st_size, sha256=digest)
+        return CleanCopy(key=key, media_type=media_type, bytes=file.stat().st_size, sha256=digest)
 
     async def _settle(self, row: Row[Any], outcome: Outcome) -> None:
-        if isinstance(outcome, Stored):
+        if isinstance(outcome, CleanCopy):
             INPUTS.labels("fetched").inc()
             await self._ledger.ready(row, outcome)
         elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
@@ -196,12 +196,12 @@ class Ingest:
             refunded = row.fence - row.attempt  # a store that is away for long must not have a host asked all the time
             INPUTS.labels("retried").inc()
             await self._ledger.release([_key(row)], delay=self._backoff(1 + refunded))
-        elif isinstance(outcome, TryAgain) and row.attempt < self._settings.input_max_attempts:
+        elif isinstance(outcome, RetryLater) and row.attempt < self._settings.input_max_attempts:
             INPUTS.labels("retried").inc()
             await self._ledger.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
         else:
             INPUTS.labels("refused").inc()
-            await self._ledger.fail(row, outcome.error if isinstance(outcome, TryAgain) else outcome)
+            await self._ledger.fail(row, outcome.error if isinstance(outcome, RetryLater) else outcome)
 
     def _backoff(self, attempt: int) -> float:
         return self._settings.input_backoff * 2.0 ** min(attempt - 1, DOUBLINGS) * random.uniform(1.0, 1.0 + JITTER)

@@ -14,17 +14,17 @@ from pipelines.catalog.spec import Stage
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     AnyMessage,
-    Broke,
     Compute,
     Computed,
     Encode,
+    EngineRequest,
+    Failed,
     Interrupt,
     Inventory,
-    Order,
-    Progress,
     Ready,
+    StageProgress,
     Stopped,
-    Tidied,
+    SweepDone,
 )
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ ATELIER_LOG_FORMAT ATELIER_COMPILE_CACHE
 """All that a child gets of our environment: no address, no credential."""
 
 
-class ServantDied(Exception):
+class ChildProcessDied(Exception):
     """The process ended under the request."""
 
 
@@ -53,7 +53,7 @@ class StageOverran(Exception):
         self.stage = stage
 
 
-class Servant:
+class ChildProcess:
     """A process of `python -m MODULE`, started on first use and again after its death."""
 
     def __init__(
@@ -91,13 +91,13 @@ class Servant:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> Ready:
-        """Start the process unless it lives; returns what it said of itself. Raises `ServantDied`."""
+        """Start the process unless it lives; returns what it said of itself. Raises `ChildProcessDied`."""
         with self._busy:
             return self._start()
 
     def _start(self) -> Ready:
         if self._is_stopped:
-            raise ServantDied(f"the {self.name} was stopped")
+            raise ChildProcessDied(f"the {self.name} was stopped")
         if self.pid is not None:
             return self.ready
         self.kill("died")
@@ -114,26 +114,27 @@ class Servant:
             message = self._channel.receive(START_SECONDS)
         except (ChannelClosed, TimeoutError) as error:
             self.kill()
-            raise ServantDied(f"the {self.name} did not start") from error
+            raise ChildProcessDied(f"the {self.name} did not start") from error
         assert isinstance(message, Ready)
         self.ready = message
         log.info("%s is up (pid %s, %s)", self.name, self._process.pid, message.device)
         return message
 
-    def ask(
+    def request(
         self,
-        request: Compute | Encode | Order,
+        request: Compute | Encode | EngineRequest,
         *,
         stage: Stage,
         deadline_of: Callable[[Stage], float],
         on_begin: Callable[[], None],
-        on_progress: Callable[[Progress], None],
+        on_progress: Callable[[StageProgress], None],
     ) -> AnyMessage:
         """Send a request and return its last answer; each report renews the deadline of its stage.
 
         `on_begin` is called when it is this request's turn, before it is sent; what it raises hurts nobody. Raises
-        `ServantDied` and `StageOverran`, and what `on_progress` raises; after any of them, and after a fatal `Broke`,
-        the next request starts a fresh process, since this one's next words would be the answer to another question.
+        `ChildProcessDied` and `StageOverran`, and what `on_progress` raises; after any of them, and after a fatal
+        `Failed`, the next request starts a fresh process, since this one's next words would be the answer to another
+        question.
         """
         with self._busy:
             self._start()
@@ -151,7 +152,7 @@ class Servant:
                 return self._await(self._channel, request.ticket, stage, deadline_of, on_progress)
             except ChannelClosed as error:
                 self.kill("died")
-                raise ServantDied(f"the {self.name} died") from error
+                raise ChildProcessDied(f"the {self.name} died") from error
             except BaseException as error:
                 self.kill("overran" if isinstance(error, StageOverran) else "fault")
                 raise
@@ -168,7 +169,7 @@ class Servant:
         ticket: str,
         stage: Stage,
         deadline_of: Callable[[Stage], float],
-        on_progress: Callable[[Progress], None],
+        on_progress: Callable[[StageProgress], None],
     ) -> AnyMessage:
         until = time.monotonic() + deadline_of(stage)
         while True:
@@ -178,11 +179,11 @@ class Servant:
                 raise StageOverran(stage, deadline_of(stage)) from None
             if message.ticket != ticket:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {ticket}")
-            if not isinstance(message, Progress):
-                if isinstance(message, Computed | Tidied | Stopped | Broke):
+            if not isinstance(message, StageProgress):
+                if isinstance(message, Computed | SweepDone | Stopped | Failed):
                     self.inventory = message.inventory
                     self._on_answer(message.inventory)
-                if isinstance(message, Broke) and message.fatal:
+                if isinstance(message, Failed) and message.fatal:
                     self.kill("fault")
                 return message
             stage, until = message.stage, time.monotonic() + deadline_of(message.stage)
@@ -204,7 +205,7 @@ class Servant:
                 self._process.kill()
 
     def recycle(self, reason: str = "ordered") -> None:
-        """A fresh process, once the present request is answered. Raises `ServantDied`."""
+        """A fresh process, once the present request is answered. Raises `ChildProcessDied`."""
         with self._busy:
             self.kill(reason)
             self._start()

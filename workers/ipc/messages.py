@@ -11,7 +11,7 @@ from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Outputs
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class EngineMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Root of all messages; `ticket` names the attempt at a job that it is about."""
 
     ticket: str = ""
@@ -39,7 +39,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(model.id for model in self.models if model.where == "device")
 
 
-class Ready(Message, frozen=True, kw_only=True, tag=True):
+class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
     """The process is up. Memory is bytes; models may take `memory_budget` of it."""
 
     device: str = "cpu"
@@ -48,7 +48,7 @@ class Ready(Message, frozen=True, kw_only=True, tag=True):
     versions: dict[str, str] = {}
 
 
-class Compute(Message, frozen=True, kw_only=True, tag=True):
+class Compute(EngineMessage, frozen=True, kw_only=True, tag="compute"):
     """To the engine: make this, write the arrays into `folder`."""
 
     model: str
@@ -59,13 +59,13 @@ class Compute(Message, frozen=True, kw_only=True, tag=True):
     inputs: dict[str, str] = {}
 
 
-class Interrupt(Message, frozen=True, kw_only=True, tag=True):
+class Interrupt(EngineMessage, frozen=True, kw_only=True, tag="interrupt"):
     """To the engine: stop at the next report. `preempt`: the job will run again elsewhere."""
 
     preempt: bool = False
 
 
-class Progress(Message, frozen=True, kw_only=True, tag=True):
+class StageProgress(EngineMessage, frozen=True, kw_only=True, tag="stage_progress"):
     """From the engine: `fraction` (0 to 1) is done and `stage` begins now."""
 
     fraction: float
@@ -73,36 +73,36 @@ class Progress(Message, frozen=True, kw_only=True, tag=True):
     warnings: tuple[str, ...] = ()
 
 
-class Computed(Message, frozen=True, kw_only=True, tag=True):
+class Computed(EngineMessage, frozen=True, kw_only=True, tag="computed"):
     """From the engine: the arrays are in the folder."""
 
     inventory: Inventory = Inventory()
 
 
-class Preload(Message, frozen=True, kw_only=True, tag=True):
+class Preload(EngineMessage, frozen=True, kw_only=True, tag="preload"):
     """To the engine: bring a model onto the device; pinned, it stays there."""
 
     model: str
     pin: bool = False
 
 
-class Unload(Message, frozen=True, kw_only=True, tag=True):
+class Unload(EngineMessage, frozen=True, kw_only=True, tag="unload"):
     """To the engine: send a model away, or all of them."""
 
     model: str | None = None
 
 
-class Tidy(Message, frozen=True, kw_only=True, tag=True):
+class Sweep(EngineMessage, frozen=True, kw_only=True, tag="sweep"):
     """To the engine: send away what has been idle for too long."""
 
 
-class Tidied(Message, frozen=True, kw_only=True, tag=True):
+class SweepDone(EngineMessage, frozen=True, kw_only=True, tag="sweep_done"):
     """From the engine: the order was carried out."""
 
     inventory: Inventory = Inventory()
 
 
-class Encode(Message, frozen=True, kw_only=True, tag=True):
+class Encode(EngineMessage, frozen=True, kw_only=True, tag="encode"):
     """To the encoder: turn the arrays in `raw` into files in `folder`."""
 
     model: str
@@ -112,7 +112,7 @@ class Encode(Message, frozen=True, kw_only=True, tag=True):
     folder: str
 
 
-class Encoded(Message, frozen=True, kw_only=True, tag=True):
+class Encoded(EngineMessage, frozen=True, kw_only=True, tag="encoded"):
     """From the encoder: the files are in the folder; `facts` and `warnings` are what the arrays came with."""
 
     outputs: Outputs
@@ -120,13 +120,13 @@ class Encoded(Message, frozen=True, kw_only=True, tag=True):
     facts: dict[str, str | int | float | bool | None]
 
 
-class Stopped(Message, frozen=True, kw_only=True, tag=True):
+class Stopped(EngineMessage, frozen=True, kw_only=True, tag="stopped"):
     """From the engine: interrupted, and ready for the next job."""
 
     inventory: Inventory = Inventory()
 
 
-class Broke(Message, frozen=True, kw_only=True, tag=True):
+class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
     """The job went wrong. `fatal`: this process must not be used again."""
 
     error: JobError
@@ -134,7 +134,19 @@ class Broke(Message, frozen=True, kw_only=True, tag=True):
     inventory: Inventory = Inventory()
 
 
-Order = Preload | Unload | Tidy
+EngineRequest = Preload | Unload | Sweep
 """What the engine does between jobs."""
 
-AnyMessage = Ready | Compute | Order | Interrupt | Progress | Computed | Tidied | Encode | Encoded | Stopped | Broke
+AnyMessage = (
+    Ready
+    | Compute
+    | EngineRequest
+    | Interrupt
+    | StageProgress
+    | Computed
+    | SweepDone
+    | Encode
+    | Encoded
+    | Stopped
+    | Failed
+)

@@ -14,22 +14,22 @@ from core.signing import webhook_secret
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker
-from jobs.wire.status import Outlook, status_answer
-from workers.retry_policy import Schedule
-from workers.webhooks.payload import Message, TestData, WebhookPayload, encode, living_generations, sign
-from workers.webhooks.sender import Answer
+from jobs.wire.status import QueueEstimate, status_answer
+from workers.retry_policy import RetryPolicy
+from workers.webhooks.payload import TestData, WebhookMessage, WebhookPayload, encode, living_generations, sign
+from workers.webhooks.sender import DeliveryResult
 
 DISABLED = "The endpoint is disabled."
 
 
-class DeliveryLedger:
+class DeliveryStore:
     """Every method raises what the database raises."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
         self._engine = engine
         self._room = asyncio.Semaphore(settings.db_pool)
-        self._schedule = Schedule.parse(settings.webhook_schedule)
+        self._schedule = RetryPolicy.parse(settings.webhook_schedule)
 
     async def take(self, limit: int) -> Sequence[Row[Any]]:
         """Lease deliveries that are due, once those are closed that are old news."""
@@ -43,7 +43,7 @@ class DeliveryLedger:
             WEBHOOK_DELIVERIES.labels("superseded").inc(superseded.rowcount)
             return (await connection.execute(take)).all()
 
-    async def compose(self, delivery: Row[Any]) -> Message | Answer | None:
+    async def compose(self, delivery: Row[Any]) -> WebhookMessage | DeliveryResult | None:
         """The message, or why it is not sent; None for one that is dropped, since its job or endpoint is gone."""
         async with self._transaction() as connection:
             signer = (await connection.execute(endpoints.signer(delivery.tenant, delivery.webhook_id))).one_or_none()
@@ -51,7 +51,7 @@ class DeliveryLedger:
                 await connection.execute(deliveries.forget(delivery.id))
                 return None
             if signer.disabled_at is not None:
-                return Answer(problem=DISABLED, final=True)
+                return DeliveryResult(problem=DISABLED, final=True)
             job = await self._job(connection, delivery)
             if job is None and delivery.job_id is not None:
                 return None
@@ -61,9 +61,9 @@ class DeliveryLedger:
             webhook_secret(self._settings.secret_key, signer.owner, generation)
             for generation in living_generations(signer.generation, signer.rotated_at, signer.now)
         ]
-        return Message(body=body, headers=sign(delivery.id, signer.now, body, secrets), job=job)
+        return WebhookMessage(body=body, headers=sign(delivery.id, signer.now, body, secrets), job=job)
 
-    async def write_down(self, delivery: Row[Any], answer: Answer) -> None:
+    async def write_down(self, delivery: Row[Any], answer: DeliveryResult) -> None:
         """What came of an attempt: for the delivery itself, for its endpoint, and for the breaker of its host.
 
         The endpoint comes first, here as in the API: two that lock each other's rows in another order would wait for
@@ -91,11 +91,11 @@ class DeliveryLedger:
         if job is None:
             return WebhookPayload(delivery.type, delivery.created_at, TestData(delivery.webhook_id))
         balance = await connection.scalar(tenant_jobs.balance(delivery.tenant))
-        data = status_answer(job, self._settings, Outlook(balance_remaining_usd=balance))
+        data = status_answer(job, self._settings, QueueEstimate(balance_remaining_usd=balance))
         ended = delivery.type == f"job.{job.status}" and job.finished_at
         return WebhookPayload(delivery.type, ended or delivery.created_at, data)
 
-    async def _endpoint(self, connection: AsyncConnection, webhook_id: str, answer: Answer) -> None:
+    async def _endpoint(self, connection: AsyncConnection, webhook_id: str, answer: DeliveryResult) -> None:
         if answer.delivered:
             await connection.execute(endpoints.worked(webhook_id))
             return
@@ -105,14 +105,14 @@ class DeliveryLedger:
             abandoned = await connection.execute(deliveries.abandon(webhook_id, DISABLED))
             WEBHOOK_DELIVERIES.labels("gave_up").inc(abandoned.rowcount)
 
-    async def _host(self, connection: AsyncConnection, url: str, answer: Answer) -> None:
+    async def _host(self, connection: AsyncConnection, url: str, answer: DeliveryResult) -> None:
         if answer.blames_host:
             failures, seconds = self._settings.webhook_breaker_failures, self._settings.webhook_breaker_seconds
             await connection.execute(receiver_breaker.failed(url, failures=failures, seconds=seconds))
         elif answer.status is not None:
             await connection.execute(receiver_breaker.answered(url))
 
-    def _fate(self, delivery: Row[Any], answer: Answer) -> tuple[str, Update]:
+    def _fate(self, delivery: Row[Any], answer: DeliveryResult) -> tuple[str, Update]:
         """What becomes of a delivery, and the statement that says so."""
         message, attempt, took = delivery.id, delivery.attempt, answer.milliseconds
         if answer.delivered:

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import is_away
+from core.database import is_unreachable
 from core.errors import ForbiddenUrl
-from core.logs import about, know
-from core.net.url_guard import judge
+from core.logs import bind, log_context
+from core.net.url_guard import resolve_and_check
 from core.settings import Settings
 from core.tracing import OFF, Facts, Tracer, trace_id
-from workers.webhooks.delivery_store import DeliveryLedger
-from workers.webhooks.payload import Message
-from workers.webhooks.sender import Answer, Poster
+from workers.webhooks.delivery_store import DeliveryStore
+from workers.webhooks.payload import WebhookMessage
+from workers.webhooks.sender import DeliveryResult, WebhookSender
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ AT_ONCE = 512
 """Deliveries under way in one process; `deliveries.take` caps them per host and per tenant."""
 
 
-class Webhooks:
+class WebhookDispatcher:
     """Sends what is due, each delivery in a task of its own."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
         self._settings = settings
         self._tracer = tracer
-        self._ledger = DeliveryLedger(settings, engine)
-        self._poster = Poster(settings)
+        self._ledger = DeliveryStore(settings, engine)
+        self._poster = WebhookSender(settings)
         self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -48,7 +48,7 @@ class Webhooks:
             return False
         taken = await self._ledger.take(free)
         for delivery in taken:
-            with about(job_id=delivery.job_id, tenant_id=delivery.tenant):
+            with log_context(job_id=delivery.job_id, tenant_id=delivery.tenant):
                 task = asyncio.create_task(self._deliver(delivery))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -72,27 +72,27 @@ class Webhooks:
                 log.info("webhook %s, attempt %d: %s", delivery.id, delivery.attempt, answer.problem or answer.status)
                 await self._ledger.write_down(delivery, answer)
         except Exception as error:
-            if is_away(error):
+            if is_unreachable(error):
                 log.warning("webhook %s: the database does not answer; it will be sent again", delivery.id)
             else:
                 log.exception("webhook %s", delivery.id)
 
-    async def _attempt(self, delivery: Row[Any]) -> Answer | None:
+    async def _attempt(self, delivery: Row[Any]) -> DeliveryResult | None:
         try:
             message = await self._ledger.compose(delivery)
-            if not isinstance(message, Message):
+            if not isinstance(message, WebhookMessage):
                 return message
-            know(trace_id=trace_id(message.job.traceparent) if message.job else None)
+            bind(trace_id=trace_id(message.job.traceparent) if message.job else None)
             begun_at = time.monotonic()
             answer = await self._traced(delivery, message)
             return replace(answer, milliseconds=round(1000 * (time.monotonic() - begun_at)))
         except Exception as error:
-            if is_away(error):
+            if is_unreachable(error):
                 raise
             log.exception("webhook %s", delivery.id)
-            return Answer(problem="The service failed to send it; its log says why.")
+            return DeliveryResult(problem="The service failed to send it; its log says why.")
 
-    async def _traced(self, delivery: Row[Any], message: Message) -> Answer:
+    async def _traced(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
         """Send it as a part of its job's trace, which the receiver is told."""
         parent = message.job.traceparent if message.job else None
         facts: Facts = {"job_id": delivery.job_id, "event": delivery.type, "attempt": delivery.attempt}
@@ -104,15 +104,15 @@ class Webhooks:
                 span.fail("not delivered")
             return answer
 
-    async def _send(self, delivery: Row[Any], message: Message) -> Answer:
+    async def _send(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
         try:
             async with asyncio.timeout(self._settings.webhook_timeout):
                 loop = asyncio.get_running_loop()
-                judged = await loop.run_in_executor(self._resolvers, judge, delivery.url, self._settings)
+                judged = await loop.run_in_executor(self._resolvers, resolve_and_check, delivery.url, self._settings)
                 return await self._poster.post(judged, delivery.attempt - 1, message.body, message.headers)
         except ForbiddenUrl as error:
-            return Answer(problem=error.detail, final=True)
+            return DeliveryResult(problem=error.detail, final=True)
         except TimeoutError:
-            return Answer(problem=f"No answer within {self._settings.webhook_timeout:g} s.")
+            return DeliveryResult(problem=f"No answer within {self._settings.webhook_timeout:g} s.")
         except OSError as error:
-            return Answer(problem=f"The host name does not resolve: {error.strerror or error}.")
+            return DeliveryResult(problem=f"The host name does not resolve: {error.strerror or error}.")

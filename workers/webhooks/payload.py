@@ -27,7 +27,7 @@ class WebhookPayload(msgspec.Struct, frozen=True):
     data: StatusAnswer | TestData
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook ready to be sent; `job` is what it tells of, unless it is a test."""
 
     body: bytes

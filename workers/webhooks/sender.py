@@ -7,7 +7,7 @@ import httpx
 import msgspec
 
 from core.net.pinned_http import BROKEN, aimed, open_client
-from core.net.url_guard import Judged
+from core.net.url_guard import ResolvedUrl
 from core.settings import Settings
 from workers.retry_policy import retry_after_seconds
 
@@ -15,7 +15,7 @@ DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0
 GONE = 410
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an attempt: an HTTP status or none, and in plain words what was wrong.
 
     `final` means that no further attempt is wanted; `retry_after` is seconds, and `milliseconds` is how long it took.
@@ -43,7 +43,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return not self.final if self.status is None else self.status >= 500
 
 
-class Poster:
+class WebhookSender:
     """Posts JSON; no redirect is followed."""
 
     def __init__(self, settings: Settings) -> None:
@@ -54,7 +54,7 @@ class Poster:
         """Close what is open."""
         await self._client.aclose()
 
-    async def post(self, judged: Judged, number: int, body: bytes, headers: dict[str, str]) -> Answer:
+    async def post(self, judged: ResolvedUrl, number: int, body: bytes, headers: dict[str, str]) -> DeliveryResult:
         """POST `body` to the judged address `number` (retries go round them). The caller bounds the total time."""
         headers = headers | {
             "host": judged.authority,
@@ -70,9 +70,9 @@ class Poster:
                         await _drain(response)
                 return _answer(response)
         except httpx.ConnectTimeout:
-            return Answer(problem=f"No connection within {self._connect_timeout:g} s.")
+            return DeliveryResult(problem=f"No connection within {self._connect_timeout:g} s.")
         except BROKEN as error:
-            return Answer(problem=f"{type(error).__name__}: {error}"[:500])
+            return DeliveryResult(problem=f"{type(error).__name__}: {error}"[:500])
 
 
 async def _drain(response: httpx.Response) -> None:
@@ -84,10 +84,10 @@ async def _drain(response: httpx.Response) -> None:
             return
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx.Response) -> DeliveryResult:
     status = response.status_code
     if response.is_success:
-        return Answer(status=status)
+        return DeliveryResult(status=status)
     if response.is_redirect:
         problem = f"The receiver answered {status}; redirects are not followed."
     elif status == GONE:
@@ -95,4 +95,4 @@ def _answer(response: httpx.Response) -> Answer:
     else:
         problem = f"The receiver answered {status}."
     retry_after = retry_after_seconds(response.headers.get("retry-after"))
-    return Answer(status=status, problem=problem, retry_after=retry_after, final=status == GONE)
+    return DeliveryResult(status=status, problem=problem, retry_after=retry_after, final=status == GONE)

@@ -6,10 +6,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from api.follow.job_lookup import find_job
-from api.follow.status import Outlooks
+from api.follow.status import StatusBuilder
 from api.http.auth import Caller
 from api.http.database import Database
-from api.openapi.documents import refusals
+from api.openapi.documents import error_responses
 from api.submit.endpoint import ENDED
 from core.errors import (
     AtelierError,
@@ -68,20 +68,20 @@ ERRORS: tuple[type[AtelierError], ...] = (
 )
 """What a submit can be refused with."""
 
-SUBMIT_RESPONSES = ENDED | refusals(*ERRORS)
+SUBMIT_RESPONSES = ENDED | error_responses(*ERRORS)
 """`responses` of a submit route."""
 
 
 def status_route(modality: Modality, summary: str) -> HTTPRouteHandler:
     """The status route of a modality: an attribute of its controller."""
 
-    @get("/status/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary=summary)
+    @get("/status/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary=summary)
     async def status(
         self: object,
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[Outlooks],
+        outlooks: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """The job as it is now; poll until `status` is completed, failed or cancelled."""
         return await outlooks.answer(await find_job(database, caller, job_id, modality))

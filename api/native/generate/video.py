@@ -9,7 +9,7 @@ from litestar.params import Body
 
 from api.http.strict_json import StrictRequest
 from api.native.generate.factory import SUBMIT_RESPONSES, status_route
-from api.submit.endpoint import Accepted, Desk, IdempotencyKey, Wait
+from api.submit.endpoint import Accepted, IdempotencyKeyHeader, SubmitEndpoint, Wait
 from jobs.params.video import VideoParams
 from jobs.wire.status import StatusAnswer
 
@@ -43,9 +43,9 @@ class VideoRoutes(Controller):
         self,
         request: StrictRequest,
         data: Annotated[VideoParams, Body(examples=EXAMPLES)],
-        desk: NamedDependency[Desk],
+        desk: NamedDependency[SubmitEndpoint],
         wait: Wait = 0.0,
-        idempotency_key: IdempotencyKey = None,
+        idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
         """Takes a job in and answers 202 with its id; it is `pending` until its pictures are fetched and checked."""
         return await desk.accept(request, data, wait=wait, idempotency_key=idempotency_key)

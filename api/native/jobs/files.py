@@ -15,7 +15,7 @@ from api.http.auth import ANYBODY, OPEN
 from api.http.byte_ranges import Span, parse_range
 from api.http.problems import problem
 from api.http.strict_json import StrictRequest
-from api.openapi.documents import also, refusals
+from api.openapi.documents import error_responses, extra_response
 from core.errors import (
     BadRange,
     BadSignature,
@@ -50,9 +50,9 @@ class FileRoutes(Controller):
     @route(
         "/{key:path}",
         http_method=["GET", "HEAD"],
-        responses=also(206, "The part that `Range` names.")
-        | also(304, "The client has it already (`If-None-Match`).")
-        | refusals(BadSignature, UnknownOutput, WrongType, BadRange, key=False),
+        responses=extra_response(206, "The part that `Range` names.")
+        | extra_response(304, "The client has it already (`If-None-Match`).")
+        | error_responses(BadSignature, UnknownOutput, WrongType, BadRange, key=False),
         response_description="The bytes, in the media type that the link names.",
         summary="An object of the directory store",
     )
@@ -75,7 +75,7 @@ class FileRoutes(Controller):
         "/{key:path}",
         status_code=204,
         request_max_body_size=None,
-        responses=refusals(BadSignature, BodyTooLarge, WrongType, StorageUnavailable, key=False),
+        responses=error_responses(BadSignature, BodyTooLarge, WrongType, StorageUnavailable, key=False),
         response_description="The file is stored; a second PUT replaces it.",
         summary="Upload to the directory store",
     )

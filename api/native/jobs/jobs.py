@@ -13,13 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.event_stream import EventStream
 from api.follow.job_lookup import find_job
-from api.follow.notifier import Announcer
-from api.follow.status import Outlooks
-from api.follow.watcher import Watcher
+from api.follow.notifier import Notifier
+from api.follow.status import StatusBuilder
+from api.follow.watcher import JobWatcher
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
-from api.openapi.documents import also, refusals
+from api.openapi.documents import error_responses, extra_response
 from core.errors import InvalidRequest, MalformedId, NulInText, UnknownJob
 from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
@@ -49,12 +49,12 @@ class JobRoutes(Controller):
     path = "/jobs/v1"
     tags = ("Jobs",)
 
-    @get(responses=refusals(InvalidRequest), summary="Your jobs")
+    @get(responses=error_responses(InvalidRequest), summary="Your jobs")
     async def index(
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[Outlooks],
+        outlooks: NamedDependency[StatusBuilder],
         limit: Limit = 20,
         cursor: FromQuery[str | None] = None,
         status: FromQuery[JobStatus | None] = None,
@@ -72,25 +72,30 @@ class JobRoutes(Controller):
         more = pack(page[-1]) if len(found) > limit else None
         return JobPage(await outlooks.answers(page, caller.tenant), more)
 
-    @get("/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="One job")
+    @get("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(
         self,
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[Outlooks],
+        outlooks: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """The job as it is now, whatever its modality."""
         return await outlooks.answer(await find_job(database, caller, job_id))
 
-    @post("/{job_id:str}/cancel", status_code=200, responses=refusals(MalformedId, UnknownJob), summary="Cancel a job")
+    @post(
+        "/{job_id:str}/cancel",
+        status_code=200,
+        responses=error_responses(MalformedId, UnknownJob),
+        summary="Cancel a job",
+    )
     async def cancel(
         self,
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[Outlooks],
-        announcer: NamedDependency[Announcer],
+        outlooks: NamedDependency[StatusBuilder],
+        announcer: NamedDependency[Notifier],
     ) -> StatusAnswer:
         """Ends the job unless it has already ended; a job that has is answered as it is. May be repeated."""
         check_id("job", job_id)
@@ -101,13 +106,13 @@ class JobRoutes(Controller):
         announcer.announce(cancelled)
         return await outlooks.answer(cancelled)
 
-    @delete("/{job_id:str}", responses=refusals(MalformedId, UnknownJob), summary="Delete a job")
+    @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
     async def remove(
         self,
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        announcer: NamedDependency[Announcer],
+        announcer: NamedDependency[Notifier],
     ) -> None:
         """Cancels the job if it runs, forgets its prompt, removes inputs and outputs; it answers 404 from then on."""
         check_id("job", job_id)
@@ -124,7 +129,8 @@ class JobRoutes(Controller):
 
     @get(
         "/{job_id:str}/events",
-        responses=also(204, "The event named by Last-Event-ID was the last.") | refusals(MalformedId, UnknownJob),
+        responses=extra_response(204, "The event named by Last-Event-ID was the last.")
+        | error_responses(MalformedId, UnknownJob),
         response_description="Server-sent events; `data` of a snapshot and of the last event is the status answer.",
         media_type="text/event-stream",
         summary="Follow a job",
@@ -134,7 +140,7 @@ class JobRoutes(Controller):
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        watcher: NamedDependency[Watcher],
+        watcher: NamedDependency[JobWatcher],
         last_event_id: LastEventId = None,
     ) -> Stream | Response[None]:
         """Server-sent events: `progress`, and at last `completed`, `failed` or `cancelled`, which ends the stream.

@@ -9,7 +9,7 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 
 from api.http.auth import ANYBODY, OPEN
 from api.http.database import Database
-from api.openapi.documents import refusals
+from api.openapi.documents import error_responses
 from core.errors import BadSignature, DatabaseUnavailable, OutputExpired, StorageUnavailable, UnknownOutput
 from core.ids import check_id
 from core.settings import Settings
@@ -34,7 +34,7 @@ class OutputRoutes(Controller):
         "/{job_id:str}/{name:str}",
         http_method=["GET", "HEAD"],
         status_code=302,
-        responses=refusals(
+        responses=error_responses(
             BadSignature, UnknownOutput, OutputExpired, StorageUnavailable, DatabaseUnavailable, key=False
         ),
         response_description="`Location` is a fresh link of the object store.",

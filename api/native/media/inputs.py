@@ -11,7 +11,7 @@ from litestar.params import SkipValidation
 
 from api.http.auth import Caller
 from api.http.database import Database
-from api.openapi.documents import refusals
+from api.openapi.documents import error_responses
 from core.errors import StorageUnavailable
 from core.ids import new_id
 from core.settings import Settings
@@ -37,7 +37,7 @@ class InputRoutes(Controller):
     path = "/inputs/v1"
     tags = ("Generate",)
 
-    @post(status_code=201, responses=refusals(StorageUnavailable), summary="Upload an input")
+    @post(status_code=201, responses=error_responses(StorageUnavailable), summary="Upload an input")
     async def create(
         self,
         caller: NamedDependency[Caller],

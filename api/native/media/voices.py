@@ -16,8 +16,8 @@ from sqlalchemy import Row
 
 from api.http.auth import Caller
 from api.http.database import Database
-from api.openapi.documents import refusals
-from api.operations.voices import Voices
+from api.openapi.documents import error_responses
+from api.operations.voices import VoiceOperations
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import UPLOAD
 from core.errors import (
@@ -107,12 +107,12 @@ class VoiceRoutes(Controller):
     path = "/voices/v1"
     tags = ("Generate",)
 
-    @post(status_code=201, responses=refusals(*ERRORS), summary="Keep a voice")
+    @post(status_code=201, responses=error_responses(*ERRORS), summary="Keep a voice")
     async def create(
         self,
         data: Annotated[NewVoice, Body(examples=EXAMPLES)],
         caller: NamedDependency[Caller],
-        voices: NamedDependency[Voices],
+        voices: NamedDependency[VoiceOperations],
         store: NamedDependency[SkipValidation[Store]],
         settings: NamedDependency[Settings],
     ) -> VoiceAnswer:
@@ -128,7 +128,7 @@ class VoiceRoutes(Controller):
         row = await voices.add(caller.tenant, data.name.strip(), Medium("source", "audio", data.source))
         return (await _shown([row], store, settings))[0]
 
-    @get(responses=refusals(), summary="Voices")
+    @get(responses=error_responses(), summary="VoiceOperations")
     async def index(
         self,
         caller: NamedDependency[Caller],
@@ -153,14 +153,14 @@ class VoiceRoutes(Controller):
             kept = await database.rows(list_voices(caller.tenant))
         return VoiceList(await _shown(kept, store, settings) + await _own(database, able))
 
-    @get("/{voice_id:str}", responses=refusals(MalformedId, UnknownVoice), summary="One voice")
+    @get("/{voice_id:str}", responses=error_responses(MalformedId, UnknownVoice), summary="One voice")
     async def show(
         self,
         voice_id: FromPath[str],
         caller: NamedDependency[Caller],
         catalog: NamedDependency[Catalog],
         database: NamedDependency[Database],
-        voices: NamedDependency[Voices],
+        voices: NamedDependency[VoiceOperations],
         store: NamedDependency[SkipValidation[Store]],
         settings: NamedDependency[Settings],
     ) -> VoiceAnswer:
@@ -173,10 +173,12 @@ class VoiceRoutes(Controller):
         return (await _shown([await voices.find(caller.tenant, voice_id)], store, settings))[0]
 
     @delete(
-        "/{voice_id:str}", responses=refusals(MalformedId, UnknownVoice, StorageUnavailable), summary="Remove a voice"
+        "/{voice_id:str}",
+        responses=error_responses(MalformedId, UnknownVoice, StorageUnavailable),
+        summary="Remove a voice",
     )
     async def remove(
-        self, voice_id: FromPath[str], caller: NamedDependency[Caller], voices: NamedDependency[Voices]
+        self, voice_id: FromPath[str], caller: NamedDependency[Caller], voices: NamedDependency[VoiceOperations]
     ) -> None:
         """Removes the voice and its recording. A job that named it and still waits for its inputs fails with
         `input_unreachable`; one that has them already goes on."""

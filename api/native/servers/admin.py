@@ -11,42 +11,42 @@ from msgspec import Meta
 from api.http.auth import Caller, admins_only
 from api.http.database import Database
 from api.native.servers.servers import ServerAnswer, find_server, known_name, server_answer
-from api.openapi.documents import refusals
-from api.operations.server_commands import Orders
+from api.openapi.documents import error_responses
+from api.operations.server_commands import ServerCommands
 from core.errors import (
     BrokerUnavailable,
+    CommandRefused,
     Forbidden,
     InvalidRequest,
-    OrderRefused,
     ServerOffline,
     UnknownModel,
     UnknownServer,
 )
-from jobs.server_commands import Name, Order, Preload, Recycle, Unload
+from jobs.server_commands import Name, Preload, Recycle, ServerCommand, Unload
 from jobs.statements import servers
 from jobs.wire.servers import Desired
 
-WISHED = refusals(Forbidden, UnknownServer)
-ORDERED = refusals(Forbidden, UnknownServer, ServerOffline, OrderRefused, BrokerUnavailable)
-ORDERED_WITH_MODEL = refusals(
-    Forbidden, UnknownServer, ServerOffline, OrderRefused, BrokerUnavailable, InvalidRequest, UnknownModel
+WISHED = error_responses(Forbidden, UnknownServer)
+ORDERED = error_responses(Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable)
+ORDERED_WITH_MODEL = error_responses(
+    Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable, InvalidRequest, UnknownModel
 )
 
 
-class PreloadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class PreloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which model to load."""
 
     model: Annotated[Name, Meta(description="One of the models that the server `serves`.")]
     pin: Annotated[bool, Meta(description="Keep it until it is unloaded by name.")] = False
 
 
-class UnloadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class UnloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which model to unload."""
 
     model: Annotated[Name, Meta(description="One of the models that the server `serves`.")] | None = None
 
 
-class OrderTaken(msgspec.Struct, frozen=True):
+class CommandAccepted(msgspec.Struct, frozen=True):
     """The server took the order and carries it out; `GET /servers/v1/{server_id}` shows how far it is."""
 
     server_id: str
@@ -54,7 +54,7 @@ class OrderTaken(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
-class ServerOrders(Controller):
+class ServerAdminRoutes(Controller):
     """Cordon, drain, preload, unload, recycle."""
 
     path = "/servers/v1"
@@ -67,10 +67,10 @@ class ServerOrders(Controller):
         server_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        orders: NamedDependency[Orders],
+        orders: NamedDependency[ServerCommands],
     ) -> ServerAnswer:
         """It takes no job until it is uncordoned; a restart does not change that. Jobs that ask for it wait."""
-        return await _wish(database, orders, caller, server_id, "cordoned")
+        return await _set_desired_state(database, orders, caller, server_id, "cordoned")
 
     @post("/{server_id:str}/uncordon", status_code=200, responses=WISHED, summary="Take jobs again")
     async def uncordon(
@@ -78,10 +78,10 @@ class ServerOrders(Controller):
         server_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        orders: NamedDependency[Orders],
+        orders: NamedDependency[ServerCommands],
     ) -> ServerAnswer:
         """After `cordon` or `drain`."""
-        return await _wish(database, orders, caller, server_id, "active")
+        return await _set_desired_state(database, orders, caller, server_id, "active")
 
     @post("/{server_id:str}/drain", status_code=200, responses=WISHED, summary="Finish what runs, take no more")
     async def drain(
@@ -89,19 +89,19 @@ class ServerOrders(Controller):
         server_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        orders: NamedDependency[Orders],
+        orders: NamedDependency[ServerCommands],
     ) -> ServerAnswer:
         """Its `state` is `draining`, and `drained` once nothing is left; the process stays up."""
-        return await _wish(database, orders, caller, server_id, "draining")
+        return await _set_desired_state(database, orders, caller, server_id, "draining")
 
     @post("/{server_id:str}/preload", status_code=202, responses=ORDERED_WITH_MODEL, summary="Load a model")
     async def preload(
         self,
         server_id: FromPath[str],
-        data: JSONBody[PreloadOrder],
+        data: JSONBody[PreloadRequest],
         database: NamedDependency[Database],
-        orders: NamedDependency[Orders],
-    ) -> OrderTaken:
+        orders: NamedDependency[ServerCommands],
+    ) -> CommandAccepted:
         """Load a model before a job needs it."""
         return await _order(database, orders, server_id, Preload(data.model, data.pin))
 
@@ -109,22 +109,24 @@ class ServerOrders(Controller):
     async def unload(
         self,
         server_id: FromPath[str],
-        data: JSONBody[UnloadOrder],
+        data: JSONBody[UnloadRequest],
         database: NamedDependency[Database],
-        orders: NamedDependency[Orders],
-    ) -> OrderTaken:
+        orders: NamedDependency[ServerCommands],
+    ) -> CommandAccepted:
         """Take one model out of the device's memory, or all of them."""
         return await _order(database, orders, server_id, Unload(data.model))
 
     @post("/{server_id:str}/recycle", status_code=202, responses=ORDERED, summary="Start a fresh engine")
     async def recycle(
-        self, server_id: FromPath[str], database: NamedDependency[Database], orders: NamedDependency[Orders]
-    ) -> OrderTaken:
+        self, server_id: FromPath[str], database: NamedDependency[Database], orders: NamedDependency[ServerCommands]
+    ) -> CommandAccepted:
         """The engine process is replaced once the running job is done."""
         return await _order(database, orders, server_id, Recycle())
 
 
-async def _wish(database: Database, orders: Orders, caller: Caller, server_id: str, desired: Desired) -> ServerAnswer:
+async def _set_desired_state(
+    database: Database, orders: ServerCommands, caller: Caller, server_id: str, desired: Desired
+) -> ServerAnswer:
     row = await database.row(servers.desire(known_name(server_id), desired))
     if row is None:
         raise UnknownServer
@@ -132,7 +134,7 @@ async def _wish(database: Database, orders: Orders, caller: Caller, server_id: s
     return server_answer(row, caller)
 
 
-async def _order(database: Database, orders: Orders, server_id: str, order: Order) -> OrderTaken:
+async def _order(database: Database, orders: ServerCommands, server_id: str, order: ServerCommand) -> CommandAccepted:
     row = await find_server(database, server_id)
     model: str | None = getattr(order, "model", None)
     if model is not None and model not in row.serves:
@@ -141,4 +143,4 @@ async def _order(database: Database, orders: Orders, server_id: str, order: Orde
     if not row.alive:
         raise ServerOffline
     await orders.give(server_id, order)
-    return OrderTaken(server_id, type(order).__name__.lower(), model)
+    return CommandAccepted(server_id, type(order).__name__.lower(), model)

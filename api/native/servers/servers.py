@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from api.http.auth import Caller, admins_only
 from api.http.database import Database
-from api.openapi.documents import refusals
+from api.openapi.documents import error_responses
 from core.errors import Forbidden, InvalidRequest, ServerAlive, ServerHasJobs, UnknownServer
 from jobs.statements.servers import fleet, pinned_jobs, remove, server
 from jobs.wire.servers import Desired, ResidentModel
@@ -57,12 +57,12 @@ class ServerRoutes(Controller):
     path = "/servers/v1"
     tags = ("Service",)
 
-    @get(responses=refusals(), summary="GPU servers")
+    @get(responses=error_responses(), summary="GPU servers")
     async def index(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> ServerList:
         """Servers by name; any of them can be asked for with `server_id`."""
         return ServerList([server_answer(row, caller) for row in await database.rows(fleet())])
 
-    @get("/{server_id:str}", responses=refusals(UnknownServer), summary="A GPU server")
+    @get("/{server_id:str}", responses=error_responses(UnknownServer), summary="A GPU server")
     async def show(
         self, server_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> ServerAnswer:
@@ -73,7 +73,7 @@ class ServerRoutes(Controller):
         "/{server_id:str}",
         status_code=204,
         guards=[admins_only],
-        responses=refusals(Forbidden, UnknownServer, ServerAlive, ServerHasJobs, InvalidRequest),
+        responses=error_responses(Forbidden, UnknownServer, ServerAlive, ServerHasJobs, InvalidRequest),
         summary="Remove a server",
     )
     async def forget(self, server_id: FromPath[str], database: NamedDependency[Database], force: Force = False) -> None:

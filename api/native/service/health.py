@@ -7,8 +7,8 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 
 from api.http.auth import ANYBODY, OPEN
-from api.openapi.documents import refusals
-from api.operations.readiness import Readiness, Ready
+from api.openapi.documents import error_responses
+from api.operations.readiness import Readiness, ReadinessAnswer
 from core.errors import DatabaseUnavailable, SchemaBehind
 
 
@@ -31,7 +31,7 @@ class HealthRoutes(Controller):
         """Always 200."""
         return Live()
 
-    @get("/ready", responses=refusals(DatabaseUnavailable, SchemaBehind, key=False), summary="Can it take jobs?")
-    async def ready(self, readiness: NamedDependency[Readiness]) -> Ready:
+    @get("/ready", responses=error_responses(DatabaseUnavailable, SchemaBehind, key=False), summary="Can it take jobs?")
+    async def ready(self, readiness: NamedDependency[Readiness]) -> ReadinessAnswer:
         """200 while the database is reachable and its schema fits, also when the broker is away (`degraded`)."""
         return await readiness.check()

@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
 from api.http.auth import OPEN
-from api.operations.queue_metrics import Gauges
+from api.operations.queue_metrics import QueueMetrics
 
 
 @get("/metrics", opt=OPEN, include_in_schema=False)
 async def metrics(
-    gauges: NamedDependency[Gauges], accept: Annotated[str, HeaderParameter(name="Accept")] = ""
+    gauges: NamedDependency[QueueMetrics], accept: Annotated[str, HeaderParameter(name="Accept")] = ""
 ) -> Response[bytes]:
     """This process's counters, and the gauges of the whole service."""
     content, media_type = await gauges.exposition(accept)

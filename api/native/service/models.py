@@ -5,17 +5,17 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 
 from api.http.database import Database
-from api.openapi.documents import refusals
+from api.openapi.documents import error_responses
 from jobs.params.base import Modality
 from jobs.statements.queue.submit import served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Part of an answer: the fields of a catalogue entry that concern a caller."""
+class CatalogAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of an answer: the fields of a catalog entry that concern a caller."""
 
 
-class ModelLimits(Answer, frozen=True, kw_only=True):
+class ModelLimits(CatalogAnswer, frozen=True, kw_only=True):
     """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized.
 
     `max_references`: pictures to look at; for a model without `image-to-image` an `input_image` is one of them.
@@ -32,7 +32,7 @@ class ModelLimits(Answer, frozen=True, kw_only=True):
     min_voice_seconds: float
 
 
-class ModelPreset(Answer, frozen=True, kw_only=True):
+class ModelPreset(CatalogAnswer, frozen=True, kw_only=True):
     """What a word of `quality` stands for; null is the model's default."""
 
     num_inference_steps: int | None
@@ -47,14 +47,14 @@ class ModelDefaults(ModelPreset, frozen=True, kw_only=True):
     fps: int | None
 
 
-class ModelLicence(Answer, frozen=True, kw_only=True):
+class ModelLicence(CatalogAnswer, frozen=True, kw_only=True):
     """The terms of the weights."""
 
     name: str
     url: str
 
 
-class ModelAnswer(Answer, frozen=True, kw_only=True):
+class ModelAnswer(CatalogAnswer, frozen=True, kw_only=True):
     """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it
     asks for what only a later one in the list can do. `languages`: those it speaks, varieties of them too; empty where
     the model does not say."""
@@ -76,7 +76,7 @@ class ModelAnswer(Answer, frozen=True, kw_only=True):
 
 
 class ModelList(msgspec.Struct, frozen=True):
-    """Every model of the catalogue, in its order."""
+    """Every model of the catalog, in its order."""
 
     models: list[ModelAnswer]
 
@@ -87,7 +87,7 @@ class ModelRoutes(Controller):
     path = "/models/v1"
     tags = ("Service",)
 
-    @get(responses=refusals(), summary="Models")
+    @get(responses=error_responses(), summary="Models")
     async def index(self, catalog: NamedDependency[Catalog], database: NamedDependency[Database]) -> ModelList:
         """Every model this service knows, those that nobody serves at the moment too."""
         served = {row[0] for row in await database.rows(served_models())}

@@ -6,7 +6,7 @@ from litestar.params import FromPath
 
 from api.http.auth import ANYBODY, OPEN
 from api.http.problems import title
-from api.openapi.documents import below, refusals
+from api.openapi.documents import all_subclasses, error_responses
 from core.errors import AtelierError, JobFailed, UnknownRoute
 
 
@@ -25,7 +25,7 @@ class MeaningList(msgspec.Struct, frozen=True):
     problems: list[Meaning]
 
 
-KINDS: tuple[type[AtelierError], ...] = (AtelierError, *below(AtelierError))
+KINDS: tuple[type[AtelierError], ...] = (AtelierError, *all_subclasses(AtelierError))
 MEANINGS = {
     kind.code: Meaning(kind.code, None if issubclass(kind, JobFailed) else kind.status, title(kind.code), kind.advice)
     for kind in KINDS
@@ -45,7 +45,7 @@ class ProblemRoutes(Controller):
         """Every code that an answer or a failed job can carry. Codes never change."""
         return MeaningList(list(MEANINGS.values()))
 
-    @get("/{code:str}", responses=refusals(UnknownRoute, key=False), summary="One error code")
+    @get("/{code:str}", responses=error_responses(UnknownRoute, key=False), summary="One error code")
     async def show(self, code: FromPath[str]) -> Meaning:
         """What a code means."""
         if code not in MEANINGS:

@@ -12,7 +12,7 @@ from msgspec import Meta
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
-from api.openapi.documents import refusals
+from api.openapi.documents import error_responses
 from api.operations.webhooks import PREFIX
 from core.errors import (
     BodyTooLarge,
@@ -63,7 +63,11 @@ class DeliveryRoutes(Controller):
     path = "/webhooks/v1"
     tags = ("Webhooks",)
 
-    @get("/deliveries", responses=refusals(InvalidRequest, OutOfRange, WrongType, MalformedId), summary="Deliveries")
+    @get(
+        "/deliveries",
+        responses=error_responses(InvalidRequest, OutOfRange, WrongType, MalformedId),
+        summary="Deliveries",
+    )
     async def index(
         self,
         caller: NamedDependency[Caller],
@@ -93,7 +97,7 @@ class DeliveryRoutes(Controller):
         more = pack(found[limit - 1]) if len(found) > limit else None
         return DeliveryPage([delivery_of(row) for row in found[:limit]], more)
 
-    @get("/deliveries/{delivery_id:str}", responses=refusals(*FOUND), summary="One delivery")
+    @get("/deliveries/{delivery_id:str}", responses=error_responses(*FOUND), summary="One delivery")
     async def show(
         self, delivery_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Delivery:
@@ -103,7 +107,7 @@ class DeliveryRoutes(Controller):
     @post(
         "/deliveries/{delivery_id:str}/replay",
         status_code=202,
-        responses=refusals(*FOUND, WebhookDisabled),
+        responses=error_responses(*FOUND, WebhookDisabled),
         summary="Send a delivery again",
     )
     async def replay(
@@ -116,7 +120,9 @@ class DeliveryRoutes(Controller):
             raise WebhookDisabled
         return await _found(database, caller, delivery_id)
 
-    @post("/replay", status_code=202, responses=refusals(*BODY, MalformedId), summary="Send a range of time again")
+    @post(
+        "/replay", status_code=202, responses=error_responses(*BODY, MalformedId), summary="Send a range of time again"
+    )
     async def replay_range(
         self, data: JSONBody[Replay], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Replayed:

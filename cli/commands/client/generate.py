@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import rich_click as click
 
-from cli.http.connection import asks_api
+from cli.http.connection import with_client
 
 if TYPE_CHECKING:
     from cli.http.client import Client
@@ -68,7 +68,7 @@ def generate() -> None:
 @click.option("--reference", "reference_images", multiple=True, help="File or URL to look at; may be repeated.")
 @click.option("-n", "--num-images", type=int, help="Pictures to make; they are numbered: star-1.webp, star-2.webp.")
 @_all(*DENOISING, *PLACEMENT)
-@asks_api
+@with_client
 def image(client: "Client", prompt: str, output: Path, reference_images: tuple[str, ...], **fields: Any) -> None:
     """Make a picture from PROMPT: webp, png or jpg."""
     format_ = _format(output, PICTURES)
@@ -85,7 +85,7 @@ def image(client: "Client", prompt: str, output: Path, reference_images: tuple[s
 @click.option("--last", "last_image", help="File or URL of the last frame, for a model that can end there.")
 @click.option("--duration", "duration_seconds", type=float, help="Seconds of film.")
 @_all(*DENOISING, *PLACEMENT)
-@asks_api
+@with_client
 def video(client: "Client", output: Path, **fields: Any) -> None:
     """Make a film of a picture that moves as PROMPT says, or of PROMPT alone where the model can: mp4 or webm."""
     format_ = _format(output, FILMS)
@@ -97,10 +97,10 @@ def video(client: "Client", output: Path, **fields: Any) -> None:
 @click.argument("picture")
 @output_option
 @click.option("--mask-only", is_flag=True, default=None, help="Write the matte itself.")
-@click.option("--background", "background_color", help="Put the foreground on this colour, e.g. #FFFFFF.")
+@click.option("--background", "background_color", help="Put the foreground on this color, e.g. #FFFFFF.")
 @click.option("--crop", is_flag=True, default=None, help="Crop to the foreground.")
 @_all(*PLACEMENT)
-@asks_api
+@with_client
 def cutout(client: "Client", picture: str, output: Path, **fields: Any) -> None:
     """Remove the background of PICTURE, a file or a URL: png or webp."""
     format_ = _format(output, CUTOUTS)
@@ -117,7 +117,7 @@ def cutout(client: "Client", picture: str, output: Path, **fields: Any) -> None:
 @click.option("--exaggeration", type=float, help="0 neutral, 1 most expressive.")
 @click.option("--seed", type=int, help="The same seed makes the same output.")
 @_all(*PLACEMENT)
-@asks_api
+@with_client
 def speech(client: "Client", text: str, output: Path, **fields: Any) -> None:
     """Speak TEXT: wav, mp3 or ogg."""
     format_ = _format(output, SOUNDS)
@@ -132,7 +132,7 @@ def speech(client: "Client", text: str, output: Path, **fields: Any) -> None:
 @click.option("--max-faces", type=int, help="Triangles, at most.")
 @click.option("--seed", type=int, help="The same seed makes the same output.")
 @_all(*PLACEMENT)
-@asks_api
+@with_client
 def mesh(client: "Client", picture: str, output: Path, **fields: Any) -> None:
     """Make a mesh from PICTURE, a file or a URL: glb, obj, stl or ply."""
     format_ = _format(output, MESHES)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from cli.http.connection import asks_api
+from cli.http.connection import with_client
 from cli.local.data_dir import data_option
 from cli.output.durations import Duration
-from cli.output.tables import json_option, print_json, print_table, when
+from cli.output.tables import format_time, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from cli.http.client import Client
@@ -27,7 +27,7 @@ def jobs() -> None:
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many, newest first.")
 @click.option("--status", type=click.Choice(STATES), help="Only these.")
 @json_option
-@asks_api
+@with_client
 def list_(client: "Client", limit: int, status: str | None, as_json: bool) -> None:
     """Your newest jobs."""
     found = client.jobs(limit=limit, status=status)
@@ -35,7 +35,14 @@ def list_(client: "Client", limit: int, status: str | None, as_json: bool) -> No
         print_json(found)
         return
     rows = [
-        [job.job_id, job.status, job.model, f"{job.progress:.0%}", when(job.created_at), job.processing_time_seconds]
+        [
+            job.job_id,
+            job.status,
+            job.model,
+            f"{job.progress:.0%}",
+            format_time(job.created_at),
+            job.processing_time_seconds,
+        ]
         for job in found
     ]
     print_table(["job", "status", "model", "progress", "made", "seconds"], rows)
@@ -44,7 +51,7 @@ def list_(client: "Client", limit: int, status: str | None, as_json: bool) -> No
 @jobs.command()
 @click.argument("job_id")
 @json_option
-@asks_api
+@with_client
 def show(client: "Client", job_id: str, as_json: bool) -> None:
     """Everything about one job."""
     _show(client.job(job_id), as_json)
@@ -53,7 +60,7 @@ def show(client: "Client", job_id: str, as_json: bool) -> None:
 @jobs.command()
 @click.argument("job_id")
 @json_option
-@asks_api
+@with_client
 def cancel(client: "Client", job_id: str, as_json: bool) -> None:
     """End a job; one that has ended stays as it is."""
     _show(client.cancel(job_id), as_json)
@@ -86,7 +93,7 @@ def redrive(
     from cli.operator.database_errors import explained
     from cli.operator.redrive import dead_jobs, failed_jobs, redrive_jobs
     from cli.operator.settings import local_settings
-    from cli.output.tables import print_table, when
+    from cli.output.tables import format_time, print_table
     from core.database import sync_engine
     from jobs.statements.queue.redrive import SERVICES_FAULT
 
@@ -98,7 +105,9 @@ def redrive(
         else:
             found = dead_jobs(engine, codes=codes or SERVICES_FAULT, seconds=since, tenant=tenant)
         if dry_run:
-            rows = [[job.id, job.model, job.error.code if job.error else "", when(job.finished_at)] for job in found]
+            rows = [
+                [job.id, job.model, job.error.code if job.error else "", format_time(job.finished_at)] for job in found
+            ]
             print_table(["job", "model", "error", "failed"], rows)
             return
         made = 0
@@ -126,9 +135,9 @@ def _show(job: "StatusAnswer", as_json: bool) -> None:
         "server": job.server_id,
         "progress": f"{job.progress:.0%} {job.stage or ''}",
         "queue position": job.queue_position,
-        "made": when(job.created_at),
-        "started": when(job.started_at),
-        "finished": when(job.finished_at),
+        "made": format_time(job.created_at),
+        "started": format_time(job.started_at),
+        "finished": format_time(job.finished_at),
         "seconds": job.processing_time_seconds,
         "attempt": job.attempt,
         "seed": job.seed,

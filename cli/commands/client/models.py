@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from cli.http.connection import asks_api
+from cli.http.connection import with_client
 from cli.output.tables import json_option, print_json, print_table
 
 if TYPE_CHECKING:
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @json_option
-@asks_api
+@with_client
 def models(client: "Client", as_json: bool) -> None:
-    """The models of the catalogue, and which of them a running server serves."""
+    """The models of the catalog, and which of them a running server serves."""
     known = client.models()
     if as_json:
         print_json(known)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from cli.http.connection import asks_api
+from cli.http.connection import with_client
 from cli.lazy import ListingGroup
 from cli.output.tables import json_option, print_json, print_table
 
@@ -22,7 +22,7 @@ def servers() -> None:
 
 @servers.command("list")
 @json_option
-@asks_api
+@with_client
 def list_(client: "Client", as_json: bool) -> None:
     """The GPU servers: state, device, memory, what they serve and hold."""
     known = client.servers()
@@ -47,7 +47,7 @@ def list_(client: "Client", as_json: bool) -> None:
 @servers.command()
 @click.argument("name")
 @json_option
-@asks_api
+@with_client
 def show(client: "Client", name: str, as_json: bool) -> None:
     """Everything about one server."""
     server = client.server(name)
@@ -71,7 +71,7 @@ def show(client: "Client", name: str, as_json: bool) -> None:
 
 @servers.command()
 @click.argument("name")
-@asks_api
+@with_client
 def cordon(client: "Client", name: str) -> None:
     """Have a server take no more jobs; those that ask for it wait."""
     _tell(client.wish(name, "cordon"))
@@ -79,7 +79,7 @@ def cordon(client: "Client", name: str) -> None:
 
 @servers.command()
 @click.argument("name")
-@asks_api
+@with_client
 def uncordon(client: "Client", name: str) -> None:
     """Have a server take jobs again, after cordon or drain."""
     _tell(client.wish(name, "uncordon"))
@@ -88,7 +88,7 @@ def uncordon(client: "Client", name: str) -> None:
 @servers.command()
 @click.argument("name")
 @click.option("--wait", is_flag=True, help="Stay until nothing is left on it; Ctrl-C ends only the waiting.")
-@asks_api
+@with_client
 def drain(client: "Client", name: str, wait: bool) -> None:
     """Have a server finish what it has and take no more; its process stays up."""
     server = client.wish(name, "drain")
@@ -103,7 +103,7 @@ def drain(client: "Client", name: str, wait: bool) -> None:
 @click.argument("name")
 @click.argument("model")
 @click.option("--pin", is_flag=True, help="Keep it until it is unloaded by name.")
-@asks_api
+@with_client
 def preload(client: "Client", name: str, model: str, pin: bool) -> None:
     """Have a server load a model before a job needs it."""
     client.order(name, "preload", {"model": model, "pin": pin})
@@ -113,7 +113,7 @@ def preload(client: "Client", name: str, model: str, pin: bool) -> None:
 @servers.command()
 @click.argument("name")
 @click.argument("model", required=False)
-@asks_api
+@with_client
 def unload(client: "Client", name: str, model: str | None) -> None:
     """Have a server take a model out of its device's memory; every one, when none is named."""
     client.order(name, "unload", {"model": model})
@@ -122,7 +122,7 @@ def unload(client: "Client", name: str, model: str | None) -> None:
 
 @servers.command()
 @click.argument("name")
-@asks_api
+@with_client
 def recycle(client: "Client", name: str) -> None:
     """Have a server start a fresh engine once its running job is done."""
     client.order(name, "recycle")
@@ -132,7 +132,7 @@ def recycle(client: "Client", name: str) -> None:
 @servers.command()
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Even though jobs wait for it alone; they go on waiting.")
-@asks_api
+@with_client
 def remove(client: "Client", name: str, force: bool) -> None:
     """Take a server that is gone for good off the list."""
     client.remove_server(name, force=force)

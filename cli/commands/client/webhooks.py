@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from cli.http.connection import asks_api
+from cli.http.connection import with_client
 from cli.local.data_dir import data_option
-from cli.output.tables import json_option, print_json, print_table, when
+from cli.output.tables import format_time, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from cli.http.client import Client
@@ -24,21 +24,21 @@ def webhooks() -> None:
 
 @webhooks.command("list")
 @json_option
-@asks_api
+@with_client
 def list_(client: "Client", as_json: bool) -> None:
     """Your endpoints, newest first."""
     found = client.webhooks()
     if as_json:
         print_json(found)
         return
-    rows = [[one.webhook_id, one.url, ", ".join(one.events), _state(one), when(one.created_at)] for one in found]
+    rows = [[one.webhook_id, one.url, ", ".join(one.events), _state(one), format_time(one.created_at)] for one in found]
     print_table(["webhook", "url", "events", "state", "made"], rows)
 
 
 @webhooks.command()
 @click.argument("target", metavar="URL")
 @click.option("--event", "events", multiple=True, type=click.Choice(EVENTS), help="Only this; may be repeated.")
-@asks_api
+@with_client
 def add(client: "Client", target: str, events: tuple[str, ...]) -> None:
     """Have your jobs' events posted to URL; its secret is printed below its id, and never again."""
     made = client.add_webhook(target, events)
@@ -47,7 +47,7 @@ def add(client: "Client", target: str, events: tuple[str, ...]) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id")
-@asks_api
+@with_client
 def remove(client: "Client", webhook_id: str) -> None:
     """Remove an endpoint and what was still to be sent to it."""
     client.remove_webhook(webhook_id)
@@ -56,7 +56,7 @@ def remove(client: "Client", webhook_id: str) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id")
-@asks_api
+@with_client
 def enable(client: "Client", webhook_id: str) -> None:
     """Bring back an endpoint that was disabled, by a 410 or because it failed for days."""
     click.echo(f"{webhook_id}: {_state(client.enable_webhook(webhook_id))}")
@@ -64,7 +64,7 @@ def enable(client: "Client", webhook_id: str) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id")
-@asks_api
+@with_client
 def rotate(client: "Client", webhook_id: str) -> None:
     """Print a new secret; for a day the one before it signs too."""
     click.echo(client.rotate_webhook(webhook_id).secret)
@@ -72,7 +72,7 @@ def rotate(client: "Client", webhook_id: str) -> None:
 
 @webhooks.command()
 @click.argument("webhook_id")
-@asks_api
+@with_client
 def test(client: "Client", webhook_id: str) -> None:
     """Send a test event; prints the id of its delivery."""
     click.echo(client.test_webhook(webhook_id).delivery_id)
@@ -86,7 +86,7 @@ def test(client: "Client", webhook_id: str) -> None:
 @click.option("--until", help="Only those made before this time.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many, newest first.")
 @json_option
-@asks_api
+@with_client
 def deliveries(client: "Client", as_json: bool, **filters: str | int | None) -> None:
     """What was sent, or is to be sent, to your endpoints and callbacks."""
     found = client.deliveries(**filters)
@@ -94,7 +94,7 @@ def deliveries(client: "Client", as_json: bool, **filters: str | int | None) -> 
         print_json(found)
         return
     rows = [
-        [one.delivery_id, one.type, one.url, one.state, len(one.attempts), _last(one), when(one.next_attempt_at)]
+        [one.delivery_id, one.type, one.url, one.state, len(one.attempts), _last(one), format_time(one.next_attempt_at)]
         for one in found
     ]
     print_table(["delivery", "event", "to", "state", "attempts", "last answer", "next attempt"], rows)
@@ -106,7 +106,7 @@ def deliveries(client: "Client", as_json: bool, **filters: str | int | None) -> 
 @click.option("--until", help="And before this time.")
 @click.option("--webhook", "webhook_id", help="Of the range, only those to this endpoint.")
 @click.option("--state", type=click.Choice(STATES[1:]), help="Of the range, those in this state.  [default: failed]")
-@asks_api
+@with_client
 def replay(client: "Client", delivery_id: str | None, **range_: str | None) -> None:
     """Send one delivery again, or those of a range of time."""
     if delivery_id is not None and not any(range_.values()):
@@ -136,7 +136,7 @@ def secret(tenant: str, rotate: bool, data: Path) -> None:
 
 def _state(webhook: "Webhook") -> str:
     if webhook.enabled:
-        return f"failing since {when(webhook.failing_since)}" if webhook.failing_since else "enabled"
+        return f"failing since {format_time(webhook.failing_since)}" if webhook.failing_since else "enabled"
     return f"disabled: {webhook.disabled_because}"
 
 

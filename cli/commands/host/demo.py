@@ -39,17 +39,17 @@ class Task(msgspec.Struct, frozen=True):
 )
 def demo(out: Path) -> None:
     """Start everything in a temporary folder, make pictures, a cut-out, a mesh, a film and speech, stop everything."""
-    from cli.commands.host.up import Ending, say
+    from cli.commands.host.up import EndingSignal, say
     from cli.embedded.server import ServerFailed
     from cli.local.address import free_address
-    from cli.local.data_dir import Home
+    from cli.local.data_dir import DataDirectory
     from cli.output.tables import print_table
     from cli.stack.stack import Stack
 
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="atelier-demo-") as folder:
-        stack = Stack(Home(Path(folder) / "data"), free_address(), say)
-        Ending(stack.hurry, interrupt=True)
+        stack = Stack(DataDirectory(Path(folder) / "data"), free_address(), say)
+        EndingSignal(stack.hurry, interrupt=True)
         try:
             with stack:
                 stack.start()

@@ -23,10 +23,10 @@ def doctor(data: Path) -> None:
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     findings: list[Finding] = [look(check, settings) for check in CHECKS]
-    colours = {State.GOOD: "green", State.ODD: "yellow", State.WRONG: "red"}
+    colors = {State.OK: "green", State.WARNING: "yellow", State.ERROR: "red"}
     for finding in findings:
-        mark = click.style(f"{finding.state.value:5}", fg=colours[finding.state])
+        mark = click.style(f"{finding.state.value:5}", fg=colors[finding.state])
         click.echo(f"{mark} {finding.name}: {finding.text}")
-    wrong = sum(finding.state is State.WRONG for finding in findings)
+    wrong = sum(finding.state is State.ERROR for finding in findings)
     if wrong:
         raise click.ClickException(f"{wrong} of {len(findings)} checks found something wrong")

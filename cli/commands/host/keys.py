@@ -61,13 +61,13 @@ def list_(data: Path) -> None:
     from cli.operator.admin import connected
     from cli.operator.database_errors import explained
     from cli.operator.settings import local_settings
-    from cli.output.tables import print_table, when
+    from cli.output.tables import format_time, print_table
     from jobs.statements.api_keys import list_keys
 
     with explained(), connected(local_settings(data)) as connection:
         rows = connection.execute(list_keys()).all()
     cells = [
-        [row.id, row.tenant, row.name, ", ".join(row.scopes), when(row.created_at), when(row.revoked_at)]
+        [row.id, row.tenant, row.name, ", ".join(row.scopes), format_time(row.created_at), format_time(row.revoked_at)]
         for row in rows
     ]
     print_table(["key", "tenant", "name", "scopes", "made", "revoked"], cells)

@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from cli.lazy import ListingGroup
 from cli.local.data_dir import data_option
-from cli.output.durations import Duration, spoken
+from cli.output.durations import Duration, format_duration
 
 KEEPING = Duration(keeping=True)
 SETTINGS = {
@@ -43,7 +43,7 @@ def list_(tenant: str, data: Path) -> None:
     with explained(), connected(settings) as connection:
         row = connection.execute(kept(tenant_row(connection, tenant).id)).one()._mapping
     cells = [
-        [name, spoken(getattr(settings, field) if row[name] is None else row[name]), _whose(row[name])]
+        [name, format_duration(getattr(settings, field) if row[name] is None else row[name]), _whose(row[name])]
         for name, field in SETTINGS.items()
     ]
     print_table(["", "kept for", "says"], cells)
@@ -77,4 +77,4 @@ def _whose(seconds: float | None) -> str:
 
 
 def _said(seconds: float | None) -> str:
-    return "as the service is set" if seconds is None else spoken(seconds)
+    return "as the service is set" if seconds is None else format_duration(seconds)

@@ -12,7 +12,7 @@ from cli.local.data_dir import data_option
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Ending:
+class EndingSignal:
     """Set by the first signal, which also interrupts if `interrupt`; the second one sets `hurry`."""
 
     def __init__(self, hurry: threading.Event, *, interrupt: bool = False) -> None:
@@ -44,11 +44,11 @@ def up(host: str, port: int, data: Path) -> None:
     """
     from cli.embedded.server import ServerFailed
     from cli.local.address import Address, AddressTaken
-    from cli.local.data_dir import Home, HomeBusy
+    from cli.local.data_dir import DataDirectory, DataDirectoryBusy
     from cli.stack.stack import Stack
 
-    stack = Stack(Home(data), Address(host, port), say)
-    ending = Ending(stack.hurry)
+    stack = Stack(DataDirectory(data), Address(host, port), say)
+    ending = EndingSignal(stack.hurry)
     try:
         stack.start()
         ready = stack.await_ready(ended=ending.asked.is_set)
@@ -58,7 +58,7 @@ def up(host: str, port: int, data: Path) -> None:
             _welcome(stack.address.url, stack.admin_key if stack.new_key else None, stack.home.admin_key)
         ending.asked.wait()
         say("stopping; press Ctrl-C again to hurry")
-    except (AddressTaken, HomeBusy, ServerFailed, ValueError) as error:
+    except (AddressTaken, DataDirectoryBusy, ServerFailed, ValueError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         stack.stop()

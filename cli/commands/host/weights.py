@@ -10,7 +10,7 @@ import rich_click as click
 from cli.local.data_dir import data_option
 from cli.output.tables import json_option, print_json, print_table
 from cli.weights.byte_bars import bars, size_text
-from cli.weights.context import Ground, ground, remote
+from cli.weights.context import WeightsContext, remote, weights_context
 from cli.weights.transfer import bring
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def weights() -> None:
 @json_option
 @data_option
 def list_(data: Path, as_json: bool) -> None:
-    """Every model of the catalogue: its licence, its size, and how far its files are here."""
-    known = ground(data, new_lock=True)
+    """Every model of the catalog: its licence, its size, and how far its files are here."""
+    known = weights_context(data, new_lock=True)
     if as_json:
         print_json(known.states(known.catalog.models))
     else:
@@ -53,7 +53,7 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
     from pipelines.weights.hub import FetchError
     from pipelines.weights.lockfile import Lock
 
-    known = ground(data, new_lock=True)
+    known = weights_context(data, new_lock=True)
     every = [bundle for spec in known.catalog.models for bundle in spec.bundles]
     made, failed = lock_writer.without_strangers(known.lock, every), []
     for bundle in (bundle for spec in known.chosen(models) for bundle in spec.bundles):
@@ -90,7 +90,7 @@ def fetch(data: Path, models: tuple[str, ...], everything: bool, jobs: int) -> N
     from pipelines.catalog.licenses import is_allowed
     from pipelines.weights.fetch import download
 
-    known = ground(data)
+    known = weights_context(data)
     specs = known.chosen(models) if models else remote(known.catalog.models)
     if not models and not everything:
         _print_states(known, specs)
@@ -111,9 +111,9 @@ def import_(data: Path, folder: Path, models: tuple[str, ...], link: bool) -> No
     DIR may be a cache of huggingface_hub, a copy of a repository or of a weights folder, or a heap: files are found by
     their size and sha256, and nothing else is taken. Models of which DIR has no file are passed over unless named.
     """
-    from pipelines.weights.offline_import import Carried
+    from pipelines.weights.offline_import import LocalFiles
 
-    known, carried = ground(data), Carried(folder, link=link)
+    known, carried = weights_context(data), LocalFiles(folder, link=link)
     specs = known.chosen(models) if models else remote(known.catalog.models)
     failed = bring(known, specs, carried.offer, sought=carried.sought, jobs=1, is_lenient=not models)
     _end(failed, f"not found in {folder}")
@@ -132,7 +132,7 @@ def verify(data: Path, models: tuple[str, ...]) -> None:
     from pipelines.weights.files import hash_file
     from pipelines.weights.verify import differences
 
-    known, failed = ground(data), []
+    known, failed = weights_context(data), []
     specs = [spec for spec in known.chosen(models) if spec.bundles]
     states = {state.id: state for state in known.states(specs)}
     with bars(sum(state.size for state in states.values() if state.files_here)) as shown:
@@ -150,7 +150,7 @@ def verify(data: Path, models: tuple[str, ...]) -> None:
     _end(failed, "not as weights.lock says; such a model will not be loaded")
 
 
-def _print_states(known: Ground, specs: "Iterable[ModelSpec]") -> None:
+def _print_states(known: WeightsContext, specs: "Iterable[ModelSpec]") -> None:
     states = known.states(specs)
     rows = [[state.id, state.tier, state.licence, _size(state), state.text] for state in states]
     print_table(["model", "tier", "licence", "size", "state"], rows)

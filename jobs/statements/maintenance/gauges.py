@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import jobs, outbox, servers, webhook_hosts
-from jobs.statements.clauses import moment
+from jobs.statements.clauses import tx_now
 from jobs.statements.webhooks.deliveries import open_
 from jobs.statements.webhooks.receiver_breaker import host_of
 
@@ -39,15 +39,15 @@ def gauges() -> CompoundSelect[Any]:
         .where(jobs.c.status.in_(ACTIVE))
         .group_by(jobs.c.model, jobs.c.status)
     )
-    idle = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < moment)
-    left_alone = func.coalesce(webhook_hosts.c.open_until > moment, False)
+    idle = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < tx_now)
+    left_alone = func.coalesce(webhook_hosts.c.open_until > tx_now, False)
     due = (
         select(*_row("webhooks", _NONE, _NONE, _age(outbox.c.available_at)))
         .outerjoin(webhook_hosts, webhook_hosts.c.host == host_of(outbox.c.url))
-        .where(open_(outbox), outbox.c.available_at <= moment, idle, ~left_alone)
+        .where(open_(outbox), outbox.c.available_at <= tx_now, idle, ~left_alone)
     )
     state = case(
-        (servers.c.lease_until <= moment, "offline"),
+        (servers.c.lease_until <= tx_now, "offline"),
         (and_(servers.c.desired == "cordoned", servers.c.state == "idle"), "cordoned"),
         else_=servers.c.state,
     )
@@ -74,4 +74,4 @@ def _row(
 
 def _age(since: ColumnElement[Any]) -> ColumnElement[Any]:
     """Of the oldest; 0 where there is none."""
-    return cast(func.greatest(extract("epoch", moment - func.min(since)), 0), Double)
+    return cast(func.greatest(extract("epoch", tx_now - func.min(since)), 0), Double)

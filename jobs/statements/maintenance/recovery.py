@@ -7,8 +7,8 @@ from sqlalchemy import BigInteger, Delete, Select, cast, delete, func, literal, 
 from core.errors import DeadlineExceeded
 from jobs.job import ACTIVE, JobError, JobStatus
 from jobs.schema.tables import idempotency, jobs
-from jobs.statements.clauses import ago, ended_values, error_value, lost_values, moment
-from jobs.statements.outbox import telling
+from jobs.statements.clauses import ago, ended_values, error_value, lost_values, tx_now
+from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.submit import IDEMPOTENCY_SECONDS
 from jobs.statements.queue.tenant_jobs import postpone_purge
 
@@ -37,8 +37,8 @@ def _some(*where: Any) -> Any:
 
 def reap(*, backoff: float) -> Select[Any]:
     """Take jobs from workers whose lease ran out."""
-    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < moment)
-    return telling(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
+    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < tx_now)
+    return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
 
 
 def reclaim(server_id: str, incarnation: int) -> Select[Any]:
@@ -48,13 +48,13 @@ def reclaim(server_id: str, incarnation: int) -> Select[Any]:
         jobs.c.worker == server_id,
         or_(jobs.c.incarnation.is_(None), jobs.c.incarnation < incarnation),
     )
-    return telling(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)))
+    return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)))
 
 
 def expire() -> Select[Any]:
     """Fail jobs whose deadline has passed."""
-    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < moment)
-    return telling(
+    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < tx_now)
+    return with_outbox_events(
         update(jobs)
         .where(jobs.c.id.in_(late))
         .values(**ended_values(JobStatus.FAILED, error_value(JobError.of(DeadlineExceeded))))
@@ -64,8 +64,8 @@ def expire() -> Select[Any]:
 def due_purges() -> Select[Any]:
     """Deleted jobs whose objects are to be removed now."""
     return (
-        select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, moment.label("now"))
-        .where(jobs.c.purge_at < moment)
+        select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, tx_now.label("now"))
+        .where(jobs.c.purge_at < tx_now)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from jobs.job import ACTIVE
 from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, jobs, outbox, tenants, uploads, voices
-from jobs.statements.clauses import after, moment, now, outlived
+from jobs.statements.clauses import after, now, outlived, tx_now
 from jobs.statements.webhooks.deliveries import open_
 
 BATCH = 500
@@ -76,7 +76,7 @@ def turn(name: str, seconds: float) -> Insert:
     return (
         insert(chores)
         .values(name=name, **fresh)
-        .on_conflict_do_update(index_elements=["name"], set_=fresh, where=chores.c.next_at <= moment)
+        .on_conflict_do_update(index_elements=["name"], set_=fresh, where=chores.c.next_at <= tx_now)
         .returning(chores.c.name)
     )
 

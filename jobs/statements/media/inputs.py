@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func
 
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import inputs, jobs, tenants, uploads
-from jobs.statements.clauses import after, ago, ended_values, error_value, moment, now, outlived
-from jobs.statements.outbox import telling
+from jobs.statements.clauses import after, ago, ended_values, error_value, now, outlived, tx_now
+from jobs.statements.outbox import with_outbox_events
 
 BATCH = 500
 
@@ -25,8 +25,8 @@ def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int
     Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
     hosts delay only those who named them. A lease that ran out is taken again, as the next attempt.
     """
-    leased = func.coalesce(inputs.c.lease_until >= moment, False)
-    due = and_(inputs.c.available_at <= moment, inputs.c.attempt < max_attempts, _wanted())
+    leased = func.coalesce(inputs.c.lease_until >= tx_now, False)
+    due = and_(inputs.c.available_at <= tx_now, inputs.c.attempt < max_attempts, _wanted())
     waiting = (
         select(
             *(inputs.c.job_id, inputs.c.name, inputs.c.tenant, inputs.c.host, inputs.c.available_at),
@@ -51,7 +51,7 @@ def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int
         .subquery("by_tenant")
     )
     t = by_tenant.c
-    free = or_(inputs.c.lease_until.is_(None), inputs.c.lease_until < moment)
+    free = or_(inputs.c.lease_until.is_(None), inputs.c.lease_until < tx_now)
     chosen = (
         select(inputs.c.job_id, inputs.c.name)
         .join(by_tenant, and_(t.job_id == inputs.c.job_id, t.name == inputs.c.name))
@@ -111,7 +111,7 @@ def queue_job(job_id: str) -> Select[Any]:
     The patience of one that prefers a server begins here: until now no server could have taken it.
     """
     unready = select(inputs.c.name).where(inputs.c.job_id == job_id, inputs.c.status != "ready")
-    return telling(
+    return with_outbox_events(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING, ~unready.exists())
         .values(
@@ -140,7 +140,7 @@ def fail(job_id: str, name: str, fence: int, *, problem: str) -> Update:
 
 def fail_job(job_id: str, error: JobError) -> Select[Any]:
     """Fail a job that waits for inputs."""
-    return telling(
+    return with_outbox_events(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING)
         .values(**ended_values(JobStatus.FAILED, error_value(error)))
@@ -155,7 +155,7 @@ def lost(*, max_attempts: int) -> Select[Any]:
         .where(
             inputs.c.status == "waiting",
             inputs.c.attempt >= max_attempts,
-            or_(inputs.c.lease_until.is_(None), inputs.c.lease_until < moment),
+            or_(inputs.c.lease_until.is_(None), inputs.c.lease_until < tx_now),
             _wanted(),
         )
         .limit(BATCH)
@@ -216,7 +216,7 @@ def _place(leased: ColumnElement[bool], *order: ColumnElement[Any], within: tupl
 
 
 def _wanted() -> ColumnElement[bool]:
-    return and_(jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None), jobs.c.deadline_at > moment)
+    return and_(jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None), jobs.c.deadline_at > tx_now)
 
 
 def _held(job_id: str, name: str, fence: int) -> Update:

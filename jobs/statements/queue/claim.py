@@ -40,8 +40,8 @@ from sqlalchemy import (
 from jobs.job import JobStatus
 from jobs.schema.tables import jobs, servers
 from jobs.statements.clauses import after, now
-from jobs.statements.outbox import telling
-from jobs.statements.queue.scan import OPEN, OWN, RUNNING, Lane, earliest, group, turns
+from jobs.statements.outbox import with_outbox_events
+from jobs.statements.queue.scan import OPEN, OWN, RUNNING, QueuePartition, earliest, group, turns
 
 
 class Claimant(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
         .values(loaded_at=now)
         .cte("loading")
     )
-    return telling(
+    return with_outbox_events(
         update(jobs)
         .where(jobs.c.id == best.c.id)
         .values(
@@ -130,7 +130,7 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
     return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
 
 
-def _pick(lanes: Mapping[str, Lane]) -> str:
+def _pick(lanes: Mapping[str, QueuePartition]) -> str:
     """The first job of the step's models and the turn's tenant, locked."""
     key = {"priority": "step.priority", "tenant": "turn.tenant"}
     first = [

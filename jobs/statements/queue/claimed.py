@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from jobs.job import Artifact, JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
 from jobs.statements.clauses import after, ended_values, error_value, fenced, lost_values, now
-from jobs.statements.outbox import telling
+from jobs.statements.outbox import with_outbox_events
 
 
 def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
@@ -37,7 +37,7 @@ def commit(
     job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
 ) -> Select[Any]:
     """Complete the job; the first statement of its transaction, so that a stale fence changes nothing."""
-    return telling(
+    return with_outbox_events(
         update(jobs)
         .where(fenced(job_id, fence))
         .values(
@@ -58,14 +58,14 @@ def spend(tenant: str, cost: float) -> Update:
 
 def fail(job_id: str, fence: int, error: JobError) -> Select[Any]:
     """End the job with an error that another attempt would not mend."""
-    return telling(
+    return with_outbox_events(
         update(jobs).where(fenced(job_id, fence)).values(**ended_values(JobStatus.FAILED, error_value(error)))
     )
 
 
 def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
     """Hand the job back unharmed: queued again after `delay` s, and the attempt is refunded."""
-    return telling(
+    return with_outbox_events(
         update(jobs)
         .where(fenced(job_id, fence))
         .values(
@@ -83,4 +83,4 @@ def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
 
 def lose(job_id: str, fence: int, *, backoff: float, cause: str) -> Select[Any]:
     """Give up this attempt: queued again after `backoff` s, or failed (telling `cause`) when it was the last."""
-    return telling(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)))
+    return with_outbox_events(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)))

@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from jobs.job import Job, JobStatus
 from jobs.schema.tables import jobs, servers, tenants
-from jobs.statements.clauses import moment
-from jobs.statements.queue.scan import OPEN, OWN, RUNNING, Lane, group, turns
+from jobs.statements.clauses import tx_now
+from jobs.statements.queue.scan import OPEN, OWN, RUNNING, QueuePartition, group, turns
 from jobs.wire.wait_reasons import Reason
 
 POSITION_LIMIT = 1000
@@ -32,7 +32,7 @@ POSITION_LIMIT = 1000
 _SHARED = "NOT EXISTS (SELECT FROM servers WHERE servers.server_id = :server AND dedicated)"
 
 
-def position(job: Job) -> TextualSelect:
+def queue_position(job: Job) -> TextualSelect:
     """How many waiting jobs are ahead of this one, counted to `POSITION_LIMIT`.
 
     Counted are jobs of its model: all of a higher priority; of its own priority, those of its tenant that go before it,
@@ -81,7 +81,7 @@ def position(job: Job) -> TextualSelect:
     return text(statement).bindparams(*binds).columns(ahead=Integer)
 
 
-def _ids(lanes: Mapping[str, Lane], condition: str = "true", **key: str) -> str:
+def _ids(lanes: Mapping[str, QueuePartition], condition: str = "true", **key: str) -> str:
     """The jobs of one group that meet a condition, in which `{order}` is that of their lane; each of them once."""
     found = []
     for lane in lanes.values():
@@ -101,8 +101,8 @@ def reason(job: Job) -> ColumnElement[Any]:
     if job.status is JobStatus.PENDING:
         return literal(Reason.INPUTS.value)
     asked = servers.c.server_id == job.server_id
-    alive = servers.c.lease_until > moment
-    bound = and_(literal(job.server_id is not None), or_(literal(job.spill_at is None), literal(job.spill_at) > moment))
+    alive = servers.c.lease_until > tx_now
+    bound = and_(literal(job.server_id is not None), or_(literal(job.spill_at is None), literal(job.spill_at) > tx_now))
     able = and_(
         alive,
         literal(job.model) == any_(servers.c.serves),
@@ -114,7 +114,7 @@ def reason(job: Job) -> ColumnElement[Any]:
     )
     taking = and_(able, servers.c.desired == "active")
     return case(
-        (literal(job.available_at) > moment, Reason.BACKOFF.value),
+        (literal(job.available_at) > tx_now, Reason.BACKOFF.value),
         (and_(bound, ~exists().where(alive, asked)), Reason.SERVER_OFFLINE.value),
         (~exists().where(able), Reason.NO_SERVER_FOR_MODEL.value),
         (~exists().where(taking), Reason.SERVER_CORDONED.value),

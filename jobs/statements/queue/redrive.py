@@ -12,7 +12,7 @@ from core.errors import AttemptsExhausted, DeadlineExceeded, StorageUnavailable
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, jobs, tenants
 from jobs.statements.clauses import ago, now
-from jobs.statements.outbox import telling
+from jobs.statements.outbox import with_outbox_events
 
 SERVICES_FAULT = (AttemptsExhausted.code, StorageUnavailable.code, DeadlineExceeded.code)
 """Errors that say nothing against the job itself."""
@@ -72,7 +72,9 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
     ):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url
-    return telling(insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id)))
+    return with_outbox_events(
+        insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id))
+    )
 
 
 def again_inputs(job_id: str, new_id: str) -> Insert:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 
-class Lane(msgspec.Struct, frozen=True):
+class QueuePartition(msgspec.Struct, frozen=True):
     """Part of the queue: the condition of its rows, the same as the index by model has it, and the time from which a
     row may be taken, which is its age."""
 
@@ -28,10 +28,10 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 _OPEN = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
-OPEN = Lane(_OPEN, _OPEN, "greatest(available_at, spill_at)")
+OPEN = QueuePartition(_OPEN, _OPEN, "greatest(available_at, spill_at)")
 """Jobs of no server, and those that prefer one: theirs is the time when their patience ends."""
 
-OWN = Lane(
+OWN = QueuePartition(
     "status = 'queued' AND server_id = :server",
     "status = 'queued' AND server_id IS NOT NULL AND coalesce(server_id, '') = :server",
     "available_at",
@@ -42,7 +42,7 @@ BEGUN = "least(fence, 1)"
 """1 for a job that was claimed before, else 0."""
 
 
-def tenants_of(lane: Lane, name: str, priority: str) -> str:
+def tenants_of(lane: QueuePartition, name: str, priority: str) -> str:
     """Two recursive queries, `name`_step and `name`: the tenants with jobs of a priority, each found in one step."""
     where = f"{lane.rows} AND priority = {priority}"
     order = f"ORDER BY jobs.tenant, model, {BEGUN}, {lane.order} LIMIT 1"
@@ -56,7 +56,7 @@ def tenants_of(lane: Lane, name: str, priority: str) -> str:
         {name} AS (SELECT tenant FROM {name}_step WHERE tenant IS NOT NULL)"""
 
 
-def group(lane: Lane, *, priority: str, tenant: str, model: str, begun: str) -> str:
+def group(lane: QueuePartition, *, priority: str, tenant: str, model: str, begun: str) -> str:
     """FROM and WHERE of the jobs of one group that may be taken now."""
     return f"""
         FROM jobs
@@ -64,7 +64,7 @@ def group(lane: Lane, *, priority: str, tenant: str, model: str, begun: str) -> 
             AND {lane.since} <= now() AND deadline_at > now()"""
 
 
-def earliest(lane: Lane, model: str) -> str:
+def earliest(lane: QueuePartition, model: str) -> str:
     """When the first job of a model may be taken, whatever its priority and tenant."""
     return f"""
         SELECT {lane.since} FROM jobs WHERE {lane.rows_by_model} AND jobs.model = {model}
@@ -78,7 +78,7 @@ RUNNING = """
 """How many jobs each tenant runs: what `turns` asks."""
 
 
-def turns(lanes: Mapping[str, Lane], priority: str) -> str:
+def turns(lanes: Mapping[str, QueuePartition], priority: str) -> str:
     """The tenants with jobs of a priority that may have one more running, by their `place` in the order of turns:
     fewest running jobs first, then served longest ago, then the oldest tenant. `cap` is how many they may run."""
     return f"""

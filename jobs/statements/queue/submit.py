@@ -11,8 +11,8 @@ from jobs.job import ACTIVE, JobStatus
 from jobs.params.media import MediaKind, media_of
 from jobs.params.registry import AnyParams
 from jobs.schema.tables import idempotency, inputs, jobs, servers, tenants
-from jobs.statements.clauses import after, ago, moment, now
-from jobs.statements.outbox import telling
+from jobs.statements.clauses import after, ago, now, tx_now
+from jobs.statements.outbox import with_outbox_events
 
 IDEMPOTENCY_SECONDS = 86_400
 
@@ -90,7 +90,7 @@ def submit(
     """
     stored = msgspec.to_builtins(params)
     pending = any(media_of(params))
-    return telling(
+    return with_outbox_events(
         jobs.insert().values(
             id=job_id,
             tenant=tenant,
@@ -119,12 +119,12 @@ def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Inse
 
 def served_models() -> Select[Any]:
     """Every model that a live server serves."""
-    return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > moment).distinct()
+    return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > tx_now).distinct()
 
 
 def models_of_server(server_id: str) -> Select[Any]:
     """The models that a server serves, or served when it was last seen, and whether it lives; no row for an unknown
     name."""
-    return select(servers.c.serves, (servers.c.lease_until > moment).label("alive")).where(
+    return select(servers.c.serves, (servers.c.lease_until > tx_now).label("alive")).where(
         servers.c.server_id == server_id, servers.c.removed_at.is_(None)
     )

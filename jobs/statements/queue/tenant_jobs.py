@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import jobs, outbox, servers, tenants
-from jobs.statements.clauses import after, ended_values, moment, now
-from jobs.statements.outbox import telling
+from jobs.statements.clauses import after, ended_values, now, tx_now
+from jobs.statements.outbox import with_outbox_events
 
 
 def visible(job_id: str, tenant: str) -> Select[Any]:
@@ -57,7 +57,7 @@ def pace(model: str) -> Select[Any]:
     serving = (
         select(func.count())
         .select_from(servers)
-        .where(servers.c.lease_until > moment, literal(model) == any_(servers.c.serves))
+        .where(servers.c.lease_until > tx_now, literal(model) == any_(servers.c.serves))
         .scalar_subquery()
     )
     return select(
@@ -72,7 +72,7 @@ def balance(tenant: str) -> Select[Any]:
 
 def cancel(job_id: str, tenant: str) -> Select[Any]:
     """End an unfinished job; matches no row when it has already ended, so a commit and a cancel exclude each other."""
-    return telling(
+    return with_outbox_events(
         update(jobs)
         .where(
             jobs.c.id == job_id,

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.schema.tables import outbox, webhook_hosts
-from jobs.statements.clauses import after, moment, now
-from jobs.statements.outbox import PASSING
+from jobs.statements.clauses import after, now, tx_now
+from jobs.statements.outbox import TRANSIENT_EVENTS
 from jobs.statements.webhooks.receiver_breaker import host_of
 
 BATCH = 5_000
@@ -44,8 +44,8 @@ def supersede() -> Update:
     old_news = (
         select(older.c.id)
         .join(newer, and_(same, newer.c.event_seq > older.c.event_seq))
-        .where(open_(newer), newer.c.available_at <= moment, _free(newer))
-        .where(open_(older), older.c.type.in_(PASSING), _free(older))
+        .where(open_(newer), newer.c.available_at <= tx_now, _free(newer))
+        .where(open_(older), older.c.type.in_(TRANSIENT_EVENTS), _free(older))
         .limit(BATCH)
         .with_for_update(of=older, skip_locked=True)
     )
@@ -62,17 +62,17 @@ def take(
     receivers delay only themselves; to a host that has failed `breaker_failures` times in a row none while it is left
     alone, then one. What waits for its host spends no attempt. A job's events leave in their order.
     """
-    leased = func.coalesce(outbox.c.lease_until >= moment, False)
+    leased = func.coalesce(outbox.c.lease_until >= tx_now, False)
     host, hosts = host_of(outbox.c.url), webhook_hosts.c
     tripped = func.coalesce(hosts.failures >= breaker_failures, False)
-    left_alone = func.coalesce(hosts.open_until > moment, False)
+    left_alone = func.coalesce(hosts.open_until > tx_now, False)
     waiting = (
         select(
             *(outbox.c.id, outbox.c.tenant, outbox.c.available_at, leased.label("leased"), host.label("host")),
             case((tripped, 1), else_=host_limit).label("room"),
         )
         .outerjoin(webhook_hosts, hosts.host == host)
-        .where(open_(outbox), outbox.c.available_at <= moment, or_(leased, and_(~left_alone, ~_has_earlier())))
+        .where(open_(outbox), outbox.c.available_at <= tx_now, or_(leased, and_(~left_alone, ~_has_earlier())))
         .subquery("waiting")
     )
     by_host = select(waiting, _place(waiting, within=waiting.c.host).label("at_host")).subquery("by_host")
@@ -85,7 +85,7 @@ def take(
         select(outbox.c.id)
         .join(by_tenant, by_tenant.c.id == outbox.c.id)
         .where(by_tenant.c.at_tenant <= tenant_limit, ~by_tenant.c.leased)
-        .where(open_(outbox), outbox.c.available_at <= moment, _free(outbox))  # still, once it is locked
+        .where(open_(outbox), outbox.c.available_at <= tx_now, _free(outbox))  # still, once it is locked
         .order_by(by_tenant.c.at_host, outbox.c.available_at)
         .limit(limit)
         .with_for_update(of=outbox, skip_locked=True)
@@ -180,7 +180,7 @@ def _place(table: FromClause, *, within: ColumnElement[Any]) -> ColumnElement[in
 
 
 def _free(table: FromClause) -> ColumnElement[bool]:
-    return or_(table.c.lease_until.is_(None), table.c.lease_until < moment)
+    return or_(table.c.lease_until.is_(None), table.c.lease_until < tx_now)
 
 
 def _open_of(webhook_id: str, *, skip_locked: bool = False) -> Select[Any]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from jobs.schema.tables import outbox, webhook_hosts, webhooks
-from jobs.statements.clauses import moment, now
+from jobs.statements.clauses import now, tx_now
 from jobs.statements.webhooks.deliveries import open_
 from jobs.statements.webhooks.receiver_breaker import host_of
 
@@ -126,7 +126,7 @@ def _within(since: datetime | None, until: datetime | None) -> list[ColumnElemen
 def _can_go() -> ColumnElement[bool]:
     """True for what is not under way and has somewhere to go."""
     alive = exists().where(webhooks.c.id == outbox.c.webhook_id, webhooks.c.disabled_at.is_(None))
-    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < moment)
+    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < tx_now)
     return and_(free, or_(outbox.c.webhook_id.is_(None), alive))
 
 

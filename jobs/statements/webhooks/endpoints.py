@@ -96,8 +96,8 @@ def signer(tenant: str, webhook_id: str | None) -> Select[Any]:
         columns = (webhooks.c.id, webhooks.c.generation, webhooks.c.rotated_at, webhooks.c.disabled_at)
         found = webhooks.c.id == webhook_id
     names = ("owner", "generation", "rotated_at", "disabled_at")
-    labelled = [column.label(name) for column, name in zip(columns, names, strict=True)]
-    return select(*labelled, now.label("now")).where(found)
+    labeled = [column.label(name) for column, name in zip(columns, names, strict=True)]
+    return select(*labeled, now.label("now")).where(found)
 
 
 def _own(webhook_id: str, tenant: str) -> Update:

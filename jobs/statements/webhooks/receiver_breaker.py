@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Delete, Insert, case, delete, func, litera
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.schema.tables import webhook_hosts
-from jobs.statements.clauses import moment, now
+from jobs.statements.clauses import now, tx_now
 
 LONGEST = 6
 """How often the while doubles: with the usual 10 s it is 640 s in the end."""
@@ -42,7 +42,7 @@ def failed(url: str, *, failures: int, seconds: float) -> Insert:
         .on_conflict_do_update(
             index_elements=["host"],
             set_={"failures": so_far, "open_until": _left_alone(so_far, failures, seconds)},
-            where=or_(webhook_hosts.c.open_until.is_(None), webhook_hosts.c.open_until < moment),
+            where=or_(webhook_hosts.c.open_until.is_(None), webhook_hosts.c.open_until < tx_now),
         )
     )
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.catalog.spec import ModelSpec
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.silhouette import picture_of
 from pipelines.mesh.triposg.conditioning import image_tokens, object_of
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
@@ -25,10 +25,10 @@ from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module
 from pipelines.mesh.triposg.schedule import denoise, guided
 from pipelines.mesh.triposg.transformer import Transformer
 from pipelines.mesh.triposg.vae import UNUSED, Vae
-from pipelines.runtime.protocol import Inputs, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 STEPS, GUIDANCE = 50, 7.0
-"""The published defaults, where the catalogue entry has none."""
+"""The published defaults, where the catalog entry has none."""
 DENOISING = 0.7
 """The part of a job's progress that the steps are; the rest is the extraction."""
 
@@ -52,7 +52,7 @@ class TripoSG:
         spec: ModelSpec,
         weights: Path,
         device: str,
-        intake: Intake | None = None,
+        intake: WeightLoader | None = None,
         *,
         sizes: Sizes | None = None,
     ) -> None:
@@ -65,7 +65,7 @@ class TripoSG:
         vae = read_config(weights / "vae" / "config.json", VaeConfig)
         self.channels = transformer.in_channels
         self.processor = load_processor(weights / "feature_extractor_dinov2")
-        intake = intake or Intake(device)
+        intake = intake or WeightLoader(device)
         self.encoder = load_image_encoder(weights / "image_encoder_dinov2", intake, dtype)
         self.transformer = load_module(
             lambda: Transformer(transformer), weights / "transformer" / WEIGHTS, intake, dtype
@@ -78,7 +78,7 @@ class TripoSG:
         return [self.encoder, self.transformer, self.vae]
 
     @torch.inference_mode()
-    def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """The mesh of the object in `image_path`; reports after every step and every chunk of points.
 
         Raises `InputUnreadable` for a picture in which there is nothing, and `PipelineFailed` for one of which the
@@ -94,10 +94,10 @@ class TripoSG:
         scale = GUIDANCE if scale is None else scale
         latents = self._sample(context, steps, scale, ctx)
         vertices, faces = self._extract(latents, ctx)
-        arrays: dict[str, NDArray[Any]] = {"vertices": centred(vertices), "faces": faces}
+        arrays: dict[str, NDArray[Any]] = {"vertices": centered(vertices), "faces": faces}
         if params.mode == "paint":
             arrays["picture"] = picture_of(inputs.files["image_path"])
-        return Raw(
+        return RawOutput(
             arrays=arrays,
             warnings=warnings,
             facts={"seed": ctx.seed, "num_inference_steps": steps, "guidance_scale": scale},
@@ -124,7 +124,7 @@ class TripoSG:
         )
 
 
-def centred(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+def centered(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
     """The middle of the bounding box at the origin; made smaller where it reaches beyond [-1, 1]."""
     moved: NDArray[np.float32] = vertices - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     moved /= max(1.0, float(np.abs(moved).max()))

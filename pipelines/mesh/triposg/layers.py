@@ -31,7 +31,7 @@ def gather(attended: Tensor) -> Tensor:
 
 
 class _Attention(nn.Module):
-    """Projections of `width` channels, with a context of `context_width`; `qk_norm` normalises queries and keys
+    """Projections of `width` channels, with a context of `context_width`; `qk_norm` normalizes queries and keys
     within each head."""
 
     def __init__(self, width: int, context_width: int, heads: int, *, qk_norm: bool) -> None:
@@ -45,7 +45,7 @@ class _Attention(nn.Module):
         self.norm_k = nn.RMSNorm(width // heads, eps=1e-6) if qk_norm else nn.Identity()
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """B x H x N x D each, `key` normalised already; gives B x N x C."""
+        """B x H x N x D each, `key` normalized already; gives B x N x C."""
         attended = scaled_dot_product_attention(self.norm_q(query), key, value)
         out: Tensor = self.to_out[0](gather(attended))
         return out
@@ -64,7 +64,7 @@ class SelfAttention(_Attention):
 
 
 class CrossAttention(_Attention):
-    """Attention to the tokens of a context; `norm_context` normalises those first."""
+    """Attention to the tokens of a context; `norm_context` normalizes those first."""
 
     def __init__(
         self, width: int, context_width: int, heads: int, *, qk_norm: bool = False, norm_context: bool = False

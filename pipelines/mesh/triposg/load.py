@@ -12,7 +12,7 @@ from transformers import BitImageProcessorPil, Dinov2Model
 from core.errors import ModelLoadFailed
 from pipelines.diffusion.component import load_component
 from pipelines.diffusion.state_dict_check import misfit, refuse
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def load_module(
-    build: Callable[[], M], file: Path, intake: Intake, dtype: torch.dtype, unused: tuple[str, ...] = ()
+    build: Callable[[], M], file: Path, intake: WeightLoader, dtype: torch.dtype, unused: tuple[str, ...] = ()
 ) -> M:
     """What `build` makes, with the tensors of a safetensors file, on the intake's device in `dtype`, ready to infer.
 
@@ -32,10 +32,10 @@ def load_module(
     tensors = intake.read([file], lambda name, _: None if name.startswith(unused) else dtype)
     refuse(file.parent.name, misfit(module, {name: tuple(tensor.shape) for name, tensor in tensors.items()}))
     module.load_state_dict(tensors, strict=True, assign=True)
-    return intake.land(module.eval().requires_grad_(requires_grad=False))
+    return intake.to_device(module.eval().requires_grad_(requires_grad=False))
 
 
-def load_image_encoder(folder: Path, intake: Intake, dtype: torch.dtype) -> Dinov2Model:
+def load_image_encoder(folder: Path, intake: WeightLoader, dtype: torch.dtype) -> Dinov2Model:
     """DINOv2 through transformers, which maps the old names of the published tensors to its own.
 
     Raises `ModelLoadFailed`.
@@ -52,7 +52,7 @@ def load_image_encoder(folder: Path, intake: Intake, dtype: torch.dtype) -> Dino
 
 
 def load_processor(folder: Path) -> Any:
-    """How a picture becomes the encoder's input: resized, cropped and normalised by Pillow and NumPy."""
+    """How a picture becomes the encoder's input: resized, cropped and normalized by Pillow and NumPy."""
     try:
         return BitImageProcessorPil.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError) as error:

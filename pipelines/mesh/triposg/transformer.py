@@ -23,7 +23,7 @@ class Transformer(nn.Module):
         self.time_proj = TimeEmbedding(config.width)
         self.proj_in = nn.Linear(config.in_channels, config.width)
         self.blocks = nn.ModuleList(
-            Block(config, takes_skip=number > self.middle) for number in range(config.num_layers)
+            TransformerBlock(config, takes_skip=number > self.middle) for number in range(config.num_layers)
         )
         self.norm_out = layer_norm(config.width)
         self.proj_out = nn.Linear(config.width, config.in_channels)
@@ -64,7 +64,7 @@ class TimeEmbedding(nn.Module):
         return embedded
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Self-attention, attention to the image, feed-forward; each added to the stream. A skip replaces the stream
     before all that."""
 

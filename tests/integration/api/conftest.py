@@ -104,7 +104,7 @@ def create(client, server):
 
 @pytest.fixture
 def all_models(rows):
-    """A live server that serves the whole catalogue of the tests."""
+    """A live server that serves the whole catalog of the tests."""
     return rows.server("gpu-all", serves=[spec.id for spec in load_catalog(CATALOG).models])
 
 

@@ -1,4 +1,4 @@
-"""The API as its own process: it starts without its neighbours, and stops soon whoever still listens."""
+"""The API as its own process: it starts without its neighbors, and stops soon whoever still listens."""
 
 import os
 import signal

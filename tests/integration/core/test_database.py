@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from core.database import async_engine, is_away, limited, sync_engine
+from core.database import async_engine, is_unreachable, set_statement_timeout, sync_engine
 from core.settings import Settings
 from jobs.schema.migrate import migrate, schema_versions
 from jobs.schema.tables import metadata
@@ -150,7 +150,7 @@ def test_an_unreachable_database_is_away(database_url):
     engine = sync_engine(Settings(database_url=f"postgresql://127.0.0.1:{port}/x"))
     with pytest.raises(Exception, match="connection") as caught:
         engine.connect()
-    assert is_away(caught.value)
+    assert is_unreachable(caught.value)
 
 
 def test_a_database_that_never_answers_is_away_soon():
@@ -160,7 +160,7 @@ def test_a_database_that_never_answers_is_away_soon():
         with pytest.raises(Exception, match="timeout") as caught:
             engine.connect()
         assert time.monotonic() - started < 5
-    assert is_away(caught.value)
+    assert is_unreachable(caught.value)
 
 
 def test_a_connection_that_was_cut_is_away(rows):
@@ -169,7 +169,7 @@ def test_a_connection_that_was_cut_is_away(rows):
         other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(Exception, match="terminat") as caught:
             connection.execute(text("SELECT 1"))
-    assert is_away(caught.value)
+    assert is_unreachable(caught.value)
 
 
 def test_the_pool_survives_cut_connections(rows):
@@ -185,7 +185,7 @@ def test_an_empty_pool_is_away(database_url):
     with engine.connect(), engine.connect():
         with pytest.raises(Exception, match="QueuePool") as caught:
             engine.connect()
-        assert is_away(caught.value)
+        assert is_unreachable(caught.value)
     engine.dispose()
 
 
@@ -198,14 +198,14 @@ def test_a_server_that_only_reads_any_more_is_away_until_it_writes_again(rows):
         rows.engine.dispose()
         with pytest.raises(DBAPIError, match="read-only") as caught:
             rows.tenant("another")
-        assert is_away(caught.value)
+        assert is_unreachable(caught.value)
         admin.execute(change.format("off"))
     assert rows.tenant("another")
 
 
 def test_a_limited_transaction_does_not_hang(rows):
     with rows.engine.begin() as connection:
-        connection.execute(limited(0.05))
+        connection.execute(set_statement_timeout(0.05))
         started = time.monotonic()
         with pytest.raises(OperationalError, match="statement timeout"):
             connection.execute(text("SELECT pg_sleep(10)"))
@@ -216,8 +216,8 @@ def test_a_limited_transaction_does_not_hang(rows):
 def test_a_wrong_statement_is_no_outage(rows):
     with pytest.raises(ProgrammingError) as caught:
         rows.execute(text("SELECT nonsense"))
-    assert not is_away(caught.value)
-    assert not is_away(ValueError("x"))
+    assert not is_unreachable(caught.value)
+    assert not is_unreachable(ValueError("x"))
 
 
 async def test_one_url_serves_both_worlds(database_url):

@@ -25,7 +25,7 @@ from tests.support.deploy.chart import (
     render,
     values,
 )
-from workers.probe_files import Signs
+from workers.probe_files import ProbeFiles
 
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 SECRET = re.compile(r"(DATABASE_URL|BROKER_URL|SECRET_KEY|AWS_SECRET_ACCESS_KEY|AWS_ACCESS_KEY_ID)$")
@@ -216,7 +216,7 @@ def passes(command, folder: Path) -> bool:
 )
 def test_workers_are_probed_by_the_files_that_they_write(tmp_path, kind, deployment):
     commands = probes(manifest("least", *deployment))
-    signs = Signs(Settings(scratch_dir=str(tmp_path)), kind)
+    signs = ProbeFiles(Settings(scratch_dir=str(tmp_path)), kind)
     assert {False} == {passes(command, tmp_path) for command in commands.values()}
     signs.show(ready=True)
     assert {True} == {passes(command, tmp_path) for command in commands.values()}
@@ -227,7 +227,7 @@ def test_workers_are_probed_by_the_files_that_they_write(tmp_path, kind, deploym
 
 def test_a_worker_whose_engine_is_down_is_alive_and_not_ready(tmp_path):
     commands = probes(manifest("least", "StatefulSet", "atelier-gpu-default"))
-    Signs(Settings(scratch_dir=str(tmp_path)), "gpu").show(ready=False)
+    ProbeFiles(Settings(scratch_dir=str(tmp_path)), "gpu").show(ready=False)
     assert passes(commands["livenessProbe"], tmp_path)
     assert not passes(commands["readinessProbe"], tmp_path)
 
@@ -255,11 +255,11 @@ def test_the_ingress_lets_events_through():
 
 
 def test_migrations_come_before_everything_and_need_nothing_that_comes_later():
-    job = manifest("catalogue, keys and authorities", "Job", "atelier-migrations")
+    job = manifest("catalog, keys and authorities", "Job", "atelier-migrations")
     assert "pre-install,pre-upgrade" == job["metadata"]["annotations"]["helm.sh/hook"]
     spec = job["spec"]["template"]["spec"]
     assert "serviceAccountName" not in spec
-    made = {one["metadata"]["name"] for one in manifests("catalogue, keys and authorities", "ConfigMap")}
+    made = {one["metadata"]["name"] for one in manifests("catalog, keys and authorities", "ConfigMap")}
     assert not made & {volume.get("configMap", {}).get("name") for volume in spec["volumes"]}
 
 
@@ -311,12 +311,12 @@ def test_a_folder_of_the_nodes_is_claimed_like_any_volume():
 
 
 def test_a_catalogue_of_ones_own_is_mounted_as_it_was_given():
-    case = "catalogue, keys and authorities"
+    case = "catalog, keys and authorities"
     data = manifest(case, "ConfigMap", "atelier-catalogue")["data"]
     assert '[[model]]\nid = "mine"\n' == data["models.toml"]
     assert '{\n  "models": {}\n}\n' == data["weights.lock"]
     told = environment(containers(manifest(case, "Deployment", "atelier-api")["spec"]["template"])[0])
-    assert "/etc/atelier/catalogue/models.toml" == told["ATELIER_CATALOG"]
+    assert "/etc/atelier/catalog/models.toml" == told["ATELIER_CATALOG"]
     assert "/etc/atelier/ca/all.pem" == told["ATELIER_CA_BUNDLE"]
 
 

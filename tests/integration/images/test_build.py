@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.skipif(bool(REASON), reason=REASON), pytest.mark.long,
 BASE = "localhost/atelier-test-base"
 GPU_ENTRYPOINT = "/opt/atelier/image/entrypoint.sh"
 WORKER = "from-the-image"
-CATALOGUE = entry("sdxl", family="diffusers-image", modality="image", capabilities=["text-to-image"]) + entry(
+CATALOG = entry("sdxl", family="diffusers-image", modality="image", capabilities=["text-to-image"]) + entry(
     "demo-camera", family="demo-camera", modality="video", source=None, capabilities=["image-to-video"]
 )
 PHOTO = ROOT / "docs" / "images" / "product.jpg"
@@ -76,7 +76,7 @@ def shared(environment: tuple[Environment, Path], tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("shared")
     os.chown(folder, ACCOUNT, ACCOUNT)
     tiny_checkpoints.save("sdxl", folder / "weights" / "sdxl")
-    write_models(folder, CATALOGUE, folder / "weights")
+    write_models(folder, CATALOG, folder / "weights")
     for file in (folder / "weights").rglob("*.safetensors"):  # which only their writer may read, so far
         file.chmod(0o644)
     return {"/mnt": folder, "/srv": environment[1]}

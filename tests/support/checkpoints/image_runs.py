@@ -14,7 +14,7 @@ from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.diffusion.qwen_processor import load_processor
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, Pipeline, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, Pipeline, RawOutput, RunContext
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints.specs import spec
@@ -36,7 +36,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "defaults": {"guidance_scale": 4.0},
     },
 }
-"""What the catalogue says of each, where that is not the entry of `specs`."""
+"""What the catalog says of each, where that is not the entry of `specs`."""
 USUAL: dict[str, dict[str, Any]] = {
     "qwenimage": {"true_cfg_scale": 4.0, "negative_prompt": " "},
     "qwenedit": {"true_cfg_scale": 4.0, "negative_prompt": " "},
@@ -64,7 +64,7 @@ def asked(**params: Any) -> ImageParams:
     return ImageParams(prompt=PROMPT, **{"num_inference_steps": STEPS, **SIZE, **params})
 
 
-def run(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **params: Any) -> Raw:
+def run(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **params: Any) -> RawOutput:
     return pipeline.run(asked(**params), inputs or Inputs(), context(seed))
 
 
@@ -75,7 +75,7 @@ def picture(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **p
 
 
 def save_picture(file: Path, width: int, height: int, seed: int = 0, mode: str = "RGB") -> Path:
-    """Coloured noise as a PNG."""
+    """Colored noise as a PNG."""
     values = np.random.default_rng(seed).integers(0, 256, (height, width, len(mode)), np.uint8)
     Image.fromarray(values, mode).save(file)
     return file

@@ -1,4 +1,4 @@
-"""Model specs for tests, and the entries of a catalogue that they are read from."""
+"""Model specs for tests, and the entries of a catalog that they are read from."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ENTRY: dict[str, Any] = {
     "licence": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
     "capabilities": ["text-to-image"],
 }
-"""A whole catalogue entry."""
+"""A whole catalog entry."""
 
 
 def spec(**changes: Any) -> ModelSpec:
@@ -24,7 +24,7 @@ def spec(**changes: Any) -> ModelSpec:
 
 
 def entry(name: str, **keys: Any) -> str:
-    """A catalogue entry, as somebody would write it; a key that is None is left out."""
+    """A catalog entry, as somebody would write it; a key that is None is left out."""
     keys = {
         "id": name,
         "title": name,

@@ -19,12 +19,12 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipelines.catalog.spec import ModelSpec
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.speech import nets
 from pipelines.speech.chatterbox import Chatterbox
 from pipelines.speech.encode import encode
 from pipelines.speech.tokens import SPEECH_TOKENS
-from pipelines.speech.voices import Voice, hear
+from pipelines.speech.voices import ReferenceVoice, embed_voice
 from pipelines.weights.pickles import convert
 
 __all__ = ["BUILDERS", "TinyChatterbox", "encode", "save", "save_voice", "shrunken"]
@@ -35,9 +35,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'
 
 
 class TinyChatterbox(Chatterbox):
-    """The family itself, loading a shrunken checkpoint; a catalogue of tests names it as module:class."""
+    """The family itself, loading a shrunken checkpoint; a catalog of tests names it as module:class."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         with shrunken():
             super().__init__(spec, weights, device, intake)
 
@@ -83,13 +83,13 @@ def save(name: str, folder: Path, *, builtin: bool = True) -> Path:
         torch.manual_seed(len(name))
         BUILDERS[name](folder)
         if builtin:
-            loaded = nets.load_nets(folder, Intake("cpu"), torch.float32)
-            _save_conditionals(hear(loaded, hum(6.0, 180)), folder)
+            loaded = nets.load_nets(folder, WeightLoader("cpu"), torch.float32)
+            _save_conditionals(embed_voice(loaded, hum(6.0, 180)), folder)
     return folder
 
 
 def save_voice(file: Path, seconds: float = 6.0, pitch: float = 150, rate: int = RATE) -> Path:
-    """A recording of somebody humming, as the sanitiser leaves one: WAV, 16 bits, one channel, a rate of its own."""
+    """A recording of somebody humming, as the sanitizer leaves one: WAV, 16 bits, one channel, a rate of its own."""
     soundfile.write(file, hum(seconds, pitch, rate), rate, subtype="PCM_16")
     return file
 
@@ -181,7 +181,7 @@ def _save_pickle(content: dict[str, Any], file: Path) -> None:
     file.unlink()
 
 
-def _save_conditionals(voice: Voice, folder: Path) -> None:
+def _save_conditionals(voice: ReferenceVoice, folder: Path) -> None:
     """As Chatterbox's own `Conditionals.save` writes them."""
     condition = voice.condition(0.5, torch.float32)
     _save_pickle({"t3": vars(condition), "gen": voice.leading}, folder / "conds.pt")

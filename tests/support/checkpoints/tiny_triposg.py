@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipelines.catalog.spec import ModelSpec
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.encode import encode
 from pipelines.mesh.triposg.extract import Grid
 from pipelines.mesh.triposg.family import Sizes, TripoSG
@@ -75,7 +75,7 @@ TINY_BLOCKS = {
 class TinyTripoSG(TripoSG):
     """The family at sizes for a laptop: 16 latent tokens, 8 to 32 cells."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: Intake | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         grid = Grid(coarse=8, doublings=2, near=0.05, chunk=1000)
         super().__init__(spec, weights, device, intake, sizes=Sizes(tokens=16, grid=grid))
 

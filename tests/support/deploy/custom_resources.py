@@ -42,7 +42,7 @@ TRIGGER = closed(
     }
 )
 RULE = closed({"alert": TEXT, "expr": TEXT, "labels": TEXTS, "annotations": TEXTS}, {"for": DURATION})
-BEHAVIOUR = closed({"behavior": closed({"scaleDown": closed({"stabilizationWindowSeconds": NUMBER})})})
+BEHAVIOR = closed({"behavior": closed({"scaleDown": closed({"stabilizationWindowSeconds": NUMBER})})})
 
 SCHEMAS: dict[str, Schema] = {
     "ScaledObject": resource(
@@ -57,7 +57,7 @@ SCHEMAS: dict[str, Schema] = {
                 "cooldownPeriod": NUMBER,
                 "triggers": many(TRIGGER),
             },
-            {"advanced": closed({"horizontalPodAutoscalerConfig": BEHAVIOUR})},
+            {"advanced": closed({"horizontalPodAutoscalerConfig": BEHAVIOR})},
         ),
     ),
     "TriggerAuthentication": resource(

@@ -1,4 +1,4 @@
-"""A pipeline family whose behaviour the prompt commands, for fault tests and benchmarks; no torch, no weights.
+"""A pipeline family whose behavior the prompt commands, for fault tests and benchmarks; no torch, no weights.
 
 The prompt is words `key=value`; other words mean nothing::
 
@@ -38,7 +38,7 @@ from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image import encode as pictures
-from pipelines.runtime.protocol import Inputs, Outputs, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, Outputs, RawOutput, RunContext
 
 EXIT_STATUS = 66
 
@@ -56,7 +56,7 @@ class Chaos:
         if "cold" in self._title:
             raise RuntimeError("the first run")
 
-    def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """See the module: `params.prompt` commands."""
         orders = _orders(getattr(params, "prompt", ""))
         warnings = tuple(text for text in [orders.get("warn")] if text)
@@ -74,7 +74,7 @@ class Chaos:
         if room is not None:
             room[:] = made[0]
             made[0] = room
-        return Raw(
+        return RawOutput(
             arrays={str(number): pixels for number, pixels in enumerate(made)},
             warnings=warnings,
             facts={"seed": ctx.seed, "steps": steps},
@@ -102,7 +102,7 @@ def picture(seed: int, side: int = 8) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
-def encode(raw: Raw, params: AnyParams, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: AnyParams, folder: Path) -> Outputs:
     """The picture as a file; films and cut-outs are PNG here."""
     as_picture = params if isinstance(params, ImageParams) else ImageParams(prompt="chaos", output_format="png")
     return pictures.encode(raw, as_picture, folder)

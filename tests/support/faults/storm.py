@@ -13,7 +13,7 @@ from redis import Redis
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
-from core.database import is_away
+from core.database import is_unreachable
 from tests.support.faults.faults import engine_of, filled, frozen, kill
 from tests.support.faults.trial import WORKERS, Trial
 from tests.support.servers.proxy import Proxy
@@ -103,7 +103,7 @@ class Processes:
             try:
                 self._run.restart(name)
             except Exception as error:
-                if not is_away(error):
+                if not is_unreachable(error):
                     raise
                 return False
             return True

@@ -21,7 +21,7 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     codec: str
     pixel_format: str
     keyframes: tuple[int, ...]
-    colours: tuple[int, int, int, int]
+    colors: tuple[int, int, int, int]
     """Matrix, primaries, transfer and range, as numbers of H.273 (range: 1 is limited)."""
     metadata: dict[str, str]
 
@@ -40,7 +40,7 @@ def read_film(data: bytes, container: str) -> Film:
             codec=context.name,
             pixel_format=context.pix_fmt or "",
             keyframes=tuple(number for number, frame in enumerate(decoded) if frame.key_frame),
-            colours=(context.colorspace, context.color_primaries, context.color_trc, context.color_range),
+            colors=(context.colorspace, context.color_primaries, context.color_trc, context.color_range),
             metadata=dict(file.metadata) | dict(stream.metadata),
         )
 
@@ -84,15 +84,15 @@ def psnr(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def scene(size: tuple[int, int], seed: int = 0) -> Image.Image:
-    """A still with soft and sharp edges, fine texture and strong colours: nothing in it repeats itself."""
+    """A still with soft and sharp edges, fine texture and strong colors: nothing in it repeats itself."""
     width, height = size
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
     ground = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)).astype(float)
     ground += random.normal(0, 6, (height, width, 1))
     picture = Image.fromarray(ground.clip(0, 255).astype(np.uint8))
-    for colour in ("#c02020", "#1040c0", "#f0f0e8", "#102010"):
+    for color in ("#c02020", "#1040c0", "#f0f0e8", "#102010"):
         w, h = (int(random.uniform(0.1, 0.3) * side) for side in size)
         x, y = int(random.uniform(0, width - w)), int(random.uniform(0, height - h))
-        picture.paste(colour, (x, y, x + w, y + h))
+        picture.paste(color, (x, y, x + w, y + h))
     return picture

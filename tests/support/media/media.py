@@ -6,10 +6,10 @@ import io
 from PIL import Image
 
 
-def picture(format_: str = "PNG", size: tuple[int, int] = (8, 8), colour: str = "red") -> bytes:
-    """A picture of one colour."""
+def picture(format_: str = "PNG", size: tuple[int, int] = (8, 8), color: str = "red") -> bytes:
+    """A picture of one color."""
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, format_)
+    Image.new("RGB", size, color).save(file, format_)
     return file.getvalue()
 
 

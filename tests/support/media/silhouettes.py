@@ -54,8 +54,8 @@ def silhouette(name: str) -> np.ndarray:
 
 
 def save_cutout(name: str, file: Path) -> Path:
-    """A cut-out PNG with a pattern of colours on it."""
+    """A cut-out PNG with a pattern of colors on it."""
     y, x = np.mgrid[:300, :320]
-    colours = np.stack([120 + 80 * np.sin(x / 23), 120 + 80 * np.cos(y / 31), 60 + (x + y) / 5], axis=-1)
-    Image.fromarray(np.dstack([colours.astype(np.uint8), silhouette(name)])).save(file)
+    colors = np.stack([120 + 80 * np.sin(x / 23), 120 + 80 * np.cos(y / 31), 60 + (x + y) / 5], axis=-1)
+    Image.fromarray(np.dstack([colors.astype(np.uint8), silhouette(name)])).save(file)
     return file

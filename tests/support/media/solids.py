@@ -4,7 +4,7 @@ import numpy as np
 import trimesh
 
 from pipelines.mesh.surface import Mesh
-from pipelines.runtime.protocol import Raw
+from pipelines.runtime.protocol import RawOutput
 
 
 def ball(detail: int = 4) -> Mesh:
@@ -27,10 +27,10 @@ def two_balls() -> Mesh:
     return Mesh(vertices, np.concatenate([large.faces, small.faces + len(large.vertices)]).astype(np.int32))
 
 
-def raw_of(mesh: Mesh, **more: np.ndarray) -> Raw:
+def raw_of(mesh: Mesh, **more: np.ndarray) -> RawOutput:
     """As a family returns it."""
     drawn = {name: array for name, array in (("uv", mesh.uv), ("texture", mesh.texture)) if array is not None}
-    return Raw(arrays={"vertices": mesh.vertices, "faces": mesh.faces, **drawn, **more}, facts={"seed": 1})
+    return RawOutput(arrays={"vertices": mesh.vertices, "faces": mesh.faces, **drawn, **more}, facts={"seed": 1})
 
 
 def planar(mesh: Mesh, texture: np.ndarray) -> Mesh:

@@ -244,7 +244,7 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 class Machine:
-    """A catalogue, a lock and a weights folder of their own, and `atelier weights` on them in a process of its own."""
+    """A catalog, a lock and a weights folder of their own, and `atelier weights` on them in a process of its own."""
 
     def __init__(self, folder: Path, hub: Hub) -> None:
         self.folder = folder
@@ -265,7 +265,7 @@ class Machine:
         }
 
     def add_model(self, id: str, source: str, *, licence: str = "Apache-2.0", more: str = "") -> None:
-        """One more entry of the catalogue; `source` is its TOML."""
+        """One more entry of the catalog; `source` is its TOML."""
         entry = f'[[model]]\nid = "{id}"\ntitle = "T"\nfamily = "diffusers-image"\nmodality = "image"\n'
         entry += f'source = {source}\nlicence = {{ name = "{licence}", url = "https://example.org" }}\n{more}\n'
         self.catalog.write_text(self.catalog.read_text() + entry)

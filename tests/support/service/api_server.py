@@ -11,8 +11,8 @@ import msgspec
 import uvicorn
 
 from api.app import create_app
-from api.follow.event_hub import Follower
-from api.serve import Server
+from api.follow.event_hub import EventHub
+from api.serve import DrainingServer
 from core.ids import new_id
 from core.settings import Settings
 from core.signing import key_digest, new_key
@@ -29,11 +29,11 @@ class ApiServer:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.settings = msgspec.structs.replace(settings, public_url=self.url)
         app = create_app(self.settings)
-        self.follower: Follower = app.state.follower
+        self.follower: EventHub = app.state.follower
         config = uvicorn.Config(
             app, loop="uvloop", http="httptools", ws="none", access_log=False, log_config=None, lifespan="on"
         )
-        self._server = Server(config, self.follower)
+        self._server = DrainingServer(config, self.follower)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
     async def _serve(self) -> None:

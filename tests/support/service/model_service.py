@@ -11,10 +11,10 @@ from tests.support.servers.databases import Databases
 from tests.support.service.service import Service, service
 
 
-def write_models(folder: Path, catalogue: str, weights: Path) -> tuple[Path, Path]:
-    """The catalogue and the lock of its weights as they are, as files in `folder`."""
+def write_models(folder: Path, catalog: str, weights: Path) -> tuple[Path, Path]:
+    """The catalog and the lock of its weights as they are, as files in `folder`."""
     models, lock = folder / "models.toml", folder / "weights.lock"
-    models.write_text(catalogue, "utf-8")
+    models.write_text(catalog, "utf-8")
     bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
     write_lock(Lock({bundle.key: lock_directory(bundle, bundle.directory(weights)) for bundle in bundles}), lock)
     return models, lock
@@ -22,10 +22,10 @@ def write_models(folder: Path, catalogue: str, weights: Path) -> tuple[Path, Pat
 
 @contextmanager
 def model_service(
-    folder: Path, catalogue: str, weights: Path, *, server_id: str, postgres: Databases, broker_url: str
+    folder: Path, catalog: str, weights: Path, *, server_id: str, postgres: Databases, broker_url: str
 ) -> Iterator[Service]:
-    """API, CPU worker and one GPU worker on the CPU, of the entries in `catalogue`; `weights` is locked as it is."""
-    models, lock = write_models(folder, catalogue, weights)
+    """API, CPU worker and one GPU worker on the CPU, of the entries in `catalog`; `weights` is locked as it is."""
+    models, lock = write_models(folder, catalog, weights)
     with (
         postgres.fresh() as url,
         service(

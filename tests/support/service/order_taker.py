@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from redis import Redis
 
-from core.errors import OrderRefused
+from core.errors import CommandRefused
 from core.processes import spawn, stop
 from core.settings import Settings, read_settings
 from jobs.doorbell import celery_app
@@ -20,7 +20,7 @@ from jobs.server_commands import node_name
 from tests.support.paths import ROOT
 from tests.support.wait import until
 from workers.gpu.main import serve
-from workers.gpu.server.queue_subscription import Ears
+from workers.gpu.server.queue_subscription import QueueSubscription
 
 SERVES = ("chaos", "chaos-two")
 REFUSED = "chaos-two"
@@ -40,7 +40,7 @@ class Taker:
 
     def preload(self, model: str, pin: bool) -> None:
         if model == REFUSED:
-            raise OrderRefused("There is no room: everything else is pinned.")
+            raise CommandRefused("There is no room: everything else is pinned.")
         self._note("preload", model, pin)
 
     def unload(self, model: str | None) -> None:
@@ -85,7 +85,7 @@ def order_taker(settings: Settings, server_id: str, environment: dict[str, str])
 def main() -> int:
     """Until SIGTERM."""
     settings = read_settings()
-    return serve(settings, Taker(broker_client(settings)), Ears([]))  # type: ignore[arg-type]
+    return serve(settings, Taker(broker_client(settings)), QueueSubscription([]))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

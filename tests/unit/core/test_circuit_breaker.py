@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from core.circuit_breaker import Breaker
+from core.circuit_breaker import CircuitBreaker
 
 
 @pytest.fixture
@@ -20,11 +20,11 @@ def clock(monkeypatch):
 
 
 def test_it_starts_closed():
-    assert not Breaker(5.0).open
+    assert not CircuitBreaker(5.0).open
 
 
 def test_a_failure_opens_it_for_its_time(clock):
-    breaker = Breaker(5.0)
+    breaker = CircuitBreaker(5.0)
     breaker.fail()
     assert breaker.open
     clock(4.9)
@@ -34,7 +34,7 @@ def test_a_failure_opens_it_for_its_time(clock):
 
 
 def test_each_failure_counts_anew(clock):
-    breaker = Breaker(5.0)
+    breaker = CircuitBreaker(5.0)
     breaker.fail()
     clock(5.1)
     breaker.fail()

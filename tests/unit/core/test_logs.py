@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from core import logs
-from core.logs import about, json_lines, know, text_lines
+from core.logs import bind, json_lines, log_context, text_lines
 from core.settings import Settings
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -43,8 +43,8 @@ def test_a_line_says_when_how_bad_where_and_what(log):
 
 
 def test_it_names_what_it_is_about_and_only_that(log):
-    with about(job_id="job_1", tenant_id="ten_1", trace_id=None):
-        with about(trace_id=TRACE):
+    with log_context(job_id="job_1", tenant_id="ten_1", trace_id=None):
+        with log_context(trace_id=TRACE):
             log.info("inner")
         log.info("outer")
     log.info("after")
@@ -58,8 +58,8 @@ def test_it_names_what_it_is_about_and_only_that(log):
 
 def test_one_task_and_one_thread_know_nothing_of_another(log):
     async def request(number):
-        with about(request_id=f"req_{number}"):
-            know(tenant_id=f"ten_{number}")
+        with log_context(request_id=f"req_{number}"):
+            bind(tenant_id=f"ten_{number}")
             await asyncio.sleep(0)
             await asyncio.to_thread(log.info, "%d", number)
 
@@ -67,7 +67,7 @@ def test_one_task_and_one_thread_know_nothing_of_another(log):
         await asyncio.gather(request(1), request(2))
 
     asyncio.run(both())
-    with about(job_id="job_1"), ThreadPoolExecutor(1) as another:
+    with log_context(job_id="job_1"), ThreadPoolExecutor(1) as another:
         another.submit(log.info, "elsewhere").result()
     *ours, elsewhere = log.lines()
     assert {("1", "req_1", "ten_1"), ("2", "req_2", "ten_2")} == {

@@ -6,17 +6,17 @@ from email.utils import format_datetime
 import pytest
 
 from core.settings import Settings
-from workers.retry_policy import JITTER, LONGEST_RETRY_AFTER, Schedule, retry_after_seconds
+from workers.retry_policy import JITTER, LONGEST_RETRY_AFTER, RetryPolicy, retry_after_seconds
 
 
 def test_the_default_schedule_is_the_one_of_standard_webhooks():
     hours = (2, 5, 10, 14, 20, 24)
-    assert (0, 5, 300, 1800, *(3600 * hour for hour in hours)) == Schedule.parse(Settings().webhook_schedule).delays
+    assert (0, 5, 300, 1800, *(3600 * hour for hour in hours)) == RetryPolicy.parse(Settings().webhook_schedule).delays
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3])
 def test_a_delay_is_jittered_upwards(attempts):
-    schedule = Schedule.parse("0,5,300,1800")
+    schedule = RetryPolicy.parse("0,5,300,1800")
     seen = {schedule.delay(attempts) for _ in range(50)}
     assert schedule.delays[attempts] <= min(seen)
     assert schedule.delays[attempts] * (1 + JITTER) >= max(seen)
@@ -24,7 +24,7 @@ def test_a_delay_is_jittered_upwards(attempts):
 
 
 def test_the_last_attempt_has_no_next():
-    schedule = Schedule.parse("0,5")
+    schedule = RetryPolicy.parse("0,5")
     assert schedule.delay(1) is not None
     assert schedule.delay(2) is None
     assert schedule.delay(2, retry_after=1.0) is None
@@ -32,7 +32,7 @@ def test_the_last_attempt_has_no_next():
 
 
 def test_a_receiver_can_lengthen_the_wait_and_not_shorten_it():
-    schedule = Schedule.parse("0,5,300")
+    schedule = RetryPolicy.parse("0,5,300")
     assert 60 <= schedule.delay(1, retry_after=60) <= 72
     assert 5 <= schedule.delay(1, retry_after=1) <= 6
 
@@ -40,7 +40,7 @@ def test_a_receiver_can_lengthen_the_wait_and_not_shorten_it():
 @pytest.mark.parametrize("text", ["", "soon", "0,,5", "0,-1", "0,nan", "0,inf"])
 def test_a_wrong_schedule_is_an_error_that_names_the_variable(text):
     with pytest.raises(ValueError, match="ATELIER_WEBHOOK_SCHEDULE"):
-        Schedule.parse(text)
+        RetryPolicy.parse(text)
 
 
 @pytest.mark.parametrize(

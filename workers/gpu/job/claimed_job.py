@@ -6,19 +6,19 @@ from pathlib import Path
 
 from jobs.job import Job
 from pipelines.catalog.spec import ModelSpec, Stage
-from workers.gpu.job.stage_timer import Stages
-from workers.ipc.messages import Progress
+from workers.gpu.job.stage_timer import StageTimer
+from workers.ipc.messages import StageProgress
 
 SLACK_SECONDS = 5.0
 """How far past a stage's deadline its lease is still renewed: long enough to kill what overran."""
 
 
-class Held:
+class ClaimedJob:
     """Shared between the thread that runs the job and the one that renews leases; every write is one assignment."""
 
     def __init__(self, job: Job, spec: ModelSpec, folder: Path, claiming: float = 0.0) -> None:
         self.job = job
-        self.claiming = claiming
+        self.claim_seconds = claiming
         """Seconds that it took to claim it."""
         self.spec = spec
         self.folder = folder
@@ -26,13 +26,13 @@ class Held:
         """True once the claim is known to be gone: cancelled, deleted, or taken by another worker."""
         self.preempted = False
         """True once this worker wants to hand the job back unharmed."""
-        self.stuck = False
+        self.store_is_refusing = False
         """True once the store has refused its outputs, for the rest of their upload."""
-        self.stages = Stages()
+        self.stages = StageTimer()
         self.claimed = self.renewed = time.monotonic()
-        self.told = 0.0
+        self.progress_written_at = 0.0
         """When progress was last written; monotonic seconds."""
-        self.untold: Progress | None = None
+        self.pending_progress: StageProgress | None = None
         """What the engine reported and is not written yet."""
         self.stage: Stage = "prepare"
         self._until = 0.0
@@ -65,7 +65,7 @@ class Held:
 
     def pause(self, seconds: float) -> bool:
         """Wait for the store, which has refused; returns at once with True when there is no point in going on."""
-        self.stuck = True
+        self.store_is_refusing = True
         until = time.monotonic() + seconds
         while not (self.lost or self.preempted) and time.monotonic() < until:
             time.sleep(min(0.1, seconds))

@@ -11,12 +11,12 @@ from core.settings import Settings
 from core.storage.store import Store
 from jobs.job import Job, JobError
 from jobs.log_context import about_job
-from workers.gpu.job.claimed_job import Held
-from workers.gpu.job.job_store import Ledger
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.job_store import JobStore
 from workers.gpu.job.upload import UploadAbandoned, prefix_of, upload
 from workers.input_staging import stage, wants_inputs
-from workers.ipc.child_process import START_SECONDS, Servant, ServantDied, StageOverran
-from workers.ipc.messages import Broke, Compute, Computed, Encode, Encoded, Progress, Stopped
+from workers.ipc.child_process import START_SECONDS, ChildProcess, ChildProcessDied, StageOverran
+from workers.ipc.messages import Compute, Computed, Encode, Encoded, Failed, StageProgress, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +24,16 @@ TURN_SECONDS = 0.1
 """How often a job that waits for the device looks whether it is still wanted."""
 
 
-class Unwanted(Exception):
+class JobUnwanted(Exception):
     """The claim was lost, or the worker began to stop, before it was the job's turn."""
 
 
 class Execution:
     """Takes held jobs to their end with one engine and one encoder."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, store: Store, engine: Servant, encoder: Servant) -> None:
+    def __init__(
+        self, settings: Settings, ledger: JobStore, store: Store, engine: ChildProcess, encoder: ChildProcess
+    ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._store = store
@@ -40,7 +42,7 @@ class Execution:
         self._turn = threading.Lock()
         self._teller = ThreadPoolExecutor(1, "tell")
 
-    def run(self, held: Held, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
+    def run(self, held: ClaimedJob, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
         """Run the job, when it is its turn; `on_report` is called after every report of the engine, `on_computed` as
         soon as the device is free. Returns the job as it then is, or None when the claim was gone."""
         try:
@@ -48,12 +50,12 @@ class Execution:
         except StageOverran as error:
             log.error("job %s: %s", held.job.id, error)
             return self._ledger.lose(held.job, f"The last one: {error}.")
-        except ServantDied as error:
+        except ChildProcessDied as error:
             log.error("job %s: %s", held.job.id, error)
             if held.preempted:
                 return self._give_back(held)
             return self._ledger.lose(held.job, f"In the last one {error}.")
-        except (Unwanted, UploadAbandoned):
+        except (JobUnwanted, UploadAbandoned):
             return self._give_back(held)
         except InputUnreachable as error:
             return self._ledger.fail(held.job, JobError(error.code, error.detail))
@@ -64,18 +66,20 @@ class Execution:
         finally:
             held.stages.end()
 
-    def abandon(self, held: Held) -> None:
+    def abandon(self, held: ClaimedJob) -> None:
         """The claim is gone: stop working on it."""
         log.info("job %s is not ours any more: stopping", held.job.id)
         held.lost = True
         self._engine.interrupt(held.ticket, preempt=False)
 
-    def preempt(self, held: Held) -> None:
+    def preempt(self, held: ClaimedJob) -> None:
         """Stop at the next report and hand the job back unharmed."""
         held.preempted = True
         self._engine.interrupt(held.ticket, preempt=True)
 
-    def _to_its_end(self, held: Held, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
+    def _to_its_end(
+        self, held: ClaimedJob, on_report: Callable[[], None], on_computed: Callable[[], None]
+    ) -> Job | None:
         answer = self._compute(held, on_report)
         held.stages.end()
         if isinstance(answer, Computed):
@@ -84,11 +88,11 @@ class Execution:
             held.stages.end()
         if isinstance(answer, Encoded):
             return self._finish(held, answer)
-        if isinstance(answer, Broke):
+        if isinstance(answer, Failed):
             return self._broke(held, answer)
         return self._give_back(held)
 
-    def _compute(self, held: Held, on_report: Callable[[], None]) -> object:
+    def _compute(self, held: ClaimedJob, on_report: Callable[[], None]) -> object:
         job = held.job
         request = Compute(
             ticket=held.ticket,
@@ -100,21 +104,21 @@ class Execution:
             inputs=self._inputs(held),
         )
 
-        def listen(report: Progress) -> None:
+        def listen(report: StageProgress) -> None:
             held.report(report.fraction)
             on_report()
             self._report(held, report)
 
         def begin() -> None:
             if held.lost or held.preempted:
-                raise Unwanted
+                raise JobUnwanted
             held.enter("load")
             held.stages.begin("load")
 
         if not self._wait_for_turn(held):
             return Stopped(ticket=held.ticket)
         try:
-            return self._engine.ask(
+            return self._engine.request(
                 request,
                 stage="load",
                 deadline_of=held.spec.deadlines.of,
@@ -124,19 +128,19 @@ class Execution:
         finally:
             self._turn.release()
 
-    def _wait_for_turn(self, held: Held) -> bool:
+    def _wait_for_turn(self, held: ClaimedJob) -> bool:
         """Take the device when the job before this one has left it; False for a job that is given up meanwhile."""
         while not (held.lost or held.preempted):
             if self._turn.acquire(timeout=TURN_SECONDS):
                 return True
         return False
 
-    def _inputs(self, held: Held) -> dict[str, str]:
+    def _inputs(self, held: ClaimedJob) -> dict[str, str]:
         if not wants_inputs(held.job):
             return {}
         return stage(self._store, held.job, self._ledger.clean_copies(held.job), held.folder / "inputs")
 
-    def _encode(self, held: Held) -> object:
+    def _encode(self, held: ClaimedJob) -> object:
         # The other job may be in the encoder, and that process may have to be started first.
         held.enter("encode", 2 * held.spec.deadlines.of("encode") + START_SECONDS)
         request = Encode(
@@ -152,7 +156,7 @@ class Execution:
             held.enter("encode")
             held.stages.begin("encode")
 
-        return self._encoder.ask(
+        return self._encoder.request(
             request,
             stage="encode",
             deadline_of=held.spec.deadlines.of,
@@ -160,7 +164,7 @@ class Execution:
             on_progress=lambda report: None,
         )
 
-    def _finish(self, held: Held, encoded: Encoded) -> Job | None:
+    def _finish(self, held: ClaimedJob, encoded: Encoded) -> Job | None:
         patience = self._settings.upload_retry_seconds
         held.enter("upload", patience + held.spec.deadlines.of("upload"))
         held.stages.begin("upload")
@@ -181,17 +185,17 @@ class Execution:
             self._store.remove_prefix(prefix_of(held.job))
         return done
 
-    def _broke(self, held: Held, broke: Broke) -> Job | None:
+    def _broke(self, held: ClaimedJob, broke: Failed) -> Job | None:
         log.error("job %s: %s: %s", held.job.id, broke.error.code, broke.error.message)
         if broke.fatal:
             return self._ledger.lose(held.job, f"The last one: {broke.error.message}")
         return self._ledger.fail(held.job, broke.error)
 
-    def _give_back(self, held: Held) -> Job | None:
+    def _give_back(self, held: ClaimedJob) -> Job | None:
         """A job that we stopped ourselves costs no attempt; one whose claim is gone is nobody's business here."""
         return None if held.lost else self._ledger.release(held.job)
 
-    def _report(self, held: Held, report: Progress) -> None:
+    def _report(self, held: ClaimedJob, report: StageProgress) -> None:
         new_stage = report.stage != held.stage
         held.enter(report.stage)
         if new_stage:
@@ -200,17 +204,17 @@ class Execution:
             # Again: the first call may have come before the engine had the request.
             self._engine.interrupt(held.ticket, preempt=held.preempted)
             return
-        if not new_stage and time.monotonic() - held.told < self._settings.progress_seconds:
+        if not new_stage and time.monotonic() - held.progress_written_at < self._settings.progress_seconds:
             return
-        held.told = time.monotonic()
-        waits = held.untold is not None
-        held.untold = report
+        held.progress_written_at = time.monotonic()
+        waits = held.pending_progress is not None
+        held.pending_progress = report
         if not waits:
             self._teller.submit(self._tell, held)
 
-    def _tell(self, held: Held) -> None:
+    def _tell(self, held: ClaimedJob) -> None:
         """Write what was reported last, in a thread of its own: the engine's answer does not wait for the database."""
-        report, held.untold = held.untold, None
+        report, held.pending_progress = held.pending_progress, None
         with about_job(held.job):
             if report is not None and not self._ledger.progress(
                 held.job, report.fraction, report.stage, report.warnings

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Update
 
-from core.database import is_away, limited
+from core.database import is_unreachable, set_statement_timeout
 from core.settings import Settings
 from jobs.events import Publisher
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
@@ -24,7 +24,7 @@ AWAY_SECONDS = 600.0
 """How long a final statement is retried; by then the lease is long over and another worker has the job."""
 
 
-class Ledger:
+class JobStore:
     """Fenced writes. Every method that ends or changes a claim returns the job as it now is, or None when the claim
     was no longer ours; what changed is published after the commit."""
 
@@ -55,7 +55,7 @@ class Ledger:
     def renew(self, job: Job) -> bool:
         """Extend the lease; False when the claim is gone. Raises what the database raises."""
         with self._engine.begin() as connection:
-            connection.execute(limited(self._settings.db_timeout))
+            connection.execute(set_statement_timeout(self._settings.db_timeout))
             statement = claimed.renew(job.id, job.fence, lease_seconds=self._settings.lease_seconds)
             return connection.execute(statement).first() is not None
 
@@ -131,7 +131,7 @@ class Ledger:
                 with self._engine.begin() as connection:
                     return work(connection)
             except Exception as error:
-                if not is_away(error) or time.monotonic() > until or self._closing.is_set():
+                if not is_unreachable(error) or time.monotonic() > until or self._closing.is_set():
                     raise
                 log.warning("the database is away: %s", error)
                 self._closing.wait(pause)

@@ -18,7 +18,7 @@ class Phase(msgspec.Struct, frozen=True):
     ended: float
 
 
-class Stages:
+class StageTimer:
     """Phases, one after the other. Its own clock only ever goes forward."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from core.database import is_away, limited
+from core.database import is_unreachable, set_statement_timeout
 from core.settings import Settings
 from jobs.statements import servers
 from jobs.wire.servers import ServerFacts
@@ -19,11 +19,11 @@ NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 """What a server may be called: part of URLs, of queue names and of Celery's node names."""
 
 
-class NameTaken(Exception):
+class ServerIdTaken(Exception):
     """Another living worker holds the server's name."""
 
 
-class NameLost(Exception):
+class ServerIdLost(Exception):
     """Another worker has taken over the server's name: stop at once."""
 
 
@@ -35,7 +35,7 @@ def check_name(server_id: str) -> None:
         )
 
 
-class Presence:
+class ServerLease:
     """The row of this server. `incarnation` tells its holders apart."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
@@ -49,7 +49,7 @@ class Presence:
     def take(self, facts: ServerFacts, wait: Callable[[float], bool]) -> None:
         """Become the holder; `wait(seconds)` pauses and says whether to give up.
 
-        Waits while another holder's lease lives, at most `takeover_seconds`, then raises `NameTaken`; waits for a
+        Waits while another holder's lease lives, at most `takeover_seconds`, then raises `ServerIdTaken`; waits for a
         database that is away without a limit.
         """
         until = time.monotonic() + self._settings.takeover_seconds
@@ -59,7 +59,7 @@ class Presence:
                 with self._engine.begin() as connection:
                     row = connection.execute(statement).one_or_none()
             except Exception as error:
-                if not is_away(error):
+                if not is_unreachable(error):
                     raise
                 log.warning("the database is away: %s", error)
                 until = time.monotonic() + self._settings.takeover_seconds
@@ -70,25 +70,25 @@ class Presence:
                 log.info("server %s, incarnation %s", self.server_id, self.incarnation)
                 return
             if time.monotonic() > until:
-                raise NameTaken(
+                raise ServerIdTaken(
                     f"another living worker is the server {self.server_id!r}; stop it, or choose another --server-id"
                 )
             if wait(min(1.0, self._settings.server_lease_seconds / 5)):
-                raise NameTaken(f"stopped while waiting for the name {self.server_id!r}")
+                raise ServerIdTaken(f"stopped while waiting for the name {self.server_id!r}")
 
     def beat(self, facts: ServerFacts) -> str:
         """Renew; returns the state an operator wants: active, cordoned or draining.
 
-        Raises `NameLost`, and what the database raises.
+        Raises `ServerIdLost`, and what the database raises.
         """
         statement = servers.heartbeat(
             self.server_id, self.incarnation, facts, lease_seconds=self._settings.server_lease_seconds
         )
         with self._engine.begin() as connection:
-            connection.execute(limited(self._settings.db_timeout))
+            connection.execute(set_statement_timeout(self._settings.db_timeout))
             row = connection.execute(statement).one_or_none()
         if row is None:
-            raise NameLost(f"another worker has taken over the server {self.server_id!r}")
+            raise ServerIdLost(f"another worker has taken over the server {self.server_id!r}")
         self._compare(row.now)
         return str(row.desired)
 
@@ -107,6 +107,6 @@ class Presence:
             with self._engine.begin() as connection:
                 connection.execute(servers.leave(self.server_id, self.incarnation))
         except Exception as error:
-            if not is_away(error):
+            if not is_unreachable(error):
                 raise
             log.warning("the name could not be given back: %s", error)

@@ -8,8 +8,8 @@ from celery.worker.consumer import Consumer
 log = logging.getLogger(__name__)
 
 
-class Ears:
-    """The worker's queues. `listen` only says what is wanted; the consumer's own thread brings it about."""
+class QueueSubscription:
+    """The worker's queues. `set_active` only says what is wanted; the consumer's own thread brings it about."""
 
     def __init__(self, queues: Sequence[str]) -> None:
         self.queues = tuple(queues)
@@ -20,7 +20,7 @@ class Ears:
         """The consumer is up; called once, since it stays the same over reconnects."""
         self._consumer = consumer
 
-    def listen(self, on: bool) -> None:
+    def set_active(self, on: bool) -> None:
         """Listen, or leave the bells to others; from any thread, as often as one likes.
 
         Callbacks that are pending at once run in no particular order, and those that are pending when the broker

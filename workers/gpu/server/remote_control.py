@@ -10,12 +10,12 @@ import msgspec
 from celery.worker.control import control_command
 
 from core.errors import InvalidRequest, RequestRefused, UnknownModel
-from jobs.server_commands import COMMAND, Look, Order, Preload, Recycle, Reply, Unload, read_order
+from jobs.server_commands import COMMAND, CommandReply, Look, Preload, Recycle, ServerCommand, Unload, read_command
 
 log = logging.getLogger(__name__)
 
 
-class Orderly(Protocol):
+class CommandHandler(Protocol):
     """Who obeys. Each method returns at once, the work goes on by itself; `OrderRefused` says why it will not."""
 
     @property
@@ -35,7 +35,7 @@ class Orderly(Protocol):
         """A fresh engine, between jobs."""
 
 
-def obey(orderly: Orderly) -> None:
+def handle(orderly: CommandHandler) -> None:
     """Have every order that reaches this process obeyed; called before Celery's worker starts."""
 
     def on_order(_: object, order: object = None, **__: object) -> dict[str, Any]:
@@ -44,23 +44,23 @@ def obey(orderly: Orderly) -> None:
     control_command(name=COMMAND, visible=False)(on_order)
 
 
-def answer(orderly: Orderly, message: object) -> Reply:
+def answer(orderly: CommandHandler, message: object) -> CommandReply:
     """Check the message, give the order, and say what became of it."""
     try:
-        order = read_order(message)
+        order = read_command(message)
     except msgspec.ValidationError as error:
         log.warning("no order: %s", error)
-        return Reply(False, InvalidRequest.code, f"This is no order: {error}.")
+        return CommandReply(False, InvalidRequest.code, f"This is no order: {error}.")
     try:
         _give(orderly, order)
     except RequestRefused as error:
         log.info("refused %s: %s", order, error)
-        return Reply(False, error.code, error.detail)
+        return CommandReply(False, error.code, error.detail)
     log.info("taken: %s", order)
-    return Reply(True)
+    return CommandReply(True)
 
 
-def _give(orderly: Orderly, order: Order) -> None:
+def _give(orderly: CommandHandler, order: ServerCommand) -> None:
     model = getattr(order, "model", None)
     if model is not None and model not in orderly.serves:
         raise UnknownModel(f"This server does not serve {model[:80]!r}.")

@@ -277,12 +277,12 @@ class TestEnding:
         assert [] == self.take(rows)
 
     def test_the_purge_of_a_deleted_job_takes_its_inputs_along(self, client, post, rows, store, settings, tmp_path):
-        from workers.cpu.job_maintenance import Upkeep
+        from workers.cpu.job_maintenance import JobMaintenance
 
         job, other = post(CUTOUT, image_url=data_url(PNG)), post(CUTOUT, image_url=data_url(PNG))
         clean = tmp_path / "clean"
         clean.write_bytes(PNG)
         store.put(f"{job.tenant}/{job.id}/inputs/ab.png", clean, "image/png")
         client.delete(f"/jobs/v1/{job.id}")
-        Upkeep(settings, rows.engine, store).purge()
+        JobMaintenance(settings, rows.engine, store).purge()
         assert [f"{other.tenant}/{other.id}/inputs/raw/image_url"] == list(store.keys())

@@ -13,7 +13,7 @@ from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.cutout.sessions import session_class
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, RawOutput, RunContext
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_onnx
@@ -46,7 +46,7 @@ def inputs(folder: Path, pixels: np.ndarray) -> Inputs:
     return Inputs({"image_url": file})
 
 
-def run(pipeline: Pipeline, given: Inputs, **changes: Any) -> Raw:
+def run(pipeline: Pipeline, given: Inputs, **changes: Any) -> RawOutput:
     return pipeline.run(asked(**changes), given, context())
 
 

@@ -15,7 +15,7 @@ from core.errors import ModelLoadFailed
 from pipelines.catalog.spec import Stage
 from pipelines.diffusion import compilation
 from pipelines.diffusion.acceleration import channels_last
-from pipelines.memory.offload import Parking
+from pipelines.memory.offload import Offload
 from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
 from tests.support.checkpoints.image_runs import asked, context, directly, loaded, picture, run
 
@@ -139,9 +139,9 @@ class TestCompiled:
         compilations = Compilations()
         before = picture(pipeline, width=96)
         number = compilations.number
-        parking = Parking(pipeline.modules, "cpu")
-        parking.park()
-        parking.wake()
+        parking = Offload(pipeline.modules, "cpu")
+        parking.offload()
+        parking.restore()
 
         assert np.array_equal(before, picture(pipeline, width=96))
         picture(pipeline, width=128, height=64)
@@ -229,9 +229,9 @@ def test_a_model_that_needs_a_picture_is_warmed_with_a_grey_one(weights_dir: Pat
 def test_weights_of_a_pictures_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
     pipeline: Any = loaded("sdxl", weights_dir)
     channels_last(pipeline.pipe)
-    parking = Parking(pipeline.modules, "cpu")
-    parking.park()
-    parking.wake()
+    parking = Offload(pipeline.modules, "cpu")
+    parking.offload()
+    parking.restore()
 
     assert pipeline.pipe.vae.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
     assert np.abs(directly(weights_dir / "sdxl").astype(int) - picture(pipeline)).max() <= 1

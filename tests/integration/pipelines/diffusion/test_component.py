@@ -14,7 +14,7 @@ from torch import nn
 from core.errors import ModelLoadFailed
 from pipelines.diffusion.checkpoint import classes
 from pipelines.diffusion.component import load_component
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from tests.support.checkpoints import tiny_checkpoints, tiny_films
 
 FILMS = ("wan22", "ltx")
@@ -47,7 +47,7 @@ def same(one: torch.Tensor, other: torch.Tensor) -> bool:
 def test_all_of_it_is_as_from_pretrained_loads_it(folders: dict[str, Path], name: str, dtype: torch.dtype) -> None:
     for folder, class_ in models(folders[name]):
         expected = class_.from_pretrained(folder, dtype=dtype)
-        found = load_component(folder, class_, dtype, Intake("cpu", keeps=True, piece=2**14))
+        found = load_component(folder, class_, dtype, WeightLoader("cpu", keeps=True, piece=2**14))
         values, others = everything(found), everything(expected)
 
         assert list(others) == list(values)
@@ -65,7 +65,7 @@ def component(folders: dict[str, Path], tmp_path: Path) -> Path:
 @pytest.mark.parametrize("part", ["unet", "text_encoder"])
 class TestStrict:
     def load(self, folder: Path, part: str, **options: Any) -> Any:
-        return load_component(folder / part, classes(folder)[part], torch.float32, Intake("cpu"), **options)
+        return load_component(folder / part, classes(folder)[part], torch.float32, WeightLoader("cpu"), **options)
 
     def change(self, folder: Path, part: str, **more: torch.Tensor) -> str:
         """Take a tensor away, or add some; returns the name of the one that is gone."""
@@ -112,4 +112,4 @@ class TestStrict:
 
 def test_a_folder_without_weights_of_the_variant_is_refused(component: Path) -> None:
     with pytest.raises(ModelLoadFailed, match=r"vae has no weights: there is no diffusion_pytorch_model\.fp16"):
-        load_component(component / "vae", classes(component)["vae"], torch.float32, Intake("cpu"), variant="fp16")
+        load_component(component / "vae", classes(component)["vae"], torch.float32, WeightLoader("cpu"), variant="fp16")

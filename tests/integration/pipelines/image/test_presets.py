@@ -111,7 +111,7 @@ class TestLora:
         save_lora(tmp_path / f"{name}+quick" / "quick.safetensors", LAYERS[name], alpha=name != "zimage")
         return tmp_path
 
-    def catalogue(self, name: str, file: str = "quick.safetensors", scale: float = 1.0, **schedule: float) -> Any:
+    def catalog(self, name: str, file: str = "quick.safetensors", scale: float = 1.0, **schedule: float) -> Any:
         lora = {"source": {"path": f"{name}+quick"}, "file": file, "scale": scale, "scheduler": schedule}
         return {"loras": {"quick": lora}, "quality": {"fast": {"lora": "quick"}}}
 
@@ -119,7 +119,7 @@ class TestLora:
     def test_on_and_off(self, folder: Path, reference: Inputs, name: str) -> None:
         inputs = reference if name == "qwenedit" else Inputs()
         bare = picture(loaded(name, folder), inputs=inputs)
-        pipeline = loaded(name, folder, **self.catalogue(name))
+        pipeline = loaded(name, folder, **self.catalog(name))
 
         made = [picture(pipeline, inputs=inputs, quality=quality) for quality in ("standard", "fast", "pro", "fast")]
 
@@ -135,7 +135,7 @@ class TestLora:
         pipe.load_lora_weights(folder / f"{name}+quick", weight_name="quick.safetensors", adapter_name="quick")
         pipe.set_adapters(["quick"], [scale])
 
-        made = picture(loaded(name, folder, **self.catalogue(name, scale=scale)), quality="fast")
+        made = picture(loaded(name, folder, **self.catalog(name, scale=scale)), quality="fast")
 
         assert np.array_equal(directly(folder / name), made)
 
@@ -152,7 +152,7 @@ class TestLora:
         pipe.scheduler = FlowMatchEulerDiscreteScheduler(**published)
         assert not np.array_equal(expected, directly(folder / name))
         pipe.disable_lora()
-        pipeline = loaded(name, folder, **self.catalogue(name, **schedule))
+        pipeline = loaded(name, folder, **self.catalog(name, **schedule))
 
         assert np.array_equal(expected, picture(pipeline, quality="fast"))
         assert np.array_equal(directly(folder / name), picture(pipeline))
@@ -160,12 +160,12 @@ class TestLora:
     @pytest.mark.parametrize("name", ["qwenimage"])
     def test_a_value_that_the_scheduler_does_not_have_does_not_load(self, folder: Path, name: str) -> None:
         with pytest.raises(ModelLoadFailed, match="sets shift_termnal, which FlowMatchEulerDiscreteScheduler"):
-            loaded(name, folder, **self.catalogue(name, shift_termnal=0.0))
+            loaded(name, folder, **self.catalog(name, shift_termnal=0.0))
 
     @pytest.mark.parametrize("name", ["zimage"])
     def test_it_changes_a_picture_to_start_from_as_well(self, folder: Path, reference: Inputs, name: str) -> None:
         start = Inputs({"input_image": reference.files["reference_images.0"]})
-        pipeline = loaded(name, folder, **self.catalogue(name))
+        pipeline = loaded(name, folder, **self.catalog(name))
 
         plain, quick, again = (picture(pipeline, 1, start, quality=word) for word in ("standard", "fast", "standard"))
 
@@ -183,13 +183,13 @@ class TestLora:
         save_lora(folder / f"{name}+quick" / "quick.safetensors", LAYERS[name] | layers, alpha=False)
 
         with pytest.raises(ModelLoadFailed):
-            loaded(name, folder, **self.catalogue(name))
+            loaded(name, folder, **self.catalog(name))
 
     @pytest.mark.parametrize("name", ["zimage"])
     def test_a_file_that_is_not_there_or_no_safetensors_does_not_load(self, folder: Path, name: str) -> None:
         with pytest.raises(ModelLoadFailed, match=r"no file other\.safetensors"):
-            loaded(name, folder, **self.catalogue(name, "other.safetensors"))
+            loaded(name, folder, **self.catalog(name, "other.safetensors"))
 
         torch.save({}, folder / f"{name}+quick" / "quick.bin")
         with pytest.raises((ModelLoadFailed, WeightsNotLocked)):
-            loaded(name, folder, **self.catalogue(name, "quick.bin"))
+            loaded(name, folder, **self.catalog(name, "quick.bin"))

@@ -46,11 +46,11 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def waves() -> np.ndarray:
-    """A round picture of coloured waves: RGBA."""
+    """A round picture of colored waves: RGBA."""
     y, x = np.mgrid[:300, :300]
-    colours = np.stack([127 + 100 * np.sin(x / 9), 127 + 100 * np.cos(y / 13), np.full_like(x, 90)], axis=-1)
+    colors = np.stack([127 + 100 * np.sin(x / 9), 127 + 100 * np.cos(y / 13), np.full_like(x, 90)], axis=-1)
     alpha = np.where(np.hypot(x - 149.5, y - 149.5) < 150, 255, 0)
-    return np.dstack([colours, alpha]).astype(np.uint8)
+    return np.dstack([colors, alpha]).astype(np.uint8)
 
 
 def expected(picture: np.ndarray) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_what_is_hidden_is_not_painted_with_what_hides_it() -> None:
 
 @pytest.mark.long
 def test_the_texture_has_no_seam_of_another_colour() -> None:
-    """One colour stays one colour, from every side."""
+    """One color stays one color, from every side."""
     picture = np.full((64, 64, 4), (10, 200, 60, 255), np.uint8)
     mesh = painted(ball(3), picture)
 
@@ -140,7 +140,7 @@ def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, w
 @pytest.mark.long
 @pytest.mark.contract("C43", "C45")
 def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
-    """With random weights the shape is nothing in particular, and slow to unwrap; its colours are the picture's."""
+    """With random weights the shape is nothing in particular, and slow to unwrap; its colors are the picture's."""
     tiny_triposg.save(tmp_path / "triposg")
     Image.fromarray(np.full((40, 60, 4), (200, 30, 60, 255), np.uint8)).save(tmp_path / "red.png")
     entry = spec(

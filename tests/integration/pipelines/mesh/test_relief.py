@@ -15,7 +15,7 @@ from jobs.params.mesh import MeshParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext, load_raw, save_raw
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext, load_raw, save_raw
 from pipelines.runtime.registry import encoder
 from pipelines.weights.lockfile import read_lock
 from tests.support.media.silhouettes import DRAWN, save_cutout
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("small_previews")
 SPEC = load_catalog().get("demo-relief")
 
 
-def run(picture: Path, log: list[tuple[float, Stage]] | None = None, **params: Any) -> Raw:
+def run(picture: Path, log: list[tuple[float, Stage]] | None = None, **params: Any) -> RawOutput:
     reports = [] if log is None else log
     context = RunContext(seed=4, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
     pipeline = load(SPEC, Path(), read_lock(), "cpu")

@@ -16,11 +16,11 @@ from core.errors import ModelLoadFailed, NotThisModel, OutOfRange
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext, load_raw, save_raw
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext, load_raw, save_raw
 from pipelines.speech import chatterbox
 from pipelines.speech.joining import PAUSE_TOKENS
-from pipelines.speech.tokens import Wish, draw
-from pipelines.speech.voices import Voices
+from pipelines.speech.tokens import SamplingParams, sample
+from pipelines.speech.voices import VoiceCache
 from pipelines.speech.watermark import detect
 from pipelines.weights.files import is_pickle
 from pipelines.weights.lockfile import Lock, converted_name
@@ -73,7 +73,7 @@ def loaded(name: str, weights_dir: Path, **changes: Any) -> TinyChatterbox:
 
 def run(
     model: TinyChatterbox, text: str = TEXT, voice: Path | None = None, *, report: Report | None = None, **fields: Any
-) -> Raw:
+) -> RawOutput:
     seed = fields.pop("seed", 1)
     params = SpeechParams(**{"text": text, "max_new_tokens": 12, "apply_watermark": False, **fields})
     context = RunContext(seed=seed, progress=report or (lambda part, stage: None), warn=lambda text: None)
@@ -107,8 +107,8 @@ def authors_tokens(model: TinyChatterbox, text: torch.Tensor, condition: Any, mo
 @pytest.mark.parametrize("seed", [0, 2**53 - 1])
 def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights_dir: Path, seed: int) -> None:
     text, voice, most = model.nets.tokenize(TEXT, "en"), model.voices.builtin(), 30
-    wish, random = Wish(most, 0.8, 0.5), torch.Generator().manual_seed(seed)
-    ours = draw(model.nets, voice.condition(0.5, torch.float32), text, wish, random, lambda count: None)
+    wish, random = SamplingParams(most, 0.8, 0.5), torch.Generator().manual_seed(seed)
+    ours = sample(model.nets, voice.condition(0.5, torch.float32), text, wish, random, lambda count: None)
 
     theirs_of = loaded(model.spec.id, weights_dir)  # their loop leaves things behind
     with torch.random.fork_rng():
@@ -363,7 +363,7 @@ class TestVoices:
     def test_a_recording_is_heard_once_whatever_its_name_and_the_mood(
         self, models: dict[str, TinyChatterbox], tmp_path: Path
     ) -> None:
-        known = Voices(models["english"].nets, "english")
+        known = VoiceCache(models["english"].nets, "english")
         first = known.of(save_voice(tmp_path / "a.wav", pitch=130))
 
         assert first is known.of(save_voice(tmp_path / "b.wav", pitch=130))
@@ -371,7 +371,7 @@ class TestVoices:
         assert first is not known.of(save_voice(tmp_path / "a.wav", pitch=131))
 
     def test_the_least_recently_used_goes_first(self, models: dict[str, TinyChatterbox], tmp_path: Path) -> None:
-        known = Voices(models["english"].nets, "english", kept=2)
+        known = VoiceCache(models["english"].nets, "english", kept=2)
         files = [save_voice(tmp_path / f"{pitch}.wav", pitch=pitch) for pitch in (100, 200, 300)]
         one, two = known.of(files[0]), known.of(files[1])
         known.of(files[0])
@@ -419,7 +419,7 @@ class TestWishes:
             assert np.isfinite(samples(model)).all()
 
 
-def tokens_differ(one: Raw, other: Raw) -> bool:
+def tokens_differ(one: RawOutput, other: RawOutput) -> bool:
     first, second = one.arrays["samples"], other.arrays["samples"]
     return first.shape != second.shape or not np.array_equal(first, second)
 

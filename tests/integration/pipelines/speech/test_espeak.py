@@ -10,7 +10,7 @@ from core.errors import NotThisModel, OutOfRange, PipelineFailed
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.runtime.registry import encoder
 from pipelines.speech.espeak_library import Espeak, all_voices
 from pipelines.speech.watermark import detect
@@ -44,14 +44,14 @@ SENTENCES = {
 }
 
 
-def run(text: str = SENTENCES["en-us"], *, log: list[float] | None = None, **params: Any) -> Raw:
+def run(text: str = SENTENCES["en-us"], *, log: list[float] | None = None, **params: Any) -> RawOutput:
     reports = [] if log is None else log
     context = RunContext(seed=1, progress=lambda part, stage: reports.append(part), warn=lambda text: None)
     asked = SpeechParams(**{"text": text, "apply_watermark": False, **params})
     return load(DEMO, Path("/nowhere"), Lock(), "cpu").run(asked, Inputs(), context)
 
 
-def seconds(raw: Raw) -> float:
+def seconds(raw: RawOutput) -> float:
     assert RATE == raw.facts["sample_rate"]
     return len(raw.arrays["samples"]) / RATE
 

@@ -14,7 +14,7 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.runtime.registry import encoder
 from pipelines.weights.lockfile import Lock
 from tests.support.media.films import Film, psnr, read_film, scene, seen
@@ -32,7 +32,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def run(still: Path, seed: int = 42, log: list[tuple[float, Stage]] | None = None, **params: Any) -> Raw:
+def run(still: Path, seed: int = 42, log: list[tuple[float, Stage]] | None = None, **params: Any) -> RawOutput:
     reports = [] if log is None else log
     context = RunContext(seed=seed, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
     pipeline = load(SPEC, Path(), Lock(), "cpu")
@@ -50,7 +50,7 @@ def covered(still: Path, size: tuple[int, int]) -> np.ndarray:
         return np.asarray(ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.LANCZOS))
 
 
-def film(raw: Raw, folder: Path, container: str) -> Film:
+def film(raw: RawOutput, folder: Path, container: str) -> Film:
     outputs = encoder(SPEC)(raw, VideoParams(output_format=container), folder)
     return read_film((folder / outputs.files[0].path).read_bytes(), container)
 

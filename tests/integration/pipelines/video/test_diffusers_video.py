@@ -14,7 +14,7 @@ from core.errors import ModelLoadFailed, NotThisModel, PipelineFailed
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, Raw, RunContext, load_raw, save_raw
+from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, RawOutput, RunContext, load_raw, save_raw
 from pipelines.runtime.registry import encoder
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
@@ -81,12 +81,12 @@ def context(seed: int = 1, log: list[tuple[float, Stage]] | None = None) -> RunC
     return RunContext(seed=seed, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
 
 
-def run(pipeline: Pipeline, inputs: Inputs | None = None, seed: int = 1, **params: Any) -> Raw:
+def run(pipeline: Pipeline, inputs: Inputs | None = None, seed: int = 1, **params: Any) -> RawOutput:
     asked = VideoParams(prompt=PROMPT, **{**FILM, **params})
     return pipeline.run(asked, inputs or Inputs(), context(seed))
 
 
-def frames(raw: Raw) -> np.ndarray:
+def frames(raw: RawOutput) -> np.ndarray:
     return raw.arrays["frames"]
 
 

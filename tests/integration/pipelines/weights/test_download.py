@@ -26,7 +26,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 
 def fetched(hub: Hub, file: Path, *, size: int | None = len(DATA), heard: list[int] | None = None) -> str:
-    # Made without the catalogue, which would insist on https.
+    # Made without the catalog, which would insist on https.
     source, facts = Source(url=hub.url + PATH), Facts(size=size, sha256=None)
     advance = (lambda _: None) if heard is None else heard.append
     return Download(source, "net.onnx", file, facts=facts, advance=advance).run()

@@ -16,7 +16,7 @@ from jobs.job import Artifact
 from jobs.schema.tables import jobs, outbox
 from jobs.statements.queue import claimed as run
 from jobs.statements.queue import submit, tenant_jobs
-from jobs.wire.status import Outlook, status_answer
+from jobs.wire.status import QueueEstimate, status_answer
 from tests.support.faults.callers import Told
 from tests.support.faults.promises import breaches
 from tests.support.faults.records import gather
@@ -83,7 +83,7 @@ class World:
         self.rows.execute(update(outbox).values(delivered_at=func.now()))
 
     def hear(self, job, message, *, type="", secret=""):
-        data = status_answer(job, self.settings, Outlook())
+        data = status_answer(job, self.settings, QueueEstimate())
         body = encode(WebhookPayload(type or f"job.{job.status}", job.created_at, data))
         secret = secret or webhook_secret(self.settings.secret_key, job.tenant, 1)
         self.received.append(Received("/hook", sign(message, job.created_at, body, [secret]), body))

@@ -18,7 +18,7 @@ from jobs.schema.tables import idempotency, jobs, uploads
 from jobs.statements.maintenance import recovery
 from jobs.statements.queue import submit, tenant_jobs
 from tests.support.rows.rows import MODEL
-from workers.cpu.job_maintenance import Upkeep
+from workers.cpu.job_maintenance import JobMaintenance
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def make_settings(database_url, broker_url, tmp_path):
 
 @pytest.fixture
 def chores(make_settings, rows):
-    return Upkeep(make_settings(), rows.engine, open_store(make_settings()))
+    return JobMaintenance(make_settings(), rows.engine, open_store(make_settings()))
 
 
 def abandoned(rows, **params):
@@ -132,7 +132,7 @@ def test_more_than_a_batch_says_so_and_all_are_done(rows, chores, monkeypatch):
 def test_without_redis_upkeep_goes_on(rows, make_settings):
     job = abandoned(rows)
     deaf = make_settings(broker_url="redis://127.0.0.1:1/0")
-    Upkeep(deaf, rows.engine, open_store(deaf)).jobs()
+    JobMaintenance(deaf, rows.engine, open_store(deaf)).jobs()
     assert JobStatus.QUEUED == rows.job(job).status
 
 
@@ -140,7 +140,7 @@ def test_two_upkeeps_at_once_do_everything_once(rows, make_settings, tmp_path):
     """Each job ends once and tells once, though four workers look at the same time, for ten rounds."""
     settings = make_settings()
     engines = [sync_engine(settings) for _ in range(4)]
-    workers = [Upkeep(settings, engine, open_store(settings)) for engine in engines]
+    workers = [JobMaintenance(settings, engine, open_store(settings)) for engine in engines]
     tenant = rows.tenant()
     for _ in range(10):
         for _ in range(10):
@@ -229,7 +229,7 @@ class TestInputs:
 
     def test_many_at_once_remove_them_once(self, rows, make_settings, ended):
         settings = make_settings()
-        workers = [Upkeep(settings, rows.engine, open_store(settings)) for _ in range(4)]
+        workers = [JobMaintenance(settings, rows.engine, open_store(settings)) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda worker: (worker.inputs(), worker.uploads()), workers))
         workers[0].inputs()
@@ -269,10 +269,10 @@ class TestInputs:
 
         with monkeypatch.context() as patch:
             patch.setattr(store, "remove_prefix", remove_prefix)
-            assert getattr(Upkeep(make_settings(), rows.engine, store), chore)() is False
+            assert getattr(JobMaintenance(make_settings(), rows.engine, store), chore)() is False
         assert 2 == len(rows.inputs(ended))
         assert 1 == len(rows.execute(uploads.select()))
-        getattr(Upkeep(make_settings(), rows.engine, store), chore)()
+        getattr(JobMaintenance(make_settings(), rows.engine, store), chore)()
         assert {"inputs": (0, 1), "uploads": (2, 0)}[chore] == (
             len(rows.inputs(ended)),
             len(rows.execute(uploads.select())),
@@ -296,9 +296,9 @@ class TestStoreAway:
         job = rows.submit(rows.tenant())
         store = stored(make_settings(), job, tmp_path)
         rows.execute(tenant_jobs.erase(job.id, job.tenant))
-        assert Upkeep(make_settings(), rows.engine, away).purge() is False
+        assert JobMaintenance(make_settings(), rows.engine, away).purge() is False
         assert 2 == len(list(store.keys()))
-        Upkeep(make_settings(), rows.engine, store).purge()
+        JobMaintenance(make_settings(), rows.engine, store).purge()
         assert [] == list(store.keys())
 
 
@@ -315,7 +315,7 @@ def test_one_prefix_that_can_not_be_removed_holds_up_no_other(rows, make_setting
         return remove(prefix)
 
     monkeypatch.setattr(store, "remove_prefix", remove_prefix)
-    Upkeep(make_settings(), rows.engine, store).purge()
+    JobMaintenance(make_settings(), rows.engine, store).purge()
     left = list(store.keys())
     assert left
     assert all(stuck.id in key for key in left)
@@ -345,5 +345,5 @@ def test_the_store_of_a_fresh_machine_needs_no_folder(rows, make_settings, tmp_p
     settings = make_settings(storage_url=f"file://{tmp_path}/not/there")
     job = rows.submit(rows.tenant())
     rows.execute(tenant_jobs.erase(job.id, job.tenant))
-    Upkeep(settings, rows.engine, open_store(settings)).purge()
+    JobMaintenance(settings, rows.engine, open_store(settings)).purge()
     assert not Path(tmp_path / "not").exists()

@@ -16,7 +16,7 @@ from tests.support.servers.sink import Sink
 from tests.support.service.cpu_worker import cpu_process
 from tests.support.wait import until
 from workers.cpu.main import check
-from workers.probe_files import Signs
+from workers.probe_files import ProbeFiles
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def settings(database_url, tmp_path):
 
 
 def alive_file(settings):
-    return Signs(settings, "cpu").alive
+    return ProbeFiles(settings, "cpu").alive
 
 
 SLOW_LOOK_UP = """

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import CATALOG
-from workers.ipc.child_process import Servant
-from workers.ipc.messages import Broke, Compute
+from workers.ipc.child_process import ChildProcess
+from workers.ipc.messages import Compute, Failed
 
 
 def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
     monkeypatch.setenv("ATELIER_ALLOWED_LICENSES", "OpenRAIL++-M")
-    engine = Servant("workers.engine.main")
+    engine = ChildProcess("workers.engine.main")
     try:
-        answer = engine.ask(
+        answer = engine.request(
             Compute(
                 ticket="job-1",
                 model="chaos",
@@ -34,7 +34,7 @@ def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp
     finally:
         engine.stop()
 
-    assert isinstance(answer, Broke)
+    assert isinstance(answer, Failed)
     assert ("licence_refused", False) == (answer.error.code, answer.fatal)
     assert "chaos: its licence" in answer.error.message
 
@@ -53,4 +53,4 @@ def test_a_worker_says_what_it_does_not_serve_and_why() -> None:
 
     assert 1 == outcome.returncode
     assert "not served: chaos: its licence" in outcome.stderr
-    assert "no model of the catalogue can be served" in outcome.stderr
+    assert "no model of the catalog can be served" in outcome.stderr

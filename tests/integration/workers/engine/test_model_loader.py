@@ -20,8 +20,8 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_checkpoints, tiny_films, tiny_triposg
 from tests.support.checkpoints.specs import spec
-from workers.engine.model_loader import Loader, limits_of
-from workers.engine.residency import Limits, Residency
+from workers.engine.model_loader import ModelLoader, limits_of
+from workers.engine.residency import MemoryLimits, Residency
 
 SMALL = {"num_inference_steps": 2, "width": 64, "height": 64}
 SPECS = {
@@ -66,9 +66,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def loader(weights: Path) -> Loader:
+def loader(weights: Path) -> ModelLoader:
     lock = Lock({one.id: lock_directory(one, one.directory(weights)) for one in SPECS.values()})
-    made = Loader(Catalog(tuple(SPECS.values())), lock, Settings(weights_dir=str(weights), device="cpu"))
+    made = ModelLoader(Catalog(tuple(SPECS.values())), lock, Settings(weights_dir=str(weights), device="cpu"))
     torch.set_num_threads(1)
     return made
 
@@ -94,13 +94,13 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
 @pytest.mark.parametrize("keeps", [False, True])
 @pytest.mark.parametrize("name", PARAMS)
 def test_it_makes_the_same_after_its_way_to_the_host_and_back(
-    loader: Loader, name: str, keeps: bool, tmp_path: Path
+    loader: ModelLoader, name: str, keeps: bool, tmp_path: Path
 ) -> None:
     loaded = loader.load(name, keeps=keeps)
     assert keeps == loaded.has_master
     weights, before = tensors(loaded.pipeline), make(loaded.pipeline, name, tmp_path)
-    loaded.park()
-    loaded.wake()
+    loaded.offload()
+    loaded.restore()
     after = make(loaded.pipeline, name, tmp_path)
 
     assert loaded.bytes > 10_000
@@ -109,10 +109,12 @@ def test_it_makes_the_same_after_its_way_to_the_host_and_back(
     assert all(alike(before[key], after[key]) for key in before)
 
 
-def test_a_budget_for_one_has_them_take_turns(loader: Loader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_for_one_has_them_take_turns(
+    loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = [loader.load(name).bytes for name in ("sdxl", "flux")]
     monkeypatch.setattr(loader, "memory_used", lambda: 0)  # so small ones drown in what else a process does
-    held = Residency(loader, Limits(device=max(sizes), host=2**30))
+    held = Residency(loader, MemoryLimits(device=max(sizes), host=2**30))
     made = []
     for name in ("sdxl", "flux", "sdxl", "flux"):
         with held.using(name) as pipeline:
@@ -124,19 +126,19 @@ def test_a_budget_for_one_has_them_take_turns(loader: Loader, tmp_path: Path, mo
     assert not alike(made[0], made[1])
 
 
-def test_the_first_of_a_modality_is_one_that_can_be_loaded(loader: Loader) -> None:
+def test_the_first_of_a_modality_is_one_that_can_be_loaded(loader: ModelLoader) -> None:
     assert "demo-cutout" == first(loader, "remove-background").id
     assert "sdxl" == first(loader, "image").id
     assert loader.first("speech") is None
 
 
-def first(loader: Loader, modality: Any) -> ModelSpec:
+def first(loader: ModelLoader, modality: Any) -> ModelSpec:
     found = loader.first(modality)
     assert found is not None
     return found
 
 
-def test_budgets_that_are_left_open_are_those_of_the_machine(loader: Loader) -> None:
+def test_budgets_that_are_left_open_are_those_of_the_machine(loader: ModelLoader) -> None:
     limits = limits_of(Settings(), loader.device)
 
     assert 0.5 * loader.device.memory_total < limits.device < loader.device.memory_total

@@ -14,7 +14,7 @@ from tests.support.paths import TLS
 from tests.support.servers.media_server import MediaServer
 from tests.support.servers.sink import Tarpit
 from workers.ingest.fetcher import Fetcher
-from workers.ingest.retry_later import TryAgain
+from workers.ingest.retry_later import RetryLater
 
 LIMIT = 100_000
 """A throw-away authority, and a certificate (with its key) that it gave to `hooks.example`."""
@@ -108,35 +108,35 @@ class TestAgain:
 
     @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
     def test_answers(self, fetch, host, status):
-        with pytest.raises(TryAgain, match=f"answered {status}") as caught:
+        with pytest.raises(RetryLater, match=f"answered {status}") as caught:
             fetch(host.serve("/a", b"x", status=status, headers={"Retry-After": "7"}))
         assert ("input_unreachable", 7.0) == (caught.value.error.code, caught.value.after)
 
     def test_a_host_that_says_to_wait_for_long_is_asked_sooner(self, fetch, host):
-        with pytest.raises(TryAgain) as caught:
+        with pytest.raises(RetryLater) as caught:
             fetch(host.serve("/a", b"x", status=503, headers={"Retry-After": "86400"}))
         assert 300 == caught.value.after
 
     def test_a_length_that_was_a_lie(self, fetch, host):
-        with pytest.raises(TryAgain, match="broke off"):
+        with pytest.raises(RetryLater, match="broke off"):
             fetch(host.serve("/a", b"half", length="8"))
 
     def test_nobody_there(self, fetch):
         with Tarpit() as gone:
             pass
-        with pytest.raises(TryAgain, match="refused the connection"):
+        with pytest.raises(RetryLater, match="refused the connection"):
             fetch(gone.url)
 
     def test_a_host_that_never_answers(self, fetch):
-        with Tarpit() as pit, pytest.raises(TryAgain, match=r"within 0\.3 s"):
+        with Tarpit() as pit, pytest.raises(RetryLater, match=r"within 0\.3 s"):
             fetch(pit.url, input_timeout=0.3)
 
     def test_a_host_that_dribbles(self, fetch, host):
-        with pytest.raises(TryAgain, match=r"within 0\.3 s"):
+        with pytest.raises(RetryLater, match=r"within 0\.3 s"):
             fetch(host.serve("/a", bytes(1000), dribble=0.05), input_timeout=0.3)
 
     def test_a_name_that_does_not_resolve(self, fetch):
-        with pytest.raises(TryAgain, match="does not resolve"):
+        with pytest.raises(RetryLater, match="does not resolve"):
             fetch("http://nobody.invalid/")
 
     def test_tls_that_breaks_after_the_handshake(self, fetch, monkeypatch):
@@ -150,12 +150,12 @@ class TestAgain:
         with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
             refusal = pool.submit(refuse, wants, listening)
             url = f"https://hooks.example:{listening.getsockname()[1]}/"
-            with pytest.raises(TryAgain, match="was lost"):
+            with pytest.raises(RetryLater, match="was lost"):
                 fetch(url, ca_bundle=str(TLS / "ca.pem"))
             refusal.result()
 
     def test_headers_without_end(self, fetch, host):
-        with pytest.raises(TryAgain, match="did not speak HTTP"):
+        with pytest.raises(RetryLater, match="did not speak HTTP"):
             fetch(host.serve("/a", b"x", headers={f"X-{n}": "y" * 1000 for n in range(200)}))
 
 
@@ -198,7 +198,7 @@ class TestRedirects:
 
     @pytest.mark.parametrize("location", ["http://host:port/", "https://xn--zzzz99999/", "data:image/png;base64,AA"])
     def test_one_that_is_no_url(self, fetch, host, location):
-        with pytest.raises(TryAgain, match="did not speak HTTP"):
+        with pytest.raises(RetryLater, match="did not speak HTTP"):
             fetch(host.serve("/a", status=302, headers={"Location": location}))
 
     def test_one_without_a_place(self, fetch, host):

@@ -17,19 +17,19 @@ from tests.support.faults.chaos import picture
 from tests.support.paths import CATALOG
 from tests.support.service.processes import alive
 from tests.support.wait import until
-from workers.ipc.child_process import Servant, ServantDied, StageOverran
+from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
 from workers.ipc.messages import (
-    Broke,
     Compute,
     Computed,
     Encode,
     Encoded,
-    Order,
+    EngineRequest,
+    Failed,
     Preload,
-    Progress,
+    StageProgress,
     Stopped,
-    Tidied,
-    Tidy,
+    Sweep,
+    SweepDone,
     Unload,
 )
 
@@ -41,22 +41,22 @@ def losses() -> list[str]:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[Servant]:
+def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[ChildProcess]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
-    servant = Servant("workers.engine.main", on_loss=losses.append)
+    servant = ChildProcess("workers.engine.main", on_loss=losses.append)
     yield servant
     servant.stop()
 
 
 @pytest.fixture
-def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Servant]:
+def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProcess]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
-    servant = Servant("workers.engine.encoder")
+    servant = ChildProcess("workers.engine.encoder")
     yield servant
     servant.stop()
 
 
-def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **options: Any) -> Any:
+def ask(engine: ChildProcess, folder: Path, prompt: str, *, seconds: float = 30.0, **options: Any) -> Any:
     request = Compute(
         ticket=options.pop("ticket", "job-1"),
         model="chaos",
@@ -70,8 +70,8 @@ def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **
         seed=11,
         folder=str(folder / "raw"),
     )
-    reports: list[Progress] = options.pop("reports", [])
-    return engine.ask(
+    reports: list[StageProgress] = options.pop("reports", [])
+    return engine.request(
         request,
         stage="load",
         deadline_of=lambda stage: seconds,
@@ -80,8 +80,8 @@ def ask(engine: Servant, folder: Path, prompt: str, *, seconds: float = 30.0, **
     )
 
 
-def order(engine: Servant, order: Order, reports: list[Progress] | None = None) -> Any:
-    return engine.ask(
+def order(engine: ChildProcess, order: EngineRequest, reports: list[StageProgress] | None = None) -> Any:
+    return engine.request(
         msgspec.structs.replace(order, ticket="order"),
         stage="load",
         deadline_of=lambda stage: 30.0,
@@ -90,8 +90,8 @@ def order(engine: Servant, order: Order, reports: list[Progress] | None = None) 
     )
 
 
-def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: Path) -> None:
-    reports: list[Progress] = []
+def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, tmp_path: Path) -> None:
+    reports: list[StageProgress] = []
     answer = ask(engine, tmp_path, "compute=0.01 steps=4 warn=careful", reports=reports)
     assert isinstance(answer, Computed)
     assert ("chaos",) == answer.inventory.on_device
@@ -106,7 +106,7 @@ def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: 
         raw=str(tmp_path / "raw"),
         folder=str(tmp_path / "out"),
     )
-    encoded = encoder.ask(
+    encoded = encoder.request(
         request, stage="encode", deadline_of=lambda stage: 30, on_begin=lambda: None, on_progress=lambda report: None
     )
     assert isinstance(encoded, Encoded)
@@ -115,9 +115,9 @@ def test_from_parameters_to_a_file(engine: Servant, encoder: Servant, tmp_path: 
     assert np.array_equal(picture(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
 
 
-def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Servant, tmp_path: Path) -> None:
+def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: ChildProcess, tmp_path: Path) -> None:
     broke = ask(engine, tmp_path, "fail=oops")
-    assert isinstance(broke, Broke)
+    assert isinstance(broke, Failed)
     assert "pipeline_failed" == broke.error.code
     assert "oops" in broke.error.message
     pid = engine.pid
@@ -125,9 +125,9 @@ def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Serv
     assert pid == engine.pid
 
 
-def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: Servant, tmp_path: Path) -> None:
+def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: ChildProcess, tmp_path: Path) -> None:
     order(engine, Preload(model="chaos-two"))
-    reports: list[Progress] = []
+    reports: list[StageProgress] = []
     answer = ask(engine, tmp_path, "oom_once=1 steps=2", reports=reports)
     assert isinstance(answer, Computed)
     assert ("chaos",) == answer.inventory.on_device
@@ -136,11 +136,11 @@ def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: Ser
     assert () == ask(engine, tmp_path, "null=1").inventory.out_of_memory
 
 
-def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: Servant, tmp_path: Path) -> None:
+def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: ChildProcess, tmp_path: Path) -> None:
     file = tmp_path / "raw" / "0.npy"
     there: list[int | None] = []
 
-    def look(report: Progress) -> None:
+    def look(report: StageProgress) -> None:
         there.append(file.stat().st_ino if file.exists() else None)
 
     answer = ask(engine, tmp_path, "placed=1 steps=2 oom_once=1", on_progress=look)
@@ -150,29 +150,29 @@ def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: Servan
     assert np.array_equal(picture(11), load_raw(tmp_path / "raw").arrays["0"])
 
 
-def test_out_of_memory_twice_is_a_failure_of_its_own(engine: Servant, tmp_path: Path) -> None:
+def test_out_of_memory_twice_is_a_failure_of_its_own(engine: ChildProcess, tmp_path: Path) -> None:
     broke = ask(engine, tmp_path, "oom=1")
-    assert isinstance(broke, Broke)
+    assert isinstance(broke, Failed)
     assert ("gpu_out_of_memory", False) == (broke.error.code, broke.fatal)
     assert ("chaos", "chaos") == broke.inventory.out_of_memory
 
 
 def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(
-    engine: Servant, losses: list[str], tmp_path: Path
+    engine: ChildProcess, losses: list[str], tmp_path: Path
 ) -> None:
     odd = ask(engine, tmp_path, "nan=1")
-    assert isinstance(odd, Broke)
+    assert isinstance(odd, Failed)
     assert ("not_finite", False) == (odd.error.code, odd.fatal)
     pid = engine.pid
     fault = ask(engine, tmp_path, "fault=1")
-    assert isinstance(fault, Broke)
+    assert isinstance(fault, Failed)
     assert fault.fatal
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
     assert engine.pid not in (None, pid)
     assert ["fault"] == losses
 
 
-def test_orders_are_carried_out_between_jobs(engine: Servant, tmp_path: Path) -> None:
+def test_orders_are_carried_out_between_jobs(engine: ChildProcess, tmp_path: Path) -> None:
     for model, pin in (("chaos", False), ("chaos-two", True)):
         order(engine, Preload(model=model, pin=pin))
     assert {"chaos": False, "chaos-two": True} == {model.id: model.pinned for model in engine.inventory.models}
@@ -183,36 +183,36 @@ def test_orders_are_carried_out_between_jobs(engine: Servant, tmp_path: Path) ->
     assert () == engine.inventory.models
 
 
-def test_a_preloaded_model_runs_once_before_any_job(engine: Servant, tmp_path: Path) -> None:
-    reports: list[Progress] = []
+def test_a_preloaded_model_runs_once_before_any_job(engine: ChildProcess, tmp_path: Path) -> None:
+    reports: list[StageProgress] = []
     for _ in range(2):
         order(engine, Preload(model="chaos"), reports)
     assert ["load", "compile"] == [report.stage for report in reports]
 
 
-def test_a_first_run_that_fails_is_no_reason_not_to_serve(engine: Servant, tmp_path: Path) -> None:
-    reports: list[Progress] = []
+def test_a_first_run_that_fails_is_no_reason_not_to_serve(engine: ChildProcess, tmp_path: Path) -> None:
+    reports: list[StageProgress] = []
     answer = order(engine, Preload(model="chaos-two", pin=True), reports)
-    assert isinstance(answer, Tidied)
+    assert isinstance(answer, SweepDone)
     assert ["load", "compile"] == [report.stage for report in reports]
     assert ("chaos-two",) == engine.inventory.on_device
 
 
-def test_an_order_that_can_not_be_carried_out_is_told(engine: Servant) -> None:
+def test_an_order_that_can_not_be_carried_out_is_told(engine: ChildProcess) -> None:
     broke = order(engine, Preload(model="nobody"))
-    assert isinstance(broke, Broke)
+    assert isinstance(broke, Failed)
     assert ("unknown_model", False) == (broke.error.code, broke.fatal)
 
 
 def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
-    engine: Servant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: ChildProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ATELIER_IDLE_UNLOAD_SECONDS", "0.2")
     ask(engine, tmp_path, "null=1")
     pid = engine.pid
 
     def gone() -> bool:
-        order(engine, Tidy())
+        order(engine, Sweep())
         return not engine.inventory.models
 
     until(gone, 10, "the model to leave")
@@ -220,13 +220,13 @@ def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
     assert (pid, ("chaos",)) == (engine.pid, engine.inventory.on_device)
 
 
-def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: Servant, tmp_path: Path) -> None:
+def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: ChildProcess, tmp_path: Path) -> None:
     assert () == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.models
     order(engine, Preload(model="chaos", pin=True))
     assert ("chaos",) == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.on_device
 
 
-def test_memory_that_no_model_accounts_for_shows(engine: Servant, losses: list[str], tmp_path: Path) -> None:
+def test_memory_that_no_model_accounts_for_shows(engine: ChildProcess, losses: list[str], tmp_path: Path) -> None:
     ask(engine, tmp_path, "null=1")
     assert engine.inventory.drift < 20e6
     ask(engine, tmp_path, "leak=60000000")
@@ -239,15 +239,15 @@ def test_memory_that_no_model_accounts_for_shows(engine: Servant, losses: list[s
 
 
 def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(
-    engine: Servant, losses: list[str], tmp_path: Path
+    engine: ChildProcess, losses: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(ServantDied):
+    with pytest.raises(ChildProcessDied):
         ask(engine, tmp_path, "crash=1")
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
     assert ["died"] == losses
 
 
-def test_a_stage_that_overruns_ends_the_process(engine: Servant, losses: list[str], tmp_path: Path) -> None:
+def test_a_stage_that_overruns_ends_the_process(engine: ChildProcess, losses: list[str], tmp_path: Path) -> None:
     engine.start()
     pid = engine.pid
     assert pid is not None
@@ -261,10 +261,10 @@ def test_a_stage_that_overruns_ends_the_process(engine: Servant, losses: list[st
     assert ["overran"] == losses
 
 
-def test_an_interrupt_stops_at_the_next_report(engine: Servant, tmp_path: Path) -> None:
-    reports: list[Progress] = []
+def test_an_interrupt_stops_at_the_next_report(engine: ChildProcess, tmp_path: Path) -> None:
+    reports: list[StageProgress] = []
 
-    def report(progress: Progress) -> None:
+    def report(progress: StageProgress) -> None:
         reports.append(progress)
         if progress.stage == "step":
             engine.interrupt("job-1", preempt=False)
@@ -274,14 +274,14 @@ def test_an_interrupt_stops_at_the_next_report(engine: Servant, tmp_path: Path) 
     assert isinstance(ask(engine, tmp_path, "null=1", ticket="job-2"), Computed)
 
 
-def test_an_interrupt_for_another_job_changes_nothing(engine: Servant, tmp_path: Path) -> None:
+def test_an_interrupt_for_another_job_changes_nothing(engine: ChildProcess, tmp_path: Path) -> None:
     answer = ask(
         engine, tmp_path, "compute=0.1 steps=10", on_progress=lambda _: engine.interrupt("job-9", preempt=True)
     )
     assert isinstance(answer, Computed)
 
 
-def test_the_process_gets_no_credential(engine: Servant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_gets_no_credential(engine: ChildProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATELIER_SECRET_KEY", "s3cret")
     monkeypatch.setenv("ATELIER_DATABASE_URL", "postgresql://user:s3cret@host/db")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
@@ -289,7 +289,7 @@ def test_the_process_gets_no_credential(engine: Servant, monkeypatch: pytest.Mon
     assert b"s3cret" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
 
 
-def test_the_process_leaves_with_its_channel(engine: Servant) -> None:
+def test_the_process_leaves_with_its_channel(engine: ChildProcess) -> None:
     engine.start()
     pid = engine.pid
     assert pid is not None
@@ -298,7 +298,7 @@ def test_the_process_leaves_with_its_channel(engine: Servant) -> None:
     until(lambda: not alive(pid), what="the engine to leave")
 
 
-def test_two_requests_take_turns(engine: Servant, tmp_path: Path) -> None:
+def test_two_requests_take_turns(engine: ChildProcess, tmp_path: Path) -> None:
     answers: list[Any] = []
     threads = [
         threading.Thread(
@@ -313,27 +313,27 @@ def test_two_requests_take_turns(engine: Servant, tmp_path: Path) -> None:
     assert [Computed] * 4 == [type(answer) for answer in answers]
 
 
-def test_after_a_stop_nothing_starts_again(engine: Servant, tmp_path: Path) -> None:
+def test_after_a_stop_nothing_starts_again(engine: ChildProcess, tmp_path: Path) -> None:
     ask(engine, tmp_path, "null=1")
     engine.stop()
-    with pytest.raises(ServantDied, match="was stopped"):
+    with pytest.raises(ChildProcessDied, match="was stopped"):
         ask(engine, tmp_path, "null=1")
 
 
-def test_only_the_request_that_is_meant_is_aborted(engine: Servant, tmp_path: Path) -> None:
+def test_only_the_request_that_is_meant_is_aborted(engine: ChildProcess, tmp_path: Path) -> None:
     assert isinstance(ask(engine, tmp_path, "null=1", on_progress=lambda _: engine.abort("job-9")), Computed)
-    with pytest.raises(ServantDied):
+    with pytest.raises(ChildProcessDied):
         ask(engine, tmp_path, "compute=60 steps=600", on_progress=lambda _: engine.abort("job-1"))
 
 
-def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: Servant, tmp_path: Path) -> None:
+def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: ChildProcess, tmp_path: Path) -> None:
     pid = engine.start() and engine.pid
 
     def refuse() -> None:
         raise KeyError("not wanted any more")
 
     with pytest.raises(KeyError):
-        engine.ask(
+        engine.request(
             Unload(ticket="order"),
             stage="load",
             deadline_of=lambda stage: 30.0,
@@ -344,7 +344,7 @@ def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: Servan
     assert pid == engine.pid
 
 
-def test_a_killed_process_is_replaced(engine: Servant, losses: list[str], tmp_path: Path) -> None:
+def test_a_killed_process_is_replaced(engine: ChildProcess, losses: list[str], tmp_path: Path) -> None:
     engine.start()
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
@@ -353,8 +353,10 @@ def test_a_killed_process_is_replaced(engine: Servant, losses: list[str], tmp_pa
     assert ["died"] == losses
 
 
-def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(engine: Servant, tmp_path: Path) -> None:
-    def fail(report: Progress) -> None:
+def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(
+    engine: ChildProcess, tmp_path: Path
+) -> None:
+    def fail(report: StageProgress) -> None:
         raise RuntimeError("the database said something odd")
 
     with pytest.raises(RuntimeError, match="odd"):
@@ -365,9 +367,9 @@ def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(eng
     assert (tmp_path / "b" / "raw" / "raw.json").exists()
 
 
-def test_a_disk_that_is_in_the_way_is_not_the_jobs_fault(engine: Servant, tmp_path: Path) -> None:
+def test_a_disk_that_is_in_the_way_is_not_the_jobs_fault(engine: ChildProcess, tmp_path: Path) -> None:
     (tmp_path / "raw").write_text("a file where the folder should be")
     for prompt in ("null=1", "null=1 placed=1"):
         broke = ask(engine, tmp_path, prompt)
-        assert isinstance(broke, Broke)
+        assert isinstance(broke, Failed)
         assert broke.fatal

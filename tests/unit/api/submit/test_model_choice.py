@@ -10,7 +10,7 @@ from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.loader import Catalog, load_catalog
-from pipelines.catalog.requirements import can, counts_as_reference
+from pipelines.catalog.requirements import counts_as_reference, supports
 from tests.support.checkpoints.specs import spec
 
 CATALOG = load_catalog()
@@ -78,7 +78,7 @@ def test_there_is_none_when_nobody_serves_the_modality(served):
 )
 def test_who_can_do_what(params, able):
     modality = type(params).__struct_config__.tag
-    assert able == {spec.id for spec in EVERY.of(modality) if can(spec, params)}
+    assert able == {spec.id for spec in EVERY.of(modality) if supports(spec, params)}
     if able:
         first = next(spec.id for spec in EVERY.of(modality) if spec.id in able)
         assert first == default_model(EVERY, modality, {spec.id for spec in EVERY.models}, params).id
@@ -150,7 +150,7 @@ def test_when_none_of_those_served_can_do_it(served, params, kind, field):
 
 def test_a_model_that_does_not_say_what_it_speaks_is_given_a_try():
     silent = spec(id="silent", modality="speech", capabilities=[])
-    assert can(silent, SpeechParams(text="a", language_id="tlh"))
+    assert supports(silent, SpeechParams(text="a", language_id="tlh"))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from cli.local.data_dir import Home, HomeBusy, write_private
+from cli.local.data_dir import DataDirectory, DataDirectoryBusy, write_private
 from core.signing import key_digest
 
 
 @pytest.fixture
 def home(tmp_path):
-    made = Home(tmp_path / "data")
+    made = DataDirectory(tmp_path / "data")
     made.lock()
     yield made
     made.unlock()
@@ -27,14 +27,14 @@ def test_the_folder_is_for_its_owner_only(home):
 
 
 def test_a_second_holder_is_refused_and_told_who_has_it(home):
-    with pytest.raises(HomeBusy, match=rf"in use by another `atelier up` \(process {os.getpid()}\)"):
-        Home(home.folder).lock()
+    with pytest.raises(DataDirectoryBusy, match=rf"in use by another `atelier up` \(process {os.getpid()}\)"):
+        DataDirectory(home.folder).lock()
 
 
 def test_the_lock_goes_with_its_holder(tmp_path):
     script = "import sys; from pathlib import Path; from cli.local.data_dir import Home; Home(Path(sys.argv[1])).lock()"
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
-    Home(tmp_path).lock()
+    DataDirectory(tmp_path).lock()
 
 
 def test_the_admin_key_is_made_once_and_private(home):
@@ -48,15 +48,15 @@ def test_the_admin_key_is_made_once_and_private(home):
 def test_the_secret_key_is_kept_and_private(home):
     first = home.ensure_secret_key()
     assert len(first) >= 32
-    assert first == Home(home.folder).ensure_secret_key()
+    assert first == DataDirectory(home.folder).ensure_secret_key()
     assert 0o600 == mode(home.secret_key)
 
 
 def test_settings_are_private_and_gone_after_the_service(home):
     home.write_settings({"ATELIER_BROKER_URL": "redis://:pass=word@h/0"})
-    assert {"ATELIER_BROKER_URL": "redis://:pass=word@h/0"} == Home(home.folder).read_settings()
+    assert {"ATELIER_BROKER_URL": "redis://:pass=word@h/0"} == DataDirectory(home.folder).read_settings()
     assert 0o600 == mode(home.settings)
-    Home(home.folder).unlock()
+    DataDirectory(home.folder).unlock()
     assert home.settings.exists(), "one that does not hold the folder leaves it alone"
     home.unlock()
     assert {} == home.read_settings()

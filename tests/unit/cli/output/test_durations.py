@@ -3,7 +3,7 @@
 import pytest
 import rich_click as click
 
-from cli.output.durations import Duration, spoken
+from cli.output.durations import Duration, format_duration
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_what_is_kept_may_be_kept_forever_or_by_default():
     [(-1, "forever"), (0, "0s"), (45, "45s"), (90, "90s"), (5400, "90m"), (3600, "1h"), (86_400, "1d")],
 )
 def test_spoken_in_the_largest_whole_unit(seconds, said):
-    assert said == spoken(seconds)
+    assert said == format_duration(seconds)

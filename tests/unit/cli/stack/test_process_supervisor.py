@@ -10,7 +10,7 @@ import pytest
 
 from cli.embedded.server import ServerFailed
 from cli.stack import process_supervisor as module
-from cli.stack.process_supervisor import Supervisor, stop_all
+from cli.stack.process_supervisor import ProcessSupervisor, stop_all
 from core.processes import spawn
 from tests.support.service.processes import alive
 from tests.support.wait import until
@@ -66,7 +66,7 @@ def watched(monkeypatch):
 
     def watch(*parts):
         said = []
-        supervisor = Supervisor(parts, said.append)
+        supervisor = ProcessSupervisor(parts, said.append)
         supervisor.start()
         running.append(supervisor)
         return said

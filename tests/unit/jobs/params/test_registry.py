@@ -100,8 +100,8 @@ class TestEveryModality:
         assert SHARED | OWN[modality] | REQUIRED[modality] == given
 
     def test_an_unknown_field_is_refused_and_named(self, modality):
-        with pytest.raises(msgspec.ValidationError, match="colour"):
-            ask(modality, colour="red")
+        with pytest.raises(msgspec.ValidationError, match="color"):
+            ask(modality, color="red")
 
     def test_an_unknown_field_in_a_row_is_ignored(self, modality):
         params = ask(modality, priority=9)

@@ -9,7 +9,7 @@ import pytest
 from core.settings import Settings
 from core.signing import check_link
 from jobs.job import ACTIVE, TERMINAL, WAITING, Artifact, Job, JobError, JobStatus
-from jobs.wire.status import Outlook, output_path, processing_seconds, status_answer
+from jobs.wire.status import QueueEstimate, output_path, processing_seconds, status_answer
 
 SETTINGS = Settings(secret_key="a secret", public_url="https://media.example/")
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -59,7 +59,7 @@ def a_job(**changed):
 
 
 def test_a_waiting_job():
-    answer = status_answer(a_job(), SETTINGS, Outlook(queue_position=3, estimated_seconds=12.5))
+    answer = status_answer(a_job(), SETTINGS, QueueEstimate(queue_position=3, estimated_seconds=12.5))
     assert ("job_1", "queued", 3, 12.5) == (
         answer.job_id,
         answer.status,
@@ -79,7 +79,7 @@ def test_a_completed_job():
         started_at=START,
         finished_at=START + timedelta(seconds=1.23456),
     )
-    answer = status_answer(job, SETTINGS, Outlook(balance_remaining_usd=1.5))
+    answer = status_answer(job, SETTINGS, QueueEstimate(balance_remaining_usd=1.5))
     first, second = answer.outputs
     assert (1234, "image/webp", "abc", 64, 32, None) == (
         first.bytes,
@@ -102,8 +102,8 @@ def test_a_completed_job():
 
 def test_a_link_is_stable_and_carries_its_signature():
     job = a_job(artifacts=(PICTURE,))
-    url = status_answer(job, SETTINGS, Outlook()).result_url
-    assert url == status_answer(job, SETTINGS, Outlook()).result_url
+    url = status_answer(job, SETTINGS, QueueEstimate()).result_url
+    assert url == status_answer(job, SETTINGS, QueueEstimate()).result_url
     parts = urlsplit(url)
     assert output_path("job_1", 0, "webp") == parts.path
     check_link("a secret", parts.path, parse_qs(parts.query)["signature"][0])
@@ -111,7 +111,7 @@ def test_a_link_is_stable_and_carries_its_signature():
 
 def test_a_failed_job():
     job = a_job(status=JobStatus.FAILED, error=JobError("pipeline_failed", "It broke."), finished_at=START)
-    answer = status_answer(job, SETTINGS, Outlook())
+    answer = status_answer(job, SETTINGS, QueueEstimate())
     assert {"code": "pipeline_failed", "message": "It broke."} == msgspec.to_builtins(answer.error)
     assert answer.processing_time_seconds is None
 
@@ -120,7 +120,7 @@ def test_a_failed_job():
     ("asked", "ran", "shown"), [(None, None, None), ("a", None, "a"), (None, "b", "b"), ("a", "b", "b")]
 )
 def test_the_server_is_the_one_that_ran_it_else_the_one_asked_for(asked, ran, shown):
-    assert shown == status_answer(a_job(server_id=asked, worker=ran), SETTINGS, Outlook()).server_id
+    assert shown == status_answer(a_job(server_id=asked, worker=ran), SETTINGS, QueueEstimate()).server_id
 
 
 def test_processing_time_counts_from_the_last_claim_to_the_end():
@@ -129,7 +129,7 @@ def test_processing_time_counts_from_the_last_claim_to_the_end():
 
 
 def test_the_answer_says_nothing_that_is_not_the_callers():
-    text = msgspec.json.encode(status_answer(a_job(artifacts=(PICTURE,)), SETTINGS, Outlook())).decode()
+    text = msgspec.json.encode(status_answer(a_job(artifacts=(PICTURE,)), SETTINGS, QueueEstimate())).decode()
     for inner in ("ten_1", "s3cret", "fence", "lease", "a secret"):
         assert inner not in text
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import LicenceRefused
-from pipelines.catalog.licenses import is_allowed, read_allowed, refuse_licence
+from core.errors import LicenseRefused
+from pipelines.catalog.licenses import is_allowed, read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.runtime.device import load
 from pipelines.weights.lockfile import Lock
@@ -34,9 +34,9 @@ def test_an_empty_list_allows_everything() -> None:
 def test_another_licence_is_refused_by_name() -> None:
     allowed = read_allowed("apache-2.0,MIT")
 
-    refuse_licence(FREE, allowed)
-    with pytest.raises(LicenceRefused, match=r"other: its licence OpenRAIL\+\+-M is not among"):
-        refuse_licence(OTHER, allowed)
+    refuse_license(FREE, allowed)
+    with pytest.raises(LicenseRefused, match=r"other: its licence OpenRAIL\+\+-M is not among"):
+        refuse_license(OTHER, allowed)
 
 
 def test_it_is_not_served(tmp_path: Path) -> None:
@@ -49,5 +49,5 @@ def test_it_is_not_served(tmp_path: Path) -> None:
 
 def test_it_is_not_loaded(tmp_path: Path) -> None:
     load(FREE, tmp_path, Lock(), "cpu", read_allowed("Apache-2.0"))
-    with pytest.raises(LicenceRefused):
+    with pytest.raises(LicenseRefused):
         load(FREE, tmp_path, Lock(), "cpu", read_allowed("MIT"))

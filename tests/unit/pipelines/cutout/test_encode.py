@@ -8,17 +8,17 @@ from PIL import Image
 
 from jobs.params.cutout import CutoutParams
 from pipelines.cutout.encode import JPEG_WARNING, encode
-from pipelines.runtime.protocol import Raw
+from pipelines.runtime.protocol import RawOutput
 
 
 def params(**changes: Any) -> CutoutParams:
     return CutoutParams(image_url="https://example.org/a.png", **changes)
 
 
-def cutout() -> Raw:
+def cutout() -> RawOutput:
     y, x = np.mgrid[:40, :60]
     planes = [y * 6, x * 4, (x + y) * 2, np.random.default_rng(0).integers(0, 256, (40, 60))]
-    return Raw(arrays={"0": np.stack(planes, 2).astype(np.uint8)})
+    return RawOutput(arrays={"0": np.stack(planes, 2).astype(np.uint8)})
 
 
 def test_png_keeps_every_value(tmp_path: Path) -> None:

@@ -23,12 +23,12 @@ def test_a_strict_caption_says_every_part_and_every_word_is_known() -> None:
         words = set(caption(scene, rng, strict=True).replace(",", " ").split())
         assert scene.background in words
         for thing in scene.things:
-            assert thing.colour in words
+            assert thing.color in words
             assert any(set(phrase.split()) <= words for phrase in SHAPE_WORDS[thing.shape])
             if thing.size:
                 assert any(set(phrase.split()) <= words for phrase in SIZE_WORDS[thing.size])
             for half in (thing.place or "").split():
-                options = {half, *ROW_WORDS.get(half, ()), "middle", "centre", "centered"}
+                options = {half, *ROW_WORDS.get(half, ()), "middle", "center", "centered"}
                 assert options & words
 
 

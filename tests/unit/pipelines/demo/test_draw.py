@@ -1,10 +1,10 @@
-"""The drawing script: sizes, places, colours, and edges that are smooth."""
+"""The drawing script: sizes, places, colors, and edges that are smooth."""
 
 import numpy as np
 import pytest
 
 from pipelines.demo.draw import RGB, arrange, draw
-from pipelines.demo.scene import COLOURS, PLACES, RELATIONS, SHAPES, SIZES, Scene, Thing, sample_scene
+from pipelines.demo.scene import COLORS, PLACES, RELATIONS, SHAPES, SIZES, Scene, Thing, sample_scene
 
 
 def test_a_picture_is_square_rgb_of_the_asked_side() -> None:
@@ -38,12 +38,12 @@ def test_edges_are_anti_aliased() -> None:
 def test_sizes_and_places_differ() -> None:
     radii = [arrange(Scene("black", (Thing("red", "ring", size),)))[0].radius for size in SIZES]
     assert sorted(set(radii)) == radii
-    centres = {
+    centers = {
         (placed.x, placed.y)
         for place in PLACES
         for placed in arrange(Scene("black", (Thing("red", "ring", None, place),)))
     }
-    assert 9 == len(centres)
+    assert 9 == len(centers)
 
 
 @pytest.mark.parametrize("relation", RELATIONS)
@@ -81,6 +81,6 @@ def test_variations_are_small_and_repeat_with_the_seed() -> None:
 def test_sampled_scenes_never_paint_a_thing_in_the_colour_of_its_ground() -> None:
     rng = np.random.default_rng(0)
     scenes = [sample_scene(rng, 0.5) for _ in range(500)]
-    assert all(thing.colour != scene.background for scene in scenes for thing in scene.things)
-    assert set(COLOURS) == {scene.background for scene in scenes}
+    assert all(thing.color != scene.background for scene in scenes for thing in scene.things)
+    assert set(COLORS) == {scene.background for scene in scenes}
     assert {None, *RELATIONS} == {scene.relation for scene in scenes}

@@ -8,7 +8,7 @@ import pytest
 from pipelines.demo.draw import draw
 from pipelines.demo.judge import Seen, judge, look, relation
 from pipelines.demo.regions import hole_share, outline, regions
-from pipelines.demo.scene import COLOURS, PLACES, RELATIONS, SHAPES, SIZES, Rng, Scene, Thing, sample_scene
+from pipelines.demo.scene import COLORS, PLACES, RELATIONS, SHAPES, SIZES, Rng, Scene, Thing, sample_scene
 
 
 def _other(rng: Rng, names: tuple[str, ...], taken: str) -> str:
@@ -28,26 +28,26 @@ def test_rejects_a_caption_with_any_one_part_changed() -> None:
     rng = np.random.default_rng(43)
     for _ in range(40):
         thing = Thing(
-            COLOURS[0], SHAPES[int(rng.integers(6))], SIZES[int(rng.integers(3))], PLACES[int(rng.integers(9))]
+            COLORS[0], SHAPES[int(rng.integers(6))], SIZES[int(rng.integers(3))], PLACES[int(rng.integers(9))]
         )
-        scene = Scene(COLOURS[int(rng.integers(1, 8))], (thing,))
+        scene = Scene(COLORS[int(rng.integers(1, 8))], (thing,))
         picture = draw(scene, rng)
         assert judge(picture, scene).whole
-        colour = judge(picture, replace(scene, things=(replace(thing, colour=_other(rng, COLOURS, thing.colour)),)))
+        color = judge(picture, replace(scene, things=(replace(thing, color=_other(rng, COLORS, thing.color)),)))
         shape = judge(picture, replace(scene, things=(replace(thing, shape=_other(rng, SHAPES, thing.shape)),)))
         size = judge(picture, replace(scene, things=(replace(thing, size=_other(rng, SIZES, str(thing.size))),)))
         place = judge(picture, replace(scene, things=(replace(thing, place=_other(rng, PLACES, str(thing.place))),)))
-        ground = judge(picture, replace(scene, background=_other(rng, COLOURS, scene.background)))
+        ground = judge(picture, replace(scene, background=_other(rng, COLORS, scene.background)))
         assert (False, False, False, False, False) == (
-            colour.colour,
+            color.color,
             shape.shape,
             size.size,
             place.place,
             ground.background,
         )
-        assert not any(verdict.whole for verdict in (colour, shape, size, place, ground))
-        assert colour.shape
-        assert shape.colour
+        assert not any(verdict.whole for verdict in (color, shape, size, place, ground))
+        assert color.shape
+        assert shape.color
 
 
 @pytest.mark.parametrize("wanted", RELATIONS)
@@ -74,7 +74,7 @@ def test_a_misshapen_region_or_a_strange_colour_has_no_name() -> None:
     picture[:] = 248
     picture[100:160, 100:160] = (128, 128, 128)
     picture[100:130, 100:130] = 248
-    assert ("unknown", "unknown") == (look(picture).things[0].shape, look(picture).things[0].colour)
+    assert ("unknown", "unknown") == (look(picture).things[0].shape, look(picture).things[0].color)
 
 
 def test_noise_is_not_a_shape() -> None:

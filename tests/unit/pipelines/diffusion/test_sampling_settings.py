@@ -4,7 +4,12 @@ import pytest
 
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
-from pipelines.diffusion.sampling_settings import Choices, choose, ignored, powerless
+from pipelines.diffusion.sampling_settings import (
+    SamplingSettings,
+    choose,
+    ignored_field_warnings,
+    unsupported_field_warnings,
+)
 from tests.support.checkpoints.specs import spec
 
 HUB = {"repo": "a/b", "revision": "1" * 40}
@@ -19,19 +24,21 @@ MODEL = spec(
 @pytest.mark.parametrize(
     ("asked", "chosen"),
     [
-        ({}, Choices(4, 5.0, None)),
-        ({"quality": "fast"}, Choices(2, 5.0, "quick")),
-        ({"quality": "pro"}, Choices(4, 0.0, None)),
-        ({"quality": "ultra"}, Choices(4, 5.0, None)),
-        ({"quality": "fast", "num_inference_steps": 9, "guidance_scale": 0}, Choices(9, 0, "quick")),
+        ({}, SamplingSettings(4, 5.0, None)),
+        ({"quality": "fast"}, SamplingSettings(2, 5.0, "quick")),
+        ({"quality": "pro"}, SamplingSettings(4, 0.0, None)),
+        ({"quality": "ultra"}, SamplingSettings(4, 5.0, None)),
+        ({"quality": "fast", "num_inference_steps": 9, "guidance_scale": 0}, SamplingSettings(9, 0, "quick")),
     ],
 )
-def test_the_caller_then_the_preset_then_the_defaults(type_: Any, asked: dict[str, Any], chosen: Choices) -> None:
+def test_the_caller_then_the_preset_then_the_defaults(
+    type_: Any, asked: dict[str, Any], chosen: SamplingSettings
+) -> None:
     assert chosen == choose(MODEL, type_(prompt="a cat", **asked))
 
 
 def test_what_they_all_leave_out_is_the_pipelines_choice() -> None:
-    assert Choices(None, None, None) == choose(spec(), VideoParams())
+    assert SamplingSettings(None, None, None) == choose(spec(), VideoParams())
 
 
 def test_what_is_set_and_not_used_is_said() -> None:
@@ -40,11 +47,11 @@ def test_what_is_set_and_not_used_is_said() -> None:
     assert [
         "tiny does not use guidance_scale; it was ignored",
         "tiny has no preset 'ultra'; its standard one was used",
-    ] == list(ignored(MODEL, params, frozenset({"num_inference_steps"})))
+    ] == list(ignored_field_warnings(MODEL, params, frozenset({"num_inference_steps"})))
 
 
 @pytest.mark.parametrize(
     ("words", "guidance", "said"), [("dogs", 1, 1), ("dogs", 1.5, 0), ("dogs", None, 0), ("", 1, 0)]
 )
 def test_a_negative_prompt_needs_guidance(words: str, guidance: float | None, said: int) -> None:
-    assert said == len(list(powerless(words, guidance)))
+    assert said == len(list(unsupported_field_warnings(words, guidance)))

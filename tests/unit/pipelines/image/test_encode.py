@@ -9,7 +9,7 @@ from PIL import Image
 from core.errors import EncodeFailed
 from jobs.params.image import ImageParams
 from pipelines.image.encode import encode
-from pipelines.runtime.protocol import Output, Raw
+from pipelines.runtime.protocol import Output, RawOutput
 
 PARAMS = {name: ImageParams(prompt="x", output_format=name) for name in ("png", "webp", "jpeg")}
 
@@ -24,7 +24,7 @@ def smooth(height: int, width: int, channels: int = 3) -> np.ndarray:
 def test_png_is_lossless(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
 
-    outputs = encode(Raw(arrays={"0": noise}), PARAMS["png"], tmp_path)
+    outputs = encode(RawOutput(arrays={"0": noise}), PARAMS["png"], tmp_path)
 
     assert (Output(path="0.png", media_type="image/png", width=64, height=48),) == outputs.files
     with Image.open(tmp_path / "0.png") as picture:
@@ -35,7 +35,7 @@ def test_png_is_lossless(tmp_path: Path) -> None:
 def test_lossy_formats_stay_close(tmp_path: Path, name: str) -> None:
     made = smooth(96, 128)
 
-    output = encode(Raw(arrays={"0": made}), PARAMS[name], tmp_path).files[0]
+    output = encode(RawOutput(arrays={"0": made}), PARAMS[name], tmp_path).files[0]
 
     assert (f"0.{name}", f"image/{name}", 128, 96) == (output.path, output.media_type, output.width, output.height)
     with Image.open(tmp_path / output.path) as picture:
@@ -45,7 +45,7 @@ def test_lossy_formats_stay_close(tmp_path: Path, name: str) -> None:
 
 
 def test_several_pictures_are_numbered_in_order(tmp_path: Path) -> None:
-    raw = Raw(arrays={str(n): smooth(8, 8 + n) for n in range(11)})
+    raw = RawOutput(arrays={str(n): smooth(8, 8 + n) for n in range(11)})
 
     outputs = encode(raw, PARAMS["png"], tmp_path)
 
@@ -56,7 +56,7 @@ def test_several_pictures_are_numbered_in_order(tmp_path: Path) -> None:
 def test_alpha_stays_where_the_format_has_it_and_goes_onto_white_where_not(tmp_path: Path) -> None:
     clear = smooth(16, 16, 4)
     clear[:, :, 3] = 0
-    raw = Raw(arrays={"0": clear})
+    raw = RawOutput(arrays={"0": clear})
 
     for name in ("png", "webp"):
         encode(raw, PARAMS[name], tmp_path)
@@ -78,12 +78,12 @@ def test_alpha_stays_where_the_format_has_it_and_goes_onto_white_where_not(tmp_p
 )
 def test_what_is_no_picture_is_refused(tmp_path: Path, array: np.ndarray) -> None:
     with pytest.raises(EncodeFailed):
-        encode(Raw(arrays={"0": array}), PARAMS["png"], tmp_path)
+        encode(RawOutput(arrays={"0": array}), PARAMS["png"], tmp_path)
 
 
 def test_a_folder_that_is_not_there_stays_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        encode(Raw(arrays={"0": smooth(8, 8)}), PARAMS["png"], tmp_path / "none")
+        encode(RawOutput(arrays={"0": smooth(8, 8)}), PARAMS["png"], tmp_path / "none")
 
 
 def test_no_torch_is_imported() -> None:

@@ -58,13 +58,13 @@ def test_a_few_steps_of_training_lower_the_loss() -> None:
     torch.manual_seed(1)
     network = MattingNetwork()
     pictures, mattes = Stream(5).batch(64, 8)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     losses = []
     for _ in range(8):
         loss = loss_of(network(prepare(pictures)), mattes)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.8 * losses[0]
 

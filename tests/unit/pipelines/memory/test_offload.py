@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from pipelines.memory.chunks import ALIGNMENT
-from pipelines.memory.offload import Parking
+from pipelines.memory.offload import Offload
 
 
 class Net(nn.Module):
@@ -27,8 +27,8 @@ class Net(nn.Module):
         return self.head(self.embed.weight[:4]), self.conv(picture), self.low * 2, self.large @ self.large, self.steps
 
 
-def parked(net: nn.Module, piece: int = 4096) -> Parking:
-    return Parking([net], "cpu", piece)
+def parked(net: nn.Module, piece: int = 4096) -> Offload:
+    return Offload([net], "cpu", piece)
 
 
 def storages(net: nn.Module) -> set[int]:
@@ -45,8 +45,8 @@ def test_it_computes_the_same_after_any_number_of_ways() -> None:
     before, strides = net(), net.conv.weight.stride()
     parking = parked(net)
     for _ in range(3):
-        parking.park()
-        parking.wake()
+        parking.offload()
+        parking.restore()
 
     assert same(before, net())
     assert strides == net.conv.weight.stride()
@@ -57,21 +57,21 @@ def test_the_master_is_made_once_and_is_not_what_computes() -> None:
     net = Net()
     parking = parked(net)
     assert not parking.has_master
-    parking.park()
+    parking.offload()
     assert parking.has_master
     master = storages(net)
-    parking.wake()
+    parking.restore()
 
     assert not master & storages(net)
-    parking.park()
+    parking.offload()
     assert master == storages(net)
 
 
 def test_weights_that_share_memory_still_share_it() -> None:
     net = Net()
     parking = parked(net)
-    parking.park()
-    parking.wake()
+    parking.offload()
+    parking.restore()
 
     assert net.head.weight is net.embed.weight
     assert net.view.data_ptr() == net.embed.weight.data_ptr()
@@ -86,7 +86,7 @@ def test_each_tensor_is_counted_once() -> None:
 def test_pieces_have_room_and_a_large_tensor_has_its_own() -> None:
     net = Net()
     parking = parked(net, piece=4096)
-    parking.park()
+    parking.offload()
     sizes = sorted(
         tensor.untyped_storage().nbytes() for tensor in {id(t.untyped_storage()): t for t in net.parameters()}.values()
     )
@@ -98,15 +98,15 @@ def test_pieces_have_room_and_a_large_tensor_has_its_own() -> None:
 def test_after_it_was_forgotten_the_next_way_makes_a_new_one() -> None:
     net = Net()
     parking = parked(net)
-    parking.park()
-    parking.wake()
-    parking.forget()
+    parking.offload()
+    parking.restore()
+    parking.drop()
     assert not parking.has_master
     with torch.no_grad():
         net.low += 1
         expected = net()
-    parking.park()
-    parking.wake()
+    parking.offload()
+    parking.restore()
 
     assert same(expected, net())
 

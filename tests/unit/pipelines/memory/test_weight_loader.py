@@ -11,9 +11,9 @@ from torch import nn
 
 from core.errors import ModelLoadFailed
 from pipelines.memory.chunks import ALIGNMENT, HostBlock, home_of
-from pipelines.memory.offload import Parking
+from pipelines.memory.offload import Offload
 from pipelines.memory.safetensors_reader import stored_in
-from pipelines.memory.weight_loader import Intake, floats_in
+from pipelines.memory.weight_loader import WeightLoader, floats_in
 
 
 class Net(nn.Module):
@@ -39,11 +39,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def landed(intake: Intake, file: Path, dtype: torch.dtype = torch.float32, *, sent: bool = True) -> Net:
+def landed(intake: WeightLoader, file: Path, dtype: torch.dtype = torch.float32, *, sent: bool = True) -> Net:
     net = Net()
     net.load_state_dict(intake.read([file], floats_in(dtype), sent=sent), strict=False, assign=True)
     net.head.weight = net.embed.weight
-    return intake.land(net)
+    return intake.to_device(net)
 
 
 def values(net: Net) -> dict[str, torch.Tensor]:
@@ -57,12 +57,12 @@ def is_as_in_the_file(net: Net, dtype: torch.dtype = torch.float32) -> bool:
 
 
 def test_on_the_cpu_weights_stay_where_they_were_read(file: Path) -> None:
-    intake = Intake("cpu")
+    intake = WeightLoader("cpu")
     net = Net()
     read = intake.read([file], floats_in(torch.float32))
     places = {name: tensor.data_ptr() for name, tensor in read.items()}
     net.load_state_dict(read, strict=False, assign=True)
-    intake.land(net)
+    intake.to_device(net)
 
     assert places == {name: tensor.data_ptr() for name, tensor in values(net).items()}
     assert is_as_in_the_file(net)
@@ -73,7 +73,7 @@ def test_on_the_cpu_weights_stay_where_they_were_read(file: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("sent", [False, True])
 def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dtype: torch.dtype, sent: bool) -> None:
-    intake = Intake("cpu", keeps=True, piece=piece)
+    intake = WeightLoader("cpu", keeps=True, piece=piece)
     net = landed(intake, file, dtype, sent=sent)
 
     assert is_as_in_the_file(net, dtype)
@@ -87,7 +87,8 @@ def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dty
 
 def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in_the_file(file: Path) -> None:
     sent, stays = (
-        Intake("cpu", keeps=keeps).read([file], floats_in(torch.float32), as_mapped=True) for keeps in (True, False)
+        WeightLoader("cpu", keeps=keeps).read([file], floats_in(torch.float32), as_mapped=True)
+        for keeps in (True, False)
     )
 
     assert {0} == {tensor.storage_offset() * 4 % ALIGNMENT for tensor in sent.values()}
@@ -96,7 +97,7 @@ def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in
 
 
 def test_tensors_that_nobody_wants_are_not_read(file: Path) -> None:
-    read = Intake("cpu").read([file], lambda name, stored: stored if name.startswith("inner") else None)
+    read = WeightLoader("cpu").read([file], lambda name, stored: stored if name.startswith("inner") else None)
 
     assert ["inner.bias", "inner.weight"] == sorted(read)
 
@@ -105,7 +106,7 @@ def test_a_name_in_two_files_is_refused(file: Path, tmp_path: Path) -> None:
     save_file({"inner.bias": torch.zeros(16)}, tmp_path / "more.safetensors")
 
     with pytest.raises(ModelLoadFailed, match=r"has the tensor inner\.bias twice"):
-        Intake("cpu").read([file, tmp_path / "more.safetensors"], floats_in(torch.float32))
+        WeightLoader("cpu").read([file, tmp_path / "more.safetensors"], floats_in(torch.float32))
 
 
 @pytest.mark.parametrize(("sent", "most"), [(True, 2), (False, 4)])
@@ -120,13 +121,13 @@ def test_host_memory_that_is_not_kept_is_read_into_again(
         return HostBlock(size)
 
     monkeypatch.setattr("pipelines.memory.weight_loader.HostBlock", block)
-    intake = Intake("meta", piece=512)
+    intake = WeightLoader("meta", piece=512)
     tensors = {f"{number}": torch.ones(64) for number in range(3)}
     save_file(tensors, file)
     for _ in range(2):
         read = intake.read([file], floats_in(torch.float32), sent=sent)
         assert {"meta" if sent else "cpu"} == {tensor.device.type for tensor in read.values()}
-        intake.land(nn.Module())
+        intake.to_device(nn.Module())
 
     assert [512] * most == made
     assert 6 == len(intake.landed)
@@ -137,46 +138,46 @@ class TestParked:
     """What was kept is the master copy."""
 
     def test_there_is_a_master_before_anything_was_parked_and_no_second_one(self, file: Path) -> None:
-        intake = Intake("cpu", keeps=True)
+        intake = WeightLoader("cpu", keeps=True)
         net = landed(intake, file)
         read = {home_of(one.host.memory) for one in intake.landed if one.host is not None}
-        parking = Parking([net], "cpu", landed=intake.landed)
+        parking = Offload([net], "cpu", landed=intake.landed)
         assert parking.has_master
-        parking.park()
+        parking.offload()
 
         assert read == {home_of(tensor) for tensor in values(net).values()}
         assert is_as_in_the_file(net)
 
     def test_it_comes_back_with_what_was_in_no_file(self, file: Path) -> None:
-        intake = Intake("cpu", keeps=True, piece=1024)
+        intake = WeightLoader("cpu", keeps=True, piece=1024)
         net = landed(intake, file)
-        parking = Parking([net], "cpu", landed=intake.landed)
+        parking = Offload([net], "cpu", landed=intake.landed)
         assert sum(tensor.numel() * 4 for tensor in (*values(net).values(), net.steps)) == parking.bytes
         for _ in range(2):
-            parking.park()
-            parking.wake()
+            parking.offload()
+            parking.restore()
 
         assert is_as_in_the_file(net)
         assert net.head.weight is net.embed.weight
         assert torch.equal(torch.arange(9.0), net.steps)
 
     def test_without_a_share_there_is_no_master_until_it_is_parked(self, file: Path) -> None:
-        intake = Intake("cpu")
+        intake = WeightLoader("cpu")
         net = landed(intake, file)
-        parking = Parking([net], "cpu", landed=intake.landed)
+        parking = Offload([net], "cpu", landed=intake.landed)
         assert not parking.has_master
-        parking.park()
-        parking.wake()
+        parking.offload()
+        parking.restore()
 
         assert is_as_in_the_file(net)
 
     def test_a_piece_that_is_mostly_left_out_or_changed_is_given_back(self, file: Path) -> None:
-        intake = Intake("cpu", keeps=True)
+        intake = WeightLoader("cpu", keeps=True)
         net = landed(intake, file)
         net.embed.weight = net.head.weight = nn.Parameter(torch.ones(50, 16))
         pieces = [weakref.ref(one.host) for one in intake.landed]
         left = {home_of(one.there) for one in intake.landed}
-        parking = Parking([net], "cpu", landed=intake.landed)
+        parking = Offload([net], "cpu", landed=intake.landed)
         del intake
         gc.collect()
 
@@ -186,12 +187,12 @@ class TestParked:
         assert not parking.has_master
 
     def test_what_was_forgotten_is_made_anew(self, file: Path) -> None:
-        intake = Intake("cpu", keeps=True)
+        intake = WeightLoader("cpu", keeps=True)
         net = landed(intake, file)
-        parking = Parking([net], "cpu", landed=intake.landed)
-        parking.forget()
+        parking = Offload([net], "cpu", landed=intake.landed)
+        parking.drop()
         assert not parking.has_master
-        parking.park()
-        parking.wake()
+        parking.offload()
+        parking.restore()
 
         assert is_as_in_the_file(net)

@@ -80,11 +80,11 @@ def test_obj_and_ply_have_colours_per_vertex_and_a_warning(tmp_path: Path, kind:
     left = loaded.vertices[:, 0] < -0.1
     assert (loaded.visual.vertex_colors[left, 0] > 190).all()
     assert (loaded.visual.vertex_colors[left, 2] < 10).all()
-    assert [f"this {kind} has its colours per vertex; ask for glb to have the texture itself"] == list(outputs.warnings)
+    assert [f"this {kind} has its colors per vertex; ask for glb to have the texture itself"] == list(outputs.warnings)
 
 
 def test_stl_has_no_colours_and_a_warning(tmp_path: Path) -> None:
-    assert ("stl has no colours; ask for glb to have the texture",) == made(
+    assert ("stl has no colors; ask for glb to have the texture",) == made(
         DRAWN, tmp_path, output_format="stl"
     ).warnings
     assert () == made(CLAY, tmp_path, output_format="stl").warnings

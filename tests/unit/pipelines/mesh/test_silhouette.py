@@ -30,7 +30,7 @@ def test_a_cutout_is_cropped_to_what_is_seen(tmp_path: Path, alpha: int) -> None
 
     assert (20, 30) == cutout.alpha.shape
     assert {alpha} == set(cutout.alpha.ravel())
-    assert ((200, 0, 0) == cutout.colours).all()
+    assert ((200, 0, 0) == cutout.colors).all()
     assert () == cutout.warnings
 
 
@@ -45,7 +45,7 @@ def test_the_colours_go_on_beyond_the_edge(tmp_path: Path) -> None:
     ImageDraw.Draw(picture).ellipse((10, 10, 50, 50), fill=(200, 0, 0, 255))
     picture.save(tmp_path / "disc.png")
 
-    assert ((200, 0, 0) == cutout_of(tmp_path / "disc.png").colours).all()
+    assert ((200, 0, 0) == cutout_of(tmp_path / "disc.png").colors).all()
 
 
 def test_a_large_picture_is_reduced(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_large_picture_is_reduced(tmp_path: Path) -> None:
     cutout = cutout_of(save(tmp_path, pixels))
 
     assert (512, 1024) == cutout.alpha.shape
-    assert (512, 1024, 3) == cutout.colours.shape
+    assert (512, 1024, 3) == cutout.colors.shape
 
 
 @pytest.mark.parametrize("alpha", [0, 7])
@@ -63,10 +63,10 @@ def test_a_transparent_picture_has_no_object(tmp_path: Path, alpha: int) -> None
         cutout_of(save(tmp_path, np.full((40, 40, 4), alpha, np.uint8)))
 
 
-@pytest.mark.parametrize("colour", [0, 255, 128])
-def test_a_picture_of_one_colour_has_no_object(tmp_path: Path, colour: int) -> None:
+@pytest.mark.parametrize("color", [0, 255, 128])
+def test_a_picture_of_one_colour_has_no_object(tmp_path: Path, color: int) -> None:
     with pytest.raises(InputUnreadable, match="no object"):
-        cutout_of(save(tmp_path, np.full((40, 40, 3), colour, np.uint8)))
+        cutout_of(save(tmp_path, np.full((40, 40, 3), color, np.uint8)))
 
 
 def test_without_transparency_the_border_decides_and_a_warning_says_so(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Meshes as families return them, their normals and colours, and how they look."""
+"""Meshes as families return them, their normals and colors, and how they look."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from core.errors import EncodeFailed
 from pipelines.mesh.decimate import is_closed, reduced, without_flaps
 from pipelines.mesh.render import CLAY, preview, render, turned
 from pipelines.mesh.surface import Mesh, mesh_of, normals_of, sample
-from pipelines.runtime.protocol import Raw
+from pipelines.runtime.protocol import RawOutput
 from tests.support.media.solids import ball, planar, raw_of, ring, welded
 
 BALL = ball()
@@ -37,7 +37,7 @@ def test_arrays_that_are_no_mesh_are_refused(changes: dict[str, np.ndarray], wor
 
 def test_arrays_that_are_missing_are_refused() -> None:
     with pytest.raises(EncodeFailed):
-        mesh_of(Raw(arrays={}))
+        mesh_of(RawOutput(arrays={}))
 
 
 def test_the_normals_of_a_ball_are_its_places() -> None:

@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from pipelines.runtime.protocol import Output, Outputs, Raw, empty_array, load_raw, save_raw
+from pipelines.runtime.protocol import Output, Outputs, RawOutput, empty_array, load_raw, save_raw
 
 
 def test_arrays_warnings_and_facts_travel_through_a_folder(tmp_path: Path) -> None:
@@ -13,7 +13,9 @@ def test_arrays_warnings_and_facts_travel_through_a_folder(tmp_path: Path) -> No
         "0": np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8),
         "1": np.linspace(0, 1, 7, dtype=np.float32),
     }
-    raw = Raw(arrays=arrays, warnings=("resized",), facts={"seed": 2**53 - 1, "guidance_scale": 1.5, "made": None})
+    raw = RawOutput(
+        arrays=arrays, warnings=("resized",), facts={"seed": 2**53 - 1, "guidance_scale": 1.5, "made": None}
+    )
 
     save_raw(raw, tmp_path / "new" / "folder")
     found = load_raw(tmp_path / "new" / "folder")
@@ -24,11 +26,11 @@ def test_arrays_warnings_and_facts_travel_through_a_folder(tmp_path: Path) -> No
 
 
 def test_loaded_arrays_are_read_only_maps(tmp_path: Path) -> None:
-    save_raw(Raw(arrays={"0": np.zeros((2, 2, 3), np.uint8)}), tmp_path)
+    save_raw(RawOutput(arrays={"0": np.zeros((2, 2, 3), np.uint8)}), tmp_path)
     array = load_raw(tmp_path).arrays["0"]
 
     assert isinstance(array, np.memmap)
-    assert not array.flags.writeable
+    assert not array.flags.writable
 
 
 def test_what_was_made_in_its_file_is_not_written_again(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_what_was_made_in_its_file_is_not_written_again(tmp_path: Path) -> None:
     file = (tmp_path / "new" / "frames.npy").stat().st_ino
     array[:] = np.arange(192).reshape(array.shape)
 
-    save_raw(Raw(arrays={"frames": array}), tmp_path / "new")
+    save_raw(RawOutput(arrays={"frames": array}), tmp_path / "new")
 
     assert np.array_equal(array, load_raw(tmp_path / "new").arrays["frames"])
     assert file == (tmp_path / "new" / "frames.npy").stat().st_ino
@@ -57,7 +59,7 @@ def test_a_part_or_a_view_of_such_an_array_is_written_like_any_other(
     array[:] = np.arange(24).reshape(array.shape)
     expected = part(array).copy()
 
-    save_raw(Raw(arrays={"frames": part(array)}), tmp_path)
+    save_raw(RawOutput(arrays={"frames": part(array)}), tmp_path)
 
     assert np.array_equal(expected, load_raw(tmp_path).arrays["frames"])
 
@@ -66,7 +68,7 @@ def test_a_second_try_gets_a_file_of_its_own(tmp_path: Path) -> None:
     first, second = (empty_array(tmp_path, "frames", (size, 6)) for size in (4, 2))
     first[:], second[:] = 1, 2
 
-    save_raw(Raw(arrays={"frames": second}), tmp_path)
+    save_raw(RawOutput(arrays={"frames": second}), tmp_path)
 
     assert np.array_equal(np.full((2, 6), 2), load_raw(tmp_path).arrays["frames"])
     assert 24 == first.sum()
@@ -74,9 +76,9 @@ def test_a_second_try_gets_a_file_of_its_own(tmp_path: Path) -> None:
 
 def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Object arrays"):
-        save_raw(Raw(arrays={"0": np.array([object()])}), tmp_path / "a")
+        save_raw(RawOutput(arrays={"0": np.array([object()])}), tmp_path / "a")
 
-    save_raw(Raw(arrays={"0": np.zeros(1)}), tmp_path / "b")
+    save_raw(RawOutput(arrays={"0": np.zeros(1)}), tmp_path / "b")
     np.save(tmp_path / "b" / "0.npy", np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"Array can't be memory-mapped|pickle"):
         load_raw(tmp_path / "b")
@@ -85,7 +87,7 @@ def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../x", "A", "", "a/b", "x" * 65])
 def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="array name"):
-        save_raw(Raw(arrays={name: np.zeros(1)}), tmp_path)
+        save_raw(RawOutput(arrays={name: np.zeros(1)}), tmp_path)
 
 
 def test_an_unfinished_folder_has_no_manifest(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from core.errors import ModelLoadFailed
 from pipelines.image.encode import encode as encode_pictures
-from pipelines.runtime.protocol import Outputs, Raw
+from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.runtime.registry import encoder, pipeline_class
 from tests.support.checkpoints.specs import spec
 from tests.support.faults.chaos import Chaos
@@ -20,7 +20,7 @@ def test_the_picture_encoder_is_the_default() -> None:
     assert encode_pictures is encoder(spec(family="tests.support.checkpoints.specs:Nothing"))
 
 
-def encode(raw: Raw, params: Any, folder: Path) -> Outputs:
+def encode(raw: RawOutput, params: Any, folder: Path) -> Outputs:
     return Outputs(files=())
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.errors import EncodeFailed
 from jobs.params.speech import SpeechParams
-from pipelines.runtime.protocol import Outputs, Raw
+from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.speech.encode import encode
 from pipelines.speech.waveform import INK, draw_waveform
 
@@ -27,7 +27,7 @@ def tone(rate: int, seconds: float = 1.5) -> np.ndarray:
 
 def encoded(folder: Path, output_format: str, samples: np.ndarray, **facts: Any) -> Outputs:
     folder.mkdir(exist_ok=True)
-    raw = Raw(arrays={"samples": samples}, facts={"seed": 1, **facts})
+    raw = RawOutput(arrays={"samples": samples}, facts={"seed": 1, **facts})
     return encode(raw, SpeechParams(text="Hello", output_format=output_format), folder)  # type: ignore[arg-type]
 
 
@@ -129,7 +129,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, samples: np.ndarray, rate: 
 
 
 def test_a_folder_that_is_not_there_is_the_machines_fault(tmp_path: Path) -> None:
-    raw = Raw(arrays={"samples": tone(24_000)}, facts={"sample_rate": 24_000})
+    raw = RawOutput(arrays={"samples": tone(24_000)}, facts={"sample_rate": 24_000})
     for name in ("wav", "mp3"):
         with pytest.raises(OSError, match="No such file"):
             encode(raw, SpeechParams(text="Hello", output_format=name), tmp_path / "missing")  # type: ignore[arg-type]

@@ -46,28 +46,28 @@ def by_swscale(rgb: np.ndarray) -> np.ndarray:
     )
 
 
-def flat(colour: str, size: tuple[int, int] = (64, 64)) -> np.ndarray:
-    return np.full((1, size[1], size[0], 3), tuple(bytes.fromhex(colour[1:])), np.uint8)
+def flat(color: str, size: tuple[int, int] = (64, 64)) -> np.ndarray:
+    return np.full((1, size[1], size[0], 3), tuple(bytes.fromhex(color[1:])), np.uint8)
 
 
-@pytest.mark.parametrize("colour", CODES)
-def test_colours_have_the_codes_of_the_recommendation(colour: str) -> None:
-    made = planes(flat(colour))
+@pytest.mark.parametrize("color", CODES)
+def test_colours_have_the_codes_of_the_recommendation(color: str) -> None:
+    made = planes(flat(color))
 
     assert (1, 96, 64) == made.shape
     luma, blue, red = made[0, :64], made[0, 64:80], made[0, 80:]
-    assert CODES[colour] == (luma[0, 0], blue[0, 0], red[0, 0])
+    assert CODES[color] == (luma[0, 0], blue[0, 0], red[0, 0])
     assert all(1 == len(np.unique(plane)) for plane in (luma, blue, red))
 
 
-@pytest.mark.parametrize("colour", CODES)
-def test_and_a_player_shows_them(colour: str) -> None:
-    assert np.abs(seen(planes(flat(colour))).astype(int) - flat(colour)).max() <= 3
+@pytest.mark.parametrize("color", CODES)
+def test_and_a_player_shows_them(color: str) -> None:
+    assert np.abs(seen(planes(flat(color))).astype(int) - flat(color)).max() <= 3
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 64), (192, 128), (34, 50)])
 def test_every_pixel_is_the_one_of_swscale_within_a_level(size: tuple[int, int]) -> None:
-    """Noise of all colours, noise of the outermost ones, and a scene."""
+    """Noise of all colors, noise of the outermost ones, and a scene."""
     random = np.random.default_rng(1)
     shape = (size[1], size[0], 3)
     edges = random.choice(np.array([0, 1, 254, 255], np.uint8), shape)

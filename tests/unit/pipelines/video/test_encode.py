@@ -10,7 +10,7 @@ from av.bitstream import BitStreamFilterContext
 
 from core.errors import EncodeFailed
 from jobs.params.video import VideoParams
-from pipelines.runtime.protocol import Output, Outputs, Raw, load_raw, save_raw
+from pipelines.runtime.protocol import Output, Outputs, RawOutput, load_raw, save_raw
 from pipelines.video.encode import encode
 from tests.support.media.films import Film, planes, psnr, read_film, scene
 
@@ -31,7 +31,7 @@ def pictures(count: int, width: int = 256, height: int = 192) -> np.ndarray:
 
 
 def written(folder: Path, frames: np.ndarray, output_format: str = "mp4", **facts: Any) -> tuple[Outputs, bytes]:
-    raw = Raw(arrays={"frames": frames}, facts={"fps": FPS, **facts})
+    raw = RawOutput(arrays={"frames": frames}, facts={"fps": FPS, **facts})
     outputs = encode(raw, VideoParams(prompt="a secret", output_format=output_format), folder)
     return outputs, (folder / outputs.files[0].path).read_bytes()
 
@@ -79,7 +79,7 @@ class TestBothFormats:
         assert max(np.diff([*film.keyframes, 49])) <= FPS
 
     def test_the_colours_are_said_to_be_bt709_in_limited_range(self, film: Film) -> None:
-        assert LIMITED_BT709 == film.colours
+        assert LIMITED_BT709 == film.colors
 
     def test_chroma_is_said_to_sit_in_the_middle_of_its_pixels(self, tmp_path: Path, container: str) -> None:
         data = written(tmp_path, moving(2), container)[1]
@@ -90,10 +90,8 @@ class TestBothFormats:
             assert "= 1" in sequence_header(data, "chroma_sample_loc_type_top_field")
 
     def test_flat_colours_come_back(self, tmp_path: Path, container: str) -> None:
-        colours = np.array(
-            [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 120, 40]], np.uint8
-        )
-        frames = np.tile(colours[:, None, None, :], (1, 64, 64, 1)).repeat(4, axis=0)
+        colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 120, 40]], np.uint8)
+        frames = np.tile(colors[:, None, None, :], (1, 64, 64, 1)).repeat(4, axis=0)
 
         film = read_film(written(tmp_path, planes(frames), container)[1], container)
 
@@ -117,7 +115,7 @@ class TestBothFormats:
         made, between = set(), []
         for number in range(8):
             between = [*between[-4:], np.full(random.integers(1, 6_000_000), number, np.uint8)]
-            save_raw(Raw(arrays={"frames": frames}, facts={"fps": FPS}), tmp_path / str(number))
+            save_raw(RawOutput(arrays={"frames": frames}, facts={"fps": FPS}), tmp_path / str(number))
             made.add(written(tmp_path, load_raw(tmp_path / str(number)).arrays["frames"], container)[1])
 
         assert 1 == len(made)
@@ -131,7 +129,7 @@ class TestBothFormats:
         assert count == len(read_film(written(tmp_path, moving(count), container)[1], container).frames)
 
     def test_frames_that_came_through_a_folder(self, tmp_path: Path, container: str) -> None:
-        save_raw(Raw(arrays={"frames": moving(5)}, facts={"fps": FPS}), tmp_path / "raw")
+        save_raw(RawOutput(arrays={"frames": moving(5)}, facts={"fps": FPS}), tmp_path / "raw")
 
         outputs = encode(load_raw(tmp_path / "raw"), VideoParams(output_format=container), tmp_path)
 

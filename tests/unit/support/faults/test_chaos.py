@@ -11,14 +11,14 @@ from PIL import Image
 
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import Stage
-from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from tests.support.checkpoints.specs import spec
 from tests.support.faults.chaos import EXIT_STATUS, Chaos, picture
 
 CHAOS = Chaos(spec(), Path(), "cpu")
 
 
-def run(prompt: str, reports: list[tuple[float, Stage]] | None = None, seed: int = 5) -> Raw:
+def run(prompt: str, reports: list[tuple[float, Stage]] | None = None, seed: int = 5) -> RawOutput:
     log = [] if reports is None else reports
     context = RunContext(seed=seed, progress=lambda part, stage: log.append((part, stage)), warn=lambda text: None)
     return CHAOS.run(ImageParams(prompt=prompt), Inputs(), context)

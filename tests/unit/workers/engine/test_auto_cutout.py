@@ -9,18 +9,18 @@ from PIL import Image
 
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import Stage
-from pipelines.runtime.protocol import Inputs, JobCancelled, Raw, RunContext
+from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from workers.engine.auto_cutout import SHARE, after_cutting, cut_out, opaque
 
 
 class Remover:
     """Makes the left half transparent."""
 
-    def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> Raw:
+    def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         ctx.progress(0.5, "step")
         pixels = np.asarray(Image.open(inputs.files["image_url"]).convert("RGBA")).copy()
         pixels[:, : pixels.shape[1] // 2, 3] = 0
-        return Raw(arrays={"0": pixels})
+        return RawOutput(arrays={"0": pixels})
 
 
 def context(log: list[tuple[float, Stage]], error: Exception | None = None) -> RunContext:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core.errors import GpuOutOfMemory
-from workers.engine.residency import Limits, Residency
+from workers.engine.residency import MemoryLimits, Residency
 
 SIZES = {"small": 10, "half": 50, "large": 80, "whole": 100, "fixed": 30, "giant": 130}
 """Bytes of each model; `fixed` can not be parked, and `giant` is larger than the device."""
@@ -58,7 +58,7 @@ class Model:
         memory.device += size
         memory.host += size if self.has_master else 0
 
-    def park(self) -> None:
+    def offload(self) -> None:
         assert self.bytes
         assert not self.is_parked
         if not self.has_master:
@@ -69,12 +69,12 @@ class Model:
         self.is_parked = True
         self._memory.device -= self.size
 
-    def wake(self) -> None:
+    def restore(self) -> None:
         assert self.is_parked
         self.is_parked = False
         self._memory.device += self.size
 
-    def forget(self) -> None:
+    def drop(self) -> None:
         if self.has_master:
             self.has_master = False
             self._memory.host -= self.size
@@ -89,7 +89,7 @@ class Model:
 def residency(
     memory: Memory, clock: Callable[[], float] = lambda: 0.0, device: int = 100, host: int = 120, **limits: float
 ) -> Residency:
-    return Residency(memory, Limits(device=device, host=host, **limits), clock)
+    return Residency(memory, MemoryLimits(device=device, host=host, **limits), clock)
 
 
 class Comings(RuleBasedStateMachine):

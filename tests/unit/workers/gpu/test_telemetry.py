@@ -15,7 +15,7 @@ from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
 from tests.support.paths import CATALOG as CATALOG_FILE
 from tests.support.service.scrape import Scraped
-from workers.gpu.job.claimed_job import Held
+from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.telemetry import Telemetry
 from workers.ipc.messages import Inventory, Ready
 
@@ -65,13 +65,13 @@ def test_a_claim_tells_how_long_the_job_has_waited(telemetry: Telemetry) -> None
     ],
 )
 def test_a_job_leaves_in_one_way(telemetry: Telemetry, status: JobStatus | None, outcome: str) -> None:
-    held = Held(job(), CATALOG.get("chaos"), Path("/nowhere"))
+    held = ClaimedJob(job(), CATALOG.get("chaos"), Path("/nowhere"))
     ended = None if status is None else job(status=status)
     assert {("atelier_jobs_ended_total", "chaos", outcome): 1.0} == rise(lambda: telemetry.left(held, ended))
 
 
 def test_each_stage_of_a_job_is_observed_once(telemetry: Telemetry) -> None:
-    held = Held(job(), CATALOG.get("chaos"), Path("/nowhere"))
+    held = ClaimedJob(job(), CATALOG.get("chaos"), Path("/nowhere"))
     for stage in ("load", "step", "load", "step"):
         held.stages.begin(stage)  # type: ignore[arg-type]
     held.stages.end()
@@ -97,7 +97,7 @@ def test_a_look_shows_the_engine_as_it_is(telemetry: Telemetry) -> None:
         ResidentModel(id="chaos-two", bytes=20, where="host"),
     )
     engine: Any = SimpleNamespace(busy_seconds=3.0, ready=Ready(memory_budget=100), inventory=Inventory(models=models))
-    stuck: Any = [SimpleNamespace(stuck=True), SimpleNamespace(stuck=False)]
+    stuck: Any = [SimpleNamespace(store_is_refusing=True), SimpleNamespace(store_is_refusing=False)]
     busy = ("atelier_engine_busy_seconds_total",)
     assert 3.0 == rise(lambda: telemetry.look(engine, stuck))[busy]
     shown = Scraped(generate_latest(metrics.GPU).decode())

@@ -21,23 +21,23 @@ from core.errors import AtelierError, NotThisModel
 from tests.support.servers.media_server import encoded, png
 from tests.support.service.processes import alive, descendants
 from tests.support.wait import until
-from workers.ingest.retry_later import TryAgain
-from workers.ingest.sanitizer import Sanitiser, _read
+from workers.ingest.retry_later import RetryLater
+from workers.ingest.sanitizer import Sanitizer, _read
 from workers.ingest.sanitizer_process import SOURCE
 
 
 @pytest.fixture(scope="module")
-def sanitiser():
-    made = Sanitiser()
+def sanitizer():
+    made = Sanitizer()
     yield made
     made.close()
 
 
 @pytest.fixture
-def clean(sanitiser, tmp_path):
+def clean(sanitizer, tmp_path):
     def make(data, kind="image", seconds=15.0, **more):
         (tmp_path / SOURCE).write_bytes(data)
-        return sanitiser.clean(kind, tmp_path, seconds=seconds, **more)
+        return sanitizer.clean(kind, tmp_path, seconds=seconds, **more)
 
     return make
 
@@ -64,8 +64,8 @@ def code_of(clean, data, kind="image"):
     return caught.value.code
 
 
-def near(image, colour, tolerance=3):
-    return np.abs(np.asarray(image.convert("RGB"), dtype=int) - colour).max() <= tolerance
+def near(image, color, tolerance=3):
+    return np.abs(np.asarray(image.convert("RGB"), dtype=int) - color).max() <= tolerance
 
 
 def header(width, height):
@@ -115,8 +115,8 @@ class TestPictures:
 
     def test_the_first_frame_of_an_animation(self, pixels):
         frames = [Image.new("P", (9, 9), 0) for _ in range(3)]
-        for frame, colour in zip(frames, ([255, 0, 0], [0, 255, 0], [0, 0, 255]), strict=True):
-            frame.putpalette(colour)
+        for frame, color in zip(frames, ([255, 0, 0], [0, 255, 0], [0, 0, 255]), strict=True):
+            frame.putpalette(color)
         data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=100)
         assert near(pixels(data), (255, 0, 0))
 
@@ -246,7 +246,7 @@ class TestRefused:
             clean(png(1, 64, 64))
 
     def test_what_takes_too_long_may_be_tried_again(self, clean):
-        with pytest.raises(TryAgain) as caught:
+        with pytest.raises(RetryLater) as caught:
             clean(png(1, 4000, 4000), seconds=0.05)
         assert "input_unreadable" == caught.value.error.code
 
@@ -359,9 +359,9 @@ class TestSounds:
 class TestTheProcess:
     """What it is given, and what becomes of it."""
 
-    def test_it_is_given_no_secret(self, sanitiser, monkeypatch):
+    def test_it_is_given_no_secret(self, sanitizer, monkeypatch):
         monkeypatch.setenv("ATELIER_SECRET_KEY", "hunter2")
-        other = Sanitiser()
+        other = Sanitizer()
         environment = Path(f"/proc/{other._process.pid}/environ")
         until(
             lambda: b"workers.ingest.sanitizer_process" in Path(f"/proc/{other._process.pid}/cmdline").read_bytes(),
@@ -370,10 +370,10 @@ class TestTheProcess:
         assert b"hunter2" not in environment.read_bytes()
         other.close()
 
-    def test_a_new_one_is_started_after_its_death(self, clean, sanitiser):
+    def test_a_new_one_is_started_after_its_death(self, clean, sanitizer):
         assert clean(png()).file.exists()
-        sanitiser._process.kill()
-        sanitiser._process.wait()
+        sanitizer._process.kill()
+        sanitizer._process.wait()
         assert clean(png()).file.exists()
 
     def test_its_answers_are_read_from_descriptors_of_any_number(self):
@@ -391,7 +391,7 @@ class TestTheProcess:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def test_it_leaves_nothing_behind(self, tmp_path):
-        other = Sanitiser()
+        other = Sanitizer()
         (tmp_path / SOURCE).write_bytes(png())
         other.clean("image", tmp_path, seconds=15)
         pid = other._process.pid

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from workers.ipc.channel import Channel, ChannelClosed
-from workers.ipc.messages import Compute, Interrupt, Progress
+from workers.ipc.messages import Compute, Interrupt, StageProgress
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_message_arrives_as_it_was_sent(pair: tuple[Channel, Channel]) -> None
 
 def test_messages_keep_their_order(pair: tuple[Channel, Channel]) -> None:
     left, right = pair
-    sent = [Progress(ticket="t", fraction=n / 10, stage="step") for n in range(10)]
+    sent = [StageProgress(ticket="t", fraction=n / 10, stage="step") for n in range(10)]
     for message in sent:
         left.send(message)
     assert sent == [right.receive(5) for _ in sent]

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import update
 
-from api.operations.voices import Voices
+from api.operations.voices import VoiceOperations
 from cli.main import atelier
 from core.errors import DatabaseUnavailable, StorageUnavailable
 from core.storage.directory import DirectoryStore
@@ -23,7 +23,7 @@ from tests.support.media.media import data_url, picture
 from tests.support.service.api_server import api_server
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
-from workers.cpu.job_maintenance import Upkeep
+from workers.cpu.job_maintenance import JobMaintenance
 
 SPEECH = "/generate/speech/v1"
 
@@ -129,12 +129,12 @@ class TestKeeping:
 
         kept = keep()["voice_id"]
         with monkeypatch.context() as patch:
-            patch.setattr(Voices, "_commit", lost)
+            patch.setattr(VoiceOperations, "_commit", lost)
             answer = client.post("/voices/v1", json={"name": "Anna", "source": SOUND})
         refused(answer, 503, "database_unavailable")
         assert 2 == len(list(store.keys()))
         rows.execute(update(uploads).values(created_at=ago(3 * 86_400)))
-        Upkeep(settings, rows.engine, store).uploads()
+        JobMaintenance(settings, rows.engine, store).uploads()
         (key,) = store.keys()
         assert (kept, []) == (key.rpartition("/")[2], rows.execute(uploads.select()))
 

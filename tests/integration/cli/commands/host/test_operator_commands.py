@@ -118,7 +118,7 @@ def test_migrate_says_where_the_schema_is(run, empty_database_url, monkeypatch):
 
 class TestDoctor:
     @pytest.fixture(autouse=True)
-    def catalogue(self, monkeypatch, request):
+    def catalog(self, monkeypatch, request):
         monkeypatch.setenv("ATELIER_CATALOG", str(request.config.rootpath / "tests" / "support" / "models.toml"))
 
     def findings(self, run, status: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from tests.support.rows.plans import rows_read, scans
 
 
 def place(rows, job):
-    return rows.scalar(position.position(rows.job(job)))
+    return rows.scalar(position.queue_position(rows.job(job)))
 
 
 class TestPosition:
@@ -164,6 +164,6 @@ def test_a_deep_line_is_not_read(rows, server_id):
         with rows.engine.begin() as connection:
             connection.execute(jobs.insert(), [{**row._mapping, "id": new_id("job")} for _ in range(2500)])
     rows.execute(text("ANALYZE"))
-    found = scans(rows.engine, position.position(job))
+    found = scans(rows.engine, position.queue_position(job))
     assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
     assert 1000 <= sum(map(rows_read, found)) <= 1100

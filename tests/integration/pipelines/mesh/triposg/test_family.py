@@ -13,7 +13,7 @@ from core.errors import InputUnreadable, ModelLoadFailed, PipelineFailed, Weight
 from jobs.params.mesh import MeshParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, Raw, RunContext, load_raw, save_raw
+from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, RawOutput, RunContext, load_raw, save_raw
 from pipelines.runtime.registry import pipeline_class
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
@@ -63,12 +63,12 @@ def run(
     picture: Path,
     seed: int = 1,
     progress: Callable[[float, Stage], None] = lambda part, stage: None,
-) -> Raw:
+) -> RawOutput:
     context = RunContext(seed=seed, progress=progress, warn=lambda text: None)
     return pipeline.run(MeshParams(image_path="picture"), Inputs({"image_path": picture}), context)
 
 
-def same(one: Raw, other: Raw) -> bool:
+def same(one: RawOutput, other: RawOutput) -> bool:
     return all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in ("vertices", "faces"))
 
 

@@ -14,7 +14,7 @@ from jobs.statements import api_keys, servers
 from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.queue.claim import Claimant
 from jobs.wire.servers import ServerFacts
-from workers.gpu.job.job_store import Ledger
+from workers.gpu.job.job_store import JobStore
 
 ARTIFACT = Artifact(key="t/j/1/a.webp", media_type="image/webp", bytes=1, sha256="a")
 
@@ -32,12 +32,12 @@ def database(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def ledger(database: Engine, settings: Settings) -> Ledger:
-    return Ledger(database, settings)
+def ledger(database: Engine, settings: Settings) -> JobStore:
+    return JobStore(database, settings)
 
 
 @pytest.fixture
-def claimed(database: Engine, ledger: Ledger) -> Job:
+def claimed(database: Engine, ledger: JobStore) -> Job:
     """A job with a callback, in our hands."""
     with database.begin() as connection:
         tenant = connection.execute(api_keys.ensure_tenant("t")).scalar_one()
@@ -65,7 +65,7 @@ def now(database: Engine, job: Job) -> Job:
         return job_from_row(connection.execute(tenant_jobs.by_id(job.id)).one())
 
 
-def test_a_commit_whose_answer_was_lost_is_recognised_as_ours(database: Engine, ledger: Ledger, claimed: Job) -> None:
+def test_a_commit_whose_answer_was_lost_is_recognised_as_ours(database: Engine, ledger: JobStore, claimed: Job) -> None:
     """The server commits, the connection breaks before it can say so: the worker must not take its own result for
     another's, or it would remove the outputs."""
     lost = []
@@ -89,7 +89,7 @@ def test_a_commit_whose_answer_was_lost_is_recognised_as_ours(database: Engine, 
         assert 0.5 == float(connection.execute(text("SELECT spent_usd FROM tenants")).scalar_one())
 
 
-def test_a_commit_after_a_cancel_is_nobodys(database: Engine, ledger: Ledger, claimed: Job) -> None:
+def test_a_commit_after_a_cancel_is_nobodys(database: Engine, ledger: JobStore, claimed: Job) -> None:
     with database.begin() as connection:
         assert connection.execute(tenant_jobs.cancel(claimed.id, claimed.tenant)).first() is not None
     assert ledger.commit(claimed, [ARTIFACT], [], 0.5) is None
@@ -98,7 +98,7 @@ def test_a_commit_after_a_cancel_is_nobodys(database: Engine, ledger: Ledger, cl
         assert 0 == connection.execute(text("SELECT spent_usd FROM tenants")).scalar_one()
 
 
-def test_the_last_attempt_tells_why_it_was_lost(database: Engine, ledger: Ledger, claimed: Job) -> None:
+def test_the_last_attempt_tells_why_it_was_lost(database: Engine, ledger: JobStore, claimed: Job) -> None:
     with database.begin() as connection:
         connection.execute(text("UPDATE jobs SET attempt = 3"))
     lost = ledger.lose(claimed, "The engine died.")
@@ -110,7 +110,7 @@ def test_the_last_attempt_tells_why_it_was_lost(database: Engine, ledger: Ledger
         assert "job.failed" == connection.execute(text("SELECT type FROM outbox")).scalar_one()
 
 
-def test_a_release_refunds_the_attempt_and_keeps_the_fence(database: Engine, ledger: Ledger, claimed: Job) -> None:
+def test_a_release_refunds_the_attempt_and_keeps_the_fence(database: Engine, ledger: JobStore, claimed: Job) -> None:
     released = ledger.release(claimed)
     assert released is not None
     assert (JobStatus.QUEUED, 0, 1) == (released.status, released.attempt, released.fence)

@@ -12,7 +12,7 @@ from core.settings import Settings
 from jobs.statements.servers import fleet
 from jobs.wire.servers import ServerFacts
 from tests.support.wait import until
-from workers.gpu.server.lease import NameLost, NameTaken, Presence, check_name
+from workers.gpu.server.lease import ServerIdLost, ServerIdTaken, ServerLease, check_name
 
 FACTS = ServerFacts(state="idle", device="cpu", serves=("chaos",))
 
@@ -35,8 +35,8 @@ def never(seconds: float) -> bool:
     return False
 
 
-def taken(database: Engine, settings: Settings) -> Presence:
-    presence = Presence(database, settings)
+def taken(database: Engine, settings: Settings) -> ServerLease:
+    presence = ServerLease(database, settings)
     presence.take(FACTS, never)
     return presence
 
@@ -68,7 +68,7 @@ def test_a_dead_holder_is_succeeded_and_notices_when_it_wakes(database: Engine, 
     first = taken(database, settings)
     second = taken(database, settings)  # waits for the first one's lease
     assert 2 == second.incarnation
-    with pytest.raises(NameLost):
+    with pytest.raises(ServerIdLost):
         first.beat(FACTS)
     first.leave()
     second.beat(FACTS)
@@ -77,14 +77,14 @@ def test_a_dead_holder_is_succeeded_and_notices_when_it_wakes(database: Engine, 
 
 def test_a_living_holder_is_not_succeeded(database: Engine, settings: Settings) -> None:
     taken(database, msgspec.structs.replace(settings, server_lease_seconds=60))
-    with pytest.raises(NameTaken, match="another living worker"):
-        Presence(database, msgspec.structs.replace(settings, takeover_seconds=0.2)).take(FACTS, never)
+    with pytest.raises(ServerIdTaken, match="another living worker"):
+        ServerLease(database, msgspec.structs.replace(settings, takeover_seconds=0.2)).take(FACTS, never)
 
 
 def test_waiting_for_a_name_can_be_cut_short(database: Engine, settings: Settings) -> None:
     taken(database, msgspec.structs.replace(settings, server_lease_seconds=60))
-    with pytest.raises(NameTaken, match="stopped"):
-        Presence(database, settings).take(FACTS, lambda seconds: True)
+    with pytest.raises(ServerIdTaken, match="stopped"):
+        ServerLease(database, settings).take(FACTS, lambda seconds: True)
 
 
 def test_a_clock_that_is_far_off_is_noticed_and_forgiven_once_it_is_right(

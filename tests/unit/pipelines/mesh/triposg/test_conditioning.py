@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 from transformers import Dinov2Model
 
 from core.errors import InputUnreadable
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.conditioning import WHOLE, image_tokens, object_of
 from pipelines.mesh.triposg.load import load_image_encoder, load_processor
 
@@ -95,7 +95,7 @@ def test_a_large_picture_is_reduced_first(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def encoder(checkpoint: Path) -> Dinov2Model:
-    return load_image_encoder(checkpoint / "image_encoder_dinov2", Intake("cpu"), torch.float32)
+    return load_image_encoder(checkpoint / "image_encoder_dinov2", WeightLoader("cpu"), torch.float32)
 
 
 def test_tokens_are_dinov2s_last_hidden_state_of_the_cropped_normalised_picture(

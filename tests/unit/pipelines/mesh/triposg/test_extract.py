@@ -26,9 +26,9 @@ def torus(points: Tensor) -> Tensor:
 
 def two_parts(points: Tensor) -> Tensor:
     """A ball, and a needle that is thinner than a coarse cell."""
-    centre = torch.tensor([0.4, 0.3, 0.0])
+    center = torch.tensor([0.4, 0.3, 0.0])
     needle = 0.03 - torch.maximum(points[:, [0, 2]].add(0.56).norm(dim=-1), points[:, 1].abs() - 0.7)
-    return torch.maximum(sphere(points - centre, 0.35), needle)
+    return torch.maximum(sphere(points - center, 0.35), needle)
 
 
 def box(points: Tensor) -> Tensor:

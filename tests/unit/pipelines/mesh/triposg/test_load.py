@@ -13,7 +13,7 @@ from transformers import Dinov2Model
 
 from core.errors import ModelLoadFailed
 from pipelines.diffusion.state_dict_check import misfit
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.config import TransformerConfig, VaeConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module, load_processor
 from pipelines.mesh.triposg.transformer import Transformer
@@ -24,16 +24,18 @@ from tests.support.checkpoints.tiny_triposg import PUBLISHED
 
 def load_transformer(folder: Path) -> Transformer:
     config = read_config(folder / "transformer" / "config.json", TransformerConfig)
-    return load_module(lambda: Transformer(config), folder / "transformer" / WEIGHTS, Intake("cpu"), torch.float32)
+    return load_module(
+        lambda: Transformer(config), folder / "transformer" / WEIGHTS, WeightLoader("cpu"), torch.float32
+    )
 
 
 def load_vae(folder: Path) -> Vae:
     config = read_config(folder / "vae" / "config.json", VaeConfig)
-    return load_module(lambda: Vae(config), folder / "vae" / WEIGHTS, Intake("cpu"), torch.float32, UNUSED)
+    return load_module(lambda: Vae(config), folder / "vae" / WEIGHTS, WeightLoader("cpu"), torch.float32, UNUSED)
 
 
 def load_dinov2(folder: Path) -> Dinov2Model:
-    return load_image_encoder(folder / "image_encoder_dinov2", Intake("cpu"), torch.float32)
+    return load_image_encoder(folder / "image_encoder_dinov2", WeightLoader("cpu"), torch.float32)
 
 
 LOADERS: dict[str, Callable[[Path], nn.Module]] = {
@@ -83,7 +85,7 @@ class TestFullSize:
         (tmp_path / "config.json").write_text(tiny_triposg.config_text("image_encoder_dinov2"))
         tiny_triposg.header_only("image_encoder_dinov2", tmp_path / "model.safetensors")
 
-        loaded = load_image_encoder(tmp_path, Intake("cpu"), torch.float16)
+        loaded = load_image_encoder(tmp_path, WeightLoader("cpu"), torch.float16)
 
         assert 304_368_640 == sum(tensor.numel() for tensor in loaded.state_dict().values())
 
@@ -110,8 +112,8 @@ class TestTiny:
 
     def test_precision_is_what_was_asked_for(self, checkpoint: Path) -> None:
         config = read_config(checkpoint / "vae" / "config.json", VaeConfig)
-        vae = load_module(lambda: Vae(config), checkpoint / "vae" / WEIGHTS, Intake("cpu"), torch.float16, UNUSED)
-        encoder = load_image_encoder(checkpoint / "image_encoder_dinov2", Intake("cpu"), torch.float16)
+        vae = load_module(lambda: Vae(config), checkpoint / "vae" / WEIGHTS, WeightLoader("cpu"), torch.float16, UNUSED)
+        encoder = load_image_encoder(checkpoint / "image_encoder_dinov2", WeightLoader("cpu"), torch.float16)
 
         for module in (vae, encoder):
             assert {torch.float16} == {tensor.dtype for tensor in module.state_dict().values()}

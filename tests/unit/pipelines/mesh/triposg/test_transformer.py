@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_module
 from pipelines.mesh.triposg.schedule import denoise, guided
@@ -21,7 +21,7 @@ HEADS, LAYERS, WIDTH = 2, 5, 32
 def transformer(checkpoint: Path) -> Transformer:
     folder = checkpoint / "transformer"
     config = read_config(folder / "config.json", TransformerConfig)
-    return load_module(lambda: Transformer(config), folder / WEIGHTS, Intake("cpu"), torch.float64)
+    return load_module(lambda: Transformer(config), folder / WEIGHTS, WeightLoader("cpu"), torch.float64)
 
 
 def random(*shape: int, seed: int = 0) -> Array:

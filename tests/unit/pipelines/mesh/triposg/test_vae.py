@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.memory.weight_loader import Intake
+from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.config import VaeConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_module
 from pipelines.mesh.triposg.vae import UNUSED, Vae, embed_points
@@ -20,7 +20,7 @@ HEADS, LAYERS, WIDTH = 2, 3, 16
 def vae(checkpoint: Path) -> Vae:
     folder = checkpoint / "vae"
     config = read_config(folder / "config.json", VaeConfig)
-    return load_module(lambda: Vae(config), folder / WEIGHTS, Intake("cpu"), torch.float64, UNUSED)
+    return load_module(lambda: Vae(config), folder / WEIGHTS, WeightLoader("cpu"), torch.float64, UNUSED)
 
 
 def random(*shape: int, seed: int = 0) -> Array:

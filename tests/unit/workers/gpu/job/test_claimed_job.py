@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.catalog.loader import load_catalog
 from tests.support.paths import CATALOG as CATALOG_FILE
-from workers.gpu.job.claimed_job import SLACK_SECONDS, Held
+from workers.gpu.job.claimed_job import SLACK_SECONDS, ClaimedJob
 
 CATALOG = load_catalog(CATALOG_FILE)
 
@@ -24,9 +24,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return clock
 
 
-def held() -> Held:
+def held() -> ClaimedJob:
     job = SimpleNamespace(id="job_1", fence=7)
-    return Held(job, CATALOG.get("chaos"), Path("/nowhere"))  # type: ignore[arg-type]
+    return ClaimedJob(job, CATALOG.get("chaos"), Path("/nowhere"))  # type: ignore[arg-type]
 
 
 def test_a_ticket_names_job_and_fence() -> None:
@@ -52,9 +52,9 @@ def test_entering_a_stage_starts_its_deadline_anew(clock: Any) -> None:
 
 def test_a_pause_ends_early_only_for_a_job_that_is_given_up(clock: Any) -> None:
     mine = held()
-    assert not mine.stuck
+    assert not mine.store_is_refusing
     assert not mine.pause(1.0)
-    assert mine.stuck
+    assert mine.store_is_refusing
     assert pytest.approx(101.0, abs=0.11) == clock.now
     mine.lost = True
     assert mine.pause(1000.0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workers.gpu.job.stage_timer import Phase, Stages
+from workers.gpu.job.stage_timer import Phase, StageTimer
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_what_a_pipeline_does_is_one_phase(clock: Any) -> None:
-    stages = Stages()
+    stages = StageTimer()
     for stage in ("load", "compile", "prepare", "step", "decode", "encode"):
         stages.begin(stage)  # type: ignore[arg-type]
         clock.now += 1
@@ -31,7 +31,7 @@ def test_what_a_pipeline_does_is_one_phase(clock: Any) -> None:
 
 
 def test_what_lies_between_is_nobodys(clock: Any) -> None:
-    stages = Stages()
+    stages = StageTimer()
     clock.now += 5
     stages.begin("load")
     clock.now += 1
@@ -42,7 +42,7 @@ def test_what_lies_between_is_nobodys(clock: Any) -> None:
 
 
 def test_a_phase_that_comes_again_is_added_up(clock: Any) -> None:
-    stages = Stages()
+    stages = StageTimer()
     for stage in ("load", "step", "load", "step"):
         stages.begin(stage)  # type: ignore[arg-type]
         clock.now += 2
@@ -51,7 +51,7 @@ def test_a_phase_that_comes_again_is_added_up(clock: Any) -> None:
 
 
 def test_a_clock_that_is_set_back_does_not_turn_time_round(clock: Any) -> None:
-    stages = Stages()
+    stages = StageTimer()
     stages.begin("upload")
     clock.now, clock.wall = 101.0, 10.0
     stages.end()

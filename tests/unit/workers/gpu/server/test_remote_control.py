@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from core.errors import OrderRefused
-from jobs.server_commands import Look, Preload, Recycle, Reply, Unload, arguments
+from core.errors import CommandRefused
+from jobs.server_commands import CommandReply, Look, Preload, Recycle, Unload, arguments
 from workers.gpu.server.remote_control import answer
 
 
@@ -21,7 +21,7 @@ class Recorder:
 
     def preload(self, model, pin):
         if pin:
-            raise OrderRefused("No room.")
+            raise CommandRefused("No room.")
         self.calls.append(("preload", model, pin))
 
     def unload(self, model):
@@ -48,7 +48,7 @@ def recorder():
 )
 def test_an_order_arrives_as_it_was_given(recorder, order, call):
     message = msgspec.json.decode(msgspec.json.encode(arguments(order)))  # as the broker carries it
-    assert Reply(True) == answer(recorder, message["order"])
+    assert CommandReply(True) == answer(recorder, message["order"])
     assert [call] == recorder.calls
 
 
@@ -82,4 +82,6 @@ def test_a_model_that_is_not_served_reaches_nobody(recorder, order):
 
 
 def test_a_refusal_is_passed_on(recorder):
-    assert Reply(False, "order_refused", "No room.") == answer(recorder, arguments(Preload("flux", pin=True))["order"])
+    assert CommandReply(False, "order_refused", "No room.") == answer(
+        recorder, arguments(Preload("flux", pin=True))["order"]
+    )
