@@ -42,9 +42,10 @@ up: setup ## start everything on this machine and keep it running (Ctrl-C stops 
 test: setup ## the whole test suite; starts its own PostgreSQL, Valkey and S3 server
 	@$(BIN)/python -m pytest $(PARALLEL)
 
-check: setup ## format, lint and type checks
+check: setup ## format, lint, spelling and type checks
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/codespell
 	@$(BIN)/mypy
 
 bench: setup ## the benchmarks of benchmarks/

@@ -36,7 +36,8 @@ def key_digest(secret_key: str, key: str) -> str:
 
 def webhook_secret(secret_key: str, owner: str, generation: int) -> str:
     """The `whsec_` secret of a generation (Standard Webhooks 1.0); `owner` is the id of an endpoint, or of the tenant
-    whose callbacks it signs."""
+    whose callbacks it signs.
+    """
     return "whsec_" + base64.b64encode(_mac(secret_key, "webhook", f"{owner}\n{generation}")).decode()
 
 

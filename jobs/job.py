@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class JobStatus(StrEnum):
-    """pending -> queued -> processing -> completed | failed | cancelled"""
+    """`pending` -> `queued` -> `processing` -> `completed`, `failed` or `cancelled`."""
 
     PENDING = "pending"
     QUEUED = "queued"

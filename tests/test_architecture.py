@@ -147,7 +147,7 @@ def test_importing_a_front_module_does_not_load_torch(module):
     assert "[]" == outcome.stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["workers.engine.main", "workers.engine.encoder"])
+@pytest.mark.parametrize("module", ["workers.engine.engine", "workers.engine.encoder"])
 def test_a_process_that_only_computes_brings_no_database_along(module):
     code = f"import sys, {module}; sys.exit('sqlalchemy' in sys.modules)"
     assert 0 == subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode

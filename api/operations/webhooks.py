@@ -59,7 +59,8 @@ class WebhookOperations:
         self, tenant: str, webhook_id: str, *, url: str | None, events: Sequence[str] | None, enabled: bool | None
     ) -> Row[Any]:
         """Change what is given, also for what is still to be sent: it goes to the new URL; when the endpoint is
-        disabled it is given up. Raises what `check_url` raises."""
+        disabled it is given up. Raises what `check_url` raises.
+        """
         check_id(PREFIX, webhook_id)
         if url is not None:
             check_url(url, "$.url", self._settings)

@@ -14,7 +14,8 @@ MODELS = Path(__file__).parents[1] / "families" / "models.toml"
 
 def settings_in(folder: Path, models: Path = MODELS) -> dict[str, str]:
     """Settings for a catalog whose weights lie in `folder`, or are shipped: each folder that is there is locked as it
-    is. `folder` is also where the processes put temporary files, the log of `benchmarks.families.timed` among them."""
+    is. `folder` is also where the processes put temporary files, the log of `benchmarks.families.timed` among them.
+    """
     lock = Lock(
         {
             bundle.key: lock_directory(bundle, bundle.directory(folder))

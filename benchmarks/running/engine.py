@@ -21,7 +21,7 @@ class Bench:
     """One engine and one encoder; the processes start at the first request."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine = ChildProcess("workers.engine.main")
+        self.engine = ChildProcess("workers.engine.engine")
         self.encoder = ChildProcess("workers.engine.encoder")
         self._folder = folder
 

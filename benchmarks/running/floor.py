@@ -25,7 +25,8 @@ from diffusers import ModelMixin  # noqa: E402
 
 def flops(model: str, body: dict[str, Any], settings: dict[str, str], device: str) -> tuple[float, float]:
     """Floating-point operations of the denoiser in one job, counted in its first forward pass and multiplied by the
-    passes; and the seconds of a whole warm job of the pipeline."""
+    passes; and the seconds of a whole warm job of the pipeline.
+    """
     read = read_settings(settings)
     spec = load_catalog(read.catalog).get(model)
     pipeline: Any = runtime.load(spec, Path(read.weights_dir), read_lock(read.weights_lock), device)

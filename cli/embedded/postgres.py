@@ -105,7 +105,7 @@ class EmbeddedPostgres:
         self.close()
 
     def _make_cluster(self, account: Account) -> None:
-        """initdb beside the final place, then one rename: a start that is cut off leaves no half cluster."""
+        """Initdb beside the final place, then one rename: a start that is cut off leaves no half cluster."""
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         account.make_folder(draft)

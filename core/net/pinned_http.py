@@ -17,7 +17,8 @@ BROKEN = (httpx.HTTPError, ssl.SSLError, *NO_HTTP)
 
 def open_client(settings: Settings, *, connect_timeout: float) -> httpx.AsyncClient:
     """No proxy, no redirect, no cookie, and a connection of its own for every request: a pooled one would be shared
-    between names on one address, after a certificate check of only the first. The caller bounds the total time."""
+    between names on one address, after a certificate check of only the first. The caller bounds the total time.
+    """
     return httpx.AsyncClient(
         verify=ssl.create_default_context(cafile=settings.ca_bundle or certifi.where()),
         timeout=httpx.Timeout(None, connect=connect_timeout),

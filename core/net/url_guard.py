@@ -122,7 +122,8 @@ def _opening(part: str) -> AllowedNetwork:
 
 def _literal(host: str) -> list[Address]:
     """The addresses that a host is without any look-up: one for a literal, also `127.1`, `0x7f000001` and the like,
-    which the system takes for addresses; those of this machine for `localhost`; none for any other name."""
+    which the system takes for addresses; those of this machine for `localhost`; none for any other name.
+    """
     if host == "localhost" or host.endswith(".localhost"):
         return [ip_address("127.0.0.1"), ip_address("::1")]
     try:

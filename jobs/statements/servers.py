@@ -26,7 +26,8 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
 
 def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
     """Become the holder of a server's name; returns its incarnation and the database's time, or no row while
-    another holder lives. Its stays begin anew: what the last holder loaded is in nobody's memory."""
+    another holder lives. Its stays begin anew: what the last holder loaded is in nobody's memory.
+    """
     values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now, "loaded_at": None}
     return (
         insert(servers)

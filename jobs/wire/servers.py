@@ -8,7 +8,8 @@ import msgspec
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model in a server's memory: bytes of its weights, `where` they are: on the `device` or parked in memory of the
-    `host`. A newer worker may know other places."""
+    `host`. A newer worker may know other places.
+    """
 
     id: str
     bytes: int

@@ -13,7 +13,8 @@ Ended = Literal["delivered", "failed", "superseded"]
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint. `failing_since` is when it began to take nothing. It is disabled by its owner, because it has been
-    `failing` for five days, or because it answered 410 (`gone`)."""
+    `failing` for five days, or because it answered 410 (`gone`).
+    """
 
     webhook_id: str
     url: str
@@ -61,7 +62,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """How many are sent again. One call takes the oldest 10,000; unless `next_since` is null there may be more, which
-    the same call takes with it as `since`."""
+    the same call takes with it as `since`.
+    """
 
     replayed: int
     next_since: datetime | None

@@ -42,7 +42,8 @@ class Catalog(msgspec.Struct, frozen=True):
 
     def resolve(self, name: str, modality: Modality, dialect: str = NATIVE) -> ModelSpec:
         """The model of `modality` that `name` means in `dialect`: an alias there, or an id. Raises
-        `UnknownModel`."""
+        `UnknownModel`.
+        """
         for spec in self.of(modality):
             if name == spec.id or name in spec.aliases.get(dialect, ()):
                 return spec

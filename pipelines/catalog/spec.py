@@ -180,7 +180,8 @@ class Preset(Entry, frozen=True, kw_only=True):
 
 class Deadlines(Entry, frozen=True, kw_only=True):
     """Seconds a stage may take before the watchdog ends it; `prepare` and `step` are renewed by every
-    report."""
+    report.
+    """
 
     load: Seconds = 600.0
     compile: Seconds = 600.0

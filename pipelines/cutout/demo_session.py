@@ -18,7 +18,8 @@ MEAN, DEVIATION, SIDE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256
 
 class DemoSession(BaseSession):  # type: ignore[misc]
     """The network sees the picture and its `cues`, as it is and mirrored; what it says is refined (`refine`), but not
-    stretched to 0 to 1, so a picture of nothing gives an empty matte."""
+    stretched to 0 to 1, so a picture of nothing gives an empty matte.
+    """
 
     def predict(self, img: Image.Image, *args: Any, **kwargs: Any) -> list[Image.Image]:
         """One matte of the size of `img`, mode L."""

@@ -26,7 +26,8 @@ for flat."""
 
 def by_colour(picture: Picture, matte: Floats) -> Floats:
     """`matte` (side, side) after Bayes: how often a pixel's color is seen in what it calls foreground, against how
-    often in the rest."""
+    often in the rest.
+    """
     bins = colour_bins(picture)
     front, back = density(bins, matte), density(bins, 1 - matte)
     evidence = np.clip(np.log((front + 2e-4) / (back + 2e-4)), -LIMIT, LIMIT)[bins]
@@ -68,7 +69,8 @@ def enlarge(matte: Floats, picture: Image.Image) -> Picture:
 
 def _line(picture: Floats, matte: Floats) -> tuple[Floats, Floats]:
     """What to multiply a color with, after taking the second from it, to get 0 for the background and 1 for the
-    foreground."""
+    foreground.
+    """
     front = (picture * matte[..., None]).sum((0, 1)) / (matte.sum() + 1e-3)
     back = (picture * (1 - matte[..., None])).sum((0, 1)) / ((1 - matte).sum() + 1e-3)
     way = front - back

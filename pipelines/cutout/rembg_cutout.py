@@ -22,7 +22,8 @@ NOTHING_FOUND = "No foreground was found in the picture; it was not cropped."
 
 class RembgCutout:
     """The session called like the model, or like its `variant`; the matte is that of the same rembg session called
-    directly."""
+    directly.
+    """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         files = sorted(weights.glob("*.onnx"))
@@ -49,7 +50,7 @@ class RembgCutout:
         return RawOutput(arrays={"0": made}, warnings=warnings, facts={"seed": ctx.seed, "foreground": round(share, 4)})
 
     def _matte(self, picture: Image.Image) -> Picture:
-        """rembg stretches what its networks say to 0 to 1, which a constant or a NaN does not survive."""
+        """Rembg stretches what its networks say to 0 to 1, which a constant or a NaN does not survive."""
         try:
             with np.errstate(invalid="raise"):
                 return np.asarray(self.session.predict(picture)[0])

@@ -71,7 +71,8 @@ def session_class(name: str) -> Any:
 @contextmanager
 def _without_front_door() -> Iterator[None]:
     """`rembg/__init__.py` imports PyMatting, which compiles itself with numba: 45 s at the first import on a machine,
-    for functions that are not used here. Its sessions are imported past it (0.5 s)."""
+    for functions that are not used here. Its sessions are imported past it (0.5 s).
+    """
     spec = None if "rembg" in sys.modules else find_spec("rembg")
     if spec is not None:
         sys.modules["rembg"] = module_from_spec(spec)

@@ -49,7 +49,8 @@ def torch_modules(pipe: Any) -> list[torch.nn.Module]:
 
 def classes(directory: Path) -> dict[str, type[Any]]:
     """The components of `model_index.json` that are loaded here, with their classes: all that have weights, and
-    Qwen-VL's processor."""
+    Qwen-VL's processor.
+    """
     index = DiffusionPipeline.load_config(directory, local_files_only=True)
     found = {}
     for name, entry in index.items():

@@ -16,7 +16,8 @@ OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
 
 class SamplingSettings(msgspec.Struct, frozen=True):
     """Steps, the scale of guidance, the LoRA to put on (a name of `spec.loras`), and the threshold at which steps are
-    reused (`Preset.reuse_threshold`)."""
+    reused (`Preset.reuse_threshold`).
+    """
 
     steps: int | None
     guidance: float | None
@@ -39,7 +40,8 @@ def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettin
 
 def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozenset[str]) -> Iterator[str]:
     """A warning for each of `OPTIONAL` that the caller has set and that is not in `usable`, and for a preset that the
-    model does not have."""
+    model does not have.
+    """
     for name in OPTIONAL:
         if getattr(params, name) not in (None, "") and name not in usable:
             yield f"{spec.id} does not use {name}; it was ignored"

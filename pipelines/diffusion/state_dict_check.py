@@ -11,7 +11,8 @@ MISSING, UNEXPECTED, MISMATCHED = "missing", "unexpected", "of another shape"
 
 def misfit(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, set[str]]:
     """What is wrong with the `shapes` that are stored, by name, for this module: names by fault, those of
-    `refuse`."""
+    `refuse`.
+    """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     return {
         MISSING: wanted.keys() - shapes.keys(),

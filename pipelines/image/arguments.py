@@ -29,7 +29,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of every call for one job, the LoRA to put on (a name of `spec.loras`), the threshold at which
-    steps are reused, and what to tell the caller."""
+    steps are reused, and what to tell the caller.
+    """
 
     arguments: dict[str, Any]
     lora: str | None

@@ -42,7 +42,8 @@ what Qwen-Image's authors pass."""
 
 class DiffusersImage:
     """Words, and pictures where the catalog says so, to pictures; the pixels are those of the same diffusers
-    pipeline called directly."""
+    pipeline called directly.
+    """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         self.spec = spec
@@ -149,14 +150,16 @@ def _sibling(pipe: Any) -> Any:
 
 def _multiple(pipe: Any) -> int:
     """What the sides must be multiples of: diffusers keeps it (VAE factor and patch size) in the image
-    processor."""
+    processor.
+    """
     config = getattr(getattr(pipe, "image_processor", None), "config", {})
     return max(LEAST_MULTIPLE, int(config.get("vae_scale_factor", 16)))
 
 
 def _picture(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
     """Height x width x 3 in 0 to 1 as diffusers itself makes a picture of it, except that NaN, which it turns
-    into black without a word, raises `NotFinite`."""
+    into black without a word, raises `NotFinite`.
+    """
     if not np.isfinite(values).all():
         raise NotFinite(f"{spec.id} computed numbers that are not finite; there is no picture.")
     return Image.fromarray((values * 255).round().astype(np.uint8)).convert("RGB")

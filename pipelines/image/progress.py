@@ -21,7 +21,8 @@ class PictureProgress(msgspec.Struct, frozen=True):
 
     def on_step_end(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the
-        pipeline would still decode."""
+        pipeline would still decode.
+        """
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
         part = (step + 1) / (steps + 1)
         self.ctx.progress((self.number + part) / self.pictures, "decode" if step + 1 == steps else "step")

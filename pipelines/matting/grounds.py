@@ -20,7 +20,7 @@ def color(rng: Rng) -> Floats:
 
 
 def coordinates(side: int) -> tuple[Floats, Floats]:
-    """x and y of every pixel, from -1 to 1."""
+    """X and y of every pixel, from -1 to 1."""
     axis = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
     x, y = np.meshgrid(axis, axis)
     return x, y

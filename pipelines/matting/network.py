@@ -97,7 +97,8 @@ class MattingNetwork(nn.Module):
 
 def prepare(pictures: torch.Tensor) -> torch.Tensor:
     """uint8 (batch, side, side, 3) as the network wants it: colors the way rembg's `BaseSession.normalize` has them
-    (over the brightest value of each picture, then over ImageNet's mean and deviation), then the cues."""
+    (over the brightest value of each picture, then over ImageNet's mean and deviation), then the cues.
+    """
     values = pictures.permute(0, 3, 1, 2).float()
     values = values / values.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
     mean, deviation = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(DEVIATION).view(1, 3, 1, 1)

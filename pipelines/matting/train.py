@@ -21,7 +21,8 @@ PEAK, WARM_UP, AVERAGE = 2e-3, 0.03, 0.998
 
 class Stream:
     """Batches of composites: a third of each is new, the others are taken again from what was drawn, mirrored and
-    recoloured."""
+    recoloured.
+    """
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)

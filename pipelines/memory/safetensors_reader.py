@@ -46,7 +46,8 @@ class StoredTensor(msgspec.Struct, frozen=True):
 
 def stored_in(files: Iterable[Path]) -> Iterator[StoredTensor]:
     """The tensors of these files in the order of their bytes. Raises `ModelLoadFailed` for a file that is no whole
-    safetensors file, or whose numbers are of a kind that torch or this service does not know."""
+    safetensors file, or whose numbers are of a kind that torch or this service does not know.
+    """
     for file in files:
         try:
             yield from _stored(file)

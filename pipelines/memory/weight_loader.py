@@ -143,7 +143,8 @@ class WeightLoader:
 
     def _block(self, size: int) -> HostBlock:
         """Memory for a piece, used before if possible: pinning takes longer than reading. Two take turns: one is read
-        into while the other is sent."""
+        into while the other is sent.
+        """
         fit = [spare for spare in self._spare if spare.block.memory.numel() >= size]
         if len(fit) < 2:
             return HostBlock(size)

@@ -14,7 +14,8 @@ LONGEST = 384
 
 class Shape(msgspec.Struct, frozen=True):
     """`vertices`: float32, n x 3, the longer side from -1 to 1; `faces`: int32, m x 3, counter-clockwise from outside;
-    `uv`: float32, n x 2, where a vertex is in the picture, 0 to 1, v up."""
+    `uv`: float32, n x 2, where a vertex is in the picture, 0 to 1, v up.
+    """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
@@ -67,7 +68,8 @@ def _crossings(
     inside: NDArray[np.bool_], reach: Reach, first: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Where the outline crosses an edge of the grid (k x 2, x and y in cells), and the number of that vertex by edge:
-    (i, j) to (i, j + 1), and (i, j) to (i + 1, j); vertices are numbered from `first`."""
+    (i, j) to (i, j + 1), and (i, j) to (i + 1, j); vertices are numbered from `first`.
+    """
     right, left, down, up = reach
     across, along = np.full(inside.shape, -1), np.full(inside.shape, -1)
     rows, columns = np.nonzero(inside[:, :-1] ^ inside[:, 1:])

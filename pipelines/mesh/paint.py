@@ -78,7 +78,8 @@ def _on_picture(places: Floats, vertices: Floats) -> Floats:
 
 def _cosines(mesh: Mesh, texels: Texels) -> Floats:
     """Of the angle between the surface and the line of sight, from the front or from behind; 0 where neither sees it,
-    or only obliquely."""
+    or only obliquely.
+    """
     cosines = np.zeros(len(texels.places), np.float32)
     for towards in (1, -1):
         facing = texels.normals[:, 2] * towards
@@ -103,7 +104,8 @@ def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
 
 def _filled(colors: Floats, believed: Floats, places: Floats) -> Floats:
     """`colors`, and where they are not believed those of the nearest places where they are, the more the nearer and
-    the better seen."""
+    the better seen.
+    """
     known, unknown = np.flatnonzero(believed > 0), np.flatnonzero(believed == 0)
     if not len(known) or not len(unknown):
         return colors

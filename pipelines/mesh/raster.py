@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 
 class Hits(msgspec.Struct, frozen=True):
     """What the pixels show: `face` (int64, height x width), -1 for nothing, and `weights` (float32, height x width x
-    3): of the three corners, adding up to 1."""
+    3): of the three corners, adding up to 1.
+    """
 
     face: NDArray[np.int64]
     weights: NDArray[np.float32]

@@ -29,7 +29,8 @@ def preview(mesh: Mesh) -> Image.Image:
 
 def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> NDArray[np.uint8]:
     """RGBA, uint8, `side` x `side`: the mesh after `turn` (3 x 3) from +z, without perspective, as large as fits with a
-    margin of 4 %. Not `lit`: the colors of the texture as they are."""
+    margin of 4 %. Not `lit`: the colors of the texture as they are.
+    """
     normals = normals_of(mesh) @ turn.T
     points = mesh.vertices @ turn.T
     hits = rasterize(on_screen(points, side), mesh.faces, (side, side))

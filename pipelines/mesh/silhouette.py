@@ -33,7 +33,8 @@ Matte = NDArray[np.uint8]
 
 class Cutout(msgspec.Struct, frozen=True):
     """The object, cropped to what is seen of it. `alpha`: uint8, height x width; `colors`: uint8, height x width x 3,
-    with the object's own colors carried on beyond its edge."""
+    with the object's own colors carried on beyond its edge.
+    """
 
     alpha: Matte
     colors: NDArray[np.uint8]
@@ -60,7 +61,8 @@ def cutout_of(file: Path, *, whole: bool = False) -> Cutout:
 
 def picture_of(file: Path) -> NDArray[np.uint8]:
     """The object in a clean PNG as `pipelines.mesh.paint` wants it: uint8, height x width x 4. Without transparency the
-    whole picture is the object. Raises `InputUnreadable` where everything is transparent."""
+    whole picture is the object. Raises `InputUnreadable` where everything is transparent.
+    """
     cutout = cutout_of(file, whole=True)
     return np.dstack([cutout.colors, cutout.alpha])
 

@@ -27,7 +27,8 @@ from pipelines.runtime.protocol import RawOutput
 
 class Mesh(msgspec.Struct, frozen=True):
     """`vertices`: float32, n x 3; `faces`: int32, m x 3, counter-clockwise from outside. With a texture: `uv` (float32,
-    n x 2, 0 to 1, v up) and `texture` (uint8, height x width x 3, its first row at v = 1)."""
+    n x 2, 0 to 1, v up) and `texture` (uint8, height x width x 3, its first row at v = 1).
+    """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]

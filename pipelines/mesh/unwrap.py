@@ -14,7 +14,8 @@ PADDING = 4
 
 class Texels(msgspec.Struct, frozen=True):
     """Every texel that is on the mesh: `seen` (bool, side x side), and in its order `places` (float32, k x 3) and
-    `normals` (of length 1)."""
+    `normals` (of length 1).
+    """
 
     seen: NDArray[np.bool_]
     places: NDArray[np.float32]

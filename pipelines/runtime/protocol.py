@@ -77,7 +77,8 @@ class RawOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One finished file: `path` within the folder it was encoded into, sides in pixels, `duration` in seconds, and the
-    `name` that the caller chose for it."""
+    `name` that the caller chose for it.
+    """
 
     path: str
     media_type: str
@@ -105,7 +106,8 @@ class Pipeline(Protocol):
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         """Load from `weights` (already verified) onto `device` ("cpu", "cuda:0"); torch is imported no
-        earlier."""
+        earlier.
+        """
 
     def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Make it. Raises what `ctx.progress` raises, or any error of its own."""
@@ -124,7 +126,8 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Room for an array of the `RawOutput` that `save_raw` will write into `folder`, in the file where it will be.
-    Raises `OSError` where there is no room: nothing is promised that could not be kept while it is filled."""
+    Raises `OSError` where there is no room: nothing is promised that could not be kept while it is filled.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = _new_array_file(folder, name)
     array = np.lib.format.open_memmap(str(file), "w+", np.uint8, shape)
@@ -135,7 +138,8 @@ def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.u
 
 def save_raw(raw: RawOutput, folder: Path) -> None:
     """Write `raw` into `folder` (made if need be): one `.npy` per array, then `raw.json`, whose presence says
-    that all arrays are whole. An array of `empty_array` is there already."""
+    that all arrays are whole. An array of `empty_array` is there already.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in raw.arrays.items():
         if not _is_there(array, folder, name):
@@ -146,7 +150,8 @@ def save_raw(raw: RawOutput, folder: Path) -> None:
 
 def load_raw(folder: Path) -> RawOutput:
     """What `save_raw` wrote; the arrays are read-only maps of their files. Raises `OSError` or
-    `ValueError`."""
+    `ValueError`.
+    """
     manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
     arrays = {name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False) for name in manifest.arrays}
     return RawOutput(arrays=arrays, warnings=manifest.warnings, facts=manifest.facts)

@@ -1,5 +1,6 @@
 """Which class runs a family and which function encodes it; resolved by name, so nothing is imported before
-use."""
+use.
+"""
 
 from importlib import import_module
 
@@ -39,9 +40,9 @@ FAMILIES: dict[str, Family] = {
 
 def pipeline_class(spec: ModelSpec) -> type[Pipeline]:
     """The class that runs this model; imports its module, and with it usually torch. Raises
-    `ModelLoadFailed`."""
-    torchaudio_stub.install()  # before the family imports diffusers
-    family = FAMILIES.get(spec.family) or _extension(spec)
+    `ModelLoadFailed`.
+    """
+    family = _family_of(spec)
     try:
         found: type[Pipeline] = getattr(import_module(family.module), family.class_name)
     except (ImportError, AttributeError) as error:
@@ -54,13 +55,18 @@ def encoder(spec: ModelSpec) -> Encode:
 
     For `module:Class` it is `encode` in that module, else the picture encoder. Raises `ModelLoadFailed`.
     """
-    family = FAMILIES.get(spec.family) or _extension(spec)
+    family = _family_of(spec)
     try:
         module = import_module(family.encode_module)
     except ImportError as error:
         raise ModelLoadFailed(f"{spec.id}: its encoder could not be imported: {error}") from error
     found: Encode = getattr(module, "encode", None) or import_module(_IMAGE_ENCODER).encode
     return found
+
+
+def _family_of(spec: ModelSpec) -> Family:
+    torchaudio_stub.install()  # before the family imports diffusers or transformers
+    return FAMILIES.get(spec.family) or _extension(spec)
 
 
 def _extension(spec: ModelSpec) -> Family:

@@ -80,7 +80,8 @@ class Chatterbox:
 
     def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`samples` of `params.text`; reports while it draws tokens. Raises `NotThisModel` for an unknown language or
-        an unsuitable recording, and `PipelineFailed` when the model made no sound."""
+        an unsuitable recording, and `PipelineFailed` when the model made no sound.
+        """
         pieces = split_text(clean_text(params.text))
         language = language_for(params.language_id, self.nets.languages, self.spec)
         ctx.progress(0.0, "prepare")

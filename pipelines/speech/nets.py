@@ -39,7 +39,8 @@ Tokenize = Callable[[str, str], torch.Tensor]
 
 class Nets(msgspec.Struct, frozen=True):
     """What is loaded: T3 (text to tokens), S3Gen (tokens to sound, always float32), the speaker encoder, the tokenizer,
-    the tensors of the built-in voice by name, and the languages."""
+    the tensors of the built-in voice by name, and the languages.
+    """
 
     layout: Layout
     t3: Any
@@ -98,7 +99,8 @@ def _filled(
     net: Any, file: Path, intake: WeightLoader, dtype: torch.dtype = torch.float32, *, takes_more: bool = False
 ) -> Any:
     """The network with the tensors of the file, none missing, on the device and in no mood to be trained. Its authors
-    load S3Gen without asking whether there is more in the file, so more is taken, and said in the log."""
+    load S3Gen without asking whether there is more in the file, so more is taken, and said in the log.
+    """
     found = net.load_state_dict(intake.read([file], floats_in(dtype)), strict=False, assign=True)
     constants = set(getattr(net, "ignore_state_dict_missing", ()))  # that it has computed itself
     wrong = sorted(set(found.missing_keys) - constants)
@@ -131,7 +133,8 @@ def _turbo_tokenizer(folder: Path) -> Tokenize:
 
 def _multilingual_tokenizer(file: Path) -> tuple[Tokenize, tuple[str, ...]]:
     """Its own constructor would ask the hub for the table of Chinese characters; here it lies beside the vocabulary.
-    Without that table Chinese is not among the languages."""
+    Without that table Chinese is not among the languages.
+    """
     plain = MTLTokenizer.__new__(MTLTokenizer)
     plain.tokenizer = Tokenizer.from_file(str(file))
     plain.check_vocabset_sot_eot()

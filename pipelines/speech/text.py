@@ -28,7 +28,8 @@ def clean_text(text: str) -> str:
 
 def split_text(text: str, limit: int = PIECE) -> list[str]:
     """Pieces of at most `limit` characters, cut where sentences end; where one is too long, at a comma, else at a
-    space, else anywhere. Together they hold every word of the text once, in order."""
+    space, else anywhere. Together they hold every word of the text once, in order.
+    """
     return list(_packed(_fitting(text, limit, (_SENTENCES, _CLAUSES, _WORDS)), limit))
 
 

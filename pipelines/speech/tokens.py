@@ -80,7 +80,8 @@ def _beginning(
     t3: Any, condition: Any, text: torch.Tensor, start: torch.Tensor, guidance: float
 ) -> tuple[torch.Tensor, int]:
     """What is known before the first token, embedded, and how much of it comes before the text. Guidance compares with
-    a second row that has no text. The start is there twice where positions are learned: so it was trained."""
+    a second row that has no text. The start is there twice where positions are learned: so it was trained.
+    """
     rows = 2 if guidance > 0 else 1
     embedded, prefix = t3.prepare_input_embeds(
         t3_cond=condition, text_tokens=text.expand(rows, -1), speech_tokens=start.expand(rows, -1), cfg_weight=guidance
@@ -128,7 +129,8 @@ def _sound(drawn: list[torch.Tensor], device: str) -> torch.Tensor:
 @contextmanager
 def _watching(t3: Any, prefix: int, length: int) -> Iterator[Any]:
     """Chatterbox's watch over which word is being spoken: it keeps the end away until all of the text was said, and
-    brings it about when the voice begins to ramble. It hooks itself into the network, and is taken out again here."""
+    brings it about when the voice begins to ramble. It hooks itself into the network, and is taken out again here.
+    """
     from chatterbox.models.t3.inference.alignment_stream_analyzer import (
         LLAMA_ALIGNED_HEADS,
         AlignmentStreamAnalyzer,

@@ -24,13 +24,15 @@ _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
 
 def empty_film(ctx: RunContext, count: int, width: int, height: int) -> NDArray[np.uint8]:
     """Room for the `frames` of a film: uint8, n x height * 3/2 x width. A frame is Y as it is seen, then Cb, then Cr,
-    each a quarter of that, row after row (I420)."""
+    each a quarter of that, row after row (I420).
+    """
     return ctx.empty("frames", (count, height * 3 // 2, width))
 
 
 def fill_planes(planes: Any, rgb: Any) -> None:
     """Write pictures (n x 3 x height x width, float32 in 0 to 1, even sides) into as many frames of a film: arrays of
-    one library, on one device, `planes` without gaps."""
+    one library, on one device, `planes` without gaps.
+    """
     count, _, height, width = rgb.shape
     red, green, blue = rgb[:, 0], rgb[:, 1], rgb[:, 2]
     luma = _RED * red + _GREEN * green + _BLUE * blue

@@ -39,7 +39,8 @@ CHUNK = 8
 
 class DiffusersVideo:
     """A prompt, and a still where the catalog says so, to frames: those of the same diffusers pipeline called
-    directly."""
+    directly.
+    """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
         self.spec = spec
@@ -107,7 +108,7 @@ class DiffusersVideo:
             self.run(VideoParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
     def _convert(self, made: torch.Tensor, size: SizePlan, frames: NDArray[np.uint8]) -> None:
-        """n x 3 x height x width in 0 to 1 into the planes of a film in the size that was asked for, on the device.
+        """N x 3 x height x width in 0 to 1 into the planes of a film in the size that was asked for, on the device.
 
         NaN, which would be black without a word, raises `NotFinite`.
         """
@@ -162,7 +163,8 @@ def _pair(pipe: Any) -> tuple[Any, Any]:
 
 def _as(class_: Any, pipe: Any) -> Any:
     """A pipeline of this class with the same components: no weight is in memory twice, and none changes its
-    precision, as it does in `from_pipe`."""
+    precision, as it does in `from_pipe`.
+    """
     if isinstance(pipe, class_):
         return pipe
     names = signature(class_.__init__).parameters

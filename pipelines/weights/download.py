@@ -43,7 +43,8 @@ class Download:
 
     def run(self) -> str:
         """Fetch what is not there yet; the sha256 of the whole. Raises `FetchError`, and what `advance` raises; what
-        has come by then stays in the file."""
+        has come by then stays in the file.
+        """
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._read_beginning()
         tries, furthest = 1, self._done

@@ -74,7 +74,8 @@ def fetch(
 
 def download(item: FetchItem, advance: Advance) -> str:
     """The offer of the source itself. A file that began in an earlier run and came out wrong is fetched once more,
-    from its start."""
+    from its start.
+    """
     while True:
         one = Download(item.bundle.source, item.path, item.incoming, facts=item.facts, advance=advance)
         sha256 = one.run()

@@ -66,7 +66,8 @@ def plan_models(
     specs: Sequence[ModelSpec], lock: Lock, weights_dir: Path, allowed: Allowed
 ) -> tuple[list[FetchItem], dict[str, str]]:
     """Every file of these models, and by id why the others can not be had: their licence, or a fact that is
-    missing."""
+    missing.
+    """
     wanted: list[FetchItem] = []
     refused: dict[str, str] = {}
     for spec in specs:

@@ -52,7 +52,8 @@ def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
 
 def sha256_of(file: Path) -> str:
     """Hexadecimal sha256; computed once per process and identity of the file (size, time of change,
-    inode)."""
+    inode).
+    """
     now = file.stat()
     return _sha256(file, now.st_size, now.st_mtime_ns, now.st_ino)
 

@@ -54,7 +54,8 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def on_disk(self) -> dict[str, Facts]:
         """What has to lie in the folder: for a pickle, its safetensors (with its own facts as long as those are
-        not known)."""
+        not known).
+        """
         return {
             converted_name(path) if is_pickle(path) else path: file.converted or file
             for path, file in self.files.items()
@@ -98,7 +99,8 @@ def read_lock(path: Path | str | None = None) -> Lock:
 
 def write_lock(lock: Lock, path: Path | str | None = None) -> None:
     """Write `lock` sorted and indented, so that the same facts give the same bytes; replaces the file at
-    once."""
+    once.
+    """
     file = Path(path) if path else SHIPPED
     text = msgspec.json.format(msgspec.json.encode(lock, order="deterministic"), indent=1)
     partial = file.with_name(file.name + ".partial")

@@ -13,7 +13,8 @@ from pipelines.weights.lockfile import LockedFile, converted_name
 
 class LocalFiles:
     """The files below a folder, by size. The layout does not matter: a cache of huggingface_hub (links included), a
-    copy of a repository or of a weights directory, or everything in one heap; the sha256 decides."""
+    copy of a repository or of a weights directory, or everything in one heap; the sha256 decides.
+    """
 
     def __init__(self, folder: Path, *, link: bool) -> None:
         self._link = link

@@ -82,13 +82,15 @@ def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = f
 
 def servable(catalog: Catalog, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> tuple[ModelSpec, ...]:
     """The models a worker with this folder can offer: the licence is allowed, and the locked files and no others are
-    there, each with the right size."""
+    there, each with the right size.
+    """
     return tuple(spec for spec in catalog.models if missing(spec, lock, weights_dir, allowed) is None)
 
 
 def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
     """The lock of a folder as it is now. Raises `WeightsNotLocked` for a file that must never be loaded, and
-    for an empty folder."""
+    for an empty folder.
+    """
     files = dict(weight_files(directory))
     if not files:
         name = of.id if isinstance(of, ModelSpec) else of.key

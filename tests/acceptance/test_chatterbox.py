@@ -1,5 +1,6 @@
 """Chatterbox from API to download, in its three layouts from shrunken random checkpoints, and the watermark in every
-format."""
+format.
+"""
 
 import base64
 from collections.abc import Iterator

@@ -98,7 +98,7 @@ def test_urls_data_urls_and_uploads_reach_the_pipeline_through_the_api(stack: Se
 
 
 def test_a_worker_killed_in_mid_fetch_costs_one_attempt(stack: Service) -> None:
-    """kill -9 while bytes dribble in: another worker fetches it under a new lease, and the job completes once."""
+    """Kill -9 while bytes dribble in: another worker fetches it under a new lease, and the job completes once."""
     first = stack.newest["cpu"]
     rows = Rows(stack.database)
     body = png(1)

@@ -94,7 +94,7 @@ def test_a_dedicated_server_takes_only_jobs_that_ask_for_it(fleet: Service) -> N
 
 
 def test_pinned_jobs_run_on_their_server_in_order_and_outlive_its_worker(fleet: Service) -> None:
-    """kill -9 amid ten pinned jobs and twenty others, then a worker under the same name."""
+    """Kill -9 amid ten pinned jobs and twenty others, then a worker under the same name."""
     pinned, free = [], []
     for _ in range(10):
         pinned.append(fleet.submit("compute=0.2", server_id="quick"))

@@ -71,7 +71,8 @@ class Shelf(Protocol):
 
 class MemoryLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes on the device and of master copies in host memory; seconds after which an idle model leaves the device, and
-    the host too. 0 seconds: never."""
+    the host too. 0 seconds: never.
+    """
 
     device: int
     host: int = 0

@@ -73,7 +73,7 @@ class Supervisor:
         self._presence = ServerLease(database, settings)
         self._telemetry = Telemetry(tracer, settings.server_id)
         self._engine = ChildProcess(
-            "workers.engine.main", on_answer=self._telemetry.answered, on_loss=self._telemetry.replaced
+            "workers.engine.engine", on_answer=self._telemetry.answered, on_loss=self._telemetry.replaced
         )
         self._encoder = ChildProcess("workers.engine.encoder")
         self._execution = Execution(settings, self._ledger, store, self._engine, self._encoder)

@@ -21,7 +21,8 @@ playlist that leads to other files."""
 
 def clean_sound(source: Path, media_type: str, target: Path, min_seconds: float = 0.0) -> None:
     """Write the WAV `target`. Raises `InputTooLarge` past a minute, `NotThisModel` unless it is longer than
-    `min_seconds`, `InputUnreadable`, for a silent one too, and `UnsupportedMedia`."""
+    `min_seconds`, `InputUnreadable`, for a silent one too, and `UnsupportedMedia`.
+    """
     try:
         with av.open(io.BytesIO(source.read_bytes()), format=FORMATS[media_type], mode="r") as container:
             if not container.streams.audio:

@@ -117,7 +117,8 @@ class InputStore:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         """A transaction; a burst of them waits here, since the pool's patience is short. It waits for no lock for long:
-        a purge holds the inputs of deleted jobs while it removes objects, and leases must be renewed meanwhile."""
+        a purge holds the inputs of deleted jobs while it removes objects, and leases must be renewed meanwhile.
+        """
         async with self._room, self._engine.begin() as connection:
             await connection.execute(text(f"SET LOCAL lock_timeout = {round(1000 * self._settings.db_timeout)}"))
             yield connection

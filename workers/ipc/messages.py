@@ -25,7 +25,8 @@ class EngineMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type")
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine holds. Bytes: in use on the device, and of those the ones that no model accounts for, beyond what
     the first answer found (`drift`): they grow where something leaks. And what happened since the answer before: models
-    that had to leave the device for another one, and those with which memory ran out."""
+    that had to leave the device for another one, and those with which memory ran out.
+    """
 
     models: tuple[ResidentModel, ...] = ()
     memory_used: int = 0

@@ -21,7 +21,8 @@ from jobs.statements.media.uploads import add_upload
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """Send the file as the body of a `method` request to `upload_url`, with `headers`, before `expires_at`; then name
-    `input_id` wherever a job takes a URL. `max_bytes` is the most an input may have."""
+    `input_id` wherever a job takes a URL. `max_bytes` is the most an input may have.
+    """
 
     input_id: str
     upload_url: str

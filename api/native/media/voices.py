@@ -117,7 +117,8 @@ class VoiceRoutes(Controller):
         settings: NamedDependency[Settings],
     ) -> VoiceAnswer:
         """Keeps a copy of the recording until you remove it. Whether it can be decoded, and is long enough for a model,
-        is found out by the jobs that name it."""
+        is found out by the jobs that name it.
+        """
         if "\0" in data.name:
             raise NulInText("Remove the NUL character (U+0000) from `name`.", field="$.name")
         if not is_data_url(data.source) and not data.source.startswith(UPLOAD):
@@ -181,7 +182,8 @@ class VoiceRoutes(Controller):
         self, voice_id: FromPath[str], caller: NamedDependency[Caller], voices: NamedDependency[VoiceOperations]
     ) -> None:
         """Removes the voice and its recording. A job that named it and still waits for its inputs fails with
-        `input_unreachable`; one that has them already goes on."""
+        `input_unreachable`; one that has them already goes on.
+        """
         await voices.remove(caller.tenant, voice_id)
 
 

@@ -41,7 +41,8 @@ class ModelPreset(CatalogAnswer, frozen=True, kw_only=True):
 
 class ModelDefaults(ModelPreset, frozen=True, kw_only=True):
     """What the model uses for a field that is left out, and the frames of a second of film; null leaves it to the
-    pipeline."""
+    pipeline.
+    """
 
     strength: float | None
     fps: int | None
@@ -57,7 +58,8 @@ class ModelLicence(CatalogAnswer, frozen=True, kw_only=True):
 class ModelAnswer(CatalogAnswer, frozen=True, kw_only=True):
     """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it
     asks for what only a later one in the list can do. `languages`: those it speaks, varieties of them too; empty where
-    the model does not say."""
+    the model does not say.
+    """
 
     id: str
     title: str

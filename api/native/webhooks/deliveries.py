@@ -49,7 +49,8 @@ class DeliveryPage(msgspec.Struct, frozen=True):
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which deliveries to send again: of those made from `since` on and before `until` the failed ones, or those of
-    another `state`; all, or those of one endpoint."""
+    another `state`; all, or those of one endpoint.
+    """
 
     since: Time
     until: Time
@@ -81,7 +82,8 @@ class DeliveryRoutes(Controller):
         until: Until = None,
     ) -> DeliveryPage:
         """What was sent or is to be sent to your endpoints and callbacks, newest first, with every attempt. Pass
-        `next_cursor` as `cursor` for the next page."""
+        `next_cursor` as `cursor` for the next page.
+        """
         found = await database.rows(
             list_deliveries(
                 caller.tenant,
@@ -114,7 +116,8 @@ class DeliveryRoutes(Controller):
         self, delivery_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Delivery:
         """Sends it again under the same `webhook-id`, with the schedule of attempts from its beginning. One that is
-        under way is left as it is."""
+        under way is left as it is.
+        """
         delivery = await _found(database, caller, delivery_id)
         if await database.row(replay_one(delivery_id, caller.tenant)) is None and delivery.state != "pending":
             raise WebhookDisabled
@@ -127,7 +130,8 @@ class DeliveryRoutes(Controller):
         self, data: JSONBody[Replay], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Replayed:
         """Sends what was made in a range of time again, each under its own `webhook-id`. Of one job and endpoint only
-        the newest event and how the job ended are sent, as always. Endpoints that are disabled get nothing."""
+        the newest event and how the job ended are sent, as always. Endpoints that are disabled get nothing.
+        """
         if data.webhook_id is not None:
             check_id(PREFIX, data.webhook_id)
         again = replay_range(

@@ -69,7 +69,8 @@ class WebhookRoutes(Controller):
         self, data: JSONBody[NewWebhook], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> WebhookWithSecret:
         """Your jobs' events are posted to `url` from now on, signed after Standard Webhooks with `secret`, which is
-        shown only here and when it is rotated."""
+        shown only here and when it is rotated.
+        """
         return _with_secret(await webhooks.add(caller.tenant, data.url, data.events), webhooks)
 
     @get(responses=error_responses(), summary="Your endpoints")
@@ -93,7 +94,8 @@ class WebhookRoutes(Controller):
         webhooks: NamedDependency[WebhookOperations],
     ) -> Webhook:
         """Changes what you send. What is still to be delivered goes to the new `url`; `enabled: false` gives it up, and
-        what happens while an endpoint is disabled is not kept for it."""
+        what happens while an endpoint is disabled is not kept for it.
+        """
         change: dict[str, Any] = msgspec.structs.asdict(data)
         return webhook_of(await webhooks.change(caller.tenant, webhook_id, **change))
 
@@ -102,7 +104,8 @@ class WebhookRoutes(Controller):
         self, webhook_id: FromPath[str], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> WebhookWithSecret:
         """Makes a new secret. For a day every delivery carries both signatures, of the new one and of the one before
-        it."""
+        it.
+        """
         return _with_secret(await webhooks.rotate(caller.tenant, webhook_id), webhooks)
 
     @post(

@@ -169,7 +169,8 @@ def clean_copies(job_id: str) -> Select[Any]:
 
 def finished(seconds: float) -> Select[Any]:
     """Jobs that ended longer ago than their tenants keep inputs, `seconds` where a tenant says nothing, as (id,
-    tenant), and whose inputs are still kept; in no order. Those that a job done again still waits for stay."""
+    tenant), and whose inputs are still kept; in no order. Those that a job done again still waits for stay.
+    """
     again = inputs.alias("again")
     waited_for = select(again.c.name).where(again.c.source_key == inputs.c.key, again.c.status == "waiting")
     return (

@@ -97,7 +97,8 @@ def _ids(lanes: Mapping[str, QueuePartition], condition: str = "true", **key: st
 
 def reason(job: Job) -> ColumnElement[Any]:
     """What a waiting job waits for, as the value of a `Reason`; of a job that is ahead of others only when no server
-    is free for it."""
+    is free for it.
+    """
     if job.status is JobStatus.PENDING:
         return literal(Reason.INPUTS.value)
     asked = servers.c.server_id == job.server_id

@@ -15,7 +15,8 @@ import msgspec
 
 class QueuePartition(msgspec.Struct, frozen=True):
     """Part of the queue: the condition of its rows, the same as the index by model has it, and the time from which a
-    row may be taken, which is its age."""
+    row may be taken, which is its age.
+    """
 
     rows: str
     rows_by_model: str
@@ -80,7 +81,8 @@ RUNNING = """
 
 def turns(lanes: Mapping[str, QueuePartition], priority: str) -> str:
     """The tenants with jobs of a priority that may have one more running, by their `place` in the order of turns:
-    fewest running jobs first, then served longest ago, then the oldest tenant. `cap` is how many they may run."""
+    fewest running jobs first, then served longest ago, then the oldest tenant. `cap` is how many they may run.
+    """
     return f"""
         WITH RECURSIVE {",".join(tenants_of(lane, name, priority) for name, lane in lanes.items())}
         SELECT waiting.tenant, tenants.max_running_jobs AS cap,

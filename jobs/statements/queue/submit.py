@@ -19,7 +19,8 @@ IDEMPOTENCY_SECONDS = 86_400
 
 class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where an input comes from: a URL and its host, in lower case and with a port that is not the scheme's own, or
-    the key of a stored object. `name` is that of `jobs.params.Medium`. A sound must be longer than `min_seconds`."""
+    the key of a stored object. `name` is that of `jobs.params.Medium`. A sound must be longer than `min_seconds`.
+    """
 
     name: str
     kind: MediaKind
@@ -124,7 +125,8 @@ def served_models() -> Select[Any]:
 
 def models_of_server(server_id: str) -> Select[Any]:
     """The models that a server serves, or served when it was last seen, and whether it lives; no row for an unknown
-    name."""
+    name.
+    """
     return select(servers.c.serves, (servers.c.lease_until > tx_now).label("alive")).where(
         servers.c.server_id == server_id, servers.c.removed_at.is_(None)
     )

@@ -63,7 +63,8 @@ def list_deliveries(
 
 def replay_one(message_id: str, tenant: str) -> Update:
     """Send a delivery again, with the schedule from its beginning; no row for one that is under way, or whose endpoint
-    is disabled or gone."""
+    is disabled or gone.
+    """
     wanted = and_(outbox.c.id == message_id, outbox.c.tenant == tenant, _can_go())
     return _again().where(wanted).returning(outbox.c.id)
 

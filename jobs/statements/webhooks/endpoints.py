@@ -87,7 +87,8 @@ def failed(webhook_id: str, *, gone: bool, disable_seconds: float) -> Update:
 
 def signer(tenant: str, webhook_id: str | None) -> Select[Any]:
     """Whose secret signs a delivery, as (owner, generation, rotated_at, disabled_at, now): the endpoint's, or for a
-    callback the tenant's. No row for an endpoint that was removed."""
+    callback the tenant's. No row for an endpoint that was removed.
+    """
     columns: tuple[ColumnElement[Any], ...]
     if webhook_id is None:
         columns = (tenants.c.id, tenants.c.webhook_generation, tenants.c.webhook_rotated_at, null())

@@ -32,7 +32,8 @@ def gather(attended: Tensor) -> Tensor:
 
 class _Attention(nn.Module):
     """Projections of `width` channels, with a context of `context_width`; `qk_norm` normalizes queries and keys
-    within each head."""
+    within each head.
+    """
 
     def __init__(self, width: int, context_width: int, heads: int, *, qk_norm: bool) -> None:
         super().__init__()

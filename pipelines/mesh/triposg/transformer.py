@@ -66,7 +66,8 @@ class TimeEmbedding(nn.Module):
 
 class TransformerBlock(nn.Module):
     """Self-attention, attention to the image, feed-forward; each added to the stream. A skip replaces the stream
-    before all that."""
+    before all that.
+    """
 
     def __init__(self, config: TransformerConfig, *, takes_skip: bool) -> None:
         super().__init__()

@@ -32,7 +32,8 @@ class Vae(nn.Module):
 
     def values(self, points: Tensor, memory: Memory) -> Tensor:
         """P float32 values for P x 3 float32 `points` within [-1.005, 1.005]: about a negated distance to the
-        surface, in no unit of length."""
+        surface, in no unit of length.
+        """
         values: Tensor = self.decoder(points[None], memory)[0, :, 0]
         return values
 
@@ -68,7 +69,8 @@ class Decoder(nn.Module):
 
 def embed_points(points: Tensor, frequencies: int) -> Tensor:
     """... x 3 to ... x (3 + 6 * `frequencies`): the coordinates, then the sines, then the cosines of x, 2x, 4x, ...,
-    y, 2y, ... in radians. Float32, since half precision would round coordinates to 1/1024."""
+    y, 2y, ... in radians. Float32, since half precision would round coordinates to 1/1024.
+    """
     octaves = 2.0 ** torch.arange(frequencies, dtype=torch.float32, device=points.device)
     angles = (points.float()[..., None] * octaves).flatten(-2)
     return torch.cat([points.float(), angles.sin(), angles.cos()], dim=-1)

@@ -75,7 +75,9 @@ def test_threads_that_migrate_at_once_do_not_disturb_each_other(postgres):
 
 
 def test_processes_that_migrate_at_once_do_not_disturb_each_other(postgres):
-    program = "import sys, alembic.command; from core.database import migrate; sys.stdin.read(); migrate(sys.argv[1])"
+    program = (
+        "import sys, alembic.command; from jobs.schema.migrate import migrate; sys.stdin.read(); migrate(sys.argv[1])"
+    )
     with postgres.empty() as url:
         processes = [
             subprocess.Popen(

@@ -149,7 +149,8 @@ def _turbo_config() -> Any:
 
 def _decided(t3: Any) -> Any:
     """In a fresh network every token is as likely as any other, whatever was asked. In this one what was asked reaches
-    the tokens, which are mostly sound."""
+    the tokens, which are mostly sound.
+    """
     for tensor in t3.tfmr.parameters():
         if tensor.dim() == 2:
             tensor.data.normal_(0, 0.2)

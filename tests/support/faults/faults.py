@@ -35,7 +35,7 @@ def frozen(*pids: int) -> Iterator[None]:
 
 def engine_of(pid: int) -> int | None:
     """The engine process of a GPU worker, while it has one."""
-    return next((child for child in descendants(pid) if "workers.engine.main" in command_of(child)), None)
+    return next((child for child in descendants(pid) if "workers.engine.engine" in command_of(child)), None)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A service under load and under fault, judged by the checker: what every scenario of `tests/faults` begins and ends
-with."""
+with.
+"""
 
 import random
 import time

@@ -47,7 +47,8 @@ class Swift(S3Server):
 
     def start(self) -> None:
         """Start what does not run, and wait until all four take connections; the first time after installing Swift
-        (15 s)."""
+        (15 s).
+        """
         bin_folder = s3_install.installed()
         if not (self._folder / "proxy.conf").exists():
             s3_config.write(self._folder, self._ports, bin_folder / "python")

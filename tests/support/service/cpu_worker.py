@@ -40,7 +40,8 @@ def cpu_worker(settings: Settings) -> Iterator[None]:
 @contextmanager
 def cpu_process(settings: Settings, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """`python -m workers.cpu.main` with exactly these settings and `more` variables; its log is on stderr. Killed at
-    the end."""
+    the end.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
     environment |= {
         f"ATELIER_{name.upper()}": str(int(value) if isinstance(value, bool) else value)

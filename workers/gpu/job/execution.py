@@ -44,7 +44,8 @@ class Execution:
 
     def run(self, held: ClaimedJob, *, on_report: Callable[[], None], on_computed: Callable[[], None]) -> Job | None:
         """Run the job, when it is its turn; `on_report` is called after every report of the engine, `on_computed` as
-        soon as the device is free. Returns the job as it then is, or None when the claim was gone."""
+        soon as the device is free. Returns the job as it then is, or None when the claim was gone.
+        """
         try:
             return self._to_its_end(held, on_report, on_computed)
         except StageOverran as error:

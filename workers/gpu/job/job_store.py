@@ -26,7 +26,8 @@ AWAY_SECONDS = 600.0
 
 class JobStore:
     """Fenced writes. Every method that ends or changes a claim returns the job as it now is, or None when the claim
-    was no longer ours; what changed is published after the commit."""
+    was no longer ours; what changed is published after the commit.
+    """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine

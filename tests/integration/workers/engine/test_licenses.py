@@ -15,7 +15,7 @@ from workers.ipc.messages import Compute, Failed
 def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
     monkeypatch.setenv("ATELIER_ALLOWED_LICENSES", "OpenRAIL++-M")
-    engine = ChildProcess("workers.engine.main")
+    engine = ChildProcess("workers.engine.engine")
     try:
         answer = engine.request(
             Compute(

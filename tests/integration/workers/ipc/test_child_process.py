@@ -43,7 +43,7 @@ def losses() -> list[str]:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[ChildProcess]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
-    servant = ChildProcess("workers.engine.main", on_loss=losses.append)
+    servant = ChildProcess("workers.engine.engine", on_loss=losses.append)
     yield servant
     servant.stop()
 

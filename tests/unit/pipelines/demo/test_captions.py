@@ -28,7 +28,7 @@ def test_a_strict_caption_says_every_part_and_every_word_is_known() -> None:
             if thing.size:
                 assert any(set(phrase.split()) <= words for phrase in SIZE_WORDS[thing.size])
             for half in (thing.place or "").split():
-                options = {half, *ROW_WORDS.get(half, ()), "middle", "center", "centered"}
+                options = {half, *ROW_WORDS.get(half, ()), "middle", "centre", "centered"}  # codespell:ignore
                 assert options & words
 
 

@@ -30,7 +30,7 @@ def test_loaded_arrays_are_read_only_maps(tmp_path: Path) -> None:
     array = load_raw(tmp_path).arrays["0"]
 
     assert isinstance(array, np.memmap)
-    assert not array.flags.writable
+    assert not array.flags.writeable
 
 
 def test_what_was_made_in_its_file_is_not_written_again(tmp_path: Path) -> None:

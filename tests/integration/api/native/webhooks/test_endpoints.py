@@ -46,7 +46,6 @@ def sink():
 @pytest.fixture
 def sending(settings, tmp_path):
     """Settings of a CPU worker that is quick."""
-
     return msgspec.structs.replace(
         settings,
         development=True,

@@ -67,7 +67,8 @@ def now(database: Engine, job: Job) -> Job:
 
 def test_a_commit_whose_answer_was_lost_is_recognised_as_ours(database: Engine, ledger: JobStore, claimed: Job) -> None:
     """The server commits, the connection breaks before it can say so: the worker must not take its own result for
-    another's, or it would remove the outputs."""
+    another's, or it would remove the outputs.
+    """
     lost = []
 
     def lose_the_answer(connection: Connection) -> None:

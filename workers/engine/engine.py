@@ -1,4 +1,4 @@
-"""The engine process: owns the device and nothing else. `python -m workers.engine.main FD`.
+"""The engine process: owns the device and nothing else. `python -m workers.engine.engine FD`.
 
 No credential, no network: it reads weights and clean inputs, writes arrays, and speaks over one socket. It leaves
 when that socket closes.
@@ -211,7 +211,8 @@ class Engine:
 
     def _inventory(self, answer: Computed | SweepDone | Stopped | Failed) -> Inventory:
         """What there is and what happened; of an engine that will be replaced, whose device may not even answer, only
-        the latter."""
+        the latter.
+        """
         happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
         self._out_of_memory.clear()
         if isinstance(answer, Failed) and answer.fatal:
