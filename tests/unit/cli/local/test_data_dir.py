@@ -32,7 +32,10 @@ def test_a_second_holder_is_refused_and_told_who_has_it(home):
 
 
 def test_the_lock_goes_with_its_holder(tmp_path):
-    script = "import sys; from pathlib import Path; from cli.local.data_dir import DataDirectory; DataDirectory(Path(sys.argv[1])).lock()"
+    script = (
+        "import sys; from pathlib import Path; from cli.local.data_dir import DataDirectory;"
+        " DataDirectory(Path(sys.argv[1])).lock()"
+    )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
     DataDirectory(tmp_path).lock()
 
