@@ -1,102 +1,140 @@
-"""When a worker may claim a further job."""
+"""When a worker may claim a further job, and which job has the device."""
 
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from pipelines.catalog.loader import load_catalog
-from tests.support.paths import CATALOG
+from tests.support.gpu_worker.fakes import CHAOS, WAIT_SECONDS, join_all, make_job, spawn_thread
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.slots import FINISHING, UPLOADING, JobSlots
 
-CHAOS = load_catalog(CATALOG).get("chaos")
+
+def claim(slots: JobSlots, number: int) -> ClaimedJob:
+    claimed = ClaimedJob(make_job(number), CHAOS, Path("/nowhere"))
+    slots.add(claimed)
+    return claimed
 
 
-def claimed(room: JobSlots, number: int) -> ClaimedJob:
-    held = ClaimedJob(SimpleNamespace(id=f"job_{number}", fence=1), CHAOS, Path("/nowhere"))  # type: ignore[arg-type]
-    room.add(held)
-    return held
+def near_its_end(claimed: ClaimedJob, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
+    monkeypatch.setattr(type(claimed), "remaining", property(lambda self: seconds))
 
 
-def near_its_end(held: ClaimedJob, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
-    monkeypatch.setattr(type(held), "remaining", property(lambda self: seconds))
+def waiting(slots: JobSlots) -> threading.Event:
+    """Return an event that is set once a waiter of `slots` is about to sleep."""
+    asleep = threading.Event()
+    wait = slots._changed.wait
+
+    def noted(timeout: float | None = None) -> bool:
+        asleep.set()
+        return wait(WAIT_SECONDS if timeout is None else timeout)
+
+    slots._changed.wait = noted  # type: ignore[method-assign]
+    return asleep
 
 
 def test_a_job_that_has_just_begun_keeps_others_out() -> None:
-    room = JobSlots()
-    assert room.can_claim
-    held = claimed(room, 1)
+    slots = JobSlots()
+    assert slots.can_claim
+    claimed = claim(slots, 1)
 
-    assert held is room.computing
-    assert not room.can_claim
+    assert claimed is slots.computing
+    assert not slots.can_claim
 
 
 def test_one_job_is_claimed_ahead_when_the_other_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = JobSlots()
-    first = claimed(room, 1)
+    slots = JobSlots()
+    first = claim(slots, 1)
     near_its_end(first, monkeypatch)
-    assert room.can_claim
-    second = claimed(room, 2)
+    assert slots.can_claim
+    second = claim(slots, 2)
 
-    assert [second] == room.waiting
-    assert not room.can_claim
-    room.computed(first)
-    assert second is room.computing
-    assert [] == room.waiting
+    assert [second] == slots.waiting
+    assert not slots.can_claim
+    slots.computed(first)
+    assert second is slots.computing
+    assert [] == slots.waiting
 
 
-def test_none_is_claimed_ahead_while_too_many_are_being_finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = JobSlots()
-    finishing = [claimed(room, number) for number in range(FINISHING)]
-    for held in finishing:
-        room.computed(held)
+def test_no_job_is_claimed_while_too_many_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = JobSlots()
+    finishing = [claim(slots, number) for number in range(FINISHING)]
+    for claimed in finishing:
+        slots.computed(claimed)
 
-    assert not room.can_claim
-    room.ended(finishing[0])
-    assert room.can_claim
-    near_its_end(claimed(room, 9), monkeypatch)
-    assert room.can_claim
+    assert not slots.can_claim
+    slots.ended(finishing[0])
+    assert slots.can_claim
+    near_its_end(claim(slots, 9), monkeypatch)
+    assert slots.can_claim
 
 
 def test_uploads_that_are_stuck_stop_the_claims() -> None:
-    room = JobSlots()
+    slots = JobSlots()
     for number in range(UPLOADING):
-        held = claimed(room, number)
-        room.computed(held)
-        held.enter("upload")
+        claimed = claim(slots, number)
+        slots.computed(claimed)
+        claimed.enter("upload")
 
-    assert not room.can_claim
-    assert not room.wants_doorbell
+    assert not slots.can_claim
+    assert not slots.wants_doorbell
 
 
 def test_the_device_is_given_up_once() -> None:
-    room = JobSlots()
-    held = claimed(room, 1)
-    assert room.computed(held)
-    assert not room.computed(held)
+    slots = JobSlots()
+    claimed = claim(slots, 1)
+    assert slots.computed(claimed)
+    assert not slots.computed(claimed)
 
 
-def test_who_waits_hears_of_a_job_that_ended() -> None:
-    room = JobSlots()
-    held = claimed(room, 1)
-    waiter = threading.Thread(target=room.wait_until_free, args=[lambda: False])
-    waiter.start()
-    room.computed(held)
-    waiter.join(10)
-    assert not waiter.is_alive()
-    assert not room.wait_until_empty(0.0)
-    room.ended(held)
-    assert room.wait_until_empty(0.0)
+def test_a_claimer_wakes_when_the_device_is_free() -> None:
+    slots = JobSlots()
+    claimed, asleep = claim(slots, 1), waiting(slots)
+    woken = threading.Event()
+    spawn_thread(lambda: (slots.wait_until_free(lambda: False), woken.set()))
+    assert asleep.wait(WAIT_SECONDS)
+    slots.computed(claimed)
+    assert woken.wait(WAIT_SECONDS / 2)
 
 
-def test_who_waits_gives_up_when_told_to() -> None:
-    room, stop = JobSlots(), threading.Event()
-    claimed(room, 1)
-    waiter = threading.Thread(target=room.wait_until_free, args=[stop.is_set])
-    waiter.start()
+def test_a_claimer_wakes_when_a_job_that_finished_has_ended() -> None:
+    slots = JobSlots()
+    finishing = [claim(slots, number) for number in range(FINISHING)]
+    for claimed in finishing:
+        slots.computed(claimed)
+    asleep, woken = waiting(slots), threading.Event()
+    spawn_thread(lambda: (slots.wait_until_free(lambda: False), woken.set()))
+    assert asleep.wait(WAIT_SECONDS)
+    slots.ended(finishing[0])
+    assert woken.wait(WAIT_SECONDS / 2)
+
+
+def test_a_claimer_wakes_when_its_condition_is_notified() -> None:
+    slots, stop, woken = JobSlots(), threading.Event(), threading.Event()
+    claim(slots, 1)
+    asleep = waiting(slots)
+    spawn_thread(lambda: (slots.wait_until_free(stop.is_set), woken.set()))
+    assert asleep.wait(WAIT_SECONDS)
     stop.set()
-    room.notify()
-    waiter.join(10)
-    assert not waiter.is_alive()
+    slots.notify()
+    assert woken.wait(WAIT_SECONDS / 2)
+
+
+def test_a_drain_wakes_when_the_last_job_ends() -> None:
+    slots, emptied = JobSlots(), threading.Event()
+    claimed = claim(slots, 1)
+    slots.computed(claimed)
+    asleep = waiting(slots)
+    drain = spawn_thread(lambda: slots.wait_until_empty(WAIT_SECONDS) and emptied.set())
+    assert asleep.wait(WAIT_SECONDS)
+    slots.ended(claimed)
+    assert emptied.wait(WAIT_SECONDS / 2)
+    join_all([drain])
+
+
+def test_a_drain_gives_up_after_its_time() -> None:
+    slots = JobSlots()
+    claimed = claim(slots, 1)
+    assert not slots.wait_until_empty(0.0)
+    slots.ended(claimed)
+    assert slots.wait_until_empty(0.0)

@@ -1,0 +1,324 @@
+"""Fakes around the GPU worker's threads: children, the jobs' database and the server's lease, in memory."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import StorageUnavailable
+from core.storage.directory import DirectoryStore
+from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.wire.servers import ResidentModel
+from pipelines.catalog.loader import load_catalog
+from pipelines.runtime.protocol import Output, Outputs
+from tests.support.paths import CATALOG
+from workers.ipc.messages import (
+    AnyMessage,
+    Computed,
+    Encode,
+    Encoded,
+    Inventory,
+    Preload,
+    Ready,
+    StageProgress,
+    Stopped,
+    SweepDone,
+    Unload,
+)
+
+CHAOS = load_catalog(CATALOG).get("chaos")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WAIT_SECONDS = 10.0
+"""Longest wait of a test for another thread: a fault is a red test within seconds."""
+
+Step = AnyMessage | Exception | Callable[[], object]
+
+
+def make_job(number: int = 1, **columns: Any) -> Job:
+    """Return a claimed image job of the model `chaos`."""
+    defaults: dict[str, Any] = {
+        "id": f"job_{number}",
+        "tenant": "ten_1",
+        "modality": "image",
+        "model": "chaos",
+        "params": {"modality": "image", "prompt": "null=1", "output_format": "png"},
+        "seed": 7,
+        "status": JobStatus.PROCESSING,
+        "fence": 1,
+        "attempt": 1,
+        "max_attempts": 3,
+        "priority": 0,
+        "server_id": None,
+        "spill_at": None,
+        "worker": "one",
+        "incarnation": 1,
+        "progress": 0.0,
+        "stage": None,
+        "callback_url": None,
+        "available_at": NOW,
+        "deadline_at": NOW,
+        "lease_until": NOW,
+        "event_seq": 1,
+        "error": None,
+        "warnings": (),
+        "artifacts": (),
+        "cost": 0.0,
+        "created_at": NOW,
+        "queued_at": NOW,
+        "started_at": NOW,
+        "finished_at": None,
+    }
+    return Job(**(defaults | columns))
+
+
+def report(fraction: float, stage: str = "step") -> StageProgress:
+    """Return a report of the engine."""
+    return StageProgress(fraction=fraction, stage=stage)  # type: ignore[arg-type]
+
+
+class FakeClock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+class FakeChild:
+    """A child process that plays one list of steps per request: messages, exceptions, and calls in between.
+
+    Without a list left it answers what a healthy engine or encoder answers at once.
+    """
+
+    def __init__(self) -> None:
+        self.scripts: list[Sequence[Step]] = []
+        self.requests: list[Any] = []
+        self.interrupts: list[tuple[str, bool]] = []
+        self.calls: list[str] = []
+        self.start_error: Exception | None = None
+        self.pid: int | None = 4711
+        self.ready = Ready(device="cpu")
+        self.inventory = Inventory()
+        self.busy_seconds = 0.0
+        self._busy = threading.Lock()
+
+    def start(self) -> Ready:
+        """Count the start, or fail as the test wants."""
+        self.calls.append("start")
+        if self.start_error is not None:
+            raise self.start_error
+        return self.ready
+
+    def request(
+        self,
+        request: Any,
+        *,
+        stage: str,
+        deadline_of: Callable[[Any], float],
+        on_begin: Callable[[], None],
+        on_progress: Callable[[StageProgress], None],
+    ) -> Any:
+        """Play the next list of steps."""
+        with self._busy:
+            on_begin()
+            self.requests.append(request)
+            script = self.scripts.pop(0) if self.scripts else [self._answer(request)]
+            for step in script:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, StageProgress):
+                    on_progress(step)
+                elif callable(step):
+                    step()
+                else:
+                    return step
+            raise AssertionError("the script has no answer")
+
+    def interrupt(self, ticket: str, *, preempt: bool) -> None:
+        """Note the interrupt."""
+        self.interrupts.append((ticket, preempt))
+
+    def abort(self, ticket: str) -> None:
+        """Note the end of a request."""
+        self.calls.append("abort")
+
+    def recycle(self, reason: str = "ordered") -> None:
+        """Forget every model, as a fresh process does."""
+        self.calls.append(f"recycle {reason}")
+        self.inventory = Inventory()
+
+    def stop(self) -> None:
+        """Note the stop."""
+        self.calls.append("stop")
+        self.pid = None
+
+    def _answer(self, request: Any) -> AnyMessage:
+        if isinstance(request, Encode):
+            folder = Path(request.folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "0.png").write_bytes(request.ticket.encode())
+            outputs = Outputs(files=(Output(path="0.png", media_type="image/png"),))
+            return Encoded(outputs=outputs, warnings=("careful",), facts={"seed": 7})
+        models = {model.id: model for model in self.inventory.models}
+        if isinstance(request, Preload):
+            models[request.model] = ResidentModel(id=request.model, bytes=1, where="device", pinned=request.pin)
+        elif isinstance(request, Unload):
+            models = {name: model for name, model in models.items() if request.model not in (None, name)}
+        self.inventory = Inventory(models=tuple(models.values()), drift=self.inventory.drift)
+        answer = Computed if type(request).__name__ == "Compute" else SweepDone
+        return answer(inventory=self.inventory)
+
+
+def stopped() -> Stopped:
+    """Return the answer of an engine that was interrupted."""
+    return Stopped()
+
+
+class FakeJobStore:
+    """Writes about jobs as (verb, job id, details); a job in `gone` is not ours any more."""
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[Any, ...]] = []
+        self.gone: set[str] = set()
+        self.copies: dict[str, str] = {}
+        self.queue: list[Job | Exception] = []
+        self.claimants: list[Any] = []
+        self.progress_gate: Callable[[], object] = lambda: None
+        self.renew_error: Exception | None = None
+
+    def verbs(self) -> list[str]:
+        """Return what was written, without progress."""
+        return [write[0] for write in self.writes if write[0] != "progress"]
+
+    def progress_of(self, job_id: str) -> list[float]:
+        """Return the fractions that were written."""
+        return [write[2] for write in self.writes if write[:2] == ("progress", job_id)]
+
+    def claim(self, claimant: Any) -> Job | None:
+        """Return the next job of `queue`."""
+        self.claimants.append(claimant)
+        job = self.queue.pop(0) if self.queue else None
+        if isinstance(job, Exception):
+            raise job
+        return job
+
+    def clean_copies(self, job: Job) -> dict[str, str]:
+        """Return the keys of clean inputs."""
+        return self.copies
+
+    def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
+        """Note progress."""
+        self.progress_gate()
+        self.writes.append(("progress", job.id, fraction, stage))
+        return job.id not in self.gone
+
+    def renew(self, job: Job) -> bool:
+        """Note a renewal."""
+        if self.renew_error is not None:
+            raise self.renew_error
+        self.writes.append(("renew", job.id))
+        return job.id not in self.gone
+
+    def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
+        """Note a completed job."""
+        return self._write(job, JobStatus.COMPLETED, "commit", tuple(artifacts), tuple(warnings), cost)
+
+    def fail(self, job: Job, error: JobError) -> Job | None:
+        """Note a failed job."""
+        return self._write(job, JobStatus.FAILED, "fail", error.code, error.message)
+
+    def lose(self, job: Job, *cause: Any) -> Job | None:
+        """Note a lost attempt."""
+        return self._write(job, JobStatus.QUEUED, "lose", *cause)
+
+    def release(self, job: Job, delay: float = 0.0) -> Job | None:
+        """Note a job that was handed back."""
+        return self._write(job, JobStatus.QUEUED, "release", delay)
+
+    def reclaim(self, server_id: str, incarnation: int) -> None:
+        """Note that jobs of earlier incarnations were taken."""
+        self.writes.append(("reclaim", server_id, incarnation))
+
+    def close(self) -> None:
+        """Nothing waits here."""
+
+    def _write(self, job: Job, status: JobStatus, verb: str, *details: Any) -> Job | None:
+        self.writes.append((verb, job.id, *details))
+        return None if job.id in self.gone else msgspec.structs.replace(job, status=status)
+
+
+class FakeStore(DirectoryStore):
+    """A store that refuses so many times first."""
+
+    def __init__(self, folder: Path, refusals: int = 0, *, full: bool = False) -> None:
+        super().__init__(folder, "http://here", "secret")
+        self.refusals, self.full = refusals, full
+        self.on_refusal: Callable[[], object] = lambda: None
+
+    def put(self, key: str, source: Path, media_type: str) -> None:
+        """Refuse, or keep the file."""
+        self._refuse()
+        super().put(key, source, media_type)
+
+    def get(self, key: str, target: Path) -> None:
+        """Refuse, or copy the file."""
+        self._refuse()
+        super().get(key, target)
+
+    def _refuse(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            self.on_refusal()
+            raise StorageUnavailable("away", full=self.full)
+
+
+class FakeLease:
+    """The server's name: states that an operator wants, one per heartbeat, the last one for good."""
+
+    server_id = "one"
+    incarnation = 1
+
+    def __init__(self) -> None:
+        self.skewed = False
+        self.desired: list[str | Exception] = ["active"]
+        self.facts: list[Any] = []
+        self.calls: list[str] = []
+
+    def take(self, facts: Any, wait: Callable[[float], bool]) -> None:
+        """Become the holder."""
+        self.calls.append("take")
+
+    def beat(self, facts: Any) -> str:
+        """Return the state that is wanted, or raise."""
+        self.facts.append(facts)
+        state = self.desired.pop(0) if len(self.desired) > 1 else self.desired[0]
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    def leave(self) -> None:
+        """Give the name back."""
+        self.calls.append("leave")
+
+
+def spawn_thread(target: Callable[[], object]) -> threading.Thread:
+    """Return a running daemon thread: one that hangs does not keep a red test from ending."""
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    return thread
+
+
+def join_all(threads: Iterable[threading.Thread]) -> None:
+    """Wait for threads; fail when one is still alive."""
+    for thread in threads:
+        thread.join(WAIT_SECONDS)
+        assert not thread.is_alive(), f"{thread.name} did not end"

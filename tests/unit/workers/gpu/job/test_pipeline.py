@@ -1,0 +1,302 @@
+"""A claimed job from its claim to its end, with fake children, store and database."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.settings import Settings
+from jobs.job import Job, JobError, JobStatus
+from tests.support.gpu_worker.fakes import (
+    CHAOS,
+    WAIT_SECONDS,
+    FakeChild,
+    FakeJobStore,
+    FakeStore,
+    join_all,
+    make_job,
+    report,
+    spawn_thread,
+    stopped,
+)
+from tests.support.wait import until
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.execution import Execution
+from workers.gpu.job.upload import prefix_of
+from workers.ipc.child_process import ChildProcessDied, StageOverran
+from workers.ipc.messages import Computed, Failed
+
+SETTINGS = Settings(upload_retry_seconds=0.3, retry_backoff=5.0, progress_seconds=0.0)
+PICTURE = {"modality": "image", "prompt": "null=1", "output_format": "png", "input_image": "inp_1"}
+
+
+class Bench:
+    """The pipeline of one worker around fakes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.engine, self.encoder = FakeChild(), FakeChild()
+        self.job_store, self.store = FakeJobStore(), FakeStore(folder / "store")
+        self.freed: list[str] = []
+        self.reports = 0
+        self.execution = self.build(SETTINGS)
+
+    def build(self, settings: Settings) -> Execution:
+        """Return the pipeline with these settings."""
+        self.execution = Execution(settings, self.job_store, self.store, self.engine, self.encoder)  # type: ignore[arg-type]
+        return self.execution
+
+    def claim(self, number: int = 1, **columns: Any) -> ClaimedJob:
+        """Return a claimed job."""
+        job = make_job(number, **columns)
+        return ClaimedJob(job, CHAOS, self.folder / job.id)
+
+    def run(self, claimed: ClaimedJob) -> Job | None:
+        """Take a job to its end."""
+
+        def count() -> None:
+            self.reports += 1
+
+        return self.execution.run(claimed, on_report=count, on_computed=lambda: self.freed.append(claimed.job.id))
+
+    def preempt(self, claimed: ClaimedJob) -> None:
+        """Ask for the job back, unharmed."""
+        self.execution.preempt(claimed)
+
+    def lose_claim(self, claimed: ClaimedJob) -> None:
+        """Say that the claim is gone."""
+        self.execution.abandon(claimed)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def outcome(ended: Job | None) -> JobStatus | None:
+    return None if ended is None else ended.status
+
+
+def test_a_job_is_computed_encoded_stored_and_committed(bench: Bench) -> None:
+    claimed = bench.claim()
+    assert JobStatus.COMPLETED == outcome(bench.run(claimed))
+    (verb, _, artifacts, warnings, cost) = bench.job_store.writes[-1]
+    assert ("commit", ("careful",), CHAOS.price_usd) == (verb, warnings, cost)
+    assert [artifact.key for artifact in artifacts] == list(bench.store.keys(prefix_of(claimed.job)))
+    assert ["job_1"] == bench.freed
+    assert {"seed": 7} == artifacts[0].metadata
+
+
+def test_the_engine_gets_what_the_caller_asked_for(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.run(claimed)
+    (request,) = bench.engine.requests
+    assert ("chaos", 7, claimed.job.params, {}) == (request.model, request.seed, request.params, request.inputs)
+    assert claimed.ticket == request.ticket == bench.encoder.requests[0].ticket
+
+
+def test_the_price_is_that_of_every_image(bench: Bench) -> None:
+    params = {"modality": "image", "prompt": "null=1", "output_format": "png", "num_images": 3}
+    bench.run(bench.claim(params=params))
+    assert pytest.approx(3 * CHAOS.price_usd) == bench.job_store.writes[-1][-1]
+
+
+def test_a_job_that_failed_ends_with_the_error_of_the_engine(bench: Bench) -> None:
+    bench.engine.scripts = [[Failed(error=JobError("pipeline_failed", "oops"))]]
+    assert JobStatus.FAILED == outcome(bench.run(bench.claim()))
+    assert [("fail", "job_1", "pipeline_failed", "oops")] == bench.job_store.writes
+    assert [] == bench.encoder.requests
+
+
+def test_a_job_that_cannot_be_encoded_fails(bench: Bench) -> None:
+    bench.encoder.scripts = [[Failed(error=JobError("encode_failed", "odd"))]]
+    assert JobStatus.FAILED == outcome(bench.run(bench.claim()))
+    assert ["job_1"] == bench.freed
+
+
+def test_a_fault_of_the_device_costs_an_attempt(bench: Bench) -> None:
+    bench.engine.scripts = [[Failed(error=JobError("x", "illegal memory access"), fatal=True)]]
+    assert JobStatus.QUEUED == outcome(bench.run(bench.claim()))
+    assert ["lose"] == bench.job_store.verbs()
+    assert "illegal memory access" in str(bench.job_store.writes[-1])
+
+
+@pytest.mark.parametrize("child", ["engine", "encoder"])
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (StageOverran("step", 120.0), "stage step took longer than 120 s"),
+        (ChildProcessDied("the engine died"), "the engine died"),
+    ],
+)
+def test_a_child_that_is_lost_costs_an_attempt(bench: Bench, child: str, error: Exception, cause: str) -> None:
+    getattr(bench, child).scripts = [[error]]
+    assert JobStatus.QUEUED == outcome(bench.run(bench.claim()))
+    assert ["lose"] == bench.job_store.verbs()
+    assert cause in str(bench.job_store.writes[-1])
+
+
+def test_a_child_that_dies_under_a_preempted_job_costs_no_attempt(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.engine.scripts = [[lambda: bench.preempt(claimed), ChildProcessDied("the engine died")]]
+    assert JobStatus.QUEUED == outcome(bench.run(claimed))
+    assert [("release", "job_1", 0.0)] == bench.job_store.writes
+
+
+def test_a_claim_that_is_gone_at_the_commit_leaves_no_outputs(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.job_store.gone.add("job_1")
+    assert bench.run(claimed) is None
+    assert ["commit"] == bench.job_store.verbs()
+    assert [] == list(bench.store.keys(prefix_of(claimed.job)))
+
+
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+def test_a_job_unwanted_before_its_turn_is_not_computed(bench: Bench, why: str, writes: list[Any]) -> None:
+    claimed = bench.claim()
+    getattr(bench, why)(claimed)
+    bench.run(claimed)
+    assert writes == bench.job_store.writes
+    assert [] == bench.engine.requests
+
+
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_2", 0.0)]), ("lose_claim", [])])
+def test_a_job_unwanted_while_it_waits_for_the_device_leaves(bench: Bench, why: str, writes: list[Any]) -> None:
+    go_on, began = threading.Event(), threading.Event()
+    bench.engine.scripts = [[began.set, lambda: go_on.wait(WAIT_SECONDS), stopped()]]
+    first, second = bench.claim(1), bench.claim(2)
+    threads = [spawn_thread(lambda: bench.run(first))]
+    assert began.wait(WAIT_SECONDS)
+    threads.append(spawn_thread(lambda: bench.run(second)))
+    getattr(bench, why)(second)
+    join_all(threads[1:])
+    assert writes == bench.job_store.writes
+    go_on.set()
+    join_all(threads)
+
+
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+def test_a_job_unwanted_while_it_computes_is_interrupted(bench: Bench, why: str, writes: list[Any]) -> None:
+    claimed = bench.claim()
+    bench.engine.scripts = [[lambda: getattr(bench, why)(claimed), report(0.5), stopped()]]
+    bench.run(claimed)
+    assert writes == bench.job_store.writes
+    assert [(claimed.ticket, why == "preempt")] * 2 == bench.engine.interrupts
+
+
+def test_a_job_whose_input_is_gone_fails(bench: Bench) -> None:
+    assert JobStatus.FAILED == outcome(bench.run(bench.claim(params=PICTURE)))
+    assert [("fail", "job_1", "input_unreachable")] == [write[:3] for write in bench.job_store.writes]
+    assert [] == bench.engine.requests
+
+
+def test_an_input_reaches_the_engine_as_a_file(bench: Bench) -> None:
+    source = bench.folder / "clean.png"
+    source.write_bytes(b"clean")
+    bench.store.put("clean/1.png", source, "image/png")
+    bench.job_store.copies = {"input_image": "clean/1.png"}
+    bench.run(bench.claim(params=PICTURE))
+    assert b"clean" == Path(bench.engine.requests[0].inputs["input_image"]).read_bytes()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_store_that_is_away_for_inputs_hands_the_job_back(bench: Bench, full: bool) -> None:
+    """A full disk is this machine's own, so another machine may do."""
+    bench.job_store.copies = {"input_image": "clean/1.png"}
+    bench.store.refusals, bench.store.full = 1, full
+    assert JobStatus.QUEUED == outcome(bench.run(bench.claim(params=PICTURE)))
+    assert [("release", "job_1", SETTINGS.retry_backoff)] == bench.job_store.writes
+
+
+def test_a_store_that_stays_away_for_outputs_hands_the_job_back(bench: Bench) -> None:
+    bench.store.refusals = 10**9
+    claimed = bench.claim()
+    assert JobStatus.QUEUED == outcome(bench.run(claimed))
+    assert [("release", "job_1", SETTINGS.retry_backoff)] == bench.job_store.writes
+
+
+def test_a_full_store_fails_the_job(bench: Bench) -> None:
+    bench.store.refusals, bench.store.full = 10**9, True
+    assert JobStatus.FAILED == outcome(bench.run(bench.claim()))
+    assert [("fail", "job_1", "storage_unavailable")] == [write[:3] for write in bench.job_store.writes]
+
+
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+def test_an_upload_that_waits_for_the_store_can_be_given_up(bench: Bench, why: str, writes: list[Any]) -> None:
+    claimed = bench.claim()
+    bench.build(msgspec.structs.replace(SETTINGS, upload_retry_seconds=1000.0))
+    bench.store.refusals = 10**9
+    bench.store.on_refusal = lambda: getattr(bench, why)(claimed)
+    join_all([spawn_thread(lambda: bench.run(claimed))])
+    assert writes == bench.job_store.writes
+
+
+def test_the_next_job_computes_while_this_one_is_encoded(bench: Bench) -> None:
+    computing, encoding = threading.Event(), threading.Event()
+    bench.encoder.scripts = [[encoding.set, lambda: computing.wait(WAIT_SECONDS), Failed(error=JobError("x", "over"))]]
+    bench.engine.scripts = [[Computed()], [computing.set, stopped()]]
+    first, second = bench.claim(1), bench.claim(2)
+    threads = [spawn_thread(lambda: bench.run(first))]
+    assert encoding.wait(WAIT_SECONDS)
+    threads.append(spawn_thread(lambda: bench.run(second)))
+    assert computing.wait(WAIT_SECONDS)
+    join_all(threads)
+
+
+def test_progress_is_written_as_the_engine_reports_it(bench: Bench) -> None:
+    written = bench.job_store.progress_of
+    bench.engine.scripts = [[report(0.25), lambda: until(lambda: [0.25] == written("job_1")), report(0.5), Computed()]]
+    bench.run(bench.claim())
+    until(lambda: [0.25, 0.5] == written("job_1"))
+    assert 2 == bench.reports
+
+
+def test_progress_is_written_at_most_once_per_interval(bench: Bench) -> None:
+    """A new stage is always written."""
+    bench.build(msgspec.structs.replace(SETTINGS, progress_seconds=1000.0))
+    first = bench.job_store.progress_of
+    bench.engine.scripts = [
+        [
+            report(0.1),
+            lambda: until(lambda: [0.1] == first("job_1")),
+            *(report(0.2), report(0.3), report(0.9, "decode"), Computed()),
+        ],
+    ]
+    bench.run(bench.claim())
+    until(lambda: [0.1, 0.9] == first("job_1"))
+
+
+def test_a_job_never_waits_for_its_progress_to_be_written(bench: Bench) -> None:
+    """Reports that come meanwhile are written as one, the last of them."""
+    gate, writing = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        writing.set()
+        gate.wait(WAIT_SECONDS)
+
+    bench.job_store.progress_gate = wait
+    bench.engine.scripts = [
+        [report(0.1), lambda: writing.wait(WAIT_SECONDS), *(report(part) for part in (0.2, 0.3, 0.4)), Computed()]
+    ]
+    assert JobStatus.COMPLETED == outcome(bench.run(bench.claim()))
+    assert [] == bench.job_store.progress_of("job_1")
+    gate.set()
+    until(lambda: [0.1, 0.4] == bench.job_store.progress_of("job_1"))
+
+
+def test_a_claim_that_progress_finds_gone_is_given_up(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.job_store.gone.add("job_1")
+    bench.engine.scripts = [[report(0.1), lambda: until(lambda: bench.engine.interrupts), stopped()]]
+    assert bench.run(claimed) is None
+    assert (claimed.ticket, False) == bench.engine.interrupts[0]
+    assert [] == bench.job_store.verbs()
+
+
+def test_the_stages_of_a_job_are_timed(bench: Bench) -> None:
+    claimed = bench.claim()
+    bench.engine.scripts = [[report(0.0, "prepare"), report(0.5), report(0.9, "decode"), Computed()]]
+    bench.run(claimed)
+    assert ["load", "compute", "encode", "upload"] == [phase.name for phase in claimed.stages.phases]
