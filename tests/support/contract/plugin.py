@@ -2,9 +2,13 @@
 
 A full run (every test, nothing deselected) fails when docs/contract.md is not what the run yields;
 `--write-contract` writes it instead. A mark with an unknown number stops every run.
+
+A full run with failed tests and `--save-contract FILE` leaves the page to the repeat of these tests: it writes to the
+file what its tests showed, and `--load-contract FILE` makes the repeat judge the page from the outcomes of both.
 """
 
 import difflib
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +23,10 @@ PROPERTY = "contract"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write-contract", action="store_true", help="write docs/contract.md from a full run")
+    parser.addoption(
+        "--save-contract", type=Path, help="where a full run with failed tests writes what its tests showed"
+    )
+    parser.addoption("--load-contract", type=Path, help="what the run before showed, of which this one repeats tests")
     items = str(Path(__file__).with_name("items.toml"))
     parser.addini("contract_items", "the numbers and texts of the contract", type="string", default=items)
     parser.addini("contract_page", "the page they make", type="string", default="docs/contract.md")
@@ -41,6 +49,8 @@ class Contract:
         self._partial = not _asks_for_everything(config)
         self._hand_over = hasattr(config, "workerinput")  # one of several processes: the first one does the sums
         self._complaint = ""
+        self._save_to: Path | None = config.getoption("save_contract")
+        self._earlier: Path | None = config.getoption("load_contract")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         known = set(contract_page.numbers(self._surfaces))
@@ -66,10 +76,18 @@ class Contract:
         finished = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
         if self._hand_over or session.config.option.collectonly or not finished or session.shouldstop:
             return
-        if self._partial:
+        if self._earlier:
+            self._load(self._earlier)
+        elif self._partial:
             if self._write:
                 self._fail(session, "--write-contract needs a full run: no paths, no -k, no -m")
             return
+        if self._save_to and session.testsfailed:
+            self._save(self._save_to)
+            return
+        self._compare_page(session)
+
+    def _compare_page(self, session: pytest.Session) -> None:
         page = contract_page.render(self._surfaces, self.working())
         if self._write:
             self._page.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +107,16 @@ class Contract:
     def working(self) -> set[str]:
         """Numbers with at least one test that passed, and none that failed."""
         return set(self._with("passed")) - set(self._with("failed"))
+
+    def _save(self, file: Path) -> None:
+        tests = {test: [sorted(self._marked[test]), sorted(self._outcomes[test])] for test in self._marked}
+        file.write_text(json.dumps(tests))
+
+    def _load(self, file: Path) -> None:
+        """Add the tests of the run before that this run did not repeat."""
+        for test, (numbers, outcomes) in json.loads(file.read_text()).items():
+            if test not in self._marked:
+                self._marked[test], self._outcomes[test] = set(numbers), set(outcomes)
 
     def _with(self, outcome: str) -> Iterator[str]:
         for test, numbers in self._marked.items():
