@@ -185,7 +185,7 @@ class TestFilms:
 class TestMeshes:
     """TripoSG, whose pictures lose their background first."""
 
-    @pytest.mark.contract("C43", "C44", "C45")
+    @pytest.mark.contract("C44")
     @pytest.mark.parametrize("mode", ["generate", pytest.param("paint", marks=pytest.mark.long)])
     def test_a_photo_becomes_a_glb(self, families: Service, mode: str) -> None:
         names = {"mesh_save_name": "mug", "painted_save_name": "mug-painted"}

@@ -97,6 +97,7 @@ def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(stack: Service
     assert [(JobStatus.COMPLETED, 1)] * 4 == [(ended.status, ended.attempt) for ended in map(stack.ended, healthy)]
 
 
+@pytest.mark.contract("F19")
 def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_back(stack: Service) -> None:
     """The idle model leaves without a new process; the leak brings one, and no job notices."""
     settings = {"PRELOAD": "chaos-two", "IDLE_UNLOAD_SECONDS": "1", "DRIFT_BYTES": "100000000"}
@@ -125,6 +126,7 @@ def test_a_model_that_is_to_be_preloaded_must_be_one_that_can_be_served(stack: S
     assert "nobody can not be served here" in stack.log("two")
 
 
+@pytest.mark.contract("F18")
 def test_a_failing_job_is_told_why_and_the_next_one_runs(stack: Service) -> None:
     failed, memory, healthy = stack.submit("fail=oops"), stack.submit("oom=1"), stack.submit("null=1")
     errors = [stack.ended(job_id).error for job_id in (failed, memory)]

@@ -6,12 +6,15 @@ bell or by remote control. `quick` beats twice a second. `own` takes only jobs t
 
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import Job, JobStatus
+from jobs.schema import tables
 from tests.support.service.service import Service, service
 from tests.support.wait import until
 
@@ -53,11 +56,19 @@ def heard(fleet: Service, server_id: str, words: str, times: int = 1) -> None:
     until(lambda: fleet.log(server_id).count(words) >= times, 10, f"{server_id} to say {words!r}")
 
 
+def loaded_at(fleet: Service, server_id: str) -> datetime | None:
+    """When the server's last claim needed a model that was not in its memory."""
+    with fleet.database.begin() as connection:
+        when: datetime | None = connection.scalar(select(tables.servers.c.loaded_at).filter_by(server_id=server_id))
+        return when
+
+
 def in_order(jobs: list[Job]) -> list[str]:
     """Ids in the order in which the jobs were started."""
     return [job.id for job in sorted(jobs, key=lambda job: job.started_at.timestamp() if job.started_at else 0.0)]
 
 
+@pytest.mark.contract("F22")
 def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordoned(fleet: Service) -> None:
     def cordoned() -> bool:
         order(fleet, "cordon", "slow")  # again, since a worker that has just registered may not listen yet
@@ -71,6 +82,7 @@ def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordone
     assert (JobStatus.COMPLETED, "slow") == ((job := fleet.ended(waits, 10)).status, job.worker)
 
 
+@pytest.mark.contract("F22")
 def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Service) -> None:
     runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
     fleet.running(runs)
@@ -80,6 +92,25 @@ def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Se
     assert JobStatus.QUEUED == fleet.job(waits).status
     order(fleet, "uncordon", "slow")
     assert JobStatus.COMPLETED == fleet.ended(waits, 10).status
+
+
+@pytest.mark.contract("F22")
+def test_a_drained_servers_work_goes_to_a_preloaded_one(fleet: Service) -> None:
+    """The running job ends where it began, and the next ones find their model in memory."""
+    runs = fleet.submit("compute=2 steps=40", model="chaos-two", server_id="slow")
+    fleet.running(runs)
+    fleet.client.post("/servers/v1/quick/preload", json={"model": "chaos-two"}).raise_for_status()
+    until(lambda: "chaos-two" in fleet.client.get("/servers/v1/quick").json()["resident"], 10, "the model")
+    before = loaded_at(fleet, "quick")
+    order(fleet, "drain", "slow")
+    later = [fleet.submit("null=1", model="chaos-two") for _ in range(3)]
+    ended = [fleet.ended(job_id, 10) for job_id in (runs, *later)]
+    assert [(JobStatus.COMPLETED, name, 1) for name in ("slow", "quick", "quick", "quick")] == [
+        (job.status, job.worker, job.attempt) for job in ended
+    ]
+    assert before == loaded_at(fleet, "quick")
+    until(lambda: state(fleet, "slow") == "drained", 10, "nothing to be left")
+    order(fleet, "uncordon", "slow")
 
 
 def test_a_dedicated_server_takes_only_jobs_that_ask_for_it(fleet: Service) -> None:

@@ -132,6 +132,7 @@ def test_a_job_of_another_modality_is_not_under_this_route(client, rows, tenant)
     assert (404, "unknown_job") == (answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.contract("F17")
 def test_a_waiting_job_says_what_it_waits_for(client, create, worker):
     job_id = create()
     waiting = client.get(f"/jobs/v1/{job_id}").json()["waiting_for"]

@@ -69,6 +69,7 @@ def test_every_built_field_is_kept(client, server, rows):
     assert 12.5 == pytest.approx((job.spill_at - job.created_at).total_seconds(), abs=1.0)
 
 
+@pytest.mark.contract("F16")
 def test_a_pin_is_strict_unless_it_says_otherwise(client, server, rows):
     job = stored(rows, client.post(ROUTE, json={"prompt": "a", "server_id": "gpu-1"}).json()["job_id"])
     assert ("gpu-1", None) == (job.server_id, job.spill_at)

@@ -138,7 +138,6 @@ def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, w
 
 
 @pytest.mark.long
-@pytest.mark.contract("C43", "C45")
 def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
     """With random weights the shape is nothing in particular, and slow to unwrap; its colors are the picture's."""
     tiny_triposg.save(tmp_path / "triposg")

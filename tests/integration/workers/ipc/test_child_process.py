@@ -125,6 +125,7 @@ def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Chil
     assert pid == engine.pid
 
 
+@pytest.mark.contract("F18")
 def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: ChildProcess, tmp_path: Path) -> None:
     order(engine, Preload(model="chaos-two"))
     reports: list[StageProgress] = []
@@ -150,6 +151,7 @@ def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: ChildP
     assert np.array_equal(picture(11), load_raw(tmp_path / "raw").arrays["0"])
 
 
+@pytest.mark.contract("F18")
 def test_out_of_memory_twice_is_a_failure_of_its_own(engine: ChildProcess, tmp_path: Path) -> None:
     broke = ask(engine, tmp_path, "oom=1")
     assert isinstance(broke, Failed)

@@ -127,6 +127,7 @@ def test_the_mesh_has_the_name_that_was_asked_for(tmp_path: Path) -> None:
     assert [None, None] == [output.name for output in made(CLAY, tmp_path).files]
 
 
+@pytest.mark.contract("C45")
 def test_a_painted_mesh_has_its_own_name_and_the_plain_one_is_there_if_it_has_one(tmp_path: Path) -> None:
     only = made(DRAWN, tmp_path, mode="paint", painted_save_name="drawn.glb").files
     both = made(DRAWN, tmp_path, mode="paint", painted_save_name="drawn.glb", mesh_save_name="plain").files

@@ -303,6 +303,7 @@ def test_a_pinned_model_stays_until_it_is_unloaded_by_name() -> None:
     assert {"half": "host", "large": "device"} == placed(held)
 
 
+@pytest.mark.contract("F20")
 def test_a_model_that_turns_out_larger_than_the_device_is_refused_and_gone() -> None:
     memory = Memory()
     memory.estimates["giant"] = 20
@@ -327,6 +328,7 @@ def test_a_device_that_computes_wrong_is_not_healthy_nor_is_a_weight_that_is_no_
     assert not held.is_healthy("small")
 
 
+@pytest.mark.contract("F20")
 def test_a_size_that_was_measured_makes_room_before_the_next_load() -> None:
     memory = Memory()
     memory.estimates["large"] = 0
@@ -390,6 +392,7 @@ def test_a_host_share_of_nothing_keeps_nothing_of_a_model_whose_size_nobody_know
     assert [False, True] == asked
 
 
+@pytest.mark.contract("F20")
 def test_what_a_model_takes_at_its_first_use_and_keeps_is_its_own() -> None:
     memory = Memory()
     held = residency(memory)

@@ -167,6 +167,7 @@ class TestOrders:
 
 
 class TestSeeing:
+    @pytest.mark.contract("F20")
     def test_memory_by_model(self, client, rows, server):
         held = [
             ResidentModel(id="chaos", bytes=3 << 30, where="device", pinned=True),

@@ -165,7 +165,7 @@ class TestEndpoints:
 
 
 class TestSending:
-    @pytest.mark.contract("E10")
+    @pytest.mark.contract("E10", "F30")
     def test_a_test_event_arrives_signed_with_the_secret_that_was_shown(self, client, add, sink, sending, point):
         webhook = add()
         point(webhook, sink.url)
@@ -271,6 +271,7 @@ class TestSending:
         assert [URL + "/new"] == [row["url"] for row in log(client)]
 
 
+@pytest.mark.contract("F30")
 class TestLog:
     @pytest.fixture
     def made(self, client, add, create):
@@ -324,6 +325,7 @@ class TestLog:
 
 
 class TestReplay:
+    @pytest.mark.contract("F30")
     def test_one_goes_again_under_the_same_id(self, client, add, sink, sending, point):
         webhook = add()
         point(webhook, sink.url)
@@ -341,6 +343,7 @@ class TestReplay:
         assert {delivery} == {received.id for received in sink.received}
         assert [500, 500, 500, 200, 500, 200] == [one["status"] for one in client.get(path).json()["attempts"]]
 
+    @pytest.mark.contract("F30")
     def test_a_range_takes_the_failed_ones_in_it(self, client, add, create, rows):
         add(events=["job.queued"])
         old, failed, delivered = create(), create(), create()

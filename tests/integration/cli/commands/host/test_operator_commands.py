@@ -116,6 +116,7 @@ def test_migrate_says_where_the_schema_is(run, empty_database_url, monkeypatch):
     assert first == run("migrate").stdout
 
 
+@pytest.mark.contract("F24")
 class TestDoctor:
     @pytest.fixture(autouse=True)
     def catalog(self, monkeypatch, request):

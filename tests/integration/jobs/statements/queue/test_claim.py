@@ -63,11 +63,13 @@ class TestWarm:
         rows.execute(update(servers).values(loaded_at=ago(stayed)))
         return claimant
 
+    @pytest.mark.contract("F21")
     def test_a_resident_model_goes_before_an_older_job(self, rows):
         tenant = rows.tenant()
         cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
         assert [warm.id, cold.id] == order(rows, self.claimant(rows, stayed=59))
 
+    @pytest.mark.contract("F21")
     def test_not_once_the_stay_is_over(self, rows):
         tenant = rows.tenant()
         cold, warm = rows.submit(tenant, model="cold"), rows.submit(tenant, model="warm")
@@ -98,6 +100,7 @@ class TestWarm:
         rows.execute(leave(first.server_id, first.incarnation))
         assert [warm.id, cold.id] == order(rows, rows.server(serves=models, resident=("warm",)))
 
+    @pytest.mark.contract("F21")
     def test_a_stay_is_shorter_when_more_models_wait(self, rows):
         tenant = rows.tenant()
         first, second = rows.submit(tenant, model="one"), rows.submit(tenant, model="two")
@@ -192,11 +195,13 @@ class TestBegun:
 class TestWhoMay:
     """A worker takes only what it may."""
 
+    @pytest.mark.contract("F16")
     def test_a_pinned_job_waits_for_its_server(self, rows):
         job = rows.submit(rows.tenant(), server_id="gpu-2")
         assert rows.claim(rows.server("gpu-1")) is None
         assert job.id == rows.claim(rows.server("gpu-2")).id
 
+    @pytest.mark.contract("F16")
     def test_a_preferred_server_is_waited_for_as_long_as_the_patience_lasts(self, rows):
         job = rows.submit(rows.tenant(), server_id="gpu-2", spill_seconds=60.0)
         other = rows.server("gpu-1")

@@ -85,6 +85,7 @@ class TestPosition:
         assert 3 == place(rows, last)
 
 
+@pytest.mark.contract("F17")
 class TestReason:
     """What a waiting job waits for."""
 
