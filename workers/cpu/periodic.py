@@ -6,32 +6,11 @@ import random
 from collections.abc import Awaitable, Callable
 
 from core.database import is_unreachable
+from core.retry import Backoff
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15.0
-
-
-async def repeat(name: str, turn: Callable[[], Awaitable[bool]], *, seconds: float, stop: asyncio.Event) -> None:
-    """Call `turn` every `seconds` (jittered) until `stop`; at once again while it answers that more is waiting.
-
-    An error is logged and the pause doubles with each in a row, up to `LONGEST_PAUSE` (or `seconds`, if longer).
-    """
-    errors = 0
-    while not stop.is_set():
-        try:
-            pause = 0.0 if await turn() else seconds * random.uniform(0.8, 1.2)
-            if errors:
-                log.info("%s: working again", name)
-            errors = 0
-        except Exception as error:
-            errors += 1
-            pause = min(seconds * 2.0 ** min(errors, 10), max(LONGEST_PAUSE, seconds)) * random.uniform(0.8, 1.2)
-            if is_unreachable(error):
-                log.warning("%s: the database does not answer; next try in %.1f s", name, pause)
-            else:
-                log.exception("%s: failed; next try in %.1f s", name, pause)
-        await wait(stop, pause)
 
 
 async def wait(stop: asyncio.Event, seconds: float) -> None:
@@ -44,3 +23,33 @@ async def wait(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         pass
+
+
+async def repeat(
+    name: str,
+    turn: Callable[[], Awaitable[bool]],
+    *,
+    seconds: float,
+    stop: asyncio.Event,
+    sleep: Callable[[asyncio.Event, float], Awaitable[None]] = wait,
+) -> None:
+    """Call `turn` every `seconds` (jittered) until `stop`, and without a pause while it returns that more is waiting.
+
+    An error is logged and the pause doubles with each in a row, up to `LONGEST_PAUSE` (or `seconds`, if longer).
+    """
+    backoff = Backoff(first=2.0 * seconds, longest=max(LONGEST_PAUSE, seconds), jitter=0.2)
+    errors = 0
+    while not stop.is_set():
+        try:
+            pause = 0.0 if await turn() else seconds * random.uniform(0.8, 1.2)
+            if errors:
+                log.info("%s: working again", name)
+            errors = 0
+        except Exception as error:
+            errors += 1
+            pause = backoff.pause(errors)
+            if is_unreachable(error):
+                log.warning("%s: the database does not answer; next try in %.1f s", name, pause)
+            else:
+                log.exception("%s: failed; next try in %.1f s", name, pause)
+        await sleep(stop, pause)

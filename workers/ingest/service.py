@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import logging
 import os
-import random
 import shutil
 import tempfile
 import time
@@ -27,6 +26,7 @@ from core.database import is_unreachable
 from core.errors import AtelierError, InputTooLarge, InputUnreachable, StorageUnavailable, UnknownOutput
 from core.logs import log_context
 from core.metrics import INPUTS
+from core.retry import Backoff
 from core.settings import Settings
 from core.storage.store import Store
 from core.tracing import OFF, Tracer
@@ -60,6 +60,8 @@ class Ingest:
     def __init__(self, settings: Settings, engine: AsyncEngine, store: Store, tracer: Tracer = OFF) -> None:
         self._settings = settings
         self._store = store
+        pause = settings.input_backoff
+        self._backoff = Backoff(first=pause, longest=pause * 2**DOUBLINGS, jitter=JITTER)
         self._ledger = InputStore(settings, engine, tracer)
         self._fetcher = Fetcher(settings)
         # A folder of its own name; and not in shared memory: what strangers send fills the disk, if anything.
@@ -195,16 +197,13 @@ class Ingest:
             log.warning("input %s of %s: %s", row.name, row.job_id, outcome)  # this machine's fault, or the store's
             refunded = row.fence - row.attempt  # a store that is away for long must not have a host asked all the time
             INPUTS.labels("retried").inc()
-            await self._ledger.release([_key(row)], delay=self._backoff(1 + refunded))
+            await self._ledger.release([_key(row)], delay=self._backoff.pause(1 + refunded))
         elif isinstance(outcome, RetryLater) and row.attempt < self._settings.input_max_attempts:
             INPUTS.labels("retried").inc()
-            await self._ledger.retry(row, max(self._backoff(row.attempt), outcome.after), outcome.error.detail)
+            await self._ledger.retry(row, max(self._backoff.pause(row.attempt), outcome.after), outcome.error.detail)
         else:
             INPUTS.labels("refused").inc()
             await self._ledger.fail(row, outcome.error if isinstance(outcome, RetryLater) else outcome)
-
-    def _backoff(self, attempt: int) -> float:
-        return self._settings.input_backoff * 2.0 ** min(attempt - 1, DOUBLINGS) * random.uniform(1.0, 1.0 + JITTER)
 
 
 def _make(folder: Path) -> None:

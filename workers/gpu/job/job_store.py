@@ -2,13 +2,13 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Update
 
 from core.database import is_unreachable, set_statement_timeout
+from core.retry import Backoff, retry
 from core.settings import Settings
 from jobs.events import Publisher
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 AWAY_SECONDS = 600.0
 """How long a final statement is retried; by then the lease is long over and another worker has the job."""
+BACKOFF = Backoff(first=0.1, longest=5.0)
 
 
 class JobStore:
@@ -125,18 +126,19 @@ class JobStore:
 
     def _persist(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction, again and again while the database is away."""
-        until = time.monotonic() + AWAY_SECONDS
-        pause = 0.1
-        while True:
-            try:
-                with self._engine.begin() as connection:
-                    return work(connection)
-            except Exception as error:
-                if not is_unreachable(error) or time.monotonic() > until or self._closing.is_set():
-                    raise
-                log.warning("the database is away: %s", error)
-                self._closing.wait(pause)
-                pause = min(2 * pause, 5.0)
+
+        def transaction() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return retry(
+            transaction,
+            name="database",
+            is_transient=is_unreachable,
+            backoff=BACKOFF,
+            seconds=AWAY_SECONDS,
+            wait=self._closing.wait,
+        )
 
     def _publish(self, job: Job | None) -> None:
         if job is not None:

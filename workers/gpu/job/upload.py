@@ -1,17 +1,17 @@
 """From files to stored artifacts: `tenant/job/fence/sha256.ext`, whole or not at all."""
 
 import hashlib
-import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from core.errors import StorageUnavailable
+from core.retry import Backoff, retry
 from core.storage.store import Store
 from jobs.job import Artifact, Job
 from pipelines.runtime.protocol import Output, Outputs
 
-log = logging.getLogger(__name__)
+BACKOFF = Backoff(first=0.2, longest=10.0)
 
 
 class UploadAbandoned(Exception):
@@ -32,40 +32,41 @@ def upload(
     facts: Mapping[str, object],
     patience: float,
     wait: Callable[[float], bool],
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[Artifact]:
     """Store every output, trying for `patience` seconds; `wait(seconds)` pauses and says whether to give up.
 
     Raises `StorageUnavailable` when the store stayed away or is full, and `UploadAbandoned` when told to give up.
     """
-    until = time.monotonic() + patience
-    return [_upload_one(store, job, output, folder, facts, until, wait) for output in outputs.files]
+
+    def pause(seconds: float) -> bool:
+        if wait(seconds):
+            raise UploadAbandoned
+        return False
+
+    def put(key: str, file: Path, media_type: str) -> None:
+        retry(
+            lambda: store.put(key, file, media_type),
+            name=f"upload of job {job.id}",
+            is_transient=lambda error: isinstance(error, StorageUnavailable) and not error.full,
+            backoff=BACKOFF,
+            seconds=until - clock(),
+            wait=pause,
+            clock=clock,
+        )
+
+    until = clock() + patience
+    return [_upload_one(put, job, output, folder, facts) for output in outputs.files]
 
 
 def _upload_one(
-    store: Store,
-    job: Job,
-    output: Output,
-    folder: Path,
-    facts: Mapping[str, object],
-    until: float,
-    wait: Callable[[float], bool],
+    put: Callable[[str, Path, str], None], job: Job, output: Output, folder: Path, facts: Mapping[str, object]
 ) -> Artifact:
     file = folder / output.path
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     key = f"{prefix_of(job)}{digest}{file.suffix}"
-    pause = 0.2
-    while True:
-        try:
-            store.put(key, file, output.media_type)
-            break
-        except StorageUnavailable as error:
-            if error.full or time.monotonic() + pause > until:
-                raise
-            log.warning("job %s: %s", job.id, error.detail)
-            if wait(pause):
-                raise UploadAbandoned from error
-            pause = min(2 * pause, 10.0)
+    put(key, file, output.media_type)
     shape = {
         "width": output.width,
         "height": output.height,

@@ -36,8 +36,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, give_up: bool = False) -> Any:
-    return upload(store, JOB, OUTPUTS, folder, facts={"seed": 5}, patience=patience, wait=lambda _: give_up)
+class Clock:
+    """A clock that only its own pauses move; it refuses to go on for longer than a test may want."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def now(self) -> float:
+        return sum(self.pauses)
+
+    def wait(self, seconds: float) -> bool:
+        self.pauses.append(seconds)
+        assert len(self.pauses) < 1000
+        return False
+
+
+def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, clock: Clock | None = None) -> Any:
+    clock = clock or Clock()
+    return upload(store, JOB, OUTPUTS, folder, facts={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now)
 
 
 def test_an_artifact_is_named_after_its_content(folder: Path) -> None:
@@ -60,15 +76,17 @@ def test_an_artifact_keeps_the_name_that_the_caller_chose(folder: Path) -> None:
 
 
 def test_a_store_that_comes_back_costs_only_time(folder: Path) -> None:
-    store = Flaky(folder / "store", 3)
-    assert 1 == len(run(store, folder))
+    clock = Clock()
+    assert 1 == len(run(Flaky(folder / "store", 3), folder, clock=clock))
+    assert [0.2, 0.4, 0.8] == clock.pauses
 
 
 def test_a_store_that_stays_away_is_an_error_after_the_patience(folder: Path) -> None:
-    store = Flaky(folder / "store", 10**9)
+    clock = Clock()
     with pytest.raises(StorageUnavailable) as caught:
-        run(store, folder, patience=0.1)
+        run(Flaky(folder / "store", 10**9), folder, patience=60.0, clock=clock)
     assert not caught.value.full
+    assert 50.0 < clock.now() <= 60.0
 
 
 def test_a_full_store_is_an_error_at_once(folder: Path) -> None:
@@ -81,4 +99,4 @@ def test_a_full_store_is_an_error_at_once(folder: Path) -> None:
 
 def test_waiting_ends_when_the_claim_is_gone(folder: Path) -> None:
     with pytest.raises(UploadAbandoned):
-        run(Flaky(folder / "store", 10**9), folder, give_up=True)
+        upload(Flaky(folder / "store", 10**9), JOB, OUTPUTS, folder, facts={}, patience=60.0, wait=lambda _: True)
