@@ -44,13 +44,13 @@ class Simulated:
         return raw
 
     def _picture(self, params: ImageParams, ctx: RunContext) -> RawOutput:
-        return RawOutput(arrays={"0": _photograph(params.width, params.height)}, facts={"seed": ctx.seed})
+        return RawOutput(arrays={"0": _photograph(params.width, params.height)}, metadata={"seed": ctx.seed})
 
     def _film(self, params: VideoParams, ctx: RunContext) -> RawOutput:
         made = _planes(params.width, params.height, 1 + round(params.duration_seconds * self._fps))
         frames = empty_film(ctx, len(made), params.width, params.height)
         frames[:] = made
-        return RawOutput(arrays={"frames": frames}, facts={"seed": ctx.seed, "fps": self._fps})
+        return RawOutput(arrays={"frames": frames}, metadata={"seed": ctx.seed, "fps": self._fps})
 
 
 @cache

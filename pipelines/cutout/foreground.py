@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import uniform_filter  # type: ignore[import-untyped]
 
-Picture = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+from pipelines.cutout.arrays import Floats, Pixels, local_mean
 
 WORK_SIDE = 1024
 """Edge colors vary slowly: they are estimated on at most this side."""
@@ -14,7 +12,7 @@ WINDOWS = (91, 13)
 """Sides of the two averaging windows, in pixels of the reduced picture."""
 
 
-def clean_edges(picture: Picture, matte: Picture) -> Picture:
+def clean_edges(picture: Pixels, matte: Pixels) -> Pixels:
     """`picture` (height, width, 3) with the background's color taken out of every pixel of the edge.
 
     Only pixels where `matte` (height, width) is neither 0 nor 255 change, and those at 0 become black, so that
@@ -43,16 +41,11 @@ def _estimate(picture: Floats, alpha: Floats) -> tuple[Floats, Floats]:
     front = back = picture
     for window in WINDOWS:
         behind = 1 - alpha
-        front_mean = _mean(front * alpha, window) / (_mean(alpha, window) + 1e-5)
-        back_mean = _mean(back * behind, window) / (_mean(behind, window) + 1e-5)
+        front_mean = local_mean(front * alpha, window) / (local_mean(alpha, window) + 1e-5)
+        back_mean = local_mean(back * behind, window) / (local_mean(behind, window) + 1e-5)
         front = np.clip(front_mean + alpha * (picture - alpha * front_mean - behind * back_mean), 0, 1)
         back = back_mean
     return front, back
-
-
-def _mean(values: Floats, window: int) -> Floats:
-    averaged: Floats = uniform_filter(values, (window, window, 0), mode="nearest")
-    return averaged
 
 
 def _at(values: Floats, size: tuple[int, int], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Floats:
@@ -61,5 +54,5 @@ def _at(values: Floats, size: tuple[int, int], rows: NDArray[np.intp], columns: 
     return _floats(np.asarray(reduced.resize(size, Image.Resampling.BILINEAR))[rows, columns])
 
 
-def _floats(picture: Image.Image | Picture) -> Floats:
+def _floats(picture: Image.Image | Pixels) -> Floats:
     return np.asarray(picture, np.float32) / np.float32(255)

@@ -1,16 +1,11 @@
 """What is done to the demo network's matte: its own picture knows more about the foreground than any training."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_dilation, label, uniform_filter  # type: ignore[import-untyped]
+from scipy.ndimage import binary_dilation, label  # type: ignore[import-untyped]
 
+from pipelines.cutout.arrays import Floats, Pixels, local_mean
 from pipelines.cutout.cues import colour_bins, density
-
-Picture = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 TRUST = 0.7
 """How much the colors count against what the network says."""
@@ -24,7 +19,7 @@ WINDOW, SMOOTHNESS = 3, 1e-3
 for flat."""
 
 
-def by_colour(picture: Picture, matte: Floats) -> Floats:
+def by_colour(picture: Pixels, matte: Floats) -> Floats:
     """`matte` (side, side) after Bayes: how often a pixel's color is seen in what it calls foreground, against how
     often in the rest.
     """
@@ -47,7 +42,7 @@ def main_parts(matte: Floats) -> Floats:
     return np.where(kept & (pieces > 0), matte, np.float32(0))
 
 
-def enlarge(matte: Floats, picture: Image.Image) -> Picture:
+def enlarge(matte: Floats, picture: Image.Image) -> Pixels:
     """`matte` at the size of `picture` (RGB), 0 to 255, its edges on the picture's own.
 
     The fast guided filter (He and Sun, 2015): around every pixel the matte is taken for a linear function of a guide;
@@ -58,11 +53,11 @@ def enlarge(matte: Floats, picture: Image.Image) -> Picture:
     small = np.asarray(picture.resize((side, side), Image.Resampling.BOX), np.float32)
     axis, start = _line(small, matte)
     guide = (small - start) @ axis
-    mean, mean_matte = _mean(guide), _mean(matte)
-    spread = _mean(guide * guide) - mean * mean + np.float32(SMOOTHNESS)
-    slope = (_mean(guide * matte) - mean * mean_matte) / spread
+    mean, mean_matte = local_mean(guide, WINDOW), local_mean(matte, WINDOW)
+    spread = local_mean(guide * guide, WINDOW) - mean * mean + np.float32(SMOOTHNESS)
+    slope = (local_mean(guide * matte, WINDOW) - mean * mean_matte) / spread
     offset = mean_matte - slope * mean
-    slope_large, offset_large = (_resized(_mean(values), picture.size) for values in (slope, offset))
+    slope_large, offset_large = (_resized(local_mean(values, WINDOW), picture.size) for values in (slope, offset))
     guided = slope_large * ((np.asarray(picture, np.float32) - start) @ axis) + offset_large
     return np.asarray(np.clip((guided - 0.05) / 0.9, 0, 1) * 255 + 0.5, np.uint8)
 
@@ -75,11 +70,6 @@ def _line(picture: Floats, matte: Floats) -> tuple[Floats, Floats]:
     back = (picture * (1 - matte[..., None])).sum((0, 1)) / ((1 - matte).sum() + 1e-3)
     way = front - back
     return np.asarray(way / max(float(way @ way), 100.0), np.float32), np.asarray(back, np.float32)
-
-
-def _mean(values: NDArray[np.floating[Any]]) -> Floats:
-    averaged: Floats = uniform_filter(values.astype(np.float32), WINDOW, mode="nearest")
-    return averaged
 
 
 def _resized(values: Floats, size: tuple[int, int]) -> Floats:

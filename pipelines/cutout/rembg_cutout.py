@@ -3,17 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from core.errors import ModelLoadFailed, NotFinite
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec
+from pipelines.cutout.arrays import Pixels
 from pipelines.cutout.foreground import clean_edges
 from pipelines.cutout.sessions import open_session
+from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
-
-Picture = NDArray[np.uint8]
 
 SOLID, VISIBLE = 128, 26
 """Of 255: from here on a pixel is foreground; from here on it is worth keeping when the picture is cropped."""
@@ -47,9 +46,11 @@ class RembgCutout:
             made = _cropped(made, matte)
         ctx.progress(0.95, "decode")
         share = float((matte >= SOLID).mean())
-        return RawOutput(arrays={"0": made}, warnings=warnings, facts={"seed": ctx.seed, "foreground": round(share, 4)})
+        return RawOutput(
+            arrays={"0": made}, warnings=warnings, metadata={"seed": ctx.seed, "foreground": round(share, 4)}
+        )
 
-    def _matte(self, picture: Image.Image) -> Picture:
+    def _matte(self, picture: Image.Image) -> Pixels:
         """Rembg stretches what its networks say to 0 to 1, which a constant or a NaN does not survive."""
         try:
             with np.errstate(invalid="raise"):
@@ -58,24 +59,21 @@ class RembgCutout:
             raise NotFinite(f"{self.spec.id} computed numbers that are not finite; there is no matte.") from error
 
 
-def _read(file: Path) -> tuple[Image.Image, Picture | None]:
+def _read(file: Path) -> tuple[Image.Image, Pixels | None]:
     """The picture as RGB, what is transparent in it on white, and how opaque it was."""
     with Image.open(file, formats=("PNG",)) as opened:
-        if not opened.has_transparency_data:
-            return opened.convert("RGB"), None
-        picture = opened.convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture).convert("RGB"), np.asarray(picture.getchannel("A"))
+        opacity = np.asarray(opened.convert("RGBA").getchannel("A")) if opened.has_transparency_data else None
+        return flatten_on_white(opened), opacity
 
 
-def _combined(matte: Picture, opacity: Picture | None) -> Picture:
+def _combined(matte: Pixels, opacity: Pixels | None) -> Pixels:
     """What was transparent before stays so."""
     if opacity is None:
         return matte
     return (matte.astype(np.uint16) * opacity // 255).astype(np.uint8)
 
 
-def _warnings(params: CutoutParams, matte: Picture) -> tuple[str, ...]:
+def _warnings(params: CutoutParams, matte: Pixels) -> tuple[str, ...]:
     warnings = []
     if not (matte >= SOLID).any():
         warnings.append(NOTHING_FOUND if params.crop else "No foreground was found in the picture.")
@@ -84,7 +82,7 @@ def _warnings(params: CutoutParams, matte: Picture) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _finish(params: CutoutParams, picture: Picture, matte: Picture) -> Picture:
+def _finish(params: CutoutParams, picture: Pixels, matte: Pixels) -> Pixels:
     if params.mask_only:
         return np.repeat(matte[..., None], 3, axis=2)
     cutout = np.dstack([clean_edges(picture, matte), matte])
@@ -94,7 +92,7 @@ def _finish(params: CutoutParams, picture: Picture, matte: Picture) -> Picture:
     return np.asarray(Image.alpha_composite(ground, Image.fromarray(cutout)).convert("RGB"))
 
 
-def _cropped(made: Picture, matte: Picture) -> Picture:
+def _cropped(made: Pixels, matte: Pixels) -> Pixels:
     """The foreground's bounding box; everything, where there is no foreground."""
     if not (matte >= SOLID).any():
         return made

@@ -92,7 +92,7 @@ class DiffusersImage:
         return RawOutput(
             arrays=dict(arrays),
             warnings=plan.warnings,
-            facts={
+            metadata={
                 "seed": ctx.seed,
                 "num_inference_steps": plan.arguments.get("num_inference_steps"),
                 "guidance_scale": plan.arguments.get(call.guidance),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from core.errors import EncodeFailed
 from jobs.params.base import Params
+from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -41,9 +42,8 @@ def _write(array: NDArray[Any], output_format: str, file: Path) -> Output:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
         raise EncodeFailed(f"A picture is uint8, height x width x 3 or 4, not {array.dtype} {array.shape}.")
     picture = Image.fromarray(np.ascontiguousarray(array))
-    if output_format == "jpeg" and picture.mode == "RGBA":
-        ground = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(ground, picture).convert("RGB")
+    if output_format == "jpeg":
+        picture = flatten_on_white(picture)
     try:
         picture.save(file, output_format.upper(), **_OPTIONS[output_format])
     except ValueError as error:

@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 
 from core.errors import NotThisModel, OutOfRange
 from pipelines.catalog.spec import ModelSpec
+from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs
 
 LEAST_SIDE = 64
@@ -54,10 +55,7 @@ def gather(spec: ModelSpec, inputs: Inputs) -> Pictures:
 def read_picture(file: Path) -> Image.Image:
     """A clean PNG as RGB; what is transparent becomes white."""
     with Image.open(file, formats=["PNG"]) as picture:
-        if not picture.has_transparency_data:
-            return picture.convert("RGB")
-        ground = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(ground, picture.convert("RGBA")).convert("RGB")
+        return flatten_on_white(picture)
 
 
 def presentable(picture: Image.Image) -> Image.Image:

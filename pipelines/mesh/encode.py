@@ -15,6 +15,7 @@ from pipelines.mesh.files import FORMATS, write_mesh
 from pipelines.mesh.paint import MOST_FACES, painted
 from pipelines.mesh.render import SIDE, preview
 from pipelines.mesh.surface import Mesh, mesh_of
+from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 
@@ -25,7 +26,7 @@ def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
     give glb and a warning. Raises `EncodeFailed` for arrays that are no mesh; a full or missing disk stays an
     `OSError`.
     """
-    kind, warnings = _choose(params.output_format)
+    kind, warnings = choose_format(params.output_format, FORMATS, "glb", "mesh")
     mesh, said = _finished(raw, params)
     warnings += said
     if mesh.texture is not None and FORMATS[kind].warning is not None:
@@ -50,12 +51,6 @@ def _finished(raw: RawOutput, params: MeshParams) -> tuple[Mesh, tuple[str, ...]
         raise EncodeFailed("This model gives no picture to paint its meshes with.")
     mesh, warnings = reduced(mesh, min(params.max_faces, MOST_FACES))
     return painted(mesh, np.asarray(raw.arrays["picture"])), warnings
-
-
-def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
-    if output_format in FORMATS:
-        return output_format, ()
-    return "glb", (f"output_format {output_format} is for pictures; this mesh is glb",)
 
 
 def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None) -> Output:

@@ -37,5 +37,5 @@ class Relief:
                 "texture": np.ascontiguousarray(cutout.colors),
             },
             warnings=cutout.warnings,
-            facts={"seed": ctx.seed},
+            metadata={"seed": ctx.seed},
         )

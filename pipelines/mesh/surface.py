@@ -14,7 +14,7 @@ One that has none returns, for `mode` "paint", what its mesh is painted with in 
 
 - `picture`: uint8, height x width x 4, cropped to the object: as wide and as high as the mesh seen from +z.
 
-`RawOutput.facts` holds at least the `seed`, and the `num_inference_steps` of a model that has steps.
+`RawOutput.metadata` holds at least the `seed`, and the `num_inference_steps` of a model that has steps.
 """
 
 import msgspec

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipelines.catalog.spec import ModelSpec, Stage
 
-Fact = str | int | float | bool | None
+MetadataValue = str | int | float | bool | None
 
 _ARRAY_NAME = re.compile(r"[a-z0-9_]{1,64}")
 _MANIFEST = "raw.json"
@@ -66,13 +66,13 @@ class RawOutput(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` made: arrays, nothing encoded.
 
     A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order; a film is `frames`, as
-    `pipelines/video/color.py` has them. `facts` are what the status shows beside the outputs, at least the `seed`
+    `pipelines/video/color.py` has them. `metadata` are what the status shows beside the outputs, at least the `seed`
     that was used.
     """
 
     arrays: dict[str, NDArray[Any]]
     warnings: tuple[str, ...] = ()
-    facts: dict[str, Fact] = {}
+    metadata: dict[str, MetadataValue] = {}
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ Encode = Callable[[RawOutput, Any, Path], Outputs]
 class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
     arrays: tuple[str, ...]
     warnings: tuple[str, ...]
-    facts: dict[str, Fact]
+    metadata: dict[str, MetadataValue]
 
 
 def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -144,7 +144,7 @@ def save_raw(raw: RawOutput, folder: Path) -> None:
     for name, array in raw.arrays.items():
         if not _is_there(array, folder, name):
             np.save(_new_array_file(folder, name), array, allow_pickle=False)
-    manifest = _Manifest(arrays=tuple(raw.arrays), warnings=raw.warnings, facts=raw.facts)
+    manifest = _Manifest(arrays=tuple(raw.arrays), warnings=raw.warnings, metadata=raw.metadata)
     (folder / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
@@ -154,7 +154,7 @@ def load_raw(folder: Path) -> RawOutput:
     """
     manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
     arrays = {name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False) for name in manifest.arrays}
-    return RawOutput(arrays=arrays, warnings=manifest.warnings, facts=manifest.facts)
+    return RawOutput(arrays=arrays, warnings=manifest.warnings, metadata=manifest.metadata)
 
 
 def _is_there(array: NDArray[Any], folder: Path, name: str) -> bool:

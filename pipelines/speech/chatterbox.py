@@ -16,7 +16,7 @@ from core.errors import PipelineFailed
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
-from pipelines.runtime.protocol import Fact, Inputs, RawOutput, RunContext
+from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.speech.joining import PAUSE_TOKENS, Samples, cut_warning, fade_out, join
 from pipelines.speech.languages import language_for
 from pipelines.speech.nets import load_nets
@@ -100,8 +100,8 @@ class Chatterbox:
             ctx.warn(warnings[-1])
         if params.apply_watermark:
             samples = mark(samples, SOUND_RATE)
-        facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": SOUND_RATE, "language": language}
-        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
+        metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": SOUND_RATE, "language": language}
+        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 
     def _speak(self, pieces: list[str], reading: _Reading) -> tuple[Samples, bool]:
         """The samples, and whether there would have been more."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from core.errors import EncodeFailed
 from jobs.params.speech import SpeechParams
+from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 from pipelines.speech.waveform import SIZE, draw_waveform
 
@@ -42,11 +43,11 @@ def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
     """Write `raw.arrays["samples"]` (float32 in -1 to 1, one axis) as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and its
     waveform as `1.png`.
 
-    `raw.facts["sample_rate"]` is how many of them are a second. Formats of pictures give wav and a warning. Raises
+    `raw.metadata["sample_rate"]` is how many of them are a second. Formats of pictures give wav and a warning. Raises
     `EncodeFailed` for an array that is no sound; a full or missing disk stays an `OSError`.
     """
-    name, warnings = _choose(params.output_format)
-    samples, rate = raw.arrays.get("samples"), raw.facts.get("sample_rate")
+    name, warnings = choose_format(params.output_format, _FORMATS, "wav", "audio")
+    samples, rate = raw.arrays.get("samples"), raw.metadata.get("sample_rate")
     if samples is None or samples.dtype != np.float32 or samples.ndim != 1 or not len(samples):
         raise EncodeFailed("A sound is `samples`: float32, one axis, at least one.")
     if not isinstance(rate, int) or rate < 1:
@@ -71,12 +72,6 @@ def _sound(file: Path, name: str, seconds: float) -> Output:
 
 def _waveform() -> Output:
     return Output(path="1.png", media_type="image/png", width=SIZE[0], height=SIZE[1])
-
-
-def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
-    if output_format in _FORMATS:
-        return output_format, ()
-    return "wav", (f"output_format {output_format} is for pictures; this sound is wav",)
 
 
 def _write(pcm: NDArray[np.int16], rate: int, file: Path, format_: _Format) -> None:

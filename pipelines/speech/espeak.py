@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.runtime.protocol import Fact, Inputs, RawOutput, RunContext
+from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.speech.espeak_library import Espeak, LibraryVoice, all_voices
 from pipelines.speech.joining import TOKENS_PER_SECOND, Samples, cut, cut_warning, join
 from pipelines.speech.languages import voice_for
@@ -35,8 +35,8 @@ class EspeakVoice:
         ctx.progress(0.9, "decode")
         if params.apply_watermark:
             samples = mark(samples, rate)
-        facts: dict[str, Fact] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
-        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), facts=facts)
+        metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
+        return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 
     def _speak(
         self, text: str, voice: LibraryVoice, params: SpeechParams, ctx: RunContext

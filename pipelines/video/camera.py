@@ -16,7 +16,7 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.sampling_settings import ignored_field_warnings
 from pipelines.image.inputs import read_picture
-from pipelines.runtime.protocol import Fact, Inputs, RawOutput, RunContext
+from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.video.color import empty_film, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, move_of
@@ -52,8 +52,13 @@ class CameraMove:
             rgb = np.asarray(frame, np.float32) / 255
             fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
             ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
-        facts: dict[str, Fact] = {"seed": ctx.seed, "fps": plan.fps, "frames": plan.frames, "camera": move.words}
-        return RawOutput(arrays={"frames": frames}, warnings=warnings, facts=facts)
+        metadata: dict[str, MetadataValue] = {
+            "seed": ctx.seed,
+            "fps": plan.fps,
+            "frames": plan.frames,
+            "camera": move.words,
+        }
+        return RawOutput(arrays={"frames": frames}, warnings=warnings, metadata=metadata)
 
 
 def film(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:

@@ -89,7 +89,7 @@ class DiffusersVideo:
         return RawOutput(
             arrays={"frames": frames},
             warnings=warnings,
-            facts={
+            metadata={
                 "seed": ctx.seed,
                 "fps": film.fps,
                 "frames": len(made),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.errors import EncodeFailed
 from jobs.params.video import VideoParams
+from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 _MATRIX_BT709 = 1
@@ -51,12 +52,12 @@ def encode(raw: RawOutput, params: VideoParams, folder: Path) -> Outputs:
     """Write `raw.arrays["frames"]` (uint8, n x height * 3/2 x width: planes, even sides) as `0.mp4` or `0.webm` in
     `folder`.
 
-    `raw.facts["fps"]` is the frame rate. Formats of pictures give mp4 and a warning. Raises `EncodeFailed` for an
+    `raw.metadata["fps"]` is the frame rate. Formats of pictures give mp4 and a warning. Raises `EncodeFailed` for an
     array that is no film; a full or missing disk stays an `OSError`.
     """
-    name, warnings = _choose(params.output_format)
+    name, warnings = choose_format(params.output_format, _FORMATS, "mp4", "video")
     frames = raw.arrays.get("frames")
-    fps = raw.facts.get("fps")
+    fps = raw.metadata.get("fps")
     if frames is None or frames.dtype != np.uint8 or frames.ndim != 3 or frames.shape[1] % 3 or 0 in frames.shape:
         raise EncodeFailed("A film is `frames`: uint8, n x height * 3/2 x width.")
     if not isinstance(fps, int) or fps < 1:
@@ -75,12 +76,6 @@ def encode(raw: RawOutput, params: VideoParams, folder: Path) -> Outputs:
         path=file.name, media_type=f"video/{name}", width=width, height=height, duration=round(count / fps, 6)
     )
     return Outputs(files=(output,), warnings=warnings)
-
-
-def _choose(output_format: str) -> tuple[str, tuple[str, ...]]:
-    if output_format in _FORMATS:
-        return output_format, ()
-    return "mp4", (f"output_format {output_format} is for pictures; this film is mp4",)
 
 
 def _write(frames: NDArray[np.uint8], size: tuple[int, int], fps: int, file: Path, format_: _Format) -> None:

@@ -49,7 +49,7 @@ def _answer(request: Encode, catalog: Catalog) -> Encoded | Failed:
         # An OSError is this machine's fault (a full disk, say), not the job's.
         return Failed(ticket=request.ticket, error=JobError(told.code, told.detail), fatal=isinstance(error, OSError))
     warnings = (*raw.warnings, *outputs.warnings)
-    return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, facts=raw.facts)
+    return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, metadata=raw.metadata)
 
 
 def main(fd: int) -> None:

@@ -114,11 +114,11 @@ class Encode(EngineMessage, frozen=True, kw_only=True, tag="encode"):
 
 
 class Encoded(EngineMessage, frozen=True, kw_only=True, tag="encoded"):
-    """From the encoder: the files are in the folder; `facts` and `warnings` are what the arrays came with."""
+    """From the encoder: the files are in the folder; `metadata` and `warnings` are what the arrays came with."""
 
     outputs: Outputs
     warnings: tuple[str, ...]
-    facts: dict[str, str | int | float | bool | None]
+    metadata: dict[str, str | int | float | bool | None]
 
 
 class Stopped(EngineMessage, frozen=True, kw_only=True, tag="stopped"):

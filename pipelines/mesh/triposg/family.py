@@ -100,7 +100,7 @@ class TripoSG:
         return RawOutput(
             arrays=arrays,
             warnings=warnings,
-            facts={"seed": ctx.seed, "num_inference_steps": steps, "guidance_scale": scale},
+            metadata={"seed": ctx.seed, "num_inference_steps": steps, "guidance_scale": scale},
         )
 
     def _sample(self, context: torch.Tensor, steps: int, scale: float, ctx: RunContext) -> torch.Tensor:

@@ -77,7 +77,7 @@ class Chaos:
         return RawOutput(
             arrays={str(number): pixels for number, pixels in enumerate(made)},
             warnings=warnings,
-            facts={"seed": ctx.seed, "steps": steps},
+            metadata={"seed": ctx.seed, "steps": steps},
         )
 
 

@@ -30,7 +30,7 @@ def two_balls() -> Mesh:
 def raw_of(mesh: Mesh, **more: np.ndarray) -> RawOutput:
     """As a family returns it."""
     drawn = {name: array for name, array in (("uv", mesh.uv), ("texture", mesh.texture)) if array is not None}
-    return RawOutput(arrays={"vertices": mesh.vertices, "faces": mesh.faces, **drawn, **more}, facts={"seed": 1})
+    return RawOutput(arrays={"vertices": mesh.vertices, "faces": mesh.faces, **drawn, **more}, metadata={"seed": 1})
 
 
 def planar(mesh: Mesh, texture: np.ndarray) -> Mesh:

@@ -174,7 +174,7 @@ class Execution:
             held.job,
             encoded.outputs,
             held.folder / "out",
-            facts=encoded.facts,
+            metadata=encoded.metadata,
             patience=patience,
             wait=held.pause,
         )

@@ -29,7 +29,7 @@ def upload(
     outputs: Outputs,
     folder: Path,
     *,
-    facts: Mapping[str, object],
+    metadata: Mapping[str, object],
     patience: float,
     wait: Callable[[float], bool],
     clock: Callable[[], float] = time.monotonic,
@@ -38,6 +38,7 @@ def upload(
 
     Raises `StorageUnavailable` when the store stayed away or is full, and `UploadAbandoned` when told to give up.
     """
+<<<<<<< HEAD
 
     def pause(seconds: float) -> bool:
         if wait(seconds):
@@ -61,6 +62,20 @@ def upload(
 
 def _upload_one(
     put: Callable[[str, Path, str], None], job: Job, output: Output, folder: Path, facts: Mapping[str, object]
+=======
+    until = time.monotonic() + patience
+    return [_upload_one(store, job, output, folder, metadata, until, wait) for output in outputs.files]
+
+
+def _upload_one(
+    store: Store,
+    job: Job,
+    output: Output,
+    folder: Path,
+    metadata: Mapping[str, object],
+    until: float,
+    wait: Callable[[float], bool],
+>>>>>>> 0a44391 (Pipelines: one choice of file format, one flattening on white, one local mean; RawOutput.facts is metadata)
 ) -> Artifact:
     file = folder / output.path
     with file.open("rb") as content:
@@ -73,5 +88,5 @@ def _upload_one(
         "duration_seconds": output.duration,
         "name": output.name,
     }
-    metadata = {name: value for name, value in (shape | dict(facts)).items() if value is not None}
-    return Artifact(key=key, media_type=output.media_type, bytes=file.stat().st_size, sha256=digest, metadata=metadata)
+    known = {name: value for name, value in (shape | dict(metadata)).items() if value is not None}
+    return Artifact(key=key, media_type=output.media_type, bytes=file.stat().st_size, sha256=digest, metadata=known)

@@ -95,7 +95,7 @@ class TestEverySession:
 
         assert np.array_equal(first.arrays["0"], second.arrays["0"])
         assert (90, 130, 4) == first.arrays["0"].shape
-        assert 5 == first.facts["seed"]
+        assert 5 == first.metadata["seed"]
 
 
 def test_progress_rises_and_a_cancel_lands_between_the_stages(bright: Pipeline, photo: Inputs) -> None:
@@ -190,7 +190,7 @@ def test_no_foreground_is_no_error_and_nothing_is_cropped(bright: Pipeline, tmp_
     assert (40, 50, 4) == raw.arrays["0"].shape
     assert "No foreground" in raw.warnings[0]
     assert list(raw.warnings) == warned
-    assert 0.0 == raw.facts["foreground"]
+    assert 0.0 == raw.metadata["foreground"]
 
 
 def _half(clear: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class TestReusedSteps:
 
         assert 12 == count.all
         assert 2 <= count.whole < 12
-        assert "first-block" == raw.facts["cache"]
+        assert "first-block" == raw.metadata["cache"]
 
     def test_every_other_job_has_the_pixels_of_diffusers(self, weights_dir: Path) -> None:
         pipeline = loaded("qwenimage", weights_dir, **REUSED)
@@ -55,7 +55,7 @@ class TestReusedSteps:
 
         for raw in (before, after):
             assert np.array_equal(directly(weights_dir / "qwenimage"), raw.arrays["0"])
-            assert raw.facts["cache"] is None
+            assert raw.metadata["cache"] is None
         assert not np.array_equal(before.arrays["0"], reused.arrays["0"])
 
     def test_nothing_passes_from_one_picture_to_the_next(self, weights_dir: Path) -> None:

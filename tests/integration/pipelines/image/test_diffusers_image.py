@@ -151,7 +151,7 @@ class TestArguments:
 
         raw = run(pipeline, num_inference_steps=None)
 
-        assert (2, 0) == (raw.facts["num_inference_steps"], raw.facts["guidance_scale"])
+        assert (2, 0) == (raw.metadata["num_inference_steps"], raw.metadata["guidance_scale"])
         expected = directly(weights_dir / "zimage", num_inference_steps=2, guidance_scale=0)
         assert np.array_equal(expected, raw.arrays["0"])
 
@@ -166,7 +166,7 @@ class TestArguments:
         expected = np.asarray(native.resize((1024, 1024), Image.Resampling.LANCZOS))
         assert ["zimage draws 64x64; resized to 1024x1024"] == warned == list(raw.warnings)
         assert np.array_equal(expected, raw.arrays["0"])
-        assert (64, 64) == (raw.facts["made_width"], raw.facts["made_height"])
+        assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
 
 
 def test_png_through_folder_and_encoder_has_the_pixels_of_diffusers(weights_dir: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class TestImageToImage:
         call = {"image": covering, "strength": strength or 0.6} | ({} if name == "sdxl" else size)
         assert np.array_equal(from_picture(weights_dir / name, seed, **call), raw.arrays["0"])
         assert () == raw.warnings
-        assert (strength or 0.6) == raw.facts["strength"]
+        assert (strength or 0.6) == raw.metadata["strength"]
 
     @pytest.mark.long
     def test_in_bfloat16_too_as_on_a_gpu(self, weights_dir: Path, tmp_path: Path, name: str) -> None:

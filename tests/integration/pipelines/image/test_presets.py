@@ -32,7 +32,7 @@ class TestSeveralPictures:
         assert ["0", "1", "2"] == list(raw.arrays)
         for number, made in enumerate(raw.arrays.values()):
             assert np.array_equal(directly(weights_dir / "zimage", 5 + number), made)
-        assert 5 == raw.facts["seed"]
+        assert 5 == raw.metadata["seed"]
 
     def test_progress_spans_all_of_them_and_only_rises(self, weights_dir: Path) -> None:
         log: list[tuple[float, Stage]] = []

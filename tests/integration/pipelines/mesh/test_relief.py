@@ -48,7 +48,7 @@ def test_a_cutout_becomes_a_closed_textured_mesh(tmp_path: Path, name: str) -> N
     assert len(mesh.faces) <= 10_000
     assert (np.uint8, 3) == (raw.arrays["texture"].dtype, raw.arrays["texture"].shape[2])
     assert (len(raw.arrays["vertices"]), 2) == raw.arrays["uv"].shape
-    assert {"seed": 4} == raw.facts
+    assert {"seed": 4} == raw.metadata
     assert () == raw.warnings
 
 

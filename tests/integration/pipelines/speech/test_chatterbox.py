@@ -130,7 +130,7 @@ class TestEveryLayout:
     def test_max_new_tokens_bounds_the_sound(self, model: TinyChatterbox, most: int) -> None:
         raw = run(model, max_new_tokens=most)
 
-        assert RATE == raw.facts["sample_rate"]
+        assert RATE == raw.metadata["sample_rate"]
         assert 0 < len(raw.arrays["samples"]) <= most * RATE / 25
         assert abs(raw.arrays["samples"][-1]) < 0.02
         assert (f"the text is longer than max_new_tokens allows; it was cut off after {most / 25:g} s",) == raw.warnings
@@ -432,7 +432,7 @@ class TestLanguages:
     )
     def test_codes_lead_to_a_language(self, models: dict[str, TinyChatterbox], language_id: str, spoken: str) -> None:
         raw = run(models["multilingual"], language_id=language_id, max_new_tokens=4)
-        assert spoken == raw.facts["language"]
+        assert spoken == raw.metadata["language"]
 
     def test_the_language_is_told_to_the_model(self, models: dict[str, TinyChatterbox]) -> None:
         tokenize = models["multilingual"].nets.tokenize

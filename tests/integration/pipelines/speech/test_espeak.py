@@ -52,7 +52,7 @@ def run(text: str = SENTENCES["en-us"], *, log: list[float] | None = None, **par
 
 
 def seconds(raw: RawOutput) -> float:
-    assert RATE == raw.facts["sample_rate"]
+    assert RATE == raw.metadata["sample_rate"]
     return len(raw.arrays["samples"]) / RATE
 
 

@@ -126,7 +126,7 @@ class TestBothFamilies:
         assert np.uint8 == frames(raw).dtype
         assert (FRAMES[name], 144, 64) == frames(raw).shape
         assert np.array_equal(directly(films_dir / name), frames(raw))
-        assert {"seed": 1, "fps": 24, "frames": FRAMES[name]}.items() <= raw.facts.items()
+        assert {"seed": 1, "fps": 24, "frames": FRAMES[name]}.items() <= raw.metadata.items()
 
     def test_from_a_still_too(self, films_dir: Path, still: Inputs, name: str) -> None:
         raw = run(loaded(name, films_dir), still)
@@ -225,7 +225,7 @@ class TestCatalogue:
         pipeline = loaded("wan22", films_dir, defaults={"num_inference_steps": 4, "guidance_scale": 1}, quality=quality)
 
         facts = [
-            run(pipeline, num_inference_steps=steps, quality=word).facts["num_inference_steps"]
+            run(pipeline, num_inference_steps=steps, quality=word).metadata["num_inference_steps"]
             for steps, word in ((None, "standard"), (None, "fast"), (3, "fast"))
         ]
 
@@ -247,7 +247,7 @@ class TestCatalogue:
             "wan22 makes 0.21 s (5 frames at 24 per second) in place of 0.5 s",
         ] == warned
         assert tuple(warned) == raw.warnings
-        assert (64, 64) == (raw.facts["made_width"], raw.facts["made_height"])
+        assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
 
     def test_edges_that_are_too_much_are_cut_off(self, films_dir: Path) -> None:
         limits = {"frame_step": 4, "max_side": 128, "max_seconds": 5, "side_multiple": 64}

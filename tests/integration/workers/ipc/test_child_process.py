@@ -111,7 +111,7 @@ def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, 
     )
     assert isinstance(encoded, Encoded)
     assert ("careful",) == encoded.warnings
-    assert 11 == encoded.facts["seed"]
+    assert 11 == encoded.metadata["seed"]
     assert np.array_equal(picture(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
 
 

@@ -95,7 +95,7 @@ def test_formats_of_pictures_give_glb_and_a_warning(tmp_path: Path, kind: str) -
     outputs = made(CLAY, tmp_path, output_format=kind)
 
     assert "0.glb" == outputs.files[0].path
-    assert (f"output_format {kind} is for pictures; this mesh is glb",) == outputs.warnings
+    assert (f"`output_format` {kind} is for images; this mesh is glb",) == outputs.warnings
 
 
 def test_a_mesh_is_reduced_to_the_faces_that_are_asked_for(tmp_path: Path) -> None:

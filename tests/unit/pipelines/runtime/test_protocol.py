@@ -14,7 +14,7 @@ def test_arrays_warnings_and_facts_travel_through_a_folder(tmp_path: Path) -> No
         "1": np.linspace(0, 1, 7, dtype=np.float32),
     }
     raw = RawOutput(
-        arrays=arrays, warnings=("resized",), facts={"seed": 2**53 - 1, "guidance_scale": 1.5, "made": None}
+        arrays=arrays, warnings=("resized",), metadata={"seed": 2**53 - 1, "guidance_scale": 1.5, "made": None}
     )
 
     save_raw(raw, tmp_path / "new" / "folder")
@@ -22,7 +22,7 @@ def test_arrays_warnings_and_facts_travel_through_a_folder(tmp_path: Path) -> No
 
     assert ["0", "1"] == list(found.arrays)
     assert all(np.array_equal(arrays[name], found.arrays[name]) for name in arrays)
-    assert (raw.warnings, raw.facts) == (found.warnings, found.facts)
+    assert (raw.warnings, raw.metadata) == (found.warnings, found.metadata)
 
 
 def test_loaded_arrays_are_read_only_maps(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def tone(rate: int, seconds: float = 1.5) -> np.ndarray:
 
 def encoded(folder: Path, output_format: str, samples: np.ndarray, **facts: Any) -> Outputs:
     folder.mkdir(exist_ok=True)
-    raw = RawOutput(arrays={"samples": samples}, facts={"seed": 1, **facts})
+    raw = RawOutput(arrays={"samples": samples}, metadata={"seed": 1, **facts})
     return encode(raw, SpeechParams(text="Hello", output_format=output_format), folder)  # type: ignore[arg-type]
 
 
@@ -81,7 +81,7 @@ def test_a_format_of_pictures_gives_wav_and_a_warning(tmp_path: Path, name: str)
     outputs = encoded(tmp_path, name, tone(24_000), sample_rate=24_000)
 
     assert "0.wav" == outputs.files[0].path
-    assert (f"output_format {name} is for pictures; this sound is wav",) == outputs.warnings
+    assert (f"`output_format` {name} is for images; this audio is wav",) == outputs.warnings
 
 
 def test_too_loud_is_clipped_and_does_not_turn_over(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, samples: np.ndarray, rate: 
 
 
 def test_a_folder_that_is_not_there_is_the_machines_fault(tmp_path: Path) -> None:
-    raw = RawOutput(arrays={"samples": tone(24_000)}, facts={"sample_rate": 24_000})
+    raw = RawOutput(arrays={"samples": tone(24_000)}, metadata={"sample_rate": 24_000})
     for name in ("wav", "mp3"):
         with pytest.raises(OSError, match="No such file"):
             encode(raw, SpeechParams(text="Hello", output_format=name), tmp_path / "missing")  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def pictures(count: int, width: int = 256, height: int = 192) -> np.ndarray:
 
 
 def written(folder: Path, frames: np.ndarray, output_format: str = "mp4", **facts: Any) -> tuple[Outputs, bytes]:
-    raw = RawOutput(arrays={"frames": frames}, facts={"fps": FPS, **facts})
+    raw = RawOutput(arrays={"frames": frames}, metadata={"fps": FPS, **facts})
     outputs = encode(raw, VideoParams(prompt="a secret", output_format=output_format), folder)
     return outputs, (folder / outputs.files[0].path).read_bytes()
 
@@ -115,7 +115,7 @@ class TestBothFormats:
         made, between = set(), []
         for number in range(8):
             between = [*between[-4:], np.full(random.integers(1, 6_000_000), number, np.uint8)]
-            save_raw(RawOutput(arrays={"frames": frames}, facts={"fps": FPS}), tmp_path / str(number))
+            save_raw(RawOutput(arrays={"frames": frames}, metadata={"fps": FPS}), tmp_path / str(number))
             made.add(written(tmp_path, load_raw(tmp_path / str(number)).arrays["frames"], container)[1])
 
         assert 1 == len(made)
@@ -129,7 +129,7 @@ class TestBothFormats:
         assert count == len(read_film(written(tmp_path, moving(count), container)[1], container).frames)
 
     def test_frames_that_came_through_a_folder(self, tmp_path: Path, container: str) -> None:
-        save_raw(RawOutput(arrays={"frames": moving(5)}, facts={"fps": FPS}), tmp_path / "raw")
+        save_raw(RawOutput(arrays={"frames": moving(5)}, metadata={"fps": FPS}), tmp_path / "raw")
 
         outputs = encode(load_raw(tmp_path / "raw"), VideoParams(output_format=container), tmp_path)
 
@@ -147,7 +147,7 @@ def test_a_format_of_pictures_gives_mp4_and_a_warning(tmp_path: Path, output_for
     outputs, data = written(tmp_path, moving(2), output_format)
 
     assert ("0.mp4", "video/mp4") == (outputs.files[0].path, outputs.files[0].media_type)
-    assert (f"output_format {output_format} is for pictures; this film is mp4",) == outputs.warnings
+    assert (f"`output_format` {output_format} is for images; this video is mp4",) == outputs.warnings
     assert b"ftyp" == data[4:8]
 
 

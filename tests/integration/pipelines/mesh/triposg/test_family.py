@@ -84,7 +84,7 @@ def test_a_picture_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Pat
     assert mesh.volume > 0
     assert np.abs(vertices).max() <= 1
     assert np.allclose(0, mesh.bounds.mean(axis=0), atol=1e-6)
-    assert {"seed": 5, "num_inference_steps": 3, "guidance_scale": 7.0} == raw.facts
+    assert {"seed": 5, "num_inference_steps": 3, "guidance_scale": 7.0} == raw.metadata
     assert () == raw.warnings
 
 

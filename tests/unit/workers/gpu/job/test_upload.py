@@ -36,6 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+<<<<<<< HEAD
 class Clock:
     """A clock that only its own pauses move; it refuses to go on for longer than a test may want."""
 
@@ -54,6 +55,10 @@ class Clock:
 def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, clock: Clock | None = None) -> Any:
     clock = clock or Clock()
     return upload(store, JOB, OUTPUTS, folder, facts={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now)
+=======
+def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, give_up: bool = False) -> Any:
+    return upload(store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=lambda _: give_up)
+>>>>>>> 0a44391 (Pipelines: one choice of file format, one flattening on white, one local mean; RawOutput.facts is metadata)
 
 
 def test_an_artifact_is_named_after_its_content(folder: Path) -> None:
@@ -69,7 +74,7 @@ def test_an_artifact_is_named_after_its_content(folder: Path) -> None:
 def test_an_artifact_keeps_the_name_that_the_caller_chose(folder: Path) -> None:
     outputs = Outputs(files=(Output(path="0.png", media_type="image/png", name="chair.png"),))
     (artifact,) = upload(
-        Flaky(folder / "store", 0), JOB, outputs, folder, facts={"seed": 5}, patience=60, wait=lambda _: False
+        Flaky(folder / "store", 0), JOB, outputs, folder, metadata={"seed": 5}, patience=60, wait=lambda _: False
     )
 
     assert {"name": "chair.png", "seed": 5} == artifact.metadata
