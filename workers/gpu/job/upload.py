@@ -57,11 +57,11 @@ def upload(
         )
 
     until = clock() + patience
-    return [_upload_one(put, job, output, folder, facts) for output in outputs.files]
+    return [_upload_one(put, job, output, folder, metadata) for output in outputs.files]
 
 
 def _upload_one(
-    put: Callable[[str, Path, str], None], job: Job, output: Output, folder: Path, facts: Mapping[str, object]
+    put: Callable[[str, Path, str], None], job: Job, output: Output, folder: Path, metadata: Mapping[str, object]
 =======
     until = time.monotonic() + patience
     return [_upload_one(store, job, output, folder, metadata, until, wait) for output in outputs.files]

@@ -54,7 +54,7 @@ class Clock:
 
 def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, clock: Clock | None = None) -> Any:
     clock = clock or Clock()
-    return upload(store, JOB, OUTPUTS, folder, facts={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now)
+    return upload(store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now)
 =======
 def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, give_up: bool = False) -> Any:
     return upload(store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=lambda _: give_up)
@@ -104,4 +104,4 @@ def test_a_full_store_is_an_error_at_once(folder: Path) -> None:
 
 def test_waiting_ends_when_the_claim_is_gone(folder: Path) -> None:
     with pytest.raises(UploadAbandoned):
-        upload(Flaky(folder / "store", 10**9), JOB, OUTPUTS, folder, facts={}, patience=60.0, wait=lambda _: True)
+        upload(Flaky(folder / "store", 10**9), JOB, OUTPUTS, folder, metadata={}, patience=60.0, wait=lambda _: True)
