@@ -167,7 +167,7 @@ class FakeChild:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "0.png").write_bytes(request.ticket.encode())
             outputs = Outputs(files=(Output(path="0.png", media_type="image/png"),))
-            return Encoded(outputs=outputs, warnings=("careful",), facts={"seed": 7})
+            return Encoded(outputs=outputs, warnings=("careful",), metadata={"seed": 7})
         models = {model.id: model for model in self.inventory.models}
         if isinstance(request, Preload):
             models[request.model] = ResidentModel(id=request.model, bytes=1, where="device", pinned=request.pin)
