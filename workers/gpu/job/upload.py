@@ -38,7 +38,6 @@ def upload(
 
     Raises `StorageUnavailable` when the store stayed away or is full, and `UploadAbandoned` when told to give up.
     """
-<<<<<<< HEAD
 
     def pause(seconds: float) -> bool:
         if wait(seconds):
@@ -62,20 +61,6 @@ def upload(
 
 def _upload_one(
     put: Callable[[str, Path, str], None], job: Job, output: Output, folder: Path, metadata: Mapping[str, object]
-=======
-    until = time.monotonic() + patience
-    return [_upload_one(store, job, output, folder, metadata, until, wait) for output in outputs.files]
-
-
-def _upload_one(
-    store: Store,
-    job: Job,
-    output: Output,
-    folder: Path,
-    metadata: Mapping[str, object],
-    until: float,
-    wait: Callable[[float], bool],
->>>>>>> 0a44391 (Pipelines: one choice of file format, one flattening on white, one local mean; RawOutput.facts is metadata)
 ) -> Artifact:
     file = folder / output.path
     with file.open("rb") as content:

@@ -36,7 +36,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-<<<<<<< HEAD
 class Clock:
     """A clock that only its own pauses move; it refuses to go on for longer than a test may want."""
 
@@ -54,11 +53,9 @@ class Clock:
 
 def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, clock: Clock | None = None) -> Any:
     clock = clock or Clock()
-    return upload(store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now)
-=======
-def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, give_up: bool = False) -> Any:
-    return upload(store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=lambda _: give_up)
->>>>>>> 0a44391 (Pipelines: one choice of file format, one flattening on white, one local mean; RawOutput.facts is metadata)
+    return upload(
+        store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now
+    )
 
 
 def test_an_artifact_is_named_after_its_content(folder: Path) -> None:
