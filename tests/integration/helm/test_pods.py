@@ -218,7 +218,7 @@ def test_workers_are_probed_by_the_files_that_they_write(tmp_path, kind, deploym
     commands = probes(manifest("least", *deployment))
     signs = ProbeFiles(Settings(scratch_dir=str(tmp_path)), kind)
     assert {False} == {passes(command, tmp_path) for command in commands.values()}
-    signs.show(ready=True)
+    signs.touch(ready=True)
     assert {True} == {passes(command, tmp_path) for command in commands.values()}
     old = time.time() - 600
     os.utime(signs.alive, (old, old))
@@ -227,7 +227,7 @@ def test_workers_are_probed_by_the_files_that_they_write(tmp_path, kind, deploym
 
 def test_a_worker_whose_engine_is_down_is_alive_and_not_ready(tmp_path):
     commands = probes(manifest("least", "StatefulSet", "atelier-gpu-default"))
-    ProbeFiles(Settings(scratch_dir=str(tmp_path)), "gpu").show(ready=False)
+    ProbeFiles(Settings(scratch_dir=str(tmp_path)), "gpu").touch(ready=False)
     assert passes(commands["livenessProbe"], tmp_path)
     assert not passes(commands["readinessProbe"], tmp_path)
 
@@ -316,7 +316,7 @@ def test_a_catalogue_of_ones_own_is_mounted_as_it_was_given():
     assert '[[model]]\nid = "mine"\n' == data["models.toml"]
     assert '{\n  "models": {}\n}\n' == data["weights.lock"]
     told = environment(containers(manifest(case, "Deployment", "atelier-api")["spec"]["template"])[0])
-    assert "/etc/atelier/catalog/models.toml" == told["ATELIER_CATALOG"]
+    assert "/etc/atelier/catalogue/models.toml" == told["ATELIER_CATALOG"]  # codespell:ignore
     assert "/etc/atelier/ca/all.pem" == told["ATELIER_CA_BUNDLE"]
 
 

@@ -85,7 +85,10 @@ MATRIX: dict[str, Values] = {
     "weights on every node": {"weights": {"models": ["sdxl"], "hostPath": "/srv/atelier/weights"}},
     "weights of one's own": {"weights": {"existingClaim": "weights"}},
     "catalog, keys and authorities": {
-        "catalog": {"models": '[[model]]\nid = "mine"\n', "lock": '{\n  "models": {}\n}\n'},
+        "catalogue": {  # codespell:ignore
+            "models": '[[model]]\nid = "mine"\n',
+            "lock": '{\n  "models": {}\n}\n',
+        },
         "caBundle": {"configMap": "authorities", "key": "all.pem"},
         "storage": {"credentials": {"secret": "bucket", "accessKey": "id", "secretKey": "key"}},
         "secrets": {"databaseUrl": {"name": "database", "key": "url"}, "secretKey": {"name": "signing", "key": "key"}},
