@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,9 @@ MAY_NOT_IMPORT = {
 
 LAZILY = {"cli": TORCH_BEARING | {"pipelines", "workers.engine"}}
 """Only inside a function, so that a command that does not need it starts fast."""
+
+KNOWN_TWINS = {"Preload", "Unload"}
+"""Public classes of two modules; empty once the engine's requests enclose the server's commands."""
 
 
 def may_import() -> dict[str, set[str]]:
@@ -70,6 +74,7 @@ def within(name: str, allowed: set[str]) -> bool:
 
 
 def public_classes() -> Iterator[tuple[str, str]]:
+    """Yield the name and the file of every public class of the wings."""
     for wing in rooms.WINGS:
         for path in modules(wing):
             for node in ast.parse(path.read_text()).body:
@@ -101,6 +106,11 @@ def test_rooms_import_each_other_in_one_direction():
     while leaves := {name for name, arrows in remaining.items() if not arrows & remaining.keys()}:
         remaining = {name: arrows for name, arrows in remaining.items() if name not in leaves}
     assert {} == remaining, "these rooms are on a circle, or lead to one"
+
+
+def test_no_two_public_classes_have_the_same_name():
+    counted = Counter(name for name, _ in public_classes())
+    assert {name for name, count in counted.items() if count > 1} == KNOWN_TWINS
 
 
 @pytest.mark.parametrize("wing", rooms.WINGS)

@@ -13,18 +13,12 @@ from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
 from core.errors import UnknownJob
 from jobs.job import Job, JobStatus
+from jobs.wire.jobs import DeletedEvent
 
 KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n\n"
 """Browsers reconnect a second after a stream was cut, not after their usual three to five."""
-
-
-class Gone(msgspec.Struct, frozen=True):
-    """What is left to say of a job that was deleted while somebody followed it."""
-
-    job_id: str
-    status: JobStatus = JobStatus.CANCELLED
 
 
 class EventStream:
@@ -61,7 +55,7 @@ class EventStream:
             job = self._job = await self._watcher.look(self._job)
         except UnknownJob:
             self._ended = True
-            return frame(self._job.event_seq + 1, JobStatus.CANCELLED, Gone(self._job.id))
+            return frame(self._job.event_seq + 1, JobStatus.CANCELLED, DeletedEvent(self._job.id))
         self._ended = job.status.terminal
         if not self._ended and job.event_seq <= self._seen and job.status is not JobStatus.QUEUED:
             return None

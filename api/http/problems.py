@@ -29,6 +29,7 @@ from core.errors import (
     UnknownRoute,
     WrongMethod,
 )
+from jobs.wire.problems import ProblemDetails
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +48,6 @@ HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
     DatabaseUnavailable: {"Retry-After": "2"},
     StorageUnavailable: {"Retry-After": "5"},
 }
-
-
-class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong, and what to do. `code` never changes; `field` is the path of the field at fault, if one is."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: str
-    field: str | None = None
 
 
 def title(code: str) -> str:

@@ -12,8 +12,9 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.params import FromPath
 
 from api.http.auth import OPEN
-from api.http.problems import MEDIA_TYPE, ProblemDetails
+from api.http.problems import MEDIA_TYPE
 from core.errors import AtelierError, DatabaseUnavailable, Unauthenticated, UnknownRoute
+from jobs.wire.problems import ProblemDetails
 
 SCRIPTS = "/schema/scripts"
 MEDIA_TYPES = {

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Literal
 
-import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -14,14 +13,7 @@ from core.errors import DatabaseUnavailable, SchemaBehind
 from core.settings import Settings
 from jobs.events import redis_url
 from jobs.schema.migrate import schema_versions
-
-
-class ReadinessAnswer(msgspec.Struct, frozen=True):
-    """`degraded`: jobs are accepted and run, but events and wake-ups are late because the broker is away."""
-
-    status: Literal["ok", "degraded"]
-    database: Literal["ok"]
-    broker: Literal["ok", "unreachable"]
+from jobs.wire.health import ReadinessAnswer
 
 
 class Readiness:

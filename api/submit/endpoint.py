@@ -3,10 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from litestar import Response
 from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
@@ -18,9 +16,10 @@ from api.submit.service import Submissions
 from api.submit.validation import IdempotencyKey, idempotency_key_of
 from core.settings import Settings
 from core.tracing import OFF, Tracer
-from jobs.job import Job, JobStatus
+from jobs.job import Job
 from jobs.log_context import about_job
 from jobs.params.registry import AnyParams
+from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
 log = logging.getLogger(__name__)
@@ -42,19 +41,6 @@ IdempotencyKeyHeader = Annotated[
 ]
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 """`responses` of a submit route beside its refusals."""
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A job was taken in. Poll `status_url`, or follow `events_url`; both are paths of this service."""
-
-    job_id: str
-    status: JobStatus
-    modality: str
-    model: str
-    seed: int | None
-    status_url: str
-    events_url: str
-    created_at: datetime
 
 
 class SubmitEndpoint:

@@ -11,24 +11,15 @@ import httpx
 import msgspec
 import rich_click as click
 
-from cli.http.answers import (
-    Accepted,
-    DeliveryPage,
-    JobPage,
-    Model,
-    ModelList,
-    Problem,
-    Progress,
-    Server,
-    ServerList,
-    Upload,
-    Voice,
-    VoiceList,
-    WebhookList,
-)
 from cli.http.sse import Event, read_events
+from jobs.wire.jobs import Accepted, JobPage, ProgressEvent
+from jobs.wire.models import ModelAnswer, ModelList
+from jobs.wire.problems import ProblemDetails
+from jobs.wire.servers import ServerAnswer, ServerList
 from jobs.wire.status import StatusAnswer
-from jobs.wire.webhooks import Delivery, Replayed, Webhook, WebhookWithSecret
+from jobs.wire.uploads import Upload
+from jobs.wire.voices import VoiceAnswer, VoiceList
+from jobs.wire.webhooks import Delivery, DeliveryPage, Replayed, Webhook, WebhookList, WebhookWithSecret
 
 T = TypeVar("T")
 
@@ -96,18 +87,18 @@ class Client:
         """End a job; one that has ended stays as it is."""
         return self._ask("POST", f"/jobs/v1/{job_id}/cancel", StatusAnswer)
 
-    def models(self) -> list[Model]:
+    def models(self) -> list[ModelAnswer]:
         """The catalog."""
         return self._ask("GET", "/models/v1", ModelList).models
 
-    def voices(self, **filters: str | None) -> list[Voice]:
+    def voices(self, **filters: str | None) -> list[VoiceAnswer]:
         """The voices that are kept, and those of models; `model` and `language` choose among them."""
         chosen = {name: value for name, value in filters.items() if value is not None}
         return self._ask("GET", "/voices/v1", VoiceList, params=chosen).voices
 
-    def add_voice(self, name: str, file: str) -> Voice:
+    def add_voice(self, name: str, file: str) -> VoiceAnswer:
         """Upload a recording and keep it."""
-        return self._ask("POST", "/voices/v1", Voice, json={"name": name, "source": self.source(file)})
+        return self._ask("POST", "/voices/v1", VoiceAnswer, json={"name": name, "source": self.source(file)})
 
     def remove_voice(self, voice_id: str) -> None:
         """Remove a voice."""
@@ -158,17 +149,17 @@ class Client:
                 return replayed
             body["since"] = answer.next_since.isoformat()
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[ServerAnswer]:
         """Every server that was registered and not removed."""
         return self._ask("GET", "/servers/v1", ServerList).servers
 
-    def server(self, server_id: str) -> Server:
+    def server(self, server_id: str) -> ServerAnswer:
         """A server as it is now."""
-        return self._ask("GET", _path_of(server_id), Server)
+        return self._ask("GET", _path_of(server_id), ServerAnswer)
 
-    def wish(self, server_id: str, verb: str) -> Server:
+    def wish(self, server_id: str, verb: str) -> ServerAnswer:
         """Cordon, uncordon or drain a server; the server as it is now."""
-        return self._ask("POST", f"{_path_of(server_id)}/{verb}", Server)
+        return self._ask("POST", f"{_path_of(server_id)}/{verb}", ServerAnswer)
 
     def order(self, server_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
         """Have a living server preload, unload or recycle; back once it has taken the order."""
@@ -178,7 +169,7 @@ class Client:
         """Take a server that is gone for good off the list."""
         self._send("DELETE", _path_of(server_id), params={"force": force})
 
-    def follow(self, job_id: str) -> Iterator[Progress]:
+    def follow(self, job_id: str) -> Iterator[ProgressEvent]:
         """The job's events until it has ended; comes back to a stream that was cut where it had been.
 
         Raises `ApiAway` when the API stays away for a minute.
@@ -188,7 +179,7 @@ class Client:
             try:
                 for event in self._events(job_id, seen):
                     seen, away_since = event.id, None
-                    yield msgspec.json.decode(event.data, type=Progress)
+                    yield msgspec.json.decode(event.data, type=ProgressEvent)
                     if event.name in TERMINAL:
                         return
             except ApiAway:
@@ -260,9 +251,9 @@ def _refuse_problem(answer: httpx.Response) -> None:
         return
     answer.read()
     try:
-        problem = msgspec.json.decode(answer.content, type=Problem)
-    except msgspec.DecodeError:
-        problem = Problem(detail=answer.text[:200])
-    where = f" (field {problem.field})" if problem.field else ""
-    kind = ApiAway if answer.is_server_error else ApiError
-    raise kind(f"{problem.detail or answer.reason_phrase}{where} [{problem.code or answer.status_code}]")
+        problem = msgspec.json.decode(answer.content, type=ProblemDetails)
+    except msgspec.DecodeError:  # not from the API: from a proxy before it, or the object store
+        text = f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]"
+    else:
+        text = f"{problem.detail}{f' (field {problem.field})' if problem.field else ''} [{problem.code}]"
+    raise (ApiAway if answer.is_server_error else ApiError)(text)

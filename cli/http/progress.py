@@ -6,8 +6,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from cli.http import answers
 from cli.http.client import Client
+from jobs.wire.jobs import ProgressEvent
+from jobs.wire.servers import ServerAnswer
 from jobs.wire.status import StatusAnswer
 
 LOOK_SECONDS = 0.5
@@ -37,7 +38,7 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
     return job
 
 
-def await_drained(client: Client, server_id: str) -> answers.Server:
+def await_drained(client: Client, server_id: str) -> ServerAnswer:
     """Show a server that drains until nothing is left on it, it is gone, or somebody wants something else of it."""
     columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -52,7 +53,7 @@ def await_drained(client: Client, server_id: str) -> answers.Server:
             time.sleep(LOOK_SECONDS)
 
 
-def _doing(event: answers.Progress) -> str:
+def _doing(event: ProgressEvent) -> str:
     if event.status == "queued":
         place = event.queue_position
         return f"queued, place {place}" if place else "queued"

@@ -1,9 +1,12 @@
 """What a server says of itself, and what an operator may want of it. No SQL: an engine tells of its models so."""
 
 from collections.abc import Sequence
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
 import msgspec
+
+from jobs.wire.values import documented
 
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,3 +37,43 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 Desired = Literal["active", "cordoned", "draining"]
 """What an operator wants of a server: take jobs; take none; finish what it has, take none, and stay up."""
+
+
+class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU server. Memory is bytes, `heartbeat_age_seconds` how long ago its last heartbeat was.
+
+    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, clock_skewed), else
+    `offline`; `desired` is what an operator asked of it. `resident` are the models on the device, `models` those in any
+    memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask for it.
+    """
+
+    server_id: str
+    alive: bool
+    state: str
+    desired: Annotated[str, documented(Desired)]
+    busy: bool
+    current_job: str | None
+    dedicated: bool
+    device: str
+    memory_total: int
+    memory_used: int
+    serves: list[str]
+    resident: list[str]
+    models: list[ResidentModel]
+    versions: dict[str, str]
+    started_at: datetime
+    heartbeat_age_seconds: float
+
+
+class ServerList(msgspec.Struct, frozen=True):
+    """Every server that was registered and not removed, by name."""
+
+    servers: list[ServerAnswer]
+
+
+class CommandAccepted(msgspec.Struct, frozen=True):
+    """The server took the command and carries it out; `GET /servers/v1/{server_id}` shows how far it is."""
+
+    server_id: str
+    order: str
+    model: str | None = None

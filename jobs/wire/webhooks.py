@@ -1,9 +1,11 @@
 """Webhook endpoints and deliveries, as everybody sees them."""
 
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
+
+from jobs.wire.values import documented
 
 EventType = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled"]
 EVENTS: tuple[EventType, ...] = get_args(EventType)
@@ -53,11 +55,24 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str | None
     type: str
     url: str
-    state: DeliveryState
+    state: Annotated[str, documented(DeliveryState)]
     problem: str | None
     attempts: tuple[Attempt, ...]
     next_attempt_at: datetime | None
     created_at: datetime
+
+
+class WebhookList(msgspec.Struct, frozen=True):
+    """Yours, newest first; there are never so many that they would need pages."""
+
+    webhooks: list[Webhook]
+
+
+class DeliveryPage(msgspec.Struct, frozen=True):
+    """Deliveries, newest first; `next_cursor` is null on the last page."""
+
+    deliveries: list[Delivery]
+    next_cursor: str | None
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ from litestar.params import Body
 
 from api.http.strict_json import StrictRequest
 from api.native.generate.factory import SUBMIT_RESPONSES, status_route
-from api.submit.endpoint import Accepted, IdempotencyKeyHeader, SubmitEndpoint, Wait
+from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint, Wait
 from jobs.params.image import ImageParams
+from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
 EXAMPLES = [

@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
@@ -26,6 +25,7 @@ from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.base import Modality
 from jobs.statements.media.inputs import forget as forget_inputs
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_deliveries, listing
+from jobs.wire.jobs import JobPage
 from jobs.wire.status import StatusAnswer
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
@@ -34,13 +34,6 @@ LastEventId = Annotated[
 ]
 
 EVENT_ID = re.compile("[0-9]{1,18}")
-
-
-class JobPage(msgspec.Struct, frozen=True):
-    """Jobs, newest first; `next_cursor` is null on the last page. Queue places are only in a job's own answer."""
-
-    jobs: list[StatusAnswer]
-    next_cursor: str | None
 
 
 class JobRoutes(Controller):

@@ -2,9 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
-import msgspec
 from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
@@ -17,19 +15,7 @@ from core.ids import new_id
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.statements.media.uploads import add_upload
-
-
-class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """Send the file as the body of a `method` request to `upload_url`, with `headers`, before `expires_at`; then name
-    `input_id` wherever a job takes a URL. `max_bytes` is the most an input may have.
-    """
-
-    input_id: str
-    upload_url: str
-    method: Literal["PUT"] = "PUT"
-    headers: dict[str, str] = {}
-    expires_at: datetime
-    max_bytes: int
+from jobs.wire.uploads import Upload
 
 
 class InputRoutes(Controller):

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, delete, get, post
@@ -43,6 +42,7 @@ from core.storage.store import Store
 from jobs.params.media import Medium
 from jobs.statements.media.voices import list_voices
 from jobs.statements.queue.submit import served_models
+from jobs.wire.voices import VoiceAnswer, VoiceList
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import speaks
 
@@ -74,31 +74,6 @@ class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="A `data:` URL, or the `input_id` of POST /inputs/v1: WAV, MP3, OGG, FLAC or M4A.",
         ),
     ]
-
-
-class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A voice. `stored`: yours; name its `voice_id` as `target_voice_path`. `builtin`: that of a model, which speaks
-    where no `target_voice_path` is given; `model` and `languages` are its own.
-
-    `preview_url` leads to the recording itself for as long as any download link; a model's own voice has none, and no
-    voice has one while the object store signs none.
-    """
-
-    voice_id: str
-    name: str
-    kind: Literal["stored", "builtin"]
-    model: str | None = None
-    languages: tuple[str, ...] = ()
-    media_type: str | None = None
-    bytes: int | None = None
-    preview_url: str | None = None
-    created_at: datetime | None = None
-
-
-class VoiceList(msgspec.Struct, frozen=True):
-    """Yours, newest first, then those of models; there are never so many that they would need pages."""
-
-    voices: list[VoiceAnswer]
 
 
 class VoiceRoutes(Controller):

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from api.http.auth import Caller, admins_only
 from api.http.database import Database
-from api.native.servers.servers import ServerAnswer, find_server, known_name, server_answer
+from api.native.servers.servers import find_server, known_name, server_answer
 from api.openapi.documents import error_responses
 from api.operations.server_commands import ServerCommands
 from core.errors import (
@@ -24,7 +24,7 @@ from core.errors import (
 )
 from jobs.server_commands import Name, Preload, Recycle, ServerCommand, Unload
 from jobs.statements import servers
-from jobs.wire.servers import Desired
+from jobs.wire.servers import CommandAccepted, Desired, ServerAnswer
 
 WISHED = error_responses(Forbidden, UnknownServer)
 ORDERED = error_responses(Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable)
@@ -44,14 +44,6 @@ class UnloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which model to unload."""
 
     model: Annotated[Name, Meta(description="One of the models that the server `serves`.")] | None = None
-
-
-class CommandAccepted(msgspec.Struct, frozen=True):
-    """The server took the order and carries it out; `GET /servers/v1/{server_id}` shows how far it is."""
-
-    server_id: str
-    order: str
-    model: str | None = None
 
 
 class ServerAdminRoutes(Controller):

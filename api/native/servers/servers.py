@@ -1,6 +1,5 @@
 """/servers/v1: who makes it, and taking one off the list that is gone."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,41 +13,9 @@ from api.http.database import Database
 from api.openapi.documents import error_responses
 from core.errors import Forbidden, InvalidRequest, ServerAlive, ServerHasJobs, UnknownServer
 from jobs.statements.servers import fleet, pinned_jobs, remove, server
-from jobs.wire.servers import Desired, ResidentModel
+from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList
 
 Force = Annotated[bool, QueryParameter(description="Even though jobs wait for it alone; they go on waiting.")]
-
-
-class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A GPU server. Memory is bytes, `heartbeat_age_seconds` how long ago it was last heard of.
-
-    `state` is the server's own word while it is `alive` (idle, busy, draining, drained, clock_skewed), else `offline`;
-    `desired` is what an operator asked of it. `resident` are the models on the device, `models` those in any memory.
-    `current_job` is told to admins only. A `dedicated` server takes only jobs that ask for it.
-    """
-
-    server_id: str
-    alive: bool
-    state: str
-    desired: Desired
-    busy: bool
-    current_job: str | None
-    dedicated: bool
-    device: str
-    memory_total: int
-    memory_used: int
-    serves: list[str]
-    resident: list[str]
-    models: list[ResidentModel]
-    versions: dict[str, str]
-    started_at: datetime
-    heartbeat_age_seconds: float
-
-
-class ServerList(msgspec.Struct, frozen=True):
-    """Every server that was registered and not removed, by name."""
-
-    servers: list[ServerAnswer]
 
 
 class ServerRoutes(Controller):

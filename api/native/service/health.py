@@ -1,21 +1,13 @@
 """Probes: /health/live says that the process answers, /health/ready that it can take jobs."""
 
-from typing import Literal
-
-import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
 
 from api.http.auth import ANYBODY, OPEN
 from api.openapi.documents import error_responses
-from api.operations.readiness import Readiness, ReadinessAnswer
+from api.operations.readiness import Readiness
 from core.errors import DatabaseUnavailable, SchemaBehind
-
-
-class Live(msgspec.Struct, frozen=True):
-    """The process answers."""
-
-    status: Literal["ok"] = "ok"
+from jobs.wire.health import LivenessAnswer, ReadinessAnswer
 
 
 class HealthRoutes(Controller):
@@ -27,9 +19,9 @@ class HealthRoutes(Controller):
     security = ANYBODY
 
     @get("/live", summary="Does the process answer?")
-    async def live(self) -> Live:
+    async def live(self) -> LivenessAnswer:
         """Always 200."""
-        return Live()
+        return LivenessAnswer()
 
     @get("/ready", responses=error_responses(DatabaseUnavailable, SchemaBehind, key=False), summary="Can it take jobs?")
     async def ready(self, readiness: NamedDependency[Readiness]) -> ReadinessAnswer:

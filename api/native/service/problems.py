@@ -1,6 +1,5 @@
 """/problems: what every error code means; the `type` of a problem leads here."""
 
-import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath
 
@@ -8,26 +7,11 @@ from api.http.auth import ANYBODY, OPEN
 from api.http.problems import title
 from api.openapi.documents import all_subclasses, error_responses
 from core.errors import AtelierError, JobFailed, UnknownRoute
-
-
-class Meaning(msgspec.Struct, frozen=True):
-    """A code; `status` is null for one that is stored on a failed job."""
-
-    code: str
-    status: int | None
-    title: str
-    detail: str
-
-
-class MeaningList(msgspec.Struct, frozen=True):
-    """Every code."""
-
-    problems: list[Meaning]
-
+from jobs.wire.problems import ErrorCode, ErrorCodeList
 
 KINDS: tuple[type[AtelierError], ...] = (AtelierError, *all_subclasses(AtelierError))
 MEANINGS = {
-    kind.code: Meaning(kind.code, None if issubclass(kind, JobFailed) else kind.status, title(kind.code), kind.advice)
+    kind.code: ErrorCode(kind.code, None if issubclass(kind, JobFailed) else kind.status, title(kind.code), kind.advice)
     for kind in KINDS
 }
 
@@ -41,12 +25,12 @@ class ProblemRoutes(Controller):
     security = ANYBODY
 
     @get(summary="Error codes")
-    async def index(self) -> MeaningList:
+    async def index(self) -> ErrorCodeList:
         """Every code that an answer or a failed job can carry. Codes never change."""
-        return MeaningList(list(MEANINGS.values()))
+        return ErrorCodeList(list(MEANINGS.values()))
 
     @get("/{code:str}", responses=error_responses(UnknownRoute, key=False), summary="One error code")
-    async def show(self, code: FromPath[str]) -> Meaning:
+    async def show(self, code: FromPath[str]) -> ErrorCode:
         """What a code means."""
         if code not in MEANINGS:
             raise UnknownRoute

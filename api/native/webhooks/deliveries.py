@@ -28,7 +28,7 @@ from core.errors import (
 )
 from core.ids import check_id
 from jobs.statements.webhooks.delivery_log import REPLAYED, find_delivery, list_deliveries, replay_one, replay_range
-from jobs.wire.webhooks import Delivery, DeliveryState, Ended, Replayed, delivery_of
+from jobs.wire.webhooks import Delivery, DeliveryPage, DeliveryState, Ended, Replayed, delivery_of
 
 FOUND = (MalformedId, UnknownDelivery)
 BODY = (InvalidJson, BodyTooLarge, MissingField, UnknownField, WrongType, OutOfRange, InvalidRequest)
@@ -38,13 +38,6 @@ Time = Annotated[datetime, Meta(tz=True, description="A time with its zone, e.g.
 State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only those in this state.")]
 Since = Annotated[datetime | None, QueryParameter(description="Only those made at this time or later.")]
 Until = Annotated[datetime | None, QueryParameter(description="Only those made before this time.")]
-
-
-class DeliveryPage(msgspec.Struct, frozen=True):
-    """Deliveries, newest first; `next_cursor` is null on the last page."""
-
-    deliveries: list[Delivery]
-    next_cursor: str | None
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -29,7 +29,16 @@ from core.errors import (
 )
 from jobs.params.base import Url
 from jobs.statements.webhooks.endpoints import list_webhooks
-from jobs.wire.webhooks import EVENTS, Delivery, EventType, Webhook, WebhookWithSecret, delivery_of, webhook_of
+from jobs.wire.webhooks import (
+    EVENTS,
+    Delivery,
+    EventType,
+    Webhook,
+    WebhookList,
+    WebhookWithSecret,
+    delivery_of,
+    webhook_of,
+)
 
 FOUND = (MalformedId, UnknownWebhook)
 BODY = (InvalidJson, BodyTooLarge, UnknownField, WrongType, OutOfRange, InvalidRequest, ForbiddenUrl)
@@ -50,12 +59,6 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     url: Url | None = None
     events: Events | None = None
     enabled: bool | None = None
-
-
-class WebhookList(msgspec.Struct, frozen=True):
-    """Yours, newest first; there are never so many that they would need pages."""
-
-    webhooks: list[Webhook]
 
 
 class WebhookRoutes(Controller):

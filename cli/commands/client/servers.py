@@ -9,8 +9,8 @@ from cli.lazy import ListingGroup
 from cli.output.tables import json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from cli.http.answers import Server, ServerModel
     from cli.http.client import Client
+    from jobs.wire.servers import ResidentModel, ServerAnswer
 
 GIGABYTE = 1e9
 
@@ -139,25 +139,25 @@ def remove(client: "Client", name: str, force: bool) -> None:
     click.echo(f"{name} is off the list; a worker that starts under this name is back on it.")
 
 
-def _tell(server: "Server") -> None:
+def _tell(server: "ServerAnswer") -> None:
     click.echo(f"{server.server_id}: {_state(server)}")
 
 
-def _state(server: "Server") -> str:
+def _state(server: "ServerAnswer") -> str:
     """The server's own word, what is wanted of it where that says something else, and whether it is dedicated."""
     saying_so = server.desired == "draining" and server.state in ("draining", "drained")
     wanted = "" if server.desired == "active" or saying_so else f", {server.desired}"
     return server.state + wanted + (", dedicated" if server.dedicated else "")
 
 
-def _memory(server: "Server") -> str:
+def _memory(server: "ServerAnswer") -> str:
     return f"{server.memory_used / GIGABYTE:.1f} of {server.memory_total / GIGABYTE:.1f} GB"
 
 
-def _held(model: "ServerModel") -> str:
+def _held(model: "ResidentModel") -> str:
     where = "" if model.where == "device" else f" on the {model.where}"
     return f"{model.id} {model.bytes / GIGABYTE:.1f} GB{where}{', pinned' if model.pinned else ''}"
 
 
-def _heard(server: "Server") -> str:
+def _heard(server: "ServerAnswer") -> str:
     return f"{server.heartbeat_age_seconds:.0f} s ago"

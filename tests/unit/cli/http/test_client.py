@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cli.http import client as module
-from cli.http.answers import Progress
 from cli.http.client import ApiAway, ApiError, Client
+from jobs.wire.jobs import ProgressEvent
 
 JOB = {
     "job_id": "job_1", "status": "completed", "modality": "image", "model": "m", "progress": 1.0, "stage": None,
@@ -18,6 +18,31 @@ JOB = {
     "attempt": 1, "created_at": "2026-01-01T00:00:00Z", "started_at": None, "finished_at": None,
     "of_a_newer_api": True,
 }  # fmt: skip
+ACCEPTED = {
+    "job_id": "job_9", "status": "queued", "modality": "image", "model": "m", "seed": 1, "status_url": "/s",
+    "events_url": "/e", "created_at": "2026-01-01T00:00:00Z", "of_a_newer_api": True,
+}  # fmt: skip
+
+
+def problem(code: str, detail: str, field: str | None = None) -> dict:
+    """Return a problem as the API sends it."""
+    shown = {
+        "type": f"/problems/{code}",
+        "title": code,
+        "status": 400,
+        "request_id": "r",
+        "code": code,
+        "detail": detail,
+    }
+    return shown | ({"field": field} if field else {})
+
+
+def upload_to(url: str, **fields) -> dict:
+    """Return the answer of `POST /inputs/v1`, with an upload link that leads to `url`."""
+    return {
+        "input_id": "inp_7", "upload_url": url, "method": "PUT", "expires_at": "2026-01-01T00:00:00Z",
+        "max_bytes": 1000, **fields,
+    }  # fmt: skip
 
 
 class Api:
@@ -80,14 +105,27 @@ def test_the_key_goes_along_and_unknown_fields_do_no_harm(api, client):
     assert "atl_key" == api.requests[0][1]["X-API-Key"]
 
 
+def test_models_of_a_modality_of_a_newer_api_are_read(api, client):
+    limits = dict.fromkeys(("max_prompt_chars", "min_side", "max_side", "max_references"), 1)
+    limits |= {"side_multiple": None, "native_sizes": [], "max_seconds": 0.0, "min_voice_seconds": 0.0}
+    preset = {"num_inference_steps": None, "guidance_scale": None}
+    model = {
+        "id": "m", "title": "M", "modality": "of a newer API", "tier": "demo", "available": True, "default": True,
+        "capabilities": [], "languages": [], "limits": limits, "defaults": {**preset, "strength": None, "fps": None},
+        "quality": {"fast": preset}, "price_usd": 0.0, "estimated_seconds": 1.0, "licence": {"name": "", "url": ""},
+    }  # fmt: skip
+    api.say("/models/v1", {"models": [model]})
+    assert "of a newer API" == client.models()[0].modality
+
+
 def test_a_submit_sends_json_and_returns_the_id(api, client):
-    api.say("/generate/image/v1", {"job_id": "job_9", "status": "queued"}, 202)
+    api.say("/generate/image/v1", ACCEPTED, 202)
     assert "job_9" == client.submit("/generate/image/v1", {"prompt": "a"})
     assert {"prompt": "a"} == json.loads(api.requests[0][2])
 
 
 def test_a_problem_becomes_its_sentence(api, client):
-    api.say("/jobs/v1/x", {"code": "out_of_range", "detail": "Too wide.", "field": "$.width"}, 422)
+    api.say("/jobs/v1/x", problem("out_of_range", "Too wide.", "$.width"), 422)
     with pytest.raises(ApiError, match=r"^Too wide\. \(field \$\.width\) \[out_of_range\]$") as refusal:
         client.job("x")
     assert not isinstance(refusal.value, ApiAway)
@@ -111,14 +149,17 @@ def test_a_stream_is_followed_to_its_terminal_event(api, client):
     stream += event(2, "progress", status="processing", stage="step", progress=0.5)
     api.say("/jobs/v1/job_1/events", stream + event(3, "completed", **JOB))
     seen = list(client.follow("job_1"))
-    assert [Progress("queued", 0.0, None, 2), Progress("processing", 0.5, "step")] == seen[:2]
+    assert [
+        ProgressEvent(status="queued", queue_position=2),
+        ProgressEvent(status="processing", progress=0.5, stage="step"),
+    ] == seen[:2]
     assert "completed" == seen[-1].status
     assert 3 == len(seen)
 
 
 def test_a_stream_that_was_cut_goes_on_where_it_had_been(api, client):
     api.say("/jobs/v1/job_1/events", event(4, "progress", status="processing", progress=0.1))
-    api.say("/jobs/v1/job_1/events", {"code": "database_unavailable", "detail": "Away."}, 503)
+    api.say("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
     api.say("/jobs/v1/job_1/events", event(5, "failed", status="failed"))
     api.say("/jobs/v1/job_1", {**JOB, "status": "processing"})
     assert ["processing", "failed"] == [progress.status for progress in client.follow("job_1")]
@@ -133,15 +174,15 @@ def test_a_stream_with_nothing_more_to_tell_ends_when_the_job_has(api, client):
 
 
 def test_an_unknown_job_is_not_waited_for(api, client):
-    api.say("/jobs/v1/job_1/events", {"code": "unknown_job", "detail": "No such job."}, 404)
+    api.say("/jobs/v1/job_1/events", problem("unknown_job", "No such job."), 404)
     with pytest.raises(ApiError, match="No such job"):
         list(client.follow("job_1"))
 
 
 def test_an_api_that_stays_away_is_given_up(api, client, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
-    api.say("/jobs/v1/job_1/events", {"code": "database_unavailable", "detail": "Away."}, 503)
-    api.say("/jobs/v1/job_1", {"code": "database_unavailable", "detail": "Away."}, 503)
+    api.say("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
+    api.say("/jobs/v1/job_1", problem("database_unavailable", "Away."), 503)
     with pytest.raises(ApiAway, match="Away"):
         list(client.follow("job_1"))
 
@@ -154,7 +195,7 @@ def test_a_download_goes_without_the_key(api, client, tmp_path):
 
 
 def test_a_refused_download_leaves_no_file(api, client, tmp_path):
-    api.say("/o/x", {"code": "unknown_output", "detail": "Gone."}, 404)
+    api.say("/o/x", problem("unknown_output", "Gone."), 404)
     with pytest.raises(ApiError, match="Gone"):
         client.download(f"{api.url}/o/x", tmp_path / "a.webp")
     assert [] == list(tmp_path.iterdir())
@@ -171,7 +212,7 @@ def test_a_source_that_is_no_file_goes_as_it_is(api, client, text):
 def test_a_file_is_uploaded_without_the_key_and_named_by_its_id(api, client, tmp_path):
     file = tmp_path / "photo.png"
     file.write_bytes(b"pixels")
-    ticket = {"input_id": "inp_7", "upload_url": f"{api.url}/put?signature=x", "headers": {"X-Given": "1"}}
+    ticket = upload_to(f"{api.url}/put?signature=x", headers={"X-Given": "1"})
     api.say("/inputs/v1", ticket, 201)
     api.say("/put?signature=x", b"", 200)
 
@@ -185,8 +226,8 @@ def test_a_file_is_uploaded_without_the_key_and_named_by_its_id(api, client, tmp
 def test_a_refused_upload_becomes_its_sentence(api, client, tmp_path):
     file = tmp_path / "photo.png"
     file.write_bytes(b"pixels")
-    api.say("/inputs/v1", {"input_id": "inp_7", "upload_url": f"{api.url}/put"}, 201)
-    api.say("/put", {"code": "input_too_large", "detail": "Too many bytes."}, 413)
+    api.say("/inputs/v1", upload_to(f"{api.url}/put"), 201)
+    api.say("/put", problem("input_too_large", "Too many bytes."), 413)
     with pytest.raises(ApiError, match="Too many bytes"):
         client.source(str(file))
 

@@ -1,0 +1,48 @@
+"""Answers about jobs, other than the status answer itself."""
+
+from datetime import datetime
+
+import msgspec
+
+from jobs.job import JobStatus
+from jobs.wire.status import StatusAnswer
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A job was accepted. Poll `status_url`, or follow `events_url`; both are paths of this service."""
+
+    job_id: str
+    status: JobStatus
+    modality: str
+    model: str
+    seed: int | None
+    status_url: str
+    events_url: str
+    created_at: datetime
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """Jobs, newest first; `next_cursor` is null on the last page. Queue places are only in a job's own answer."""
+
+    jobs: list[StatusAnswer]
+    next_cursor: str | None
+
+
+class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields that a client reads from any event of a job's stream.
+
+    The API sends a status answer, a `JobEvent` or a `DeletedEvent`; each has `status`, and not all have the others.
+    `progress` is 0 to 1.
+    """
+
+    status: str
+    progress: float = 0.0
+    stage: str | None = None
+    queue_position: int | str | None = None
+
+
+class DeletedEvent(msgspec.Struct, frozen=True):
+    """The last event of a job that was deleted while a client followed it."""
+
+    job_id: str
+    status: JobStatus = JobStatus.CANCELLED

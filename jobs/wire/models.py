@@ -1,0 +1,76 @@
+"""Answers about the models of the catalog."""
+
+from typing import Annotated
+
+import msgspec
+
+from jobs.params.base import Modality
+from jobs.wire.values import documented
+
+
+class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized.
+
+    `max_references`: images to look at; for a model without `image-to-image` an `input_image` is one of them.
+    `max_seconds`: of video. `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
+    """
+
+    max_prompt_chars: int
+    min_side: int
+    max_side: int
+    side_multiple: int | None
+    native_sizes: tuple[tuple[int, int], ...]
+    max_references: int
+    max_seconds: float
+    min_voice_seconds: float
+
+
+class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
+    """What a word of `quality` stands for; null is the model's default."""
+
+    num_inference_steps: int | None
+    guidance_scale: float | None
+
+
+class ModelDefaults(ModelPreset, frozen=True, kw_only=True):
+    """What the model uses for a field that is left out, and the frames of a second of video; null leaves it to the
+    pipeline.
+    """
+
+    strength: float | None
+    fps: int | None
+
+
+class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
+    """The terms of the weights."""
+
+    name: str
+    url: str
+
+
+class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it
+    asks for what only a later one in the list can do. `languages`: those it speaks, varieties of them too; empty where
+    the model does not say.
+    """
+
+    id: str
+    title: str
+    modality: Annotated[str, documented(Modality)]
+    tier: str
+    available: bool
+    default: bool
+    capabilities: tuple[str, ...]
+    languages: tuple[str, ...]
+    limits: ModelLimits
+    defaults: ModelDefaults
+    quality: dict[str, ModelPreset]
+    price_usd: float
+    estimated_seconds: float
+    licence: ModelLicense
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """Every model of the catalog, in its order."""
+
+    models: list[ModelAnswer]
