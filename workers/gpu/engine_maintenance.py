@@ -159,13 +159,7 @@ class EngineMaintenance:
         model, before = getattr(order, "model", None), self._engine.inventory.models
         deadlines = self._catalog.get(model).deadlines if model else Deadlines()
         self._ticket = new_id("ord")
-        answer = self._engine.request(
-            msgspec.structs.replace(order, ticket=self._ticket),
-            stage="load",
-            deadline_of=deadlines.of,
-            on_begin=lambda: None,
-            on_progress=lambda report: None,
-        )
+        answer = self._engine.request(msgspec.structs.replace(order, ticket=self._ticket), deadlines)
         if self._engine.inventory.models != before:
             self._tell()
         if isinstance(answer, Failed):

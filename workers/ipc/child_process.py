@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from core.processes import spawn, stop
-from pipelines.catalog.spec import Stage
+from pipelines.catalog.spec import Deadlines, Stage
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     AnyMessage,
@@ -51,6 +52,26 @@ class StageOverran(Exception):
     def __init__(self, stage: Stage, seconds: float) -> None:
         super().__init__(f"stage {stage} took longer than {seconds:g} s")
         self.stage = stage
+
+
+class RequestListener(Protocol):
+    """The follower of one request, called in the thread that makes it."""
+
+    def begin(self) -> None:
+        """Learn that it is this request's turn, before it is sent; an error that is raised here costs no process."""
+
+    def report(self, report: StageProgress) -> None:
+        """Learn of a report, which renews the deadline of its stage."""
+
+
+class NoListener:
+    """The listener of a request whose reports are of no interest."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def report(self, report: StageProgress) -> None:
+        """Do nothing."""
 
 
 class ChildProcess:
@@ -121,35 +142,28 @@ class ChildProcess:
         return message
 
     def request(
-        self,
-        request: Compute | Encode | EngineRequest,
-        *,
-        stage: Stage,
-        deadline_of: Callable[[Stage], float],
-        on_begin: Callable[[], None],
-        on_progress: Callable[[StageProgress], None],
+        self, request: Compute | Encode | EngineRequest, deadlines: Deadlines, listener: RequestListener | None = None
     ) -> AnyMessage:
         """Send a request and return its last answer; each report renews the deadline of its stage.
 
-        `on_begin` is called when it is this request's turn, before it is sent; what it raises hurts nobody. Raises
-        `ChildProcessDied` and `StageOverran`, and what `on_progress` raises; after any of them, and after a fatal
-        `Failed`, the next request starts a fresh process, since this one's next words would be the answer to another
-        question.
+        Raises `ChildProcessDied` and `StageOverran`, and what the listener raises. After any of them, and after a fatal
+        `Failed`, the next request starts a fresh process, since this one's next message would answer another request.
         """
+        listener = listener or NoListener()
         with self._busy:
             self._start()
             assert self._channel is not None
             with self._turn:
                 self._on_ticket = request.ticket
             try:
-                on_begin()
+                listener.begin()
             except BaseException:
                 self._on_ticket = None
                 raise
             self._since = time.monotonic()
             try:
                 self._channel.send(request)
-                return self._await(self._channel, request.ticket, stage, deadline_of, on_progress)
+                return self._await(self._channel, request, deadlines, listener)
             except ChannelClosed as error:
                 self.kill("died")
                 raise ChildProcessDied(f"the {self.name} died") from error
@@ -166,19 +180,19 @@ class ChildProcess:
     def _await(
         self,
         channel: Channel,
-        ticket: str,
-        stage: Stage,
-        deadline_of: Callable[[Stage], float],
-        on_progress: Callable[[StageProgress], None],
+        request: Compute | Encode | EngineRequest,
+        deadlines: Deadlines,
+        listener: RequestListener,
     ) -> AnyMessage:
-        until = time.monotonic() + deadline_of(stage)
+        stage: Stage = "encode" if isinstance(request, Encode) else "load"
+        until = time.monotonic() + deadlines.of(stage)
         while True:
             try:
                 message = channel.receive(until - time.monotonic())
             except TimeoutError:
-                raise StageOverran(stage, deadline_of(stage)) from None
-            if message.ticket != ticket:
-                raise ChannelClosed(f"an answer to {message.ticket} instead of {ticket}")
+                raise StageOverran(stage, deadlines.of(stage)) from None
+            if message.ticket != request.ticket:
+                raise ChannelClosed(f"an answer to {message.ticket} instead of {request.ticket}")
             if not isinstance(message, StageProgress):
                 if isinstance(message, Computed | SweepDone | Stopped | Failed):
                     self.inventory = message.inventory
@@ -186,8 +200,8 @@ class ChildProcess:
                 if isinstance(message, Failed) and message.fatal:
                     self.kill("fault")
                 return message
-            stage, until = message.stage, time.monotonic() + deadline_of(message.stage)
-            on_progress(message)
+            stage, until = message.stage, time.monotonic() + deadlines.of(message.stage)
+            listener.report(message)
 
     def interrupt(self, ticket: str, *, preempt: bool) -> None:
         """Ask the process to stop working on a request at its next report; from any thread."""

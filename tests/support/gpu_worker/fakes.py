@@ -13,8 +13,10 @@ from core.storage.directory import DirectoryStore
 from jobs.job import Artifact, Job, JobError, JobStatus
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
+from pipelines.catalog.spec import Deadlines
 from pipelines.runtime.protocol import Output, Outputs
 from tests.support.paths import CATALOG
+from workers.ipc.child_process import NoListener, RequestListener
 from workers.ipc.messages import (
     AnyMessage,
     Computed,
@@ -118,25 +120,18 @@ class FakeChild:
             raise self.start_error
         return self.ready
 
-    def request(
-        self,
-        request: Any,
-        *,
-        stage: str,
-        deadline_of: Callable[[Any], float],
-        on_begin: Callable[[], None],
-        on_progress: Callable[[StageProgress], None],
-    ) -> Any:
+    def request(self, request: Any, deadlines: Deadlines, listener: RequestListener | None = None) -> Any:
         """Play the next list of steps."""
+        listener = listener or NoListener()
         with self._busy:
-            on_begin()
+            listener.begin()
             self.requests.append(request)
             script = self.scripts.pop(0) if self.scripts else [self._answer(request)]
             for step in script:
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, StageProgress):
-                    on_progress(step)
+                    listener.report(step)
                 elif callable(step):
                     step()
                 else:

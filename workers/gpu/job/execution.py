@@ -15,7 +15,7 @@ from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.job_store import JobStore
 from workers.gpu.job.upload import UploadAbandoned, prefix_of, upload
 from workers.input_staging import stage, wants_inputs
-from workers.ipc.child_process import START_SECONDS, ChildProcess, ChildProcessDied, StageOverran
+from workers.ipc.child_process import START_SECONDS, ChildProcess, ChildProcessDied, NoListener, StageOverran
 from workers.ipc.messages import Compute, Computed, Encode, Encoded, Failed, StageProgress, Stopped
 
 log = logging.getLogger(__name__)
@@ -105,27 +105,10 @@ class Execution:
             inputs=self._inputs(held),
         )
 
-        def listen(report: StageProgress) -> None:
-            held.report(report.fraction)
-            on_report()
-            self._report(held, report)
-
-        def begin() -> None:
-            if held.lost or held.preempted:
-                raise JobUnwanted
-            held.enter("load")
-            held.stages.begin("load")
-
         if not self._wait_for_turn(held):
             return Stopped(ticket=held.ticket)
         try:
-            return self._engine.request(
-                request,
-                stage="load",
-                deadline_of=held.spec.deadlines.of,
-                on_begin=begin,
-                on_progress=listen,
-            )
+            return self._engine.request(request, held.spec.deadlines, _Computing(self, held, on_report))
         finally:
             self._turn.release()
 
@@ -153,17 +136,7 @@ class Execution:
             folder=str(held.folder / "out"),
         )
 
-        def begin() -> None:
-            held.enter("encode")
-            held.stages.begin("encode")
-
-        return self._encoder.request(
-            request,
-            stage="encode",
-            deadline_of=held.spec.deadlines.of,
-            on_begin=begin,
-            on_progress=lambda report: None,
-        )
+        return self._encoder.request(request, held.spec.deadlines, _Encoding(held))
 
     def _finish(self, held: ClaimedJob, encoded: Encoded) -> Job | None:
         patience = self._settings.upload_retry_seconds
@@ -196,7 +169,7 @@ class Execution:
         """A job that we stopped ourselves costs no attempt; one whose claim is gone is nobody's business here."""
         return None if held.lost else self._ledger.release(held.job)
 
-    def _report(self, held: ClaimedJob, report: StageProgress) -> None:
+    def follow(self, held: ClaimedJob, report: StageProgress) -> None:
         new_stage = report.stage != held.stage
         held.enter(report.stage)
         if new_stage:
@@ -221,3 +194,34 @@ class Execution:
                 held.job, report.fraction, report.stage, report.warnings
             ):
                 self.abandon(held)
+
+
+class _Computing:
+    """Listens to the engine's work on a job."""
+
+    def __init__(self, execution: Execution, held: ClaimedJob, on_report: Callable[[], None]) -> None:
+        self._execution = execution
+        self._held = held
+        self._on_report = on_report
+
+    def begin(self) -> None:
+        if self._held.lost or self._held.preempted:
+            raise JobUnwanted
+        self._held.enter("load")
+        self._held.stages.begin("load")
+
+    def report(self, report: StageProgress) -> None:
+        self._held.report(report.fraction)
+        self._on_report()
+        self._execution.follow(self._held, report)
+
+
+class _Encoding(NoListener):
+    """Listens to the encoder's work on a job."""
+
+    def __init__(self, held: ClaimedJob) -> None:
+        self._held = held
+
+    def begin(self) -> None:
+        self._held.enter("encode")
+        self._held.stages.begin("encode")

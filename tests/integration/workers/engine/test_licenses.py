@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.catalog.spec import Deadlines
 from tests.support.paths import CATALOG
 from workers.ipc.child_process import ChildProcess
 from workers.ipc.messages import Compute, Failed
@@ -26,10 +27,7 @@ def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp
                 seed=1,
                 folder=str(tmp_path),
             ),
-            stage="load",
-            deadline_of=lambda stage: 60.0,
-            on_begin=lambda: None,
-            on_progress=lambda report: None,
+            Deadlines(load=60.0),
         )
     finally:
         engine.stop()

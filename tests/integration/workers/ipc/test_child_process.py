@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.catalog.spec import Deadlines
 from pipelines.runtime.protocol import load_raw
 from tests.support.faults.chaos import picture
 from tests.support.paths import CATALOG
 from tests.support.service.processes import alive
 from tests.support.wait import until
-from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
+from workers.ipc.child_process import ChildProcess, ChildProcessDied, NoListener, StageOverran
 from workers.ipc.messages import (
     Compute,
     Computed,
@@ -56,6 +57,18 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProcess]:
     servant.stop()
 
 
+class Listener(NoListener):
+    """Passes each report on."""
+
+    def __init__(self, on_report: Callable[[StageProgress], object]) -> None:
+        self.report = on_report  # type: ignore[method-assign]
+
+
+def limit(seconds: float) -> Deadlines:
+    """Return deadlines that are the same for every stage."""
+    return Deadlines(**dict.fromkeys(Deadlines.__struct_fields__, seconds))
+
+
 def ask(engine: ChildProcess, folder: Path, prompt: str, *, seconds: float = 30.0, **options: Any) -> Any:
     request = Compute(
         ticket=options.pop("ticket", "job-1"),
@@ -71,23 +84,12 @@ def ask(engine: ChildProcess, folder: Path, prompt: str, *, seconds: float = 30.
         folder=str(folder / "raw"),
     )
     reports: list[StageProgress] = options.pop("reports", [])
-    return engine.request(
-        request,
-        stage="load",
-        deadline_of=lambda stage: seconds,
-        on_begin=lambda: None,
-        on_progress=options.pop("on_progress", reports.append),
-    )
+    return engine.request(request, limit(seconds), Listener(options.pop("on_progress", reports.append)))
 
 
 def order(engine: ChildProcess, order: EngineRequest, reports: list[StageProgress] | None = None) -> Any:
-    return engine.request(
-        msgspec.structs.replace(order, ticket="order"),
-        stage="load",
-        deadline_of=lambda stage: 30.0,
-        on_begin=lambda: None,
-        on_progress=([] if reports is None else reports).append,
-    )
+    listener = Listener(([] if reports is None else reports).append)
+    return engine.request(msgspec.structs.replace(order, ticket="order"), limit(30.0), listener)
 
 
 def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, tmp_path: Path) -> None:
@@ -106,9 +108,7 @@ def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, 
         raw=str(tmp_path / "raw"),
         folder=str(tmp_path / "out"),
     )
-    encoded = encoder.request(
-        request, stage="encode", deadline_of=lambda stage: 30, on_begin=lambda: None, on_progress=lambda report: None
-    )
+    encoded = encoder.request(request, limit(30.0))
     assert isinstance(encoded, Encoded)
     assert ("careful",) == encoded.warnings
     assert 11 == encoded.metadata["seed"]
@@ -331,17 +331,12 @@ def test_only_the_request_that_is_meant_is_aborted(engine: ChildProcess, tmp_pat
 def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: ChildProcess, tmp_path: Path) -> None:
     pid = engine.start() and engine.pid
 
-    def refuse() -> None:
-        raise KeyError("not wanted any more")
+    class Refusal(NoListener):
+        def begin(self) -> None:
+            raise KeyError("not wanted any more")
 
     with pytest.raises(KeyError):
-        engine.request(
-            Unload(ticket="order"),
-            stage="load",
-            deadline_of=lambda stage: 30.0,
-            on_begin=refuse,
-            on_progress=lambda report: None,
-        )
+        engine.request(Unload(ticket="order"), limit(30.0), Refusal())
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
     assert pid == engine.pid
 
