@@ -19,19 +19,19 @@ GRACE_SECONDS = 10
 class DrainingServer(uvicorn.Server):
     """Ends event streams and held requests first: uvicorn by itself waits for them without an end."""
 
-    def __init__(self, config: uvicorn.Config, follower: EventHub) -> None:
+    def __init__(self, config: uvicorn.Config, event_hub: EventHub) -> None:
         super().__init__(config)
-        self._follower = follower
+        self._event_hub = event_hub
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, and let go of those who wait."""
-        self._follower.close()
+        self._event_hub.close()
         await super().shutdown(sockets)
 
 
 def main(host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
-    sys.setswitchinterval(0.0005)  # the announcer's thread must not wait 5 ms for a busy event loop
+    sys.setswitchinterval(0.0005)  # the notifier's thread must not wait 5 ms for a busy event loop
     start_logs(settings(), "api")
     app = create_app(settings())
     config = uvicorn.Config(
@@ -54,4 +54,4 @@ def main(host: str, port: int) -> None:
     # uvicorn raises the signal again once it has shut down; to have been asked to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
-        DrainingServer(config, app.state.follower).run()
+        DrainingServer(config, app.state.event_hub).run()

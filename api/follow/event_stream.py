@@ -34,10 +34,10 @@ class EventStream:
 
     async def frames(self) -> AsyncIterator[bytes]:
         """The text of the stream, one event or comment at a time."""
-        follower = self._watcher.follower
-        with follower.subscribe(self._job.id) as subscription:
+        event_hub = self._watcher.event_hub
+        with event_hub.subscribe(self._job.id) as subscription:
             yield RETRY
-            while not self._ended and not follower.closing.is_set():
+            while not self._ended and not event_hub.closing.is_set():
                 if time.monotonic() >= self._look_at:
                     part = await self._look()
                 else:

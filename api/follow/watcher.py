@@ -20,11 +20,13 @@ from jobs.wire.status import StatusAnswer
 class JobWatcher:
     """Looks at jobs again and again, as seldom as possible and as soon as there is reason to."""
 
-    def __init__(self, database: Database, follower: EventHub, outlooks: StatusBuilder, settings: Settings) -> None:
-        self.follower = follower
+    def __init__(
+        self, database: Database, event_hub: EventHub, status_builder: StatusBuilder, settings: Settings
+    ) -> None:
+        self.event_hub = event_hub
         self.reread_seconds = settings.reread_seconds
         self._database = database
-        self._outlooks = outlooks
+        self._status_builder = status_builder
 
     async def wait(self, job: Job, seconds: float) -> Job:
         """The job when it has ended, or as it is after `seconds`, or when the service is about to stop.
@@ -32,11 +34,11 @@ class JobWatcher:
         Raises `UnknownJob` when it is deleted meanwhile. A database that is away costs only freshness.
         """
         until = time.monotonic() + seconds
-        with self.follower.subscribe(job.id) as subscription:
+        with self.event_hub.subscribe(job.id) as subscription:
             while True:
                 job = await self.look(job)
                 left = until - time.monotonic()
-                if job.status.terminal or left <= 0 or self.follower.closing.is_set():
+                if job.status.terminal or left <= 0 or self.event_hub.closing.is_set():
                     return job
                 await _until_news(subscription, min(left, self.reread_seconds))
 
@@ -53,9 +55,9 @@ class JobWatcher:
     async def answer(self, job: Job) -> StatusAnswer:
         """The status answer; its outlook is missing while the database is away."""
         try:
-            return await self._outlooks.answer(job)
+            return await self._status_builder.answer(job)
         except DatabaseUnavailable:
-            return self._outlooks.plain(job)
+            return self._status_builder.plain(job)
 
 
 async def _until_news(subscription: Subscription, seconds: float) -> None:

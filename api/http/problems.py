@@ -1,10 +1,10 @@
-"""Errors as RFC 9457 problems: whatever goes wrong, the answer has this one shape.
+"""Errors as responses: RFC 9457 problems on the native routes, or the shape of a dialect on its own router.
 
-`type` is `/problems/<code>`, a page of this service that says what the code means.
+The `type` of a problem is `/problems/<code>`, a page of this service about the code.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -33,8 +33,11 @@ from jobs.wire.problems import ProblemDetails
 
 log = logging.getLogger(__name__)
 
-LEFT = "client disconnected prematurely"
-"""What the framework says when a body ends before its time; nobody is left to read the answer."""
+DISCONNECTED = "client disconnected prematurely"
+"""The framework's text for a body that ends early; no client is left to read the response."""
+
+Renderer = Callable[[Request[Any, Any, Any], AtelierError, Mapping[str, str]], Response[Any]]
+"""Makes the response of an error in one wire format."""
 
 MEDIA_TYPE = "application/problem+json"
 BY_STATUS: Mapping[int, type[AtelierError]] = {
@@ -51,14 +54,14 @@ HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
 
 
 def title(code: str) -> str:
-    """A code in words."""
+    """Return a code in words."""
     return code.replace("_", " ").capitalize()
 
 
 def problem(
-    request: Request[Any, Any, Any], error: AtelierError, headers: dict[str, str] | None = None
+    request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str] | None = None
 ) -> Response[ProblemDetails]:
-    """The problem that an error of the tree is answered with."""
+    """Return the problem of an error: how every router renders errors that has no renderer of its own."""
     body = ProblemDetails(
         type=f"/problems/{error.code}",
         title=title(error.code),
@@ -68,50 +71,67 @@ def problem(
         request_id=request_id(request.scope),
         field=error.field,
     )
-    extra = HEADERS.get(type(error), {}) | (headers or {})
-    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=extra)
+    all_headers = {**error_headers(error), **(headers or {})}
+    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=all_headers)
 
 
-def on_refusal(request: Request[Any, Any, Any], error: AtelierError) -> Response[ProblemDetails]:
-    """An error that this service raised itself; where the store is and how it fails is for the log only."""
-    if isinstance(error, StorageUnavailable):
-        log.warning("request %s: %s", request_id(request.scope), error.detail)
-        error = StorageUnavailable()
-    return problem(request, error)
+def error_headers(error: AtelierError) -> Mapping[str, str]:
+    """Return the headers that belong to an error in every wire format."""
+    return HEADERS.get(type(error), {})
 
 
-def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:
-    """An error that the framework raised: no such route, wrong method, a body too large, a bad parameter."""
-    if error.detail == LEFT:
-        log.info("request %s was not sent to its end", request_id(request.scope))
-        return problem(request, RequestRefused(LEFT))
-    if error.status_code >= 500:
-        return on_unexpected(request, error)
+def exception_handlers(render: Renderer) -> dict[int | type[Exception], Any]:
+    """Return the `exception_handlers` of the application, or of a router with a wire format of its own.
+
+    `render` makes the response of an `AtelierError`, whatever went wrong; it gets the headers that the response needs
+    beside those of `error_headers`.
+    """
+
+    def handle(request: Request[Any, Any, Any], exception: Exception) -> Response[Any]:
+        allow: dict[str, str] = {}
+        if isinstance(exception, HTTPException):
+            allow = {name: value for name, value in (exception.headers or {}).items() if name.lower() == "allow"}
+        return render(request, to_error(request, exception), allow)
+
+    return {AtelierError: handle, HTTPException: handle, Exception: handle}
+
+
+def to_error(request: Request[Any, Any, Any], exception: Exception) -> AtelierError:
+    """Return the error of the tree that an exception amounts to; log what the caller may not see."""
+    if isinstance(exception, StorageUnavailable):
+        log.warning("request: store unavailable id=%s error=%s", request_id(request.scope), exception.detail)
+        return StorageUnavailable()
+    if isinstance(exception, AtelierError):
+        return exception
+    if isinstance(exception, HTTPException) and exception.detail == DISCONNECTED:
+        log.info("request: client disconnected during the body id=%s", request_id(request.scope))
+        return RequestRefused(DISCONNECTED)
+    if isinstance(exception, HTTPException) and exception.status_code < 500:
+        return _to_refusal(request, exception)
+    if is_unreachable(exception):
+        return DatabaseUnavailable()
+    log.error("request: failed id=%s", request_id(request.scope), exc_info=exception)
+    return AtelierError()
+
+
+def _to_refusal(request: Request[Any, Any, Any], error: HTTPException) -> AtelierError:
+    """Return the error for a refusal of the framework: an unknown route, a large body, a bad parameter."""
     if isinstance(error, ValidationException):
-        return problem(request, _bad_parameter(error))
+        return _bad_parameter(error)
     if error.status_code == BodyTooLarge.status:
-        return problem(request, _too_large(request))
+        return _too_large(request)
     known = BY_STATUS.get(error.status_code)
-    allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return problem(request, known() if known else RequestRefused(error.detail), allow)
-
-
-def on_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
-    """Everything else: the database that went away, or a fault of ours, which is logged and not shown."""
-    if is_unreachable(error):
-        return problem(request, DatabaseUnavailable())
-    log.error("request %s failed", request_id(request.scope), exc_info=error)
-    return problem(request, AtelierError())
+    return known() if known else RequestRefused(error.detail)
 
 
 def _too_large(request: Request[Any, Any, Any]) -> BodyTooLarge:
-    """Routes that take media allow more, and say so."""
+    """Return the error with the limit of this route; routes that take media have a larger one."""
     limit = request.route_handler.resolve_request_max_body_size()
     return BodyTooLarge(f"Send at most {limit} bytes of JSON; larger media can be uploaded with POST /inputs/v1.")
 
 
 def _bad_parameter(error: ValidationException) -> InvalidRequest:
-    """The first parameter at fault; a `data` that is missing is a body that is empty."""
+    """Return the error of the first parameter at fault; a missing `data` is an empty body."""
     faults = error.extra if isinstance(error.extra, list) else []
     first: Mapping[str, str] = faults[0] if faults else {}
     key = first.get("key", "")
@@ -119,14 +139,10 @@ def _bad_parameter(error: ValidationException) -> InvalidRequest:
         return InvalidJson(f"The body is empty. {InvalidJson.advice}")
     if not key:
         return MissingField(error.detail) if "Missing required" in error.detail else InvalidRequest(error.detail)
-    said = msgspec.ValidationError(first.get("message", "") + " - at `$`")
-    key = key.removesuffix("_")  # of a name that Litestar keeps for itself
+    fault = msgspec.ValidationError(first.get("message", "") + " - at `$`")
+    key = key.removesuffix("_")  # Litestar reserves the name without it
     source = ParamType(first.get("source", "query")).value
-    return refusal(said, root=f"{source}.{key.replace('_', '-').title() if source == 'header' else key}")
+    return refusal(fault, root=f"{source}.{key.replace('_', '-').title() if source == 'header' else key}")
 
 
-EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
-    AtelierError: on_refusal,
-    HTTPException: on_http_error,
-    Exception: on_unexpected,
-}
+EXCEPTION_HANDLERS = exception_handlers(problem)

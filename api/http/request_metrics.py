@@ -12,7 +12,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _BEGAN = "began"
 
 
-def observing(app: ASGIApp) -> ASGIApp:
+def observe_requests(app: ASGIApp) -> ASGIApp:
     """Middleware, the outermost of every route."""
 
     async def observed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -23,7 +23,7 @@ def observing(app: ASGIApp) -> ASGIApp:
     return observed
 
 
-async def count_answer(message: Message, scope: Scope) -> None:
+async def count_response(message: Message, scope: Scope) -> None:
     """Count an answer as it begins, whoever made it; what no route was found for is all one."""
     if message["type"] != "http.response.start":
         return

@@ -9,7 +9,7 @@ from litestar.openapi.spec.schema import Schema
 FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
-def correct(document: OpenAPI) -> None:
+def correct_document(document: OpenAPI) -> None:
     """Leave out the framework's own 400, which never leaves this service, and bodies where there are none.
 
     Add the body that a handler reads by itself, and what schemas of structs really ask for.

@@ -47,7 +47,7 @@ class VoiceOperations:
 
         voice_id = new_id("voi")
         key = f"{tenant}/voices/{voice_id}"
-        kept = await self._intake.keep(recording, key, await self._database.transaction(look))
+        kept = await self._intake.store_copy(recording, key, await self._database.transaction(look))
         return await self._commit(voice_id, tenant, name, key, kept)
 
     async def find(self, tenant: str, voice_id: str) -> Row[Any]:
@@ -77,7 +77,7 @@ class VoiceOperations:
             log.warning("the voice %s may have been committed; if not, its object goes with old uploads", voice_id)
             raise
         except Exception:
-            await self._intake.give_back(key)
+            await self._intake.discard(key)
             raise
 
     async def _check_room(self, connection: AsyncConnection, tenant: str) -> None:

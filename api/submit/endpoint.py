@@ -1,35 +1,28 @@
-"""What every submit route does once its parameters are typed; a new modality calls `accept` and is done."""
+"""The HTTP side of a submission, the same for every wire format: its headers, its trace, and waiting for its job."""
 
 import asyncio
 import logging
 from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
-from litestar import Response
-from litestar.openapi import ResponseSpec
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import HeaderParameter
 from litestar.types import Receive
 
 from api.follow.watcher import JobWatcher
 from api.http.strict_json import StrictRequest
-from api.submit.service import Submissions
-from api.submit.validation import IdempotencyKey, idempotency_key_of
+from api.submit.service import Submission, Submissions, SubmittedJob
+from api.submit.validation import idempotency_key_of
 from core.settings import Settings
 from core.tracing import OFF, Tracer
 from jobs.job import Job
 from jobs.log_context import about_job
 from jobs.params.registry import AnyParams
-from jobs.wire.jobs import Accepted
-from jobs.wire.status import StatusAnswer
+from pipelines.catalog.loader import NATIVE
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-
-Wait = Annotated[
-    float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most so many seconds.")
-]
 IdempotencyKeyHeader = Annotated[
     str | None,
     HeaderParameter(
@@ -39,12 +32,10 @@ IdempotencyKeyHeader = Annotated[
         description="Repeats within 24 h are answered with the first one's job; with another body they are refused.",
     ),
 ]
-ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
-"""`responses` of a submit route beside its refusals."""
 
 
 class SubmitEndpoint:
-    """Takes a request in, and holds it when the caller wants to wait."""
+    """Submits the typed parameters of a request. The route that calls it renders the job in its own wire format."""
 
     def __init__(self, submissions: Submissions, watcher: JobWatcher, settings: Settings, tracer: Tracer = OFF) -> None:
         self._submissions = submissions
@@ -52,59 +43,61 @@ class SubmitEndpoint:
         self._wait_limit = settings.wait_limit
         self._tracer = tracer
 
-    async def accept(
-        self, request: StrictRequest, params: AnyParams, *, wait: float, idempotency_key: str | None
-    ) -> Response[Accepted | StatusAnswer]:
-        """202 and `Accepted`; with `wait` the status answer, as 200 when the job has ended by then, else as 202."""
+    async def submit(
+        self,
+        request: StrictRequest,
+        params: AnyParams,
+        *,
+        idempotency_key: str | None = None,
+        dialect: str = NATIVE,
+    ) -> SubmittedJob:
+        """Submit `params`, which were read from the body of `request`. Raises what `Submissions.submit` raises.
+
+        The job's trace begins with a span of this request, or continues the caller's `traceparent`. An Idempotency-Key
+        belongs to the path and the body. Model names are those of `dialect`.
+        """
         route = request.scope["path"].rstrip("/")
-        once = idempotency_key_of(idempotency_key, route, await request.body())
-        job, fresh = await self._submit(request, route, params, once)
-        headers = {"Location": f"{route}/status/{job.id}"} | ({} if fresh else {"Idempotency-Replayed": "true"})
-        if wait <= 0:
-            return Response(accepted(job, headers["Location"]), status_code=202, headers=headers)
-        job = await while_connected(request.receive, self._watcher.wait(job, min(wait, self._wait_limit)), job)
-        answer = await self._watcher.answer(job)
-        return Response(answer, status_code=200 if job.status.terminal else 202, headers=headers)
-
-    async def _submit(
-        self, request: StrictRequest, route: str, params: AnyParams, once: IdempotencyKey | None
-    ) -> tuple[Job, bool]:
-        """With the span that the job's trace begins with, or goes on with where the caller sent one."""
-        sent = request.headers.get("traceparent")
-        with self._tracer.span(f"POST {route}", parent=sent, kind="server", root=True) as span:
-            job, fresh = await self._submissions.submit(request.user, params, once, span.traceparent)
-            span.note(job_id=job.id, tenant_id=job.tenant, model=job.model, replayed=not fresh)
+        key = idempotency_key_of(idempotency_key, route, await request.body())
+        caller_trace = request.headers.get("traceparent")
+        with self._tracer.span(f"POST {route}", parent=caller_trace, kind="server", root=True) as span:
+            submission = Submission(
+                caller=request.user,
+                params=params,
+                idempotency_key=key,
+                traceparent=span.traceparent,
+                dialect=dialect,
+            )
+            submitted = await self._submissions.submit(submission)
+            job = submitted.job
+            span.note(job_id=job.id, tenant_id=job.tenant, model=job.model, replayed=submitted.repeated)
         with about_job(job):
-            log.info("job %s is %s", job.id, "taken in" if fresh else "what this Idempotency-Key made before")
-        return job, fresh
+            log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
+        return submitted
 
+    async def wait(self, request: StrictRequest, job: Job, seconds: float) -> Job:
+        """Return the job once it has ended, or after `seconds`, of which a setting limits the number.
 
-def accepted(job: Job, status_url: str) -> Accepted:
-    """The answer to a submit."""
-    return Accepted(
-        job_id=job.id,
-        status=job.status,
-        modality=job.modality,
-        model=job.model,
-        seed=job.seed,
-        status_url=status_url,
-        events_url=f"/jobs/v1/{job.id}/events",
-        created_at=job.created_at,
-    )
+        The wait ends early, with `job` itself, when the client disconnects. Raises `UnknownJob` for a job that is
+        deleted meanwhile.
+        """
+        return await while_connected(request.receive, self._watcher.wait(job, min(seconds, self._wait_limit)), job)
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], otherwise: T) -> T:
-    """The result of `work`, which is given up for `otherwise` when the client leaves. The body must have been read."""
+    """Return the result of `work`, or cancel it and return `otherwise` when the client disconnects.
 
-    async def left() -> None:
+    The body of the request must have been read.
+    """
+
+    async def wait_for_disconnect() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    task, leaving = asyncio.create_task(work), asyncio.create_task(left())
+    task, disconnect = asyncio.create_task(work), asyncio.create_task(wait_for_disconnect())
     try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else otherwise
     finally:
-        for each in (task, leaving):
+        for each in (task, disconnect):
             each.cancel()
-        await asyncio.gather(task, leaving, return_exceptions=True)
+        await asyncio.gather(task, disconnect, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Which model a submit means, and what is refused because of it."""
+"""Choosing the model of a submission, and refusing what that model does not support."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,22 +14,23 @@ from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import UnmetRequirement, supports, unmet_requirements
 
 
-async def choose_model(
-    connection: AsyncConnection, catalog: Catalog, params: AnyParams, modality: Modality
-) -> ModelSpec:
-    """The model that is named, or else the first in catalog order that a live server serves and that can do what is
-    asked: of a server that is asked for strictly, alive or not, only its own; of one that is preferred, its own first.
+async def choose_model(connection: AsyncConnection, catalog: Catalog, params: AnyParams, dialect: str) -> ModelSpec:
+    """Return the model that `params` name in `dialect`, or else the default model.
+
+    The default is the first one in catalog order that a live server serves and that supports the request. For a strict
+    `server_id` only the models of that server count, alive or not; for a preferred one its models come first.
 
     Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, and what `check_model` and `default_model` raise.
     """
-    asked = None if params.server_id is None else await _find_server(connection, params.server_id)
+    modality = modality_of(params)
+    server = None if params.server_id is None else await _find_server(connection, params.server_id)
     if params.model is not None:
-        spec = catalog.resolve(params.model, modality)
+        spec = catalog.resolve(params.model, modality, dialect)
         check_model(catalog, spec, params)
         return spec
-    if asked is not None and params.pin == "strict":
-        return default_model(catalog, modality, asked.serves, params)
-    preferred = asked.serves if asked is not None and asked.alive else ()
+    if server is not None and params.pin == "strict":
+        return default_model(catalog, modality, server.serves, params)
+    preferred = server.serves if server is not None and server.alive else ()
     served = (await connection.execute(served_models())).scalars().all()
     return default_model(catalog, modality, served, params, preferred)
 
@@ -41,10 +42,10 @@ def default_model(
     params: AnyParams,
     preferred: Collection[str] = (),
 ) -> ModelSpec:
-    """The first served model of the modality that can do what is asked, those that are `preferred` before others.
+    """Return the first served model of the modality that supports the request, the `preferred` ones before others.
 
-    Raises `NoModelAvailable` when none is served, and when none of those can do it what the one says that comes
-    closest: one that could with a field more, or less of it, rather than one that lacks the ability.
+    Raises `NoModelAvailable` when none is served. When none of those served supports the request, raises the refusal
+    of the closest one: a model that needs another value of a field is closer than one that lacks the feature.
     """
     offered = [spec for spec in catalog.of(modality) if spec.id in served]
     offered.sort(key=lambda spec: spec.id not in preferred)
@@ -53,25 +54,32 @@ def default_model(
             return spec
     if not offered:
         raise NoModelAvailable
-    first_lacks = [next(unmet_requirements(spec, params)) for spec in offered]
-    raise _refusal(catalog, min(first_lacks, key=lambda lack: lack.error is NotThisModel), params, modality)
+    first_unmet = [next(unmet_requirements(spec, params)) for spec in offered]
+    raise _refusal(catalog, min(first_unmet, key=lambda unmet: unmet.error is NotThisModel), params, modality)
 
 
 def check_model(catalog: Catalog, spec: ModelSpec, params: AnyParams) -> None:
-    """Raise `NotThisModel`, `MissingField` or `OutOfRange` for what the model can not do of the request."""
-    lack = next(unmet_requirements(spec, params), None)
-    if lack is not None:
-        raise _refusal(catalog, lack, params, spec.modality)
+    """Raise `NotThisModel`, `MissingField` or `OutOfRange` for what the model does not support of the request."""
+    unmet = next(unmet_requirements(spec, params), None)
+    if unmet is not None:
+        raise _refusal(catalog, unmet, params, spec.modality)
 
 
-def _refusal(catalog: Catalog, lack: UnmetRequirement, params: AnyParams, modality: Modality) -> InvalidRequest:
-    """The error of a lack; its sentence also names the models that can do it."""
+def modality_of(params: AnyParams) -> Modality:
+    """Return the modality of the parameters, which is the tag of their struct."""
+    tag: Any = type(params).__struct_config__.tag
+    modality: Modality = tag
+    return modality
+
+
+def _refusal(catalog: Catalog, unmet: UnmetRequirement, params: AnyParams, modality: Modality) -> InvalidRequest:
+    """Return the error of an unmet requirement; its sentence also names the models that support the request."""
     others = " or ".join(spec.id for spec in catalog.of(modality) if supports(spec, params))
-    return lack.error(lack.sentence + (f", or choose {others}." if others else "."), field=lack.field)
+    return unmet.error(unmet.sentence + (f", or choose {others}." if others else "."), field=unmet.field)
 
 
 async def _find_server(connection: AsyncConnection, server_id: str) -> Row[Any]:
-    """What `models_of_server` says of a server; raises `UnknownServer`."""
+    """Return the row of `models_of_server` for a server. Raises `UnknownServer`."""
     row: Row[Any] | None = (await connection.execute(models_of_server(server_id))).first()
     if row is None:
         raise UnknownServer(

@@ -1,14 +1,14 @@
-"""Accepting a job: one transaction, then the announcement.
+"""Submitting a job: one transaction, then the notification.
 
-A request that brings media is looked at first, so that a repeat of an Idempotency-Key or a refusal needs no store; then
-the media are taken in, and the objects removed again when no job comes of it.
+A request that brings media is looked up first, so that a repeated Idempotency-Key or a refusal needs no store. Then the
+media are stored, and the objects are removed again when no job comes of them.
 """
 
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec.structs import replace
+import msgspec
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +24,6 @@ from core.ids import new_id
 from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row
-from jobs.params.base import Modality
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.statements.queue.submit import (
@@ -38,140 +37,149 @@ from jobs.statements.queue.submit import (
     submit,
 )
 from jobs.statements.queue.tenant_jobs import visible
-from pipelines.catalog.loader import Catalog, ModelSpec
+from pipelines.catalog.loader import NATIVE, Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
 
 
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller submits, whatever the wire format it came in.
+
+    `traceparent` is the trace that a new job belongs to; `dialect` is the one whose model names `params.model` uses.
+    """
+
+    caller: Caller
+    params: AnyParams
+    idempotency_key: IdempotencyKey | None = None
+    traceparent: str | None = None
+    dialect: str = NATIVE
+
+
+class SubmittedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """The job of a submission; `repeated` when an earlier request with the same Idempotency-Key made it."""
+
+    job: Job
+    repeated: bool
+
+
 class Submissions:
-    """Takes jobs in."""
+    """The service that turns submissions into jobs. It knows no HTTP: each wire format renders what it returns."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, announcer: Notifier, intake: MediaIntake, settings: Settings
+        self, database: Database, catalog: Catalog, notifier: Notifier, intake: MediaIntake, settings: Settings
     ) -> None:
         self._database = database
         self._catalog = catalog
-        self._announcer = announcer
+        self._notifier = notifier
         self._intake = intake
         self._settings = settings
 
-    async def submit(
-        self, caller: Caller, params: AnyParams, once: IdempotencyKey | None, traceparent: str | None = None
-    ) -> tuple[Job, bool]:
-        """The job for a request, and whether it was made now; a new one belongs to the trace of `traceparent`.
+    async def submit(self, submission: Submission) -> SubmittedJob:
+        """Return the job of a submission.
 
-        A repeated Idempotency-Key gives the job it first made, before any quota. Raises what
-        `api.native.generate.factory.ERRORS` lists, and `DatabaseUnavailable`.
+        A repeated Idempotency-Key returns the job that it first made, before any quota is checked. Raises the errors
+        of `api.submit.errors.SUBMIT_ERRORS`, and `DatabaseUnavailable`.
         """
-        params = check(params, caller, self._settings)
+        params = check(submission.params, submission.caller, self._settings)
+        submission = msgspec.structs.replace(submission, params=params)
         job_id, stored = new_id("job"), dict[str, str]()
         if needs_store(params):
-            earlier, stored = await self._database.transaction(lambda c: self._look(c, caller, params, once))
+            earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
             if earlier is not None:
-                return earlier, False
-        taken = await self._intake.take(caller.tenant, job_id, params, stored)
-        job = await self._commit(caller, job_id, taken, once, traceparent)
+                return SubmittedJob(job=earlier, repeated=True)
+        ingested = await self._intake.ingest(submission.caller.tenant, job_id, params, stored)
+        job = await self._commit(submission, job_id, ingested)
         if job.id != job_id:
-            await self._intake.give_back(taken.folder)
-            return job, False
-        self._announcer.announce(job)
+            await self._intake.discard(ingested.folder)
+            return SubmittedJob(job=job, repeated=True)
+        self._notifier.announce(job)
         JOBS_SUBMITTED.labels(job.model, job.modality).inc()
-        return job, True
+        return SubmittedJob(job=job, repeated=False)
 
-    async def _look(
-        self, connection: AsyncConnection, caller: Caller, params: AnyParams, once: IdempotencyKey | None
-    ) -> tuple[Job | None, dict[str, str]]:
-        """The job that the request already made, if any, else the keys of the stored objects that it names, by id."""
-        earlier = await _recall(connection, caller.tenant, once) if once is not None else None
+    async def _look_up(self, connection: AsyncConnection, submission: Submission) -> tuple[Job | None, dict[str, str]]:
+        """Return the job that the request already made, else the keys of the stored objects that it names, by id."""
+        tenant = submission.caller.tenant
+        earlier = await _find_repeated(connection, tenant, submission.idempotency_key)
         if earlier is not None:
             return earlier, {}
-        await choose_model(connection, self._catalog, params, modality_of(params))
-        await self._check_quota(connection, caller.tenant, quota(caller.tenant))
-        return None, await stored_keys(connection, caller.tenant, media_of(params))
+        await choose_model(connection, self._catalog, submission.params, submission.dialect)
+        await self._check_quota(connection, tenant, quota(tenant))
+        return None, await stored_keys(connection, tenant, media_of(submission.params))
 
-    async def _commit(
-        self, caller: Caller, job_id: str, taken: IngestedRequest, once: IdempotencyKey | None, traceparent: str | None
-    ) -> Job:
-        """The new job, or the one that the Idempotency-Key made before; without a job no object is left."""
+    async def _commit(self, submission: Submission, job_id: str, ingested: IngestedRequest) -> Job:
+        """Insert the job, or return the one that the Idempotency-Key made before; a failure leaves no object."""
 
         async def work(connection: AsyncConnection) -> Job:
-            if once is not None:
-                earlier = await _claim(connection, caller.tenant, once, job_id)
-                if earlier is not None:
-                    return earlier
-            return await self._insert(connection, caller, taken, job_id, traceparent)
+            earlier = await _claim_key(connection, submission, job_id)
+            return earlier or await self._insert(connection, submission, ingested, job_id)
 
         try:
             return await self._database.transaction(work)
         except DatabaseUnavailable:
-            if taken.folder:
-                log.warning("the job of %s may have been committed; its inputs are left there", taken.folder)
+            if ingested.folder:
+                log.warning("submit: commit in doubt, inputs kept folder=%s", ingested.folder)
             raise
         except Exception:
-            await self._intake.give_back(taken.folder)
+            await self._intake.discard(ingested.folder)
             raise
 
     async def _insert(
-        self, connection: AsyncConnection, caller: Caller, taken: IngestedRequest, job_id: str, traceparent: str | None
+        self, connection: AsyncConnection, submission: Submission, ingested: IngestedRequest, job_id: str
     ) -> Job:
-        params = taken.params
-        spec = await choose_model(connection, self._catalog, params, modality_of(params))
-        await self._check_quota(connection, caller.tenant, lock_quota(caller.tenant))
+        params, tenant = ingested.params, submission.caller.tenant
+        spec = await choose_model(connection, self._catalog, params, submission.dialect)
+        await self._check_quota(connection, tenant, lock_quota(tenant))
         row = await connection.execute(
             submit(
                 job_id=job_id,
-                tenant=caller.tenant,
+                tenant=tenant,
                 model=spec.id,
                 params=params,
                 seed=draw_seed(params),
                 max_attempts=self._settings.max_attempts,
                 deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
                 spill_seconds=params.prefer_seconds if params.pin == "prefer" else None,
-                traceparent=traceparent,
+                traceparent=submission.traceparent,
             )
         )
         job = job_from_row(row.one())
-        if taken.sources:
-            await connection.execute(add_inputs(job_id, caller.tenant, _measured(taken.sources, spec)))
+        if ingested.sources:
+            await connection.execute(add_inputs(job_id, tenant, _with_minimum_length(ingested.sources, spec)))
         return job
 
-    async def _check_quota(self, connection: AsyncConnection, tenant: str, asked: Select[Any]) -> None:
-        row = (await connection.execute(asked)).one()
+    async def _check_quota(self, connection: AsyncConnection, tenant: str, quota_of_tenant: Select[Any]) -> None:
+        row = (await connection.execute(quota_of_tenant)).one()
         if row.budget_usd is not None and row.spent_usd >= row.budget_usd:
             raise BudgetExhausted
         limit = self._settings.max_waiting_jobs if row.max_waiting_jobs is None else row.max_waiting_jobs
         if (await connection.execute(count_active(tenant))).scalar_one() >= limit:
-            raise TooManyJobs(f"You have {limit} unfinished jobs, as many as you may. {TooManyJobs.advice}")
+            raise TooManyJobs(f"You have reached your limit of {limit} unfinished jobs. {TooManyJobs.advice}")
 
 
-def _measured(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
-    """The sources, with what the model asks of recordings."""
+def _with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
+    """Return the sources, each recording with the shortest length that the model accepts."""
     least = spec.limits.min_voice_seconds
-    return [replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources]
+    return [
+        msgspec.structs.replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources
+    ]
 
 
-async def _claim(connection: AsyncConnection, tenant: str, once: IdempotencyKey, job_id: str) -> Job | None:
-    """The job that the key already made; none, and the key is claimed for `job_id`, when it is new."""
-    if (await connection.execute(remember(tenant, once.key, once.digest, job_id))).first() is not None:
+async def _claim_key(connection: AsyncConnection, submission: Submission, job_id: str) -> Job | None:
+    """Claim the Idempotency-Key for `job_id`, if there is one; return the job that it already made."""
+    key, tenant = submission.idempotency_key, submission.caller.tenant
+    if key is None or (await connection.execute(remember(tenant, key.key, key.digest, job_id))).first() is not None:
         return None
-    return await _recall(connection, tenant, once)
+    return await _find_repeated(connection, tenant, key)
 
 
-async def _recall(connection: AsyncConnection, tenant: str, once: IdempotencyKey) -> Job | None:
-    """The job that the key already made, if any."""
-    holder = (await connection.execute(remembered(tenant, once.key))).first()
-    if holder is None:
+async def _find_repeated(connection: AsyncConnection, tenant: str, key: IdempotencyKey | None) -> Job | None:
+    """Return the job that the Idempotency-Key already made, if any. Raises `IdempotencyMismatch` or `UnknownJob`."""
+    entry = None if key is None else (await connection.execute(remembered(tenant, key.key))).first()
+    if key is None or entry is None:
         return None
-    if holder.body_sha256 != once.digest:
+    if entry.body_sha256 != key.digest:
         raise IdempotencyMismatch(field="header.Idempotency-Key")
-    row = (await connection.execute(visible(holder.job_id, tenant))).first()
+    row = (await connection.execute(visible(entry.job_id, tenant))).first()
     if row is None:
         raise UnknownJob("The job that this Idempotency-Key made was deleted; use a new key for a new job.")
     return job_from_row(row)
-
-
-def modality_of(params: AnyParams) -> Modality:
-    """The modality that these parameters are of: the tag of their struct."""
-    tag: Any = type(params).__struct_config__.tag
-    modality: Modality = tag
-    return modality

@@ -1,79 +1,102 @@
-"""What the routes of every modality share."""
+"""The factory of the submit and status routes of a modality: what differs among modalities is a `GenerateRoute`."""
 
-from litestar import get
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import Body, FromPath, QueryParameter
 
 from api.follow.job_lookup import find_job
 from api.follow.status import StatusBuilder
+from api.follow.watcher import JobWatcher
 from api.http.auth import Caller
 from api.http.database import Database
+from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses
-from api.submit.endpoint import ENDED
-from core.errors import (
-    AtelierError,
-    BodyTooLarge,
-    BudgetExhausted,
-    ForbiddenUrl,
-    IdempotencyMismatch,
-    InputTooLarge,
-    InputUnreadable,
-    InvalidJson,
-    InvalidRequest,
-    MalformedId,
-    MissingField,
-    NoModelAvailable,
-    NotSupportedYet,
-    NotThisModel,
-    NulInText,
-    OutOfRange,
-    StorageUnavailable,
-    TooManyJobs,
-    UnknownField,
-    UnknownInput,
-    UnknownJob,
-    UnknownModel,
-    UnknownServer,
-    UnsupportedMedia,
-    WrongType,
-)
-from jobs.params.base import Modality
+from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
+from api.submit.errors import SUBMIT_ERRORS
+from core.errors import MalformedId, UnknownJob
+from jobs.job import Job
+from jobs.params.base import Modality, Params
+from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
-ERRORS: tuple[type[AtelierError], ...] = (
-    InvalidJson,
-    BudgetExhausted,
-    UnknownServer,
-    UnknownJob,
-    BodyTooLarge,
-    MissingField,
-    UnknownField,
-    WrongType,
-    OutOfRange,
-    NulInText,
-    NotSupportedYet,
-    UnknownModel,
-    NotThisModel,
-    IdempotencyMismatch,
-    ForbiddenUrl,
-    UnknownInput,
-    UnsupportedMedia,
-    InputTooLarge,
-    InputUnreadable,
-    InvalidRequest,
-    TooManyJobs,
-    NoModelAvailable,
-    StorageUnavailable,
-)
-"""What a submit can be refused with."""
+Wait = Annotated[
+    float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most so many seconds.")
+]
+ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 
-SUBMIT_RESPONSES = ENDED | error_responses(*ERRORS)
-"""`responses` of a submit route."""
+
+class GenerateRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """What a modality adds to its pair of routes: its parameters, and its texts in the OpenAPI document.
+
+    `note` is the second half of the description of the submit route; an example is its summary and a body.
+    """
+
+    modality: Modality
+    params: type[Params]
+    summary: str
+    note: str
+    status_summary: str
+    examples: tuple[tuple[str, dict[str, Any]], ...]
+
+    @property
+    def path(self) -> str:
+        """The path of the submit route."""
+        return f"/generate/{self.modality}/v1"
+
+
+def generate_controller(route: GenerateRoute) -> type[Controller]:
+    """Return the controller with the submit route and the status route of a modality."""
+    return type(
+        f"{route.params.__name__}Routes",
+        (Controller,),
+        {
+            "path": route.path,
+            "tags": ("Generate",),
+            "create": submit_route(route),
+            "status": status_route(route.modality, route.status_summary),
+        },
+    )
+
+
+def submit_route(route: GenerateRoute) -> HTTPRouteHandler:
+    """Return the submit route of a modality: an attribute of its controller."""
+    examples = [Example(summary=summary, value=value) for summary, value in route.examples]
+    body = Annotated[route.params, Body(examples=examples)]  # type: ignore[name-defined]
+
+    @post(
+        status_code=202,
+        responses=ENDED | error_responses(*SUBMIT_ERRORS),
+        summary=route.summary,
+        description=f"Takes a job in and answers 202 with its id; {route.note}",
+    )
+    async def create(
+        self: object,
+        request: StrictRequest,
+        data: body,
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        watcher: NamedDependency[JobWatcher],
+        wait: Wait = 0.0,
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Accepted | StatusAnswer]:
+        submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
+        job, status_url = submitted.job, f"{route.path}/status/{submitted.job.id}"
+        headers = {"Location": status_url} | ({"Idempotency-Replayed": "true"} if submitted.repeated else {})
+        if wait <= 0:
+            return Response(accepted(job, status_url), status_code=202, headers=headers)
+        job = await submit_endpoint.wait(request, job, wait)
+        return Response(await watcher.answer(job), status_code=200 if job.status.terminal else 202, headers=headers)
+
+    return create
 
 
 def status_route(modality: Modality, summary: str) -> HTTPRouteHandler:
-    """The status route of a modality: an attribute of its controller."""
+    """Return the status route of a modality: an attribute of its controller."""
 
     @get("/status/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary=summary)
     async def status(
@@ -81,9 +104,23 @@ def status_route(modality: Modality, summary: str) -> HTTPRouteHandler:
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[StatusBuilder],
+        status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """The job as it is now; poll until `status` is completed, failed or cancelled."""
-        return await outlooks.answer(await find_job(database, caller, job_id, modality))
+        return await status_builder.answer(await find_job(database, caller, job_id, modality))
 
     return status
+
+
+def accepted(job: Job, status_url: str) -> Accepted:
+    """Return the answer to a submit that did not wait."""
+    return Accepted(
+        job_id=job.id,
+        status=job.status,
+        modality=job.modality,
+        model=job.model,
+        seed=job.seed,
+        status_url=status_url,
+        events_url=f"/jobs/v1/{job.id}/events",
+        created_at=job.created_at,
+    )

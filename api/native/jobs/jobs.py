@@ -47,7 +47,7 @@ class JobRoutes(Controller):
         self,
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[StatusBuilder],
+        status_builder: NamedDependency[StatusBuilder],
         limit: Limit = 20,
         cursor: FromQuery[str | None] = None,
         status: FromQuery[JobStatus | None] = None,
@@ -63,7 +63,7 @@ class JobRoutes(Controller):
         )
         page = [job_from_row(row) for row in found[:limit]]
         more = pack(page[-1]) if len(found) > limit else None
-        return JobPage(await outlooks.answers(page, caller.tenant), more)
+        return JobPage(await status_builder.answers(page, caller.tenant), more)
 
     @get("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(
@@ -71,10 +71,10 @@ class JobRoutes(Controller):
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[StatusBuilder],
+        status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """The job as it is now, whatever its modality."""
-        return await outlooks.answer(await find_job(database, caller, job_id))
+        return await status_builder.answer(await find_job(database, caller, job_id))
 
     @post(
         "/{job_id:str}/cancel",
@@ -87,17 +87,17 @@ class JobRoutes(Controller):
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        outlooks: NamedDependency[StatusBuilder],
-        announcer: NamedDependency[Notifier],
+        status_builder: NamedDependency[StatusBuilder],
+        notifier: NamedDependency[Notifier],
     ) -> StatusAnswer:
         """Ends the job unless it has already ended; a job that has is answered as it is. May be repeated."""
         check_id("job", job_id)
         row = await database.row(cancel(job_id, caller.tenant))
         if row is None:
-            return await outlooks.answer(await find_job(database, caller, job_id))
+            return await status_builder.answer(await find_job(database, caller, job_id))
         cancelled = job_from_row(row)
-        announcer.announce(cancelled)
-        return await outlooks.answer(cancelled)
+        notifier.announce(cancelled)
+        return await status_builder.answer(cancelled)
 
     @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
     async def remove(
@@ -105,7 +105,7 @@ class JobRoutes(Controller):
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        announcer: NamedDependency[Notifier],
+        notifier: NamedDependency[Notifier],
     ) -> None:
         """Cancels the job if it runs, forgets its prompt, removes inputs and outputs; it answers 404 from then on."""
         check_id("job", job_id)
@@ -118,7 +118,7 @@ class JobRoutes(Controller):
             await connection.execute(forget_inputs(job_id))
             return job_from_row(row)
 
-        announcer.announce(await database.transaction(work))
+        notifier.announce(await database.transaction(work))
 
     @get(
         "/{job_id:str}/events",

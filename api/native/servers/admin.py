@@ -59,10 +59,10 @@ class ServerAdminRoutes(Controller):
         server_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        orders: NamedDependency[ServerCommands],
+        server_commands: NamedDependency[ServerCommands],
     ) -> ServerAnswer:
         """It takes no job until it is uncordoned; a restart does not change that. Jobs that ask for it wait."""
-        return await _set_desired_state(database, orders, caller, server_id, "cordoned")
+        return await _set_desired_state(database, server_commands, caller, server_id, "cordoned")
 
     @post("/{server_id:str}/uncordon", status_code=200, responses=WISHED, summary="Take jobs again")
     async def uncordon(
@@ -70,10 +70,10 @@ class ServerAdminRoutes(Controller):
         server_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        orders: NamedDependency[ServerCommands],
+        server_commands: NamedDependency[ServerCommands],
     ) -> ServerAnswer:
         """After `cordon` or `drain`."""
-        return await _set_desired_state(database, orders, caller, server_id, "active")
+        return await _set_desired_state(database, server_commands, caller, server_id, "active")
 
     @post("/{server_id:str}/drain", status_code=200, responses=WISHED, summary="Finish what runs, take no more")
     async def drain(
@@ -81,10 +81,10 @@ class ServerAdminRoutes(Controller):
         server_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        orders: NamedDependency[ServerCommands],
+        server_commands: NamedDependency[ServerCommands],
     ) -> ServerAnswer:
         """Its `state` is `draining`, and `drained` once nothing is left; the process stays up."""
-        return await _set_desired_state(database, orders, caller, server_id, "draining")
+        return await _set_desired_state(database, server_commands, caller, server_id, "draining")
 
     @post("/{server_id:str}/preload", status_code=202, responses=ORDERED_WITH_MODEL, summary="Load a model")
     async def preload(
@@ -92,10 +92,10 @@ class ServerAdminRoutes(Controller):
         server_id: FromPath[str],
         data: JSONBody[PreloadRequest],
         database: NamedDependency[Database],
-        orders: NamedDependency[ServerCommands],
+        server_commands: NamedDependency[ServerCommands],
     ) -> CommandAccepted:
         """Load a model before a job needs it."""
-        return await _order(database, orders, server_id, Preload(data.model, data.pin))
+        return await _order(database, server_commands, server_id, Preload(data.model, data.pin))
 
     @post("/{server_id:str}/unload", status_code=202, responses=ORDERED_WITH_MODEL, summary="Unload models")
     async def unload(
@@ -103,30 +103,35 @@ class ServerAdminRoutes(Controller):
         server_id: FromPath[str],
         data: JSONBody[UnloadRequest],
         database: NamedDependency[Database],
-        orders: NamedDependency[ServerCommands],
+        server_commands: NamedDependency[ServerCommands],
     ) -> CommandAccepted:
         """Take one model out of the device's memory, or all of them."""
-        return await _order(database, orders, server_id, Unload(data.model))
+        return await _order(database, server_commands, server_id, Unload(data.model))
 
     @post("/{server_id:str}/recycle", status_code=202, responses=ORDERED, summary="Start a fresh engine")
     async def recycle(
-        self, server_id: FromPath[str], database: NamedDependency[Database], orders: NamedDependency[ServerCommands]
+        self,
+        server_id: FromPath[str],
+        database: NamedDependency[Database],
+        server_commands: NamedDependency[ServerCommands],
     ) -> CommandAccepted:
         """The engine process is replaced once the running job is done."""
-        return await _order(database, orders, server_id, Recycle())
+        return await _order(database, server_commands, server_id, Recycle())
 
 
 async def _set_desired_state(
-    database: Database, orders: ServerCommands, caller: Caller, server_id: str, desired: Desired
+    database: Database, server_commands: ServerCommands, caller: Caller, server_id: str, desired: Desired
 ) -> ServerAnswer:
     row = await database.row(servers.desire(known_name(server_id), desired))
     if row is None:
         raise UnknownServer
-    orders.nudge(server_id)
+    server_commands.nudge(server_id)
     return server_answer(row, caller)
 
 
-async def _order(database: Database, orders: ServerCommands, server_id: str, order: ServerCommand) -> CommandAccepted:
+async def _order(
+    database: Database, server_commands: ServerCommands, server_id: str, order: ServerCommand
+) -> CommandAccepted:
     row = await find_server(database, server_id)
     model: str | None = getattr(order, "model", None)
     if model is not None and model not in row.serves:
@@ -134,5 +139,5 @@ async def _order(database: Database, orders: ServerCommands, server_id: str, ord
         raise UnknownModel(f"This server does not serve {model!r}; it serves {serves}.", field="$.model")
     if not row.alive:
         raise ServerOffline
-    await orders.give(server_id, order)
+    await server_commands.give(server_id, order)
     return CommandAccepted(server_id, type(order).__name__.lower(), model)

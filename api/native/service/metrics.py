@@ -12,8 +12,8 @@ from api.operations.queue_metrics import QueueMetrics
 
 @get("/metrics", opt=OPEN, include_in_schema=False)
 async def metrics(
-    gauges: NamedDependency[QueueMetrics], accept: Annotated[str, HeaderParameter(name="Accept")] = ""
+    queue_metrics: NamedDependency[QueueMetrics], accept: Annotated[str, HeaderParameter(name="Accept")] = ""
 ) -> Response[bytes]:
-    """This process's counters, and the gauges of the whole service."""
-    content, media_type = await gauges.exposition(accept)
+    """This process's counters, and the queue_metrics of the whole service."""
+    content, media_type = await queue_metrics.exposition(accept)
     return Response(content, media_type=media_type)

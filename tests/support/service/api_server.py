@@ -29,11 +29,11 @@ class ApiServer:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.settings = msgspec.structs.replace(settings, public_url=self.url)
         app = create_app(self.settings)
-        self.follower: EventHub = app.state.follower
+        self.event_hub: EventHub = app.state.event_hub
         config = uvicorn.Config(
             app, loop="uvloop", http="httptools", ws="none", access_log=False, log_config=None, lifespan="on"
         )
-        self._server = DrainingServer(config, self.follower)
+        self._server = DrainingServer(config, self.event_hub)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
     async def _serve(self) -> None:

@@ -196,7 +196,7 @@ def test_a_stream_resumed_after_flushall_still_ends(settings, follow, create, ke
         with Redis.from_url(broker_url) as broker:
             broker.flushall()
         second = follow(client, job_id, last_event_id=3)
-        until(lambda: server.follower.following == 1, what="the subscription")
+        until(lambda: server.event_hub.following == 1, what="the subscription")
         worker.rows.complete(job, ARTIFACT)  # and Redis is not told
         for listener in (first, second):
             assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].id)
@@ -261,9 +261,9 @@ def test_a_quiet_stream_shows_signs_of_life(settings, follow, create, key, monke
 
 def test_a_listener_who_leaves_is_forgotten(api, create, listen):
     listener = listen(create())
-    until(lambda: api.follower.following == 1, what="the subscription")
+    until(lambda: api.event_hub.following == 1, what="the subscription")
     listener.leave()
-    until(lambda: api.follower.following == 0, what="the subscription to be released")
+    until(lambda: api.event_hub.following == 0, what="the subscription to be released")
 
 
 def test_an_event_is_pushed_within_milliseconds(create, worker, listen):

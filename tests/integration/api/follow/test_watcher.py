@@ -106,5 +106,5 @@ def test_a_caller_who_leaves_is_no_longer_waited_for(api, key, server):
     place = urlsplit(api.url)
     with socket.create_connection((place.hostname, place.port)) as connection:
         connection.sendall(head.encode() + body)
-        until(lambda: api.follower.following == 1, what="the wait to begin")
-    until(lambda: api.follower.following == 0, what="the wait to be given up")
+        until(lambda: api.event_hub.following == 1, what="the wait to begin")
+    until(lambda: api.event_hub.following == 0, what="the wait to be given up")

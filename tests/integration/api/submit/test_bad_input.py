@@ -237,7 +237,7 @@ def test_a_fault_of_ours_shows_nothing_of_it(settings, empty_database_url, caplo
     assert "report the request id" in body["detail"]
     assert not re.search("relation|SELECT|api_keys|psycopg|Traceback", answer.text)
     (record,) = [record for record in caplog.records if record.name == "api.http.problems"]
-    assert "request look-me-up failed" == record.getMessage()
+    assert "request: failed id=look-me-up" == record.getMessage()
     assert "api_keys" in caplog.text
 
 

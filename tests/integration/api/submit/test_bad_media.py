@@ -155,7 +155,7 @@ def test_another_tenants_upload_is_as_unknown_as_any(client, upload, stranger):
 def test_an_upload_that_was_never_sent(client):
     made = client.post("/inputs/v1").json()
     said = refused(client.post(CUTOUT, json={"image_url": made["input_id"]}), "unknown_input", "$.image_url")
-    assert "PUT the file to its upload_url first" in said
+    assert "PUT the file to its `upload_url` first" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"fLaC" + bytes(60)])
@@ -220,7 +220,7 @@ def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp
         refused(client.post(CUTOUT, json={"image_url": PNG}), "database_unavailable", None, 503)
     (kept,) = (path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file())
     assert "image_url" == kept.name
-    assert "may have been committed; its inputs are left there" in caplog.text
+    assert "submit: commit in doubt, inputs kept" in caplog.text
 
 
 def test_media_that_stay_behind_are_told(settings, key, tmp_path, quota_fills, caplog, monkeypatch):
@@ -234,4 +234,4 @@ def test_media_that_stay_behind_are_told(settings, key, tmp_path, quota_fills, c
         monkeypatch.setattr(DirectoryStore, "remove_prefix", unreachable)
         refused(client.post(CUTOUT, json={"image_url": PNG}), "too_many_jobs", None, 429)
     (record,) = [record for record in caplog.records if record.name == "api.submit.media_intake"]
-    assert "was stored for a request that came to nothing, and stays" in record.getMessage()
+    assert "intake: objects not removed" in record.getMessage()

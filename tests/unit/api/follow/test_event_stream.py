@@ -26,14 +26,14 @@ class Answer(msgspec.Struct):
 
 
 class Script:
-    """A watcher whose rows are given; `follower` never closes."""
+    """A watcher whose rows are given; `event_hub` never closes."""
 
     reread_seconds = 0.01
 
     def __init__(self, *rows):
         self.rows = list(rows)
         self.subscription = Subscription()
-        self.follower = SimpleNamespace(closing=SimpleNamespace(is_set=lambda: False), subscribe=self.subscribe)
+        self.event_hub = SimpleNamespace(closing=SimpleNamespace(is_set=lambda: False), subscribe=self.subscribe)
 
     def subscribe(self, job_id):
         return self

@@ -295,7 +295,7 @@ class TestSpeaking:
             )
             for asker, voice in ((stranger, keep()["voice_id"]), (client, "voi_" + "0" * 32), (client, "voi_x"))
         }
-        assert {"No stored voice of this id is there; GET /voices/v1 lists yours."} == said
+        assert {"There is no stored voice with this id; GET /voices/v1 lists yours."} == said
         assert [] == rows.execute(jobs.select())
 
     def test_one_that_is_removed_while_a_job_waits_for_it_fails_that_job(self, client, keep, rows, settings):

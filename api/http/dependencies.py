@@ -1,0 +1,26 @@
+"""Injection of the API's shared objects into route handlers, by the names of their parameters."""
+
+from typing import Any
+
+from litestar.di import Provide
+
+from api.http.auth import Caller
+from api.http.strict_json import StrictRequest
+
+
+def provide(**shared: Any) -> dict[str, Provide]:
+    """Return a provider of each object, under its name."""
+    return {name: _provider(value) for name, value in shared.items()}
+
+
+def provide_caller() -> Provide:
+    """Return the provider of the caller that the request's key stands for."""
+    return Provide(_caller, sync_to_thread=False)
+
+
+def _provider(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _caller(request: StrictRequest) -> Caller:
+    return request.user

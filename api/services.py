@@ -1,0 +1,74 @@
+"""The objects that the routes share, and their lifespan."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from api.follow.event_hub import EventHub
+from api.follow.notifier import Notifier
+from api.follow.status import StatusBuilder
+from api.follow.watcher import JobWatcher
+from api.http.database import Database
+from api.http.dependencies import provide, provide_caller
+from api.operations.server_commands import ServerCommands
+from api.submit.endpoint import SubmitEndpoint
+from api.submit.media_intake import MediaIntake
+from api.submit.service import Submissions
+from core.settings import Settings
+from core.storage.store import open_store
+from core.tracing import Tracer
+from pipelines.catalog.loader import load_catalog
+
+
+class Services:
+    """One object of each kind for these settings.
+
+    They start without the database and without Redis. Raises `ValueError` for a catalog or a storage URL that cannot
+    be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings)
+        self.catalog = load_catalog(settings.catalog or None)
+        self.store = open_store(settings)
+        self.event_hub = EventHub(settings)
+        self.tracer = Tracer(settings, "atelier-api")
+        self.notifier = Notifier(settings, self.tracer)
+        self.server_commands = ServerCommands(settings)
+        self.intake = MediaIntake(self.store, settings)
+        self.status_builder = StatusBuilder(self.database, self.catalog, settings)
+        self.watcher = JobWatcher(self.database, self.event_hub, self.status_builder, settings)
+        submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
+        self.submit_endpoint = SubmitEndpoint(submissions, self.watcher, settings, self.tracer)
+
+    def dependencies(self) -> dict[str, Provide]:
+        """Return the providers of what a route of any router may ask for."""
+        return {"caller": provide_caller()} | provide(
+            catalog=self.catalog,
+            database=self.database,
+            notifier=self.notifier,
+            settings=self.settings,
+            status_builder=self.status_builder,
+            store=self.store,
+            submit_endpoint=self.submit_endpoint,
+            watcher=self.watcher,
+        )
+
+    @asynccontextmanager
+    async def lifespan(self, _: Litestar) -> AsyncIterator[None]:
+        """Run the threads and tasks as long as the application runs."""
+        self.notifier.start()
+        self.event_hub.start()
+        try:
+            yield
+        finally:
+            await self.event_hub.stop()
+            self.notifier.stop()
+            self.server_commands.close()
+            self.intake.close()
+            await self.database.close()
+            await asyncio.to_thread(self.tracer.close)
