@@ -1,142 +1,129 @@
-"""Traces: one per job, from the request that made it to the webhooks that tell of its end.
+"""Traces: one per job, from the request that made it to the webhooks that report its end.
 
-What ties it together is a `traceparent` (W3C Trace Context) in the job's row: that of the span of the submit, which
-goes on from the caller's own where there is one. Spans name jobs, models and servers, never prompts. Without
-`ATELIER_OTLP_ENDPOINT` nothing of OpenTelemetry is imported, and a caller's trace is only handed on.
+The `traceparent` (W3C Trace Context) in a job's row ties its spans together. It is that of the submit's span, which
+continues the caller's trace where the caller sent one. Spans name jobs, models and servers, never prompts.
+
+OpenTelemetry's API makes no spans without its SDK, and passes a caller's trace on. The SDK and the exporter are
+imported only where `ATELIER_OTLP_ENDPOINT` is set.
 """
 
-import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.trace import Span
 
-Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Fact = str | int | float | bool
 Facts = Mapping[str, Fact | None]
-"""Attributes of a span: `job_id` becomes `atelier.job_id`; those that are None are left out."""
 
 CLOSE_SECONDS = 3.0
 """How long the end of a process waits for a collector that does not answer."""
 
-_TRACEPARENT = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+_W3C = TraceContextTextMapPropagator()
 
 
-def read_traceparent(text: str | None) -> str | None:
-    """`text` if it is a traceparent of the version that everybody speaks."""
-    return text if text and _TRACEPARENT.fullmatch(text) else None
+def start_tracing(settings: Settings, service: str) -> Callable[[], None]:
+    """Send the spans of this process to the collector of `ATELIER_OTLP_ENDPOINT`, if that is set.
+
+    Spans are sent from a thread; those that the collector does not accept are lost. Returns the function that ends
+    tracing: it sends the spans that are left, for at most `CLOSE_SECONDS`.
+    """
+    if not settings.otlp_endpoint:
+        return lambda: None
+    provider = _provider(settings, service)
+    trace.set_tracer_provider(provider)
+
+    def stop() -> None:
+        closing = threading.Thread(target=provider.shutdown, name="close-traces", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
+
+    return stop
 
 
-def trace_id(traceparent: str | None) -> str | None:
-    """The 32 hexadecimal digits that all spans of a trace share."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
-    return match[1] if match else None
+@contextmanager
+def span(
+    name: str,
+    *,
+    parent: str | None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    root: bool = False,
+    facts: Facts | None = None,
+) -> Iterator[Span]:
+    """Open a span for the length of the block, below the span of the traceparent `parent`.
 
-
-class OpenSpan:
-    """A span that has begun. Every method does nothing where no traces are made."""
-
-    def __init__(self, traceparent: str | None, span: "Span | None" = None) -> None:
-        self.traceparent = traceparent
-        """Of what comes of it."""
-        self._span = span
-
-    def note(self, **facts: Fact | None) -> None:
-        """Further facts."""
-        if self._span is not None:
-            self._span.set_attributes(_attributes(facts))
-
-    def fail(self, why: str) -> None:
-        """It went wrong."""
-        if self._span is not None:
-            from opentelemetry.trace import StatusCode
-
-            self._span.set_status(StatusCode.ERROR, why)
-
-
-class Tracer:
-    """Makes spans of one process, and sends them from a thread of its own; what the collector does not take is lost."""
-
-    def __init__(self, settings: Settings, service: str) -> None:
-        self._provider = _provider(settings, service) if settings.otlp_endpoint else None
-        self._tracer = self._provider.get_tracer("atelier") if self._provider else None
-
-    @contextmanager
-    def span(
-        self, name: str, *, parent: str | None, kind: Kind = "internal", root: bool = False, facts: Facts | None = None
-    ) -> Iterator[OpenSpan]:
-        """A span as long as the block, below the one that `parent`, a traceparent, stands for.
-
-        Without a parent there is none, unless it is one that a trace may begin with (`root`).
-        """
-        parent = read_traceparent(parent)
-        if self._tracer is None or not (parent or root):
-            yield OpenSpan(parent)
-            return
-        from opentelemetry.trace import SpanKind
-
-        span = self._tracer.start_span(
-            name, _context(parent), kind=SpanKind[kind.upper()], attributes=_attributes(facts or {})
-        )
-        opened = OpenSpan(_traceparent(span), span)
+    Without a parent no span is made, unless a trace may begin with this one (`root`). An error marks the span as
+    failed by its type alone: its message may hold a caller's words.
+    """
+    context = _context(parent)
+    if not (root or trace.get_current_span(context).get_span_context().is_valid):
+        yield INVALID_SPAN
+        return
+    with trace.get_tracer("atelier").start_as_current_span(
+        name, context, kind, attributes(facts or {}), record_exception=False, set_status_on_exception=False
+    ) as opened:
         try:
             yield opened
         except BaseException as error:
-            opened.fail(type(error).__name__)  # not its words: a caller's may be among them
+            opened.set_status(StatusCode.ERROR, type(error).__name__)
             raise
-        finally:
-            span.end()
-
-    def record(
-        self,
-        name: str,
-        began: float,
-        ended: float,
-        *,
-        parent: str | None,
-        kind: Kind = "internal",
-        failed: str | None = None,
-        facts: Facts | None = None,
-    ) -> str | None:
-        """A span of the past, in seconds since 1970; returns its traceparent, or None where no span is made."""
-        parent = read_traceparent(parent)
-        if self._tracer is None or not parent:
-            return None
-        from opentelemetry.trace import SpanKind, StatusCode
-
-        span = self._tracer.start_span(
-            name,
-            _context(parent),
-            kind=SpanKind[kind.upper()],
-            attributes=_attributes(facts or {}),
-            start_time=round(began * 1e9),
-        )
-        if failed:
-            span.set_status(StatusCode.ERROR, failed)
-        span.end(round(ended * 1e9))
-        return _traceparent(span)
-
-    def close(self) -> None:
-        """Send what waits, as far as `CLOSE_SECONDS` allow."""
-        if self._provider is not None:
-            closing = threading.Thread(target=self._provider.shutdown, name="close-traces", daemon=True)
-            closing.start()
-            closing.join(CLOSE_SECONDS)
 
 
-OFF = Tracer(Settings(otlp_endpoint=""), "")
-"""Makes no spans."""
+def record_span(
+    name: str,
+    began: float,
+    ended: float,
+    *,
+    parent: str | None,
+    kind: SpanKind = SpanKind.INTERNAL,
+    failed: str | None = None,
+    facts: Facts | None = None,
+) -> str | None:
+    """Make a span of the past, from `began` to `ended` in seconds since 1970, and return its traceparent.
+
+    Returns None without a `parent`, and the parent itself where no spans are made. `failed` says what went wrong.
+    """
+    context = _context(parent)
+    if not trace.get_current_span(context).get_span_context().is_valid:
+        return None
+    made = trace.get_tracer("atelier").start_span(
+        name, context, kind, attributes(facts or {}), start_time=round(began * 1e9)
+    )
+    if failed:
+        made.set_status(StatusCode.ERROR, failed)
+    made.end(round(ended * 1e9))
+    return traceparent_of(made)
+
+
+def traceparent_of(span: Span) -> str | None:
+    """Return the traceparent that stands for `span`; None for one that belongs to no trace."""
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier, trace.set_span_in_context(span, Context()))
+    return carrier.get("traceparent")
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """Return the 32 hexadecimal digits that all spans of a trace share."""
+    context = trace.get_current_span(_context(traceparent)).get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else None
+
+
+def attributes(facts: Facts) -> dict[str, Fact]:
+    """Return the attributes of a span: `job_id` becomes `atelier.job_id`; facts that are None are left out."""
+    return {f"atelier.{name}": value for name, value in facts.items() if value is not None}
 
 
 def _provider(settings: Settings, service: str) -> "TracerProvider":
-    """Everything else can be said with the variables of OpenTelemetry: headers, sampling, resource attributes."""
+    """Make the provider; OpenTelemetry's own variables set the rest: headers, sampling, resource attributes."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -151,22 +138,33 @@ def _provider(settings: Settings, service: str) -> "TracerProvider":
     return provider
 
 
-def _context(parent: str | None) -> "Context":
-    from opentelemetry.context import Context
-    from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
-
-    match = _TRACEPARENT.fullmatch(parent or "")
-    if match is None:
-        return Context()
-    trace, span, flags = (int(part, 16) for part in match.groups())
-    remote = SpanContext(trace, span, is_remote=True, trace_flags=TraceFlags(flags))
-    return set_span_in_context(NonRecordingSpan(remote), Context())
+def _context(traceparent: str | None) -> Context:
+    return _W3C.extract({"traceparent": traceparent or ""}, Context())
 
 
-def _traceparent(span: "Span") -> str:
-    context = span.get_span_context()
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
+class _OpenSpan:
+    def __init__(self, opened: Span) -> None:
+        self.traceparent = traceparent_of(opened)
+        self._span = opened
+
+    def note(self, **facts: Fact | None) -> None:
+        self._span.set_attributes(attributes(facts))
 
 
-def _attributes(facts: Facts) -> dict[str, Fact]:
-    return {f"atelier.{name}": value for name, value in facts.items() if value is not None}
+class Tracer:
+    """The former entry point, until the API uses the functions."""
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self.close = start_tracing(settings, service)
+
+    @contextmanager
+    def span(
+        self, name: str, *, parent: str | None, kind: str = "internal", root: bool = False, facts: Facts | None = None
+    ) -> Iterator[_OpenSpan]:
+        """Open a span."""
+        with span(name, parent=parent, kind=SpanKind[kind.upper()], root=root, facts=facts) as opened:
+            yield _OpenSpan(opened)
+
+
+OFF = Tracer(Settings(otlp_endpoint=""), "")
+"""Makes no spans by itself."""

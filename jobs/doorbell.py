@@ -6,10 +6,11 @@ import redis
 from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
+from opentelemetry.trace import SpanKind
 
 from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
-from core.tracing import OFF, Tracer
+from core.tracing import OFF, Tracer, span
 from jobs.events import broker_client
 from jobs.job import Job
 
@@ -61,7 +62,6 @@ class Doorbell:
     """
 
     def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
-        self._tracer = tracer
         self._app = celery_app(settings)
         self._client = broker_client(settings)
         self._limit = settings.bell_limit
@@ -76,9 +76,7 @@ class Doorbell:
         try:
             if queue in self._full and self._is_full(queue):
                 return
-            with self._tracer.span(
-                "ring", parent=job.traceparent, kind="producer", facts={"job_id": job.id, "queue": queue}
-            ):
+            with span("ring", parent=job.traceparent, kind=SpanKind.PRODUCER, facts={"job_id": job.id, "queue": queue}):
                 self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
             if self._is_full(queue):  # asked after the bell, for the next one: the worker hears this one sooner
                 self._full.add(queue)

@@ -16,7 +16,6 @@ from core.errors import InputUnreachable, StorageUnavailable
 from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store
-from core.tracing import OFF, Tracer
 from jobs.doorbell import Doorbell
 from jobs.events import Publisher
 from jobs.job import Job, JobError, JobStatus, job_from_row
@@ -35,12 +34,12 @@ FAILURES = 3
 class JobMaintenance:
     """The chores. Every method returns whether more of the same is waiting; none is called twice at once."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store, tracer: Tracer = OFF) -> None:
+    def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
         self._settings = settings
         self._engine = engine
         self._store = store
         self._publisher = Publisher(settings)
-        self._doorbell = Doorbell(settings, tracer)
+        self._doorbell = Doorbell(settings)
 
     def jobs(self) -> bool:
         """Take jobs back from lost workers, and fail jobs past their deadline."""

@@ -19,7 +19,7 @@ from core.metrics import CPU, expose
 from core.net.url_guard import parse_networks
 from core.settings import Settings, settings
 from core.storage.store import open_store
-from core.tracing import Tracer
+from core.tracing import start_tracing
 from workers.cpu.job_maintenance import JobMaintenance
 from workers.cpu.periodic import repeat
 from workers.cpu.retention import Retention
@@ -66,11 +66,11 @@ def check(settings: Settings) -> None:
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish what is under way."""
     threads, loop_side = sync_engine(settings), async_engine(settings)
-    store, tracer = open_store(settings), Tracer(settings, "atelier-cpu")
-    upkeep = JobMaintenance(settings, threads, store, tracer)
+    store, stop_tracing = open_store(settings), start_tracing(settings, "atelier-cpu")
+    upkeep = JobMaintenance(settings, threads, store)
     retention = Retention(settings, threads, store)
-    webhooks = WebhookDispatcher(settings, loop_side, tracer)
-    ingest = Ingest(settings, loop_side, store, tracer)
+    webhooks = WebhookDispatcher(settings, loop_side)
+    ingest = Ingest(settings, loop_side, store)
     signs = ProbeFiles(settings, "cpu")
 
     async def touch() -> bool:
@@ -99,7 +99,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
         await loop_side.dispose()
         threads.dispose()
-        await asyncio.to_thread(tracer.close)
+        await asyncio.to_thread(stop_tracing)
         signs.remove()
         log.info("cpu worker stopped")
 

@@ -18,7 +18,7 @@ from core.logs import start_logs
 from core.metrics import GPU, PortTaken, expose
 from core.settings import Settings, read_settings
 from core.storage.store import open_store
-from core.tracing import Tracer
+from core.tracing import start_tracing
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
 from jobs.server_commands import node_name
 from pipelines.catalog.licenses import read_allowed
@@ -67,7 +67,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     queues = [server_queue(settings.server_id)]
     if not dedicated:
         queues += [model_queue(model) for model in serves]
-    ears, tracer = QueueSubscription(queues), Tracer(settings, "atelier-gpu")
+    ears, stop_tracing = QueueSubscription(queues), start_tracing(settings, "atelier-gpu")
     supervisor = Supervisor(
         settings,
         database=sync_engine(settings),
@@ -77,12 +77,11 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         dedicated=dedicated,
         listen=ears.set_active,
         leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
-        tracer=tracer,
     )
     try:
         return serve(settings, supervisor, ears)
     finally:
-        tracer.close()
+        stop_tracing()
 
 
 def serve(settings: Settings, supervisor: Supervisor, ears: QueueSubscription) -> int:

@@ -17,7 +17,6 @@ from sqlalchemy import Engine
 from core.database import is_unreachable
 from core.settings import Settings
 from core.storage.store import Store
-from core.tracing import OFF, Tracer
 from jobs.log_context import about_job
 from jobs.statements.queue.claim import Claimant
 from jobs.wire.servers import ServerFacts
@@ -59,7 +58,6 @@ class Supervisor:
         dedicated: bool = False,
         listen: Callable[[bool], None] = lambda on: None,
         leave: Callable[[], None] = lambda: None,
-        tracer: Tracer = OFF,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
@@ -71,7 +69,7 @@ class Supervisor:
         self._signs = ProbeFiles(settings, "gpu")
         self._ledger = JobStore(database, settings)
         self._presence = ServerLease(database, settings)
-        self._telemetry = Telemetry(tracer, settings.server_id)
+        self._telemetry = Telemetry(settings.server_id)
         self._engine = ChildProcess(
             "workers.engine.engine", on_answer=self._telemetry.answered, on_loss=self._telemetry.replaced
         )

@@ -6,8 +6,10 @@ Nothing here is done per step: a job is told of when it is claimed and when it l
 import logging
 from collections.abc import Iterable
 
+from opentelemetry.trace import SpanKind
+
 from core import metrics
-from core.tracing import Facts, Tracer
+from core.tracing import Facts, record_span
 from jobs.job import Job, JobStatus
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.ipc.child_process import ChildProcess
@@ -26,8 +28,7 @@ OUTCOMES = {
 class Telemetry:
     """Of one supervisor."""
 
-    def __init__(self, tracer: Tracer, server_id: str) -> None:
-        self._tracer = tracer
+    def __init__(self, server_id: str) -> None:
         self._server_id = server_id
         self._busy = 0.0
         self._shown: set[tuple[str, str]] = set()
@@ -51,20 +52,20 @@ class Telemetry:
         """The attempt as a span below the job's own, and its parts below that."""
         job, stages, now = held.job, held.stages, held.stages.now()
         facts: Facts = {"job_id": job.id, "model": job.model, "server_id": self._server_id, "attempt": job.attempt}
-        attempt = self._tracer.record(
+        attempt = record_span(
             "attempt",
             stages.began - held.claim_seconds,
             now,
             parent=job.traceparent,
-            kind="consumer",
+            kind=SpanKind.CONSUMER,
             failed=outcome if outcome == "failed" else None,
             facts={**facts, "tenant_id": job.tenant, "outcome": outcome},
         )
         if attempt is None:
             return
-        self._tracer.record("claim", stages.began - held.claim_seconds, stages.began, parent=attempt, facts=facts)
+        record_span("claim", stages.began - held.claim_seconds, stages.began, parent=attempt, facts=facts)
         for phase in stages.phases:
-            self._tracer.record(phase.name, phase.began, phase.ended, parent=attempt, facts=facts)
+            record_span(phase.name, phase.began, phase.ended, parent=attempt, facts=facts)
 
     def answered(self, inventory: Inventory) -> None:
         """The engine has answered: what had to leave, and where memory ran out, since it last did."""

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.errors import AtelierError
 from core.settings import Settings
-from core.tracing import OFF, Tracer
 from jobs.doorbell import Doorbell
 from jobs.events import Publisher
 from jobs.job import Job, JobError, JobStatus, job_from_row
@@ -38,12 +37,12 @@ class CleanCopy(msgspec.Struct, frozen=True, kw_only=True):
 class InputStore:
     """Fenced writes: one whose lease was lost changes nothing. Every method raises what the database raises."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
         self._engine = engine
         self._room = asyncio.Semaphore(settings.db_pool)
         self._publisher = Publisher(settings)
-        self._doorbell = Doorbell(settings, tracer)
+        self._doorbell = Doorbell(settings)
         self._teller = ThreadPoolExecutor(1, "tell")  # both may wait for a broker, and are called from one thread
 
     def close(self) -> None:

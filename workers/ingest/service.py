@@ -29,7 +29,6 @@ from core.metrics import INPUTS
 from core.retry import Backoff
 from core.settings import Settings
 from core.storage.store import Store
-from core.tracing import OFF, Tracer
 from workers.ingest.fetcher import Fetcher
 from workers.ingest.input_store import CleanCopy, InputStore, Key
 from workers.ingest.retry_later import RetryLater
@@ -57,12 +56,12 @@ Outcome = CleanCopy | AtelierError | RetryLater | OSError
 class Ingest:
     """Takes what is due, each input in a task of its own."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, store: Store, tracer: Tracer = OFF) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine, store: Store) -> None:
         self._settings = settings
         self._store = store
         pause = settings.input_backoff
         self._backoff = Backoff(first=pause, longest=pause * 2**DOUBLINGS, jitter=JITTER)
-        self._ledger = InputStore(settings, engine, tracer)
+        self._ledger = InputStore(settings, engine)
         self._fetcher = Fetcher(settings)
         # A folder of its own name; and not in shared memory: what strangers send fills the disk, if anything.
         root, name = settings.scratch_dir or tempfile.gettempdir(), f"{settings.server_id}-inputs"

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec.structs import replace
+from opentelemetry.trace import SpanKind, StatusCode
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,7 +20,7 @@ from core.errors import ForbiddenUrl
 from core.logs import bind, log_context
 from core.net.url_guard import resolve_and_check
 from core.settings import Settings
-from core.tracing import OFF, Facts, Tracer, trace_id
+from core.tracing import Facts, attributes, span, trace_id, traceparent_of
 from workers.webhooks.delivery_store import DeliveryStore
 from workers.webhooks.payload import WebhookMessage
 from workers.webhooks.sender import DeliveryResult, WebhookSender
@@ -33,9 +34,8 @@ AT_ONCE = 512
 class WebhookDispatcher:
     """Sends what is due, each delivery in a task of its own."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine, tracer: Tracer = OFF) -> None:
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self._settings = settings
-        self._tracer = tracer
         self._ledger = DeliveryStore(settings, engine)
         self._poster = WebhookSender(settings)
         self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
@@ -96,12 +96,13 @@ class WebhookDispatcher:
         """Send it as a part of its job's trace, which the receiver is told."""
         parent = message.job.traceparent if message.job else None
         facts: Facts = {"job_id": delivery.job_id, "event": delivery.type, "attempt": delivery.attempt}
-        with self._tracer.span("webhook", parent=parent, kind="client", facts=facts) as span:
-            tied = {"traceparent": span.traceparent} if span.traceparent else {}
-            answer = await self._send(delivery, replace(message, headers=message.headers | tied))
-            span.note(status=answer.status)
+        with span("webhook", parent=parent, kind=SpanKind.CLIENT, facts=facts) as opened:
+            traceparent = traceparent_of(opened)
+            headers = message.headers | ({"traceparent": traceparent} if traceparent else {})
+            answer = await self._send(delivery, replace(message, headers=headers))
+            opened.set_attributes(attributes({"status": answer.status}))
             if not answer.delivered:
-                span.fail("not delivered")
+                opened.set_status(StatusCode.ERROR, "not delivered")
             return answer
 
     async def _send(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:

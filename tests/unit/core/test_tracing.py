@@ -1,13 +1,15 @@
-"""Traces: what ties spans together, what they tell, and that they cost nothing where nobody wants them."""
+"""Traces: what ties spans together, what they say, and that nothing is exported without a collector."""
 
 import subprocess
 import sys
 import threading
 
 import pytest
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.util._once import Once
 
 from core.settings import Settings, read_settings
-from core.tracing import OFF, Tracer, read_traceparent, trace_id
+from core.tracing import attributes, record_span, span, start_tracing, trace_id, traceparent_of
 from tests.support.servers.collector import Collector
 from tests.support.servers.sink import Tarpit
 
@@ -21,11 +23,18 @@ def collector():
         yield running
 
 
+@pytest.fixture(autouse=True)
+def no_provider(monkeypatch):
+    """Let each test set the provider, which OpenTelemetry otherwise allows once in a process."""
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER_SET_ONCE", Once())
+
+
 @pytest.fixture
-def tracer(collector):
-    made = Tracer(Settings(otlp_endpoint=collector.url, server_id="here"), "atelier-test")
-    yield made
-    made.close()
+def stop_tracing(collector):
+    stop = start_tracing(Settings(otlp_endpoint=collector.url, server_id="here"), "atelier-test")
+    yield stop
+    stop()
 
 
 @pytest.mark.parametrize(
@@ -39,92 +48,101 @@ def tracer(collector):
         f"00-{'0' * 32}-{SPAN}-01",
         f"00-{TRACE}-{'0' * 16}-01",
         f"{PARENT}-more",
-        f"{PARENT}\n",
+        f"{PARENT}\nmore",
     ],
 )
-def test_what_is_no_traceparent_is_none(text):
-    assert read_traceparent(text) is None
+def test_what_is_not_a_traceparent_begins_no_trace(text):
     assert trace_id(text) is None
+    with span("submit", parent=text, root=True) as opened:
+        assert traceparent_of(opened) is None
 
 
-def test_a_traceparent_names_its_trace():
-    assert PARENT == read_traceparent(PARENT)
-    assert TRACE == trace_id(PARENT)
+@pytest.mark.parametrize("text", [PARENT, f" {PARENT} ", PARENT.replace("00-4", "01-4"), f"{PARENT}\n"])
+def test_a_traceparent_is_handed_on_in_its_plain_form(text):
+    assert TRACE == trace_id(text)
+    with span("submit", parent=text, root=True) as opened:
+        assert PARENT == traceparent_of(opened)
 
 
-def test_without_a_collector_a_callers_trace_is_only_handed_on():
-    with OFF.span("submit", parent=PARENT, root=True) as span:
-        span.note(job_id="job_1")
-        span.fail("never mind")
-        assert PARENT == span.traceparent
-    with OFF.span("submit", parent="nonsense", root=True) as span:
-        assert span.traceparent is None
-    assert OFF.record("load", 1.0, 2.0, parent=PARENT) is None
+def test_a_callers_trace_is_handed_on_without_a_collector():
+    start_tracing(Settings(otlp_endpoint=""), "atelier-test")()
+    with span("submit", parent=PARENT, root=True, kind=SpanKind.SERVER) as opened:
+        opened.set_attributes(attributes({"job_id": "job_1"}))
+        opened.set_status(StatusCode.ERROR, "never mind")
+        assert PARENT == traceparent_of(opened)
+    assert PARENT == record_span("load", 1.0, 2.0, parent=PARENT)
+    assert record_span("load", 1.0, 2.0, parent=None) is None
 
 
-def test_the_exporter_is_not_even_imported_without_a_collector():
+def test_the_sdk_is_imported_only_for_a_collector():
     program = (
         "import sys, api.app, workers.cpu.main;"
         " print([m for m in sys.modules if m.startswith('opentelemetry.exporter')])"
     )
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert "[]" == outcome.stdout.strip()
+    program = (
+        "import sys; from core import tracing; from core.settings import Settings;"
+        " tracing.start_tracing(Settings(), 'test');"
+        " print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
+    )
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert "[]" == outcome.stdout.strip()
 
 
-def test_spans_of_a_trace_hang_together(tracer, collector):
-    with tracer.span(
-        "submit", parent=PARENT, kind="server", root=True, facts={"model": "chaos", "server_id": None}
-    ) as submit:
-        submit.note(job_id="job_1")
-    attempt = tracer.record("attempt", 10.0, 12.5, parent=submit.traceparent, failed="failed")
-    tracer.record("load", 10.0, 11.0, parent=attempt)
-    tracer.close()
-    spans = {span.name: span for span in collector.spans}
-    assert {TRACE} == {span.trace for span in spans.values()} == {trace_id(submit.traceparent)}
+def test_spans_of_a_trace_hang_together(stop_tracing, collector):
+    facts = {"model": "chaos", "server_id": None}
+    with span("submit", parent=PARENT, kind=SpanKind.SERVER, root=True, facts=facts) as opened:
+        opened.set_attributes(attributes({"job_id": "job_1"}))
+        submit = traceparent_of(opened)
+    attempt = record_span("attempt", 10.0, 12.5, parent=submit, failed="failed")
+    record_span("load", 10.0, 11.0, parent=attempt)
+    stop_tracing()
+    spans = {seen.name: seen for seen in collector.spans}
+    assert {TRACE} == {seen.trace for seen in spans.values()} == {trace_id(submit)}
     assert (SPAN, spans["submit"].id, spans["attempt"].id) == tuple(
         spans[name].parent for name in ("submit", "attempt", "load")
     )
     assert {"atelier.model": "chaos", "atelier.job_id": "job_1"} == spans["submit"].facts
     assert (10_000_000_000, 12_500_000_000) == (spans["attempt"].began, spans["attempt"].ended)
     assert (None, "failed", None) == tuple(spans[name].error for name in ("submit", "attempt", "load"))
-    assert {"atelier-test"} == {span.service for span in spans.values()}
+    assert {"atelier-test"} == {seen.service for seen in spans.values()}
 
 
-def test_a_span_without_a_parent_is_made_only_where_a_trace_may_begin(tracer, collector):
-    with tracer.span("ring", parent=None) as span:
-        assert span.traceparent is None
-    assert tracer.record("attempt", 1.0, 2.0, parent="nonsense") is None
-    with tracer.span("submit", parent=None, root=True) as span:
-        assert trace_id(span.traceparent)
-    tracer.close()
-    assert [("submit", "")] == [(span.name, span.parent) for span in collector.spans]
+def test_only_a_root_span_is_made_without_a_parent(stop_tracing, collector):
+    with span("ring", parent=None) as opened:
+        assert traceparent_of(opened) is None
+    assert record_span("attempt", 1.0, 2.0, parent="nonsense") is None
+    with span("submit", parent=None, root=True) as opened:
+        assert trace_id(traceparent_of(opened))
+    stop_tracing()
+    assert [("submit", "")] == [(seen.name, seen.parent) for seen in collector.spans]
 
 
-def test_who_wants_no_spans_of_a_trace_gets_none(tracer, collector):
-    unwanted = PARENT[:-2] + "00"
-    with tracer.span("submit", parent=unwanted, root=True) as span:
-        assert (TRACE, "00") == (trace_id(span.traceparent), span.traceparent[-2:])
-    tracer.close()
+def test_an_unsampled_trace_is_not_exported(stop_tracing, collector):
+    with span("submit", parent=PARENT[:-2] + "00", root=True) as opened:
+        assert (TRACE, "00") == (trace_id(traceparent_of(opened)), traceparent_of(opened)[-2:])
+    stop_tracing()
     assert [] == collector.spans
 
 
-def test_the_words_of_an_error_are_not_told(tracer, collector):
-    with pytest.raises(ValueError, match="a red circle"), tracer.span("submit", parent=PARENT):
+def test_a_span_does_not_hold_the_message_of_an_error(stop_tracing, collector):
+    with pytest.raises(ValueError, match="a red circle"), span("submit", parent=PARENT):
         raise ValueError("a red circle")
-    tracer.close()
-    (span,) = collector.spans
-    assert "ValueError" == span.error
-    assert "circle" not in repr(span)
+    stop_tracing()
+    (seen,) = collector.spans
+    assert "ValueError" == seen.error
+    assert "circle" not in repr(seen)
 
 
-def test_a_collector_that_does_not_answer_does_not_hold_up_the_end(monkeypatch):
+def test_a_collector_that_hangs_does_not_delay_the_end(monkeypatch):
     monkeypatch.setattr("core.tracing.CLOSE_SECONDS", 0.05)
     with Tarpit() as tarpit:
-        tracer = Tracer(Settings(otlp_endpoint=tarpit.url), "atelier-test")
-        with tracer.span("submit", parent=PARENT):
+        stop = start_tracing(Settings(otlp_endpoint=tarpit.url), "atelier-test")
+        with span("submit", parent=PARENT):
             pass
-        tracer.close()
-        assert "close-traces" in {thread.name for thread in threading.enumerate()}  # it tries on, and nobody waits
+        stop()
+        assert "close-traces" in {thread.name for thread in threading.enumerate()}  # it goes on in its thread
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 from prometheus_client import generate_latest
 
 from core import metrics
-from core.tracing import OFF
 from jobs.job import JobStatus
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
@@ -37,7 +36,7 @@ def rise(act: Any) -> Any:
 
 @pytest.fixture
 def telemetry() -> Telemetry:
-    return Telemetry(OFF, "gpu-1")
+    return Telemetry("gpu-1")
 
 
 def job(**columns: Any) -> Any:
