@@ -10,8 +10,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import rich_click as click
+from httpx_sse import EventSource, ServerSentEvent
 
-from cli.http.sse import Event, read_events
 from jobs.wire.jobs import Accepted, JobPage, ProgressEvent
 from jobs.wire.models import ModelAnswer, ModelList
 from jobs.wire.problems import ProblemDetails
@@ -26,6 +26,7 @@ T = TypeVar("T")
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 SILENCE_SECONDS = 45.0  # a stream says something every 15 s
 RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
+NO_MORE_EVENTS = 204
 TERMINAL = ("completed", "failed", "cancelled")
 ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_", "voi_")
 
@@ -180,7 +181,7 @@ class Client:
                 for event in self._events(job_id, seen):
                     seen, away_since = event.id, None
                     yield msgspec.json.decode(event.data, type=ProgressEvent)
-                    if event.name in TERMINAL:
+                    if event.event in TERMINAL:
                         return
             except ApiAway:
                 away_since = away_since or time.monotonic()
@@ -212,13 +213,14 @@ class Client:
         except ApiAway:
             return False
 
-    def _events(self, job_id: str, seen: str) -> Iterator[Event]:
+    def _events(self, job_id: str, seen: str) -> Iterator[ServerSentEvent]:
         headers = {"Last-Event-ID": seen} if seen else {}
         timeout = httpx.Timeout(5.0, read=SILENCE_SECONDS)
         try:
             with self._http.stream("GET", f"/jobs/v1/{job_id}/events", headers=headers, timeout=timeout) as answer:
                 _refuse_problem(answer)
-                yield from read_events(answer.iter_lines())
+                if answer.status_code != NO_MORE_EVENTS:
+                    yield from (event for event in EventSource(answer).iter_sse() if event.data)
         except httpx.HTTPError as error:
             raise self._away(error) from None
 

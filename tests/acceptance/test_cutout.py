@@ -12,7 +12,8 @@ from PIL import Image
 
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
 from tests.support.servers.media_server import MediaServer
-from tests.support.service.service import Service, sse
+from tests.support.service.service import Service
+from tests.support.service.sse import events
 
 SIZE = (1024, 768)
 
@@ -111,12 +112,12 @@ def test_progress_is_told_as_it_rises(studio: Service, data_url: str) -> None:
     assert 202 == accepted.status_code, accepted.text
 
     with studio.client.stream("GET", f"/jobs/v1/{accepted.json()['job_id']}/events", timeout=120) as stream:
-        events = [data for _, _, data in sse(stream.iter_lines())]
+        progress = [event.data for event in events(stream)]
 
-    seen = [event["progress"] for event in events if event["status"] == "processing"]
+    seen = [event["progress"] for event in progress if event["status"] == "processing"]
     assert sorted(seen) == seen
-    assert len(set(seen)) >= 3, events
-    assert "completed" == events[-1]["status"]
+    assert len(set(seen)) >= 3, progress
+    assert "completed" == progress[-1]["status"]
 
 
 @pytest.mark.parametrize(

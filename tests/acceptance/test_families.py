@@ -21,7 +21,8 @@ from tests.support.checkpoints.specs import entry
 from tests.support.paths import PHOTO
 from tests.support.servers.databases import Databases
 from tests.support.service.model_service import model_service
-from tests.support.service.service import Service, sse
+from tests.support.service.service import Service
+from tests.support.service.sse import events
 from tests.support.wait import until
 
 Pixels = NDArray[np.uint8]
@@ -247,12 +248,12 @@ class TestEveryFamily:
         job_id = self.ask(families, name, num_inference_steps=20)
 
         with families.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
-            events = [data for _, _, data in sse(stream.iter_lines())]
+            progress = [event.data for event in events(stream)]
 
-        seen = [event["progress"] for event in events if event["status"] == "processing"]
+        seen = [event["progress"] for event in progress if event["status"] == "processing"]
         assert sorted(seen) == seen
-        assert 3 <= len(set(seen)), events
-        assert "completed" == events[-1]["status"]
+        assert 3 <= len(set(seen)), progress
+        assert "completed" == progress[-1]["status"]
 
     def test_a_cancel_stops_it_and_the_engine_goes_on(self, families: Service, name: str) -> None:
         job_id = self.ask(families, name, num_inference_steps=200)

@@ -12,7 +12,8 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from pipelines.catalog.loader import load_catalog
-from tests.support.service.service import Service, sse
+from tests.support.service.service import Service
+from tests.support.service.sse import events
 
 PROMPT = "a red circle on a blue background"
 SPEC = load_catalog().get("demo-shapes")
@@ -107,10 +108,10 @@ def test_progress_is_told_step_by_step(studio: Service) -> None:
     assert 202 == accepted.status_code
     job_id = accepted.json()["job_id"]
     with studio.client.stream("GET", f"/jobs/v1/{job_id}/events") as stream:
-        events = list(sse(stream.iter_lines()))
-    numbers = [number for number, _, _ in events]
+        seen = list(events(stream))
+    numbers = [event.id for event in seen]
     assert sorted(numbers) == numbers  # one comes twice when only the place in the queue has changed
-    fractions = [data["progress"] for _, _, data in events]
+    fractions = [event.data["progress"] for event in seen]
     assert sorted(fractions) == fractions
-    assert "completed" == events[-1][1]
-    assert studio.client.get(accepted.headers["location"]).json()["result_url"] == events[-1][2]["result_url"]
+    assert "completed" == seen[-1].name
+    assert studio.client.get(accepted.headers["location"]).json()["result_url"] == seen[-1].data["result_url"]

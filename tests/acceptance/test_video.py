@@ -15,7 +15,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.support.media.films import Film, psnr, read_film, scene
-from tests.support.service.service import Service, sse
+from tests.support.service.service import Service
+from tests.support.service.sse import events
 
 STILL = (960, 720)
 SMALL = {"width": 192, "height": 128, "duration_seconds": 0.5}
@@ -143,12 +144,12 @@ def test_progress_is_told_as_it_rises(studio: Service) -> None:
     job_id = studio.client.post("/generate/video/v1", json=body).json()["job_id"]
 
     with studio.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
-        events = [data for _, _, data in sse(stream.iter_lines())]
+        progress = [event.data for event in events(stream)]
 
-    seen = [event["progress"] for event in events if event["status"] == "processing"]
+    seen = [event["progress"] for event in progress if event["status"] == "processing"]
     assert sorted(seen) == seen
-    assert len(set(seen)) >= 3, events
-    assert "completed" == events[-1]["status"]
+    assert len(set(seen)) >= 3, progress
+    assert "completed" == progress[-1]["status"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ All share one service with three GPU workers; each ends with the checker's verdi
 
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from jobs.job import JobStatus
 from tests.support.faults.faults import kill
 from tests.support.faults.trial import Trial, trial
 from tests.support.servers.proxy import Proxy
-from tests.support.service.service import sse
+from tests.support.service.sse import events
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy
@@ -62,17 +63,16 @@ def test_4_an_event_stream_resumed_after_a_flushall_ends_with_the_terminal_event
     job_id = run.submit("compute=2 steps=40")
     path = f"/jobs/v1/{job_id}/events"
     with run.service.client.stream("GET", path) as answer:
-        events = sse(answer.iter_lines())
-        seen = [next(events)[0] for _ in range(3)]
+        seen = [event.id for event in islice(events(answer), 3)]
     assert seen == sorted(seen)
     with Redis.from_url(broker.url) as client:
         client.flushall()
     with run.service.client.stream("GET", path, headers={"Last-Event-ID": str(seen[-1])}) as answer:
-        rest = list(sse(answer.iter_lines()))
-    assert all(number > seen[-1] for number, _, _ in rest)
-    number, name, status = rest[-1]
-    assert ("completed", "completed", 1) == (name, status["status"], len(status["outputs"]))
-    assert run.service.job(job_id).event_seq == number
+        rest = list(events(answer))
+    assert all(event.id > seen[-1] for event in rest)
+    last = rest[-1]
+    assert ("completed", "completed", 1) == (last.name, last.data["status"], len(last.data["outputs"]))
+    assert run.service.job(job_id).event_seq == last.id
 
 
 def test_5_without_redis_submits_are_taken_jobs_are_done_and_workers_start(

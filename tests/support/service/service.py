@@ -1,6 +1,5 @@
 """A service of real processes for one test: API, GPU workers and CPU workers, each to be killed as the test likes."""
 
-import json
 import os
 import signal
 import socket
@@ -193,21 +192,6 @@ def service(folder: Path, *, database_url: str, broker_url: str, **settings: str
         yield made
     finally:
         made.close()
-
-
-def sse(lines: Iterator[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Id, name and data of each server-sent event."""
-    event: dict[str, str] = {}
-    for line in lines:
-        if line.startswith(":"):
-            continue
-        if line:
-            name, _, value = line.partition(":")
-            event[name] = event.get(name, "") + value.removeprefix(" ")
-        elif event:
-            if "data" in event:
-                yield int(event.get("id", 0)), event.get("event", "message"), json.loads(event["data"])
-            event = {}
 
 
 def _terminal(job: Job) -> Job | None:

@@ -1,32 +1,23 @@
-"""Reading server-sent events, as the WHATWG standard says; comments are kept, so that tests can see them."""
+"""Server-sent events of a streamed response, with their data decoded."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import msgspec
+from httpx_sse import EventSource
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event; a comment has only `comment`."""
+    """One event of a job's stream."""
 
-    id: int = 0
-    name: str = ""
-    data: Any = None
-    comment: str = ""
+    id: int
+    name: str
+    data: Any
 
 
 def events(response: httpx.Response) -> Iterator[Event]:
-    """The events of a streamed response, as they come, until it ends."""
-    fields: dict[str, str] = {}
-    for line in response.iter_lines():
-        if line:
-            name, _, value = line.partition(":")
-            fields[name or "comment"] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield Event(int(fields["id"]), fields["event"], msgspec.json.decode(fields["data"]))
-            fields = {}
-        elif fields:
-            if "comment" in fields:
-                yield Event(comment=fields["comment"])
-            fields = {}
+    """Yield the events of a streamed response as they come, until it ends."""
+    for event in EventSource(response).iter_sse():
+        if event.data:  # a blank line after `retry` or a comment is not an event
+            yield Event(int(event.id), event.event, msgspec.json.decode(event.data))

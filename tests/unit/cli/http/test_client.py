@@ -70,6 +70,8 @@ def api():
             script.requests.append((self.path, dict(self.headers), self.rfile.read(length)))
             status, data = script.answer(self.path)
             self.send_response(status)
+            if self.path.endswith("/events") and status == 200:
+                self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
             self.wfile.write(data)
 
@@ -145,7 +147,8 @@ def test_nobody_there_says_what_to_do():
 
 
 def test_a_stream_is_followed_to_its_terminal_event(api, client):
-    stream = event(1, "progress", status="queued", queue_position=2, progress=0.0)
+    stream = b"retry: 1000\n\n" + event(1, "progress", status="queued", queue_position=2, progress=0.0)
+    stream += b": keep-alive\n\n"
     stream += event(2, "progress", status="processing", stage="step", progress=0.5)
     api.say("/jobs/v1/job_1/events", stream + event(3, "completed", **JOB))
     seen = list(client.follow("job_1"))
@@ -158,7 +161,7 @@ def test_a_stream_is_followed_to_its_terminal_event(api, client):
 
 
 def test_a_stream_that_was_cut_goes_on_where_it_had_been(api, client):
-    api.say("/jobs/v1/job_1/events", event(4, "progress", status="processing", progress=0.1))
+    api.say("/jobs/v1/job_1/events", event(4, "progress", status="processing", progress=0.1) + b"id: 9\ndata: {")
     api.say("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
     api.say("/jobs/v1/job_1/events", event(5, "failed", status="failed"))
     api.say("/jobs/v1/job_1", {**JOB, "status": "processing"})
