@@ -6,9 +6,8 @@ import threading
 
 from core.settings import Settings
 from core.tracing import OFF, Tracer
-from jobs.doorbell import Doorbell
-from jobs.events import Publisher
-from jobs.job import Job, JobStatus
+from jobs.job import Job
+from jobs.notify import JobNotifier
 
 log = logging.getLogger(__name__)
 
@@ -17,11 +16,10 @@ BOUND = 10_000
 
 
 class Notifier:
-    """Rings for a queued job first and publishes its event second: an early start matters more than an early line."""
+    """The thread that notifies workers and followers of what the API has committed."""
 
     def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
         self._settings = settings
-        self._tracer = tracer
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # wakes its reader sooner than a Queue
         self._thread: threading.Thread | None = None
 
@@ -44,11 +42,9 @@ class Notifier:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        doorbell, publisher = Doorbell(self._settings, self._tracer), Publisher(self._settings)
+        notifier = JobNotifier.connect(self._settings)
         while (job := self._waiting.get()) is not None:
             try:
-                if job.status is JobStatus.QUEUED:
-                    doorbell.ring(job)
-                publisher.publish([job])
+                notifier.notify(job)
             except Exception:
                 log.exception("job %s was not announced", job.id)

@@ -7,9 +7,8 @@ from sqlalchemy import Connection, Engine
 
 from core.ids import new_id
 from core.settings import Settings
-from jobs.doorbell import Doorbell
-from jobs.events import Publisher
-from jobs.job import Job, JobStatus, job_from_row
+from jobs.job import Job, job_from_row
+from jobs.notify import JobNotifier
 from jobs.params.media import media_of
 from jobs.statements.queue import redrive
 
@@ -37,14 +36,12 @@ def failed_jobs(engine: Engine, job_ids: Collection[str]) -> list[Job]:
 
 def redrive_jobs(engine: Engine, settings: Settings, failed: Collection[Job]) -> Iterator[Redriven]:
     """Do each again, as a new job in a transaction of its own; safe to stop, and to run twice at once."""
-    publisher, doorbell = Publisher(settings), Doorbell(settings)
+    notifier = JobNotifier.connect(settings)
     for job in failed:
         with engine.begin() as connection:
             outcome = _again(connection, job)
         if outcome.made is not None:
-            publisher.publish([outcome.made])
-            if outcome.made.status is JobStatus.QUEUED:
-                doorbell.ring(outcome.made)
+            notifier.notify(outcome.made)
         yield outcome
 
 

@@ -16,9 +16,8 @@ from core.errors import InputUnreachable, StorageUnavailable
 from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store
-from jobs.doorbell import Doorbell
-from jobs.events import Publisher
-from jobs.job import Job, JobError, JobStatus, job_from_row
+from jobs.job import Job, JobError, job_from_row
+from jobs.notify import JobNotifier
 from jobs.params.media import field_of
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
@@ -38,8 +37,7 @@ class JobMaintenance:
         self._settings = settings
         self._engine = engine
         self._store = store
-        self._publisher = Publisher(settings)
-        self._doorbell = Doorbell(settings)
+        self._notifier = JobNotifier.connect(settings)
 
     def jobs(self) -> bool:
         """Take jobs back from lost workers, and fail jobs past their deadline."""
@@ -90,10 +88,7 @@ class JobMaintenance:
         for job in changed:
             UPKEEP.labels(name).inc()
             log.info("%s: %s is %s after attempt %d of %d", name, job.id, job.status, job.attempt, job.max_attempts)
-        self._publisher.publish(changed)
-        for job in changed:
-            if job.status is JobStatus.QUEUED:
-                self._doorbell.ring(job)
+        self._notifier.notify(*changed)
         return changed
 
     def _fail_lost_inputs(self) -> list[Job]:
@@ -104,7 +99,7 @@ class JobMaintenance:
                 lost = connection.execute(inputs.lost(max_attempts=self._settings.input_max_attempts)).all()
                 failed = [job for row in lost if (job := _fail_input(connection, row)) is not None]
         UPKEEP.labels("lost-inputs").inc(len(failed))
-        self._publisher.publish(failed)
+        self._notifier.notify(*failed)
         return failed
 
     def _remove(

@@ -13,9 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.errors import AtelierError
 from core.settings import Settings
-from jobs.doorbell import Doorbell
-from jobs.events import Publisher
-from jobs.job import Job, JobError, JobStatus, job_from_row
+from jobs.job import JobError, job_from_row
+from jobs.notify import JobNotifier
 from jobs.params.media import field_of
 from jobs.statements.media import inputs
 
@@ -41,13 +40,12 @@ class InputStore:
         self._settings = settings
         self._engine = engine
         self._room = asyncio.Semaphore(settings.db_pool)
-        self._publisher = Publisher(settings)
-        self._doorbell = Doorbell(settings)
-        self._teller = ThreadPoolExecutor(1, "tell")  # both may wait for a broker, and are called from one thread
+        self._notifier = JobNotifier.connect(settings)
+        self._notifying = ThreadPoolExecutor(1, "notify")  # it may wait for the broker
 
     def close(self) -> None:
-        """Tell nothing more."""
-        self._teller.shutdown(wait=False, cancel_futures=True)
+        """Stop notifying."""
+        self._notifying.shutdown(wait=False, cancel_futures=True)
 
     async def take(self, limit: int) -> Sequence[Row[Any]]:
         """Lease inputs that are due."""
@@ -85,7 +83,7 @@ class InputStore:
             if (await connection.execute(statement)).first() is None:
                 return
             changed = (await connection.execute(inputs.queue_job(row.job_id))).one_or_none()
-        await self._tell(changed)
+        await self._notify(changed)
 
     async def fail(self, row: Row[Any], error: AtelierError) -> None:
         """The input can not be had, and its job fails with the reason."""
@@ -96,18 +94,13 @@ class InputStore:
             if (await connection.execute(statement)).first() is None or waits is None:
                 return
             changed = (await connection.execute(inputs.fail_job(row.job_id, reason))).one_or_none()
-        await self._tell(changed)
+        await self._notify(changed)
 
-    async def _tell(self, row: Row[Any] | None) -> None:
+    async def _notify(self, row: Row[Any] | None) -> None:
         if row is not None:
             job = job_from_row(row)
             log.info("job %s is %s%s", job.id, job.status, f": {job.error.message}" if job.error else "")
-            await asyncio.get_running_loop().run_in_executor(self._teller, self._announce, job)
-
-    def _announce(self, job: Job) -> None:
-        self._publisher.publish([job])
-        if job.status is JobStatus.QUEUED:
-            self._doorbell.ring(job)
+            await asyncio.get_running_loop().run_in_executor(self._notifying, self._notifier.notify, job)
 
     async def _execute(self, statement: Update) -> Sequence[Row[Any]]:
         async with self._transaction() as connection:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Engine, Select, Update
 from core.database import is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
 from core.settings import Settings
-from jobs.events import Publisher
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
+from jobs.notify import JobNotifier
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
 from jobs.statements.queue import claim as claims
@@ -27,13 +27,13 @@ BACKOFF = Backoff(first=0.1, longest=5.0)
 
 class JobStore:
     """Fenced writes. Every method that ends or changes a claim returns the job as it now is, or None when the claim
-    was no longer ours; what changed is published after the commit.
+    was no longer ours; workers and followers are notified after the commit.
     """
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
         self._settings = settings
-        self._publisher = Publisher(settings)
+        self._notifier = JobNotifier.connect(settings)
         self._closing = threading.Event()
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class JobStore:
             "warm_bound_seconds": self._settings.warm_bound_seconds,
         }
         job = self._change(claims.claim(claimant, **limits))
-        self._publish(job)
+        self._notify(job)
         return job
 
     def clean_copies(self, job: Job) -> dict[str, str]:
@@ -69,7 +69,7 @@ class JobStore:
         except Exception as error:
             log.warning("the progress of job %s was not written: %s", job.id, error)
             return True
-        self._publish(shown)
+        self._notify(shown)
         return shown is not None
 
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
@@ -101,7 +101,7 @@ class JobStore:
 
         for job in self._persist(work):
             log.warning("job %s was lost with an earlier incarnation: now %s", job.id, job.status)
-            self._publish(job)
+            self._notify(job)
 
     def _settle(self, statement: Select[Any], cost: float = 0.0) -> Job | None:
         """One transaction whose first statement is the fenced update: without a row, nothing else happens."""
@@ -116,7 +116,7 @@ class JobStore:
             return job
 
         job = self._persist(work)
-        self._publish(job)
+        self._notify(job)
         return job
 
     def _change(self, statement: Select[Any] | Update) -> Job | None:
@@ -140,9 +140,9 @@ class JobStore:
             wait=self._closing.wait,
         )
 
-    def _publish(self, job: Job | None) -> None:
+    def _notify(self, job: Job | None) -> None:
         if job is not None:
-            self._publisher.publish([job])
+            self._notifier.notify(job)
 
 
 def _completed(connection: Connection, job: Job) -> Job | None:

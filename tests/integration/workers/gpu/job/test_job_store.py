@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
 from sqlalchemy import Connection, Engine, event, text
 
 from core.database import sync_engine
 from core.ids import new_id
 from core.settings import Settings
+from jobs.doorbell import model_queue
 from jobs.job import Artifact, Job, JobStatus, job_from_row
 from jobs.params.image import ImageParams
 from jobs.statements import api_keys, servers
@@ -118,3 +120,15 @@ def test_a_release_refunds_the_attempt_and_keeps_the_fence(database: Engine, led
     assert ledger.commit(claimed, [ARTIFACT], [], 0.0) is None
     assert not ledger.renew(claimed)
     assert not ledger.progress(claimed, 0.5, "step", ())
+
+
+def test_a_released_job_rings_at_once(ledger: JobStore, claimed: Job, broker_url: str) -> None:
+    broker = Redis.from_url(broker_url)
+    assert 0 == broker.llen(model_queue(claimed.model))
+    ledger.release(claimed)
+    assert 1 == broker.llen(model_queue(claimed.model))
+
+
+def test_a_job_of_an_earlier_incarnation_rings_at_once(ledger: JobStore, claimed: Job, broker_url: str) -> None:
+    ledger.reclaim("one", 2)
+    assert 1 == Redis.from_url(broker_url).llen(model_queue(claimed.model))

@@ -1,0 +1,57 @@
+"""Notification of committed changes: doorbells for workers and events for followers, in one order everywhere."""
+
+import threading
+from collections.abc import Collection
+from typing import Protocol, Self
+
+from core.settings import Settings
+from jobs.doorbell import Doorbell
+from jobs.events import Publisher
+from jobs.job import Job, JobStatus
+
+
+class RingsDoorbell(Protocol):
+    """The doorbell, as far as the notifier needs it."""
+
+    def ring(self, job: Job) -> None:
+        """Wake the workers that may run a job."""
+
+
+class PublishesEvents(Protocol):
+    """The publisher of events, as far as the notifier needs it."""
+
+    def publish(self, jobs: Collection[Job]) -> None:
+        """Publish the present state of jobs."""
+
+
+class JobNotifier:
+    """The notifier of workers and followers about jobs, used after each commit by every process that changes a job.
+
+    It rings for the queued jobs first and publishes the events second. The caller waits for the result, so an early
+    start is worth more than an early event. The worker's own event may therefore overtake the event of the submit;
+    followers drop the older of the two, because its `event_seq` is lower. A job that came back to the queue is rung
+    for like a new one, so an idle worker need not wait for its next poll. A job with a backoff is rung for as well:
+    the worker then finds nothing, which costs one claim.
+
+    Any thread may notify: rings are made one at a time, as `Doorbell` requires. Each server that is away costs one
+    timeout per period of the circuit breaker, and no error.
+    """
+
+    def __init__(self, doorbell: RingsDoorbell, publisher: PublishesEvents) -> None:
+        self._doorbell = doorbell
+        self._publisher = publisher
+        self._ringing = threading.Lock()
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Return a notifier of the broker that the settings name; it connects at its first use."""
+        return cls(Doorbell(settings), Publisher(settings))
+
+    def notify(self, *jobs: Job) -> None:
+        """Ring for those of the jobs that are queued, then publish an event of each; never raise."""
+        for job in jobs:
+            if job.status is JobStatus.QUEUED:
+                with self._ringing:
+                    self._doorbell.ring(job)
+        if jobs:
+            self._publisher.publish(jobs)
