@@ -37,7 +37,7 @@ class Services:
         self.store = open_store(settings)
         self.event_hub = EventHub(settings)
         self.tracer = Tracer(settings, "atelier-api")
-        self.notifier = Notifier(settings, self.tracer)
+        self.notifier = Notifier(settings)
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)

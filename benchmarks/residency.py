@@ -28,10 +28,10 @@ from torch import nn
 from benchmarks.report import Figure, Report
 from benchmarks.running.catalog import settings_in
 from benchmarks.running.engine import Bench, bench
+from jobs.server_commands import Preload, Unload
 from pipelines.memory.offload import Offload
 from pipelines.memory.weight_loader import WeightLoader, floats_in
 from tests.support.checkpoints.tiny_checkpoints import save
-from workers.ipc.messages import Preload, Unload
 
 TITLE = "Ratio 5: waking, loading and unloading"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu", "ATELIER_LOG_LEVEL": "WARNING"}
@@ -63,9 +63,9 @@ def cycle(made: Bench, model: str, modality: str, job: dict[str, Any], cycles: i
     made.make(model, modality, job)
     pid = made.engine.pid
     for _ in range(cycles):
-        made.order(Unload())
-        made.order(Preload(model=model))
-        made.order(Unload())
+        made.command(Unload())
+        made.command(Preload(model=model))
+        made.command(Unload())
         found.append(made.resident_memory())
     made.make(model, modality, job)
     assert pid == made.engine.pid, "the engine was restarted"

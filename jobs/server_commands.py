@@ -1,6 +1,7 @@
-"""Orders to a living worker, through Celery's remote control: what is said, and to whom.
+"""Commands to a living worker through Celery's remote control: their structs, their name, and the reply.
 
-They only make sooner, or ask for, what the worker decides; losing one loses nothing. `Look` needs no answer.
+A command only asks for what the worker decides, or makes it sooner; a lost command loses nothing. `Refresh` has no
+reply. Field names and tags travel through the broker between versions and therefore stay as they are.
 """
 
 from typing import Annotated, Any
@@ -15,35 +16,41 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class _Command(msgspec.Struct, frozen=True, tag_field="order", forbid_unknown_fields=True):
-    """What every order shares: its name in the field `order`."""
+    """Root of the commands; the field `order` holds a command's tag."""
 
 
-class Look(_Command, frozen=True, tag="look"):
-    """Read again what the operator wants of this server."""
+class ModelCommand(_Command, frozen=True):
+    """Root of the commands about models; None stands for every model."""
+
+    model: Name | None
 
 
-class Preload(_Command, frozen=True, tag="preload"):
-    """Load a model; with `pin` it then stays until it is unloaded by name."""
+class Refresh(_Command, frozen=True, tag="look"):
+    """Command to read the desired state of this server again."""
+
+
+class Preload(ModelCommand, frozen=True, tag="preload"):
+    """Command to load a model; with `pin` it then stays until it is unloaded by name."""
 
     model: Name
     pin: bool = False
 
 
-class Unload(_Command, frozen=True, tag="unload"):
-    """Take a model out of the device's memory, pinned or not; every one without a name."""
+class Unload(ModelCommand, frozen=True, tag="unload"):
+    """Command to take a model out of the device's memory, pinned or not; without a name, every model."""
 
     model: Name | None = None
 
 
 class Recycle(_Command, frozen=True, tag="recycle"):
-    """Start a fresh engine, once the running job is done."""
+    """Command to start a fresh engine, once the running job is done."""
 
 
-ServerCommand = Look | Preload | Unload | Recycle
+ServerCommand = Refresh | Preload | Unload | Recycle
 
 
 class CommandReply(msgspec.Struct, frozen=True):
-    """What the worker says of an order: taken, or the code and the sentence of its refusal."""
+    """The worker's reply to a command: accepted (`taken`), or the code and the sentence of its refusal."""
 
     taken: bool
     code: str = ""
@@ -51,16 +58,16 @@ class CommandReply(msgspec.Struct, frozen=True):
 
 
 def node_name(server_id: str) -> str:
-    """A server's name among Celery's workers."""
+    """Return a server's name among Celery's workers."""
     return f"gpu@{server_id}"
 
 
-def arguments(order: ServerCommand) -> dict[str, Any]:
-    """The order as the control command's arguments."""
-    return {"order": msgspec.to_builtins(order)}
+def command_arguments(command: ServerCommand) -> dict[str, Any]:
+    """Return a command as the arguments of Celery's control command."""
+    return {"order": msgspec.to_builtins(command)}
 
 
 def read_command(message: object) -> ServerCommand:
-    """The order in the argument of a control command; raises `msgspec.ValidationError` for anything else."""
-    order: ServerCommand = msgspec.convert(message, ServerCommand)
-    return order
+    """Return the command in the argument of a control command; raises `msgspec.ValidationError` for anything else."""
+    command: ServerCommand = msgspec.convert(message, ServerCommand)
+    return command

@@ -5,7 +5,6 @@ import queue
 import threading
 
 from core.settings import Settings
-from core.tracing import OFF, Tracer
 from jobs.job import Job
 from jobs.notify import JobNotifier
 
@@ -18,7 +17,7 @@ BOUND = 10_000
 class Notifier:
     """The thread that notifies workers and followers of what the API has committed."""
 
-    def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # wakes its reader sooner than a Queue
         self._thread: threading.Thread | None = None

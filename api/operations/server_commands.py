@@ -12,7 +12,7 @@ from kombu.exceptions import KombuError
 from core.errors import AtelierError, BrokerUnavailable, CommandRefused, UnknownModel
 from core.settings import Settings
 from jobs.doorbell import celery_app
-from jobs.server_commands import COMMAND, CommandReply, Look, ServerCommand, arguments, node_name
+from jobs.server_commands import COMMAND, CommandReply, Refresh, ServerCommand, command_arguments, node_name
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class ServerCommands:
 
     def _nudge(self, server_id: str) -> None:
         try:
-            self._send(server_id, Look(), reply=False)
+            self._send(server_id, Refresh(), reply=False)
         except BrokerUnavailable:
             log.warning("server %s was not nudged: its next heartbeat reads what is wanted of it", server_id)
 
@@ -75,7 +75,7 @@ class ServerCommands:
             with self._app.connection_for_write() as connection:
                 answers = self._app.control.broadcast(
                     COMMAND,
-                    arguments(order),
+                    command_arguments(order),
                     destination=[node_name(server_id)],
                     connection=connection,
                     reply=reply,

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from benchmarks.running.catalog import environment
 from core.ids import new_id
+from jobs.server_commands import Preload, Unload
 from workers.ipc.child_process import ChildProcess
-from workers.ipc.messages import AnyMessage, Compute, Computed, Encode, Encoded, EngineRequest, SweepDone
+from workers.ipc.messages import AnyMessage, Compute, Computed, Encode, Encoded, EngineCommand, SweepDone
 
 LONGEST = 600.0
 """Seconds for any stage."""
@@ -37,9 +36,9 @@ class Bench:
         answer = _ask(self.encoder, encode)
         assert isinstance(answer, Encoded), answer
 
-    def order(self, order: EngineRequest) -> None:
-        """Have the engine carry it out."""
-        answer = _ask(self.engine, msgspec.structs.replace(order, ticket=new_id("ord")))
+    def command(self, command: Preload | Unload) -> None:
+        """Have the engine carry out a command."""
+        answer = _ask(self.engine, EngineCommand(ticket=new_id("ord"), command=command))
         assert isinstance(answer, SweepDone), answer
 
     def resident_memory(self) -> int:
@@ -64,7 +63,7 @@ def bench(settings: Mapping[str, str]) -> Iterator[Bench]:
             made.stop()
 
 
-def _ask(servant: ChildProcess, request: Compute | Encode | EngineRequest) -> AnyMessage:
+def _ask(servant: ChildProcess, request: Compute | Encode | EngineCommand) -> AnyMessage:
     return servant.request(
         request,
         stage="load",

@@ -22,6 +22,7 @@ from core.settings import read_settings
 from jobs.job import JobError
 from jobs.params.base import Params, read_params
 from jobs.params.registry import PARAMS_OF
+from jobs.server_commands import Preload, Unload
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import (
@@ -43,16 +44,15 @@ from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     Compute,
     Computed,
+    EngineCommand,
     EngineRequest,
     Failed,
     Interrupt,
     Inventory,
-    Preload,
     Ready,
     StageProgress,
     Stopped,
     SweepDone,
-    Unload,
 )
 
 log = logging.getLogger(__name__)
@@ -116,27 +116,29 @@ class Engine:
             raise
         except Exception as error:
             log.exception("%s broke", request.ticket)
-            model = getattr(request, "model", None)
+            model = _model_of(request)
             if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
                 self._out_of_memory.append(model)
             return Failed(ticket=request.ticket, error=to_job_error(error), fatal=self._is_our_fault(error, request))
 
-    def _handle(self, order: EngineRequest) -> None:
-        if isinstance(order, Preload):
-            self._retry_after_oom(order.model, lambda: self._preload(order))
-        elif isinstance(order, Unload):
-            self._residency.unload(order.model)
-        else:
+    def _handle(self, request: EngineRequest) -> None:
+        if not isinstance(request, EngineCommand):
             self._residency.sweep()
+            return
+        match request.command:
+            case Preload() as preload:
+                self._retry_after_oom(preload.model, lambda: self._preload(preload, request.ticket))
+            case Unload(model):
+                self._residency.unload(model)
 
-    def _preload(self, order: Preload) -> None:
+    def _preload(self, preload: Preload, ticket: str) -> None:
         def report(fraction: float, stage: Stage) -> None:
-            self._channel.send(StageProgress(ticket=order.ticket, fraction=fraction, stage=stage))
+            self._channel.send(StageProgress(ticket=ticket, fraction=fraction, stage=stage))
 
-        is_new = all(model.id != order.model for model in self._residency.models)
-        self._residency.preload(order.model, pin=order.pin, before_load=lambda: report(0.0, "load"))
+        is_new = all(model.id != preload.model for model in self._residency.models)
+        self._residency.preload(preload.model, pin=preload.pin, before_load=lambda: report(0.0, "load"))
         if is_new:
-            self._warm_up(order.model, RunContext(seed=0, progress=report, warn=log.debug))
+            self._warm_up(preload.model, RunContext(seed=0, progress=report, warn=log.debug))
 
     def _warm_up(self, model: str, context: RunContext) -> None:
         """The first run of a model is its slowest. One that fails is no reason not to serve the model."""
@@ -238,6 +240,16 @@ class Engine:
         except Exception:  # a device that does not even multiply
             log.exception("the health of %s", model)
             return False
+
+
+def _model_of(request: Compute | EngineRequest) -> str | None:
+    match request:
+        case Compute():
+            return request.model
+        case EngineCommand():
+            return request.command.model
+        case _:
+            return None
 
 
 def to_job_error(error: Exception) -> JobError:

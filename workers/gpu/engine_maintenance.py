@@ -10,10 +10,11 @@ import msgspec
 
 from core.ids import new_id
 from core.settings import Settings
+from jobs.server_commands import Preload, Unload
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import Deadlines
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
-from workers.ipc.messages import EngineRequest, Failed, Preload, Sweep, Unload
+from workers.ipc.messages import EngineCommand, EngineRequest, Failed, Sweep
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class EngineMaintenance:
             if self._stopped.is_set():
                 return
             try:
-                brought = self._ask(Preload(model=model, pin=True))
+                brought = self._ask(EngineCommand(command=Preload(model, pin=True)))
             except (ChildProcessDied, StageOverran) as error:
                 log.error("%s: %s", model, error)
                 brought = False
@@ -147,21 +148,22 @@ class EngineMaintenance:
         if pin:
             self._pins[model] = Pin()  # and it is brought before the next order
         else:
-            self._ask(Preload(model=model))
+            self._ask(EngineCommand(command=Preload(model)))
 
     def _unload(self, model: str | None) -> None:
         for name in [name for name in self._pins if model in (None, name)]:
             del self._pins[name]
-        self._ask(Unload(model=model))
+        self._ask(EngineCommand(command=Unload(model)))
 
-    def _ask(self, order: EngineRequest) -> bool:
+    def _ask(self, request: EngineRequest) -> bool:
         """Whether the engine did it. Raises `ChildProcessDied` and `StageOverran`."""
-        model, before = getattr(order, "model", None), self._engine.inventory.models
+        model = request.command.model if isinstance(request, EngineCommand) else None
+        before = self._engine.inventory.models
         deadlines = self._catalog.get(model).deadlines if model else Deadlines()
         self._ticket = new_id("ord")
-        answer = self._engine.request(msgspec.structs.replace(order, ticket=self._ticket), deadlines)
+        answer = self._engine.request(msgspec.structs.replace(request, ticket=self._ticket), deadlines)
         if self._engine.inventory.models != before:
             self._tell()
         if isinstance(answer, Failed):
-            log.error("%s: %s: %s", order, answer.error.code, answer.error.message)
+            log.error("%s: %s: %s", request, answer.error.code, answer.error.message)
         return not isinstance(answer, Failed)

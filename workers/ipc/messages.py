@@ -6,6 +6,7 @@ Arrays and files pass through folders that the messages name.
 import msgspec
 
 from jobs.job import JobError
+from jobs.server_commands import Preload, Unload
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Outputs
@@ -80,17 +81,10 @@ class Computed(EngineMessage, frozen=True, kw_only=True, tag="computed"):
     inventory: Inventory = Inventory()
 
 
-class Preload(EngineMessage, frozen=True, kw_only=True, tag="preload"):
-    """To the engine: bring a model onto the device; pinned, it stays there."""
+class EngineCommand(EngineMessage, frozen=True, kw_only=True, tag="command"):
+    """To the engine: a command that concerns models; it is the operator's, or the supervisor's own."""
 
-    model: str
-    pin: bool = False
-
-
-class Unload(EngineMessage, frozen=True, kw_only=True, tag="unload"):
-    """To the engine: send a model away, or all of them."""
-
-    model: str | None = None
+    command: Preload | Unload
 
 
 class Sweep(EngineMessage, frozen=True, kw_only=True, tag="sweep"):
@@ -135,7 +129,7 @@ class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
     inventory: Inventory = Inventory()
 
 
-EngineRequest = Preload | Unload | Sweep
+EngineRequest = EngineCommand | Sweep
 """What the engine does between jobs."""
 
 AnyMessage = (

@@ -22,7 +22,7 @@ from core.errors import (
     UnknownModel,
     UnknownServer,
 )
-from jobs.server_commands import Name, Preload, Recycle, ServerCommand, Unload
+from jobs.server_commands import ModelCommand, Name, Preload, Recycle, ServerCommand, Unload
 from jobs.statements import servers
 from jobs.wire.servers import CommandAccepted, Desired, ServerAnswer
 
@@ -133,7 +133,7 @@ async def _order(
     database: Database, server_commands: ServerCommands, server_id: str, order: ServerCommand
 ) -> CommandAccepted:
     row = await find_server(database, server_id)
-    model: str | None = getattr(order, "model", None)
+    model = order.model if isinstance(order, ModelCommand) else None
     if model is not None and model not in row.serves:
         serves = ", ".join(row.serves)
         raise UnknownModel(f"This server does not serve {model!r}; it serves {serves}.", field="$.model")

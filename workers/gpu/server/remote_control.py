@@ -10,7 +10,17 @@ import msgspec
 from celery.worker.control import control_command
 
 from core.errors import InvalidRequest, RequestRefused, UnknownModel
-from jobs.server_commands import COMMAND, CommandReply, Look, Preload, Recycle, ServerCommand, Unload, read_command
+from jobs.server_commands import (
+    COMMAND,
+    CommandReply,
+    ModelCommand,
+    Preload,
+    Recycle,
+    Refresh,
+    ServerCommand,
+    Unload,
+    read_command,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +71,10 @@ def answer(orderly: CommandHandler, message: object) -> CommandReply:
 
 
 def _give(orderly: CommandHandler, order: ServerCommand) -> None:
-    model = getattr(order, "model", None)
-    if model is not None and model not in orderly.serves:
-        raise UnknownModel(f"This server does not serve {model[:80]!r}.")
+    if isinstance(order, ModelCommand) and order.model is not None and order.model not in orderly.serves:
+        raise UnknownModel(f"This server does not serve {order.model[:80]!r}.")
     match order:
-        case Look():
+        case Refresh():
             orderly.look()
         case Preload():
             orderly.preload(order.model, order.pin)

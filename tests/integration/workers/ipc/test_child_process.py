@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
+from jobs.server_commands import Preload, Unload
 from pipelines.catalog.spec import Deadlines
 from pipelines.runtime.protocol import load_raw
 from tests.support.faults.chaos import picture
@@ -24,14 +24,12 @@ from workers.ipc.messages import (
     Computed,
     Encode,
     Encoded,
-    EngineRequest,
+    EngineCommand,
     Failed,
-    Preload,
     StageProgress,
     Stopped,
     Sweep,
     SweepDone,
-    Unload,
 )
 
 
@@ -87,9 +85,10 @@ def ask(engine: ChildProcess, folder: Path, prompt: str, *, seconds: float = 30.
     return engine.request(request, limit(seconds), Listener(options.pop("on_progress", reports.append)))
 
 
-def order(engine: ChildProcess, order: EngineRequest, reports: list[StageProgress] | None = None) -> Any:
+def order(engine: ChildProcess, command: Preload | Unload | None, reports: list[StageProgress] | None = None) -> Any:
     listener = Listener(([] if reports is None else reports).append)
-    return engine.request(msgspec.structs.replace(order, ticket="order"), limit(30.0), listener)
+    request = EngineCommand(ticket="order", command=command) if command else Sweep(ticket="order")
+    return engine.request(request, limit(30.0), listener)
 
 
 def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
     pid = engine.pid
 
     def gone() -> bool:
-        order(engine, Sweep())
+        order(engine, None)
         return not engine.inventory.models
 
     until(gone, 10, "the model to leave")
@@ -336,7 +335,7 @@ def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: ChildP
             raise KeyError("not wanted any more")
 
     with pytest.raises(KeyError):
-        engine.request(Unload(ticket="order"), limit(30.0), Refusal())
+        engine.request(EngineCommand(ticket="order", command=Unload()), limit(30.0), Refusal())
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
     assert pid == engine.pid
 

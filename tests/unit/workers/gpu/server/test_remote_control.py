@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from core.errors import CommandRefused
-from jobs.server_commands import CommandReply, Look, Preload, Recycle, Unload, arguments
+from jobs.server_commands import CommandReply, Preload, Recycle, Refresh, Unload, command_arguments
 from workers.gpu.server.remote_control import answer
 
 
@@ -39,7 +39,7 @@ def recorder():
 @pytest.mark.parametrize(
     ("order", "call"),
     [
-        (Look(), ("look",)),
+        (Refresh(), ("look",)),
         (Preload("flux"), ("preload", "flux", False)),
         (Unload("sdxl"), ("unload", "sdxl")),
         (Unload(), ("unload", None)),
@@ -47,7 +47,7 @@ def recorder():
     ],
 )
 def test_an_order_arrives_as_it_was_given(recorder, order, call):
-    message = msgspec.json.decode(msgspec.json.encode(arguments(order)))  # as the broker carries it
+    message = msgspec.json.decode(msgspec.json.encode(command_arguments(order)))  # as the broker carries it
     assert CommandReply(True) == answer(recorder, message["order"])
     assert [call] == recorder.calls
 
@@ -76,12 +76,12 @@ def test_what_is_no_order_reaches_nobody(recorder, message):
 
 @pytest.mark.parametrize("order", [Preload("../../weights"), Unload("wan")])
 def test_a_model_that_is_not_served_reaches_nobody(recorder, order):
-    reply = answer(recorder, arguments(order)["order"])
+    reply = answer(recorder, command_arguments(order)["order"])
     assert (False, "unknown_model") == (reply.taken, reply.code)
     assert [] == recorder.calls
 
 
 def test_a_refusal_is_passed_on(recorder):
     assert CommandReply(False, "order_refused", "No room.") == answer(
-        recorder, arguments(Preload("flux", pin=True))["order"]
+        recorder, command_arguments(Preload("flux", pin=True))["order"]
     )
