@@ -11,6 +11,7 @@ import msgspec
 from core.errors import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.server_commands import Preload, Unload
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Deadlines
@@ -22,13 +23,12 @@ from workers.ipc.messages import (
     Computed,
     Encode,
     Encoded,
+    EngineCommand,
     Inventory,
-    Preload,
     Ready,
     StageProgress,
     Stopped,
     SweepDone,
-    Unload,
 )
 
 CHAOS = load_catalog(CATALOG).get("chaos")
@@ -164,10 +164,11 @@ class FakeChild:
             outputs = Outputs(files=(Output(path="0.png", media_type="image/png"),))
             return Encoded(outputs=outputs, warnings=("careful",), metadata={"seed": 7})
         models = {model.id: model for model in self.inventory.models}
-        if isinstance(request, Preload):
-            models[request.model] = ResidentModel(id=request.model, bytes=1, where="device", pinned=request.pin)
-        elif isinstance(request, Unload):
-            models = {name: model for name, model in models.items() if request.model not in (None, name)}
+        match request.command if isinstance(request, EngineCommand) else None:
+            case Preload(model, pin):
+                models[model] = ResidentModel(id=model, bytes=1, where="device", pinned=pin)
+            case Unload(unwanted):
+                models = {name: model for name, model in models.items() if unwanted not in (None, name)}
         self.inventory = Inventory(models=tuple(models.values()), drift=self.inventory.drift)
         answer = Computed if type(request).__name__ == "Compute" else SweepDone
         return answer(inventory=self.inventory)

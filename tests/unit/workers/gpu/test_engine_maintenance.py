@@ -13,7 +13,7 @@ from tests.support.paths import CATALOG
 from tests.support.wait import until
 from workers.gpu.engine_maintenance import PIN_TRIES, EngineMaintenance, Pin
 from workers.ipc.child_process import ChildProcessDied
-from workers.ipc.messages import Failed, Inventory, Sweep
+from workers.ipc.messages import EngineCommand, Failed, Inventory, Sweep
 
 SETTINGS = Settings(idle_unload_seconds=0.04, retry_backoff=0.0)
 SLOW = msgspec.structs.replace(SETTINGS, idle_unload_seconds=1000.0)
@@ -56,7 +56,8 @@ def start(engine: FakeChild, changes: list[str]) -> Iterator[Start]:
 
 def asked(engine: FakeChild) -> list[tuple[str, str | None]]:
     """Return what the engine was asked for, without sweeps."""
-    return [(type(request).__name__, request.model) for request in engine.requests if not isinstance(request, Sweep)]
+    commands = [request.command for request in engine.requests if isinstance(request, EngineCommand)]
+    return [(type(command).__name__, command.model) for command in commands]
 
 
 def test_requests_are_carried_out_in_their_order(engine: FakeChild, changes: list[str], start: Start) -> None:
