@@ -31,9 +31,6 @@ MAY_NOT_IMPORT = {
 LAZILY = {"cli": TORCH_BEARING | {"pipelines", "workers.engine"}}
 """Only inside a function, so that a command that does not need it starts fast."""
 
-KNOWN_TWINS = {"Preload", "Unload"}
-"""Public classes of two modules; empty once the engine's requests enclose the server's commands."""
-
 
 def may_import() -> dict[str, set[str]]:
     """What each wing may import of ours: the first table of the page."""
@@ -110,7 +107,7 @@ def test_rooms_import_each_other_in_one_direction():
 
 def test_no_two_public_classes_have_the_same_name():
     counted = Counter(name for name, _ in public_classes())
-    assert {name for name, count in counted.items() if count > 1} == KNOWN_TWINS
+    assert {name for name, count in counted.items() if count > 1} == set()
 
 
 @pytest.mark.parametrize("wing", rooms.WINGS)

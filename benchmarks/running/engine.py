@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.running.catalog import environment
 from core.ids import new_id
 from jobs.server_commands import Preload, Unload
+from pipelines.catalog.spec import Deadlines
 from workers.ipc.child_process import ChildProcess
 from workers.ipc.messages import AnyMessage, Compute, Computed, Encode, Encoded, EngineCommand, SweepDone
 
@@ -64,10 +65,4 @@ def bench(settings: Mapping[str, str]) -> Iterator[Bench]:
 
 
 def _ask(servant: ChildProcess, request: Compute | Encode | EngineCommand) -> AnyMessage:
-    return servant.request(
-        request,
-        stage="load",
-        deadline_of=lambda stage: LONGEST,
-        on_begin=lambda: None,
-        on_progress=lambda report: None,
-    )
+    return servant.request(request, Deadlines(**dict.fromkeys(Deadlines.__struct_fields__, LONGEST)))
