@@ -1,20 +1,25 @@
-"""What a model can make of a request, and what is said when it can not."""
+"""What a model requires of a request, and the errors for what it does not support.
 
-from collections.abc import Iterator
+The API checks everything at submit. A family checks the media again, since the catalog of its worker may differ. The
+other fields do not fail in a family: it makes the nearest result and warns.
+"""
+
+from collections.abc import Collection, Iterator
 
 import msgspec
 
 from core.errors import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.languages import find_language, not_spoken
 from jobs.params.image import ImageParams
+from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
-from pipelines.catalog.loader import ModelSpec
+from pipelines.catalog.spec import ModelSpec
 
 
 class UnmetRequirement(msgspec.Struct, frozen=True):
-    """Something that a model can not do of a request: the error, the field at fault, a sentence without its stop."""
+    """A part of a request that a model does not support: the error, the field, and a sentence without its full stop."""
 
     error: type[InvalidRequest]
     field: str
@@ -22,83 +27,101 @@ class UnmetRequirement(msgspec.Struct, frozen=True):
 
 
 def unmet_requirements(spec: ModelSpec, params: AnyParams) -> Iterator[UnmetRequirement]:
-    """Everything that this model can not do of the request, the most telling first; nothing when it can do it all.
+    """Yield every requirement of the model that the request does not meet, the most specific first.
 
-    A size that it does not make is no lack: the nearest one is made and resized.
+    A size that the model does not make is not among them: the nearest one is made and resized.
     """
-    if isinstance(params, ImageParams):
-        yield from _image_unmet(spec, params)
-    elif isinstance(params, VideoParams):
-        yield from _video_unmet(spec, params)
-    elif isinstance(params, SpeechParams):
-        yield from _speech_unmet(spec, params)
+    media = [medium.name for medium in media_of(params)]
+    if isinstance(params, ImageParams) and params.strength is not None and _is_reference(spec, media):
+        yield _unsupported(spec, "strength")
+    if isinstance(params, SpeechParams) and not speaks(spec, params.language_id):
+        yield UnmetRequirement(NotThisModel, "$.language_id", not_spoken(spec.id, params.language_id, spec.languages))
+    yield from unmet_media(spec, media)
+    longest = spec.limits.max_seconds
+    if isinstance(params, VideoParams) and params.duration_seconds > longest:
+        sentence = f"`duration_seconds` must be at most {longest:g} for {spec.id}"
+        yield UnmetRequirement(OutOfRange, "$.duration_seconds", sentence)
     limit = spec.limits.max_prompt_chars
     if len(getattr(params, "prompt", "")) > limit:
         yield UnmetRequirement(OutOfRange, "$.prompt", f"`prompt` must have at most {limit} characters for {spec.id}")
 
 
 def supports(spec: ModelSpec, params: AnyParams) -> bool:
-    """Whether the model can do everything of the request."""
+    """Return whether the model supports everything in the request."""
     return next(unmet_requirements(spec, params), None) is None
 
 
-def counts_as_reference(spec: ModelSpec, params: ImageParams) -> bool:
-    """Whether `input_image` is one more reference picture for this model; it comes first.
+def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
+    """Yield the requirements that the media of a request, by the names of `media_of`, do not meet."""
+    if spec.modality == "image":
+        yield from _unmet_images(spec, media)
+    elif spec.modality == "video":
+        yield from _unmet_frames(spec, media)
+    elif "target_voice_path" in media and "reference-voice" not in spec.capabilities:
+        sentence = f"Voice cloning is not supported by {spec.id}; remove `target_voice_path`"
+        yield UnmetRequirement(NotThisModel, "$.target_voice_path", sentence)
 
-    So it is for models that edit (FLUX.2 klein, Qwen-Image-Edit): they have `references` and no `image-to-image`, and
-    look at a whole picture instead of beginning with a noisy one, so that `strength` means nothing to them. Together
-    with `reference_images` it is one of at most `limits.max_references` pictures.
+
+def check_media(spec: ModelSpec, media: Collection[str]) -> None:
+    """Raise the error of the first requirement that the media do not meet."""
+    for unmet in unmet_media(spec, media):
+        raise unmet.error(f"{unmet.sentence}.", field=unmet.field)
+
+
+def check_voice_seconds(seconds: float, minimum: float) -> None:
+    """Raise `NotThisModel` unless a reference voice is longer than the minimum of its model; both are seconds."""
+    if seconds <= minimum:
+        sentence = f"The model requires a reference voice of more than {minimum:g} s; this one has {seconds:.1f} s."
+        raise NotThisModel(sentence, field="$.target_voice_path")
+
+
+def takes_input_as_reference(spec: ModelSpec) -> bool:
+    """Return whether `input_image` is the first of the reference images for this model.
+
+    Models that edit (FLUX.2 klein, Qwen-Image-Edit) have `references` and no `image-to-image`. They read a whole image
+    and do not start from a noisy one, so `strength` has no meaning for them. Together with `reference_images` it is one
+    of at most `limits.max_references` images.
     """
-    edits = "references" in spec.capabilities and "image-to-image" not in spec.capabilities
-    return edits and params.input_image is not None and params.strength is None
-
-
-def _image_unmet(spec: ModelSpec, params: ImageParams) -> Iterator[UnmetRequirement]:
-    able, counted = spec.capabilities, counts_as_reference(spec, params)
-    if params.input_image is None and not params.reference_images and "text-to-image" not in able:
-        yield UnmetRequirement(
-            MissingField, "$.input_image", f"{spec.id} changes pictures and needs one: add `input_image`"
-        )
-    if params.input_image is not None and not counted and "image-to-image" not in able:
-        if "references" in able:
-            yield UnmetRequirement(NotThisModel, "$.strength", f"{spec.id} knows no `strength`: leave it out")
-        else:
-            advice = f"{spec.id} makes pictures from words only: leave `input_image` out"
-            yield UnmetRequirement(NotThisModel, "$.input_image", advice)
-    if params.reference_images and "references" not in able:
-        advice = f"{spec.id} looks at no reference pictures: leave `reference_images` out"
-        yield UnmetRequirement(NotThisModel, "$.reference_images", advice)
-    elif len(params.reference_images) + counted > spec.limits.max_references:
-        count = f"{spec.limits.max_references} entries" + (", `input_image` counted as one," if counted else "")
-        yield UnmetRequirement(
-            OutOfRange, "$.reference_images", f"`reference_images` must have at most {count} for {spec.id}"
-        )
-
-
-def _video_unmet(spec: ModelSpec, params: VideoParams) -> Iterator[UnmetRequirement]:
-    able, limit = spec.capabilities, spec.limits.max_seconds
-    if params.input_image is None and "text-to-video" not in able:
-        yield UnmetRequirement(MissingField, "$.input_image", f"{spec.id} makes films from a still: add `input_image`")
-    if params.input_image is not None and "image-to-video" not in able:
-        yield UnmetRequirement(
-            NotThisModel, "$.input_image", f"{spec.id} makes films from words only: leave `input_image` out"
-        )
-    if params.last_image is not None and "first-last-frame" not in able:
-        yield UnmetRequirement(NotThisModel, "$.last_image", f"{spec.id} would not end at `last_image`: leave it out")
-    if params.duration_seconds > limit:
-        yield UnmetRequirement(
-            OutOfRange, "$.duration_seconds", f"`duration_seconds` must be at most {limit:g} for {spec.id}"
-        )
-
-
-def _speech_unmet(spec: ModelSpec, params: SpeechParams) -> Iterator[UnmetRequirement]:
-    if not speaks(spec, params.language_id):
-        yield UnmetRequirement(NotThisModel, "$.language_id", not_spoken(spec.id, params.language_id, spec.languages))
-    if params.target_voice_path is not None and "reference-voice" not in spec.capabilities:
-        advice = f"{spec.id} speaks like no recording: leave `target_voice_path` out"
-        yield UnmetRequirement(NotThisModel, "$.target_voice_path", advice)
+    return "references" in spec.capabilities and "image-to-image" not in spec.capabilities
 
 
 def speaks(spec: ModelSpec, language_id: str) -> bool:
-    """Whether the model speaks a language, or one that it is a variety of, as far as its entry says."""
+    """Return whether the model speaks a language, or one that it is a variety of, as far as its entry lists them."""
     return not spec.languages or find_language(language_id, spec.languages) is not None
+
+
+def _is_reference(spec: ModelSpec, media: Collection[str]) -> bool:
+    return "input_image" in media and takes_input_as_reference(spec)
+
+
+def _unmet_images(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
+    able, counted = spec.capabilities, _is_reference(spec, media)
+    references = sum(name.startswith("reference_images.") for name in media)
+    if not media and "text-to-image" not in able:
+        yield _missing(spec, "input_image")
+    if "input_image" in media and not counted and "image-to-image" not in able:
+        yield _unsupported(spec, "input_image")
+    if references and "references" not in able:
+        yield _unsupported(spec, "reference_images")
+    elif references + counted > spec.limits.max_references:
+        count = f"{spec.limits.max_references} entries" + (", `input_image` counted as one," if counted else "")
+        sentence = f"`reference_images` must have at most {count} for {spec.id}"
+        yield UnmetRequirement(OutOfRange, "$.reference_images", sentence)
+
+
+def _unmet_frames(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
+    able = spec.capabilities
+    if "input_image" not in media and ("last_image" in media or "text-to-video" not in able):
+        yield _missing(spec, "input_image")
+    if "input_image" in media and "image-to-video" not in able:
+        yield _unsupported(spec, "input_image")
+    if "last_image" in media and "first-last-frame" not in able:
+        yield _unsupported(spec, "last_image")
+
+
+def _missing(spec: ModelSpec, field: str) -> UnmetRequirement:
+    return UnmetRequirement(MissingField, f"$.{field}", f"`{field}` is required by {spec.id}; add it")
+
+
+def _unsupported(spec: ModelSpec, field: str) -> UnmetRequirement:
+    return UnmetRequirement(NotThisModel, f"$.{field}", f"`{field}` is not supported by {spec.id}; remove it")

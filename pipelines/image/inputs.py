@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from PIL import Image, ImageOps
 
-from core.errors import NotThisModel, OutOfRange
+from pipelines.catalog.requirements import check_media, takes_input_as_reference
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs
@@ -26,26 +26,15 @@ def gather(spec: ModelSpec, inputs: Inputs) -> Pictures:
     """The pictures of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
     A model that looks at references and does not start from a picture has `input_image` for its first reference.
-    Raises `NotThisModel` for a picture that the model has no use for, or for none where it needs one, and
-    `OutOfRange` for more references than it looks at.
+    Raises what `check_media` raises.
     """
+    check_media(spec, inputs.files)
     start = inputs.files.get("input_image")
     names = sorted((name for name in inputs.files if name.startswith("reference_images.")), key=_number)
     references = [inputs.files[name] for name in names]
-    starts, looks = ("image-to-image" in spec.capabilities), ("references" in spec.capabilities)
-    if start is not None and looks and not starts:
+    if start is not None and takes_input_as_reference(spec):
         references.insert(0, start)
         start = None
-    if start is not None and not starts:
-        raise NotThisModel(f"{spec.id} does not start from a picture.", field="$.input_image")
-    if references and not looks:
-        raise NotThisModel(f"{spec.id} does not look at pictures.", field="$.reference_images")
-    if len(references) > spec.limits.max_references:
-        text = f"{spec.id} looks at {spec.limits.max_references} pictures at most, `input_image` among them."
-        raise OutOfRange(text, field="$.reference_images")
-    if start is None and not references and "text-to-image" not in spec.capabilities:
-        text = f"{spec.id} only changes pictures: give it one as `input_image` or in `reference_images`."
-        raise NotThisModel(text, field="$.input_image")
     return Pictures(
         start=None if start is None else read_picture(start),
         references=tuple(presentable(read_picture(file)) for file in references),

@@ -14,6 +14,7 @@ import torch
 
 from core.errors import PipelineFailed
 from jobs.params.speech import SpeechParams
+from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
@@ -82,6 +83,7 @@ class Chatterbox:
         """`samples` of `params.text`; reports while it draws tokens. Raises `NotThisModel` for an unknown language or
         an unsuitable recording, and `PipelineFailed` when the model made no sound.
         """
+        check_media(self.spec, inputs.files)
         pieces = split_text(clean_text(params.text))
         language = language_for(params.language_id, self.nets.languages, self.spec)
         ctx.progress(0.0, "prepare")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.params.speech import SpeechParams
+from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.speech.espeak_library import Espeak, LibraryVoice, all_voices
@@ -24,6 +25,7 @@ class EspeakVoice:
 
     def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`samples` of `params.text`; reports after every piece. Raises `NotThisModel` for an unknown language."""
+        check_media(self.spec, inputs.files)
         text, voice = clean_text(params.text), voice_for(params.language_id, self.voices, self.spec)
         warnings = list(_warnings(self.spec, params))
         ctx.progress(0.0, "prepare")

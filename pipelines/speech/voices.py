@@ -14,6 +14,7 @@ import torch
 from chatterbox.models.t3.modules.cond_enc import T3Cond
 
 from core.errors import NotThisModel
+from pipelines.catalog.requirements import check_voice_seconds
 from pipelines.speech.joining import Samples
 from pipelines.speech.nets import Nets
 
@@ -80,12 +81,7 @@ class VoiceCache:
     def _read(self, recording: Path) -> Samples:
         samples, rate = soundfile.read(recording, dtype="float32", always_2d=True)
         mono, least = samples.mean(axis=1), self._nets.layout.least_seconds
-        if len(mono) <= least * rate:
-            raise NotThisModel(
-                f"{self._model} needs more than {least:g} s of a reference voice; this recording has "
-                f"{len(mono) / rate:.1f} s.",
-                field="$.target_voice_path",
-            )
+        check_voice_seconds(len(mono) / rate, least)
         if np.abs(mono).max() < _SILENCE:
             raise NotThisModel("There is no voice in this recording.", field="$.target_voice_path")
         resampled: Samples = soxr.resample(mono, rate, SOUND_RATE)

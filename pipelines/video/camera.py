@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.errors import NotThisModel
 from jobs.params.video import VideoParams
+from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.sampling_settings import ignored_field_warnings
 from pipelines.image.inputs import read_picture
@@ -38,9 +38,8 @@ class CameraMove:
         self.spec = spec
 
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """`frames` for `params`; reports after every frame. Raises `NotThisModel` without a still."""
-        if "input_image" not in inputs.files:
-            raise NotThisModel(f"{self.spec.id} moves a camera over a picture; send `input_image`.")
+        """`frames` for `params`; reports after every frame. Raises what `check_media` raises."""
+        check_media(self.spec, inputs.files)
         plan, move = plan_frames(self.spec, params.duration_seconds), move_of(params.prompt, ctx.seed)
         warnings = (*([plan.warning] if plan.warning else []), *ignored_field_warnings(self.spec, params, frozenset()))
         for warning in warnings:

@@ -11,8 +11,9 @@ from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipel
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import ModelLoadFailed, NotFinite, NotThisModel
+from core.errors import ModelLoadFailed, NotFinite
 from jobs.params.video import VideoParams
+from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
@@ -122,27 +123,16 @@ class DiffusersVideo:
             torch.from_numpy(frames[start : start + CHUNK]).copy_(planes)
 
     def _pipe(self, inputs: Inputs) -> Any:
-        """The pipeline for these inputs. Raises `NotThisModel`."""
-        first, last = (name in inputs.files for name in ("input_image", "last_image"))
-        if last and not first:
-            raise NotThisModel("`last_image` needs an `input_image` to begin with.", field="$.last_image")
-        wanted = "first-last-frame" if last else "image-to-video" if first else "text-to-video"
-        if wanted not in self.pipes:
-            raise NotThisModel(f"{self.spec.id} {_UNABLE[wanted]}", field="$.last_image" if last else "$.input_image")
-        return self.pipes[wanted]
+        """Return the pipeline for these inputs. Raises what `check_media` raises."""
+        check_media(self.spec, inputs.files)
+        has_first, has_last = ("input_image" in inputs.files, "last_image" in inputs.files)
+        return self.pipes["first-last-frame" if has_last else "image-to-video" if has_first else "text-to-video"]
 
 
 def _let_go(pipe: Any) -> None:
     """Wan's autoencoder keeps what it has seen until its next film, also of one that was not finished."""
     if hasattr(pipe.vae, "clear_cache"):
         pipe.vae.clear_cache()
-
-
-_UNABLE = {
-    "first-last-frame": "can not end at a picture; leave out `last_image`.",
-    "image-to-video": "does not start from a picture alone.",
-    "text-to-video": "needs a picture to start from: send `input_image`.",
-}
 
 
 def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: PictureProgress) -> torch.Tensor:

@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
-from core.errors import InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia
+from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+from pipelines.catalog.requirements import check_voice_seconds
 
 MAX_SECONDS = 60
 RATES = range(4000, 192_001)
@@ -30,10 +31,7 @@ def clean_sound(source: Path, media_type: str, target: Path, min_seconds: float 
             seconds = _decode(container, container.streams.audio[0], target)
     except (FFmpegError, ValueError, EOFError, IndexError) as error:
         raise InputUnreadable from error
-    if seconds <= min_seconds:
-        raise NotThisModel(
-            f"The model needs more than {min_seconds:g} s of a reference voice; this recording has {seconds:.1f} s."
-        )
+    check_voice_seconds(seconds, min_seconds)
 
 
 def _decode(container: av.container.InputContainer, stream: av.AudioStream, target: Path) -> float:

@@ -242,9 +242,7 @@ class TestEveryLayout:
         with pytest.raises(NotThisModel) as caught:
             run(model, voice=save_voice(tmp_path / "a.wav", least))
 
-        assert f"needs more than {least:g} s of a reference voice; this recording has {least:.1f} s" in str(
-            caught.value
-        )
+        assert f"a reference voice of more than {least:g} s; this one has {least:.1f} s." in str(caught.value)
         assert "$.target_voice_path" == caught.value.field
         run(model, voice=save_voice(tmp_path / "b.wav", least + 0.1), max_new_tokens=4)
 

@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVide
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelLoadFailed, NotThisModel, PipelineFailed
+from core.errors import MissingField, ModelLoadFailed, NotThisModel, PipelineFailed
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
@@ -209,7 +209,7 @@ class TestBothFamilies:
         assert words.vae is still.vae
 
     def test_it_can_not_end_at_a_picture(self, films_dir: Path, ends: Inputs, name: str) -> None:
-        with pytest.raises(NotThisModel, match="can not end at a picture") as caught:
+        with pytest.raises(NotThisModel, match="`last_image` is not supported") as caught:
             run(loaded(name, films_dir), ends)
 
         assert "$.last_image" == caught.value.field
@@ -258,9 +258,9 @@ class TestCatalogue:
         assert np.array_equal(planes(whole[:, 16:112]), made)
 
     def test_only_what_the_capabilities_say(self, films_dir: Path, still: Inputs) -> None:
-        with pytest.raises(NotThisModel, match="does not start from a picture"):
+        with pytest.raises(NotThisModel, match="`input_image` is not supported"):
             run(loaded("wan22", films_dir, capabilities=["text-to-video"]), still)
-        with pytest.raises(NotThisModel, match="needs a picture to start from"):
+        with pytest.raises(MissingField, match="`input_image` is required"):
             run(loaded("wan22", films_dir, capabilities=["image-to-video"]))
 
 
@@ -274,7 +274,7 @@ class TestFirstAndLastFrame:
         assert not np.array_equal(frames(run(pipeline, still)), made)
 
     def test_a_last_frame_needs_a_first(self, films_dir: Path, ends: Inputs) -> None:
-        with pytest.raises(NotThisModel, match="`last_image` needs an `input_image`"):
+        with pytest.raises(MissingField, match="`input_image` is required"):
             run(loaded("wan22a14b", films_dir), Inputs({"last_image": ends.files["last_image"]}))
 
 

@@ -175,7 +175,7 @@ class TestRecordings:
     @pytest.mark.parametrize(
         ("seconds", "loud", "code", "words"),
         [
-            (0.8, 1.0, "not_supported_by_model", "needs more than 5 s of a reference voice; this recording has 0.8 s."),
+            (0.8, 1.0, "not_supported_by_model", "requires a reference voice of more than 5 s; this one has 0.8 s."),
             (6.0, 0.0, "input_unreadable", "it is silent"),
         ],
     )

@@ -10,7 +10,7 @@ from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.loader import Catalog, load_catalog
-from pipelines.catalog.requirements import counts_as_reference, supports
+from pipelines.catalog.requirements import supports
 from tests.support.checkpoints.specs import spec
 
 CATALOG = load_catalog()
@@ -87,10 +87,28 @@ def test_who_can_do_what(params, able):
 @pytest.mark.parametrize(
     ("model", "params", "kind", "field", "sentence"),
     [
-        (EDITOR, image(), MissingField, "$.input_image", "editor changes pictures and needs one: add `input_image`"),
-        (WRITER, image(input_image=URL), NotThisModel, "$.input_image", "writer makes pictures from words only: leave"),
-        (KLEIN, image(input_image=URL, strength=0.5), NotThisModel, "$.strength", "klein knows no `strength`: leave"),
-        (WRITER, image(1), NotThisModel, "$.reference_images", "writer looks at no reference pictures: leave"),
+        (EDITOR, image(), MissingField, "$.input_image", "`input_image` is required by editor; add it"),
+        (
+            WRITER,
+            image(input_image=URL),
+            NotThisModel,
+            "$.input_image",
+            "`input_image` is not supported by writer; remove it",
+        ),
+        (
+            KLEIN,
+            image(input_image=URL, strength=0.5),
+            NotThisModel,
+            "$.strength",
+            "`strength` is not supported by klein; remove it",
+        ),
+        (
+            WRITER,
+            image(1),
+            NotThisModel,
+            "$.reference_images",
+            "`reference_images` is not supported by writer; remove it",
+        ),
         (
             *(EDITOR, image(3, input_image=URL), OutOfRange, "$.reference_images"),
             "must have at most 3 entries, `input_image` counted as one, for editor, or choose klein.",
@@ -98,12 +116,18 @@ def test_who_can_do_what(params, able):
         (KLEIN, image(5), OutOfRange, "$.reference_images", "must have at most 4 entries for klein."),
         (
             *(CAMERA, VideoParams(), MissingField, "$.input_image"),
-            "camera makes films from a still: add `input_image`, or choose teller or ender.",
+            "`input_image` is required by camera; add it, or choose teller or ender.",
         ),
-        (TELLER, VideoParams(input_image=URL), NotThisModel, "$.input_image", "teller makes films from words only"),
+        (
+            TELLER,
+            VideoParams(input_image=URL),
+            NotThisModel,
+            "$.input_image",
+            "`input_image` is not supported by teller; remove it",
+        ),
         (
             *(CAMERA, VideoParams(input_image=URL, last_image=URL), NotThisModel, "$.last_image"),
-            "camera would not end at `last_image`: leave it out, or choose ender.",
+            "`last_image` is not supported by camera; remove it, or choose ender.",
         ),
         (
             *(CAMERA, VideoParams(input_image=URL, duration_seconds=10.0), OutOfRange, "$.duration_seconds"),
@@ -115,7 +139,7 @@ def test_who_can_do_what(params, able):
         ),
         (
             *(BRITON, SpeechParams(text="a", target_voice_path=URL), NotThisModel, "$.target_voice_path"),
-            "briton speaks like no recording: leave `target_voice_path` out, or choose mimic.",
+            "Voice cloning is not supported by briton; remove `target_voice_path`, or choose mimic.",
         ),
         (
             *(POLYGLOT, SpeechParams(text="a", language_id="tlh"), NotThisModel, "$.language_id"),
@@ -166,14 +190,6 @@ def test_a_preferred_model_goes_before_the_first_of_the_catalogue():
     served = {"writer", "painter", "klein"}
     assert "klein" == default_model(EVERY, "image", served, WORDS, preferred={"klein"}).id
     assert "painter" == default_model(EVERY, "image", served, image(input_image=URL, strength=0.5), {"klein"}).id
-
-
-def test_an_input_picture_counts_as_a_reference_only_where_there_is_no_other_use_for_it():
-    with_picture, with_strength = image(input_image=URL), image(input_image=URL, strength=0.5)
-    assert counts_as_reference(KLEIN, with_picture)
-    assert not counts_as_reference(BOTH, with_picture)
-    assert not counts_as_reference(KLEIN, with_strength)
-    assert not counts_as_reference(KLEIN, image(1))
 
 
 def test_a_prompt_longer_than_the_model_takes():

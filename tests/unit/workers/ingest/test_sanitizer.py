@@ -320,7 +320,7 @@ class TestSounds:
     def test_one_that_is_too_short_for_the_model(self, clean):
         with pytest.raises(NotThisModel) as caught:
             clean(tone(seconds=4.8), "audio", min_seconds=5.0)
-        assert "The model needs more than 5 s of a reference voice; this recording has 4.8 s." == caught.value.detail
+        assert "The model requires a reference voice of more than 5 s; this one has 4.8 s." == caught.value.detail
         assert clean(tone(seconds=5.01), "audio", min_seconds=5.0).file.exists()
 
     @pytest.mark.parametrize("level", [0, 0.0005])
