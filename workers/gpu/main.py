@@ -5,7 +5,6 @@ goes on without a broker. The pool has threads, because the task is over at once
 """
 
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import missing, servable, weights_folder
 from workers.gpu.engine_maintenance import preloaded
 from workers.gpu.server.lease import ServerIdTaken, check_name
+from workers.gpu.server.offer import ServerOffer
 from workers.gpu.server.queue_subscription import QueueSubscription
 from workers.gpu.server.remote_control import handle
 from workers.gpu.supervisor import Supervisor
@@ -38,7 +38,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequence[str] = ()) -> int:
-    """Run a GPU worker until SIGTERM; returns the exit status. Models in `preload` come on top of the setting."""
+    """Run a GPU worker until SIGTERM, and return the exit status; models in `preload` are added to the setting's."""
     settings = read_settings()
     if server_id:
         settings = msgspec.structs.replace(settings, server_id=server_id)
@@ -50,49 +50,54 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     except ValueError as error:
         log.error("%s", error)
         return 1
-    catalog = load_catalog(settings.catalog)
-    lock, weights = read_lock(settings.weights_lock), weights_folder(settings.weights_dir)
-    allowed = read_allowed(settings.allowed_licenses)
-    serves = tuple(spec.id for spec in servable(catalog, lock, weights, allowed))
-    for spec in catalog.models:
-        if spec.id not in serves:
-            log.info("not served: %s", missing(spec, lock, weights, allowed))
-    if not serves:
-        log.error("no model of the catalog can be served from %s; run `atelier doctor`", weights)
-        return 1
-    unserved = [model for model in preloaded(settings) if model not in serves]
-    if unserved:
-        log.error("ATELIER_PRELOAD or --preload: %s can not be served here; run `atelier doctor`", ", ".join(unserved))
+    models = _find_servable(settings)
+    if models is None:
         return 1
     queues = [server_queue(settings.server_id)]
     if not dedicated:
-        queues += [model_queue(model) for model in serves]
-    ears, stop_tracing = QueueSubscription(queues), start_tracing(settings, "atelier-gpu")
+        queues += [model_queue(model) for model in models]
+    subscription, stop_tracing = QueueSubscription(queues), start_tracing(settings, "atelier-gpu")
     supervisor = Supervisor(
         settings,
-        database=sync_engine(settings),
+        ServerOffer(catalog=load_catalog(settings.catalog), models=models, dedicated=dedicated),
+        db=sync_engine(settings),
         store=open_store(settings),
-        catalog=catalog,
-        serves=serves,
-        dedicated=dedicated,
-        listen=ears.set_active,
-        leave=lambda: os.kill(os.getpid(), signal.SIGTERM),
+        listen=subscription.set_active,
     )
     try:
-        return serve(settings, supervisor, ears)
+        return serve(settings, supervisor, subscription)
     finally:
         stop_tracing()
 
 
-def serve(settings: Settings, supervisor: Supervisor, ears: QueueSubscription) -> int:
-    """Start the supervisor, listen to doorbells until a signal ends it, hand back what is unfinished."""
+def _find_servable(settings: Settings) -> tuple[str, ...] | None:
+    """Return the ids of the models that can be served; None, and the reason is logged, when this worker cannot run."""
+    catalog = load_catalog(settings.catalog)
+    lock, weights = read_lock(settings.weights_lock), weights_folder(settings.weights_dir)
+    allowed = read_allowed(settings.allowed_licenses)
+    models = tuple(spec.id for spec in servable(catalog, lock, weights, allowed))
+    for spec in catalog.models:
+        if spec.id not in models:
+            log.info("not served: %s", missing(spec, lock, weights, allowed))
+    if not models:
+        log.error("no model of the catalog can be served from %s; run `atelier doctor`", weights)
+        return None
+    unserved = [model for model in preloaded(settings) if model not in models]
+    if unserved:
+        log.error("ATELIER_PRELOAD or --preload: %s cannot be served here; run `atelier doctor`", ", ".join(unserved))
+        return None
+    return models
+
+
+def serve(settings: Settings, supervisor: Supervisor, subscription: QueueSubscription) -> int:
+    """Start the supervisor, listen to doorbells until a signal, hand back unfinished jobs; returns the exit status."""
     for number in SIGNALS:
         signal.signal(number, _interrupt)  # until Celery, once it runs, puts its own in their place
     try:
         expose(settings, GPU)
         supervisor.start()
         sys.setswitchinterval(0.0005)  # a bell must not wait 5 ms for a busy thread
-        _listen(settings, supervisor, ears)
+        _listen(settings, supervisor, subscription)
     except (ServerIdTaken, PortTaken, ChildProcessDied) as error:
         log.error("%s", error)
         return 1
@@ -105,14 +110,14 @@ def serve(settings: Settings, supervisor: Supervisor, ears: QueueSubscription) -
     return 0
 
 
-def _listen(settings: Settings, supervisor: Supervisor, ears: QueueSubscription) -> None:
+def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubscription) -> None:
     """Run Celery until SIGTERM or SIGINT."""
-    app = bell_app(settings, supervisor, ears.queues)
+    app = bell_app(settings, supervisor, subscription.queues)
     handle(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
-    signals.worker_ready.connect(lambda sender, **_: ears.attach(sender), weak=False)
+    signals.worker_ready.connect(lambda sender, **_: subscription.attach(sender), weak=False)
     app.Worker(
         hostname=node_name(settings.server_id),
         pool="threads",
@@ -125,7 +130,7 @@ def _listen(settings: Settings, supervisor: Supervisor, ears: QueueSubscription)
 
 
 def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) -> Celery:
-    """The Celery application of a worker: the shared one, listening to these queues."""
+    """Return the Celery application of a worker: the shared one, listening to these queues."""
     app = celery_app(settings)
     app.conf.update(
         task_queues=[bell_queue(name) for name in queues],

@@ -259,11 +259,13 @@ class FakeStore(DirectoryStore):
         super().__init__(folder, "http://here", "secret")
         self.refusals, self.full = refusals, full
         self.on_refusal: Callable[[], object] = lambda: None
+        self.on_put: Callable[[], object] = lambda: None
 
     def put(self, key: str, source: Path, media_type: str) -> None:
         """Refuse, or keep the file."""
         self._refuse()
         super().put(key, source, media_type)
+        self.on_put()
 
     def get(self, key: str, target: Path) -> None:
         """Refuse, or copy the file."""

@@ -35,7 +35,7 @@ class Taker:
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         self._note("look")
 
     def preload(self, model: str, pin: bool) -> None:

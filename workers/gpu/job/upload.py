@@ -1,71 +1,74 @@
-"""From files to stored artifacts: `tenant/job/fence/sha256.ext`, whole or not at all."""
+"""The fourth part of a job: its files in the store, as `tenant/job/fence/sha256.ext`, all of them or none."""
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import StorageUnavailable
 from core.retry import Backoff, retry
 from core.storage.store import Store
 from jobs.job import Artifact, Job
-from pipelines.runtime.protocol import Output, Outputs
+from pipelines.runtime.protocol import Output
+from workers.gpu.job.cancellation import JobUnwanted
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.encode import EncodedJob
 
 BACKOFF = Backoff(first=0.2, longest=10.0)
 
 
-class UploadAbandoned(Exception):
-    """The claim was lost while the store was away."""
+@dataclass(frozen=True)
+class UploadedJob:
+    """A job whose outputs are in the store."""
+
+    claimed: ClaimedJob
+    artifacts: tuple[Artifact, ...]
+    warnings: tuple[str, ...]
 
 
 def prefix_of(job: Job) -> str:
-    """Where the outputs of this attempt live."""
+    """Return the beginning of the keys of this attempt's outputs."""
     return f"{job.tenant}/{job.id}/{job.fence}/"
 
 
 def upload(
-    store: Store,
-    job: Job,
-    outputs: Outputs,
-    folder: Path,
-    *,
-    metadata: Mapping[str, object],
-    patience: float,
-    wait: Callable[[float], bool],
-    clock: Callable[[], float] = time.monotonic,
-) -> list[Artifact]:
-    """Store every output, trying for `patience` seconds; `wait(seconds)` pauses and says whether to give up.
+    encoded: EncodedJob, store: Store, retry_seconds: float, clock: Callable[[], float] = time.monotonic
+) -> UploadedJob:
+    """Store every file; a store that is away is tried again for `retry_seconds` in all.
 
-    Raises `StorageUnavailable` when the store stayed away or is full, and `UploadAbandoned` when told to give up.
+    Raises `StorageUnavailable` when the store stayed away or is full, and `JobUnwanted`.
     """
+    claimed, until = encoded.claimed, clock() + retry_seconds
+    claimed.activity.enter("upload", retry_seconds + claimed.spec.deadlines.upload)
 
-    def pause(seconds: float) -> bool:
-        if wait(seconds):
-            raise UploadAbandoned
+    def wait(seconds: float) -> bool:
+        claimed.activity.note_refusal()
+        if claimed.cancellation.wait(seconds):
+            raise JobUnwanted
         return False
 
     def put(key: str, file: Path, media_type: str) -> None:
         retry(
             lambda: store.put(key, file, media_type),
-            name=f"upload of job {job.id}",
+            name=f"upload of job {claimed.job.id}",
             is_transient=lambda error: isinstance(error, StorageUnavailable) and not error.full,
             backoff=BACKOFF,
             seconds=until - clock(),
-            wait=pause,
+            wait=wait,
             clock=clock,
         )
 
-    until = clock() + patience
-    return [_upload_one(put, job, output, folder, metadata) for output in outputs.files]
+    artifacts = tuple(_store_file(put, encoded, output) for output in encoded.files)
+    claimed.activity.leave()
+    return UploadedJob(claimed, artifacts, encoded.warnings)
 
 
-def _upload_one(
-    put: Callable[[str, Path, str], None], job: Job, output: Output, folder: Path, metadata: Mapping[str, object]
-) -> Artifact:
-    file = folder / output.path
+def _store_file(put: Callable[[str, Path, str], None], encoded: EncodedJob, output: Output) -> Artifact:
+    file = encoded.folder / output.path
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    key = f"{prefix_of(job)}{digest}{file.suffix}"
+    key = f"{prefix_of(encoded.claimed.job)}{digest}{file.suffix}"
     put(key, file, output.media_type)
     shape = {
         "width": output.width,
@@ -73,5 +76,5 @@ def _upload_one(
         "duration_seconds": output.duration,
         "name": output.name,
     }
-    known = {name: value for name, value in (shape | dict(metadata)).items() if value is not None}
+    known = {name: value for name, value in (shape | dict(encoded.metadata)).items() if value is not None}
     return Artifact(key=key, media_type=output.media_type, bytes=file.stat().st_size, sha256=digest, metadata=known)

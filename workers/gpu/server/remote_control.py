@@ -1,6 +1,6 @@
-"""Orders that reach a worker through Celery's remote control, handed to its supervisor.
+"""Server commands that reach a worker through Celery's remote control, passed to its supervisor.
 
-They arrive on the thread that also hears the doorbells, so the supervisor must take or refuse one at once.
+They arrive on the thread that also receives the doorbells, so the supervisor must accept or refuse one at once.
 """
 
 import logging
@@ -26,13 +26,16 @@ log = logging.getLogger(__name__)
 
 
 class CommandHandler(Protocol):
-    """Who obeys. Each method returns at once, the work goes on by itself; `OrderRefused` says why it will not."""
+    """The supervisor, as commands see it.
+
+    Each method returns at once, and the work goes on in another thread. Raises `CommandRefused`.
+    """
 
     @property
     def serves(self) -> tuple[str, ...]:
-        """Models that can be loaded here."""
+        """Ids of the models that can be loaded here."""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Read again what the operator wants of this server."""
 
     def preload(self, model: str, pin: bool) -> None:
@@ -42,43 +45,43 @@ class CommandHandler(Protocol):
         """Take a model of `serves`, or every one, out of the device's memory."""
 
     def recycle(self) -> None:
-        """A fresh engine, between jobs."""
+        """Replace the engine, between jobs."""
 
 
-def handle(orderly: CommandHandler) -> None:
-    """Have every order that reaches this process obeyed; called before Celery's worker starts."""
+def handle(handler: CommandHandler) -> None:
+    """Pass every command that reaches this process to `handler`; called before Celery's worker starts."""
 
-    def on_order(_: object, order: object = None, **__: object) -> dict[str, Any]:
-        return msgspec.to_builtins(answer(orderly, order))  # type: ignore[no-any-return]
+    def on_command(_: object, order: object = None, **__: object) -> dict[str, Any]:
+        return msgspec.to_builtins(answer(handler, order))  # type: ignore[no-any-return]
 
-    control_command(name=COMMAND, visible=False)(on_order)
+    control_command(name=COMMAND, visible=False)(on_command)
 
 
-def answer(orderly: CommandHandler, message: object) -> CommandReply:
-    """Check the message, give the order, and say what became of it."""
+def answer(handler: CommandHandler, message: object) -> CommandReply:
+    """Check the message, pass the command on, and return what became of it."""
     try:
-        order = read_command(message)
+        command = read_command(message)
     except msgspec.ValidationError as error:
-        log.warning("no order: %s", error)
-        return CommandReply(False, InvalidRequest.code, f"This is no order: {error}.")
+        log.warning("command: invalid reason=%r", str(error))
+        return CommandReply(False, InvalidRequest.code, f"Invalid server command: {error}.")
     try:
-        _give(orderly, order)
+        _pass_on(handler, command)
     except RequestRefused as error:
-        log.info("refused %s: %s", order, error)
+        log.info("command: refused command=%s reason=%r", command, str(error))
         return CommandReply(False, error.code, error.detail)
-    log.info("taken: %s", order)
+    log.info("command: accepted command=%s", command)
     return CommandReply(True)
 
 
-def _give(orderly: CommandHandler, order: ServerCommand) -> None:
-    if isinstance(order, ModelCommand) and order.model is not None and order.model not in orderly.serves:
-        raise UnknownModel(f"This server does not serve {order.model[:80]!r}.")
-    match order:
+def _pass_on(handler: CommandHandler, command: ServerCommand) -> None:
+    if isinstance(command, ModelCommand) and command.model is not None and command.model not in handler.serves:
+        raise UnknownModel(f"This server does not serve {command.model[:80]!r}.")
+    match command:
         case Refresh():
-            orderly.look()
+            handler.refresh()
         case Preload():
-            orderly.preload(order.model, order.pin)
+            handler.preload(command.model, command.pin)
         case Unload():
-            orderly.unload(order.model)
+            handler.unload(command.model)
         case Recycle():
-            orderly.recycle()
+            handler.recycle()

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,8 +23,9 @@ from tests.support.gpu_worker.fakes import (
 )
 from tests.support.paths import CATALOG
 from tests.support.wait import until
-from workers.gpu import supervisor as module
+from workers.gpu import services, supervisor
 from workers.gpu.server.lease import ServerIdLost
+from workers.gpu.server.offer import ServerOffer
 from workers.gpu.supervisor import Supervisor
 from workers.ipc.child_process import ChildProcessDied
 from workers.ipc.messages import Computed
@@ -58,15 +59,14 @@ class Bench:
             )
         )
         children = iter([self.engine, self.encoder])
-        self.monkeypatch.setattr(module, "ChildProcess", lambda *_, **__: next(children))
-        self.monkeypatch.setattr(module, "JobStore", lambda *_: self.job_store)
-        self.monkeypatch.setattr(module, "ServerLease", lambda *_: self.lease)
+        self.monkeypatch.setattr(services, "ChildProcess", lambda *_, **__: next(children))
+        self.monkeypatch.setattr(services, "JobStore", lambda *_: self.job_store)
+        self.monkeypatch.setattr(supervisor, "ServerLease", lambda *_: self.lease)
         return Supervisor(
             settings,
-            database=None,  # type: ignore[arg-type]
+            ServerOffer(catalog=load_catalog(CATALOG), models=("chaos",)),
+            db=cast(Any, None),
             store=FakeStore(self.folder / "store"),
-            catalog=load_catalog(CATALOG),
-            serves=("chaos",),
             listen=self.listened.append,
             leave=self.left.set,
         )
@@ -86,13 +86,13 @@ def start(bench: Bench) -> Iterator[Start]:
     started: list[Supervisor] = []
 
     def begin(**changes: Any) -> Supervisor:
-        supervisor = bench.build(**changes)
-        started.append(supervisor)
-        supervisor.start()
-        return supervisor
+        worker = bench.build(**changes)
+        started.append(worker)
+        worker.start()
+        return worker
 
     yield begin
-    join_all([spawn_thread(supervisor.stop) for supervisor in started])
+    join_all([spawn_thread(worker.stop) for worker in started])
 
 
 def beats(bench: Bench, more: int = 3) -> None:
@@ -171,9 +171,9 @@ def test_nothing_is_claimed_while_models_are_loaded(bench: Bench, start: Start) 
 
 
 def test_nothing_is_claimed_after_a_drain(bench: Bench, start: Start) -> None:
-    supervisor = start()
+    worker = start()
     until(lambda: bench.job_store.claimants)
-    supervisor.drain()
+    worker.drain()
     until(lambda: "draining" == state(bench))
     claims = len(bench.job_store.claimants)
     beats(bench)
@@ -181,7 +181,7 @@ def test_nothing_is_claimed_after_a_drain(bench: Bench, start: Start) -> None:
 
 
 def test_nothing_is_claimed_for_an_engine_that_does_not_start(bench: Bench, start: Start) -> None:
-    supervisor = start()
+    worker = start()
     until(lambda: bench.job_store.claimants)
     bench.engine.start_error = ChildProcessDied("the engine did not start")
     starts = bench.engine.calls.count("start")
@@ -191,7 +191,7 @@ def test_nothing_is_claimed_for_an_engine_that_does_not_start(bench: Bench, star
     until(lambda: bench.engine.calls.count("start") > starts + 1)
     assert claims == len(bench.job_store.claimants)
     bench.engine.start_error = None
-    supervisor.ring()
+    worker.ring()
     until(lambda: len(bench.job_store.claimants) > claims)
 
 
@@ -296,9 +296,9 @@ def test_a_busy_worker_leaves_doorbells_to_others(bench: Bench, start: Start, mo
 def test_a_stop_hands_back_what_does_not_end_within_the_grace(bench: Bench, start: Start) -> None:
     bench.job_store.queue = [make_job()]
     began, go_on = hold(bench)
-    supervisor = start()
+    worker = start()
     assert began.wait(WAIT_SECONDS)
-    stopping = spawn_thread(supervisor.stop)
+    stopping = spawn_thread(worker.stop)
     until(lambda: ("job_1-1", True) in bench.engine.interrupts)
     go_on.set()
     join_all([stopping])
@@ -311,9 +311,9 @@ def test_a_stop_lets_a_job_end_within_the_grace(bench: Bench, start: Start) -> N
     began, go_on = threading.Event(), threading.Event()
     bench.engine.scripts = [[began.set, lambda: go_on.wait(WAIT_SECONDS), Computed()]]
     bench.job_store.queue = [make_job()]
-    supervisor = start(grace_seconds=WAIT_SECONDS)
+    worker = start(grace_seconds=WAIT_SECONDS)
     assert began.wait(WAIT_SECONDS)
-    stopping = spawn_thread(supervisor.stop)
+    stopping = spawn_thread(worker.stop)
     go_on.set()
     join_all([stopping])
     assert "commit" in bench.job_store.verbs()
@@ -332,9 +332,9 @@ def test_a_stop_counts_a_claim_that_is_under_way(bench: Bench, start: Start) -> 
     bench.monkeypatch.setattr(bench.job_store, "claim", slow)
     bench.job_store.queue = [make_job()]
     bench.engine.scripts = [[lambda: until(lambda: bench.engine.interrupts), stopped()]]
-    supervisor = start()
+    worker = start()
     assert claiming.wait(WAIT_SECONDS)
-    stopping = spawn_thread(supervisor.stop)
+    stopping = spawn_thread(worker.stop)
     go_on.set()
     join_all([stopping])
     assert ["release"] == endings(bench)

@@ -1,4 +1,4 @@
-"""What a GPU worker counts."""
+"""Metrics of the GPU worker."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,12 +45,16 @@ def job(**columns: Any) -> Any:
     )
 
 
-def test_a_claim_tells_how_long_the_job_has_waited(telemetry: Telemetry) -> None:
+def uploading(is_refusing: bool) -> Any:
+    return SimpleNamespace(activity=SimpleNamespace(store_is_refusing=is_refusing))
+
+
+def test_a_claim_counts_how_long_the_job_waited(telemetry: Telemetry) -> None:
     waited = job(queued_at=NOW, started_at=NOW + timedelta(seconds=2.5))
     assert {
         ("atelier_job_wait_seconds_count", "chaos"): 1.0,
         ("atelier_job_wait_seconds_sum", "chaos"): 2.5,
-    } == rise(lambda: telemetry.claimed(waited))
+    } == rise(lambda: telemetry.record_claim(waited))
 
 
 @pytest.mark.parametrize(
@@ -63,18 +67,18 @@ def test_a_claim_tells_how_long_the_job_has_waited(telemetry: Telemetry) -> None
         (None, "cancelled"),
     ],
 )
-def test_a_job_leaves_in_one_way(telemetry: Telemetry, status: JobStatus | None, outcome: str) -> None:
-    held = ClaimedJob(job(), CATALOG.get("chaos"), Path("/nowhere"))
+def test_a_job_ends_in_one_way(telemetry: Telemetry, status: JobStatus | None, outcome: str) -> None:
+    claimed = ClaimedJob.begin(job(), CATALOG.get("chaos"), Path("/nowhere"))
     ended = None if status is None else job(status=status)
-    assert {("atelier_jobs_ended_total", "chaos", outcome): 1.0} == rise(lambda: telemetry.left(held, ended))
+    assert {("atelier_jobs_ended_total", "chaos", outcome): 1.0} == rise(lambda: telemetry.record_end(claimed, ended))
 
 
 def test_each_stage_of_a_job_is_observed_once(telemetry: Telemetry) -> None:
-    held = ClaimedJob(job(), CATALOG.get("chaos"), Path("/nowhere"))
+    claimed = ClaimedJob.begin(job(), CATALOG.get("chaos"), Path("/nowhere"))
     for stage in ("load", "step", "load", "step"):
-        held.stages.begin(stage)  # type: ignore[arg-type]
-    held.stages.end()
-    risen = rise(lambda: telemetry.left(held, job(status=JobStatus.COMPLETED)))
+        claimed.activity.enter(stage)  # type: ignore[arg-type]
+    claimed.activity.leave()
+    risen = rise(lambda: telemetry.record_end(claimed, job(status=JobStatus.COMPLETED)))
     counts = {key: value for key, value in risen.items() if key[0] == "atelier_stage_seconds_count"}
     assert {
         ("atelier_stage_seconds_count", "chaos", "compute"): 1.0,
@@ -82,30 +86,30 @@ def test_each_stage_of_a_job_is_observed_once(telemetry: Telemetry) -> None:
     } == counts
 
 
-def test_an_answer_tells_what_happened_before_it(telemetry: Telemetry) -> None:
+def test_an_answer_counts_evictions_and_memory_errors(telemetry: Telemetry) -> None:
     inventory = Inventory(evicted=("chaos", "chaos"), out_of_memory=("chaos-two",))
     assert {
         ("atelier_evictions_total", "chaos"): 2.0,
         ("atelier_out_of_memory_total", "chaos-two"): 1.0,
-    } == rise(lambda: telemetry.answered(inventory))
+    } == rise(lambda: telemetry.record_inventory(inventory))
 
 
-def test_a_look_shows_the_engine_as_it_is(telemetry: Telemetry) -> None:
+def test_gauges_show_the_engine_as_it_is(telemetry: Telemetry) -> None:
     models = (
         ResidentModel(id="chaos", bytes=10, where="device"),
         ResidentModel(id="chaos-two", bytes=20, where="host"),
     )
     engine: Any = SimpleNamespace(busy_seconds=3.0, ready=Ready(memory_budget=100), inventory=Inventory(models=models))
-    stuck: Any = [SimpleNamespace(store_is_refusing=True), SimpleNamespace(store_is_refusing=False)]
+    stuck: Any = [uploading(True), uploading(False)]
     busy = ("atelier_engine_busy_seconds_total",)
-    assert 3.0 == rise(lambda: telemetry.look(engine, stuck))[busy]
+    assert 3.0 == rise(lambda: telemetry.show_state(engine, stuck))[busy]
     shown = Scraped(generate_latest(metrics.GPU).decode())
     assert (100.0, 1.0) == (shown.value("atelier_memory_budget_bytes"), shown.value("atelier_uploads_stuck"))
     assert 10.0 == shown.value("atelier_resident_bytes", model="chaos", place="device")
     assert 20.0 == shown.value("atelier_resident_bytes", model="chaos-two", place="host")
 
     engine.busy_seconds, engine.inventory = 3.5, Inventory(models=models[:1])
-    assert 0.5 == rise(lambda: telemetry.look(engine, []))[busy]
+    assert 0.5 == rise(lambda: telemetry.show_state(engine, []))[busy]
     shown = Scraped(generate_latest(metrics.GPU).decode())
     assert 10.0 == shown.value("atelier_resident_bytes", model="chaos", place="device")
     assert shown.value("atelier_resident_bytes", model="chaos-two", place="host") is None

@@ -1,8 +1,9 @@
 """A claimed job from its claim to its end, with fake children, store and database."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tests.support.gpu_worker.fakes import (
     CHAOS,
     WAIT_SECONDS,
     FakeChild,
+    FakeClock,
     FakeJobStore,
     FakeStore,
     join_all,
@@ -22,8 +24,11 @@ from tests.support.gpu_worker.fakes import (
     stopped,
 )
 from tests.support.wait import until
+from workers.gpu.job.canceller import JobCanceller
 from workers.gpu.job.claimed_job import ClaimedJob
-from workers.gpu.job.execution import Execution
+from workers.gpu.job.pipeline import JobServices, run_job
+from workers.gpu.job.progress_writer import ProgressWriter
+from workers.gpu.job.slots import JobSlots
 from workers.gpu.job.upload import prefix_of
 from workers.ipc.child_process import ChildProcessDied, StageOverran
 from workers.ipc.messages import Computed, Failed
@@ -40,34 +45,44 @@ class Bench:
         self.engine, self.encoder = FakeChild(), FakeChild()
         self.job_store, self.store = FakeJobStore(), FakeStore(folder / "store")
         self.freed: list[str] = []
-        self.reports = 0
-        self.execution = self.build(SETTINGS)
+        self.clock = FakeClock()
+        self.slots = JobSlots(lambda: self.freed.append("free"))
+        self.build(SETTINGS)
 
-    def build(self, settings: Settings) -> Execution:
-        """Return the pipeline with these settings."""
-        self.execution = Execution(settings, self.job_store, self.store, self.engine, self.encoder)  # type: ignore[arg-type]
-        return self.execution
+    def build(self, settings: Settings) -> None:
+        """Put the pipeline together with these settings."""
+        job_store, engine, encoder = cast(Any, self.job_store), cast(Any, self.engine), cast(Any, self.encoder)
+        self.canceller = JobCanceller(engine, self.slots)
+        self.services = JobServices(
+            settings=settings,
+            job_store=job_store,
+            store=self.store,
+            scratch=cast(Any, None),
+            engine=engine,
+            encoder=encoder,
+            slots=self.slots,
+            canceller=self.canceller,
+            progress=ProgressWriter(job_store, self.canceller, settings.progress_seconds, self.clock),
+        )
 
     def claim(self, number: int = 1, **columns: Any) -> ClaimedJob:
         """Return a claimed job."""
         job = make_job(number, **columns)
-        return ClaimedJob(job, CHAOS, self.folder / job.id)
+        claimed = ClaimedJob.begin(job, CHAOS, self.folder / job.id)
+        self.slots.add(claimed)
+        return claimed
 
     def run(self, claimed: ClaimedJob) -> Job | None:
         """Take a job to its end."""
-
-        def count() -> None:
-            self.reports += 1
-
-        return self.execution.run(claimed, on_report=count, on_computed=lambda: self.freed.append(claimed.job.id))
+        return run_job(claimed, self.services)
 
     def preempt(self, claimed: ClaimedJob) -> None:
         """Ask for the job back, unharmed."""
-        self.execution.preempt(claimed)
+        self.canceller.preempt(claimed)
 
     def lose_claim(self, claimed: ClaimedJob) -> None:
         """Say that the claim is gone."""
-        self.execution.abandon(claimed)
+        self.canceller.abandon(claimed)
 
 
 @pytest.fixture
@@ -85,7 +100,7 @@ def test_a_job_is_computed_encoded_stored_and_committed(bench: Bench) -> None:
     (verb, _, artifacts, warnings, cost) = bench.job_store.writes[-1]
     assert ("commit", ("careful",), CHAOS.price_usd) == (verb, warnings, cost)
     assert [artifact.key for artifact in artifacts] == list(bench.store.keys(prefix_of(claimed.job)))
-    assert ["job_1"] == bench.freed
+    assert ["free"] == bench.freed
     assert {"seed": 7} == artifacts[0].metadata
 
 
@@ -113,7 +128,7 @@ def test_a_job_that_failed_ends_with_the_error_of_the_engine(bench: Bench) -> No
 def test_a_job_that_cannot_be_encoded_fails(bench: Bench) -> None:
     bench.encoder.scripts = [[Failed(error=JobError("encode_failed", "odd"))]]
     assert JobStatus.FAILED == outcome(bench.run(bench.claim()))
-    assert ["job_1"] == bench.freed
+    assert ["free"] == bench.freed
 
 
 def test_a_fault_of_the_device_costs_an_attempt(bench: Bench) -> None:
@@ -250,22 +265,25 @@ def test_progress_is_written_as_the_engine_reports_it(bench: Bench) -> None:
     bench.engine.scripts = [[report(0.25), lambda: until(lambda: [0.25] == written("job_1")), report(0.5), Computed()]]
     bench.run(bench.claim())
     until(lambda: [0.25, 0.5] == written("job_1"))
-    assert 2 == bench.reports
 
 
 def test_progress_is_written_at_most_once_per_interval(bench: Bench) -> None:
     """A new stage is always written."""
-    bench.build(msgspec.structs.replace(SETTINGS, progress_seconds=1000.0))
-    first = bench.job_store.progress_of
+    bench.build(msgspec.structs.replace(SETTINGS, progress_seconds=10.0))
+
+    def written(*fractions: float) -> Callable[[], object]:
+        return lambda: until(lambda: list(fractions) == bench.job_store.progress_of("job_1"))
+
     bench.engine.scripts = [
         [
-            report(0.1),
-            lambda: until(lambda: [0.1] == first("job_1")),
-            *(report(0.2), report(0.3), report(0.9, "decode"), Computed()),
+            *(report(0.1), written(0.1)),
+            *(lambda: bench.clock.advance(9.9), report(0.2), report(0.3)),
+            *(lambda: bench.clock.advance(0.1), report(0.4), written(0.1, 0.4)),
+            *(report(0.5), report(0.9, "decode"), Computed()),
         ],
     ]
     bench.run(bench.claim())
-    until(lambda: [0.1, 0.9] == first("job_1"))
+    written(0.1, 0.4, 0.9)()
 
 
 def test_a_job_never_waits_for_its_progress_to_be_written(bench: Bench) -> None:
@@ -299,4 +317,4 @@ def test_the_stages_of_a_job_are_timed(bench: Bench) -> None:
     claimed = bench.claim()
     bench.engine.scripts = [[report(0.0, "prepare"), report(0.5), report(0.9, "decode"), Computed()]]
     bench.run(claimed)
-    assert ["load", "compute", "encode", "upload"] == [phase.name for phase in claimed.stages.phases]
+    assert ["load", "compute", "encode", "upload"] == [phase.name for phase in claimed.activity.timer.phases]

@@ -2,41 +2,23 @@
 
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
+import msgspec
 import pytest
 
 from core.errors import StorageUnavailable
-from core.storage.directory import DirectoryStore
-from pipelines.runtime.protocol import Output, Outputs
-from workers.gpu.job.upload import UploadAbandoned, prefix_of, upload
+from pipelines.runtime.protocol import Output
+from tests.support.gpu_worker.fakes import CHAOS, FakeStore, make_job
+from workers.gpu.job.cancellation import JobUnwanted
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.encode import EncodedJob
+from workers.gpu.job.upload import UploadedJob, prefix_of, upload
 
-JOB: Any = SimpleNamespace(id="job_1", tenant="ten_1", fence=3)
-OUTPUTS = Outputs(files=(Output(path="0.png", media_type="image/png", width=4, height=2),))
-
-
-class Flaky(DirectoryStore):
-    """A store that fails so many times first."""
-
-    def __init__(self, folder: Path, failures: int, *, full: bool = False) -> None:
-        super().__init__(folder, "http://here", "secret")
-        self.failures, self.full = failures, full
-
-    def put(self, key: str, source: Path, media_type: str) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StorageUnavailable("away", full=self.full)
-        super().put(key, source, media_type)
+OUTPUT = Output(path="0.png", media_type="image/png", width=4, height=2)
+ALWAYS = 10**9
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "0.png").write_bytes(b"picture")
-    return tmp_path
-
-
-class Clock:
+class PauseClock:
     """A clock that only its own pauses move; it refuses to go on for longer than a test may want."""
 
     def __init__(self) -> None:
@@ -51,54 +33,86 @@ class Clock:
         return False
 
 
-def run(store: DirectoryStore, folder: Path, *, patience: float = 60.0, clock: Clock | None = None) -> Any:
-    clock = clock or Clock()
-    return upload(
-        store, JOB, OUTPUTS, folder, metadata={"seed": 5}, patience=patience, wait=clock.wait, clock=clock.now
-    )
+@pytest.fixture
+def clock() -> PauseClock:
+    return PauseClock()
 
 
-def test_an_artifact_is_named_after_its_content(folder: Path) -> None:
-    store = Flaky(folder / "store", 0)
-    (artifact,) = run(store, folder)
+@pytest.fixture
+def encoded(tmp_path: Path, clock: PauseClock, monkeypatch: pytest.MonkeyPatch) -> EncodedJob:
+    """A job with one file, whose pauses move the clock."""
+    (tmp_path / "0.png").write_bytes(b"picture")
+    claimed = ClaimedJob.begin(make_job(fence=3), CHAOS, tmp_path)
+    monkeypatch.setattr(claimed.cancellation, "wait", clock.wait)
+    return EncodedJob(claimed, tmp_path, (OUTPUT,), ("careful",), {"seed": 5})
+
+
+def run(encoded: EncodedJob, store: FakeStore, clock: PauseClock, seconds: float = 60.0) -> UploadedJob:
+    return upload(encoded, store, seconds, clock.now)
+
+
+def test_an_artifact_is_named_after_its_content(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
+    store = FakeStore(tmp_path / "store")
+    uploaded = run(encoded, store, clock)
+    (artifact,) = uploaded.artifacts
     digest = hashlib.sha256(b"picture").hexdigest()
     assert f"ten_1/job_1/3/{digest}.png" == artifact.key
     assert (7, digest, "image/png") == (artifact.bytes, artifact.sha256, artifact.media_type)
     assert {"width": 4, "height": 2, "seed": 5} == artifact.metadata
-    assert [artifact.key] == list(store.keys(prefix_of(JOB)))
+    assert [artifact.key] == list(store.keys(prefix_of(encoded.claimed.job)))
+    assert ("careful",) == uploaded.warnings
 
 
-def test_an_artifact_keeps_the_name_that_the_caller_chose(folder: Path) -> None:
-    outputs = Outputs(files=(Output(path="0.png", media_type="image/png", name="chair.png"),))
-    (artifact,) = upload(
-        Flaky(folder / "store", 0), JOB, outputs, folder, metadata={"seed": 5}, patience=60, wait=lambda _: False
-    )
-
+def test_an_artifact_keeps_the_name_that_the_caller_chose(
+    encoded: EncodedJob, clock: PauseClock, tmp_path: Path
+) -> None:
+    named = Output(path="0.png", media_type="image/png", name="chair.png")
+    job = EncodedJob(encoded.claimed, tmp_path, (named,), (), {"seed": 5})
+    (artifact,) = run(job, FakeStore(tmp_path / "store"), clock).artifacts
     assert {"name": "chair.png", "seed": 5} == artifact.metadata
 
 
-def test_a_store_that_comes_back_costs_only_time(folder: Path) -> None:
-    clock = Clock()
-    assert 1 == len(run(Flaky(folder / "store", 3), folder, clock=clock))
+def test_a_store_that_comes_back_costs_only_time(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
+    assert 1 == len(run(encoded, FakeStore(tmp_path / "store", 3), clock).artifacts)
     assert [0.2, 0.4, 0.8] == clock.pauses
+    assert encoded.claimed.activity.store_is_refusing
 
 
-def test_a_store_that_stays_away_is_an_error_after_the_patience(folder: Path) -> None:
-    clock = Clock()
+def test_a_store_that_stays_away_is_an_error_after_its_time(
+    encoded: EncodedJob, clock: PauseClock, tmp_path: Path
+) -> None:
     with pytest.raises(StorageUnavailable) as caught:
-        run(Flaky(folder / "store", 10**9), folder, patience=60.0, clock=clock)
+        run(encoded, FakeStore(tmp_path / "store", ALWAYS), clock)
     assert not caught.value.full
     assert 50.0 < clock.now() <= 60.0
 
 
-def test_a_full_store_is_an_error_at_once(folder: Path) -> None:
-    store = Flaky(folder / "store", 10**9, full=True)
+def test_all_files_of_a_job_share_the_time(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"another")
+    second = msgspec.structs.replace(OUTPUT, path="1.png")
+    job = EncodedJob(encoded.claimed, tmp_path, (OUTPUT, second), (), {})
+    store = FakeStore(tmp_path / "store", 3)
+    store.on_put = lambda: setattr(store, "refusals", ALWAYS)
+    with pytest.raises(StorageUnavailable):
+        run(job, store, clock, seconds=5.0)
+    assert clock.now() <= 5.0
+
+
+def test_a_full_store_is_an_error_at_once(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
+    store = FakeStore(tmp_path / "store", ALWAYS, full=True)
     with pytest.raises(StorageUnavailable) as caught:
-        run(store, folder)
+        run(encoded, store, clock)
     assert caught.value.full
-    assert 10**9 - 1 == store.failures
+    assert ALWAYS - 1 == store.refusals
+    assert [] == clock.pauses
 
 
-def test_waiting_ends_when_the_claim_is_gone(folder: Path) -> None:
-    with pytest.raises(UploadAbandoned):
-        upload(Flaky(folder / "store", 10**9), JOB, OUTPUTS, folder, metadata={}, patience=60.0, wait=lambda _: True)
+@pytest.mark.parametrize("why", ["preempt", "lose_claim"])
+def test_an_upload_ends_when_the_job_is_unwanted(tmp_path: Path, why: str) -> None:
+    (tmp_path / "0.png").write_bytes(b"picture")
+    claimed = ClaimedJob.begin(make_job(), CHAOS, tmp_path)
+    getattr(claimed.cancellation, why)()
+    store = FakeStore(tmp_path / "store", ALWAYS)
+    with pytest.raises(JobUnwanted):
+        upload(EncodedJob(claimed, tmp_path, (OUTPUT,), (), {}), store, 1000.0)
+    assert ALWAYS - 1 == store.refusals

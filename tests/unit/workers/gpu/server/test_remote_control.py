@@ -1,4 +1,4 @@
-"""Orders as a worker takes them: what is no order, or not for this server, reaches nobody."""
+"""Server commands as a worker receives them; an invalid one does not reach the supervisor."""
 
 import msgspec
 import pytest
@@ -9,15 +9,15 @@ from workers.gpu.server.remote_control import answer
 
 
 class Recorder:
-    """Who obeys, and remembers."""
+    """A supervisor that notes its calls."""
 
     serves = ("flux", "sdxl")
 
     def __init__(self):
         self.calls = []
 
-    def look(self):
-        self.calls.append(("look",))
+    def refresh(self):
+        self.calls.append(("refresh",))
 
     def preload(self, model, pin):
         if pin:
@@ -37,17 +37,17 @@ def recorder():
 
 
 @pytest.mark.parametrize(
-    ("order", "call"),
+    ("command", "call"),
     [
-        (Refresh(), ("look",)),
+        (Refresh(), ("refresh",)),
         (Preload("flux"), ("preload", "flux", False)),
         (Unload("sdxl"), ("unload", "sdxl")),
         (Unload(), ("unload", None)),
         (Recycle(), ("recycle",)),
     ],
 )
-def test_an_order_arrives_as_it_was_given(recorder, order, call):
-    message = msgspec.json.decode(msgspec.json.encode(command_arguments(order)))  # as the broker carries it
+def test_a_command_arrives_as_it_was_given(recorder, command, call):
+    message = msgspec.json.decode(msgspec.json.encode(command_arguments(command)))  # as the broker carries it
     assert CommandReply(True) == answer(recorder, message["order"])
     assert [call] == recorder.calls
 
@@ -68,20 +68,20 @@ def test_an_order_arrives_as_it_was_given(recorder, order, call):
         {"order": "recycle", "argv": ["sh"]},
     ],
 )
-def test_what_is_no_order_reaches_nobody(recorder, message):
+def test_an_invalid_command_is_refused(recorder, message):
     reply = answer(recorder, message)
     assert (False, "invalid_request") == (reply.taken, reply.code)
     assert [] == recorder.calls
 
 
-@pytest.mark.parametrize("order", [Preload("../../weights"), Unload("wan")])
-def test_a_model_that_is_not_served_reaches_nobody(recorder, order):
-    reply = answer(recorder, command_arguments(order)["order"])
+@pytest.mark.parametrize("command", [Preload("../../weights"), Unload("wan")])
+def test_a_command_for_another_model_is_refused(recorder, command):
+    reply = answer(recorder, command_arguments(command)["order"])
     assert (False, "unknown_model") == (reply.taken, reply.code)
     assert [] == recorder.calls
 
 
-def test_a_refusal_is_passed_on(recorder):
+def test_a_refusal_is_returned(recorder):
     assert CommandReply(False, "order_refused", "No room.") == answer(
         recorder, command_arguments(Preload("flux", pin=True))["order"]
     )

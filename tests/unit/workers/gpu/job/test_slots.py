@@ -6,18 +6,24 @@ from pathlib import Path
 import pytest
 
 from tests.support.gpu_worker.fakes import CHAOS, WAIT_SECONDS, join_all, make_job, spawn_thread
+from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
-from workers.gpu.slots import FINISHING, UPLOADING, JobSlots
+from workers.gpu.job.slots import FINISHING, UPLOADING, JobSlots
 
 
 def claim(slots: JobSlots, number: int) -> ClaimedJob:
-    claimed = ClaimedJob(make_job(number), CHAOS, Path("/nowhere"))
+    claimed = ClaimedJob.begin(make_job(number), CHAOS, Path("/nowhere"))
     slots.add(claimed)
     return claimed
 
 
+def leave_device(slots: JobSlots, claimed: ClaimedJob) -> None:
+    with slots.device(claimed):
+        pass
+
+
 def near_its_end(claimed: ClaimedJob, monkeypatch: pytest.MonkeyPatch, seconds: float = 0.1) -> None:
-    monkeypatch.setattr(type(claimed), "remaining", property(lambda self: seconds))
+    monkeypatch.setattr(type(claimed.activity), "remaining_seconds", property(lambda self: seconds))
 
 
 def waiting(slots: JobSlots) -> threading.Event:
@@ -51,7 +57,7 @@ def test_one_job_is_claimed_ahead_when_the_other_ends_soon(monkeypatch: pytest.M
 
     assert [second] == slots.waiting
     assert not slots.can_claim
-    slots.computed(first)
+    leave_device(slots, first)
     assert second is slots.computing
     assert [] == slots.waiting
 
@@ -60,10 +66,10 @@ def test_no_job_is_claimed_while_too_many_finish(monkeypatch: pytest.MonkeyPatch
     slots = JobSlots()
     finishing = [claim(slots, number) for number in range(FINISHING)]
     for claimed in finishing:
-        slots.computed(claimed)
+        leave_device(slots, claimed)
 
     assert not slots.can_claim
-    slots.ended(finishing[0])
+    slots.remove(finishing[0])
     assert slots.can_claim
     near_its_end(claim(slots, 9), monkeypatch)
     assert slots.can_claim
@@ -73,18 +79,64 @@ def test_uploads_that_are_stuck_stop_the_claims() -> None:
     slots = JobSlots()
     for number in range(UPLOADING):
         claimed = claim(slots, number)
-        slots.computed(claimed)
-        claimed.enter("upload")
+        leave_device(slots, claimed)
+        claimed.activity.enter("upload")
 
     assert not slots.can_claim
     assert not slots.wants_doorbell
 
 
-def test_the_device_is_given_up_once() -> None:
-    slots = JobSlots()
+def test_the_device_is_free_once_per_job() -> None:
+    freed: list[str] = []
+    slots = JobSlots(lambda: freed.append("free"))
     claimed = claim(slots, 1)
-    assert slots.computed(claimed)
-    assert not slots.computed(claimed)
+    leave_device(slots, claimed)
+    assert ["free"] == freed
+    slots.remove(claimed)
+    assert ["free"] == freed
+
+
+def test_a_job_that_never_computed_leaves_the_device() -> None:
+    freed: list[str] = []
+    slots = JobSlots(lambda: freed.append("free"))
+    slots.remove(claim(slots, 1))
+    assert ["free"] == freed
+    assert slots.computing is None
+
+
+def test_a_job_waits_until_the_one_before_it_left_the_device() -> None:
+    slots, inside = JobSlots(), threading.Event()
+    first, second = claim(slots, 1), claim(slots, 2)
+    asleep = waiting(slots)
+
+    def compute() -> None:
+        with slots.device(second):
+            inside.set()
+
+    thread = spawn_thread(compute)
+    assert asleep.wait(WAIT_SECONDS)
+    assert not inside.is_set()
+    leave_device(slots, first)
+    assert inside.wait(WAIT_SECONDS / 2)
+    join_all([thread])
+
+
+def test_a_job_that_waits_for_the_device_learns_that_it_is_unwanted() -> None:
+    slots, unwanted = JobSlots(), threading.Event()
+    claim(slots, 1)
+    second = claim(slots, 2)
+    asleep = waiting(slots)
+
+    def compute() -> None:
+        with pytest.raises(JobUnwanted), slots.device(second):
+            pass
+        unwanted.set()
+
+    spawn_thread(compute)
+    assert asleep.wait(WAIT_SECONDS)
+    second.cancellation.preempt()
+    slots.notify()
+    assert unwanted.wait(WAIT_SECONDS / 2)
 
 
 def test_a_claimer_wakes_when_the_device_is_free() -> None:
@@ -93,7 +145,7 @@ def test_a_claimer_wakes_when_the_device_is_free() -> None:
     woken = threading.Event()
     spawn_thread(lambda: (slots.wait_until_free(lambda: False), woken.set()))
     assert asleep.wait(WAIT_SECONDS)
-    slots.computed(claimed)
+    leave_device(slots, claimed)
     assert woken.wait(WAIT_SECONDS / 2)
 
 
@@ -101,11 +153,11 @@ def test_a_claimer_wakes_when_a_job_that_finished_has_ended() -> None:
     slots = JobSlots()
     finishing = [claim(slots, number) for number in range(FINISHING)]
     for claimed in finishing:
-        slots.computed(claimed)
+        leave_device(slots, claimed)
     asleep, woken = waiting(slots), threading.Event()
     spawn_thread(lambda: (slots.wait_until_free(lambda: False), woken.set()))
     assert asleep.wait(WAIT_SECONDS)
-    slots.ended(finishing[0])
+    slots.remove(finishing[0])
     assert woken.wait(WAIT_SECONDS / 2)
 
 
@@ -123,11 +175,11 @@ def test_a_claimer_wakes_when_its_condition_is_notified() -> None:
 def test_a_drain_wakes_when_the_last_job_ends() -> None:
     slots, emptied = JobSlots(), threading.Event()
     claimed = claim(slots, 1)
-    slots.computed(claimed)
+    leave_device(slots, claimed)
     asleep = waiting(slots)
     drain = spawn_thread(lambda: slots.wait_until_empty(WAIT_SECONDS) and emptied.set())
     assert asleep.wait(WAIT_SECONDS)
-    slots.ended(claimed)
+    slots.remove(claimed)
     assert emptied.wait(WAIT_SECONDS / 2)
     join_all([drain])
 
@@ -136,5 +188,5 @@ def test_a_drain_gives_up_after_its_time() -> None:
     slots = JobSlots()
     claimed = claim(slots, 1)
     assert not slots.wait_until_empty(0.0)
-    slots.ended(claimed)
+    slots.remove(claimed)
     assert slots.wait_until_empty(0.0)

@@ -1,0 +1,108 @@
+"""The claim thread: claims a job whenever one may be claimed."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from core.database import is_unreachable
+from jobs.statements.queue.claim import Claimant
+from workers.gpu.claim_gate import ClaimGate
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.pipeline import JobServices
+from workers.gpu.server.lease import ServerLease
+from workers.gpu.server.offer import ServerOffer
+from workers.ipc.child_process import ChildProcessDied
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 30.0
+"""How long a stop waits for a claim that is under way."""
+
+
+class Claimer:
+    """Claims at a doorbell, after a job, and every few seconds without either; `start_job` runs each job."""
+
+    def __init__(
+        self,
+        services: JobServices,
+        offer: ServerOffer,
+        lease: ServerLease,
+        gate: ClaimGate,
+        start_job: Callable[[ClaimedJob], None],
+    ) -> None:
+        self._services = services
+        self._offer = offer
+        self._lease = lease
+        self._gate = gate
+        self._start_job = start_job
+        self._bell = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="claim", daemon=True)
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._thread.start()
+
+    def ring(self) -> None:
+        """Try to claim at once: there may be work."""
+        self._bell.set()
+
+    def join(self) -> None:
+        """Wait, after a drain, for a claim that is under way: its job is to be handed back with the others."""
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+
+    def claim(self) -> ClaimedJob | None:
+        """Claim the best job for this worker, if one may be claimed now. Raises what the database raises."""
+        if not self._gate.is_open or not self._is_engine_up():
+            return None
+        began = time.monotonic()
+        job = self._services.job_store.claim(
+            Claimant(
+                server_id=self._lease.server_id,
+                incarnation=self._lease.incarnation,
+                models=self._offer.models,
+                resident=self._services.engine.inventory.on_device,
+                dedicated=self._offer.dedicated,
+            )
+        )
+        if job is None:
+            return None
+        folder = self._services.scratch.folder(f"{job.id}-{job.fence}")
+        return ClaimedJob.begin(job, self._offer.catalog.get(job.model), folder, time.monotonic() - began)
+
+    def _is_engine_up(self) -> bool:
+        """Start the engine if need be, which can take a while; returns whether a job may be claimed after that."""
+        if self._services.slots.computing is not None:  # the engine is up, and busy
+            return True
+        try:
+            self._services.engine.start()
+        except ChildProcessDied as error:
+            log.error("engine: not started reason=%r", str(error))
+            return False
+        return self._gate.is_open
+
+    def _run(self) -> None:
+        slots, poll_seconds = self._services.slots, self._services.settings.poll_seconds
+        while True:
+            slots.wait_until_free(lambda: self._gate.is_draining)
+            self._bell.clear()
+            if self._gate.is_draining:
+                return
+            if not self._claim_and_start():
+                self._bell.wait(poll_seconds * random.uniform(0.75, 1.25))
+
+    def _claim_and_start(self) -> bool:
+        try:
+            claimed = self.claim()
+            if claimed is None:
+                return False
+            self._start_job(claimed)
+        except Exception as error:  # this thread must outlive whatever goes wrong with one claim
+            if is_unreachable(error):
+                log.warning("claim: failed reason=%r", str(error))
+            else:
+                log.exception("claim: failed")
+            return False
+        return True

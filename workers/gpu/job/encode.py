@@ -1,0 +1,59 @@
+"""The third part of a job: files, made of its arrays by the encoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.runtime.protocol import Output
+from workers.gpu.job.cancellation import JobUnwanted
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.compute import ComputedJob
+from workers.gpu.job.failures import RequestFailed
+from workers.ipc.child_process import START_SECONDS, ChildProcess, NoListener
+from workers.ipc.messages import Encode, Encoded, Failed
+
+
+@dataclass(frozen=True)
+class EncodedJob:
+    """A job whose files are in `folder`."""
+
+    claimed: ClaimedJob
+    folder: Path
+    files: tuple[Output, ...]
+    warnings: tuple[str, ...]
+    metadata: Mapping[str, object]
+    """What the run says of every file, for example its seed."""
+
+
+def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
+    """Have the encoder write the job's files. Raises `RequestFailed`, `ChildProcessDied` and `StageOverran`."""
+    claimed = computed.claimed
+    deadlines, folder = claimed.spec.deadlines, claimed.folder / "out"
+    # The job before this one may be in the encoder, and that process may have to be started first.
+    claimed.activity.wait_for("encode", 2 * deadlines.encode + START_SECONDS)
+    request = Encode(
+        ticket=claimed.ticket,
+        model=claimed.job.model,
+        modality=claimed.job.modality,
+        params=claimed.job.params,
+        raw=str(computed.raw),
+        folder=str(folder),
+    )
+    answer = encoder.request(request, deadlines, _TurnListener(claimed))
+    claimed.activity.leave()
+    if isinstance(answer, Encoded):
+        return EncodedJob(claimed, folder, answer.outputs.files, answer.warnings, answer.metadata)
+    if isinstance(answer, Failed):
+        raise RequestFailed(answer)
+    raise JobUnwanted
+
+
+class _TurnListener(NoListener):
+    """Notes when the encoder begins with a job."""
+
+    def __init__(self, claimed: ClaimedJob) -> None:
+        self._claimed = claimed
+
+    def begin(self) -> None:
+        """Begin the stage."""
+        self._claimed.activity.enter("encode")

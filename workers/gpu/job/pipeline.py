@@ -1,0 +1,52 @@
+"""The way of a claimed job: stage, compute, encode, upload, commit."""
+
+from dataclasses import dataclass
+
+from core.settings import Settings
+from core.storage.store import Store
+from jobs.job import Job
+from workers.gpu.job.canceller import JobCanceller
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.commit import commit
+from workers.gpu.job.compute import compute
+from workers.gpu.job.encode import encode
+from workers.gpu.job.failures import EARLY_ENDS, settle
+from workers.gpu.job.job_store import JobStore
+from workers.gpu.job.progress_writer import ProgressWriter
+from workers.gpu.job.slots import JobSlots
+from workers.gpu.job.stage import stage_inputs
+from workers.gpu.job.upload import upload
+from workers.ipc.child_process import ChildProcess
+from workers.scratch import Scratch
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobServices:
+    """What the jobs of one worker share."""
+
+    settings: Settings
+    job_store: JobStore
+    store: Store
+    scratch: Scratch
+    engine: ChildProcess
+    encoder: ChildProcess
+    slots: JobSlots
+    canceller: JobCanceller
+    progress: ProgressWriter
+
+
+def run_job(claimed: ClaimedJob, services: JobServices) -> Job | None:
+    """Take a claimed job to its end in the calling thread; returns it as it then is, or None when the claim was gone.
+
+    Computing is one at a time; everything else overlaps with the computing of other jobs.
+    """
+    try:
+        staged = stage_inputs(claimed, services.store, services.job_store)
+        computed = compute(staged, services.engine, services.slots, services.progress)
+        encoded = encode(computed, services.encoder)
+        uploaded = upload(encoded, services.store, services.settings.upload_retry_seconds)
+        return commit(uploaded, services.job_store, services.store)
+    except EARLY_ENDS as error:
+        return settle(claimed, error, services.job_store, services.settings.retry_backoff)
+    finally:
+        claimed.activity.leave()
