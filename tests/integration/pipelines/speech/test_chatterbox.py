@@ -65,6 +65,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def loaded(name: str, weights_dir: Path, **changes: Any) -> TinyChatterbox:
     family = "tests.support.checkpoints.tiny_chatterbox:TinyChatterbox"
+    changes = {"capabilities": ["reference-voice"]} | changes
     entry = spec(id=name, modality="speech", family=family, source={"path": name}, **changes)
     model = load(entry, weights_dir, Lock({name: lock_directory(entry, weights_dir / name)}), "cpu")
     assert isinstance(model, TinyChatterbox)
