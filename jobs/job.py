@@ -94,6 +94,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     redrive_of: str | None = None
     redriven_as: str | None = None
     traceparent: str | None = None
+    seq: int = 0
+    """Place in the order of submit among all jobs."""
 
     def read_params(self) -> AnyParams:
         """The parameters as the struct of this job's modality."""

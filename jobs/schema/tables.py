@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     PrimaryKeyConstraint,
+    Sequence,
     SmallInteger,
     Table,
     Text,
@@ -45,9 +46,12 @@ has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 
 
-def _place(since: str) -> tuple[Any, ...]:
-    """The columns after which a group of waiting jobs is sorted (`jobs.statements.queue.scan`)."""
-    return text("least(fence, 1)"), text(since), "id", "deadline_at"
+_seq = Sequence("jobs_seq", metadata=metadata)
+
+
+def _queue_order(since: str) -> tuple[Any, ...]:
+    """Return the columns that a group of waiting jobs is sorted by, as `jobs.statements.queue.scan` sorts."""
+    return text("least(fence, 1)"), text(since), "seq", "deadline_at"
 
 
 tenants = Table(
@@ -121,13 +125,14 @@ jobs = Table(
     Column("redrive_of", Text),
     Column("redriven_as", Text),
     Column("traceparent", Text),
+    Column("seq", BigInteger, nullable=False, server_default=_seq.next_value()),  # the order of submit
     CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
-    Index("ix_jobs_open", "priority", "tenant", "model", *_place(_open_since), postgresql_where=text(_open)),
+    Index("ix_jobs_open_seq", "priority", "tenant", "model", *_queue_order(_open_since), postgresql_where=text(_open)),
     Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),
     Index(
-        "ix_jobs_own",
+        "ix_jobs_own_seq",
         *("server_id", "priority", "tenant", "model"),
-        *_place("available_at"),
+        *_queue_order("available_at"),
         postgresql_where=text(_own),
     ),
     Index(

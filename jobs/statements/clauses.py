@@ -17,14 +17,28 @@ tx_now = func.now()
 """The same clock at the transaction's start: what is compared with, since an index can not serve a volatile one."""
 
 
+def interval(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
+    """Return a span of time."""
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
 def after(seconds: float) -> ColumnElement[Any]:
     """The time `seconds` from now, to be written down."""
-    return now + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return now + interval(seconds)
 
 
 def ago(seconds: float) -> ColumnElement[Any]:
     """The time `seconds` before now, to be compared with."""
-    return tx_now - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return tx_now - interval(seconds)
+
+
+def available_after(delay: float) -> ColumnElement[Any]:
+    """Return the `available_at` of jobs that come back to the queue, `delay` seconds from now.
+
+    Without a delay it is the time of submit, so that jobs keep their order whichever of them comes back first. With
+    one it is the same for all jobs of a statement, of which `seq` then decides.
+    """
+    return tx_now + interval(delay) if delay > 0 else jobs.c.created_at
 
 
 def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElement[bool]:
@@ -33,7 +47,7 @@ def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElem
     `tenants.keep_<kind>_seconds`, or `default` where that is null; a negative number keeps for good.
     """
     seconds = func.coalesce(tenants.c[f"keep_{kind}_seconds"], default)
-    return and_(seconds >= 0, since < tx_now - func.make_interval(0, 0, 0, 0, 0, 0, seconds))
+    return and_(seconds >= 0, since < tx_now - interval(seconds))
 
 
 def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
@@ -57,7 +71,7 @@ def lost_values(backoff: float, cause: str = "") -> dict[str, Any]:
         "status": case((spent, JobStatus.FAILED.value), else_=JobStatus.QUEUED.value),
         "error": case((spent, error_value(error)), else_=None),
         "finished_at": case((spent, now), else_=None),
-        "available_at": after(backoff),
+        "available_at": available_after(backoff),
         "queued_at": now,
         "lease_until": None,
         "progress": 0.0,

@@ -7,7 +7,8 @@ The order, in which each line decides between what those above it leave equal:
    model, and a worker has as many of them within `warm_bound_seconds` as other models wait, so that every one of those
    has its turn within the bound;
 3. the tenant with the fewest running jobs, then the one that was served longest ago;
-4. jobs that were begun before and handed back or lost, then age: how long the job could have been taken.
+4. jobs that were begun before and handed back or lost, then age: how long the job could have been taken, then the
+   order of submit.
 
 A tenant that runs as many jobs as it may (`tenants.max_running_jobs`) is left out.
 
@@ -134,7 +135,7 @@ def _pick(lanes: Mapping[str, QueuePartition]) -> str:
     """The first job of the step's models and the turn's tenant, locked."""
     key = {"priority": "step.priority", "tenant": "turn.tenant"}
     first = [
-        f"""(SELECT '{name}' AS lane, {lane.since} AS since, id
+        f"""(SELECT '{name}' AS lane, {lane.since} AS since, seq
             {group(lane, model="served.model", begun="past.begun", **key)} ORDER BY {lane.order} LIMIT 1)"""
         for name, lane in lanes.items()
     ]
@@ -151,7 +152,7 @@ def _pick(lanes: Mapping[str, QueuePartition]) -> str:
             FROM unnest(step.models) AS served (model)
             CROSS JOIN (VALUES (1), (0)) AS past (begun)
             CROSS JOIN LATERAL ({" UNION ALL ".join(first)}) AS head
-            ORDER BY past.begun DESC, head.since, head.id
+            ORDER BY past.begun DESC, head.since, head.seq
         ) AS head
         CROSS JOIN LATERAL ({" UNION ALL ".join(locked)}) AS held
         LIMIT 1"""

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import Artifact, JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
-from jobs.statements.clauses import after, ended_values, error_value, fenced, lost_values, now
+from jobs.statements.clauses import after, available_after, ended_values, error_value, fenced, lost_values, now
 from jobs.statements.outbox import with_outbox_events
 
 
@@ -71,7 +71,7 @@ def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
         .values(
             status=JobStatus.QUEUED.value,
             attempt=jobs.c.attempt - 1,
-            available_at=after(delay),
+            available_at=available_after(delay),
             queued_at=now,
             lease_until=None,
             progress=0.0,

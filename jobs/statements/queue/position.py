@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     DateTime,
@@ -52,7 +53,7 @@ def queue_position(job: Job) -> TextualSelect:
         SELECT count(*) AS jobs FROM (
             {_ids(lanes, ":begun = 0", begun="1", **own)}
             UNION ALL
-            {_ids(lanes, "({order}) < (:since, :id)", begun=":begun", **own)}
+            {_ids(lanes, "({order}) < (:since, :seq)", begun=":begun", **own)}
         ) AS before
     )
     SELECT count(*) AS ahead FROM (
@@ -71,11 +72,11 @@ def queue_position(job: Job) -> TextualSelect:
     ) AS counted
     """
     since = job.available_at if job.spill_at is None else max(job.available_at, job.spill_at)
-    values = {"id": job.id, "tenant": job.tenant, "model": job.model, "priority": job.priority}
+    values = {"tenant": job.tenant, "model": job.model, "priority": job.priority}
     numbers = {"begun": min(job.fence, 1), "limit": POSITION_LIMIT, "priority": job.priority}
     binds: list[BindParameter[Any]] = [bindparam(name, value, Integer) for name, value in numbers.items()]
     binds += [bindparam(name, value) for name, value in values.items() if name not in numbers]
-    binds.append(bindparam("since", since, DateTime(timezone=True)))
+    binds += [bindparam("since", since, DateTime(timezone=True)), bindparam("seq", job.seq, BigInteger)]
     if strict:
         binds.append(bindparam("server", job.server_id))
     return text(statement).bindparams(*binds).columns(ahead=Integer)

@@ -30,12 +30,12 @@ def dead(*, codes: Collection[str], seconds: float, tenant: str | None = None) -
     )
     if tenant is not None:
         query = query.where(tenants.c.name == tenant)
-    return query.order_by(jobs.c.created_at, jobs.c.id)
+    return query.order_by(jobs.c.seq)
 
 
 def failed(job_ids: Collection[str]) -> Select[Any]:
     """Those of the jobs that failed, with whatever code, and were not done again."""
-    return select(*jobs.c).where(jobs.c.id.in_(job_ids), *_failed()).order_by(jobs.c.created_at, jobs.c.id)
+    return select(*jobs.c).where(jobs.c.id.in_(job_ids), *_failed()).order_by(jobs.c.seq)
 
 
 def mark(job_id: str, new_id: str) -> Update:

@@ -25,7 +25,7 @@ class QueuePartition(msgspec.Struct, frozen=True):
     @property
     def order(self) -> str:
         """What a group is sorted by."""
-        return f"{self.since}, id"
+        return f"{self.since}, seq"
 
 
 _OPEN = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"

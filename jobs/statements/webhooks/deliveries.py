@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.schema.tables import outbox, webhook_hosts
-from jobs.statements.clauses import after, now, tx_now
+from jobs.statements.clauses import after, interval, now, tx_now
 from jobs.statements.outbox import TRANSIENT_EVENTS
 from jobs.statements.webhooks.receiver_breaker import host_of
 
@@ -145,7 +145,7 @@ def open_(table: FromClause) -> ColumnElement[bool]:
 
 def _ended(message_id: str, attempt: int, answer: int | None, problem: str | None, milliseconds: int) -> Update:
     """The end of an attempt, with its entry in the log; matches no row once another attempt has begun."""
-    begun_at = now - func.make_interval(0, 0, 0, 0, 0, 0, milliseconds / 1000)
+    begun_at = now - interval(milliseconds / 1000)
     facts = {"attempt": attempt, "status": answer, "problem": problem, "milliseconds": milliseconds}
     entry = literal(facts, JSONB).concat(func.jsonb_build_object("at", begun_at))
     kept = case(

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Delete, Insert, case, delete, func, litera
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.schema.tables import webhook_hosts
-from jobs.statements.clauses import now, tx_now
+from jobs.statements.clauses import interval, now, tx_now
 
 LONGEST = 6
 """How often the while doubles: with the usual 10 s it is 640 s in the end."""
@@ -50,5 +50,5 @@ def failed(url: str, *, failures: int, seconds: float) -> Insert:
 def _left_alone(so_far: ColumnElement[int], failures: int, seconds: float) -> ColumnElement[Any]:
     """Until when, after `so_far` failures in a row; null while they are not enough."""
     doubled = func.power(2.0, func.least(so_far - failures, LONGEST))
-    until = now + doubled * func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    until = now + doubled * interval(seconds)
     return case((so_far >= failures, until), else_=None)

@@ -1,5 +1,6 @@
 """An upgrade of a service in use: jobs in every state are in an older schema, and the newest code goes on with them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from jobs.schema.migrate import MIGRATIONS, migrate
 from jobs.schema.tables import jobs
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
+from jobs.statements.queue import claim
 from tests.support.rows.rows import ARTIFACT, Rows
 
 TABLES = ("tenants", "jobs", "idempotency", "inputs", "outbox", "servers")
@@ -111,6 +113,32 @@ def test_jobs_that_had_not_ended_are_done_and_those_that_had_stay(rows: Rows) ->
     told = [(delivery.job_id, delivery.type) for delivery in rows.deliveries() if delivery.type == "job.completed"]
     assert {(job_id, "job.completed") for job_id in [*(job.id for job in done), "job_completed"]} == set(told)
     assert 4 == len(told)
+
+
+def test_jobs_keep_the_order_of_their_submit(old: str) -> None:
+    """Those of before are numbered by `created_at`, below every number of a job that is submitted afterwards."""
+    with psycopg.connect(old) as connection:
+        connection.execute("UPDATE jobs SET created_at = now() - fence * interval '1 hour' - attempt * interval '1 ms'")
+        before = connection.execute("SELECT id FROM jobs WHERE fence <> 1 ORDER BY created_at, id").fetchall()
+    migrate(old)
+    with psycopg.connect(old) as connection:
+        after = connection.execute("SELECT id FROM jobs WHERE fence <> 1 ORDER BY seq, id").fetchall()
+        assert before == after
+        ((highest, next_one),) = connection.execute("SELECT max(seq), nextval('jobs_seq') FROM jobs").fetchall()
+        assert highest < next_one
+
+
+def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:
+    """A rolling update: its claim sorts by id and does not know `seq`, and its submits do not name it."""
+    job = rows.submit("ten_1")
+    claimant = rows.server()
+    compiled = claim.claim(claimant, lease_seconds=60).compile(rows.engine)
+    statement = re.sub(r"\bseq\b", "id", re.sub(r", (jobs|changed)\.seq\b", "", str(compiled)))
+    taken = set()
+    for _ in range(2):
+        with rows.engine.begin() as connection:
+            taken.add(connection.exec_driver_sql(statement, compiled.construct_params()).one().id)
+    assert {"job_queued", job.id} == taken
 
 
 def every(rows: Rows) -> list[Job]:

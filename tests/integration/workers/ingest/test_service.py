@@ -76,8 +76,8 @@ def test_inputs_are_fetched_cleaned_and_stored_and_the_job_is_queued(
         pixels = np.asarray(Image.open(io.BytesIO(stored(settings, row, tmp_path))))
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(seed)))), pixels)
     redis = Redis.from_url(broker_url)
-    until(lambda: redis.llen(model_queue(MODEL)), what="the doorbell")
-    (entry,) = redis.xrange(stream_of(job.id))
+    (entry,) = until(lambda: redis.xrange(stream_of(job.id)), what="the event, which follows the doorbell")
+    assert 1 == redis.llen(model_queue(MODEL))
     assert (queued.event_seq, JobStatus.QUEUED) == (
         decode_event(entry[1][FIELD]).seq,
         decode_event(entry[1][FIELD]).status,

@@ -16,7 +16,7 @@ MINUTES = st.integers(-5, 3).filter(bool)
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A waiting job; times are minutes from now."""
+    """A waiting job; times are minutes from now, and `number` is its place in the order of submit."""
 
     number: int
     tenant: str
@@ -30,7 +30,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
     @property
     def id(self):
-        return f"job_{self.number:02}"
+        return f"job_{99 - self.number}"  # sorted by id, the last to be submitted would be first
 
     @property
     def since(self):
@@ -81,7 +81,7 @@ def expected(waiting, caps, running, resident, stayed):
                 job.tenant,
                 not job.begun,
                 job.since,
-                job.id,
+                job.number,
             ),
         )
         clock += 1
