@@ -219,7 +219,7 @@ class TestMeshes:
 
         assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]
 
-        until(lambda: f"job {job_id} is not ours any more" in families.log("families"), 30, "the worker to hear of it")
+        until(lambda: f"claim: gone job={job_id}" in families.log("families"), 30, "the worker to hear of it")
         assert JobStatus.COMPLETED == families.ended(mesh(families, image_path=data_url(ball())), 120).status
 
 
@@ -261,6 +261,6 @@ class TestEveryFamily:
 
         assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]
 
-        until(lambda: f"job {job_id} is not ours any more" in families.log("families"), 30, "the worker to hear of it")
+        until(lambda: f"claim: gone job={job_id}" in families.log("families"), 30, "the worker to hear of it")
         assert JobStatus.COMPLETED == families.ended(self.ask(families, name), 120).status
         assert not [key for key in families.objects(job_id) if "/inputs/" not in key]
