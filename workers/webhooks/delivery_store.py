@@ -16,7 +16,7 @@ from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker
 from jobs.wire.status import QueueEstimate, status_answer
 from workers.retry_policy import RetryPolicy
-from workers.webhooks.payload import TestData, WebhookMessage, WebhookPayload, encode, living_generations, sign
+from workers.webhooks.payload import WebhookTestData, WebhookMessage, WebhookPayload, encode, living_generations, sign
 from workers.webhooks.sender import DeliveryResult
 
 DISABLED = "The endpoint is disabled."
@@ -89,7 +89,7 @@ class DeliveryStore:
 
     async def _payload(self, connection: AsyncConnection, delivery: Row[Any], job: Job | None) -> WebhookPayload:
         if job is None:
-            return WebhookPayload(delivery.type, delivery.created_at, TestData(delivery.webhook_id))
+            return WebhookPayload(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
         balance = await connection.scalar(tenant_jobs.balance(delivery.tenant))
         data = status_answer(job, self._settings, QueueEstimate(balance_remaining_usd=balance))
         ended = delivery.type == f"job.{job.status}" and job.finished_at

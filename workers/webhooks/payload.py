@@ -13,7 +13,7 @@ BOTH_SECRETS = timedelta(hours=24)
 """How long after a rotation the old secret signs too."""
 
 
-class TestData(msgspec.Struct, frozen=True):
+class WebhookTestData(msgspec.Struct, frozen=True):
     """What a test event is about."""
 
     webhook_id: str
@@ -24,7 +24,7 @@ class WebhookPayload(msgspec.Struct, frozen=True):
 
     type: str
     timestamp: datetime
-    data: StatusAnswer | TestData
+    data: StatusAnswer | WebhookTestData
 
 
 class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):

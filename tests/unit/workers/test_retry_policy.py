@@ -69,3 +69,9 @@ def test_a_date_beyond_all_calendars_is_nonsense():
 def test_retry_after_as_a_date_counts_from_now():
     header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     assert 85 < retry_after_seconds(header) <= 90
+
+
+def test_retry_after_without_a_zone_is_in_utc():
+    header = format_datetime((datetime.now(UTC) + timedelta(seconds=90)).replace(tzinfo=None))
+    assert header.endswith("-0000")
+    assert 85 < retry_after_seconds(header) <= 90

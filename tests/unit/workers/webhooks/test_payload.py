@@ -1,12 +1,13 @@
-"""The signature of a webhook, judged by the library that receivers use."""
+"""The body of a webhook and its signature, checked with the library that receivers use."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.signing import webhook_secret
-from workers.webhooks.payload import BOTH_SECRETS, living_generations, sign
+from workers.webhooks.payload import BOTH_SECRETS, WebhookTestData, WebhookPayload, encode, living_generations, sign
 
 OLD, NEW = (webhook_secret("secret", "ten_1", generation) for generation in (1, 2))
 BODY = '{"type":"job.completed","text":"größer"}'.encode()
@@ -50,3 +51,14 @@ def test_the_old_secret_signs_for_a_day_after_a_rotation():
     assert [2, 1] == living_generations(2, now - timedelta(seconds=1), now)
     assert [2, 1] == living_generations(2, now - BOTH_SECRETS + timedelta(seconds=1), now)
     assert [2] == living_generations(2, now - BOTH_SECRETS, now)
+
+
+@pytest.mark.parametrize("hours", [-11, 0, 2, 14])
+def test_the_timestamp_of_a_body_is_in_utc(hours):
+    happened_at = datetime(2026, 1, 2, 12, tzinfo=UTC).astimezone(timezone(timedelta(hours=hours)))
+    body = msgspec.json.decode(encode(WebhookPayload("webhook.test", happened_at, WebhookTestData("wh_1"))))
+    assert {
+        "type": "webhook.test",
+        "timestamp": "2026-01-02T12:00:00Z",
+        "data": {"webhook_id": "wh_1"},
+    } == body
