@@ -1,10 +1,10 @@
-"""A circuit breaker: after a failure, do not try again for a while."""
+"""A circuit breaker: after a failure nothing is tried for a while."""
 
 import time
 
 
 class CircuitBreaker:
-    """Open for `seconds` after each failure. Safe to share between threads: a race costs one extra try."""
+    """A switch that is open for `seconds` after each failure; threads may share it: a race costs one extra try."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -12,9 +12,9 @@ class CircuitBreaker:
 
     @property
     def open(self) -> bool:
-        """Whether not to try now."""
+        """Whether an attempt should be left out now."""
         return time.monotonic() < self._closed_from
 
     def fail(self) -> None:
-        """A try has failed."""
+        """Note that an attempt has failed."""
         self._closed_from = time.monotonic() + self._seconds

@@ -1,4 +1,4 @@
-"""Connections. psycopg serves both the async API and the sync workers from one URL, through PgBouncer too."""
+"""Connection pools: psycopg serves the async API and the sync workers from one URL, through PgBouncer too."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from core.settings import Settings
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
-"""What a statement raises when the database is away."""
+"""What a statement raises when the database does not answer."""
 READ_ONLY = "25006"
 AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
-"""A server that was demoted, and sessions that it ended for being slow: another connection will do."""
+"""SQLSTATEs of a demoted server and of sessions that it ended for being slow: another connection works."""
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "max_overflow": settings.db_pool,
         "pool_timeout": settings.db_timeout,
         "pool_pre_ping": True,
-        "hide_parameters": True,  # an error that is logged would hold prompts
+        "hide_parameters": True,  # a logged error would hold prompts
         "connect_args": {
             "connect_timeout": max(2, seconds),
             "prepare_threshold": None,  # PgBouncer in transaction mode keeps no prepared statements
@@ -40,28 +40,28 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def sync_engine(settings: Settings) -> Engine:
-    """The connection pool of a worker or a command."""
-    engine = create_engine(**_options(settings))
-    event.listen(engine, "handle_error", _leave_demoted_server)
-    return engine
+    """Return the connection pool of a worker or a command."""
+    db = create_engine(**_options(settings))
+    event.listen(db, "handle_error", _leave_demoted_server)
+    return db
 
 
 def async_engine(settings: Settings) -> AsyncEngine:
-    """The connection pool of the API."""
-    engine = create_async_engine(**_options(settings))
-    event.listen(engine.sync_engine, "handle_error", _leave_demoted_server)
-    return engine
+    """Return the connection pool of the API."""
+    db = create_async_engine(**_options(settings))
+    event.listen(db.sync_engine, "handle_error", _leave_demoted_server)
+    return db
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether `error` means that the database can not be reached, rather than that a statement is wrong."""
+    """Return whether `error` says that the database cannot be reached, rather than that a statement is wrong."""
     if isinstance(error, DBAPIError) and (error.connection_invalidated or _state_of(error.orig) in AWAY_STATES):
         return True
     return isinstance(error, UNREACHABLE)
 
 
 def set_statement_timeout(seconds: float) -> TextClause:
-    """Statement that bounds the others of its transaction: a keeper of leases must not hang on one of them."""
+    """Return the statement that bounds the others of its transaction: a renewal of leases must not hang on one."""
     return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
 
 
@@ -70,6 +70,6 @@ def _state_of(error: BaseException | None) -> str | None:
 
 
 def _leave_demoted_server(context: ExceptionContext) -> None:
-    """Have the pool let go of its connections to a server that only reads any more."""
+    """Make the pool drop its connections to a server that has become read-only."""
     if _state_of(context.original_exception) == READ_ONLY:
         context.is_disconnect = True

@@ -1,9 +1,9 @@
-"""Every error a caller can see, as one tree.
+"""The tree of all errors that a caller can see.
 
 ::
 
     AtelierError
-    ├── RequestRefused                  the caller can mend it
+    ├── RequestRefused                  the caller can correct it
     │   ├── InvalidRequest              422  invalid_request
     │   │   ├── InvalidJson             400  invalid_json
     │   │   ├── MissingField            422  missing_field
@@ -44,7 +44,7 @@
     │   ├── CommandRefused              409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
     │   └── TooManyJobs                 429  too_many_jobs
-    ├── Unavailable                     the service can not do it now
+    ├── Unavailable                     the service cannot do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
     │   ├── SchemaBehind                503  schema_behind
     │   ├── StorageUnavailable          503  storage_unavailable
@@ -64,19 +64,19 @@
         ├── DeadlineExceeded                 deadline_exceeded
         └── AttemptsExhausted                attempts_exhausted
 
-``code`` never changes once published; ``detail`` is a sentence that tells the caller what to do. What is wrong with an
-input may come out only once it was fetched: then its code is the failed job's.
+``code`` never changes once published. ``detail`` says what is wrong, then what to do. A fault of an input may show only
+after it was fetched: then its code is that of the failed job.
 """
 
 from typing import ClassVar
 
 
 class AtelierError(Exception):
-    """Root of the tree: a stable ``code``, an HTTP ``status`` and a sentence."""
+    """Root of the tree: a stable ``code``, an HTTP ``status``, and ``advice``, the message where no detail is given."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
-    advice: ClassVar[str] = "Something went wrong on our side; try again, and report the request id if it stays."
+    advice: ClassVar[str] = "The service failed; try again, and report the request id if it fails again."
 
     def __init__(self, detail: str | None = None, *, field: str | None = None) -> None:
         self.detail = detail or self.advice
@@ -85,33 +85,33 @@ class AtelierError(Exception):
 
 
 class RequestRefused(AtelierError):
-    """The caller can mend it."""
+    """A request that the caller can correct."""
 
     code, status = "request_refused", 400
 
 
 class InvalidRequest(RequestRefused):
-    """A field is wrong; ``field`` is its path."""
+    """A request with a wrong field; ``field`` is its path."""
 
     code, status = "invalid_request", 422
-    advice = "Correct the named field and send the request again."
+    advice = "A field of the request is wrong; correct it and send the request again."
 
 
 class InvalidJson(InvalidRequest):
-    """The body is no JSON object."""
+    """A body that is not a JSON object."""
 
     code, status = "invalid_json", 400
     advice = "Send a JSON object with Content-Type application/json."
 
 
 class MissingField(InvalidRequest):
-    """A required field is not there."""
+    """A required field that is missing."""
 
     code = "missing_field"
 
 
 class UnknownField(InvalidRequest):
-    """A field this route does not have."""
+    """A field that this route does not have."""
 
     code = "unknown_field"
 
@@ -123,273 +123,283 @@ class WrongType(InvalidRequest):
 
 
 class OutOfRange(InvalidRequest):
-    """A field outside its documented range or set."""
+    """A field outside its documented range or set of values."""
 
     code = "out_of_range"
 
 
 class NulInText(InvalidRequest):
-    """PostgreSQL can not store U+0000."""
+    """Text with U+0000, which PostgreSQL cannot store."""
 
     code = "nul_in_text"
-    advice = "Remove the NUL character (U+0000) from the text."
+    advice = "The text contains the NUL character (U+0000); remove it."
 
 
 class NotSupportedYet(InvalidRequest):
-    """The field is part of the contract and its feature is not built."""
+    """A field of the contract whose feature does not exist yet."""
 
     code = "not_supported_yet"
-    advice = "Leave this field out: its feature is not built yet."
+    advice = "This field is not supported yet; remove it."
 
 
 class UnknownModel(InvalidRequest):
-    """No catalog entry of that name serves this modality."""
+    """A model name without a catalog entry of this modality."""
 
     code = "unknown_model"
-    advice = "Choose a model from GET /models/v1, or leave `model` out for the default."
+    advice = "This model does not exist; choose one from GET /models/v1, or leave `model` out for the default."
 
 
 class IdempotencyMismatch(InvalidRequest):
-    """The same Idempotency-Key came with another body."""
+    """An Idempotency-Key that was used with another body."""
 
     code = "idempotency_key_reused"
     advice = "This Idempotency-Key was used with another body; use a new key for a new request."
 
 
 class ForbiddenUrl(InvalidRequest):
-    """A URL the service must not connect to."""
+    """A URL that the service must not connect to."""
 
     code = "forbidden_url"
-    advice = "Use a public http(s) URL; an operator can open private networks with ATELIER_ALLOWED_NETWORKS."
+    advice = (
+        "The service does not connect to this URL; use a public http(s) URL. "
+        "An operator can open private networks with ATELIER_ALLOWED_NETWORKS."
+    )
 
 
 class NotThisModel(InvalidRequest):
-    """The model that was asked for does not do this; another one of the catalog may."""
+    """A request that the chosen model does not support; another model of the catalog may."""
 
     code = "not_supported_by_model"
-    advice = "Leave the named field out, or choose a model that can do it; GET /models/v1 says which."
+    advice = "A field is not supported by this model; remove it, or choose a model of GET /models/v1 that supports it."
 
 
 class UnknownInput(InvalidRequest):
-    """No uploaded input, or stored voice, of this id belongs to the tenant, or it was never uploaded."""
+    """The id of an input or stored voice that the tenant does not have, or of an input without its file."""
 
     code = "unknown_input"
-    advice = "Make an input with POST /inputs/v1, PUT the file to its upload_url, then name its input_id."
+    advice = (
+        "This input does not exist; make one with POST /inputs/v1, PUT the file to its `upload_url`, "
+        "then send its `input_id`."
+    )
 
 
 class TooManyVoices(InvalidRequest):
-    """The tenant keeps as many voices as it may."""
+    """A voice beyond the tenant's limit."""
 
     code = "too_many_voices"
-    advice = "Remove a voice that you do not need with DELETE /voices/v1/{voice_id}, then send it again."
+    advice = "Remove a voice with DELETE /voices/v1/{voice_id}, then send the request again."
 
 
 class TooManyWebhooks(InvalidRequest):
-    """The tenant has as many webhook endpoints as it may."""
+    """A webhook endpoint beyond the tenant's limit."""
 
     code = "too_many_webhooks"
-    advice = "Remove one with DELETE /webhooks/v1/{webhook_id}, then send it again."
+    advice = "Remove one with DELETE /webhooks/v1/{webhook_id}, then send the request again."
 
 
 class UnsupportedMedia(InvalidRequest):
-    """An input of a media type that the field does not take, judged by its content."""
+    """An input of a media type that the field does not accept, by its content."""
 
     code = "unsupported_media"
-    advice = "Send a PNG, JPEG, WebP, GIF, BMP or TIFF picture."
+    advice = "The media type of this file is not supported; send a PNG, JPEG, WebP, GIF, BMP or TIFF image."
 
 
 class InputTooLarge(InvalidRequest):
     """An input with too many bytes or pixels."""
 
     code = "input_too_large"
-    advice = "Send a file of at most 20 MB and 40 megapixels, no side above 8192 pixels."
+    advice = "The file is too large; send at most 20 MB and 40 megapixels, with no side above 8192 pixels."
 
 
 class InputUnreadable(InvalidRequest):
-    """An input that is broken: truncated, or not what it says it is."""
+    """An input that is broken: truncated, or of another type than it declares."""
 
     code = "input_unreadable"
-    advice = "The file can not be decoded; check that it opens on your side, and send it again."
+    advice = "The file cannot be decoded; check that it opens on your side, then send it again."
 
 
 class BodyTooLarge(RequestRefused):
-    """The request body is over the limit."""
+    """A request body over the limit."""
 
     code, status = "body_too_large", 413
     advice = (
-        "Send at most 256 kB of JSON, 28 MB where media may be in it; larger ones are uploaded with POST /inputs/v1."
+        "The body is too large; send at most 256 kB of JSON, 28 MB where media may be in it. Upload larger media with "
+        "POST /inputs/v1."
     )
 
 
 class Unauthenticated(RequestRefused):
-    """No key, or none that is known and live."""
+    """A request without a valid API key."""
 
     code, status = "unauthenticated", 401
-    advice = "Send a valid key as X-API-Key or Authorization: Bearer; `atelier keys create` makes one."
+    advice = (
+        "The API key is missing or not valid; send one as X-API-Key or Authorization: Bearer. "
+        "`atelier keys create` makes one."
+    )
 
 
 class Forbidden(RequestRefused):
-    """The key is good and lacks the scope that the route needs."""
+    """A valid key without the scope of the route."""
 
     code, status = "forbidden", 403
-    advice = "Admin scope needed: use a key that `atelier keys create --admin` made."
+    advice = "This route needs the admin scope; use a key of `atelier keys create --admin`."
 
 
 class BudgetExhausted(RequestRefused):
-    """The tenant's budget is spent."""
+    """A request of a tenant whose budget is spent."""
 
     code, status = "budget_exhausted", 402
     advice = "The budget of this tenant is spent; ask the operator to raise it."
 
 
 class MalformedId(RequestRefused):
-    """Not the shape of an id."""
+    """Text that does not have the shape of an id."""
 
     code, status = "malformed_id", 404
-    advice = "An id looks like job_ followed by 32 hexadecimal digits; use the job_id of the submit answer."
+    advice = "This is not an id; send job_ followed by 32 hexadecimal digits, as in the `job_id` of the submit answer."
 
 
 class UnknownJob(RequestRefused):
-    """No such job for this tenant (a foreign job answers the same)."""
+    """A job that the tenant does not have (another tenant's job answers the same)."""
 
     code, status = "unknown_job", 404
     advice = "No job with this id belongs to this key; GET /jobs/v1 lists yours."
 
 
 class UnknownServer(RequestRefused):
-    """No server of that name was ever registered."""
+    """The name of a server that was never registered."""
 
     code, status = "unknown_server", 404
     advice = "No server of this name was ever registered; GET /servers/v1 lists them."
 
 
 class UnknownVoice(RequestRefused):
-    """No such stored voice of this tenant (a foreign one answers the same), and no model's own."""
+    """A voice that neither the tenant nor a model has (another tenant's voice answers the same)."""
 
     code, status = "unknown_voice", 404
     advice = "No voice with this id belongs to this key; GET /voices/v1 lists those that do."
 
 
 class UnknownWebhook(RequestRefused):
-    """No such endpoint of this tenant (a foreign one answers the same)."""
+    """A webhook endpoint that the tenant does not have (another tenant's answers the same)."""
 
     code, status = "unknown_webhook", 404
     advice = "No webhook endpoint with this id belongs to this key; GET /webhooks/v1 lists those that do."
 
 
 class UnknownDelivery(RequestRefused):
-    """No such delivery of this tenant (a foreign one answers the same)."""
+    """A delivery that the tenant does not have (another tenant's answers the same)."""
 
     code, status = "unknown_delivery", 404
     advice = "No delivery with this id belongs to this key; GET /webhooks/v1/deliveries lists those that do."
 
 
 class UnknownOutput(RequestRefused):
-    """The job has no such output, or it is gone."""
+    """An output that the job does not have, or no longer has."""
 
     code, status = "unknown_output", 404
-    advice = "This output does not exist any more; ask the job's status for its outputs."
+    advice = "This output does not exist; read the job's status for its outputs."
 
 
 class OutputExpired(RequestRefused):
-    """The job had this output; its retention is over."""
+    """An output that was removed at the end of its retention."""
 
     code, status = "output_expired", 410
     advice = "This output was removed when its retention ended; submit the job again if you still need it."
 
 
 class UnknownRoute(RequestRefused):
-    """No route has this path."""
+    """A path without a route."""
 
     code, status = "not_found", 404
-    advice = "There is no such path; the page at /schema lists all of them."
+    advice = "This path does not exist; the page at /schema lists all paths."
 
 
 class WrongMethod(RequestRefused):
-    """The path exists, and not with this method."""
+    """A path that exists with other methods only."""
 
     code, status = "method_not_allowed", 405
-    advice = "This path takes other methods; the Allow header names them."
+    advice = "This path does not accept this method; use one of the Allow header."
 
 
 class BadSignature(RequestRefused):
-    """A download link whose signature is wrong or has expired."""
+    """A download or upload link whose signature is wrong or has expired."""
 
     code, status = "bad_signature", 403
-    advice = "Take a fresh link: from the job's status, or from POST /inputs/v1 for an upload."
+    advice = "Use a fresh link: from the job's status, or from POST /inputs/v1 for an upload."
 
 
 class WebhookDisabled(RequestRefused):
-    """An endpoint that is disabled, or was removed, is sent nothing."""
+    """A webhook endpoint that is disabled or was removed, so that nothing is sent to it."""
 
     code, status = "webhook_disabled", 409
-    advice = 'This webhook endpoint is disabled or was removed; PATCH it with {"enabled": true}, then send again.'
+    advice = 'This webhook endpoint is disabled or was removed; PATCH it with {"enabled": true}, then try again.'
 
 
 class ServerOffline(RequestRefused):
-    """An order for a server that does not live."""
+    """A command for a server that is offline."""
 
     code, status = "server_offline", 409
-    advice = "This server is offline, so it can take no order; start its worker, then send it again."
+    advice = "This server is offline and receives no commands; start its worker, then send the request again."
 
 
 class ServerAlive(RequestRefused):
-    """A server that lives can not be removed."""
+    """The removal of a server that is online."""
 
     code, status = "server_alive", 409
-    advice = "This server is alive; stop its worker, wait until it is offline, then remove it."
+    advice = "This server is online; stop its worker, wait until it is offline, then remove it."
 
 
 class ServerHasJobs(RequestRefused):
-    """A server that waiting jobs are pinned to is removed only by force."""
+    """The removal of a server that waiting jobs are pinned to, without `force`."""
 
     code, status = "server_has_jobs", 409
-    advice = "Waiting jobs are pinned to this server; let them end or cancel them, or remove it with ?force=true."
+    advice = "Waiting jobs are pinned to this server; let them end, cancel them, or remove it with ?force=true."
 
 
 class CommandRefused(RequestRefused):
-    """The server heard the order and does not take it; the detail says why."""
+    """A command that its server has refused; the detail says why."""
 
     code, status = "order_refused", 409
-    advice = "The server does not take this order now; GET /servers/v1 shows its state."
+    advice = "The server refused this command; see its state in GET /servers/v1."
 
 
 class BadRange(RequestRefused):
-    """A Range header that asks for bytes beyond the end."""
+    """A Range header with bytes beyond the end of the file."""
 
     code, status = "range_not_satisfiable", 416
-    advice = "Ask for bytes within the file; the Content-Range header says how long it is."
+    advice = "The Range is beyond the end of the file; use one within the length in the Content-Range header."
 
 
 class TooManyJobs(RequestRefused):
-    """The tenant has as many unfinished jobs as it may."""
+    """A job beyond the tenant's limit of unfinished jobs."""
 
     code, status = "too_many_jobs", 429
-    advice = "Wait until some of your jobs have finished, then send it again."
+    advice = "Wait until some of your jobs have finished, then send the request again."
 
 
 class Unavailable(AtelierError):
-    """The service can not do it now; nothing was accepted."""
+    """A request that the service cannot carry out now; nothing was accepted."""
 
     code, status = "unavailable", 503
 
 
 class DatabaseUnavailable(Unavailable):
-    """PostgreSQL does not answer."""
+    """A database that does not answer."""
 
     code = "database_unavailable"
-    advice = "The database does not answer; nothing was accepted. Try again in a few seconds."
+    advice = "The database does not answer, and nothing was accepted; try again in a few seconds."
 
 
 class SchemaBehind(Unavailable):
-    """The database's schema is older than this code."""
+    """A database whose schema is older than this code."""
 
     code = "schema_behind"
     advice = "The database's schema is older than this version of the service; run `atelier migrate`."
 
 
 class StorageUnavailable(Unavailable):
-    """The object store does not answer, or is full (`full`: waiting does not help)."""
+    """An object store that does not answer, or is full (`full`: waiting does not help)."""
 
     code = "storage_unavailable"
     advice = "The object store does not accept data; try again later."
@@ -400,105 +410,105 @@ class StorageUnavailable(Unavailable):
 
 
 class BrokerUnavailable(Unavailable):
-    """An order did not reach its server, or its answer did not come back."""
+    """A command that did not reach its server, or whose answer did not come back."""
 
     code = "broker_unavailable"
-    advice = "The broker does not answer, so the order did not reach the server; try again in a few seconds."
+    advice = "The broker does not answer, so the command did not reach the server; try again in a few seconds."
 
 
 class NoModelAvailable(Unavailable):
-    """No live server serves any model of this modality."""
+    """A modality without a model on any running server."""
 
     code = "no_model_available"
     advice = "No running server serves this modality; start a GPU worker, or name a model to wait for it."
 
 
 class JobFailed(AtelierError):
-    """Why a job failed: stored on the job and shown as ``error {code, message}``."""
+    """The reason why a job failed: stored on the job and shown as ``error {code, message}``."""
 
     code = "job_failed"
-    advice = "The job failed."
+    advice = "The job failed; submit it again."
 
 
 class InputUnreachable(JobFailed):
-    """A URL of the job could not be fetched."""
+    """A URL of the job that could not be fetched."""
 
     code = "input_unreachable"
     advice = "A URL of this job could not be fetched; check that it answers 200 without a login."
 
 
 class PipelineFailed(JobFailed):
-    """The pipeline raised."""
+    """An error that the pipeline raised."""
 
     code = "pipeline_failed"
     advice = "The model raised an error while it ran."
 
 
 class NotFinite(PipelineFailed):
-    """The model computed NaN or infinity."""
+    """NaN or infinity in what the model computed."""
 
     code = "not_finite"
     advice = "The model computed numbers that are not finite; try other settings or another seed."
 
 
 class ModelLoadFailed(JobFailed):
-    """The model did not load."""
+    """A model that did not load."""
 
     code = "model_load_failed"
     advice = "The model could not be loaded on this server; ask the operator to run `atelier doctor`."
 
 
 class WeightsNotLocked(JobFailed):
-    """A file is not in ``weights.lock``, or differs from it."""
+    """A weight file that is not in ``weights.lock``, or differs from it."""
 
     code = "weights_not_locked"
-    advice = "A weight file is not what weights.lock says; nothing was loaded. Ask the operator to restore it."
+    advice = "A weight file differs from weights.lock, so nothing was loaded; ask the operator to restore it."
 
 
 class LicenseRefused(JobFailed):
-    """The model's licence is not among those the operator allows."""
+    """A model whose license the operator does not allow."""
 
     code = "licence_refused"
-    advice = "The licence of this model is not allowed here; choose another model."
+    advice = "The license of this model is not allowed here; choose another model."
 
 
 class EncodeFailed(JobFailed):
-    """The encoder could not write the output."""
+    """An output that the encoder could not write."""
 
     code = "encode_failed"
-    advice = "The result could not be encoded in the requested format."
+    advice = "The result could not be encoded in the requested format; choose another format."
 
 
 class GpuOutOfMemory(JobFailed):
-    """Out of memory, also on the retry."""
+    """A device that ran out of memory, also on the retry."""
 
     code = "gpu_out_of_memory"
     advice = "The device ran out of memory; ask for a smaller size or a shorter output."
 
 
 class StageDeadlineExceeded(JobFailed):
-    """A stage overran its own deadline."""
+    """A stage that took longer than its deadline."""
 
     code = "stage_deadline_exceeded"
-    advice = "A stage of the job took longer than it may; the engine was restarted."
+    advice = "A stage of the job took longer than its deadline; submit it again, or ask for less."
 
 
 class EngineLost(JobFailed):
-    """The engine process died under the job."""
+    """An engine process that died while it ran the job."""
 
     code = "engine_lost"
-    advice = "The engine process died while it ran this job."
+    advice = "The engine process died while it ran this job; submit it again."
 
 
 class DeadlineExceeded(JobFailed):
-    """The job's own ``deadline_at`` passed."""
+    """A job that was not finished by its ``deadline_at``."""
 
     code = "deadline_exceeded"
-    advice = "The job was not finished by its deadline."
+    advice = "The job was not finished by its deadline; submit it again, when fewer jobs wait or with a later deadline."
 
 
 class AttemptsExhausted(JobFailed):
-    """As many workers were lost under the job as it has attempts."""
+    """A job whose every attempt was lost with its worker."""
 
     code = "attempts_exhausted"
     advice = "Every attempt at this job was lost with its worker; submit it again."

@@ -1,7 +1,7 @@
-"""What the processes tell Prometheus: every metric with its labels and buckets. docs/operations.md explains them.
+"""The metrics of all processes, with their labels and buckets; docs/operations.md explains them.
 
-Each kind of process has a registry of its own, so that it tells only what it knows. Labels are bounded: `model` is an
-id of the catalog, `route` the template of a route, and whatever else there may be is `OTHER`.
+Each kind of process has a registry of its own, so that it exports only what it measures. Labels are bounded: `model`
+is an id of the catalog, `route` the template of a route, and everything else is `OTHER`.
 """
 
 from prometheus_client import (
@@ -18,7 +18,7 @@ from core.settings import Settings
 
 OTHER = "other"
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series, and Prometheus needs none of them
+disable_created_metrics()  # type: ignore[no-untyped-call] # they would double the series, and Prometheus does not need them
 
 API, GPU, CPU = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
 REGISTRIES = {"API": API, "GPU worker": GPU, "CPU worker": CPU}
@@ -32,8 +32,10 @@ STAGE_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 80
 QUEUE_JOBS = Gauge(
     "atelier_queue_jobs", "Unfinished jobs; state is pending, queued or processing.", ["model", "state"], registry=API
 )
-QUEUE_OLDEST = Gauge("atelier_queue_oldest_seconds", "How long the oldest queued job waits.", ["model"], registry=API)
-WEBHOOKS_DUE = Gauge("atelier_webhooks_due", "Deliveries that are due, and that nothing but us holds up.", registry=API)
+QUEUE_OLDEST = Gauge(
+    "atelier_queue_oldest_seconds", "How long the oldest queued job has waited.", ["model"], registry=API
+)
+WEBHOOKS_DUE = Gauge("atelier_webhooks_due", "Deliveries that are due and wait only for the service.", registry=API)
 WEBHOOKS_OLDEST = Gauge("atelier_webhooks_oldest_seconds", "How long the oldest of them is due.", registry=API)
 SERVERS = Gauge("atelier_servers", "Named GPU servers.", ["state"], registry=API)
 DATABASE_UP = Gauge("atelier_database_up", "1 while PostgreSQL answers this API.", registry=API)
@@ -46,7 +48,7 @@ HTTP_SECONDS = Histogram(
     buckets=ANSWER_BUCKETS,
     registry=API,
 )
-JOBS_SUBMITTED = Counter("atelier_jobs_submitted", "Jobs that were taken in.", ["model", "modality"], registry=API)
+JOBS_SUBMITTED = Counter("atelier_jobs_submitted", "Accepted jobs.", ["model", "modality"], registry=API)
 
 JOB_WAIT = Histogram(
     "atelier_job_wait_seconds", "From queued to claimed.", ["model"], buckets=WAIT_BUCKETS, registry=GPU
@@ -64,25 +66,23 @@ JOBS_ENDED = Counter(
     ["model", "outcome"],
     registry=GPU,
 )
-ENGINE_BUSY = Counter("atelier_engine_busy_seconds", "Time that the engine spent on jobs and orders.", registry=GPU)
+ENGINE_BUSY = Counter("atelier_engine_busy_seconds", "Time that the engine spent on jobs and commands.", registry=GPU)
 RESIDENT_BYTES = Gauge(
     "atelier_resident_bytes", "Models in memory; place is device or host.", ["model", "place"], registry=GPU
 )
 MEMORY_BUDGET = Gauge("atelier_memory_budget_bytes", "What models may take on the device.", registry=GPU)
 EVICTIONS = Counter(
-    "atelier_evictions", "Models that had to leave the device for another one.", ["model"], registry=GPU
+    "atelier_evictions", "Models that left the device to make room for another one.", ["model"], registry=GPU
 )
 OUT_OF_MEMORY = Counter(
     "atelier_out_of_memory", "Times that memory ran out, the first of a job included.", ["model"], registry=GPU
 )
 ENGINE_RESTARTS = Counter("atelier_engine_restarts", "Engines that had to be replaced.", ["reason"], registry=GPU)
-UPLOADS_STUCK = Gauge("atelier_uploads_stuck", "Results that wait for a store which refused them.", registry=GPU)
+UPLOADS_STUCK = Gauge("atelier_uploads_stuck", "Results that wait for a store that refused them.", registry=GPU)
 
-WEBHOOK_DELIVERIES = Counter(
-    "atelier_webhook_deliveries", "Attempts, and what came of them.", ["outcome"], registry=CPU
-)
-INPUTS = Counter("atelier_inputs", "Attempts to bring an input, and what came of them.", ["outcome"], registry=CPU)
-UPKEEP = Counter("atelier_upkeep", "Rows that a chore has handled.", ["task"], registry=CPU)
+WEBHOOK_DELIVERIES = Counter("atelier_webhook_deliveries", "Attempts by outcome.", ["outcome"], registry=CPU)
+INPUTS = Counter("atelier_inputs", "Attempts to fetch an input, by outcome.", ["outcome"], registry=CPU)
+UPKEEP = Counter("atelier_upkeep", "Rows that a maintenance task has handled.", ["task"], registry=CPU)
 
 RESTARTS = ("died", "overran", "fault", "drift", "ordered")
 DELIVERY_OUTCOMES = ("delivered", "failed", "gave_up", "superseded")
@@ -98,17 +98,17 @@ for _counter, _values in (
     (UPKEEP, TASKS),
 ):
     for _value in _values:
-        _counter.labels(_value)  # shown as 0 from the start: the first one then is a rise
+        _counter.labels(_value)  # shown as 0 from the start, so that the first event is an increase
 
 
 class PortTaken(ValueError):
-    """Where the metrics are to be served is no place to listen."""
+    """The address of `ATELIER_METRICS_HOST` and `ATELIER_METRICS_PORT` cannot be listened on."""
 
 
 def expose(settings: Settings, registry: CollectorRegistry) -> None:
     """Serve a worker's registry from a thread, until the process ends, if `ATELIER_METRICS_PORT` is set.
 
-    Raises `PortTaken` when it can not listen there.
+    Raises `PortTaken` when it cannot listen there.
     """
     if not settings.metrics_port:
         return

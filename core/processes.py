@@ -1,7 +1,7 @@
-"""Child processes that cannot outlive their parent, whatever ends it; `kill -9` included.
+"""Child processes that cannot outlive their parent, even after its `kill -9`.
 
 Linux sends a child the signal it asked for with PR_SET_PDEATHSIG when its parent dies.
-Three traps, and the answers:
+Three traps and their answers:
 
 - The signal comes when the *thread* that started the child ends. So one daemon thread, which ends only
   with the process, starts every child; `spawn` may be called from any thread.
@@ -54,20 +54,20 @@ def spawn(
 ) -> Process:
     """Start `argv` with exactly the environment `env`; it gets `death_signal` when this process dies.
 
-    The child leads a session of its own, so Ctrl-C at the terminal reaches only us. `user` is the account
+    The child leads a session of its own, so Ctrl-C at the terminal reaches only the parent. `user` is the account
     to run as, for root only: where that account could not reach an absolute path in `argv` (a checkout under
-    /root), it keeps the one capability of root's that opens such paths. Raises `FileNotFoundError` that says
-    `name` when there is no such program.
+    /root), it keeps the one capability of root that opens such paths. Raises `FileNotFoundError` with `name` when
+    the program does not exist.
     """
     program = shutil.which(argv[0], path=env.get("PATH", os.defpath))
     if program is None:
-        raise FileNotFoundError(f"cannot start {name}: there is no program {argv[0]!r}")
+        raise FileNotFoundError(f"cannot start {name}: the program {argv[0]!r} does not exist")
     starter = [sys.executable, "-I", "-S", __file__]
-    orders = [str(os.getpid()), str(int(death_signal)), user or "", env.get("LC_CTYPE", ""), program]
+    arguments = [str(os.getpid()), str(int(death_signal)), user or "", env.get("LC_CTYPE", ""), program]
 
     def start() -> Process:
         return subprocess.Popen(
-            [*starter, *orders, *argv[1:]],
+            [*starter, *arguments, *argv[1:]],
             env=dict(env),
             cwd=cwd,
             stdin=stdin,
@@ -91,7 +91,7 @@ def stop(process: Process, grace_seconds: float, request: int = signal.SIGTERM) 
 
 
 def die_with_parent() -> None:
-    """In a process that was forked: have the kernel end it when the thread that forked it ends."""
+    """Make the kernel end this forked process when the thread that forked it ends."""
     if sys.platform == "linux":
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -122,19 +122,19 @@ def _starter() -> _Starter:
     return _Starter()
 
 
-# A forked copy of this process has no such thread; it makes its own when it needs one.
+# A forked copy of this process has no such thread; it starts its own when it needs one.
 os.register_at_fork(after_in_child=_starter.cache_clear)
 
 
 def _become(parent: int, death_signal: int, user: str, keep_ctype: str, argv: list[str]) -> NoReturn:
-    """In the child: change user, tie the process to its parent's life, turn into `argv`."""
+    """Change user, bind the process to its parent's life and execute `argv`, in the child."""
     if user:
         _change_user(pwd.getpwnam(user), argv)
     if sys.platform == "linux" and not _prctl(PR_SET_PDEATHSIG, death_signal):
         sys.exit(f"the kernel refused death signal {death_signal}")
     if os.getppid() != parent:
         sys.exit("the parent died first")
-    # What Python did for itself would be inherited: two ignored signals, LC_CTYPE in a C locale. So would a
+    # The program would inherit what Python did for itself: two ignored signals, LC_CTYPE in a C locale. So would a
     # signal mask of the parent's thread.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -153,7 +153,7 @@ def _change_user(account: pwd.struct_passwd, argv: Sequence[str]) -> None:
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
     if not linux:
         return
-    # To search is the weaker of the two, but containers are usually given only the other.
+    # The first is the weaker of the two, but containers usually have only the second.
     capability = next((one for one in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if _limit_to(one, effective=False)), None)
     if capability is None:
         return
@@ -165,7 +165,7 @@ def _change_user(account: pwd.struct_passwd, argv: Sequence[str]) -> None:
 
 
 def _limit_to(capability: int | None, *, effective: bool) -> bool:
-    """Give up every other capability for good; False if we do not have this one."""
+    """Give up every other capability for good; return False if this process does not have this one."""
     bit = 0 if capability is None else 1 << capability
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     permitted, inheritable = bit, bit

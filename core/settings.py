@@ -1,4 +1,4 @@
-"""The one place that reads the environment: `ATELIER_*` once, into a frozen struct."""
+"""Settings: the environment's `ATELIER_*`, read here only, once, into a frozen struct."""
 
 import os
 import socket
@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 STANDARD = {"otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT"}
-"""Settings that are also known by a name that is everybody's; our own goes first."""
+"""Settings that may also have the standard name of another project; `ATELIER_*` takes precedence."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,9 +109,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings from `environment` (the process's own by default).
+    """Read the settings from `environment` (the process's own by default).
 
-    Raises `ValueError` that names the variable when a value does not fit its type or a `_FILE` can not be
+    Raises `ValueError` with the name of the variable when a value does not fit its type, or when a `_FILE` cannot be
     read.
     """
     source = os.environ if environment is None else environment
@@ -132,7 +132,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 @cache
 def settings() -> Settings:
-    """This process's settings, read once."""
+    """Return the settings of this process, read once."""
     return read_settings()
 
 

@@ -1,6 +1,6 @@
-"""Which addresses are nobody's on the public internet, and why: an own table, after IANA's special-purpose registries.
+"""Address ranges outside the public internet, after IANA's special-purpose registries.
 
-Python's `is_global` will not do: depending on its version it passes NAT64, 6to4 and others.
+Python's `is_global` does not suffice: depending on its version it accepts NAT64, 6to4 and others.
 """
 
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ V4_COMPATIBLE = ip_network("::/96")
 
 
 def embedded_addresses(address: Address) -> Iterator[Address]:
-    """The address itself and every IPv4 address that it is another way to write or to reach."""
+    """Yield the address itself, and each IPv4 address that it embeds: another spelling of it, or a way to reach it."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         yield address.ipv4_mapped
         return
@@ -77,7 +77,7 @@ def embedded_addresses(address: Address) -> Iterator[Address]:
 
 
 def classify(address: Address) -> str | None:
-    """What an address is that nobody on the public internet has; none for a public one."""
+    """Return the kind of an address outside the public internet, e.g. `private`; None for a public address."""
     for network, name in FORBIDDEN.items():
         if address in network:
             return name
@@ -85,5 +85,5 @@ def classify(address: Address) -> str | None:
 
 
 def in_any(address: Address, networks: tuple[Network, ...]) -> bool:
-    """Whether one of the networks holds the address."""
+    """Return whether one of the networks contains the address."""
     return any(address in network for network in networks)

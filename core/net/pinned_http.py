@@ -1,4 +1,4 @@
-"""HTTP to addresses that the guard has judged, never to a name."""
+"""HTTP to addresses that the URL guard has checked, never to a name."""
 
 import ssl
 from typing import Any
@@ -10,14 +10,16 @@ from core.net.url_guard import ResolvedUrl
 from core.settings import Settings
 
 NO_HTTP = (httpx.RemoteProtocolError, httpx.InvalidURL, UnicodeError)
-"""What an answer that is none may end with; the last two come of a Location that is no URL."""
+"""Errors of an answer that is not HTTP; the last two come from a Location that is not a URL."""
 BROKEN = (httpx.HTTPError, ssl.SSLError, *NO_HTTP)
-"""What a connection may break with: httpx lets the errors of TLS through once the handshake is done."""
+"""Errors of a broken connection: httpx passes on the errors of TLS after the handshake."""
 
 
 def open_client(settings: Settings, *, connect_timeout: float) -> httpx.AsyncClient:
-    """No proxy, no redirect, no cookie, and a connection of its own for every request: a pooled one would be shared
-    between names on one address, after a certificate check of only the first. The caller bounds the total time.
+    """Return a client without proxy, redirects and cookies, and with a new connection for each request.
+
+    A pooled connection would be shared between names on one address, after a certificate check of the first name
+    only. The caller bounds the total time.
     """
     return httpx.AsyncClient(
         verify=ssl.create_default_context(cafile=settings.ca_bundle or certifi.where()),
@@ -28,6 +30,6 @@ def open_client(settings: Settings, *, connect_timeout: float) -> httpx.AsyncCli
     )
 
 
-def aimed(judged: ResolvedUrl, number: int) -> dict[str, Any]:
-    """Arguments of a request to the judged address `number`; retries go round the addresses."""
-    return {"url": judged.at(number), "extensions": {"sni_hostname": judged.host}}
+def request_arguments(target: ResolvedUrl, number: int) -> dict[str, Any]:
+    """Return the arguments of a request to the checked address `number`; retries go round the addresses."""
+    return {"url": target.at(number), "extensions": {"sni_hostname": target.host}}

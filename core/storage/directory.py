@@ -1,4 +1,4 @@
-"""Objects as files, for one box. The API serves them through links that it signs itself."""
+"""The object store as a directory, for a single machine; the API serves the files through links that it signs."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DirectoryStore:
-    """A folder; a write is a rename, so that no reader ever sees half a file."""
+    """A folder of objects; a write ends with a rename, so that no reader sees a part of a file."""
 
     def __init__(self, folder: Path, public_url: str, secret_key: str) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ class DirectoryStore:
             raise _unavailable(error) from error
 
     def size(self, key: str) -> int:
-        """Bytes of an object."""
+        """Return the bytes of an object."""
         try:
             return self.path(key).stat().st_size
         except FileNotFoundError as error:
@@ -63,7 +63,7 @@ class DirectoryStore:
             raise _unavailable(error) from error
 
     def head(self, key: str, length: int) -> bytes:
-        """The first bytes of an object."""
+        """Return the first bytes of an object."""
         try:
             with self.path(key).open("rb") as content:
                 return content.read(length)
@@ -73,20 +73,20 @@ class DirectoryStore:
             raise _unavailable(error) from error
 
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
-        """A link to the API's own `/files` route."""
+        """Return a link to the API's own `/files` route."""
         expires = int(time.time() + seconds)
         signature = sign_link(self._secret_key, _download(key, media_type), expires=expires)
         query = urlencode({"type": media_type, "expires": expires, "signature": signature})
         return f"{self._public_url}/files/{quote(key)}?{query}"
 
     def upload_link(self, key: str, *, seconds: float) -> str:
-        """A link to PUT to, at the same route."""
+        """Return a link to PUT the object to, at the same route."""
         expires = int(time.time() + seconds)
         signature = sign_link(self._secret_key, _upload(key), expires=expires)
         return f"{self._public_url}/files/{quote(key)}?{urlencode({'expires': expires, 'signature': signature})}"
 
     def open_link(self, key: str, *, media_type: str, expires: int, signature: str) -> Path:
-        """The file that a link stands for; raises `BadSignature` or `UnknownOutput`."""
+        """Return the file of a link; raises `BadSignature` or `UnknownOutput`."""
         check_link(self._secret_key, _download(key, media_type), signature, expires=expires)
         path = self.path(key)
         if not path.is_file():
@@ -94,7 +94,7 @@ class DirectoryStore:
         return path
 
     def check_upload(self, key: str, *, expires: int, signature: str) -> None:
-        """Raise `BadSignature` unless this is a link to PUT the object to, and still good."""
+        """Raise `BadSignature` unless the link is one to PUT this object to and has not expired."""
         check_link(self._secret_key, _upload(key), signature, expires=expires)
 
     def remove(self, key: str) -> None:
@@ -118,7 +118,7 @@ class DirectoryStore:
         return removed
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys of all objects that begin with `prefix`."""
+        """Yield the keys of all objects that begin with `prefix`."""
         root, (parent, _, name) = self.folder.resolve(), prefix.rpartition("/")
         for top in sorted(self.path(parent).glob(f"{escape(name)}*")):
             for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
@@ -126,7 +126,7 @@ class DirectoryStore:
                     yield path.relative_to(root).as_posix()
 
     def older(self, seconds: float) -> Iterator[str]:
-        """Keys of all objects written more than `seconds` ago, and of files that were never finished."""
+        """Yield the keys of all objects written more than `seconds` ago, and of unfinished files as old."""
         before, root = time.time() - seconds, self.folder.resolve()
         for folder, _, names in os.walk(root):
             for path in (Path(folder, name) for name in names):
@@ -144,7 +144,7 @@ class DirectoryStore:
             raise _unavailable(error) from error
 
     def path(self, key: str) -> Path:
-        """The file of a key; raises `UnknownOutput` for one that leaves the folder."""
+        """Return the file of a key; raises `UnknownOutput` for a key that leaves the folder."""
         path = (self.folder / key).resolve()
         if not path.is_relative_to(self.folder.resolve()):
             raise UnknownOutput
@@ -152,7 +152,7 @@ class DirectoryStore:
 
 
 def _download(key: str, media_type: str) -> str:
-    """What the signature of a download link covers; no key begins like that of an upload."""
+    """Return the text that a download link signs; no key begins like that of an upload."""
     return f"{key}\n{media_type}"
 
 
@@ -161,7 +161,7 @@ def _upload(key: str) -> str:
 
 
 def _flush(folder: Path) -> None:
-    """Have the folder's entries on disk too: the row that names an object must not outlive it."""
+    """Flush the folder's entries to disk: the row that names an object must not outlive it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -170,5 +170,5 @@ def _flush(folder: Path) -> None:
 
 
 def _unavailable(error: OSError) -> StorageUnavailable:
-    what = "is full" if error.errno in FULL else f"can not be used ({error.strerror})"
-    return StorageUnavailable(f"The object store's folder {what}.", full=error.errno in FULL)
+    state = "is full" if error.errno in FULL else f"cannot be used ({error.strerror})"
+    return StorageUnavailable(f"The object store's folder {state}.", full=error.errno in FULL)

@@ -1,4 +1,4 @@
-"""Objects in any S3: MinIO, Ceph RGW, Garage, SeaweedFS, Swift, AWS. No server-specific feature is used."""
+"""The object store in S3: MinIO, Ceph RGW, Garage, SeaweedFS, Swift, AWS; no feature of one server is used."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ CONNECT_SECONDS, READ_SECONDS = 3.0, 30.0
 
 
 class S3Store:
-    """A bucket. Downloads go straight to the server through presigned links."""
+    """A bucket of objects; downloads go straight to the S3 server through presigned links."""
 
     def __init__(
         self, bucket: str, *, endpoint: str, public_endpoint: str, region: str, keys: Provider, ca_bundle: str
@@ -32,7 +32,7 @@ class S3Store:
 
     @classmethod
     def from_url(cls, url: str, *, ca_bundle: str = "") -> "S3Store":
-        """The store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`."""
+        """Return the store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`."""
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         keys: Provider
@@ -51,32 +51,32 @@ class S3Store:
 
     def put(self, key: str, source: Path, media_type: str) -> None:
         """Upload a file; S3 shows an object only once it is whole."""
-        with _problems():
+        with _storage_errors():
             self._client.fput_object(self._bucket, key, str(source), content_type=media_type)
 
     def get(self, key: str, target: Path) -> None:
         """Download the object to `target`."""
-        with _problems():
+        with _storage_errors():
             self._client.fget_object(self._bucket, key, str(target))
 
     def size(self, key: str) -> int:
-        """Bytes of an object."""
-        with _problems():
+        """Return the bytes of an object."""
+        with _storage_errors():
             return int(self._client.stat_object(self._bucket, key).size or 0)
 
     def head(self, key: str, length: int) -> bytes:
-        """The first bytes of an object."""
-        with _problems():
-            answer = self._client.get_object(self._bucket, key, length=length)
+        """Return the first bytes of an object."""
+        with _storage_errors():
+            response = self._client.get_object(self._bucket, key, length=length)
             try:
-                return bytes(answer.data)
+                return bytes(response.data)
             finally:
-                answer.close()
-                answer.release_conn()
+                response.close()
+                response.release_conn()
 
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
-        """A presigned link of the public endpoint."""
-        with _problems():
+        """Return a presigned link of the public endpoint."""
+        with _storage_errors():
             return self._public.presigned_get_object(
                 self._bucket,
                 key,
@@ -85,49 +85,49 @@ class S3Store:
             )
 
     def upload_link(self, key: str, *, seconds: float) -> str:
-        """A presigned link of the public endpoint."""
-        with _problems():
+        """Return a presigned link of the public endpoint."""
+        with _storage_errors():
             return self._public.presigned_put_object(
                 self._bucket, key, expires=timedelta(seconds=min(seconds, 7 * 86_400))
             )
 
     def remove(self, key: str) -> None:
         """Remove one object."""
-        with _problems():
+        with _storage_errors():
             self._client.remove_object(self._bucket, key)
 
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object whose key begins with `prefix`."""
         keys = list(self.keys(prefix))
-        with _problems():
+        with _storage_errors():
             for error in self._client.remove_objects(self._bucket, [DeleteObject(key) for key in keys]):
                 raise StorageUnavailable(f"The object store did not remove {error.name}: {error.code}.")
         return len(keys)
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys of all objects that begin with `prefix`."""
-        with _problems():
+        """Yield the keys of all objects that begin with `prefix`."""
+        with _storage_errors():
             for item in self._client.list_objects(self._bucket, prefix=prefix, recursive=True):
                 if item.object_name is not None:
                     yield item.object_name
 
     def older(self, seconds: float) -> Iterator[str]:
-        """Keys of all objects written more than `seconds` ago, by the server's times."""
+        """Yield the keys of all objects written more than `seconds` ago, by the server's clock."""
         before = datetime.now(UTC) - timedelta(seconds=seconds)
-        with _problems():
+        with _storage_errors():
             for item in self._client.list_objects(self._bucket, recursive=True):
                 if item.object_name is not None and item.last_modified is not None and item.last_modified < before:
                     yield item.object_name
 
     def check(self) -> None:
-        """Ask for the bucket; it is never made here."""
-        with _problems():
+        """Raise `StorageUnavailable` unless the bucket exists; it is not made here."""
+        with _storage_errors():
             if not self._client.bucket_exists(self._bucket):
-                raise StorageUnavailable(f"The bucket {self._bucket!r} does not exist; make it first.")
+                raise StorageUnavailable(f"The bucket {self._bucket!r} does not exist; create it first.")
 
     def make_bucket(self) -> None:
-        """Make the bucket unless it is there: for tests and first set-ups."""
-        with _problems():
+        """Create the bucket unless it exists: for tests and first set-ups."""
+        with _storage_errors():
             if not self._client.bucket_exists(self._bucket):
                 self._client.make_bucket(self._bucket)
 
@@ -145,7 +145,8 @@ def _client(endpoint: str, region: str, keys: Provider, ca_bundle: str) -> Minio
 
 
 @contextmanager
-def _problems() -> Iterator[None]:
+def _storage_errors() -> Iterator[None]:
+    """Raise the client's errors in the block as `UnknownOutput` or `StorageUnavailable`."""
     try:
         yield
     except S3Error as error:
@@ -155,6 +156,6 @@ def _problems() -> Iterator[None]:
         raise StorageUnavailable(f"The object store answered {error.code}.", full=full) from error
     except (InvalidResponseError, ServerError) as error:
         full = INSUFFICIENT_STORAGE in (getattr(error, "_code", None), getattr(error, "status_code", None))
-        raise StorageUnavailable(f"The object store answered nonsense: {error}", full=full) from error
+        raise StorageUnavailable(f"The object store did not answer as S3 does: {error}", full=full) from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise StorageUnavailable(f"The object store can not be reached: {error}") from error
+        raise StorageUnavailable(f"The object store cannot be reached: {error}") from error

@@ -1,8 +1,7 @@
-"""Where outputs and inputs live: one protocol, two implementations (S3 and a directory).
+"""The object store of outputs and inputs: one protocol, two implementations (S3 and a directory).
 
 Keys are `tenant/job/fence/sha256.ext` for outputs, `tenant/job/inputs/…` for the inputs of a job, `tenant/inputs/id`
-for what callers upload and `tenant/voices/id` for the voices that they keep. Every method raises `StorageUnavailable`
-when the store can not be reached or is full.
+for uploads of callers and `tenant/voices/id` for their stored voices.
 """
 
 from collections.abc import Iterator
@@ -16,47 +15,50 @@ from core.storage.s3 import S3Store
 
 
 class Store(Protocol):
-    """What the service needs of an object store."""
+    """An object store, as the service needs it.
+
+    Every method raises `StorageUnavailable` when the store cannot be reached or is full.
+    """
 
     def put(self, key: str, source: Path, media_type: str) -> None:
-        """Store a file; visible whole or not at all."""
+        """Store a file; readers see all of it or nothing."""
 
     def get(self, key: str, target: Path) -> None:
-        """Fetch an object into a file; raises `UnknownOutput` when there is none."""
+        """Fetch an object into a file; raises `UnknownOutput` when it does not exist."""
 
     def size(self, key: str) -> int:
-        """Bytes of an object; raises `UnknownOutput` when there is none."""
+        """Return the bytes of an object; raises `UnknownOutput` when it does not exist."""
 
     def head(self, key: str, length: int) -> bytes:
-        """The first bytes of an object that is not empty; raises `UnknownOutput` when there is none."""
+        """Return the first bytes of an object that is not empty; raises `UnknownOutput` when it does not exist."""
 
     def link(self, key: str, *, seconds: float, media_type: str) -> str:
-        """A URL that anybody can download the object from for so many seconds."""
+        """Return a URL that downloads the object, without a key, for so many seconds."""
 
     def upload_link(self, key: str, *, seconds: float) -> str:
-        """A URL to which anybody can PUT the object for so many seconds; the last whole one counts.
+        """Return a URL that takes a PUT of the object, without a key, for so many seconds; the last whole one counts.
 
-        The directory takes at most `ATELIER_INPUT_MAX_BYTES`; S3 takes what its server takes, so ask for the `size`.
+        The directory accepts at most `ATELIER_INPUT_MAX_BYTES`. S3 accepts what its server does, so check `size`.
         """
 
     def remove(self, key: str) -> None:
-        """Remove one object, if it is there."""
+        """Remove one object, if it exists."""
 
     def remove_prefix(self, prefix: str) -> int:
         """Remove every object whose key begins with `prefix`; returns how many there were."""
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Keys of all objects that begin with `prefix`."""
+        """Yield the keys of all objects that begin with `prefix`."""
 
     def older(self, seconds: float) -> Iterator[str]:
-        """Keys of all objects that were written more than `seconds` ago, and of what lost writers left."""
+        """Yield the keys of all objects written more than `seconds` ago, and of what lost writers left behind."""
 
     def check(self) -> None:
-        """Raise `StorageUnavailable` unless the store answers and takes data."""
+        """Raise `StorageUnavailable` unless the store answers and accepts data."""
 
 
 def open_store(settings: Settings) -> Store:
-    """The store that `ATELIER_STORAGE_URL` names: `file:///dir` or `s3://bucket?endpoint=http://host:port`.
+    """Return the store of `ATELIER_STORAGE_URL`: `file:///dir` or `s3://bucket?endpoint=http://host:port`.
 
     An S3 URL takes `region`, `public_endpoint` (for links that work outside the cluster), `access_key` and
     `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError` for another scheme.

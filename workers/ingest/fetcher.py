@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
-from core.net.pinned_http import BROKEN, NO_HTTP, aimed, open_client
+from core.net.pinned_http import BROKEN, NO_HTTP, open_client, request_arguments
 from core.net.url_guard import ResolvedUrl, resolve_and_check
 from core.settings import Settings
 from workers.ingest.retry_later import RetryLater
@@ -59,7 +59,9 @@ class Fetcher:
                 "accept": "*/*",
                 "accept-encoding": "identity",
             }
-            async with self._client.stream("GET", **aimed(judged, attempt - 1), headers=headers) as response:
+            async with self._client.stream(
+                "GET", **request_arguments(judged, attempt - 1), headers=headers
+            ) as response:
                 if not response.has_redirect_location:
                     await self._receive(response, target)
                     return

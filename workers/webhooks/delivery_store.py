@@ -16,7 +16,7 @@ from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker
 from jobs.wire.status import QueueEstimate, status_answer
 from workers.retry_policy import RetryPolicy
-from workers.webhooks.payload import WebhookTestData, WebhookMessage, WebhookPayload, encode, living_generations, sign
+from workers.webhooks.payload import WebhookMessage, WebhookPayload, WebhookTestData, encode, living_generations, sign
 from workers.webhooks.sender import DeliveryResult
 
 DISABLED = "The endpoint is disabled."

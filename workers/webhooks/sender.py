@@ -6,7 +6,7 @@ from contextlib import suppress
 import httpx
 import msgspec
 
-from core.net.pinned_http import BROKEN, aimed, open_client
+from core.net.pinned_http import BROKEN, open_client, request_arguments
 from core.net.url_guard import ResolvedUrl
 from core.settings import Settings
 from workers.retry_policy import retry_after_seconds
@@ -62,7 +62,7 @@ class WebhookSender:
             "user-agent": "Atelier-Webhooks/1",
             "accept-encoding": "identity",
         }
-        request = self._client.stream("POST", **aimed(judged, number), content=body, headers=headers)
+        request = self._client.stream("POST", **request_arguments(judged, number), content=body, headers=headers)
         try:
             async with request as response:
                 with suppress(*BROKEN, TimeoutError):

@@ -9,7 +9,7 @@ from core.circuit_breaker import CircuitBreaker
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Moves on only when told."""
+    """A clock that moves only when a test calls it."""
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
 

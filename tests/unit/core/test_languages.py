@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.languages import NAMED, find_language, not_spoken
+from core.languages import MAX_LISTED, find_language, not_spoken
 
 FEW = ("de", "en", "he", "no", "pt", "pt-br", "zh")
 
@@ -47,7 +47,7 @@ def test_the_chinese_of_hong_kong_is_cantonese_where_that_is_spoken():
         (("en",), "tiny does not speak 'tlh': ask for en"),
         (("en", "de", "fr"), "tiny does not speak 'tlh': ask for de, en or fr"),
         (
-            [f"a{n}" for n in range(NAMED + 1)],
+            [f"a{n}" for n in range(MAX_LISTED + 1)],
             "tiny does not speak 'tlh': choose one of its languages in GET /models/v1",
         ),
     ],

@@ -21,7 +21,7 @@ def log():
     """A logger and the lines that it wrote, as JSON."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.addFilter(logs._add_known)
+    handler.addFilter(logs._add_context)
     handler.setFormatter(json_lines("api"))
     logger = logging.Logger("workers.webhooks.dispatcher")
     logger.addHandler(handler)

@@ -128,7 +128,7 @@ def test_passed_descriptors_reach_the_program():
 
 
 def test_an_unknown_program_is_an_error_here_and_now():
-    with pytest.raises(FileNotFoundError, match="cannot start the encoder: there is no program 'no-such-thing'"):
+    with pytest.raises(FileNotFoundError, match="cannot start the encoder: the program 'no-such-thing' does not exist"):
         spawn(["no-such-thing"], env=ENV, name="the encoder")
 
 

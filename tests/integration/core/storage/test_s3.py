@@ -75,7 +75,7 @@ def test_nobody_there_is_told_quickly(tmp_path, use):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
     started = time.monotonic()
-    with pytest.raises(StorageUnavailable, match="can not be reached") as caught:
+    with pytest.raises(StorageUnavailable, match="cannot be reached") as caught:
         uses(a_store(endpoint), tmp_path)[use]()
     assert time.monotonic() - started < 2
     assert not caught.value.full
@@ -86,7 +86,7 @@ def test_a_server_that_never_answers_is_told_after_its_time(tmp_path, monkeypatc
     monkeypatch.setattr(s3, "READ_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         started = time.monotonic()
-        with pytest.raises(StorageUnavailable, match="can not be reached"):
+        with pytest.raises(StorageUnavailable, match="cannot be reached"):
             uses(a_store(f"http://127.0.0.1:{deaf.getsockname()[1]}"), tmp_path)[use]()
     assert time.monotonic() - started < 3
 
@@ -138,7 +138,7 @@ def test_a_store_that_was_away_works_again(s3, tmp_path):
 
 def test_a_bucket_that_is_not_there_is_told(s3, tmp_path):
     store = S3Store.from_url(s3.storage_url("test-missing"))
-    with pytest.raises(StorageUnavailable, match="make it first"):
+    with pytest.raises(StorageUnavailable, match="create it first"):
         store.check()
     for use in ("put", "keys"):
         with pytest.raises(StorageUnavailable):
