@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from core.errors import AtelierError
-from jobs.params.base import Modality, read_params
-from jobs.params.registry import PARAMS_OF, AnyParams
+from jobs.params.base import read_params
+from jobs.params.registry import PARAMS_OF, AnyParams, Modality
 
 if TYPE_CHECKING:
     from sqlalchemy import Row  # not at run time: engines read jobs and have no database

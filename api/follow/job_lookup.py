@@ -9,14 +9,13 @@ from api.http.database import Database
 from core.errors import UnknownJob
 from core.ids import check_id, is_id
 from jobs.job import Job, job_from_row
-from jobs.params.base import Modality
 from jobs.params.media import Medium
 from jobs.statements.media.uploads import find_uploads
 from jobs.statements.media.voices import find_voices
 from jobs.statements.queue.tenant_jobs import visible
 
 
-async def find_job(database: Database, caller: Caller, job_id: str, modality: Modality | None = None) -> Job:
+async def find_job(database: Database, caller: Caller, job_id: str, modality: str | None = None) -> Job:
     """The caller's job, of that modality if one is given. Raises `MalformedId` or `UnknownJob`."""
     row = await database.row(visible(check_id("job", job_id), caller.tenant))
     if row is None or (modality is not None and row.modality != modality):

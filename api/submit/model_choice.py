@@ -7,8 +7,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.errors import InvalidRequest, NoModelAvailable, NotThisModel, UnknownServer
-from jobs.params.base import Modality
-from jobs.params.registry import AnyParams
+from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import UnmetRequirement, supports, unmet_requirements

@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from core.errors import NotSupportedYet, NulInText
 
-Modality = Literal["image", "video", "speech", "3d", "remove-background"]
 OutputFormat = Literal["webp", "jpeg", "png"]
 Quality = Literal["fast", "standard", "pro", "ultra"]
 

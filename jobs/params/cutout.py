@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params
 from jobs.params.media import MediaKind, Source
+from jobs.params.modality import ModalitySpec
 
 Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FFFFFF.")]
 
@@ -23,3 +24,29 @@ class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
     background_color: Annotated[Color, Meta(description="Put the foreground on this color.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False
+
+
+CUTOUT = ModalitySpec(
+    name="remove-background",
+    params=CutoutParams,
+    summary="Remove a picture's background",
+    note="it is `pending` until its picture is fetched and checked.",
+    status_summary="Status of a cut-out",
+    examples=(
+        ("A picture is all it takes", {"image_url": "https://shop.example/chair.jpg"}),
+        (
+            "Cropped, on white",
+            {
+                "image_url": "https://shop.example/chair.jpg",
+                "background_color": "#FFFFFF",
+                "crop": True,
+                "output_format": "webp",
+            },
+        ),
+    ),
+    word="cutout",
+    argument="image_url",
+    formats={".png": "png", ".webp": "webp"},
+    flags={"background_color": ("--background",)},
+)
+"""Background removal, in the shape of section C of the contract."""

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from jobs.params.base import OutputFormat, Params, Prompt, Quality, Seed, Url
 from jobs.params.media import MediaKind, Source
+from jobs.params.modality import ModalitySpec
 
 Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
 HexColour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
@@ -40,3 +41,45 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     logo_url: Url | None = None
     palette: Annotated[tuple[HexColour, ...], Meta(max_length=16)] = ()
     profile_id: Annotated[str, Meta(max_length=200)] | None = None
+
+
+IMAGE = ModalitySpec(
+    name="image",
+    params=ImageParams,
+    summary="Make a picture from a prompt",
+    note="with `?wait` it answers 200 once the job has ended.",
+    status_summary="Status of a picture",
+    examples=(
+        ("A prompt is all it takes", {"prompt": "a red circle on a blue background"}),
+        (
+            "Everything said",
+            {
+                "prompt": "a small green star in the top left on a black background",
+                "width": 512,
+                "height": 512,
+                "seed": 42,
+                "output_format": "png",
+                "callback_url": "https://shop.example/hooks/atelier",
+            },
+        ),
+        (
+            "From a picture",
+            {
+                "prompt": "the same chair in green velvet",
+                "input_image": "https://shop.example/chair.jpg",
+                "num_images": 2,
+            },
+        ),
+    ),
+    word="image",
+    argument="prompt",
+    formats={".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"},
+    flags={
+        "input_image": ("--input",),
+        "reference_images": ("--reference",),
+        "num_images": ("-n", "--num-images"),
+        "num_inference_steps": ("--steps",),
+        "guidance_scale": ("--guidance",),
+    },
+)
+"""Text and pictures to image (contract C12-C23)."""

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params, Seed
 from jobs.params.media import MediaKind, Source
+from jobs.params.modality import ModalitySpec
 
 FileName = Annotated[
     str,
@@ -34,3 +35,23 @@ class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3
     ) = None
     seed: Seed = -1
     auto_unload: Annotated[bool, Meta(description="Unload the model after the job.")] = True
+
+
+MESH = ModalitySpec(
+    name="3d",
+    params=MeshParams,
+    summary="Make a mesh from a picture",
+    note="it is `pending` until its picture is fetched and checked.",
+    status_summary="Status of a mesh",
+    examples=(
+        ("A picture is all it takes", {"image_path": "https://shop.example/chair.png"}),
+        (
+            "With a texture",
+            {"image_path": "https://shop.example/chair.png", "mode": "paint", "painted_save_name": "chair.glb"},
+        ),
+    ),
+    word="mesh",
+    argument="image_path",
+    formats={".glb": "glb", ".obj": "obj", ".stl": "stl", ".ply": "ply"},
+)
+"""Image to 3D (contract C41-C47)."""

@@ -1,19 +1,27 @@
-"""The modalities: which struct of parameters belongs to which."""
+"""The modalities of the service: a new one is its module, and a line in each of three places here."""
 
-from jobs.params.base import Modality, Params
-from jobs.params.cutout import CutoutParams
-from jobs.params.image import ImageParams
-from jobs.params.mesh import MeshParams
-from jobs.params.speech import SpeechParams
-from jobs.params.video import VideoParams
+from typing import Literal
+
+from jobs.params.base import Params
+from jobs.params.cutout import CUTOUT, CutoutParams
+from jobs.params.image import IMAGE, ImageParams
+from jobs.params.mesh import MESH, MeshParams
+from jobs.params.modality import ModalitySpec
+from jobs.params.speech import SPEECH, SpeechParams
+from jobs.params.video import VIDEO, VideoParams
+
+Modality = Literal["image", "video", "speech", "3d", "remove-background"]
+"""Names of the modalities, as rows, catalog entries and answers hold them."""
 
 AnyParams = ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams
 
-PARAMS_OF: dict[Modality, type[Params]] = {
-    "image": ImageParams,
-    "video": VideoParams,
-    "speech": SpeechParams,
-    "3d": MeshParams,
-    "remove-background": CutoutParams,
-}
-"""The struct of each modality; a new modality is one more line."""
+MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH)
+"""In the order in which documentation lists them."""
+
+PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}
+"""The parameters of each modality, by its name."""
+
+
+def modality_named(name: str) -> ModalitySpec:
+    """Return the modality of a name; raises `KeyError` for a name that is not a modality's."""
+    return {modality.name: modality for modality in MODALITIES}[name]

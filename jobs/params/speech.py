@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params, Seed
 from jobs.params.media import MediaKind, Source
+from jobs.params.modality import ModalitySpec
 
 Text = Annotated[str, Meta(min_length=1, max_length=10000, pattern=r"\S", description="The words to speak.")]
 
@@ -36,3 +37,34 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
     seed: Seed = -1
     apply_watermark: Annotated[bool, Meta(description="Hide an inaudible mark that says it was made.")] = True
+
+
+SPEECH = ModalitySpec(
+    name="speech",
+    params=SpeechParams,
+    summary="Speak a text",
+    note="it is `pending` while its reference voice is fetched.",
+    status_summary="Status of a recording",
+    examples=(
+        ("A text is all it takes", {"text": "Good morning. Your order has left our workshop."}),
+        (
+            "In German, with a voice to sound like",
+            {
+                "text": "Guten Morgen. Ihre Bestellung ist unterwegs.",
+                "language_id": "de",
+                "target_voice_path": "https://shop.example/voices/anna.wav",
+                "max_new_tokens": 512,
+                "output_format": "mp3",
+            },
+        ),
+    ),
+    word="speech",
+    argument="text",
+    formats={".wav": "wav", ".mp3": "mp3", ".ogg": "ogg"},
+    flags={
+        "language_id": ("--language",),
+        "target_voice_path": ("--voice",),
+        "max_new_tokens": ("--max-tokens",),
+    },
+)
+"""Text to speech (contract C33-C40)."""

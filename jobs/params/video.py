@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from jobs.params.base import Params, Prompt, Quality, Seed
 from jobs.params.media import MediaKind, Source
+from jobs.params.modality import ModalitySpec
 
 Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, a multiple of 32.")]
 
@@ -32,3 +33,39 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = 42
+
+
+VIDEO = ModalitySpec(
+    name="video",
+    params=VideoParams,
+    summary="Make a film from a still",
+    note="it is `pending` until its pictures are fetched and checked.",
+    status_summary="Status of a film",
+    examples=(
+        ("A picture is all it takes", {"input_image": "https://shop.example/chair.jpg"}),
+        (
+            "Everything said",
+            {
+                "input_image": "https://shop.example/chair.jpg",
+                "prompt": "slow zoom in, soft light",
+                "width": 768,
+                "height": 512,
+                "duration_seconds": 3.0,
+                "seed": 7,
+                "output_format": "webm",
+                "callback_url": "https://shop.example/hooks/atelier",
+            },
+        ),
+    ),
+    word="video",
+    argument="prompt",
+    formats={".mp4": "mp4", ".webm": "webm"},
+    flags={
+        "input_image": ("--input",),
+        "last_image": ("--last",),
+        "duration_seconds": ("--duration",),
+        "num_inference_steps": ("--steps",),
+        "guidance_scale": ("--guidance",),
+    },
+)
+"""Films from a still, or from words where the model can (contract C24-C32)."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from jobs.params.base import Modality
+from jobs.params.registry import Modality
 from jobs.wire.values import documented
 
 

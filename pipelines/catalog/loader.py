@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from core.errors import UnknownModel
-from jobs.params.base import Modality
+from jobs.params.registry import Modality
 from pipelines.catalog.spec import ModelSpec
 
 __all__ = ["NATIVE", "SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]

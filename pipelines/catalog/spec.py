@@ -6,7 +6,8 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from jobs.params.base import Modality, Quality
+from jobs.params.base import Quality
+from jobs.params.registry import Modality
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `pipelines/`: what ships with the repository is found from here."""

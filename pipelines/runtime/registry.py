@@ -1,46 +1,40 @@
-"""Which class runs a family and which function encodes it; resolved by name, so nothing is imported before
-use.
-"""
+"""The class that runs a family and the function that encodes a modality, by name: neither is imported before use."""
 
 from importlib import import_module
 
 import msgspec
 
 from core.errors import ModelLoadFailed
+from jobs.params.registry import modality_named
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime import torchaudio_stub
 from pipelines.runtime.protocol import Encode, Pipeline
 
-_IMAGE_ENCODER = "pipelines.image.encode"
-_VIDEO_ENCODER = "pipelines.video.encode"
-_MESH_ENCODER = "pipelines.mesh.encode"
-_SPEECH_ENCODER = "pipelines.speech.encode"
-
 
 class Family(msgspec.Struct, frozen=True):
-    """Module and class of a pipeline, and the module whose `encode` writes its files."""
+    """Module and class of a pipeline."""
 
     module: str
     class_name: str
-    encode_module: str
 
 
 FAMILIES: dict[str, Family] = {
-    "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage", _IMAGE_ENCODER),
-    "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo", _VIDEO_ENCODER),
-    "demo-camera": Family("pipelines.video.camera", "CameraMove", _VIDEO_ENCODER),
-    "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout", "pipelines.cutout.encode"),
-    "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox", _SPEECH_ENCODER),
-    "espeak": Family("pipelines.speech.espeak", "EspeakVoice", _SPEECH_ENCODER),
-    "demo-relief": Family("pipelines.mesh.relief", "Relief", _MESH_ENCODER),
-    "triposg": Family("pipelines.mesh.triposg.family", "TripoSG", _MESH_ENCODER),
+    "diffusers-image": Family("pipelines.image.diffusers_image", "DiffusersImage"),
+    "diffusers-video": Family("pipelines.video.diffusers_video", "DiffusersVideo"),
+    "demo-camera": Family("pipelines.video.camera", "CameraMove"),
+    "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout"),
+    "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox"),
+    "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
+    "demo-relief": Family("pipelines.mesh.relief", "Relief"),
+    "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }
 """A new family is one more line."""
 
 
 def pipeline_class(spec: ModelSpec) -> type[Pipeline]:
-    """The class that runs this model; imports its module, and with it usually torch. Raises
-    `ModelLoadFailed`.
+    """Return the class that runs this model; imports its module, and with it usually torch.
+
+    Raises `ModelLoadFailed`.
     """
     family = _family_of(spec)
     try:
@@ -51,27 +45,28 @@ def pipeline_class(spec: ModelSpec) -> type[Pipeline]:
 
 
 def encoder(spec: ModelSpec) -> Encode:
-    """The function that encodes what this model makes; imports no torch for any family named here.
+    """Return the function that encodes what this model makes: `encode` of `pipelines.<word>.encode` of its modality.
 
-    For `module:Class` it is `encode` in that module, else the picture encoder. Raises `ModelLoadFailed`.
+    A family that is named as `module:Class` may have an `encode` of its own in that module. The encoders of modalities
+    import no torch. Raises `ModelLoadFailed`.
     """
-    family = _family_of(spec)
+    own = None if spec.family in FAMILIES else _family_of(spec).module
     try:
-        module = import_module(family.encode_module)
+        found: Encode | None = getattr(import_module(own), "encode", None) if own else None
+        if found is None:
+            found = import_module(f"pipelines.{modality_named(spec.modality).word}.encode").encode
+        return found
     except ImportError as error:
         raise ModelLoadFailed(f"{spec.id}: its encoder could not be imported: {error}") from error
-    found: Encode = getattr(module, "encode", None) or import_module(_IMAGE_ENCODER).encode
-    return found
 
 
 def _family_of(spec: ModelSpec) -> Family:
     torchaudio_stub.install()  # before the family imports diffusers or transformers
-    return FAMILIES.get(spec.family) or _extension(spec)
-
-
-def _extension(spec: ModelSpec) -> Family:
+    family = FAMILIES.get(spec.family)
+    if family is not None:
+        return family
     module, colon, class_name = spec.family.partition(":")
     if not (module and colon and class_name):
         known = ", ".join(FAMILIES)
         raise ModelLoadFailed(f"{spec.id}: no family {spec.family!r}: write one of {known}, or module:Class")
-    return Family(module, class_name, encode_module=module)
+    return Family(module, class_name)

@@ -41,7 +41,7 @@ def _answer(request: Encode, catalog: Catalog) -> Encoded | Failed:
         folder = Path(request.folder)
         folder.mkdir(parents=True, exist_ok=True)
         raw = load_raw(Path(request.raw))
-        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
+        params = read_params(request.params, PARAMS_OF[request.modality])
         outputs = encoder(catalog.get(request.model))(raw, params, folder)
     except Exception as error:
         log.exception("job %s could not be encoded", request.ticket)

@@ -191,7 +191,7 @@ class Engine:
         return work()
 
     def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
-        params = read_params(request.params, PARAMS_OF[request.modality])  # type: ignore[index]
+        params = read_params(request.params, PARAMS_OF[request.modality])
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
         pictures = opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
         remover = self._loader.first("remove-background") if pictures else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from core.settings import Settings
-from jobs.params.base import Modality
+from jobs.params.registry import Modality
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec

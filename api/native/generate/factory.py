@@ -1,8 +1,7 @@
-"""The factory of the submit and status routes of a modality: what differs among modalities is a `GenerateRoute`."""
+"""The factory of the submit and status routes of a modality; what differs among modalities is their `ModalitySpec`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
@@ -21,7 +20,7 @@ from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
 from core.errors import MalformedId, UnknownJob
 from jobs.job import Job
-from jobs.params.base import Modality, Params
+from jobs.params.modality import ModalitySpec
 from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
@@ -31,49 +30,30 @@ Wait = Annotated[
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 
 
-class GenerateRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """What a modality adds to its pair of routes: its parameters, and its texts in the OpenAPI document.
-
-    `note` is the second half of the description of the submit route; an example is its summary and a body.
-    """
-
-    modality: Modality
-    params: type[Params]
-    summary: str
-    note: str
-    status_summary: str
-    examples: tuple[tuple[str, dict[str, Any]], ...]
-
-    @property
-    def path(self) -> str:
-        """The path of the submit route."""
-        return f"/generate/{self.modality}/v1"
-
-
-def generate_controller(route: GenerateRoute) -> type[Controller]:
+def generate_controller(modality: ModalitySpec) -> type[Controller]:
     """Return the controller with the submit route and the status route of a modality."""
     return type(
-        f"{route.params.__name__}Routes",
+        f"{modality.params.__name__}Routes",
         (Controller,),
         {
-            "path": route.path,
+            "path": modality.path,
             "tags": ("Generate",),
-            "create": submit_route(route),
-            "status": status_route(route.modality, route.status_summary),
+            "create": submit_route(modality),
+            "status": status_route(modality),
         },
     )
 
 
-def submit_route(route: GenerateRoute) -> HTTPRouteHandler:
+def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
     """Return the submit route of a modality: an attribute of its controller."""
-    examples = [Example(summary=summary, value=value) for summary, value in route.examples]
-    body = Annotated[route.params, Body(examples=examples)]  # type: ignore[name-defined]
+    examples = [Example(summary=summary, value=value) for summary, value in modality.examples]
+    body = Annotated[modality.params, Body(examples=examples)]  # type: ignore[name-defined]
 
     @post(
         status_code=202,
         responses=ENDED | error_responses(*SUBMIT_ERRORS),
-        summary=route.summary,
-        description=f"Takes a job in and answers 202 with its id; {route.note}",
+        summary=modality.summary,
+        description=f"Takes a job in and answers 202 with its id; {modality.note}",
     )
     async def create(
         self: object,
@@ -85,7 +65,7 @@ def submit_route(route: GenerateRoute) -> HTTPRouteHandler:
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
         submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
-        job, status_url = submitted.job, f"{route.path}/status/{submitted.job.id}"
+        job, status_url = submitted.job, f"{modality.path}/status/{submitted.job.id}"
         headers = {"Location": status_url} | ({"Idempotency-Replayed": "true"} if submitted.repeated else {})
         if wait <= 0:
             return Response(accepted(job, status_url), status_code=202, headers=headers)
@@ -95,10 +75,10 @@ def submit_route(route: GenerateRoute) -> HTTPRouteHandler:
     return create
 
 
-def status_route(modality: Modality, summary: str) -> HTTPRouteHandler:
+def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
     """Return the status route of a modality: an attribute of its controller."""
 
-    @get("/status/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary=summary)
+    @get("/status/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary=modality.status_summary)
     async def status(
         self: object,
         job_id: FromPath[str],
@@ -107,7 +87,7 @@ def status_route(modality: Modality, summary: str) -> HTTPRouteHandler:
         status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """The job as it is now; poll until `status` is completed, failed or cancelled."""
-        return await status_builder.answer(await find_job(database, caller, job_id, modality))
+        return await status_builder.answer(await find_job(database, caller, job_id, modality.name))
 
     return status
 

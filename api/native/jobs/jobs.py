@@ -22,7 +22,7 @@ from api.openapi.documents import error_responses, extra_response
 from core.errors import InvalidRequest, MalformedId, NulInText, UnknownJob
 from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
-from jobs.params.base import Modality
+from jobs.params.registry import Modality
 from jobs.statements.media.inputs import forget as forget_inputs
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_deliveries, listing
 from jobs.wire.jobs import JobPage

@@ -1,6 +1,7 @@
 """What a caller may ask for: the fields, defaults and ranges of the contract's section C, for every modality."""
 
 import math
+from typing import get_args
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from jobs.params.base import changed_fields, read_params, refuse_nul, refuse_unb
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.mesh import MeshParams
-from jobs.params.registry import PARAMS_OF
+from jobs.params.registry import MODALITIES, PARAMS_OF, AnyParams, Modality
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 
@@ -303,3 +304,20 @@ def test_a_nul_character_is_refused_wherever_it_is(modality, fields, named):
 
 def test_other_characters_are_welcome():
     refuse_nul(ask("image", prompt="größer 🦊 \u200f العربية \x01\n\t"))
+
+
+def test_every_modality_is_registered_everywhere():
+    names = {modality.name for modality in MODALITIES}
+    assert names == set(get_args(Modality))
+    assert {modality.params for modality in MODALITIES} == set(get_args(AnyParams))
+
+
+@pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)
+def test_a_modality_describes_its_parameters(modality):
+    fields = {field.name: field for field in msgspec.inspect.type_info(modality.params).fields}
+    assert modality.name == msgspec.structs.asdict(msgspec.inspect.type_info(modality.params))["tag"]
+    assert {modality.argument, *modality.flags} <= fields.keys()
+    formats = fields["output_format"].type
+    assert set(modality.formats.values()) <= set(getattr(formats, "type", formats).values)
+    for _, body in modality.examples:
+        msgspec.convert(body, modality.params)

@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from core.errors import ModelLoadFailed
+from jobs.params.modality import ModalitySpec
+from jobs.params.registry import MODALITIES
 from pipelines.image.encode import encode as encode_pictures
 from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.runtime.registry import encoder, pipeline_class
@@ -15,9 +17,14 @@ def test_a_pipeline_from_elsewhere_by_module_and_class() -> None:
     assert Chaos is pipeline_class(spec(family="tests.support.faults.chaos:Chaos"))
 
 
-def test_the_picture_encoder_is_the_default() -> None:
+def test_the_encoder_of_its_modality_is_the_default() -> None:
     assert encode_pictures is encoder(spec())
     assert encode_pictures is encoder(spec(family="tests.support.checkpoints.specs:Nothing"))
+
+
+@pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)
+def test_every_modality_has_an_encoder(modality: ModalitySpec) -> None:
+    assert f"pipelines.{modality.word}.encode" == encoder(spec(family="rembg", modality=modality.name)).__module__
 
 
 def encode(raw: RawOutput, params: Any, folder: Path) -> Outputs:
