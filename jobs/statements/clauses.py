@@ -60,12 +60,14 @@ def error_value(error: JobError) -> ColumnElement[Any]:
     return literal(msgspec.to_builtins(error), JSONB)
 
 
-def lost_values(backoff: float, cause: str = "") -> dict[str, Any]:
-    """A job whose worker was lost is queued again after `backoff` s, or failed on its last attempt.
+ATTEMPTS_EXHAUSTED = JobError.of(AttemptsExhausted)
 
-    `cause` is a sentence that the error tells when it was the last.
+
+def lost_values(backoff: float, error: JobError = ATTEMPTS_EXHAUSTED) -> dict[str, Any]:
+    """Return the values of a job whose attempt was lost: queued again after `backoff` s, or failed after its last.
+
+    `error` is that of the failed job.
     """
-    error = JobError(AttemptsExhausted.code, f"{AttemptsExhausted.advice} {cause}".strip())
     spent = jobs.c.attempt >= jobs.c.max_attempts
     return {
         "status": case((spent, JobStatus.FAILED.value), else_=JobStatus.QUEUED.value),

@@ -78,21 +78,27 @@ def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack
     hung, healthy = stack.submit("hang=1", model="chaos-two"), stack.submit("null=1")
     job = stack.ended(hung, 60)
     assert job.error is not None
-    assert (JobStatus.FAILED, 3, "attempts_exhausted") == (job.status, job.attempt, job.error.code)
+    assert (JobStatus.FAILED, 3, "stage_deadline_exceeded") == (job.status, job.attempt, job.error.code)
     assert "took longer than 2 s" in job.error.message
     assert (JobStatus.COMPLETED, 1) == (stack.ended(healthy).status, stack.ended(healthy).attempt)
 
 
 @pytest.mark.parametrize(
-    ("order", "cause"), [("crash=1", "the engine died"), ("fault=1", "an illegal memory access was encountered")]
+    ("order", "code", "cause"),
+    [
+        ("crash=1", "engine_lost", "the engine died"),
+        ("fault=1", "attempts_exhausted", "an illegal memory access was encountered"),
+    ],
 )
-def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(stack: Service, order: str, cause: str) -> None:
+def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(
+    stack: Service, order: str, code: str, cause: str
+) -> None:
     """One that ends its engine, and one under which the device breaks: each attempt leaves a fresh engine."""
     poison = stack.submit(order)
     healthy = [stack.submit("compute=0.05") for _ in range(4)]
     job = stack.ended(poison, 60)
     assert job.error is not None
-    assert (JobStatus.FAILED, 3, "attempts_exhausted") == (job.status, job.attempt, job.error.code)
+    assert (JobStatus.FAILED, 3, code) == (job.status, job.attempt, job.error.code)
     assert cause in job.error.message
     assert [(JobStatus.COMPLETED, 1)] * 4 == [(ended.status, ended.attempt) for ended in map(stack.ended, healthy)]
 

@@ -22,7 +22,7 @@ from tests.support.servers.proxy import Proxy
 from tests.support.wait import until
 
 JOBS, SECONDS = 2000, 600
-EXPECTED = {"attempts_exhausted", "storage_unavailable"}
+EXPECTED = {"attempts_exhausted", "engine_lost", "stage_deadline_exceeded", "storage_unavailable"}
 """What a job may fail with when its workers die under it again and again, and the disk is full."""
 
 

@@ -43,7 +43,12 @@ ATELIER_LOG_FORMAT ATELIER_COMPILE_CACHE
 
 
 class ChildProcessDied(Exception):
-    """The process ended under the request."""
+    """The process ended under the request, or did not start for it."""
+
+    def __init__(self, name: str, what: str = "died") -> None:
+        super().__init__(f"the {name} {what}")
+        self.name = name
+        """The process: `engine` or `encoder`."""
 
 
 class StageOverran(Exception):
@@ -118,7 +123,7 @@ class ChildProcess:
 
     def _start(self) -> Ready:
         if self._is_stopped:
-            raise ChildProcessDied(f"the {self.name} was stopped")
+            raise ChildProcessDied(self.name, "was stopped")
         if self.pid is not None:
             return self.ready
         self.kill("died")
@@ -135,7 +140,7 @@ class ChildProcess:
             message = self._channel.receive(START_SECONDS)
         except (ChannelClosed, TimeoutError) as error:
             self.kill()
-            raise ChildProcessDied(f"the {self.name} did not start") from error
+            raise ChildProcessDied(self.name, "did not start") from error
         assert isinstance(message, Ready)
         self.ready = message
         log.info("%s is up (pid %s, %s)", self.name, self._process.pid, message.device)
@@ -166,7 +171,7 @@ class ChildProcess:
                 return self._await(self._channel, request, deadlines, listener)
             except ChannelClosed as error:
                 self.kill("died")
-                raise ChildProcessDied(f"the {self.name} died") from error
+                raise ChildProcessDied(self.name) from error
             except BaseException as error:
                 self.kill("overran" if isinstance(error, StageOverran) else "fault")
                 raise

@@ -73,7 +73,7 @@ def cancel(client: "Client", job_id: str, as_json: bool) -> None:
     "codes",
     multiple=True,
     help="Failed with this code; may be given more than once. Default: what says nothing against the job itself:"
-    " attempts_exhausted, storage_unavailable, deadline_exceeded.",
+    " attempts_exhausted, engine_lost, stage_deadline_exceeded, storage_unavailable, deadline_exceeded.",
 )
 @click.option(
     "--since", type=Duration(), default="24h", show_default=True, help="Failed within this time: 90m, 12h, 7d."

@@ -9,7 +9,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import Artifact, JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
-from jobs.statements.clauses import after, available_after, ended_values, error_value, fenced, lost_values, now
+from jobs.statements.clauses import (
+    ATTEMPTS_EXHAUSTED,
+    after,
+    available_after,
+    ended_values,
+    error_value,
+    fenced,
+    lost_values,
+    now,
+)
 from jobs.statements.outbox import with_outbox_events
 
 
@@ -81,6 +90,6 @@ def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
     )
 
 
-def lose(job_id: str, fence: int, *, backoff: float, cause: str) -> Select[Any]:
-    """Give up this attempt: queued again after `backoff` s, or failed (telling `cause`) when it was the last."""
-    return with_outbox_events(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, cause)))
+def lose(job_id: str, fence: int, *, backoff: float, error: JobError = ATTEMPTS_EXHAUSTED) -> Select[Any]:
+    """Give up this attempt: queued again after `backoff` s, or failed with `error` when it was the last."""
+    return with_outbox_events(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, error)))

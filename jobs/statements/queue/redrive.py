@@ -8,13 +8,19 @@ from typing import Any
 
 from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null, select, update
 
-from core.errors import AttemptsExhausted, DeadlineExceeded, StorageUnavailable
+from core.errors import AttemptsExhausted, DeadlineExceeded, EngineLost, StageDeadlineExceeded, StorageUnavailable
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, jobs, tenants
 from jobs.statements.clauses import ago, now
 from jobs.statements.outbox import with_outbox_events
 
-SERVICES_FAULT = (AttemptsExhausted.code, StorageUnavailable.code, DeadlineExceeded.code)
+SERVICES_FAULT = (
+    AttemptsExhausted.code,
+    EngineLost.code,
+    StageDeadlineExceeded.code,
+    StorageUnavailable.code,
+    DeadlineExceeded.code,
+)
 """Errors that say nothing against the job itself."""
 
 

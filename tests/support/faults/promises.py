@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from standardwebhooks import Webhook
 
-from core.errors import AttemptsExhausted
+from core.errors import AttemptsExhausted, EngineLost, StageDeadlineExceeded
 from jobs.job import TERMINAL
 from tests.support.faults.callers import Told
 from tests.support.faults.records import Records
@@ -18,6 +18,8 @@ from tests.support.servers.sink import Received
 
 LATE = timedelta(seconds=60)
 """How long after its deadline a job may take to end."""
+OUT_OF_ATTEMPTS = {kind.code for kind in (AttemptsExhausted, EngineLost, StageDeadlineExceeded)}
+"""Codes of a job whose last attempt was lost."""
 ENDINGS = {f"job.{status}" for status in TERMINAL}
 
 
@@ -98,7 +100,7 @@ def attempts_are_bounded(records: Records) -> Iterator[Finding]:
         if not 0 <= row.attempt <= row.fence:
             yield row.id, f"had {row.attempt} attempts in {row.fence} claims"
         code = row.error["code"] if row.error else ""
-        if code == AttemptsExhausted.code and row.attempt < row.max_attempts:
+        if code in OUT_OF_ATTEMPTS and row.attempt < row.max_attempts:
             yield row.id, f"was given up after {row.attempt} attempts of {row.max_attempts}"
 
 

@@ -232,9 +232,9 @@ class FakeJobStore:
         """Note a failed job."""
         return self._write(job, JobStatus.FAILED, "fail", error.code, error.message)
 
-    def lose(self, job: Job, *cause: Any) -> Job | None:
+    def lose(self, job: Job, error: JobError) -> Job | None:
         """Note a lost attempt."""
-        return self._write(job, JobStatus.QUEUED, "lose", *cause)
+        return self._write(job, JobStatus.QUEUED, "lose", error.code, error.message)
 
     def release(self, job: Job, delay: float = 0.0) -> Job | None:
         """Note a job that was handed back."""

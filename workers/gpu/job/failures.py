@@ -2,7 +2,14 @@
 
 import logging
 
-from core.errors import InputUnreachable, StorageUnavailable
+from core.errors import (
+    AttemptsExhausted,
+    EngineLost,
+    InputUnreachable,
+    JobFailed,
+    StageDeadlineExceeded,
+    StorageUnavailable,
+)
 from jobs.job import Job, JobError
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
@@ -45,11 +52,12 @@ def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore, retry_sec
         case RequestFailed(fatal=False):
             return job_store.fail(job, error.error)
         case RequestFailed():
-            return job_store.lose(job, f"The last one: {error.error.message}")
+            return job_store.lose(job, _last_error(AttemptsExhausted, error.error.message))
         case StageOverran():
-            return job_store.lose(job, f"The last one: {error}.")
+            return job_store.lose(job, _last_error(StageDeadlineExceeded, f"{error}."))
         case ChildProcessDied() if not claimed.cancellation.is_set:
-            return job_store.lose(job, f"In the last one {error}.")
+            kind = EngineLost if error.name == "engine" else AttemptsExhausted
+            return job_store.lose(job, _last_error(kind, f"{error}."))
         case JobUnwanted() | ChildProcessDied():
             return None if claimed.cancellation.claim_is_gone else job_store.release(job)
         case StorageUnavailable(full=False):
@@ -57,3 +65,8 @@ def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore, retry_sec
         case InputUnreachable() | StorageUnavailable():
             return job_store.fail(job, JobError(error.code, error.detail))
     raise error
+
+
+def _last_error(kind: type[JobFailed], cause: str) -> JobError:
+    """Return the error of a job whose last attempt is lost."""
+    return JobError(kind.code, f"{kind.advice} The last attempt: {cause}")

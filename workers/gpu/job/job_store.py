@@ -85,9 +85,9 @@ class JobStore:
         """End the job with an error."""
         return self._settle(claimed.fail(job.id, job.fence, error))
 
-    def lose(self, job: Job, cause: str) -> Job | None:
-        """This attempt is spent; the job is queued again, or failed (telling `cause`) when it was the last."""
-        return self._settle(claimed.lose(job.id, job.fence, backoff=self._settings.retry_backoff, cause=cause))
+    def lose(self, job: Job, error: JobError) -> Job | None:
+        """Give up this attempt: the job is queued again, or failed with `error` when it was the last."""
+        return self._settle(claimed.lose(job.id, job.fence, backoff=self._settings.retry_backoff, error=error))
 
     def release(self, job: Job, delay: float = 0.0) -> Job | None:
         """Hand the job back unharmed, its attempt refunded."""

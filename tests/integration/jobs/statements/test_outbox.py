@@ -56,7 +56,7 @@ def test_an_endpoint_is_told_every_step_and_a_callback_only_the_end(rows, tenant
         (lambda rows, job: rows.change(claimed.fail(job.id, job.fence, ERROR)), "job.failed"),
         (lambda rows, job: rows.cancel(job), "job.cancelled"),
         (lambda rows, job: rows.change(claimed.release(job.id, job.fence)), "job.queued"),
-        (lambda rows, job: rows.change(claimed.lose(job.id, job.fence, backoff=0.0, cause="")), "job.queued"),
+        (lambda rows, job: rows.change(claimed.lose(job.id, job.fence, backoff=0.0)), "job.queued"),
     ],
 )
 def test_other_ends_of_an_attempt(rows, tenant, endpoint, end, event):

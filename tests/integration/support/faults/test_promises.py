@@ -66,7 +66,7 @@ class World:
     def exhaust(self, job):
         for _ in range(job.max_attempts):
             claimed = self.rows.claim(self.claimant)
-            last = self.rows.change(run.lose(claimed.id, claimed.fence, backoff=0.0, cause=""))
+            last = self.rows.change(run.lose(claimed.id, claimed.fence, backoff=0.0))
         return last
 
     def delete(self, job):

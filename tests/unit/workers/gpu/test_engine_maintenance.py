@@ -110,7 +110,7 @@ def test_a_model_that_was_unloaded_is_not_pinned(engine: FakeChild, start: Start
     assert [("Preload", "chaos"), ("Unload", model), ("Preload", "chaos-two")] == asked(engine)
 
 
-@pytest.mark.parametrize("failure", [FAILED, ChildProcessDied("the engine died")])
+@pytest.mark.parametrize("failure", [FAILED, ChildProcessDied("engine")])
 def test_a_pin_that_cannot_be_loaded_is_given_up(
     engine: FakeChild, start: Start, failure: Failed | ChildProcessDied
 ) -> None:

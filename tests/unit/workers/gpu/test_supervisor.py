@@ -183,7 +183,7 @@ def test_nothing_is_claimed_after_a_drain(bench: Bench, start: Start) -> None:
 def test_nothing_is_claimed_for_an_engine_that_does_not_start(bench: Bench, start: Start) -> None:
     worker = start()
     until(lambda: bench.job_store.claimants)
-    bench.engine.start_error = ChildProcessDied("the engine did not start")
+    bench.engine.start_error = ChildProcessDied("engine", "did not start")
     starts = bench.engine.calls.count("start")
     until(lambda: bench.engine.calls.count("start") > starts + 1)
     claims = len(bench.job_store.claimants)

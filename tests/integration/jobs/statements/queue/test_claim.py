@@ -186,7 +186,7 @@ class TestBegun:
         tenant, claimant = rows.tenant(), rows.server()
         first, second = rows.submit(tenant), rows.submit(tenant)
         job = rows.claim(claimant)
-        rows.execute(claimed.lose(job.id, job.fence, backoff=60.0, cause="x"))
+        rows.execute(claimed.lose(job.id, job.fence, backoff=60.0))
         assert [second.id] == order(rows, claimant)
         rows.set(first, available_at=ago(1))
         assert [first.id] == order(rows, claimant)

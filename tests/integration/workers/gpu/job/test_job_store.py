@@ -10,7 +10,7 @@ from core.database import sync_engine
 from core.ids import new_id
 from core.settings import Settings
 from jobs.doorbell import model_queue
-from jobs.job import Artifact, Job, JobStatus, job_from_row
+from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
 from jobs.params.image import ImageParams
 from jobs.statements import api_keys, servers
 from jobs.statements.queue import submit, tenant_jobs
@@ -104,11 +104,9 @@ def test_a_commit_after_a_cancel_is_nobodys(database: Engine, ledger: JobStore, 
 def test_the_last_attempt_tells_why_it_was_lost(database: Engine, ledger: JobStore, claimed: Job) -> None:
     with database.begin() as connection:
         connection.execute(text("UPDATE jobs SET attempt = 3"))
-    lost = ledger.lose(claimed, "The engine died.")
+    lost = ledger.lose(claimed, JobError("engine_lost", "The engine died."))
     assert lost is not None
-    assert lost.error is not None
-    assert (JobStatus.FAILED, "attempts_exhausted") == (lost.status, lost.error.code)
-    assert lost.error.message.endswith("The engine died.")
+    assert (JobStatus.FAILED, JobError("engine_lost", "The engine died.")) == (lost.status, lost.error)
     with database.begin() as connection:
         assert "job.failed" == connection.execute(text("SELECT type FROM outbox")).scalar_one()
 

@@ -134,28 +134,32 @@ def test_a_job_that_cannot_be_encoded_fails(bench: Bench) -> None:
 def test_a_fault_of_the_device_costs_an_attempt(bench: Bench) -> None:
     bench.engine.scripts = [[Failed(error=JobError("x", "illegal memory access"), fatal=True)]]
     assert JobStatus.QUEUED == outcome(bench.run(bench.claim()))
-    assert ["lose"] == bench.job_store.verbs()
-    assert "illegal memory access" in str(bench.job_store.writes[-1])
+    assert [("lose", "job_1", "attempts_exhausted")] == [write[:3] for write in bench.job_store.writes]
+    assert "illegal memory access" in bench.job_store.writes[-1][3]
 
 
-@pytest.mark.parametrize("child", ["engine", "encoder"])
 @pytest.mark.parametrize(
-    ("error", "cause"),
+    ("child", "error", "code", "cause"),
     [
-        (StageOverran("step", 120.0), "stage step took longer than 120 s"),
-        (ChildProcessDied("the engine died"), "the engine died"),
+        ("engine", StageOverran("step", 120.0), "stage_deadline_exceeded", "stage step took longer than 120 s"),
+        ("encoder", StageOverran("encode", 60.0), "stage_deadline_exceeded", "stage encode took longer than 60 s"),
+        ("engine", ChildProcessDied("engine"), "engine_lost", "the engine died"),
+        ("encoder", ChildProcessDied("encoder"), "attempts_exhausted", "the encoder died"),
     ],
 )
-def test_a_child_that_is_lost_costs_an_attempt(bench: Bench, child: str, error: Exception, cause: str) -> None:
+def test_a_child_that_is_lost_costs_an_attempt(
+    bench: Bench, child: str, error: Exception, code: str, cause: str
+) -> None:
+    """The code is that of the job's end when the attempt was its last."""
     getattr(bench, child).scripts = [[error]]
     assert JobStatus.QUEUED == outcome(bench.run(bench.claim()))
-    assert ["lose"] == bench.job_store.verbs()
-    assert cause in str(bench.job_store.writes[-1])
+    assert [("lose", "job_1", code)] == [write[:3] for write in bench.job_store.writes]
+    assert cause in bench.job_store.writes[-1][3]
 
 
 def test_a_child_that_dies_under_a_preempted_job_costs_no_attempt(bench: Bench) -> None:
     claimed = bench.claim()
-    bench.engine.scripts = [[lambda: bench.preempt(claimed), ChildProcessDied("the engine died")]]
+    bench.engine.scripts = [[lambda: bench.preempt(claimed), ChildProcessDied("engine")]]
     assert JobStatus.QUEUED == outcome(bench.run(claimed))
     assert [("release", "job_1", 0.0)] == bench.job_store.writes
 
