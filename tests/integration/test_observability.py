@@ -71,16 +71,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, va
         until(lambda: len(sink.received) == 1, 20, "the webhook")
         until(lambda: {span.name for span in collector.of(TRACE)} >= set(PARTS), 20, "every span")
         seen = until(lambda: _settled(gpu), 20, "the engine's gauges")
+        api = until(lambda: _idle(made.url), 20, "the heartbeat that says idle")
         delivered = ("atelier_webhook_deliveries_total", "delivered")
         told = until(lambda: _counted(cpu, *delivered), 20, "the delivery to be counted")
         spans = {span.name: span for span in collector.of(TRACE)}
         assert len(PARTS) == len(collector.of(TRACE)) == len(spans)
-        yield Stack(made, job, sink.received[0], spans, scrape(f"{made.url}/metrics"), seen, told)
+        yield Stack(made, job, sink.received[0], spans, api, seen, told)
 
 
 def _settled(port: int) -> Scraped | None:
     shown = scrape(f"http://127.0.0.1:{port}/metrics")
     return shown if shown.value("atelier_resident_bytes", model="chaos", place="device") is not None else None
+
+
+def _idle(url: str) -> Scraped | None:
+    shown = scrape(f"{url}/metrics")
+    return shown if shown.value("atelier_servers", state="idle") == 1 else None
 
 
 def _counted(port: int, name: str, outcome: str) -> Scraped | None:
