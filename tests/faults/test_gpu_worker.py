@@ -19,8 +19,8 @@ from jobs.schema.tables import jobs
 from jobs.statements import servers
 from jobs.statements.queue.submit import submit
 from jobs.wire.servers import ServerFacts
-from tests.support.faults.faults import engine_of
-from tests.support.service.processes import alive, descendants
+from tests.support.faults.faults import engine_and_encoder, engine_of
+from tests.support.service.processes import alive
 from tests.support.service.service import CHAOS, Service, service
 from tests.support.wait import until
 from workers.probe_files import ProbeFiles
@@ -162,7 +162,7 @@ def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_cost
     assert "one" == stack.ended(free).worker
     assert JobStatus.QUEUED == stack.job(pinned).status
     worker = stack.gpu("past", ATELIER_GRACE_SECONDS="0.5")
-    children = until(lambda: len(found := descendants(worker.pid)) == 2 and found, 20, "engine and encoder")
+    children = until(lambda: len(found := engine_and_encoder(worker.pid)) == 2 and found, 20, "engine and encoder")
     until(lambda: stack.job(pinned).status is JobStatus.PROCESSING, 20, "the claim")
     worker.terminate()
     assert 0 == worker.wait(30)

@@ -16,9 +16,9 @@ import pytest
 from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import Job, JobStatus
 from jobs.statements.queue import claimed as claims
-from tests.support.faults.faults import filled, frozen, skewed, small_disk
+from tests.support.faults.faults import engine_and_encoder, filled, frozen, skewed, small_disk
 from tests.support.faults.trial import WORKERS, Trial, trial
-from tests.support.service.processes import alive, descendants
+from tests.support.service.processes import alive
 from tests.support.wait import until
 
 HOUR = 3600
@@ -85,7 +85,7 @@ def has_another(run: Trial, name: str) -> bool:
 
 
 def test_1_engine_and_encoder_die_with_their_worker(run: Trial) -> None:
-    children = descendants(run.service.newest["one"].pid)
+    children = engine_and_encoder(run.service.newest["one"].pid)
     assert 2 == len(children)
     run.kill("one")
     until(lambda: not any(map(alive, children)), 10, "engine and encoder to die with their supervisor")

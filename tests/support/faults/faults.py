@@ -38,6 +38,11 @@ def engine_of(pid: int) -> int | None:
     return next((child for child in descendants(pid) if "workers.engine.engine" in command_of(child)), None)
 
 
+def engine_and_encoder(pid: int) -> set[int]:
+    """Return those of the two processes that a GPU worker has at the moment."""
+    return {child for child in descendants(pid) if "workers.engine." in command_of(child)}
+
+
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[bool]:
     """A file system of `size` bytes at `folder`; False where mounting is not allowed, and `folder` is a plain one."""

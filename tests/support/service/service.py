@@ -22,6 +22,7 @@ from jobs.job import Job, job_from_row
 from jobs.statements import api_keys, servers
 from jobs.statements.queue import tenant_jobs
 from tests.support.paths import ROOT
+from tests.support.service.fork_server import MODELS, PROCESSES, fork_server
 from tests.support.wait import until
 
 CHAOS = ROOT / "tests" / "support" / "models.toml"
@@ -62,6 +63,7 @@ class Service:
             **settings,
         }
         self.settings: Settings = read_settings(self.environment)
+        self._forks = fork_server(PROCESSES if self.environment["ATELIER_CATALOG"] == str(CHAOS) else MODELS)
         self.database: Engine = sync_engine(self.settings)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.newest: dict[str, subprocess.Popen[bytes]] = {}
@@ -155,10 +157,12 @@ class Service:
         self.database.dispose()
 
     def _start(self, name: str, arguments: list[str], **settings: str) -> subprocess.Popen[bytes]:
+        environment = self.environment | settings
+        start = spawn if "LD_PRELOAD" in environment else self._forks.spawn  # a library that only a new program loads
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = spawn(
+            process = start(
                 [sys.executable, *arguments],
-                env=self.environment | settings,
+                env=environment,
                 name=name,
                 cwd=ROOT,
                 stdout=log,
