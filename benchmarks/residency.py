@@ -30,7 +30,7 @@ from benchmarks.running.catalog import settings_in
 from benchmarks.running.engine import Bench, bench
 from jobs.server_commands import Preload, Unload
 from pipelines.memory.offload import Offload
-from pipelines.memory.weight_loader import WeightLoader, floats_in
+from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
 from tests.support.checkpoints.tiny_checkpoints import save
 
 TITLE = "Ratio 5: waking, loading and unloading"
@@ -122,12 +122,12 @@ def read_and_map(size: int, device: str, rounds: int) -> tuple[float, float]:
 
 
 def _read(file: Path, device: str) -> nn.Module:
-    intake = WeightLoader(device)
-    tensors = intake.read([file], floats_in(torch.bfloat16))
+    loader = WeightLoader(device)
+    tensors = loader.read([file], convert_floats_to(torch.bfloat16))
     module = nn.ModuleDict({name.replace(".", "-"): nn.Module() for name in tensors})
     for part, tensor in zip(module.values(), tensors.values(), strict=True):
         part.register_buffer("weight", tensor)
-    return intake.to_device(module)
+    return loader.to_device(module)
 
 
 def _rate(size: int, device: str, work: Callable[[], object]) -> float:

@@ -35,12 +35,12 @@ from transformers import (  # noqa: E402
     UMT5EncoderModel,
 )
 
-from tests.support.checkpoints import tiny_checkpoints, tiny_films  # noqa: E402
+from tests.support.checkpoints import tiny_checkpoints, tiny_videos  # noqa: E402
 
 TINY = {
     "z-image": tiny_checkpoints.BUILDERS["zimage"],
     "sdxl": tiny_checkpoints.BUILDERS["sdxl"],
-    "wan22": tiny_films.BUILDERS["wan22"],
+    "wan22": tiny_videos.BUILDERS["wan22"],
 }
 _BLOCKS = {
     "block_out_channels": (128, 256, 512, 512),

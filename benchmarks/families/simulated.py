@@ -17,7 +17,7 @@ from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import CHECKOUT, ModelSpec
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
-from pipelines.video.color import empty_film, fill_planes
+from pipelines.video.color import empty_video, fill_planes
 
 PHOTOGRAPH = CHECKOUT / "docs" / "images" / "product.jpg"
 STEPS = 10
@@ -48,7 +48,7 @@ class Simulated:
 
     def _film(self, params: VideoParams, ctx: RunContext) -> RawOutput:
         made = _planes(params.width, params.height, 1 + round(params.duration_seconds * self._fps))
-        frames = empty_film(ctx, len(made), params.width, params.height)
+        frames = empty_video(ctx, len(made), params.width, params.height)
         frames[:] = made
         return RawOutput(arrays={"frames": frames}, metadata={"seed": ctx.seed, "fps": self._fps})
 

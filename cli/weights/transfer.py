@@ -23,7 +23,7 @@ def bring(
     offer: "Offer",
     *,
     jobs: int,
-    sought: "Callable[[FetchItem], FetchItem]" = lambda item: item,
+    resolve_item: "Callable[[FetchItem], FetchItem]" = lambda item: item,
     is_lenient: bool = False,
 ) -> list[str]:
     """Get the files of models by `offer`, say how each model is now, and return what failed, as sentences.
@@ -34,11 +34,11 @@ def bring(
     from pipelines.weights.fetch import FetchStopped, Outcome, alone, fetch
     from pipelines.weights.fetch_plan import NoRoom, plan_models, refuse_full_disk
     from pipelines.weights.hub import FetchError
-    from pipelines.weights.lock_writer import with_converted
+    from pipelines.weights.lock_writer import add_converted
     from pipelines.weights.lockfile import read_lock
 
     planned, refused = plan_models(specs, known.lock, known.folder, known.allowed)
-    wanted, outcome = [sought(item) for item in planned], Outcome()
+    wanted, outcome = [resolve_item(item) for item in planned], Outcome()
     try:
         refuse_full_disk(wanted, known.folder)
         size = sum(item.facts.size or 0 for item in wanted)
@@ -52,7 +52,7 @@ def bring(
     finally:
         lock = known.lock
         if outcome.converted:
-            lock = with_converted(read_lock(known.lock_file), outcome.converted)  # others may have written meanwhile
+            lock = add_converted(read_lock(known.lock_file), outcome.converted)  # others may have written meanwhile
             known.write(lock)
     return [text for spec in specs for text in _tell(known._replace(lock=lock), spec, outcome, refused, is_lenient)]
 

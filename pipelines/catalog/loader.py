@@ -1,6 +1,6 @@
-"""`models.toml` as a `Catalog`: which models there are, by id, by modality and by a dialect's name.
+"""The catalog of models, read from `models.toml`.
 
-No torch, no numpy: the API imports this.
+No torch, no numpy: the API imports this module.
 """
 
 import tomllib
@@ -21,28 +21,32 @@ NATIVE = "native"
 
 
 class CatalogError(ValueError):
-    """A catalog that can not be used; the text names the file, the entry and the key."""
+    """A catalog that cannot be used; the text names the file, the entry and the key."""
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """Models in the order of the file; the first one of a modality that is served is its default."""
+    """The models in the order of the file.
+
+    The default of a modality is its first model that a server offers.
+    """
 
     models: tuple[ModelSpec, ...]
 
     def of(self, modality: Modality) -> tuple[ModelSpec, ...]:
-        """Models of one modality, in order."""
+        """Return the models of one modality, in order."""
         return tuple(spec for spec in self.models if spec.modality == modality)
 
     def get(self, model_id: str) -> ModelSpec:
-        """The model with this id; raises `UnknownModel`."""
+        """Return the model with this id; raise `UnknownModel` for an unknown id."""
         for spec in self.models:
             if spec.id == model_id:
                 return spec
         raise UnknownModel(f"There is no model {model_id[:80]!r}; GET /models/v1 lists them.", field="$.model")
 
     def resolve(self, name: str, modality: Modality, dialect: str = NATIVE) -> ModelSpec:
-        """The model of `modality` that `name` means in `dialect`: an alias there, or an id. Raises
-        `UnknownModel`.
+        """Return the model of `modality` that `name` means in `dialect`.
+
+        The name is an id or an alias of that dialect. Raises `UnknownModel`.
         """
         for spec in self.of(modality):
             if name == spec.id or name in spec.aliases.get(dialect, ()):
@@ -51,7 +55,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
 
 def load_catalog(path: Path | str | None = None) -> Catalog:
-    """The catalog in `path`, or the one this repository ships. Raises `CatalogError`."""
+    """Read the catalog in `path`, or the one that this repository ships. Raises `CatalogError`."""
     file = Path(path) if path else SHIPPED
     try:
         table = tomllib.loads(file.read_text("utf-8"))
@@ -78,7 +82,7 @@ def _entry(file: Path, number: int, entry: Any) -> ModelSpec:
 
 
 def _refuse_duplicates(file: Path, catalog: Catalog) -> None:
-    """One name means one model in each dialect, whatever the modality."""
+    """Raise `CatalogError` unless each name means one model in each dialect, whatever the modality."""
     ids: set[str] = set()
     for spec in catalog.models:
         if spec.id in ids:

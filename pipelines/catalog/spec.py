@@ -1,4 +1,4 @@
-"""One entry of the model catalog, as frozen structs. No torch, no numpy: the API imports this."""
+"""One entry of the model catalog, as frozen structs. No torch, no numpy: the API imports this module."""
 
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -10,11 +10,11 @@ from jobs.params.base import Quality
 from jobs.params.registry import Modality
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-"""The folder that holds `pipelines/`: what ships with the repository is found from here."""
+"""The folder that holds `pipelines/`; paths of shipped files start here."""
 
 Stage = Literal["load", "compile", "prepare", "step", "decode", "encode", "upload"]
-"""What a job is doing: load and compile the model, prepare (encode the prompt and the inputs, and make the
-first step), step, decode latents, encode files, upload them."""
+"""Stages of a job: load the model, compile it, prepare (encode the prompt and the inputs, and make the first step),
+step, decode the latents, encode the files, upload them."""
 
 Capability = Literal[
     "text-to-image",
@@ -26,7 +26,7 @@ Capability = Literal[
     "negative-prompt",
     "reference-voice",  # sounds like the recording in `target_voice_path`
 ]
-"""What a model can do; a request that needs more is refused at submit."""
+"""What a model can do; the API refuses a request that needs more."""
 DType = Literal["float32", "bfloat16", "float16"]
 Attention = Literal[
     "auto",
@@ -39,7 +39,8 @@ Attention = Literal[
     "_flash_3",
     "xformers",
 ]
-"""Code that computes attention, by diffusers' names; none of those that it would download. "auto" chooses."""
+"""Attention backends by diffusers' names, without those that diffusers would download. "auto" chooses the fastest that
+works."""
 ATTENTION: tuple[Attention, ...] = get_args(Attention)
 
 ModelId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")]
@@ -52,17 +53,19 @@ Language = Annotated[str, Meta(pattern=r"^[a-z0-9]{2,8}(-[a-z0-9]{1,8})*$", max_
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every part of an entry: named fields only, and an unknown key is an error."""
+    """Base of every part of an entry: keyword fields only; an unknown key is an error."""
 
 
 class Source(Entry, frozen=True, kw_only=True):
-    """Where the weights come from: one of four, or nothing for a family that needs none.
+    """Origin of the weights: one of four kinds, or nothing for a family without weights.
 
-    `repo` with `revision`: a hub repository at one commit; of its files those that match one of `include` (all,
-    when it is empty) and none of `exclude`, as shell patterns in which `*` also means `/`. `url`: one file, by
-    https; the last part of its path is its name. Both are kept below the weights directory, in a folder called
-    like `Bundle.key`. `path`: a folder, absolute or relative to the weights directory. `shipped`: a folder of this
-    repository.
+    - `repo` with `revision`: a hub repository at one commit. Its files must match one of `include` (empty: all files)
+      and none of `exclude`; both are shell patterns in which `*` also matches `/`.
+    - `url`: one file, by https. The last part of its path is the file's name.
+    - `path`: a folder, absolute or relative to the weights directory.
+    - `shipped`: a folder of this repository.
+
+    Files of `repo` and `url` lie below the weights directory in a folder named like `Bundle.key`.
     """
 
     repo: Name | None = None
@@ -85,21 +88,20 @@ class Source(Entry, frozen=True, kw_only=True):
 
     @property
     def needs_weights(self) -> bool:
-        """Whether there are any files to lock and verify."""
+        """Whether there are files to lock and verify."""
         return (self.repo or self.url or self.path or self.shipped) is not None
 
     @property
     def is_remote(self) -> bool:
-        """Whether the files are fetched from somewhere."""
+        """Whether the files are downloaded."""
         return (self.repo or self.url) is not None
 
 
 class Lora(Entry, frozen=True, kw_only=True):
-    """Low-rank weights that a quality preset puts on the model: `file` within `source`, added `scale` times.
+    """Low-rank weights that a quality preset adds to the model: `file` within `source`, added `scale` times.
 
-    They are kept beside the model's own folder, in one called like `Bundle.key`. `scheduler`: what is different in the
-    configuration of the scheduler while they are on, since those for few steps were distilled on a schedule of their
-    own.
+    They lie beside the model's own folder, in a folder named like `Bundle.key`. `scheduler` overrides values of the
+    scheduler's configuration while the LoRA is on, since a LoRA for few steps is distilled on a schedule of its own.
     """
 
     source: Source
@@ -109,33 +111,40 @@ class Lora(Entry, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """Files that belong together: a model's own, or those of one of its LoRAs. `key` names them in weights.lock."""
+    """Files that belong together: a model's own, or those of one LoRA. `key` names them in weights.lock."""
 
     key: str
     source: Source
 
     def directory(self, weights_dir: Path) -> Path:
-        """The folder of these files. It need not exist."""
+        """Return the folder of these files, which need not exist."""
         if self.source.shipped is not None:
             return CHECKOUT / self.source.shipped
         return weights_dir / (self.source.path or self.key)
 
 
 class License(Entry, frozen=True, kw_only=True):
-    """The terms of the weights: an SPDX id, or a word like one where SPDX has none, and where to read them."""
+    """The terms of the weights and where to read them.
+
+    `name` is an SPDX id, or a similar word where SPDX has none.
+    """
 
     name: Name
     url: Name
 
 
 class Limits(Entry, frozen=True, kw_only=True):
-    """What the model can take. Sides in pixels.
+    """What the model accepts. Sides are in pixels.
 
-    `native_sizes`: the only (width, height) that the model makes. Without them: sides from `min_side` to
-    `max_side` in multiples of `side_multiple` (default: what the pipeline's VAE wants). A size that is asked for
-    and can not be made is no error in the pipeline: the nearest one is made, resized or cut, and a warning says so.
-    Films have at most `max_seconds`, and `frame_step` n + 1 frames, since that is what their autoencoders make.
-    A reference voice must be longer than `min_voice_seconds`; 0 leaves it to the pipeline.
+    - `native_sizes`: the only (width, height) that the model makes.
+    - `min_side`, `max_side`, `side_multiple`: the sides of a model without native sizes. `side_multiple` defaults to
+      what the pipeline's VAE needs.
+    - `max_seconds`: the longest video. A video has `frame_step` n + 1 frames, since its autoencoder makes no other
+      number.
+    - `min_voice_seconds`: a reference voice must be longer; 0 leaves it to the pipeline.
+
+    A size that the model cannot make is not an error: the pipeline makes the nearest one, resizes or crops it, and
+    warns.
     """
 
     max_prompt_chars: Annotated[int, Meta(ge=1)] = 4000
@@ -150,7 +159,7 @@ class Limits(Entry, frozen=True, kw_only=True):
 
 
 class Defaults(Entry, frozen=True, kw_only=True):
-    """Values for what the caller leaves out; `None` leaves it to the pipeline."""
+    """Values for fields that the caller omits; `None` leaves a field to the pipeline."""
 
     width: Side = 1024
     height: Side = 1024
@@ -161,10 +170,10 @@ class Defaults(Entry, frozen=True, kw_only=True):
 
 
 class Preset(Entry, frozen=True, kw_only=True):
-    """What a quality word stands for; `None` keeps the model's default. `lora` is a name of the model's `loras`.
+    """Values of one `quality` word; `None` keeps the model's default. `lora` is a key of the model's `loras`.
 
-    `cache` "first-block" reuses the blocks of the last whole step in each step whose first block has changed by less
-    than the share `cache_threshold`: it is faster, and the result differs.
+    `cache` "first-block" reuses the later blocks of the last whole step in every step whose first block has changed by
+    less than `cache_threshold`. This is faster, and the result differs.
     """
 
     num_inference_steps: Steps | None = None
@@ -175,13 +184,14 @@ class Preset(Entry, frozen=True, kw_only=True):
 
     @property
     def reuse_threshold(self) -> float | None:
-        """The threshold where steps are reused."""
+        """The threshold where steps are reused, else `None`."""
         return self.cache_threshold if self.cache else None
 
 
 class Deadlines(Entry, frozen=True, kw_only=True):
-    """Seconds a stage may take before the watchdog ends it; `prepare` and `step` are renewed by every
-    report.
+    """Seconds that each stage may take before the watchdog ends it.
+
+    Every progress report restarts `prepare` and `step`.
     """
 
     load: Seconds = 600.0
@@ -193,17 +203,17 @@ class Deadlines(Entry, frozen=True, kw_only=True):
     upload: Seconds = 180.0
 
     def of(self, stage: Stage) -> float:
-        """Seconds for `stage`."""
+        """Return the seconds for `stage`."""
         return float(getattr(self, stage))
 
 
 class ModelSpec(Entry, frozen=True, kw_only=True):
-    """One model: where it is, what it can do, what it costs.
+    """One model: its weights, its capabilities and its cost.
 
-    `family` is a name of `pipelines.runtime.registry.FAMILIES`, or `module:Class` for a pipeline from elsewhere.
-    `aliases` are further names per dialect. `price_usd` is one output at the default size. `vram_bytes` and
-    `estimated_seconds` are estimates for the hardware the model is meant for, until a worker has measured
-    them.
+    - `family`: a key of `pipelines.runtime.registry.FAMILIES`, or `module:Class` for a pipeline from another package.
+    - `aliases`: further names per dialect.
+    - `price_usd`: the price of one output at the default size.
+    - `vram_bytes`, `estimated_seconds`: estimates for the intended hardware, until a worker has measured them.
     """
 
     id: ModelId
@@ -216,9 +226,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     aliases: dict[str, tuple[Name, ...]] = {}
     capabilities: tuple[Capability, ...] = ()
     languages: tuple[Language, ...] = ()
-    """What it speaks; nothing said: the pipeline judges."""
+    """The languages that it speaks; empty leaves the check to the pipeline."""
     voice: Name | None = None
-    """What its own voice is called, which speaks where no other is asked for; `None`: it has none."""
+    """Name of its own voice, used where the request has no reference voice; `None` if it has none."""
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}
@@ -228,15 +238,17 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     estimated_seconds: Seconds = 60.0
     deadlines: Deadlines = Deadlines()
     wants_cutout: bool = False
-    """The background of its pictures is removed first, where they have one and the server has a model that does it."""
+    """Whether the engine removes the background of its images first, where they have one and the server has a model for
+    it."""
     variant: Name | None = None
-    """Which of a repository's weight files: "fp16" means `*.fp16.safetensors`."""
+    """Which of a repository's weight files to load: "fp16" means `*.fp16.safetensors`."""
     dtype: DType | None = None
-    """Precision of the weights in memory; `None`: float32 on a CPU, bfloat16 on a GPU."""
+    """Precision of the weights in memory; `None` means float32 on a CPU and bfloat16 on a GPU."""
     attention: Attention = "native"
-    """What computes a transformer's attention; native in place of one that does not work on the device."""
+    """Attention backend of the transformer; native replaces one that does not work on the device."""
     compile: bool = False
-    """Its repeated blocks are compiled at the first run, which takes a while; results differ in the last digits."""
+    """Whether to compile the repeated blocks at the first run, which takes a while; results differ in the last
+    digits."""
 
     def __post_init__(self) -> None:
         for word, preset in self.quality.items():
@@ -245,10 +257,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:
-        """Everything that must be locked and verified before this model is loaded; nothing for one without weights."""
+        """All files to lock and verify before this model is loaded; empty for a model without weights."""
         own = (Bundle(self.id, self.source),) if self.source.needs_weights else ()
         return own + tuple(Bundle(f"{self.id}+{name}", lora.source) for name, lora in self.loras.items())
 
     def directory(self, weights_dir: Path) -> Path:
-        """The folder of this model's weights. It need not exist, and never does when it needs no weights."""
+        """Return the folder of this model's weights, which need not exist."""
         return Bundle(self.id, self.source).directory(weights_dir)

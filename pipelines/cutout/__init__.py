@@ -1,1 +1,1 @@
-"""Background removal: the foreground of a picture on transparency."""
+"""Background removal: the foreground of an image on transparency."""

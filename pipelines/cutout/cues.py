@@ -1,28 +1,29 @@
-"""What a picture's own colors say about its background, for the demo network: it sees these beside the pixels."""
+"""Color statistics of an image that hint at its background; the demo network sees them beside the pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d  # type: ignore[import-untyped]
 
 BINS = 16
-"""Per color channel."""
+"""Histogram bins per color channel."""
 FRAME = 12
-"""The border is one part in so many of the side, on each of the four sides."""
+"""The border is one part in `FRAME` of the side, on each of the four sides."""
 COUNT = 2
-"""Planes that `cues` makes."""
+"""Number of planes that `cues` returns."""
 
 
-def cues(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(side, side, 3) to (COUNT, side, side), each about -1.5 to 1.5.
+def cues(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (COUNT, side, side) planes, each about -1.5 to 1.5, for an image (side, side, 3).
 
-    Backgrounds reach the border, things mostly do not. First plane: how much more often a pixel's color is found in
-    the border than in the whole picture. Second plane: how common its color is in the border at all. The boundary
-    prior of Zhu et al., "Saliency Optimization from Robust Background Detection" (CVPR 2014), with color histograms
-    instead of superpixels.
+    Backgrounds reach the border; objects mostly do not. The first plane says how much more often a pixel's color occurs
+    in the border than in the whole image. The second says how common its color is in the border.
+
+    This is the boundary prior of Zhu et al., "Saliency Optimization from Robust Background Detection" (CVPR 2014), with
+    color histograms instead of superpixels.
     """
-    side = picture.shape[0]
+    side = image.shape[0]
     wide = max(1, side // FRAME)
-    bins = colour_bins(picture)
+    bins = color_bins(image)
     frame = np.zeros((side, side), np.float32)
     frame[:wide] = frame[-wide:] = frame[:, :wide] = frame[:, -wide:] = 1
     whole, border = density(bins), density(bins, frame)
@@ -32,15 +33,15 @@ def cues(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.clip(planes, -1.5, 1.5)
 
 
-def colour_bins(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """The number of each pixel's color among `BINS` cubed."""
-    red, green, blue = np.moveaxis((picture // (256 // BINS)).astype(np.intp), -1, 0)
+def color_bins(image: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return the number of each pixel's color among `BINS` cubed."""
+    red, green, blue = np.moveaxis((image // (256 // BINS)).astype(np.intp), -1, 0)
     bins: NDArray[np.intp] = (red * BINS + green) * BINS + blue
     return bins
 
 
 def density(bins: NDArray[np.intp], weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Share of every color, smoothed over its neighbors; pixels count as much as their weight."""
+    """Return the share of every color, smoothed over its neighbors; `weights` weigh the pixels."""
     counts = np.bincount(bins.ravel(), None if weights is None else weights.ravel(), BINS**3)
     smoothed: NDArray[np.float32] = counts.reshape(BINS, BINS, BINS).astype(np.float32)
     for axis in range(3):

@@ -1,6 +1,6 @@
 """A rembg session for the network that this project trained (pipelines/matting).
 
-Import it through `sessions.session_class`: that goes past rembg's own front door.
+Import it through `sessions.session_class`, which bypasses `rembg/__init__.py`.
 """
 
 from typing import Any
@@ -11,26 +11,27 @@ from PIL import Image
 from rembg.sessions.base import BaseSession  # type: ignore[import-untyped]
 
 from pipelines.cutout.cues import cues
-from pipelines.cutout.refine import by_colour, enlarge, main_parts
+from pipelines.cutout.refine import enlarge, keep_main_parts, weigh_by_color
 
 MEAN, DEVIATION, SIDE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 256
 
 
 class DemoSession(BaseSession):  # type: ignore[misc]
-    """The network sees the picture and its `cues`, as it is and mirrored; what it says is refined (`refine`), but not
-    stretched to 0 to 1, so a picture of nothing gives an empty matte.
+    """The demo network, run on the image and its mirror image with their `cues`, then refined.
+
+    The matte is not stretched to 0 to 1, so an image without an object gives an empty matte.
     """
 
     def predict(self, img: Image.Image, *args: Any, **kwargs: Any) -> list[Image.Image]:
-        """One matte of the size of `img`, mode L."""
+        """Return one matte of the size of `img`, mode L."""
         ((entry, colors),) = self.normalize(img, MEAN, DEVIATION, (SIDE, SIDE)).items()
         img = img.convert("RGB")
         seen = np.asarray(img.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
         planes = np.concatenate([colors, cues(seen)[None]], axis=1)
-        mirrored = self._ask(entry, planes[..., ::-1])[:, ::-1]
-        matte = np.asarray((self._ask(entry, planes) + mirrored) / 2, np.float32)
-        return [Image.fromarray(enlarge(main_parts(by_colour(seen, matte)), img))]
+        mirrored = self._predict_matte(entry, planes[..., ::-1])[:, ::-1]
+        matte = np.asarray((self._predict_matte(entry, planes) + mirrored) / 2, np.float32)
+        return [Image.fromarray(enlarge(keep_main_parts(weigh_by_color(seen, matte)), img))]
 
-    def _ask(self, entry: str, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _predict_matte(self, entry: str, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         answer: NDArray[np.float32] = self.inner_session.run(None, {entry: np.ascontiguousarray(planes)})[0][0, 0]
         return answer

@@ -1,8 +1,8 @@
-"""rembg's sessions by name, each on a verified ONNX file of ours.
+"""rembg's sessions by name, each on a verified ONNX file.
 
-Only what runs on this machine from one file: sessions that send the picture away (`is_local()` says no), that need a
-key, that load by rules of their own or that may not be used commercially are refused by name. A session is put
-together from the file, so rembg's downloader is never reached.
+Only sessions that run on this machine from one file are opened. Refused by name are those that send the image away
+(`is_local()` is false), need a key, load by rules of their own or forbid commercial use. A session is built from the
+file, so rembg's downloader never runs.
 """
 
 import logging
@@ -21,9 +21,9 @@ from PIL import Image
 from core.errors import ModelLoadFailed
 
 DEMO = "demo-cutout"
-"""The one session that is ours (`demo_session`)."""
+"""Name of the session of `demo_session`."""
 REFUSED = {
-    "bria-rmbg": "its licence does not allow commercial use",
+    "bria-rmbg": "its license does not allow commercial use",
     "u2net_cloth_seg": "it finds three kinds of clothes, not the foreground",
 }
 
@@ -31,14 +31,14 @@ log = logging.getLogger(__name__)
 
 
 class Session(Protocol):
-    """What a rembg `BaseSession` does."""
+    """The part of a rembg `BaseSession` that is used."""
 
     def predict(self, img: Image.Image) -> list[Image.Image]:
-        """Mattes of `img`, greyscale (mode L) and of its size."""
+        """Return mattes of `img`, grayscale (mode L), of its size."""
 
 
 def open_session(name: str, file: Path, device: str) -> Session:
-    """The session `name` on the network in `file`. Raises `ModelLoadFailed` for a name that is unknown or refused."""
+    """Open the session `name` on the network in `file`. Raises `ModelLoadFailed` for an unknown or refused name."""
     class_ = session_class(name)
     session = class_.__new__(class_)
     session.model_name = name
@@ -50,7 +50,7 @@ def open_session(name: str, file: Path, device: str) -> Session:
 
 
 def session_class(name: str) -> Any:
-    """The class of a session by name. Raises `ModelLoadFailed` for one that is unknown or refused."""
+    """Return the class of a session by name. Raises `ModelLoadFailed` for an unknown or refused name."""
     with _without_front_door():
         if name == DEMO:
             return import_module("pipelines.cutout.demo_session").DemoSession
@@ -62,7 +62,7 @@ def session_class(name: str) -> Any:
     if name in REFUSED:
         raise ModelLoadFailed(f"The session {name!r} is refused: {REFUSED[name]}.")
     if not found.is_local() or found.requires_credentials():
-        raise ModelLoadFailed(f"The session {name!r} is refused: it sends pictures to somebody else.")
+        raise ModelLoadFailed(f"The session {name!r} is refused: it sends images to another service.")
     if found.__init__ is not base.__init__:
         raise ModelLoadFailed(f"The session {name!r} is refused: it is not made from one ONNX file.")
     return found
@@ -70,8 +70,10 @@ def session_class(name: str) -> Any:
 
 @contextmanager
 def _without_front_door() -> Iterator[None]:
-    """`rembg/__init__.py` imports PyMatting, which compiles itself with numba: 45 s at the first import on a machine,
-    for functions that are not used here. Its sessions are imported past it (0.5 s).
+    """Let rembg's sessions be imported without running `rembg/__init__.py`.
+
+    That file imports PyMatting, which compiles itself with numba: 45 s at the first import on a machine, for functions
+    that are not used here. The sessions alone take 0.5 s.
     """
     spec = None if "rembg" in sys.modules else find_spec("rembg")
     if spec is not None:
@@ -86,7 +88,7 @@ def _without_front_door() -> Iterator[None]:
 
 
 def _options() -> onnxruntime.SessionOptions:
-    """As many threads as `pipelines.runtime.device.prepare` has said; like `rembg.new_session`."""
+    """Return options with as many threads as `pipelines.runtime.device.prepare` set, like `rembg.new_session`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
     options.log_severity_level = 3
@@ -94,11 +96,11 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 def _providers(device: str) -> list[Any]:
-    """CUDA on "cuda:N" where onnxruntime has it, and always the CPU behind it."""
+    """Return CUDA on "cuda:N" where onnxruntime has it, and always the CPU after it."""
     if device.startswith("cuda"):
         if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
             onnxruntime.preload_dlls()  # CUDA's own libraries, from torch's wheels
             number = int(device.partition(":")[2] or 0)
             return [("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]
-        log.warning("this onnxruntime has no CUDA provider: install onnxruntime-gpu; the CPU computes instead")
+        log.warning("this onnxruntime has no CUDA provider: install onnxruntime-gpu; the CPU is used instead")
     return ["CPUExecutionProvider"]

@@ -14,8 +14,8 @@ from pipelines.demo.latents import training_scenes
 from pipelines.demo.model import START
 from pipelines.demo.scene import Rng, Scene
 
-DROPPED, STRANGE, LEAST_WEIGHT = 0.07, 0.1, 0.05
-MOST_TOKENS, CHUNK = 31, 32
+DROPPED, STRANGE, MIN_WEIGHT = 0.07, 0.1, 0.05
+MAX_TOKENS, CHUNK = 31, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,6 @@ def draw_batch(tokenizer: PreTrainedTokenizerFast, data: Data, picks: Tensor, rn
     noise = torch.randn_like(clean)
     times = ((torch.randperm(len(picks)) + torch.rand(len(picks))) / len(picks)).square()
     level = (1 - times)[:, None, None, None]
-    weight = level.square().clamp(min=LEAST_WEIGHT)
+    weight = level.square().clamp(min=MIN_WEIGHT)
     noisy = (1 - level) * clean + level * noise
-    return Batch(noisy, clean - noise, weight, times, [ids[:MOST_TOKENS] for ids in tokens])
+    return Batch(noisy, clean - noise, weight, times, [ids[:MAX_TOKENS] for ids in tokens])

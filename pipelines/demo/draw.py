@@ -22,10 +22,10 @@ RGB = {
 }
 RADIUS = {"small": 0.105, "medium": 0.15, "large": 0.21}
 LOW, MIDDLE, HIGH = 0.26, 0.5, 0.74
-SIZE_JITTER, PLACE_JITTER, COLOUR_JITTER = 0.04, 0.02, 5
+SIZE_JITTER, PLACE_JITTER, COLOR_JITTER = 0.04, 0.02, 5
 
 Floats = NDArray[np.float32]
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Placed:
     rgb: tuple[float, float, float]
 
 
-def draw(scene: Scene, rng: Rng | None = None, side: int = 256) -> Picture:
+def draw(scene: Scene, rng: Rng | None = None, side: int = 256) -> Pixels:
     """The scene as a (side, side, 3) uint8 picture; with `rng`, place, size and color vary a little."""
-    picture = np.empty((side, side, 3), np.float32)
-    picture[:] = _vary_colour(scene.background, rng)
+    image = np.empty((side, side, 3), np.float32)
+    image[:] = _vary_color(scene.background, rng)
     for placed in arrange(scene, rng):
-        _paint(picture, placed, side)
-    drawn: Picture = np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+        _paint(image, placed, side)
+    drawn: Pixels = np.clip(image + 0.5, 0, 255).astype(np.uint8)
     return drawn
 
 
@@ -53,17 +53,17 @@ def arrange(scene: Scene, rng: Rng | None = None) -> list[Placed]:
     """The numbers for each thing of a scene."""
     placed = []
     for index, thing in enumerate(scene.things):
-        x, y = _centre(scene, index, thing)
+        x, y = _center(scene, index, thing)
         radius = RADIUS[thing.size or "medium"]
         if rng is not None:
             x += float(rng.uniform(-PLACE_JITTER, PLACE_JITTER))
             y += float(rng.uniform(-PLACE_JITTER, PLACE_JITTER))
             radius *= 1 + float(rng.uniform(-SIZE_JITTER, SIZE_JITTER))
-        placed.append(Placed(thing.shape, x, y, radius, _vary_colour(thing.color, rng)))
+        placed.append(Placed(thing.shape, x, y, radius, _vary_color(thing.color, rng)))
     return placed
 
 
-def _centre(scene: Scene, index: int, thing: Thing) -> tuple[float, float]:
+def _center(scene: Scene, index: int, thing: Thing) -> tuple[float, float]:
     if scene.relation is not None:
         first_low = scene.relation in ("left of", "above")
         along = LOW if first_low == (index == 0) else HIGH
@@ -74,15 +74,15 @@ def _centre(scene: Scene, index: int, thing: Thing) -> tuple[float, float]:
     return x, y
 
 
-def _vary_colour(name: str, rng: Rng | None) -> tuple[float, float, float]:
+def _vary_color(name: str, rng: Rng | None) -> tuple[float, float, float]:
     red, green, blue = RGB[name]
     if rng is None:
         return float(red), float(green), float(blue)
-    shift = rng.uniform(-COLOUR_JITTER, COLOUR_JITTER, 3)
+    shift = rng.uniform(-COLOR_JITTER, COLOR_JITTER, 3)
     return red + float(shift[0]), green + float(shift[1]), blue + float(shift[2])
 
 
-def _paint(picture: Floats, placed: Placed, side: int) -> None:
+def _paint(image: Floats, placed: Placed, side: int) -> None:
     radius = placed.radius * side
     reach = int(radius * 1.2) + 2
     left, top = int(placed.x * side) - reach, int(placed.y * side) - reach
@@ -91,7 +91,7 @@ def _paint(picture: Floats, placed: Placed, side: int) -> None:
     x = columns[None, :] + 0.5 - placed.x * side
     y = rows[:, None] + 0.5 - placed.y * side
     coverage = np.clip(0.5 - DISTANCE[placed.shape](x, y, radius), 0, 1)[..., None]
-    window = picture[int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
+    window = image[int(rows[0]) : int(rows[-1]) + 1, int(columns[0]) : int(columns[-1]) + 1]
     window += coverage * (np.asarray(placed.rgb, np.float32) - window)
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from pipelines.demo.export import WEIGHTS
 from pipelines.demo.heldout import Case, load
-from pipelines.demo.judge import Verdict, judge
 from pipelines.demo.model import SIDE
+from pipelines.demo.verdict import Verdict, judge_image
 
 SCORES = Path(__file__).with_name("SCORES.json")
 STEPS, GUIDANCE, SEED = 12, 0.0, 1000
@@ -108,8 +108,8 @@ def main() -> None:
     painted: list[Painted] = []
     start = time.time()
     for index, case in list(enumerate(load()))[:: options.every]:
-        picture = run(case.prompt, options.seed + index)
-        painted.append((case, picture, judge(picture, case.scene)))
+        image = run(case.prompt, options.seed + index)
+        painted.append((case, image, judge_image(image, case.scene)))
         if len(painted) % 50 == 0:
             print(f"{len(painted)} pictures in {time.time() - start:.0f} s", flush=True)
     report = DemoScores(
@@ -146,7 +146,7 @@ def _print(report: DemoScores, painted: list[Painted]) -> None:
 def _sheet(painted: list[Painted], file: Path, columns: int = 8, rows: int = 6) -> None:
     chosen = sorted(painted, key=lambda each: each[2].whole)[: columns * rows]
     blank = np.zeros((SIDE, SIDE, 3), np.uint8)
-    tiles = [picture for _, picture, _ in chosen] + [blank] * (columns * rows - len(chosen))
+    tiles = [image for _, image, _ in chosen] + [blank] * (columns * rows - len(chosen))
     lines = [np.concatenate(tiles[row * columns : (row + 1) * columns], 1) for row in range(rows)]
     Image.fromarray(np.concatenate(lines, 0)).save(file)
 

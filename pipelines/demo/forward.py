@@ -84,18 +84,18 @@ def predict(
     patches = latents.view(count, channels, rows, PATCH, columns, PATCH).permute(0, 2, 4, 3, 5, 1)
     embedded = transformer.all_x_embedder["2-1"](patches.reshape(count, rows * columns, -1)).float()
     time = transformer.t_embedder(times * transformer.t_scale)
-    picture = torch.cat([embedded, transformer.x_pad_token.expand(count, 1, -1)], 1)
-    picture_bias = _bias(torch.full_like(lengths, rows * columns), rows * columns)
+    image = torch.cat([embedded, transformer.x_pad_token.expand(count, 1, -1)], 1)
+    image_bias = _bias(torch.full_like(lengths, rows * columns), rows * columns)
     turns = _turns(transformer, rows, columns)
     for each in transformer.noise_refiner:
-        picture = block(picture, picture_bias, turns, _modulation(each, time), _weights(each))
+        image = block(image, image_bias, turns, _modulation(each, time), _weights(each))
     words = transformer.cap_embedder(text).float()
     words = torch.cat([words, transformer.cap_pad_token.expand(count, 1, -1)], 1)
     words_bias, still = _bias(lengths, text.shape[1]), _still(words.shape[1], turns)
     plain = torch.cat([torch.zeros(2, transformer.dim), torch.ones(2, transformer.dim)], 1).view(1, 1, -1)
     for each in transformer.context_refiner:
         words = block(words, words_bias, still, plain.expand(count, 1, -1).contiguous(), _weights(each))
-    joint, bias = torch.cat([picture, words], 1), torch.cat([picture_bias, words_bias], -1)
+    joint, bias = torch.cat([image, words], 1), torch.cat([image_bias, words_bias], -1)
     turns = Turns(torch.cat([turns.cosine, still.cosine], 1), torch.cat([turns.sine, still.sine], 1))
     for each in transformer.layers:
         joint = block(joint, bias, turns, _modulation(each, time), _weights(each))

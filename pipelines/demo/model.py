@@ -19,9 +19,9 @@ from pipelines.demo.captions import vocabulary
 SIDE, CELL, LATENT_CHANNELS, TEXT_WIDTH, WIDTH = 256, 32, 16, 64, 192
 Untyped = Any  # diffusers' modules give their parts no types
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[START]"
-MOST_WORDS = 30
+MAX_WORDS = 30
 SHIFT = 2.0
-TEMPLATE = f"{{{{ '{START} ' + (messages[-1]['content'].split()[:{MOST_WORDS}] | join(' ')) }}}}"
+TEMPLATE = f"{{{{ '{START} ' + (messages[-1]['content'].split()[:{MAX_WORDS}] | join(' ')) }}}}"
 
 
 def build_vae(scaling_factor: float = 1.0) -> Untyped:

@@ -46,7 +46,7 @@ class Scene:
 
 def sample_one(rng: Rng) -> Scene:
     """A scene of one object: size named in 60 % of draws, place in 75 %."""
-    background, color = _distinct_colours(rng, 2)
+    background, color = _distinct_colors(rng, 2)
     size = _pick(rng, SIZES) if rng.random() < 0.6 else None
     place = _pick(rng, PLACES) if rng.random() < 0.75 else None
     return Scene(background, (Thing(color, _pick(rng, SHAPES), size, place),))
@@ -55,7 +55,7 @@ def sample_one(rng: Rng) -> Scene:
 def sample_two(rng: Rng) -> Scene:
     """A scene of two objects that differ in shape or color; a size is named for a fifth of them."""
     while True:
-        background, first, second = _distinct_colours(rng, 3)
+        background, first, second = _distinct_colors(rng, 3)
         if rng.random() < 0.1:
             second = first
         things = tuple(
@@ -75,5 +75,5 @@ def _pick(rng: Rng, names: tuple[str, ...]) -> str:
     return names[int(rng.integers(len(names)))]
 
 
-def _distinct_colours(rng: Rng, count: int) -> list[str]:
+def _distinct_colors(rng: Rng, count: int) -> list[str]:
     return [COLORS[int(index)] for index in rng.permutation(len(COLORS))[:count]]

@@ -105,10 +105,10 @@ class Log:
         return False
 
 
-def _picks(pictures: int, batch: int) -> Iterator[Tensor]:
+def _picks(images: int, batch: int) -> Iterator[Tensor]:
     """Batches of indices without end; every picture once before any comes again."""
     while True:
-        yield from torch.split(torch.randperm(pictures)[: pictures // batch * batch], batch)
+        yield from torch.split(torch.randperm(images)[: images // batch * batch], batch)
 
 
 if __name__ == "__main__":

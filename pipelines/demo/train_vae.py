@@ -24,7 +24,7 @@ SIDE, CROP, CELL = 256, 128, 32
 LATENT_PENALTY, EDGE_WEIGHT = 3e-4, 6.0
 
 
-def pictures(rng: Rng, count: int) -> Tensor:
+def images(rng: Rng, count: int) -> Tensor:
     """Drawn pictures, (count, 3, 256, 256) in -1..1."""
     drawn = np.stack([draw(sample_scene(rng, 0.45), rng, SIDE) for _ in range(count)])
     return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -32,14 +32,14 @@ def pictures(rng: Rng, count: int) -> Tensor:
 
 def crops(rng: Rng, count: int) -> Tensor:
     """Crops on the latent grid, (count, 3, 128, 128) in -1..1; a blank crop gets two more tries."""
-    return torch.stack([_cut(picture, rng, 3) for picture in pictures(rng, count)])
+    return torch.stack([_cut(image, rng, 3) for image in images(rng, count)])
 
 
-def _cut(picture: Tensor, rng: Rng, tries: int) -> Tensor:
+def _cut(image: Tensor, rng: Rng, tries: int) -> Tensor:
     top, left = (int(rng.integers((SIDE - CROP) // CELL + 1)) * CELL for _ in range(2))
-    crop = picture[:, top : top + CROP, left : left + CROP]
+    crop = image[:, top : top + CROP, left : left + CROP]
     blank = float(crop[0].std() + crop[2].std()) < 0.02
-    return _cut(picture, rng, tries - 1) if blank and tries > 1 else crop
+    return _cut(image, rng, tries - 1) if blank and tries > 1 else crop
 
 
 def edge_weights(target: Tensor) -> Tensor:
@@ -86,18 +86,18 @@ def main() -> None:
     inner = [weight for name, weight in named if weight.ndim == 4 and not name.startswith(ends)]
     outer = [weight for name, weight in named if weight.ndim != 4 or name.startswith(ends)]
     adam = torch.optim.AdamW(outer, options.lr / 5, betas=(0.9, 0.98), weight_decay=0.0)
-    optimisers = (Muon(inner, options.lr), adam)
+    optimizers = (Muon(inner, options.lr), adam)
     peaks = (options.lr, options.lr / 5)
     average, start, step, saved, recent = Average(vae, 0.997), time.time(), 0, time.time(), 0.0
     print(f"{sum(w.numel() for w in vae.parameters()) / 1e6:.2f} M weights", flush=True)
     while (progress := (time.time() - start) / (60 * options.minutes)) < 1:
-        for optimizer, peak in zip(optimisers, peaks, strict=True):
+        for optimizer, peak in zip(optimizers, peaks, strict=True):
             optimizer.param_groups[0]["lr"] = peak * warm_cosine(progress)
-        batch = crops(rng, 16) if progress < options.whole_from else pictures(rng, 6)
+        batch = crops(rng, 16) if progress < options.whole_from else images(rng, 6)
         loss, error = loss_of(vae, batch.to(memory_format=torch.channels_last), options.noise, options.fixed_encoder)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(outer, 1.0)
-        for optimizer in optimisers:
+        for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         average.update(vae, step)

@@ -1,1 +1,1 @@
-"""What the families that run on diffusers share."""
+"""Shared parts of the families that run on diffusers."""

@@ -1,4 +1,4 @@
-"""What makes a pipeline of diffusers faster on this device, put together for pictures and films."""
+"""Attention backend, compiled blocks, memory layout and step reuse of a diffusers pipeline."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class Acceleration:
-    """The attention, the compiled blocks and the layout of one model, whose pipelines share their components.
+    """The acceleration of one model, whose pipelines share their components.
 
-    Raises `ModelLoadFailed` for a preset that one of the pipelines can not do.
+    Raises `ModelLoadFailed` for a preset that one of the pipelines cannot apply.
     """
 
     def __init__(self, pipes: Iterable[Any], spec: ModelSpec, device: str) -> None:
@@ -31,11 +31,11 @@ class Acceleration:
 
     @property
     def first_stage(self) -> Stage:
-        """What a run begins with: the first one compiles, where anything is compiled."""
+        """The stage that a run begins with: "compile" for the first run of a model with compiled blocks."""
         return "compile" if self._uncompiled else "prepare"
 
     def run(self, pipe: Any, threshold: float | None, compute: Callable[[], T]) -> T:
-        """What `compute` returns, which calls `pipe` and can be repeated; `threshold` is the preset's."""
+        """Return the result of `compute`, which calls `pipe` and can be repeated; `threshold` is the preset's."""
 
         def reusing() -> T:
             with reused_steps(pipe, threshold):
@@ -47,14 +47,14 @@ class Acceleration:
 
 
 def precision(spec: ModelSpec, device: str) -> torch.dtype:
-    """Of the weights in memory."""
+    """Return the dtype of the weights in memory."""
     name = spec.dtype or ("float32" if device == "cpu" else "bfloat16")
     found: torch.dtype = getattr(torch, name)
     return found
 
 
 def channels_last(pipe: Any) -> None:
-    """Lay the weights of a picture's autoencoder out as cuDNN's convolutions read them; those of films are 3D."""
+    """Lay the weights of an image autoencoder out as cuDNN's convolutions read them; video autoencoders are 3D."""
     vae = getattr(pipe, "vae", None)
     if vae is not None and not any(isinstance(module, nn.Conv3d) for module in vae.modules()):
         vae.to(memory_format=torch.channels_last)

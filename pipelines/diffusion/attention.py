@@ -1,6 +1,6 @@
-"""Which code computes a model's attention: the catalogue's wish, as far as this device can do it.
+"""Choice of a model's attention backend: the catalog's, as far as this device supports it.
 
-Applies to models whose attention goes through diffusers' dispatcher: all transformers, and no UNet.
+It applies to models whose attention goes through diffusers' dispatcher: all transformers, but no UNet.
 """
 
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 NATIVE: Attention = "native"
 AUTOMATIC: tuple[Attention, ...] = ("_native_cudnn", "flash")
-"""What "auto" takes on a GPU, the first that works. cuDNN comes first: it takes masks, which flash refuses."""
+"""Candidates of "auto" on a GPU, in order. cuDNN comes first: it takes masks, which flash refuses."""
 
 _NOT_ITS_FAULT = (Interrupted, AtelierError, MemoryError, torch.OutOfMemoryError)
 
@@ -26,15 +26,16 @@ T = TypeVar("T")
 
 
 class AttentionBackend:
-    """The backend of one model; native takes its place when this device or the model can not do with it."""
+    """The attention backend of one model; native replaces it where the device or the model cannot use it."""
 
     def __init__(self, wanted: Attention, device: str, dtype: torch.dtype) -> None:
         self.name = choose(wanted, device, dtype)
 
     def run(self, compute: Callable[[], T]) -> T:
-        """What `compute` returns, with this backend; where that fails, once more with native, for good if that works.
+        """Return the result of `compute` with this backend.
 
-        Only a job shows what a backend refuses, such as a mask: `compute` must be able to run twice.
+        Where that fails, run it once more with native, and keep native if that works. Only a job shows what a backend
+        refuses, such as a mask, so `compute` must be able to run twice.
         """
         if self.name == NATIVE:
             return compute()
@@ -51,7 +52,7 @@ class AttentionBackend:
 
 
 def choose(wanted: Attention, device: str, dtype: torch.dtype) -> Attention:
-    """`wanted` if it works on this device, else native; for "auto" the fastest that works."""
+    """Return `wanted` if it works on this device, else native; for "auto" the fastest that works."""
     if wanted == "auto":
         candidates = AUTOMATIC if device.startswith("cuda") else ()
         return next((name for name in candidates if works(name, device, dtype)), NATIVE)
@@ -62,7 +63,7 @@ def choose(wanted: Attention, device: str, dtype: torch.dtype) -> Attention:
 
 
 def works(name: Attention, device: str, dtype: torch.dtype) -> bool:
-    """Whether a small attention comes out of this backend: its library may be missing, or not know the device."""
+    """Return whether this backend computes a small attention: its library may be missing or not support the device."""
     query = torch.zeros(1, 64, 2, 64, dtype=dtype, device=device)
     try:
         with attention_backend(name):
@@ -74,5 +75,5 @@ def works(name: Attention, device: str, dtype: torch.dtype) -> bool:
 
 
 def working(device: str, dtype: torch.dtype) -> tuple[Attention, ...]:
-    """All backends that a catalog can name and that work here."""
+    """Return all backends that a catalog can name and that work here."""
     return tuple(name for name in ATTENTION if name != "auto" and works(name, device, dtype))

@@ -1,8 +1,8 @@
-"""A model's repeated blocks as compiled code: compiled once, at the first run, and from the disk after that.
+"""Compilation of a model's repeated blocks: once, at the first run, and read from disk after that.
 
-Shapes are left open, since every size and every length of a prompt is another shape: one compilation serves nearly all
-of them, where fixed shapes would compile anew for each and give up after a few. Weights are arguments of the compiled
-code, so that a parked model needs no new compilation.
+Shapes are left open, since every size and every prompt length is another shape. One compilation then serves nearly all
+of them; fixed shapes would compile anew for each and give up after a few. Weights are arguments of the compiled code,
+so a model that comes back from host memory needs no new compilation.
 """
 
 import logging
@@ -14,11 +14,14 @@ log = logging.getLogger(__name__)
 
 DENOISERS = ("transformer", "transformer_2", "unet")
 BACKEND = "inductor"
-"""Of torch.compile."""
+"""Backend of torch.compile."""
 
 
 def compile_blocks(pipe: Any) -> bool:
-    """Have the blocks compiled when they first run; whether there are any. What can not be compiled runs as it is."""
+    """Make the blocks compile at their first run; return whether there are any.
+
+    A block that cannot be compiled runs as it is.
+    """
     torch._dynamo.config.suppress_errors = True
     models = [model for model in (getattr(pipe, name, None) for name in DENOISERS) if model is not None]
     for model in models:

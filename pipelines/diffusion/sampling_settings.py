@@ -1,5 +1,6 @@
-"""What counts for a model that takes steps: the caller comes first, then the preset of `quality`, then the model's
-defaults; what they all leave out is the pipeline's own choice. No torch.
+"""Sampling settings of a request: its own fields, then the preset of `quality`, then the model's defaults. No torch.
+
+What all three omit is the pipeline's own choice.
 """
 
 from collections.abc import Iterator
@@ -11,12 +12,14 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Preset
 
 OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
-"""What a caller may ask for and a model may have no use for."""
+"""Fields that a caller may set and a model may not use."""
 
 
 class SamplingSettings(msgspec.Struct, frozen=True):
-    """Steps, the scale of guidance, the LoRA to put on (a name of `spec.loras`), and the threshold at which steps are
-    reused (`Preset.reuse_threshold`).
+    """Settings of one run.
+
+    `steps` and `guidance` (scale); `lora` is a key of `spec.loras`; `reuse` is the threshold at which steps are reused
+    (`Preset.reuse_threshold`).
     """
 
     steps: int | None
@@ -26,7 +29,7 @@ class SamplingSettings(msgspec.Struct, frozen=True):
 
 
 def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettings:
-    """What counts for this request."""
+    """Return the settings of this request."""
     preset = spec.quality.get(params.quality, Preset())
     steps = (params.num_inference_steps, preset.num_inference_steps, spec.defaults.num_inference_steps)
     guidance = (params.guidance_scale, preset.guidance_scale, spec.defaults.guidance_scale)
@@ -39,8 +42,10 @@ def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettin
 
 
 def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, usable: frozenset[str]) -> Iterator[str]:
-    """A warning for each of `OPTIONAL` that the caller has set and that is not in `usable`, and for a preset that the
-    model does not have.
+    """Yield a warning for each ignored field.
+
+    These are the fields of `OPTIONAL` that the caller has set and that are not in `usable`, and a `quality` that the
+    model has no preset for.
     """
     for name in OPTIONAL:
         if getattr(params, name) not in (None, "") and name not in usable:
@@ -50,6 +55,6 @@ def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, u
 
 
 def unsupported_field_warnings(negative_prompt: str | None, guidance: float | None) -> Iterator[str]:
-    """A warning for a negative prompt that reaches the pipeline at a scale at which there is no guidance."""
+    """Yield a warning for a negative prompt at a guidance scale at which there is no guidance."""
     if negative_prompt and guidance is not None and guidance <= 1:
         yield f"negative_prompt does nothing at a guidance_scale of {guidance:g}; it takes more than 1"

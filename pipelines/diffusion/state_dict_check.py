@@ -1,4 +1,4 @@
-"""Tensors that do not fit a model are an error that names them: nothing is filled with random numbers."""
+"""Check that stored tensors fit a model; a tensor that does not fit is an error that names it."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,9 +9,10 @@ from core.errors import ModelLoadFailed
 MISSING, UNEXPECTED, MISMATCHED = "missing", "unexpected", "of another shape"
 
 
-def misfit(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, set[str]]:
-    """What is wrong with the `shapes` that are stored, by name, for this module: names by fault, those of
-    `refuse`.
+def state_dict_mismatches(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, set[str]]:
+    """Return the names of tensors that do not fit `module`, by fault.
+
+    `shapes` are the stored shapes by name. The faults are those of `refuse`.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     return {
@@ -22,7 +23,7 @@ def misfit(module: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> dict[str
 
 
 def refuse(folder: str, faults: Mapping[str, Iterable[object]]) -> None:
-    """Raise `ModelLoadFailed` for the first fault that any tensor has; `folder` is what does not fit."""
+    """Raise `ModelLoadFailed`, which names `folder`, for the first fault that any tensor has."""
     for fault, names in faults.items():
         found = sorted(map(str, names))
         if found:

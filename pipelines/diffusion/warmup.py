@@ -1,4 +1,4 @@
-"""The first run of a model is its slowest: a small one before the first job. No torch."""
+"""Inputs of the small run that precedes a model's first job: the first run is the slowest. No torch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from PIL import Image
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Inputs
 
-PROMPT = "a grey picture"
+PROMPT = "a gray image"
 STEPS = 2
-"""The second shows what a step is when everything is ready, and some schedules have no single one."""
+"""Two steps: the second one shows a step with everything ready, and some schedules have no single step."""
 
 
 @contextmanager
-def least_inputs(spec: ModelSpec) -> Iterator[Inputs]:
-    """What the model can not do without, for as long as the block runs: a grey picture, or nothing."""
+def minimal_inputs(spec: ModelSpec) -> Iterator[Inputs]:
+    """Provide the inputs that the model requires while the block runs: a gray image, or nothing."""
     if {"text-to-image", "text-to-video"} & set(spec.capabilities):
         yield Inputs()
         return
     with TemporaryDirectory() as folder:
-        file = Path(folder) / "grey.png"
-        Image.new("RGB", (spec.defaults.width, spec.defaults.height), "grey").save(file)
+        file = Path(folder) / "gray.png"
+        Image.new("RGB", (spec.defaults.width, spec.defaults.height), "gray").save(file)
         yield Inputs({"input_image": file})

@@ -18,16 +18,16 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
 from pipelines.diffusion.prompt_cache import PromptCache
-from pipelines.diffusion.warmup import PROMPT, STEPS, least_inputs
+from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
-from pipelines.image.inputs import gather
+from pipelines.image.inputs import gather_images
 from pipelines.image.lora import load_loras, schedulers, use_lora
-from pipelines.image.progress import PictureProgress
+from pipelines.image.progress import StepProgress
 from pipelines.image.size import plan_size
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
-LEAST_MULTIPLE = 8
+MIN_MULTIPLE = 8
 """Many pipelines refuse sides that are no multiple of 8, whatever their VAE says."""
 
 _TRUE_CFG = {"guidance": "true_cfg_scale", "no_negative_prompt": " "}
@@ -45,9 +45,9 @@ class DiffusersImage:
     pipeline called directly.
     """
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        self.pipe = load_diffusers(weights, precision(spec, device), intake or WeightLoader(device), spec.variant)
+        self.pipe = load_diffusers(weights, precision(spec, device), loader or WeightLoader(device), spec.variant)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
@@ -55,10 +55,10 @@ class DiffusersImage:
         self.schedulers = schedulers(self.pipe, spec)
         pipes = [self.pipe]
         if "image-to-image" in spec.capabilities:
-            self.changing = _sibling(self.pipe)
-            self.changing_call = _call(self.changing)
-            pipes.append(self.changing)
-        self.speed = Acceleration(pipes, spec, device)
+            self.image_to_image = _sibling(self.pipe)
+            self.image_to_image_call = _call(self.image_to_image)
+            pipes.append(self.image_to_image)
+        self.acceleration = Acceleration(pipes, spec, device)
         self.prompts = PromptCache()
         for pipe in pipes:
             self.prompts.attach(pipe)
@@ -74,10 +74,10 @@ class DiffusersImage:
 
         Raises `NotThisModel` or `OutOfRange` for pictures that the model has no use for.
         """
-        pictures = gather(self.spec, inputs)
-        pipe, call = (self.pipe, self.call) if pictures.start is None else (self.changing, self.changing_call)
+        images = gather_images(self.spec, inputs)
+        pipe, call = (self.pipe, self.call) if images.start is None else (self.image_to_image, self.image_to_image_call)
         size = plan_size(self.spec, (params.width, params.height), self.multiple)
-        plan = plan_call(self.spec, params, size, call, pictures)
+        plan = plan_call(self.spec, params, size, call, images)
         for warning in plan.warnings:
             ctx.warn(warning)
         use_lora(self.pipe, self.spec, plan.lora)
@@ -85,10 +85,12 @@ class DiffusersImage:
         pipe.scheduler = self.schedulers[plan.lora]
         arrays: dict[str, NDArray[np.uint8]] = {}
         for number in range(params.num_images):
-            progress = PictureProgress(ctx, number, params.num_images)
-            progress.begin(self.speed.first_stage)
+            progress = StepProgress(ctx, number, params.num_images)
+            progress.begin(self.acceleration.first_stage)
             make = partial(_make, pipe, call, plan, ctx.seed + number, progress)
-            arrays[str(number)] = np.asarray(size.finish(_picture(self.spec, self.speed.run(pipe, plan.reuse, make))))
+            arrays[str(number)] = np.asarray(
+                size.finish(_to_image(self.spec, self.acceleration.run(pipe, plan.reuse, make)))
+            )
         return RawOutput(
             arrays=dict(arrays),
             warnings=plan.warnings,
@@ -106,11 +108,11 @@ class DiffusersImage:
     def warm_up(self, ctx: RunContext) -> None:
         """See `Pipeline`."""
         width, height = self.spec.defaults.width, self.spec.defaults.height
-        with least_inputs(self.spec) as inputs:
+        with minimal_inputs(self.spec) as inputs:
             self.run(ImageParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
 
-def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: PictureProgress) -> NDArray[np.float32]:
+def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) -> NDArray[np.float32]:
     """One call of the pipeline; height x width x 3 in 0 to 1."""
     extras = {
         "generator": torch.Generator("cpu").manual_seed(seed),
@@ -153,10 +155,10 @@ def _multiple(pipe: Any) -> int:
     processor.
     """
     config = getattr(getattr(pipe, "image_processor", None), "config", {})
-    return max(LEAST_MULTIPLE, int(config.get("vae_scale_factor", 16)))
+    return max(MIN_MULTIPLE, int(config.get("vae_scale_factor", 16)))
 
 
-def _picture(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
+def _to_image(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
     """Height x width x 3 in 0 to 1 as diffusers itself makes a picture of it, except that NaN, which it turns
     into black without a word, raises `NotFinite`.
     """

@@ -41,11 +41,11 @@ def encode(raw: RawOutput, params: Params, folder: Path) -> Outputs:
 def _write(array: NDArray[Any], output_format: str, file: Path) -> Output:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
         raise EncodeFailed(f"A picture is uint8, height x width x 3 or 4, not {array.dtype} {array.shape}.")
-    picture = Image.fromarray(np.ascontiguousarray(array))
+    image = Image.fromarray(np.ascontiguousarray(array))
     if output_format == "jpeg":
-        picture = flatten_on_white(picture)
+        image = flatten_on_white(image)
     try:
-        picture.save(file, output_format.upper(), **_OPTIONS[output_format])
+        image.save(file, output_format.upper(), **_OPTIONS[output_format])
     except ValueError as error:
-        raise EncodeFailed(f"{picture.width}x{picture.height} does not fit {output_format}: {error}") from error
-    return Output(path=file.name, media_type=f"image/{output_format}", width=picture.width, height=picture.height)
+        raise EncodeFailed(f"{image.width}x{image.height} does not fit {output_format}: {error}") from error
+    return Output(path=file.name, media_type=f"image/{output_format}", width=image.width, height=image.height)

@@ -10,19 +10,19 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs
 
-LEAST_SIDE = 64
-MOST_OBLONG = 8
+MIN_SIDE = 64
+MAX_ASPECT_RATIO = 8
 """What every editing model takes: sides of at least 64 pixels, none more than 8 times as long as the other."""
 
 
-class Pictures(msgspec.Struct, frozen=True):
+class ImageInputs(msgspec.Struct, frozen=True):
     """RGB, in their own sizes: the one to start from (`input_image`), and those to look at."""
 
     start: Image.Image | None = None
     references: tuple[Image.Image, ...] = ()
 
 
-def gather(spec: ModelSpec, inputs: Inputs) -> Pictures:
+def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
     """The pictures of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
     A model that looks at references and does not start from a picture has `input_image` for its first reference.
@@ -35,32 +35,32 @@ def gather(spec: ModelSpec, inputs: Inputs) -> Pictures:
     if start is not None and takes_input_as_reference(spec):
         references.insert(0, start)
         start = None
-    return Pictures(
-        start=None if start is None else read_picture(start),
-        references=tuple(presentable(read_picture(file)) for file in references),
+    return ImageInputs(
+        start=None if start is None else read_image(start),
+        references=tuple(fit_reference(read_image(file)) for file in references),
     )
 
 
-def read_picture(file: Path) -> Image.Image:
+def read_image(file: Path) -> Image.Image:
     """A clean PNG as RGB; what is transparent becomes white."""
-    with Image.open(file, formats=["PNG"]) as picture:
-        return flatten_on_white(picture)
+    with Image.open(file, formats=["PNG"]) as image:
+        return flatten_on_white(image)
 
 
-def presentable(picture: Image.Image) -> Image.Image:
-    """The picture within `MOST_OBLONG`, by white borders, and not smaller than `LEAST_SIDE`.
+def fit_reference(image: Image.Image) -> Image.Image:
+    """The picture within `MAX_ASPECT_RATIO`, by white borders, and not smaller than `MIN_SIDE`.
 
     Larger ones stay as they are: the pipelines themselves bring references to about a megapixel.
     """
-    width, height = picture.size
-    least = -(-max(width, height) // MOST_OBLONG)
+    width, height = image.size
+    least = -(-max(width, height) // MAX_ASPECT_RATIO)
     if min(width, height) < least:
-        picture = ImageOps.pad(picture, (max(width, least), max(height, least)), color="white")
-    if min(picture.size) < LEAST_SIDE:
-        scale = LEAST_SIDE / min(picture.size)
-        larger = (round(picture.width * scale), round(picture.height * scale))
-        picture = picture.resize(larger, Image.Resampling.LANCZOS)
-    return picture
+        image = ImageOps.pad(image, (max(width, least), max(height, least)), color="white")
+    if min(image.size) < MIN_SIDE:
+        scale = MIN_SIDE / min(image.size)
+        larger = (round(image.width * scale), round(image.height * scale))
+        image = image.resize(larger, Image.Resampling.LANCZOS)
+    return image
 
 
 def _number(name: str) -> int:

@@ -8,16 +8,16 @@ from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import RunContext
 
 
-class PictureProgress(msgspec.Struct, frozen=True):
-    """Picture `number` (from 0) of `pictures`: each is the same share of the whole, so progress only rises."""
+class StepProgress(msgspec.Struct, frozen=True):
+    """Picture `number` (from 0) of `count`: each is the same share of the whole, so progress only rises."""
 
     ctx: RunContext
     number: int
-    pictures: int
+    count: int
 
     def begin(self, stage: Stage = "prepare") -> None:
         """Say that this picture begins, with this stage; raises what `ctx.progress` raises."""
-        self.ctx.progress(self.number / self.pictures, stage)
+        self.ctx.progress(self.number / self.count, stage)
 
     def on_step_end(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the
@@ -25,5 +25,5 @@ class PictureProgress(msgspec.Struct, frozen=True):
         """
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
         part = (step + 1) / (steps + 1)
-        self.ctx.progress((self.number + part) / self.pictures, "decode" if step + 1 == steps else "step")
+        self.ctx.progress((self.number + part) / self.count, "decode" if step + 1 == steps else "step")
         return tensors

@@ -31,14 +31,14 @@ class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
     crop: bool = False
     warning: str | None = None
 
-    def finish(self, picture: Image.Image) -> Image.Image:
+    def finish(self, image: Image.Image) -> Image.Image:
         """The picture in the size that was asked for: cut from the middle, or resized with Lanczos."""
-        if picture.size == self.asked:
-            return picture
+        if image.size == self.asked:
+            return image
         if not self.crop:
-            return picture.resize(self.asked, Image.Resampling.LANCZOS)
+            return image.resize(self.asked, Image.Resampling.LANCZOS)
         left, top = self.edges
-        return picture.crop((left, top, left + self.asked[0], top + self.asked[1]))
+        return image.crop((left, top, left + self.asked[0], top + self.asked[1]))
 
     @property
     def edges(self) -> Size:
@@ -79,8 +79,8 @@ def _legal(asked: Size, least: int, most: int, multiple: int) -> Size:
     ceiling = most // multiple * multiple
 
     def legal(side: int) -> int:
-        wanted = max(round(side * scale), least)
-        return max(multiple, min(-(-wanted // multiple) * multiple, ceiling))
+        target = max(round(side * scale), least)
+        return max(multiple, min(-(-target // multiple) * multiple, ceiling))
 
     return legal(asked[0]), legal(asked[1])
 

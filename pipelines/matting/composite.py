@@ -14,15 +14,15 @@ from pipelines.matting import grounds, shapes
 from pipelines.matting.grounds import coordinates, field, fractal, mix, near
 from pipelines.matting.shapes import Floats, Placement, Rng, floats, raster, silhouette
 
-LEAST_CONTRAST = 0.1
+MIN_CONTRAST = 0.1
 """The thing differs from the ground around it by at least this much in one channel (0 to 1): else draw again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """`picture`: uint8 (side, side, 3); `matte`: float32 (side, side), 1 where the thing is. Names of the families."""
+    """`image`: uint8 (side, side, 3); `matte`: float32 (side, side), 1 where the thing is. Names of the families."""
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     matte: Floats
     shape: str
     ground: str
@@ -34,8 +34,8 @@ def train(rng: Rng, side: int) -> Composite:
     ground = str(rng.choice(list(grounds.TRAINING), p=weights / weights.sum()))
     bend = rng.random() < 0.2
     if rng.random() < 1 / 40:
-        picture = _camera(rng, grounds.TRAINING[ground](rng, side))
-        return Composite(picture, np.zeros((side, side), np.float32), "", ground)
+        image = _camera(rng, grounds.TRAINING[ground](rng, side))
+        return Composite(image, np.zeros((side, side), np.float32), "", ground)
     return draw(rng, side, str(rng.choice(list(shapes.TRAINING))), ground, bend=bend)
 
 
@@ -65,7 +65,7 @@ def draw(rng: Rng, side: int, shape: str, ground: str, *, bend: bool = False) ->
         thing = _paint(rng, coverages, alpha)
         solid = alpha > 0.5
         around = gaussian_filter(alpha, side / 20) > 0.05
-        if float(np.abs(thing[solid].mean(0) - behind[around & ~solid].mean(0)).max()) > LEAST_CONTRAST:
+        if float(np.abs(thing[solid].mean(0) - behind[around & ~solid].mean(0)).max()) > MIN_CONTRAST:
             break
     behind = behind * _shadow(rng, alpha, place)[..., None]
     if rng.random() < 0.25:
@@ -166,19 +166,19 @@ def _laid_down(rng: Rng, alpha: Floats, foot: int) -> Floats:
     towards = rng.choice([-1.0, 1.0], p=[0.3, 0.7])
     shrink = towards / flat
     affine = (1, lean * towards, -lean * towards * foot, 0, shrink, foot - shrink * foot)
-    picture = Image.fromarray(alpha).transform((side, side), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-    return floats(picture)
+    image = Image.fromarray(alpha).transform((side, side), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
+    return floats(image)
 
 
-def _camera(rng: Rng, picture: Floats) -> NDArray[np.uint8]:
+def _camera(rng: Rng, image: Floats) -> NDArray[np.uint8]:
     """Exposure, uneven light, noise, and now and then a soft lens."""
-    side = picture.shape[0]
-    picture = floats(picture * (1 + rng.normal(0, 0.08)) + rng.normal(0, 0.03))
+    side = image.shape[0]
+    image = floats(image * (1 + rng.normal(0, 0.08)) + rng.normal(0, 0.03))
     if rng.random() < 0.3:
-        picture = picture * (1 + (field(rng, side, 2) - 0.5) * 0.4)[..., None]
+        image = image * (1 + (field(rng, side, 2) - 0.5) * 0.4)[..., None]
     if rng.random() < 0.2:
         soft = rng.uniform(0.3, 1.0) * side / 256
-        picture = gaussian_filter(picture, (soft, soft, 0))
+        image = gaussian_filter(image, (soft, soft, 0))
     if rng.random() < 0.5:
-        picture = floats(picture + rng.normal(0, rng.uniform(0.002, 0.04), picture.shape))
-    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        image = floats(image + rng.normal(0, rng.uniform(0.002, 0.04), image.shape))
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)

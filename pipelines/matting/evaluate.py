@@ -65,11 +65,11 @@ class Cutter:
         self.pipeline = RembgCutout(load_catalog().get(DEMO), weights, "cpu")
         self.context = RunContext(seed=0, progress=lambda fraction, stage: None, warn=lambda text: None)
 
-    def matte(self, picture: Image.Image) -> Floats:
+    def matte(self, image: Image.Image) -> Floats:
         """What it finds in a picture: (height, width), 0 to 1."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "picture.png"
-            picture.save(file, compress_level=1)
+            image.save(file, compress_level=1)
             params = CutoutParams(image_url="https://example.org/picture.png", mask_only=True)
             raw = self.pipeline.run(params, Inputs({"image_url": file}), self.context)
         return np.asarray(raw.arrays["0"][..., 0], np.float32) / np.float32(255)
@@ -87,7 +87,7 @@ def score(cutter: Cutter, count: int = COUNT, side: int = SIDE) -> list[Scored]:
     scored = []
     for number in range(count):
         made = held_out(number, side)
-        found = cutter.matte(Image.fromarray(made.picture))
+        found = cutter.matte(Image.fromarray(made.image))
         scored.append(Scored(made, found, overlap(found, made.matte)))
     return scored
 
@@ -128,7 +128,7 @@ def sheet(scored: list[Scored], file: Path, columns: int = 6, rows: int = 6) -> 
     worst = sorted(scored, key=lambda one: one.overlap)
     for row in range(rows // 2):
         chosen = worst[row * columns : (row + 1) * columns]
-        lines.append(np.concatenate([one.made.picture[::2, ::2] for one in chosen], 1))
+        lines.append(np.concatenate([one.made.image[::2, ::2] for one in chosen], 1))
         mattes = np.concatenate([one.found[::2, ::2] for one in chosen], 1)
         lines.append(np.repeat((mattes * 255).astype(np.uint8)[..., None], 3, axis=2))
     Image.fromarray(np.concatenate(lines, 0)).save(file)
@@ -144,7 +144,7 @@ def main() -> None:
     cutter = Cutter(options.weights)
     photo = photo_overlap(cutter)
     started = time.perf_counter()
-    cutter.matte(Image.fromarray(held_out(0, SIDE).picture))
+    cutter.matte(Image.fromarray(held_out(0, SIDE).image))
     seconds = time.perf_counter() - started
     scored = score(cutter)
     figures = asdict(report(scored, photo, seconds))

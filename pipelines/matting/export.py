@@ -16,7 +16,7 @@ from torch import nn
 from pipelines.matting.network import PLANES, SIDE, MattingNetwork
 
 MODEL = Path(__file__).with_name("weights") / "matting.onnx"
-LEAST_VALUES = 64
+MIN_VALUES = 64
 """Smaller tensors stay as they are."""
 
 
@@ -27,9 +27,9 @@ class Matte(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(1, PLANES, SIDE, SIDE) to (1, 1, SIDE, SIDE)."""
-        return torch.sigmoid(self.network(picture))
+        return torch.sigmoid(self.network(image))
 
 
 def export(network: MattingNetwork, file: Path) -> None:
@@ -71,7 +71,7 @@ def _halve(model: onnx.ModelProto) -> None:
     casts = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= LEAST_VALUES:
+        if values.dtype == np.float32 and values.size >= MIN_VALUES:
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
             casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter  # type: ignore[import-untyped]
 
 from pipelines.matting.shapes import Floats, Rng, floats
 
-Ground = Callable[[Rng, int], Floats]
+DrawBackground = Callable[[Rng, int], Floats]
 
 
 def color(rng: Rng) -> Floats:
@@ -230,7 +230,7 @@ def _motifs(rng: Rng, side: int) -> Floats:
 def _confetti(rng: Rng, side: int) -> Floats:
     """Many small pieces with corners, strewn; sharp or out of focus, opaque or not."""
     base = color(rng)
-    picture = np.broadcast_to(base, (side, side, 3)).astype(np.float32)
+    image = np.broadcast_to(base, (side, side, 3)).astype(np.float32)
     size, spread = rng.uniform(0.02, 0.12), rng.uniform(0.08, 0.35)
     layer, mask = Image.new("RGB", (side, side)), Image.new("L", (side, side), 0)
     pens = ImageDraw.Draw(layer), ImageDraw.Draw(mask)
@@ -245,14 +245,14 @@ def _confetti(rng: Rng, side: int) -> Floats:
         ]
         pens[0].polygon(points, fill=_bytes(near(rng, base, spread)))
         pens[1].polygon(points, fill=cover)
-    made = mix(floats(floats(mask) / 255), picture, floats(floats(layer) / 255))
+    made = mix(floats(floats(mask) / 255), image, floats(floats(layer) / 255))
     soft = float(rng.choice([0, 0, 0.004, 0.012])) * side
     return floats(gaussian_filter(made, (soft, soft, 0))) if soft else made
 
 
 def _flakes(rng: Rng, side: int) -> Floats:
     """Crooked, flat patches of light, strewn and see-through: leaves and reflections out of focus."""
-    picture = np.broadcast_to(color(rng) * rng.uniform(0.3, 0.9), (side, side, 3)).astype(np.float32)
+    image = np.broadcast_to(color(rng) * rng.uniform(0.3, 0.9), (side, side, 3)).astype(np.float32)
     size, around = rng.uniform(0.02, 0.1), np.linspace(0, 2 * np.pi, 24, endpoint=False)
     for _ in range(int(rng.integers(2, 5))):
         layer = Image.new("RGB", (side, side))
@@ -265,9 +265,9 @@ def _flakes(rng: Rng, side: int) -> Floats:
             y = rng.uniform() + along * np.sin(turn) + across * np.cos(turn)
             points = [(float(px * side), float(py * side)) for px, py in zip(x, y, strict=True)]
             pen.polygon(points, fill=_bytes(floats(color(rng) * rng.uniform(0.1, 0.6))))
-        picture = floats(picture + floats(layer) / 255)
+        image = floats(image + floats(layer) / 255)
     soft = side / float(rng.choice([60, 160, 320]))
-    return floats(np.clip(gaussian_filter(picture, (soft, soft, 0)), 0, 1))
+    return floats(np.clip(gaussian_filter(image, (soft, soft, 0)), 0, 1))
 
 
 def _scribble(rng: Rng, side: int) -> Floats:
@@ -318,12 +318,12 @@ def _bricks(rng: Rng, side: int) -> Floats:
 def _bokeh(rng: Rng, side: int) -> Floats:
     x, y = coordinates(side)
     base = color(rng) * 0.5
-    picture = np.broadcast_to(base, (side, side, 3)).astype(np.float32).copy()
+    image = np.broadcast_to(base, (side, side, 3)).astype(np.float32).copy()
     for _ in range(int(rng.integers(8, 30))):
         cx, cy = rng.uniform(-1, 1, 2)
         disc = np.clip((rng.uniform(0.05, 0.2) - np.hypot(x - cx, y - cy)) * 40, 0, 1)
-        picture += disc[..., None] * color(rng) * rng.uniform(0.1, 0.5)
-    return floats(np.clip(gaussian_filter(picture, (side / 160, side / 160, 0)), 0, 1))
+        image += disc[..., None] * color(rng) * rng.uniform(0.1, 0.5)
+    return floats(np.clip(gaussian_filter(image, (side / 160, side / 160, 0)), 0, 1))
 
 
 def _rays(rng: Rng, side: int) -> Floats:
@@ -339,7 +339,7 @@ def _bytes(rgb: Floats) -> tuple[int, int, int]:
     return red, green, blue
 
 
-TRAINING: dict[str, Ground] = {
+TRAINING: dict[str, DrawBackground] = {
     "plain": _plain,
     "linear": _linear,
     "radial": _radial,
@@ -374,5 +374,5 @@ WEIGHTS = {
 }
 """How often, against 1 for those not named."""
 
-HELD_OUT: dict[str, Ground] = {"checker": _checker, "bricks": _bricks, "bokeh": _bokeh, "rays": _rays}
+HELD_OUT: dict[str, DrawBackground] = {"checker": _checker, "bricks": _bricks, "bokeh": _bokeh, "rays": _rays}
 """Backgrounds kept for evaluation; `composite.train` never draws one."""

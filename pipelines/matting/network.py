@@ -79,9 +79,9 @@ class MattingNetwork(nn.Module):
             nn.Conv2d(32, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 4, 3, padding=1), nn.PixelShuffle(2)
         )
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits: above 0 is the thing."""
-        quarter = self.stem(picture)
+        quarter = self.stem(image)
         eighth = self.down1(quarter)
         sixteenth = self.down2(eighth)
         low = self.down3(sixteenth)
@@ -91,18 +91,18 @@ class MattingNetwork(nn.Module):
         x = self.mid2(sixteenth + _grow(self.up3(low)))
         x = self.mid1(eighth + _grow(self.up2(x)))
         x = self.mid0(quarter + _grow(self.up1(x)))
-        logits: torch.Tensor = self.head(torch.cat([_grow(self.up0(x)), self.detail(picture)], 1))
+        logits: torch.Tensor = self.head(torch.cat([_grow(self.up0(x)), self.detail(image)], 1))
         return logits
 
 
-def prepare(pictures: torch.Tensor) -> torch.Tensor:
+def prepare(images: torch.Tensor) -> torch.Tensor:
     """uint8 (batch, side, side, 3) as the network wants it: colors the way rembg's `BaseSession.normalize` has them
     (over the brightest value of each picture, then over ImageNet's mean and deviation), then the cues.
     """
-    values = pictures.permute(0, 3, 1, 2).float()
+    values = images.permute(0, 3, 1, 2).float()
     values = values / values.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)
     mean, deviation = torch.tensor(MEAN).view(1, 3, 1, 1), torch.tensor(DEVIATION).view(1, 3, 1, 1)
-    hints = torch.from_numpy(np.stack([cues(picture) for picture in pictures.numpy()]))
+    hints = torch.from_numpy(np.stack([cues(image) for image in images.numpy()]))
     return torch.cat([(values - mean) / deviation, hints], 1)
 
 

@@ -279,9 +279,9 @@ def _goblet(rng: Rng) -> list[Part]:
     return [Part(revolve([bowl * 0.85, bowl, bowl * 0.5, stem, stem, foot, foot], heights, 2))]
 
 
-Draw = Callable[[Rng], list[Part]]
+DrawShape = Callable[[Rng], list[Part]]
 
-TRAINING: dict[str, Draw] = {
+TRAINING: dict[str, DrawShape] = {
     "blob": _blob,
     "round": _round,
     "polygon": _polygon,
@@ -302,7 +302,7 @@ TRAINING: dict[str, Draw] = {
 }
 """Shapes that the network learns from."""
 
-HELD_OUT: dict[str, Draw] = {
+HELD_OUT: dict[str, DrawShape] = {
     "star": _star,
     "teapot": _teapot,
     "key": _key,

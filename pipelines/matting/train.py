@@ -34,19 +34,19 @@ class Stream:
         if side != self.side:
             self.side, self.kept = side, []
         new = [composite.train(self.rng, side) for _ in range(count // 3 if self.kept else count)]
-        pairs = [(torch.from_numpy(made.picture), torch.from_numpy(made.matte)) for made in new]
+        pairs = [(torch.from_numpy(made.image), torch.from_numpy(made.matte)) for made in new]
         both = pairs + [self._again() for _ in range(count - len(pairs))]
         self.kept = (self.kept + pairs)[-1500:]
         return torch.stack([pair[0] for pair in both]), torch.stack([pair[1] for pair in both])[:, None]
 
     def _again(self) -> tuple[torch.Tensor, torch.Tensor]:
-        picture, matte = self.kept[int(self.rng.integers(len(self.kept)))]
-        picture = picture[..., torch.from_numpy(self.rng.permutation(3))]
+        image, matte = self.kept[int(self.rng.integers(len(self.kept)))]
+        image = image[..., torch.from_numpy(self.rng.permutation(3))]
         if self.rng.random() < 0.5:
-            picture, matte = picture.flip(1), matte.flip(1)
+            image, matte = image.flip(1), matte.flip(1)
         if self.rng.random() < 0.2:
-            picture, matte = picture.flip(0), matte.flip(0)
-        return (255 - picture if self.rng.random() < 0.15 else picture), matte
+            image, matte = image.flip(0), matte.flip(0)
+        return (255 - image if self.rng.random() < 0.15 else image), matte
 
 
 def loss_of(logits: torch.Tensor, mattes: torch.Tensor) -> torch.Tensor:
@@ -85,8 +85,8 @@ def check(average: nn.Module, side: int) -> float:
     made = [composite.train(np.random.default_rng([7, number]), side) for number in range(48)]
     average.eval()
     with torch.inference_mode():
-        pictures = prepare(torch.from_numpy(np.stack([one.picture for one in made])))
-        found = torch.cat([torch.sigmoid(average(part)) for part in torch.split(pictures, 8)])
+        images = prepare(torch.from_numpy(np.stack([one.image for one in made])))
+        found = torch.cat([torch.sigmoid(average(part)) for part in torch.split(images, 8)])
     return float(overlap_of(found, torch.from_numpy(np.stack([one.matte for one in made]))).mean())
 
 
@@ -103,10 +103,10 @@ def fit(out: Path, seconds: float, seed: int, resume: Path | None, share_from: f
         side, count = next((side, count) for until, side, count in PHASES if share < until)
         for group in optimizer.param_groups:
             group["lr"] = rate_at(share)
-        pictures, mattes = stream.batch(side, count)
+        images, mattes = stream.batch(side, count)
         network.train()
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(prepare(pictures).contiguous(memory_format=torch.channels_last))
+            logits = network(prepare(images).contiguous(memory_format=torch.channels_last))
         loss = loss_of(logits.float(), mattes)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

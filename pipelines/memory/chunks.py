@@ -1,7 +1,7 @@
-"""Pieces: large blocks of memory in which the tensors of a model lie side by side, moved by one copy each.
+"""Chunks: large blocks of memory that hold the tensors of a model side by side and are copied whole.
 
-A piece on the device and its like in host memory hold the same tensors at the same places, so that a tensor is moved
-by pointing it at the other piece.
+A chunk on the device and its counterpart in host memory hold the same tensors at the same offsets, so a tensor moves by
+being assigned a view of the other chunk.
 """
 
 import logging
@@ -15,55 +15,55 @@ from torch import nn
 
 log = logging.getLogger(__name__)
 
-PIECE = 2**30
-"""Bytes of a piece; a tensor that is larger has one of its own."""
+CHUNK_BYTES = 2**30
+"""Size of a chunk; a larger tensor has one of its own."""
 ALIGNMENT = 512
-"""Of a tensor within its piece, in bytes: what CUDA's own allocator keeps to."""
+"""Alignment of a tensor within its chunk, in bytes: that of CUDA's own allocator."""
 
 
 class TensorSlot(msgspec.Struct, frozen=True):
-    """A tensor and its place: the number of the piece and the first byte in it."""
+    """A tensor and its place: the number of the chunk and the first byte in it."""
 
     tensors: list[torch.Tensor]
-    """All that share the place: tied weights."""
-    piece: int
+    """All tensors that share the place: tied weights."""
+    chunk: int
     start: int
 
-    def view(self, pieces: list[torch.Tensor]) -> torch.Tensor:
-        """The tensor's values in `pieces`, in its shape and with its strides."""
+    def view(self, chunks: list[torch.Tensor]) -> torch.Tensor:
+        """Return the tensor's values in `chunks`, in its shape and with its strides."""
         like = self.tensors[0]
-        flat = pieces[self.piece][self.start : self.start + bytes_of(like)].view(like.dtype)
+        flat = chunks[self.chunk][self.start : self.start + bytes_of(like)].view(like.dtype)
         return flat.as_strided(like.shape, like.stride()) if is_dense(like) else flat.view(like.shape)
 
-    def point(self, values: torch.Tensor) -> None:
+    def assign(self, values: torch.Tensor) -> None:
         """Make these the values of the tensor, and of all that share its place."""
         for tensor in self.tensors:
             tensor.data = values
 
 
 class HostBlock:
-    """Host memory, which a GPU can read and write by itself once it is pinned; let go of, it is unpinned.
+    """Host memory that a GPU can copy from and to by itself once it is pinned; deletion unpins it.
 
-    Not torch's own pinned memory: that is rounded up to a power of two, and kept when it is given back.
+    torch's own pinned memory is not used: torch rounds it up to a power of two and keeps it when it is freed.
     """
 
     def __init__(self, size: int) -> None:
-        """Raises `MemoryError`."""
+        """Allocate `size` bytes. Raises `MemoryError`."""
         try:
             self.memory = torch.empty(size, dtype=torch.uint8)
         except RuntimeError as error:
-            raise MemoryError(f"{size} bytes of weights have no room in host memory") from error
+            raise MemoryError(f"Host memory has no room for {size} bytes of weights.") from error
         self._is_pinned = False
 
     def pin(self, device: torch.device) -> bool:
-        """Keep it where it is for the sake of a GPU; whether that was possible. Nothing to do on the CPU."""
+        """Pin the block for a GPU and return whether that worked; does nothing on the CPU."""
         if device.type != "cuda" or self._is_pinned:
             return True
         status = int(torch.cuda.cudart().cudaHostRegister(self.memory.data_ptr(), self.memory.numel(), 0))  # type: ignore[no-untyped-call]
         self._is_pinned = status == 0
         if status != 0:
             log.warning("host memory could not be pinned (CUDA error %d): weights will move more slowly", status)
-            with suppress(RuntimeError):  # the refusal stays pending, and the next kernel would be blamed for it
+            with suppress(RuntimeError):  # the error stays pending and would fail the next kernel
                 torch.zeros(1, device=device)
                 torch.cuda.synchronize(device)
         return self._is_pinned
@@ -74,31 +74,34 @@ class HostBlock:
 
 
 class UploadedChunk(msgspec.Struct, frozen=True):
-    """A piece on the device, and the same in host memory where that was kept."""
+    """A chunk on the device, and its counterpart in host memory where that was kept."""
 
-    there: torch.Tensor
+    on_device: torch.Tensor
     host: HostBlock | None = None
 
 
-def allot(sizes: Iterable[int], piece: int) -> tuple[list[tuple[int, int]], list[int]]:
-    """Places for so many bytes each, as the number of a piece and the first byte in it, and the sizes of the pieces."""
-    places, pieces = list[tuple[int, int]](), list[int]()
+def allocate(sizes: Iterable[int], chunk: int) -> tuple[list[tuple[int, int]], list[int]]:
+    """Place tensors of these sizes into chunks of `chunk` bytes.
+
+    Returns the place of each, as the number of a chunk and the first byte in it, and the sizes of the chunks.
+    """
+    places, chunks = list[tuple[int, int]](), list[int]()
     for size in sizes:
         room = aligned(size)
-        if not pieces or pieces[-1] + room > piece:
-            pieces.append(0)
-        places.append((len(pieces) - 1, pieces[-1]))
-        pieces[-1] += room
-    return places, pieces
+        if not chunks or chunks[-1] + room > chunk:
+            chunks.append(0)
+        places.append((len(chunks) - 1, chunks[-1]))
+        chunks[-1] += room
+    return places, chunks
 
 
 def aligned(size: int) -> int:
-    """The bytes of a piece that a tensor of so many takes."""
+    """Return the bytes of a chunk that a tensor of `size` bytes takes."""
     return -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
 
 
 def tensors_of(modules: Iterable[nn.Module]) -> Iterable[torch.Tensor]:
-    """Every parameter and buffer once, those of nothing left out."""
+    """Yield every parameter and buffer that is not empty, each once."""
     seen = set[int]()
     for module in modules:
         for tensor in (*module.parameters(), *module.buffers()):
@@ -108,7 +111,7 @@ def tensors_of(modules: Iterable[nn.Module]) -> Iterable[torch.Tensor]:
 
 
 def recurrent(modules: Iterable[nn.Module]) -> list[nn.RNNBase]:
-    """The parts whose weights cuDNN wants in one block, which they make for themselves (`flatten_parameters`)."""
+    """Return the submodules whose weights cuDNN needs in one block, which `flatten_parameters` makes."""
     return [part for module in modules for part in module.modules() if isinstance(part, nn.RNNBase)]
 
 
@@ -118,23 +121,23 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def home_of(tensor: torch.Tensor) -> int:
-    """The address of the memory that it is a part of."""
+def storage_address(tensor: torch.Tensor) -> int:
+    """Return the address of the memory that the tensor is a part of."""
     return tensor.untyped_storage().data_ptr()
 
 
 def bytes_of(tensor: torch.Tensor) -> int:
-    """Of its values."""
+    """Return the bytes of the tensor's values."""
     return tensor.numel() * tensor.element_size()
 
 
-def start_of(tensor: torch.Tensor) -> int:
-    """Its first byte within that memory."""
+def byte_offset(tensor: torch.Tensor) -> int:
+    """Return the tensor's first byte within its memory."""
     return int(tensor.storage_offset()) * tensor.element_size()
 
 
 def is_dense(tensor: torch.Tensor) -> bool:
-    """Whether its values lie side by side in memory, in whatever order: channels last is one."""
+    """Return whether the tensor's values lie side by side in memory, in any order, such as channels last."""
     expected = 1
     for size, stride in sorted(zip(tensor.shape, tensor.stride(), strict=True), key=lambda pair: pair[1]):
         if size != 1 and stride != expected:

@@ -1,10 +1,10 @@
-"""A model's weights on the device, or parked in host memory: one master copy, moved in large pieces.
+"""A model's weights on the device or in host memory: one master copy, moved in large chunks.
 
-The weights are only read, so one copy in host memory stands for them for good. Parking points every tensor at it,
-which costs nothing; waking fills a few large pieces on the device, as fast as the bus can (pinned memory, one copy for
-each piece), and points the tensors there. Tensors that are not registered with a module stay where they are.
+The weights are only read, so one copy in host memory is valid for good. Offloading points every tensor at it, which
+costs nothing. Restoring fills a few large chunks on the device as fast as the bus allows (pinned memory, one copy per
+chunk) and points the tensors there. Tensors that are not registered with a module stay where they are.
 
-What was read into host memory by `pipelines.memory.weight_loader` and kept there is the master copy from the start.
+Weights that `pipelines.memory.weight_loader` kept in host memory are the master copy from the start.
 """
 
 from collections import defaultdict
@@ -14,41 +14,48 @@ import torch
 from torch import nn
 
 from pipelines.memory.chunks import (
-    PIECE,
+    CHUNK_BYTES,
     HostBlock,
     TensorSlot,
     UploadedChunk,
     aligned,
-    allot,
+    allocate,
+    byte_offset,
     bytes_of,
-    home_of,
     is_dense,
     recurrent,
-    start_of,
+    storage_address,
     synchronize,
     tensors_of,
 )
 
-_LEAST_USED = 0.9
-"""Of a piece that was read: one that holds more of what the model did not take, or has changed since, is left."""
+_MIN_USED_SHARE = 0.9
+"""A chunk that was read is reused only if weights fill at least this share of it; the rest is unused or has changed."""
 
 
 class Offload:
-    """The weights of some modules, which lie on `device` when this is made: some in pieces that have `landed`."""
+    """The weights of some modules, which lie on `device`: some in chunks of `uploaded`."""
 
     def __init__(
-        self, modules: Iterable[nn.Module], device: str, piece: int = PIECE, landed: Sequence[UploadedChunk] = ()
+        self,
+        modules: Iterable[nn.Module],
+        device: str,
+        chunk: int = CHUNK_BYTES,
+        uploaded: Sequence[UploadedChunk] = (),
     ) -> None:
         modules = list(modules)
         self._device = torch.device(device)
-        groups = _shared(modules)
-        used = _used(groups, landed)
-        self._slots, self._sizes = _plan(groups, used, piece)
+        groups = _tied_tensors(modules)
+        used = _reusable_chunks(groups, uploaded)
+        self._slots, self._sizes = _plan_slots(groups, used, chunk)
         self._recurrent = recurrent(modules)
         self._master: list[HostBlock | None] = [one.host for one in used] + [None] * (len(self._sizes) - len(used))
         self.bytes = sum(bytes_of(slot.tensors[0]) for slot in self._slots)
-        """Of the weights, without what aligns them."""
-        _leave(groups, {home_of(one.there) for one in landed} - {home_of(one.there) for one in used})
+        """Size of the weights, without the alignment."""
+        _detach(
+            groups,
+            {storage_address(one.on_device) for one in uploaded} - {storage_address(one.on_device) for one in used},
+        )
         if any(self._master):
             self._complete_or_forget()
 
@@ -58,26 +65,26 @@ class Offload:
         return bool(self._master) and None not in self._master
 
     def offload(self) -> None:
-        """Leave the device; the first time the master copy is made. Raises `MemoryError` where it has no room."""
+        """Move off the device; the first time, make the master copy. Raises `MemoryError` if it has no room."""
         self._complete()
-        self._point(self._copies())
+        self._assign(self._copies())
 
     def restore(self) -> None:
-        """Back to the device. Raises torch's out of memory; it stays parked then."""
-        there = [torch.empty(size, dtype=torch.uint8, device=self._device) for size in self._sizes]
-        for target, source in zip(there, self._copies(), strict=True):
+        """Move back to the device. Raises torch's out of memory; the weights then stay offloaded."""
+        on_device = [torch.empty(size, dtype=torch.uint8, device=self._device) for size in self._sizes]
+        for target, source in zip(on_device, self._copies(), strict=True):
             target.copy_(source, non_blocking=True)
         synchronize(self._device)
-        self._point(there)
+        self._assign(on_device)
         for part in self._recurrent:
             part.flatten_parameters()
 
     def drop(self) -> None:
-        """Give the master copy back; for weights that are on the device, or will not be used again."""
+        """Free the master copy; for weights that are on the device or will not be used again."""
         self._master = [None] * len(self._sizes)
 
     def is_finite(self) -> bool:
-        """Whether no weight is NaN or infinite: one that became so lay in memory that is broken."""
+        """Return whether no weight is NaN or infinite, which would mean that its memory is broken."""
         floating = [slot.tensors[0] for slot in self._slots if slot.tensors[0].is_floating_point()]
         return all(bool(torch.isfinite(tensor).all()) for tensor in floating)
 
@@ -96,61 +103,64 @@ class Offload:
         master = [block or new[number] for number, block in enumerate(self._master)]
         copies = [block.memory for block in master]
         for slot in self._slots:
-            if slot.piece in new:
+            if slot.chunk in new:
                 slot.view(copies).copy_(slot.tensors[0], non_blocking=True)
         synchronize(self._device)
         self._master = list(master)
 
     def _copies(self) -> list[torch.Tensor]:
-        """The master copy."""
+        """Return the chunks of the master copy."""
         blocks = [block for block in self._master if block is not None]
-        assert len(blocks) == len(self._sizes), "only what was parked can be woken"
+        assert len(blocks) == len(self._sizes), "there is no master copy to restore from"
         return [block.memory[:size] for block, size in zip(blocks, self._sizes, strict=True)]
 
-    def _point(self, pieces: list[torch.Tensor]) -> None:
+    def _assign(self, chunks: list[torch.Tensor]) -> None:
         for slot in self._slots:
-            slot.point(slot.view(pieces))
+            slot.assign(slot.view(chunks))
 
 
-def _shared(modules: Iterable[nn.Module]) -> list[list[torch.Tensor]]:
-    """Every tensor, together with those that are the same memory in the same shape."""
+def _tied_tensors(modules: Iterable[nn.Module]) -> list[list[torch.Tensor]]:
+    """Return every tensor, grouped with those that are the same memory in the same shape."""
     groups = defaultdict[tuple[object, ...], list[torch.Tensor]](list)
     for tensor in tensors_of(modules):
-        groups[home_of(tensor), tensor.storage_offset(), tensor.shape, tensor.stride()].append(tensor)
+        groups[storage_address(tensor), tensor.storage_offset(), tensor.shape, tensor.stride()].append(tensor)
     return list(groups.values())
 
 
-def _used(groups: Iterable[list[torch.Tensor]], landed: Iterable[UploadedChunk]) -> list[UploadedChunk]:
-    """The pieces that are mostly weights of these modules."""
+def _reusable_chunks(groups: Iterable[list[torch.Tensor]], uploaded: Iterable[UploadedChunk]) -> list[UploadedChunk]:
+    """Return the chunks that are mostly weights of these modules."""
     taken = defaultdict[int, int](int)
     for first, *_ in groups:
-        taken[home_of(first)] += aligned(bytes_of(first))
-    return [one for one in landed if taken[home_of(one.there)] >= _LEAST_USED * one.there.numel()]
+        taken[storage_address(first)] += aligned(bytes_of(first))
+    return [one for one in uploaded if taken[storage_address(one.on_device)] >= _MIN_USED_SHARE * one.on_device.numel()]
 
 
-def _plan(
-    groups: Iterable[list[torch.Tensor]], used: Sequence[UploadedChunk], piece: int
+def _plan_slots(
+    groups: Iterable[list[torch.Tensor]], used: Sequence[UploadedChunk], chunk: int
 ) -> tuple[list[TensorSlot], list[int]]:
-    """A place for every tensor, its own where it lies in a piece that is used, and the sizes of the pieces."""
-    numbers = {home_of(one.there): number for number, one in enumerate(used)}
+    """Return a slot for every tensor, and the sizes of the chunks.
+
+    A tensor keeps its place where it lies in a used chunk.
+    """
+    numbers = {storage_address(one.on_device): number for number, one in enumerate(used)}
     slots, others = list[TensorSlot](), list[list[torch.Tensor]]()
     for tensors in groups:
-        number = numbers.get(home_of(tensors[0]))
+        number = numbers.get(storage_address(tensors[0]))
         if number is not None and is_dense(tensors[0]):
-            slots.append(TensorSlot(tensors, number, start_of(tensors[0])))
+            slots.append(TensorSlot(tensors, number, byte_offset(tensors[0])))
         else:
             others.append(tensors)
-    places, sizes = allot((bytes_of(tensors[0]) for tensors in others), piece)
+    places, sizes = allocate((bytes_of(tensors[0]) for tensors in others), chunk)
     slots += [
         TensorSlot(tensors, len(used) + number, start) for tensors, (number, start) in zip(others, places, strict=True)
     ]
-    return slots, [one.there.numel() for one in used] + sizes
+    return slots, [one.on_device.numel() for one in used] + sizes
 
 
-def _leave(groups: Iterable[list[torch.Tensor]], homes: set[int]) -> None:
-    """Give what little lies there memory of its own, so that the pieces are freed."""
+def _detach(groups: Iterable[list[torch.Tensor]], homes: set[int]) -> None:
+    """Give the few tensors in these chunks memory of their own, so that the chunks are freed."""
     for tensors in groups:
-        if home_of(tensors[0]) in homes:
+        if storage_address(tensors[0]) in homes:
             values = tensors[0].clone()
             for tensor in tensors:
                 tensor.data = values

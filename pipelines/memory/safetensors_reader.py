@@ -1,4 +1,4 @@
-"""Tensors as they lie in safetensors files, read by large reads straight to where they are wanted: no mapping."""
+"""Tensors of safetensors files, read by large reads straight to their target, without mapping the file."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from core.errors import ModelLoadFailed
 
-CHUNK = 2**25
+READ_BYTES = 2**25
 """Bytes that one thread reads at a time."""
 
 _DTYPES = {
@@ -26,11 +26,11 @@ _DTYPES = {
     "F8_E4M3": torch.float8_e4m3fn,
     "F8_E5M2": torch.float8_e5m2,
 }
-"""By the format's names; what is not here no model of the catalog has."""
+"""By the format's names; tensors of other types are refused."""
 
 
 class StoredTensor(msgspec.Struct, frozen=True):
-    """A tensor in a file, its values one after the other from byte `start` on."""
+    """A tensor in a file; its values follow each other from byte `start` on."""
 
     name: str
     file: Path
@@ -40,13 +40,14 @@ class StoredTensor(msgspec.Struct, frozen=True):
 
     @property
     def numel(self) -> int:
-        """How many values it has."""
+        """Number of values."""
         return torch.Size(self.shape).numel()
 
 
-def stored_in(files: Iterable[Path]) -> Iterator[StoredTensor]:
-    """The tensors of these files in the order of their bytes. Raises `ModelLoadFailed` for a file that is no whole
-    safetensors file, or whose numbers are of a kind that torch or this service does not know.
+def read_index(files: Iterable[Path]) -> Iterator[StoredTensor]:
+    """Yield the tensors of these files in the order of their bytes.
+
+    Raises `ModelLoadFailed` for a file that is not a complete safetensors file, and for an unknown tensor type.
     """
     for file in files:
         try:
@@ -54,11 +55,11 @@ def stored_in(files: Iterable[Path]) -> Iterator[StoredTensor]:
         except (OSError, SafetensorError) as error:
             raise _broken(file) from error
         except KeyError as error:
-            raise ModelLoadFailed(f"{file.parent.name}/{file.name} has tensors of the unknown kind {error}.") from error
+            raise ModelLoadFailed(f"{file.parent.name}/{file.name} has tensors of the unknown type {error}.") from error
 
 
 def _stored(file: Path) -> list[StoredTensor]:
-    """The library has checked that the bytes of the tensors follow each other without gaps up to the end."""
+    """Return the tensors of a file; the library has checked that their bytes follow each other up to its end."""
     with safe_open(file, framework="pt") as opened:
         found = [(name, opened.get_slice(name)) for name in opened.offset_keys()]
         kinds = [(name, tuple(one.get_shape()), _DTYPES[one.get_dtype()]) for name, one in found]
@@ -70,15 +71,15 @@ def _stored(file: Path) -> list[StoredTensor]:
     return tensors
 
 
-def chunks(one: StoredTensor, target: torch.Tensor) -> Iterator[tuple[StoredTensor, int, torch.Tensor]]:
-    """The reads that fill `target`, a flat tensor of as many values: arguments of `read_chunk`."""
-    step = CHUNK // one.dtype.itemsize
+def plan_reads(one: StoredTensor, target: torch.Tensor) -> Iterator[tuple[StoredTensor, int, torch.Tensor]]:
+    """Yield the reads that fill `target`, a flat tensor of as many values: arguments of `read_values`."""
+    step = READ_BYTES // one.dtype.itemsize
     for first in range(0, one.numel, step):
         yield one, first, target[first : first + step]
 
 
-def read_chunk(one: StoredTensor, first: int, target: torch.Tensor) -> None:
-    """Fill a flat tensor with the values from the `first` on, converted if it is of another kind.
+def read_values(one: StoredTensor, first: int, target: torch.Tensor) -> None:
+    """Fill a flat tensor with the values from `first` on, converted if its type differs.
 
     Raises `ModelLoadFailed` for a file that has become shorter.
     """
@@ -96,4 +97,4 @@ def read_chunk(one: StoredTensor, first: int, target: torch.Tensor) -> None:
 
 
 def _broken(file: Path) -> ModelLoadFailed:
-    return ModelLoadFailed(f"{file.parent.name}/{file.name} is missing, or no whole safetensors file.")
+    return ModelLoadFailed(f"{file.parent.name}/{file.name} is missing or is not a complete safetensors file.")

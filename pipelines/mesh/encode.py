@@ -12,7 +12,7 @@ from core.errors import EncodeFailed
 from jobs.params.mesh import MeshParams
 from pipelines.mesh.decimate import reduced
 from pipelines.mesh.files import FORMATS, write_mesh
-from pipelines.mesh.paint import MOST_FACES, painted
+from pipelines.mesh.paint import MAX_FACES, painted
 from pipelines.mesh.render import SIDE, preview
 from pipelines.mesh.surface import Mesh, mesh_of
 from pipelines.runtime.output_format import choose_format
@@ -47,10 +47,10 @@ def _finished(raw: RawOutput, params: MeshParams) -> tuple[Mesh, tuple[str, ...]
         return mesh, ()
     if params.mode == "generate":
         return reduced(mesh, params.max_faces)
-    if "picture" not in raw.arrays:
+    if "image" not in raw.arrays:
         raise EncodeFailed("This model gives no picture to paint its meshes with.")
-    mesh, warnings = reduced(mesh, min(params.max_faces, MOST_FACES))
-    return painted(mesh, np.asarray(raw.arrays["picture"])), warnings
+    mesh, warnings = reduced(mesh, min(params.max_faces, MAX_FACES))
+    return painted(mesh, np.asarray(raw.arrays["image"])), warnings
 
 
 def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None) -> Output:

@@ -40,7 +40,7 @@ def write_mesh(mesh: Mesh, file: Path) -> None:
     made = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=normals_of(mesh), process=False)
     kind = file.suffix[1:]
     if mesh.texture is not None and mesh.uv is not None and kind != "stl":
-        made.visual = _texture(mesh.texture, mesh.uv) if kind == "glb" else _colours(made, mesh.texture, mesh.uv)
+        made.visual = _texture(mesh.texture, mesh.uv) if kind == "glb" else _vertex_colors(made, mesh.texture, mesh.uv)
     file.write_bytes(_bytes_of(made, kind))
 
 
@@ -63,6 +63,6 @@ def _texture(texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> TextureVisu
     return TextureVisuals(uv=uv, material=material)  # type: ignore[no-untyped-call]
 
 
-def _colours(made: trimesh.Trimesh, texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> ColorVisuals:
+def _vertex_colors(made: trimesh.Trimesh, texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> ColorVisuals:
     colors = np.clip(np.rint(sample(texture, uv)), 0, 255).astype(np.uint8)
     return ColorVisuals(made, vertex_colors=np.column_stack([colors, np.full(len(colors), 255, np.uint8)]))

@@ -8,7 +8,7 @@ from PIL import Image
 from pipelines.mesh.cells import CELLS
 from pipelines.mesh.thickness import LEVEL, Field, Reach, reaches, thickness
 
-LONGEST = 384
+MAX_CELLS = 384
 """Cells along the longer side, at most."""
 
 
@@ -38,7 +38,7 @@ def coverage(alpha: NDArray[np.uint8], max_faces: float) -> Field:
     height, width = alpha.shape
     opaque = np.asarray(alpha, np.float32) / alpha.max()
     cells = max_faces / (4 * float(opaque.mean()))
-    scale = min(LONGEST / max(width, height), (cells / (width * height)) ** 0.5)
+    scale = min(MAX_CELLS / max(width, height), (cells / (width * height)) ** 0.5)
     size = (max(3, round(width * scale)), max(3, round(height * scale)))
     samples = Image.fromarray(opaque).resize(size, Image.Resampling.BILINEAR)
     field = np.pad(np.clip(np.asarray(samples, np.float32), 0, 1), 1)

@@ -16,9 +16,9 @@ from pipelines.mesh.render import on_screen
 from pipelines.mesh.surface import Mesh, sample
 from pipelines.mesh.unwrap import Texels, texels_of, unwrap
 
-MOST_FACES = 30_000
+MAX_FACES = 30_000
 """Triangles of a painted mesh: xatlas takes a second for 3,000."""
-LEAST_SIDE, MOST_SIDE = 512, 2048
+MIN_SIDE, MAX_SIDE = 512, 2048
 """Of the texture, in texels."""
 GRAZING = 0.15
 """Cosine below which a surface is seen too obliquely for its color to be believed."""
@@ -36,40 +36,40 @@ OPAQUE = 128
 Floats = NDArray[np.float32]
 
 
-def painted(mesh: Mesh, picture: NDArray[np.uint8]) -> Mesh:
+def painted(mesh: Mesh, image: NDArray[np.uint8]) -> Mesh:
     """The mesh with `uv` and a square texture that has room for the picture twice.
 
-    `picture`: uint8, height x width x 4, as wide and as high as the mesh seen from +z. Raises `EncodeFailed` when it is
+    `image`: uint8, height x width x 4, as wide and as high as the mesh seen from +z. Raises `EncodeFailed` when it is
     no such picture.
     """
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 4 or 0 in picture.shape:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4 or 0 in image.shape:
         raise EncodeFailed("A `picture` to paint with is uint8, height x width x 4.")
-    solid = picture[..., 3] >= OPAQUE
+    solid = image[..., 3] >= OPAQUE
     if not solid.any():
         raise EncodeFailed("The picture to paint with is transparent.")
-    side = _side_for(picture)
+    side = _texture_side(image)
     laid_out = unwrap(mesh, side)
     texels = texels_of(laid_out, side)
-    uv = _on_picture(texels.places, mesh.vertices)
-    colors = sample(nearest_known(np.ascontiguousarray(picture[..., :3]), solid), uv)
-    believed = _cosines(laid_out, texels) ** 3
-    believed[sample(picture[..., 3:], uv)[:, 0] < OPAQUE] = 0
-    colors = _filled(colors, believed, texels.places)
+    uv = _on_image(texels.places, mesh.vertices)
+    colors = sample(nearest_known(np.ascontiguousarray(image[..., :3]), solid), uv)
+    confidence = _cosines(laid_out, texels) ** 3
+    confidence[sample(image[..., 3:], uv)[:, 0] < OPAQUE] = 0
+    colors = _filled(colors, confidence, texels.places)
     texture = np.zeros((side, side, 3), np.uint8)
     texture[texels.seen] = np.clip(np.rint(colors), 0, 255)
     assert laid_out.uv is not None
     return Mesh(laid_out.vertices, laid_out.faces, laid_out.uv, nearest_known(texture, texels.seen))
 
 
-def _side_for(picture: NDArray[np.uint8]) -> int:
+def _texture_side(image: NDArray[np.uint8]) -> int:
     """A power of two, since some viewers make other textures coarser."""
-    side = LEAST_SIDE
-    while side < MOST_SIDE and side < 1.4 * max(picture.shape):
+    side = MIN_SIDE
+    while side < MAX_SIDE and side < 1.4 * max(image.shape):
         side *= 2
     return side
 
 
-def _on_picture(places: Floats, vertices: Floats) -> Floats:
+def _on_image(places: Floats, vertices: Floats) -> Floats:
     """Where places are in a picture that is as wide and as high as the mesh, 0 to 1, v up."""
     low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
     parts: Floats = np.clip((places[:, :2] - low) / np.maximum(high - low, 1e-9), 0, 1).astype(np.float32)
@@ -102,18 +102,18 @@ def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
     return nearest
 
 
-def _filled(colors: Floats, believed: Floats, places: Floats) -> Floats:
+def _filled(colors: Floats, confidence: Floats, places: Floats) -> Floats:
     """`colors`, and where they are not believed those of the nearest places where they are, the more the nearer and
     the better seen.
     """
-    known, unknown = np.flatnonzero(believed > 0), np.flatnonzero(believed == 0)
+    known, unknown = np.flatnonzero(confidence > 0), np.flatnonzero(confidence == 0)
     if not len(known) or not len(unknown):
         return colors
     asked = known[:: -(-len(known) // SAMPLES)]
     count = min(NEIGHBORS, len(asked))
     distance, nearest = cKDTree(places[asked]).query(places[unknown], k=count)
     distance, nearest = distance.reshape(-1, count), asked[nearest.reshape(-1, count)]
-    weights = believed[nearest] / (distance + 1e-3) ** 2
+    weights = confidence[nearest] / (distance + 1e-3) ** 2
     filled = colors.copy()
     filled[unknown] = np.einsum("kn,knc->kc", weights / weights.sum(axis=1, keepdims=True), colors[nearest])
     return filled

@@ -40,9 +40,9 @@ def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> ND
         colors = sample(mesh.texture, hits.blend(mesh.uv, mesh.faces))
     if lit:
         colors = colors * _light(hits.blend(normals, mesh.faces))[:, None]
-    picture = np.zeros((side, side, 4), np.uint8)
-    picture[hits.seen] = np.column_stack([np.clip(np.rint(colors), 0, 255), np.full(len(colors), 255)])
-    return picture
+    image = np.zeros((side, side, 4), np.uint8)
+    image[hits.seen] = np.column_stack([np.clip(np.rint(colors), 0, 255), np.full(len(colors), 255)])
+    return image
 
 
 def on_screen(points: NDArray[np.floating], side: int) -> NDArray[np.float64]:

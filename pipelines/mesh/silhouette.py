@@ -15,7 +15,7 @@ from scipy.ndimage import find_objects, label  # type: ignore[import-untyped]
 from core.errors import InputUnreadable
 from pipelines.mesh.fill import nearest_known
 
-LONGEST_SIDE = 1024
+MAX_SIDE = 1024
 """Of the texture that is made of the object, in pixels."""
 FAINT, SOLID = 8, 250
 """Of 255: below, nobody sees it; from here on a color is the object's alone."""
@@ -47,19 +47,19 @@ def cutout_of(file: Path, *, whole: bool = False) -> Cutout:
     Raises `InputUnreadable` where there is none.
     """
     with Image.open(file, formats=["PNG"]) as opened:
-        picture = opened.convert("RGBA")
-    picture.thumbnail((2 * LONGEST_SIDE, 2 * LONGEST_SIDE), Image.Resampling.BOX)
-    alpha = np.asarray(picture.getchannel("A"))
+        image = opened.convert("RGBA")
+    image.thumbnail((2 * MAX_SIDE, 2 * MAX_SIDE), Image.Resampling.BOX)
+    alpha = np.asarray(image.getchannel("A"))
     warnings: tuple[str, ...] = ()
     if (alpha == 255).all() and not whole:
-        alpha, warnings = unlike_border(np.asarray(picture)[..., :3]), (GUESSED,)
+        alpha, warnings = unlike_border(np.asarray(image)[..., :3]), (GUESSED,)
     alpha = without_dust(alpha)
     if not alpha.any():
         raise InputUnreadable(NOTHING, field="$.image_path")
-    return _cropped(np.asarray(picture)[..., :3], alpha, warnings)
+    return _cropped(np.asarray(image)[..., :3], alpha, warnings)
 
 
-def picture_of(file: Path) -> NDArray[np.uint8]:
+def read_object_image(file: Path) -> NDArray[np.uint8]:
     """The object in a clean PNG as `pipelines.mesh.paint` wants it: uint8, height x width x 4. Without transparency the
     whole picture is the object. Raises `InputUnreadable` where everything is transparent.
     """
@@ -67,12 +67,12 @@ def picture_of(file: Path) -> NDArray[np.uint8]:
     return np.dstack([cutout.colors, cutout.alpha])
 
 
-def unlike_border(picture: NDArray[np.uint8]) -> Matte:
+def unlike_border(image: NDArray[np.uint8]) -> Matte:
     """255 where a color is far from the border's middle color; nothing where the border is as colorful as that."""
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.float32)
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).astype(np.float32)
     ground = np.median(border, axis=0)
     spread = float(np.quantile(np.abs(border - ground).max(axis=1), 0.9))
-    distance = np.abs(picture - ground).max(axis=2)
+    distance = np.abs(image - ground).max(axis=2)
     return np.where(distance > max(24.0, 2 * spread), 255, 0).astype(np.uint8)
 
 
@@ -93,7 +93,7 @@ def _cropped(colors: NDArray[np.uint8], alpha: Matte, warnings: tuple[str, ...])
     colors, alpha = colors[rows, columns], alpha[rows, columns]
     solid = alpha >= min(SOLID, int(alpha.max()))
     colors = nearest_known(colors, solid)
-    scale = LONGEST_SIDE / max(alpha.shape)
+    scale = MAX_SIDE / max(alpha.shape)
     if scale < 1:
         size = (max(1, round(alpha.shape[1] * scale)), max(1, round(alpha.shape[0] * scale)))
         colors = np.asarray(Image.fromarray(colors).resize(size, Image.Resampling.LANCZOS))

@@ -12,7 +12,7 @@ A family that has a texture returns two more, and keeps to `max_faces` itself:
 
 One that has none returns, for `mode` "paint", what its mesh is painted with in the encoder process:
 
-- `picture`: uint8, height x width x 4, cropped to the object: as wide and as high as the mesh seen from +z.
+- `image`: uint8, height x width x 4, cropped to the object: as wide and as high as the mesh seen from +z.
 
 `RawOutput.metadata` holds at least the `seed`, and the `num_inference_steps` of a model that has steps.
 """

@@ -1,4 +1,4 @@
-"""What an engine process calls: its environment, its device, and a model from verified weights."""
+"""Device and environment of an engine process, and models loaded from verified weights."""
 
 import ctypes
 import os
@@ -30,7 +30,7 @@ OFFLINE = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""An engine reads local files only, and asks nobody."""
+"""Environment of an engine: it reads local files only and sends no telemetry."""
 
 _LIBC = ctypes.CDLL(None)
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -39,7 +39,7 @@ _GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this process computes: "cpu" or "cuda:0", its memory in bytes, and the libraries it computes with."""
+    """Where this process computes: "cpu" or "cuda:0", its memory in bytes, and the versions of its libraries."""
 
     name: str
     memory_total: int
@@ -47,10 +47,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> Device:
-    """Set this process up, before torch is imported: offline, `cpu_threads` threads (0: torch chooses), and compiled
-    code in the folder `compile_cache` ("": torch's own, among temporary files).
+    """Configure this process before torch is imported, and return its device.
 
-    The device is `wanted`, or a GPU where there is one, else the CPU. Without a GPU torch is not imported.
+    The process works offline, with `cpu_threads` threads (0: torch chooses) and with compiled code in the folder
+    `compile_cache` (empty: torch's own, among temporary files). The device is `wanted`, else a GPU where there is one,
+    else the CPU. Without a GPU torch is not imported.
     """
     os.environ.update(OFFLINE)
     if compile_cache:
@@ -64,7 +65,10 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
 
 
 def memory_used(device: str) -> int:
-    """Bytes in use: on a GPU by every process together, without what torch keeps for later; on the CPU by this one."""
+    """Return the bytes in use on `device`.
+
+    On a GPU they are those of all processes, without torch's cache; on the CPU those of this process.
+    """
     if device == "cpu":
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     import torch
@@ -75,7 +79,7 @@ def memory_used(device: str) -> int:
 
 
 def free_caches() -> None:
-    """Give cached memory back: the device's, where torch was ever imported, and what the C library keeps."""
+    """Return cached memory: torch's on the device, where torch was imported, and the C library's."""
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():
         sys.modules["torch"].cuda.empty_cache()
     if hasattr(_LIBC, "malloc_trim"):
@@ -83,7 +87,7 @@ def free_caches() -> None:
 
 
 def computes_right(device: str) -> bool:
-    """Whether a small multiplication on the device comes out right; always, where torch was never imported."""
+    """Return whether a small multiplication on the device is correct; true where torch was never imported."""
     if "torch" not in sys.modules:
         return True
     torch = sys.modules["torch"]
@@ -97,22 +101,21 @@ def load(
     lock: Lock,
     device: str,
     allowed: Allowed = frozenset(),
-    intake: "WeightLoader | None" = None,
+    loader: "WeightLoader | None" = None,
 ) -> Pipeline:
-    """The model of `spec`, on `device`, from weights that `lock` vouches for, under a licence that is allowed.
+    """Load the model of `spec` onto `device`, from weights that `lock` names, under an allowed license.
 
-    `intake`, for a pipeline with `modules`: what its weights are read through, where that is to be known afterwards.
+    A pipeline with `modules` reads its weights through `loader`, where the caller needs the loader afterwards.
 
-    Raises `LicenceRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for everything
-    that goes wrong in construction, except out of memory, which the engine may mend by unloading another model, and a
-    broken device.
+    Raises `LicenseRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for every failure of
+    the constructor but two: out of memory, which the engine may mend by unloading another model, and a broken device.
     """
     directory = spec.directory(weights_dir)
     refuse_license(spec, allowed)
     verify(spec, lock, weights_dir)
     make: Callable[..., Pipeline] = pipeline_class(spec)
     try:
-        return make(spec, directory, device, *([] if intake is None else [intake]))
+        return make(spec, directory, device, *([] if loader is None else [loader]))
     except ModelLoadFailed as error:
         raise ModelLoadFailed(f"{spec.id}: {error.detail}") from error
     except Exception as error:
@@ -139,7 +142,7 @@ def _memory_total(device: str) -> int:
 
 
 def host_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or its container's."""
+    """Return the bytes of memory that this process may use: the machine's, or its container's."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         return min(machine, int(_CGROUP_LIMIT.read_text()))

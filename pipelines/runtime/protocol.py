@@ -1,8 +1,8 @@
-"""The one protocol between the engine and a model family, and what passes through it.
+"""The protocol between the engine and a model family, and the values that pass through it.
 
-A pipeline sees parameters, clean input files and a `RunContext`; no SQL, no storage, no broker, no URL. `run`
-happens in the engine and returns arrays; `encode` happens in the encoder process and turns them into files.
-The arrays travel as a folder (`save_raw`, `load_raw`). Nothing here imports torch.
+A pipeline gets parameters, clean input files and a `RunContext`; it knows no SQL, storage, broker or URL. `run` happens
+in the engine and returns arrays. `encode` happens in the encoder process and turns them into files. The arrays travel
+as a folder (`save_raw`, `load_raw`). Nothing here imports torch.
 """
 
 import os
@@ -25,7 +25,7 @@ _MANIFEST = "raw.json"
 
 
 class Interrupted(Exception):
-    """Raised by `RunContext.progress` inside `run`; the pipeline must stay usable after it."""
+    """Raised by `RunContext.progress` inside `run`; the pipeline must stay usable afterwards."""
 
 
 class JobCancelled(Interrupted):
@@ -33,7 +33,7 @@ class JobCancelled(Interrupted):
 
 
 class JobPreempted(Interrupted):
-    """The worker takes the job off the device; it will run again elsewhere."""
+    """The worker takes the job off the device; another attempt will run it."""
 
 
 def _in_memory(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -41,13 +41,14 @@ def _in_memory(name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True):
-    """The only way back from a running pipeline.
+    """The channel from a running pipeline to the engine.
 
-    `progress(fraction, stage)`: how much is done (0 to 1) and what is done *next*; it starts that stage's
-    deadline anew and raises `JobCancelled` or `JobPreempted`. `warn(text)` shows a sentence to the caller
-    while the job still runs; the same sentence belongs into `RawOutput.warnings`. `empty(name, shape)` is room for
-    the uint8 array of that name in `RawOutput.arrays`, to be filled: in an engine it is the very file that the encoder
-    reads, so that what is large need not be copied there while the device waits.
+    - `progress(fraction, stage)`: how much is done (0 to 1) and which stage comes next. It restarts that stage's
+      deadline and raises `JobCancelled` or `JobPreempted`.
+    - `warn(text)`: shows a sentence to the caller while the job runs. The same sentence belongs in
+      `RawOutput.warnings`.
+    - `empty(name, shape)`: returns a uint8 array for the entry `name` of `RawOutput.arrays`. In an engine it is the
+      file that the encoder reads, so that large arrays are not copied while the device waits.
     """
 
     seed: int
@@ -57,17 +58,16 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """Clean local copies of the job's input media, by the name of the parameter that asked for them."""
+    """Clean local copies of the job's input media, by the name of the parameter."""
 
     files: dict[str, Path] = {}
 
 
 class RawOutput(msgspec.Struct, frozen=True, kw_only=True):
-    """What `run` made: arrays, nothing encoded.
+    """The result of `run`: arrays, not yet encoded.
 
-    A picture is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order; a film is `frames`, as
-    `pipelines/video/color.py` has them. `metadata` are what the status shows beside the outputs, at least the `seed`
-    that was used.
+    An image is uint8, height x width x 3 (RGB) or 4 (RGBA), named "0", "1", ... in order. A video is `frames`, as
+    `pipelines/video/color.py` describes. The status shows `metadata` beside the outputs; it holds at least the `seed`.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -76,8 +76,10 @@ class RawOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished file: `path` within the folder it was encoded into, sides in pixels, `duration` in seconds, and the
-    `name` that the caller chose for it.
+    """One finished file.
+
+    `path` is within the folder of the encoder. Sides are in pixels, `duration` in seconds; `name` is the caller's
+    choice.
     """
 
     path: str
@@ -89,7 +91,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of one job, in order, and what the encoder had to say about them."""
+    """The files of one job, in order, and the encoder's warnings."""
 
     files: tuple[Output, ...]
     warnings: tuple[str, ...] = ()
@@ -98,24 +100,23 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 class Pipeline(Protocol):
     """One loaded model. `params` is the struct of the model's modality, e.g. `ImageParams`.
 
-    A pipeline whose weights can be moved between the device and host memory also has `modules`: the torch modules that
-    hold them, each once. What it keeps elsewhere on the device stays there, and is small. Its constructor takes one
-    argument more, the `Intake` of `pipelines.memory` through which it reads its files, or makes one for itself. One
-    whose first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result nobody sees.
+    A pipeline whose weights can move between the device and host memory also has `modules`: the torch modules that hold
+    them, each once. Other tensors stay on the device and are small. Its constructor takes one more argument, the
+    `WeightLoader` of `pipelines.memory` through which it reads its files; without one it makes its own.
+
+    A pipeline whose first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result is
+    discarded.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
-        """Load from `weights` (already verified) onto `device` ("cpu", "cuda:0"); torch is imported no
-        earlier.
-        """
+        """Load from the verified files in `weights` onto `device` ("cpu", "cuda:0"), importing torch only here."""
 
     def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Make it. Raises what `ctx.progress` raises, or any error of its own."""
+        """Make the output. Raises what `ctx.progress` raises, or any error of its own."""
 
 
 Encode = Callable[[RawOutput, Any, Path], Outputs]
-"""`encode(raw, params, folder)`: write the files of one job into `folder`; raises
-`core.errors.EncodeFailed`."""
+"""`encode(raw, params, folder)` writes the files of one job into `folder` and raises `core.errors.EncodeFailed`."""
 
 
 class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +126,9 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Room for an array of the `RawOutput` that `save_raw` will write into `folder`, in the file where it will be.
-    Raises `OSError` where there is no room: nothing is promised that could not be kept while it is filled.
+    """Return an array in the file that `save_raw` will fill in `folder`.
+
+    Raises `OSError` if the disk has no room for all of it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = _new_array_file(folder, name)
@@ -137,8 +139,10 @@ def empty_array(folder: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.u
 
 
 def save_raw(raw: RawOutput, folder: Path) -> None:
-    """Write `raw` into `folder` (made if need be): one `.npy` per array, then `raw.json`, whose presence says
-    that all arrays are whole. An array of `empty_array` is there already.
+    """Write `raw` into `folder`, which is made if it is missing.
+
+    Each array is one `.npy`, unless `empty_array` made it. `raw.json` comes last: its presence means that all arrays
+    are complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, array in raw.arrays.items():
@@ -149,8 +153,9 @@ def save_raw(raw: RawOutput, folder: Path) -> None:
 
 
 def load_raw(folder: Path) -> RawOutput:
-    """What `save_raw` wrote; the arrays are read-only maps of their files. Raises `OSError` or
-    `ValueError`.
+    """Read what `save_raw` wrote. Raises `OSError` or `ValueError`.
+
+    The arrays are read-only maps of their files.
     """
     manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
     arrays = {name: np.load(_array_file(folder, name), mmap_mode="r", allow_pickle=False) for name in manifest.arrays}
@@ -158,14 +163,14 @@ def load_raw(folder: Path) -> RawOutput:
 
 
 def _is_there(array: NDArray[Any], folder: Path, name: str) -> bool:
-    """Whether it is the whole of its own file, rather than a part or a view of it."""
+    """Return whether the array is the whole of its own file, rather than a part or a view of it."""
     owner: object = array.base
     file = os.path.abspath(_array_file(folder, name))
     return isinstance(array, np.memmap) and isinstance(owner, mmap) and array.filename == file
 
 
 def _new_array_file(folder: Path, name: str) -> Path:
-    """One that was there is removed, not written over: somebody may be looking at a map of it."""
+    """Return the path after removing a file that is there: another process may have mapped it."""
     file = _array_file(folder, name)
     file.unlink(missing_ok=True)
     return file
@@ -173,5 +178,5 @@ def _new_array_file(folder: Path, name: str) -> Path:
 
 def _array_file(folder: Path, name: str) -> Path:
     if not _ARRAY_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no array name: use a-z, 0-9 and _")
+        raise ValueError(f"{name!r} is not an array name; use a-z, 0-9 and _")
     return folder / f"{name}.npy"

@@ -28,7 +28,7 @@ FAMILIES: dict[str, Family] = {
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }
-"""A new family is one more line."""
+"""All families by name; a new one is one more line."""
 
 
 def pipeline_class(spec: ModelSpec) -> type[Pipeline]:

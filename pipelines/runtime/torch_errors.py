@@ -1,7 +1,7 @@
-"""What an error of torch, CUDA or ONNX Runtime stands for, by its class and its words. No torch.
+"""Classification of errors of torch, CUDA and ONNX Runtime by class and text. No torch.
 
-Only memory that torch itself manages has an error class of its own; what CUDA's libraries and ONNX Runtime can not
-allocate is told in words alone.
+Only memory that torch manages has an error class. Failed allocations of CUDA's libraries and of ONNX Runtime show in
+the text alone.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _NO_MEMORY = ("out of memory", "alloc_failed", "failed to allocate memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device or the process ran out of memory: another model may have to leave."""
+    """Return whether the device or the process ran out of memory, so that another model may have to go."""
     return any(
         isinstance(one, MemoryError)
         or type(one).__name__ == "OutOfMemoryError"
@@ -20,14 +20,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_device_fault(error: BaseException) -> bool:
-    """Whether the device is broken for this process: only a fresh one can use it again."""
+    """Return whether the device is broken for this process; only a new process can use it again."""
     return not is_out_of_memory(error) and any(
         type(one).__name__ == "AcceleratorError" or "CUDA error" in str(one) for one in _chain(error)
     )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from."""
+    """Yield the error and the errors that caused it."""
     while error is not None:
         yield error
         error = error.__cause__

@@ -1,12 +1,12 @@
-"""torchaudio without its compiled part.
+"""A stand-in for torchaudio's compiled part.
 
-Its wheel carries a library that is linked against one version of CUDA: where torch has another one, or none,
-`import torchaudio` fails, and since transformers imports torchaudio wherever it is installed, diffusers' imports fail
-too. What Chatterbox and Perth call of torchaudio (spectrograms, filter banks) is plain torch. So its loader is replaced
-by one that has nothing to load, with or without CUDA, so that what runs on a GPU is what was tested on a CPU.
+torchaudio's wheel carries a library that is linked against one version of CUDA. Where torch has another version, or
+none, `import torchaudio` fails. transformers imports torchaudio wherever it is installed, so diffusers' imports fail
+too. Chatterbox and Perth use parts of torchaudio (spectrograms, filter banks) that are plain torch. This module
+therefore replaces torchaudio's loader by one that loads nothing, with or without CUDA, so that the code on a GPU is the
+code that was tested on a CPU.
 
-`pipelines.runtime.registry` calls `install` before it imports a family; what imports diffusers in another way calls it
-first.
+`pipelines.runtime.registry` calls `install` before it imports a family; other importers of diffusers call it first.
 """
 
 import sys
@@ -18,7 +18,7 @@ _LOADER = "torchaudio._extension"
 
 
 def install() -> None:
-    """Let `import torchaudio` work; does nothing where it was imported already. Costs nothing, and imports nothing."""
+    """Make `import torchaudio` work; does nothing if it was imported before."""
     if "torchaudio" in sys.modules or _LOADER in sys.modules:
         return
     loader = ModuleType(_LOADER)

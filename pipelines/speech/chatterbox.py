@@ -18,15 +18,15 @@ from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
-from pipelines.speech.joining import PAUSE_TOKENS, Samples, cut_warning, fade_out, join
 from pipelines.speech.languages import language_for
 from pipelines.speech.nets import load_nets
+from pipelines.speech.samples import PAUSE_TOKENS, Samples, fade_out, join_chunks, truncation_warning
 from pipelines.speech.text import clean_text, split_text
 from pipelines.speech.tokens import SamplingParams, sample
-from pipelines.speech.voices import SOUND_RATE, ReferenceVoice, VoiceCache
-from pipelines.speech.watermark import mark
+from pipelines.speech.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
+from pipelines.speech.watermark import add_watermark
 
-LONGEST = 1000
+MAX_CHUNK_TOKENS = 1000
 """Tokens for one piece, 40 s: one that goes on after that has lost its way."""
 REPORT_EVERY = 4
 """Tokens between two reports, and so between a cancel and its effect."""
@@ -55,7 +55,7 @@ class _Progress(msgspec.Struct):
         self.ctx.progress(0.95 * self.behind / self.total, "decode")
 
 
-class _Reading(msgspec.Struct, frozen=True):
+class _SpeechRun(msgspec.Struct, frozen=True):
     """What all pieces of a text have in common."""
 
     params: SpeechParams
@@ -68,10 +68,10 @@ class _Reading(msgspec.Struct, frozen=True):
 class Chatterbox:
     """Speech of any length up to `max_new_tokens`, in the voice of a recording or in the built-in one."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
         self.dtype: torch.dtype = getattr(torch, spec.dtype or "float32")
-        self.nets = load_nets(weights, intake or WeightLoader(device), self.dtype)
+        self.nets = load_nets(weights, loader or WeightLoader(device), self.dtype)
         self.voices = VoiceCache(self.nets, spec.id)
 
     @property
@@ -84,7 +84,7 @@ class Chatterbox:
         an unsuitable recording, and `PipelineFailed` when the model made no sound.
         """
         check_media(self.spec, inputs.files)
-        pieces = split_text(clean_text(params.text))
+        chunks = split_text(clean_text(params.text))
         language = language_for(params.language_id, self.nets.languages, self.spec)
         ctx.progress(0.0, "prepare")
         recording = inputs.files.get("target_voice_path")
@@ -94,52 +94,52 @@ class Chatterbox:
             ctx.warn(warning)
         random, progress = (
             torch.Generator(self.nets.device).manual_seed(ctx.seed),
-            _Progress(ctx, sum(map(len, pieces))),
+            _Progress(ctx, sum(map(len, chunks))),
         )
-        samples, is_cut = self._speak(pieces, _Reading(params, language, voice, random, progress))
+        samples, is_cut = self._speak(chunks, _SpeechRun(params, language, voice, random, progress))
         if is_cut:
-            warnings.append(cut_warning(params.max_new_tokens))
+            warnings.append(truncation_warning(params.max_new_tokens))
             ctx.warn(warnings[-1])
         if params.apply_watermark:
-            samples = mark(samples, SOUND_RATE)
-        metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": SOUND_RATE, "language": language}
+            samples = add_watermark(samples, SAMPLE_RATE)
+        metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": SAMPLE_RATE, "language": language}
         return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 
-    def _speak(self, pieces: list[str], reading: _Reading) -> tuple[Samples, bool]:
+    def _speak(self, chunks: list[str], run: _SpeechRun) -> tuple[Samples, bool]:
         """The samples, and whether there would have been more."""
-        progress, spoken = reading.progress, list[Samples]()
-        left, is_cut = reading.params.max_new_tokens, False
-        for piece in pieces:
-            left -= PAUSE_TOKENS if spoken else 0
-            if left < 1:
+        progress, parts = run.progress, list[Samples]()
+        remaining, is_cut = run.params.max_new_tokens, False
+        for chunk in chunks:
+            remaining -= PAUSE_TOKENS if parts else 0
+            if remaining < 1:
                 is_cut = True
                 break
-            tokens, is_ended = self._tokens(piece, min(left, LONGEST), reading)
-            is_cut = not is_ended and left <= LONGEST
-            left -= len(tokens)
-            progress.end(len(piece))
+            tokens, is_ended = self._tokens(chunk, min(remaining, MAX_CHUNK_TOKENS), run)
+            is_cut = not is_ended and remaining <= MAX_CHUNK_TOKENS
+            remaining -= len(tokens)
+            progress.end(len(chunk))
             if len(tokens):
-                spoken.append(self._sound(tokens, reading.voice, progress.ctx.seed))
+                parts.append(self._sound(tokens, run.voice, progress.ctx.seed))
             if is_cut:
                 break
-        if not spoken:
+        if not parts:
             raise PipelineFailed(f"{self.spec.id} made no sound of this text; try another wording or seed.")
-        joined = join(spoken, SOUND_RATE)
-        return (fade_out(joined, SOUND_RATE) if is_cut else joined), is_cut
+        joined = join_chunks(parts, SAMPLE_RATE)
+        return (fade_out(joined, SAMPLE_RATE) if is_cut else joined), is_cut
 
-    def _tokens(self, piece: str, most: int, reading: _Reading) -> tuple[torch.Tensor, bool]:
+    def _tokens(self, chunk: str, max_tokens: int, run: _SpeechRun) -> tuple[torch.Tensor, bool]:
         """The speech tokens of a piece, its closing silence included, and whether it was said to its end."""
-        params, silence = reading.params, self.nets.layout.closing_silence
-        drawn = sample(
+        params, silence = run.params, self.nets.layout.closing_silence
+        sampled = sample(
             self.nets,
-            reading.voice.condition(params.exaggeration, self.dtype),
-            self.nets.tokenize(piece, reading.language),
-            SamplingParams(most, params.temperature, params.cfg_weight),
-            reading.random,
-            lambda count: reading.progress.at(count, len(piece)),
+            run.voice.condition(params.exaggeration, self.dtype),
+            self.nets.tokenize(chunk, run.language),
+            SamplingParams(max_tokens, params.temperature, params.cfg_weight),
+            run.random,
+            lambda count: run.progress.at(count, len(chunk)),
         )
-        closing = torch.full((min(silence, most - len(drawn.tokens)),), _SILENCE, device=self.nets.device)
-        return (torch.cat([drawn.tokens, closing]) if len(drawn.tokens) else drawn.tokens), drawn.is_ended
+        closing = torch.full((min(silence, max_tokens - len(sampled.tokens)),), _SILENCE, device=self.nets.device)
+        return (torch.cat([sampled.tokens, closing]) if len(sampled.tokens) else sampled.tokens), sampled.is_ended
 
     @torch.inference_mode()
     def _sound(self, tokens: torch.Tensor, voice: ReferenceVoice, seed: int) -> Samples:

@@ -8,10 +8,10 @@ from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.speech.espeak_library import Espeak, LibraryVoice, all_voices
-from pipelines.speech.joining import TOKENS_PER_SECOND, Samples, cut, cut_warning, join
 from pipelines.speech.languages import voice_for
+from pipelines.speech.samples import TOKENS_PER_SECOND, Samples, join_chunks, truncate, truncation_warning
 from pipelines.speech.text import clean_text, split_text
-from pipelines.speech.watermark import mark
+from pipelines.speech.watermark import add_watermark
 
 _UNUSED = ("temperature", "cfg_weight")
 
@@ -31,12 +31,12 @@ class EspeakVoice:
         ctx.progress(0.0, "prepare")
         samples, rate, is_cut = self._speak(text, voice, params, ctx)
         if is_cut:
-            warnings.append(cut_warning(params.max_new_tokens))
+            warnings.append(truncation_warning(params.max_new_tokens))
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.9, "decode")
         if params.apply_watermark:
-            samples = mark(samples, rate)
+            samples = add_watermark(samples, rate)
         metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
         return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 
@@ -44,16 +44,16 @@ class EspeakVoice:
         self, text: str, voice: LibraryVoice, params: SpeechParams, ctx: RunContext
     ) -> tuple[Samples, int, bool]:
         """The samples, how many are a second, and whether there would have been more."""
-        pieces, spoken, pitch_range = split_text(text), [], round(100 * params.exaggeration)
+        chunks, parts, pitch_range = split_text(text), [], round(100 * params.exaggeration)
         with Espeak() as library:
-            most = params.max_new_tokens * library.rate // TOKENS_PER_SECOND
-            for number, piece in enumerate(pieces):
-                spoken.append(library.say(piece, voice.identifier, pitch_range))
-                ctx.progress(0.9 * (number + 1) / (len(pieces) + 1), "step")
-                if sum(map(len, spoken)) > most:
+            max_samples = params.max_new_tokens * library.rate // TOKENS_PER_SECOND
+            for number, chunk in enumerate(chunks):
+                parts.append(library.synthesize(chunk, voice.identifier, pitch_range))
+                ctx.progress(0.9 * (number + 1) / (len(chunks) + 1), "step")
+                if sum(map(len, parts)) > max_samples:
                     break
-            joined = join(spoken, library.rate)
-            return cut(joined, most, library.rate), library.rate, len(joined) > most
+            joined = join_chunks(parts, library.rate)
+            return truncate(joined, max_samples, library.rate), library.rate, len(joined) > max_samples
 
 
 def _warnings(spec: ModelSpec, params: SpeechParams) -> Iterator[str]:

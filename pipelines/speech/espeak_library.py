@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import ModelLoadFailed, PipelineFailed
-from pipelines.speech.joining import Samples
+from pipelines.speech.samples import Samples
 
 _SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
@@ -67,8 +67,8 @@ class Espeak:
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _DO_NOT_EXIT))
         if self.rate <= 0:
             raise ModelLoadFailed(f"espeak-ng can not read its voices in {data}.")
-        self._heard: list[NDArray[np.int16]] = []
-        self._callback = _Callback(self._hear)
+        self._received: list[NDArray[np.int16]] = []
+        self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
 
     def __enter__(self) -> "Espeak":
@@ -82,18 +82,20 @@ class Espeak:
         self._library.espeak_Terminate()
         _ctypes.dlclose(self._library._handle)
 
-    def say(self, text: str, voice: str, pitch_range: int = 50) -> Samples:
+    def synthesize(self, text: str, voice: str, pitch_range: int = 50) -> Samples:
         """The samples of `text`, in -1 to 1, spoken by the voice of that identifier. Raises `PipelineFailed`."""
         # A voice that it does not find leaves the last one in place, and only the return code tells.
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise PipelineFailed(f"espeak-ng has no voice {voice!r}.")
         self._library.espeak_SetParameter(_RANGE, pitch_range, 0)
-        spoken = text.encode() + b"\0"
-        self._heard = []
-        code = self._library.espeak_Synth(spoken, ctypes.c_size_t(len(spoken)), 0, 0, 0, _UTF8 | _END_PAUSE, None, None)
+        encoded = text.encode() + b"\0"
+        self._received = []
+        code = self._library.espeak_Synth(
+            encoded, ctypes.c_size_t(len(encoded)), 0, 0, 0, _UTF8 | _END_PAUSE, None, None
+        )
         if code != 0:
             raise PipelineFailed(f"espeak-ng could not speak (code {code}).")
-        pcm = np.concatenate([np.zeros(0, np.int16), *self._heard])
+        pcm = np.concatenate([np.zeros(0, np.int16), *self._received])
         return pcm.astype(np.float32) / np.float32(32768)
 
     def voices(self) -> Iterator[LibraryVoice]:
@@ -108,9 +110,9 @@ class Espeak:
                 yield LibraryVoice(voice.name.decode().strip(), identifier, tuple(_tags(voice.languages)))
             number += 1
 
-    def _hear(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
+    def _receive(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: object) -> int:
         if count > 0:  # the last call brings no samples
-            self._heard.append(np.ctypeslib.as_array(samples, (count,)).copy())
+            self._received.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
 

@@ -10,9 +10,9 @@ from pipelines.speech.espeak_library import LibraryVoice
 
 def voice_for(language_id: str, voices: Iterable[LibraryVoice], spec: ModelSpec) -> LibraryVoice:
     """The voice that speaks `language_id`, or the language that it is a variety of. Raises `NotThisModel`."""
-    at_home = [(tag, distance, voice) for voice in voices for tag, distance in voice.tags]
-    language = language_for(language_id, {tag for tag, _, _ in at_home}, spec)
-    near = ((distance, voice) for tag, distance, voice in at_home if tag == language)
+    tagged = [(tag, distance, voice) for voice in voices for tag, distance in voice.tags]
+    language = language_for(language_id, {tag for tag, _, _ in tagged}, spec)
+    near = ((distance, voice) for tag, distance, voice in tagged if tag == language)
     return min(near, key=lambda place: place[0])[1]
 
 

@@ -11,7 +11,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     """Files within the weights folder (`t3` as a pattern), what a reference voice needs, and how tokens are drawn.
 
     What was published as a pickle lies there as safetensors of the same name (`atelier weights fetch`). A reference
-    voice has at least `least_seconds`; `prompt_seconds` of it lead the tokens. Drawing: `repetition_penalty`, `min_p`,
+    voice has at least `min_seconds`; `prompt_seconds` of it lead the tokens. Drawing: `repetition_penalty`, `min_p`,
     `top_p` and `top_k` (0: all) as the authors call their own code.
     """
 
@@ -19,7 +19,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     t3: str
     s3gen: str
     tokenizer: str
-    least_seconds: float
+    min_seconds: float
     prompt_seconds: int
     repetition_penalty: float
     min_p: float
@@ -39,7 +39,7 @@ ENGLISH = Layout(
     t3="t3_cfg.safetensors",
     s3gen="s3gen.safetensors",
     tokenizer="tokenizer.json",
-    least_seconds=1.0,
+    min_seconds=1.0,
     prompt_seconds=6,
     repetition_penalty=1.2,
     min_p=0.05,
@@ -50,7 +50,7 @@ MULTILINGUAL = Layout(
     t3="t3_mtl23ls_v*.safetensors",
     s3gen="s3gen.safetensors",
     tokenizer="grapheme_mtl_merged_expanded_v1.json",
-    least_seconds=1.0,
+    min_seconds=1.0,
     prompt_seconds=6,
     repetition_penalty=2.0,
     min_p=0.05,
@@ -61,7 +61,7 @@ TURBO = Layout(
     t3="t3_turbo_v1.safetensors",
     s3gen="s3gen_meanflow.safetensors",
     tokenizer="tokenizer_config.json",
-    least_seconds=5.0,
+    min_seconds=5.0,
     prompt_seconds=15,
     repetition_penalty=1.2,
     min_p=0.0,

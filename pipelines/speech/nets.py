@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from core.errors import ModelLoadFailed
-from pipelines.memory.weight_loader import WeightLoader, floats_in
+from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
 from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
 
 with warnings.catch_warnings():
@@ -52,17 +52,17 @@ class Nets(msgspec.Struct, frozen=True):
     device: str
 
 
-def load_nets(folder: Path, intake: WeightLoader, dtype: torch.dtype) -> Nets:
+def load_nets(folder: Path, loader: WeightLoader, dtype: torch.dtype) -> Nets:
     """From a folder in one of the layouts; T3 in `dtype`. Raises `ModelLoadFailed`."""
-    device = intake.device
+    device = loader.device
     layout, t3_file = layout_of(folder)
     tokenize, languages = _tokenizer(layout, folder)
     conditionals = folder / CONDITIONALS
     return Nets(
         layout=layout,
-        t3=_t3(layout, t3_file, intake, dtype).to(dtype),
-        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, intake, takes_more=True),
-        speaker=_filled(VoiceEncoder(), folder / SPEAKER, intake),
+        t3=_t3(layout, t3_file, loader, dtype).to(dtype),
+        s3gen=_filled(S3Gen(meanflow=layout.is_turbo), folder / layout.s3gen, loader, allow_unexpected=True),
+        speaker=_filled(VoiceEncoder(), folder / SPEAKER, loader),
         tokenize=tokenize,
         builtin=load_file(conditionals, device=device) if conditionals.is_file() else {},
         languages=languages,
@@ -70,10 +70,10 @@ def load_nets(folder: Path, intake: WeightLoader, dtype: torch.dtype) -> Nets:
     )
 
 
-def _t3(layout: Layout, file: Path, intake: WeightLoader, dtype: torch.dtype) -> Any:
+def _t3(layout: Layout, file: Path, loader: WeightLoader, dtype: torch.dtype) -> Any:
     if not layout.is_turbo:
         config = T3Config.multilingual() if layout is MULTILINGUAL else T3Config.english_only()
-        t3 = _filled(_empty_t3(config), file, intake, dtype)
+        t3 = _filled(_empty_t3(config), file, loader, dtype)
         if layout is MULTILINGUAL:
             t3.tfmr.set_attn_implementation("eager")  # the others do not say what was attended to (`tokens.py`)
         return t3
@@ -84,7 +84,7 @@ def _t3(layout: Layout, file: Path, intake: WeightLoader, dtype: torch.dtype) ->
     config.speech_cond_prompt_len = 375
     config.use_perceiver_resampler = False
     config.emotion_adv = False
-    t3 = _filled(_empty_t3(config), file, intake, dtype)
+    t3 = _filled(_empty_t3(config), file, loader, dtype)
     del t3.tfmr.wte  # T3 has an embedding of its own
     return t3
 
@@ -96,21 +96,21 @@ def _empty_t3(config: T3Config) -> Any:
 
 
 def _filled(
-    net: Any, file: Path, intake: WeightLoader, dtype: torch.dtype = torch.float32, *, takes_more: bool = False
+    net: Any, file: Path, loader: WeightLoader, dtype: torch.dtype = torch.float32, *, allow_unexpected: bool = False
 ) -> Any:
     """The network with the tensors of the file, none missing, on the device and in no mood to be trained. Its authors
     load S3Gen without asking whether there is more in the file, so more is taken, and said in the log.
     """
-    found = net.load_state_dict(intake.read([file], floats_in(dtype)), strict=False, assign=True)
+    found = net.load_state_dict(loader.read([file], convert_floats_to(dtype)), strict=False, assign=True)
     constants = set(getattr(net, "ignore_state_dict_missing", ()))  # that it has computed itself
     wrong = sorted(set(found.missing_keys) - constants)
-    if found.unexpected_keys and takes_more:
+    if found.unexpected_keys and allow_unexpected:
         log.warning("%s holds %d tensors more than S3Gen has", file.name, len(found.unexpected_keys))
     elif found.unexpected_keys:
         wrong += sorted(found.unexpected_keys)
     if wrong:
         raise ModelLoadFailed(f"{file.name} is not of this layout: {', '.join(wrong[:3])} (and {len(wrong)} in all).")
-    return intake.to_device(net.eval().requires_grad_(False))
+    return loader.to_device(net.eval().requires_grad_(False))
 
 
 def _tokenizer(layout: Layout, folder: Path) -> tuple[Tokenize, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from core.errors import OutOfRange
 
-PIECE = 300
+MAX_CHARACTERS = 300
 """Characters that a model speaks well in one go; a longer text wanders off."""
 
 _CLOSERS = "\"'”’»)]"
@@ -26,7 +26,7 @@ def clean_text(text: str) -> str:
     return cleaned
 
 
-def split_text(text: str, limit: int = PIECE) -> list[str]:
+def split_text(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
     """Pieces of at most `limit` characters, cut where sentences end; where one is too long, at a comma, else at a
     space, else anywhere. Together they hold every word of the text once, in order.
     """
@@ -44,10 +44,10 @@ def _fitting(text: str, limit: int, marks: tuple[re.Pattern[str], ...]) -> Itera
             yield from _fitting(part, limit, marks[1:])
 
 
-def _parts(text: str, mark: re.Pattern[str]) -> Iterator[str]:
+def _parts(text: str, separator: re.Pattern[str]) -> Iterator[str]:
     """What lies between the marks. A closing quote belongs to the sentence that it ends."""
     start = 0
-    for found in mark.finditer(text):
+    for found in separator.finditer(text):
         end = found.start() + len(found.group().rstrip())
         if text[start:end].strip():
             yield text[start:end].strip()
@@ -57,16 +57,16 @@ def _parts(text: str, mark: re.Pattern[str]) -> Iterator[str]:
 
 
 def _packed(parts: Iterator[str], limit: int) -> Iterator[str]:
-    held = ""
+    packed = ""
     for part in parts:
-        together = f"{held}{_gap(held, part)}{part}"
-        if held and _length(together) > limit:
-            yield held
-            held = part
+        together = f"{packed}{_gap(packed, part)}{part}"
+        if packed and _length(together) > limit:
+            yield packed
+            packed = part
         else:
-            held = together
-    if held:
-        yield held
+            packed = together
+    if packed:
+        yield packed
 
 
 def _gap(before: str, after: str) -> str:

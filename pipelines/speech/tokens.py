@@ -27,9 +27,9 @@ SPEECH_TOKENS = 6561
 
 
 class SamplingParams(msgspec.Struct, frozen=True):
-    """How tokens are drawn: at most `most` of them."""
+    """How tokens are drawn: at most `max_tokens` of them."""
 
-    most: int
+    max_tokens: int
     temperature: float
     cfg_weight: float
 
@@ -46,34 +46,34 @@ def sample(
     nets: Nets,
     condition: Any,
     text: torch.Tensor,
-    wish: SamplingParams,
+    params: SamplingParams,
     random: torch.Generator,
     report: Callable[[int], None],
 ) -> SampledTokens:
     """Speak `text` (1 x n tokens) under a T3 `condition`; `report(count)` after every token may raise to stop it."""
     t3, stop = nets.t3, nets.t3.hp.stop_speech_token
-    guidance = 0.0 if nets.layout.is_turbo else wish.cfg_weight
-    processors = _processors(nets.layout, wish.temperature)
+    guidance = 0.0 if nets.layout.is_turbo else params.cfg_weight
+    processors = _processors(nets.layout, params.temperature)
     start = torch.full((1, 1), t3.hp.start_speech_token, device=nets.device)
     embedded, prefix = _beginning(t3, condition, text.to(nets.device), start, guidance)
-    drawn: list[torch.Tensor] = []
+    sampled: list[torch.Tensor] = []
     past = None
     with ExitStack() as stack:
-        watch = stack.enter_context(_watching(t3, prefix, text.size(1))) if t3.hp.is_multilingual else None
-        while len(drawn) < wish.most:
+        analyzer = stack.enter_context(_alignment_analyzer(t3, prefix, text.size(1))) if t3.hp.is_multilingual else None
+        while len(sampled) < params.max_tokens:
             states = t3.tfmr(inputs_embeds=embedded, past_key_values=past, use_cache=True)
             past = states.past_key_values
             logits = _guided(t3.speech_head(states.last_hidden_state[:, -1, :]).float(), guidance)
-            if watch is not None:
-                logits = watch.step(logits, next_token=int(drawn[-1] if drawn else start))
-            logits = processors(_so_far(nets.layout, start, drawn), logits)
+            if analyzer is not None:
+                logits = analyzer.step(logits, next_token=int(sampled[-1] if sampled else start))
+            logits = processors(_so_far(nets.layout, start, sampled), logits)
             token = torch.multinomial(torch.softmax(logits, dim=-1), 1, generator=random)
             if int(token) == stop:
-                return SampledTokens(_sound(drawn, nets.device), is_ended=True)
-            drawn.append(token)
-            report(len(drawn))
-            embedded = _embedded(t3, token, len(drawn), embedded.size(0))
-    return SampledTokens(_sound(drawn, nets.device), is_ended=False)
+                return SampledTokens(_sound(sampled, nets.device), is_ended=True)
+            sampled.append(token)
+            report(len(sampled))
+            embedded = _embedded(t3, token, len(sampled), embedded.size(0))
+    return SampledTokens(_sound(sampled, nets.device), is_ended=False)
 
 
 def _beginning(
@@ -114,20 +114,20 @@ def _processors(layout: Layout, temperature: float) -> LogitsProcessorList:
     return LogitsProcessorList([penalty, warmth, MinPLogitsWarper(layout.min_p), TopPLogitsWarper(layout.top_p)])
 
 
-def _so_far(layout: Layout, start: torch.Tensor, drawn: list[torch.Tensor]) -> Any:
+def _so_far(layout: Layout, start: torch.Tensor, sampled: list[torch.Tensor]) -> Any:
     """What must not be repeated."""
-    if layout.is_turbo and drawn:
-        return torch.cat(drawn, dim=1)
-    return torch.cat([start, *drawn], dim=1)
+    if layout.is_turbo and sampled:
+        return torch.cat(sampled, dim=1)
+    return torch.cat([start, *sampled], dim=1)
 
 
-def _sound(drawn: list[torch.Tensor], device: str) -> torch.Tensor:
-    tokens = torch.cat(drawn, dim=1)[0] if drawn else torch.zeros(0, dtype=torch.long, device=device)
+def _sound(sampled: list[torch.Tensor], device: str) -> torch.Tensor:
+    tokens = torch.cat(sampled, dim=1)[0] if sampled else torch.zeros(0, dtype=torch.long, device=device)
     return tokens[tokens < SPEECH_TOKENS]
 
 
 @contextmanager
-def _watching(t3: Any, prefix: int, length: int) -> Iterator[Any]:
+def _alignment_analyzer(t3: Any, prefix: int, length: int) -> Iterator[Any]:
     """Chatterbox's watch over which word is being spoken: it keeps the end away until all of the text was said, and
     brings it about when the voice begins to ramble. It hooks itself into the network, and is taken out again here.
     """
@@ -139,12 +139,12 @@ def _watching(t3: Any, prefix: int, length: int) -> Iterator[Any]:
     layers = [t3.tfmr.layers[layer].self_attn for layer, _ in LLAMA_ALIGNED_HEADS]
     before = [set(layer._forward_hooks) for layer in layers]
     all_attentions = t3.tfmr.config.output_attentions
-    watch = AlignmentStreamAnalyzer(
+    analyzer = AlignmentStreamAnalyzer(
         t3.tfmr, None, text_tokens_slice=(prefix, prefix + length), eos_idx=t3.hp.stop_speech_token
     )
     t3.tfmr.config.output_attentions = all_attentions  # it needs those of three layers only, and has hooks there
     try:
-        yield watch
+        yield analyzer
     finally:
         for layer, known in zip(layers, before, strict=True):
             for added in set(layer._forward_hooks) - known:

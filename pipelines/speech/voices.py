@@ -15,13 +15,13 @@ from chatterbox.models.t3.modules.cond_enc import T3Cond
 
 from core.errors import NotThisModel
 from pipelines.catalog.requirements import check_voice_seconds
-from pipelines.speech.joining import Samples
 from pipelines.speech.nets import Nets
+from pipelines.speech.samples import Samples
 
-KEPT = 32
+CAPACITY = 32
 """Voices kept on the device, the least recently used goes first; one is less than a megabyte."""
-SOUND_RATE, TOKEN_RATE = 24_000, 16_000
-SOUND_SECONDS = 10
+SAMPLE_RATE, TOKEN_RATE = 24_000, 16_000
+REFERENCE_SECONDS = 10
 """Of a recording, what leads S3Gen."""
 LOUDNESS = -27.0
 """LUFS to which Turbo wants a recording brought."""
@@ -50,13 +50,13 @@ class ReferenceVoice(msgspec.Struct, frozen=True):
 class VoiceCache:
     """The voices of one loaded model: the built-in one, and those of recordings by their sha256."""
 
-    def __init__(self, nets: Nets, model: str, kept: int = KEPT) -> None:
+    def __init__(self, nets: Nets, model: str, kept: int = CAPACITY) -> None:
         self._nets, self._model, self._kept = nets, model, kept
-        self._heard: OrderedDict[str, ReferenceVoice] = OrderedDict()
+        self._cached: OrderedDict[str, ReferenceVoice] = OrderedDict()
         self._builtin = _builtin(nets.builtin) if nets.builtin else None
 
     def __len__(self) -> int:
-        return len(self._heard)
+        return len(self._cached)
 
     def builtin(self) -> ReferenceVoice:
         """The one that came with the weights. Raises `NotThisModel` where none did."""
@@ -71,20 +71,20 @@ class VoiceCache:
         """The voice of a WAV file. Raises `NotThisModel` for one that is too short, or silent."""
         with recording.open("rb") as stream:
             key = hashlib.file_digest(stream, "sha256").hexdigest()
-        if key not in self._heard:
-            self._heard[key] = embed_voice(self._nets, self._read(recording))
-        self._heard.move_to_end(key)
-        while len(self._heard) > self._kept:
-            self._heard.popitem(last=False)
-        return self._heard[key]
+        if key not in self._cached:
+            self._cached[key] = embed_voice(self._nets, self._read(recording))
+        self._cached.move_to_end(key)
+        while len(self._cached) > self._kept:
+            self._cached.popitem(last=False)
+        return self._cached[key]
 
     def _read(self, recording: Path) -> Samples:
         samples, rate = soundfile.read(recording, dtype="float32", always_2d=True)
-        mono, least = samples.mean(axis=1), self._nets.layout.least_seconds
+        mono, least = samples.mean(axis=1), self._nets.layout.min_seconds
         check_voice_seconds(len(mono) / rate, least)
         if np.abs(mono).max() < _SILENCE:
             raise NotThisModel("There is no voice in this recording.", field="$.target_voice_path")
-        resampled: Samples = soxr.resample(mono, rate, SOUND_RATE)
+        resampled: Samples = soxr.resample(mono, rate, SAMPLE_RATE)
         return resampled
 
 
@@ -92,9 +92,9 @@ class VoiceCache:
 def embed_voice(nets: Nets, samples: Samples) -> ReferenceVoice:
     """What the networks hear in `samples` (float32 in -1 to 1, 24,000 a second)."""
     if nets.layout.is_turbo:
-        samples = _levelled(samples)
-    low = soxr.resample(samples, SOUND_RATE, TOKEN_RATE).astype(np.float32)
-    leading = nets.s3gen.embed_ref(samples[: SOUND_SECONDS * SOUND_RATE], SOUND_RATE, device=nets.device)
+        samples = _normalize_loudness(samples)
+    low = soxr.resample(samples, SAMPLE_RATE, TOKEN_RATE).astype(np.float32)
+    leading = nets.s3gen.embed_ref(samples[: REFERENCE_SECONDS * SAMPLE_RATE], SAMPLE_RATE, device=nets.device)
     beginning = low[: nets.layout.prompt_seconds * TOKEN_RATE]
     prompt, _ = nets.s3gen.tokenizer([beginning], max_len=nets.t3.hp.speech_cond_prompt_len)
     speaker = torch.from_numpy(nets.speaker.embeds_from_wavs([low], sample_rate=TOKEN_RATE)).mean(0, keepdim=True)
@@ -111,9 +111,9 @@ def _builtin(tensors: dict[str, torch.Tensor]) -> ReferenceVoice:
     )
 
 
-def _levelled(samples: Samples) -> Samples:
+def _normalize_loudness(samples: Samples) -> Samples:
     """As loud as Turbo's authors make every recording, where its loudness can be measured."""
     import pyloudnorm
 
-    gain = 10 ** ((LOUDNESS - pyloudnorm.Meter(SOUND_RATE).integrated_loudness(samples)) / 20)
+    gain = 10 ** ((LOUDNESS - pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(samples)) / 20)
     return (samples * gain).astype(np.float32) if math.isfinite(gain) and gain > 0 else samples

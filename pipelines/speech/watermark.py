@@ -11,15 +11,15 @@ import numpy as np
 import soxr
 
 from core.errors import ModelLoadFailed
-from pipelines.speech.joining import Samples
+from pipelines.speech.samples import Samples
 
 RATE = 32_000
 _MISSING = "The watermarker is not installed on this server; ask the operator to run `make setup`."
-_LEAST = 2048
+_MIN_SAMPLES = 2048
 """Perth's window mirrors this many samples at most."""
 
 
-def mark(samples: Samples, rate: int) -> Samples:
+def add_watermark(samples: Samples, rate: int) -> Samples:
     """As many samples (float32 in -1 to 1), with the watermark. Raises `ModelLoadFailed` where Perth is missing."""
     marked = _perth().apply_watermark(_widened(samples, rate), sample_rate=RATE)
     back: Samples = soxr.resample(marked, RATE, rate).astype(np.float32)
@@ -28,7 +28,7 @@ def mark(samples: Samples, rate: int) -> Samples:
     return np.clip(fitting, -1, 1)
 
 
-def detect(samples: Samples, rate: int) -> float:
+def detect_watermark(samples: Samples, rate: int) -> float:
     """How surely the watermark is in there: 1 it is, 0 it is not."""
     found = _perth().get_watermark(_widened(samples, rate), sample_rate=RATE, round=False)
     return float(np.mean(found))
@@ -36,7 +36,7 @@ def detect(samples: Samples, rate: int) -> float:
 
 def _widened(samples: Samples, rate: int) -> Samples:
     wide: Samples = soxr.resample(samples, rate, RATE).astype(np.float32)
-    return np.pad(wide, (0, max(0, _LEAST - len(wide))))
+    return np.pad(wide, (0, max(0, _MIN_SAMPLES - len(wide))))
 
 
 @cache

@@ -12,8 +12,8 @@ GROUND, INK = (255, 255, 255), (59, 91, 219)
 
 def draw_waveform(samples: NDArray[np.float32]) -> Image.Image:
     """RGB, `SIZE`: one bar for each part of the sound, as high as its loudest sample (in -1 to 1)."""
-    picture = Image.new("RGB", SIZE, GROUND)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", SIZE, GROUND)
+    draw = ImageDraw.Draw(image)
     width, height = SIZE
     middle = height / 2
     bars = np.array_split(np.abs(samples), width // (BAR + GAP))
@@ -22,4 +22,4 @@ def draw_waveform(samples: NDArray[np.float32]) -> Image.Image:
         reach = max(0.5, loudest * (middle - 2))
         left = number * (BAR + GAP)
         draw.rectangle((left, middle - reach, left + BAR - 1, middle + reach - 1), fill=INK)
-    return picture
+    return image

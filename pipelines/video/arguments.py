@@ -10,24 +10,24 @@ from pipelines.video.frames import FramePlan
 
 
 def call_arguments(
-    spec: ModelSpec, params: VideoParams, size: SizePlan, film: FramePlan, accepts: frozenset[str]
+    spec: ModelSpec, params: VideoParams, size: SizePlan, frame_plan: FramePlan, accepts: frozenset[str]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The arguments, only such as are in `accepts`, and what to tell the caller."""
     choices = choose(spec, params)
     usable = accepts if "negative-prompt" in spec.capabilities else accepts - {"negative_prompt"}
-    wanted: dict[str, Any] = {
+    values: dict[str, Any] = {
         "prompt": params.prompt,
         "negative_prompt": params.negative_prompt or None,
         "num_inference_steps": choices.steps,
         "guidance_scale": choices.guidance,
         "width": size.make[0],
         "height": size.make[1],
-        "num_frames": film.frames,
-        "frame_rate": film.fps,
+        "num_frames": frame_plan.frames,
+        "frame_rate": frame_plan.fps,
     }
-    arguments = {name: value for name, value in wanted.items() if value is not None and name in usable}
+    arguments = {name: value for name, value in values.items() if value is not None and name in usable}
     return arguments, (
-        *(warning for warning in (size.warning, film.warning) if warning),
+        *(warning for warning in (size.warning, frame_plan.warning) if warning),
         *ignored_field_warnings(spec, params, usable),
         *unsupported_field_warnings(arguments.get("negative_prompt"), choices.guidance),
     )

@@ -15,11 +15,11 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.sampling_settings import ignored_field_warnings
-from pipelines.image.inputs import read_picture
+from pipelines.image.inputs import read_image
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
-from pipelines.video.color import empty_film, fill_planes
+from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
-from pipelines.video.moves import Move, move_of
+from pipelines.video.moves import Move, choose_move
 
 NEARER, FARTHER = (0.08, 0.4), (0.05, 0.25)
 """How much larger or smaller things get: each second, and at most."""
@@ -40,14 +40,14 @@ class CameraMove:
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """`frames` for `params`; reports after every frame. Raises what `check_media` raises."""
         check_media(self.spec, inputs.files)
-        plan, move = plan_frames(self.spec, params.duration_seconds), move_of(params.prompt, ctx.seed)
+        plan, move = plan_frames(self.spec, params.duration_seconds), choose_move(params.prompt, ctx.seed)
         warnings = (*([plan.warning] if plan.warning else []), *ignored_field_warnings(self.spec, params, frozenset()))
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.0, "prepare")
         size = (params.width, params.height)
-        frames = empty_film(ctx, plan.frames, *size)
-        for number, frame in enumerate(film(read_picture(inputs.files["input_image"]), size, plan, move)):
+        frames = empty_video(ctx, plan.frames, *size)
+        for number, frame in enumerate(render_frames(read_image(inputs.files["input_image"]), size, plan, move)):
             rgb = np.asarray(frame, np.float32) / 255
             fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
             ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")
@@ -60,7 +60,7 @@ class CameraMove:
         return RawOutput(arrays={"frames": frames}, warnings=warnings, metadata=metadata)
 
 
-def film(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:
+def render_frames(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:
     """The frames, RGB of `size` (width, height); the first shows the part of `still` that covers `size`."""
     largest = _magnification(move, plan.seconds)
     board, margin = _board(still, size, largest)

@@ -22,7 +22,7 @@ from pipelines.runtime.protocol import RunContext
 _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
 
 
-def empty_film(ctx: RunContext, count: int, width: int, height: int) -> NDArray[np.uint8]:
+def empty_video(ctx: RunContext, count: int, width: int, height: int) -> NDArray[np.uint8]:
     """Room for the `frames` of a film: uint8, n x height * 3/2 x width. A frame is Y as it is seen, then Cb, then Cr,
     each a quarter of that, row after row (I420).
     """

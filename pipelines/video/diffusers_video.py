@@ -19,15 +19,15 @@ from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import choose
-from pipelines.diffusion.warmup import PROMPT, STEPS, least_inputs
+from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import cover
-from pipelines.image.inputs import read_picture
-from pipelines.image.progress import PictureProgress
+from pipelines.image.inputs import read_image
+from pipelines.image.progress import StepProgress
 from pipelines.image.size import Size, SizePlan, plan_size
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 from pipelines.video.arguments import call_arguments
-from pipelines.video.color import empty_film, fill_planes
+from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import plan_frames
 
 PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
@@ -43,9 +43,9 @@ class DiffusersVideo:
     directly.
     """
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), intake or WeightLoader(device), spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), loader or WeightLoader(device), spec.variant)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
@@ -54,7 +54,7 @@ class DiffusersVideo:
         if "first-last-frame" in self.pipes:
             _check_last_frame(self.pipes["first-last-frame"])
         pipes = set(self.pipes.values())
-        self.speed = Acceleration(pipes, spec, device)
+        self.acceleration = Acceleration(pipes, spec, device)
         prompts = PromptCache()
         for pipe in pipes:
             prompts.attach(pipe)
@@ -72,27 +72,27 @@ class DiffusersVideo:
         pipe = self._pipe(inputs)
         accepts = frozenset(signature(pipe.__call__).parameters)
         size = plan_size(self.spec, (params.width, params.height), self.spec.limits.side_multiple or MULTIPLE)
-        film = plan_frames(self.spec, params.duration_seconds)
-        arguments, warnings = call_arguments(self.spec, params, size, film, accepts)
+        frame_plan = plan_frames(self.spec, params.duration_seconds)
+        arguments, warnings = call_arguments(self.spec, params, size, frame_plan, accepts)
         reuse = choose(self.spec, params).reuse
         for warning in warnings:
             ctx.warn(warning)
-        progress = PictureProgress(ctx, 0, 1)
-        progress.begin(self.speed.first_stage)
+        progress = StepProgress(ctx, 0, 1)
+        progress.begin(self.acceleration.first_stage)
         make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx.seed, progress)
         try:
-            made = self.speed.run(pipe, reuse, make)
+            made = self.acceleration.run(pipe, reuse, make)
         except Exception:
-            _let_go(pipe)
+            _clear_vae_cache(pipe)
             raise
-        frames = empty_film(ctx, len(made), *size.asked)
+        frames = empty_video(ctx, len(made), *size.asked)
         self._convert(made, size, frames)
         return RawOutput(
             arrays={"frames": frames},
             warnings=warnings,
             metadata={
                 "seed": ctx.seed,
-                "fps": film.fps,
+                "fps": frame_plan.fps,
                 "frames": len(made),
                 "num_inference_steps": arguments.get("num_inference_steps"),
                 "guidance_scale": arguments.get("guidance_scale"),
@@ -105,7 +105,7 @@ class DiffusersVideo:
     def warm_up(self, ctx: RunContext) -> None:
         """See `Pipeline`."""
         width, height = self.spec.defaults.width, self.spec.defaults.height
-        with least_inputs(self.spec) as inputs:
+        with minimal_inputs(self.spec) as inputs:
             self.run(VideoParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
     def _convert(self, made: torch.Tensor, size: SizePlan, frames: NDArray[np.uint8]) -> None:
@@ -129,13 +129,13 @@ class DiffusersVideo:
         return self.pipes["first-last-frame" if has_last else "image-to-video" if has_first else "text-to-video"]
 
 
-def _let_go(pipe: Any) -> None:
+def _clear_vae_cache(pipe: Any) -> None:
     """Wan's autoencoder keeps what it has seen until its next film, also of one that was not finished."""
     if hasattr(pipe.vae, "clear_cache"):
         pipe.vae.clear_cache()
 
 
-def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: PictureProgress) -> torch.Tensor:
+def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: StepProgress) -> torch.Tensor:
     """One call of the pipeline; n x 3 x height x width in 0 to 1."""
     generator = torch.Generator("cpu").manual_seed(seed)
     extras = {"generator": generator, "callback_on_step_end": progress.on_step_end, "output_type": "pt"}
@@ -174,7 +174,7 @@ def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:
     """The first and last frame as the pipelines call them, cut to the shape of the film around the middle."""
     names = {"image": "input_image", "last_image": "last_image"}
     return {
-        argument: cover(read_picture(inputs.files[name]), size)
+        argument: cover(read_image(inputs.files[name]), size)
         for argument, name in names.items()
         if name in inputs.files
     }

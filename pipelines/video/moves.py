@@ -61,7 +61,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
 
 
-def move_of(prompt: str, seed: int) -> Move:
+def choose_move(prompt: str, seed: int) -> Move:
     """The move that the prompt asks for; the seed decides what the words leave open."""
     text = _PLACE.sub(" ", _CLOSE_UP.sub("closer", prompt.lower()))
     if _STATIC.search(text):

@@ -53,7 +53,7 @@ class FetchStopped(Exception):
 
 
 def fetch(
-    wanted: Sequence[FetchItem], offer: Offer, outcome: Outcome, watcher: TransferObserver, *, jobs: int, stop: Event
+    items: Sequence[FetchItem], offer: Offer, outcome: Outcome, observer: TransferObserver, *, jobs: int, stop: Event
 ) -> None:
     """Bring what is not there yet, `jobs` files at a time, and write down how it went in `outcome`.
 
@@ -61,7 +61,7 @@ def fetch(
     it does at its next bytes.
     """
     with ThreadPoolExecutor(jobs) as pool:
-        running = {pool.submit(_bring, item, offer, watcher, stop): item for item in wanted}
+        running = {pool.submit(_bring, item, offer, observer, stop): item for item in items}
         try:
             for future in as_completed(running):
                 _settle(outcome, running[future], future)
@@ -90,9 +90,9 @@ def alone(weights_dir: Path) -> Iterator[None]:
     """Keeps other fetches off the folder. Raises `FetchError` when one runs."""
     folder = weights_dir / INCOMING
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as held:
+    with (folder / ".lock").open("w") as lock_file:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FetchError(f"another `atelier weights` is at work in {weights_dir}") from None
         yield
@@ -113,15 +113,15 @@ def _settle(outcome: Outcome, item: FetchItem, future: Future[Facts | None]) -> 
             outcome.converted[place] = converted
 
 
-def _bring(item: FetchItem, offer: Offer, watcher: TransferObserver, stop: Event) -> Facts | None:
+def _bring(item: FetchItem, offer: Offer, observer: TransferObserver, stop: Event) -> Facts | None:
     def advance(count: int) -> None:
         if stop.is_set():
             raise FetchStopped
-        watcher.advance(item.name, count)
+        observer.advance(item.name, count)
 
     if stop.is_set():
         raise FetchStopped
-    watcher.begin(item.name, item.facts.size or 0)
+    observer.begin(item.name, item.facts.size or 0)
     try:
         if item.is_there(advance):
             return item.facts.converted
@@ -131,7 +131,7 @@ def _bring(item: FetchItem, offer: Offer, watcher: TransferObserver, stop: Event
             raise FetchError(f"sha256 {sha256} came, weights.lock says {item.facts.sha256}; it was thrown away")
         return _place(item)
     finally:
-        watcher.end(item.name)
+        observer.end(item.name)
 
 
 def _place(item: FetchItem) -> Facts | None:

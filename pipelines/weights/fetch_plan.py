@@ -45,15 +45,15 @@ class FetchItem(msgspec.Struct, frozen=True):
         facts = self.final_facts
         if not self.is_sized() or facts is None:
             return False
-        heard: list[int] = []
+        counted: list[int] = []
 
-        def hear(count: int) -> None:
-            heard.append(count)
+        def count_bytes(count: int) -> None:
+            counted.append(count)
             advance(count)
 
-        if hash_file(self.final, hear) == facts.sha256:
+        if hash_file(self.final, count_bytes) == facts.sha256:
             return True
-        advance(-sum(heard))
+        advance(-sum(counted))
         return False
 
     @property
@@ -68,23 +68,23 @@ def plan_models(
     """Every file of these models, and by id why the others can not be had: their licence, or a fact that is
     missing.
     """
-    wanted: list[FetchItem] = []
+    items: list[FetchItem] = []
     refused: dict[str, str] = {}
     for spec in specs:
         try:
             refuse_license(spec, allowed)
             if not any(bundle.source.is_remote for bundle in spec.bundles):
                 raise WeightsNotLocked(f"{spec.id}: its files come from no server, there is nothing to fetch.")
-            wanted += [item for bundle in spec.bundles for item in _plan(bundle, lock, weights_dir)]
+            items += [item for bundle in spec.bundles for item in _plan(bundle, lock, weights_dir)]
         except AtelierError as error:
             refused[spec.id] = error.detail
-    return wanted, refused
+    return items, refused
 
 
-def refuse_full_disk(wanted: Sequence[FetchItem], weights_dir: Path) -> None:
+def refuse_full_disk(items: Sequence[FetchItem], weights_dir: Path) -> None:
     """Raise `NoRoom` when what is still to come has no room. A pickle needs twice its size for a while."""
     needed = 0
-    for item in wanted:
+    for item in items:
         if not item.is_sized():
             begun = item.incoming.stat().st_size if item.incoming.exists() else 0
             needed += (item.facts.size or 0) * (2 if is_pickle(item.path) else 1) - begun

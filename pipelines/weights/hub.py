@@ -59,7 +59,7 @@ def list_files(source: Source) -> dict[str, LockedFile]:
     Raises `FetchError`.
     """
     assert source.repo is not None
-    with explained(source):
+    with explain_errors(source):
         info = HfApi().model_info(
             source.repo, revision=source.revision, files_metadata=True, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
         )
@@ -84,7 +84,7 @@ def check(source: Source, path: str, facts: Facts) -> None:
     """Ask for a file's metadata before its bytes. Raises `FetchError` when they speak of another file than `facts`."""
     if source.repo is None:
         return
-    with explained(source, path):
+    with explain_errors(source, path):
         said = get_hf_file_metadata(address(source, path), timeout=constants.HF_HUB_ETAG_TIMEOUT)
     _refuse_moved(source, said.commit_hash)
     if None not in (said.size, facts.size) and said.size != facts.size:
@@ -115,7 +115,7 @@ def opened(source: Source, path: str, offset: int) -> Iterator[httpx2.Response]:
         headers["Range"] = f"bytes={offset}-"
     url = address(source, path)
     with (
-        explained(source, path),
+        explain_errors(source, path),
         get_session().stream("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response,
     ):
         if url.startswith("https:") and response.url.scheme != "https":
@@ -126,7 +126,7 @@ def opened(source: Source, path: str, offset: int) -> Iterator[httpx2.Response]:
 
 
 @contextmanager
-def explained(source: Source, path: str = "") -> Iterator[None]:
+def explain_errors(source: Source, path: str = "") -> Iterator[None]:
     """Turns the client's errors into `FetchError`s that say what to do."""
     where = source.repo or source.url
     try:

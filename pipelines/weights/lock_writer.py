@@ -58,13 +58,13 @@ def lock_bundle(bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool) 
         raise FetchError(str(error)) from None
 
 
-def without_strangers(lock: Lock, bundles: Iterable[Bundle]) -> Lock:
+def drop_unknown_bundles(lock: Lock, bundles: Iterable[Bundle]) -> Lock:
     """The lock without what the catalog does not name any more."""
     keys = {bundle.key for bundle in bundles}
     return Lock({key: model for key, model in lock.models.items() if key in keys})
 
 
-def with_converted(lock: Lock, converted: dict[tuple[str, str], Facts]) -> Lock:
+def add_converted(lock: Lock, converted: dict[tuple[str, str], Facts]) -> Lock:
     """The lock with what pickles have become, by bundle and path; those that it does not name any more are left out."""
     models = dict(lock.models)
     for (key, path), facts in converted.items():

@@ -25,7 +25,7 @@ class LocalFiles:
                 if file.is_file():
                     self._by_size[file.stat().st_size].append(file)
 
-    def sought(self, item: FetchItem) -> FetchItem:
+    def resolve_item(self, item: FetchItem) -> FetchItem:
         """The item itself, or the safetensors of a pickle where those were carried in rather than the pickle."""
         made = item.facts.converted
         if made is None or made.size not in self._by_size:

@@ -27,14 +27,14 @@ def convert(source: Path, target: Path) -> None:
 
     with _one_at_a_time:
         try:
-            held = torch.load(source, map_location="cpu", weights_only=True, mmap=_can_be_mapped(source))
+            value = torch.load(source, map_location="cpu", weights_only=True, mmap=_can_be_mapped(source))
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
             log.debug("not read", exc_info=True)
             raise FetchError(
                 f"it is refused: more than tensors is in it, or it is damaged ({type(error).__name__})"
             ) from None
         tensors: dict[str, torch.Tensor] = {}
-        for name, tensor in _tensors(held, ()):
+        for name, tensor in _tensors(value, ()):
             if name in tensors:
                 raise FetchError(f"it is refused: {name} is there twice")
             tensors[name] = tensor.contiguous().clone()
@@ -50,18 +50,18 @@ def _can_be_mapped(file: Path) -> bool:
         return stream.read(4) == b"PK\x03\x04"
 
 
-def _tensors(held: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _tensors(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     import torch
 
-    if isinstance(held, torch.Tensor):
-        yield ".".join(path) or "tensor", held.detach()
-    elif isinstance(held, bool | int | float):
-        yield ".".join(path), torch.tensor(held, dtype=torch.float64 if isinstance(held, float) else None)
-    elif isinstance(held, dict):
-        for name, value in held.items():
-            yield from _tensors(value, (*path, str(name)))
-    elif isinstance(held, list | tuple):
-        for number, value in enumerate(held):
-            yield from _tensors(value, (*path, str(number)))
-    elif held is not None:
-        raise FetchError(f"it is refused: {'.'.join(path)} is {type(held).__name__}, which is no tensor")
+    if isinstance(value, torch.Tensor):
+        yield ".".join(path) or "tensor", value.detach()
+    elif isinstance(value, bool | int | float):
+        yield ".".join(path), torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else None)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _tensors(part, (*path, str(name)))
+    elif isinstance(value, list | tuple):
+        for number, part in enumerate(value):
+            yield from _tensors(part, (*path, str(number)))
+    elif value is not None:
+        raise FetchError(f"it is refused: {'.'.join(path)} is {type(value).__name__}, which is no tensor")

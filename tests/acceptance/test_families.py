@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
-from tests.support.checkpoints import tiny_checkpoints, tiny_films, tiny_triposg
+from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
 from tests.support.checkpoints.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
 from tests.support.checkpoints.specs import entry
 from tests.support.paths import PHOTO
@@ -74,7 +74,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in IMAGES:
         tiny_checkpoints.save(name, folder / name)
     for name in FILMS:
-        tiny_films.save(name, folder / name)
+        tiny_videos.save(name, folder / name)
     tiny_triposg.save(folder / "triposg")
     return folder
 

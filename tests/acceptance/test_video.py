@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.support.media.films import Film, psnr, read_film, scene
+from tests.support.media.videos import DecodedVideo, decode_video, psnr, scene
 from tests.support.service.service import Service
 from tests.support.service.sse import events
 
@@ -57,8 +57,8 @@ def download(status: dict[str, Any]) -> bytes:
     return httpx.get(status["result_url"], follow_redirects=True).raise_for_status().content
 
 
-def film(status: dict[str, Any], container: str = "mp4") -> Film:
-    return read_film(download(status), container)
+def film(status: dict[str, Any], container: str = "mp4") -> DecodedVideo:
+    return decode_video(download(status), container)
 
 
 def first_frame(size: tuple[int, int]) -> np.ndarray:

@@ -44,10 +44,10 @@ def host_share(workers: int) -> int:
 class LoadedModel:
     """A pipeline, and its weights where they can be moved: those of the modules that it names."""
 
-    def __init__(self, pipeline: Pipeline, intake: "WeightLoader | None", taken: int) -> None:
-        """`taken`: bytes that the device has less of than before. `intake`: what the weights came through."""
+    def __init__(self, pipeline: Pipeline, loader: "WeightLoader | None", taken: int) -> None:
+        """`taken`: bytes that the device has less of than before. `loader`: what the weights came through."""
         self.pipeline = pipeline
-        self._parking = _parking(pipeline, intake)
+        self._parking = _parking(pipeline, loader)
         self.bytes = self._parking.bytes if self._parking else 0
         self.size = max(self.bytes, taken)
 
@@ -100,12 +100,12 @@ class ModelLoader:
         spec = self._catalog.get(model_id)
         class_ = pipeline_class(spec)  # what it imports stays in memory whatever becomes of the model
         before = self.memory_used()
-        intake = _intake(class_, self.device.name, keeps=keeps)
-        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, intake)
+        loader = _weight_loader(class_, self.device.name, keeps=keeps)
+        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, loader)
         taken = self.memory_used() - before
-        if intake is not None and self.device.name == "cpu":
-            taken -= intake.kept  # there it is the same memory
-        return LoadedModel(pipeline, intake, taken)
+        if loader is not None and self.device.name == "cpu":
+            taken -= loader.host_bytes  # there it is the same memory
+        return LoadedModel(pipeline, loader, taken)
 
     def estimate(self, model_id: str) -> int:
         """See `workers.engine.residency.Shelf`."""
@@ -125,19 +125,19 @@ class ModelLoader:
         return runtime.computes_right(self.device.name)
 
 
-def _intake(class_: type[Pipeline], device: str, *, keeps: bool) -> "WeightLoader | None":
+def _weight_loader(class_: type[Pipeline], device: str, *, keeps: bool) -> "WeightLoader | None":
     """For a pipeline that says which modules hold its weights; none, and torch stays away, for another."""
     if not hasattr(class_, "modules"):
         return None
     from pipelines.memory.weight_loader import WeightLoader
 
-    return WeightLoader(device, keeps=keeps)
+    return WeightLoader(device, keep_host_copy=keeps)
 
 
-def _parking(pipeline: Pipeline, intake: "WeightLoader | None") -> "Offload | None":
-    if intake is None:
+def _parking(pipeline: Pipeline, loader: "WeightLoader | None") -> "Offload | None":
+    if loader is None:
         return None
     from pipelines.memory.offload import Offload
 
     modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
-    return Offload(modules, intake.device, landed=intake.landed)
+    return Offload(modules, loader.device, uploaded=loader.uploaded)

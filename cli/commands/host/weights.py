@@ -55,7 +55,7 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
 
     known = weights_context(data, new_lock=True)
     every = [bundle for spec in known.catalog.models for bundle in spec.bundles]
-    made, failed = lock_writer.without_strangers(known.lock, every), []
+    made, failed = lock_writer.drop_unknown_bundles(known.lock, every), []
     for bundle in (bundle for spec in known.chosen(models) for bundle in spec.bundles):
         if bundle.source.is_remote and not models and not update and lock_writer.is_complete(bundle, made):
             click.echo(f"{bundle.key}: known already")
@@ -115,7 +115,7 @@ def import_(data: Path, folder: Path, models: tuple[str, ...], link: bool) -> No
 
     known, carried = weights_context(data), LocalFiles(folder, link=link)
     specs = known.chosen(models) if models else remote(known.catalog.models)
-    failed = bring(known, specs, carried.offer, sought=carried.sought, jobs=1, is_lenient=not models)
+    failed = bring(known, specs, carried.offer, resolve_item=carried.resolve_item, jobs=1, is_lenient=not models)
     _end(failed, f"not found in {folder}")
 
 

@@ -12,7 +12,7 @@ from transformers import Dinov2Model
 
 from core.errors import InputUnreadable
 
-LONGEST_SIDE = 2000
+MAX_SIDE = 2000
 """Larger pictures are reduced first; the encoder sees 224 pixels."""
 MARGIN = 0.1
 """White on either end of the longer side, in its lengths: the object spans 1 / 1.2 = 83.3 % of the square."""
@@ -22,15 +22,15 @@ FAINT = 8
 WHOLE = "the picture has no transparent background: everything in it was taken for the object"
 
 
-def object_of(file: Path) -> tuple[Image.Image, tuple[str, ...]]:
+def object_on_white(file: Path) -> tuple[Image.Image, tuple[str, ...]]:
     """The object in a clean PNG, RGB, in the middle of a white square, and warnings.
 
     What the alpha channel leaves transparent is not the object. Without transparency the whole picture is, with a
     warning. Raises `InputUnreadable` when everything is transparent.
     """
-    with Image.open(file, formats=["PNG"]) as picture:
-        rgba = picture.convert("RGBA")
-    rgba.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+    with Image.open(file, formats=["PNG"]) as image:
+        rgba = image.convert("RGBA")
+    rgba.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
     pixels = np.asarray(rgba)
     alpha = pixels[..., 3]
     if not (alpha >= FAINT).any():
@@ -59,9 +59,9 @@ def _on_white_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (padded * 255).astype(np.uint8)
 
 
-def image_tokens(encoder: Dinov2Model, processor: Any, picture: Image.Image) -> Tensor:
+def image_tokens(encoder: Dinov2Model, processor: Any, image: Image.Image) -> Tensor:
     """1 x tokens x channels, in the encoder's dtype: the last hidden state, its CLS token first."""
-    pixels = processor(picture, return_tensors="pt")["pixel_values"]
+    pixels = processor(image, return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
         tokens: Tensor = encoder(pixels.to(encoder.device, encoder.dtype)).last_hidden_state
     return tokens

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
-from pipelines.mesh.silhouette import picture_of
-from pipelines.mesh.triposg.conditioning import image_tokens, object_of
+from pipelines.mesh.silhouette import read_object_image
+from pipelines.mesh.triposg.conditioning import image_tokens, object_on_white
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
 from pipelines.mesh.triposg.extract import Grid, extract
 from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module, load_processor
@@ -52,7 +52,7 @@ class TripoSG:
         spec: ModelSpec,
         weights: Path,
         device: str,
-        intake: WeightLoader | None = None,
+        loader: WeightLoader | None = None,
         *,
         sizes: Sizes | None = None,
     ) -> None:
@@ -65,12 +65,12 @@ class TripoSG:
         vae = read_config(weights / "vae" / "config.json", VaeConfig)
         self.channels = transformer.in_channels
         self.processor = load_processor(weights / "feature_extractor_dinov2")
-        intake = intake or WeightLoader(device)
-        self.encoder = load_image_encoder(weights / "image_encoder_dinov2", intake, dtype)
+        loader = loader or WeightLoader(device)
+        self.encoder = load_image_encoder(weights / "image_encoder_dinov2", loader, dtype)
         self.transformer = load_module(
-            lambda: Transformer(transformer), weights / "transformer" / WEIGHTS, intake, dtype
+            lambda: Transformer(transformer), weights / "transformer" / WEIGHTS, loader, dtype
         )
-        self.vae = load_module(lambda: Vae(vae), weights / "vae" / WEIGHTS, intake, dtype, UNUSED)
+        self.vae = load_module(lambda: Vae(vae), weights / "vae" / WEIGHTS, loader, dtype, UNUSED)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -85,10 +85,10 @@ class TripoSG:
         model makes no surface.
         """
         ctx.progress(0.0, "prepare")
-        picture, warnings = object_of(inputs.files["image_path"])
+        image, warnings = object_on_white(inputs.files["image_path"])
         for warning in warnings:
             ctx.warn(warning)
-        context = image_tokens(self.encoder, self.processor, picture)
+        context = image_tokens(self.encoder, self.processor, image)
         steps = self.spec.defaults.num_inference_steps or STEPS
         scale = self.spec.defaults.guidance_scale
         scale = GUIDANCE if scale is None else scale
@@ -96,7 +96,7 @@ class TripoSG:
         vertices, faces = self._extract(latents, ctx)
         arrays: dict[str, NDArray[Any]] = {"vertices": centered(vertices), "faces": faces}
         if params.mode == "paint":
-            arrays["picture"] = picture_of(inputs.files["image_path"])
+            arrays["image"] = read_object_image(inputs.files["image_path"])
         return RawOutput(
             arrays=arrays,
             warnings=warnings,

@@ -13,7 +13,7 @@ def layer_norm(width: int) -> nn.LayerNorm:
     return nn.LayerNorm(width, eps=1e-5)
 
 
-def deal(parts: list[Tensor], heads: int) -> tuple[Tensor, ...]:
+def split_heads(parts: list[Tensor], heads: int) -> tuple[Tensor, ...]:
     """Channels of several projections, dealt to heads as the checkpoint was trained.
 
     The projections are the parts of one fused matrix whose rows go head by head, so head h does not own slice h of
@@ -25,7 +25,7 @@ def deal(parts: list[Tensor], heads: int) -> tuple[Tensor, ...]:
     return tuple(part.transpose(1, 2) for part in per_head.unbind(dim=-2))
 
 
-def gather(attended: Tensor) -> Tensor:
+def merge_heads(attended: Tensor) -> Tensor:
     """B x H x N x D back to B x N x C, head after head."""
     return attended.transpose(1, 2).flatten(-2)
 
@@ -48,7 +48,7 @@ class _Attention(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """B x H x N x D each, `key` normalized already; gives B x N x C."""
         attended = scaled_dot_product_attention(self.norm_q(query), key, value)
-        out: Tensor = self.to_out[0](gather(attended))
+        out: Tensor = self.to_out[0](merge_heads(attended))
         return out
 
 
@@ -60,7 +60,7 @@ class SelfAttention(_Attention):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """B x N x C to the same."""
-        query, key, value = deal([self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)], self.heads)
+        query, key, value = split_heads([self.to_q(tokens), self.to_k(tokens), self.to_v(tokens)], self.heads)
         return self.attend(query, self.norm_k(key), value)
 
 
@@ -76,12 +76,12 @@ class CrossAttention(_Attention):
     def remember(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B x H x M x D) of a context (B x M x its channels), for any number of `forward`."""
         context = self.norm_cross(context)
-        key, value = deal([self.to_k(context), self.to_v(context)], self.heads)
+        key, value = split_heads([self.to_k(context), self.to_v(context)], self.heads)
         return self.norm_k(key), value
 
     def forward(self, tokens: Tensor, memory: tuple[Tensor, Tensor]) -> Tensor:
         """B x N x C to the same; `memory` is what `remember` gave."""
-        (query,) = deal([self.to_q(tokens)], self.heads)
+        (query,) = split_heads([self.to_q(tokens)], self.heads)
         return self.attend(query, *memory)
 
 

@@ -11,7 +11,7 @@ from transformers import BitImageProcessorPil, Dinov2Model
 
 from core.errors import ModelLoadFailed
 from pipelines.diffusion.component import load_component
-from pipelines.diffusion.state_dict_check import misfit, refuse
+from pipelines.diffusion.state_dict_check import refuse, state_dict_mismatches
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def load_module(
-    build: Callable[[], M], file: Path, intake: WeightLoader, dtype: torch.dtype, unused: tuple[str, ...] = ()
+    build: Callable[[], M], file: Path, loader: WeightLoader, dtype: torch.dtype, unused: tuple[str, ...] = ()
 ) -> M:
     """What `build` makes, with the tensors of a safetensors file, on the intake's device in `dtype`, ready to infer.
 
@@ -29,20 +29,22 @@ def load_module(
     """
     with torch.device("meta"):
         module = build()
-    tensors = intake.read([file], lambda name, _: None if name.startswith(unused) else dtype)
-    refuse(file.parent.name, misfit(module, {name: tuple(tensor.shape) for name, tensor in tensors.items()}))
+    tensors = loader.read([file], lambda name, _: None if name.startswith(unused) else dtype)
+    refuse(
+        file.parent.name, state_dict_mismatches(module, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    )
     module.load_state_dict(tensors, strict=True, assign=True)
-    return intake.to_device(module.eval().requires_grad_(requires_grad=False))
+    return loader.to_device(module.eval().requires_grad_(requires_grad=False))
 
 
-def load_image_encoder(folder: Path, intake: WeightLoader, dtype: torch.dtype) -> Dinov2Model:
+def load_image_encoder(folder: Path, loader: WeightLoader, dtype: torch.dtype) -> Dinov2Model:
     """DINOv2 through transformers, which maps the old names of the published tensors to its own.
 
     Raises `ModelLoadFailed`.
     """
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        encoder = load_component(folder, Dinov2Model, dtype, intake, takes_more=False)
+        encoder = load_component(folder, Dinov2Model, dtype, loader, allow_unexpected=False)
     except (OSError, RuntimeError, ValueError) as error:
         if is_out_of_memory(error) or is_device_fault(error):
             raise

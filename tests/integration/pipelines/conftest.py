@@ -8,7 +8,7 @@ import torch
 
 from pipelines.runtime.protocol import Inputs
 from tests.support.checkpoints import tiny_checkpoints
-from tests.support.checkpoints.image_runs import save_picture
+from tests.support.checkpoints.image_runs import save_image
 
 
 @pytest.fixture(scope="session")
@@ -32,5 +32,5 @@ def weights_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     """One picture to look at."""
-    file = save_picture(tmp_path_factory.mktemp("pictures") / "a.png", 96, 64)
+    file = save_image(tmp_path_factory.mktemp("pictures") / "a.png", 96, 64)
     return Inputs({"reference_images.0": file})

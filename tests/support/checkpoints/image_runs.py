@@ -68,13 +68,13 @@ def run(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **param
     return pipeline.run(asked(**params), inputs or Inputs(), context(seed))
 
 
-def picture(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **params: Any) -> NDArray[np.uint8]:
+def image(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **params: Any) -> NDArray[np.uint8]:
     """The only picture of a run."""
     (found,) = run(pipeline, seed, inputs, **params).arrays.values()
     return found
 
 
-def save_picture(file: Path, width: int, height: int, seed: int = 0, mode: str = "RGB") -> Path:
+def save_image(file: Path, width: int, height: int, seed: int = 0, mode: str = "RGB") -> Path:
     """Colored noise as a PNG."""
     values = np.random.default_rng(seed).integers(0, 256, (height, width, len(mode)), np.uint8)
     Image.fromarray(values, mode).save(file)
@@ -98,9 +98,7 @@ def directly(folder: Path, seed: int = 1, pipe: Any = None, **arguments: Any) ->
     return np.asarray((pipe or alone(folder))(prompt=PROMPT, generator=generator, **call).images[0])
 
 
-def from_picture(
-    folder: Path, seed: int = 1, dtype: torch.dtype = torch.float32, **arguments: Any
-) -> NDArray[np.uint8]:
+def from_image(folder: Path, seed: int = 1, dtype: torch.dtype = torch.float32, **arguments: Any) -> NDArray[np.uint8]:
     """The same with the pipeline that starts from a picture, loaded by itself."""
     pipe = AutoPipelineForImage2Image.from_pretrained(folder, dtype=dtype)
     pipe.set_progress_bar_config(disable=True)

@@ -37,9 +37,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-'
 class TinyChatterbox(Chatterbox):
     """The family itself, loading a shrunken checkpoint; a catalog of tests names it as module:class."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         with shrunken():
-            super().__init__(spec, weights, device, intake)
+            super().__init__(spec, weights, device, loader)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2Tokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from pipelines.diffusion.qwen_processor import PictureProcessor
+from pipelines.diffusion.qwen_processor import ImageTextProcessor
 
 MARKS = (
     "<|endoftext|>",
@@ -44,7 +44,7 @@ def qwenedit() -> DiffusionPipeline:
         vae=_vae(),
         text_encoder=_text_encoder(),
         tokenizer=_tokenizer(),
-        processor=PictureProcessor(Qwen2VLImageProcessorPil(), _tokenizer()),
+        processor=ImageTextProcessor(Qwen2VLImageProcessorPil(), _tokenizer()),
         transformer=_transformer(),
     )
 

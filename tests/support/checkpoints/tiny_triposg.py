@@ -75,9 +75,9 @@ TINY_BLOCKS = {
 class TinyTripoSG(TripoSG):
     """The family at sizes for a laptop: 16 latent tokens, 8 to 32 cells."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str, intake: WeightLoader | None = None) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         grid = Grid(coarse=8, doublings=2, near=0.05, chunk=1000)
-        super().__init__(spec, weights, device, intake, sizes=Sizes(tokens=16, grid=grid))
+        super().__init__(spec, weights, device, loader, sizes=Sizes(tokens=16, grid=grid))
 
 
 def save(folder: Path, seed: int = 0) -> Path:

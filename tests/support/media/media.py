@@ -6,7 +6,7 @@ import io
 from PIL import Image
 
 
-def picture(format_: str = "PNG", size: tuple[int, int] = (8, 8), color: str = "red") -> bytes:
+def image(format_: str = "PNG", size: tuple[int, int] = (8, 8), color: str = "red") -> bytes:
     """A picture of one color."""
     file = io.BytesIO()
     Image.new("RGB", size, color).save(file, format_)

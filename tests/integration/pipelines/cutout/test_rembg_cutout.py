@@ -80,8 +80,8 @@ class TestEverySession:
         monkeypatch.setenv("U2NET_HOME", str(tmp_path / "home"))
         tiny_onnx.save(name, tmp_path / "home" / "models" / name)
         directly = session_class(name)(name, onnxruntime.SessionOptions(), providers=["CPUExecutionProvider"])
-        with Image.open(photo.files["image_url"]) as picture:
-            expected = np.asarray(directly.predict(picture)[0])
+        with Image.open(photo.files["image_url"]) as image:
+            expected = np.asarray(directly.predict(image)[0])
 
         raw = run(opened(entry(name), tmp_path / "weights"), photo, mask_only=True)
 
@@ -136,7 +136,7 @@ def test_no_halo_of_the_background_is_left_at_the_edge(bright: Pipeline, tmp_pat
     assert 235 < made.min()
 
 
-def test_a_background_colour_is_put_behind_it(bright: Pipeline, tmp_path: Path, disc: np.ndarray) -> None:
+def test_a_background_color_is_put_behind_it(bright: Pipeline, tmp_path: Path, disc: np.ndarray) -> None:
     made = run(bright, inputs(tmp_path, disc), background_color="#12aB34").arrays["0"]
 
     assert (0x12, 0xAB, 0x34) == tuple(made[100, 20])
@@ -151,7 +151,7 @@ def test_the_matte_alone(bright: Pipeline, tmp_path: Path, disc: np.ndarray) -> 
     assert () == raw.warnings
 
 
-def test_the_matte_has_no_background_colour(bright: Pipeline, tmp_path: Path, disc: np.ndarray) -> None:
+def test_the_matte_has_no_background_color(bright: Pipeline, tmp_path: Path, disc: np.ndarray) -> None:
     warned: list[str] = []
     params = asked(mask_only=True, background_color="#ffffff")
 

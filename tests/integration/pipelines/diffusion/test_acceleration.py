@@ -17,7 +17,7 @@ from pipelines.diffusion import compilation
 from pipelines.diffusion.acceleration import channels_last
 from pipelines.memory.offload import Offload
 from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
-from tests.support.checkpoints.image_runs import asked, context, directly, loaded, picture, run
+from tests.support.checkpoints.image_runs import asked, context, directly, image, loaded, run
 
 REUSED = {"quality": {"fast": {"cache": "first-block", "cache_threshold": 0.9}}}
 
@@ -58,12 +58,12 @@ class TestReusedSteps:
             assert raw.metadata["cache"] is None
         assert not np.array_equal(before.arrays["0"], reused.arrays["0"])
 
-    def test_nothing_passes_from_one_picture_to_the_next(self, weights_dir: Path) -> None:
+    def test_nothing_passes_from_one_image_to_the_next(self, weights_dir: Path) -> None:
         pipeline = loaded("qwenimage", weights_dir, **REUSED)
         both = run(pipeline, 1, quality="fast", num_images=2).arrays
 
-        assert np.array_equal(picture(pipeline, 2, quality="fast"), both["1"])
-        assert np.array_equal(picture(pipeline, 1, quality="fast"), both["0"])
+        assert np.array_equal(image(pipeline, 2, quality="fast"), both["1"])
+        assert np.array_equal(image(pipeline, 1, quality="fast"), both["0"])
 
     def test_a_cancel_takes_it_off(self, weights_dir: Path) -> None:
         pipeline: Any = loaded("qwenimage", weights_dir, **REUSED)
@@ -76,11 +76,11 @@ class TestReusedSteps:
             pipeline.run(asked(quality="fast"), Inputs(), RunContext(seed=1, progress=stop, warn=print))
 
         assert not pipeline.pipe.transformer.is_cache_enabled
-        assert np.array_equal(directly(weights_dir / "qwenimage"), picture(pipeline))
+        assert np.array_equal(directly(weights_dir / "qwenimage"), image(pipeline))
 
     @pytest.mark.parametrize("name", ["zimage", "sdxl"])
     def test_a_model_that_can_not_does_not_load(self, weights_dir: Path, name: str) -> None:
-        with pytest.raises(ModelLoadFailed, match="can not reuse steps: remove `cache`"):
+        with pytest.raises(ModelLoadFailed, match="cannot reuse steps; remove `cache`"):
             loaded(name, weights_dir, **REUSED)
 
 
@@ -89,13 +89,13 @@ class TestAttention:
         ("wanted", "used"),
         [("native", "native"), ("auto", "native"), ("_native_math", "_native_math"), ("flash", "native")],
     )
-    def test_what_does_not_work_here_is_native_and_the_picture_is_the_same(
+    def test_what_does_not_work_here_is_native_and_the_image_is_the_same(
         self, weights_dir: Path, wanted: str, used: str
     ) -> None:
         pipeline: Any = loaded("zimage", weights_dir, attention=wanted)
-        made = picture(pipeline).astype(int)
+        made = image(pipeline).astype(int)
 
-        assert used == pipeline.speed.attention.name
+        assert used == pipeline.acceleration.attention.name
         assert np.abs(directly(weights_dir / "zimage") - made).max() <= 1
 
 
@@ -131,20 +131,20 @@ class TestCompiled:
             assert 0 < compilations.number < 5
 
         assert ["compile", "prepare"] == [log[0][1] for log in logs]
-        assert np.array_equal(directly(weights_dir / "zimage"), picture(pipeline))
+        assert np.array_equal(directly(weights_dir / "zimage"), image(pipeline))
 
     @pytest.mark.long
     def test_another_size_and_the_way_to_the_host_and_back_need_no_new_code(self, weights_dir: Path) -> None:
         pipeline: Any = loaded("zimage", weights_dir, compile=True)
         compilations = Compilations()
-        before = picture(pipeline, width=96)
+        before = image(pipeline, width=96)
         number = compilations.number
         parking = Offload(pipeline.modules, "cpu")
         parking.offload()
         parking.restore()
 
-        assert np.array_equal(before, picture(pipeline, width=96))
-        picture(pipeline, width=128, height=64)
+        assert np.array_equal(before, image(pipeline, width=96))
+        image(pipeline, width=128, height=64)
         assert number == compilations.number > 0
 
     @pytest.mark.long
@@ -218,7 +218,7 @@ def test_code_that_can_not_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch
     assert torch.allclose(expected, pipe.transformer(values))
 
 
-def test_a_model_that_needs_a_picture_is_warmed_with_a_grey_one(weights_dir: Path) -> None:
+def test_a_model_that_needs_a_image_is_warmed_with_a_grey_one(weights_dir: Path) -> None:
     pipeline: Any = loaded("qwenedit", weights_dir, defaults={"width": 64, "height": 64, "guidance_scale": 1.0})
     log: list[tuple[float, Stage]] = []
     pipeline.warm_up(context(log=log))
@@ -226,7 +226,7 @@ def test_a_model_that_needs_a_picture_is_warmed_with_a_grey_one(weights_dir: Pat
     assert ["prepare", "step", "decode"] == [stage for _, stage in log]
 
 
-def test_weights_of_a_pictures_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
+def test_weights_of_a_images_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
     pipeline: Any = loaded("sdxl", weights_dir)
     channels_last(pipeline.pipe)
     parking = Offload(pipeline.modules, "cpu")
@@ -234,11 +234,11 @@ def test_weights_of_a_pictures_autoencoder_may_lie_channels_last(weights_dir: Pa
     parking.restore()
 
     assert pipeline.pipe.vae.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
-    assert np.abs(directly(weights_dir / "sdxl").astype(int) - picture(pipeline)).max() <= 1
+    assert np.abs(directly(weights_dir / "sdxl").astype(int) - image(pipeline)).max() <= 1
 
 
 def test_a_films_autoencoder_stays_as_it_is(weights_dir: Path) -> None:
     pipeline: Any = loaded("qwenimage", weights_dir)
     channels_last(pipeline.pipe)
 
-    assert np.array_equal(directly(weights_dir / "qwenimage"), picture(pipeline))
+    assert np.array_equal(directly(weights_dir / "qwenimage"), image(pipeline))

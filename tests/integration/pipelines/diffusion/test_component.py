@@ -15,18 +15,18 @@ from core.errors import ModelLoadFailed
 from pipelines.diffusion.checkpoint import classes
 from pipelines.diffusion.component import load_component
 from pipelines.memory.weight_loader import WeightLoader
-from tests.support.checkpoints import tiny_checkpoints, tiny_films
+from tests.support.checkpoints import tiny_checkpoints, tiny_videos
 
-FILMS = ("wan22", "ltx")
+VIDEOS = ("wan22", "ltx")
 """Wan keeps parts of its transformer in float32, and UMT5 keeps some in float16's place."""
 
 
 @pytest.fixture(scope="module")
 def folders(weights_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    films = tmp_path_factory.mktemp("films")
-    for name in FILMS:
-        tiny_films.save(name, films / name)
-    return {name: weights_dir / name for name in tiny_checkpoints.BUILDERS} | {name: films / name for name in FILMS}
+    videos = tmp_path_factory.mktemp("films")
+    for name in VIDEOS:
+        tiny_videos.save(name, videos / name)
+    return {name: weights_dir / name for name in tiny_checkpoints.BUILDERS} | {name: videos / name for name in VIDEOS}
 
 
 def models(folder: Path) -> Iterator[tuple[Path, type[Any]]]:
@@ -43,7 +43,7 @@ def same(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("name", [*tiny_checkpoints.BUILDERS, *FILMS])
+@pytest.mark.parametrize("name", [*tiny_checkpoints.BUILDERS, *VIDEOS])
 def test_all_of_it_is_as_from_pretrained_loads_it(folders: dict[str, Path], name: str, dtype: torch.dtype) -> None:
     for folder, class_ in models(folders[name]):
         expected = class_.from_pretrained(folder, dtype=dtype)
@@ -91,7 +91,7 @@ class TestStrict:
 
         assert f"{part} holds 1 tensors that " in caplog.text
         with pytest.raises(ModelLoadFailed, match=r"1 tensors are unexpected, the first is .*more"):
-            self.load(component, part, takes_more=False)
+            self.load(component, part, allow_unexpected=False)
 
     def test_a_quantised_one_is_left_to_its_library(
         self, component: Path, part: str, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipelines.runtime.protocol import Inputs
-from tests.support.checkpoints.image_runs import directly, from_picture, loaded, picture
+from tests.support.checkpoints.image_runs import directly, from_image, image, loaded
 from tests.support.checkpoints.tiny_loras import save_lora
 
 
@@ -37,9 +37,9 @@ class Counter:
 def test_the_second_job_with_a_prompt_reads_nothing_and_gets_the_same_pixels(weights_dir: Path, name: str) -> None:
     pipeline = loaded(name, weights_dir)
     counter = Counter(pipeline)
-    first = picture(pipeline, 1)
+    first = image(pipeline, 1)
     runs = counter.runs
-    second, third = picture(pipeline, 2), picture(pipeline, 1)
+    second, third = image(pipeline, 2), image(pipeline, 1)
 
     assert runs == counter.runs > 0
     assert np.array_equal(directly(weights_dir / name, 1), first)
@@ -51,37 +51,37 @@ def test_the_second_job_with_a_prompt_reads_nothing_and_gets_the_same_pixels(wei
 def test_in_bfloat16_too(weights_dir: Path) -> None:
     pipeline = loaded("zimage", weights_dir, dtype="bfloat16")
 
-    assert np.array_equal(picture(pipeline), picture(pipeline))
+    assert np.array_equal(image(pipeline), image(pipeline))
     assert 0 < pipeline.prompts.bytes  # type: ignore[attr-defined]
 
 
 def test_another_negative_prompt_is_read(weights_dir: Path) -> None:
     pipeline = loaded("sdxl", weights_dir)
     for words in ("dogs", "cats", "dogs"):
-        made = picture(pipeline, guidance_scale=7.5, negative_prompt=words)
+        made = image(pipeline, guidance_scale=7.5, negative_prompt=words)
         assert np.array_equal(directly(weights_dir / "sdxl", guidance_scale=7.5, negative_prompt=words), made)
 
 
-def test_a_start_picture_finds_the_prompt_that_words_alone_have_read(weights_dir: Path, reference: Inputs) -> None:
+def test_a_start_image_finds_the_prompt_that_words_alone_have_read(weights_dir: Path, reference: Inputs) -> None:
     file = reference.files["reference_images.0"]
     pipeline = loaded("zimage", weights_dir)
     counter = Counter(pipeline)
-    picture(pipeline)
+    image(pipeline)
     runs = counter.runs
-    made = picture(pipeline, 1, Inputs({"input_image": file}), strength=0.7, width=96)
+    made = image(pipeline, 1, Inputs({"input_image": file}), strength=0.7, width=96)
 
     with Image.open(file) as start:
-        expected = from_picture(weights_dir / "zimage", image=start.convert("RGB"), strength=0.7)
+        expected = from_image(weights_dir / "zimage", image=start.convert("RGB"), strength=0.7)
     assert runs == counter.runs
     assert np.array_equal(expected, made)
 
 
-def test_what_is_read_beside_a_picture_is_read_each_time(weights_dir: Path, reference: Inputs) -> None:
+def test_what_is_read_beside_a_image_is_read_each_time(weights_dir: Path, reference: Inputs) -> None:
     pipeline = loaded("qwenedit", weights_dir)
     counter = Counter(pipeline)
-    picture(pipeline, inputs=reference)
+    image(pipeline, inputs=reference)
     runs = counter.runs
-    picture(pipeline, inputs=reference)
+    image(pipeline, inputs=reference)
 
     assert 2 * runs == counter.runs
 
@@ -95,7 +95,7 @@ def test_a_lora_is_not_taken_for_another(weights_dir: Path, tmp_path: Path) -> N
     counter = Counter(pipeline)
     runs = []
     for quality in ("standard", "fast", "standard", "fast"):
-        picture(pipeline, quality=quality)
+        image(pipeline, quality=quality)
         runs.append(counter.runs)
 
     assert 0 < runs[0] < runs[1] == runs[2] == runs[3]

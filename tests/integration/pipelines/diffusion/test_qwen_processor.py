@@ -8,24 +8,24 @@ import torch
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from pipelines.diffusion.qwen_processor import PictureProcessor, load_processor
+from pipelines.diffusion.qwen_processor import ImageTextProcessor, load_processor
 
-PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
+IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 SIZES = [(56, 56), (112, 56), (300, 200)]
 
 
 @pytest.fixture(scope="module")
-def processor(weights_dir: Path) -> PictureProcessor:
+def processor(weights_dir: Path) -> ImageTextProcessor:
     return load_processor(weights_dir / "qwenedit" / "processor")
 
 
-def pictures() -> list[Image.Image]:
+def images() -> list[Image.Image]:
     values = np.random.default_rng(0)
     return [Image.fromarray(values.integers(0, 256, (height, width, 3), np.uint8)) for width, height in SIZES]
 
 
-def test_every_picture_has_a_token_for_each_four_patches(processor: PictureProcessor) -> None:
-    made = processor(text=[f"a {PICTURE * 3} b"], images=pictures(), padding=True, return_tensors="pt")
+def test_every_image_has_a_token_for_each_four_patches(processor: ImageTextProcessor) -> None:
+    made = processor(text=[f"a {IMAGE * 3} b"], images=images(), padding=True, return_tensors="pt")
 
     patches = made["image_grid_thw"].prod(dim=1)
     assert [16, 32, 14 * 22] == patches.tolist()
@@ -33,15 +33,13 @@ def test_every_picture_has_a_token_for_each_four_patches(processor: PictureProce
     assert patches.sum() // 4 == (made["input_ids"] == processor.image_token_id).sum()
 
 
-def test_the_numbers_are_those_of_the_librarys_own_part(processor: PictureProcessor) -> None:
-    made = processor(text=[PICTURE * 3], images=pictures(), padding=True, return_tensors="pt")
+def test_the_numbers_are_those_of_the_librarys_own_part(processor: ImageTextProcessor) -> None:
+    made = processor(text=[IMAGE * 3], images=images(), padding=True, return_tensors="pt")
 
-    assert torch.equal(
-        Qwen2VLImageProcessorPil()(pictures(), return_tensors="pt")["pixel_values"], made["pixel_values"]
-    )
+    assert torch.equal(Qwen2VLImageProcessorPil()(images(), return_tensors="pt")["pixel_values"], made["pixel_values"])
 
 
-def test_words_alone(processor: PictureProcessor) -> None:
+def test_words_alone(processor: ImageTextProcessor) -> None:
     made = processor(text=["a cat"], images=None, padding=True, return_tensors="pt")
 
     assert made.get("pixel_values") is None

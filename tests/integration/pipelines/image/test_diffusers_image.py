@@ -71,7 +71,7 @@ class TestEveryFamily:
 
         assert [(0.0, "prepare"), (0.25, "step"), (0.5, "step"), (0.75, "decode")] == log
 
-    def test_after_a_cancel_in_mid_run_the_next_picture_is_as_ever(
+    def test_after_a_cancel_in_mid_run_the_next_image_is_as_ever(
         self, weights_dir: Path, name: str, inputs: Inputs
     ) -> None:
         pipeline = loaded(name, weights_dir)
@@ -175,8 +175,8 @@ def test_png_through_folder_and_encoder_has_the_pixels_of_diffusers(weights_dir:
     params = ImageParams(prompt=PROMPT, output_format="png")
     output = encoder(model("sdxl"))(load_raw(tmp_path / "raw"), params, tmp_path).files[0]
 
-    with Image.open(tmp_path / output.path) as picture:
-        assert np.array_equal(directly(weights_dir / "sdxl"), np.asarray(picture))
+    with Image.open(tmp_path / output.path) as image:
+        assert np.array_equal(directly(weights_dir / "sdxl"), np.asarray(image))
 
 
 def test_the_variant_of_the_catalogue(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ class TestRefused:
         with pytest.raises(ModelLoadFailed):
             loaded("zimage", folder.parent)
 
-    def test_nan_is_an_error_and_no_black_picture(self, folder: Path) -> None:
+    def test_nan_is_an_error_and_no_black_image(self, folder: Path) -> None:
         file = folder / "vae" / "diffusion_pytorch_model.safetensors"
         tensors = load_file(file)
         tensors["decoder.conv_in.weight"] *= float("nan")

@@ -13,7 +13,7 @@ from core.errors import ModelLoadFailed, WeightsNotLocked
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
 from tests.support.checkpoints import tiny_checkpoints
-from tests.support.checkpoints.image_runs import alone, asked, context, directly, loaded, picture, run
+from tests.support.checkpoints.image_runs import alone, asked, context, directly, image, loaded, run
 from tests.support.checkpoints.tiny_loras import save_lora
 
 LAYERS = {
@@ -23,7 +23,7 @@ LAYERS = {
 }
 
 
-class TestSeveralPictures:
+class TestSeveralImages:
     def test_each_is_the_one_of_its_own_seed(self, weights_dir: Path) -> None:
         pipeline = loaded("zimage", weights_dir)
 
@@ -56,7 +56,7 @@ class TestSeveralPictures:
             pipeline.run(asked(num_images=2), Inputs(), RunContext(seed=1, progress=stop, warn=print))
 
         assert reports == len(log)
-        assert np.array_equal(directly(weights_dir / "zimage"), picture(pipeline))
+        assert np.array_equal(directly(weights_dir / "zimage"), image(pipeline))
 
 
 class TestPresets:
@@ -64,8 +64,8 @@ class TestPresets:
         presets = {"fast": {"num_inference_steps": 2}, "pro": {"num_inference_steps": 4, "guidance_scale": 7.0}}
         pipeline = loaded("sdxl", weights_dir, quality=presets)
 
-        fast = picture(pipeline, quality="fast", num_inference_steps=None)
-        pro = picture(pipeline, quality="pro", num_inference_steps=None)
+        fast = image(pipeline, quality="fast", num_inference_steps=None)
+        pro = image(pipeline, quality="pro", num_inference_steps=None)
 
         assert np.array_equal(directly(weights_dir / "sdxl", num_inference_steps=2), fast)
         assert np.array_equal(directly(weights_dir / "sdxl", num_inference_steps=4, guidance_scale=7.0), pro)
@@ -80,13 +80,13 @@ class TestTrueGuidance:
     def test_the_scale_and_the_negative_prompt_reach_the_pipeline(self, weights_dir: Path) -> None:
         pipeline = loaded("qwenimage", weights_dir)
 
-        made = picture(pipeline, guidance_scale=6.0, negative_prompt="dogs")
+        made = image(pipeline, guidance_scale=6.0, negative_prompt="dogs")
 
         assert np.array_equal(directly(weights_dir / "qwenimage", true_cfg_scale=6.0, negative_prompt="dogs"), made)
         assert not np.array_equal(directly(weights_dir / "qwenimage"), made)
 
     def test_one_means_none(self, weights_dir: Path) -> None:
-        made = picture(loaded("qwenimage", weights_dir), guidance_scale=1.0)
+        made = image(loaded("qwenimage", weights_dir), guidance_scale=1.0)
 
         assert np.array_equal(directly(weights_dir / "qwenimage", true_cfg_scale=1.0, negative_prompt=None), made)
 
@@ -118,10 +118,10 @@ class TestLora:
     @pytest.mark.parametrize("name", LAYERS)
     def test_on_and_off(self, folder: Path, reference: Inputs, name: str) -> None:
         inputs = reference if name == "qwenedit" else Inputs()
-        bare = picture(loaded(name, folder), inputs=inputs)
+        bare = image(loaded(name, folder), inputs=inputs)
         pipeline = loaded(name, folder, **self.catalog(name))
 
-        made = [picture(pipeline, inputs=inputs, quality=quality) for quality in ("standard", "fast", "pro", "fast")]
+        made = [image(pipeline, inputs=inputs, quality=quality) for quality in ("standard", "fast", "pro", "fast")]
 
         assert np.array_equal(bare, made[0])
         assert not np.array_equal(bare, made[1])
@@ -135,7 +135,7 @@ class TestLora:
         pipe.load_lora_weights(folder / f"{name}+quick", weight_name="quick.safetensors", adapter_name="quick")
         pipe.set_adapters(["quick"], [scale])
 
-        made = picture(loaded(name, folder, **self.catalog(name, scale=scale)), quality="fast")
+        made = image(loaded(name, folder, **self.catalog(name, scale=scale)), quality="fast")
 
         assert np.array_equal(directly(folder / name), made)
 
@@ -154,8 +154,8 @@ class TestLora:
         pipe.disable_lora()
         pipeline = loaded(name, folder, **self.catalog(name, **schedule))
 
-        assert np.array_equal(expected, picture(pipeline, quality="fast"))
-        assert np.array_equal(directly(folder / name), picture(pipeline))
+        assert np.array_equal(expected, image(pipeline, quality="fast"))
+        assert np.array_equal(directly(folder / name), image(pipeline))
 
     @pytest.mark.parametrize("name", ["qwenimage"])
     def test_a_value_that_the_scheduler_does_not_have_does_not_load(self, folder: Path, name: str) -> None:
@@ -163,11 +163,11 @@ class TestLora:
             loaded(name, folder, **self.catalog(name, shift_termnal=0.0))
 
     @pytest.mark.parametrize("name", ["zimage"])
-    def test_it_changes_a_picture_to_start_from_as_well(self, folder: Path, reference: Inputs, name: str) -> None:
+    def test_it_changes_a_image_to_start_from_as_well(self, folder: Path, reference: Inputs, name: str) -> None:
         start = Inputs({"input_image": reference.files["reference_images.0"]})
         pipeline = loaded(name, folder, **self.catalog(name))
 
-        plain, quick, again = (picture(pipeline, 1, start, quality=word) for word in ("standard", "fast", "standard"))
+        plain, quick, again = (image(pipeline, 1, start, quality=word) for word in ("standard", "fast", "standard"))
 
         assert not np.array_equal(plain, quick)
         assert np.array_equal(plain, again)

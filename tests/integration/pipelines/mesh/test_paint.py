@@ -17,7 +17,7 @@ from pipelines.mesh.encode import encode
 from pipelines.mesh.inflate import relief_of
 from pipelines.mesh.paint import painted
 from pipelines.mesh.render import render, turned
-from pipelines.mesh.silhouette import picture_of
+from pipelines.mesh.silhouette import read_object_image
 from pipelines.mesh.surface import Mesh
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, RunContext
@@ -25,8 +25,8 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_triposg
 from tests.support.checkpoints.specs import spec
-from tests.support.media.films import psnr
 from tests.support.media.solids import ball, raw_of, two_balls, welded
+from tests.support.media.videos import psnr
 from tests.support.paths import DOCS
 
 IMAGES = DOCS / "images"
@@ -41,7 +41,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     with Image.open(IMAGES / "product.jpg") as photo, Image.open(IMAGES / "product_mask.png") as mask:
         photo.putalpha(mask)
         photo.save(file)
-    return picture_of(file)
+    return read_object_image(file)
 
 
 @pytest.fixture(scope="module")
@@ -53,19 +53,19 @@ def waves() -> np.ndarray:
     return np.dstack([colors, alpha]).astype(np.uint8)
 
 
-def expected(picture: np.ndarray) -> np.ndarray:
+def expected(image: np.ndarray) -> np.ndarray:
     """The picture as `render` places it: its longer side on 92 % of a square."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = 0.92 * SIDE / max(height, width)
     left, top = (SIDE - width * scale) / 2, (SIDE - height * scale) / 2
     back = (1 / scale, 0, -left / scale, 0, 1 / scale, -top / scale)
-    placed = Image.fromarray(picture).transform((SIDE, SIDE), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+    placed = Image.fromarray(image).transform((SIDE, SIDE), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
     return np.asarray(placed)
 
 
-def likeness(mesh: Mesh, picture: np.ndarray, yaw: float = 0) -> float:
+def likeness(mesh: Mesh, image: np.ndarray, yaw: float = 0) -> float:
     """Decibels between a view of the mesh and the picture, where both are solid, which is nearly everywhere."""
-    drawn, wanted = render(mesh, SIDE, turned(yaw, 0), lit=False), expected(picture)
+    drawn, wanted = render(mesh, SIDE, turned(yaw, 0), lit=False), expected(image)
     if yaw:
         wanted = wanted[:, ::-1]
     both = (drawn[..., 3] > 0) & (wanted[..., 3] > 250)
@@ -73,8 +73,8 @@ def likeness(mesh: Mesh, picture: np.ndarray, yaw: float = 0) -> float:
     return float(psnr(wanted[both][:, :3], drawn[both][:, :3]))
 
 
-def relief(picture: np.ndarray, faces: int) -> Mesh:
-    shape = relief_of(np.ascontiguousarray(picture[..., 3]), 20_000)
+def relief(image: np.ndarray, faces: int) -> Mesh:
+    shape = relief_of(np.ascontiguousarray(image[..., 3]), 20_000)
     return reduced(Mesh(shape.vertices, shape.faces), faces)[0]
 
 
@@ -87,7 +87,7 @@ def test_the_front_of_the_products_relief_is_the_photo(product: np.ndarray) -> N
 
 
 @pytest.mark.long
-def test_the_front_of_a_ball_is_the_picture_and_its_back_the_mirror_image(waves: np.ndarray) -> None:
+def test_the_front_of_a_ball_is_the_image_and_its_back_the_mirror_image(waves: np.ndarray) -> None:
     mesh = painted(ball(), waves)
 
     assert likeness(mesh, waves) >= BOUND
@@ -102,8 +102,8 @@ def test_what_is_hidden_is_not_painted_with_what_hides_it() -> None:
     y, x = np.mgrid[:280, :280] / 280
     places = np.stack([low[0] + x * (high - low)[0], high[1] - y * (high - low)[1]], axis=-1)
     red = np.hypot(*(places - (0.15, 0.1)).transpose(2, 0, 1)) < 0.19
-    picture = np.where(red[..., None], (220, 0, 0, 255), (0, 0, 220, 255)).astype(np.uint8)
-    made = painted(mesh, picture)
+    image = np.where(red[..., None], (220, 0, 0, 255), (0, 0, 220, 255)).astype(np.uint8)
+    made = painted(mesh, image)
 
     large = (made.vertices[:, 2] > -0.3) & (made.vertices[:, 2] < 0.4)
     faces = made.faces[large[made.faces].all(axis=1)]
@@ -113,10 +113,10 @@ def test_what_is_hidden_is_not_painted_with_what_hides_it() -> None:
 
 
 @pytest.mark.long
-def test_the_texture_has_no_seam_of_another_colour() -> None:
+def test_the_texture_has_no_seam_of_another_color() -> None:
     """One color stays one color, from every side."""
-    picture = np.full((64, 64, 4), (10, 200, 60, 255), np.uint8)
-    mesh = painted(ball(3), picture)
+    image = np.full((64, 64, 4), (10, 200, 60, 255), np.uint8)
+    mesh = painted(ball(3), image)
 
     assert ((10, 200, 60) == mesh.texture).all()
     assert mesh.uv is not None
@@ -126,7 +126,7 @@ def test_the_texture_has_no_seam_of_another_colour() -> None:
 @pytest.mark.long
 def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, waves: np.ndarray) -> None:
     params = MeshParams(image_path="picture", mode="paint", max_faces=2000, painted_save_name="ball")
-    outputs = encode(raw_of(ball(), picture=waves), params, tmp_path)
+    outputs = encode(raw_of(ball(), image=waves), params, tmp_path)
     loaded = trimesh.load(tmp_path / "0.glb", force="mesh")
 
     assert () == outputs.warnings
@@ -161,12 +161,12 @@ def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
     assert ((200, 30, 60) == np.asarray(loaded.visual.material.baseColorTexture.convert("RGB"))).all()
 
 
-def test_without_a_picture_it_can_not(tmp_path: Path) -> None:
+def test_without_a_image_it_can_not(tmp_path: Path) -> None:
     with pytest.raises(EncodeFailed, match="no picture"):
         encode(raw_of(ball(2)), MeshParams(image_path="picture", mode="paint"), tmp_path)
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 4))])
-def test_a_picture_that_shows_nothing_is_refused(pixels: np.ndarray) -> None:
+def test_a_image_that_shows_nothing_is_refused(pixels: np.ndarray) -> None:
     with pytest.raises(EncodeFailed):
         painted(ball(1), pixels)

@@ -25,11 +25,11 @@ pytestmark = pytest.mark.usefixtures("small_previews")
 SPEC = load_catalog().get("demo-relief")
 
 
-def run(picture: Path, log: list[tuple[float, Stage]] | None = None, **params: Any) -> RawOutput:
+def run(image: Path, log: list[tuple[float, Stage]] | None = None, **params: Any) -> RawOutput:
     reports = [] if log is None else log
     context = RunContext(seed=4, progress=lambda part, stage: reports.append((part, stage)), warn=lambda text: None)
     pipeline = load(SPEC, Path(), read_lock(), "cpu")
-    return pipeline.run(MeshParams(image_path="picture", **params), Inputs({"image_path": picture}), context)
+    return pipeline.run(MeshParams(image_path="picture", **params), Inputs({"image_path": image}), context)
 
 
 def test_it_is_the_demo_and_the_last_of_its_modality() -> None:
@@ -80,7 +80,7 @@ def test_a_cancel_lands_at_the_next_report(tmp_path: Path, reports: int) -> None
 
 
 @pytest.mark.parametrize("pixel", [(0, 0, 0, 0), (250, 10, 10, 0)])
-def test_a_fully_transparent_picture_is_refused(tmp_path: Path, pixel: tuple[int, ...]) -> None:
+def test_a_fully_transparent_image_is_refused(tmp_path: Path, pixel: tuple[int, ...]) -> None:
     Image.new("RGBA", (50, 70), pixel).save(tmp_path / "clear.png")
 
     with pytest.raises(InputUnreadable, match="no object in the picture") as caught:
@@ -88,9 +88,9 @@ def test_a_fully_transparent_picture_is_refused(tmp_path: Path, pixel: tuple[int
     assert "$.image_path" == caught.value.field
 
 
-def test_the_same_picture_gives_the_same_mesh(tmp_path: Path) -> None:
-    picture = save_cutout("lamp", tmp_path / "cutout.png")
-    one, other = run(picture, max_faces=5000), run(picture, max_faces=5000)
+def test_the_same_image_gives_the_same_mesh(tmp_path: Path) -> None:
+    image = save_cutout("lamp", tmp_path / "cutout.png")
+    one, other = run(image, max_faces=5000), run(image, max_faces=5000)
 
     assert all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in one.arrays)
 

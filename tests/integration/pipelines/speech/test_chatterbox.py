@@ -18,10 +18,10 @@ from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext, load_raw, save_raw
 from pipelines.speech import chatterbox
-from pipelines.speech.joining import PAUSE_TOKENS
+from pipelines.speech.samples import PAUSE_TOKENS
 from pipelines.speech.tokens import SamplingParams, sample
 from pipelines.speech.voices import VoiceCache
-from pipelines.speech.watermark import detect
+from pipelines.speech.watermark import detect_watermark
 from pipelines.weights.files import is_pickle
 from pipelines.weights.lockfile import Lock, converted_name
 from pipelines.weights.verify import lock_directory
@@ -85,56 +85,62 @@ def samples(*arguments: Any, **fields: Any) -> np.ndarray:
     return run(*arguments, **fields).arrays["samples"]
 
 
-def authors_tokens(model: TinyChatterbox, text: torch.Tensor, condition: Any, most: int) -> torch.Tensor:
+def authors_tokens(model: TinyChatterbox, text: torch.Tensor, condition: Any, max_tokens: int) -> torch.Tensor:
     """What the authors' own loop draws, with the values that their `generate` calls it with."""
     t3, layout = model.nets.t3, model.nets.layout
     if layout.is_turbo:
-        drawn = t3.inference_turbo(t3_cond=condition, text_tokens=text, temperature=0.8, max_gen_len=most - 1)
-        return drawn[0]
-    drawn = t3.inference(
+        sampled = t3.inference_turbo(t3_cond=condition, text_tokens=text, temperature=0.8, max_gen_len=max_tokens - 1)
+        return sampled[0]
+    sampled = t3.inference(
         t3_cond=condition,
         text_tokens=text.expand(2, -1),
-        max_new_tokens=most,
+        max_new_tokens=max_tokens,
         temperature=0.8,
         cfg_weight=0.5,
         repetition_penalty=layout.repetition_penalty,
         min_p=0.05,
         top_p=1.0,
     )
-    return drawn[0]
+    return sampled[0]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("seed", [0, 2**53 - 1])
 def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights_dir: Path, seed: int) -> None:
-    text, voice, most = model.nets.tokenize(TEXT, "en"), model.voices.builtin(), 30
-    wish, random = SamplingParams(most, 0.8, 0.5), torch.Generator().manual_seed(seed)
-    ours = sample(model.nets, voice.condition(0.5, torch.float32), text, wish, random, lambda count: None)
+    text, voice, max_tokens = model.nets.tokenize(TEXT, "en"), model.voices.builtin(), 30
+    params, random = SamplingParams(max_tokens, 0.8, 0.5), torch.Generator().manual_seed(seed)
+    ours = sample(model.nets, voice.condition(0.5, torch.float32), text, params, random, lambda count: None)
 
     theirs_of = loaded(model.spec.id, weights_dir)  # their loop leaves things behind
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        theirs = authors_tokens(theirs_of, text, voice.condition(0.5, torch.float32), most)
+        theirs = authors_tokens(theirs_of, text, voice.condition(0.5, torch.float32), max_tokens)
 
     expected = theirs[theirs < 6561]
-    assert 0 < len(expected) <= most
+    assert 0 < len(expected) <= max_tokens
     assert torch.equal(expected, ours.tokens)
 
 
 @pytest.mark.parametrize(
     "layout",
-    [pytest.param("english", marks=pytest.mark.long), pytest.param("multilingual", marks=pytest.mark.long), "turbo"],
+    [
+        pytest.param("english", marks=pytest.mark.long),
+        pytest.param("multilingual", marks=pytest.mark.long),
+        "turbo",
+    ],
 )
 class TestEveryLayout:
     @pytest.mark.contract("C37")
     @pytest.mark.parametrize("most", [1, 5, 25, 40])
-    def test_max_new_tokens_bounds_the_sound(self, model: TinyChatterbox, most: int) -> None:
-        raw = run(model, max_new_tokens=most)
+    def test_max_new_tokens_bounds_the_sound(self, model: TinyChatterbox, max_tokens: int) -> None:
+        raw = run(model, max_new_tokens=max_tokens)
 
         assert RATE == raw.metadata["sample_rate"]
-        assert 0 < len(raw.arrays["samples"]) <= most * RATE / 25
+        assert 0 < len(raw.arrays["samples"]) <= max_tokens * RATE / 25
         assert abs(raw.arrays["samples"][-1]) < 0.02
-        assert (f"the text is longer than max_new_tokens allows; it was cut off after {most / 25:g} s",) == raw.warnings
+        assert (
+            f"the text is longer than max_new_tokens allows; it was cut off after {max_tokens / 25:g} s",
+        ) == raw.warnings
 
     def test_the_seed_decides(self, model: TinyChatterbox) -> None:
         first, again, other = (samples(model, seed=seed) for seed in (7, 7, 8))
@@ -205,8 +211,8 @@ class TestEveryLayout:
 
     @pytest.mark.contract("C39")
     def test_the_watermark_is_there_when_it_is_wanted(self, model: TinyChatterbox) -> None:
-        assert detect(samples(model, max_new_tokens=40, apply_watermark=True), RATE) > 0.9
-        assert detect(samples(model, max_new_tokens=40, apply_watermark=False), RATE) < 0.5
+        assert detect_watermark(samples(model, max_new_tokens=40, apply_watermark=True), RATE) > 0.9
+        assert detect_watermark(samples(model, max_new_tokens=40, apply_watermark=False), RATE) < 0.5
 
     def test_a_long_text_is_spoken_in_pieces_that_join_without_a_click(
         self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch
@@ -239,7 +245,7 @@ class TestEveryLayout:
         assert len(samples(model, voice=save_voice(tmp_path / "a.wav", rate=rate), max_new_tokens=4))
 
     def test_a_recording_that_is_too_short_is_refused(self, model: TinyChatterbox, tmp_path: Path) -> None:
-        least = model.nets.layout.least_seconds
+        least = model.nets.layout.min_seconds
         with pytest.raises(NotThisModel) as caught:
             run(model, voice=save_voice(tmp_path / "a.wav", least))
 
@@ -326,7 +332,7 @@ class TestEveryLayout:
         )
 
         assert sorted(model.nets.languages) == list(entry.languages)
-        assert layout.least_seconds == entry.limits.min_voice_seconds
+        assert layout.min_seconds == entry.limits.min_voice_seconds
         assert ("reference-voice",) == entry.capabilities
 
     @pytest.mark.parametrize("language_id", ["xx", "english", "tlh"])
@@ -384,8 +390,8 @@ class TestVoices:
         for model in models.values():
             voice = model.voices.of(save_voice(tmp_path / "long.wav", 60))
             tensors = [voice.speaker, voice.prompt, *voice.leading.values()]
-            held = sum(tensor.nbytes for tensor in tensors if tensor is not None)
-            assert held < 1_000_000
+            cached_bytes = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+            assert cached_bytes < 1_000_000
 
 
 class TestWishes:
@@ -429,9 +435,9 @@ class TestLanguages:
         ("language_id", "spoken"),
         [("en", "en"), ("en-US", "en"), ("de", "de"), ("pt-BR", "pt"), ("nb", "no"), ("zh-Hans", "zh"), ("iw", "he")],
     )
-    def test_codes_lead_to_a_language(self, models: dict[str, TinyChatterbox], language_id: str, spoken: str) -> None:
+    def test_codes_lead_to_a_language(self, models: dict[str, TinyChatterbox], language_id: str, expected: str) -> None:
         raw = run(models["multilingual"], language_id=language_id, max_new_tokens=4)
-        assert spoken == raw.metadata["language"]
+        assert expected == raw.metadata["language"]
 
     def test_the_language_is_told_to_the_model(self, models: dict[str, TinyChatterbox]) -> None:
         tokenize = models["multilingual"].nets.tokenize

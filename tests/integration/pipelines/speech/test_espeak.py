@@ -13,7 +13,7 @@ from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.runtime.registry import encoder
 from pipelines.speech.espeak_library import Espeak, all_voices
-from pipelines.speech.watermark import detect
+from pipelines.speech.watermark import detect_watermark
 from pipelines.weights.lockfile import Lock
 
 DEMO = load_catalog().get("demo-espeak")
@@ -73,15 +73,17 @@ def test_twenty_languages_speak(language_id: str) -> None:
 def test_every_voice_of_the_wheel_makes_a_sound() -> None:
     with Espeak() as library:
         mute = [
-            voice for voice in all_voices() if np.abs(library.say("Atelier: 1, 2, 3", voice.identifier)).max() < 0.05
+            voice
+            for voice in all_voices()
+            if np.abs(library.synthesize("Atelier: 1, 2, 3", voice.identifier)).max() < 0.05
         ]
     assert [] == mute
     assert len(all_voices()) > 130
 
 
 def test_languages_differ() -> None:
-    spoken = {run("Berlin", language_id=language_id).arrays["samples"].tobytes() for language_id in SENTENCES}
-    assert len(spoken) > 18
+    expected = {run("Berlin", language_id=language_id).arrays["samples"].tobytes() for language_id in SENTENCES}
+    assert len(expected) > 18
 
 
 def test_the_same_words_are_the_same_samples_whatever_was_said_before() -> None:
@@ -126,8 +128,8 @@ class TestWishes:
 
     @pytest.mark.contract("C39")
     def test_the_watermark_is_there_when_it_is_wanted(self) -> None:
-        assert detect(run(apply_watermark=True).arrays["samples"], RATE) > 0.9
-        assert detect(run(apply_watermark=False).arrays["samples"], RATE) < 0.1
+        assert detect_watermark(run(apply_watermark=True).arrays["samples"], RATE) > 0.9
+        assert detect_watermark(run(apply_watermark=False).arrays["samples"], RATE) < 0.1
 
     def test_what_it_can_not_do_is_said(self) -> None:
         raw = run(temperature=1.0, cfg_weight=0.1)
@@ -148,9 +150,9 @@ class TestRefused:
 
     def test_an_unknown_voice_does_not_speak_in_the_last_one(self) -> None:
         with Espeak() as library:
-            library.say("Hello", "gmw/en")
+            library.synthesize("Hello", "gmw/en")
             with pytest.raises(PipelineFailed, match="no voice 'gmw/xx'"):
-                library.say("Hello", "gmw/xx")
+                library.synthesize("Hello", "gmw/xx")
 
 
 @pytest.mark.parametrize(

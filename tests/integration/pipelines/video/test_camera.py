@@ -17,7 +17,7 @@ from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from pipelines.runtime.registry import encoder
 from pipelines.weights.lockfile import Lock
-from tests.support.media.films import Film, psnr, read_film, scene, seen
+from tests.support.media.videos import DecodedVideo, decode_video, psnr, scene, seen
 
 SPEC = load_catalog().get("demo-camera")
 STILL = (800, 600)
@@ -46,13 +46,13 @@ def shown(still: Path, **options: Any) -> np.ndarray:
 
 def covered(still: Path, size: tuple[int, int]) -> np.ndarray:
     """The still as it has to be in the first frame."""
-    with Image.open(still) as picture:
-        return np.asarray(ImageOps.fit(picture.convert("RGB"), size, Image.Resampling.LANCZOS))
+    with Image.open(still) as image:
+        return np.asarray(ImageOps.fit(image.convert("RGB"), size, Image.Resampling.LANCZOS))
 
 
-def film(raw: RawOutput, folder: Path, container: str) -> Film:
+def render_frames(raw: RawOutput, folder: Path, container: str) -> DecodedVideo:
     outputs = encoder(SPEC)(raw, VideoParams(output_format=container), folder)
-    return read_film((folder / outputs.files[0].path).read_bytes(), container)
+    return decode_video((folder / outputs.files[0].path).read_bytes(), container)
 
 
 @pytest.mark.parametrize("container", ["mp4", "webm"])
@@ -61,7 +61,7 @@ def test_frames_size_and_duration_as_asked_and_the_still_first(
     still: Path, tmp_path: Path, container: str, width: int, height: int, seconds: float
 ) -> None:
     raw = run(still, width=width, height=height, duration_seconds=seconds)
-    made = film(raw, tmp_path, container)
+    made = render_frames(raw, tmp_path, container)
 
     assert (round(seconds * 24), height, width, 3) == made.frames.shape
     assert seconds == pytest.approx(made.duration, abs=0.5 / 24)

@@ -18,12 +18,12 @@ from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, RawOutput
 from pipelines.runtime.registry import encoder
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
-from tests.support.checkpoints import tiny_films
+from tests.support.checkpoints import tiny_videos
 from tests.support.checkpoints.specs import spec
-from tests.support.media.films import planes, psnr, read_film, scene
+from tests.support.media.videos import decode_video, planes, psnr, scene
 
 PROMPT = "a red apple"
-FILM = {"width": 64, "height": 96, "duration_seconds": 0.5, "num_inference_steps": 3}
+VIDEO = {"width": 64, "height": 96, "duration_seconds": 0.5, "num_inference_steps": 3}
 FRAMES = {"wan22": 13, "ltx": 9, "wan22a14b": 13}
 STEPS = {"wan22": 4, "ltx": 8, "wan22a14b": 4}
 BOTH = ("wan22", "ltx")
@@ -36,11 +36,11 @@ CAPABILITIES = {
 
 
 @pytest.fixture(scope="module")
-def films_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weights directory with one tiny checkpoint per family of `tiny_films`."""
+def videos_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights directory with one tiny checkpoint per family of `tiny_videos`."""
     folder = tmp_path_factory.mktemp("weights")
-    for name in tiny_films.BUILDERS:
-        tiny_films.save(name, folder / name)
+    for name in tiny_videos.BUILDERS:
+        tiny_videos.save(name, folder / name)
     return folder
 
 
@@ -82,7 +82,7 @@ def context(seed: int = 1, log: list[tuple[float, Stage]] | None = None) -> RunC
 
 
 def run(pipeline: Pipeline, inputs: Inputs | None = None, seed: int = 1, **params: Any) -> RawOutput:
-    asked = VideoParams(prompt=PROMPT, **{**FILM, **params})
+    asked = VideoParams(prompt=PROMPT, **{**VIDEO, **params})
     return pipeline.run(asked, inputs or Inputs(), context(seed))
 
 
@@ -92,10 +92,10 @@ def frames(raw: RawOutput) -> np.ndarray:
 
 def directly(folder: Path, inputs: Inputs | None = None, **options: Any) -> np.ndarray:
     """The frames as anybody would make them with diffusers alone, as planes."""
-    return planes(pictures(folder, inputs, **options))
+    return planes(images(folder, inputs, **options))
 
 
-def pictures(
+def images(
     folder: Path, inputs: Inputs | None = None, seed: int = 1, dtype: torch.dtype | None = None, **arguments: Any
 ) -> np.ndarray:
     """The same in RGB: float32, n x height x width x 3 in 0 to 1."""
@@ -111,8 +111,8 @@ def pictures(
         call["frame_rate"] = 24
     for argument, field in (("image", "input_image"), ("last_image", "last_image")):
         if field in files:
-            with Image.open(files[field]) as picture:
-                call[argument] = ImageOps.fit(picture, (call["width"], call["height"]), Image.Resampling.LANCZOS)
+            with Image.open(files[field]) as image:
+                call[argument] = ImageOps.fit(image, (call["width"], call["height"]), Image.Resampling.LANCZOS)
     generator = torch.Generator().manual_seed(seed)
     made: np.ndarray = pipe(prompt=PROMPT, generator=generator, output_type="np", **call).frames[0]
     return made
@@ -120,60 +120,60 @@ def pictures(
 
 @pytest.mark.parametrize("name", BOTH)
 class TestBothFamilies:
-    def test_from_words_the_frames_are_those_of_diffusers_called_directly(self, films_dir: Path, name: str) -> None:
-        raw = run(loaded(name, films_dir))
+    def test_from_words_the_frames_are_those_of_diffusers_called_directly(self, videos_dir: Path, name: str) -> None:
+        raw = run(loaded(name, videos_dir))
 
         assert np.uint8 == frames(raw).dtype
         assert (FRAMES[name], 144, 64) == frames(raw).shape
-        assert np.array_equal(directly(films_dir / name), frames(raw))
+        assert np.array_equal(directly(videos_dir / name), frames(raw))
         assert {"seed": 1, "fps": 24, "frames": FRAMES[name]}.items() <= raw.metadata.items()
 
-    def test_from_a_still_too(self, films_dir: Path, still: Inputs, name: str) -> None:
-        raw = run(loaded(name, films_dir), still)
+    def test_from_a_still_too(self, videos_dir: Path, still: Inputs, name: str) -> None:
+        raw = run(loaded(name, videos_dir), still)
 
-        assert np.array_equal(directly(films_dir / name, still), frames(raw))
-        assert not np.array_equal(frames(run(loaded(name, films_dir))), frames(raw))
+        assert np.array_equal(directly(videos_dir / name, still), frames(raw))
+        assert not np.array_equal(frames(run(loaded(name, videos_dir))), frames(raw))
 
-    def test_in_another_size(self, films_dir: Path, still: Inputs, name: str) -> None:
-        made = frames(run(loaded(name, films_dir), still, width=128, height=64))
+    def test_in_another_size(self, videos_dir: Path, still: Inputs, name: str) -> None:
+        made = frames(run(loaded(name, videos_dir), still, width=128, height=64))
 
-        assert np.array_equal(directly(films_dir / name, still, width=128, height=64), made)
+        assert np.array_equal(directly(videos_dir / name, still, width=128, height=64), made)
 
     @pytest.mark.long
     def test_in_bfloat16_as_on_a_gpu_wans_autoencoder_keeps_float32(
-        self, films_dir: Path, still: Inputs, name: str
+        self, videos_dir: Path, still: Inputs, name: str
     ) -> None:
-        made = frames(run(loaded(name, films_dir, dtype="bfloat16"), still))
+        made = frames(run(loaded(name, videos_dir, dtype="bfloat16"), still))
 
-        assert np.array_equal(directly(films_dir / name, still, dtype=torch.bfloat16), made)
-        assert not np.array_equal(directly(films_dir / name, still), made)
+        assert np.array_equal(directly(videos_dir / name, still, dtype=torch.bfloat16), made)
+        assert not np.array_equal(directly(videos_dir / name, still), made)
 
-    def test_the_seed_decides(self, films_dir: Path, still: Inputs, name: str) -> None:
-        pipeline = loaded(name, films_dir)
+    def test_the_seed_decides(self, videos_dir: Path, still: Inputs, name: str) -> None:
+        pipeline = loaded(name, videos_dir)
         first, again, other = (frames(run(pipeline, still, seed)) for seed in (7, 7, 2**53 - 1))
 
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
-    def test_the_same_seed_gives_the_same_bytes(self, films_dir: Path, tmp_path: Path, name: str) -> None:
+    def test_the_same_seed_gives_the_same_bytes(self, videos_dir: Path, tmp_path: Path, name: str) -> None:
         files = []
         for number in range(2):
             folder = tmp_path / str(number)
-            save_raw(run(loaded(name, films_dir), seed=3), folder)
+            save_raw(run(loaded(name, videos_dir), seed=3), folder)
             output = encoder(model(name))(load_raw(folder), VideoParams(), folder).files[0]
             files.append((folder / output.path).read_bytes())
 
         assert files[0] == files[1]
-        assert FRAMES[name] == len(read_film(files[0], "mp4").frames)
+        assert FRAMES[name] == len(decode_video(files[0], "mp4").frames)
 
-    def test_every_step_is_reported(self, films_dir: Path, still: Inputs, name: str) -> None:
+    def test_every_step_is_reported(self, videos_dir: Path, still: Inputs, name: str) -> None:
         log: list[tuple[float, Stage]] = []
-        loaded(name, films_dir).run(VideoParams(prompt=PROMPT, **FILM), still, context(log=log))
+        loaded(name, videos_dir).run(VideoParams(prompt=PROMPT, **VIDEO), still, context(log=log))
 
         assert [(0.0, "prepare"), (0.25, "step"), (0.5, "step"), (0.75, "decode")] == log
 
-    def test_after_a_cancel_the_next_film_is_as_ever(self, films_dir: Path, still: Inputs, name: str) -> None:
-        pipeline = loaded(name, films_dir)
+    def test_after_a_cancel_the_next_film_is_as_ever(self, videos_dir: Path, still: Inputs, name: str) -> None:
+        pipeline = loaded(name, videos_dir)
         before = frames(run(pipeline, still))
         log: list[float] = []
 
@@ -184,7 +184,7 @@ class TestBothFamilies:
 
         with pytest.raises(JobCancelled):
             pipeline.run(
-                VideoParams(prompt=PROMPT, **{**FILM, "num_inference_steps": 10}),
+                VideoParams(prompt=PROMPT, **{**VIDEO, "num_inference_steps": 10}),
                 still,
                 RunContext(seed=1, progress=stop, warn=print),
             )
@@ -192,37 +192,39 @@ class TestBothFamilies:
         assert 3 == len(log)
         assert np.array_equal(before, frames(run(pipeline, still)))
 
-    def test_guidance_and_negative_prompt_reach_the_model(self, films_dir: Path, name: str) -> None:
+    def test_guidance_and_negative_prompt_reach_the_model(self, videos_dir: Path, name: str) -> None:
         asked = {"guidance_scale": 7.5, "negative_prompt": "dogs"}
 
-        raw = run(loaded(name, films_dir), **asked)
+        raw = run(loaded(name, videos_dir), **asked)
 
-        assert np.array_equal(directly(films_dir / name, **asked), frames(raw))
-        assert not np.array_equal(directly(films_dir / name), frames(raw))
+        assert np.array_equal(directly(videos_dir / name, **asked), frames(raw))
+        assert not np.array_equal(directly(videos_dir / name), frames(raw))
         assert () == raw.warnings
 
-    def test_no_weight_is_in_memory_twice(self, films_dir: Path, name: str) -> None:
-        words, still = loaded(name, films_dir).pipes.values()  # type: ignore[attr-defined]
+    def test_no_weight_is_in_memory_twice(self, videos_dir: Path, name: str) -> None:
+        words, still = loaded(name, videos_dir).pipes.values()  # type: ignore[attr-defined]
 
         assert type(words) is not type(still)
         assert words.transformer is still.transformer
         assert words.vae is still.vae
 
-    def test_it_can_not_end_at_a_picture(self, films_dir: Path, ends: Inputs, name: str) -> None:
+    def test_it_can_not_end_at_a_image(self, videos_dir: Path, ends: Inputs, name: str) -> None:
         with pytest.raises(NotThisModel, match="`last_image` is not supported") as caught:
-            run(loaded(name, films_dir), ends)
+            run(loaded(name, videos_dir), ends)
 
         assert "$.last_image" == caught.value.field
 
-    def test_a_catalogue_that_says_it_can_is_refused(self, films_dir: Path, name: str) -> None:
+    def test_a_catalogue_that_says_it_can_is_refused(self, videos_dir: Path, name: str) -> None:
         with pytest.raises(ModelLoadFailed, match="first-last-frame"):
-            loaded(name, films_dir, capabilities=["image-to-video", "first-last-frame"])
+            loaded(name, videos_dir, capabilities=["image-to-video", "first-last-frame"])
 
 
 class TestCatalogue:
-    def test_defaults_and_presets(self, films_dir: Path) -> None:
+    def test_defaults_and_presets(self, videos_dir: Path) -> None:
         quality = {"fast": {"num_inference_steps": 2}}
-        pipeline = loaded("wan22", films_dir, defaults={"num_inference_steps": 4, "guidance_scale": 1}, quality=quality)
+        pipeline = loaded(
+            "wan22", videos_dir, defaults={"num_inference_steps": 4, "guidance_scale": 1}, quality=quality
+        )
 
         facts = [
             run(pipeline, num_inference_steps=steps, quality=word).metadata["num_inference_steps"]
@@ -231,15 +233,15 @@ class TestCatalogue:
 
         assert [4, 2, 3] == facts
 
-    def test_a_size_and_a_duration_beyond_the_model(self, films_dir: Path) -> None:
+    def test_a_size_and_a_duration_beyond_the_model(self, videos_dir: Path) -> None:
         limits = {"frame_step": 4, "max_side": 64, "max_seconds": 0.2, "side_multiple": 32}
         warned: list[str] = []
         quiet = RunContext(seed=1, progress=lambda part, stage: None, warn=warned.append)
-        asked = {**FILM, "width": 128, "height": 128}
+        asked = {**VIDEO, "width": 128, "height": 128}
 
-        raw = loaded("wan22", films_dir, limits=limits).run(VideoParams(prompt=PROMPT, **asked), Inputs(), quiet)
+        raw = loaded("wan22", videos_dir, limits=limits).run(VideoParams(prompt=PROMPT, **asked), Inputs(), quiet)
 
-        native = (pictures(films_dir / "wan22", width=64, height=64, num_frames=5) * 255).round().astype(np.uint8)
+        native = (images(videos_dir / "wan22", width=64, height=64, num_frames=5) * 255).round().astype(np.uint8)
         larger = [Image.fromarray(frame).resize((128, 128), Image.Resampling.BICUBIC) for frame in native]
         assert psnr(planes(np.stack(larger)), frames(raw)) > 45
         assert [
@@ -249,44 +251,44 @@ class TestCatalogue:
         assert tuple(warned) == raw.warnings
         assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
 
-    def test_edges_that_are_too_much_are_cut_off(self, films_dir: Path) -> None:
+    def test_edges_that_are_too_much_are_cut_off(self, videos_dir: Path) -> None:
         limits = {"frame_step": 4, "max_side": 128, "max_seconds": 5, "side_multiple": 64}
 
-        made = frames(run(loaded("wan22", films_dir, limits=limits), width=64, height=96))
+        made = frames(run(loaded("wan22", videos_dir, limits=limits), width=64, height=96))
 
-        whole = pictures(films_dir / "wan22", width=64, height=128)
+        whole = images(videos_dir / "wan22", width=64, height=128)
         assert np.array_equal(planes(whole[:, 16:112]), made)
 
-    def test_only_what_the_capabilities_say(self, films_dir: Path, still: Inputs) -> None:
+    def test_only_what_the_capabilities_say(self, videos_dir: Path, still: Inputs) -> None:
         with pytest.raises(NotThisModel, match="`input_image` is not supported"):
-            run(loaded("wan22", films_dir, capabilities=["text-to-video"]), still)
+            run(loaded("wan22", videos_dir, capabilities=["text-to-video"]), still)
         with pytest.raises(MissingField, match="`input_image` is required"):
-            run(loaded("wan22", films_dir, capabilities=["image-to-video"]))
+            run(loaded("wan22", videos_dir, capabilities=["image-to-video"]))
 
 
 class TestFirstAndLastFrame:
-    def test_both_ends_reach_a_model_that_uses_them(self, films_dir: Path, still: Inputs, ends: Inputs) -> None:
-        pipeline = loaded("wan22a14b", films_dir)
+    def test_both_ends_reach_a_model_that_uses_them(self, videos_dir: Path, still: Inputs, ends: Inputs) -> None:
+        pipeline = loaded("wan22a14b", videos_dir)
 
         made = frames(run(pipeline, ends))
 
-        assert np.array_equal(directly(films_dir / "wan22a14b", ends), made)
+        assert np.array_equal(directly(videos_dir / "wan22a14b", ends), made)
         assert not np.array_equal(frames(run(pipeline, still)), made)
 
-    def test_a_last_frame_needs_a_first(self, films_dir: Path, ends: Inputs) -> None:
+    def test_a_last_frame_needs_a_first(self, videos_dir: Path, ends: Inputs) -> None:
         with pytest.raises(MissingField, match="`input_image` is required"):
-            run(loaded("wan22a14b", films_dir), Inputs({"last_image": ends.files["last_image"]}))
+            run(loaded("wan22a14b", videos_dir), Inputs({"last_image": ends.files["last_image"]}))
 
 
 class TestRefused:
-    def test_a_model_that_makes_pictures(self, films_dir: Path, weights_dir: Path) -> None:
+    def test_a_model_that_makes_images(self, videos_dir: Path, weights_dir: Path) -> None:
         entry = spec(id="zimage", modality="video", family="diffusers-video", source={"path": "zimage"})
 
         with pytest.raises(ModelLoadFailed, match="ZImagePipeline is no pipeline that this family knows"):
             load(entry, weights_dir, Lock({"zimage": lock_directory(entry, weights_dir / "zimage")}), "cpu")
 
     def test_nan_is_an_error_and_no_black_film(self, tmp_path: Path) -> None:
-        folder = tiny_films.save("ltx", tmp_path / "ltx")
+        folder = tiny_videos.save("ltx", tmp_path / "ltx")
         file = folder / "vae" / "diffusion_pytorch_model.safetensors"
         tensors = load_file(file)
         tensors["decoder.conv_in.conv.weight"] *= float("nan")
@@ -296,7 +298,7 @@ class TestRefused:
             run(loaded("ltx", tmp_path))
 
 
-def test_the_layout_is_the_published_one(films_dir: Path) -> None:
+def test_the_layout_is_the_published_one(videos_dir: Path) -> None:
     assert {
         "scheduler": ["diffusers", "UniPCMultistepScheduler"],
         "text_encoder": ["transformers", "UMT5EncoderModel"],
@@ -304,15 +306,15 @@ def test_the_layout_is_the_published_one(films_dir: Path) -> None:
         "transformer": ["diffusers", "WanTransformer3DModel"],
         "transformer_2": [None, None],
         "vae": ["diffusers", "AutoencoderKLWan"],
-    } == tiny_films.components(films_dir / "wan22")
+    } == tiny_videos.components(videos_dir / "wan22")
     assert {"model_index.json", "scheduler", "text_encoder", "tokenizer", "transformer", "vae"} == {
-        entry.name for entry in (films_dir / "wan22").iterdir()
+        entry.name for entry in (videos_dir / "wan22").iterdir()
     }
 
 
 @pytest.mark.parametrize("name", BOTH)
-def test_a_prompt_is_read_once_for_any_number_of_films(films_dir: Path, name: str) -> None:
-    pipeline: Any = loaded(name, films_dir)
+def test_a_prompt_is_read_once_for_any_number_of_films(videos_dir: Path, name: str) -> None:
+    pipeline: Any = loaded(name, videos_dir)
     read: list[Any] = []
     pipeline.pipes["text-to-video"].text_encoder.register_forward_hook(lambda *anything: read.append(1))
     first = frames(run(pipeline, seed=1))
@@ -320,15 +322,15 @@ def test_a_prompt_is_read_once_for_any_number_of_films(films_dir: Path, name: st
     second = frames(run(pipeline, seed=2))
 
     assert runs == len(read) > 0
-    assert np.array_equal(directly(films_dir / name, seed=1), first)
-    assert np.array_equal(directly(films_dir / name, seed=2), second)
+    assert np.array_equal(directly(videos_dir / name, seed=1), first)
+    assert np.array_equal(directly(videos_dir / name, seed=2), second)
 
 
 def test_a_film_that_was_not_finished_leaves_nothing_in_wans_autoencoder(
-    films_dir: Path, monkeypatch: pytest.MonkeyPatch
+    videos_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It keeps what it has decoded for the frames that come next."""
-    pipeline: Any = loaded("wan22", films_dir)
+    pipeline: Any = loaded("wan22", videos_dir)
     vae = next(iter(pipeline.pipes.values())).vae
 
     def run_out(*args: Any, **options: Any) -> None:

@@ -25,10 +25,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield server
 
 
-def fetched(hub: Hub, file: Path, *, size: int | None = len(DATA), heard: list[int] | None = None) -> str:
+def fetched(hub: Hub, file: Path, *, size: int | None = len(DATA), counted: list[int] | None = None) -> str:
     # Made without the catalog, which would insist on https.
     source, facts = Source(url=hub.url + PATH), Facts(size=size, sha256=None)
-    advance = (lambda _: None) if heard is None else heard.append
+    advance = (lambda _: None) if counted is None else counted.append
     return Download(source, "net.onnx", file, facts=facts, advance=advance).run()
 
 
@@ -39,24 +39,24 @@ def ranges(hub: Hub) -> list[str | None]:
 @pytest.mark.parametrize("size", [len(DATA), None])
 def test_after_a_lost_connection_only_the_rest_is_asked_for(hub: Hub, tmp_path: Path, size: int | None) -> None:
     hub.cut["net.onnx"] = [60_000]
-    heard: list[int] = []
+    counted: list[int] = []
 
-    assert sha256(DATA) == fetched(hub, tmp_path / "net", size=size, heard=heard)
+    assert sha256(DATA) == fetched(hub, tmp_path / "net", size=size, counted=counted)
 
     assert [None, "bytes=60000-"] == ranges(hub)
     assert DATA == (tmp_path / "net").read_bytes()
-    assert len(DATA) == sum(heard)
+    assert len(DATA) == sum(counted)
 
 
 def test_a_server_without_ranges_starts_again(hub: Hub, tmp_path: Path) -> None:
     hub.ignores_range = True
     hub.cut["net.onnx"] = [60_000]
-    heard: list[int] = []
+    counted: list[int] = []
 
-    assert sha256(DATA) == fetched(hub, tmp_path / "net", heard=heard)
+    assert sha256(DATA) == fetched(hub, tmp_path / "net", counted=counted)
 
     assert DATA == (tmp_path / "net").read_bytes()
-    assert len(DATA) == sum(heard)
+    assert len(DATA) == sum(counted)
 
 
 def test_a_file_that_has_become_shorter_is_given_up(hub: Hub, tmp_path: Path) -> None:

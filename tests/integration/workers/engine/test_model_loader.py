@@ -18,7 +18,7 @@ from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.protocol import Inputs, Pipeline, RunContext
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
-from tests.support.checkpoints import tiny_checkpoints, tiny_films, tiny_triposg
+from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
 from tests.support.checkpoints.specs import spec
 from workers.engine.model_loader import ModelLoader, limits_of
 from workers.engine.residency import MemoryLimits, Residency
@@ -60,7 +60,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     for name in ("sdxl", "flux"):
         tiny_checkpoints.save(name, folder / name)
-    tiny_films.save("wan22", folder / "wan22")
+    tiny_videos.save("wan22", folder / "wan22")
     tiny_triposg.save(folder / "triposg")
     return folder
 
@@ -94,10 +94,10 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
 @pytest.mark.parametrize("keeps", [False, True])
 @pytest.mark.parametrize("name", PARAMS)
 def test_it_makes_the_same_after_its_way_to_the_host_and_back(
-    loader: ModelLoader, name: str, keeps: bool, tmp_path: Path
+    loader: ModelLoader, name: str, keep_host_copy: bool, tmp_path: Path
 ) -> None:
-    loaded = loader.load(name, keeps=keeps)
-    assert keeps == loaded.has_master
+    loaded = loader.load(name, keep_host_copy=keep_host_copy)
+    assert keep_host_copy == loaded.has_master
     weights, before = tensors(loaded.pipeline), make(loaded.pipeline, name, tmp_path)
     loaded.offload()
     loaded.restore()

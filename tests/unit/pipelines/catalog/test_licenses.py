@@ -35,7 +35,7 @@ def test_another_licence_is_refused_by_name() -> None:
     allowed = read_allowed("apache-2.0,MIT")
 
     refuse_license(FREE, allowed)
-    with pytest.raises(LicenseRefused, match=r"other: its licence OpenRAIL\+\+-M is not among"):
+    with pytest.raises(LicenseRefused, match=r"other: its license OpenRAIL\+\+-M is not in"):
         refuse_license(OTHER, allowed)
 
 
@@ -44,7 +44,7 @@ def test_it_is_not_served(tmp_path: Path) -> None:
 
     assert (FREE,) == servable(Catalog((FREE, OTHER)), Lock(), tmp_path, allowed)
     assert (FREE, OTHER) == servable(Catalog((FREE, OTHER)), Lock(), tmp_path)
-    assert "its licence OpenRAIL++-M" in str(missing(OTHER, Lock(), tmp_path, allowed))
+    assert "its license OpenRAIL++-M" in str(missing(OTHER, Lock(), tmp_path, allowed))
 
 
 def test_it_is_not_loaded(tmp_path: Path) -> None:

@@ -30,24 +30,24 @@ def test_png_keeps_every_value(tmp_path: Path) -> None:
         made.files[0].width,
         made.files[0].height,
     )
-    with Image.open(tmp_path / "0.png") as picture:
-        assert np.array_equal(raw.arrays["0"], np.asarray(picture))
+    with Image.open(tmp_path / "0.png") as image:
+        assert np.array_equal(raw.arrays["0"], np.asarray(image))
 
 
 def test_webp_keeps_the_matte_lossless(tmp_path: Path) -> None:
     raw = cutout()
     made = encode(raw, params(output_format="webp"), tmp_path)
     assert "image/webp" == made.files[0].media_type
-    with Image.open(tmp_path / "0.webp") as picture:
-        assert np.array_equal(raw.arrays["0"][..., 3], np.asarray(picture)[..., 3])
+    with Image.open(tmp_path / "0.webp") as image:
+        assert np.array_equal(raw.arrays["0"][..., 3], np.asarray(image)[..., 3])
 
 
 def test_jpeg_gives_a_png_and_a_warning(tmp_path: Path) -> None:
     made = encode(cutout(), params(output_format="jpeg"), tmp_path)
     assert ("0.png", "image/png") == (made.files[0].path, made.files[0].media_type)
     assert (JPEG_WARNING,) == made.warnings
-    with Image.open(tmp_path / "0.png") as picture:
-        assert "RGBA" == picture.mode
+    with Image.open(tmp_path / "0.png") as image:
+        assert "RGBA" == image.mode
 
 
 def test_the_encoder_imports_neither_torch_nor_onnxruntime() -> None:

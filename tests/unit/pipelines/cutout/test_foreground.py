@@ -19,34 +19,34 @@ def over(matte: np.ndarray, front: tuple[int, ...], back: tuple[int, ...]) -> np
 
 
 @pytest.mark.parametrize(("size", "soft"), [((120, 160), 12), ((64, 64), 5), ((1500, 2100), 24)])
-def test_the_edge_gets_the_foregrounds_colour(size: tuple[int, int], soft: float) -> None:
+def test_the_edge_gets_the_foregrounds_color(size: tuple[int, int], soft: float) -> None:
     matte = disc(*size, soft)
-    picture = over(matte, RED, GREEN)
+    image = over(matte, RED, GREEN)
     edge = (matte > 20) & (matte < 250)
 
-    cleaned = clean_edges(picture, matte)
+    cleaned = clean_edges(image, matte)
 
-    assert np.abs(picture[edge].astype(int) - RED).mean() > 40
+    assert np.abs(image[edge].astype(int) - RED).mean() > 40
     assert np.abs(cleaned[edge].astype(int) - RED).mean() < 8
 
 
 def test_what_is_wholly_foreground_stays_and_what_is_wholly_background_goes() -> None:
     matte = disc(90, 90, soft=6)
-    picture = np.random.default_rng(1).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (90, 90, 3), dtype=np.uint8)
 
-    cleaned = clean_edges(picture, matte)
+    cleaned = clean_edges(image, matte)
 
-    assert np.array_equal(picture[matte == 255], cleaned[matte == 255])
+    assert np.array_equal(image[matte == 255], cleaned[matte == 255])
     assert 0 == cleaned[matte == 0].max()
     assert (90, 90, 3) == cleaned.shape
 
 
 @pytest.mark.parametrize("value", [0, 255, 128])
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 7)])
-def test_a_matte_of_one_value_and_tiny_pictures(value: int, size: tuple[int, int]) -> None:
-    picture = np.full((*size, 3), 77, np.uint8)
+def test_a_matte_of_one_value_and_tiny_images(value: int, size: tuple[int, int]) -> None:
+    image = np.full((*size, 3), 77, np.uint8)
 
-    cleaned = clean_edges(picture, np.full(size, value, np.uint8))
+    cleaned = clean_edges(image, np.full(size, value, np.uint8))
 
     assert {0: 0, 255: 77}.get(value, int(cleaned.max())) == cleaned.max()
     assert abs(int(cleaned.max()) - (0 if value == 0 else 77)) <= 2

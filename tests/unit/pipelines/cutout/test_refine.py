@@ -2,33 +2,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.cutout.refine import by_colour, enlarge, main_parts
+from pipelines.cutout.refine import enlarge, keep_main_parts, weigh_by_color
 
 
 def scene(side: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """A green square on grey, and where it is."""
-    picture = np.full((side, side, 3), 120, np.uint8)
+    image = np.full((side, side, 3), 120, np.uint8)
     where = np.zeros((side, side), np.float32)
     where[side // 4 : side // 2, side // 4 : side // 2] = 1
-    picture[where > 0] = (20, 200, 60)
-    return picture, where
+    image[where > 0] = (20, 200, 60)
+    return image, where
 
 
-def test_colours_mend_what_the_network_got_wrong() -> None:
-    picture, where = scene()
+def test_colors_mend_what_the_network_got_wrong() -> None:
+    image, where = scene()
     unsure = (where * 0.9 + 0.03).astype(np.float32)
     unsure[20:24, 20:24] = 0.4
     unsure[50:53, 50:53] = 0.52
 
-    mended = by_colour(picture, unsure)
+    mended = weigh_by_color(image, unsure)
 
     assert np.array_equal(where > 0.5, mended > 0.5)
     assert np.float32 == mended.dtype
 
 
 def test_where_the_network_is_sure_of_nothing_it_stays_so() -> None:
-    picture, where = scene()
-    assert by_colour(picture, np.zeros_like(where)).max() < 0.01
+    image, where = scene()
+    assert weigh_by_color(image, np.zeros_like(where)).max() < 0.01
 
 
 def test_small_pieces_are_dropped_and_things_that_are_alike_stay() -> None:
@@ -36,17 +36,17 @@ def test_small_pieces_are_dropped_and_things_that_are_alike_stay() -> None:
     matte[5:25, 5:25] = matte[35:50, 5:25] = 1
     matte[5:10, 50:55] = 1
 
-    kept = main_parts(matte)
+    kept = keep_main_parts(matte)
 
     assert 0 == kept[5:10, 50:55].max()
     assert 1 == kept[5:25, 5:25].min() == kept[35:50, 5:25].min()
-    assert np.array_equal(np.zeros((9, 9)), main_parts(np.zeros((9, 9), np.float32)))
+    assert np.array_equal(np.zeros((9, 9)), keep_main_parts(np.zeros((9, 9), np.float32)))
 
 
 @pytest.mark.parametrize("size", [(640, 480), (64, 64), (31, 200), (1, 1)])
-def test_a_matte_is_enlarged_to_the_picture(size: tuple[int, int]) -> None:
-    picture, where = scene()
-    large = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
+def test_a_matte_is_enlarged_to_the_image(size: tuple[int, int]) -> None:
+    image, where = scene()
+    large = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
 
     matte = enlarge(where, large)
 
@@ -54,11 +54,11 @@ def test_a_matte_is_enlarged_to_the_picture(size: tuple[int, int]) -> None:
     assert np.uint8 == matte.dtype
 
 
-def test_edges_fall_on_those_of_the_picture() -> None:
-    picture, where = scene(512)
+def test_edges_fall_on_those_of_the_image() -> None:
+    image, where = scene(512)
     coarse = np.asarray(Image.fromarray(where).resize((64, 64), Image.Resampling.BOX))
 
-    matte = enlarge(coarse, Image.fromarray(picture)).astype(np.float32) / 255
+    matte = enlarge(coarse, Image.fromarray(image)).astype(np.float32) / 255
 
     smooth = np.asarray(Image.fromarray(coarse).resize((512, 512), Image.Resampling.BICUBIC))
     assert np.abs(matte - where).mean() < 0.7 * np.abs(smooth - where).mean()

@@ -81,5 +81,5 @@ def test_a_gpu_without_the_cuda_provider_falls_back_to_the_cpu_and_says_so(
     with caplog.at_level(logging.WARNING):
         session = open_session("u2net", tiny_onnx.save("u2net", tmp_path), "cuda:0")
     assert "onnxruntime-gpu" in caplog.text
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8))
-    assert (30, 40) == session.predict(picture)[0].size
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8))
+    assert (30, 40) == session.predict(image)[0].size

@@ -7,31 +7,31 @@ from pipelines.demo.draw import RGB, arrange, draw
 from pipelines.demo.scene import COLORS, PLACES, RELATIONS, SHAPES, SIZES, Scene, Thing, sample_scene
 
 
-def test_a_picture_is_square_rgb_of_the_asked_side() -> None:
-    picture = draw(Scene("blue", (Thing("red", "circle"),)), side=64)
-    assert (64, 64, 3) == picture.shape
-    assert np.uint8 == picture.dtype
+def test_a_image_is_square_rgb_of_the_asked_side() -> None:
+    image = draw(Scene("blue", (Thing("red", "circle"),)), side=64)
+    assert (64, 64, 3) == image.shape
+    assert np.uint8 == image.dtype
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_shape_has_its_colour_and_leaves_the_corners_alone(shape: str) -> None:
-    picture = draw(Scene("white", (Thing("green", shape, "large"),)))
-    assert RGB["white"] == tuple(picture[0, 0])
-    assert RGB["green"] in {tuple(pixel) for pixel in picture.reshape(-1, 3)}
+def test_a_shape_has_its_color_and_leaves_the_corners_alone(shape: str) -> None:
+    image = draw(Scene("white", (Thing("green", shape, "large"),)))
+    assert RGB["white"] == tuple(image[0, 0])
+    assert RGB["green"] in {tuple(pixel) for pixel in image.reshape(-1, 3)}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_shape_is_as_wide_as_its_radius_says_and_centred(shape: str) -> None:
-    picture = draw(Scene("black", (Thing("white", shape, "large"),)))
-    rows, columns = np.nonzero(picture[..., 0] > 128)
+    image = draw(Scene("black", (Thing("white", shape, "large"),)))
+    rows, columns = np.nonzero(image[..., 0] > 128)
     assert 0.21 * 256 * 2 == pytest.approx(columns.max() - columns.min() + 1, rel=0.08)
     assert 128 == pytest.approx((columns.max() + columns.min() + 1) / 2, abs=2)
     assert 128 == pytest.approx((rows.max() + rows.min() + 1) / 2, abs=3)
 
 
 def test_edges_are_anti_aliased() -> None:
-    picture = draw(Scene("black", (Thing("white", "circle"),)))
-    between = ((picture[..., 0] > 40) & (picture[..., 0] < 220)).sum()
+    image = draw(Scene("black", (Thing("white", "circle"),)))
+    between = ((image[..., 0] > 40) & (image[..., 0] < 220)).sum()
     assert 100 < between < 500
 
 
@@ -78,7 +78,7 @@ def test_variations_are_small_and_repeat_with_the_seed() -> None:
     assert (draw(scene, np.random.default_rng(1)) == draw(scene, np.random.default_rng(1))).all()
 
 
-def test_sampled_scenes_never_paint_a_thing_in_the_colour_of_its_ground() -> None:
+def test_sampled_scenes_never_paint_a_thing_in_the_color_of_its_ground() -> None:
     rng = np.random.default_rng(0)
     scenes = [sample_scene(rng, 0.5) for _ in range(500)]
     assert all(thing.color != scene.background for scene in scenes for thing in scene.things)

@@ -10,9 +10,9 @@ from diffusers import DiffusionPipeline, ZImagePipeline
 from pipelines.demo.evaluate import paint
 from pipelines.demo.export import WEIGHTS
 from pipelines.demo.forward import predict
-from pipelines.demo.judge import judge
 from pipelines.demo.model import SIDE, START, build_pipeline, build_tokenizer
 from pipelines.demo.scene import Scene, Thing
+from pipelines.demo.verdict import judge_image
 
 trained = pytest.mark.skipif(not (WEIGHTS / "model_index.json").exists(), reason="no weights are committed")
 
@@ -91,7 +91,7 @@ def test_the_committed_model_is_small_and_plain_safetensors() -> None:
 def test_the_committed_model_draws_the_default_prompt(painter: object) -> None:
     scene = Scene("blue", (Thing("red", "circle"),))
     for seed in (0, 1, 2):
-        assert judge(painter("a red circle on a blue background", seed), scene).whole  # type: ignore[operator]
+        assert judge_image(painter("a red circle on a blue background", seed), scene).whole  # type: ignore[operator]
 
 
 @trained
@@ -112,11 +112,11 @@ def test_the_committed_model_draws_what_captions_say(painter: object) -> None:
             "purple", (Thing("yellow", "star"), Thing("green", "circle")), "above"
         ),
     }
-    right = [judge(painter(prompt, 7), scene).whole for prompt, scene in asked.items()]  # type: ignore[operator]
+    right = [judge_image(painter(prompt, 7), scene).whole for prompt, scene in asked.items()]  # type: ignore[operator]
     assert sum(right) >= 6
 
 
 @trained
-def test_the_same_seed_gives_the_same_picture(painter: object) -> None:
+def test_the_same_seed_gives_the_same_image(painter: object) -> None:
     first, second = (painter("a blue ring on white", 3) for _ in range(2))  # type: ignore[operator]
     assert np.array_equal(first, second)

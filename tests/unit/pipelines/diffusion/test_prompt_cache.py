@@ -98,7 +98,7 @@ def test_with_another_lora_it_is_read_again() -> None:
 
 
 @pytest.mark.parametrize("thing", [torch.tensor([1.0]), object(), [object()]])
-def test_pictures_and_tensors_are_passed_on(thing: Any) -> None:
+def test_images_and_tensors_are_passed_on(thing: Any) -> None:
     cache = PromptCache()
     pipe = attached(cache, Reader())
     for _ in range(2):

@@ -7,7 +7,7 @@ from PIL import Image
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.arguments import Call, Plan, cover, plan_call
-from pipelines.image.inputs import Pictures
+from pipelines.image.inputs import ImageInputs
 from pipelines.image.size import plan_size
 from tests.support.checkpoints.specs import spec
 
@@ -20,12 +20,12 @@ TRUE_CFG = msgspec.structs.replace(
     ALL, accepts=ALL.accepts | {"true_cfg_scale"}, guidance="true_cfg_scale", no_negative_prompt=" "
 )
 USES_NEGATIVE = ["text-to-image", "negative-prompt"]
-START = Pictures(start=Image.new("RGB", (100, 50), "red"))
+START = ImageInputs(start=Image.new("RGB", (100, 50), "red"))
 
 
-def plan(model: ModelSpec, call: Call = ALL, pictures: Pictures = Pictures(), **params: Any) -> Plan:  # noqa: B008
+def plan(model: ModelSpec, call: Call = ALL, images: ImageInputs = ImageInputs(), **params: Any) -> Plan:  # noqa: B008
     asked = ImageParams(prompt="a cat", width=64, height=64, **params)
-    return plan_call(model, asked, plan_size(model, (64, 64), 8), call, pictures)
+    return plan_call(model, asked, plan_size(model, (64, 64), 8), call, images)
 
 
 def arguments(model: ModelSpec, accepts: frozenset[str], **params: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -87,7 +87,7 @@ def test_the_size_comes_from_the_plan_with_its_warning() -> None:
     model = spec(id="shapes", limits={"native_sizes": [[256, 256]]})
     size = plan_size(model, (1024, 1024), 8)
 
-    found = plan_call(model, ImageParams(prompt="a cat"), size, ALL, Pictures())
+    found = plan_call(model, ImageParams(prompt="a cat"), size, ALL, ImageInputs())
 
     assert (256, 256) == (found.arguments["width"], found.arguments["height"])
     assert ("shapes draws 256x256; resized to 1024x1024",) == found.warnings
@@ -147,41 +147,41 @@ class TestTrueGuidance:
         assert ("negative_prompt does nothing at a guidance_scale of 1; it takes more than 1",) == found.warnings
 
 
-class TestPictures:
+class TestImages:
     model = spec(defaults={"num_inference_steps": 10})
 
-    def test_the_picture_to_start_from_covers_the_size_that_is_made(self) -> None:
-        found = plan(self.model, pictures=START).arguments
+    def test_the_image_to_start_from_covers_the_size_that_is_made(self) -> None:
+        found = plan(self.model, images=START).arguments
 
         assert (64, 64) == found["image"].size
         assert 0.6 == found["strength"]
 
     def test_what_does_not_fit_is_cut_off_evenly(self) -> None:
-        picture = Image.new("RGB", (128, 64), "red")
-        picture.paste("blue", (32, 0, 96, 64))
+        image = Image.new("RGB", (128, 64), "red")
+        image.paste("blue", (32, 0, 96, 64))
 
-        assert [(4096, (0, 0, 255))] == cover(picture, (64, 64)).getcolors()
+        assert [(4096, (0, 0, 255))] == cover(image, (64, 64)).getcolors()
 
     def test_strength_of_the_caller_then_of_the_model(self) -> None:
         model = spec(defaults={"strength": 0.3})
 
-        assert 0.3 == plan(model, pictures=START).arguments["strength"]
-        assert 0.9 == plan(model, pictures=START, strength=0.9).arguments["strength"]
+        assert 0.3 == plan(model, images=START).arguments["strength"]
+        assert 0.9 == plan(model, images=START, strength=0.9).arguments["strength"]
 
     @pytest.mark.parametrize("steps", [1, 7, 30, 49, 93, 200])
     def test_a_strength_of_less_than_a_step_makes_one(self, steps: int) -> None:
-        found = plan(self.model, pictures=START, strength=0.001, num_inference_steps=steps)
+        found = plan(self.model, images=START, strength=0.001, num_inference_steps=steps)
 
         assert 1 == int(steps * found.arguments["strength"])
         assert (f"strength 0.001 of {steps} steps is less than one step; one was made",) == found.warnings
 
-    def test_strength_without_a_picture_is_said(self) -> None:
+    def test_strength_without_a_image_is_said(self) -> None:
         found = plan(self.model, strength=0.5)
 
         assert "strength" not in found.arguments
         assert ("strength belongs to a picture to start from; it was ignored",) == found.warnings
 
     def test_references_are_one_list(self) -> None:
-        picture = Image.new("RGB", (64, 64))
+        image = Image.new("RGB", (64, 64))
 
-        assert [picture, picture] == plan(self.model, pictures=Pictures(None, (picture, picture))).arguments["image"]
+        assert [image, image] == plan(self.model, images=ImageInputs(None, (image, image))).arguments["image"]

@@ -27,8 +27,8 @@ def test_png_is_lossless(tmp_path: Path) -> None:
     outputs = encode(RawOutput(arrays={"0": noise}), PARAMS["png"], tmp_path)
 
     assert (Output(path="0.png", media_type="image/png", width=64, height=48),) == outputs.files
-    with Image.open(tmp_path / "0.png") as picture:
-        assert np.array_equal(noise, np.asarray(picture))
+    with Image.open(tmp_path / "0.png") as image:
+        assert np.array_equal(noise, np.asarray(image))
 
 
 @pytest.mark.parametrize("name", ["webp", "jpeg"])
@@ -38,13 +38,13 @@ def test_lossy_formats_stay_close(tmp_path: Path, name: str) -> None:
     output = encode(RawOutput(arrays={"0": made}), PARAMS[name], tmp_path).files[0]
 
     assert (f"0.{name}", f"image/{name}", 128, 96) == (output.path, output.media_type, output.width, output.height)
-    with Image.open(tmp_path / output.path) as picture:
-        assert name.upper() == picture.format
-        assert {} == {key: value for key, value in picture.info.items() if key in ("exif", "icc_profile", "comment")}
-        assert 3 > np.abs(np.asarray(picture.convert("RGB")).astype(int) - made).mean()
+    with Image.open(tmp_path / output.path) as image:
+        assert name.upper() == image.format
+        assert {} == {key: value for key, value in image.info.items() if key in ("exif", "icc_profile", "comment")}
+        assert 3 > np.abs(np.asarray(image.convert("RGB")).astype(int) - made).mean()
 
 
-def test_several_pictures_are_numbered_in_order(tmp_path: Path) -> None:
+def test_several_images_are_numbered_in_order(tmp_path: Path) -> None:
     raw = RawOutput(arrays={str(n): smooth(8, 8 + n) for n in range(11)})
 
     outputs = encode(raw, PARAMS["png"], tmp_path)
@@ -60,11 +60,11 @@ def test_alpha_stays_where_the_format_has_it_and_goes_onto_white_where_not(tmp_p
 
     for name in ("png", "webp"):
         encode(raw, PARAMS[name], tmp_path)
-        with Image.open(tmp_path / f"0.{name}") as picture:
-            assert "RGBA" == picture.mode
+        with Image.open(tmp_path / f"0.{name}") as image:
+            assert "RGBA" == image.mode
     encode(raw, PARAMS["jpeg"], tmp_path)
-    with Image.open(tmp_path / "0.jpeg") as picture:
-        assert 250 < np.asarray(picture).min()
+    with Image.open(tmp_path / "0.jpeg") as image:
+        assert 250 < np.asarray(image).min()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_alpha_stays_where_the_format_has_it_and_goes_onto_white_where_not(tmp_p
         np.zeros((0, 8, 3), np.uint8),
     ],
 )
-def test_what_is_no_picture_is_refused(tmp_path: Path, array: np.ndarray) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path, array: np.ndarray) -> None:
     with pytest.raises(EncodeFailed):
         encode(RawOutput(arrays={"0": array}), PARAMS["png"], tmp_path)
 

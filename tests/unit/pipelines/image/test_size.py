@@ -10,7 +10,7 @@ WIDE = spec(id="wide", limits={"native_sizes": [[512, 256], [256, 256], [1024, 5
 LARGE = spec(id="large", limits={"min_side": 512})
 
 
-def picture(size: Size) -> Image.Image:
+def image(size: Size) -> Image.Image:
     values = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     return Image.fromarray(values)
 
@@ -42,7 +42,7 @@ def test_what_is_made_for_what_was_asked(model, asked: Size, make: Size, warning
 
     assert make == plan.make
     assert warning == plan.warning
-    assert asked == plan.finish(picture(plan.make)).size
+    assert asked == plan.finish(image(plan.make)).size
 
 
 def test_every_plan_is_legal_and_ends_in_the_size_asked_for() -> None:
@@ -56,13 +56,13 @@ def test_every_plan_is_legal_and_ends_in_the_size_asked_for() -> None:
 
 def test_cropping_leaves_the_pixels_of_the_middle_alone() -> None:
     plan = plan_size(spec(), (90, 64), 16)
-    made = picture(plan.make)
+    made = image(plan.make)
 
     assert (96, 64) == made.size
     assert np.array_equal(np.asarray(made)[:, 3:93], np.asarray(plan.finish(made)))
 
 
 def test_the_size_asked_for_is_handed_through_untouched() -> None:
-    made = picture((64, 64))
+    made = image((64, 64))
 
     assert made is plan_size(spec(), (64, 64), 16).finish(made)

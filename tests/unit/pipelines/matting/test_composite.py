@@ -28,21 +28,21 @@ def test_the_evaluation_draws_only_families_kept_for_it_and_every_pair() -> None
 
 def test_a_held_out_composite_is_always_the_same() -> None:
     first, second = composite.held_out(5, 64), composite.held_out(5, 64)
-    assert np.array_equal(first.picture, second.picture)
+    assert np.array_equal(first.image, second.image)
     assert np.array_equal(first.matte, second.matte)
 
 
 def test_the_matte_is_where_the_thing_is_and_its_shadow_is_not() -> None:
     for number in range(24):
         made = composite.held_out(number, 96)
-        assert made.picture.shape == (96, 96, 3)
-        assert made.picture.dtype == np.uint8
+        assert made.image.shape == (96, 96, 3)
+        assert made.image.dtype == np.uint8
         assert 0.02 < made.matte.mean() < 0.75
         assert made.matte.min() >= 0
         assert made.matte.max() <= 1 + 1e-6
 
 
-def test_some_pictures_to_learn_from_show_nothing() -> None:
+def test_some_images_to_learn_from_show_nothing() -> None:
     rng = np.random.default_rng(4)
     drawn = [composite.train(rng, 32) for _ in range(200)]
     assert any(one.shape == "" and one.matte.max() == 0 for one in drawn)

@@ -29,8 +29,8 @@ def exported(network: MattingNetwork, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.long
 def test_onnx_computes_what_torch_does(network: MattingNetwork, exported: Path) -> None:
-    picture = composite.held_out(0, SIDE).picture
-    planes = prepare(torch.from_numpy(picture[None]))
+    image = composite.held_out(0, SIDE).image
+    planes = prepare(torch.from_numpy(image[None]))
     with torch.inference_mode():
         expected = torch.sigmoid(network(planes)).numpy()
 
@@ -48,7 +48,7 @@ def test_the_file_says_nothing_about_the_machine_that_wrote_it(exported: Path) -
 
 @pytest.mark.parametrize("side", [64, 128])
 def test_any_side_that_is_a_multiple_of_32_will_do(network: MattingNetwork, side: int) -> None:
-    planes = prepare(torch.from_numpy(composite.held_out(1, side).picture[None]))
+    planes = prepare(torch.from_numpy(composite.held_out(1, side).image[None]))
     with torch.inference_mode():
         assert (1, 1, side, side) == tuple(network(planes).shape)
 
@@ -57,11 +57,11 @@ def test_any_side_that_is_a_multiple_of_32_will_do(network: MattingNetwork, side
 def test_a_few_steps_of_training_lower_the_loss() -> None:
     torch.manual_seed(1)
     network = MattingNetwork()
-    pictures, mattes = Stream(5).batch(64, 8)
+    images, mattes = Stream(5).batch(64, 8)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     losses = []
     for _ in range(8):
-        loss = loss_of(network(prepare(pictures)), mattes)
+        loss = loss_of(network(prepare(images)), mattes)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -72,8 +72,8 @@ def test_a_few_steps_of_training_lower_the_loss() -> None:
 def test_batches_mix_new_composites_with_old_ones_changed() -> None:
     stream = Stream(6)
     stream.batch(32, 6)
-    pictures, mattes = stream.batch(32, 6)
-    assert ((6, 32, 32, 3), torch.uint8) == (tuple(pictures.shape), pictures.dtype)
+    images, mattes = stream.batch(32, 6)
+    assert ((6, 32, 32, 3), torch.uint8) == (tuple(images.shape), images.dtype)
     assert ((6, 1, 32, 32), torch.float32) == (tuple(mattes.shape), mattes.dtype)
     assert 8 == len(stream.kept)
 

@@ -23,12 +23,12 @@ class Net(nn.Module):
         self.register_buffer("steps", torch.arange(9), persistent=False)
 
     def forward(self) -> tuple[torch.Tensor, ...]:
-        picture = torch.ones(1, 3, 8, 8)
-        return self.head(self.embed.weight[:4]), self.conv(picture), self.low * 2, self.large @ self.large, self.steps
+        image = torch.ones(1, 3, 8, 8)
+        return self.head(self.embed.weight[:4]), self.conv(image), self.low * 2, self.large @ self.large, self.steps
 
 
-def parked(net: nn.Module, piece: int = 4096) -> Offload:
-    return Offload([net], "cpu", piece)
+def parked(net: nn.Module, chunk: int = 4096) -> Offload:
+    return Offload([net], "cpu", chunk)
 
 
 def storages(net: nn.Module) -> set[int]:
@@ -85,7 +85,7 @@ def test_each_tensor_is_counted_once() -> None:
 
 def test_pieces_have_room_and_a_large_tensor_has_its_own() -> None:
     net = Net()
-    parking = parked(net, piece=4096)
+    parking = parked(net, chunk=4096)
     parking.offload()
     sizes = sorted(
         tensor.untyped_storage().nbytes() for tensor in {id(t.untyped_storage()): t for t in net.parameters()}.values()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from core.errors import ModelLoadFailed
 from pipelines.memory import safetensors_reader
-from pipelines.memory.safetensors_reader import chunks, read_chunk, stored_in
+from pipelines.memory.safetensors_reader import plan_reads, read_index, read_values
 
 TENSORS = {
     "odd": torch.arange(7, dtype=torch.uint8),
@@ -36,15 +36,15 @@ def file(tmp_path: Path) -> Path:
 
 def read(file: Path, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor]:
     found = {}
-    for one in stored_in([file]):
+    for one in read_index([file]):
         flat = torch.empty(one.numel, dtype=dtype or one.dtype)
-        for part in chunks(one, flat):
-            read_chunk(*part)
+        for part in plan_reads(one, flat):
+            read_values(*part)
         found[one.name] = flat.view(one.shape)
     return found
 
 
-@pytest.mark.parametrize("chunk", [16, 40, safetensors_reader.CHUNK])
+@pytest.mark.parametrize("chunk", [16, 40, safetensors_reader.READ_BYTES])
 def test_every_value_is_the_librarys_whatever_is_read_at_once(
     file: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,10 +59,10 @@ def test_every_value_is_the_librarys_whatever_is_read_at_once(
 
 
 def test_they_come_in_the_order_of_their_bytes(file: Path) -> None:
-    starts = [one.start for one in stored_in([file])]
+    starts = [one.start for one in read_index([file])]
 
     assert sorted(starts) == starts
-    assert file.stat().st_size == max(one.start + one.numel * one.dtype.itemsize for one in stored_in([file]))
+    assert file.stat().st_size == max(one.start + one.numel * one.dtype.itemsize for one in read_index([file]))
 
 
 def test_numbers_are_converted_as_torch_does(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,20 +100,22 @@ def reach_beyond_the_end(file: Path) -> None:
 def test_what_is_no_whole_file_is_refused_before_a_tensor_is_read(file: Path, spoil: Callable[[Path], None]) -> None:
     spoil(file)
 
-    with pytest.raises(ModelLoadFailed, match=r"vae/model\.safetensors is missing, or no whole safetensors file"):
-        list(stored_in([file]))
+    with pytest.raises(
+        ModelLoadFailed, match=r"vae/model\.safetensors is missing or is not a complete safetensors file"
+    ):
+        list(read_index([file]))
 
 
 def test_a_file_that_became_shorter_meanwhile_is_refused(file: Path) -> None:
-    last = list(stored_in([file]))[-1]
+    last = list(read_index([file]))[-1]
     cut(file)
 
     with pytest.raises(ModelLoadFailed, match=r"vae/model\.safetensors"):
-        read_chunk(last, 0, torch.empty(last.numel, dtype=last.dtype))
+        read_values(last, 0, torch.empty(last.numel, dtype=last.dtype))
 
 
 def test_numbers_of_an_unknown_kind_are_refused(file: Path) -> None:
     save_file({"spin": torch.zeros(3, dtype=torch.complex64)}, file)
 
-    with pytest.raises(ModelLoadFailed, match=r"vae/model\.safetensors has tensors of the unknown kind 'C64'"):
-        list(stored_in([file]))
+    with pytest.raises(ModelLoadFailed, match=r"vae/model\.safetensors has tensors of the unknown type 'C64'"):
+        list(read_index([file]))

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from core.errors import ModelLoadFailed
-from pipelines.memory.chunks import ALIGNMENT, HostBlock, home_of
+from pipelines.memory.chunks import ALIGNMENT, HostBlock, storage_address
 from pipelines.memory.offload import Offload
-from pipelines.memory.safetensors_reader import stored_in
-from pipelines.memory.weight_loader import WeightLoader, floats_in
+from pipelines.memory.safetensors_reader import read_index
+from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
 
 
 class Net(nn.Module):
@@ -39,11 +39,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def landed(intake: WeightLoader, file: Path, dtype: torch.dtype = torch.float32, *, sent: bool = True) -> Net:
+def uploaded(loader: WeightLoader, file: Path, dtype: torch.dtype = torch.float32, *, sent: bool = True) -> Net:
     net = Net()
-    net.load_state_dict(intake.read([file], floats_in(dtype), sent=sent), strict=False, assign=True)
+    net.load_state_dict(loader.read([file], convert_floats_to(dtype), sent=sent), strict=False, assign=True)
     net.head.weight = net.embed.weight
-    return intake.to_device(net)
+    return loader.to_device(net)
 
 
 def values(net: Net) -> dict[str, torch.Tensor]:
@@ -57,42 +57,46 @@ def is_as_in_the_file(net: Net, dtype: torch.dtype = torch.float32) -> bool:
 
 
 def test_on_the_cpu_weights_stay_where_they_were_read(file: Path) -> None:
-    intake = WeightLoader("cpu")
+    loader = WeightLoader("cpu")
     net = Net()
-    read = intake.read([file], floats_in(torch.float32))
+    read = loader.read([file], convert_floats_to(torch.float32))
     places = {name: tensor.data_ptr() for name, tensor in read.items()}
     net.load_state_dict(read, strict=False, assign=True)
-    intake.to_device(net)
+    loader.to_device(net)
 
     assert places == {name: tensor.data_ptr() for name, tensor in values(net).items()}
     assert is_as_in_the_file(net)
-    assert 0 == intake.kept
+    assert 0 == loader.host_bytes
 
 
 @pytest.mark.parametrize("piece", [1024, 2**20])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("sent", [False, True])
-def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, piece: int, dtype: torch.dtype, sent: bool) -> None:
-    intake = WeightLoader("cpu", keeps=True, piece=piece)
-    net = landed(intake, file, dtype, sent=sent)
+def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, chunk: int, dtype: torch.dtype, sent: bool) -> None:
+    loader = WeightLoader("cpu", keep_host_copy=True, chunk=chunk)
+    net = uploaded(loader, file, dtype, sent=sent)
 
     assert is_as_in_the_file(net, dtype)
     assert net.head.weight is net.embed.weight
-    assert {home_of(tensor) for tensor in values(net).values()} == {home_of(one.there) for one in intake.landed}
-    for one in intake.landed:
+    assert {storage_address(tensor) for tensor in values(net).values()} == {
+        storage_address(one.on_device) for one in loader.uploaded
+    }
+    for one in loader.uploaded:
         assert one.host is not None
-        assert home_of(one.there) != home_of(one.host.memory)
-    assert intake.kept >= sum(tensor.numel() * dtype.itemsize for tensor in values(net).values())
+        assert storage_address(one.on_device) != storage_address(one.host.memory)
+    assert loader.host_bytes >= sum(tensor.numel() * dtype.itemsize for tensor in values(net).values())
 
 
 def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in_the_file(file: Path) -> None:
     sent, stays = (
-        WeightLoader("cpu", keeps=keeps).read([file], floats_in(torch.float32), as_mapped=True)
-        for keeps in (True, False)
+        WeightLoader("cpu", keep_host_copy=keep_host_copy).read(
+            [file], convert_floats_to(torch.float32), as_mapped=True
+        )
+        for keep_host_copy in (True, False)
     )
 
     assert {0} == {tensor.storage_offset() * 4 % ALIGNMENT for tensor in sent.values()}
-    starts = {one.name: one.start % ALIGNMENT for one in stored_in([file])}
+    starts = {one.name: one.start % ALIGNMENT for one in read_index([file])}
     assert starts == {name: tensor.storage_offset() * 4 % ALIGNMENT for name, tensor in stays.items()}
 
 
@@ -106,7 +110,7 @@ def test_a_name_in_two_files_is_refused(file: Path, tmp_path: Path) -> None:
     save_file({"inner.bias": torch.zeros(16)}, tmp_path / "more.safetensors")
 
     with pytest.raises(ModelLoadFailed, match=r"has the tensor inner\.bias twice"):
-        WeightLoader("cpu").read([file, tmp_path / "more.safetensors"], floats_in(torch.float32))
+        WeightLoader("cpu").read([file, tmp_path / "more.safetensors"], convert_floats_to(torch.float32))
 
 
 @pytest.mark.parametrize(("sent", "most"), [(True, 2), (False, 4)])
@@ -121,37 +125,37 @@ def test_host_memory_that_is_not_kept_is_read_into_again(
         return HostBlock(size)
 
     monkeypatch.setattr("pipelines.memory.weight_loader.HostBlock", block)
-    intake = WeightLoader("meta", piece=512)
+    loader = WeightLoader("meta", chunk=512)
     tensors = {f"{number}": torch.ones(64) for number in range(3)}
     save_file(tensors, file)
     for _ in range(2):
-        read = intake.read([file], floats_in(torch.float32), sent=sent)
+        read = loader.read([file], convert_floats_to(torch.float32), sent=sent)
         assert {"meta" if sent else "cpu"} == {tensor.device.type for tensor in read.values()}
-        intake.to_device(nn.Module())
+        loader.to_device(nn.Module())
 
     assert [512] * most == made
-    assert 6 == len(intake.landed)
-    assert 0 == intake.kept
+    assert 6 == len(loader.uploaded)
+    assert 0 == loader.host_bytes
 
 
 class TestParked:
     """What was kept is the master copy."""
 
     def test_there_is_a_master_before_anything_was_parked_and_no_second_one(self, file: Path) -> None:
-        intake = WeightLoader("cpu", keeps=True)
-        net = landed(intake, file)
-        read = {home_of(one.host.memory) for one in intake.landed if one.host is not None}
-        parking = Offload([net], "cpu", landed=intake.landed)
+        loader = WeightLoader("cpu", keep_host_copy=True)
+        net = uploaded(loader, file)
+        read = {storage_address(one.host.memory) for one in loader.uploaded if one.host is not None}
+        parking = Offload([net], "cpu", uploaded=loader.uploaded)
         assert parking.has_master
         parking.offload()
 
-        assert read == {home_of(tensor) for tensor in values(net).values()}
+        assert read == {storage_address(tensor) for tensor in values(net).values()}
         assert is_as_in_the_file(net)
 
     def test_it_comes_back_with_what_was_in_no_file(self, file: Path) -> None:
-        intake = WeightLoader("cpu", keeps=True, piece=1024)
-        net = landed(intake, file)
-        parking = Offload([net], "cpu", landed=intake.landed)
+        loader = WeightLoader("cpu", keep_host_copy=True, chunk=1024)
+        net = uploaded(loader, file)
+        parking = Offload([net], "cpu", uploaded=loader.uploaded)
         assert sum(tensor.numel() * 4 for tensor in (*values(net).values(), net.steps)) == parking.bytes
         for _ in range(2):
             parking.offload()
@@ -162,9 +166,9 @@ class TestParked:
         assert torch.equal(torch.arange(9.0), net.steps)
 
     def test_without_a_share_there_is_no_master_until_it_is_parked(self, file: Path) -> None:
-        intake = WeightLoader("cpu")
-        net = landed(intake, file)
-        parking = Offload([net], "cpu", landed=intake.landed)
+        loader = WeightLoader("cpu")
+        net = uploaded(loader, file)
+        parking = Offload([net], "cpu", uploaded=loader.uploaded)
         assert not parking.has_master
         parking.offload()
         parking.restore()
@@ -172,24 +176,24 @@ class TestParked:
         assert is_as_in_the_file(net)
 
     def test_a_piece_that_is_mostly_left_out_or_changed_is_given_back(self, file: Path) -> None:
-        intake = WeightLoader("cpu", keeps=True)
-        net = landed(intake, file)
+        loader = WeightLoader("cpu", keep_host_copy=True)
+        net = uploaded(loader, file)
         net.embed.weight = net.head.weight = nn.Parameter(torch.ones(50, 16))
-        pieces = [weakref.ref(one.host) for one in intake.landed]
-        left = {home_of(one.there) for one in intake.landed}
-        parking = Offload([net], "cpu", landed=intake.landed)
-        del intake
+        chunks = [weakref.ref(one.host) for one in loader.uploaded]
+        left = {storage_address(one.on_device) for one in loader.uploaded}
+        parking = Offload([net], "cpu", uploaded=loader.uploaded)
+        del loader
         gc.collect()
 
-        assert [None] == [piece() for piece in pieces]
-        assert not left & {home_of(tensor) for tensor in net.state_dict().values()}
+        assert [None] == [chunk() for chunk in chunks]
+        assert not left & {storage_address(tensor) for tensor in net.state_dict().values()}
         assert torch.equal(tensors()["inner.weight"], net.inner.weight)
         assert not parking.has_master
 
     def test_what_was_forgotten_is_made_anew(self, file: Path) -> None:
-        intake = WeightLoader("cpu", keeps=True)
-        net = landed(intake, file)
-        parking = Offload([net], "cpu", landed=intake.landed)
+        loader = WeightLoader("cpu", keep_host_copy=True)
+        net = uploaded(loader, file)
+        parking = Offload([net], "cpu", uploaded=loader.uploaded)
         parking.drop()
         assert not parking.has_master
         parking.offload()

@@ -47,7 +47,7 @@ def read(folder: Path, output: Output) -> trimesh.Trimesh:
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("mesh", [CLAY, DRAWN], ids=["clay", "drawn"])
-def test_a_file_holds_the_mesh_and_beside_it_is_its_picture(tmp_path: Path, kind: str, mesh: Mesh) -> None:
+def test_a_file_holds_the_mesh_and_beside_it_is_its_image(tmp_path: Path, kind: str, mesh: Mesh) -> None:
     outputs = made(mesh, tmp_path, output_format=kind)
     loaded = welded(read(tmp_path, outputs.files[0]))
 
@@ -57,8 +57,8 @@ def test_a_file_holds_the_mesh_and_beside_it_is_its_picture(tmp_path: Path, kind
     assert loaded.volume > 0
     assert len(mesh.faces) == len(loaded.faces)
     assert np.allclose([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)], loaded.bounds, atol=1e-5)
-    with Image.open(tmp_path / "1.png") as picture:
-        assert (64, 64) == picture.size == (outputs.files[1].width, outputs.files[1].height)
+    with Image.open(tmp_path / "1.png") as image:
+        assert (64, 64) == image.size == (outputs.files[1].width, outputs.files[1].height)
 
 
 def test_a_glb_has_the_texture_and_is_closed_as_it_is(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_glb_has_the_texture_and_is_closed_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["obj", "ply"])
-def test_obj_and_ply_have_colours_per_vertex_and_a_warning(tmp_path: Path, kind: str) -> None:
+def test_obj_and_ply_have_colors_per_vertex_and_a_warning(tmp_path: Path, kind: str) -> None:
     outputs = made(DRAWN, tmp_path, output_format=kind)
     loaded = read(tmp_path, outputs.files[0])
 
@@ -83,7 +83,7 @@ def test_obj_and_ply_have_colours_per_vertex_and_a_warning(tmp_path: Path, kind:
     assert [f"this {kind} has its colors per vertex; ask for glb to have the texture itself"] == list(outputs.warnings)
 
 
-def test_stl_has_no_colours_and_a_warning(tmp_path: Path) -> None:
+def test_stl_has_no_colors_and_a_warning(tmp_path: Path) -> None:
     assert ("stl has no colors; ask for glb to have the texture",) == made(
         DRAWN, tmp_path, output_format="stl"
     ).warnings
@@ -91,7 +91,7 @@ def test_stl_has_no_colours_and_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["webp", "jpeg", "png"])
-def test_formats_of_pictures_give_glb_and_a_warning(tmp_path: Path, kind: str) -> None:
+def test_formats_of_images_give_glb_and_a_warning(tmp_path: Path, kind: str) -> None:
     outputs = made(CLAY, tmp_path, output_format=kind)
 
     assert "0.glb" == outputs.files[0].path

@@ -54,7 +54,7 @@ def test_a_disc_becomes_a_flattened_ball() -> None:
     assert np.allclose(0.6 * np.sqrt(1 - x[inner] ** 2 - y[inner] ** 2), np.abs(z[inner]), atol=0.02)
 
 
-def test_every_vertex_shows_the_picture_where_it_is() -> None:
+def test_every_vertex_shows_the_image_where_it_is() -> None:
     shape = relief_of(silhouette("to the edges"), 20_000)
     x, y, _ = shape.vertices.T
 
@@ -64,7 +64,7 @@ def test_every_vertex_shows_the_picture_where_it_is() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (2, 3), (700, 5)])
 @pytest.mark.parametrize("max_faces", [500, 50_000])
-def test_pictures_of_any_shape(size: tuple[int, int], max_faces: int) -> None:
+def test_images_of_any_shape(size: tuple[int, int], max_faces: int) -> None:
     mesh = solid(relief_of(np.full(size, 255, np.uint8), max_faces))
 
     assert mesh.is_watertight

@@ -54,7 +54,7 @@ def test_values_are_blended_between_the_corners() -> None:
     assert np.allclose(1, hits.weights.sum(axis=2))
 
 
-def test_what_is_outside_the_picture_is_left_out() -> None:
+def test_what_is_outside_the_image_is_left_out() -> None:
     assert not rasterize(square(20, 20, 4, 0), SQUARE, (8, 8)).seen.any()
     assert rasterize(square(-50, -50, 100, 0), SQUARE, (8, 8)).seen.all()
 

@@ -40,15 +40,15 @@ def test_dust_is_no_part_of_the_object(tmp_path: Path) -> None:
     assert (20, 30) == cutout_of(save(tmp_path, pixels)).alpha.shape
 
 
-def test_the_colours_go_on_beyond_the_edge(tmp_path: Path) -> None:
-    picture = Image.new("RGBA", (64, 64), (0, 255, 0, 0))
-    ImageDraw.Draw(picture).ellipse((10, 10, 50, 50), fill=(200, 0, 0, 255))
-    picture.save(tmp_path / "disc.png")
+def test_the_colors_go_on_beyond_the_edge(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (64, 64), (0, 255, 0, 0))
+    ImageDraw.Draw(image).ellipse((10, 10, 50, 50), fill=(200, 0, 0, 255))
+    image.save(tmp_path / "disc.png")
 
     assert ((200, 0, 0) == cutout_of(tmp_path / "disc.png").colors).all()
 
 
-def test_a_large_picture_is_reduced(tmp_path: Path) -> None:
+def test_a_large_image_is_reduced(tmp_path: Path) -> None:
     pixels = np.full((1500, 3000, 4), 255, np.uint8)
     pixels[0, 0, 3] = 0
     cutout = cutout_of(save(tmp_path, pixels))
@@ -58,13 +58,13 @@ def test_a_large_picture_is_reduced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("alpha", [0, 7])
-def test_a_transparent_picture_has_no_object(tmp_path: Path, alpha: int) -> None:
+def test_a_transparent_image_has_no_object(tmp_path: Path, alpha: int) -> None:
     with pytest.raises(InputUnreadable, match="no object"):
         cutout_of(save(tmp_path, np.full((40, 40, 4), alpha, np.uint8)))
 
 
 @pytest.mark.parametrize("color", [0, 255, 128])
-def test_a_picture_of_one_colour_has_no_object(tmp_path: Path, color: int) -> None:
+def test_a_image_of_one_color_has_no_object(tmp_path: Path, color: int) -> None:
     with pytest.raises(InputUnreadable, match="no object"):
         cutout_of(save(tmp_path, np.full((40, 40, 3), color, np.uint8)))
 
@@ -78,7 +78,7 @@ def test_without_transparency_the_border_decides_and_a_warning_says_so(tmp_path:
     assert (GUESSED,) == cutout.warnings
 
 
-def test_the_whole_picture_can_be_the_object(tmp_path: Path) -> None:
+def test_the_whole_image_can_be_the_object(tmp_path: Path) -> None:
     cutout = cutout_of(save(tmp_path, square()[..., :3]), whole=True)
 
     assert (60, 80) == cutout.alpha.shape

@@ -50,7 +50,7 @@ def test_a_seam_does_not_bend_the_normals() -> None:
     assert np.allclose(normals_of(BALL)[BALL.faces].reshape(-1, 3), normals_of(torn), atol=1e-5)
 
 
-def test_colours_between_texels() -> None:
+def test_colors_between_texels() -> None:
     uv = np.array([[0, 0], [1, 1], [0.5, 0.25], [0, 0.5]], np.float32)
 
     assert [[0, 0, 0], [255, 0, 255], [127.5, 0, 0], [0, 0, 127.5]] == sample(HALVES, uv).tolist()

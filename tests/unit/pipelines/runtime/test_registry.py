@@ -6,7 +6,7 @@ import pytest
 from core.errors import ModelLoadFailed
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
-from pipelines.image.encode import encode as encode_pictures
+from pipelines.image.encode import encode as encode_images
 from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.runtime.registry import encoder, pipeline_class
 from tests.support.checkpoints.specs import spec
@@ -18,8 +18,8 @@ def test_a_pipeline_from_elsewhere_by_module_and_class() -> None:
 
 
 def test_the_encoder_of_its_modality_is_the_default() -> None:
-    assert encode_pictures is encoder(spec())
-    assert encode_pictures is encoder(spec(family="tests.support.checkpoints.specs:Nothing"))
+    assert encode_images is encoder(spec())
+    assert encode_images is encoder(spec(family="tests.support.checkpoints.specs:Nothing"))
 
 
 @pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)

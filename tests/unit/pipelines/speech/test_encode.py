@@ -77,7 +77,7 @@ class TestFormats:
 
 
 @pytest.mark.parametrize("name", ["webp", "jpeg", "png"])
-def test_a_format_of_pictures_gives_wav_and_a_warning(tmp_path: Path, name: str) -> None:
+def test_a_format_of_images_gives_wav_and_a_warning(tmp_path: Path, name: str) -> None:
     outputs = encoded(tmp_path, name, tone(24_000), sample_rate=24_000)
 
     assert "0.wav" == outputs.files[0].path
@@ -96,9 +96,9 @@ class TestWaveform:
     def test_it_lies_beside_the_sound(self, tmp_path: Path) -> None:
         outputs = encoded(tmp_path, "ogg", tone(24_000), sample_rate=24_000)
 
-        with Image.open(tmp_path / outputs.files[1].path) as picture:
-            assert "PNG" == picture.format
-            assert (outputs.files[1].width, outputs.files[1].height) == picture.size
+        with Image.open(tmp_path / outputs.files[1].path) as image:
+            assert "PNG" == image.format
+            assert (outputs.files[1].width, outputs.files[1].height) == image.size
         assert ["0.ogg", "1.png"] == [file.path for file in outputs.files]
 
     def test_it_is_high_where_the_sound_is_loud(self) -> None:

@@ -27,17 +27,17 @@ class TestSplit:
         assert [SENTENCE] == split_text(SENTENCE)
 
     def test_pieces_end_where_sentences_end_and_are_as_long_as_may_be(self) -> None:
-        pieces = split_text(" ".join([SENTENCE] * 30))
+        chunks = split_text(" ".join([SENTENCE] * 30))
 
-        assert all(len(piece) <= 300 and piece.endswith("dawn.") for piece in pieces)
-        assert [12, 12, 6] == [piece.count("ship") for piece in pieces]
+        assert all(len(chunk) <= 300 and chunk.endswith("dawn.") for chunk in chunks)
+        assert [12, 12, 6] == [chunk.count("ship") for chunk in chunks]
 
     def test_a_closing_quote_stays_with_its_sentence(self) -> None:
         assert ["“Off we go.”", "He left."] == split_text("“Off we go.” He left.", 15)
 
-    @pytest.mark.parametrize("mark", [".", "!", "?", "…", "...", "?!"])
-    def test_other_marks_end_sentences_too(self, mark: str) -> None:
-        assert [f"Well{mark}", f"Yes{mark}"] == split_text(f"Well{mark} Yes{mark}", 8)
+    @pytest.mark.parametrize("separator", [".", "!", "?", "…", "...", "?!"])
+    def test_other_marks_end_sentences_too(self, separator: str) -> None:
+        assert [f"Well{separator}", f"Yes{separator}"] == split_text(f"Well{separator} Yes{separator}", 8)
 
     def test_a_number_or_an_address_is_not_cut(self) -> None:
         text = "It costs 3.14 at example.com now"
@@ -53,17 +53,17 @@ class TestSplit:
         assert ["aaaaa", "aaaaa", "aa b"] == split_text("a" * 12 + " b", 5)
 
     def test_chinese_is_cut_without_spaces_and_into_shorter_pieces(self) -> None:
-        pieces = split_text("今天天气很好。" * 60)
+        chunks = split_text("今天天气很好。" * 60)
 
-        assert "今天天气很好。" * 60 == "".join(pieces)
-        assert all(len(piece) <= 100 and piece.endswith("。") for piece in pieces)
+        assert "今天天气很好。" * 60 == "".join(chunks)
+        assert all(len(chunk) <= 100 and chunk.endswith("。") for chunk in chunks)
 
     @pytest.mark.parametrize("length", [299, 300, 301, 10_000])
     def test_no_word_is_lost_or_said_twice(self, length: int) -> None:
         words = [f"w{number}{'.' if number % 11 == 0 else ',' if number % 7 == 0 else ''}" for number in range(3000)]
         text = " ".join(words)[:length]
 
-        pieces = split_text(text)
+        chunks = split_text(text)
 
-        assert text.split() == " ".join(pieces).split()
-        assert all(0 < len(piece) <= 300 for piece in pieces)
+        assert text.split() == " ".join(chunks).split()
+        assert all(0 < len(chunk) <= 300 for chunk in chunks)

@@ -7,13 +7,13 @@ from pipelines.runtime.registry import FAMILIES, encoder
 from pipelines.video.encode import encode
 from pipelines.video.frames import plan_frames
 
-FILMS = load_catalog().of("video")
+VIDEOS = load_catalog().of("video")
 WAN = load_catalog().get("wan2.2-ti2v-5b")
 
 
 def test_the_demo_comes_last_and_needs_no_weights() -> None:
-    assert ("demo-camera", "demo", ()) == (FILMS[-1].id, FILMS[-1].tier, FILMS[-1].bundles)
-    assert "wan2.2-ti2v-5b" == FILMS[0].id
+    assert ("demo-camera", "demo", ()) == (VIDEOS[-1].id, VIDEOS[-1].tier, VIDEOS[-1].bundles)
+    assert "wan2.2-ti2v-5b" == VIDEOS[0].id
 
 
 @pytest.mark.parametrize(("seconds", "frames"), [(2, 49), (5, 121)])
@@ -28,7 +28,7 @@ def test_no_model_that_ignores_a_last_frame_claims_to_end_there() -> None:
 
 
 def test_every_film_is_encoded_as_one_and_has_time_for_it() -> None:
-    for film in FILMS:
-        assert encode is encoder(film)
-        assert film.deadlines.encode >= 600
-        assert film.family in FAMILIES
+    for video in VIDEOS:
+        assert encode is encoder(video)
+        assert video.deadlines.encode >= 600
+        assert video.family in FAMILIES

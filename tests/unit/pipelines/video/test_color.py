@@ -8,8 +8,8 @@ import torch
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from pipelines.runtime.protocol import RunContext
-from pipelines.video.color import empty_film, fill_planes
-from tests.support.media.films import planes, psnr, scene, seen
+from pipelines.video.color import empty_video, fill_planes
+from tests.support.media.videos import planes, psnr, scene, seen
 
 CODES = {
     "#000000": (16, 128, 128),
@@ -51,7 +51,7 @@ def flat(color: str, size: tuple[int, int] = (64, 64)) -> np.ndarray:
 
 
 @pytest.mark.parametrize("color", CODES)
-def test_colours_have_the_codes_of_the_recommendation(color: str) -> None:
+def test_colors_have_the_codes_of_the_recommendation(color: str) -> None:
     made = planes(flat(color))
 
     assert (1, 96, 64) == made.shape
@@ -87,7 +87,7 @@ def test_a_scene_stays_what_it_was() -> None:
 
 
 @pytest.mark.parametrize("size", [(2, 2), (6, 2), (2, 6)])
-def test_the_smallest_pictures_and_planes_that_end_within_a_row(size: tuple[int, int]) -> None:
+def test_the_smallest_images_and_planes_that_end_within_a_row(size: tuple[int, int]) -> None:
     made = planes(flat("#ff0000", size))
 
     count = size[0] * size[1]
@@ -113,7 +113,7 @@ def test_the_room_for_a_film_is_the_contexts() -> None:
 
     context = RunContext(seed=1, progress=lambda part, stage: None, warn=print, empty=empty)
 
-    assert (5, 96, 128) == empty_film(context, 5, 128, 64).shape
+    assert (5, 96, 128) == empty_video(context, 5, 128, 64).shape
     assert [("frames", (5, 96, 128))] == asked
 
 

@@ -12,7 +12,7 @@ from core.errors import EncodeFailed
 from jobs.params.video import VideoParams
 from pipelines.runtime.protocol import Output, Outputs, RawOutput, load_raw, save_raw
 from pipelines.video.encode import encode
-from tests.support.media.films import Film, planes, psnr, read_film, scene
+from tests.support.media.videos import DecodedVideo, decode_video, planes, psnr, scene
 
 FPS = 24
 CODECS = {"mp4": "h264", "webm": "vp9"}
@@ -21,10 +21,10 @@ LIMITED_BT709 = (1, 1, 1, 1)
 
 def moving(count: int) -> np.ndarray:
     """The film of a scene that slides to the left by two pixels a frame."""
-    return planes(pictures(count))
+    return planes(images(count))
 
 
-def pictures(count: int, width: int = 256, height: int = 192) -> np.ndarray:
+def images(count: int, width: int = 256, height: int = 192) -> np.ndarray:
     """The same in RGB."""
     still = np.asarray(scene((width + 2 * count, height)))
     return np.stack([still[:, 2 * n : 2 * n + width] for n in range(count)])
@@ -51,8 +51,8 @@ def sequence_header(data: bytes, field: str) -> str:
 @pytest.mark.parametrize("container", CODECS)
 class TestBothFormats:
     @pytest.fixture
-    def film(self, tmp_path: Path, container: str) -> Film:
-        return read_film(written(tmp_path, moving(49), container)[1], container)
+    def video(self, tmp_path: Path, container: str) -> DecodedVideo:
+        return decode_video(written(tmp_path, moving(49), container)[1], container)
 
     def test_what_is_said_of_the_file(self, tmp_path: Path, container: str) -> None:
         outputs, _ = written(tmp_path, moving(49), container)
@@ -66,20 +66,20 @@ class TestBothFormats:
         )
         assert Outputs(files=(expected,)) == outputs
 
-    def test_frames_size_and_duration_read_back(self, film: Film, container: str) -> None:
-        assert (49, 192, 256, 3) == film.frames.shape
-        assert (FPS, CODECS[container], "yuv420p") == (film.fps, film.codec, film.pixel_format)
-        assert 49 / FPS == pytest.approx(film.duration, abs=0.002)
+    def test_frames_size_and_duration_read_back(self, video: DecodedVideo, container: str) -> None:
+        assert (49, 192, 256, 3) == video.frames.shape
+        assert (FPS, CODECS[container], "yuv420p") == (video.fps, video.codec, video.pixel_format)
+        assert 49 / FPS == pytest.approx(video.duration, abs=0.002)
 
-    def test_every_frame_is_the_one_that_went_in(self, film: Film) -> None:
-        assert min(psnr(sent, got) for sent, got in zip(pictures(49), film.frames, strict=True)) > 30
+    def test_every_frame_is_the_one_that_went_in(self, video: DecodedVideo) -> None:
+        assert min(psnr(sent, got) for sent, got in zip(images(49), video.frames, strict=True)) > 30
 
-    def test_a_keyframe_at_least_every_second(self, film: Film) -> None:
-        assert 0 == film.keyframes[0]
-        assert max(np.diff([*film.keyframes, 49])) <= FPS
+    def test_a_keyframe_at_least_every_second(self, video: DecodedVideo) -> None:
+        assert 0 == video.keyframes[0]
+        assert max(np.diff([*video.keyframes, 49])) <= FPS
 
-    def test_the_colours_are_said_to_be_bt709_in_limited_range(self, film: Film) -> None:
-        assert LIMITED_BT709 == film.colors
+    def test_the_colors_are_said_to_be_bt709_in_limited_range(self, video: DecodedVideo) -> None:
+        assert LIMITED_BT709 == video.colors
 
     def test_chroma_is_said_to_sit_in_the_middle_of_its_pixels(self, tmp_path: Path, container: str) -> None:
         data = written(tmp_path, moving(2), container)[1]
@@ -89,13 +89,13 @@ class TestBothFormats:
         else:
             assert "= 1" in sequence_header(data, "chroma_sample_loc_type_top_field")
 
-    def test_flat_colours_come_back(self, tmp_path: Path, container: str) -> None:
+    def test_flat_colors_come_back(self, tmp_path: Path, container: str) -> None:
         colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 120, 40]], np.uint8)
         frames = np.tile(colors[:, None, None, :], (1, 64, 64, 1)).repeat(4, axis=0)
 
-        film = read_film(written(tmp_path, planes(frames), container)[1], container)
+        video = decode_video(written(tmp_path, planes(frames), container)[1], container)
 
-        assert np.abs(film.frames.astype(int) - frames).max() <= 6
+        assert np.abs(video.frames.astype(int) - frames).max() <= 6
 
     def test_the_same_frames_give_the_same_bytes(self, tmp_path: Path, container: str) -> None:
         first, second = (written(tmp_path, moving(30), container)[1] for _ in range(2))
@@ -120,13 +120,13 @@ class TestBothFormats:
 
         assert 1 == len(made)
 
-    def test_nothing_is_told_of_the_job(self, tmp_path: Path, film: Film, container: str) -> None:
+    def test_nothing_is_told_of_the_job(self, tmp_path: Path, video: DecodedVideo, container: str) -> None:
         assert b"secret" not in written(tmp_path, moving(2), container)[1]
-        assert {"comment", "title", "creation_time"}.isdisjoint(name.lower() for name in film.metadata)
+        assert {"comment", "title", "creation_time"}.isdisjoint(name.lower() for name in video.metadata)
 
     @pytest.mark.parametrize("count", [1, 2])
     def test_the_shortest_films(self, tmp_path: Path, container: str, count: int) -> None:
-        assert count == len(read_film(written(tmp_path, moving(count), container)[1], container).frames)
+        assert count == len(decode_video(written(tmp_path, moving(count), container)[1], container).frames)
 
     def test_frames_that_came_through_a_folder(self, tmp_path: Path, container: str) -> None:
         save_raw(RawOutput(arrays={"frames": moving(5)}, metadata={"fps": FPS}), tmp_path / "raw")
@@ -143,7 +143,7 @@ def test_mp4_has_its_index_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("output_format", ["webp", "jpeg", "png"])
-def test_a_format_of_pictures_gives_mp4_and_a_warning(tmp_path: Path, output_format: str) -> None:
+def test_a_format_of_images_gives_mp4_and_a_warning(tmp_path: Path, output_format: str) -> None:
     outputs, data = written(tmp_path, moving(2), output_format)
 
     assert ("0.mp4", "video/mp4") == (outputs.files[0].path, outputs.files[0].media_type)

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.video.moves import Move, move_of
+from pipelines.video.moves import Move, choose_move
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from pipelines.video.moves import Move, move_of
     ],
 )
 def test_words_that_name_a_move(prompt: str, zoom: int, right: float, down: float, orbits: bool) -> None:
-    move = move_of(prompt, seed=42)
+    move = choose_move(prompt, seed=42)
 
     assert (zoom, right, down, orbits) == (move.zoom, move.right, move.down, move.orbit != 0)
     assert move.words
@@ -38,14 +38,14 @@ def test_words_that_name_a_move(prompt: str, zoom: int, right: float, down: floa
 
 @pytest.mark.parametrize(("prompt", "reach"), [("slowly pan left", 0.5), ("pan left", 1.0), ("fast pan left", 1.5)])
 def test_words_that_say_how_far(prompt: str, reach: float) -> None:
-    assert reach == move_of(prompt, seed=42).reach
+    assert reach == choose_move(prompt, seed=42).reach
 
 
 @pytest.mark.parametrize(
     "prompt", ["cinematic motion", "a dog runs over a meadow", "leftovers, upside", "leaves around a vase on the right"]
 )
 def test_words_that_name_no_move_give_a_slow_push_with_a_drift(prompt: str) -> None:
-    move = move_of(prompt, seed=42)
+    move = choose_move(prompt, seed=42)
 
     assert 1 == move.zoom
     assert 0 < abs(move.right) < 0.5
@@ -55,14 +55,14 @@ def test_words_that_name_no_move_give_a_slow_push_with_a_drift(prompt: str) -> N
 
 @pytest.mark.parametrize("prompt", ["static shot", "locked-off camera", "no camera movement"])
 def test_no_move(prompt: str) -> None:
-    assert Move(words="static") == move_of(prompt, seed=42)
+    assert Move(words="static") == choose_move(prompt, seed=42)
 
 
 def test_the_seed_decides_what_words_leave_open_and_nothing_else() -> None:
-    drifts = {(move.right > 0, move.down > 0) for move in (move_of("cinematic motion", seed) for seed in range(40))}
+    drifts = {(move.right > 0, move.down > 0) for move in (choose_move("cinematic motion", seed) for seed in range(40))}
 
     assert 4 == len(drifts)
-    assert {-1, 1} == {move_of("orbit", seed).orbit for seed in range(40)}
-    assert 1 == len({move_of("pan left", seed).right for seed in range(40)})
-    assert {1} == {move_of("orbit to the right", seed).orbit for seed in range(40)}
-    assert move_of("orbit", 7) == move_of("orbit", 7)
+    assert {-1, 1} == {choose_move("orbit", seed).orbit for seed in range(40)}
+    assert 1 == len({choose_move("pan left", seed).right for seed in range(40)})
+    assert {1} == {choose_move("orbit to the right", seed).orbit for seed in range(40)}
+    assert choose_move("orbit", 7) == choose_move("orbit", 7)

@@ -1,4 +1,4 @@
-from pipelines.weights.lock_writer import is_complete, with_converted, without_strangers
+from pipelines.weights.lock_writer import add_converted, drop_unknown_bundles, is_complete
 from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
 from tests.support.checkpoints.specs import spec
 
@@ -23,14 +23,14 @@ def test_complete_is_what_has_every_fact_of_the_right_revision() -> None:
 def test_what_the_catalogue_does_not_name_any_more_leaves() -> None:
     both = Lock({**lock(a=KNOWN).models, "gone": LockedModel(files={"x": KNOWN})})
 
-    assert lock(a=KNOWN) == without_strangers(both, [BUNDLE])
+    assert lock(a=KNOWN) == drop_unknown_bundles(both, [BUNDLE])
 
 
 def test_what_pickles_have_become_is_added() -> None:
     made = Facts(size=2, sha256="11")
     before = Lock({"tiny": LockedModel(files={"a.pt": KNOWN, "b.json": KNOWN}, **HUB)})
 
-    after = with_converted(before, {("tiny", "a.pt"): made, ("tiny", "gone.pt"): made, ("gone", "a.pt"): made})
+    after = add_converted(before, {("tiny", "a.pt"): made, ("tiny", "gone.pt"): made, ("gone", "a.pt"): made})
 
     assert {"a.pt": LockedFile(size=1, sha256="00", converted=made), "b.json": KNOWN} == after.models["tiny"].files
     assert before.models["tiny"].files["a.pt"].converted is None

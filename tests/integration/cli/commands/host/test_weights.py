@@ -160,7 +160,7 @@ class TestList:
 def test_a_licence_that_is_not_allowed_is_not_fetched(machine: Machine) -> None:
     said = machine.run_here("fetch", "tiny", status=1, ATELIER_ALLOWED_LICENSES="MIT")
 
-    assert "tiny: its licence Apache-2.0 is not among those allowed here" in said
+    assert "tiny: its license Apache-2.0 is not in `ATELIER_ALLOWED_LICENSES`" in said
 
 
 def test_an_unknown_model_is_a_usage_error(machine: Machine) -> None:

@@ -42,9 +42,9 @@ def weights_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cutout(tmp_path: Path) -> Path:
     """A red ball on transparency."""
-    picture = Image.new("RGBA", (96, 64), (0, 0, 0, 0))
-    ImageDraw.Draw(picture).ellipse((20, 8, 68, 56), fill=(200, 30, 60, 255))
-    picture.save(tmp_path / "ball.png")
+    image = Image.new("RGBA", (96, 64), (0, 0, 0, 0))
+    ImageDraw.Draw(image).ellipse((20, 8, 68, 56), fill=(200, 30, 60, 255))
+    image.save(tmp_path / "ball.png")
     return tmp_path / "ball.png"
 
 
@@ -60,19 +60,19 @@ def loaded(weights_dir: Path, **changes: object) -> Pipeline:
 
 def run(
     pipeline: Pipeline,
-    picture: Path,
+    image: Path,
     seed: int = 1,
     progress: Callable[[float, Stage], None] = lambda part, stage: None,
 ) -> RawOutput:
     context = RunContext(seed=seed, progress=progress, warn=lambda text: None)
-    return pipeline.run(MeshParams(image_path="picture"), Inputs({"image_path": picture}), context)
+    return pipeline.run(MeshParams(image_path="picture"), Inputs({"image_path": image}), context)
 
 
 def same(one: RawOutput, other: RawOutput) -> bool:
     return all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in ("vertices", "faces"))
 
 
-def test_a_picture_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Path, cutout: Path) -> None:
+def test_a_image_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Path, cutout: Path) -> None:
     raw = run(loaded(weights_dir), cutout, seed=5)
 
     vertices, faces = raw.arrays["vertices"], raw.arrays["faces"]
@@ -88,7 +88,7 @@ def test_a_picture_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Pat
     assert () == raw.warnings
 
 
-def test_the_seed_and_the_picture_decide(weights_dir: Path, cutout: Path, tmp_path: Path) -> None:
+def test_the_seed_and_the_image_decide(weights_dir: Path, cutout: Path, tmp_path: Path) -> None:
     pipeline = loaded(weights_dir)
     blue = Image.new("RGBA", (64, 64), (0, 0, 255, 255))
     blue.putpixel((0, 0), (0, 0, 0, 0))
@@ -142,7 +142,7 @@ def test_after_a_cancel_anywhere_the_next_mesh_is_as_ever(weights_dir: Path, cut
     assert same(before, run(pipeline, cutout))
 
 
-def test_a_picture_without_transparency_is_used_whole_with_a_warning(weights_dir: Path, tmp_path: Path) -> None:
+def test_a_image_without_transparency_is_used_whole_with_a_warning(weights_dir: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), "orange").save(tmp_path / "orange.png")
     warned: list[str] = []
     context = RunContext(seed=1, progress=lambda part, stage: None, warn=warned.append)
@@ -155,7 +155,7 @@ def test_a_picture_without_transparency_is_used_whole_with_a_warning(weights_dir
     assert tuple(warned) == raw.warnings
 
 
-def test_a_fully_transparent_picture_is_refused_before_any_step(weights_dir: Path, tmp_path: Path) -> None:
+def test_a_fully_transparent_image_is_refused_before_any_step(weights_dir: Path, tmp_path: Path) -> None:
     Image.new("RGBA", (64, 48)).save(tmp_path / "nothing.png")
     log: list[Stage] = []
 

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import Dinov2Model
 
 from core.errors import ModelLoadFailed
-from pipelines.diffusion.state_dict_check import misfit
+from pipelines.diffusion.state_dict_check import state_dict_mismatches
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.config import TransformerConfig, VaeConfig, read_config
 from pipelines.mesh.triposg.load import WEIGHTS, load_image_encoder, load_module, load_processor
@@ -77,7 +77,7 @@ class TestFullSize:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
 
         used = {name: shape for name, shape in shapes.items() if not name.startswith(unused)}
-        assert not any(misfit(module, used).values())
+        assert not any(state_dict_mismatches(module, used).values())
         tensors = {name: torch.empty(shape, device="meta") for name, shape in used.items()}
         assert ([], []) == tuple(module.load_state_dict(tensors, strict=True, assign=True))
 

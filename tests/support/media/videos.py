@@ -12,7 +12,7 @@ from PIL import Image
 from pipelines.video.color import fill_planes
 
 
-class Film(msgspec.Struct, frozen=True, kw_only=True):
+class DecodedVideo(msgspec.Struct, frozen=True, kw_only=True):
     """A decoded film: `frames` is uint8, n x height x width x 3; times are seconds, `keyframes` are frame numbers."""
 
     frames: np.ndarray
@@ -26,14 +26,14 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
 
 
-def read_film(data: bytes, container: str) -> Film:
+def decode_video(data: bytes, container: str) -> DecodedVideo:
     """Decode a whole film; `container` is "mp4" or "webm"."""
     with av.open(BytesIO(data), format=container) as file:
         (stream,) = file.streams
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         decoded = list(file.decode(stream))
-        return Film(
+        return DecodedVideo(
             frames=_rgb(decoded),
             fps=float(stream.average_rate or 0),
             duration=(file.duration or 0) / av.time_base,
@@ -90,9 +90,9 @@ def scene(size: tuple[int, int], seed: int = 0) -> Image.Image:
     coarse = random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
     ground = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)).astype(float)
     ground += random.normal(0, 6, (height, width, 1))
-    picture = Image.fromarray(ground.clip(0, 255).astype(np.uint8))
+    image = Image.fromarray(ground.clip(0, 255).astype(np.uint8))
     for color in ("#c02020", "#1040c0", "#f0f0e8", "#102010"):
         w, h = (int(random.uniform(0.1, 0.3) * side) for side in size)
         x, y = int(random.uniform(0, width - w)), int(random.uniform(0, height - h))
-        picture.paste(color, (x, y, x + w, y + h))
-    return picture
+        image.paste(color, (x, y, x + w, y + h))
+    return image

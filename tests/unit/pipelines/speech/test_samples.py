@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.speech.joining import cut, join
+from pipelines.speech.samples import join_chunks, truncate
 
 RATE = 24_000
 
@@ -19,41 +19,41 @@ def largest_step(samples: np.ndarray) -> float:
 
 class TestJoin:
     def test_one_piece_stays_as_it_is(self) -> None:
-        assert np.array_equal(tone(1), join([tone(1)], RATE))
+        assert np.array_equal(tone(1), join_chunks([tone(1)], RATE))
 
     def test_there_is_a_pause_of_five_tokens_between_two(self) -> None:
-        joined = join([tone(1), tone(2, -0.8)], RATE)
+        joined = join_chunks([tone(1), tone(2, -0.8)], RATE)
 
         assert RATE * 3 + RATE // 5 == len(joined)
         assert not joined[RATE : RATE + RATE // 5].any()
 
     def test_no_sample_jumps_where_pieces_meet(self) -> None:
-        joined = join([tone(1), tone(1, -0.8), tone(1)], RATE)
+        joined = join_chunks([tone(1), tone(1, -0.8), tone(1)], RATE)
 
         assert largest_step(joined) < 0.01
         assert np.float32(0.8) == joined[0] == joined[-1]
 
     def test_pieces_are_not_changed(self) -> None:
-        piece = tone(1)
-        join([piece, piece], RATE)
-        assert np.array_equal(tone(1), piece)
+        chunk = tone(1)
+        join_chunks([chunk, chunk], RATE)
+        assert np.array_equal(tone(1), chunk)
 
     @pytest.mark.parametrize("length", [0, 1, 2, 3])
     def test_a_piece_may_be_nearly_nothing(self, length: int) -> None:
-        joined = join([tone(1), tone(1)[:length], tone(1)], RATE)
+        joined = join_chunks([tone(1), tone(1)[:length], tone(1)], RATE)
         assert 2 * RATE + length + 2 * (RATE // 5) == len(joined)
         assert np.isfinite(joined).all()
 
     def test_nothing_is_nothing(self) -> None:
-        assert 0 == len(join([], RATE))
+        assert 0 == len(join_chunks([], RATE))
 
 
 class TestCut:
     def test_what_fits_stays_as_it_is(self) -> None:
-        assert np.array_equal(tone(1), cut(tone(1), RATE, RATE))
+        assert np.array_equal(tone(1), truncate(tone(1), RATE, RATE))
 
     def test_what_is_cut_off_fades_out(self) -> None:
-        rest = cut(tone(2), RATE, RATE)
+        rest = truncate(tone(2), RATE, RATE)
 
         assert RATE == len(rest)
         assert abs(rest[-1]) < 0.01

@@ -25,7 +25,7 @@ NAMED = {
     "white": (255, 255, 255),
     "black": (10, 10, 10),
 }
-FAREST_COLOUR, APART, SPECK = 60.0, 36.0, 0.0008
+MAX_COLOR_DISTANCE, APART, SPECK = 60.0, 36.0, 0.0008
 SMALL_BELOW, LARGE_ABOVE = 0.1255, 0.1775
 NEAR, FAR = 0.38, 0.62
 
@@ -78,9 +78,9 @@ class Verdict:
         return all((self.count, self.background, self.color, self.shape, self.size, self.place))
 
 
-def look(picture: NDArray[np.uint8]) -> View:
+def describe_image(image: NDArray[np.uint8]) -> View:
     """Describes an (h, w, 3) picture; colors or shapes that fit no name are called unknown."""
-    pixels = picture.astype(np.float32)
+    pixels = image.astype(np.float32)
     frame = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3), pixels[:, :3].reshape(-1, 3)])
     ground = np.median(frame, axis=0)
     found = regions(np.linalg.norm(pixels - ground, axis=-1) > APART)
@@ -89,9 +89,9 @@ def look(picture: NDArray[np.uint8]) -> View:
     return View(_name(ground), tuple(things))
 
 
-def judge(picture: NDArray[np.uint8], scene: Scene) -> Verdict:
+def judge_image(image: NDArray[np.uint8], scene: Scene) -> Verdict:
     """Compares an (h, w, 3) picture with the scene its caption asked for."""
-    view = look(picture)
+    view = describe_image(image)
     wanted, count = scene.things, len(view.things) == len(scene.things)
     background = view.background == scene.background
     if len(view.things) < len(wanted):
@@ -145,7 +145,7 @@ def _describe(mask: NDArray[np.bool_], pixels: NDArray[np.float32]) -> Seen:
 def _name(color: NDArray[np.float32]) -> str:
     distances = {name: float(np.linalg.norm(color - np.array(rgb))) for name, rgb in NAMED.items()}
     nearest = min(distances, key=lambda name: distances[name])
-    return nearest if distances[nearest] < FAREST_COLOUR else "unknown"
+    return nearest if distances[nearest] < MAX_COLOR_DISTANCE else "unknown"
 
 
 def _shape(box: NDArray[np.bool_]) -> str:

@@ -17,21 +17,21 @@ PAUSE_TOKENS = 5
 FADE_SECONDS = 0.01
 
 
-def join(pieces: Sequence[Samples], rate: int) -> Samples:
+def join_chunks(chunks: Sequence[Samples], rate: int) -> Samples:
     """The pieces with a pause between each two; what meets a pause fades to it, so that there is no step."""
-    if not pieces:
+    if not chunks:
         return np.zeros(0, np.float32)
     pause = np.zeros(PAUSE_TOKENS * rate // TOKENS_PER_SECOND, np.float32)
     parts: list[Samples] = []
-    for number, piece in enumerate(pieces):
+    for number, chunk in enumerate(chunks):
         parts += [pause] if number else []
-        parts.append(_faded(piece, rate, begin=number > 0, end=number < len(pieces) - 1))
+        parts.append(_faded(chunk, rate, begin=number > 0, end=number < len(chunks) - 1))
     return np.concatenate(parts)
 
 
-def cut(samples: Samples, most: int, rate: int) -> Samples:
-    """At most `most` samples; where something is cut off, what is left fades out."""
-    return samples if len(samples) <= most else fade_out(samples[:most], rate)
+def truncate(samples: Samples, max_samples: int, rate: int) -> Samples:
+    """At most `max_samples` samples; where something is cut off, what is left fades out."""
+    return samples if len(samples) <= max_samples else fade_out(samples[:max_samples], rate)
 
 
 def fade_out(samples: Samples, rate: int) -> Samples:
@@ -39,7 +39,7 @@ def fade_out(samples: Samples, rate: int) -> Samples:
     return _faded(samples, rate, begin=False, end=True)
 
 
-def cut_warning(tokens: int) -> str:
+def truncation_warning(tokens: int) -> str:
     """What is said of a text that was longer than `max_new_tokens` allows."""
     return f"the text is longer than max_new_tokens allows; it was cut off after {tokens / TOKENS_PER_SECOND:g} s"
 
