@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
 from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
-from tests.support.checkpoints.image_runs import CHANGES, PROMPT, STEPS, directly, from_picture
+from tests.support.checkpoints.image_runs import CHANGES, PROMPT, STEPS, directly, from_image
 from tests.support.checkpoints.specs import entry
 from tests.support.paths import PHOTO
 from tests.support.servers.databases import Databases
@@ -161,7 +161,7 @@ class TestPictures:
         )  # fmt: skip
 
         size = {} if name == "sdxl" else {"width": 64, "height": 64}
-        expected = from_picture(weights / name, 2, image=start, strength=0.7, **size)
+        expected = from_image(weights / name, 2, image=start, strength=0.7, **size)
         assert np.array_equal(expected, pixels(download(families, job_id)))
 
 

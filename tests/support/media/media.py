@@ -6,8 +6,8 @@ import io
 from PIL import Image
 
 
-def image(format_: str = "PNG", size: tuple[int, int] = (8, 8), color: str = "red") -> bytes:
-    """A picture of one color."""
+def image_file(format_: str = "PNG", size: tuple[int, int] = (8, 8), color: str = "red") -> bytes:
+    """An image of one color."""
     file = io.BytesIO()
     Image.new("RGB", size, color).save(file, format_)
     return file.getvalue()

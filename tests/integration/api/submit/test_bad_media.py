@@ -7,12 +7,12 @@ from sqlalchemy import text, update
 from core.errors import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.schema.tables import idempotency, inputs, jobs, tenants
-from tests.support.media.media import data_url, picture
+from tests.support.media.media import data_url, image_file
 from tests.support.service.api_server import api_server
 
 IMAGE, VIDEO, CUTOUT = "/generate/image/v1", "/generate/video/v1", "/generate/remove-background/v1"
 URL = "https://shop.example/chair.jpg"
-PNG = data_url(picture())
+PNG = data_url(image_file())
 AUDIO = data_url(b"fLaC" + bytes(60), "audio/flac")
 
 
@@ -146,7 +146,7 @@ def test_nobody_serves_the_modality(client, few_models):
 
 
 def test_another_tenants_upload_is_as_unknown_as_any(client, upload, stranger):
-    input_id = upload(picture())
+    input_id = upload(image_file())
     said = refused(stranger.post(CUTOUT, json={"image_url": input_id}), "unknown_input", "$.image_url")
     unknown = refused(stranger.post(CUTOUT, json={"image_url": "inp_" + "0" * 32}), "unknown_input", "$.image_url")
     assert said == unknown
@@ -166,7 +166,7 @@ def test_an_upload_of_the_wrong_media_type(client, upload, content):
 
 def test_an_upload_that_is_too_large(client, settings, key, upload):
     """As S3 may take one: its links can not say how much."""
-    input_id = upload(picture() + bytes(1000))
+    input_id = upload(image_file() + bytes(1000))
     with api_server(msgspec.structs.replace(settings, input_max_bytes=1000)) as small, small.client(key) as strict:
         said = refused(strict.post(CUTOUT, json={"image_url": input_id}), "input_too_large", "$.image_url")
     assert "at most 1000" in said

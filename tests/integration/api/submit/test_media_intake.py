@@ -15,13 +15,13 @@ from jobs.job import JobStatus, job_from_row
 from jobs.schema.tables import idempotency, inputs, jobs
 from jobs.statements.media import inputs as input_statements
 from jobs.statements.queue.tenant_jobs import by_id
-from tests.support.media.media import data_url, picture
+from tests.support.media.media import data_url, image_file
 from tests.support.service.api_server import api_server
 from tests.support.wait import until
 
 IMAGE, VIDEO, CUTOUT = "/generate/image/v1", "/generate/video/v1", "/generate/remove-background/v1"
 URL = "https://Shop.Example:8443/chair.jpg?size=large"
-PNG = picture()
+PNG = image_file()
 
 
 @pytest.fixture(autouse=True)

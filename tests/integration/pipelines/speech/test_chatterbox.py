@@ -131,7 +131,7 @@ def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights
 )
 class TestEveryLayout:
     @pytest.mark.contract("C37")
-    @pytest.mark.parametrize("most", [1, 5, 25, 40])
+    @pytest.mark.parametrize("max_tokens", [1, 5, 25, 40])
     def test_max_new_tokens_bounds_the_sound(self, model: TinyChatterbox, max_tokens: int) -> None:
         raw = run(model, max_new_tokens=max_tokens)
 
@@ -218,7 +218,7 @@ class TestEveryLayout:
         self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Random weights hardly ever end a sentence: every piece is ended as one that has lost its way.
-        monkeypatch.setattr(chatterbox, "LONGEST", 10)
+        monkeypatch.setattr(chatterbox, "MAX_CHUNK_TOKENS", 10)
 
         sound = run(model, "All work and no play makes Jack a dull boy. " * 20, max_new_tokens=4000).arrays["samples"]
 
@@ -432,7 +432,7 @@ def tokens_differ(one: RawOutput, other: RawOutput) -> bool:
 class TestLanguages:
     @pytest.mark.contract("C35")
     @pytest.mark.parametrize(
-        ("language_id", "spoken"),
+        ("language_id", "expected"),
         [("en", "en"), ("en-US", "en"), ("de", "de"), ("pt-BR", "pt"), ("nb", "no"), ("zh-Hans", "zh"), ("iw", "he")],
     )
     def test_codes_lead_to_a_language(self, models: dict[str, TinyChatterbox], language_id: str, expected: str) -> None:

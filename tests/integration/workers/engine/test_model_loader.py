@@ -94,10 +94,10 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
 @pytest.mark.parametrize("keeps", [False, True])
 @pytest.mark.parametrize("name", PARAMS)
 def test_it_makes_the_same_after_its_way_to_the_host_and_back(
-    loader: ModelLoader, name: str, keep_host_copy: bool, tmp_path: Path
+    loader: ModelLoader, name: str, keeps: bool, tmp_path: Path
 ) -> None:
-    loaded = loader.load(name, keep_host_copy=keep_host_copy)
-    assert keep_host_copy == loaded.has_master
+    loaded = loader.load(name, keeps=keeps)
+    assert keeps == loaded.has_master
     weights, before = tensors(loaded.pipeline), make(loaded.pipeline, name, tmp_path)
     loaded.offload()
     loaded.restore()

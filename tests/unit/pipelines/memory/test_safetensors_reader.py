@@ -48,7 +48,7 @@ def read(file: Path, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor
 def test_every_value_is_the_librarys_whatever_is_read_at_once(
     file: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(safetensors_reader, "CHUNK", chunk)
+    monkeypatch.setattr(safetensors_reader, "READ_BYTES", chunk)
     found, expected = read(file), load_file(file)
 
     assert TENSORS.keys() == found.keys() == expected.keys()
@@ -66,7 +66,7 @@ def test_they_come_in_the_order_of_their_bytes(file: Path) -> None:
 
 
 def test_numbers_are_converted_as_torch_does(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(safetensors_reader, "CHUNK", 16)
+    monkeypatch.setattr(safetensors_reader, "READ_BYTES", 16)
 
     found = read(file, torch.float16)
 

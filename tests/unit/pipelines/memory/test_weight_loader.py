@@ -69,7 +69,7 @@ def test_on_the_cpu_weights_stay_where_they_were_read(file: Path) -> None:
     assert 0 == loader.host_bytes
 
 
-@pytest.mark.parametrize("piece", [1024, 2**20])
+@pytest.mark.parametrize("chunk", [1024, 2**20])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("sent", [False, True])
 def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, chunk: int, dtype: torch.dtype, sent: bool) -> None:

@@ -19,7 +19,7 @@ from core.storage.directory import DirectoryStore
 from jobs.schema.tables import inputs, jobs, uploads, voices
 from jobs.statements import servers
 from jobs.statements.clauses import ago
-from tests.support.media.media import data_url, picture
+from tests.support.media.media import data_url, image_file
 from tests.support.service.api_server import api_server
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
@@ -102,7 +102,7 @@ class TestKeeping:
             ({"name": "Anna", "source": "anna.wav"}, "invalid_request", "$.source"),
             ({"name": "Anna", "source": "inp_" + "0" * 32}, "unknown_input", "$.source"),
             ({"name": "Anna", "source": "inp_x"}, "unknown_input", "$.source"),
-            ({"name": "Anna", "source": data_url(picture())}, "unsupported_media", "$.source"),
+            ({"name": "Anna", "source": data_url(image_file())}, "unsupported_media", "$.source"),
             ({"name": "Anna", "source": "data:audio/wav;base64,"}, "unsupported_media", "$.source"),
             ({"name": "Anna", "source": "data:audio/wav;base64,!!!"}, "input_unreadable", "$.source"),
             ({"name": "Anna", "source": data_url(bytes(20_000_001))}, "input_too_large", "$.source"),
