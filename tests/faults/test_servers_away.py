@@ -136,12 +136,12 @@ def test_7_without_the_database_nothing_is_accepted_and_all_recovers(
 
 def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Trial, own_postgres: EmbeddedPostgres) -> None:
     """A failover: the old primary refuses to write, then the connections lead to one that does."""
-    before = run.service.log("one").count("was not written")
+    before = run.service.log("one").count("progress: not written")
     job = run.service.running(run.submit("compute=2 steps=40", server_id="one"))
     _read_only(own_postgres, "on")
     told = run.caller.submit(run.body("null=1"))
     assert (503, "database_unavailable") == (told.status, told.code)
-    until(lambda: run.service.log("one").count("was not written") > before, 10, "the worker to feel it")
+    until(lambda: run.service.log("one").count("progress: not written") > before, 10, "the worker to feel it")
     _read_only(own_postgres, "off")
     ended = run.ended(job.id)
     assert (JobStatus.COMPLETED, 1) == (ended.status, ended.attempt)

@@ -1,4 +1,4 @@
-"""What a worker writes about jobs: each statement in its own transaction, retried while the database is away."""
+"""A worker's writes about jobs: each statement in its own transaction, retried while the database is away."""
 
 import logging
 import threading
@@ -26,12 +26,14 @@ BACKOFF = Backoff(first=0.1, longest=5.0)
 
 
 class JobStore:
-    """Fenced writes. Every method that ends or changes a claim returns the job as it now is, or None when the claim
-    was no longer ours; workers and followers are notified after the commit.
+    """Fenced writes of one worker.
+
+    Every method that ends or changes a claim returns the job as it now is, or None when the claim was gone. Workers and
+    followers are notified after the commit.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, settings: Settings) -> None:
+        self._db = db
         self._settings = settings
         self._notifier = JobNotifier.connect(settings)
         self._closing = threading.Event()
@@ -41,7 +43,7 @@ class JobStore:
         self._closing.set()
 
     def claim(self, claimant: claims.Claimant) -> Job | None:
-        """The best job for this worker. Raises what the database raises."""
+        """Claim the best job for this worker. Raises what the database raises."""
         limits = {
             "lease_seconds": self._settings.lease_seconds,
             "warm_bound_seconds": self._settings.warm_bound_seconds,
@@ -51,23 +53,23 @@ class JobStore:
         return job
 
     def clean_copies(self, job: Job) -> dict[str, str]:
-        """Keys of the job's clean inputs, by name."""
+        """Return the keys of the job's clean inputs, by name."""
         return self._persist(lambda connection: dict(connection.execute(inputs.clean_copies(job.id)).tuples().all()))
 
     def renew(self, job: Job) -> bool:
-        """Extend the lease; False when the claim is gone. Raises what the database raises."""
-        with self._engine.begin() as connection:
+        """Extend the lease; returns False when the claim is gone. Raises what the database raises."""
+        with self._db.begin() as connection:
             connection.execute(set_statement_timeout(self._settings.db_timeout))
             statement = claimed.renew(job.id, job.fence, lease_seconds=self._settings.lease_seconds)
             return connection.execute(statement).first() is not None
 
     def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
-        """Show progress; False when the claim is gone. Whatever goes wrong costs one report, no more."""
+        """Write progress; returns False when the claim is gone. An error of any kind costs this report only."""
         statement = claimed.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings)
         try:
             shown = self._change(statement)
         except Exception as error:
-            log.warning("the progress of job %s was not written: %s", job.id, error)
+            log.warning("progress: not written job=%s reason=%r", job.id, str(error))
             return True
         self._notify(shown)
         return shown is not None
@@ -75,8 +77,8 @@ class JobStore:
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
         """Complete the job.
 
-        A connection that is lost while it commits leaves open whether it did; the repeated statement then matches no
-        row, and only the row can tell that it was ours.
+        A connection that is lost while it commits leaves open whether it did. The repeated statement then matches no
+        row, and only the row shows that this claim completed the job.
         """
         statement = claimed.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
         return self._settle(statement, cost) or self._persist(lambda connection: _completed(connection, job))
@@ -100,11 +102,11 @@ class JobStore:
             return [job_from_row(row) for row in connection.execute(recovery.reclaim(server_id, incarnation))]
 
         for job in self._persist(work):
-            log.warning("job %s was lost with an earlier incarnation: now %s", job.id, job.status)
+            log.warning("job: lost with an earlier incarnation job=%s status=%s", job.id, job.status)
             self._notify(job)
 
     def _settle(self, statement: Select[Any], cost: float = 0.0) -> Job | None:
-        """One transaction whose first statement is the fenced update: without a row, nothing else happens."""
+        """Run a transaction that begins with the fenced update; without a row of that, nothing else happens."""
 
         def work(connection: Connection) -> Job | None:
             row = connection.execute(statement).one_or_none()
@@ -120,15 +122,15 @@ class JobStore:
         return job
 
     def _change(self, statement: Select[Any] | Update) -> Job | None:
-        with self._engine.begin() as connection:
+        with self._db.begin() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else job_from_row(row)
 
     def _persist(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction, again and again while the database is away."""
+        """Run a transaction, and run it again while the database is away."""
 
         def transaction() -> T:
-            with self._engine.begin() as connection:
+            with self._db.begin() as connection:
                 return work(connection)
 
         return retry(
@@ -146,7 +148,7 @@ class JobStore:
 
 
 def _completed(connection: Connection, job: Job) -> Job | None:
-    """The job, if it was completed under this very claim."""
+    """Return the job, if it was completed under this very claim."""
     row = connection.execute(tenant_jobs.by_id(job.id)).one_or_none()
     found = None if row is None else job_from_row(row)
     return found if found and (found.fence, found.status) == (job.fence, JobStatus.COMPLETED) else None

@@ -1,4 +1,4 @@
-"""How long a job spends in what: the clock of one attempt."""
+"""Times of the phases of one attempt."""
 
 import time
 
@@ -7,7 +7,7 @@ import msgspec
 from pipelines.catalog.spec import Stage
 
 PHASES = {"prepare": "compute", "step": "compute", "decode": "compute"}
-"""Stages of a pipeline that are told as one; the others are told as they are."""
+"""Stages of a pipeline that count as one phase; every other stage is a phase of its own."""
 
 
 class Phase(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class StageTimer:
-    """Phases, one after the other. Its own clock only ever goes forward."""
+    """A clock of phases, one after the other; it only goes forward."""
 
     def __init__(self) -> None:
         self.began = time.time()
@@ -28,24 +28,24 @@ class StageTimer:
         self._open: tuple[str, float] | None = None
 
     def begin(self, stage: Stage) -> None:
-        """A stage begins, and the one before it has ended."""
+        """Begin a stage, and end the one before it."""
         name = PHASES.get(stage, stage)
         if self._open is None or self._open[0] != name:
             self.end()
             self._open = name, self.now()
 
     def end(self) -> None:
-        """The stage has ended, and none begins."""
+        """End the stage without beginning another."""
         if self._open is not None:
             self.phases.append(Phase(*self._open, self.now()))
             self._open = None
 
     def now(self) -> float:
-        """Seconds since 1970, as they were counted from the beginning."""
+        """Return seconds since 1970, counted from the beginning of the attempt."""
         return self._offset + time.monotonic()
 
     def seconds(self) -> dict[str, float]:
-        """How long it was in each phase in all."""
+        """Return the seconds that were spent in each phase."""
         spent: dict[str, float] = {}
         for phase in self.phases:
             spent[phase.name] = spent.get(phase.name, 0.0) + phase.ended - phase.began

@@ -1,4 +1,4 @@
-"""A server's name: taken at the start, kept by heartbeats, given back at the end."""
+"""The lease of a server's name: taken at the start, renewed by heartbeats, given back at the end."""
 
 import logging
 import re
@@ -16,58 +16,58 @@ from jobs.wire.servers import ServerFacts
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
-"""What a server may be called: part of URLs, of queue names and of Celery's node names."""
+"""Form of a server's name, which is part of URLs, of queue names and of Celery's node names."""
 
 
 class ServerIdTaken(Exception):
-    """Another living worker holds the server's name."""
+    """Another living worker has the server's name."""
 
 
 class ServerIdLost(Exception):
-    """Another worker has taken over the server's name: stop at once."""
+    """Another worker has taken over the server's name, so that this one must stop at once."""
 
 
 def check_name(server_id: str) -> None:
     """Raise `ValueError` for a name that no server can have."""
     if not NAME.fullmatch(server_id):
         raise ValueError(
-            f"{server_id!r} can not be a server's name: use letters, digits, and any of _ . : -, at most 200 in all"
+            f"{server_id!r} cannot be a server's name; use letters, digits, and any of _ . : -, at most 200 in all"
         )
 
 
 class ServerLease:
-    """The row of this server. `incarnation` tells its holders apart."""
+    """The lease of this server's row; each holder of the name has another `incarnation`."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine = engine
+    def __init__(self, db: Engine, settings: Settings) -> None:
+        self._db = db
         self._settings = settings
         self.server_id = settings.server_id
         self.incarnation = 0
         self.skewed = False
-        """Whether this machine's clock is too far off the database's to be trusted."""
+        """Whether this machine's clock differs too much from the database's to be trusted."""
 
     def take(self, facts: ServerFacts, wait: Callable[[float], bool]) -> None:
-        """Become the holder; `wait(seconds)` pauses and says whether to give up.
+        """Become the holder; `wait(seconds)` pauses and returns whether to give up.
 
-        Waits while another holder's lease lives, at most `takeover_seconds`, then raises `ServerIdTaken`; waits for a
-        database that is away without a limit.
+        Waits for at most `takeover_seconds` while another worker's lease lives, then raises `ServerIdTaken`; waits for
+        a database that is away without a limit.
         """
         until = time.monotonic() + self._settings.takeover_seconds
         statement = servers.register(self.server_id, facts, lease_seconds=self._settings.server_lease_seconds)
         while True:
             try:
-                with self._engine.begin() as connection:
+                with self._db.begin() as connection:
                     row = connection.execute(statement).one_or_none()
             except Exception as error:
                 if not is_unreachable(error):
                     raise
-                log.warning("the database is away: %s", error)
+                log.warning("server: name not taken yet reason=%r", str(error))
                 until = time.monotonic() + self._settings.takeover_seconds
                 row = None
             if row is not None:
                 self.incarnation = row.incarnation
                 self._compare(row.now)
-                log.info("server %s, incarnation %s", self.server_id, self.incarnation)
+                log.info("server: name taken server_id=%s incarnation=%s", self.server_id, self.incarnation)
                 return
             if time.monotonic() > until:
                 raise ServerIdTaken(
@@ -77,14 +77,14 @@ class ServerLease:
                 raise ServerIdTaken(f"stopped while waiting for the name {self.server_id!r}")
 
     def beat(self, facts: ServerFacts) -> str:
-        """Renew; returns the state an operator wants: active, cordoned or draining.
+        """Renew the lease; returns the state that an operator wants: active, cordoned or draining.
 
         Raises `ServerIdLost`, and what the database raises.
         """
         statement = servers.heartbeat(
             self.server_id, self.incarnation, facts, lease_seconds=self._settings.server_lease_seconds
         )
-        with self._engine.begin() as connection:
+        with self._db.begin() as connection:
             connection.execute(set_statement_timeout(self._settings.db_timeout))
             row = connection.execute(statement).one_or_none()
         if row is None:
@@ -93,20 +93,20 @@ class ServerLease:
         return str(row.desired)
 
     def _compare(self, theirs: datetime) -> None:
-        """Hold this machine's clock against the database's."""
+        """Compare this machine's clock with the database's."""
         skew = abs(theirs.timestamp() - time.time())
         self.skewed = skew > self._settings.clock_skew_limit
         if self.skewed:
-            log.error("this clock is %.0f s off the database's: no job is claimed until it is right", skew)
+            log.error("server: clock skewed, no job is claimed until it is right seconds=%.0f", skew)
 
     def leave(self) -> None:
-        """Give the name back, if it is ours and the database can be reached."""
+        """Give the name back, if this worker has it and the database can be reached."""
         if not self.incarnation:
             return
         try:
-            with self._engine.begin() as connection:
+            with self._db.begin() as connection:
                 connection.execute(servers.leave(self.server_id, self.incarnation))
         except Exception as error:
             if not is_unreachable(error):
                 raise
-            log.warning("the name could not be given back: %s", error)
+            log.warning("server: name not given back reason=%r", str(error))

@@ -1,4 +1,4 @@
-"""Which doorbells a worker hears: it listens only while a bell could be of use to it."""
+"""Subscription to the Celery queues of this server and its models, while a doorbell could be of use."""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 class QueueSubscription:
-    """The worker's queues. `set_active` only says what is wanted; the consumer's own thread brings it about."""
+    """The worker's queues; `set_active` sets what is wanted, and the consumer's own thread brings it about."""
 
     def __init__(self, queues: Sequence[str]) -> None:
         self.queues = tuple(queues)
@@ -17,21 +17,21 @@ class QueueSubscription:
         self._wanted = True
 
     def attach(self, consumer: Consumer) -> None:
-        """The consumer is up; called once, since it stays the same over reconnects."""
+        """Use this consumer; called once, since it stays the same over reconnects."""
         self._consumer = consumer
 
     def set_active(self, on: bool) -> None:
-        """Listen, or leave the bells to others; from any thread, as often as one likes.
+        """Subscribe, or leave the doorbells to other workers; from any thread, as often as the caller wants.
 
-        Callbacks that are pending at once run in no particular order, and those that are pending when the broker
-        goes away may be dropped. So each one looks at what is wanted when it runs, and the caller repeats itself.
+        Callbacks that are pending at once run in no particular order, and those that are pending when the broker goes
+        away may be dropped. So each one reads what is wanted when it runs, and the caller repeats its call.
         """
         self._wanted = on
-        if self._consumer is not None and self._amiss():
+        if self._consumer is not None and self._wrong_queues():
             self._consumer.call_soon(self._apply)
 
-    def _amiss(self) -> list[str]:
-        """The queues that are not as they are wanted; none while there is no connection."""
+    def _wrong_queues(self) -> list[str]:
+        """Return the queues that are not as wanted; none while there is no connection."""
         assert self._consumer is not None
         tasks = self._consumer.task_consumer
         if tasks is None:
@@ -42,7 +42,7 @@ class QueueSubscription:
         assert self._consumer is not None
         try:
             change = self._consumer.add_task_queue if self._wanted else self._consumer.cancel_task_queue
-            for queue in self._amiss():
+            for queue in self._wrong_queues():
                 change(queue)
-        except Exception as error:  # of whatever kind: it would take other callbacks of the loop with it
-            log.debug("queues not changed: %s", error)
+        except Exception as error:  # of any kind: it would end the loop's other callbacks too
+            log.debug("queues: not changed reason=%r", str(error))

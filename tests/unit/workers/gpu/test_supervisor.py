@@ -118,7 +118,7 @@ def hold(bench: Bench) -> tuple[threading.Event, threading.Event]:
     return began, go_on
 
 
-def test_a_start_takes_the_name_and_the_jobs_of_earlier_incarnations(bench: Bench, start: Start) -> None:
+def test_a_start_takes_the_name_and_earlier_jobs(bench: Bench, start: Start) -> None:
     start()
     assert ["take"] == bench.lease.calls
     assert [("reclaim", "one", 1)] == bench.job_store.writes

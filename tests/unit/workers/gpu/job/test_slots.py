@@ -121,7 +121,7 @@ def test_a_job_waits_until_the_one_before_it_left_the_device() -> None:
     join_all([thread])
 
 
-def test_a_job_that_waits_for_the_device_learns_that_it_is_unwanted() -> None:
+def test_a_waiting_job_learns_that_it_is_unwanted() -> None:
     slots, unwanted = JobSlots(), threading.Event()
     claim(slots, 1)
     second = claim(slots, 2)

@@ -16,7 +16,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return clock
 
 
-def test_what_a_pipeline_does_is_one_phase(clock: Any) -> None:
+def test_the_stages_of_a_pipeline_are_one_phase(clock: Any) -> None:
     stages = StageTimer()
     for stage in ("load", "compile", "prepare", "step", "decode", "encode"):
         stages.begin(stage)  # type: ignore[arg-type]
@@ -30,7 +30,7 @@ def test_what_a_pipeline_does_is_one_phase(clock: Any) -> None:
     ] == stages.phases
 
 
-def test_what_lies_between_is_nobodys(clock: Any) -> None:
+def test_time_between_phases_is_not_counted(clock: Any) -> None:
     stages = StageTimer()
     clock.now += 5
     stages.begin("load")
@@ -50,7 +50,7 @@ def test_a_phase_that_comes_again_is_added_up(clock: Any) -> None:
     assert {"load": 4.0, "compute": 4.0} == stages.seconds()
 
 
-def test_a_clock_that_is_set_back_does_not_turn_time_round(clock: Any) -> None:
+def test_a_clock_that_is_set_back_changes_no_phase(clock: Any) -> None:
     stages = StageTimer()
     stages.begin("upload")
     clock.now, clock.wall = 101.0, 10.0
