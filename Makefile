@@ -10,7 +10,7 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check ci bench faults constraints contract clean
+.PHONY: help setup demo up test check ci soak bench faults constraints contract clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ check: setup ## format, lint, spelling and type checks
 
 ci: check ## what CI runs: the checks, then all tests; up to three that fail run once more, alone, and are named as flaky
 	@$(BIN)/python -m tests.support.runs.repeat $(PARALLEL)
+
+soak: setup ## all tests, RUNS=5 times beside a program that keeps every core busy; prints what failed and what was flaky
+	@$(BIN)/python -m tests.support.runs.soak --runs $(or $(RUNS),5) $(PARALLEL)
 
 bench: setup ## the benchmarks of benchmarks/
 	@$(BIN)/python -m benchmarks
