@@ -1,1 +1,1 @@
-"""What a job *is*: parameters, states, tables, statements, errors, settings, storage, events, doorbell."""
+"""What a job *is*: parameters, states, tables, statements, events, doorbell, and the answers of the API."""

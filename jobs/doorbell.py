@@ -1,4 +1,4 @@
-"""The doorbell: a Celery message that says only "there may be work". Losing one costs at most a poll interval."""
+"""The doorbell: a Celery message that only says "there may be work". A lost one costs at most a poll interval."""
 
 import logging
 
@@ -20,22 +20,22 @@ BELL = "atelier.bell"
 
 
 def model_queue(model: str) -> str:
-    """The queue that workers which serve a model listen to."""
+    """Return the queue of the workers that serve a model."""
     return f"model.{model}"
 
 
 def server_queue(server_id: str) -> str:
-    """The queue of one named server."""
+    """Return the queue of one named server."""
     return f"server.{server_id}"
 
 
 def bell_queue(name: str) -> Queue:
-    """A queue of the default exchange, which routes by queue name: it needs no binding that FLUSHALL could remove."""
+    """Return a queue of the default exchange; it needs no binding, which FLUSHALL would remove."""
     return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
 
 
 def celery_app(settings: Settings) -> Celery:
-    """The Celery application: JSON only, no results, no retries, no late acknowledgment."""
+    """Return the Celery application: JSON only, no results, no retries, no late acknowledgment."""
     app = Celery("atelier", broker=settings.broker_url, set_as_current=False)
     app.conf.update(
         task_serializer="json",
@@ -56,9 +56,10 @@ def celery_app(settings: Settings) -> Celery:
 
 
 class Doorbell:
-    """Rings after a commit. Never raises; a broker that is away costs one timeout per breaker period.
+    """The bell that is rung after a commit; it never raises.
 
-    Call it off the event loop and from one thread at a time.
+    A broker that is away costs one timeout per breaker period. Call it off the event loop and from one thread at a
+    time.
     """
 
     def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
@@ -78,13 +79,13 @@ class Doorbell:
                 return
             with span("ring", parent=job.traceparent, kind=SpanKind.PRODUCER, facts={"job_id": job.id, "queue": queue}):
                 self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
-            if self._is_full(queue):  # asked after the bell, for the next one: the worker hears this one sooner
+            if self._is_full(queue):  # asked after this bell, for the next one, so that this one arrives sooner
                 self._full.add(queue)
             else:
                 self._full.discard(queue)
         except (redis.RedisError, KombuError, OSError) as error:
             self._breaker.fail()
-            log.warning("doorbell not rung: %s", error)
+            log.warning("doorbell: not rung error=%r", str(error))
 
     def _is_full(self, queue: str) -> bool:
         return int(self._client.llen(queue)) >= self._limit

@@ -1,4 +1,4 @@
-"""What happens to a job, told through one Redis stream per job. Only a hint: the row is the truth.
+"""Events of jobs, in one Redis stream per job. An event is a hint only: the row is the truth.
 
 An event is a snapshot of the row with its `event_seq`; streams are cut at 256 entries and expire after an hour.
 """
@@ -22,7 +22,7 @@ FIELD = b"event"
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot: `seq` rises with every change of the row, `progress` is 0 to 1."""
+    """A snapshot of a job; `seq` rises with every change of the row, `progress` is 0 to 1."""
 
     job_id: str
     seq: int
@@ -32,27 +32,27 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def event_of(job: Job) -> JobEvent:
-    """The event that a row's present state stands for."""
+    """Return the event of a job's present state."""
     return JobEvent(job_id=job.id, seq=job.event_seq, status=job.status, progress=job.progress, stage=job.stage)
 
 
 def stream_of(job_id: str) -> str:
-    """Name of a job's stream."""
+    """Return the name of a job's stream."""
     return f"atelier:events:{job_id}"
 
 
 def encode_event(event: JobEvent) -> bytes:
-    """An event as a stream entry holds it."""
+    """Return an event as a stream entry holds it."""
     return msgspec.msgpack.encode(event)
 
 
 def decode_event(data: bytes) -> JobEvent:
-    """The event of a stream entry."""
+    """Return the event of a stream entry."""
     return msgspec.msgpack.decode(data, type=JobEvent)
 
 
 def broker_client(settings: Settings) -> redis.Redis:
-    """A client that never waits long for a server that is away."""
+    """Return a client that never waits long for a server that is away."""
     return redis.Redis.from_url(
         redis_url(settings),
         socket_timeout=settings.broker_timeout,
@@ -61,19 +61,19 @@ def broker_client(settings: Settings) -> redis.Redis:
 
 
 def redis_url(settings: Settings) -> str:
-    """The broker's URL in the words of redis-py (Celery writes unix sockets as `redis+socket://`)."""
+    """Return the broker's URL in redis-py's form (Celery writes unix sockets as `redis+socket://`)."""
     return settings.broker_url.replace("redis+socket://", "unix://", 1)
 
 
 class Publisher:
-    """Publishes events; a server that is away costs one timeout per breaker period, and no error."""
+    """The publisher of events; a server that is away costs one timeout per breaker period, and no error."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = broker_client(settings)
         self._breaker = CircuitBreaker(settings.breaker_seconds)
 
     def publish(self, jobs: Iterable[Job]) -> None:
-        """Tell everybody who follows these jobs; called after the commit."""
+        """Publish an event of each job, for its followers; called after the commit."""
         events = [event_of(job) for job in jobs]
         if not events or self._breaker.open:
             return
@@ -86,4 +86,4 @@ class Publisher:
                 pipe.execute()
         except (redis.RedisError, OSError) as error:
             self._breaker.fail()
-            log.warning("events not published: %s", error)
+            log.warning("events: not published error=%r", str(error))

@@ -1,4 +1,4 @@
-"""The job, as every part of the service sees it."""
+"""The job: its status, its error, its artifacts and the row as a struct."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class JobStatus(StrEnum):
-    """`pending` -> `queued` -> `processing` -> `completed`, `failed` or `cancelled`."""
+    """The status of a job: `pending` -> `queued` -> `processing` -> `completed`, `failed` or `cancelled`."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -26,7 +26,7 @@ class JobStatus(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether nothing changes any more."""
+        """Whether the job has ended; no other status follows."""
         return self in TERMINAL
 
 
@@ -53,7 +53,7 @@ class JobError(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, error: type[AtelierError]) -> "JobError":
-        """The error of a class in the tree, with its advice as the message."""
+        """Return the error of a class in the tree, with its advice as the message."""
         return cls(error.code, error.advice)
 
 
@@ -98,12 +98,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Place in the order of submit among all jobs."""
 
     def read_params(self) -> AnyParams:
-        """The parameters as the struct of this job's modality."""
+        """Return the parameters as the struct of this job's modality."""
         return read_params(self.params, PARAMS_OF[self.modality])  # type: ignore[return-value]
 
 
 def job_from_row(row: "Row[Any]") -> Job:
-    """A row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored.
+    """Return a row of the `jobs` table as a `Job`; columns that `Job` does not have are ignored.
 
     A connection shows times in the zone that its server prefers; here they become UTC.
     """

@@ -1,4 +1,4 @@
-"""The job that log lines are about."""
+"""The log context of a job."""
 
 from contextlib import AbstractContextManager
 

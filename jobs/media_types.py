@@ -1,13 +1,13 @@
-"""What a file is, by its first bytes. What its sender or its name says is never believed.
+"""The media type of a file by its first bytes; its name and the sender's header are ignored.
 
-Sniffing decides only which decoder may look at a file; whether it is whole and sane is found out by decoding.
+The type decides only which decoder reads a file; decoding shows whether the file is whole and valid.
 """
 
 from core.errors import UnsupportedMedia
 from jobs.params.media import MediaKind
 
 HEAD = 64
-"""Bytes of a file that `sniff` wants to see."""
+"""Bytes of a file that `sniff` needs at most."""
 
 TYPES: dict[MediaKind, dict[str, str]] = {
     "image": {
@@ -27,9 +27,9 @@ TYPES: dict[MediaKind, dict[str, str]] = {
     },
     "video": {"video/mp4": "MP4", "video/webm": "WebM"},
 }
-"""Media types that each kind of input takes, and what people call them."""
+"""Media types that each kind of input accepts, and their usual names."""
 
-_NOUNS: dict[MediaKind, str] = {"image": "picture", "audio": "sound", "video": "film"}
+_NOUNS: dict[MediaKind, str] = {"image": "an image", "audio": "audio", "video": "a video"}
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -48,7 +48,7 @@ _MP4_BRANDS = {b"avc1", b"dash", b"mmp4", b"mp41", b"mp42", b"mp71", b"MSNV", b"
 
 
 def sniff(head: bytes) -> str | None:
-    """The media type of a file that begins with `head` (`HEAD` bytes are enough); none for one not known here."""
+    """Return the media type of a file that begins with `head` (`HEAD` bytes are enough); None for an unknown type."""
     for magic, media_type in _MAGIC:
         if head.startswith(magic):
             return media_type
@@ -64,27 +64,27 @@ def sniff(head: bytes) -> str | None:
 
 
 def expect(head: bytes, kind: MediaKind, *, field: str | None = None) -> str:
-    """The media type of a file that must be of this kind. Raises `UnsupportedMedia`, which names the types taken."""
+    """Return the media type of a file of this kind; raises `UnsupportedMedia`, which names the accepted types."""
     found = sniff(head)
     if found is None or found not in TYPES[kind]:
         *others, last = TYPES[kind].values()
         what = "of no known type" if found is None else found
         raise UnsupportedMedia(
-            f"This file is {what}, judged by its content; send a {_NOUNS[kind]} as {', '.join(others)} or {last}.",
+            f"This file is {what}, judged by its content; send {_NOUNS[kind]} as {', '.join(others)} or {last}.",
             field=field,
         )
     return found
 
 
 def _iso_media(brand: bytes) -> str | None:
-    """By the major brand: HEIC, AVIF and QuickTime share this container, and are not taken."""
+    """Return the type by the major brand: HEIC, AVIF and QuickTime share this container and are not accepted."""
     if brand in _M4A_BRANDS:
         return "audio/mp4"
     return "video/mp4" if brand in _MP4_BRANDS or brand.startswith(b"iso") else None
 
 
 def _begins_mp3_frame(head: bytes) -> bool:
-    """Sync, a version and a bit rate that exist, layer III."""
+    """Return whether a valid frame header of layer III begins here: sync, version and bit rate."""
     if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return False
     return head[1] & 0x18 != 0x08 and head[2] & 0xF0 != 0xF0 and head[2] & 0x0C != 0x0C

@@ -1,1 +1,1 @@
-"""What a caller may ask for: one frozen struct per modality."""
+"""The parameters of a request: one frozen struct per modality."""

@@ -1,4 +1,4 @@
-"""What the parameters of every modality share."""
+"""The parameters that all modalities share."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -12,6 +12,7 @@ OutputFormat = Literal["webp", "jpeg", "png"]
 Quality = Literal["fast", "standard", "pro", "ultra"]
 
 Prompt = Annotated[str, Meta(min_length=1, max_length=4000, description="What to make, in plain words.")]
+HexColor = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
 Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public http(s) URL.")]
 Seed = Annotated[int, Meta(ge=-1, le=2**53 - 1, description="-1 draws a fresh seed; any other value repeats itself.")]
 
@@ -19,8 +20,7 @@ Seed = Annotated[int, Meta(ge=-1, le=2**53 - 1, description="-1 draws a fresh se
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fields that every submit route takes (contract C4-C6 and the native extras).
 
-    Unknown fields are refused at the door; `read_params` ignores them when a row is read back, since a newer
-    API may have written it.
+    A submit refuses unknown fields; `read_params` ignores them, since a newer API may have written the row.
     """
 
     unbuilt: ClassVar[tuple[str, ...]] = ()
@@ -54,13 +54,13 @@ P = TypeVar("P", bound=Params)
 
 
 def read_params(row: dict[str, Any], type_: type[P]) -> P:
-    """Parameters as a row holds them, without the fields that this version does not know."""
+    """Return the parameters in a row, without the fields that this version does not know."""
     known = {field.encode_name for field in msgspec.structs.fields(type_)}
     return msgspec.convert({name: value for name, value in row.items() if name in known}, type_)
 
 
 def changed_fields(params: Params) -> Iterator[tuple[str, Any]]:
-    """Name and value of every field that differs from its default; required fields always do."""
+    """Return name and value of every field that differs from its default; required fields always do."""
     for field in msgspec.structs.fields(params):
         value = getattr(params, field.name)
         default = field.default_factory() if callable(field.default_factory) else field.default
@@ -76,7 +76,7 @@ def refuse_unbuilt(params: Params) -> None:
 
 
 def refuse_nul(params: Params) -> None:
-    """Raise `NulInText` for the first text with U+0000 in it, which PostgreSQL can not store."""
+    """Raise `NulInText` for the first text with U+0000 in it, which PostgreSQL cannot store."""
     for name, value in changed_fields(params):
         texts = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(text, str) and "\0" in text for text in texts):

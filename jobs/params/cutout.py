@@ -4,36 +4,34 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Params
+from jobs.params.base import HexColor, Params
 from jobs.params.media import MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
-Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FFFFFF.")]
-
 
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
-    """The foreground of a picture on transparency; `image_url` is required."""
+    """The foreground of an image on transparency; `image_url` is required."""
 
     media: ClassVar[dict[str, MediaKind]] = {"image_url": "image"}
 
     image_url: Source
     output_format: Annotated[
         Literal["png", "webp", "jpeg"],
-        Meta(description="png or webp; jpeg, which has no transparency, is taken with a warning and gives png."),
+        Meta(description="png or webp; jpeg, which has no transparency, is accepted with a warning and gives png."),
     ] = "png"
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
-    background_color: Annotated[Color, Meta(description="Put the foreground on this color.")] | None = None
+    background_color: Annotated[HexColor, Meta(description="Put the foreground on this color.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False
 
 
 CUTOUT = ModalitySpec(
     name="remove-background",
     params=CutoutParams,
-    summary="Remove a picture's background",
-    note="it is `pending` until its picture is fetched and checked.",
+    summary="Remove an image's background",
+    note="it is `pending` until its image is fetched and checked.",
     status_summary="Status of a cut-out",
     examples=(
-        ("A picture is all it takes", {"image_url": "https://shop.example/chair.jpg"}),
+        ("Only an image", {"image_url": "https://shop.example/chair.jpg"}),
         (
             "Cropped, on white",
             {

@@ -1,36 +1,37 @@
-"""Parameters of pictures from words and pictures (contract C12-C23, and the native extras)."""
+"""Parameters of text and images to image (contract C12-C23, and the native extras)."""
 
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from jobs.params.base import OutputFormat, Params, Prompt, Quality, Seed, Url
+from jobs.params.base import HexColor, OutputFormat, Params, Prompt, Quality, Seed, Url
 from jobs.params.media import MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
-HexColour = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
 
 
 class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="image"):
-    """A picture from a prompt; only `prompt` is required.
+    """An image from a prompt; only `prompt` is required.
 
-    `input_image` is changed as far as `strength` allows; `reference_images` are looked at (an editing model changes the
-    first of them). Picture n of `num_images` has the seed `seed + n`.
+    `input_image` is changed as far as `strength` allows; `reference_images` guide the model (an editing model changes
+    the first of them). Image n of `num_images` has the seed `seed + n`.
     """
 
     unbuilt: ClassVar[tuple[str, ...]] = ("enhance_prompt", "logo_url", "palette", "profile_id")
     media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "reference_images": "image"}
 
     prompt: Prompt
-    output_format: Annotated[OutputFormat, Meta(description="File format of the picture.")] = "webp"
+    output_format: Annotated[OutputFormat, Meta(description="File format of the image.")] = "webp"
     quality: Annotated[Quality, Meta(description="A preset of the model; fields that you set win over it.")] = (
         "standard"
     )
-    num_images: Annotated[int, Meta(ge=1, le=8, description="Pictures to make.")] = 1
-    input_image: Annotated[Source, Meta(description="The picture to start from.")] | None = None
+    num_images: Annotated[int, Meta(ge=1, le=8, description="Images to make.")] = 1
+    input_image: Annotated[Source, Meta(description="The image to start from.")] | None = None
     strength: Annotated[float, Meta(gt=0, le=1, description="How much of `input_image` may change.")] | None = None
-    reference_images: Annotated[tuple[Source, ...], Meta(max_length=16, description="Pictures to look at.")] = ()
+    reference_images: Annotated[
+        tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")
+    ] = ()
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     width: Side = 1024
     height: Side = 1024
@@ -39,16 +40,16 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     seed: Seed = -1
     enhance_prompt: bool = False
     logo_url: Url | None = None
-    palette: Annotated[tuple[HexColour, ...], Meta(max_length=16)] = ()
+    palette: Annotated[tuple[HexColor, ...], Meta(max_length=16)] = ()
     profile_id: Annotated[str, Meta(max_length=200)] | None = None
 
 
 IMAGE = ModalitySpec(
     name="image",
     params=ImageParams,
-    summary="Make a picture from a prompt",
+    summary="Make an image from a prompt",
     note="with `?wait` it answers 200 once the job has ended.",
-    status_summary="Status of a picture",
+    status_summary="Status of an image",
     examples=(
         ("A prompt is all it takes", {"prompt": "a red circle on a blue background"}),
         (
@@ -63,7 +64,7 @@ IMAGE = ModalitySpec(
             },
         ),
         (
-            "From a picture",
+            "From an image",
             {
                 "prompt": "the same chair in green velvet",
                 "input_image": "https://shop.example/chair.jpg",
@@ -82,4 +83,4 @@ IMAGE = ModalitySpec(
         "guidance_scale": ("--guidance",),
     },
 )
-"""Text and pictures to image (contract C12-C23)."""
+"""Text and images to image (contract C12-C23)."""

@@ -23,7 +23,7 @@ P = TypeVar("P", bound=Params)
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """One input that a request names: its field (`input_image`, `reference_images.0`), what it must be, where it is."""
+    """One input that a request names: its field (`input_image`, `reference_images.0`), its kind and its source."""
 
     name: str
     kind: MediaKind
@@ -36,13 +36,13 @@ class Medium(msgspec.Struct, frozen=True):
 
 
 def field_of(name: str) -> str:
-    """An input's name as callers write it: `reference_images[0]` for `reference_images.0`."""
+    """Return an input's name as callers write it: `reference_images[0]` for `reference_images.0`."""
     field, dot, number = name.partition(".")
     return f"{field}[{number}]" if dot else field
 
 
 def media_of(params: Params) -> Iterator[Medium]:
-    """Every input that these parameters name, in the order of the fields."""
+    """Return every input that these parameters name, in the order of the fields."""
     for name, kind in params.media.items():
         value = getattr(params, name)
         if isinstance(value, tuple):
@@ -52,7 +52,7 @@ def media_of(params: Params) -> Iterator[Medium]:
 
 
 def with_sources(params: P, sources: Mapping[str, str]) -> P:
-    """The same parameters with other sources, by the names of `media_of`; names that are not there stay."""
+    """Return the parameters with other sources, by the names of `media_of`; other fields stay."""
     changes: dict[str, Any] = {}
     for name in params.media:
         value = getattr(params, name)

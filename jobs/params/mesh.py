@@ -15,18 +15,18 @@ FileName = Annotated[
 
 
 class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3d"):
-    """A mesh from a picture; `image_path` is required."""
+    """A mesh from an image; `image_path` is required."""
 
     media: ClassVar[dict[str, MediaKind]] = {"image_path": "image"}
 
     image_path: Source
     output_format: Annotated[
         Literal["glb", "obj", "stl", "ply", "webp", "jpeg", "png"],
-        Meta(description="glb, obj, stl or ply; formats of pictures are taken too, with a warning, and give glb."),
+        Meta(description="glb, obj, stl or ply; image formats are accepted with a warning and give glb."),
     ] = "glb"
     mode: Annotated[
         Literal["generate", "paint"],
-        Meta(description="The mesh, or the mesh with the picture as its texture (of at most 30000 triangles)."),
+        Meta(description="The mesh, or the mesh with the image as its texture (of at most 30000 triangles)."),
     ] = "generate"
     max_faces: Annotated[int, Meta(ge=500, le=500_000, description="Triangles of the mesh, at most.")] = 100_000
     mesh_save_name: Annotated[FileName, Meta(description="Name of the mesh's file.")] | None = None
@@ -40,11 +40,11 @@ class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3
 MESH = ModalitySpec(
     name="3d",
     params=MeshParams,
-    summary="Make a mesh from a picture",
-    note="it is `pending` until its picture is fetched and checked.",
+    summary="Make a mesh from an image",
+    note="it is `pending` until its image is fetched and checked.",
     status_summary="Status of a mesh",
     examples=(
-        ("A picture is all it takes", {"image_path": "https://shop.example/chair.png"}),
+        ("Only an image", {"image_path": "https://shop.example/chair.png"}),
         (
             "With a texture",
             {"image_path": "https://shop.example/chair.png", "mode": "paint", "painted_save_name": "chair.glb"},

@@ -1,4 +1,4 @@
-"""The descriptor of a modality: what routes, commands, catalog and workers derive from one declaration."""
+"""The descriptor of a modality, from which routes, commands, catalog and workers derive what they need."""
 
 from collections.abc import Mapping
 from typing import Any

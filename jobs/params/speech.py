@@ -8,7 +8,7 @@ from jobs.params.base import Params, Seed
 from jobs.params.media import MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
-Text = Annotated[str, Meta(min_length=1, max_length=10000, pattern=r"\S", description="The words to speak.")]
+Text = Annotated[str, Meta(min_length=1, max_length=10000, pattern=r"\S", description="The text to speak.")]
 
 
 class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="speech"):
@@ -19,7 +19,7 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     text: Text
     output_format: Annotated[
         Literal["wav", "mp3", "ogg", "webp", "jpeg", "png"],
-        Meta(description="wav, mp3 or ogg (Opus); formats of pictures are taken too, with a warning, and give wav."),
+        Meta(description="wav, mp3 or ogg (Opus); image formats are accepted with a warning and give wav."),
     ] = "wav"
     language_id: Annotated[str, Meta(min_length=2, max_length=20, description="Language code, e.g. en or pt-BR.")] = (
         "en"
@@ -36,7 +36,7 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
     seed: Seed = -1
-    apply_watermark: Annotated[bool, Meta(description="Hide an inaudible mark that says it was made.")] = True
+    apply_watermark: Annotated[bool, Meta(description="Add an inaudible mark that identifies generated audio.")] = True
 
 
 SPEECH = ModalitySpec(
@@ -46,9 +46,9 @@ SPEECH = ModalitySpec(
     note="it is `pending` while its reference voice is fetched.",
     status_summary="Status of a recording",
     examples=(
-        ("A text is all it takes", {"text": "Good morning. Your order has left our workshop."}),
+        ("Only a text", {"text": "Good morning. Your order has left our workshop."}),
         (
-            "In German, with a voice to sound like",
+            "In German, with a reference voice",
             {
                 "text": "Guten Morgen. Ihre Bestellung ist unterwegs.",
                 "language_id": "de",

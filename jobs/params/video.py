@@ -1,4 +1,4 @@
-"""Parameters of films from a still or from words (contract C24-C32, and the native extras)."""
+"""Parameters of image or text to video (contract C24-C32, and the native extras)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,24 +12,24 @@ Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, 
 
 
 class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="video"):
-    """A film from a still; without `input_image` from the prompt alone, where the model can."""
+    """A video from an image, or from the prompt alone without `input_image`, where the model supports it."""
 
     media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "last_image": "image"}
 
     input_image: Annotated[Source, Meta(description="The first frame.")] | None = None
-    last_image: Annotated[Source, Meta(description="The last frame, for a model that can end there.")] | None = None
+    last_image: Annotated[Source, Meta(description="The last frame, for a model that supports one.")] | None = None
     prompt: Prompt = "cinematic motion"
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None
     output_format: Annotated[
         Literal["mp4", "webm", "webp", "jpeg", "png"],
-        Meta(description="mp4 (H.264) or webm (VP9); formats of pictures are taken too, with a warning, and give mp4."),
+        Meta(description="mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4."),
     ] = "mp4"
     quality: Annotated[Quality, Meta(description="A preset of the model; fields that you set win over it.")] = (
         "standard"
     )
     width: Side = 896
     height: Side = 512
-    duration_seconds: Annotated[float, Meta(ge=0.1, le=10, description="Seconds of film.")] = 2.0
+    duration_seconds: Annotated[float, Meta(ge=0.1, le=10, description="Seconds of video.")] = 2.0
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = 42
@@ -38,13 +38,13 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
 VIDEO = ModalitySpec(
     name="video",
     params=VideoParams,
-    summary="Make a film from a still",
-    note="it is `pending` until its pictures are fetched and checked.",
-    status_summary="Status of a film",
+    summary="Make a video from an image",
+    note="it is `pending` until its images are fetched and checked.",
+    status_summary="Status of a video",
     examples=(
-        ("A picture is all it takes", {"input_image": "https://shop.example/chair.jpg"}),
+        ("Only an image", {"input_image": "https://shop.example/chair.jpg"}),
         (
-            "Everything said",
+            "With every usual field",
             {
                 "input_image": "https://shop.example/chair.jpg",
                 "prompt": "slow zoom in, soft light",
@@ -68,4 +68,4 @@ VIDEO = ModalitySpec(
         "guidance_scale": ("--guidance",),
     },
 )
-"""Films from a still, or from words where the model can (contract C24-C32)."""
+"""Image to video, and text to video where the model supports it (contract C24-C32)."""

@@ -1,4 +1,4 @@
-"""Migrations: bring a database to a version of the schema, and say which one it has."""
+"""Migrations: bring a database to a version of the schema, and read its version."""
 
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,7 @@ def migrate(database_url: str, *, to: str = "head", lock_seconds: float = 5.0) -
     """Bring the schema to a version, the newest as a rule; safe to run twice at once, and while the service runs.
 
     Each version is committed by itself. Raises `OperationalError` when a table's lock is not free within
-    `lock_seconds`: everybody else would queue up behind it. Run again, it goes on where it stopped.
+    `lock_seconds`: other transactions would queue up behind the wait. A second run continues where the first stopped.
     """
     from alembic import command
 
@@ -24,7 +24,7 @@ def migrate(database_url: str, *, to: str = "head", lock_seconds: float = 5.0) -
 
 
 def schema_versions(settings: Settings) -> tuple[str | None, str]:
-    """The version the database has, and the one this code wants."""
+    """Return the version of the database, and the one that this code needs."""
     from alembic.migration import MigrationContext
     from alembic.script import ScriptDirectory
 

@@ -15,7 +15,7 @@ ADMIN = "admin"
 
 
 def ensure_tenant(name: str) -> Insert:
-    """The tenant of that name, made when it is not there; returns its id either way."""
+    """Make the tenant of that name unless it exists; returns its id in both cases."""
     made = insert(tenants).values(id=new_id("ten"), name=name)
     return made.on_conflict_do_update(index_elements=["name"], set_={"name": made.excluded.name}).returning(
         tenants.c.id
@@ -25,26 +25,26 @@ def ensure_tenant(name: str) -> Insert:
 def add_key(
     key_id: str, tenant: str, *, name: str, digest: str, priority_ceiling: int = 9, scopes: Sequence[str] = ()
 ) -> Insert:
-    """A key of a tenant; only the digest of the key itself is stored."""
+    """Add a key of a tenant; only the digest of the key is stored."""
     return api_keys.insert().values(
         id=key_id, tenant=tenant, name=name, digest=digest, priority_ceiling=priority_ceiling, scopes=list(scopes)
     )
 
 
 def make_admin(digest: str) -> Update:
-    """Give the key with this digest the admin scope; returns its id, or no row when there is no such key."""
+    """Give the key with this digest the admin scope; returns its id, or no row for an unknown digest."""
     return update(api_keys).where(api_keys.c.digest == digest).values(scopes=[ADMIN]).returning(api_keys.c.id)
 
 
 def key_by_digest(digest: str) -> Select[Any]:
-    """The living key with this digest."""
+    """Return the key with this digest, unless it is revoked."""
     return select(api_keys.c.id, api_keys.c.tenant, api_keys.c.priority_ceiling, api_keys.c.scopes).where(
         api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
     )
 
 
 def list_keys() -> Select[Any]:
-    """Every key and its tenant's name, oldest first."""
+    """Return every key and its tenant's name, oldest first."""
     return (
         select(
             api_keys.c.id,
@@ -70,7 +70,7 @@ def revoke_key(key_id: str) -> Update:
 
 
 def tenant_by_name(name: str) -> Select[Any]:
-    """A tenant's id and webhook generation."""
+    """Return a tenant's id and webhook generation."""
     return select(tenants.c.id, tenants.c.webhook_generation).where(tenants.c.name == name)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, case, func, literal
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors import AttemptsExhausted
@@ -11,10 +11,10 @@ from jobs.job import JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
 
 now = func.clock_timestamp()
-"""The database's clock, which is the only clock: what is written down."""
+"""The database's clock, which is the only clock, for times that are written."""
 
 tx_now = func.now()
-"""The same clock at the transaction's start: what is compared with, since an index can not serve a volatile one."""
+"""The same clock at the transaction's start, for comparisons: an index cannot serve a volatile function."""
 
 
 def interval(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
@@ -23,12 +23,12 @@ def interval(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
 
 
 def after(seconds: float) -> ColumnElement[Any]:
-    """The time `seconds` from now, to be written down."""
+    """Return the time `seconds` from now, to be written."""
     return now + interval(seconds)
 
 
 def ago(seconds: float) -> ColumnElement[Any]:
-    """The time `seconds` before now, to be compared with."""
+    """Return the time `seconds` before now, to be compared with."""
     return tx_now - interval(seconds)
 
 
@@ -42,21 +42,37 @@ def available_after(delay: float) -> ColumnElement[Any]:
 
 
 def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElement[bool]:
-    """Whether a tenant's prompts, inputs, outputs or deliveries are older than it keeps them, `since` their beginning.
+    """Return whether data of a tenant is past its retention, which began at `since`.
 
-    `tenants.keep_<kind>_seconds`, or `default` where that is null; a negative number keeps for good.
+    `kind` is prompts, inputs, outputs or deliveries. The retention is `tenants.keep_<kind>_seconds`, or `default` where
+    that is null; a negative number keeps the data for good.
     """
     seconds = func.coalesce(tenants.c[f"keep_{kind}_seconds"], default)
     return and_(seconds >= 0, since < tx_now - interval(seconds))
 
 
+def lease_is_free(table: FromClause) -> ColumnElement[bool]:
+    """Return whether no worker has a lease on a row: never leased, released, or the lease is over."""
+    return or_(table.c.lease_until.is_(None), table.c.lease_until < tx_now)
+
+
+def rank_leased_first(
+    leased: ColumnElement[bool], *order: ColumnElement[Any], within: tuple[ColumnElement[Any], ...]
+) -> ColumnElement[int]:
+    """Return the rank of a row within a host or a tenant, from 1: leased rows first, then by `order`.
+
+    A limit on the rank is thereby a limit on the leases of all workers together.
+    """
+    return func.row_number().over(partition_by=within, order_by=(leased.desc(), *order))
+
+
 def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
-    """True while the claim that `fence` stands for still owns the job."""
+    """Return whether the claim with this fence still owns the job."""
     return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.status == JobStatus.PROCESSING)
 
 
 def error_value(error: JobError) -> ColumnElement[Any]:
-    """`{code, message}` as the `error` column holds it."""
+    """Return an error as the `error` column holds it, `{code, message}`."""
     return literal(msgspec.to_builtins(error), JSONB)
 
 
@@ -83,7 +99,7 @@ def lost_values(backoff: float, error: JobError = ATTEMPTS_EXHAUSTED) -> dict[st
 
 
 def ended_values(status: JobStatus, error: ColumnElement[Any] | None = None) -> dict[str, Any]:
-    """What every terminal state sets."""
+    """Return the values that every terminal state sets."""
     return {
         "status": status.value,
         "error": error,

@@ -1,7 +1,7 @@
-"""What a change of a job leaves in the outbox, written by the very statement that changes the job.
+"""The outbox events of a change of jobs, written by the same statement.
 
-So no change is ever told that did not happen, none is forgotten, and it takes no further trip to the database. For a
-tenant without endpoints it is one look into the index of `webhooks`.
+An event therefore exists exactly when its change does, and it takes no further round trip to the database. For a
+tenant without endpoints the cost is one look-up in the index of `webhooks`.
 """
 
 from typing import Any
@@ -31,21 +31,21 @@ TRANSIENT_EVENTS = (QUEUED, STARTED)
 """Events that a newer one of the same job supersedes while they are undelivered."""
 
 FRESH: ColumnElement[str] = literal_column("'msg_' || replace(gen_random_uuid()::text, '-', '')")
-"""An id with 122 random bits; `new_id` would give every row of a batch the same.
+"""An id with 122 random bits for each row; `new_id` would give every row of a batch the same id.
 
-It is text, like the other constants here, because a claim should spend no time on parameters.
+It is SQL text, like the other constants here, because a claim should spend no time on parameters.
 """
 
 
 def with_outbox_events(change: Update | Insert) -> Select[Any]:
-    """A change of jobs, and with it what callbacks and endpoints are to be told; returns the changed jobs.
+    """Add outbox events to a change of jobs; the statement returns the changed jobs.
 
-    A callback is told how its job ended; an endpoint is told what it asked for.
+    A callback gets the end of its job; an endpoint gets the events that it subscribes to.
     """
     changed = change.returning(*jobs.c).cte("changed")
     columns = ("id", "tenant", "job_id", "event_seq", "type", "url", "webhook_id")
-    told = insert(outbox).from_select(columns, union_all(_callbacks(changed), _endpoints(changed))).cte("told")
-    return select(*(changed.c[column.name] for column in jobs.c)).add_cte(told)
+    events = insert(outbox).from_select(columns, union_all(_callbacks(changed), _endpoints(changed))).cte("events")
+    return select(*(changed.c[column.name] for column in jobs.c)).add_cte(events)
 
 
 def _callbacks(changed: CTE) -> Select[Any]:
@@ -68,6 +68,6 @@ def _messages(changed: CTE, url: ColumnElement[Any], webhook_id: ColumnElement[A
 
 
 def _type(changed: CTE) -> ColumnElement[str]:
-    """The event's type; no endpoint asks for `job.pending`."""
+    """Return the event's type; no endpoint subscribes to `job.pending`."""
     running = changed.c.status == literal_column(f"'{JobStatus.PROCESSING}'")
     return case((running, literal_column(f"'{STARTED}'")), else_=literal_column("'job.'").concat(changed.c.status))

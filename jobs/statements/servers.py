@@ -1,4 +1,4 @@
-"""Statements about servers: a name has one living holder at a time, told apart by its incarnation."""
+"""Statements about servers: a name has one living holder at a time, identified by its incarnation."""
 
 from typing import Any
 
@@ -25,8 +25,9 @@ def _columns(facts: ServerFacts) -> dict[str, Any]:
 
 
 def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Insert:
-    """Become the holder of a server's name; returns its incarnation and the database's time, or no row while
-    another holder lives. Its stays begin anew: what the last holder loaded is in nobody's memory.
+    """Become the holder of a server's name; returns the incarnation and the database's time.
+
+    No row while another holder lives. `loaded_at` is reset, since the new process has no model in memory.
     """
     values = _columns(facts) | {"lease_until": after(lease_seconds), "started_at": now, "loaded_at": None}
     return (
@@ -42,7 +43,7 @@ def register(server_id: str, facts: ServerFacts, *, lease_seconds: float) -> Ins
 
 
 def heartbeat(server_id: str, incarnation: int, facts: ServerFacts, *, lease_seconds: float) -> Update:
-    """Renew the lease; returns `desired` and the database's time, or no row once another holds the name."""
+    """Renew the lease; returns `desired` and the database's time, or no row after another has taken the name."""
     return (
         update(servers)
         .where(servers.c.server_id == server_id, servers.c.incarnation == incarnation)
@@ -52,7 +53,7 @@ def heartbeat(server_id: str, incarnation: int, facts: ServerFacts, *, lease_sec
 
 
 def leave(server_id: str, incarnation: int) -> Update:
-    """Give the name back at once."""
+    """Give up the name at once."""
     return (
         update(servers)
         .where(servers.c.server_id == server_id, servers.c.incarnation == incarnation)
@@ -70,24 +71,24 @@ def _known(server_id: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _pinned(server_id: str) -> tuple[ColumnElement[bool], ...]:
-    """The jobs that would wait for ever without this server; one that runs elsewhere, or only prefers it, would not."""
+    """Return the condition of jobs that would wait for ever without this server; preferring it does not count."""
     return jobs.c.server_id == server_id, jobs.c.status.in_(WAITING), jobs.c.spill_at.is_(None)
 
 
 def fleet() -> Select[Any]:
-    """Every server that was registered and not removed, with the age of its heartbeat and whether its lease lives."""
+    """Return every server that was not removed, with the age of its heartbeat and whether its lease lives."""
     return select(*_seen()).where(servers.c.removed_at.is_(None)).order_by(servers.c.server_id)
 
 
 def server(server_id: str) -> Select[Any]:
-    """One server, as `fleet` gives it; no row for an unknown name."""
+    """Return one server, as `fleet` does; no row for an unknown name."""
     return select(*_seen()).where(*_known(server_id))
 
 
 def desire(server_id: str, desired: Desired) -> Update:
-    """Say what an operator wants; returns the server as `fleet` gives it, or no row for an unknown name.
+    """Set the desired state; returns the server as `fleet` does, or no row for an unknown name.
 
-    A server that was drained before is draining again until it says itself that it has nothing left.
+    A drained server is draining again until it reports itself that it has no job left.
     """
     again = case((servers.c.state == "drained", "draining"), else_=servers.c.state)
     state = again if desired == "draining" else servers.c.state
@@ -95,15 +96,15 @@ def desire(server_id: str, desired: Desired) -> Update:
 
 
 def pinned_jobs(server_id: str) -> Select[Any]:
-    """How many waiting jobs ask for this server and will wait for no other."""
+    """Return how many waiting jobs may run on this server only."""
     return select(func.count()).select_from(jobs).where(*_pinned(server_id))
 
 
 def remove(server_id: str, *, force: bool) -> Update:
-    """Take a server that is offline off the list; no row while it lives or, without `force`, while jobs wait for it.
+    """Hide a server that is offline; no row while it lives or, without `force`, while jobs wait for it.
 
-    The row stays, since its incarnation has to go on rising: a worker that wakes up after all must not be taken for
-    the name's next holder. A worker that registers, or beats again, brings the name back.
+    The row stays, since its incarnation has to go on rising: an old worker that wakes up must not pass for the name's
+    next holder. A worker that registers or sends a heartbeat shows the name again.
     """
     wanted = exists().where(*_pinned(server_id))
     return (

@@ -1,1 +1,1 @@
-"""The structs that the API answers with; the API writes them and its clients read them."""
+"""The structs of the API's answers, which the API writes and its clients read."""

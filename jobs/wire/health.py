@@ -6,13 +6,13 @@ import msgspec
 
 
 class LivenessAnswer(msgspec.Struct, frozen=True):
-    """The API process answers."""
+    """The answer of a live API process."""
 
     status: Literal["ok"] = "ok"
 
 
 class ReadinessAnswer(msgspec.Struct, frozen=True):
-    """`degraded`: jobs are accepted and run, but events and wake-ups are late because the broker is unreachable."""
+    """The readiness of the API. `degraded`: jobs run, but events are late because the broker is unreachable."""
 
     status: Literal["ok", "degraded"]
     database: Literal["ok"]

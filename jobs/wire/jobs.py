@@ -9,7 +9,7 @@ from jobs.wire.status import StatusAnswer
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A job was accepted. Poll `status_url`, or follow `events_url`; both are paths of this service."""
+    """An accepted job. Poll `status_url`, or follow `events_url`; both are paths of this service."""
 
     job_id: str
     status: JobStatus
@@ -22,7 +22,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobPage(msgspec.Struct, frozen=True):
-    """Jobs, newest first; `next_cursor` is null on the last page. Queue places are only in a job's own answer."""
+    """Jobs, newest first; `next_cursor` is null on the last page. Queue positions are only in a job's own answer."""
 
     jobs: list[StatusAnswer]
     next_cursor: str | None

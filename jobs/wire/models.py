@@ -9,9 +9,9 @@ from jobs.wire.values import documented
 
 
 class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model can take. Sides in pixels; of `native_sizes`, if any, another size is made and resized.
+    """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 
-    `max_references`: images to look at; for a model without `image-to-image` an `input_image` is one of them.
+    `max_references`: reference images; for a model without `image-to-image` an `input_image` is one of them.
     `max_seconds`: of video. `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
     """
 
@@ -26,16 +26,14 @@ class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
-    """What a word of `quality` stands for; null is the model's default."""
+    """The settings of a value of `quality`; null is the model's default."""
 
     num_inference_steps: int | None
     guidance_scale: float | None
 
 
 class ModelDefaults(ModelPreset, frozen=True, kw_only=True):
-    """What the model uses for a field that is left out, and the frames of a second of video; null leaves it to the
-    pipeline.
-    """
+    """The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's."""
 
     strength: float | None
     fps: int | None
@@ -49,9 +47,11 @@ class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A model. `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it
-    asks for what only a later one in the list can do. `languages`: those it speaks, varieties of them too; empty where
-    the model does not say.
+    """A model.
+
+    `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
+    what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
+    model does not name any.
     """
 
     id: str

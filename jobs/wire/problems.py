@@ -4,7 +4,7 @@ import msgspec
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong, and what to do. `code` never changes; `field` is the path of the field at fault, if one is."""
+    """An error: what is wrong, then what to do. `code` never changes; `field` is the path of the field at fault."""
 
     type: str
     title: str

@@ -1,4 +1,4 @@
-"""What a server says of itself, and what an operator may want of it. No SQL: an engine tells of its models so."""
+"""The state of servers, as they report it and as the API answers it. No SQL: the engine uses it, too."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,8 +10,9 @@ from jobs.wire.values import documented
 
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in a server's memory: bytes of its weights, `where` they are: on the `device` or parked in memory of the
-    `host`. A newer worker may know other places.
+    """A model in a server's memory, with the bytes of its weights.
+
+    `where` is `device` or `host`, the memory that holds them. A newer worker may report other values.
     """
 
     id: str
@@ -21,7 +22,7 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself at every heartbeat. Memory is bytes; `resident` are the models on the device."""
+    """The report of a worker at every heartbeat. Memory is bytes; `resident` are the models on the device."""
 
     state: str
     device: str
@@ -36,7 +37,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Desired = Literal["active", "cordoned", "draining"]
-"""What an operator wants of a server: take jobs; take none; finish what it has, take none, and stay up."""
+"""The desired state of a server: take jobs; take none; finish the jobs it has, take none, and stay up."""
 
 
 class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +73,7 @@ class ServerList(msgspec.Struct, frozen=True):
 
 
 class CommandAccepted(msgspec.Struct, frozen=True):
-    """The server took the command and carries it out; `GET /servers/v1/{server_id}` shows how far it is."""
+    """The receipt of a command that the server carries out; `GET /servers/v1/{server_id}` shows its progress."""
 
     server_id: str
     order: str

@@ -1,4 +1,4 @@
-"""The status answer: what a status route, an event stream and a webhook say of a job."""
+"""The status answer: a job as status routes, event streams and webhooks show it."""
 
 from datetime import datetime
 from typing import Any
@@ -27,8 +27,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
 
-    `outputs_removed_at`: when the outputs of a completed job went, their retention being over. A failed job that its
-    operator had done again names the new job in `redriven_as`, which names it in `redrive_of`.
+    `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
+    failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
     """
 
     job_id: str
@@ -58,7 +58,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the row alone does not say: place in the queue, what it waits for, seconds still to go, dollars left."""
+    """What a row does not hold: position in the queue, reason to wait, seconds to go, dollars left."""
 
     queue_position: int | str | None = None
     waiting_for: Waiting | None = None
@@ -66,8 +66,8 @@ class QueueEstimate(msgspec.Struct, frozen=True, kw_only=True):
     balance_remaining_usd: float | None = None
 
 
-def status_answer(job: Job, settings: Settings, outlook: QueueEstimate) -> StatusAnswer:
-    """The answer for a job; `server_id` is the server that runs or ran it, else the one that was asked for."""
+def status_answer(job: Job, settings: Settings, estimate: QueueEstimate) -> StatusAnswer:
+    """Return the answer for a job; `server_id` is the server that runs or ran it, else the one it asks for."""
     outputs = [_output(job, number, artifact, settings) for number, artifact in enumerate(job.artifacts)]
     return StatusAnswer(
         job_id=job.id,
@@ -76,15 +76,15 @@ def status_answer(job: Job, settings: Settings, outlook: QueueEstimate) -> Statu
         model=job.model,
         progress=job.progress,
         stage=job.stage,
-        queue_position=outlook.queue_position,
-        waiting_for=outlook.waiting_for,
-        estimated_seconds=outlook.estimated_seconds,
+        queue_position=estimate.queue_position,
+        waiting_for=estimate.waiting_for,
+        estimated_seconds=estimate.estimated_seconds,
         result_url=outputs[0].url if outputs else None,
         outputs=outputs,
         warnings=list(job.warnings),
         error=job.error,
         processing_time_seconds=processing_seconds(job),
-        balance_remaining_usd=outlook.balance_remaining_usd,
+        balance_remaining_usd=estimate.balance_remaining_usd,
         server_id=job.worker or job.server_id,
         seed=job.seed,
         attempt=job.attempt,
@@ -98,14 +98,14 @@ def status_answer(job: Job, settings: Settings, outlook: QueueEstimate) -> Statu
 
 
 def processing_seconds(job: Job) -> float | None:
-    """Seconds from the last claim to the end; none before the end, or for a job that never ran."""
+    """Return the seconds from the last claim to the end; None before the end, or for a job that never ran."""
     if job.started_at is None or job.finished_at is None:
         return None
     return round((job.finished_at - job.started_at).total_seconds(), 3)
 
 
 def output_path(job_id: str, number: int, extension: str) -> str:
-    """Path of the stable link of an output."""
+    """Return the path of the stable link of an output."""
     return f"/o/{job_id}/{number}.{extension}"
 
 

@@ -7,8 +7,10 @@ import msgspec
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """Send the file as the body of a `method` request to `upload_url`, with `headers`, before `expires_at`; then name
-    `input_id` wherever a job takes a URL. `max_bytes` is the most an input may have.
+    """A link for an upload.
+
+    Send the file as the body of a `method` request to `upload_url`, with `headers`, before `expires_at`. Then use
+    `input_id` in any field that takes a URL. `max_bytes` is the largest size of an input.
     """
 
     input_id: str

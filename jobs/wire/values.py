@@ -1,4 +1,4 @@
-"""Values that a field documents, and to which a newer API may add."""
+"""Documented values of a field, to which a newer API may add."""
 
 from typing import Any, get_args
 

@@ -11,11 +11,11 @@ VoiceKind = Literal["stored", "builtin"]
 
 
 class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A voice. `stored`: yours; name its `voice_id` as `target_voice_path`. `builtin`: that of a model, which speaks
-    where no `target_voice_path` is given; `model` and `languages` are its own.
+    """A voice.
 
-    `preview_url` leads to the recording itself for as long as any download link; a model's own voice has none, and no
-    voice has one while the object store signs none.
+    `stored`: your own; use its `voice_id` as `target_voice_path`. `builtin`: the voice of a model without a
+    `target_voice_path`, with its `model` and `languages`. `preview_url` is a link to the recording, valid as long as
+    any download link; it is null for a built-in voice, and where the object store does not sign links.
     """
 
     voice_id: str
@@ -30,6 +30,6 @@ class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoiceList(msgspec.Struct, frozen=True):
-    """Yours, newest first, then those of models; there are never so many that they would need pages."""
+    """Your voices, newest first, then those of models, all on one page."""
 
     voices: list[VoiceAnswer]

@@ -1,4 +1,4 @@
-"""Why a job waits: a stable code and a sentence."""
+"""The reasons why a job waits: stable codes and sentences."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Reason(StrEnum):
-    """What a waiting job waits for."""
+    """The reason why a job waits."""
 
     INPUTS = "inputs"
     BACKOFF = "backoff"
@@ -22,7 +22,7 @@ SENTENCES = {
     Reason.INPUTS: "Its inputs are being fetched and checked.",
     Reason.BACKOFF: "It is tried again after a short pause.",
     Reason.SERVER_OFFLINE: "The server that it asks for is not running.",
-    Reason.SERVER_CORDONED: "Every server that could run it has been told to take no jobs.",
+    Reason.SERVER_CORDONED: "Every server that could run it is cordoned and takes no jobs.",
     Reason.SERVER_BUSY: "It is next; every server that could run it is busy.",
     Reason.NO_SERVER_FOR_MODEL: "No running server that may take it serves its model.",
     Reason.TENANT_RUNNING_CAP: "As many of your jobs are running as you may have running at once.",
@@ -31,12 +31,12 @@ SENTENCES = {
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """Why a job waits: `code` is one of `Reason`, `message` a sentence."""
+    """The reason why a job waits: `code` is one of `Reason`, `message` a sentence."""
 
     code: Reason
     message: str
 
 
 def waiting_for(reason: Reason) -> Waiting:
-    """The reason with its sentence."""
+    """Return a reason with its sentence."""
     return Waiting(reason, SENTENCES[reason])

@@ -1,4 +1,4 @@
-"""Webhook endpoints and deliveries, as everybody sees them."""
+"""Answers about webhook endpoints and deliveries."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
@@ -14,8 +14,10 @@ Ended = Literal["delivered", "failed", "superseded"]
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint. `failing_since` is when it began to take nothing. It is disabled by its owner, because it has been
-    `failing` for five days, or because it answered 410 (`gone`).
+    """An endpoint.
+
+    `failing_since` is the time since which it has accepted nothing. An endpoint is disabled by its `owner`, after
+    `failing` for five days, or by an answer of 410 (`gone`).
     """
 
     webhook_id: str
@@ -28,13 +30,13 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookWithSecret(Webhook, frozen=True, kw_only=True):
-    """The same, with the secret that its deliveries are signed with; it is shown only now."""
+    """An endpoint with the secret that signs its deliveries; the secret is shown only now."""
 
     secret: str
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt: its number, when it began, the HTTP status or none, what was wrong, and how long it took."""
+    """One attempt: its number, its start, the HTTP status if any, the problem if any, and its duration."""
 
     attempt: int
     at: datetime
@@ -46,8 +48,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A message to one receiver; its id is the `webhook-id` of every attempt.
 
-    `webhook_id` is null for a job's `callback_url`, `job_id` for a test event. A `superseded` one was not sent any
-    more, since a newer event of its job was there. `next_attempt_at` is null unless it is `pending`.
+    `webhook_id` is null for a job's `callback_url`, `job_id` for a test event. A `superseded`
+    delivery was not sent, because of a newer event of its job. `next_attempt_at` is null unless it is `pending`.
     """
 
     delivery_id: str
@@ -63,7 +65,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebhookList(msgspec.Struct, frozen=True):
-    """Yours, newest first; there are never so many that they would need pages."""
+    """Your endpoints, newest first, all on one page."""
 
     webhooks: list[Webhook]
 
@@ -76,8 +78,9 @@ class DeliveryPage(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """How many are sent again. One call takes the oldest 10,000; unless `next_since` is null there may be more, which
-    the same call takes with it as `since`.
+    """The number of deliveries that are sent again, at most 10,000, the oldest first.
+
+    Unless `next_since` is null there may be more: repeat the call with it as `since`.
     """
 
     replayed: int
@@ -85,7 +88,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def webhook_of(row: Any) -> Webhook:
-    """A row of `webhooks` as its owner sees it."""
+    """Return a row of `webhooks` as its owner sees it."""
     return Webhook(
         webhook_id=row.id,
         url=row.url,
@@ -98,7 +101,7 @@ def webhook_of(row: Any) -> Webhook:
 
 
 def delivery_of(row: Any) -> Delivery:
-    """A row of the log (`jobs.statements.webhooks.delivery_log`) as its owner sees it."""
+    """Return a row of `jobs.statements.webhooks.delivery_log` as its owner sees it."""
     return Delivery(
         delivery_id=row.id,
         webhook_id=row.webhook_id,

@@ -39,7 +39,7 @@ class Retention:
         settings = self._settings
         prompts = self._execute(retention.scrub_prompts(settings.prompt_keep_seconds))
         outputs = self._execute(retention.forget_outputs(settings.output_keep_seconds))
-        deliveries = self._execute(retention.forget_deliveries(settings.delivery_keep_seconds))
+        deliveries = self._execute(retention.forget_old_deliveries(settings.delivery_keep_seconds))
         for job in outputs:
             self._remove(job.prefix)
         for rows, what in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries")):

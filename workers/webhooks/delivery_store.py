@@ -83,7 +83,7 @@ class DeliveryStore:
             return None
         row = (await connection.execute(tenant_jobs.by_id(delivery.job_id))).one_or_none()
         if row is None:
-            await connection.execute(tenant_jobs.forget_deliveries(delivery.job_id))
+            await connection.execute(tenant_jobs.forget_job_deliveries(delivery.job_id))
             return None
         return job_from_row(row)
 

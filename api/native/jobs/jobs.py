@@ -24,7 +24,7 @@ from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
 from jobs.statements.media.inputs import forget as forget_inputs
-from jobs.statements.queue.tenant_jobs import cancel, erase, forget_deliveries, listing
+from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
 from jobs.wire.jobs import JobPage
 from jobs.wire.status import StatusAnswer
 
@@ -114,7 +114,7 @@ class JobRoutes(Controller):
             row = (await connection.execute(erase(job_id, caller.tenant))).first()
             if row is None:
                 raise UnknownJob
-            await connection.execute(forget_deliveries(job_id))
+            await connection.execute(forget_job_deliveries(job_id))
             await connection.execute(forget_inputs(job_id))
             return job_from_row(row)
 

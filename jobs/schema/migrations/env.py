@@ -1,7 +1,7 @@
 """Alembic's entry: each migration in a transaction of its own, and a lock so that two starters do not migrate at once.
 
 The lock is held by the open transaction of a second connection: building an index concurrently ends the transaction of
-the first, and PgBouncer keeps no lock of a session. Who waits for it asks again and again, each time in a new
+the first, and PgBouncer keeps no lock of a session. A second starter asks again and again, each time in a new
 transaction, because a statement that waits keeps a snapshot, and an index that is built concurrently waits for those.
 """
 
@@ -21,7 +21,7 @@ AGAIN_SECONDS = 0.1
 
 
 def run() -> None:
-    """Run the migrations. One that does not get the lock of a table soon gives up, since all queue up behind it."""
+    """Run the migrations; one that does not get the lock of a table soon fails, since others queue up behind it."""
     engine = sync_engine(Settings(database_url=context.config.attributes["database_url"]))
     bound = f"SET LOCAL lock_timeout = {round(1000 * context.config.attributes['lock_seconds'])}"
     try:
@@ -37,7 +37,7 @@ def run() -> None:
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """The lock, and the time to wait for it."""
+    """Hold the lock, after waiting for it."""
     with engine.connect() as connection:
         while not connection.scalar(text(f"SELECT pg_try_advisory_xact_lock({LOCK})")):
             connection.rollback()

@@ -1,4 +1,4 @@
-"""What the API's gauges show of the whole service, in one statement."""
+"""The statement behind the API's gauges of the whole service."""
 
 from typing import Any
 
@@ -14,24 +14,23 @@ from sqlalchemy import (
     func,
     literal,
     null,
-    or_,
     select,
     union_all,
 )
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import jobs, outbox, servers, webhook_hosts
-from jobs.statements.clauses import tx_now
+from jobs.statements.clauses import lease_is_free, tx_now
 from jobs.statements.webhooks.deliveries import open_
 from jobs.statements.webhooks.receiver_breaker import host_of
 
 
 def gauges() -> CompoundSelect[Any]:
-    """Rows of `what` (jobs, webhooks, servers), `model`, `state`, `number` and `oldest` in seconds.
+    """Return rows of `what` (jobs, webhooks, servers), `model`, `state`, `number` and `oldest` in seconds.
 
-    Unfinished jobs by model and status, and how long the oldest queued one waits; deliveries that are due, not under
-    way, and not for a host that is left alone, and for how long the oldest is; servers by state. It reads every
-    unfinished job, so it is asked seldom.
+    Jobs: the unfinished ones by model and status; `oldest` is the longest wait in the queue. Webhooks: deliveries that
+    are due and not leased, except those to a host whose circuit breaker is open; `oldest` is the longest delay.
+    Servers: by state. The statement reads every unfinished job, so it is to be executed seldom.
     """
     queued_at = case((jobs.c.status == JobStatus.QUEUED.value, jobs.c.queued_at))
     unfinished = (
@@ -39,12 +38,11 @@ def gauges() -> CompoundSelect[Any]:
         .where(jobs.c.status.in_(ACTIVE))
         .group_by(jobs.c.model, jobs.c.status)
     )
-    idle = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < tx_now)
-    left_alone = func.coalesce(webhook_hosts.c.open_until > tx_now, False)
+    breaker_is_open = func.coalesce(webhook_hosts.c.open_until > tx_now, False)
     due = (
         select(*_row("webhooks", _NONE, _NONE, _age(outbox.c.available_at)))
         .outerjoin(webhook_hosts, webhook_hosts.c.host == host_of(outbox.c.url))
-        .where(open_(outbox), outbox.c.available_at <= tx_now, idle, ~left_alone)
+        .where(open_(outbox), outbox.c.available_at <= tx_now, lease_is_free(outbox), ~breaker_is_open)
     )
     state = case(
         (servers.c.lease_until <= tx_now, "offline"),
@@ -52,8 +50,8 @@ def gauges() -> CompoundSelect[Any]:
         else_=servers.c.state,
     )
     known = select(state.label("state")).where(servers.c.removed_at.is_(None)).subquery()
-    fleet = select(*_row("servers", _NONE, known.c.state, _NEVER)).group_by(known.c.state)
-    return union_all(unfinished, due, fleet)
+    by_state = select(*_row("servers", _NONE, known.c.state, _NEVER)).group_by(known.c.state)
+    return union_all(unfinished, due, by_state)
 
 
 _NONE = cast(null(), Text)
@@ -73,5 +71,5 @@ def _row(
 
 
 def _age(since: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Of the oldest; 0 where there is none."""
+    """Return the age of the oldest in seconds; 0 for none."""
     return cast(func.greatest(extract("epoch", tx_now - func.min(since)), 0), Double)

@@ -1,4 +1,4 @@
-"""Statements of the upkeep loops: leases, deadlines, deletions. Safe to run twice at once."""
+"""Statements of job maintenance: lost leases, deadlines, deletions. Each is safe to execute twice at once."""
 
 from typing import Any
 
@@ -27,23 +27,23 @@ __all__ = [
 
 
 def try_lock(name: str) -> Select[Any]:
-    """Whether this transaction is now the only one in the upkeep loop of that name."""
+    """Return whether this transaction now holds the lock of that name, until it ends."""
     return select(func.pg_try_advisory_xact_lock(cast(func.hashtextextended(literal(name), 0), BigInteger)))
 
 
-def _some(*where: Any) -> Any:
+def _batch(*where: Any) -> Any:
     return select(jobs.c.id).where(*where).limit(BATCH).with_for_update(skip_locked=True)
 
 
 def reap(*, backoff: float) -> Select[Any]:
-    """Take jobs from workers whose lease ran out."""
-    lost = _some(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < tx_now)
+    """Take jobs back whose lease ran out."""
+    lost = _batch(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < tx_now)
     return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
 
 
 def reclaim(server_id: str, incarnation: int) -> Select[Any]:
     """Take the jobs of earlier incarnations of a server at once, without waiting for their leases."""
-    lost = _some(
+    lost = _batch(
         jobs.c.status == JobStatus.PROCESSING,
         jobs.c.worker == server_id,
         or_(jobs.c.incarnation.is_(None), jobs.c.incarnation < incarnation),
@@ -53,7 +53,7 @@ def reclaim(server_id: str, incarnation: int) -> Select[Any]:
 
 def expire() -> Select[Any]:
     """Fail jobs whose deadline has passed."""
-    late = _some(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < tx_now)
+    late = _batch(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < tx_now)
     return with_outbox_events(
         update(jobs)
         .where(jobs.c.id.in_(late))
@@ -62,7 +62,7 @@ def expire() -> Select[Any]:
 
 
 def due_purges() -> Select[Any]:
-    """Deleted jobs whose objects are to be removed now."""
+    """Return deleted jobs whose objects are to be removed now, locked."""
     return (
         select(jobs.c.id, jobs.c.tenant, jobs.c.deleted_at, tx_now.label("now"))
         .where(jobs.c.purge_at < tx_now)
@@ -72,7 +72,7 @@ def due_purges() -> Select[Any]:
 
 
 def forget_job(job_id: str) -> Delete:
-    """Remove the last trace of a deleted job."""
+    """Remove the row of a deleted job."""
     return delete(jobs).where(jobs.c.id == job_id, jobs.c.deleted_at.is_not(None))
 
 

@@ -1,6 +1,7 @@
-"""What a tenant's data outlives its job by, class by class; and objects that no row speaks of.
+"""Statements of retention: what a tenant keeps after its jobs, class by class, and orphaned objects.
 
-How long is `tenants.keep_…_seconds`, and where that is null the service's setting; a negative number keeps for good.
+The retention of a class is `tenants.keep_…_seconds`, or the service's setting where that is null; a negative number
+keeps the data for good.
 """
 
 from collections.abc import Collection
@@ -36,32 +37,32 @@ CLASSES = ("prompts", "inputs", "outputs", "deliveries")
 
 
 def kept(tenant: str) -> Select[Any]:
-    """What a tenant's row says of each class, in seconds."""
+    """Return a tenant's own retention of each class, in seconds."""
     return select(*(tenants.c[f"keep_{name}_seconds"].label(name) for name in CLASSES)).where(tenants.c.id == tenant)
 
 
 def keep(tenant: str, **seconds: float | None) -> Update:
-    """Set how long classes stay; null is the service's setting, a negative number for good."""
+    """Set the retention of classes; null is the service's setting, a negative number keeps for good."""
     values = {f"keep_{name}_seconds": value for name, value in seconds.items()}
     return update(tenants).where(tenants.c.id == tenant).values(values)
 
 
 def scrub_prompts(default: float) -> Update:
-    """Forget what callers wrote in jobs that ended long enough ago; returns their ids."""
+    """Remove the prompts of jobs past their retention; returns the ids."""
     old = _old_jobs("prompts", default, text(has_prompt))
     return update(jobs).where(jobs.c.id.in_(old)).values(params=literal({}, JSONB)).returning(jobs.c.id)
 
 
 def forget_outputs(default: float) -> Update:
-    """Forget the outputs of jobs that ended long enough ago; returns what the key of each begins with."""
+    """Remove the outputs of jobs past their retention from their rows; returns the prefix of each job's keys."""
     old = _old_jobs("outputs", default, text(has_outputs))
     prefix = func.concat(jobs.c.tenant, "/", jobs.c.id, "/", jobs.c.fence, "/").label("prefix")
     gone = {"artifacts": literal([], JSONB), "outputs_removed_at": now}
     return update(jobs).where(jobs.c.id.in_(old)).values(gone).returning(jobs.c.id, prefix)
 
 
-def forget_deliveries(default: float) -> Executable:
-    """Drop deliveries that came to an end and were made long enough ago; returns their ids."""
+def forget_old_deliveries(default: float) -> Executable:
+    """Remove ended deliveries past their retention; returns the ids."""
     old = _each_tenants(
         select(outbox.c.id).where(
             outbox.c.tenant == tenants.c.id, not_(open_(outbox)), outlived("deliveries", outbox.c.created_at, default)
@@ -71,7 +72,7 @@ def forget_deliveries(default: float) -> Executable:
 
 
 def turn(name: str, seconds: float) -> Insert:
-    """Take the turn at a chore that is due every `seconds`; returns a row for one of those who ask at a time."""
+    """Take the turn at a chore that is due every `seconds`; returns a row to one caller at a time."""
     fresh = {"next_at": after(seconds)}
     return (
         insert(chores)
@@ -82,10 +83,10 @@ def turn(name: str, seconds: float) -> Insert:
 
 
 def orphans(keys: Collection[str]) -> Select[Any]:
-    """Those of the keys that no row speaks of; they may be removed.
+    """Return the keys that no row refers to; their objects may be removed.
 
-    What an unfinished job may still write or read is spoken of, and so is everything whose tenant is not known here:
-    another installation may use the same bucket.
+    Keys that an unfinished job may still write or read count as referred to. So do keys of unknown tenants: another
+    installation may use the same bucket.
     """
     # Not called `key`, as columns of the tables below are: inside their subqueries the name would mean those.
     key = func.unnest(literal(list(keys), ARRAY(String))).column_valued("stored_key")
@@ -97,7 +98,7 @@ def orphans(keys: Collection[str]) -> Select[Any]:
             jobs.c.artifacts.contains(func.jsonb_build_array(func.jsonb_build_object("key", key))),
         ),
     )
-    spoken_of = or_(
+    referred_to = or_(
         exists().where(job),
         exists().where(inputs.c.key == key),
         exists().where(inputs.c.source_key == key),
@@ -105,7 +106,7 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         exists().where(voices.c.key == key),
     )
     ours = exists().where(tenants.c.id == func.split_part(key, "/", 1))
-    return select(key.label("key")).where(ours, not_(spoken_of))
+    return select(key.label("key")).where(ours, not_(referred_to))
 
 
 def _old_jobs(name: str, default: float, has: Any) -> Select[Any]:
@@ -117,6 +118,6 @@ def _old_jobs(name: str, default: float, has: Any) -> Select[Any]:
 
 
 def _each_tenants(own: Select[Any]) -> Select[Any]:
-    """Ids out of `own`, which speaks of `tenants`, tenant by tenant, so that each walks an index of its own."""
+    """Return ids of `own`, which refers to `tenants`, with an index scan for each tenant."""
     some = own.correlate(tenants).limit(BATCH).lateral("some")
     return select(some.c.id).select_from(tenants.join(some, true())).limit(BATCH)

@@ -1,4 +1,4 @@
-"""Statements of a job's inputs. One is leased while it is fetched and cleaned, so no transaction is open meanwhile.
+"""Statements about a job's inputs. An input is leased while it is fetched; no transaction is open meanwhile.
 
 A change of an input and of its job is one transaction that begins with `lock_job`: the last two inputs of a job may
 become ready in two workers at the same moment, and one of the two must see both.
@@ -12,7 +12,17 @@ from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func
 
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import inputs, jobs, tenants, uploads
-from jobs.statements.clauses import after, ago, ended_values, error_value, now, outlived, tx_now
+from jobs.statements.clauses import (
+    after,
+    ago,
+    ended_values,
+    error_value,
+    lease_is_free,
+    now,
+    outlived,
+    rank_leased_first,
+    tx_now,
+)
 from jobs.statements.outbox import with_outbox_events
 
 BATCH = 500
@@ -23,16 +33,16 @@ def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int
     """Lease inputs of pending jobs that are due: one of each tenant first, then a second one of each, and so on.
 
     Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
-    hosts delay only those who named them. A lease that ran out is taken again, as the next attempt.
+    hosts delay only the tenants that named them. A lease that ran out is taken again, as the next attempt.
     """
     leased = func.coalesce(inputs.c.lease_until >= tx_now, False)
-    due = and_(inputs.c.available_at <= tx_now, inputs.c.attempt < max_attempts, _wanted())
+    due = and_(inputs.c.available_at <= tx_now, inputs.c.attempt < max_attempts, _job_waits())
     waiting = (
         select(
             *(inputs.c.job_id, inputs.c.name, inputs.c.tenant, inputs.c.host, inputs.c.available_at),
             leased.label("leased"),
             func.count().filter(leased).over(partition_by=inputs.c.tenant).label("under_way"),
-            _place(leased, inputs.c.available_at, within=(inputs.c.tenant, inputs.c.host)).label("turn"),
+            rank_leased_first(leased, inputs.c.available_at, within=(inputs.c.tenant, inputs.c.host)).label("turn"),
         )
         .join(jobs, jobs.c.id == inputs.c.job_id)
         .where(inputs.c.status == "waiting", or_(leased, due))
@@ -40,22 +50,21 @@ def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int
     )
     w = waiting.c
     by_host = (
-        select(waiting, _place(w.leased, w.turn, w.available_at, within=(w.host,)).label("at_host"))
-        .where(or_(w.leased, w.under_way < tenant_limit))  # who has no room must not hold places at a host
+        select(waiting, rank_leased_first(w.leased, w.turn, w.available_at, within=(w.host,)).label("at_host"))
+        .where(or_(w.leased, w.under_way < tenant_limit))  # a tenant at its limit must not fill that of a host
         .subquery("by_host")
     )
     h = by_host.c
     by_tenant = (
-        select(by_host, _place(h.leased, h.at_host, h.available_at, within=(h.tenant,)).label("at_tenant"))
+        select(by_host, rank_leased_first(h.leased, h.at_host, h.available_at, within=(h.tenant,)).label("at_tenant"))
         .where(or_(h.at_host <= host_limit, h.host == ""))
         .subquery("by_tenant")
     )
     t = by_tenant.c
-    free = or_(inputs.c.lease_until.is_(None), inputs.c.lease_until < tx_now)
     chosen = (
         select(inputs.c.job_id, inputs.c.name)
         .join(by_tenant, and_(t.job_id == inputs.c.job_id, t.name == inputs.c.name))
-        .where(t.at_tenant <= tenant_limit, not_(t.leased), inputs.c.status == "waiting", free)
+        .where(t.at_tenant <= tenant_limit, not_(t.leased), inputs.c.status == "waiting", lease_is_free(inputs))
         .order_by(t.at_tenant, t.available_at)
         .limit(limit)
         .with_for_update(of=inputs, skip_locked=True)
@@ -70,19 +79,19 @@ def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int
     )
 
 
-def renew(held: Iterable[tuple[str, str, int]], *, lease_seconds: float) -> Update:
-    """Extend the leases of (job id, name, fence); returns those that are still held and still wanted.
+def renew(leases: Iterable[tuple[str, str, int]], *, lease_seconds: float) -> Update:
+    """Extend leases, given as (job id, name, fence); returns those that are still valid and of jobs that still wait.
 
-    One that was handed back while this statement was on its way is not leased again: nobody would work on it.
+    An input that was released meanwhile is not leased again, since no worker would work on it.
     """
     return (
         update(inputs)
         .where(
-            tuple_(inputs.c.job_id, inputs.c.name, inputs.c.fence).in_(list(held)),
+            tuple_(inputs.c.job_id, inputs.c.name, inputs.c.fence).in_(list(leases)),
             inputs.c.status == "waiting",
             inputs.c.lease_until.is_not(None),
             inputs.c.job_id == jobs.c.id,
-            _wanted(),
+            _job_waits(),
         )
         .values(lease_until=after(lease_seconds))
         .returning(inputs.c.job_id, inputs.c.name, inputs.c.fence)
@@ -90,7 +99,7 @@ def renew(held: Iterable[tuple[str, str, int]], *, lease_seconds: float) -> Upda
 
 
 def lock_job(job_id: str) -> Select[Any]:
-    """The job, locked until the transaction ends, if it still waits for inputs."""
+    """Return the job if it still waits for inputs, locked until the transaction ends."""
     return (
         select(jobs.c.id)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None))
@@ -99,8 +108,8 @@ def lock_job(job_id: str) -> Select[Any]:
 
 
 def ready(job_id: str, name: str, fence: int, *, key: str, media_type: str, bytes: int, sha256: str) -> Update:
-    """A clean copy is stored under `key`."""
-    return _held(job_id, name, fence).values(
+    """Record the clean copy that is stored under `key`."""
+    return _update_leased(job_id, name, fence).values(
         status="ready", key=key, media_type=media_type, bytes=bytes, sha256=sha256, lease_until=None, problem=None
     )
 
@@ -108,7 +117,7 @@ def ready(job_id: str, name: str, fence: int, *, key: str, media_type: str, byte
 def queue_job(job_id: str) -> Select[Any]:
     """Queue a pending job all of whose inputs are ready; no row while one is not. The job must be locked.
 
-    The patience of one that prefers a server begins here: until now no server could have taken it.
+    `spill_at` of a job that prefers a server is counted from now, since no server could take the job before.
     """
     unready = select(inputs.c.name).where(inputs.c.job_id == job_id, inputs.c.status != "ready")
     return with_outbox_events(
@@ -124,18 +133,20 @@ def queue_job(job_id: str) -> Select[Any]:
 
 
 def retry(job_id: str, name: str, fence: int, *, delay: float, problem: str) -> Update:
-    """The attempt failed; the next one is `delay` s from now."""
-    return _held(job_id, name, fence).values(available_at=after(delay), lease_until=None, problem=problem)
+    """Schedule the next attempt in `delay` s, after a failed one."""
+    return _update_leased(job_id, name, fence).values(available_at=after(delay), lease_until=None, problem=problem)
 
 
 def release(job_id: str, name: str, fence: int, *, delay: float = 0.0) -> Update:
-    """Hand it back through no fault of its own: the attempt is refunded."""
-    return _held(job_id, name, fence).values(available_at=after(delay), lease_until=None, attempt=inputs.c.attempt - 1)
+    """Release an input and refund its attempt; it is due again in `delay` s."""
+    return _update_leased(job_id, name, fence).values(
+        available_at=after(delay), lease_until=None, attempt=inputs.c.attempt - 1
+    )
 
 
 def fail(job_id: str, name: str, fence: int, *, problem: str) -> Update:
-    """No further attempt; the job fails in the same transaction (`fail_job`)."""
-    return _held(job_id, name, fence).values(status="failed", lease_until=None, problem=problem)
+    """End the attempts; `fail_job` fails the job in the same transaction."""
+    return _update_leased(job_id, name, fence).values(status="failed", lease_until=None, problem=problem)
 
 
 def fail_job(job_id: str, error: JobError) -> Select[Any]:
@@ -148,28 +159,29 @@ def fail_job(job_id: str, error: JobError) -> Select[Any]:
 
 
 def lost(*, max_attempts: int) -> Select[Any]:
-    """Inputs that had all their attempts, the last of which was lost with its worker."""
+    """Return inputs without an attempt left, the last of which was lost with its worker."""
     return (
         select(inputs.c.job_id, inputs.c.name, inputs.c.fence)
         .join(jobs, jobs.c.id == inputs.c.job_id)
         .where(
             inputs.c.status == "waiting",
             inputs.c.attempt >= max_attempts,
-            or_(inputs.c.lease_until.is_(None), inputs.c.lease_until < tx_now),
-            _wanted(),
+            lease_is_free(inputs),
+            _job_waits(),
         )
         .limit(BATCH)
     )
 
 
 def clean_copies(job_id: str) -> Select[Any]:
-    """Name and key of every input of a job whose clean copy is stored."""
+    """Return name and key of every input of a job whose clean copy is stored."""
     return select(inputs.c.name, inputs.c.key).where(inputs.c.job_id == job_id, inputs.c.status == "ready")
 
 
 def finished(seconds: float) -> Select[Any]:
-    """Jobs that ended longer ago than their tenants keep inputs, `seconds` where a tenant says nothing, as (id,
-    tenant), and whose inputs are still kept; in no order. Those that a job done again still waits for stay.
+    """Return ended jobs whose inputs are past their retention and still stored, as (id, tenant), in random order.
+
+    The retention is the tenant's, or `seconds`. Inputs that a redriven job still waits for are not past it.
     """
     again = inputs.alias("again")
     waited_for = select(again.c.name).where(again.c.source_key == inputs.c.key, again.c.status == "waiting")
@@ -180,18 +192,18 @@ def finished(seconds: float) -> Select[Any]:
         .where(outlived("inputs", jobs.c.finished_at, seconds))
         .group_by(jobs.c.id)
         .having(not_(func.bool_or(waited_for.exists())))
-        .order_by(func.random())  # what can not be removed must not hold up the rest
+        .order_by(func.random())  # what cannot be removed must not block the rest
         .limit(BATCH)
     )
 
 
 def forget(job_id: str) -> Delete:
-    """Remove every trace of a job's inputs; their objects are gone."""
+    """Remove the rows of a job's inputs, after their objects."""
     return delete(inputs).where(inputs.c.job_id == job_id)
 
 
 def old_uploads(seconds: float) -> Select[Any]:
-    """Uploads made more than `seconds` ago that no job waits for, locked, as (id, key); in no order."""
+    """Return uploads older than `seconds` that no job waits for, locked, as (id, key), in random order."""
     waited_for = (
         select(inputs.c.name)
         .join(jobs, jobs.c.id == inputs.c.job_id)
@@ -207,21 +219,16 @@ def old_uploads(seconds: float) -> Select[Any]:
 
 
 def forget_upload(upload_id: str) -> Delete:
-    """Remove an upload; its object is gone."""
+    """Remove an upload, after its object."""
     return delete(uploads).where(uploads.c.id == upload_id)
 
 
-def _place(leased: ColumnElement[bool], *order: ColumnElement[Any], within: tuple[ColumnElement[Any], ...]) -> Any:
-    """Place in a queue whose head are those under way."""
-    return func.row_number().over(partition_by=within, order_by=(leased.desc(), *order))
-
-
-def _wanted() -> ColumnElement[bool]:
+def _job_waits() -> ColumnElement[bool]:
     return and_(jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None), jobs.c.deadline_at > tx_now)
 
 
-def _held(job_id: str, name: str, fence: int) -> Update:
-    """An update that matches no row once the lease that `fence` stands for was taken by another."""
+def _update_leased(job_id: str, name: str, fence: int) -> Update:
+    """Return an update that matches no row after another worker has leased the input."""
     return (
         update(inputs)
         .where(inputs.c.job_id == job_id, inputs.c.name == name, inputs.c.fence == fence, inputs.c.status == "waiting")

@@ -1,4 +1,4 @@
-"""Statements about uploads: objects that a caller PUT, to be named as inputs of jobs."""
+"""Statements about uploads: objects that a caller sends by PUT, to be inputs of jobs."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,10 +9,10 @@ from jobs.schema.tables import uploads
 
 
 def add_upload(upload_id: str, tenant: str, key: str) -> Insert:
-    """A place in the store that the caller may write to; returns its id."""
+    """Add an upload, whose object the caller may write; returns its id."""
     return uploads.insert().values(id=upload_id, tenant=tenant, key=key).returning(uploads.c.id)
 
 
 def find_uploads(upload_ids: Collection[str], tenant: str) -> Select[Any]:
-    """Id and key of those of the uploads that belong to the tenant; whether anything was PUT, only the store knows."""
+    """Return id and key of the uploads that belong to the tenant; only the store knows whether an object is there."""
     return select(uploads.c.id, uploads.c.key).where(uploads.c.id.in_(upload_ids), uploads.c.tenant == tenant)

@@ -3,11 +3,11 @@
 The order, in which each line decides between what those above it leave equal:
 
 1. priority, the highest first;
-2. models in the worker's memory before others, but only while its stay lasts: a stay begins with the loading of a
-   model, and a worker has as many of them within `warm_bound_seconds` as other models wait, so that every one of those
-   has its turn within the bound;
+2. models in the worker's memory before others, while the stay of those lasts: a stay begins with the loading of a
+   model and lasts for `warm_bound_seconds` divided by the number of other models that wait, so that each of those has
+   its turn within the bound;
 3. the tenant with the fewest running jobs, then the one that was served longest ago;
-4. jobs that were begun before and handed back or lost, then age: how long the job could have been taken, then the
+4. jobs that were begun before and released or lost, then age: how long the job could have been taken, then the
    order of submit.
 
 A tenant that runs as many jobs as it may (`tenants.max_running_jobs`) is left out.
@@ -46,7 +46,7 @@ from jobs.statements.queue.scan import OPEN, OWN, RUNNING, QueuePartition, earli
 
 
 class Claimant(msgspec.Struct, frozen=True, kw_only=True):
-    """The worker that asks for a job."""
+    """A worker that asks for a job."""
 
     server_id: str
     incarnation: int
@@ -55,12 +55,12 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
     resident: tuple[str, ...] = ()
     """Models it has in memory."""
     dedicated: bool = False
-    """Takes only jobs that ask for it."""
+    """Whether it takes only jobs that ask for it."""
 
 
 @lru_cache(maxsize=8)  # building it costs as much as executing it
 def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Select[Any]:
-    """Take the best job this worker may run; matches no row when there is none."""
+    """Claim the best job that this worker may run; matches no row without one."""
     best = _best(claimant, warm_bound_seconds).cte("best")
     loading = (
         update(servers)
@@ -88,9 +88,9 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
 
 
 def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
-    """Id and model of the first job in the order that this statement can lock."""
-    lanes = {"own": OWN} if claimant.dedicated else {"open": OPEN, "own": OWN}
-    live = " OR ".join(f"({earliest(lane, 'served.model')}) <= now()" for lane in lanes.values())
+    """Select id and model of the first job in the order that is not locked."""
+    partitions = {"own": OWN} if claimant.dedicated else {"open": OPEN, "own": OWN}
+    live = " OR ".join(f"({earliest(partition, 'served.model')}) <= now()" for partition in partitions.values())
     statement = f"""
     WITH RECURSIVE me AS MATERIALIZED (
         SELECT server_id, coalesce(loaded_at, started_at) AS loaded_at FROM servers
@@ -114,10 +114,10 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
     {RUNNING}
     SELECT pick.id, pick.model, me.server_id
     FROM step
-    CROSS JOIN LATERAL ({turns(lanes, "step.priority")}) AS turn
-    CROSS JOIN LATERAL ({_pick(lanes)}) AS pick
+    CROSS JOIN LATERAL ({turns(partitions, "step.priority")}) AS turn
+    CROSS JOIN LATERAL ({_pick(partitions)}) AS pick
     CROSS JOIN me
-    -- asked last, of the tenant of a job that is locked: who asks keeps other claimers from this tenant
+    -- asked last, of the tenant of a job that is locked: asking keeps other claimers from this tenant
     WHERE CASE WHEN turn.cap IS NULL OR pick.id IS NULL THEN true ELSE has_room(turn.tenant, turn.cap) END
     LIMIT 1
     """
@@ -131,30 +131,30 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
     return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
 
 
-def _pick(lanes: Mapping[str, QueuePartition]) -> str:
-    """The first job of the step's models and the turn's tenant, locked."""
+def _pick(partitions: Mapping[str, QueuePartition]) -> str:
+    """Select the first job of the step's models and the turn's tenant, locked."""
     key = {"priority": "step.priority", "tenant": "turn.tenant"}
     first = [
-        f"""(SELECT '{name}' AS lane, {lane.since} AS since, seq
-            {group(lane, model="served.model", begun="past.begun", **key)} ORDER BY {lane.order} LIMIT 1)"""
-        for name, lane in lanes.items()
+        f"""(SELECT '{name}' AS partition, {partition.since} AS since, seq
+            {group(partition, model="served.model", begun="past.begun", **key)} ORDER BY {partition.order} LIMIT 1)"""
+        for name, partition in partitions.items()
     ]
     locked = [
         f"""SELECT id FROM (SELECT id
-            {group(lane, model="head.model", begun="head.begun", **key)} AND head.lane = '{name}'
-            ORDER BY {lane.order} LIMIT 1 FOR UPDATE SKIP LOCKED) AS {name}"""
-        for name, lane in lanes.items()
+            {group(partition, model="head.model", begun="head.begun", **key)} AND head.partition = '{name}'
+            ORDER BY {partition.order} LIMIT 1 FOR UPDATE SKIP LOCKED) AS {name}"""
+        for name, partition in partitions.items()
     ]
     return f"""
-        SELECT held.id, head.model
+        SELECT locked.id, head.model
         FROM (
-            SELECT served.model, past.begun, head.lane
+            SELECT served.model, past.begun, head.partition
             FROM unnest(step.models) AS served (model)
             CROSS JOIN (VALUES (1), (0)) AS past (begun)
             CROSS JOIN LATERAL ({" UNION ALL ".join(first)}) AS head
             ORDER BY past.begun DESC, head.since, head.seq
         ) AS head
-        CROSS JOIN LATERAL ({" UNION ALL ".join(locked)}) AS held
+        CROSS JOIN LATERAL ({" UNION ALL ".join(locked)}) AS locked
         LIMIT 1"""
 
 

@@ -28,7 +28,7 @@ def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
 
 
 def progress(job_id: str, fence: int, *, fraction: float, stage: str, warnings: Sequence[str] = ()) -> Update:
-    """Show how far the job is: `fraction` from 0 to 1, the stage's name and the warnings so far."""
+    """Write the progress: `fraction` from 0 to 1, the stage's name and the warnings so far."""
     return (
         update(jobs)
         .where(fenced(job_id, fence))
@@ -66,14 +66,14 @@ def spend(tenant: str, cost: float) -> Update:
 
 
 def fail(job_id: str, fence: int, error: JobError) -> Select[Any]:
-    """End the job with an error that another attempt would not mend."""
+    """Fail the job with an error that another attempt would not remove."""
     return with_outbox_events(
         update(jobs).where(fenced(job_id, fence)).values(**ended_values(JobStatus.FAILED, error_value(error)))
     )
 
 
 def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
-    """Hand the job back unharmed: queued again after `delay` s, and the attempt is refunded."""
+    """Release the job: queued again after `delay` s, and the attempt is refunded."""
     return with_outbox_events(
         update(jobs)
         .where(fenced(job_id, fence))

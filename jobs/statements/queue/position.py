@@ -1,4 +1,4 @@
-"""The line of waiting jobs as one of them sees it: how many are ahead, and what it waits for."""
+"""The position of a waiting job in the queue, and the reason why it waits."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,37 +34,37 @@ _SHARED = "NOT EXISTS (SELECT FROM servers WHERE servers.server_id = :server AND
 
 
 def queue_position(job: Job) -> TextualSelect:
-    """How many waiting jobs are ahead of this one, counted to `POSITION_LIMIT`.
+    """Return how many waiting jobs are ahead of this one, counted to `POSITION_LIMIT`.
 
-    Counted are jobs of its model: all of a higher priority; of its own priority, those of its tenant that go before it,
-    and of every other tenant as many, since tenants take turns. A job that asks for a server strictly counts what asks
-    for the same server and, unless that is dedicated, what any server may take. Any other job counts only what any
-    server may take: it leaves out those that ask for a server and wait for it alone, since another server may take this
-    one before. Not counted is what nobody can know: which of its models a worker is staying with, and what comes later
-    with a higher priority.
+    Jobs of its model are counted: all of a higher priority; of its own priority, those of its tenant that go before it,
+    and as many of every other tenant, since tenants take turns. For a job that asks strictly for a server, these are
+    the jobs that ask for the same server and, unless that is dedicated, those that any server may take. For any other
+    job, only those that any server may take are counted: another server may take it before a job that waits for its
+    own server. Two things cannot be known and are left out: which of its models a worker stays with, and later jobs of
+    a higher priority.
     """
     strict = job.server_id is not None and job.spill_at is None
-    lanes = {"open": OPEN, "own": OWN} if strict else {"open": OPEN}
+    partitions = {"open": OPEN, "own": OWN} if strict else {"open": OPEN}
     own = {"priority": ":priority", "tenant": ":tenant", "model": ":model"}
     ahead = {"priority": "level.priority", "tenant": "turn.tenant", "model": ":model"}
     statement = f"""
     WITH {RUNNING},
     mine AS MATERIALIZED (
         SELECT count(*) AS jobs FROM (
-            {_ids(lanes, ":begun = 0", begun="1", **own)}
+            {_ids(partitions, ":begun = 0", begun="1", **own)}
             UNION ALL
-            {_ids(lanes, "({order}) < (:since, :seq)", begun=":begun", **own)}
+            {_ids(partitions, "({order}) < (:since, :seq)", begun=":begun", **own)}
         ) AS before
     )
     SELECT count(*) AS ahead FROM (
         SELECT FROM generate_series(9, :priority, -1) AS level (priority)
         CROSS JOIN LATERAL (
             SELECT tenant, place < max(place) FILTER (WHERE tenant = :tenant) OVER () AS sooner
-            FROM ({turns(lanes, "level.priority")}) AS turns
+            FROM ({turns(partitions, "level.priority")}) AS turns
         ) AS turn
         CROSS JOIN LATERAL (
             SELECT FROM (VALUES (1), (0)) AS past (begun)
-            CROSS JOIN LATERAL ({_ids(lanes, begun="past.begun", **ahead)}) AS one
+            CROSS JOIN LATERAL ({_ids(partitions, begun="past.begun", **ahead)}) AS one
             LIMIT CASE WHEN level.priority > :priority THEN :limit
                 ELSE (SELECT mine.jobs FROM mine) + coalesce(turn.sooner, false)::integer END
         ) AS one
@@ -82,14 +82,17 @@ def queue_position(job: Job) -> TextualSelect:
     return text(statement).bindparams(*binds).columns(ahead=Integer)
 
 
-def _ids(lanes: Mapping[str, QueuePartition], condition: str = "true", **key: str) -> str:
-    """The jobs of one group that meet a condition, in which `{order}` is that of their lane; each of them once."""
+def _ids(partitions: Mapping[str, QueuePartition], condition: str = "true", **key: str) -> str:
+    """Return a query of the jobs of one group that meet a condition, each of them once.
+
+    `{order}` in the condition stands for the sort columns of the partition.
+    """
     found = []
-    for lane in lanes.values():
-        rows = f"{group(lane, **key)} AND {condition.format(order=lane.order)}"
-        last = f"ORDER BY {lane.order} LIMIT :limit"
-        if lane is OPEN and len(lanes) > 1:
-            # What asks for the server is in both lanes. It is dropped after the limit, which bounds what is read.
+    for partition in partitions.values():
+        rows = f"{group(partition, **key)} AND {condition.format(order=partition.order)}"
+        last = f"ORDER BY {partition.order} LIMIT :limit"
+        if partition is OPEN and len(partitions) > 1:
+            # Jobs that prefer the server are in both. They are dropped after the limit, which bounds the reads.
             rows = f"FROM (SELECT id, server_id {rows} AND {_SHARED} {last}) AS shared"
             last = "WHERE server_id IS DISTINCT FROM :server"
         found.append(f"(SELECT id {rows} {last})")
@@ -97,8 +100,9 @@ def _ids(lanes: Mapping[str, QueuePartition], condition: str = "true", **key: st
 
 
 def reason(job: Job) -> ColumnElement[Any]:
-    """What a waiting job waits for, as the value of a `Reason`; of a job that is ahead of others only when no server
-    is free for it.
+    """Return what a waiting job waits for, as the value of a `Reason`.
+
+    The jobs ahead of it are not counted: `server_busy` says that no server that may run it is idle.
     """
     if job.status is JobStatus.PENDING:
         return literal(Reason.INPUTS.value)

@@ -1,6 +1,6 @@
-"""Failed jobs done again, as new jobs: an end is final, and its webhook may have been delivered.
+"""Statements that redrive failed jobs as new jobs: an end is final, and its webhook may have been delivered.
 
-Each is one transaction that begins with `mark`, which matches only a failed job that was not done again yet.
+Each redrive is one transaction that begins with `mark`, which matches only a failed job that was not redriven yet.
 """
 
 from collections.abc import Collection
@@ -21,13 +21,13 @@ SERVICES_FAULT = (
     StorageUnavailable.code,
     DeadlineExceeded.code,
 )
-"""Errors that say nothing against the job itself."""
+"""Codes of errors that the service caused, not the job."""
 
 
 def dead(*, codes: Collection[str], seconds: float, tenant: str | None = None) -> Select[Any]:
-    """Jobs that failed with one of the codes within the last `seconds` and were not done again, oldest first.
+    """Return jobs that failed with one of the codes within the last `seconds` and were not redriven, oldest first.
 
-    `tenant` is a name; None is everybody.
+    `tenant` is a name; None stands for every tenant.
     """
     query = (
         select(*jobs.c)
@@ -40,22 +40,22 @@ def dead(*, codes: Collection[str], seconds: float, tenant: str | None = None) -
 
 
 def failed(job_ids: Collection[str]) -> Select[Any]:
-    """Those of the jobs that failed, with whatever code, and were not done again."""
+    """Return the jobs of these ids that failed, with any code, and were not redriven."""
     return select(*jobs.c).where(jobs.c.id.in_(job_ids), *_failed()).order_by(jobs.c.seq)
 
 
 def mark(job_id: str, new_id: str) -> Update:
-    """Say that a failed job is done again as `new_id`; no row when it already was, or was deleted."""
+    """Mark a failed job as redriven by `new_id`; no row if it already was, or was deleted."""
     return update(jobs).where(jobs.c.id == job_id, *_failed()).values(redriven_as=new_id).returning(jobs.c.id)
 
 
 def count_inputs(job_id: str) -> Select[Any]:
-    """How many inputs of a job are still known."""
+    """Return how many inputs of a job are still known."""
     return select(func.count()).select_from(inputs).where(inputs.c.job_id == job_id)
 
 
 def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
-    """The new job, with the old one's parameters and as much time as that had; returns its row."""
+    """Add the new job, with the parameters and the time of the old one; returns its row."""
     span = now - jobs.c.created_at
     values = {
         "id": literal(new_id),
@@ -84,7 +84,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
 
 
 def again_inputs(job_id: str, new_id: str) -> Insert:
-    """The new job's inputs: the clean copies of the old one where there are any, else from where those came."""
+    """Add the new job's inputs: the clean copies of the old inputs where there are any, else their sources."""
     has_copy = inputs.c.key.is_not(None)
     values = {
         "job_id": literal(new_id),

@@ -1,11 +1,12 @@
-"""The waiting jobs as the indexes of the queue hold them: what any worker may take, and what one server is asked for.
+"""SQL fragments that scan the queue's two indexes: jobs for any worker, and jobs that ask for one server.
 
-Both are sorted by priority, tenant, model, whether the job was begun before, and age. So a statement reaches the
-first job of any group in one step, however many wait, and goes from tenant to tenant without reading what lies between.
-The fragments are SQL text, since a loose index scan needs a recursive query, which reads badly in any other form.
+Both are sorted by priority, tenant, model, whether the job was begun before, age and the order of submit. So a
+statement reaches the first job of any group in one step, however many wait, and goes from tenant to tenant without
+reading the rows between. The fragments are SQL text, since a loose index scan needs a recursive query, which is hard
+to read in any other form.
 
-Each fragment sorts by all that its index is sorted by: no other index will do then, whatever the planner believes of a
-queue that has grown since its last look.
+Each fragment sorts by every column of its index. No other index fits then, even when the planner has old statistics of
+a queue that has grown.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,10 @@ import msgspec
 
 
 class QueuePartition(msgspec.Struct, frozen=True):
-    """Part of the queue: the condition of its rows, the same as the index by model has it, and the time from which a
-    row may be taken, which is its age.
+    """A part of the queue.
+
+    `rows` is the condition of its rows and `rows_by_model` the same in the form of the index by model. `since` is the
+    time from which a row may be taken; it stands for the row's age.
     """
 
     rows: str
@@ -24,29 +27,29 @@ class QueuePartition(msgspec.Struct, frozen=True):
 
     @property
     def order(self) -> str:
-        """What a group is sorted by."""
+        """The columns that a group is sorted by."""
         return f"{self.since}, seq"
 
 
 _OPEN = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 OPEN = QueuePartition(_OPEN, _OPEN, "greatest(available_at, spill_at)")
-"""Jobs of no server, and those that prefer one: theirs is the time when their patience ends."""
+"""Jobs that ask for no server, and those that prefer one, which any worker may take from `spill_at` on."""
 
 OWN = QueuePartition(
     "status = 'queued' AND server_id = :server",
     "status = 'queued' AND server_id IS NOT NULL AND coalesce(server_id, '') = :server",
     "available_at",
 )
-"""Jobs that ask for the server `:server`, however patient."""
+"""Jobs that ask for the server `:server`, strictly or as a preference."""
 
 BEGUN = "least(fence, 1)"
 """1 for a job that was claimed before, else 0."""
 
 
-def tenants_of(lane: QueuePartition, name: str, priority: str) -> str:
-    """Two recursive queries, `name`_step and `name`: the tenants with jobs of a priority, each found in one step."""
-    where = f"{lane.rows} AND priority = {priority}"
-    order = f"ORDER BY jobs.tenant, model, {BEGUN}, {lane.order} LIMIT 1"
+def tenants_of(partition: QueuePartition, name: str, priority: str) -> str:
+    """Return two recursive queries, `name`_step and `name`: the tenants with jobs of a priority, one step for each."""
+    where = f"{partition.rows} AND priority = {priority}"
+    order = f"ORDER BY jobs.tenant, model, {BEGUN}, {partition.order} LIMIT 1"
     return f"""
         {name}_step (tenant) AS (
             (SELECT tenant FROM jobs WHERE {where} {order})
@@ -57,41 +60,43 @@ def tenants_of(lane: QueuePartition, name: str, priority: str) -> str:
         {name} AS (SELECT tenant FROM {name}_step WHERE tenant IS NOT NULL)"""
 
 
-def group(lane: QueuePartition, *, priority: str, tenant: str, model: str, begun: str) -> str:
-    """FROM and WHERE of the jobs of one group that may be taken now."""
+def group(partition: QueuePartition, *, priority: str, tenant: str, model: str, begun: str) -> str:
+    """Return FROM and WHERE of the jobs of one group that may be taken now."""
     return f"""
         FROM jobs
-        WHERE {lane.rows} AND priority = {priority} AND tenant = {tenant} AND model = {model} AND {BEGUN} = {begun}
-            AND {lane.since} <= now() AND deadline_at > now()"""
+        WHERE {partition.rows} AND priority = {priority} AND tenant = {tenant} AND model = {model} AND {BEGUN} = {begun}
+            AND {partition.since} <= now() AND deadline_at > now()"""
 
 
-def earliest(lane: QueuePartition, model: str) -> str:
-    """When the first job of a model may be taken, whatever its priority and tenant."""
+def earliest(partition: QueuePartition, model: str) -> str:
+    """Return a query of the time from which the first job of a model may be taken, of any priority and tenant."""
     return f"""
-        SELECT {lane.since} FROM jobs WHERE {lane.rows_by_model} AND jobs.model = {model}
-        ORDER BY {lane.since} LIMIT 1"""
+        SELECT {partition.since} FROM jobs WHERE {partition.rows_by_model} AND jobs.model = {model}
+        ORDER BY {partition.since} LIMIT 1"""
 
 
 RUNNING = """
     running AS MATERIALIZED (
         SELECT tenant, count(*) AS jobs FROM jobs WHERE status = 'processing' GROUP BY tenant
     )"""
-"""How many jobs each tenant runs: what `turns` asks."""
+"""The number of running jobs of each tenant, which `turns` reads."""
 
 
-def turns(lanes: Mapping[str, QueuePartition], priority: str) -> str:
-    """The tenants with jobs of a priority that may have one more running, by their `place` in the order of turns:
-    fewest running jobs first, then served longest ago, then the oldest tenant. `cap` is how many they may run.
+def turns(partitions: Mapping[str, QueuePartition], priority: str) -> str:
+    """Return a query of the tenants that have jobs of a priority and may run one more, in the order of their turns.
+
+    Columns: `tenant`; `cap`, the number of jobs that the tenant may run; and `place`, from 1. The order is: fewest
+    running jobs, then served longest ago, then the oldest tenant.
     """
     return f"""
-        WITH RECURSIVE {",".join(tenants_of(lane, name, priority) for name, lane in lanes.items())}
+        WITH RECURSIVE {",".join(tenants_of(partition, name, priority) for name, partition in partitions.items())}
         SELECT waiting.tenant, tenants.max_running_jobs AS cap,
             row_number() OVER (
                 ORDER BY coalesce(running.jobs, 0),
                     (SELECT max(started_at) FROM jobs WHERE jobs.tenant = waiting.tenant) NULLS FIRST,
                     tenants.created_at, waiting.tenant
             ) AS place
-        FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in lanes)}) AS waiting
+        FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in partitions)}) AS waiting
         JOIN tenants ON tenants.id = waiting.tenant
         LEFT JOIN running ON running.tenant = waiting.tenant
         WHERE tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs

@@ -18,8 +18,10 @@ IDEMPOTENCY_SECONDS = 86_400
 
 
 class InputSource(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an input comes from: a URL and its host, in lower case and with a port that is not the scheme's own, or
-    the key of a stored object. `name` is that of `jobs.params.Medium`. A sound must be longer than `min_seconds`.
+    """The source of an input: a URL and its host, or the key of a stored object.
+
+    `host` is in lower case, with the port unless it is the scheme's own. `name` is that of `jobs.params.media.Medium`.
+    Audio must be longer than `min_seconds`.
     """
 
     name: str
@@ -31,7 +33,7 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
-    """Claim an Idempotency-Key for a job; returns no row when a living entry holds it."""
+    """Claim an Idempotency-Key for a job; returns no row while a valid entry holds it."""
     fresh = {"body_sha256": body_sha256, "job_id": job_id, "created_at": now}
     return (
         insert(idempotency)
@@ -46,7 +48,7 @@ def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
 
 
 def remembered(tenant: str, key: str) -> Select[Any]:
-    """The job and body that hold an Idempotency-Key; no row for one whose day is over."""
+    """Return the job and body that hold an Idempotency-Key; no row after its day."""
     return select(idempotency.c.job_id, idempotency.c.body_sha256).where(
         idempotency.c.tenant == tenant,
         idempotency.c.key == key,
@@ -55,12 +57,12 @@ def remembered(tenant: str, key: str) -> Select[Any]:
 
 
 def quota(tenant: str) -> Select[Any]:
-    """What a tenant may have and has spent."""
+    """Return a tenant's limits and what it has spent."""
     return select(tenants.c.max_waiting_jobs, tenants.c.budget_usd, tenants.c.spent_usd).where(tenants.c.id == tenant)
 
 
 def lock_quota(tenant: str) -> Select[Any]:
-    """The same, locked so that concurrent submits count one after the other.
+    """Return the same, locked so that concurrent submits count one after the other.
 
     FOR NO KEY UPDATE: an idempotency row's foreign key already holds the tenant row FOR KEY SHARE, with which a
     plain FOR UPDATE of another submit would deadlock.
@@ -69,7 +71,7 @@ def lock_quota(tenant: str) -> Select[Any]:
 
 
 def count_active(tenant: str) -> Select[Any]:
-    """How many unfinished jobs a tenant has."""
+    """Return how many unfinished jobs a tenant has."""
     return select(func.count()).select_from(jobs).where(jobs.c.tenant == tenant, jobs.c.status.in_(ACTIVE))
 
 
@@ -85,9 +87,9 @@ def submit(
     spill_seconds: float | None = None,
     traceparent: str | None = None,
 ) -> Select[Any]:
-    """The job: queued, or pending when it needs inputs, which `add_inputs` names in the same transaction.
+    """Add a job: queued, or pending if it needs inputs, which `add_inputs` adds in the same transaction.
 
-    A job that asks for a server may be run by any other after `spill_seconds`; by none without them.
+    A job that asks for a server may run on any other after `spill_seconds`; None stands for never.
     """
     stored = msgspec.to_builtins(params)
     pending = any(media_of(params))
@@ -113,20 +115,18 @@ def submit(
 
 
 def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:
-    """The inputs of a pending job, to be fetched and cleaned by a CPU worker; at least one."""
+    """Add the inputs of a pending job, at least one; a CPU worker fetches and cleans them."""
     common = {"job_id": job_id, "tenant": tenant}
     return inputs.insert().values([common | msgspec.structs.asdict(source) for source in sources])
 
 
 def served_models() -> Select[Any]:
-    """Every model that a live server serves."""
+    """Return every model that a live server serves."""
     return select(func.unnest(servers.c.serves)).where(servers.c.lease_until > tx_now).distinct()
 
 
 def models_of_server(server_id: str) -> Select[Any]:
-    """The models that a server serves, or served when it was last seen, and whether it lives; no row for an unknown
-    name.
-    """
+    """Return the models that a server serves or last served, and whether it lives; no row for an unknown name."""
     return select(servers.c.serves, (servers.c.lease_until > tx_now).label("alive")).where(
         servers.c.server_id == server_id, servers.c.removed_at.is_(None)
     )

@@ -1,4 +1,4 @@
-"""Statements of the caller: look, list, cancel, delete. Each is bound to a tenant."""
+"""Statements of a job's owner: find, list, cancel, delete. Each is bound to a tenant, except `by_id`."""
 
 from datetime import datetime
 from typing import Any
@@ -13,12 +13,12 @@ from jobs.statements.outbox import with_outbox_events
 
 
 def visible(job_id: str, tenant: str) -> Select[Any]:
-    """The job, if it is the tenant's and not deleted."""
+    """Return the job if it is the tenant's and not deleted."""
     return select(*jobs.c).where(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
 
 
 def by_id(job_id: str) -> Select[Any]:
-    """The job of any tenant, if not deleted: for signed links and webhooks."""
+    """Return the job of any tenant if it is not deleted, for signed links and webhooks."""
     return select(*jobs.c).where(jobs.c.id == job_id, jobs.c.deleted_at.is_(None))
 
 
@@ -31,7 +31,7 @@ def listing(
     model: str | None = None,
     before: tuple[datetime, str] | None = None,
 ) -> Select[Any]:
-    """A tenant's jobs, newest first; `before` is the (created_at, id) of the last one already seen."""
+    """Return a tenant's jobs, newest first; `before` is the (created_at, id) of the last one already seen."""
     query = select(*jobs.c).where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
     if status is not None:
         query = query.where(jobs.c.status == status)
@@ -45,7 +45,7 @@ def listing(
 
 
 def pace(model: str) -> Select[Any]:
-    """Median seconds that the last 20 jobs of a model took, and the number of live servers that serve it."""
+    """Return the median seconds of the last 20 jobs of a model, and the number of live servers that serve it."""
     seconds = func.extract("epoch", jobs.c.finished_at - jobs.c.started_at)
     recent = (
         select(seconds.label("seconds"))
@@ -66,12 +66,12 @@ def pace(model: str) -> Select[Any]:
 
 
 def balance(tenant: str) -> Select[Any]:
-    """US dollars left of the tenant's budget; null without a budget."""
+    """Return the US dollars left of the tenant's budget; null without a budget."""
     return select(tenants.c.budget_usd - tenants.c.spent_usd).where(tenants.c.id == tenant)
 
 
 def cancel(job_id: str, tenant: str) -> Select[Any]:
-    """End an unfinished job; matches no row when it has already ended, so a commit and a cancel exclude each other."""
+    """Cancel an unfinished job; matches no row after its end, so a commit and a cancel exclude each other."""
     return with_outbox_events(
         update(jobs)
         .where(
@@ -85,7 +85,7 @@ def cancel(job_id: str, tenant: str) -> Select[Any]:
 
 
 def erase(job_id: str, tenant: str) -> Update:
-    """Cancel if unfinished, scrub what the caller wrote, hide from now on, and hand the objects to upkeep."""
+    """Delete a job: cancel it if unfinished, remove what the caller wrote, and have its objects purged."""
     ended = ended_values(JobStatus.CANCELLED)
     unfinished = jobs.c.status.in_(ACTIVE)
     return (
@@ -108,11 +108,11 @@ def erase(job_id: str, tenant: str) -> Update:
     )
 
 
-def forget_deliveries(job_id: str) -> Delete:
-    """Drop what was still to be told about a deleted job."""
+def forget_job_deliveries(job_id: str) -> Delete:
+    """Remove the deliveries of a deleted job."""
     return delete(outbox).where(outbox.c.job_id == job_id)
 
 
 def postpone_purge(job_id: str, delay: float) -> Update:
-    """Purge once more in `delay` s, after every lease and upload of the job has run out."""
+    """Have the objects purged once more in `delay` s, after every lease and upload of the job has run out."""
     return update(jobs).where(jobs.c.id == job_id).values(purge_at=after(delay))

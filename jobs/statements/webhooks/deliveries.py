@@ -22,34 +22,34 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.schema.tables import outbox, webhook_hosts
-from jobs.statements.clauses import after, interval, now, tx_now
+from jobs.statements.clauses import after, interval, lease_is_free, now, rank_leased_first, tx_now
 from jobs.statements.outbox import TRANSIENT_EVENTS
 from jobs.statements.webhooks.receiver_breaker import host_of
 
 BATCH = 5_000
-"""Deliveries that are closed at a time; the next turn goes on."""
+"""Deliveries that one statement supersedes at most; the next one continues."""
 LOGGED = 50
-"""Attempts of a delivery that its log keeps; only replays make so many."""
+"""Attempts of a delivery that its log keeps; only replays reach so many."""
 
 
 @cache  # building it costs more than executing it, every second
 def supersede() -> Update:
-    """Close what a newer event of the same job has made old news; an attempt that is under way is waited for.
+    """Supersede deliveries with a newer event of the same job; a delivery that is leased is waited for.
 
-    It goes before `take`, which sends nothing while something older of the same job and endpoint is open. What another
-    worker has just locked is passed by.
+    It is executed before `take`, which leases nothing while an older delivery of the same job and endpoint is open.
+    Rows that another worker has locked are skipped.
     """
     older, newer = outbox.alias("older"), outbox.alias("newer")
     same = and_(newer.c.job_id == older.c.job_id, newer.c.webhook_id == older.c.webhook_id)
-    old_news = (
+    superseded = (
         select(older.c.id)
         .join(newer, and_(same, newer.c.event_seq > older.c.event_seq))
-        .where(open_(newer), newer.c.available_at <= tx_now, _free(newer))
-        .where(open_(older), older.c.type.in_(TRANSIENT_EVENTS), _free(older))
+        .where(open_(newer), newer.c.available_at <= tx_now, lease_is_free(newer))
+        .where(open_(older), older.c.type.in_(TRANSIENT_EVENTS), lease_is_free(older))
         .limit(BATCH)
         .with_for_update(of=older, skip_locked=True)
     )
-    return update(outbox).where(outbox.c.id.in_(old_news)).values(superseded_at=now, lease_until=None)
+    return update(outbox).where(outbox.c.id.in_(superseded)).values(superseded_at=now, lease_until=None)
 
 
 @lru_cache(maxsize=256)
@@ -60,7 +60,7 @@ def take(
 
     Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
     receivers delay only themselves; to a host that has failed `breaker_failures` times in a row none while it is left
-    alone, then one. What waits for its host spends no attempt. A job's events leave in their order.
+    alone, then one. A delivery that waits for its host spends no attempt. A job's events leave in their order.
     """
     leased = func.coalesce(outbox.c.lease_until >= tx_now, False)
     host, hosts = host_of(outbox.c.url), webhook_hosts.c
@@ -69,23 +69,23 @@ def take(
     waiting = (
         select(
             *(outbox.c.id, outbox.c.tenant, outbox.c.available_at, leased.label("leased"), host.label("host")),
-            case((tripped, 1), else_=host_limit).label("room"),
+            case((tripped, 1), else_=host_limit).label("allowed"),
         )
         .outerjoin(webhook_hosts, hosts.host == host)
         .where(open_(outbox), outbox.c.available_at <= tx_now, or_(leased, and_(~left_alone, ~_has_earlier())))
         .subquery("waiting")
     )
-    by_host = select(waiting, _place(waiting, within=waiting.c.host).label("at_host")).subquery("by_host")
+    by_host = select(waiting, _rank(waiting, within=waiting.c.host).label("at_host")).subquery("by_host")
     by_tenant = (
-        select(by_host, _place(by_host, within=by_host.c.tenant).label("at_tenant"))
-        .where(by_host.c.at_host <= by_host.c.room)
+        select(by_host, _rank(by_host, within=by_host.c.tenant).label("at_tenant"))
+        .where(by_host.c.at_host <= by_host.c.allowed)
         .subquery("by_tenant")
     )
     chosen = (
         select(outbox.c.id)
         .join(by_tenant, by_tenant.c.id == outbox.c.id)
         .where(by_tenant.c.at_tenant <= tenant_limit, ~by_tenant.c.leased)
-        .where(open_(outbox), outbox.c.available_at <= tx_now, _free(outbox))  # still, once it is locked
+        .where(open_(outbox), outbox.c.available_at <= tx_now, lease_is_free(outbox))  # checked again on the locked row
         .order_by(by_tenant.c.at_host, outbox.c.available_at)
         .limit(limit)
         .with_for_update(of=outbox, skip_locked=True)
@@ -101,50 +101,50 @@ def take(
 
 
 def delivered(message_id: str, attempt: int, *, answer: int, milliseconds: int) -> Update:
-    """The receiver took it with this HTTP status."""
+    """End an attempt as delivered, with the HTTP status of the receiver."""
     return _ended(message_id, attempt, answer, None, milliseconds).values(delivered_at=now)
 
 
 def postponed(
     message_id: str, attempt: int, *, delay: float, answer: int | None, problem: str, milliseconds: int
 ) -> Update:
-    """The attempt failed; the next one is `delay` s from now."""
+    """End an attempt as failed; the next one is due in `delay` s."""
     return _ended(message_id, attempt, answer, problem, milliseconds).values(available_at=after(delay))
 
 
 def given_up(message_id: str, attempt: int, *, answer: int | None, problem: str, milliseconds: int) -> Update:
-    """No further attempt: the schedule is at its end, or the receiver answered 410."""
+    """End the last attempt: the schedule is at its end, or the receiver answered 410."""
     return _ended(message_id, attempt, answer, problem, milliseconds).values(given_up_at=now)
 
 
 def forget(message_id: str) -> Delete:
-    """Drop a delivery whose endpoint was removed."""
+    """Remove a delivery whose endpoint was removed."""
     return delete(outbox).where(outbox.c.id == message_id)
 
 
 def forget_undelivered(webhook_id: str) -> Delete:
-    """Drop what was still to be sent to an endpoint."""
+    """Remove the open deliveries of an endpoint."""
     return delete(outbox).where(outbox.c.id.in_(_open_of(webhook_id)))
 
 
 def redirect(webhook_id: str, url: str) -> Update:
-    """Send what is still to be sent to an endpoint to its new URL."""
+    """Direct the open deliveries of an endpoint to its new URL."""
     return update(outbox).where(outbox.c.id.in_(_open_of(webhook_id))).values(url=url)
 
 
 def abandon(webhook_id: str, problem: str) -> Update:
-    """Give up what waits for an endpoint; what another worker has locked is given up when it comes to be sent."""
-    waiting = _open_of(webhook_id, skip_locked=True).where(_free(outbox))
+    """Give up the deliveries that wait for an endpoint; a locked one is given up when it comes to be sent."""
+    waiting = _open_of(webhook_id, skip_locked=True).where(lease_is_free(outbox))
     return update(outbox).where(outbox.c.id.in_(waiting)).values(given_up_at=now, lease_until=None, problem=problem)
 
 
 def open_(table: FromClause) -> ColumnElement[bool]:
-    """True for what is still to be delivered."""
+    """Return whether a delivery is still to be sent."""
     return and_(table.c.delivered_at.is_(None), table.c.given_up_at.is_(None), table.c.superseded_at.is_(None))
 
 
 def _ended(message_id: str, attempt: int, answer: int | None, problem: str | None, milliseconds: int) -> Update:
-    """The end of an attempt, with its entry in the log; matches no row once another attempt has begun."""
+    """Return the end of an attempt, with its entry in the log; matches no row after another attempt has begun."""
     begun_at = now - interval(milliseconds / 1000)
     facts = {"attempt": attempt, "status": answer, "problem": problem, "milliseconds": milliseconds}
     entry = literal(facts, JSONB).concat(func.jsonb_build_object("at", begun_at))
@@ -164,7 +164,7 @@ def _ended(message_id: str, attempt: int, answer: int | None, problem: str | Non
 
 
 def _has_earlier() -> ColumnElement[bool]:
-    """True while something older of the same job and receiver is still to be delivered."""
+    """Return whether an older delivery of the same job and receiver is still to be sent."""
     earlier = outbox.alias("earlier")
     return exists().where(
         open_(earlier),
@@ -174,16 +174,11 @@ def _has_earlier() -> ColumnElement[bool]:
     )
 
 
-def _place(table: FromClause, *, within: ColumnElement[Any]) -> ColumnElement[int]:
-    """Place in a queue whose head are those under way."""
-    return func.row_number().over(partition_by=within, order_by=(table.c.leased.desc(), table.c.available_at))
-
-
-def _free(table: FromClause) -> ColumnElement[bool]:
-    return or_(table.c.lease_until.is_(None), table.c.lease_until < tx_now)
+def _rank(table: FromClause, *, within: ColumnElement[Any]) -> ColumnElement[int]:
+    return rank_leased_first(table.c.leased, table.c.available_at, within=(within,))
 
 
 def _open_of(webhook_id: str, *, skip_locked: bool = False) -> Select[Any]:
-    """What is open of an endpoint, locked in an order, so that two who do this do not lock each other out."""
+    """Return the open deliveries of an endpoint, locked in one order, so that two statements cannot deadlock."""
     found = select(outbox.c.id).where(outbox.c.webhook_id == webhook_id, open_(outbox)).order_by(outbox.c.id)
     return found.with_for_update(skip_locked=skip_locked)

@@ -1,4 +1,4 @@
-"""Statements of the log of deliveries, and of sending again. Each is bound to a tenant."""
+"""Statements of the log of deliveries, and of replays. Each is bound to a tenant."""
 
 from datetime import datetime
 from typing import Any
@@ -21,13 +21,13 @@ from sqlalchemy import (
 )
 
 from jobs.schema.tables import outbox, webhook_hosts, webhooks
-from jobs.statements.clauses import now, tx_now
+from jobs.statements.clauses import lease_is_free, now
 from jobs.statements.webhooks.deliveries import open_
 from jobs.statements.webhooks.receiver_breaker import host_of
 
 TEST = "webhook.test"
 REPLAYED = 10_000
-"""Deliveries that one call sends again at most."""
+"""Deliveries that one call replays at most."""
 
 STATE: ColumnElement[str] = case(
     (outbox.c.delivered_at.is_not(None), "delivered"),
@@ -38,7 +38,7 @@ STATE: ColumnElement[str] = case(
 
 
 def find_delivery(message_id: str, tenant: str) -> Select[Any]:
-    """The tenant's delivery of this id."""
+    """Return the tenant's delivery of this id."""
     return _shown().where(outbox.c.id == message_id, outbox.c.tenant == tenant)
 
 
@@ -53,8 +53,8 @@ def list_deliveries(
     until: datetime | None = None,
     before: tuple[datetime, str] | None = None,
 ) -> Select[Any]:
-    """A tenant's deliveries, newest first; `before` is the (created_at, id) of the last one already seen."""
-    query = _shown().where(*_wanted(tenant, webhook_id=webhook_id, job_id=job_id, state=state))
+    """Return a tenant's deliveries, newest first; `before` is the (created_at, id) of the last one already seen."""
+    query = _shown().where(*_filters(tenant, webhook_id=webhook_id, job_id=job_id, state=state))
     query = query.where(*_within(since, until))
     if before is not None:
         query = query.where(tuple_(outbox.c.created_at, outbox.c.id) < tuple_(*before))
@@ -62,32 +62,33 @@ def list_deliveries(
 
 
 def replay_one(message_id: str, tenant: str) -> Update:
-    """Send a delivery again, with the schedule from its beginning; no row for one that is under way, or whose endpoint
-    is disabled or gone.
+    """Replay a delivery, with the schedule from its beginning.
+
+    No row while it is leased, or if its endpoint is disabled or removed.
     """
-    wanted = and_(outbox.c.id == message_id, outbox.c.tenant == tenant, _can_go())
-    return _again().where(wanted).returning(outbox.c.id)
+    wanted = and_(outbox.c.id == message_id, outbox.c.tenant == tenant, _is_sendable())
+    return _replay().where(wanted).returning(outbox.c.id)
 
 
 def replay_range(
     tenant: str, *, since: datetime, until: datetime, webhook_id: str | None = None, state: str = "failed"
 ) -> Update:
-    """The same for those of a state that were made in a range of time, the oldest first, at most `REPLAYED`.
+    """Replay the deliveries of a state that were made in a range of time, the oldest first, at most `REPLAYED`.
 
-    Returns when each was made.
+    Returns the time at which each was made.
     """
     chosen = (
         select(outbox.c.id)
-        .where(*_wanted(tenant, webhook_id=webhook_id, state=state), *_within(since, until), _can_go())
+        .where(*_filters(tenant, webhook_id=webhook_id, state=state), *_within(since, until), _is_sendable())
         .order_by(outbox.c.created_at, outbox.c.id)
         .limit(REPLAYED)
         .with_for_update(of=outbox, skip_locked=True)
     )
-    return _again().where(outbox.c.id.in_(chosen)).returning(outbox.c.created_at)
+    return _replay().where(outbox.c.id.in_(chosen)).returning(outbox.c.created_at)
 
 
 def add_test(message_id: str, webhook_id: str, tenant: str) -> Insert:
-    """A test event for an endpoint that is enabled; returns its id, or no row."""
+    """Add a test event for an endpoint; returns its id, or no row unless the endpoint is enabled."""
     columns = ("id", "tenant", "webhook_id", "event_seq", "type", "url")
     able = and_(webhooks.c.id == webhook_id, webhooks.c.tenant == tenant, webhooks.c.disabled_at.is_(None))
     facts: Any = (literal(message_id), webhooks.c.tenant, webhooks.c.id, 1, literal(TEST))
@@ -95,24 +96,24 @@ def add_test(message_id: str, webhook_id: str, tenant: str) -> Insert:
 
 
 def _shown() -> Select[Any]:
-    """What is shown of a delivery; one that waits for its host is tried when that may be."""
+    """Select what is shown of a delivery; the next attempt waits for the breaker of the host."""
     host = webhook_hosts.c.host == host_of(outbox.c.url)
     open_until = select(webhook_hosts.c.open_until).where(host).scalar_subquery()
     next_attempt = case((open_(outbox), func.greatest(outbox.c.available_at, open_until)), else_=None)
     return select(*outbox.c, STATE.label("state"), next_attempt.label("next_attempt_at"))
 
 
-def _wanted(
+def _filters(
     tenant: str, *, webhook_id: str | None = None, job_id: str | None = None, state: str | None = None
 ) -> list[ColumnElement[bool]]:
-    wanted = [outbox.c.tenant == tenant]
+    filters = [outbox.c.tenant == tenant]
     if webhook_id is not None:
-        wanted.append(outbox.c.webhook_id == webhook_id)
+        filters.append(outbox.c.webhook_id == webhook_id)
     if job_id is not None:
-        wanted.append(outbox.c.job_id == job_id)
+        filters.append(outbox.c.job_id == job_id)
     if state is not None:
-        wanted.append(STATE == state)
-    return wanted
+        filters.append(STATE == state)
+    return filters
 
 
 def _within(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
@@ -124,14 +125,13 @@ def _within(since: datetime | None, until: datetime | None) -> list[ColumnElemen
     return within
 
 
-def _can_go() -> ColumnElement[bool]:
-    """True for what is not under way and has somewhere to go."""
-    alive = exists().where(webhooks.c.id == outbox.c.webhook_id, webhooks.c.disabled_at.is_(None))
-    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until < tx_now)
-    return and_(free, or_(outbox.c.webhook_id.is_(None), alive))
+def _is_sendable() -> ColumnElement[bool]:
+    """Return whether a delivery is not leased and its endpoint, if it has one, is enabled."""
+    enabled = exists().where(webhooks.c.id == outbox.c.webhook_id, webhooks.c.disabled_at.is_(None))
+    return and_(lease_is_free(outbox), or_(outbox.c.webhook_id.is_(None), enabled))
 
 
-def _again() -> Update:
+def _replay() -> Update:
     return update(outbox).values(
         delivered_at=None,
         given_up_at=None,

@@ -1,4 +1,4 @@
-"""Statements of the endpoints that a tenant has its events sent to."""
+"""Statements about webhook endpoints."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,23 +10,23 @@ from jobs.statements.clauses import ago, now
 
 
 def add_webhook(webhook_id: str, tenant: str, *, url: str, events: Sequence[str]) -> Insert:
-    """Make an endpoint; returns its row."""
+    """Add an endpoint; returns its row."""
     made = insert(webhooks).values(id=webhook_id, tenant=tenant, url=url, events=list(events))
     return made.returning(*webhooks.c)
 
 
 def list_webhooks(tenant: str) -> Select[Any]:
-    """A tenant's endpoints, newest first."""
+    """Return a tenant's endpoints, newest first."""
     return select(webhooks).where(webhooks.c.tenant == tenant).order_by(webhooks.c.created_at.desc(), webhooks.c.id)
 
 
 def count_webhooks(tenant: str) -> Select[Any]:
-    """How many endpoints a tenant has."""
+    """Return how many endpoints a tenant has."""
     return select(func.count()).select_from(webhooks).where(webhooks.c.tenant == tenant)
 
 
 def find_webhook(webhook_id: str, tenant: str) -> Select[Any]:
-    """The tenant's endpoint of this id."""
+    """Return the tenant's endpoint of this id."""
     return select(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.tenant == tenant)
 
 
@@ -38,7 +38,7 @@ def change_webhook(
     events: Sequence[str] | None = None,
     enabled: bool | None = None,
 ) -> Update:
-    """Change what is given; returns the row, or none. One that is enabled again begins without a past."""
+    """Change the given fields; returns the row, or none. Enabling an endpoint resets its failures."""
     values: dict[str, Any] = {"url": webhooks.c.url if url is None else url}
     if events is not None:
         values["events"] = list(events)
@@ -61,15 +61,15 @@ def forget_webhook(webhook_id: str, tenant: str) -> Delete:
 
 
 def worked(webhook_id: str) -> Update:
-    """The endpoint took a delivery."""
+    """Record that the endpoint accepted a delivery."""
     failing = webhooks.c.failing_since.is_not(None)
     return update(webhooks).where(webhooks.c.id == webhook_id, failing).values(failing_since=None)
 
 
 def failed(webhook_id: str, *, gone: bool, disable_seconds: float) -> Update:
-    """An enabled endpoint did not take a delivery; returns `disabled_at`.
+    """Record that an enabled endpoint did not accept a delivery; returns `disabled_at`.
 
-    It is disabled when it says that it is `gone`, or when it has taken nothing for `disable_seconds`.
+    The endpoint is disabled when it answers that it is `gone`, or has accepted nothing for `disable_seconds`.
     """
     spent = webhooks.c.failing_since < ago(disable_seconds)
     disabled = (
@@ -86,8 +86,9 @@ def failed(webhook_id: str, *, gone: bool, disable_seconds: float) -> Update:
 
 
 def signer(tenant: str, webhook_id: str | None) -> Select[Any]:
-    """Whose secret signs a delivery, as (owner, generation, rotated_at, disabled_at, now): the endpoint's, or for a
-    callback the tenant's. No row for an endpoint that was removed.
+    """Return the owner of the secret that signs a delivery: the endpoint, or the tenant for a callback.
+
+    Columns: owner, generation, rotated_at, disabled_at, now. No row for an endpoint that was removed.
     """
     columns: tuple[ColumnElement[Any], ...]
     if webhook_id is None:

@@ -108,7 +108,7 @@ def test_what_is_not_taken(head):
 def test_the_refusal_says_what_to_send():
     with pytest.raises(UnsupportedMedia) as caught:
         expect(b"%PDF-1.7", "image", field="$.image_url")
-    assert "send a picture as PNG, JPEG, WebP, GIF, BMP or TIFF." in caught.value.detail
+    assert "send an image as PNG, JPEG, WebP, GIF, BMP or TIFF." in caught.value.detail
     assert "$.image_url" == caught.value.field
-    with pytest.raises(UnsupportedMedia, match=r"This file is image/png, .* send a film as MP4 or WebM\."):
+    with pytest.raises(UnsupportedMedia, match=r"This file is image/png, .* send a video as MP4 or WebM\."):
         expect(b"\x89PNG\r\n\x1a\n", "video")

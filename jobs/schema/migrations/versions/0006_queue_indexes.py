@@ -1,7 +1,8 @@
 """The indexes that a claim walks, built while the queue is in use.
 
-Each is built concurrently, which keeps nobody out, outlasts every transaction that is open, and leaves an invalid index
-when it is stopped. So this migration may be run again from its beginning. The index of the earlier claim goes last.
+Each is built concurrently, which blocks no statement, outlasts every transaction that is open, and leaves an invalid
+index when it is stopped. So this migration may be run again from its beginning. The index of the earlier claim goes
+last.
 """
 
 from typing import Any

@@ -70,7 +70,7 @@ class World:
         return last
 
     def delete(self, job):
-        self.rows.execute(tenant_jobs.forget_deliveries(job.id))
+        self.rows.execute(tenant_jobs.forget_job_deliveries(job.id))
         self.rows.execute(tenant_jobs.erase(job.id, job.tenant))
         self.store.remove_prefix(f"{job.tenant}/{job.id}/")
         self.tell("delete", job, status=204)

@@ -60,7 +60,7 @@ def test_what_was_still_to_be_told_can_be_dropped(rows):
     dropped = rows.submit(rows.tenant(), callback_url="http://x/")
     rows.cancel(kept)
     rows.cancel(dropped)
-    rows.execute(tenant_jobs.forget_deliveries(dropped.id))
+    rows.execute(tenant_jobs.forget_job_deliveries(dropped.id))
     assert [kept.id] == [delivery.job_id for delivery in rows.deliveries()]
 
 
