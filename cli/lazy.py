@@ -1,4 +1,4 @@
-"""Groups: one whose commands are imported only when asked for, so that `atelier --help` is fast; one that lists."""
+"""Command groups: one that imports a command only when it runs, and one whose default command is `list`."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -8,7 +8,7 @@ import rich_click as click
 
 
 class ListingGroup(click.RichGroup):
-    """A group that means its command `list` where no command is named."""
+    """A group that runs its command `list` where no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `list` before options that are not for the group itself."""
@@ -17,23 +17,36 @@ class ListingGroup(click.RichGroup):
         return super().parse_args(ctx, args)
 
 
-class LazyGroup(click.RichGroup):
-    """`commands` maps a name to `module:attribute`, in the order in which they are listed."""
+class LazyCommand(click.RichCommand):
+    """A command in the help of its group; the command at `place`, a `module:attribute`, is imported to run it."""
 
-    def __init__(self, *args: Any, commands: Mapping[str, str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._places = commands
+    def __init__(self, name: str, place: str, summary: str) -> None:
+        super().__init__(name=name, help=summary)
+        self._place = place
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Every name, in order."""
-        return list(self._places)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now; None for an unknown name."""
-        place = self._places.get(cmd_name)
-        if place is None:
-            return None
-        module, _, attribute = place.partition(":")
+    def load(self) -> click.Command:
+        """Import the command itself."""
+        module, _, attribute = self._place.partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Make the context of the command itself, which click then invokes."""
+        return self.load().make_context(info_name, args, parent, **extra)
+
+
+class LazyGroup(click.RichGroup):
+    """A group of lazy commands; `commands` maps a name to its place and its summary, in the order of the help."""
+
+    def __init__(self, *, commands: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        lazy: dict[str, click.Command] = {
+            name: LazyCommand(name, place, summary) for name, (place, summary) in commands.items()
+        }
+        super().__init__(commands=lazy, **kwargs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return every name, in order."""
+        return list(self.commands)

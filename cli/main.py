@@ -4,31 +4,37 @@ import rich_click as click
 
 from cli.lazy import LazyGroup
 
+HOST = "cli.commands.host"
+CLIENT = "cli.commands.client"
 COMMANDS = {
-    "up": "cli.commands.host.up:up",
-    "demo": "cli.commands.host.demo:demo",
-    "generate": "cli.commands.client.generate:generate",
-    "jobs": "cli.commands.client.jobs:jobs",
-    "voices": "cli.commands.client.voices:voices",
-    "models": "cli.commands.client.models:models",
-    "servers": "cli.commands.client.servers:servers",
-    "api": "cli.commands.host.api:api",
-    "worker": "cli.commands.host.worker:worker",
-    "migrate": "cli.commands.host.migrate:migrate",
-    "keys": "cli.commands.host.keys:keys",
-    "retention": "cli.commands.host.retention:retention",
-    "webhooks": "cli.commands.client.webhooks:webhooks",
-    "weights": "cli.commands.host.weights:weights",
-    "doctor": "cli.commands.host.doctor:doctor",
+    "up": (f"{HOST}.up:up", "Start everything on this machine and keep it running until Ctrl-C."),
+    "demo": (
+        f"{HOST}.demo:demo",
+        "Start everything in a temporary folder, make every modality, stop everything.",
+    ),
+    "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
+    "jobs": (f"{CLIENT}.jobs:jobs", "List, show, cancel and redrive jobs."),
+    "voices": (f"{CLIENT}.voices:voices", "Keep voices for `atelier generate speech --voice ID`."),
+    "models": (f"{CLIENT}.models:models", "List the models of the catalog and their availability."),
+    "servers": (f"{CLIENT}.servers:servers", "List the GPU servers; cordon, drain, preload and restart them."),
+    "api": (f"{HOST}.api:api", "Run the API; settings come from the environment (docs/settings.md)."),
+    "worker": (f"{HOST}.worker:worker", "Run one worker; settings come from the environment (docs/settings.md)."),
+    "migrate": (f"{HOST}.migrate:migrate", "Migrate the database to the schema of this version."),
+    "keys": (f"{HOST}.keys:keys", "Create, list and revoke API keys."),
+    "retention": (f"{HOST}.retention:retention", "Show and set the retention of a tenant's data after the job's end."),
+    "webhooks": (f"{CLIENT}.webhooks:webhooks", "Manage webhook endpoints, their deliveries and their secrets."),
+    "weights": (f"{HOST}.weights:weights", "Manage model files and weights.lock."),
+    "doctor": (f"{HOST}.doctor:doctor", "Check device, weights, database, broker and store, and say what to fix."),
 }
+"""Place and summary of every command; the summary is the first sentence of the command's own help."""
 
 
 @click.group(cls=LazyGroup, commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="atelier", prog_name="atelier")
 def atelier() -> None:
-    """A self-hosted GPU service for generated media.
+    """Run a self-hosted GPU service for generated media.
 
-    `atelier up` starts everything on this machine; the other commands ask it for work, or run one part of it.
+    `atelier up` starts everything on this machine; the other commands send it work or run one of its processes.
     """
 
 

@@ -28,8 +28,8 @@ MAY_NOT_IMPORT = {
 }
 """Libraries that are heavy, or that belong to one wing, anywhere in the file."""
 
-LAZILY = {"cli": TORCH_BEARING | {"pipelines", "workers.engine"}}
-"""Only inside a function, so that a command that does not need it starts fast."""
+LAZILY = {"cli": TORCH_BEARING}
+"""Libraries that are imported only inside a function. `tests/unit/cli/test_main.py` holds what each command loads."""
 
 
 def may_import() -> dict[str, set[str]]:

@@ -8,10 +8,8 @@ import tempfile
 from pathlib import Path
 
 from core.settings import Settings
+from core.shared_memory import roomy_shared_memory
 
-SHARED_MEMORY = Path("/dev/shm")
-SHARED_MEMORY_LEAST = 2 * 2**30
-"""Containers often have 64 MB of it, too little for a film; then the arrays go through the disk."""
 LOCK = ".lock"
 
 
@@ -62,6 +60,4 @@ def _lock(folder: Path) -> int | None:
 def _root(settings: Settings) -> Path:
     if settings.scratch_dir:
         return Path(settings.scratch_dir)
-    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > SHARED_MEMORY_LEAST:
-        return SHARED_MEMORY
-    return Path(tempfile.gettempdir())
+    return roomy_shared_memory() or Path(tempfile.gettempdir())

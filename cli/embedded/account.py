@@ -1,4 +1,4 @@
-"""Which operating-system account PostgreSQL runs as; it refuses to run as root."""
+"""The operating-system account that PostgreSQL runs as, since it refuses to run as root."""
 
 import os
 import pwd
@@ -12,33 +12,33 @@ CANDIDATES = ("postgres", "nobody")
 
 
 class Account(msgspec.Struct, frozen=True):
-    """`user` is the account to change to, None to stay ourselves; `ours` is the name that clients show up with."""
+    """An account: `user` is the one to change to, or None for our own; `ours` is the name of our clients."""
 
     user: str | None
     ours: str
 
     def make_folder(self, path: Path) -> None:
-        """A folder that only this account may enter (and root)."""
+        """Make a folder that only this account and root may enter."""
         path.mkdir(mode=0o700, exist_ok=True)
         path.chmod(0o700)
-        self._give(path)
+        self._change_owner(path)
 
     def write(self, path: Path, text: str) -> None:
-        """A file that only this account may read."""
+        """Write a file that only this account may read."""
         path.write_text(text)
         path.chmod(0o600)
-        self._give(path)
+        self._change_owner(path)
 
-    def _give(self, path: Path) -> None:
+    def _change_owner(self, path: Path) -> None:
         if self.user is not None:
             entry = pwd.getpwnam(self.user)
             os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
 def cluster_account(data: Path) -> Account:
-    """The account for the cluster in `data`: its owner, or for a new one the first of `CANDIDATES` that exists.
+    """Return the account for the cluster in `data`: its owner, or the first of `CANDIDATES` that exists for a new one.
 
-    Raises `ServerFailed` when we are not root and the cluster is somebody else's.
+    Raises `ServerFailed` when this process is not root and the cluster belongs to another user.
     """
     ours = _name(os.geteuid())
     owner = data.stat().st_uid if data.exists() else None
@@ -52,7 +52,7 @@ def cluster_account(data: Path) -> Account:
     for name in CANDIDATES:
         if name in known:
             return Account(name, ours)
-    raise ServerFailed("PostgreSQL does not run as root, and this machine has neither a `postgres` nor a `nobody`")
+    raise ServerFailed("PostgreSQL does not run as root; create a user `postgres`, or run as another user")
 
 
 def _name(uid: int) -> str:

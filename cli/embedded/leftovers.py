@@ -1,4 +1,4 @@
-"""What a killed PostgreSQL leaves: processes that are about to end, and a postmaster.pid."""
+"""The leftovers of a killed PostgreSQL: processes that are about to end, and a postmaster.pid."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ LEAVE_TIMEOUT = 30.0
 def clear_leftovers(data: Path, timeout: float = LEAVE_TIMEOUT) -> None:
     """Wait until no process works in `data`, then remove its stale postmaster.pid.
 
-    PostgreSQL takes the lock file for valid when its pid is in use again, which is common in containers. A process
-    of a cluster always has the cluster as its working directory, so that is what tells. The caller holds the
-    lock on the data folder, so nobody starts a server in between. Raises `ServerFailed` when one goes on running.
+    PostgreSQL takes the lock file for valid when its pid is in use again, which is common in containers. A process of a
+    cluster always has the cluster as its working directory, which identifies it. The caller holds the lock on the data
+    directory, so no other command starts a server meanwhile. Raises `ServerFailed` when a process keeps running.
     """
     if sys.platform != "linux" or not data.exists():
         return
@@ -28,12 +28,12 @@ def clear_leftovers(data: Path, timeout: float = LEAVE_TIMEOUT) -> None:
 
 
 def _working_in(folder: Path) -> set[int]:
-    place = os.path.realpath(folder)
-    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _cwd(entry) == place}
+    path = os.path.realpath(folder)
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _cwd(entry) == path}
 
 
 def _cwd(process: Path) -> str:
     try:
         return os.readlink(process / "cwd")
-    except OSError:  # it has ended, or is another user's and none of ours
+    except OSError:  # it has ended, or belongs to another user
         return ""

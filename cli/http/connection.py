@@ -1,4 +1,4 @@
-"""The options that say which API to ask, shared by every command that asks one."""
+"""The options of every command that calls the API: --url, --key and --data."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,32 +7,33 @@ from typing import Any
 
 import rich_click as click
 
+from cli.http.client import Client
 from cli.local.data_dir import DataDirectory, data_option
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 def with_client(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --url, --key and --data, and pass the command a `client` made of them."""
+    """Add --url, --key and --data to a command, and pass it a `client` made of them."""
 
     @click.option("--url", envvar="ATELIER_URL", show_envvar=True, help="The API; default: the `atelier up` on --data.")
     @click.option("--key", envvar="ATELIER_API_KEY", show_envvar=True, help="API key; default: --data's admin.key.")
     @data_option
     @wraps(command)
     def run_with_client(*args: Any, url: str | None, key: str | None, data: Path, **kwargs: Any) -> None:
-        from cli.http.client import Client
-
-        home = DataDirectory(data)
-        with Client(url or home.read_settings().get("ATELIER_URL", DEFAULT_URL), key or _key_of(home)) as client:
+        directory = DataDirectory(data)
+        url = url or directory.read_settings().get("ATELIER_URL", DEFAULT_URL)
+        with Client(url, key or _admin_key(directory)) as client:
             command(*args, client=client, **kwargs)
 
     return run_with_client
 
 
-def _key_of(home: DataDirectory) -> str:
+def _admin_key(directory: DataDirectory) -> str:
     try:
-        return home.admin_key.read_text().strip()
+        return directory.admin_key.read_text().strip()
     except OSError:
         raise click.UsageError(
-            f"No API key: give --key, set ATELIER_API_KEY, or start `atelier up`, which keeps one in {home.admin_key}."
+            "No API key: give --key, set ATELIER_API_KEY, or start `atelier up`, which writes one to"
+            f" {directory.admin_key}."
         ) from None

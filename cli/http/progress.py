@@ -1,4 +1,4 @@
-"""Progress of jobs, fed by their event streams, and of servers that drain."""
+"""Progress bars of jobs, from their event streams, and of servers that drain."""
 
 import time
 
@@ -11,11 +11,11 @@ from jobs.wire.jobs import ProgressEvent
 from jobs.wire.servers import ServerAnswer
 from jobs.wire.status import StatusAnswer
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
-def bars(console: Console) -> Progress:
-    """One line per job: what it is, what happens now, how far it is."""
+def job_bars(console: Console) -> Progress:
+    """Return a progress display with one line per job: title, bar, percentage, stage and time."""
     columns = (
         TextColumn(
             "{task.description}", markup=False, table_column=Column(max_width=36, no_wrap=True, overflow="ellipsis")
@@ -29,17 +29,17 @@ def bars(console: Console) -> Progress:
 
 
 def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAnswer:
-    """Show the job until it has ended; the job as it ended."""
+    """Show a job's progress until it has ended; return the ended job."""
     for event in client.follow(job_id):
         done = 1.0 if event.status == "completed" else event.progress
-        bar.update(task, completed=done, doing=_doing(event))
+        bar.update(task, completed=done, doing=_describe(event))
     job = client.job(job_id)
     bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)
     return job
 
 
 def await_drained(client: Client, server_id: str) -> ServerAnswer:
-    """Show a server that drains until nothing is left on it, it is gone, or somebody wants something else of it."""
+    """Show a draining server until it is drained or offline, or an operator changes its desired state."""
     columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(f"{server_id}: draining", total=None)
@@ -50,10 +50,10 @@ def await_drained(client: Client, server_id: str) -> ServerAnswer:
             if server.state in ("drained", "offline") or server.desired != "draining":
                 bar.update(task, total=1, completed=1)
                 return server
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
-def _doing(event: ProgressEvent) -> str:
+def _describe(event: ProgressEvent) -> str:
     if event.status == "queued":
         place = event.queue_position
         return f"queued, place {place}" if place else "queued"

@@ -1,1 +1,1 @@
-"""This machine: its data directory, addresses, GPUs and scratch space."""
+"""The local machine: its data directory, addresses, GPUs and scratch space."""

@@ -1,4 +1,4 @@
-"""Where the API of a stack listens."""
+"""The address of a stack's API."""
 
 import socket
 
@@ -8,7 +8,7 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 
 class AddressTaken(Exception):
-    """The API could not listen there; the text says why."""
+    """An address that the API cannot listen on; the text says why."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -19,7 +19,7 @@ class Address(msgspec.Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """The URL for others: where the API listens everywhere, this machine's name."""
+        """The URL for other machines; an API that listens everywhere is named by this machine's host name."""
         return self._url(socket.gethostname() if self.host in EVERYWHERE else self.host)
 
     @property
@@ -28,14 +28,14 @@ class Address(msgspec.Struct, frozen=True):
         return self._url("127.0.0.1" if self.host in EVERYWHERE else self.host)
 
     def refuse_taken(self) -> None:
-        """Raise `AddressTaken` when nobody could listen here now."""
+        """Raise `AddressTaken` when a process cannot listen here now."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((self.host, self.port))
             except OSError as error:
-                reason = f"can not listen on {self.host} port {self.port}: {error.strerror}"
+                reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
                 raise AddressTaken(f"{reason}; choose another --port or --host") from None
 
     def _url(self, host: str) -> str:
@@ -43,7 +43,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def free_address() -> Address:
-    """A port of loopback that nobody uses now."""
+    """Return a port of the loopback interface that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return Address("127.0.0.1", int(probe.getsockname()[1]))

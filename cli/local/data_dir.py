@@ -1,4 +1,4 @@
-"""The data folder of `atelier up`: servers' files, objects, logs, and the two secrets that are kept."""
+"""The data directory of `atelier up`: files of the servers, objects, logs and two secrets."""
 
 import fcntl
 import os
@@ -14,11 +14,11 @@ DEFAULT = Path("~/.local/share/atelier")
 
 
 class DataDirectoryBusy(Exception):
-    """Another `atelier up` runs on the folder."""
+    """A data directory that another `atelier up` runs on."""
 
 
 class DataDirectory:
-    """The places in a data folder. Only its owner may look into it."""
+    """The files and folders in a data directory, which only its owner may read."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.expanduser().absolute()
@@ -32,7 +32,7 @@ class DataDirectory:
         self._lock: IO[str] | None = None
 
     def lock(self) -> None:
-        """Make the folder and keep it to this process until it ends, however it ends. Raises `DataDirectoryBusy`."""
+        """Make the folder and lock it until this process ends. Raises `DataDirectoryBusy`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self.logs.mkdir(exist_ok=True)
@@ -50,40 +50,40 @@ class DataDirectory:
         self._lock = lock
 
     def unlock(self) -> None:
-        """Let others use the folder, and forget where the service was; nothing for one who was refused."""
+        """Release the lock and remove the settings; do nothing where `lock` was refused."""
         if self._lock is not None:
             self.settings.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
     def ensure_secret_key(self) -> str:
-        """The service's secret, made on the first start."""
-        return self._kept(self.secret_key, secrets.token_urlsafe(48))
+        """Return the service's secret, which the first start makes."""
+        return self._read_or_write(self.secret_key, secrets.token_urlsafe(48))
 
     def ensure_admin_key(self) -> tuple[str, bool]:
-        """The first API key, and whether it was made just now; its tenant's row is the caller's affair."""
+        """Return the admin key, and whether this call made it; the caller adds its row to the database."""
         new = not self.admin_key.exists()
-        return self._kept(self.admin_key, new_key()), new
+        return self._read_or_write(self.admin_key, new_key()), new
 
     def write_settings(self, environment: dict[str, str]) -> None:
-        """Leave what other commands on this machine need to find the running service."""
+        """Write the settings by which other commands on this machine find the running service."""
         write_private(self.settings, "".join(f"{name}={value}\n" for name, value in environment.items()))
 
     def read_settings(self) -> dict[str, str]:
-        """What `write_settings` left; nothing when no `up` runs here."""
+        """Return the settings of the running service; empty when no `atelier up` runs here."""
         if not self.settings.exists():
             return {}
         pairs = (line.partition("=") for line in self.settings.read_text().splitlines())
         return {name: value for name, _, value in pairs}
 
-    def _kept(self, path: Path, fresh: str) -> str:
+    def _read_or_write(self, path: Path, fresh: str) -> str:
         if not path.exists():
             write_private(path, fresh + "\n")
         return path.read_text().strip()
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; it appears whole or not at all."""
+    """Write a file that only its owner may read, in one step."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -98,5 +98,5 @@ data_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     default=DEFAULT,
     show_default=True,
-    help="Folder of `atelier up`: databases, pictures, keys, logs.",
+    help="Data directory of `atelier up`: databases, outputs, keys, logs.",
 )

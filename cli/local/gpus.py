@@ -1,4 +1,4 @@
-"""Which NVIDIA GPUs there are, found without importing torch."""
+"""The NVIDIA GPUs of this machine, found without importing torch."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ LIST_TIMEOUT = 20.0
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """A value of CUDA_VISIBLE_DEVICES for each GPU that torch could use; empty on a machine for the CPU.
+    """Return a value of CUDA_VISIBLE_DEVICES for each GPU that torch could use; empty without one.
 
-    A CUDA_VISIBLE_DEVICES that is already set limits them, and a torch built for the CPU sees none.
+    A CUDA_VISIBLE_DEVICES that is already set limits them; a torch built for the CPU finds none.
     """
     if not torch_has_cuda():
         return []
@@ -25,7 +25,7 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def torch_has_cuda() -> bool:
-    """Whether the installed torch is a build that may find a GPU; its version says so."""
+    """Say whether the installed torch is a build for CUDA, by its version."""
     try:
         return not version("torch").endswith("+cpu")
     except PackageNotFoundError:
@@ -33,7 +33,7 @@ def torch_has_cuda() -> bool:
 
 
 def _of_nvidia_smi() -> list[str]:
-    """UUIDs from lines such as `GPU 0: NVIDIA H200 (UUID: GPU-5c3e…)`."""
+    """Read UUIDs from lines such as `GPU 0: NVIDIA H200 (UUID: GPU-5c3e…)`."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -48,7 +48,7 @@ def _of_nvidia_smi() -> list[str]:
 
 
 def _of_proc() -> list[str]:
-    """Numbers, where the driver is there and its tool is not (some containers)."""
+    """Return the numbers of the driver's GPUs, for containers without nvidia-smi."""
     if not PROC.is_dir():
         return []
     return [str(number) for number in range(len(list(PROC.iterdir())))]

@@ -1,23 +1,22 @@
-"""A stack's own scratch folder: in memory where there is enough, and emptied of what a killed stack left."""
+"""The scratch folder of a stack: in shared memory where there is enough of it."""
 
 import hashlib
 import os
 import shutil
 from pathlib import Path
 
-SHARED_MEMORY = Path("/dev/shm")
-LEAST_BYTES = 2 * 2**30
-"""Containers often have 64 MB of it, too little for a film."""
+from core.shared_memory import roomy_shared_memory
 
 
-def fresh_scratch(home: Path) -> Path:
-    """An empty folder that only this stack uses: two stacks on one machine share server names.
+def fresh_scratch(data_directory: Path) -> Path:
+    """Make an empty folder that only this stack uses: two stacks on one machine share server names.
 
-    The caller holds the lock on `home`, so whatever is in it is left over.
+    The caller holds the lock on `data_directory`, so a killed stack left all that is in the folder.
     """
-    folder = home / "scratch"
-    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > LEAST_BYTES:
-        in_memory = SHARED_MEMORY / f"atelier-up-{hashlib.sha256(os.fsencode(home)).hexdigest()[:16]}"
+    folder = data_directory / "scratch"
+    shared_memory = roomy_shared_memory()
+    if shared_memory is not None:
+        in_memory = shared_memory / f"atelier-up-{hashlib.sha256(os.fsencode(data_directory)).hexdigest()[:16]}"
         if not in_memory.exists() or in_memory.stat().st_uid == os.geteuid():
             folder = in_memory
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What the operator's commands do in the database directly; they need its URL and the secret, not the API."""
+"""Database operations of the operator's commands; they need the database URL and the secret, not the API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,22 +16,22 @@ DEFAULT_TENANT = "default"
 
 
 class UnknownTenant(Exception):
-    """No tenant has this name."""
+    """A tenant name that the database does not have."""
 
 
 class SecretMissing(Exception):
-    """Neither the environment nor a running `atelier up` says what the service signs with."""
+    """A secret key that neither the environment nor a running `atelier up` has."""
 
 
 @contextmanager
 def connected(settings: Settings) -> Iterator[Connection]:
-    """One transaction."""
-    engine = sync_engine(settings)
+    """Open a connection with one transaction."""
+    db = sync_engine(settings)
     try:
-        with engine.begin() as connection:
+        with db.begin() as connection:
             yield connection
     finally:
-        engine.dispose()
+        db.dispose()
 
 
 def create_key(
@@ -44,9 +44,9 @@ def create_key(
     max_running_jobs: int | None = None,
     admin: bool = False,
 ) -> tuple[str, str]:
-    """A new key of a tenant, who is made when there is none of that name: its id, and the key itself, once.
+    """Create an API key, and its tenant when it is new; return the id and the key, which cannot be read again.
 
-    An `admin` may order servers about. `budget_usd` becomes the tenant's budget in US dollars, `max_running_jobs` how
+    An `admin` key may command servers. `budget_usd` becomes the tenant's budget in US dollars, `max_running_jobs` how
     many of its jobs may run at once, 1 or more; None leaves either as it is.
     """
     key, key_id = new_key(), new_id("key")
@@ -64,7 +64,7 @@ def create_key(
 
 
 def ensure_key(settings: Settings, key: str) -> None:
-    """Make the admin key known, and an admin's; one that was revoked stays revoked."""
+    """Give the admin key its row and the admin scope; a revoked key stays revoked."""
     digest = key_digest(_secret(settings), key)
     with connected(settings) as connection:
         if connection.execute(api_keys.make_admin(digest)).first() is None:
@@ -75,15 +75,17 @@ def ensure_key(settings: Settings, key: str) -> None:
 
 
 def tenant_row(connection: Connection, tenant: str) -> Row[Any]:
-    """Id and webhook generation of the tenant of that name. Raises `UnknownTenant`."""
+    """Return the id and the webhook generation of a tenant by its name. Raises `UnknownTenant`."""
     row = connection.execute(api_keys.tenant_by_name(tenant)).first()
     if row is None:
-        raise UnknownTenant(f"there is no tenant {tenant!r}; `atelier keys create --tenant {tenant}` makes one")
+        raise UnknownTenant(
+            f"the tenant {tenant!r} does not exist; create it with `atelier keys create --tenant {tenant}`"
+        )
     return row
 
 
 def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
-    """The secret that a tenant's webhooks are signed with, after moving to the next one if `rotate`.
+    """Return the secret that signs a tenant's callbacks; with `rotate` make a new one first.
 
     Raises `UnknownTenant`.
     """
@@ -97,5 +99,5 @@ def tenant_secret(settings: Settings, tenant: str, *, rotate: bool) -> str:
 
 def _secret(settings: Settings) -> str:
     if not settings.secret_key:
-        raise SecretMissing("ATELIER_SECRET_KEY is not set, and no `atelier up` runs on the data folder")
+        raise SecretMissing("ATELIER_SECRET_KEY is not set, and no `atelier up` runs on --data")
     return settings.secret_key

@@ -1,17 +1,17 @@
-"""Database troubles as a sentence for the person who typed the command."""
+"""Database errors as sentences for a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import rich_click as click
 
+from cli.operator.admin import SecretMissing, UnknownTenant
+from core.database import is_unreachable
+
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn "the database is away" and what the operator's commands refuse into a `ClickException`."""
-    from cli.operator.admin import SecretMissing, UnknownTenant
-    from core.database import is_unreachable
-
+def database_errors_explained() -> Iterator[None]:
+    """Turn an unreachable database and the errors of `cli.operator.admin` into a `ClickException`."""
     try:
         yield
     except (SecretMissing, UnknownTenant) as error:
@@ -21,5 +21,5 @@ def explained() -> Iterator[None]:
             raise
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         raise click.ClickException(
-            f"The database does not answer: {reason}. Is `atelier up` running, or ATELIER_DATABASE_URL right?"
+            f"The database does not answer: {reason}. Start `atelier up`, or correct ATELIER_DATABASE_URL."
         ) from None

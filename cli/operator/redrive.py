@@ -1,4 +1,4 @@
-"""Failed jobs done again, in the database directly: what `atelier jobs redrive` does."""
+"""The redrive of failed jobs, directly in the database, for `atelier jobs redrive`."""
 
 from collections.abc import Collection, Iterator
 
@@ -14,47 +14,47 @@ from jobs.statements.queue import redrive
 
 
 class Redriven(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a failed job: the new one, or the reason why there is none."""
+    """The outcome of one redrive: the new job of a failed one, or the problem that prevented it."""
 
     job: Job
-    made: Job | None = None
+    new: Job | None = None
     problem: str | None = None
 
 
-def dead_jobs(engine: Engine, *, codes: Collection[str], seconds: float, tenant: str | None) -> list[Job]:
-    """Jobs that failed with one of the codes within the last `seconds` and were not done again, oldest first."""
-    with engine.begin() as connection:
-        found = connection.execute(redrive.dead(codes=codes, seconds=seconds, tenant=tenant))
-        return [job_from_row(row) for row in found]
+def jobs_failed_with(db: Engine, *, codes: Collection[str], seconds: float, tenant: str | None) -> list[Job]:
+    """Return the jobs that failed with one of the codes in the last `seconds` and have no new job, oldest first."""
+    with db.begin() as connection:
+        rows = connection.execute(redrive.dead(codes=codes, seconds=seconds, tenant=tenant))
+        return [job_from_row(row) for row in rows]
 
 
-def failed_jobs(engine: Engine, job_ids: Collection[str]) -> list[Job]:
-    """Those of the jobs that failed and were not done again."""
-    with engine.begin() as connection:
+def failed_jobs(db: Engine, job_ids: Collection[str]) -> list[Job]:
+    """Return those of the jobs that failed and have no new job."""
+    with db.begin() as connection:
         return [job_from_row(row) for row in connection.execute(redrive.failed(job_ids))]
 
 
-def redrive_jobs(engine: Engine, settings: Settings, failed: Collection[Job]) -> Iterator[Redriven]:
-    """Do each again, as a new job in a transaction of its own; safe to stop, and to run twice at once."""
+def redrive_jobs(db: Engine, settings: Settings, failed: Collection[Job]) -> Iterator[Redriven]:
+    """Submit each job again, in a transaction of its own; safe to interrupt, and to run twice at once."""
     notifier = JobNotifier.connect(settings)
     for job in failed:
-        with engine.begin() as connection:
-            outcome = _again(connection, job)
-        if outcome.made is not None:
-            notifier.notify(outcome.made)
+        with db.begin() as connection:
+            outcome = _redrive(connection, job)
+        if outcome.new is not None:
+            notifier.notify(outcome.new)
         yield outcome
 
 
-def _again(connection: Connection, job: Job) -> Redriven:
+def _redrive(connection: Connection, job: Job) -> Redriven:
     if not job.params:
         return Redriven(job=job, problem="its prompt was removed when the retention of prompts ended")
     pending = any(media_of(job.read_params()))
     if pending and not connection.scalar(redrive.count_inputs(job.id)):
         return Redriven(job=job, problem="its inputs were removed when their retention ended")
-    made_id = new_id("job")
-    if connection.execute(redrive.mark(job.id, made_id)).first() is None:
-        return Redriven(job=job, problem="it was done again by somebody else just now, or deleted")
-    made = job_from_row(connection.execute(redrive.again(job.id, made_id, pending=pending)).one())
+    new_job_id = new_id("job")
+    if connection.execute(redrive.mark(job.id, new_job_id)).first() is None:
+        return Redriven(job=job, problem="it was deleted or redriven by another command just now")
+    new = job_from_row(connection.execute(redrive.again(job.id, new_job_id, pending=pending)).one())
     if pending:
-        connection.execute(redrive.again_inputs(job.id, made_id))
-    return Redriven(job=job, made=made)
+        connection.execute(redrive.again_inputs(job.id, new_job_id))
+    return Redriven(job=job, new=new)

@@ -1,4 +1,4 @@
-"""The settings that the operator's commands work with."""
+"""The settings of the operator's commands."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,14 @@ from core.settings import Settings, read_settings
 
 
 def local_settings(data: Path) -> Settings:
-    """The environment's settings, and where it says nothing those of the `atelier up` that runs on `data`.
+    """Read the environment's settings, and for missing ones those of the `atelier up` that runs on `data`.
 
-    Raises `ValueError` when one can not be read.
+    Raises `ValueError` for a setting that cannot be read.
     """
-    said = {name.removesuffix("_FILE") for name in os.environ}
-    left = {
+    in_environment = {name.removesuffix("_FILE") for name in os.environ}
+    of_running_service = {
         name: value
         for name, value in DataDirectory(data).read_settings().items()
-        if name.removesuffix("_FILE") not in said
+        if name.removesuffix("_FILE") not in in_environment
     }
-    return read_settings({**left, **os.environ})
+    return read_settings({**of_running_service, **os.environ})

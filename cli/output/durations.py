@@ -1,4 +1,4 @@
-"""Spans of time as people type them: `45s`, `90m`, `12h`, `30d`."""
+"""Durations as people type them: `45s`, `90m`, `12h`, `30d`."""
 
 import re
 
@@ -11,29 +11,29 @@ DEFAULT = "default"
 
 
 class Duration(click.ParamType[float | None]):
-    """Seconds, as a float; with `keeping`, `forever` is -1 and `default` None too."""
+    """A number of seconds as a float; a `retention` may also be `forever`, which is -1, or `default`, which is None."""
 
     name = "duration"
 
-    def __init__(self, *, keeping: bool = False) -> None:
-        self._keeping = keeping
+    def __init__(self, *, retention: bool = False) -> None:
+        self._retention = retention
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
-        """The seconds; raises `click.BadParameter`."""
+        """Return the seconds; raise `click.BadParameter` for a text that is not a duration."""
         if isinstance(value, float):
             return value
-        said = str(value).strip().lower()
-        if self._keeping and said in (FOREVER, DEFAULT):
-            return -1.0 if said == FOREVER else None
-        match = PATTERN.fullmatch(said)
+        text = str(value).strip().lower()
+        if self._retention and text in (FOREVER, DEFAULT):
+            return -1.0 if text == FOREVER else None
+        match = PATTERN.fullmatch(text)
         if match is None:
-            more = f", {FOREVER} or {DEFAULT}" if self._keeping else ""
-            self.fail(f"{value!r} is no span of time: write 45s, 90m, 12h, 30d{more}.", param, ctx)
+            more = f", {FOREVER}, {DEFAULT}" if self._retention else ""
+            self.fail(f"{value!r} is not a duration (examples: 45s, 90m, 12h, 30d{more}).", param, ctx)
         return float(match[1]) * SECONDS[match[2]]
 
 
 def format_duration(seconds: float) -> str:
-    """The largest unit that says it in whole numbers: 3600 is `1h`; a negative number is `forever`."""
+    """Format seconds in the largest unit that needs no fraction: 3600 is `1h`; a negative number is `forever`."""
     if seconds < 0:
         return FOREVER
     unit = next((unit for unit in "dhm" if seconds >= SECONDS[unit] and seconds % SECONDS[unit] == 0), "s")

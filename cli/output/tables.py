@@ -1,4 +1,4 @@
-"""Tables and times as the terminal shows them."""
+"""Tables and times on a terminal."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,14 +6,13 @@ from typing import Any
 
 import msgspec
 import rich_click as click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table that is never cut: where the output is no terminal, it is as wide as it has to be."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    """Print a table; where the output is not a terminal, it is 1000 columns wide, so that no cell is folded."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=1000)
@@ -26,12 +25,12 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def print_json(value: Any) -> None:
-    """The same facts for a program."""
+    """Print a value as indented JSON."""
     click.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
 
 
 def format_time(moment: datetime | None) -> str:
-    """Local time to the second."""
+    """Format a time as local time to the second; None is empty."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment is not None else ""
 
 

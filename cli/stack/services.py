@@ -1,4 +1,4 @@
-"""A part of a running stack: something with a process that can be started, watched and stopped."""
+"""The services of a stack: processes that are started, supervised and stopped."""
 
 import os
 import signal
@@ -12,21 +12,21 @@ from core.processes import Process, spawn
 
 
 class Service(Protocol):
-    """What the supervisor needs of a part; the embedded servers are parts too."""
+    """A service as the supervisor needs it; the embedded servers are services too."""
 
     name: str
     log: Path
     process: Process | None
 
     def start(self) -> None:
-        """Start it; returns at once or when it answers."""
+        """Start the process; return at once or when it answers."""
 
     def ask_to_stop(self) -> None:
-        """Ask the running process to end in its own time."""
+        """Ask the running process to end, and return at once."""
 
 
 class Command:
-    """`atelier ARGUMENTS` as a child process that writes to a log file."""
+    """A service that runs `atelier ARGUMENTS` as a child process and writes to a log file."""
 
     def __init__(self, name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -36,17 +36,17 @@ class Command:
         self._env = env
 
     def start(self) -> None:
-        """Start it without waiting: a GPU worker takes seconds to be ready."""
+        """Start the process without waiting: a GPU worker needs seconds to be ready."""
         with open_log(self.log) as log:
             self.process = spawn(self._argv, env=self._env, name=self.name, stdout=log, stderr=log)
 
     def ask_to_stop(self) -> None:
-        """SIGTERM: it finishes or hands back what it has begun."""
+        """Send SIGTERM: a worker finishes its job or releases its claim."""
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
 
 
-def kill(part: Service) -> None:
-    """End the process now, with everything it started."""
-    if part.process is not None and part.process.poll() is None:
-        os.killpg(part.process.pid, signal.SIGKILL)
+def kill(service: Service) -> None:
+    """Kill the process and the processes that it started."""
+    if service.process is not None and service.process.poll() is None:
+        os.killpg(service.process.pid, signal.SIGKILL)

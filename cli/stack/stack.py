@@ -13,36 +13,37 @@ from typing import Self
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
-from cli.http.client import ApiAway, Client
+from cli.http.client import ApiUnavailable, Client
 from cli.local.address import Address
 from cli.local.data_dir import DataDirectory
 from cli.local.gpus import visible_gpus
 from cli.local.scratch import fresh_scratch
 from cli.operator.admin import ensure_key
-from cli.stack.process_supervisor import ProcessSupervisor, Say, stop_all
+from cli.stack.process_supervisor import PrintStatus, ProcessSupervisor, stop_all
 from cli.stack.services import Command, Service
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
+from workers.engine.model_loader import host_share
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
 SLACK_SECONDS = 5.0
-DECIDED_HERE = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KEY", "ATELIER_SERVER_ID")
-"""Settings that the environment has no say in."""
+OWN_SETTINGS = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KEY", "ATELIER_SERVER_ID")
+"""Settings of the environment that the stack replaces by its own."""
 
 
 class Stack:
-    """Start it with `start`, ask it through `client`; `stop` leaves no process behind."""
+    """A stack: `start` starts it, `client` calls its API, and `stop` ends every process."""
 
-    def __init__(self, home: DataDirectory, address: Address, say: Say) -> None:
-        self.home = home
+    def __init__(self, data_directory: DataDirectory, address: Address, print_status: PrintStatus) -> None:
+        self.data_directory = data_directory
         self.address = address
         self.admin_key = ""
         self.new_key = False
         self.hurry = threading.Event()
-        self._say = say
-        self._postgres = EmbeddedPostgres(home.postgres)
-        self._valkey = EmbeddedValkey(home.valkey)
+        self._print_status = print_status
+        self._postgres = EmbeddedPostgres(data_directory.postgres)
+        self._valkey = EmbeddedValkey(data_directory.valkey)
         self._api: list[Command] = []
         self._workers: list[Command] = []
         self._supervisor: ProcessSupervisor | None = None
@@ -52,60 +53,62 @@ class Stack:
         self._environment: dict[str, str] = {}
 
     def start(self) -> None:
-        """Start every part and keep them running; the API and the workers may need some seconds more.
+        """Start every service and keep them running; the API and the workers may need some more seconds.
 
-        Raises `HomeBusy`, `AddressTaken` or `ServerFailed`, and `ValueError` for a setting that can not be read;
-        call `stop` then too.
+        Raises `DataDirectoryBusy`, `AddressTaken` or `ServerFailed`, and `ValueError` for a setting that cannot be
+        read; call `stop` then too.
         """
         self._grace = read_settings().grace_seconds + SLACK_SECONDS
-        self.home.lock()
+        self.data_directory.lock()
         self.address.refuse_taken()
-        self._say("starting PostgreSQL and Valkey")
+        self._print_status("starting PostgreSQL and Valkey")
         self._postgres.start()
         self._valkey.start()
         self._prepare()
         address = ["--host", self.address.host, "--port", str(self.address.port)]
         self._api = [self._command("api", ["api", *address])]
         self._workers = [self._command("worker-cpu", ["worker", "cpu"], **self._metrics(0)), *self._gpu_workers()]
-        self._say(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
-        for part in (*self._api, *self._workers):
-            part.start()
-        self._supervisor = ProcessSupervisor([self._postgres, self._valkey, *self._api, *self._workers], self._say)
+        self._print_status(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
+        for service in (*self._api, *self._workers):
+            service.start()
+        self._supervisor = ProcessSupervisor(
+            [self._postgres, self._valkey, *self._api, *self._workers], self._print_status
+        )
         self._supervisor.start()
 
     def await_ready(self, ended: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until the API takes jobs and every GPU worker is up; False after two minutes, or once `ended()`.
+        """Wait until the API answers and every GPU worker is alive; return False after two minutes or once `ended()`.
 
-        A worker that was killed with an earlier stack looks alive until its lease has run out; it is not counted.
+        A worker of an earlier, killed stack seems alive until its lease has expired; it is not counted.
         """
         deadline = time.monotonic() + READY_SECONDS
-        wanted = len(self._workers) - 1
+        gpu_workers = len(self._workers) - 1
         with self.client() as client:
             while not ended() and time.monotonic() < deadline:
                 try:
-                    up = [one for one in client.servers() if one.alive and one.started_at > self._started_at]
-                    if len(up) >= wanted:
+                    servers = client.servers()
+                    if sum(server.alive and server.started_at > self._started_at for server in servers) >= gpu_workers:
                         return True
-                except ApiAway:
+                except ApiUnavailable:
                     pass
                 time.sleep(POLL_SECONDS)
         return False
 
     def stop(self) -> None:
-        """Workers first, then the API, then the servers; `hurry` cuts every wait short."""
+        """Stop the workers first, then the API, then the servers; `hurry` ends every wait."""
         if self._supervisor is not None:
             self._supervisor.stop()
         in_order: tuple[list[Service], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])
-        for parts in in_order:
-            for name in stop_all(parts, self._grace, self.hurry):
-                self._say(f"{name} did not end in time and was killed")
+        for services in in_order:
+            for name in stop_all(services, self._grace, self.hurry):
+                self._print_status(f"{name} did not end in time and was killed")
         self._postgres.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
-        self.home.unlock()
+        self.data_directory.unlock()
 
     def client(self) -> Client:
-        """A client with the admin key."""
+        """Return a client with the admin key."""
         return Client(self.address.local_url, self.admin_key)
 
     def __enter__(self) -> Self:
@@ -117,30 +120,30 @@ class Stack:
         self.stop()
 
     def _prepare(self) -> None:
-        """The children's environment, the schema, the admin key."""
-        self.home.ensure_secret_key()
+        """Prepare the environment of the services, the schema and the admin key."""
+        self.data_directory.ensure_secret_key()
         if not os.environ.get("ATELIER_SCRATCH_DIR"):
-            self._scratch = fresh_scratch(self.home.folder)
-        decided = {
+            self._scratch = fresh_scratch(self.data_directory.folder)
+        own_settings = {
             "ATELIER_DATABASE_URL": self._postgres.url,
             "ATELIER_BROKER_URL": self._valkey.url,
-            "ATELIER_SECRET_KEY_FILE": str(self.home.secret_key),
-            "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.home.objects}"),
-            "ATELIER_COMPILE_CACHE": os.environ.get("ATELIER_COMPILE_CACHE", str(self.home.folder / "compiled")),
+            "ATELIER_SECRET_KEY_FILE": str(self.data_directory.secret_key),
+            "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.data_directory.objects}"),
+            "ATELIER_COMPILE_CACHE": os.environ.get(
+                "ATELIER_COMPILE_CACHE", str(self.data_directory.folder / "compiled")
+            ),
             "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
         }
-        self._environment = {name: value for name, value in os.environ.items() if _may_pass(name)} | decided
+        self._environment = {name: value for name, value in os.environ.items() if _is_passed_on(name)} | own_settings
         if self._scratch is not None:
             self._environment["ATELIER_SCRATCH_DIR"] = str(self._scratch)
         migrate(self._postgres.url)
-        self.admin_key, self.new_key = self.home.ensure_admin_key()
+        self.admin_key, self.new_key = self.data_directory.ensure_admin_key()
         ensure_key(read_settings(self._environment), self.admin_key)
-        self.home.write_settings(decided | {"ATELIER_URL": self.address.local_url})
+        self.data_directory.write_settings(own_settings | {"ATELIER_URL": self.address.local_url})
 
     def _gpu_workers(self) -> list[Command]:
-        """One per GPU, which share the machine's memory, or one on the CPU."""
-        from workers.engine.model_loader import host_share
-
+        """Return one worker per GPU, which share the host memory, or one that computes on the CPU."""
         gpus = visible_gpus()
         if not gpus:
             return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"], **self._metrics(1))]
@@ -157,13 +160,13 @@ class Stack:
         ]
 
     def _metrics(self, number: int) -> dict[str, str]:
-        """The port of a worker's metrics, where they are wanted: its own, since all are on this machine."""
+        """Return the metrics port of a worker, one per worker of this machine, where metrics are enabled."""
         first = read_settings(self._environment).metrics_port
         return {"ATELIER_METRICS_PORT": str(first + number)} if first else {}
 
     def _command(self, name: str, arguments: list[str], **extra: str) -> Command:
-        return Command(name, arguments, self._environment | extra, self.home.logs / f"{name}.log")
+        return Command(name, arguments, self._environment | extra, self.data_directory.logs / f"{name}.log")
 
 
-def _may_pass(name: str) -> bool:
-    return name.removesuffix("_FILE") not in DECIDED_HERE
+def _is_passed_on(name: str) -> bool:
+    return name.removesuffix("_FILE") not in OWN_SETTINGS

@@ -2,41 +2,46 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Column
 
 
-class Bars:
-    """A bar for everything and one for each file that is under way."""
+class ByteBars:
+    """A bar for the total and one for each file in progress."""
 
-    def __init__(self, progress: "Progress", total: int | None) -> None:
+    def __init__(self, progress: Progress, total: int | None) -> None:
         self._progress = progress
-        self._all = progress.add_task("total", total=total)
+        self._total = progress.add_task("total", total=total)
         self._files: dict[str, TaskID] = {}
 
     def begin(self, name: str, size: int) -> None:
-        """A file of `size` bytes is being looked at; 0: nobody knows."""
+        """Add the bar of a file of `size` bytes; 0 stands for an unknown size."""
         self._files[name] = self._progress.add_task(name, total=size or None)
 
     def advance(self, name: str, count: int) -> None:
-        """So many more of its bytes are done."""
+        """Count more bytes of a file as done."""
         self._progress.advance(self._files[name], count)
-        self._progress.advance(self._all, count)
+        self._progress.advance(self._total, count)
 
     def end(self, name: str) -> None:
-        """Its bar goes."""
+        """Remove the bar of a file."""
         self._progress.remove_task(self._files.pop(name))
 
 
 @contextmanager
-def bars(total: int | None) -> Iterator[Bars]:
-    """Bars on a terminal's standard error; nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.table import Column
-
+def byte_bars(total: int | None) -> Iterator[ByteBars]:
+    """Show bars on standard error where it is a terminal, and nothing elsewhere."""
     console = Console(stderr=True)
     columns = (
         TextColumn(
@@ -48,11 +53,9 @@ def bars(total: int | None) -> Iterator[Bars]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Bars(progress, total)
+        yield ByteBars(progress, total)
 
 
-def size_text(count: int) -> str:
-    """Bytes as people say them, in powers of ten."""
-    from rich.filesize import decimal
-
+def format_size(count: int) -> str:
+    """Format bytes in powers of ten."""
     return decimal(count)

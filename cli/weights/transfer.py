@@ -1,65 +1,60 @@
-"""Getting the files of models here, from wherever: what `atelier weights fetch` and `import` have in common."""
+"""The transfer of model files to this machine, which `atelier weights fetch` and `import` share."""
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from cli.weights.byte_bars import bars
+from cli.weights.byte_bars import byte_bars
 from cli.weights.context import WeightsContext
+from pipelines.catalog.spec import ModelSpec
+from pipelines.weights.fetch import FetchStopped, Offer, Outcome, alone, fetch
+from pipelines.weights.fetch_plan import FetchItem, NoRoom, plan_models, refuse_full_disk
+from pipelines.weights.hub import FetchError
+from pipelines.weights.lock_writer import add_converted
+from pipelines.weights.lockfile import read_lock
+from pipelines.weights.verify import misplaced
 
-if TYPE_CHECKING:
-    from pipelines.catalog.spec import ModelSpec
-    from pipelines.weights.fetch import Offer, Outcome
-    from pipelines.weights.fetch_plan import FetchItem
 
-
-def bring(
-    known: WeightsContext,
-    specs: "Sequence[ModelSpec]",
-    offer: "Offer",
+def transfer(
+    context: WeightsContext,
+    specs: Sequence[ModelSpec],
+    offer: Offer,
     *,
     jobs: int,
-    resolve_item: "Callable[[FetchItem], FetchItem]" = lambda item: item,
+    resolve_item: Callable[[FetchItem], FetchItem] = lambda item: item,
     is_lenient: bool = False,
 ) -> list[str]:
-    """Get the files of models by `offer`, say how each model is now, and return what failed, as sentences.
+    """Get the files of models by `offer`, print the state of each model, and return the failures as sentences.
 
-    A model that can not be had at all, or of which there is no file, is no failure if `is_lenient`. What pickles have
-    become goes into the lock. Exits with 130 on Ctrl-C.
+    With `is_lenient` a model that is refused, or of which no file was found, is not a failure. The lock gets the facts
+    of converted pickles. Exits with 130 on Ctrl-C.
     """
-    from pipelines.weights.fetch import FetchStopped, Outcome, alone, fetch
-    from pipelines.weights.fetch_plan import NoRoom, plan_models, refuse_full_disk
-    from pipelines.weights.hub import FetchError
-    from pipelines.weights.lock_writer import add_converted
-    from pipelines.weights.lockfile import read_lock
-
-    planned, refused = plan_models(specs, known.lock, known.folder, known.allowed)
-    wanted, outcome = [resolve_item(item) for item in planned], Outcome()
+    planned, refused = plan_models(specs, context.lock, context.folder, context.allowed)
+    items, outcome = [resolve_item(item) for item in planned], Outcome()
     try:
-        refuse_full_disk(wanted, known.folder)
-        size = sum(item.facts.size or 0 for item in wanted)
-        with _set_by_ctrl_c() as stop, alone(known.folder), bars(size) as shown:
-            fetch(wanted, offer, outcome, shown, jobs=jobs, stop=stop)
+        refuse_full_disk(items, context.folder)
+        size = sum(item.facts.size or 0 for item in items)
+        with _set_by_ctrl_c() as stop, alone(context.folder), byte_bars(size) as bars:
+            fetch(items, offer, outcome, bars, jobs=jobs, stop=stop)
     except FetchStopped:
-        click.echo("Stopped. What has come is kept: run it again to go on.", err=True)
+        click.echo("Stopped. The received bytes are kept: run the command again to resume.", err=True)
         raise SystemExit(130) from None
     except (FetchError, NoRoom, OSError) as error:
         raise click.ClickException(str(error)) from None
     finally:
-        lock = known.lock
+        lock = context.lock
         if outcome.converted:
-            lock = add_converted(read_lock(known.lock_file), outcome.converted)  # others may have written meanwhile
-            known.write(lock)
-    return [text for spec in specs for text in _tell(known._replace(lock=lock), spec, outcome, refused, is_lenient)]
+            lock = add_converted(read_lock(context.lock_file), outcome.converted)  # another command may have written
+            context.write(lock)
+    return [text for spec in specs for text in _report(context._replace(lock=lock), spec, outcome, refused, is_lenient)]
 
 
 @contextmanager
 def _set_by_ctrl_c() -> Iterator[Event]:
-    """An event instead of an exception, which could come where Python ignores it: in a finaliser."""
+    """Set an event on SIGINT, instead of an exception, which Python ignores when it is raised in a finalizer."""
     stop = Event()
     before = signal.signal(signal.SIGINT, lambda *_: stop.set())
     try:
@@ -68,17 +63,15 @@ def _set_by_ctrl_c() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _tell(
-    known: WeightsContext, spec: "ModelSpec", outcome: "Outcome", refused: dict[str, str], is_lenient: bool
-) -> "Iterator[str]":
-    """Print what became of a model, and yield what failed."""
-    from pipelines.weights.verify import misplaced
-
+def _report(
+    context: WeightsContext, spec: ModelSpec, outcome: Outcome, refused: dict[str, str], is_lenient: bool
+) -> Iterator[str]:
+    """Print the state of a model, or yield its failures."""
     keys = {bundle.key for bundle in spec.bundles}
     failed = [f"{key}: {path}: {why}" for (key, path), why in outcome.failed.items() if key in keys]
     if not failed:
-        failed = [text for bundle in spec.bundles for text in misplaced(bundle, known.lock, known.folder)]
-    (state,) = known.states([spec])
+        failed = [text for bundle in spec.bundles for text in misplaced(bundle, context.lock, context.folder)]
+    (state,) = context.states([spec])
     if is_lenient and (spec.id in refused or not state.files_here):
         click.echo(f"{spec.id}: {refused.get(spec.id, state.text)}")
     elif spec.id in refused:

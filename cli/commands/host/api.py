@@ -2,12 +2,12 @@
 
 import rich_click as click
 
+from api.serve import main
+
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", default=8000, show_default=True, help="Its port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address on which the API listens.")
+@click.option("--port", default=8000, show_default=True, help="Port of the API.")
 def api(host: str, port: int) -> None:
     """Run the API; settings come from the environment (docs/settings.md)."""
-    from api.serve import main
-
     main(host, port)

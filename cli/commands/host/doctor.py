@@ -1,32 +1,31 @@
-"""`atelier doctor`: what is missing or wrong."""
+"""`atelier doctor`: the checks of a machine of the service."""
 
 from pathlib import Path
 
 import rich_click as click
 
 from cli.local.data_dir import data_option
+from cli.operator.checks import CHECKS, CheckStatus, run_check
+from cli.operator.settings import local_settings
+
+COLORS = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.ERROR: "red"}
 
 
 @click.command()
 @data_option
 def doctor(data: Path) -> None:
-    """Look at device, weights, database, schema, clock, broker and store, and say what to do about each.
+    """Check device, weights, database, broker and store, and say what to fix.
 
-    Looks with the environment's settings, or those of the `atelier up` that runs on --data. Exits with 1
-    when something is wrong.
+    Reads the environment's settings, or those of the `atelier up` that runs on --data. Exits with 1 after an error.
     """
-    from cli.operator.checks import CHECKS, Finding, State, look
-    from cli.operator.settings import local_settings
-
     try:
         settings = local_settings(data)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    findings: list[Finding] = [look(check, settings) for check in CHECKS]
-    colors = {State.OK: "green", State.WARNING: "yellow", State.ERROR: "red"}
+    findings = [run_check(check, settings) for check in CHECKS]
     for finding in findings:
-        mark = click.style(f"{finding.state.value:5}", fg=colors[finding.state])
+        mark = click.style(f"{finding.status.value:5}", fg=COLORS[finding.status])
         click.echo(f"{mark} {finding.name}: {finding.text}")
-    wrong = sum(finding.state is State.ERROR for finding in findings)
-    if wrong:
-        raise click.ClickException(f"{wrong} of {len(findings)} checks found something wrong")
+    errors = sum(finding.status is CheckStatus.ERROR for finding in findings)
+    if errors:
+        raise click.ClickException(f"{errors} of {len(findings)} checks found an error")

@@ -1,30 +1,36 @@
-"""`atelier keys`: API keys, made where the database is."""
+"""`atelier keys`: API keys, in the database directly."""
 
 from pathlib import Path
 
 import rich_click as click
 
 from cli.local.data_dir import data_option
+from cli.operator.admin import connected, create_key
+from cli.operator.database_errors import database_errors_explained
+from cli.operator.settings import local_settings
+from cli.output.tables import format_time, print_table
+from jobs.statements.api_keys import list_keys, revoke_key
 
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys. Runs where the database is, beside `atelier up` or with its settings."""
+    """Create, list and revoke API keys.
+
+    Runs where the database is, beside `atelier up` or with its settings.
+    """
 
 
 @keys.command()
-@click.option("--tenant", default="default", show_default=True, help="Who the key acts for; made when new.")
-@click.option("--name", default="key", show_default=True, help="What it is for, as the list shows it.")
+@click.option("--tenant", default="default", show_default=True, help="Name of the tenant; a new name creates it.")
+@click.option("--name", default="key", show_default=True, help="Label of the key in the list.")
 @click.option(
-    "--priority-ceiling", default=9, show_default=True, type=click.IntRange(0, 9), help="The most its jobs may ask for."
+    "--priority-ceiling", default=9, show_default=True, type=click.IntRange(0, 9), help="Highest priority of its jobs."
 )
 @click.option(
-    "--budget-usd", type=click.FloatRange(min=0), help="Give the tenant this budget, all spending so far counted in."
+    "--budget-usd", type=click.FloatRange(min=0), help="Budget of the tenant, which past spending counts against."
 )
-@click.option(
-    "--max-running-jobs", type=click.IntRange(min=1), help="Let so many of the tenant's jobs run at once, and no more."
-)
-@click.option("--admin", is_flag=True, help="It may also order servers about: cordon, drain, preload, remove.")
+@click.option("--max-running-jobs", type=click.IntRange(min=1), help="Limit of the tenant's concurrent jobs.")
+@click.option("--admin", is_flag=True, help="Add the admin scope: cordon, drain, preload, remove servers.")
 @data_option
 def create(
     tenant: str,
@@ -35,12 +41,8 @@ def create(
     admin: bool,
     data: Path,
 ) -> None:
-    """Make a key and print it; it can not be shown again."""
-    from cli.operator.admin import create_key
-    from cli.operator.database_errors import explained
-    from cli.operator.settings import local_settings
-
-    with explained():
+    """Create a key and print it; it cannot be shown again."""
+    with database_errors_explained():
         key_id, key = create_key(
             local_settings(data),
             tenant=tenant,
@@ -57,20 +59,14 @@ def create(
 @keys.command("list")
 @data_option
 def list_(data: Path) -> None:
-    """Every key, living or revoked."""
-    from cli.operator.admin import connected
-    from cli.operator.database_errors import explained
-    from cli.operator.settings import local_settings
-    from cli.output.tables import format_time, print_table
-    from jobs.statements.api_keys import list_keys
-
-    with explained(), connected(local_settings(data)) as connection:
+    """List every key, active or revoked."""
+    with database_errors_explained(), connected(local_settings(data)) as connection:
         rows = connection.execute(list_keys()).all()
     cells = [
         [row.id, row.tenant, row.name, ", ".join(row.scopes), format_time(row.created_at), format_time(row.revoked_at)]
         for row in rows
     ]
-    print_table(["key", "tenant", "name", "scopes", "made", "revoked"], cells)
+    print_table(["key", "tenant", "name", "scopes", "created", "revoked"], cells)
 
 
 @keys.command()
@@ -78,13 +74,8 @@ def list_(data: Path) -> None:
 @data_option
 def revoke(key_id: str, data: Path) -> None:
     """Revoke a key by its id (key_…); requests with it are refused from now on."""
-    from cli.operator.admin import connected
-    from cli.operator.database_errors import explained
-    from cli.operator.settings import local_settings
-    from jobs.statements.api_keys import revoke_key
-
-    with explained(), connected(local_settings(data)) as connection:
+    with database_errors_explained(), connected(local_settings(data)) as connection:
         found = connection.execute(revoke_key(key_id)).first()
     if found is None:
-        raise click.ClickException(f"no living key has the id {key_id}; `atelier keys list` shows them")
+        raise click.ClickException(f"no active key has the id {key_id}; `atelier keys list` shows all keys")
     click.echo(f"{key_id} is revoked.")

@@ -1,23 +1,24 @@
-"""`atelier migrate`: the schema."""
+"""`atelier migrate`: the schema of the database."""
 
 from pathlib import Path
 
 import rich_click as click
 
 from cli.local.data_dir import data_option
+from cli.operator.database_errors import database_errors_explained
+from cli.operator.settings import local_settings
+from jobs.schema import migrate as migrations
 
 
 @click.command()
 @data_option
 def migrate(data: Path) -> None:
-    """Bring the database's schema to the version of this code; does nothing when it is there already."""
-    from cli.operator.database_errors import explained
-    from cli.operator.settings import local_settings
-    from jobs.schema.migrate import migrate as run
-    from jobs.schema.migrate import schema_versions
+    """Migrate the database to the schema of this version.
 
+    Does nothing when the schema is at this version already.
+    """
     settings = local_settings(data)
-    with explained():
-        run(settings.database_url)
-        current, _ = schema_versions(settings)
+    with database_errors_explained():
+        migrations.migrate(settings.database_url)
+        current, _ = migrations.schema_versions(settings)
     click.echo(f"The schema is at version {current}.")

@@ -11,19 +11,26 @@ def worker() -> None:
 
 
 @worker.command()
-@click.option("--server-id", envvar="ATELIER_SERVER_ID", show_envvar=True, help="Its name; default: this machine's.")
+@click.option(
+    "--server-id",
+    envvar="ATELIER_SERVER_ID",
+    show_envvar=True,
+    help="Name of the server; default: this machine's host name.",
+)
 @click.option("--dedicated", is_flag=True, help="Take only jobs that ask for this server.")
-@click.option("--preload", multiple=True, metavar="MODEL", help="Load it at the start and keep it; may be repeated.")
+@click.option(
+    "--preload", multiple=True, metavar="MODEL", help="Load this model at the start and keep it; may be repeated."
+)
 def gpu(server_id: str | None, dedicated: bool, preload: tuple[str, ...]) -> None:
-    """A GPU worker: one per GPU. On a machine without one it computes on the CPU."""
-    from workers.gpu.main import main
+    """Run a GPU worker, one per GPU. On a machine without a GPU it computes on the CPU."""
+    from workers.gpu.main import main  # neither worker loads the other's libraries
 
     sys.exit(main(server_id, dedicated=dedicated, preload=preload))
 
 
 @worker.command()
 def cpu() -> None:
-    """A CPU worker: webhooks and upkeep. At least one must run."""
+    """Run a CPU worker: inputs, webhooks, maintenance and retention. At least one must run."""
     from workers.cpu.main import main
 
     main()

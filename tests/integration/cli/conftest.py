@@ -1,4 +1,4 @@
-"""The command `atelier`, given a real database and a real broker of the test's own."""
+"""The command `atelier` with a database and a broker of the test's own."""
 
 import pytest
 from click.testing import CliRunner
@@ -13,22 +13,22 @@ SECRET = "a secret of thirty-two characters"
 
 @pytest.fixture
 def environment(database_url, broker_url, tmp_path, monkeypatch):
-    """What a process of the service would be given."""
-    given = {
+    """The environment variables of a process of the service."""
+    variables = {
         "ATELIER_DATABASE_URL": database_url,
         "ATELIER_BROKER_URL": broker_url,
         "ATELIER_SECRET_KEY": SECRET,
         "ATELIER_STORAGE_URL": f"file://{tmp_path}/objects",
         "ATELIER_DATA": str(tmp_path / "data"),
     }
-    for name, value in given.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return given
+    return variables
 
 
 @pytest.fixture
 def run(environment):
-    """Runs `atelier`; its standard output, once it has succeeded."""
+    """A function that runs `atelier` and returns the outcome with the expected status."""
 
     def invoke(*words: str, status: int = 0):
         outcome = CliRunner().invoke(atelier, words)
@@ -40,6 +40,6 @@ def run(environment):
 
 @pytest.fixture
 def rows(database_url):
-    engine = sync_engine(Settings(database_url=database_url))
-    yield Rows(engine)
-    engine.dispose()
+    db = sync_engine(Settings(database_url=database_url))
+    yield Rows(db)
+    db.dispose()

@@ -11,7 +11,7 @@ import pytest
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
-from cli.http.client import ApiAway, Client
+from cli.http.client import ApiUnavailable, Client
 from cli.local.address import free_address
 from cli.operator.admin import create_key
 from core.settings import read_settings
@@ -127,7 +127,7 @@ def service(
             assert process.poll() is None, (logs / name).read_text()
         try:
             return any(server.alive for server in client.servers())
-        except ApiAway:
+        except ApiUnavailable:
             return False
 
     try:

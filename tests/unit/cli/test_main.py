@@ -2,19 +2,21 @@
 
 import subprocess
 import sys
+from inspect import cleandoc
 
 import pytest
 from click.testing import CliRunner
 
-from cli.lazy import LazyGroup
+from cli.lazy import LazyCommand, LazyGroup
 from cli.main import COMMANDS, atelier
 
 
 def commands(group=atelier, path=()):
-    """Every command and group, as the words one types."""
+    """Yield every command and group with the words that run it."""
     context = group.make_context("atelier", [], resilient_parsing=True)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
+        command = command.load() if isinstance(command, LazyCommand) else command
         yield (*path, name), command
         if hasattr(command, "list_commands"):
             yield from commands(command, (*path, name))
@@ -24,7 +26,7 @@ ALL = dict(commands())
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_every_command_explains_itself(words):
+def test_every_command_has_a_help(words):
     outcome = CliRunner().invoke(atelier, [*words, "--help"])
     assert 0 == outcome.exit_code
     assert "Usage" in outcome.output
@@ -32,7 +34,7 @@ def test_every_command_explains_itself(words):
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
-def test_every_option_is_explained(words):
+def test_every_option_has_a_help(words):
     undocumented = [p.name for p in ALL[words].params if p.param_type_name == "option" and not p.help]
     assert [] == undocumented
 
@@ -54,25 +56,57 @@ def test_an_unknown_command_is_a_usage_error():
     assert "No such command 'nonsense'" in outcome.output
 
 
-def test_a_command_is_imported_only_when_it_is_asked_for():
+def test_a_command_is_imported_only_to_run():
     script = "import sys, cli.main; print(*(name for name in sys.modules if name.startswith('cli.commands')))"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "" == outcome.stdout.strip()
 
 
-def test_help_needs_neither_the_service_nor_its_libraries():
-    heavy = {"celery", "httpx", "litestar", "psycopg", "redis", "sqlalchemy", "torch", "uvicorn"}
+def loaded_by(*words: str, libraries: set[str]) -> str:
+    """Run `atelier` in a fresh process; return those of the libraries that it has loaded, as a list."""
     script = f"""
 import sys
 from click.testing import CliRunner
 from cli.main import atelier
-assert CliRunner().invoke(atelier, ["--help"]).exit_code == 0
-print(sorted({heavy!r} & set(sys.modules)))
+CliRunner().invoke(atelier, {list(words)!r})
+print(sorted({libraries!r} & set(sys.modules)))
 """
-    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "[]" == outcome.stdout.strip()
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_commands_are_listed_in_the_order_they_are_given():
+def test_help_loads_no_library_of_the_service():
+    heavy = {"celery", "httpx", "litestar", "psycopg", "pipelines", "redis", "sqlalchemy", "torch", "uvicorn"}
+    assert "[]" == loaded_by("--help", libraries=heavy)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["models"],
+        ["jobs", "list"],
+        ["voices"],
+        ["servers"],
+        ["webhooks", "list"],
+        ["generate", "image", "a star", "-o", "/tmp/a.png"],
+    ],
+    ids=" ".join,
+)
+def test_client_commands_load_neither_torch_nor_a_database(words):
+    unreachable = ["--url", "http://127.0.0.1:1", "--key", "atl_key"]
+    heavy = {"celery", "litestar", "pipelines", "psycopg", "sqlalchemy", "torch"}
+    assert "[]" == loaded_by(*words, *unreachable, libraries=heavy)
+
+
+@pytest.mark.parametrize("words", [["weights", "--help"], ["doctor", "--help"], ["up", "--help"]], ids=" ".join)
+def test_host_commands_do_not_load_torch_for_their_help(words):
+    assert "[]" == loaded_by(*words, libraries={"torch"})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_summary_is_the_first_sentence_of_the_commands_help(name):
+    assert COMMANDS[name][1] == cleandoc(ALL[name,].help).partition("\n\n")[0]
+
+
+def test_commands_are_listed_in_their_order():
     assert isinstance(atelier, LazyGroup)
     assert list(COMMANDS) == atelier.list_commands(None)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
-FORBIDDEN = re.compile(r"\b(can not|nobody|somebody|whoever|told|hands|is no)\b(?! longer)", re.IGNORECASE)
-"""Each hides the subject or the duty of a sentence; say which process does what."""
+FORBIDDEN = re.compile(r"(?<![`\"])\b(can not|nobody|somebody|whoever|told|hands|is no)\b(?! longer)", re.IGNORECASE)
+"""Each hides the subject or the duty of a sentence; say which process does what. Unix has an account `nobody`."""
 
 OLD_NAMES = {
     *("Held", "held", "Room", "Servant", "servant", "ServantDied", "Ears", "ears", "Signs", "signs"),
@@ -23,7 +23,7 @@ OLD_NAMES = {
 """Identifiers of before November 2026 (the glossary has their successors)."""
 
 PLACES = ("api", "benchmarks", "cli", "core", "docs", "jobs", "pipelines", "tests", "workers")
-PENDING = set(PLACES) - {"core", "docs", "jobs"}
+PENDING = set(PLACES) - {"cli", "core", "docs", "jobs"}
 """Not gone through yet."""
 
 

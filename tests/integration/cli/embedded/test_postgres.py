@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: starts, comes back, survives every kind of death, leaves nothing behind."""
+"""The embedded PostgreSQL: its start, its restart after each kind of death, and its end."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ def server(folder):
         yield running
 
 
-def ask(url: str, statement: str) -> object:
+def query(url: str, statement: str) -> object:
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(statement).fetchone()[0]
 
@@ -47,36 +47,36 @@ def execute(url: str, statement: str) -> None:
 
 
 def test_it_serves_the_database_under_our_role(server):
-    assert "atelier" == ask(server.url, "SELECT current_database()")
-    assert "atelier" == ask(server.url, "SELECT current_user")
-    assert "UTF8" == ask(server.url, "SHOW server_encoding")
-    assert "" == ask(server.url, "SHOW listen_addresses")
+    assert "atelier" == query(server.url, "SELECT current_database()")
+    assert "atelier" == query(server.url, "SELECT current_user")
+    assert "UTF8" == query(server.url, "SHOW server_encoding")
+    assert "" == query(server.url, "SHOW listen_addresses")
 
 
-def test_only_our_own_role_gets_in(server):
+def test_only_our_own_role_can_connect(server):
     with pytest.raises(psycopg.OperationalError, match="Peer authentication failed"):
         psycopg.connect(server.url.replace("atelier@", "postgres@"))
 
 
-def test_nobody_else_may_enter_the_folder_of_the_socket(server):
-    folder = Path(ask(server.url, "SHOW unix_socket_directories"))
+def test_only_the_account_may_enter_the_socket_folder(server):
+    folder = Path(query(server.url, "SHOW unix_socket_directories"))
     assert 0o700 == folder.stat().st_mode & 0o777
 
 
 def test_fsync_is_left_out_only_when_asked(server, tmp_path):
-    assert "off" == ask(server.url, "SHOW fsync")
+    assert "off" == query(server.url, "SHOW fsync")
     with EmbeddedPostgres(tmp_path / "durable") as durable:
-        assert "on" == ask(durable.url, "SHOW fsync")
+        assert "on" == query(durable.url, "SHOW fsync")
 
 
-def test_what_was_written_is_there_after_a_restart_at_the_same_url(server):
+def test_a_restart_keeps_the_data_and_the_url(server):
     execute(server.url, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
     url = server.url
     server.stop()
     assert server.process is None
     server.start()
     assert url == server.url
-    assert 7 == ask(url, "SELECT n FROM kept")
+    assert 7 == query(url, "SELECT n FROM kept")
 
 
 def test_stop_does_not_wait_for_clients(server):
@@ -86,17 +86,17 @@ def test_stop_does_not_wait_for_clients(server):
             client.execute("SELECT 1")
 
 
-def test_it_comes_back_after_kill_9_of_the_postmaster(server):
+def test_it_starts_after_kill_9_of_the_postmaster(server):
     execute(server.url, "CREATE TABLE kept (n int)")
     family = descendants(server.process.pid)
     server.process.kill()
     server.process.wait()
     server.start()
-    assert 0 == ask(server.url, "SELECT count(*) FROM kept")
+    assert 0 == query(server.url, "SELECT count(*) FROM kept")
     assert not any(map(alive, family))
 
 
-def test_kill_9_of_the_parent_leaves_no_process_and_the_folder_usable(folder):
+def test_kill_9_of_the_parent_ends_every_process(folder):
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -107,15 +107,15 @@ def test_kill_9_of_the_parent_leaves_no_process_and_the_folder_usable(folder):
     parent.communicate()
     until(lambda: not any(map(alive, family)), what="every PostgreSQL process to end")
     with EmbeddedPostgres(folder, durable=False) as server:
-        assert 1 == ask(server.url, "SELECT 1")
+        assert 1 == query(server.url, "SELECT 1")
 
 
-def test_a_stale_lock_file_with_a_pid_in_use_does_not_matter(server):
+def test_a_stale_lock_file_with_a_used_pid_is_removed(server):
     server.stop()
     lock = server.data / "postmaster.pid"
     lock.write_text(f"{os.getpid()}\n{server.data}\n0\n5432\n{server.folder / 'run'}\n\n0 0\nready\n")
     server.start()
-    assert 1 == ask(server.url, "SELECT 1")
+    assert 1 == query(server.url, "SELECT 1")
 
 
 def test_a_server_that_still_runs_on_the_folder_is_an_error(server):
@@ -125,24 +125,24 @@ def test_a_server_that_still_runs_on_the_folder_is_an_error(server):
 
 
 @pytest.mark.parametrize("name", ["x" * 60 + "/" + "y" * 60, "a, b"])
-def test_a_folder_whose_name_no_socket_can_have_gets_its_socket_elsewhere(tmp_path, name):
+def test_a_long_folder_name_moves_the_socket_elsewhere(tmp_path, name):
     deep = tmp_path / name
     server = EmbeddedPostgres(deep, durable=False)
     with server:
         sockets = Path(server.url.partition("host=")[2])
-        assert 1 == ask(server.url, "SELECT 1")
+        assert 1 == query(server.url, "SELECT 1")
         assert 0o700 == sockets.stat().st_mode & 0o777
     assert not sockets.exists()
 
 
-def test_a_start_that_was_cut_off_in_initdb_leaves_no_half_cluster(folder):
+def test_an_interrupted_initdb_is_repeated(folder):
     (folder / "data.new" / "base").mkdir(parents=True)
     with EmbeddedPostgres(folder, durable=False) as server:
-        assert 1 == ask(server.url, "SELECT 1")
+        assert 1 == query(server.url, "SELECT 1")
     assert not (folder / "data.new").exists()
 
 
-def test_an_error_carries_the_end_of_the_servers_log(server):
+def test_an_error_has_the_end_of_the_servers_log(server):
     server.stop()
     (server.data / "PG_VERSION").write_text("9\n")
     with pytest.raises(ServerFailed, match=r"(?s)ended with status 1 while it started:.*initialized by PostgreSQL"):

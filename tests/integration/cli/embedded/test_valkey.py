@@ -1,4 +1,4 @@
-"""The embedded Valkey: a password that nobody sees, the same URL after a restart, gone with its parent."""
+"""The embedded Valkey: a hidden password, one URL over restarts, an end with its parent."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_the_password_is_in_no_process_list_and_no_file(server):
     assert password.encode() not in words + environment + server.log.read_bytes()
 
 
-def test_it_is_empty_and_at_the_same_url_after_a_restart(server):
+def test_a_restart_keeps_the_url_and_drops_the_data(server):
     url = server.url
     Redis.from_url(url).set("key", "value")
     server.stop()
@@ -57,7 +57,7 @@ def test_it_never_evicts(server):
     assert "noeviction" == Redis.from_url(server.url).config_get("maxmemory-policy")["maxmemory-policy"]
 
 
-def test_a_port_that_was_taken_meanwhile_is_replaced_by_another(server, tmp_path, monkeypatch):
+def test_a_port_that_was_taken_is_replaced(server, tmp_path, monkeypatch):
     taken = int(server.url.rpartition(":")[2].partition("/")[0])
     free = module._free_port
     ports = iter([taken])
@@ -67,14 +67,14 @@ def test_a_port_that_was_taken_meanwhile_is_replaced_by_another(server, tmp_path
         assert f":{taken}/" not in second.url
 
 
-def test_an_error_carries_the_end_of_the_log(server, tmp_path, monkeypatch):
+def test_an_error_has_the_end_of_the_log(server, tmp_path, monkeypatch):
     taken = int(server.url.rpartition(":")[2].partition("/")[0])
     monkeypatch.setattr(module, "_free_port", lambda: taken)
     with pytest.raises(ServerFailed, match=r"(?s)Valkey ended with status 1 while it started:.*Address already in use"):
         EmbeddedValkey(tmp_path / "second").start()
 
 
-def test_kill_9_of_the_parent_takes_it_along(tmp_path):
+def test_kill_9_of_the_parent_ends_it(tmp_path):
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

@@ -1,4 +1,4 @@
-"""The client, against a small real HTTP server that says what a test wants."""
+"""The client, against a small real HTTP server with scripted answers."""
 
 import json
 import socket
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cli.http import client as module
-from cli.http.client import ApiAway, ApiError, Client
+from cli.http.client import ApiError, ApiUnavailable, Client
 from jobs.wire.jobs import ProgressEvent
 
 JOB = {
@@ -46,14 +46,14 @@ def upload_to(url: str, **fields) -> dict:
 
 
 class Api:
-    """Answers from a script: for each path, what to send, one after the other; the last one stays."""
+    """Scripted answers: for each path a list, of which the last is repeated."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.script = {}
         self.requests = []
 
-    def say(self, path: str, body, status: int = 200) -> None:
+    def add(self, path: str, body, status: int = 200) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.script.setdefault(path, []).append((status, data))
 
@@ -93,21 +93,21 @@ def api():
 @pytest.fixture
 def client(api, monkeypatch):
     monkeypatch.setattr(module, "RECONNECT_SECONDS", 0.0)
-    with Client(api.url, "atl_key") as made:
-        yield made
+    with Client(api.url, "atl_key") as client:
+        yield client
 
 
 def event(number: int, name: str, **fields) -> bytes:
     return f"id: {number}\nevent: {name}\ndata: {json.dumps(fields)}\n\n".encode()
 
 
-def test_the_key_goes_along_and_unknown_fields_do_no_harm(api, client):
-    api.say("/jobs/v1/job_1", JOB)
+def test_the_key_is_sent_and_unknown_fields_are_ignored(api, client):
+    api.add("/jobs/v1/job_1", JOB)
     assert "job_1" == client.job("job_1").job_id
     assert "atl_key" == api.requests[0][1]["X-API-Key"]
 
 
-def test_models_of_a_modality_of_a_newer_api_are_read(api, client):
+def test_a_modality_of_a_newer_api_is_read(api, client):
     limits = dict.fromkeys(("max_prompt_chars", "min_side", "max_side", "max_references"), 1)
     limits |= {"side_multiple": None, "native_sizes": [], "max_seconds": 0.0, "min_voice_seconds": 0.0}
     preset = {"num_inference_steps": None, "guidance_scale": None}
@@ -116,33 +116,36 @@ def test_models_of_a_modality_of_a_newer_api_are_read(api, client):
         "capabilities": [], "languages": [], "limits": limits, "defaults": {**preset, "strength": None, "fps": None},
         "quality": {"fast": preset}, "price_usd": 0.0, "estimated_seconds": 1.0, "licence": {"name": "", "url": ""},
     }  # fmt: skip
-    api.say("/models/v1", {"models": [model]})
+    api.add("/models/v1", {"models": [model]})
     assert "of a newer API" == client.models()[0].modality
 
 
-def test_a_submit_sends_json_and_returns_the_id(api, client):
-    api.say("/generate/image/v1", ACCEPTED, 202)
+def test_submit_sends_json_and_returns_the_id(api, client):
+    api.add("/generate/image/v1", ACCEPTED, 202)
     assert "job_9" == client.submit("/generate/image/v1", {"prompt": "a"})
     assert {"prompt": "a"} == json.loads(api.requests[0][2])
 
 
-def test_a_problem_becomes_its_sentence(api, client):
-    api.say("/jobs/v1/x", problem("out_of_range", "Too wide.", "$.width"), 422)
+def test_a_problem_is_raised_with_its_sentence(api, client):
+    api.add("/jobs/v1/x", problem("out_of_range", "Too wide.", "$.width"), 422)
     with pytest.raises(ApiError, match=r"^Too wide\. \(field \$\.width\) \[out_of_range\]$") as refusal:
         client.job("x")
-    assert not isinstance(refusal.value, ApiAway)
+    assert not isinstance(refusal.value, ApiUnavailable)
 
 
-def test_an_answer_that_is_no_problem_is_shown_as_it_is(api, client):
-    api.say("/models/v1", b"<h1>Bad gateway</h1>", 502)
-    with pytest.raises(ApiAway, match=r"Bad gateway.* \[502\]"):
+def test_an_error_of_a_proxy_is_shown_as_it_is(api, client):
+    api.add("/models/v1", b"<h1>Bad gateway</h1>", 502)
+    with pytest.raises(ApiUnavailable, match=r"Bad gateway.* \[502\]"):
         client.models()
 
 
-def test_nobody_there_says_what_to_do():
+def test_an_unreachable_api_is_an_error_with_advice():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with Client(f"http://127.0.0.1:{port}", "k") as client, pytest.raises(ApiAway, match="`atelier up` starts one"):
+    with (
+        Client(f"http://127.0.0.1:{port}", "k") as client,
+        pytest.raises(ApiUnavailable, match="start one on this machine with `atelier up`"),
+    ):
         client.models()
 
 
@@ -150,7 +153,7 @@ def test_a_stream_is_followed_to_its_terminal_event(api, client):
     stream = b"retry: 1000\n\n" + event(1, "progress", status="queued", queue_position=2, progress=0.0)
     stream += b": keep-alive\n\n"
     stream += event(2, "progress", status="processing", stage="step", progress=0.5)
-    api.say("/jobs/v1/job_1/events", stream + event(3, "completed", **JOB))
+    api.add("/jobs/v1/job_1/events", stream + event(3, "completed", **JOB))
     seen = list(client.follow("job_1"))
     assert [
         ProgressEvent(status="queued", queue_position=2),
@@ -160,45 +163,45 @@ def test_a_stream_is_followed_to_its_terminal_event(api, client):
     assert 3 == len(seen)
 
 
-def test_a_stream_that_was_cut_goes_on_where_it_had_been(api, client):
-    api.say("/jobs/v1/job_1/events", event(4, "progress", status="processing", progress=0.1) + b"id: 9\ndata: {")
-    api.say("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
-    api.say("/jobs/v1/job_1/events", event(5, "failed", status="failed"))
-    api.say("/jobs/v1/job_1", {**JOB, "status": "processing"})
+def test_an_interrupted_stream_is_resumed_at_its_last_event(api, client):
+    api.add("/jobs/v1/job_1/events", event(4, "progress", status="processing", progress=0.1) + b"id: 9\ndata: {")
+    api.add("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
+    api.add("/jobs/v1/job_1/events", event(5, "failed", status="failed"))
+    api.add("/jobs/v1/job_1", {**JOB, "status": "processing"})
     assert ["processing", "failed"] == [progress.status for progress in client.follow("job_1")]
     resumed = [headers.get("Last-Event-ID") for path, headers, _ in api.requests if path.endswith("events")]
     assert [None, "4", "4"] == resumed
 
 
-def test_a_stream_with_nothing_more_to_tell_ends_when_the_job_has(api, client):
-    api.say("/jobs/v1/job_1/events", b"", 204)
-    api.say("/jobs/v1/job_1", JOB)
+def test_a_204_ends_the_stream_of_an_ended_job(api, client):
+    api.add("/jobs/v1/job_1/events", b"", 204)
+    api.add("/jobs/v1/job_1", JOB)
     assert [] == list(client.follow("job_1"))
 
 
-def test_an_unknown_job_is_not_waited_for(api, client):
-    api.say("/jobs/v1/job_1/events", problem("unknown_job", "No such job."), 404)
+def test_following_an_unknown_job_is_an_error(api, client):
+    api.add("/jobs/v1/job_1/events", problem("unknown_job", "No such job."), 404)
     with pytest.raises(ApiError, match="No such job"):
         list(client.follow("job_1"))
 
 
-def test_an_api_that_stays_away_is_given_up(api, client, monkeypatch):
+def test_following_fails_when_the_api_stays_away(api, client, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
-    api.say("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
-    api.say("/jobs/v1/job_1", problem("database_unavailable", "Away."), 503)
-    with pytest.raises(ApiAway, match="Away"):
+    api.add("/jobs/v1/job_1/events", problem("database_unavailable", "Away."), 503)
+    api.add("/jobs/v1/job_1", problem("database_unavailable", "Away."), 503)
+    with pytest.raises(ApiUnavailable, match="Away"):
         list(client.follow("job_1"))
 
 
-def test_a_download_goes_without_the_key(api, client, tmp_path):
-    api.say("/o/job_1/0.webp?signature=x", b"picture")
+def test_a_download_is_requested_without_the_key(api, client, tmp_path):
+    api.add("/o/job_1/0.webp?signature=x", b"image")
     client.download(f"{api.url}/o/job_1/0.webp?signature=x", tmp_path / "a.webp")
-    assert b"picture" == (tmp_path / "a.webp").read_bytes()
+    assert b"image" == (tmp_path / "a.webp").read_bytes()
     assert "X-API-Key" not in api.requests[0][1]
 
 
 def test_a_refused_download_leaves_no_file(api, client, tmp_path):
-    api.say("/o/x", problem("unknown_output", "Gone."), 404)
+    api.add("/o/x", problem("unknown_output", "Gone."), 404)
     with pytest.raises(ApiError, match="Gone"):
         client.download(f"{api.url}/o/x", tmp_path / "a.webp")
     assert [] == list(tmp_path.iterdir())
@@ -207,17 +210,17 @@ def test_a_refused_download_leaves_no_file(api, client, tmp_path):
 @pytest.mark.parametrize(
     "text", ["https://example.org/a.png", "data:image/png;base64,AA==", "inp_" + 32 * "0", "voi_" + 32 * "0"]
 )
-def test_a_source_that_is_no_file_goes_as_it_is(api, client, text):
+def test_a_source_that_is_a_url_or_id_is_not_uploaded(api, client, text):
     assert text == client.source(text)
     assert [] == api.requests
 
 
-def test_a_file_is_uploaded_without_the_key_and_named_by_its_id(api, client, tmp_path):
+def test_a_file_is_uploaded_without_the_key(api, client, tmp_path):
     file = tmp_path / "photo.png"
     file.write_bytes(b"pixels")
-    ticket = upload_to(f"{api.url}/put?signature=x", headers={"X-Given": "1"})
-    api.say("/inputs/v1", ticket, 201)
-    api.say("/put?signature=x", b"", 200)
+    upload = upload_to(f"{api.url}/put?signature=x", headers={"X-Given": "1"})
+    api.add("/inputs/v1", upload, 201)
+    api.add("/put?signature=x", b"", 200)
 
     assert "inp_7" == client.source(str(file))
 
@@ -226,16 +229,16 @@ def test_a_file_is_uploaded_without_the_key_and_named_by_its_id(api, client, tmp
     assert "X-API-Key" not in headers
 
 
-def test_a_refused_upload_becomes_its_sentence(api, client, tmp_path):
+def test_a_refused_upload_is_raised_with_its_sentence(api, client, tmp_path):
     file = tmp_path / "photo.png"
     file.write_bytes(b"pixels")
-    api.say("/inputs/v1", upload_to(f"{api.url}/put"), 201)
-    api.say("/put", problem("input_too_large", "Too many bytes."), 413)
+    api.add("/inputs/v1", upload_to(f"{api.url}/put"), 201)
+    api.add("/put", problem("input_too_large", "Too many bytes."), 413)
     with pytest.raises(ApiError, match="Too many bytes"):
         client.source(str(file))
 
 
-def test_a_file_that_is_not_there_is_named(api, client, tmp_path):
+def test_a_missing_file_is_an_error_with_its_name(api, client, tmp_path):
     with pytest.raises(ApiError, match=r"nowhere\.png: No such file"):
         client.source(str(tmp_path / "nowhere.png"))
     assert [] == api.requests

@@ -1,4 +1,4 @@
-"""Where the API listens, and what others call it."""
+"""The address of the API and its URLs."""
 
 import socket
 
@@ -7,13 +7,13 @@ import pytest
 from cli.local.address import Address, AddressTaken, free_address
 
 
-def test_a_host_is_named_as_it_is():
+def test_a_host_is_part_of_both_urls():
     assert "http://192.0.2.1:80" == Address("192.0.2.1", 80).url == Address("192.0.2.1", 80).local_url
     assert "http://[::1]:80" == Address("::1", 80).url
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_everywhere_is_this_machine_to_others_and_loopback_to_itself(host):
+def test_every_interface_is_the_host_name_and_loopback(host):
     assert f"http://{socket.gethostname()}:80" == Address(host, 80).url
     assert "http://127.0.0.1:80" == Address(host, 80).local_url
 

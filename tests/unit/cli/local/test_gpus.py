@@ -1,4 +1,4 @@
-"""Finding GPUs without torch."""
+"""GPUs, found without torch."""
 
 import pytest
 
@@ -12,7 +12,7 @@ GPU 1: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000001)
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch):
-    """A machine with a CUDA torch, no driver, and only what the test puts into its PATH."""
+    """A machine with a CUDA torch, without a driver, and with an empty PATH."""
     monkeypatch.setattr(gpus, "version", lambda _: "2.13.0")
     monkeypatch.setattr(gpus, "PROC", tmp_path / "proc")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -25,34 +25,34 @@ def nvidia_smi(machine, script: str) -> None:
     program.chmod(0o755)
 
 
-def test_a_machine_without_a_driver_has_none():
+def test_a_machine_without_a_driver_has_no_gpu():
     assert [] == gpus.visible_gpus({})
 
 
-def test_nvidia_smi_names_them(machine):
+def test_nvidia_smi_lists_the_gpus(machine):
     nvidia_smi(machine, f"echo '{LISTING}'")
     expected = [f"GPU-5c3e0f3a-0000-4000-8000-00000000000{n}" for n in (0, 1)]
     assert expected == gpus.visible_gpus({})
 
 
-def test_a_failing_nvidia_smi_is_no_gpu(machine):
+def test_a_failing_nvidia_smi_means_no_gpu(machine):
     nvidia_smi(machine, "echo 'NVIDIA-SMI has failed'; exit 9")
     assert [] == gpus.visible_gpus({})
 
 
-def test_the_driver_alone_tells_how_many(machine):
+def test_the_driver_alone_gives_the_number_of_gpus(machine):
     (machine / "proc" / "0000:01:00.0").mkdir(parents=True)
     (machine / "proc" / "0000:02:00.0").mkdir()
     assert ["0", "1"] == gpus.visible_gpus({})
 
 
-@pytest.mark.parametrize(("said", "expected"), [("2, 5", ["2", "5"]), ("", []), ("-1", []), ("GPU-a", ["GPU-a"])])
-def test_what_is_set_already_limits_them(machine, said, expected):
+@pytest.mark.parametrize(("devices", "expected"), [("2, 5", ["2", "5"]), ("", []), ("-1", []), ("GPU-a", ["GPU-a"])])
+def test_cuda_visible_devices_limits_the_gpus(machine, devices, expected):
     nvidia_smi(machine, f"echo '{LISTING}'")
-    assert expected == gpus.visible_gpus({"CUDA_VISIBLE_DEVICES": said})
+    assert expected == gpus.visible_gpus({"CUDA_VISIBLE_DEVICES": devices})
 
 
-def test_a_torch_for_the_cpu_sees_none(machine, monkeypatch):
+def test_a_torch_for_the_cpu_finds_no_gpu(machine, monkeypatch):
     nvidia_smi(machine, f"echo '{LISTING}'")
     monkeypatch.setattr(gpus, "version", lambda _: "2.13.0+cpu")
     assert [] == gpus.visible_gpus({})

@@ -1,4 +1,4 @@
-"""Restarting what ends, and stopping in time; with real processes."""
+"""Restarts and ordered stops of services, with real processes."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ IGNORES_TERM = "trap '' TERM; echo ready; while :; do sleep 1000 & wait; done"
 
 
 class Shell:
-    """A part that runs a shell script."""
+    """A service that runs a shell script."""
 
     def __init__(self, name: str, script: str, log: Path) -> None:
         self.name = name
@@ -40,69 +40,69 @@ class Shell:
 
 
 @pytest.fixture
-def part(tmp_path):
-    """Makes parts and ends them."""
-    made = []
+def start_service(tmp_path):
+    """A function that starts services; they are killed after the test."""
+    shells = []
 
-    def make(name: str, script: str) -> Shell:
+    def start(name: str, script: str) -> Shell:
         shell = Shell(name, script, tmp_path / f"{name}.log")
-        made.append(shell)
+        shells.append(shell)
         shell.start()
         return shell
 
-    yield make
-    for shell in made:
+    yield start
+    for shell in shells:
         if shell.process.poll() is None:
             os.killpg(shell.process.pid, signal.SIGKILL)
         shell.process.wait()
 
 
 @pytest.fixture
-def watched(monkeypatch):
-    """Starts a quick supervisor over parts; what it said."""
+def supervise(monkeypatch):
+    """A function that supervises services with short pauses; it returns the messages."""
     monkeypatch.setattr(module, "WATCH_SECONDS", 0.01)
     monkeypatch.setattr(module, "FIRST_PAUSE", 0.02)
     running = []
 
-    def watch(*parts):
-        said = []
-        supervisor = ProcessSupervisor(parts, said.append)
+    def watch(*services):
+        messages = []
+        supervisor = ProcessSupervisor(services, messages.append)
         supervisor.start()
         running.append(supervisor)
-        return said
+        return messages
 
     yield watch
     for supervisor in running:
         supervisor.stop()
 
 
-def test_a_part_that_ends_is_started_again_and_its_last_words_are_told(part, watched):
-    shell = part("api", "echo the reason; exit 3")
-    said = watched(shell)
+def test_an_ended_service_is_restarted_and_its_log_is_shown(start_service, supervise):
+    shell = start_service("api", "echo the reason; exit 3")
+    messages = supervise(shell)
     until(lambda: shell.starts >= 3, what="two restarts")
-    assert "api ended with status 3; starting it again in 0.02 s" in said[0]
-    assert said[0].endswith("the reason")
-    assert "starting it again in 0.04 s" in said[1]
+    assert "api ended with status 3; restarting it in 0.02 s" in messages[0]
+    assert messages[0].endswith("the reason")
+    assert "restarting it in 0.04 s" in messages[1]
 
 
-def test_other_parts_are_left_alone(part, watched):
-    steady = part("steady", "sleep 1000")
-    failing = part("failing", "exit 1")
-    watched(steady, failing)
+def test_a_running_service_is_not_restarted(start_service, supervise):
+    steady = start_service("steady", "sleep 1000")
+    failing = start_service("failing", "exit 1")
+    supervise(steady, failing)
     until(lambda: failing.starts >= 2, what="a restart")
     assert 1 == steady.starts
 
 
-def test_the_pause_is_short_again_after_a_steady_time(part, watched, monkeypatch):
+def test_the_pause_is_short_again_after_a_steady_run(start_service, supervise, monkeypatch):
     monkeypatch.setattr(module, "STEADY_SECONDS", -1.0)
-    shell = part("api", "exit 1")
-    said = watched(shell)
-    until(lambda: len(said) >= 3, what="three endings")
-    assert all("again in 0.02 s" in words for words in said)
+    shell = start_service("api", "exit 1")
+    messages = supervise(shell)
+    until(lambda: len(messages) >= 3, what="three endings")
+    assert all("restarting it in 0.02 s" in message for message in messages)
 
 
-def test_a_part_that_can_not_be_started_is_tried_again(part, watched):
-    shell = part("postgres", "exit 1")
+def test_a_start_that_failed_is_repeated(start_service, supervise):
+    shell = start_service("postgres", "exit 1")
     first_start, failures = shell.start, iter([ServerFailed("no disk")])
 
     def start():
@@ -111,14 +111,14 @@ def test_a_part_that_can_not_be_started_is_tried_again(part, watched):
         first_start()
 
     shell.start = start
-    said = watched(shell)
+    messages = supervise(shell)
     until(lambda: shell.starts >= 2, what="a start that works")
-    assert "postgres did not start: no disk" in said[1]
+    assert "postgres did not start: no disk" in messages[1]
 
 
-def test_stopping_waits_for_those_who_listen_and_kills_the_rest(part):
-    polite = part("polite", "trap 'kill %1; exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
-    stubborn = part("stubborn", IGNORES_TERM)
+def test_services_that_ignore_sigterm_are_killed(start_service):
+    polite = start_service("polite", "trap 'kill %1; exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
+    stubborn = start_service("stubborn", IGNORES_TERM)
     for shell in (polite, stubborn):
         until(lambda shell=shell: "ready" in shell.log.read_text(), what="the trap")
     assert ["stubborn"] == stop_all([polite, stubborn], 0.3, threading.Event())
@@ -126,8 +126,8 @@ def test_stopping_waits_for_those_who_listen_and_kills_the_rest(part):
     assert -signal.SIGKILL == stubborn.process.returncode
 
 
-def test_hurry_cuts_the_wait_short(part):
-    stubborn = part("stubborn", IGNORES_TERM)
+def test_hurry_ends_the_wait(start_service):
+    stubborn = start_service("stubborn", IGNORES_TERM)
     until(lambda: "ready" in stubborn.log.read_text(), what="the trap")
     hurry = threading.Event()
     threading.Timer(0.1, hurry.set).start()
@@ -137,5 +137,5 @@ def test_hurry_cuts_the_wait_short(part):
     assert not alive(stubborn.process.pid)
 
 
-def test_a_part_that_never_ran_is_nothing_to_stop(tmp_path):
+def test_a_service_that_never_ran_needs_no_stop(tmp_path):
     assert [] == stop_all([Shell("idle", "", tmp_path / "log")], 1, threading.Event())

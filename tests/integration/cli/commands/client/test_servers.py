@@ -1,4 +1,4 @@
-"""`atelier servers` against a real API and, for orders, a real Celery worker."""
+"""`atelier servers` against a real API and, for commands, a real Celery worker."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.support.service.api_server import api_server, make_key
 from tests.support.service.order_taker import SERVES, order_taker, orders
 from tests.support.wait import until
 
-HELD = (
+MODELS = (
     ResidentModel(id="chaos", bytes=3_000_000_000, where="device", pinned=True),
     ResidentModel(id="chaos-two", bytes=500_000_000, where="host"),
 )
@@ -46,16 +46,16 @@ def api(settings):
 
 @pytest.fixture
 def rows(settings, broker_url):
-    engine = sync_engine(settings)
-    made = Rows(engine)
-    made.execute(text("TRUNCATE tenants, servers CASCADE"))
-    yield made
-    engine.dispose()
+    db = sync_engine(settings)
+    rows = Rows(db)
+    rows.execute(text("TRUNCATE tenants, servers CASCADE"))
+    yield rows
+    db.dispose()
 
 
 @pytest.fixture
 def run(api, rows, monkeypatch):
-    """Runs `atelier servers` with an operator's key; its output, once it has ended with this status."""
+    """A function that runs `atelier servers` with an admin key and returns its output."""
     monkeypatch.setenv("ATELIER_URL", api.url)
     monkeypatch.setenv("ATELIER_API_KEY", make_key(rows, api.settings, rows.tenant(), scopes=[ADMIN]))
 
@@ -69,24 +69,24 @@ def run(api, rows, monkeypatch):
 
 @pytest.fixture
 def server(rows):
-    """A living server that holds two models."""
+    """A running server with two models in memory."""
     claimant = rows.server("gpu-1", serves=SERVES)
     beat(rows, claimant)
     return claimant
 
 
 def beat(rows, claimant, state="idle", **facts):
-    told = ServerFacts(
+    reported = ServerFacts(
         state=state,
         device="Tesla T4",
         memory_total=16_000_000_000,
         memory_used=3_000_000_000,
         serves=SERVES,
-        models=HELD,
+        models=MODELS,
         dedicated=True,
         **facts,
     )
-    rows.execute(servers.heartbeat(claimant.server_id, claimant.incarnation, told, lease_seconds=600))
+    rows.execute(servers.heartbeat(claimant.server_id, claimant.incarnation, reported, lease_seconds=600))
 
 
 def test_the_list_shows_state_memory_and_models(run, rows, server):
@@ -102,10 +102,10 @@ def test_the_list_shows_state_memory_and_models(run, rows, server):
     ):
         assert words in lines[2]
     assert ["gone", "gpu-1"] == [line.split()[0] for line in run("list").splitlines()[1:]]
-    assert ["gone", "gpu-1"] == [one["server_id"] for one in json.loads(run("--json"))]
+    assert ["gone", "gpu-1"] == [server["server_id"] for server in json.loads(run("--json"))]
 
 
-def test_one_server(run, rows, server):
+def test_show_has_all_facts_about_a_server(run, rows, server):
     beat(rows, server, state="busy", current_job="job_" + 32 * "a", versions={"torch": "2.13"})
     shown = run("show", "gpu-1")
     for words in ("busy, dedicated", "job_" + 32 * "a", "chaos 3.0 GB, pinned", "torch 2.13"):
@@ -114,13 +114,13 @@ def test_one_server(run, rows, server):
     assert "[unknown_server]" in run("show", "a b?", status=1)
 
 
-def test_what_is_wanted_of_a_server(run, server):
+def test_cordon_uncordon_and_drain_print_the_state(run, server):
     assert "gpu-1: idle, cordoned, dedicated" == run("cordon", "gpu-1").strip()
     assert "gpu-1: idle, dedicated" == run("uncordon", "gpu-1").strip()
     assert "gpu-1: idle, draining, dedicated" == run("drain", "gpu-1").strip()
 
 
-def test_drain_waits_until_nothing_is_left(run, rows, server):
+def test_drain_waits_until_the_last_job_has_ended(run, rows, server):
     beat(rows, server, state="busy", current_job="job_" + 32 * "a")
 
     def work() -> None:
@@ -143,18 +143,18 @@ def test_orders_reach_the_worker(run, settings, server):
         assert "everything else is pinned. [order_refused]" in run("preload", "gpu-1", "chaos-two", status=1)
 
 
-def test_removing(run, rows, server):
+def test_remove_needs_force_while_jobs_wait(run, rows, server):
     assert "[server_alive]" in run("remove", "gpu-1", status=1)
     rows.server("gone", lease_seconds=-1)
     rows.submit(rows.tenant(), server_id="gone")
     assert "1 waiting job(s) ask for this server alone" in run("remove", "gone", status=1)
-    assert "gone is off the list" in run("remove", "gone", "--force")
+    assert "gone is removed" in run("remove", "gone", "--force")
     assert "gone" not in run()
 
 
-def test_a_key_without_the_scope_is_told_which_one_it_needs(run, rows, api, server, monkeypatch):
+def test_a_key_without_the_admin_scope_is_refused(run, rows, api, server, monkeypatch):
     monkeypatch.setenv("ATELIER_API_KEY", make_key(rows, api.settings, rows.tenant()))
-    refused = run("cordon", "gpu-1", status=1)
+    refused = " ".join(run("cordon", "gpu-1", status=1).replace("│", " ").split())
     assert "`atelier keys create --admin`" in refused
     assert "[forbidden]" in refused
     assert "gpu-1" in run()

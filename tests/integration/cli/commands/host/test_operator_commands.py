@@ -1,4 +1,4 @@
-"""The operator's commands against a real database and a real broker."""
+"""The operator's commands, with a real database and a real broker."""
 
 import base64
 
@@ -18,7 +18,7 @@ def stored(environment) -> list[tuple]:
         return connection.execute("SELECT id, name, digest, revoked_at FROM api_keys ORDER BY created_at").fetchall()
 
 
-def test_a_key_alone_is_printed_and_only_its_digest_is_stored(run, environment):
+def test_the_key_is_printed_and_its_digest_is_stored(run, environment):
     key = run("keys", "create", "--tenant", "shop", "--name", "web").stdout.strip()
     ((key_id, name, digest, revoked),) = stored(environment)
     assert "web" == name
@@ -28,12 +28,12 @@ def test_a_key_alone_is_printed_and_only_its_digest_is_stored(run, environment):
     assert revoked is None
 
 
-def test_a_revoked_key_can_not_be_revoked_twice(run, environment):
+def test_a_revoked_key_cannot_be_revoked_again(run, environment):
     run("keys", "create")
     key_id = stored(environment)[0][0]
     run("keys", "revoke", key_id)
     assert stored(environment)[0][3] is not None
-    assert "no living key has the id" in run("keys", "revoke", key_id, status=1).output
+    assert "no active key has the id" in run("keys", "revoke", key_id, status=1).output
 
 
 def test_a_key_has_a_ceiling_and_its_tenant_a_budget(run, database_url):
@@ -46,7 +46,7 @@ def test_a_key_has_a_ceiling_and_its_tenant_a_budget(run, database_url):
         assert [(12.5,)] == connection.execute("SELECT budget_usd::float FROM tenants WHERE name = 'shop'").fetchall()
 
 
-def test_a_tenant_has_a_cap_on_its_running_jobs(run, database_url):
+def test_a_tenant_has_a_limit_of_concurrent_jobs(run, database_url):
     run("keys", "create", "--tenant", "shop", "--max-running-jobs", "2")
     run("keys", "create", "--tenant", "shop")
     with psycopg.connect(database_url) as connection:
@@ -61,14 +61,14 @@ def scopes(environment) -> list[list[str]]:
         return [row[0] for row in connection.execute("SELECT scopes FROM api_keys ORDER BY created_at").fetchall()]
 
 
-def test_only_a_key_that_is_asked_for_as_an_admins_is_one(run, environment):
+def test_only_admin_adds_the_admin_scope(run, environment):
     run("keys", "create")
     run("keys", "create", "--admin")
     assert [[], ["admin"]] == scopes(environment)
     assert "admin" in run("keys", "list").stdout.splitlines()[2]
 
 
-def test_the_key_of_up_is_an_admins_also_when_an_older_version_made_it(run, environment):
+def test_an_older_admin_key_gets_the_admin_scope(run, environment):
     settings, old, new = read_settings(environment), new_key(), new_key()
     with connected(settings) as connection:
         tenant = connection.execute(api_keys.ensure_tenant("default")).scalar_one()
@@ -80,7 +80,7 @@ def test_the_key_of_up_is_an_admins_also_when_an_older_version_made_it(run, envi
     assert [["admin"], ["admin"]] == scopes(environment)
 
 
-def test_two_keys_of_a_tenant_share_its_webhook_secret_until_it_is_rotated(run):
+def test_a_tenant_has_one_webhook_secret_until_it_is_rotated(run):
     run("keys", "create", "--tenant", "shop")
     run("keys", "create", "--tenant", "shop")
     first = run("webhooks", "secret", "--tenant", "shop").stdout.strip()
@@ -93,23 +93,23 @@ def test_two_keys_of_a_tenant_share_its_webhook_secret_until_it_is_rotated(run):
 
 
 def test_an_unknown_tenant_is_named(run):
-    assert "there is no tenant 'nobody'" in run("webhooks", "secret", "--tenant", "nobody", status=1).output
+    assert "the tenant 'unknown' does not exist" in run("webhooks", "secret", "--tenant", "unknown", status=1).output
 
 
-def test_without_a_secret_no_key_is_made(run, environment, monkeypatch):
+def test_without_a_secret_no_key_is_created(run, environment, monkeypatch):
     monkeypatch.delenv("ATELIER_SECRET_KEY")
     assert "ATELIER_SECRET_KEY is not set" in run("keys", "create", status=1).output
     assert [] == stored(environment)
 
 
-def test_a_database_that_is_away_is_said_in_a_sentence(run, monkeypatch, tmp_path):
+def test_an_unreachable_database_is_an_error_in_one_sentence(run, monkeypatch, tmp_path):
     monkeypatch.setenv("ATELIER_DATABASE_URL", f"postgresql://x@/y?host={tmp_path}")
     outcome = run("keys", "list", status=1)
     assert "The database does not answer" in outcome.output
     assert "Traceback" not in outcome.output
 
 
-def test_migrate_says_where_the_schema_is(run, empty_database_url, monkeypatch):
+def test_migrate_prints_the_version_of_the_schema(run, empty_database_url, monkeypatch):
     monkeypatch.setenv("ATELIER_DATABASE_URL", empty_database_url)
     first = run("migrate").stdout
     assert "The schema is at version 0" in first
@@ -126,36 +126,36 @@ class TestDoctor:
         lines = run("doctor", status=status).stdout.splitlines()
         return {line[6:].partition(":")[0]: line for line in lines if ":" in line}
 
-    def test_all_is_well(self, run):
+    def test_every_check_is_listed_and_has_no_error(self, run):
         found = self.findings(run, 0)
         expected = {"device", "attention", "weights", "secret", "database", "schema", "clock", "broker", "store"}
         assert expected == set(found)
         assert not [line for line in found.values() if line.startswith("wrong")]
 
-    def test_a_database_that_is_away_does_not_stop_the_other_checks(self, run, monkeypatch, tmp_path):
+    def test_an_unreachable_database_leaves_the_other_checks(self, run, monkeypatch, tmp_path):
         monkeypatch.setenv("ATELIER_DATABASE_URL", f"postgresql://x@/y?host={tmp_path}")
         found = self.findings(run, 1)
         assert found["database"].startswith("wrong")
         assert found["broker"].startswith("ok")
 
-    def test_a_schema_that_is_behind(self, run, empty_database_url, monkeypatch):
+    def test_an_old_schema_is_an_error_with_advice(self, run, empty_database_url, monkeypatch):
         monkeypatch.setenv("ATELIER_DATABASE_URL", empty_database_url)
         assert "run `atelier migrate`" in self.findings(run, 1)["schema"]
 
-    def test_a_broker_that_is_away(self, run, monkeypatch):
+    def test_an_unreachable_broker_is_an_error(self, run, monkeypatch):
         monkeypatch.setenv("ATELIER_BROKER_URL", "redis://127.0.0.1:1/0")
         assert "jobs still run, but start and report late" in self.findings(run, 1)["broker"]
 
-    def test_weights_that_are_missing(self, run, monkeypatch, tmp_path):
+    def test_missing_weights_are_listed(self, run, monkeypatch, tmp_path):
         monkeypatch.delenv("ATELIER_CATALOG")
         monkeypatch.setenv("ATELIER_WEIGHTS_DIR", str(tmp_path))
         outcome = CliRunner().invoke(atelier, ["doctor"])
         assert "not flux2-klein-4b (" in outcome.output or "flux2-klein-4b: " in outcome.output
 
-    def test_a_store_that_does_not_take_data(self, run, monkeypatch):
+    def test_an_unreachable_store_is_an_error(self, run, monkeypatch):
         monkeypatch.setenv("ATELIER_STORAGE_URL", "s3://bucket?endpoint=http://127.0.0.1:1&access_key=a&secret_key=b")
         assert self.findings(run, 1)["store"].startswith("wrong")
 
-    def test_a_missing_secret(self, run, monkeypatch):
+    def test_a_missing_secret_is_an_error(self, run, monkeypatch):
         monkeypatch.delenv("ATELIER_SECRET_KEY")
         assert "ATELIER_SECRET_KEY is not set" in self.findings(run, 1)["secret"]

@@ -1,4 +1,4 @@
-"""`atelier up` and `atelier demo`, as a person runs them: real processes, on a pipeline without weights."""
+"""`atelier up` and `atelier demo` as real processes, on a pipeline without weights."""
 
 import os
 import re
@@ -49,25 +49,25 @@ class Up:
                 start_new_session=True,
             )
 
-    def says(self) -> str:
+    def messages(self) -> str:
         return self.output.read_text()
 
     def await_ready(self) -> "Up":
         def ready() -> bool:
-            assert self.process.poll() is None, self.says()
-            return "Atelier is ready at" in self.says()
+            assert self.process.poll() is None, self.messages()
+            return "Atelier is ready at" in self.messages()
 
         until(ready, START, "`atelier up` to be ready")
         return self
 
     def run(self, *words: str, status: int = 0) -> str:
-        """What another command says that finds the service by its folder; run in this process, which is faster."""
+        """Run another command, which finds the service by its folder, in this process; return its output."""
         outcome = CliRunner().invoke(atelier, words, env=self.environment)
         assert status == outcome.exit_code, outcome.output
         return outcome.stdout if status == 0 else outcome.stderr
 
-    def says_it_is(self, state: str) -> bool:
-        """Whether a worker is in that state; not so while a part is away."""
+    def has_worker_in(self, state: str) -> bool:
+        """Say whether a worker is in this state; False while the API does not answer."""
         return state in CliRunner().invoke(atelier, ["servers"], env=self.environment).stdout
 
     def family(self, words: str = "") -> set[int]:
@@ -79,7 +79,7 @@ class Up:
 
 
 def free_pair() -> int:
-    """A port that nobody listens on, nor on the next one."""
+    """Return a free port whose successor is free too."""
     while True:
         with suppress(OSError), socket.create_server(("127.0.0.1", 0)) as first:
             port = int(first.getsockname()[1])
@@ -96,7 +96,7 @@ def command_line(pid: int) -> str:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    """One `up` that the tests below share, and that ends well."""
+    """One `up` for the tests of a class; its end is checked too."""
     up = Up(tmp_path_factory.mktemp("up") / "data").await_ready()
     yield up
     family = up.family()
@@ -107,7 +107,7 @@ def service(tmp_path_factory):
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts an `up` of the test's own."""
+    """A function that starts an `up` of the test's own."""
     started = []
 
     def make(data: Path | None = None) -> Up:
@@ -122,14 +122,14 @@ def start(tmp_path):
 
 
 class TestWhileItRuns:
-    def test_it_says_where_it_is_and_what_the_admin_key_is(self, service):
-        said = service.says()
+    def test_it_prints_its_url_and_its_admin_key(self, service):
+        output = service.messages()
         key = (service.data / "admin.key").read_text().strip()
-        assert f"Atelier is ready at http://127.0.0.1:{service.address.port}" in said
-        assert f"Admin key, shown this once: {key}" in said
+        assert f"Atelier is ready at http://127.0.0.1:{service.address.port}" in output
+        assert f"Admin key, shown only now: {key}" in output
         assert 0o600 == (service.data / "admin.key").stat().st_mode & 0o777
 
-    def test_the_admin_key_opens_the_api(self, service):
+    def test_the_api_accepts_only_the_admin_key(self, service):
         key = (service.data / "admin.key").read_text().strip()
         url = f"{service.address.url}/servers/v1"
         assert 401 == httpx.get(url).status_code
@@ -138,30 +138,30 @@ class TestWhileItRuns:
         assert server["alive"]
 
     def test_each_worker_has_metrics_of_its_own(self, service):
-        def told(number: int, name: str, **labels: str) -> float | None:
+        def read(number: int, name: str, **labels: str) -> float | None:
             with suppress(httpx.TransportError):  # the service is ready with its first GPU worker
                 return scrape(f"http://127.0.0.1:{service.metrics + number}/metrics").value(name, **labels)
             return None
 
         delivered = {"name": "atelier_webhook_deliveries_total", "outcome": "delivered"}
-        until(lambda: told(0, **delivered) is not None, START, "a CPU worker that counts deliveries")
-        until(lambda: told(1, "atelier_memory_budget_bytes"), START, "an engine that knows its memory")
+        until(lambda: read(0, **delivered) is not None, START, "a CPU worker that counts deliveries")
+        until(lambda: read(1, "atelier_memory_budget_bytes"), START, "an engine that knows its memory")
 
-    def test_a_picture_is_made_and_saved(self, service, tmp_path):
-        target = tmp_path / "picture.png"
-        said = service.run("generate", "image", "anything", "-o", str(target), "--width", "128", "--height", "64")
+    def test_an_image_is_generated_and_saved(self, service, tmp_path):
+        target = tmp_path / "image.png"
+        output = service.run("generate", "image", "anything", "-o", str(target), "--width", "128", "--height", "64")
         assert target.read_bytes().startswith(b"\x89PNG")
-        assert str(target) in said
+        assert str(target) in output
         assert "completed" in service.run("jobs", "list")
 
-    def test_a_wrong_ending_is_refused_before_anything_is_made(self, service, tmp_path):
-        said = service.run("generate", "image", "anything", "-o", str(tmp_path / "picture.gif"), status=2)
-        assert ".webp" in said
+    def test_an_unknown_extension_is_refused(self, service, tmp_path):
+        output = service.run("generate", "image", "anything", "-o", str(tmp_path / "image.gif"), status=2)
+        assert ".webp" in output
 
-    def test_the_services_refusal_is_shown_in_its_own_words(self, service, tmp_path):
-        target = str(tmp_path / "picture.png")
-        said = service.run("generate", "image", "anything", "-o", target, "--model", "no-such-model", status=1)
-        assert "unknown_model" in said
+    def test_a_refusal_of_the_api_is_shown(self, service, tmp_path):
+        target = str(tmp_path / "image.png")
+        output = service.run("generate", "image", "anything", "-o", target, "--model", "no-such-model", status=1)
+        assert "unknown_model" in output
 
     def test_jobs_can_be_shown_and_cancelled(self, service, tmp_path):
         service.run("generate", "image", "anything", "-o", str(tmp_path / "a.png"))
@@ -180,35 +180,35 @@ class TestWhileItRuns:
         assert "local: " in service.run("servers", "uncordon", "local")  # its key is an admin's
 
     def test_a_second_one_on_the_same_folder_is_refused(self, service):
-        said = service.run("up", "--port", "0", status=1)
-        assert f"in use by another `atelier up` (process {service.process.pid})" in " ".join(said.split())
+        output = service.run("up", "--port", "0", status=1)
+        assert f"in use by another `atelier up` (process {service.process.pid})" in " ".join(output.split())
         assert service.process.poll() is None
         assert (service.data / "settings.env").exists()
 
     def test_a_port_in_use_is_refused(self, service, tmp_path):
         port = str(service.address.port)
-        said = service.run("up", "--port", port, "--data", str(tmp_path / "other"), status=1)
-        assert "choose another --port" in " ".join(said.split())
+        output = service.run("up", "--port", port, "--data", str(tmp_path / "other"), status=1)
+        assert "choose another --port" in " ".join(output.split())
 
     @pytest.mark.parametrize(
-        "part", [pytest.param("cli.main worker cpu", marks=pytest.mark.long), "cli.main worker gpu", "cli.main api"]
+        "process", [pytest.param("cli.main worker cpu", marks=pytest.mark.long), "cli.main worker gpu", "cli.main api"]
     )
-    def test_a_part_that_is_killed_comes_back(self, service, part):
-        (before,) = service.family(part)
+    def test_a_killed_service_is_restarted(self, service, process):
+        (before,) = service.family(process)
         os.kill(before, signal.SIGKILL)
-        until(lambda: service.family(part) - {before}, START, f"a new {part}")
-        until(lambda: service.says_it_is("idle"), START, "an API that sees a living worker")
+        until(lambda: service.family(process) - {before}, START, f"a new {process}")
+        until(lambda: service.has_worker_in("idle"), START, "an API that sees a living worker")
 
     @pytest.mark.parametrize("server", ["/postgres -D", "valkey-server"])
-    def test_a_server_that_is_killed_comes_back_with_what_it_had(self, service, server, tmp_path):
+    def test_a_killed_server_is_restarted_with_its_data(self, service, server, tmp_path):
         before = min(service.family(server))
         os.kill(before, signal.SIGKILL)
         until(lambda: service.family(server) - {before}, START, f"a new {server}")
-        until(lambda: service.says_it_is("idle"), START, "the worker's next heartbeat")
+        until(lambda: service.has_worker_in("idle"), START, "the worker's next heartbeat")
         service.run("generate", "image", "anything", "-o", str(tmp_path / "a.png"))
 
 
-def test_ctrl_c_waits_for_the_running_job_and_a_second_one_does_not(start):
+def test_ctrl_c_waits_for_the_running_job_a_second_does_not(start):
     up = start()
     making = subprocess.Popen(
         [*ATELIER, "generate", "image", "compute=300 steps=3", "-o", str(up.data / "never.png")],
@@ -220,15 +220,15 @@ def test_ctrl_c_waits_for_the_running_job_and_a_second_one_does_not(start):
     family = up.family()
     assert len(family) >= 6
     up.process.send_signal(signal.SIGINT)
-    until(lambda: "press Ctrl-C again" in up.says(), what="it to say so")
+    until(lambda: "press Ctrl-C again" in up.messages(), what="the message")
     assert up.process.poll() is None
     assert 0 == up.end(signal.SIGINT)
     assert not any(map(alive, family))
-    assert "worker-local did not end in time and was killed" in up.says()
-    assert up.says().endswith("atelier: stopped\n")
+    assert "worker-local did not end in time and was killed" in up.messages()
+    assert up.messages().endswith("atelier: stopped\n")
 
 
-def test_a_setting_that_can_not_be_read_is_named(tmp_path):
+def test_a_setting_that_cannot_be_read_is_named(tmp_path):
     environment = {**os.environ, "ATELIER_LEASE_SECONDS": "soon", "COLUMNS": "300"}
     outcome = subprocess.run(
         [*ATELIER, "up", "--port", "0", "--data", str(tmp_path)],
@@ -240,17 +240,17 @@ def test_a_setting_that_can_not_be_read_is_named(tmp_path):
 
 
 @pytest.mark.long
-def test_ctrl_c_while_it_starts_ends_it_as_well(tmp_path):
+def test_ctrl_c_during_the_start_ends_every_process(tmp_path):
     up = Up(tmp_path / "data")
-    until(lambda: "starting the API" in up.says(), START, "the first parts")
+    until(lambda: "starting the API" in up.messages(), START, "the first services")
     family = up.family()
     assert 0 == up.end(signal.SIGINT)
     assert not any(map(alive, family))
-    assert "ready" not in up.says()
+    assert "ready" not in up.messages()
 
 
 @pytest.mark.long
-def test_kill_9_leaves_no_process_and_the_folder_usable(start):
+def test_kill_9_ends_every_process_and_allows_a_restart(start):
     up = start()
     family = up.family()
     key = (up.data / "admin.key").read_text()
@@ -258,11 +258,11 @@ def test_kill_9_leaves_no_process_and_the_folder_usable(start):
     until(lambda: not any(map(alive, family)), 30, "every process to end")
     again = start(up.data)
     assert key == (up.data / "admin.key").read_text()
-    assert "Admin key" not in again.says()
+    assert "Admin key" not in again.messages()
     assert "chaos" in again.run("models")
 
 
-def test_the_demo_makes_something_of_every_modality_and_leaves_nothing_behind(tmp_path):
+def test_the_demo_makes_every_modality_and_ends_everything(tmp_path):
     environment = {**os.environ, "ATELIER_CATALOG": str(CATALOG), "TMPDIR": str(tmp_path / "tmp"), "NO_COLOR": "1"}
     (tmp_path / "tmp").mkdir()
     before = descendants(os.getpid())
@@ -275,7 +275,7 @@ def test_the_demo_makes_something_of_every_modality_and_leaves_nothing_behind(tm
     assert {"product-cutout.png", "product.glb", "product.mp4", "product.wav"} < made
     assert 3 == sum(name.endswith(".webp") for name in made)
     rows = outcome.stdout.splitlines()
-    assert any(re.match(r"what +in queue +computing +file", row) for row in rows)
+    assert any(re.match(r"job +in queue +computing +file", row) for row in rows)
     assert 7 == sum(any(name in row for name in made) and " s " in row for row in rows)
     assert [] == list((tmp_path / "tmp").iterdir())
     assert descendants(os.getpid()) == before

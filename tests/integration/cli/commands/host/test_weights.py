@@ -1,4 +1,4 @@
-"""`atelier weights list`, `verify` and `import`: all that asks no hub."""
+"""`atelier weights list`, `verify` and `import`, without a hub."""
 
 import json
 import os
@@ -16,12 +16,12 @@ FILES = {"model_index.json": b"{}", "unet/model.safetensors": os.urandom(3000), 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine that knows one model and reaches no hub."""
+    """A machine with one model in its catalog that cannot reach a hub."""
     with Hub() as hub:
-        made = Machine(tmp_path, hub)
-    made.add_model("tiny", SOURCE)
-    made.write_lock("tiny", REPO, COMMIT, FILES)
-    return made
+        machine = Machine(tmp_path, hub)
+    machine.add_model("tiny", SOURCE)
+    machine.write_lock("tiny", REPO, COMMIT, FILES)
+    return machine
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:
@@ -32,7 +32,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def hub_cache(folder: Path) -> Path:
-    """The files as huggingface_hub keeps them: links below `snapshots` to blobs by sha256."""
+    """Write the files as huggingface_hub stores them: links below `snapshots` to blobs by sha256."""
     repo = folder / "hub" / "models--maker--model"
     write(repo / "blobs", {sha256(data): data for data in FILES.values()})
     for path, data in FILES.items():
@@ -58,44 +58,42 @@ class TestImport:
     @pytest.mark.parametrize("layout", [hub_cache, plain_repository, weights_folder, heap])
     @pytest.mark.parametrize("link", [False, True])
     def test_files_are_found_in_any_layout(self, machine: Machine, tmp_path: Path, layout, link: bool) -> None:
-        carried = layout(tmp_path / "carried")
+        source = layout(tmp_path / "source")
 
-        assert "tiny: ready" in machine.run_here("import", str(carried), *(["--link"] if link else []))
+        assert "tiny: ready" in machine.run_here("import", str(source), *(["--link"] if link else []))
 
         assert FILES == machine.files("tiny")
         inode = (machine.weights / "tiny" / "unet" / "model.safetensors").stat().st_ino
-        assert link == (inode in {file.stat().st_ino for file in carried.rglob("*")})
+        assert link == (inode in {file.stat().st_ino for file in source.rglob("*")})
         assert "tiny: as locked" in machine.run_here("verify", "tiny")
 
-    def test_only_what_is_right_is_taken_and_what_is_missing_is_named(self, machine: Machine, tmp_path: Path) -> None:
-        carried = write(tmp_path / "carried", FILES | {"unet/model.safetensors": b"x" * 3000})
-        (carried / "model_index.json").unlink()
+    def test_only_right_files_are_imported(self, machine: Machine, tmp_path: Path) -> None:
+        source = write(tmp_path / "source", FILES | {"unet/model.safetensors": b"x" * 3000})
+        (source / "model_index.json").unlink()
 
-        said = machine.run_here("import", str(carried), status=1)
+        output = machine.run_here("import", str(source), status=1)
 
-        assert "tiny: unet/model.safetensors: only files with another sha256 are there" in said
-        assert "tiny: model_index.json: it is not there" in said
+        assert "tiny: unet/model.safetensors: only files with another sha256 are there" in output
+        assert "tiny: model_index.json: it is not there" in output
         assert {"vae/model.safetensors"} == set(machine.files("tiny"))
 
-    def test_a_model_of_which_there_is_nothing_matters_only_when_it_is_named(
-        self, machine: Machine, tmp_path: Path
-    ) -> None:
+    def test_a_model_without_files_fails_only_when_named(self, machine: Machine, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
 
         assert "tiny: not fetched" in machine.run_here("import", str(tmp_path / "empty"))
         assert "it is not there" in machine.run_here("import", str(tmp_path / "empty"), "tiny", status=1)
 
-    def test_safetensors_that_a_pickle_became_elsewhere(self, machine: Machine, tmp_path: Path) -> None:
-        made = b"made of it"
+    def test_a_pickle_converted_elsewhere_is_imported(self, machine: Machine, tmp_path: Path) -> None:
+        tensors = b"tensors of the pickle"
         lock = machine.lock()
         lock.models["tiny"].files["ve.pt"] = LockedFile(
-            size=5, sha256="0" * 64, converted=Facts(size=len(made), sha256=sha256(made))
+            size=5, sha256="0" * 64, converted=Facts(size=len(tensors), sha256=sha256(tensors))
         )
         write_lock(lock, machine.lock_file)
 
-        machine.run_here("import", str(write(tmp_path / "carried", {**FILES, "ve.safetensors": made})))
+        machine.run_here("import", str(write(tmp_path / "source", {**FILES, "ve.safetensors": tensors})))
 
-        assert {**FILES, "ve.safetensors": made} == machine.files("tiny")
+        assert {**FILES, "ve.safetensors": tensors} == machine.files("tiny")
         assert "tiny: as locked" in machine.run_here("verify", "tiny")
 
 
@@ -103,24 +101,24 @@ class TestVerify:
     def test_every_difference_is_named(self, machine: Machine) -> None:
         write(machine.weights / "tiny", FILES | {"vae/model.safetensors": b"y" * 3000, "model_index.json": b"[]"})
 
-        said = machine.run_here("verify", status=1)
+        output = machine.run_here("verify", status=1)
 
-        assert "tiny: vae/model.safetensors is not the file of weights.lock" in said
-        assert "tiny: model_index.json is not the file of weights.lock" in said
-        assert "unet" not in said
+        assert "tiny: vae/model.safetensors is not the file of weights.lock" in output
+        assert "tiny: model_index.json is not the file of weights.lock" in output
+        assert "unet" not in output
 
-    def test_what_is_not_here_matters_only_when_it_is_named(self, machine: Machine) -> None:
+    def test_a_missing_model_is_a_difference_only_when_named(self, machine: Machine) -> None:
         assert "tiny: not fetched" in machine.run_here("verify")
         assert "tiny: model_index.json is missing" in machine.run_here("verify", "tiny", status=1)
 
-    def test_a_part_of_a_model_is_a_difference(self, machine: Machine) -> None:
+    def test_a_partial_model_is_a_difference(self, machine: Machine) -> None:
         write(machine.weights / "tiny", {"model_index.json": b"{}"})
 
         assert "tiny: unet/model.safetensors is missing" in machine.run_here("verify", status=1)
 
 
 class TestList:
-    def test_a_row_for_each_model(self, machine: Machine) -> None:
+    def test_each_model_has_a_row(self, machine: Machine) -> None:
         machine.add_model("other", SOURCE, licence="MIT")
         machine.add_model("half", SOURCE)
         machine.add_model("vague", SOURCE)
@@ -135,16 +133,16 @@ class TestList:
         write(machine.weights / "half", {"model_index.json": b"{}"})
         write(machine.weights / "more", FILES | {".cache/huggingface/CACHEDIR.TAG": b"x"})
 
-        said = machine.run_here("list", ATELIER_ALLOWED_LICENSES="apache-2.0, BSD-3-Clause")
+        output = machine.run_here("list", ATELIER_ALLOWED_LICENSES="apache-2.0, BSD-3-Clause")
 
-        assert "tiny standard Apache-2.0 6.0 kB ready" in said
-        assert "other standard MIT 6.0 kB licence refused" in said
-        assert "half standard Apache-2.0 6.0 kB partial: 1 of 3 files" in said
-        assert "more standard Apache-2.0 6.0 kB stray files" in said
-        assert "vague standard Apache-2.0 at least 6.0 kB unknown facts: 1 of 3 files" in said
-        assert "new standard Apache-2.0 not locked" in said
+        assert "tiny standard Apache-2.0 6.0 kB ready" in output
+        assert "other standard MIT 6.0 kB licence refused" in output
+        assert "half standard Apache-2.0 6.0 kB partial: 1 of 3 files" in output
+        assert "more standard Apache-2.0 6.0 kB stray files" in output
+        assert "vague standard Apache-2.0 at least 6.0 kB unknown facts: 1 of 3 files" in output
+        assert "new standard Apache-2.0 not locked" in output
 
-    def test_json_for_a_program(self, machine: Machine) -> None:
+    def test_json_has_the_state_of_each_model(self, machine: Machine) -> None:
         (found,) = json.loads(machine.run_here("list", "--json"))
 
         assert ("tiny", "not fetched", 3, 0, 6002) == (
@@ -157,17 +155,17 @@ class TestList:
         assert "tiny: model_index.json is missing." == found["why"]
 
 
-def test_a_licence_that_is_not_allowed_is_not_fetched(machine: Machine) -> None:
-    said = machine.run_here("fetch", "tiny", status=1, ATELIER_ALLOWED_LICENSES="MIT")
+def test_a_license_that_is_not_allowed_is_not_fetched(machine: Machine) -> None:
+    output = machine.run_here("fetch", "tiny", status=1, ATELIER_ALLOWED_LICENSES="MIT")
 
-    assert "tiny: its license Apache-2.0 is not in `ATELIER_ALLOWED_LICENSES`" in said
+    assert "tiny: its license Apache-2.0 is not in `ATELIER_ALLOWED_LICENSES`" in output
 
 
 def test_an_unknown_model_is_a_usage_error(machine: Machine) -> None:
     assert "there are tiny" in machine.run_here("fetch", "nonsense", status=2)
 
 
-def test_a_folder_of_the_operators_own_is_locked_as_it_is(machine: Machine, tmp_path: Path) -> None:
+def test_a_local_folder_is_locked_as_it_is(machine: Machine, tmp_path: Path) -> None:
     machine.add_model("own", '{ path = "own" }')
     write(machine.weights / "own", FILES)
 
