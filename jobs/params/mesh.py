@@ -53,5 +53,6 @@ MESH = ModalitySpec(
     word="mesh",
     argument="image_path",
     formats={".glb": "glb", ".obj": "obj", ".stl": "stl", ".ply": "ply"},
+    flags={"mode": ("--paint",)},
 )
 """Image to 3D (contract C41-C47)."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from cli.commands.client.generate import _files, _typed_fields
+from cli.commands.client.generate import _files, _upload
 from jobs.wire.status import OutputAnswer
 
 
@@ -26,9 +26,16 @@ def test_a_second_output_of_another_type_is_numbered():
     assert [Path("a/mug.glb"), Path("a/mug-2.png")] == _files(outputs, Path("a/mug.glb"))
 
 
-def test_prefer_seconds_makes_the_server_a_preference():
-    client: Any = None
-    assert {"server_id": "b", "prefer_seconds": 5.0, "pin": "prefer"} == _typed_fields(
-        client, {"server_id": "b", "prefer_seconds": 5.0, "model": None}, media=()
-    )
-    assert {"server_id": "b"} == _typed_fields(client, {"server_id": "b", "prefer_seconds": None}, media=())
+class Uploads:
+    """A client that only takes uploads."""
+
+    def source(self, source: str) -> str:
+        return f"inp_{source}"
+
+
+def test_the_media_of_a_body_are_uploaded():
+    client: Any = Uploads()
+    body = {"prompt": "a cat", "input_image": "a.png", "reference_images": ("b.png", "c.png")}
+    media = {"input_image": "image", "reference_images": "image", "last_image": "image"}
+    sent = _upload(client, body, media)
+    assert {"prompt": "a cat", "input_image": "inp_a.png", "reference_images": ["inp_b.png", "inp_c.png"]} == sent

@@ -1,0 +1,82 @@
+"""The arguments and options of a command, from the fields of a modality's parameters."""
+
+from typing import Any
+
+import msgspec
+import rich_click as click
+from msgspec import inspect
+
+from jobs.params.base import Params
+from jobs.params.modality import ModalitySpec
+
+HIDDEN = {"output_format", "pin"}
+"""The extension of the file and `--prefer` set these; fields whose feature is not built are hidden too."""
+SHARED_FLAGS = {"prefer_seconds": ("--prefer",), "deadline_seconds": ("--deadline",)}
+"""Spellings of the fields that every modality has."""
+HELP = {
+    "model": "A model of `atelier models`; default: the service chooses.",
+    "prefer_seconds": "With --server-id: on any server after this many seconds.",
+}
+"""Texts of options that the API's own description does not fit."""
+SHARED = {field.name for field in msgspec.structs.fields(Params)}
+
+
+def request_options(modality: ModalitySpec) -> list[click.Parameter]:
+    """Return the positional argument, then an option per field: those of the modality before the shared ones."""
+    fields = {field.name: field for field in _struct(modality).fields}
+    argument = fields.pop(modality.argument)
+    hidden = {*HIDDEN, *modality.params.unbuilt}
+    ordered = sorted(fields.values(), key=lambda field: field.name in SHARED)
+    return [
+        click.Argument([argument.name], required=argument.required, metavar=argument.name.split("_")[0].upper()),
+        *(_option(modality, field) for field in ordered if field.name not in hidden),
+    ]
+
+
+def request_body(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that were typed, as the API takes them; `prefer_seconds` makes the server a preference."""
+    body = {name: value for name, value in values.items() if value not in (None, ())}
+    return body | ({"pin": "prefer"} if "prefer_seconds" in body else {})
+
+
+def _struct(modality: ModalitySpec) -> inspect.StructType:
+    struct = inspect.type_info(modality.params)
+    assert isinstance(struct, inspect.StructType)
+    return struct
+
+
+def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
+    """Return the option of a field; a flag of a field with two values sets the one that is not the default."""
+    flags = modality.flags.get(field.name) or SHARED_FLAGS.get(field.name) or (f"--{field.name.replace('_', '-')}",)
+    type_, description = _unwrapped(field.type)
+    if field.name in modality.params.media:
+        description = f"File or URL. {description}"
+    settings: dict[str, Any] = {"help": HELP.get(field.name, description)}
+    match type_:
+        case inspect.BoolType():
+            flags = (f"{flags[0]}/--no-{flags[0].removeprefix('--')}",) if field.default else flags
+            settings |= {"is_flag": True, "default": None}
+        case inspect.LiteralType(values=(_, _)) if field.name in modality.flags:
+            (other,) = set(type_.values) - {field.default}
+            settings["flag_value"] = other
+        case inspect.LiteralType():
+            settings["metavar"] = "|".join(map(str, type_.values))
+        case inspect.IntType():
+            settings["type"] = int
+        case inspect.FloatType():
+            settings["type"] = float
+        case inspect.VarTupleType():
+            settings["multiple"] = True
+    return click.Option([*flags, field.name], **settings)
+
+
+def _unwrapped(type_: inspect.Type) -> tuple[inspect.Type, str]:
+    """Return the type without its description and without None, and the description."""
+    description = ""
+    while isinstance(type_, inspect.Metadata | inspect.UnionType):
+        if isinstance(type_, inspect.Metadata):
+            description = description or (type_.extra_json_schema or {}).get("description", "")
+            type_ = type_.type
+        else:
+            (type_,) = (one for one in type_.types if not isinstance(one, inspect.NoneType))
+    return type_, description

@@ -1,0 +1,71 @@
+"""The options of `atelier generate`, from the parameters of each modality."""
+
+from typing import Any
+
+import pytest
+import rich_click as click
+
+from cli.commands.client.request_options import request_body, request_options
+from jobs.params.cutout import CUTOUT
+from jobs.params.image import IMAGE
+from jobs.params.mesh import MESH
+from jobs.params.modality import ModalitySpec
+from jobs.params.registry import MODALITIES
+from jobs.params.speech import SPEECH
+from jobs.params.video import VIDEO
+
+
+def parsed(modality: ModalitySpec, *words: str) -> dict[str, Any]:
+    command = click.Command(modality.word, params=request_options(modality), callback=lambda **values: values)
+    return request_body(command.main(list(words), standalone_mode=False))
+
+
+@pytest.mark.parametrize(
+    ("modality", "words", "body"),
+    [
+        (IMAGE, ["a cat"], {"prompt": "a cat"}),
+        (
+            IMAGE,
+            ["a cat", "-n", "2", "--steps", "4", "--guidance", "1.5", "--reference", "a.png", "--reference", "b.png"],
+            {
+                "prompt": "a cat",
+                "num_images": 2,
+                "num_inference_steps": 4,
+                "guidance_scale": 1.5,
+                "reference_images": ("a.png", "b.png"),
+            },
+        ),
+        (VIDEO, ["--input", "a.png", "--duration", "2"], {"input_image": "a.png", "duration_seconds": 2.0}),
+        (CUTOUT, ["a.png", "--mask-only"], {"image_url": "a.png", "mask_only": True}),
+        (SPEECH, ["Hello", "--no-apply-watermark"], {"text": "Hello", "apply_watermark": False}),
+        (MESH, ["a.png", "--paint"], {"image_path": "a.png", "mode": "paint"}),
+    ],
+)
+def test_only_what_was_typed_is_sent(modality, words, body):
+    assert body == parsed(modality, *words)
+
+
+def test_prefer_makes_the_server_a_preference():
+    words = ["a cat", "--server-id", "b", "--prefer", "5"]
+    assert {"prompt": "a cat", "server_id": "b", "prefer_seconds": 5.0, "pin": "prefer"} == parsed(IMAGE, *words)
+    assert "pin" not in parsed(IMAGE, *words[:3])
+
+
+def test_fields_that_are_not_built_have_no_option():
+    names = {option.name for option in request_options(IMAGE)}
+    assert "negative_prompt" in names
+    assert not names & set(IMAGE.params.unbuilt)
+
+
+@pytest.mark.parametrize("modality", MODALITIES, ids=lambda modality: modality.name)
+def test_the_options_of_before_are_still_there(modality):
+    shared = {"--model", "--server-id", "--prefer"}
+    denoising = {"--width", "--height", "--steps", "--guidance", "--negative-prompt", "--quality", "--seed"}
+    of = {
+        "image": {"--input", "--strength", "--reference", "-n", "--num-images"} | denoising,
+        "video": {"--input", "--last", "--duration"} | denoising,
+        "remove-background": {"--mask-only", "--background", "--crop"},
+        "speech": {"--language", "--voice", "--max-tokens", "--exaggeration", "--seed"},
+        "3d": {"--paint", "--max-faces", "--seed"},
+    }
+    assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}
