@@ -13,18 +13,18 @@ from core.logs import start_logs
 from core.settings import settings
 
 GRACE_SECONDS = 10
-"""How long requests under way may take once the process was asked to stop."""
+"""How long open requests may take once the process was asked to stop."""
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends event streams and held requests first: uvicorn by itself waits for them without an end."""
+    """A server that ends event streams and held requests first; uvicorn alone waits for them without an end."""
 
     def __init__(self, config: uvicorn.Config, event_hub: EventHub) -> None:
         super().__init__(config)
         self._event_hub = event_hub
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, and let go of those who wait."""
+        """End the waits, and shut down."""
         self._event_hub.close()
         await super().shutdown(sockets)
 
@@ -51,7 +51,7 @@ def main(host: str, port: int) -> None:
         timeout_keep_alive=75,
         backlog=2048,
     )
-    # uvicorn raises the signal again once it has shut down; to have been asked to stop is no failure.
+    # uvicorn raises the signal again once it has shut down; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
         DrainingServer(config, app.state.event_hub).run()

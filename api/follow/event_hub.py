@@ -1,8 +1,8 @@
-"""Following jobs: one task reads the Redis streams of every job that somebody in this process waits for.
+"""The event hub: one task reads the Redis streams of every job that this process has a subscription for.
 
-Streams are only hints that shorten the wait; whoever follows re-reads the row every few seconds, so that a Redis
-that is away or was flushed costs time and no event. A new subscription wakes the blocked read through a stream of
-this process's own, which is part of every read: no window between two reads can lose it.
+Events only shorten the wait. A subscriber also reads the row every few seconds, so that a Redis that is away or was
+flushed costs time and no event. A new subscription wakes the blocked read through a stream of this process's own,
+which is part of every read, so that no window between two reads can lose it.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 5.0
 START = b"0-0"
-"""A stream is read from its beginning: what was told between a subscription and the first read is not missed."""
+"""Streams are read from their beginning, so that events between a subscription and its first read are not missed."""
 
 
 class EventHub:
-    """The reader and its subscribers."""
+    """The reader of the streams, and the subscriptions that it distributes events to."""
 
     def __init__(self, settings: Settings) -> None:
         self.closing = asyncio.Event()
@@ -35,8 +35,8 @@ class EventHub:
         self._wake_stream = f"atelier:wake:{secrets.token_hex(8)}"
         self._cursors: dict[str, bytes] = {}
         self._subscribers: dict[str, set[Subscription]] = {}
-        self._added = self._told = 0
-        self._wanted = asyncio.Event()
+        self._added = self._woken_for = 0
+        self._has_streams = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._waking: asyncio.Task[None] | None = None
         self._commands: redis.asyncio.Redis | None = None
@@ -44,10 +44,10 @@ class EventHub:
     def start(self) -> None:
         """Start reading."""
         self._commands = self._client(self._settings.broker_timeout)
-        self._task = asyncio.create_task(self._run(), name="follower")
+        self._task = asyncio.create_task(self._run(), name="event hub")
 
     async def stop(self) -> None:
-        """Stop reading; everybody who still follows is woken."""
+        """Stop reading, and wake every subscriber."""
         self.close()
         for task in (self._task, self._waking):
             if task is not None:
@@ -57,7 +57,7 @@ class EventHub:
             await self._commands.aclose()
 
     def close(self) -> None:
-        """Say that the process is about to end, so that streams and waits end too."""
+        """Announce the end of the process, so that streams and waits end too."""
         self.closing.set()
         for subscribers in self._subscribers.values():
             for subscription in subscribers:
@@ -65,7 +65,7 @@ class EventHub:
 
     @contextmanager
     def subscribe(self, job_id: str) -> Iterator[Subscription]:
-        """Follow a job; every event told from now on arrives, as long as Redis does."""
+        """Subscribe to a job: every event that is published from now on arrives, as long as Redis answers."""
         subscription, stream = Subscription(), stream_of(job_id)
         subscribers = self._subscribers.setdefault(stream, set())
         subscribers.add(subscription)
@@ -82,7 +82,7 @@ class EventHub:
 
     @property
     def following(self) -> int:
-        """How many jobs are followed now."""
+        """The number of jobs with a subscription."""
         return len(self._subscribers)
 
     def _client(self, timeout: float) -> redis.asyncio.Redis:
@@ -92,38 +92,41 @@ class EventHub:
 
     def _wake(self) -> None:
         self._added += 1
-        self._wanted.set()
+        self._has_streams.set()
         if self._waking is None or self._waking.done():
-            self._waking = asyncio.create_task(self._wake_reader(), name="follower wake-up")
+            self._waking = asyncio.create_task(self._wake_reader(), name="event hub wake-up")
 
     async def _wake_reader(self) -> None:
         """End the blocked read, so that the next one covers the new streams."""
         assert self._commands is not None
-        while self._told != self._added:
-            self._told = self._added
+        while self._woken_for != self._added:
+            self._woken_for = self._added
             try:
                 async with self._commands.pipeline(transaction=False) as pipe:
                     pipe.xadd(self._wake_stream, {b"wake": b""}, maxlen=1, approximate=False)
                     pipe.expire(self._wake_stream, 3600)
                     await pipe.execute()
             except (RedisError, OSError) as error:
-                log.debug("follower not woken: %s", error)
+                log.debug("event hub: reader not woken error=%s", error)
                 return
 
     async def _run(self) -> None:
+        """Read until cancelled, with a growing pause after failures."""
         client = self._client(BLOCK_SECONDS + self._settings.broker_timeout)
         wake_cursor, failures = START, 0
         try:
             while True:
-                await self._wanted.wait()
+                await self._has_streams.wait()
                 if not self._cursors:
-                    self._wanted.clear()
+                    self._has_streams.clear()
                     continue
                 try:
                     wake_cursor = await self._read(client, wake_cursor)
                     failures = 0
                 except (RedisError, OSError, TimeoutError) as error:
-                    log.log(logging.DEBUG if failures else logging.WARNING, "events can not be read: %s", error)
+                    log.log(
+                        logging.DEBUG if failures else logging.WARNING, "event hub: events not read error=%s", error
+                    )
                     failures += 1
                     await client.connection_pool.disconnect()
                     await asyncio.sleep(0.05 * 2 ** min(failures, 4))
@@ -131,24 +134,24 @@ class EventHub:
             await client.aclose()
 
     async def _read(self, client: redis.asyncio.Redis, wake_cursor: bytes) -> bytes:
-        """One blocking read of all streams; returns how far the wake-up stream was read."""
+        """Read all streams once, blocking; return the new cursor of the wake-up stream."""
         streams: dict[Any, Any] = {self._wake_stream: wake_cursor, **self._cursors}
-        answer: Any = await client.xread(streams, block=round(BLOCK_SECONDS * 1000))
-        for name, entries in answer or ():
+        entries_by_stream: Any = await client.xread(streams, block=round(BLOCK_SECONDS * 1000))
+        for name, entries in entries_by_stream or ():
             stream = name.decode()
             if stream == self._wake_stream:
                 wake_cursor = entries[-1][0]
             elif stream in self._cursors:
                 self._cursors[stream] = entries[-1][0]
                 for _, fields in entries:
-                    self._hand_out(stream, fields)
+                    self._distribute(stream, fields)
         return wake_cursor
 
-    def _hand_out(self, stream: str, fields: dict[bytes, bytes]) -> None:
+    def _distribute(self, stream: str, fields: dict[bytes, bytes]) -> None:
         try:
             event = decode_event(fields[FIELD])
         except (KeyError, ValueError) as error:
-            log.warning("an event in %s can not be read: %s", stream, error)
+            log.warning("event hub: event malformed stream=%s error=%s", stream, error)
             return
         for subscription in self._subscribers.get(stream, ()):
             subscription.add(event)

@@ -1,7 +1,7 @@
-"""A job as server-sent events: a snapshot, progress as it comes, at last `completed`, `failed` or `cancelled`.
+"""A job as server-sent events: a snapshot, progress as it comes, and finally `completed`, `failed` or `cancelled`.
 
-`id` is the row's `event_seq`. Snapshots and terminal events carry the whole status answer, progress in between a
-few fields. The stream ends when the row says that the job has ended, with or without Redis.
+`id` is the row's `event_seq`. Snapshots and terminal events carry the whole status answer; progress in between carries
+a few fields. The stream ends when the row says that the job has ended, with or without Redis.
 """
 
 import time
@@ -22,37 +22,37 @@ RETRY = b"retry: 1000\n\n"
 
 
 class EventStream:
-    """The events of one job for one listener, who has seen those up to `seen`."""
+    """The events of one job for one client, after the number `seen`."""
 
     def __init__(self, watcher: JobWatcher, job: Job, seen: int) -> None:
         self._watcher = watcher
         self._job = job
         self._seen = min(seen, job.event_seq)
-        self._place: int | str | None = None
-        self._look_at = self._sent_at = time.monotonic()
+        self._position: int | str | None = None
+        self._refresh_at = self._sent_at = time.monotonic()
         self._ended = False
 
     async def frames(self) -> AsyncIterator[bytes]:
-        """The text of the stream, one event or comment at a time."""
+        """Yield the text of the stream, one event or comment at a time."""
         event_hub = self._watcher.event_hub
         with event_hub.subscribe(self._job.id) as subscription:
             yield RETRY
             while not self._ended and not event_hub.closing.is_set():
-                if time.monotonic() >= self._look_at:
-                    part = await self._look()
+                if time.monotonic() >= self._refresh_at:
+                    part = await self._refresh()
                 else:
-                    part = await self._listen(subscription)
+                    part = await self._next_progress(subscription)
                 if part is None and time.monotonic() >= self._sent_at + KEEP_ALIVE_SECONDS:
                     part = KEEP_ALIVE
                 if part is not None:
                     self._sent_at = time.monotonic()
                     yield part
 
-    async def _look(self) -> bytes | None:
-        """Read the row; what there is to tell of it."""
-        self._look_at = time.monotonic() + self._watcher.reread_seconds
+    async def _refresh(self) -> bytes | None:
+        """Read the row; return an event if there is news."""
+        self._refresh_at = time.monotonic() + self._watcher.reread_seconds
         try:
-            job = self._job = await self._watcher.look(self._job)
+            job = self._job = await self._watcher.refresh(self._job)
         except UnknownJob:
             self._ended = True
             return frame(self._job.event_seq + 1, JobStatus.CANCELLED, DeletedEvent(self._job.id))
@@ -60,24 +60,24 @@ class EventStream:
         if not self._ended and job.event_seq <= self._seen and job.status is not JobStatus.QUEUED:
             return None
         answer = await self._watcher.answer(job)
-        if not self._ended and job.event_seq <= self._seen and answer.queue_position == self._place:
+        if not self._ended and job.event_seq <= self._seen and answer.queue_position == self._position:
             return None
-        self._seen, self._place = max(self._seen, job.event_seq), answer.queue_position
+        self._seen, self._position = max(self._seen, job.event_seq), answer.queue_position
         return frame(job.event_seq, job.status if self._ended else "progress", answer)
 
-    async def _listen(self, subscription: Subscription) -> bytes | None:
-        """Wait for an event until it is time to look or to send a sign of life; what there is to tell of it."""
-        until = min(self._look_at, self._sent_at + KEEP_ALIVE_SECONDS)
+    async def _next_progress(self, subscription: Subscription) -> bytes | None:
+        """Wait for progress until the next refresh or keep-alive is due; return it if there is any."""
+        until = min(self._refresh_at, self._sent_at + KEEP_ALIVE_SECONDS)
         event = await subscription.next(max(0.0, until - time.monotonic()))
         if event is None or event.seq <= self._seen:
             return None
         if event.status.terminal:
-            self._look_at = 0.0  # now: the row has the outputs
+            self._refresh_at = 0.0  # now: the row has the outputs
             return None
         self._seen = event.seq
         return frame(event.seq, "progress", event)
 
 
 def frame(seq: int, name: str, data: msgspec.Struct) -> bytes:
-    """One event as the wire format has it (WHATWG HTML, section 9.2)."""
+    """Return one event in the wire format (WHATWG HTML, section 9.2)."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, name.encode(), msgspec.json.encode(data))

@@ -1,4 +1,4 @@
-"""Finding what is a caller's own. What is another tenant's answers exactly as what does not exist."""
+"""Look-up of a caller's own jobs and objects. Those of another tenant are answered exactly as unknown ones."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from jobs.statements.queue.tenant_jobs import visible
 
 
 async def find_job(database: Database, caller: Caller, job_id: str, modality: str | None = None) -> Job:
-    """The caller's job, of that modality if one is given. Raises `MalformedId` or `UnknownJob`."""
+    """Return the caller's job, of `modality` if one is given. Raises `MalformedId` or `UnknownJob`."""
     row = await database.row(visible(check_id("job", job_id), caller.tenant))
     if row is None or (modality is not None and row.modality != modality):
         raise UnknownJob
@@ -24,7 +24,7 @@ async def find_job(database: Database, caller: Caller, job_id: str, modality: st
 
 
 async def stored_keys(connection: AsyncConnection, tenant: str, media: Iterable[Medium]) -> dict[str, str]:
-    """The keys of the tenant's uploads and voices that are named, by id."""
+    """Return the keys of the tenant's uploads and voices that the media name, by id."""
     keys: dict[str, str] = {}
     sources = [medium.source for medium in media]
     for prefix, find in (("inp", find_uploads), ("voi", find_voices)):

@@ -1,4 +1,4 @@
-"""Tells Redis what was committed, from a thread of its own: no request ever waits for Redis."""
+"""Notification of what the API commits, from a thread of its own, so that no request ever waits for Redis."""
 
 import logging
 import queue
@@ -11,11 +11,11 @@ from jobs.notify import JobNotifier
 log = logging.getLogger(__name__)
 
 BOUND = 10_000
-"""Announcements that may wait; more are dropped, which costs each job at most a poll interval."""
+"""Notifications that may wait. Further ones are dropped, which costs each job at most one poll interval."""
 
 
 class Notifier:
-    """The thread that notifies workers and followers of what the API has committed."""
+    """The thread that notifies workers and subscribers of what the API has committed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -27,15 +27,15 @@ class Notifier:
         self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
-    def announce(self, job: Job) -> None:
-        """Hand over a job that has just been committed; never blocks, never raises."""
+    def notify_later(self, job: Job) -> None:
+        """Queue a notification of a job that was just committed; never block, never raise."""
         if self._waiting.qsize() < BOUND:
             self._waiting.put(job)
         else:
-            log.warning("%d announcements wait; job %s is left to polling", BOUND, job.id)
+            log.warning("notifier: queue full, notification dropped job=%s", job.id)
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Announce what waits, as far as `timeout` s allow."""
+        """Send the waiting notifications, for at most `timeout` seconds, and end the thread."""
         self._waiting.put(None)
         if self._thread is not None:
             self._thread.join(timeout)
@@ -46,4 +46,4 @@ class Notifier:
             try:
                 notifier.notify(job)
             except Exception:
-                log.exception("job %s was not announced", job.id)
+                log.exception("notifier: notification failed job=%s", job.id)

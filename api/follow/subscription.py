@@ -1,28 +1,28 @@
-"""What one follower of one job still has to hear."""
+"""Subscriptions: the events of one job that one reader has not received yet."""
 
 import asyncio
 from collections import deque
 
 from jobs.events import JobEvent
 
-KEPT = 64
+CAPACITY = 64
 
 
 class Subscription:
-    """The events of one job, oldest first; a reader that is slow loses the oldest."""
+    """The pending events of one job, oldest first; a slow reader loses the oldest."""
 
     def __init__(self) -> None:
-        self._events: deque[JobEvent] = deque(maxlen=KEPT)
+        self._events: deque[JobEvent] = deque(maxlen=CAPACITY)
         self._arrived = asyncio.Event()
 
     def add(self, event: JobEvent | None) -> None:
-        """Hand over an event; None only wakes the reader."""
+        """Add an event and wake the reader; None only wakes the reader."""
         if event is not None:
             self._events.append(event)
         self._arrived.set()
 
     async def next(self, timeout: float) -> JobEvent | None:
-        """The next event, or None after `timeout` s, or when there is reason to look at the row."""
+        """Return the next event, or None after `timeout` seconds or when the reader is woken without one."""
         try:
             async with asyncio.timeout(timeout):
                 await self._arrived.wait()

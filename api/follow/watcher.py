@@ -1,7 +1,7 @@
-"""Watching a job until it ends: by holding a request open, or as a stream (`event_stream`).
+"""Watching a job until it ends, for a held request or for a stream (`event_stream`).
 
-Both subscribe first and read the row afterwards, so that nothing falls between. The row decides that a job has
-ended; an event from Redis only says when to look.
+Both subscribe first and read the row afterwards, so that no change between the two is missed. The row decides whether a
+job has ended; an event from Redis only says when to read the row.
 """
 
 import time
@@ -18,7 +18,7 @@ from jobs.wire.status import StatusAnswer
 
 
 class JobWatcher:
-    """Looks at jobs again and again, as seldom as possible and as soon as there is reason to."""
+    """Reads the rows of watched jobs, every few seconds and as soon as an event arrives."""
 
     def __init__(
         self, database: Database, event_hub: EventHub, status_builder: StatusBuilder, settings: Settings
@@ -29,21 +29,21 @@ class JobWatcher:
         self._status_builder = status_builder
 
     async def wait(self, job: Job, seconds: float) -> Job:
-        """The job when it has ended, or as it is after `seconds`, or when the service is about to stop.
+        """Return the job once it has ended, or as it is after `seconds`, or when the service is about to stop.
 
-        Raises `UnknownJob` when it is deleted meanwhile. A database that is away costs only freshness.
+        Raises `UnknownJob` when it is deleted meanwhile. While the database is away the job only becomes stale.
         """
         until = time.monotonic() + seconds
         with self.event_hub.subscribe(job.id) as subscription:
             while True:
-                job = await self.look(job)
+                job = await self.refresh(job)
                 left = until - time.monotonic()
                 if job.status.terminal or left <= 0 or self.event_hub.closing.is_set():
                     return job
-                await _until_news(subscription, min(left, self.reread_seconds))
+                await _wait_for_end(subscription, min(left, self.reread_seconds))
 
-    async def look(self, job: Job) -> Job:
-        """The job as it is now, or as it was when the database is away. Raises `UnknownJob` once it is deleted."""
+    async def refresh(self, job: Job) -> Job:
+        """Return the job as it is now, or `job` while the database is away. Raises `UnknownJob` once it is deleted."""
         try:
             row = await self._database.row(visible(job.id, job.tenant))
         except DatabaseUnavailable:
@@ -53,15 +53,15 @@ class JobWatcher:
         return job_from_row(row)
 
     async def answer(self, job: Job) -> StatusAnswer:
-        """The status answer; its outlook is missing while the database is away."""
+        """Return the status answer, without a queue estimate while the database is away."""
         try:
             return await self._status_builder.answer(job)
         except DatabaseUnavailable:
-            return self._status_builder.plain(job)
+            return self._status_builder.plain_answer(job)
 
 
-async def _until_news(subscription: Subscription, seconds: float) -> None:
-    """Return at a terminal event, or after `seconds`, or when woken; progress is no news to somebody who waits."""
+async def _wait_for_end(subscription: Subscription, seconds: float) -> None:
+    """Return at a terminal event, after `seconds`, or when woken; ignore progress."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         event = await subscription.next(left)

@@ -1,4 +1,4 @@
-"""Who asks: an API key, as X-API-Key or Authorization: Bearer, stands for a tenant."""
+"""Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ from core.logs import bind
 from core.signing import key_digest
 from jobs.statements.api_keys import ADMIN, key_by_digest
 
-OPEN: dict[str, Any] = {"exclude_from_auth": True}
-"""`opt` of a route that needs no key."""
+PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
+"""`opt` of a route that requires no key."""
 
-ANYBODY: tuple[dict[str, list[str]]] = ({},)
-"""`security` of such a route in the OpenAPI document: an empty requirement is met by everybody."""
+NO_SECURITY: tuple[dict[str, list[str]]] = ({},)
+"""`security` of such a route in the OpenAPI document: an empty requirement, which every request meets."""
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The tenant a request acts for, the highest priority its key may ask for, and what else the key may do."""
+    """The tenant that a request acts for, the highest priority that its key allows, and the scopes of the key."""
 
     tenant: str
     key_id: str
@@ -32,12 +32,12 @@ class Caller(msgspec.Struct, frozen=True):
 
     @property
     def admin(self) -> bool:
-        """Whether this is an operator."""
+        """Whether the key has the admin scope."""
         return ADMIN in self.scopes
 
 
 class KeyAuthentication(AbstractAuthenticationMiddleware):
-    """Finds the `Caller` of every request to a route that is not `OPEN`."""
+    """The middleware that finds the `Caller` of every request to a route that is not `PUBLIC`."""
 
     def __init__(self, app: ASGIApp, *, database: Database, secret_key: str) -> None:
         super().__init__(app)
@@ -45,7 +45,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         self._secret_key = secret_key
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked."""
+        """Return the caller. Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked."""
         digest = key_digest(self._secret_key, presented_key(connection.headers))
         row = await self._database.row(key_by_digest(digest))
         if row is None:
@@ -56,13 +56,13 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
 
 
 def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard of routes for operators; raises `Forbidden`."""
+    """Guard a route for operators: raise `Forbidden` without the admin scope."""
     if not connection.user.admin:
         raise Forbidden
 
 
 def presented_key(headers: Headers) -> str:
-    """The key that a request carries; X-API-Key comes first. Raises `Unauthenticated` when there is none."""
+    """Return the key of a request; X-API-Key comes first. Raises `Unauthenticated` when there is none."""
     key = headers.get("X-API-Key", "").strip()
     if not key:
         scheme, _, rest = headers.get("Authorization", "").strip().partition(" ")

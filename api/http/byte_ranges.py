@@ -1,4 +1,4 @@
-"""Byte ranges of a download (RFC 9110, section 14): one range per request; anything else is answered whole."""
+"""Byte ranges of a download (RFC 9110, section 14): one range per request, or else the whole file."""
 
 import re
 
@@ -9,7 +9,7 @@ from core.errors import BadRange
 _ONE_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 
 
-class Span(msgspec.Struct, frozen=True):
+class ByteRange(msgspec.Struct, frozen=True):
     """Bytes `first` to `last`, both included."""
 
     first: int
@@ -17,15 +17,15 @@ class Span(msgspec.Struct, frozen=True):
 
     @property
     def length(self) -> int:
-        """How many bytes."""
+        """The number of bytes."""
         return self.last - self.first + 1
 
 
-def parse_range(header: str | None, size: int) -> Span | None:
-    """The span that a Range header asks for of a file of `size` bytes; None for the whole file.
+def parse_range(header: str | None, size: int) -> ByteRange | None:
+    """Return the range that a Range header selects in a file of `size` bytes, or None for the whole file.
 
-    A header of another unit, of several ranges or of no meaning is ignored, as the RFC allows. Raises `BadRange` for
-    one that begins beyond the end.
+    A header with another unit, with several ranges or with an error is ignored, as the RFC allows. Raises `BadRange`
+    for a range that begins beyond the end.
     """
     match = _ONE_RANGE.fullmatch(header or "")
     if match is None or (not match[1] and not match[2]):
@@ -37,10 +37,10 @@ def parse_range(header: str | None, size: int) -> Span | None:
         return None
     if first >= size:
         raise BadRange(f"The file has {size} bytes; ask for a range that begins before that.")
-    return Span(first, min(last, size - 1))
+    return ByteRange(first, min(last, size - 1))
 
 
-def _suffix(length: int, size: int) -> Span:
+def _suffix(length: int, size: int) -> ByteRange:
     if length == 0 or size == 0:
         raise BadRange("Ask for at least one byte.")
-    return Span(max(0, size - length), size - 1)
+    return ByteRange(max(0, size - length), size - 1)

@@ -1,4 +1,4 @@
-"""The API's way to PostgreSQL: short transactions, and an answer within a deadline even when the server hangs."""
+"""The API's access to PostgreSQL: short transactions, and a result within a deadline even when the server hangs."""
 
 import asyncio
 import time
@@ -15,25 +15,25 @@ from core.settings import Settings
 T = TypeVar("T")
 
 IN_DOUBT = "The database does not answer. Try again in a few seconds, with the same Idempotency-Key if you sent one."
-"""A connection that is lost during a commit leaves open whether it happened, so nothing else can be promised."""
+"""The text for a lost connection: when it is lost during a commit, the outcome of the commit is unknown."""
 
-PATIENCE_SECONDS = 30.0
-"""The longest wait for a database that answers others; a lock that nobody gives back looks like that."""
+BUSY_SECONDS = 30.0
+"""The longest wait while the database answers other statements, for example for a lock that is never released."""
 
 
 class Database:
-    """A pool of connections; every method raises `DatabaseUnavailable` when there is no answer in time."""
+    """A pool of connections. Every method raises `DatabaseUnavailable` when the server does not answer in time."""
 
     def __init__(self, settings: Settings) -> None:
-        self._engine = async_engine(settings)
-        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._slots = asyncio.Semaphore(2 * settings.db_pool)  # as many as the pool gives at most
+        self._db = async_engine(settings)
+        self._single = self._db.execution_options(isolation_level="AUTOCOMMIT")
+        self._slots = asyncio.Semaphore(2 * settings.db_pool)  # the most that the pool has
         self._seconds = settings.db_timeout + 1
         self._answered_at = time.monotonic()
         self._running: set[asyncio.Task[Any]] = set()
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
-        """All rows of one statement."""
+        """Return all rows of one statement."""
 
         async def work() -> Sequence[Row[Any]]:
             async with self._single.connect() as connection:
@@ -42,35 +42,35 @@ class Database:
         return await self._bounded(work)
 
     async def row(self, statement: Executable) -> Row[Any] | None:
-        """The first row of one statement."""
+        """Return the first row of one statement, or None."""
         rows = await self.rows(statement)
         return rows[0] if rows else None
 
     async def transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """What `work` returns, committed; nothing is kept when it raises."""
+        """Return the result of `work` and commit; roll back when it raises."""
 
         async def whole() -> T:
-            async with self._engine.begin() as connection:
+            async with self._db.begin() as connection:
                 return await work(connection)
 
         return await self._bounded(whole)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._db.dispose()
 
     async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """`work` in a task of its own: nobody waits for one that hangs, and a caller who leaves cuts none short.
+        """Run `work` in a task of its own, so that a hung server holds no request, and a lost client cancels no work.
 
-        Busy is not away: while the database answers others, this one waits its turn. A task that is given up may
-        linger, since a cancelled psycopg statement waits for the server to confirm, which a hung server never does.
+        A busy database is not away: while it answers other statements, this one waits its turn. A task that is given
+        up may remain, since a cancelled psycopg statement waits for a confirmation that a hung server never sends.
         """
-        task = asyncio.create_task(self._in_line(work))
+        task = asyncio.create_task(self._in_slot(work))
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._record_end)
         begun_at = asked_at = time.monotonic()
         while not (await asyncio.wait({task}, timeout=self._seconds))[0]:
-            if self._answered_at < asked_at or time.monotonic() > begun_at + PATIENCE_SECONDS:
+            if self._answered_at < asked_at or time.monotonic() > begun_at + BUSY_SECONDS:
                 task.cancel()
                 raise DatabaseUnavailable(IN_DOUBT)
             asked_at = time.monotonic()
@@ -81,11 +81,11 @@ class Database:
                 raise DatabaseUnavailable(IN_DOUBT) from error
             raise
 
-    async def _in_line(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _in_slot(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         async with self._slots:
             return await work()
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _record_end(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if task.cancelled():
             return

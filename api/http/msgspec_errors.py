@@ -1,6 +1,6 @@
-"""What msgspec says of a bad request, as the precise class of `core.errors` with the field's path.
+"""Errors of msgspec for a bad request, as the precise classes of `core.errors` with the field's path.
 
-msgspec stops at the first fault and says what it is in one of a few sentences; each has a pattern below.
+msgspec stops at the first fault and describes it in one of a few sentences; each has a pattern below.
 """
 
 import difflib
@@ -29,10 +29,9 @@ _WORDS = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
 
 
 def refusal(error: Exception, type_: Any = None, root: str = "$") -> InvalidRequest:
-    """The refusal that `error` stands for.
+    """Return the refusal for `error`, which `msgspec.json.decode(body, type=type_)` or `msgspec.convert` raised.
 
-    `error` is what `msgspec.json.decode(body, type=type_)` or `msgspec.convert` raised; `root` replaces the `$` of
-    its path, for values that are no body.
+    `root` replaces the `$` of its path, for values that do not come from a body.
     """
     if not isinstance(error, msgspec.ValidationError):
         return InvalidJson(
@@ -60,7 +59,7 @@ def _about_field(fault: str, path: str, type_: Any, root: str) -> InvalidRequest
         allowed = ", ".join(map(repr, _allowed(type_, name)))
         return OutOfRange(f"`{name}` must be one of {allowed}." if allowed else f"`{name}`: {fault}.", field=where)
     if fault.startswith(("Number out of range", "Integer value out of range")):
-        return OutOfRange(f"`{name}` is a number too large to be taken; send a smaller one.", field=where)
+        return OutOfRange(f"`{name}` is too large a number; send a smaller one.", field=where)
     return WrongType(f"`{name}`: {fault}.", field=where)
 
 
@@ -89,11 +88,11 @@ def _units(word: str) -> str:
 def _unknown(name: str, type_: Any) -> str:
     known = [field.encode_name for field in msgspec.structs.fields(type_)] if type_ is not None else []
     close = difflib.get_close_matches(name, known, n=1)
-    return f"There is no field `{name[:80]}` here; " + (f"did you mean `{close[0]}`?" if close else "remove it.")
+    return f"Unknown field `{name[:80]}`; " + (f"did you mean `{close[0]}`?" if close else "remove it.")
 
 
 def _allowed(type_: Any, name: str) -> Iterator[Any]:
-    """The values of a field whose type is a set of them."""
+    """Yield the values of a field whose type is a set of them."""
     if type_ is None:
         return
     info = inspect.type_info(type_)

@@ -1,4 +1,4 @@
-"""Bodies are decoded strictly and in one pass from bytes to the struct that the handler declares."""
+"""Strict decoding of bodies, in one pass from bytes to the struct that the handler declares."""
 
 from typing import Any
 
@@ -11,22 +11,22 @@ from api.http.msgspec_errors import refusal
 from core.errors import InvalidRequest
 
 MOST_VALUES = 100_000
-"""In a body, by its commas. An array's length is judged once all of it is decoded, and one of the ten million entries
-that a body for media has room for would hold the event loop for a second, and half a gigabyte."""
+"""Values in a body, counted by its commas. The length of an array is checked once all of it is decoded; the ten million
+entries that fit into a body for media would block the event loop for a second and take half a gigabyte."""
 
 
 class StrictRequest(Request[Caller, str, State]):
-    """A request whose JSON is never coerced: "1024" is no number.
+    """A request whose JSON is never coerced: "1024" is not a number.
 
-    Litestar by itself decodes to plain objects and converts those leniently, which accepts the strings and loses the
-    path of a fault.
+    Litestar alone decodes to plain objects and converts those leniently, which accepts such strings and loses the path
+    of a fault.
     """
 
     async def json(self) -> Any:
-        """The body as the type of the handler's `data`. Raises the precise `InvalidRequest`."""
+        """Return the body as the type of the handler's `data`. Raises the precise `InvalidRequest`."""
         body = await self.body()
         if body.count(b",") > MOST_VALUES:
-            raise InvalidRequest(f"The body has more than {MOST_VALUES} values; no field takes as many.", field="$")
+            raise InvalidRequest(f"The body has more than {MOST_VALUES} values; remove some.", field="$")
         field = self.route_handler.parsed_data_field
         type_ = field.annotation if field is not None else Any
         try:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the types: texts, security, errors. Its page loads nothing from elsewhere."""
+"""The OpenAPI document beyond the types: texts, security, errors. Its page loads nothing from other hosts."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -11,7 +11,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from api.http.auth import OPEN
+from api.http.auth import PUBLIC
 from api.http.problems import MEDIA_TYPE
 from core.errors import AtelierError, DatabaseUnavailable, Unauthenticated, UnknownRoute
 from jobs.wire.problems import ProblemDetails
@@ -24,25 +24,24 @@ MEDIA_TYPES = {
     "favicon-32x32.png": "image/png",
 }
 DESCRIPTION = """\
-Media made on your own GPUs. Send a job, get its `job_id` with 202, then poll its status, follow its events, hold the
-request open with `?wait=30`, or name a `callback_url`.
+Media made on your own GPUs. Submit a job and receive its `job_id` with 202; then poll its status, follow its events,
+hold the request open with `?wait=30`, or name a `callback_url`.
 
-Where a field takes a picture, a sound or a film, it takes a public http(s) URL, a `data:` URL of at most 20 MB, or the
-`input_id` of a file that you uploaded with `POST /inputs/v1`; a reference voice may also be the `voice_id` of a
-recording that you keep with `POST /voices/v1`. Such a job is `pending` until its inputs were fetched and
-checked, then `queued`.
+A field for an image, audio or a video accepts a public http(s) URL, a `data:` URL of at most 20 MB, or the `input_id`
+of a file that you uploaded with `POST /inputs/v1`; a reference voice may also be the `voice_id` of a recording that you
+stored with `POST /voices/v1`. Such a job is `pending` until its inputs are fetched and checked, then `queued`.
 
-Every route but health, downloads and this page needs a key: `X-API-Key: atl_…` or `Authorization: Bearer atl_…`
-(`atelier keys create` makes one). A job of another tenant answers exactly as one that does not exist.
+Every route but health, downloads and this page requires a key: `X-API-Key: atl_…` or `Authorization: Bearer atl_…`
+(`atelier keys create` makes one). A job of another tenant is answered exactly as one that does not exist.
 
 Errors are RFC 9457 problems with a stable `code`, the path of the `field` at fault (`$.width` in the body,
-`query.limit`, `header.Idempotency-Key`), a sentence that says what to do, and the `request_id`, which is the
-`X-Request-Id` you sent or one made here. `GET /problems` lists every code.
+`query.limit`, `header.Idempotency-Key`), a sentence that says what to do, and the `request_id`: the `X-Request-Id` that
+you sent, or a new one. `GET /problems` lists every code.
 """
 
 
 def error_responses(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
-    """`responses` of a route: its own errors, and those of every route that asks for a key."""
+    """Return the `responses` of a route: its own errors, and those of every route that requires a key."""
     if key:
         errors = (*errors, Unauthenticated, DatabaseUnavailable)
     by_status: dict[int, list[str]] = {}
@@ -57,12 +56,12 @@ def error_responses(*errors: type[AtelierError], key: bool = True) -> dict[int, 
 
 
 def extra_response(status: int, description: str) -> dict[int, ResponseSpec]:
-    """A further answer of a route, without a body that would need a schema."""
+    """Return a further response of a route, without a body that would need a schema."""
     return {status: ResponseSpec(None, generate_examples=False, description=description)}
 
 
 def openapi_config(version: str) -> OpenAPIConfig:
-    """The document at /schema/openapi.json and its page at /schema."""
+    """Return the configuration of the document at /schema/openapi.json and its page at /schema."""
     return OpenAPIConfig(
         title="Atelier",
         version=version,
@@ -76,16 +75,16 @@ def openapi_config(version: str) -> OpenAPIConfig:
             }
         ),
         tags=[
-            Tag("Generate", "Submit a job, upload its inputs, keep voices."),
+            Tag("Generate", "Submit a job, upload its inputs, store voices."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
-            Tag("Webhooks", "Endpoints of yours that are told of your jobs, and what became of each delivery."),
-            Tag("Service", "What can be made, by which servers, and whether all is well."),
-            Tag("Servers", "What an operator may have a server do; these ask for a key with the admin scope."),
+            Tag("Webhooks", "Endpoints that receive the events of your jobs, and the log of deliveries."),
+            Tag("Service", "Models, servers, and the health of the service."),
+            Tag("Servers", "Commands of an operator to a server; these require a key with the admin scope."),
             Tag("Downloads", "Outputs and uploads, by signed links."),
         ],
         use_handler_docstrings=True,
         render_plugins=[_page(), JsonRenderPlugin(path="/openapi.json")],
-        openapi_router=Router("/schema", route_handlers=[script], opt=OPEN, include_in_schema=False),
+        openapi_router=Router("/schema", route_handlers=[script], opt=PUBLIC, include_in_schema=False),
     )
 
 
@@ -101,7 +100,7 @@ def _page() -> SwaggerRenderPlugin:
 
 @get("/scripts/{name:str}", cache_control=CacheControlHeader(max_age=86_400, public=True), sync_to_thread=True)
 def script(name: FromPath[str]) -> Response[bytes]:
-    """One of the files that the page loads."""
+    """Return one of the files that the page loads."""
     if name not in MEDIA_TYPES:
         raise UnknownRoute
     return Response(_asset(name).read_bytes(), media_type=MEDIA_TYPES[name])
@@ -112,7 +111,7 @@ def _asset(name: str) -> Traversable:
 
 
 def all_subclasses(root: type[AtelierError]) -> Iterator[type[AtelierError]]:
-    """Every class below `root`, each before its own."""
+    """Yield every subclass of `root`, each before its own subclasses."""
     for kind in root.__subclasses__():
         yield kind
         yield from all_subclasses(kind)

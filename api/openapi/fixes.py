@@ -1,4 +1,4 @@
-"""Where Litestar's OpenAPI document says what is not so."""
+"""Corrections of Litestar's OpenAPI document where it differs from the service."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
 def correct_document(document: OpenAPI) -> None:
-    """Leave out the framework's own 400, which never leaves this service, and bodies where there are none.
+    """Correct the document: no 400 of the framework, which this service never answers, and no bodies of null.
 
-    Add the body that a handler reads by itself, and what schemas of structs really ask for.
+    Add the body that a handler reads as a stream, and correct the required fields of structs.
     """
     for operation in _operations(document):
         responses = operation.responses or {}
-        refused = responses.get("400")
-        if isinstance(refused, OpenAPIResponse) and "application/json" in (refused.content or {}):
+        bad_request = responses.get("400")
+        if isinstance(bad_request, OpenAPIResponse) and "application/json" in (bad_request.content or {}):
             del responses["400"]
         for response in responses.values():
             if isinstance(response, OpenAPIResponse):
@@ -38,7 +38,7 @@ def _operations(document: OpenAPI) -> Iterator[Operation]:
 
 
 def _correct_content(response: OpenAPIResponse) -> None:
-    """JSON whose type is null is no body at all, and JSON of any type is a download."""
+    """Remove a body of null, and turn JSON of any type into a download."""
     media = (response.content or {}).get("application/json")
     if media is None or not isinstance(media.schema, Schema):
         return
@@ -49,10 +49,18 @@ def _correct_content(response: OpenAPIResponse) -> None:
 
 
 def _correct_schema(schema: Schema) -> None:
-    """The tag of a struct may be left out; the `...` of a tuple is no second type of its items."""
-    fields = {name: about for name, about in (schema.properties or {}).items() if isinstance(about, Schema)}
-    tags = {name for name, about in fields.items() if about.const is not None}
+    """Make the tag of a struct optional, and ignore the `...` of a tuple as a type of its items."""
+    fields = {
+        name: field_schema
+        for name, field_schema in (schema.properties or {}).items()
+        if isinstance(field_schema, Schema)
+    }
+    tags = {name for name, field_schema in fields.items() if field_schema.const is not None}
     schema.required = [name for name in schema.required or () if name not in tags] or None
-    for about in fields.values():
-        if isinstance(about.items, Schema) and about.items.one_of and Schema() in about.items.one_of:
-            (about.items,) = (kind for kind in about.items.one_of if kind != Schema())
+    for field_schema in fields.values():
+        if (
+            isinstance(field_schema.items, Schema)
+            and field_schema.items.one_of
+            and Schema() in field_schema.items.one_of
+        ):
+            (field_schema.items,) = (kind for kind in field_schema.items.one_of if kind != Schema())

@@ -1,4 +1,4 @@
-"""Whether this process can take jobs: it needs the database and its schema; Redis only makes it faster."""
+"""Readiness: this process accepts jobs with the database and its schema; Redis only makes it faster."""
 
 import asyncio
 from typing import Literal
@@ -17,38 +17,38 @@ from jobs.wire.health import ReadinessAnswer
 
 
 class Readiness:
-    """Asks both, each within its time-out."""
+    """Checks the database, the schema and the broker, each within its timeout."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        self._schema_fits = False
+        self._schema_is_current = False
 
     async def check(self) -> ReadinessAnswer:
-        """Raises `DatabaseUnavailable` or `SchemaBehind` when no job could be taken."""
+        """Return the readiness. Raises `DatabaseUnavailable` or `SchemaBehind` when no job can be accepted."""
         await self._database.row(text("SELECT 1"))
         await self._check_schema()
         broker = await self.broker()
         return ReadinessAnswer("ok" if broker == "ok" else "degraded", "ok", broker)
 
     async def _check_schema(self) -> None:
-        """Once it fits it stays so: a newer version of the code may migrate it further, never back."""
-        if self._schema_fits:
+        """Check the schema until it is new enough once; newer code may migrate it further, never back."""
+        if self._schema_is_current:
             return
         try:
-            current, wanted = await asyncio.to_thread(schema_versions, self._settings)
+            current, required = await asyncio.to_thread(schema_versions, self._settings)
         except Exception as error:
             if is_unreachable(error):
                 raise DatabaseUnavailable from error
             raise
-        if current is None or current < wanted:
+        if current is None or current < required:
             raise SchemaBehind(
-                f"The schema is at {current or 'nothing'} and must be at {wanted}; run `atelier migrate`."
+                f"The schema is at {current or 'nothing'} and must be at {required}; run `atelier migrate`."
             )
-        self._schema_fits = True
+        self._schema_is_current = True
 
     async def broker(self) -> Literal["ok", "unreachable"]:
-        """Whether the broker answers."""
+        """Return whether the broker answers."""
         seconds = self._settings.broker_timeout
         client = redis.asyncio.Redis.from_url(
             redis_url(self._settings), socket_timeout=seconds, socket_connect_timeout=seconds

@@ -1,4 +1,4 @@
-"""Sends orders to workers, from threads of its own: no request but the order's own waits for the broker."""
+"""Commands to workers, sent from threads of their own: no request but the command's own waits for the broker."""
 
 import asyncio
 import logging
@@ -18,70 +18,70 @@ log = logging.getLogger(__name__)
 
 THREADS = 2
 SLACK_SECONDS = 2.0
-"""Beyond the answer's own time: for a free thread and a connection."""
+"""Beyond the timeout of the reply: for a free thread and a connection."""
 REFUSALS: dict[str, type[AtelierError]] = {kind.code: kind for kind in (UnknownModel, CommandRefused)}
 
 
 class ServerCommands:
-    """The way to every worker. Each order has a connection of its own: a kept one may have died unnoticed."""
+    """The sender of commands. Each command has a connection of its own, since a kept one may have died unnoticed."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = celery_app(settings)
         self._seconds = settings.order_timeout
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="orders")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="server-commands")
 
     def nudge(self, server_id: str) -> None:
-        """Have a server read its row now; never waits, never raises. Without a broker its next heartbeat does it."""
+        """Make a server read its row now; never wait, never raise. Without a broker its next heartbeat does it."""
         self._threads.submit(self._nudge, server_id)
 
-    async def give(self, server_id: str, order: ServerCommand) -> None:
-        """Return once the server has taken the order.
+    async def send(self, server_id: str, command: ServerCommand) -> None:
+        """Return once the server has accepted the command.
 
-        Raises `UnknownModel` and `CommandRefused` in the server's words, `BrokerUnavailable` when no answer came.
+        Raises `UnknownModel` and `CommandRefused` with the server's text, `BrokerUnavailable` when no reply came.
         """
-        sent = asyncio.wrap_future(self._threads.submit(self._ask, server_id, order))
+        reply_future = asyncio.wrap_future(self._threads.submit(self._request, server_id, command))
         try:
             async with asyncio.timeout(self._seconds + SLACK_SECONDS):
-                reply = await sent
+                reply = await reply_future
         except TimeoutError:
             raise BrokerUnavailable from None
         if not reply.taken:
             raise REFUSALS.get(reply.code, CommandRefused)(reply.detail)
 
     def close(self) -> None:
-        """Forget what still waits for a thread."""
+        """Drop the commands that still wait for a thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _nudge(self, server_id: str) -> None:
         try:
-            self._send(server_id, Refresh(), reply=False)
+            self._broadcast(server_id, Refresh(), reply=False)
         except BrokerUnavailable:
-            log.warning("server %s was not nudged: its next heartbeat reads what is wanted of it", server_id)
+            log.warning("server command: nudge not sent, the next heartbeat reads the row server=%s", server_id)
 
-    def _ask(self, server_id: str, order: ServerCommand) -> CommandReply:
-        answers = self._send(server_id, order, reply=True)
-        if not answers:
+    def _request(self, server_id: str, command: ServerCommand) -> CommandReply:
+        replies = self._broadcast(server_id, command, reply=True)
+        if not replies:
             raise BrokerUnavailable(
-                f"The server is alive and did not answer within {self._seconds:g} s; it may not reach the broker. "
-                "Try again in a few seconds: an order that comes twice does no harm."
+                f"The server is alive but did not reply within {self._seconds:g} s; it may not reach the broker. "
+                "Try again in a few seconds; a repeated command does no harm."
             )
         try:
-            return msgspec.convert(answers[0][node_name(server_id)], CommandReply)
+            return msgspec.convert(replies[0][node_name(server_id)], CommandReply)
         except (KeyError, msgspec.ValidationError):
-            raise CommandRefused("The server could not take this order; its log says why.") from None
+            raise CommandRefused("The server could not read this command; look for the reason in its log.") from None
 
-    def _send(self, server_id: str, order: ServerCommand, *, reply: bool) -> Sequence[dict[str, object]]:
+    def _broadcast(self, server_id: str, command: ServerCommand, *, reply: bool) -> Sequence[dict[str, object]]:
         try:
             with self._app.connection_for_write() as connection:
-                answers = self._app.control.broadcast(
+                replies = self._app.control.broadcast(
                     COMMAND,
-                    command_arguments(order),
+                    command_arguments(command),
                     destination=[node_name(server_id)],
                     connection=connection,
                     reply=reply,
                     timeout=self._seconds,
                 )
         except (redis.RedisError, KombuError, OSError) as error:
-            log.warning("server %s: the broker does not take %s: %s", server_id, order, error)
+            log.warning("server command: not sent server=%s command=%s error=%s", server_id, command, error)
             raise BrokerUnavailable from error
-        return answers or ()
+        return replies or ()

@@ -1,4 +1,4 @@
-"""The voices that a tenant keeps: taking one in, finding it, letting it go."""
+"""The voices that a tenant stores: adding, finding and removing them."""
 
 import logging
 from typing import Any
@@ -22,64 +22,68 @@ log = logging.getLogger(__name__)
 
 
 class VoiceOperations:
-    """Each is a row and an object of its own, which lives as long as the row, whatever becomes of the upload.
+    """Operations on stored voices. Each is a row and an object of its own, which lives as long as the row.
 
-    Until the row is there the object counts as an upload of its own, under the voice's id, so that nobody can name it
-    as an input; upkeep removes it when no voice came of it and nothing else could.
+    Until the row exists, the object is registered as an upload under the voice's id, so that no job can name it as an
+    input. Maintenance removes it when no voice was made of it.
     """
 
     def __init__(self, database: Database, intake: MediaIntake, settings: Settings) -> None:
         self._database = database
         self._intake = intake
-        self._most = settings.max_voices
+        self._limit = settings.max_voices
 
     async def add(self, tenant: str, name: str, recording: Medium) -> Row[Any]:
-        """Keep a recording: a `data:` URL or an upload, judged as one in a job is.
+        """Store a recording, a `data:` URL or an upload, after the same checks as an input of a job; return its row.
 
         Raises `TooManyVoices`, `UnknownInput`, `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable` and
         `StorageUnavailable`, and then leaves nothing behind.
         """
 
-        async def look(connection: AsyncConnection) -> dict[str, str]:
-            await self._check_room(connection, tenant)
+        async def register(connection: AsyncConnection) -> dict[str, str]:
+            await self._check_limit(connection, tenant)
             await connection.execute(add_upload(voice_id, tenant, key))
             return await stored_keys(connection, tenant, [recording])
 
         voice_id = new_id("voi")
         key = f"{tenant}/voices/{voice_id}"
-        kept = await self._intake.store_copy(recording, key, await self._database.transaction(look))
-        return await self._commit(voice_id, tenant, name, key, kept)
+        stored = await self._intake.store_copy(recording, key, await self._database.transaction(register))
+        return await self._commit(voice_id, tenant, name, key, stored)
 
     async def find(self, tenant: str, voice_id: str) -> Row[Any]:
-        """The tenant's voice. Raises `MalformedId` or `UnknownVoice`."""
+        """Return the tenant's voice. Raises `MalformedId` or `UnknownVoice`."""
         row = await self._database.row(find_voices([check_id("voi", voice_id)], tenant))
         if row is None:
             raise UnknownVoice
         return row
 
     async def remove(self, tenant: str, voice_id: str) -> None:
-        """Remove a voice, its object first: while the store is away (`StorageUnavailable`) it stays as it was."""
+        """Remove a voice, its object first. Raises `StorageUnavailable`, and then changes nothing."""
         row = await self.find(tenant, voice_id)
         await self._intake.remove(row.key)
         await self._database.row(forget_voice(voice_id, tenant))
 
-    async def _commit(self, voice_id: str, tenant: str, name: str, key: str, kept: StoredObject) -> Row[Any]:
+    async def _commit(self, voice_id: str, tenant: str, name: str, key: str, stored: StoredObject) -> Row[Any]:
         async def insert(connection: AsyncConnection) -> Row[Any]:
             await connection.execute(lock_quota(tenant))
-            await self._check_room(connection, tenant)
+            await self._check_limit(connection, tenant)
             await connection.execute(forget_upload(voice_id))
-            made = add_voice(voice_id, tenant, name=name, key=key, media_type=kept.media_type, bytes=kept.bytes)
-            return (await connection.execute(made)).one()
+            insertion = add_voice(
+                voice_id, tenant, name=name, key=key, media_type=stored.media_type, bytes=stored.bytes
+            )
+            return (await connection.execute(insertion)).one()
 
         try:
             return await self._database.transaction(insert)
         except DatabaseUnavailable:
-            log.warning("the voice %s may have been committed; if not, its object goes with old uploads", voice_id)
+            log.warning(
+                "voice: commit in doubt, the object is removed with old uploads if it failed voice=%s", voice_id
+            )
             raise
         except Exception:
             await self._intake.discard(key)
             raise
 
-    async def _check_room(self, connection: AsyncConnection, tenant: str) -> None:
-        if (await connection.execute(count_voices(tenant))).scalar_one() >= self._most:
-            raise TooManyVoices(f"You keep {self._most} voices, as many as you may. {TooManyVoices.advice}")
+    async def _check_limit(self, connection: AsyncConnection, tenant: str) -> None:
+        if (await connection.execute(count_voices(tenant))).scalar_one() >= self._limit:
+            raise TooManyVoices(f"You have reached your limit of {self._limit} voices. {TooManyVoices.advice}")

@@ -1,4 +1,4 @@
-"""The endpoints that a tenant has: making, changing, removing and testing them."""
+"""The webhook endpoints of a tenant: adding, changing, removing and testing them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,37 +29,41 @@ BY_OWNER = "The endpoint was disabled by its owner."
 
 
 class WebhookOperations:
-    """Every method that names an endpoint raises `MalformedId` or `UnknownWebhook` when the tenant has none of it."""
+    """Operations on webhook endpoints.
+
+    Every method with a `webhook_id` raises `MalformedId`, or `UnknownWebhook` when the tenant has no such endpoint.
+    """
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
 
     async def add(self, tenant: str, url: str, events: Sequence[str]) -> Row[Any]:
-        """Make an endpoint. Raises `TooManyWebhooks`, and what `check_url` raises."""
+        """Add an endpoint and return its row. Raises `TooManyWebhooks`, and what `check_url` raises."""
         check_url(url, "$.url", self._settings)
-        most = self._settings.max_webhooks
+        limit = self._settings.max_webhooks
 
         async def insert(connection: AsyncConnection) -> Row[Any]:
             await connection.execute(lock_quota(tenant))
-            if (await connection.execute(count_webhooks(tenant))).scalar_one() >= most:
+            if (await connection.execute(count_webhooks(tenant))).scalar_one() >= limit:
                 raise TooManyWebhooks(
-                    f"You have {most} webhook endpoints, as many as you may. {TooManyWebhooks.advice}"
+                    f"You have reached your limit of {limit} webhook endpoints. {TooManyWebhooks.advice}"
                 )
-            made = add_webhook(new_id(PREFIX), tenant, url=url, events=events)
-            return (await connection.execute(made)).one()
+            insertion = add_webhook(new_id(PREFIX), tenant, url=url, events=events)
+            return (await connection.execute(insertion)).one()
 
         return await self._database.transaction(insert)
 
     async def find(self, tenant: str, webhook_id: str) -> Row[Any]:
-        """The tenant's endpoint."""
-        return _there(await self._database.row(find_webhook(check_id(PREFIX, webhook_id), tenant)))
+        """Return the row of the tenant's endpoint."""
+        return _require(await self._database.row(find_webhook(check_id(PREFIX, webhook_id), tenant)))
 
     async def change(
         self, tenant: str, webhook_id: str, *, url: str | None, events: Sequence[str] | None, enabled: bool | None
     ) -> Row[Any]:
-        """Change what is given, also for what is still to be sent: it goes to the new URL; when the endpoint is
-        disabled it is given up. Raises what `check_url` raises.
+        """Change the given fields and return the row. Raises what `check_url` raises.
+
+        Pending deliveries go to a new `url`, and are given up when the endpoint is disabled.
         """
         check_id(PREFIX, webhook_id)
         if url is not None:
@@ -67,7 +71,7 @@ class WebhookOperations:
 
         async def work(connection: AsyncConnection) -> Row[Any]:
             changed = change_webhook(webhook_id, tenant, url=url, events=events, enabled=enabled)
-            row = _there((await connection.execute(changed)).one_or_none())
+            row = _require((await connection.execute(changed)).one_or_none())
             if url is not None:
                 await connection.execute(redirect(webhook_id, url))
             if enabled is False:
@@ -77,11 +81,11 @@ class WebhookOperations:
         return await self._database.transaction(work)
 
     async def rotate(self, tenant: str, webhook_id: str) -> Row[Any]:
-        """Move on to the next secret; the one before it signs too for a day."""
-        return _there(await self._database.row(rotate_webhook(check_id(PREFIX, webhook_id), tenant)))
+        """Change to the next secret and return the row; the one before it also signs for a day."""
+        return _require(await self._database.row(rotate_webhook(check_id(PREFIX, webhook_id), tenant)))
 
     async def remove(self, tenant: str, webhook_id: str) -> None:
-        """Remove an endpoint and what was still to be sent to it; its log stays."""
+        """Remove an endpoint and its pending deliveries; the log stays."""
         check_id(PREFIX, webhook_id)
 
         async def work(connection: AsyncConnection) -> None:
@@ -92,7 +96,7 @@ class WebhookOperations:
         await self._database.transaction(work)
 
     async def test(self, tenant: str, webhook_id: str) -> Row[Any]:
-        """Put a test event into the outbox; its row in the log. Raises `WebhookDisabled`."""
+        """Add a test event to the outbox and return its row of the log. Raises `WebhookDisabled`."""
         await self.find(tenant, webhook_id)
         message = new_id("msg")
 
@@ -105,11 +109,12 @@ class WebhookOperations:
         return await self._database.transaction(work)
 
     def secret(self, row: Row[Any]) -> str:
-        """The newest secret of an endpoint."""
+        """Return the newest secret of an endpoint."""
         return webhook_secret(self._settings.secret_key, row.id, row.generation)
 
 
-def _there(row: Row[Any] | None) -> Row[Any]:
+def _require(row: Row[Any] | None) -> Row[Any]:
+    """Return the row. Raises `UnknownWebhook` when there is none."""
     if row is None:
         raise UnknownWebhook
     return row

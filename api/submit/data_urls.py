@@ -1,6 +1,6 @@
-"""`data:` URLs (RFC 2397), decoded strictly and in pieces, so that no request holds the event loop's thread for long.
+"""`data:` URLs (RFC 2397), decoded strictly and in chunks, so that no request blocks a thread for long.
 
-The media type that such a URL claims is ignored: what it holds is judged by its content (`jobs.media_types`).
+The media type in such a URL is ignored; the content decides (`jobs.media_types`).
 """
 
 import binascii
@@ -13,21 +13,21 @@ from core.errors import InputTooLarge, InputUnreadable
 STEP = 1 << 20
 """Characters decoded at once; a multiple of 4."""
 PERCENT_LIMIT = 1_000_000
-"""Longest text that is not base64: decoding it costs a hundred times as much."""
+"""The longest text that is not base64; decoding it costs a hundred times as much."""
 _ESCAPES = {"%2B": "+", "%2b": "+", "%2F": "/", "%2f": "/", "%3D": "=", "%3d": "="}
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def is_data_url(text: str) -> bool:
-    """Whether `text` is a `data:` URL, good or bad."""
+    """Return whether `text` is a `data:` URL, valid or not."""
     return text[:5].lower() == "data:"
 
 
 def decode(url: str, *, limit: int, field: str) -> Iterator[bytes]:
-    """The bytes of a `data:` URL, at most `limit`. Raises `InputUnreadable` or `InputTooLarge`, which name `field`."""
+    """Return the bytes of a `data:` URL in chunks. Raises `InputUnreadable`, or `InputTooLarge` beyond `limit`."""
     header, comma, text = url[5:].partition(",")
     if not comma:
-        raise InputUnreadable("A data: URL has a comma before its data.", field=field)
+        raise InputUnreadable("The data: URL has no comma; put one before the data.", field=field)
     if header.lower().endswith(";base64"):
         return _base64(text, limit, field)
     return iter([_percent(text, limit, field)])
@@ -42,22 +42,28 @@ def _base64(text: str, limit: int, field: str) -> Iterator[bytes]:
     size = 0
     for start in range(0, len(text), STEP):
         try:
-            piece = binascii.a2b_base64(text[start : start + STEP], strict_mode=True)
+            chunk = binascii.a2b_base64(text[start : start + STEP], strict_mode=True)
         except ValueError as error:
-            raise InputUnreadable(f"The data: URL is no valid base64 ({error}).", field=field) from None
-        if len(piece) < STEP // 4 * 3 and start + STEP < len(text):
-            raise InputUnreadable("The data: URL is no valid base64 (padding before its end).", field=field)
-        size += len(piece)
+            raise InputUnreadable(
+                f"The data: URL is not valid base64 ({error}); encode the file again.", field=field
+            ) from None
+        if len(chunk) < STEP // 4 * 3 and start + STEP < len(text):
+            raise InputUnreadable(
+                "The data: URL is not valid base64 (padding before its end); encode the file again.", field=field
+            )
+        size += len(chunk)
         if size > limit:
             raise _too_large(limit, field)
-        yield piece
+        yield chunk
 
 
 def _percent(text: str, limit: int, field: str) -> bytes:
     if len(text) > PERCENT_LIMIT:
-        raise InputTooLarge("A data: URL of this size must be base64 (`data:image/png;base64,…`).", field=field)
+        raise InputTooLarge("A data: URL of this size must be base64; send `data:image/png;base64,…`.", field=field)
     if not text.isascii() or _BROKEN_ESCAPE.search(text):
-        raise InputUnreadable("The data: URL has characters that must be percent-encoded.", field=field)
+        raise InputUnreadable(
+            "The data: URL has characters that must be percent-encoded; encode them, or send base64.", field=field
+        )
     content = unquote_to_bytes(text)
     if len(content) > limit:
         raise _too_large(limit, field)
@@ -65,4 +71,6 @@ def _percent(text: str, limit: int, field: str) -> bytes:
 
 
 def _too_large(limit: int, field: str) -> InputTooLarge:
-    return InputTooLarge(f"The data: URL holds more than {limit} bytes, the most an input may have.", field=field)
+    return InputTooLarge(
+        f"The data: URL has more than {limit} bytes, the limit of an input; send a smaller file.", field=field
+    )

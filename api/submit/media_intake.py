@@ -29,7 +29,7 @@ STORED = "stored:"
 """In `params`, the prefix that replaces a `data:` URL; the name of the input follows."""
 UPLOAD, VOICE = "inp_", "voi_"
 """The prefixes of the ids of stored objects."""
-UNKNOWN_VOICE = "There is no stored voice with this id; GET /voices/v1 lists yours."
+UNKNOWN_VOICE = "No stored voice has this id; GET /voices/v1 lists yours."
 NOT_UPLOADED = "Nothing was uploaded for this `input_id` yet; PUT the file to its `upload_url` first."
 THREADS = 4
 """Requests whose media are decoded and stored at the same time; further ones wait."""
@@ -130,7 +130,7 @@ class MediaIntake:
                 self._store.put(key, path, media_type)
                 return StoredObject(media_type, path.stat().st_size)
         except OSError as error:
-            raise StorageUnavailable(f"There is no space to decode the input: {error.strerror}.") from error
+            raise StorageUnavailable(f"Not enough space to decode the input: {error.strerror}.") from error
 
     def _check_stored(self, medium: Medium, stored: Mapping[str, str]) -> str:
         """Return the key of the upload or the voice that a field names. Raises what `ingest` raises."""

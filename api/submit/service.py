@@ -92,7 +92,7 @@ class Submissions:
         if job.id != job_id:
             await self._intake.discard(ingested.folder)
             return SubmittedJob(job=job, repeated=True)
-        self._notifier.announce(job)
+        self._notifier.notify_later(job)
         JOBS_SUBMITTED.labels(job.model, job.modality).inc()
         return SubmittedJob(job=job, repeated=False)
 

@@ -1,4 +1,4 @@
-"""What is judged at the door, before the database is asked."""
+"""Validation of a submission before any statement: URLs, companions of fields, the priority, the seed."""
 
 import hashlib
 import secrets
@@ -17,10 +17,10 @@ from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 
 SEEDS = 2**31
-"""A seed that is drawn here fits every framework's generator."""
+"""Seeds drawn here are below this number, which fits the generator of every framework."""
 
 URL_LENGTH = 4096
-"""Characters of a URL that is no `data:` URL."""
+"""Most characters of a URL that is not a `data:` URL."""
 
 COMPANIONS = {
     "strength": "input_image",
@@ -28,20 +28,23 @@ COMPANIONS = {
     "pin": "server_id",
     "prefer_seconds": "pin: prefer",
 }
-"""Fields that mean nothing without another one, or without this value of another one."""
+"""Fields that require another one, or this value of another one."""
 
-USUAL_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
+DEFAULT_PRIORITY = next(field.default for field in msgspec.structs.fields(Params) if field.name == "priority")
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True):
-    """An Idempotency-Key and the digest of the request it came with."""
+    """An Idempotency-Key and the digest of its request."""
 
     key: str
     digest: str
 
 
 def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
-    """Refuse what needs no database to be refused; the usual priority becomes the key's ceiling where that is lower."""
+    """Return the parameters, with the default priority lowered to the ceiling of the key.
+
+    Raises `NotSupportedYet`, `NulInText`, `MissingField`, `OutOfRange`, and what `check_url` raises.
+    """
     refuse_unbuilt(params)
     refuse_nul(params)
     if params.callback_url is not None:
@@ -50,32 +53,32 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         if not is_data_url(medium.source) and not is_stored(medium.source):
             check_url(medium.source, medium.field, settings, also=", a `data:` URL or the `input_id` of an upload")
     changed = dict(changed_fields(params))
-    for name, wanted in COMPANIONS.items():
-        companion, _, _ = wanted.partition(":")
+    for name, required in COMPANIONS.items():
+        companion, _, _ = required.partition(":")
         if name in changed and companion not in changed:
-            advice = f"`{name}` goes with `{wanted}`: add that, or leave `{name}` out."
+            advice = f"`{name}` requires `{required}`; add it, or remove `{name}`."
             raise MissingField(advice, field=f"$.{companion}")
     if params.priority <= caller.priority_ceiling:
         return params
-    if params.priority == USUAL_PRIORITY:
+    if params.priority == DEFAULT_PRIORITY:
         return msgspec.structs.replace(params, priority=caller.priority_ceiling)
     raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
 
 
 def check_url(url: str, field: str, settings: Settings, *, also: str = "") -> None:
-    """Raise `InvalidRequest` unless `url` is http(s) and names a host, `ForbiddenUrl` when that is a forbidden address.
+    """Raise `InvalidRequest` unless `url` is http(s) with a host, and `ForbiddenUrl` for a forbidden address.
 
-    Where a name leads is judged when it is called. `also` says what else the field takes.
+    The address of a host name is checked at each request to it. `also` lists what else the field accepts.
     """
     name = field.removeprefix("$.")
     if len(url) > URL_LENGTH:
         raise OutOfRange(f"`{name}` must have at most {URL_LENGTH} characters.", field=field)
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        fine = False
-    if not fine or any(character.isspace() for character in url):
+        valid = False
+    if not valid or any(character.isspace() for character in url):
         raise InvalidRequest(f"`{name}` must be an http or https URL with a host name{also}.", field=field)
     try:
         check_literal(url, settings)
@@ -84,13 +87,13 @@ def check_url(url: str, field: str, settings: Settings, *, also: str = "") -> No
 
 
 def draw_seed(params: AnyParams) -> int | None:
-    """The seed every attempt will use: the caller's, or one drawn here for -1; none for modalities without one."""
+    """Return the seed of every attempt: the caller's, or a random one for -1; None for modalities without one."""
     seed: int | None = getattr(params, "seed", None)
     return secrets.randbelow(SEEDS) if seed == -1 else seed
 
 
 def idempotency_key_of(key: str | None, route: str, body: bytes) -> IdempotencyKey | None:
-    """An Idempotency-Key header as `IdempotencyKey`, if there is one."""
+    """Return the `IdempotencyKey` of a header, or None without one."""
     if key is None:
         return None
     digest = hashlib.sha256(f"{route}\n".encode())

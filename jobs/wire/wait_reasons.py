@@ -20,13 +20,13 @@ class Reason(StrEnum):
 
 SENTENCES = {
     Reason.INPUTS: "Its inputs are being fetched and checked.",
-    Reason.BACKOFF: "It is tried again after a short pause.",
-    Reason.SERVER_OFFLINE: "The server that it asks for is not running.",
-    Reason.SERVER_CORDONED: "Every server that could run it is cordoned and takes no jobs.",
-    Reason.SERVER_BUSY: "It is next; every server that could run it is busy.",
-    Reason.NO_SERVER_FOR_MODEL: "No running server that may take it serves its model.",
-    Reason.TENANT_RUNNING_CAP: "As many of your jobs are running as you may have running at once.",
-    Reason.QUEUE: "Other jobs are ahead of it, or a server is about to take it.",
+    Reason.BACKOFF: "It is retried after a short pause.",
+    Reason.SERVER_OFFLINE: "The server in `server_id` is offline.",
+    Reason.SERVER_CORDONED: "Every server that can run it is cordoned or draining.",
+    Reason.SERVER_BUSY: "It is next; every server that can run it is busy.",
+    Reason.NO_SERVER_FOR_MODEL: "No available server serves its model.",
+    Reason.TENANT_RUNNING_CAP: "You have reached your limit of concurrent jobs.",
+    Reason.QUEUE: "Other jobs are ahead of it, or a server is about to start it.",
 }
 
 

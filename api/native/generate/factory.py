@@ -25,7 +25,7 @@ from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
 Wait = Annotated[
-    float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most so many seconds.")
+    float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most this many seconds.")
 ]
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 
@@ -53,7 +53,7 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
         status_code=202,
         responses=ENDED | error_responses(*SUBMIT_ERRORS),
         summary=modality.summary,
-        description=f"Takes a job in and answers 202 with its id; {modality.note}",
+        description=f"Accept a job and answer 202 with its id; {modality.note}",
     )
     async def create(
         self: object,
@@ -86,7 +86,7 @@ def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
         database: NamedDependency[Database],
         status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
-        """The job as it is now; poll until `status` is completed, failed or cancelled."""
+        """Return the job as it is now; poll until `status` is completed, failed or cancelled."""
         return await status_builder.answer(await find_job(database, caller, job_id, modality.name))
 
     return status

@@ -1,4 +1,4 @@
-"""/files/<key>: objects of the directory store, by links that it signed. With S3 nothing passes through here."""
+"""/files/<key>: objects of the directory store, by links that it signed. With S3 these routes are unused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,8 +11,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.response import Stream
 
-from api.http.auth import ANYBODY, OPEN
-from api.http.byte_ranges import Span, parse_range
+from api.http.auth import NO_SECURITY, PUBLIC
+from api.http.byte_ranges import ByteRange, parse_range
 from api.http.problems import problem
 from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses, extra_response
@@ -30,30 +30,30 @@ from core.storage.directory import DirectoryStore
 from core.storage.store import Store
 
 CHUNK = 256 * 1024
-HARMLESS = {
+SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Content-Disposition": "inline",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-"""An output is shown as what it is and can run nothing; other sites may embed it."""
+"""A browser shows an output by its media type and runs nothing in it; other sites may embed it."""
 
 
 class FileRoutes(Controller):
-    """Downloads, and uploads of inputs, for one box."""
+    """Routes of downloads and of uploads, for a service without S3."""
 
     path = "/files"
     tags = ("Downloads",)
-    opt = OPEN
-    security = ANYBODY
+    opt = PUBLIC
+    security = NO_SECURITY
 
     @route(
         "/{key:path}",
         http_method=["GET", "HEAD"],
-        responses=extra_response(206, "The part that `Range` names.")
-        | extra_response(304, "The client has it already (`If-None-Match`).")
+        responses=extra_response(206, "The part that `Range` selects.")
+        | extra_response(304, "The client already has it (`If-None-Match`).")
         | error_responses(BadSignature, UnknownOutput, WrongType, BadRange, key=False),
-        response_description="The bytes, in the media type that the link names.",
+        response_description="The bytes, with the media type in the link.",
         summary="An object of the directory store",
     )
     async def download(
@@ -61,11 +61,11 @@ class FileRoutes(Controller):
         request: StrictRequest,
         key: FromPath[str],
         store: NamedDependency[SkipValidation[Store]],
-        media_type: Annotated[str, QueryParameter(name="type", description="As the link has it.")] = "",
+        media_type: Annotated[str, QueryParameter(name="type", description="As in the link.")] = "",
         expires: FromQuery[int] = 0,
         signature: FromQuery[str] = "",
     ) -> Response[Any]:
-        """The bytes, whole or in part (`Range`)."""
+        """Return the bytes, whole or in part (`Range`)."""
         if not isinstance(store, DirectoryStore):
             raise UnknownRoute
         file = store.open_link(key.lstrip("/"), media_type=media_type, expires=expires, signature=signature)
@@ -88,7 +88,7 @@ class FileRoutes(Controller):
         expires: FromQuery[int] = 0,
         signature: FromQuery[str] = "",
     ) -> None:
-        """Takes the body as the file that `POST /inputs/v1` made the link for; a part of one is never kept."""
+        """Store the body as the file of a link from `POST /inputs/v1`; an incomplete body is not stored."""
         if not isinstance(store, DirectoryStore):
             raise UnknownRoute
         name = key.lstrip("/")
@@ -98,11 +98,11 @@ class FileRoutes(Controller):
                 await _receive(request, file, settings.input_max_bytes)
                 await asyncio.to_thread(store.put, name, Path(str(file.name)), "application/octet-stream")
         except OSError as error:
-            raise StorageUnavailable(f"There is no room to receive the file: {error.strerror}.") from error
+            raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
 
 
 async def _receive(request: StrictRequest, file: anyio.AsyncFile[bytes], limit: int) -> None:
-    """The body into `file`. Raises `BodyTooLarge` once it has more than `limit` bytes."""
+    """Write the body to `file`. Raises `BodyTooLarge` once it has more than `limit` bytes."""
     too_large = BodyTooLarge(f"Send at most {limit} bytes.")
     if (request.content_length or 0) > limit:
         raise too_large
@@ -118,39 +118,43 @@ async def _receive(request: StrictRequest, file: anyio.AsyncFile[bytes], limit: 
 async def _send(request: StrictRequest, file: Path, media_type: str) -> Response[Any]:
     size = (await anyio.Path(file).stat()).st_size
     tag = f'"{file.stem}"'  # the name is the content's sha256
-    headers = HARMLESS | {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600, immutable"}
+    headers = SAFE_HEADERS | {
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=3600, immutable",
+    }
     known = {offered.strip().removeprefix("W/") for offered in request.headers.get("If-None-Match", "").split(",")}
     if known & {tag, "*"}:
         return Response(None, status_code=304, headers=headers)
     try:
-        wanted = _wanted(request, tag, size)
+        requested = _requested_range(request, tag, size)
     except BadRange as error:
         return problem(request, error, {"Content-Range": f"bytes */{size}"})
-    span = wanted or Span(0, size - 1)
-    headers["Content-Length"] = str(span.length)
-    if wanted:
-        # A range that is the whole file too: browsers ask for `bytes=0-` to learn whether they can seek in a film.
-        headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
-    body = _read(file, span) if request.method == "GET" else _nothing()
-    return Stream(body, status_code=206 if wanted else 200, headers=headers, media_type=media_type)
+    byte_range = requested or ByteRange(0, size - 1)
+    headers["Content-Length"] = str(byte_range.length)
+    if requested:
+        # Also for the whole file: browsers send `bytes=0-` to learn whether they can seek in a video.
+        headers["Content-Range"] = f"bytes {byte_range.first}-{byte_range.last}/{size}"
+    body = _read(file, byte_range) if request.method == "GET" else _empty_body()
+    return Stream(body, status_code=206 if requested else 200, headers=headers, media_type=media_type)
 
 
-def _wanted(request: StrictRequest, tag: str, size: int) -> Span | None:
-    """The span that is asked for; none when If-Range says that the client knows another version."""
+def _requested_range(request: StrictRequest, tag: str, size: int) -> ByteRange | None:
+    """Return the range of the request; None for the whole file, also when If-Range names another version."""
     if request.method != "GET" or request.headers.get("If-Range", tag) != tag:
         return None
     return parse_range(request.headers.get("Range"), size)
 
 
-async def _read(file: Path, span: Span) -> AsyncIterator[bytes]:
+async def _read(file: Path, byte_range: ByteRange) -> AsyncIterator[bytes]:
     async with await anyio.open_file(file, "rb") as source:
-        await source.seek(span.first)
-        left = span.length
+        await source.seek(byte_range.first)
+        left = byte_range.length
         while left > 0 and (chunk := await source.read(min(CHUNK, left))):
             left -= len(chunk)
             yield chunk
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _empty_body() -> AsyncIterator[bytes]:
     for nothing in list[bytes]():
         yield nothing

@@ -30,14 +30,14 @@ from jobs.wire.status import StatusAnswer
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.")]
 LastEventId = Annotated[
-    str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event seen.")
+    str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event that you received.")
 ]
 
 EVENT_ID = re.compile("[0-9]{1,18}")
 
 
 class JobRoutes(Controller):
-    """List, look, follow, cancel, delete."""
+    """Routes that list, show, follow, cancel and delete jobs."""
 
     path = "/jobs/v1"
     tags = ("Jobs",)
@@ -54,16 +54,16 @@ class JobRoutes(Controller):
         modality: FromQuery[Modality | None] = None,
         model: FromQuery[str | None] = None,
     ) -> JobPage:
-        """Your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
+        """Return your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
         if model is not None and "\0" in model:
             raise NulInText(field="query.model")
         before = unpack(cursor) if cursor else None
-        found = await database.rows(
+        rows = await database.rows(
             listing(caller.tenant, limit=limit + 1, status=status, modality=modality, model=model, before=before)
         )
-        page = [job_from_row(row) for row in found[:limit]]
-        more = pack(page[-1]) if len(found) > limit else None
-        return JobPage(await status_builder.answers(page, caller.tenant), more)
+        page = [job_from_row(row) for row in rows[:limit]]
+        next_cursor = pack(page[-1]) if len(rows) > limit else None
+        return JobPage(await status_builder.answers(page, caller.tenant), next_cursor)
 
     @get("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(
@@ -73,7 +73,7 @@ class JobRoutes(Controller):
         database: NamedDependency[Database],
         status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
-        """The job as it is now, whatever its modality."""
+        """Return the job as it is now, whatever its modality."""
         return await status_builder.answer(await find_job(database, caller, job_id))
 
     @post(
@@ -90,13 +90,13 @@ class JobRoutes(Controller):
         status_builder: NamedDependency[StatusBuilder],
         notifier: NamedDependency[Notifier],
     ) -> StatusAnswer:
-        """Ends the job unless it has already ended; a job that has is answered as it is. May be repeated."""
+        """Cancel the job unless it has already ended, and return it as it is now. May be repeated."""
         check_id("job", job_id)
         row = await database.row(cancel(job_id, caller.tenant))
         if row is None:
             return await status_builder.answer(await find_job(database, caller, job_id))
         cancelled = job_from_row(row)
-        notifier.announce(cancelled)
+        notifier.notify_later(cancelled)
         return await status_builder.answer(cancelled)
 
     @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
@@ -107,7 +107,7 @@ class JobRoutes(Controller):
         database: NamedDependency[Database],
         notifier: NamedDependency[Notifier],
     ) -> None:
-        """Cancels the job if it runs, forgets its prompt, removes inputs and outputs; it answers 404 from then on."""
+        """Cancel the job if it runs, and remove its prompt, inputs and outputs; it answers 404 from then on."""
         check_id("job", job_id)
 
         async def work(connection: AsyncConnection) -> Job:
@@ -118,7 +118,7 @@ class JobRoutes(Controller):
             await connection.execute(forget_inputs(job_id))
             return job_from_row(row)
 
-        notifier.announce(await database.transaction(work))
+        notifier.notify_later(await database.transaction(work))
 
     @get(
         "/{job_id:str}/events",
@@ -136,9 +136,9 @@ class JobRoutes(Controller):
         watcher: NamedDependency[JobWatcher],
         last_event_id: LastEventId = None,
     ) -> Stream | Response[None]:
-        """Server-sent events: `progress`, and at last `completed`, `failed` or `cancelled`, which ends the stream.
+        """Stream server-sent events: `progress`, and at the end `completed`, `failed` or `cancelled`.
 
-        A client that has already seen the last event is answered 204, which tells a browser not to reconnect.
+        A client that has already received the last event is answered 204, so that a browser does not reconnect.
         """
         job = await find_job(database, caller, job_id)
         seen = int(last_event_id) if last_event_id and EVENT_ID.fullmatch(last_event_id) else 0

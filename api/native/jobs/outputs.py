@@ -1,4 +1,4 @@
-"""/o/<job>/<n>.<ext>: the stable link of an output, which leads to a fresh link of the object store."""
+"""/o/<job>/<n>.<ext>: the stable link of an output, which redirects to a new link of the object store."""
 
 import asyncio
 from typing import Annotated
@@ -7,7 +7,7 @@ from litestar import Controller, Response, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 
-from api.http.auth import ANYBODY, OPEN
+from api.http.auth import NO_SECURITY, PUBLIC
 from api.http.database import Database
 from api.openapi.documents import error_responses
 from core.errors import BadSignature, DatabaseUnavailable, OutputExpired, StorageUnavailable, UnknownOutput
@@ -19,16 +19,16 @@ from jobs.job import Artifact, Job, job_from_row
 from jobs.statements.queue.tenant_jobs import by_id
 from jobs.wire.status import output_path
 
-Signature = Annotated[str, QueryParameter(description="As the link has it.")]
+Signature = Annotated[str, QueryParameter(description="As in the link.")]
 
 
 class OutputRoutes(Controller):
-    """Links that live as long as the output."""
+    """The route of links that live as long as the output."""
 
     path = "/o"
     tags = ("Downloads",)
-    opt = OPEN
-    security = ANYBODY
+    opt = PUBLIC
+    security = NO_SECURITY
 
     @route(
         "/{job_id:str}/{name:str}",
@@ -37,7 +37,7 @@ class OutputRoutes(Controller):
         responses=error_responses(
             BadSignature, UnknownOutput, OutputExpired, StorageUnavailable, DatabaseUnavailable, key=False
         ),
-        response_description="`Location` is a fresh link of the object store.",
+        response_description="`Location` is a new link of the object store.",
         summary="An output",
     )
     async def follow(
@@ -49,20 +49,20 @@ class OutputRoutes(Controller):
         settings: NamedDependency[Settings],
         signature: Signature = "",
     ) -> Response[None]:
-        """Leads to the object itself; the link behind it is good for an hour."""
+        """Redirect to the object itself; the new link is valid for an hour."""
         check_link(settings.secret_key, f"/o/{job_id}/{name}", signature)
         row = await database.row(by_id(check_id("job", job_id)))
         if row is None:
             raise UnknownOutput
-        artifact = _named(job_from_row(row), name)
+        artifact = _find_output(job_from_row(row), name)
         link = await asyncio.to_thread(
             store.link, artifact.key, seconds=settings.link_seconds, media_type=artifact.media_type
         )
         return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
 
 
-def _named(job: Job, name: str) -> Artifact:
-    """The output whose stable link ends in `name`; raises `OutputExpired` or `UnknownOutput`."""
+def _find_output(job: Job, name: str) -> Artifact:
+    """Return the output whose stable link ends in `name`. Raises `OutputExpired` or `UnknownOutput`."""
     if job.outputs_removed_at is not None:
         raise OutputExpired
     for number, artifact in enumerate(job.artifacts):

@@ -1,4 +1,4 @@
-"""POST /inputs/v1: a place to upload a file to, which jobs then name by its id."""
+"""POST /inputs/v1: a link to upload a file to, which jobs then name by its id."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from jobs.wire.uploads import Upload
 
 
 class InputRoutes(Controller):
-    """Files from the caller's own disk."""
+    """The route for files of the caller."""
 
     path = "/inputs/v1"
     tags = ("Generate",)
@@ -32,7 +32,7 @@ class InputRoutes(Controller):
         store: NamedDependency[SkipValidation[Store]],
         settings: NamedDependency[Settings],
     ) -> Upload:
-        """Answers with a link to PUT one file to. The file is looked at when a job names it, and kept for some days."""
+        """Return a link to PUT one file to. The file is checked when a job names it, and kept for some days."""
         input_id = new_id("inp")
         key = f"{caller.tenant}/inputs/{input_id}"
         await database.row(add_upload(input_id, caller.tenant, key))

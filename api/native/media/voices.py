@@ -1,4 +1,4 @@
-"""/voices/v1: recordings that a tenant keeps to have texts spoken like them, and the own voices of models."""
+"""/voices/v1: stored recordings that texts are spoken like, and the built-in voices of models."""
 
 import asyncio
 from collections.abc import Iterable
@@ -46,8 +46,10 @@ from jobs.wire.voices import VoiceAnswer, VoiceList
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.catalog.requirements import speaks
 
-OWN = "builtin:"
-"""Begins the id of a model's own voice; the model's id follows."""
+BUILTIN = "builtin:"
+"""The prefix of the id of a model's built-in voice; the model's id follows."""
+
+SOURCE_ADVICE = "`source` must be a `data:` URL or the `input_id` of an upload; send the file with POST /inputs/v1."
 
 EXAMPLES = [
     Example(summary="An upload", value={"name": "Anna", "source": "inp_6f3b2c1d9e8a47508b6c5d4e3f2a1b09"}),
@@ -58,12 +60,12 @@ ERRORS = (
     *(UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable, TooManyVoices, StorageUnavailable),
 )
 
-ModelFilter = Annotated[str | None, QueryParameter(description="Only what this model can speak with.")]
-LanguageFilter = Annotated[str | None, QueryParameter(description="Only what can speak this language, e.g. de.")]
+ModelFilter = Annotated[str | None, QueryParameter(description="Only voices that this model can use.")]
+LanguageFilter = Annotated[str | None, QueryParameter(description="Only voices that can speak this language, e.g. de.")]
 
 
 class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A recording to keep: 10 s of one person are best, and at most 60 s."""
+    """A recording to store: best 10 s of one person, at most 60 s."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", description="What you call it.")]
     source: Annotated[
@@ -77,12 +79,12 @@ class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class VoiceRoutes(Controller):
-    """Keep, list, look, remove."""
+    """Routes that store, list, show and remove voices."""
 
     path = "/voices/v1"
     tags = ("Generate",)
 
-    @post(status_code=201, responses=error_responses(*ERRORS), summary="Keep a voice")
+    @post(status_code=201, responses=error_responses(*ERRORS), summary="Store a voice")
     async def create(
         self,
         data: Annotated[NewVoice, Body(examples=EXAMPLES)],
@@ -91,20 +93,18 @@ class VoiceRoutes(Controller):
         store: NamedDependency[SkipValidation[Store]],
         settings: NamedDependency[Settings],
     ) -> VoiceAnswer:
-        """Keeps a copy of the recording until you remove it. Whether it can be decoded, and is long enough for a model,
-        is found out by the jobs that name it.
+        """Store a copy of the recording until you remove it.
+
+        The jobs that name it find out whether it can be decoded and is long enough for their model.
         """
         if "\0" in data.name:
             raise NulInText("Remove the NUL character (U+0000) from `name`.", field="$.name")
         if not is_data_url(data.source) and not data.source.startswith(UPLOAD):
-            advice = (
-                "`source` must be a `data:` URL or the `input_id` of an upload: send it with POST /inputs/v1 first."
-            )
-            raise InvalidRequest(advice, field="$.source")
+            raise InvalidRequest(SOURCE_ADVICE, field="$.source")
         row = await voices.add(caller.tenant, data.name.strip(), Medium("source", "audio", data.source))
-        return (await _shown([row], store, settings))[0]
+        return (await _stored_voices([row], store, settings))[0]
 
-    @get(responses=error_responses(), summary="VoiceOperations")
+    @get(responses=error_responses(), summary="Voices")
     async def index(
         self,
         caller: NamedDependency[Caller],
@@ -115,19 +115,19 @@ class VoiceRoutes(Controller):
         model: ModelFilter = None,
         language: LanguageFilter = None,
     ) -> VoiceList:
-        """The voices that you keep, and the own ones of speech models that are served now.
+        """Return your stored voices, and the built-in ones of speech models that are served now.
 
-        A stored voice goes with every model that can use a recording, and speaks the language of the text.
+        A stored voice works with every model that supports voice cloning, and speaks the language of the text.
         """
-        able = [
+        matching = [
             spec
             for spec in catalog.of("speech")
             if model in (None, spec.id) and (language is None or speaks(spec, language))
         ]
-        kept: Iterable[Row[Any]] = ()
-        if model is None or any("reference-voice" in spec.capabilities for spec in able):
-            kept = await database.rows(list_voices(caller.tenant))
-        return VoiceList(await _shown(kept, store, settings) + await _own(database, able))
+        stored: Iterable[Row[Any]] = ()
+        if model is None or any("reference-voice" in spec.capabilities for spec in matching):
+            stored = await database.rows(list_voices(caller.tenant))
+        return VoiceList(await _stored_voices(stored, store, settings) + await _builtin_voices(database, matching))
 
     @get("/{voice_id:str}", responses=error_responses(MalformedId, UnknownVoice), summary="One voice")
     async def show(
@@ -140,13 +140,13 @@ class VoiceRoutes(Controller):
         store: NamedDependency[SkipValidation[Store]],
         settings: NamedDependency[Settings],
     ) -> VoiceAnswer:
-        """A voice, with a fresh `preview_url`."""
-        if voice_id.startswith(OWN):
-            for own in await _own(database, catalog.of("speech")):
-                if own.voice_id == voice_id:
-                    return own
+        """Return a voice, with a new `preview_url`."""
+        if voice_id.startswith(BUILTIN):
+            for builtin in await _builtin_voices(database, catalog.of("speech")):
+                if builtin.voice_id == voice_id:
+                    return builtin
             raise UnknownVoice
-        return (await _shown([await voices.find(caller.tenant, voice_id)], store, settings))[0]
+        return (await _stored_voices([await voices.find(caller.tenant, voice_id)], store, settings))[0]
 
     @delete(
         "/{voice_id:str}",
@@ -156,17 +156,18 @@ class VoiceRoutes(Controller):
     async def remove(
         self, voice_id: FromPath[str], caller: NamedDependency[Caller], voices: NamedDependency[VoiceOperations]
     ) -> None:
-        """Removes the voice and its recording. A job that named it and still waits for its inputs fails with
-        `input_unreachable`; one that has them already goes on.
+        """Remove the voice and its recording.
+
+        A job that named it and still waits for its inputs fails with `input_unreachable`; one that has them goes on.
         """
         await voices.remove(caller.tenant, voice_id)
 
 
-async def _shown(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> list[VoiceAnswer]:
-    """Stored voices as their owner sees them. Links are signed in a thread, since a store may be asked for them."""
+async def _stored_voices(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> list[VoiceAnswer]:
+    """Return the answers for stored voices. Links are signed in a thread, since signing may ask the store."""
 
     def link(row: Row[Any]) -> str | None:
-        with suppress(StorageUnavailable):  # the voice is there all the same
+        with suppress(StorageUnavailable):  # the voice itself is usable
             return store.link(row.key, seconds=settings.link_seconds, media_type=row.media_type)
         return None
 
@@ -184,11 +185,13 @@ async def _shown(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> 
     return await asyncio.to_thread(lambda: [answer(row) for row in rows])
 
 
-async def _own(database: Database, specs: Iterable[ModelSpec]) -> list[VoiceAnswer]:
-    """The own voices of those of the models that are served now."""
+async def _builtin_voices(database: Database, specs: Iterable[ModelSpec]) -> list[VoiceAnswer]:
+    """Return the built-in voices of the models that are served now."""
     served = {row[0] for row in await database.rows(served_models())}
     return [
-        VoiceAnswer(voice_id=OWN + spec.id, name=spec.voice, kind="builtin", model=spec.id, languages=spec.languages)
+        VoiceAnswer(
+            voice_id=BUILTIN + spec.id, name=spec.voice, kind="builtin", model=spec.id, languages=spec.languages
+        )
         for spec in specs
         if spec.voice is not None and spec.id in served
     ]

@@ -1,4 +1,4 @@
-"""/servers/v1: who makes it, and taking one off the list that is gone."""
+"""/servers/v1: the GPU servers, and the removal of one that is gone."""
 
 from typing import Annotated, Any
 
@@ -12,28 +12,28 @@ from api.http.auth import Caller, admins_only
 from api.http.database import Database
 from api.openapi.documents import error_responses
 from core.errors import Forbidden, InvalidRequest, ServerAlive, ServerHasJobs, UnknownServer
-from jobs.statements.servers import fleet, pinned_jobs, remove, server
+from jobs.statements import servers
 from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList
 
-Force = Annotated[bool, QueryParameter(description="Even though jobs wait for it alone; they go on waiting.")]
+Force = Annotated[bool, QueryParameter(description="Remove it although jobs are pinned to it; they keep waiting.")]
 
 
 class ServerRoutes(Controller):
-    """Who makes it."""
+    """Routes that list, show and remove servers."""
 
     path = "/servers/v1"
     tags = ("Service",)
 
     @get(responses=error_responses(), summary="GPU servers")
     async def index(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> ServerList:
-        """Servers by name; any of them can be asked for with `server_id`."""
-        return ServerList([server_answer(row, caller) for row in await database.rows(fleet())])
+        """Return the servers by name; a job can name any of them as `server_id`."""
+        return ServerList([server_answer(row, caller) for row in await database.rows(servers.fleet())])
 
     @get("/{server_id:str}", responses=error_responses(UnknownServer), summary="A GPU server")
     async def show(
         self, server_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> ServerAnswer:
-        """One server, alive or not."""
+        """Return one server, alive or not."""
         return server_answer(await find_server(database, server_id), caller)
 
     @delete(
@@ -43,34 +43,34 @@ class ServerRoutes(Controller):
         responses=error_responses(Forbidden, UnknownServer, ServerAlive, ServerHasJobs, InvalidRequest),
         summary="Remove a server",
     )
-    async def forget(self, server_id: FromPath[str], database: NamedDependency[Database], force: Force = False) -> None:
-        """For admins: take one that is gone for good off the list. A worker that starts under its name is back."""
-        if await database.row(remove(known_name(server_id), force=force)) is not None:
+    async def remove(self, server_id: FromPath[str], database: NamedDependency[Database], force: Force = False) -> None:
+        """Remove a server that is gone for good, as an admin. A worker that starts under its name adds it again."""
+        if await database.row(servers.remove(check_name(server_id), force=force)) is not None:
             return
         if (await find_server(database, server_id)).alive:
             raise ServerAlive
-        counted = await database.row(pinned_jobs(server_id))
-        count = 0 if counted is None else counted[0]
-        raise ServerHasJobs(f"{count} waiting job(s) ask for this server alone. {ServerHasJobs.advice}")
+        pinned = await database.row(servers.pinned_jobs(server_id))
+        count = 0 if pinned is None else pinned[0]
+        raise ServerHasJobs(f"{count} waiting job(s) are pinned to this server. {ServerHasJobs.advice}")
 
 
 async def find_server(database: Database, server_id: str) -> Row[Any]:
-    """The row of a server; raises `UnknownServer`."""
-    row = await database.row(server(known_name(server_id)))
+    """Return the row of a server. Raises `UnknownServer`."""
+    row = await database.row(servers.server(check_name(server_id)))
     if row is None:
         raise UnknownServer
     return row
 
 
-def known_name(server_id: str) -> str:
-    """`server_id` if a server can have that name; raises `UnknownServer`."""
-    if "\0" in server_id:  # which PostgreSQL can not even be asked for
+def check_name(server_id: str) -> str:
+    """Return `server_id` if a server can have that name. Raises `UnknownServer`."""
+    if "\0" in server_id:  # PostgreSQL accepts no such text
         raise UnknownServer
     return server_id
 
 
 def server_answer(row: Row[Any], caller: Caller) -> ServerAnswer:
-    """A row as this caller sees it: whether it is busy, and with whose job only for admins."""
+    """Return the answer for a row; only admins see which job a server runs."""
     current = row.current_job if row.alive else None
     return ServerAnswer(
         server_id=row.server_id,

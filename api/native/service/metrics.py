@@ -1,4 +1,4 @@
-"""/metrics: what Prometheus reads. It needs no key, like the probes, and names no tenant, no job and no prompt."""
+"""/metrics, for Prometheus. It requires no key, like the probes, and names no tenant, no job and no prompt."""
 
 from typing import Annotated
 
@@ -6,14 +6,14 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter
 
-from api.http.auth import OPEN
+from api.http.auth import PUBLIC
 from api.operations.queue_metrics import QueueMetrics
 
 
-@get("/metrics", opt=OPEN, include_in_schema=False)
+@get("/metrics", opt=PUBLIC, include_in_schema=False)
 async def metrics(
     queue_metrics: NamedDependency[QueueMetrics], accept: Annotated[str, HeaderParameter(name="Accept")] = ""
 ) -> Response[bytes]:
-    """This process's counters, and the queue_metrics of the whole service."""
+    """Return the counters of this process, and the gauges of the whole service."""
     content, media_type = await queue_metrics.exposition(accept)
     return Response(content, media_type=media_type)

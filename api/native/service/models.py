@@ -1,4 +1,4 @@
-"""GET /models/v1."""
+"""GET /models/v1: the models of the catalog."""
 
 import msgspec
 from litestar import Controller, get
@@ -12,14 +12,14 @@ from pipelines.catalog.loader import Catalog, ModelSpec
 
 
 class ModelRoutes(Controller):
-    """What can be made."""
+    """The route that lists models."""
 
     path = "/models/v1"
     tags = ("Service",)
 
     @get(responses=error_responses(), summary="Models")
     async def index(self, catalog: NamedDependency[Catalog], database: NamedDependency[Database]) -> ModelList:
-        """Every model this service knows, those that nobody serves at the moment too."""
+        """Return every model of the catalog, also those that no server serves at the moment."""
         served = {row[0] for row in await database.rows(served_models())}
         defaults: dict[str, str] = {}
         for spec in catalog.models:

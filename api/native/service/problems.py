@@ -1,9 +1,9 @@
-"""/problems: what every error code means; the `type` of a problem leads here."""
+"""/problems: the meaning of every error code; the `type` of a problem leads here."""
 
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from api.http.auth import ANYBODY, OPEN
+from api.http.auth import NO_SECURITY, PUBLIC
 from api.http.problems import title
 from api.openapi.documents import all_subclasses, error_responses
 from core.errors import AtelierError, JobFailed, UnknownRoute
@@ -17,21 +17,21 @@ MEANINGS = {
 
 
 class ProblemRoutes(Controller):
-    """The list and its entries."""
+    """Routes that list and show error codes."""
 
     path = "/problems"
     tags = ("Service",)
-    opt = OPEN
-    security = ANYBODY
+    opt = PUBLIC
+    security = NO_SECURITY
 
     @get(summary="Error codes")
     async def index(self) -> ErrorCodeList:
-        """Every code that an answer or a failed job can carry. Codes never change."""
+        """Return every code of a response or a failed job. Codes never change."""
         return ErrorCodeList(list(MEANINGS.values()))
 
     @get("/{code:str}", responses=error_responses(UnknownRoute, key=False), summary="One error code")
     async def show(self, code: FromPath[str]) -> ErrorCode:
-        """What a code means."""
+        """Return the meaning of a code."""
         if code not in MEANINGS:
             raise UnknownRoute
         return MEANINGS[code]

@@ -1,4 +1,4 @@
-"""/webhooks/v1/deliveries: what became of every webhook, and sending again."""
+"""/webhooks/v1/deliveries: the log of deliveries, and sending them again."""
 
 from datetime import datetime
 from typing import Annotated
@@ -36,13 +36,14 @@ BODY = (InvalidJson, BodyTooLarge, MissingField, UnknownField, WrongType, OutOfR
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Deliveries on a page.")]
 Time = Annotated[datetime, Meta(tz=True, description="A time with its zone, e.g. 2026-01-31T12:00:00Z.")]
 State = Annotated[DeliveryState | None, QueryParameter(name="state", description="Only those in this state.")]
-Since = Annotated[datetime | None, QueryParameter(description="Only those made at this time or later.")]
-Until = Annotated[datetime | None, QueryParameter(description="Only those made before this time.")]
+Since = Annotated[datetime | None, QueryParameter(description="Only those created at this time or later.")]
+Until = Annotated[datetime | None, QueryParameter(description="Only those created before this time.")]
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries to send again: of those made from `since` on and before `until` the failed ones, or those of
-    another `state`; all, or those of one endpoint.
+    """The deliveries to send again: the failed ones created from `since` on and before `until`.
+
+    `state` selects another state, and `webhook_id` one endpoint.
     """
 
     since: Time
@@ -52,7 +53,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class DeliveryRoutes(Controller):
-    """List, look, send again."""
+    """Routes that list, show and repeat deliveries."""
 
     path = "/webhooks/v1"
     tags = ("Webhooks",)
@@ -74,30 +75,31 @@ class DeliveryRoutes(Controller):
         since: Since = None,
         until: Until = None,
     ) -> DeliveryPage:
-        """What was sent or is to be sent to your endpoints and callbacks, newest first, with every attempt. Pass
-        `next_cursor` as `cursor` for the next page.
+        """Return the deliveries to your endpoints and callbacks, newest first, with every attempt.
+
+        Pass `next_cursor` as `cursor` for the next page.
         """
-        found = await database.rows(
+        rows = await database.rows(
             list_deliveries(
                 caller.tenant,
                 limit=limit + 1,
                 webhook_id=None if webhook_id is None else check_id(PREFIX, webhook_id),
                 job_id=None if job_id is None else check_id("job", job_id),
                 state=state_,
-                since=_zoned(since, "since"),
-                until=_zoned(until, "until"),
+                since=_require_zone(since, "since"),
+                until=_require_zone(until, "until"),
                 before=unpack(cursor) if cursor else None,
             )
         )
-        more = pack(found[limit - 1]) if len(found) > limit else None
-        return DeliveryPage([delivery_of(row) for row in found[:limit]], more)
+        next_cursor = pack(rows[limit - 1]) if len(rows) > limit else None
+        return DeliveryPage([delivery_of(row) for row in rows[:limit]], next_cursor)
 
     @get("/deliveries/{delivery_id:str}", responses=error_responses(*FOUND), summary="One delivery")
     async def show(
         self, delivery_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Delivery:
-        """The delivery as it is now."""
-        return await _found(database, caller, delivery_id)
+        """Return the delivery as it is now."""
+        return await _find_delivery(database, caller, delivery_id)
 
     @post(
         "/deliveries/{delivery_id:str}/replay",
@@ -108,13 +110,14 @@ class DeliveryRoutes(Controller):
     async def replay(
         self, delivery_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Delivery:
-        """Sends it again under the same `webhook-id`, with the schedule of attempts from its beginning. One that is
-        under way is left as it is.
+        """Send a delivery again under the same `webhook-id`, with all attempts of the schedule.
+
+        A pending delivery stays as it is.
         """
-        delivery = await _found(database, caller, delivery_id)
+        delivery = await _find_delivery(database, caller, delivery_id)
         if await database.row(replay_one(delivery_id, caller.tenant)) is None and delivery.state != "pending":
             raise WebhookDisabled
-        return await _found(database, caller, delivery_id)
+        return await _find_delivery(database, caller, delivery_id)
 
     @post(
         "/replay", status_code=202, responses=error_responses(*BODY, MalformedId), summary="Send a range of time again"
@@ -122,26 +125,27 @@ class DeliveryRoutes(Controller):
     async def replay_range(
         self, data: JSONBody[Replay], caller: NamedDependency[Caller], database: NamedDependency[Database]
     ) -> Replayed:
-        """Sends what was made in a range of time again, each under its own `webhook-id`. Of one job and endpoint only
-        the newest event and how the job ended are sent, as always. Endpoints that are disabled get nothing.
+        """Send the deliveries of a range of time again, each under its own `webhook-id`.
+
+        Of one job and endpoint only the newest event and the terminal event are sent. Disabled endpoints get nothing.
         """
         if data.webhook_id is not None:
             check_id(PREFIX, data.webhook_id)
-        again = replay_range(
+        statement = replay_range(
             caller.tenant, since=data.since, until=data.until, webhook_id=data.webhook_id, state=data.state
         )
-        made = [row.created_at for row in await database.rows(again)]
-        return Replayed(replayed=len(made), next_since=max(made) if len(made) == REPLAYED else None)
+        created = [row.created_at for row in await database.rows(statement)]
+        return Replayed(replayed=len(created), next_since=max(created) if len(created) == REPLAYED else None)
 
 
-async def _found(database: Database, caller: Caller, delivery_id: str) -> Delivery:
+async def _find_delivery(database: Database, caller: Caller, delivery_id: str) -> Delivery:
     row = await database.row(find_delivery(check_id("msg", delivery_id), caller.tenant))
     if row is None:
         raise UnknownDelivery
     return delivery_of(row)
 
 
-def _zoned(moment: datetime | None, name: str) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise InvalidRequest(f"`{name}` needs a time zone, e.g. 2026-01-31T12:00:00Z.", field=f"query.{name}")
-    return moment
+def _require_zone(time: datetime | None, name: str) -> datetime | None:
+    if time is not None and time.tzinfo is None:
+        raise InvalidRequest(f"`{name}` has no time zone; add one, e.g. 2026-01-31T12:00:00Z.", field=f"query.{name}")
+    return time

@@ -1,4 +1,4 @@
-"""/webhooks/v1: endpoints that are told of a tenant's jobs."""
+"""/webhooks/v1: endpoints that receive the events of a tenant's jobs."""
 
 from typing import Annotated, Any
 
@@ -43,18 +43,20 @@ from jobs.wire.webhooks import (
 FOUND = (MalformedId, UnknownWebhook)
 BODY = (InvalidJson, BodyTooLarge, UnknownField, WrongType, OutOfRange, InvalidRequest, ForbiddenUrl)
 
-Events = Annotated[list[EventType], Meta(min_length=1, max_length=len(EVENTS), description="What it is told of.")]
+Events = Annotated[
+    list[EventType], Meta(min_length=1, max_length=len(EVENTS), description="The events that it receives.")
+]
 
 
 class NewWebhook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An endpoint to be told of your jobs: of everything, unless you name `events`."""
+    """An endpoint for the events of your jobs; it receives all of them, unless you list `events`."""
 
     url: Url
     events: Events = msgspec.field(default_factory=lambda: list(EVENTS))
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change; what is left out stays. `enabled: true` brings back an endpoint that was disabled."""
+    """The fields to change; others stay. `enabled: true` enables an endpoint that was disabled."""
 
     url: Url | None = None
     events: Events | None = None
@@ -62,30 +64,31 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class WebhookRoutes(Controller):
-    """Make, list, look, change, rotate, test, remove."""
+    """Routes that add, list, show, change, rotate, test and remove endpoints."""
 
     path = "/webhooks/v1"
-    tags = ("WebhookOperations",)
+    tags = ("Webhooks",)
 
-    @post(status_code=201, responses=error_responses(*BODY, MissingField, TooManyWebhooks), summary="Make an endpoint")
+    @post(status_code=201, responses=error_responses(*BODY, MissingField, TooManyWebhooks), summary="Add an endpoint")
     async def create(
         self, data: JSONBody[NewWebhook], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> WebhookWithSecret:
-        """Your jobs' events are posted to `url` from now on, signed after Standard Webhooks with `secret`, which is
-        shown only here and when it is rotated.
+        """Send the events of your jobs to `url` from now on, signed as Standard Webhooks describe.
+
+        The `secret` of the signatures is shown only here and when it is rotated.
         """
         return _with_secret(await webhooks.add(caller.tenant, data.url, data.events), webhooks)
 
     @get(responses=error_responses(), summary="Your endpoints")
     async def index(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> WebhookList:
-        """Your endpoints, newest first."""
+        """Return your endpoints, newest first."""
         return WebhookList([webhook_of(row) for row in await database.rows(list_webhooks(caller.tenant))])
 
     @get("/{webhook_id:str}", responses=error_responses(*FOUND), summary="One endpoint")
     async def show(
         self, webhook_id: FromPath[str], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> Webhook:
-        """The endpoint as it is now."""
+        """Return the endpoint as it is now."""
         return webhook_of(await webhooks.find(caller.tenant, webhook_id))
 
     @patch("/{webhook_id:str}", responses=error_responses(*FOUND, *BODY), summary="Change an endpoint")
@@ -96,8 +99,10 @@ class WebhookRoutes(Controller):
         caller: NamedDependency[Caller],
         webhooks: NamedDependency[WebhookOperations],
     ) -> Webhook:
-        """Changes what you send. What is still to be delivered goes to the new `url`; `enabled: false` gives it up, and
-        what happens while an endpoint is disabled is not kept for it.
+        """Change the fields that you send.
+
+        Pending deliveries go to a new `url`; `enabled: false` gives them up, and events of the time while an endpoint
+        is disabled are not stored for it.
         """
         change: dict[str, Any] = msgspec.structs.asdict(data)
         return webhook_of(await webhooks.change(caller.tenant, webhook_id, **change))
@@ -106,9 +111,7 @@ class WebhookRoutes(Controller):
     async def rotate(
         self, webhook_id: FromPath[str], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> WebhookWithSecret:
-        """Makes a new secret. For a day every delivery carries both signatures, of the new one and of the one before
-        it.
-        """
+        """Change to a new secret. For a day every delivery has two signatures, with the new one and the one before."""
         return _with_secret(await webhooks.rotate(caller.tenant, webhook_id), webhooks)
 
     @post(
@@ -120,17 +123,17 @@ class WebhookRoutes(Controller):
     async def test(
         self, webhook_id: FromPath[str], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> Delivery:
-        """Sends `webhook.test`; what becomes of it is in the log of deliveries."""
+        """Send `webhook.test`; the log of deliveries has its outcome."""
         return delivery_of(await webhooks.test(caller.tenant, webhook_id))
 
     @delete("/{webhook_id:str}", responses=error_responses(*FOUND), summary="Remove an endpoint")
     async def remove(
         self, webhook_id: FromPath[str], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> None:
-        """Removes the endpoint and what was still to be delivered to it."""
+        """Remove the endpoint and its pending deliveries."""
         await webhooks.remove(caller.tenant, webhook_id)
 
 
 def _with_secret(row: Row[Any], webhooks: WebhookOperations) -> WebhookWithSecret:
-    shown = msgspec.structs.asdict(webhook_of(row))
-    return WebhookWithSecret(**shown, secret=webhooks.secret(row))
+    fields = msgspec.structs.asdict(webhook_of(row))
+    return WebhookWithSecret(**fields, secret=webhooks.secret(row))

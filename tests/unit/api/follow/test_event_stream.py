@@ -44,7 +44,7 @@ class Script:
     def __exit__(self, *_):
         pass
 
-    async def look(self, job):
+    async def refresh(self, job):
         row = self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]
         if row is None:
             raise UnknownJob

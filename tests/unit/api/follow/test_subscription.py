@@ -1,6 +1,6 @@
 """One subscriber's queue of events."""
 
-from api.follow.subscription import KEPT, Subscription
+from api.follow.subscription import CAPACITY, Subscription
 from jobs.events import JobEvent
 from jobs.job import JobStatus
 
@@ -31,6 +31,6 @@ async def test_a_wake_up_is_no_event_and_is_told_once():
 
 async def test_a_slow_reader_loses_the_oldest():
     subscription = Subscription()
-    for seq in range(KEPT + 10):
+    for seq in range(CAPACITY + 10):
         subscription.add(event(seq))
     assert 10 == (await subscription.next(0.0)).seq

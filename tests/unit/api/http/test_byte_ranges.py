@@ -2,20 +2,20 @@
 
 import pytest
 
-from api.http.byte_ranges import Span, parse_range
+from api.http.byte_ranges import ByteRange, parse_range
 from core.errors import BadRange
 
 
 @pytest.mark.parametrize(
     ("header", "span"),
     [
-        ("bytes=0-0", Span(0, 0)),
-        ("bytes=0-9", Span(0, 9)),
-        ("bytes=3-", Span(3, 9)),
-        ("bytes=3-100", Span(3, 9)),
-        ("bytes=-4", Span(6, 9)),
-        ("bytes=-100", Span(0, 9)),
-        ("Bytes= 2-3 ", Span(2, 3)),
+        ("bytes=0-0", ByteRange(0, 0)),
+        ("bytes=0-9", ByteRange(0, 9)),
+        ("bytes=3-", ByteRange(3, 9)),
+        ("bytes=3-100", ByteRange(3, 9)),
+        ("bytes=-4", ByteRange(6, 9)),
+        ("bytes=-100", ByteRange(0, 9)),
+        ("Bytes= 2-3 ", ByteRange(2, 3)),
     ],
 )
 def test_one_range(header, span):
@@ -39,4 +39,4 @@ def test_what_can_not_be_had(header, size):
 
 
 def test_the_length_of_a_span():
-    assert 4 == Span(6, 9).length
+    assert 4 == ByteRange(6, 9).length

@@ -164,7 +164,7 @@ class TestKeeping:
 
     def test_a_url_is_to_be_uploaded_first(self, client, store):
         answer = client.post("/voices/v1", json={"name": "Anna", "source": "https://shop.example/anna.wav"})
-        assert "send it with POST /inputs/v1 first" in answer.json()["detail"]
+        assert "send the file with POST /inputs/v1" in answer.json()["detail"]
 
     def test_an_upload_of_somebody_else_is_unknown(self, stranger, upload, store):
         answer = stranger.post("/voices/v1", json={"name": "Anna", "source": upload(WAV)})
@@ -295,7 +295,7 @@ class TestSpeaking:
             )
             for asker, voice in ((stranger, keep()["voice_id"]), (client, "voi_" + "0" * 32), (client, "voi_x"))
         }
-        assert {"There is no stored voice with this id; GET /voices/v1 lists yours."} == said
+        assert {"No stored voice has this id; GET /voices/v1 lists yours."} == said
         assert [] == rows.execute(jobs.select())
 
     def test_one_that_is_removed_while_a_job_waits_for_it_fails_that_job(self, client, keep, rows, settings):

@@ -123,7 +123,8 @@ class TestOrders:
         assert (422, "unknown_model") == told(send(admin, "unload", model="chaos-video"))
         answer = send(admin, "preload", model="chaos-video")
         assert (422, "unknown_model") == told(answer)
-        assert ("$.model", True) == (answer.json()["field"], "it serves chaos, chaos-two" in answer.json()["detail"])
+        assert "$.model" == answer.json()["field"]
+        assert "choose one of chaos, chaos-two" in answer.json()["detail"]
 
     def test_a_bad_body(self, admin, server):
         for body, code, field in (
@@ -146,7 +147,7 @@ class TestOrders:
         with api_server(msgspec.structs.replace(settings, order_timeout=0.3)) as impatient:
             answer = send(operator(impatient, rows), "recycle", "deaf")
         assert (503, "broker_unavailable") == told(answer)
-        assert "did not answer within 0.3 s" in answer.json()["detail"]
+        assert "did not reply within 0.3 s" in answer.json()["detail"]
 
     def test_a_broker_that_is_away(self, settings, rows, server):
         away = msgspec.structs.replace(settings, broker_url=f"redis://127.0.0.1:{free_port()}/0")

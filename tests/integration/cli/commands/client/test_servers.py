@@ -147,7 +147,7 @@ def test_remove_needs_force_while_jobs_wait(run, rows, server):
     assert "[server_alive]" in run("remove", "gpu-1", status=1)
     rows.server("gone", lease_seconds=-1)
     rows.submit(rows.tenant(), server_id="gone")
-    assert "1 waiting job(s) ask for this server alone" in run("remove", "gone", status=1)
+    assert "1 waiting job(s) are pinned to this server" in run("remove", "gone", status=1)
     assert "gone is removed" in run("remove", "gone", "--force")
     assert "gone" not in run()
 
