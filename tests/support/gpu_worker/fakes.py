@@ -111,6 +111,7 @@ class FakeChild:
         self.ready = Ready(device="cpu")
         self.inventory = Inventory()
         self.busy_seconds = 0.0
+        self.before_turn: Callable[[], object] = lambda: None
         self._busy = threading.Lock()
 
     def start(self) -> Ready:
@@ -123,6 +124,7 @@ class FakeChild:
     def request(self, request: Any, deadlines: Deadlines, listener: RequestListener | None = None) -> Any:
         """Play the next list of steps."""
         listener = listener or NoListener()
+        self.before_turn()
         with self._busy:
             listener.begin()
             self.requests.append(request)

@@ -1,0 +1,95 @@
+"""One claim of a worker."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from jobs.wire.servers import ResidentModel
+from pipelines.catalog.loader import load_catalog
+from tests.support.gpu_worker.fakes import FakeChild, FakeJobStore, FakeLease, make_job
+from tests.support.paths import CATALOG
+from workers.gpu.claim_gate import ClaimGate
+from workers.gpu.claimer import Claimer
+from workers.gpu.job.claimed_job import ClaimedJob
+from workers.gpu.job.slots import JobSlots
+from workers.gpu.server.offer import ServerOffer
+from workers.ipc.child_process import ChildProcessDied
+from workers.ipc.messages import Inventory
+
+
+class Bench:
+    """A claimer around fakes, without its thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.engine, self.job_store, self.slots = FakeChild(), FakeJobStore(), JobSlots()
+        lease, self.maintenance = FakeLease(), SimpleNamespace(is_loading=False)
+        self.gate = ClaimGate(cast(Any, lease), cast(Any, self.maintenance))
+        services = SimpleNamespace(
+            engine=self.engine,
+            job_store=self.job_store,
+            slots=self.slots,
+            scratch=SimpleNamespace(folder=lambda ticket: folder / ticket),
+        )
+        offer = ServerOffer(catalog=load_catalog(CATALOG), models=("chaos", "chaos-two"), dedicated=True)
+        self.claimer = Claimer(cast(Any, services), offer, cast(Any, lease), self.gate, lambda claimed: None)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_claim_says_what_this_server_has_and_takes(bench: Bench, tmp_path: Path) -> None:
+    bench.job_store.queue = [make_job()]
+    bench.engine.inventory = Inventory(models=(ResidentModel(id="chaos", bytes=1, where="device"),))
+    claimed = bench.claimer.claim()
+    assert claimed is not None
+    assert ("job_1", "chaos", tmp_path / "job_1-1") == (claimed.job.id, claimed.spec.id, claimed.folder)
+    (claimant,) = bench.job_store.claimants
+    assert ("one", 1, ("chaos", "chaos-two"), ("chaos",), True) == (
+        claimant.server_id,
+        claimant.incarnation,
+        claimant.models,
+        claimant.resident,
+        claimant.dedicated,
+    )
+
+
+def test_an_empty_queue_gives_no_claim(bench: Bench) -> None:
+    assert bench.claimer.claim() is None
+
+
+def test_a_closed_gate_starts_no_engine(bench: Bench) -> None:
+    bench.gate.drain()
+    assert bench.claimer.claim() is None
+    assert [] == bench.engine.calls
+
+
+def test_an_engine_that_does_not_start_prevents_the_claim(bench: Bench) -> None:
+    bench.engine.start_error = ChildProcessDied("engine", "did not start")
+    assert bench.claimer.claim() is None
+    assert [] == bench.job_store.claimants
+
+
+def test_a_gate_that_closed_while_the_engine_started_prevents_the_claim(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.engine, "start", bench.gate.drain)
+    assert bench.claimer.claim() is None
+    assert [] == bench.job_store.claimants
+
+
+def test_a_busy_engine_is_not_started_for_a_job_ahead(bench: Bench) -> None:
+    job = make_job(1)
+    bench.slots.add(ClaimedJob.begin(job, load_catalog(CATALOG).get("chaos"), Path("/nowhere")))
+    bench.job_store.queue = [make_job(2)]
+    assert bench.claimer.claim() is not None
+    assert [] == bench.engine.calls
+
+
+def test_an_error_of_the_database_is_raised(bench: Bench) -> None:
+    bench.job_store.queue = [OSError("away")]
+    with pytest.raises(OSError, match="away"):
+        bench.claimer.claim()
