@@ -19,7 +19,7 @@ from api.submit.media_intake import MediaIntake
 from api.submit.service import Submissions
 from core.settings import Settings
 from core.storage.store import open_store
-from core.tracing import Tracer
+from core.tracing import start_tracing
 from pipelines.catalog.loader import load_catalog
 
 
@@ -36,14 +36,13 @@ class Services:
         self.catalog = load_catalog(settings.catalog or None)
         self.store = open_store(settings)
         self.event_hub = EventHub(settings)
-        self.tracer = Tracer(settings, "atelier-api")
         self.notifier = Notifier(settings)
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
         self.watcher = JobWatcher(self.database, self.event_hub, self.status_builder, settings)
         submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
-        self.submit_endpoint = SubmitEndpoint(submissions, self.watcher, settings, self.tracer)
+        self.submit_endpoint = SubmitEndpoint(submissions, self.watcher, settings)
 
     def dependencies(self) -> dict[str, Provide]:
         """Return the providers of what a route of any router may ask for."""
@@ -61,6 +60,7 @@ class Services:
     @asynccontextmanager
     async def lifespan(self, _: Litestar) -> AsyncIterator[None]:
         """Run the threads and tasks as long as the application runs."""
+        stop_tracing = start_tracing(self.settings, "atelier-api")
         self.notifier.start()
         self.event_hub.start()
         try:
@@ -71,4 +71,4 @@ class Services:
             self.server_commands.close()
             self.intake.close()
             await self.database.close()
-            await asyncio.to_thread(self.tracer.close)
+            await asyncio.to_thread(stop_tracing)

@@ -140,31 +140,3 @@ def _provider(settings: Settings, service: str) -> "TracerProvider":
 
 def _context(traceparent: str | None) -> Context:
     return _W3C.extract({"traceparent": traceparent or ""}, Context())
-
-
-class _OpenSpan:
-    def __init__(self, opened: Span) -> None:
-        self.traceparent = traceparent_of(opened)
-        self._span = opened
-
-    def note(self, **facts: Fact | None) -> None:
-        self._span.set_attributes(attributes(facts))
-
-
-class Tracer:
-    """The former entry point, until the API uses the functions."""
-
-    def __init__(self, settings: Settings, service: str) -> None:
-        self.close = start_tracing(settings, service)
-
-    @contextmanager
-    def span(
-        self, name: str, *, parent: str | None, kind: str = "internal", root: bool = False, facts: Facts | None = None
-    ) -> Iterator[_OpenSpan]:
-        """Open a span."""
-        with span(name, parent=parent, kind=SpanKind[kind.upper()], root=root, facts=facts) as opened:
-            yield _OpenSpan(opened)
-
-
-OFF = Tracer(Settings(otlp_endpoint=""), "")
-"""Makes no spans by itself."""

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
-from core.tracing import OFF, Tracer, span
+from core.tracing import span
 from jobs.events import broker_client
 from jobs.job import Job
 
@@ -62,7 +62,7 @@ class Doorbell:
     time.
     """
 
-    def __init__(self, settings: Settings, tracer: Tracer = OFF) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._app = celery_app(settings)
         self._client = broker_client(settings)
         self._limit = settings.bell_limit

@@ -7,13 +7,14 @@ from typing import Annotated, Any, TypeVar
 
 from litestar.params import HeaderParameter
 from litestar.types import Receive
+from opentelemetry.trace import SpanKind
 
 from api.follow.watcher import JobWatcher
 from api.http.strict_json import StrictRequest
 from api.submit.service import Submission, Submissions, SubmittedJob
 from api.submit.validation import idempotency_key_of
 from core.settings import Settings
-from core.tracing import OFF, Tracer
+from core.tracing import Facts, attributes, span, traceparent_of
 from jobs.job import Job
 from jobs.log_context import about_job
 from jobs.params.registry import AnyParams
@@ -37,11 +38,10 @@ IdempotencyKeyHeader = Annotated[
 class SubmitEndpoint:
     """Submits the typed parameters of a request. The route that calls it renders the job in its own wire format."""
 
-    def __init__(self, submissions: Submissions, watcher: JobWatcher, settings: Settings, tracer: Tracer = OFF) -> None:
+    def __init__(self, submissions: Submissions, watcher: JobWatcher, settings: Settings) -> None:
         self._submissions = submissions
         self._watcher = watcher
         self._wait_limit = settings.wait_limit
-        self._tracer = tracer
 
     async def submit(
         self,
@@ -59,17 +59,23 @@ class SubmitEndpoint:
         route = request.scope["path"].rstrip("/")
         key = idempotency_key_of(idempotency_key, route, await request.body())
         caller_trace = request.headers.get("traceparent")
-        with self._tracer.span(f"POST {route}", parent=caller_trace, kind="server", root=True) as span:
+        with span(f"POST {route}", parent=caller_trace, kind=SpanKind.SERVER, root=True) as opened:
             submission = Submission(
                 caller=request.user,
                 params=params,
                 idempotency_key=key,
-                traceparent=span.traceparent,
+                traceparent=traceparent_of(opened),
                 dialect=dialect,
             )
             submitted = await self._submissions.submit(submission)
             job = submitted.job
-            span.note(job_id=job.id, tenant_id=job.tenant, model=job.model, replayed=submitted.repeated)
+            facts: Facts = {
+                "job_id": job.id,
+                "tenant_id": job.tenant,
+                "model": job.model,
+                "replayed": submitted.repeated,
+            }
+            opened.set_attributes(attributes(facts))
         with about_job(job):
             log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
         return submitted
