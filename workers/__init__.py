@@ -1,1 +1,1 @@
-"""Running it: claim loop, supervisor and engine, encoder, residency, watchdog, webhook delivery, upkeep."""
+"""The worker processes: GPU supervisor, engine, encoder, and the CPU worker with ingest, webhooks and maintenance."""

@@ -1,4 +1,4 @@
-"""Clean inputs, from the store into the folder of the attempt that needs them."""
+"""Staging of inputs: clean copies from the store into the folder of the attempt that needs them."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -10,12 +10,12 @@ from jobs.params.media import field_of, media_of
 
 
 def wants_inputs(job: Job) -> bool:
-    """Whether its parameters name any input."""
+    """Return whether the parameters of the job name any input."""
     return next(media_of(job.read_params()), None) is not None
 
 
 def read(store: Store, key: str, target: Path) -> None:
-    """`store.get`; where it is this machine's disk that is full, waiting or another machine does help."""
+    """Fetch an object as `store.get` does; a full disk of this machine is never reported as a full store."""
     try:
         store.get(key, target)
     except StorageUnavailable as error:
@@ -23,9 +23,10 @@ def read(store: Store, key: str, target: Path) -> None:
 
 
 def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Copy every input that the job names into `folder`: files by name; `copies` are the keys of the clean ones.
+    """Copy every input of the job into `folder`, and return the files by the names of the inputs.
 
-    Raises `InputUnreachable` for one that is not there (any more), and `StorageUnavailable`.
+    `copies` are the keys of the clean copies. Raises `InputUnreachable` for a copy that does not exist, and
+    `StorageUnavailable`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
@@ -38,6 +39,6 @@ def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> di
             read(store, key, file)
         except UnknownOutput:
             shown = field_of(medium.name)
-            raise InputUnreachable(f"`{shown}`: its copy is not in the store any more; submit the job again.") from None
+            raise InputUnreachable(f"`{shown}`: its copy is no longer in the store; submit the job again.") from None
         files[medium.name] = str(file)
     return files

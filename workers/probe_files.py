@@ -1,4 +1,4 @@
-"""Files by whose age a probe knows a worker: `alive` while its loops go round, `ready` while it can compute."""
+"""Probe files, whose age shows a worker's state: `alive` while its loops run, `ready` while it can compute."""
 
 import tempfile
 from contextlib import suppress
@@ -8,7 +8,7 @@ from core.settings import Settings
 
 
 class ProbeFiles:
-    """The two of one worker, `KIND-worker.alive` and `KIND-worker.ready`, in the folder of temporary files."""
+    """The two files of one worker, `KIND-worker.alive` and `KIND-worker.ready`, in the folder of temporary files."""
 
     def __init__(self, settings: Settings, kind: str) -> None:
         folder = Path(settings.scratch_dir or tempfile.gettempdir())
@@ -16,9 +16,9 @@ class ProbeFiles:
         self.ready = folder / f"{kind}-worker.ready"
 
     def touch(self, *, ready: bool) -> None:
-        """Give them the present time; one who is not ready any more leaves that file to grow old.
+        """Set the files' times to now; that of `ready` only for a worker that is ready.
 
-        So does a folder that can not be written to: it costs a probe, and not the leases that the same thread keeps.
+        A folder that cannot be written to fails the probe, and not the leases that the same thread renews.
         """
         with suppress(OSError):
             self.alive.parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +27,6 @@ class ProbeFiles:
                 self.ready.touch()
 
     def remove(self) -> None:
-        """Leave nothing that looks alive."""
+        """Remove both files, so that the worker does not look alive."""
         self.alive.unlink(missing_ok=True)
         self.ready.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""When a failed webhook is tried again."""
+"""The retry policy of failed webhooks."""
 
 import random
 from datetime import UTC, datetime
@@ -11,23 +11,23 @@ LONGEST_RETRY_AFTER = 86_400.0
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """Seconds before each attempt, the first included."""
+    """The seconds before each attempt, the first one included."""
 
     delays: tuple[float, ...]
 
     @classmethod
     def parse(cls, text: str) -> "RetryPolicy":
-        """The schedule of `ATELIER_WEBHOOK_SCHEDULE`; raises `ValueError` that names the variable."""
+        """Parse `ATELIER_WEBHOOK_SCHEDULE`; raises `ValueError` with the name of the variable."""
         try:
             delays = tuple(float(part) for part in text.split(","))
         except ValueError as error:
             raise ValueError(f"ATELIER_WEBHOOK_SCHEDULE={text!r}: {error}") from None
         if any(not 0 <= delay < float("inf") for delay in delays):
-            raise ValueError(f"ATELIER_WEBHOOK_SCHEDULE={text!r}: seconds can not be negative or endless")
+            raise ValueError(f"ATELIER_WEBHOOK_SCHEDULE={text!r}: use finite seconds, 0 or more")
         return cls(delays)
 
     def delay(self, attempts: int, retry_after: float | None = None) -> float | None:
-        """Seconds to wait after so many failed attempts, jittered upwards; None when it was the last.
+        """Return the seconds to wait after so many failed attempts, jittered upwards; None after the last one.
 
         A receiver's `retry_after` (seconds) can lengthen the wait, never shorten it.
         """
@@ -37,7 +37,10 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """A Retry-After header (RFC 9110, 10.2.3: seconds or a date) in seconds, at most a day; None for nonsense."""
+    """Return a Retry-After header (RFC 9110, 10.2.3: seconds or a date) in seconds, at most a day.
+
+    Returns None without a header, and for one that does not follow the RFC.
+    """
     if header is None:
         return None
     if header.strip().isdecimal():

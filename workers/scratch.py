@@ -1,4 +1,4 @@
-"""Where arrays and files are on their way from engine to store: a folder per worker, in shared memory if it fits."""
+"""Scratch folders: one per worker for arrays and files on their way to the store, in shared memory if that is large."""
 
 import fcntl
 import glob
@@ -14,7 +14,7 @@ LOCK = ".lock"
 
 
 class Scratch:
-    """A fresh folder, locked for as long as this process lives."""
+    """A fresh folder that is locked for as long as this process lives."""
 
     def __init__(self, settings: Settings) -> None:
         root = _root(settings)
@@ -24,11 +24,11 @@ class Scratch:
         self._lock = _lock(self.path)
 
     def folder(self, ticket: str) -> Path:
-        """The folder of one attempt at a job; made by whoever writes into it."""
+        """Return the folder of one attempt at a job; its first writer creates it."""
         return self.path / ticket
 
     def remove_leftovers(self) -> None:
-        """Remove folders of this name that no living process holds: a `kill -9` leaves them."""
+        """Remove folders of this worker's name that no living process has locked: a `kill -9` leaves them."""
         for folder in self.path.parent.glob(f"{glob.escape(self._prefix)}????????"):
             lock = None if folder == self.path else _lock(folder)
             if lock is not None:
@@ -44,7 +44,7 @@ class Scratch:
 
 
 def _lock(folder: Path) -> int | None:
-    """The descriptor of a lock on this folder; none when another process holds it, or the folder is gone."""
+    """Lock the folder and return the lock's descriptor; None when another process holds it or the folder is gone."""
     try:
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError:

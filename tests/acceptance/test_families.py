@@ -196,7 +196,7 @@ class TestMeshes:
         status = families.client.get(f"/generate/3d/v1/status/{job_id}").json()
 
         assert len(made.faces) > 50
-        assert "the picture has no transparent background: demo-cutout removed it first" in status["warnings"]
+        assert "the image has no transparent background; demo-cutout removed it first" in status["warnings"]
         saved = {output["name"] for output in status["outputs"] if output["name"]}
         assert ({"mug-painted.glb", "mug.glb"} if mode == "paint" else {"mug.glb"}) == saved
         assert (mode == "paint") == (made.visual.kind == "texture")

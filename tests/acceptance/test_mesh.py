@@ -64,7 +64,7 @@ def test_a_photo_loses_its_background_first(studio: Service) -> None:
     status = make(studio, image_path=data_url(Image.open(PHOTO)))
 
     made = trimesh.load_mesh(BytesIO(download(status["result_url"])), file_type="glb")
-    assert ["the picture has no transparent background: demo-cutout removed it first"] == status["warnings"]
+    assert ["the image has no transparent background; demo-cutout removed it first"] == status["warnings"]
     assert made.is_watertight
     assert made.convex_hull.volume < 0.8 * np.prod(made.extents)
 

@@ -184,9 +184,9 @@ def test_10_a_wrong_clock_reaps_nobody_and_claims_nothing(run: Trial) -> None:
 def replace_cpu(run: Trial, **variables: str) -> None:
     """Another CPU worker in the place of the present one."""
     run.kill("cpu")  # under libfaketime 0.9.10 time.sleep fails, which only an orderly stop needs
-    before = run.service.log("cpu").count("cpu worker started")
+    before = run.service.log("cpu").count("cpu worker: started")
     run.service.cpu(**variables)
-    until(lambda: run.service.log("cpu").count("cpu worker started") > before, 30, "the CPU worker")
+    until(lambda: run.service.log("cpu").count("cpu worker: started") > before, 30, "the CPU worker")
 
 
 def test_14_after_sigterm_a_short_job_is_finished_and_a_long_one_is_done_elsewhere(run: Trial) -> None:

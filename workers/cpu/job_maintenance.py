@@ -1,7 +1,7 @@
-"""Upkeep: what time does to jobs. Lost leases, passed deadlines, deletions, old inputs and Idempotency-Keys.
+"""Maintenance of jobs: lost leases, passed deadlines, deletions, old inputs and Idempotency-Keys.
 
-Each chore is one transaction under an advisory lock of its own, so that any number of CPU workers may run. Redis is
-told after the commit, and not needed.
+Each task is one transaction under an advisory lock of its own, so that any number of CPU workers may run. Redis is
+notified after the commit, and is not needed.
 """
 
 import logging
@@ -25,29 +25,29 @@ from jobs.statements.media import inputs
 log = logging.getLogger(__name__)
 
 PURGE_SECONDS = 10.0
-"""How long one transaction may go on purging."""
-FAILURES = 3
-"""After so many in a row the store is taken to be away."""
+"""How long one transaction may continue to purge."""
+MAX_FAILURES = 3
+"""After so many failures in a row the store counts as unavailable."""
 
 
 class JobMaintenance:
-    """The chores. Every method returns whether more of the same is waiting; none is called twice at once."""
+    """The tasks. Every method returns whether more of the same is waiting; none is called twice at once."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
+    def __init__(self, settings: Settings, db: Engine, store: Store) -> None:
         self._settings = settings
-        self._engine = engine
+        self._db = db
         self._store = store
         self._notifier = JobNotifier.connect(settings)
 
-    def jobs(self) -> bool:
-        """Take jobs back from lost workers, and fail jobs past their deadline."""
+    def recover_jobs(self) -> bool:
+        """Requeue the jobs of lost workers, and fail jobs past their deadline or with lost inputs."""
         lost = self._change("reap", recovery.reap(backoff=self._settings.retry_backoff))
         late = self._change("expire", recovery.expire())
         stuck = self._fail_lost_inputs()
         return max(len(lost), len(late), len(stuck)) >= recovery.BATCH
 
-    def purge(self) -> bool:
-        """Remove the objects of deleted jobs: now, and once more when no worker can still be writing any."""
+    def purge_jobs(self) -> bool:
+        """Remove the objects of deleted jobs: now, and once more when no worker can still be writing them."""
         delay = self._settings.purge_delay
 
         def done(row: Row[Any]) -> list[Executable]:
@@ -62,19 +62,19 @@ class JobMaintenance:
 
         return self._remove("purge", recovery.due_purges(), lambda row: f"{row.tenant}/{row.id}/", done, later)
 
-    def inputs(self) -> bool:
-        """Remove the inputs of jobs that ended a while ago: callers' pictures do not stay for ever."""
+    def remove_inputs(self) -> bool:
+        """Remove the inputs of jobs that ended longer ago than `ATELIER_INPUT_KEEP_SECONDS`."""
         due = inputs.finished(self._settings.input_keep_seconds)
         prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
         return self._remove("inputs", due, prefix_of, lambda row: [inputs.forget(row.id)])
 
-    def uploads(self) -> bool:
-        """Remove uploads that are past their time; one that a job waits for stays until the job has it."""
+    def remove_uploads(self) -> bool:
+        """Remove expired uploads; an upload that a job waits for stays until the job has it."""
         due = inputs.old_uploads(self._settings.upload_seconds)
         return self._remove("uploads", due, lambda row: str(row.key), lambda row: [inputs.forget_upload(row.id)])
 
-    def keys(self) -> bool:
-        """Forget Idempotency-Keys whose time is over."""
+    def forget_keys(self) -> bool:
+        """Forget expired Idempotency-Keys."""
         with self._locked("forget-keys") as connection:
             if connection:
                 UPKEEP.labels("forget-keys").inc(connection.execute(recovery.forget_keys()).rowcount)
@@ -110,8 +110,8 @@ class JobMaintenance:
         done: Callable[[Row[Any]], list[Executable]],
         later: Callable[[Row[Any]], list[Executable]] = lambda row: [],
     ) -> bool:
-        """Remove the objects of all that is due, and execute `done` of each; `later` of one that can not be removed."""
-        enough, failures = time.monotonic() + PURGE_SECONDS, 0
+        """Remove the objects of every due row; execute the statements of `done`, or of `later` where that fails."""
+        until, failures = time.monotonic() + PURGE_SECONDS, 0
         with self._locked(name) as connection:
             if connection is None:
                 return False
@@ -120,32 +120,32 @@ class JobMaintenance:
                 try:
                     removed = self._store.remove_prefix(prefix_of(row))
                     failures = 0
-                    log.info("%s: %s, %d objects removed", name, row.id, removed)
+                    log.info("%s: removed id=%s objects=%d", name, row.id, removed)
                 except StorageUnavailable as error:
-                    # One prefix that can not be removed must not hold up the others; a store that is away would.
-                    log.warning("%s: %s: %s", name, row.id, error.detail)
+                    # One prefix that cannot be removed must not delay the others; an unavailable store would.
+                    log.warning("%s: not removed id=%s reason=%s", name, row.id, error.detail)
                     failures += 1
                 for statement in later(row) if failures else done(row):
                     connection.execute(statement)
                 UPKEEP.labels(name).inc(not failures)
-                if failures == FAILURES:
+                if failures == MAX_FAILURES:
                     return False
-                if time.monotonic() > enough:
+                if time.monotonic() > until:
                     return True
         return len(rows) >= recovery.BATCH
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[Connection | None]:
-        """A transaction, if no other worker is in the chore of that name; else None."""
-        with self._engine.begin() as connection:
+        """Open a transaction, and yield None unless this worker alone carries out the task of that name."""
+        with self._db.begin() as connection:
             alone = connection.scalar(recovery.try_lock(f"atelier.{name}"))
             yield connection if alone else None
 
 
 def _fail_input(connection: Connection, row: Row[Any]) -> Job | None:
-    """The job, failed, unless another has been quicker."""
+    """Fail the job of a lost input and return it; None when it has changed meanwhile."""
     connection.execute(inputs.lock_job(row.job_id))
-    problem = "Every worker that fetched it was lost."
+    problem = "Every worker that fetched it was lost; submit the job again."
     if connection.execute(inputs.fail(row.job_id, row.name, row.fence, problem=problem)).first() is None:
         return None
     error = JobError(InputUnreachable.code, f"`{field_of(row.name)}`: {problem}")

@@ -1,7 +1,7 @@
-"""The CPU worker: inputs, webhooks and upkeep, until SIGTERM.
+"""The CPU worker: ingest, webhooks, maintenance and retention, until SIGTERM.
 
-It needs PostgreSQL and, for inputs, the store; Redis only makes others react sooner.
-Any number may run; they share the work through leases and advisory locks.
+It needs PostgreSQL and, for inputs, the store; with Redis the other processes only react sooner. Any number of CPU
+workers may run: they share the work through leases and advisory locks.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ ORPHANS_SECONDS = 300.0
 
 
 def main() -> NoReturn:
-    """Run until SIGTERM or SIGINT, then end the process; with a sentence when a setting is wrong."""
+    """Run until SIGTERM or SIGINT, then end the process; a wrong setting ends it with a sentence."""
     try:
         chosen = settings()
         check(chosen)
@@ -51,61 +51,61 @@ def main() -> NoReturn:
 
 
 def check(settings: Settings) -> None:
-    """Raise `ValueError` for settings that this worker can not run with."""
+    """Raise `ValueError` for settings that this worker cannot run with."""
     if not settings.secret_key:
-        raise ValueError("ATELIER_SECRET_KEY is not set; webhooks are signed with it")
+        raise ValueError("ATELIER_SECRET_KEY is not set; set it, since webhooks are signed with it")
     if settings.log_level.upper() not in logging.getLevelNamesMapping():
         raise ValueError(f"ATELIER_LOG_LEVEL={settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
     if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
-        raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}: there is no such file")
+        raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}; this file does not exist")
     parse_networks(settings.allowed_networks)
     RetryPolicy.parse(settings.webhook_schedule)
     open_store(settings)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Run every loop until `stop`, then finish what is under way."""
-    threads, loop_side = sync_engine(settings), async_engine(settings)
+    """Run every loop until `stop`, then finish the work in progress."""
+    db, async_db = sync_engine(settings), async_engine(settings)
     store, stop_tracing = open_store(settings), start_tracing(settings, "atelier-cpu")
-    upkeep = JobMaintenance(settings, threads, store)
-    retention = Retention(settings, threads, store)
-    webhooks = WebhookDispatcher(settings, loop_side)
-    ingest = Ingest(settings, loop_side, store)
-    signs = ProbeFiles(settings, "cpu")
+    maintenance = JobMaintenance(settings, db, store)
+    retention = Retention(settings, db, store)
+    webhooks = WebhookDispatcher(settings, async_db)
+    ingest = Ingest(settings, async_db, store)
+    probe_files = ProbeFiles(settings, "cpu")
 
-    async def touch() -> bool:
-        signs.touch(ready=True)
+    async def touch_probe_files() -> bool:
+        probe_files.touch(ready=True)
         return False
 
-    log.info("cpu worker started")
+    log.info("cpu worker: started")
     try:
         async with asyncio.TaskGroup() as loops:
             for name, turn, seconds in (
-                ("alive", touch, ALIVE_SECONDS),
-                ("ingest", ingest.turn, settings.input_poll_seconds),
-                ("leases of inputs", ingest.keep, settings.input_lease_seconds / 4),
-                ("webhooks", webhooks.turn, settings.webhook_poll_seconds),
-                ("upkeep", in_thread(upkeep.jobs), settings.upkeep_seconds),
-                ("purge", in_thread(upkeep.purge), settings.upkeep_seconds),
-                ("old inputs", in_thread(upkeep.inputs), settings.upkeep_seconds),
-                ("old uploads", in_thread(upkeep.uploads), settings.upkeep_seconds),
-                ("retention", in_thread(retention.turn), RETENTION_SECONDS),
-                ("orphans", in_thread(retention.orphans), ORPHANS_SECONDS),
-                ("forget-keys", in_thread(upkeep.keys), KEYS_SECONDS),
+                ("alive", touch_probe_files, ALIVE_SECONDS),
+                ("ingest", ingest.start_due, settings.input_poll_seconds),
+                ("leases of inputs", ingest.renew_leases, settings.input_lease_seconds / 4),
+                ("webhooks", webhooks.start_due, settings.webhook_poll_seconds),
+                ("upkeep", in_thread(maintenance.recover_jobs), settings.upkeep_seconds),
+                ("purge", in_thread(maintenance.purge_jobs), settings.upkeep_seconds),
+                ("old inputs", in_thread(maintenance.remove_inputs), settings.upkeep_seconds),
+                ("old uploads", in_thread(maintenance.remove_uploads), settings.upkeep_seconds),
+                ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS),
+                ("orphans", in_thread(retention.remove_orphans), ORPHANS_SECONDS),
+                ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS),
             ):
                 loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))
     finally:
         await ingest.close()
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
-        await loop_side.dispose()
-        threads.dispose()
+        await async_db.dispose()
+        db.dispose()
         await asyncio.to_thread(stop_tracing)
-        signs.remove()
-        log.info("cpu worker stopped")
+        probe_files.remove()
+        log.info("cpu worker: stopped")
 
 
 def in_thread(work: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
-    """`work`, off the event loop."""
+    """Return `work` as a coroutine function that runs off the event loop."""
     return lambda: asyncio.to_thread(work)
 
 

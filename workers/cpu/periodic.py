@@ -1,4 +1,4 @@
-"""Loops that outlive an outage: call, pause, call again, and wait longer while the database is away."""
+"""Periodic work that outlives outages: call, pause, call again, and wait longer after errors."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ async def repeat(
             errors += 1
             pause = backoff.pause(errors)
             if is_unreachable(error):
-                log.warning("%s: the database does not answer; next try in %.1f s", name, pause)
+                log.warning("%s: the database does not answer retry_in=%.1f", name, pause)
             else:
-                log.exception("%s: failed; next try in %.1f s", name, pause)
+                log.exception("%s: failed retry_in=%.1f", name, pause)
         await sleep(stop, pause)

@@ -1,8 +1,8 @@
-"""Retention: what callers wrote, what was made and what was told goes when its time is over; orphans go within days.
+"""Retention: prompts, outputs and deliveries are removed when their time is over, orphaned objects within days.
 
-Statements skip what another worker has locked, and removing an object twice does no harm: any number of CPU workers
-may run. A row forgets its outputs before they are removed, so that nobody sees a part of them; what the store does
-not remove then is an orphan.
+Statements skip rows that another worker has locked, and an object may be removed twice: any number of CPU workers may
+run. A row forgets its outputs before they are removed, so that no caller sees a part of them; what the store does not
+remove then is an orphan.
 """
 
 import logging
@@ -20,36 +20,36 @@ from jobs.statements.maintenance import retention
 log = logging.getLogger(__name__)
 
 PAGE = 500
-"""Keys of the store that are looked up at once."""
+"""How many keys of the store are looked up at once."""
 ROUNDS_PER_DAY = 4
 """How often the whole store is listed while an orphan grows old enough to go."""
 
 
 class Retention:
-    """Two chores. Both return whether more of the same is waiting; neither is called twice at once."""
+    """Two tasks. Both return whether more of the same is waiting; neither is called twice at once."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store) -> None:
+    def __init__(self, settings: Settings, db: Engine, store: Store) -> None:
         self._settings = settings
-        self._engine = engine
+        self._db = db
         self._store = store
         self._round: Iterator[str] | None = None
 
-    def turn(self) -> bool:
-        """Forget prompts, outputs and deliveries that were kept for as long as their tenants wish."""
+    def forget_expired(self) -> bool:
+        """Forget prompts, outputs and deliveries that are older than their tenants' retention."""
         settings = self._settings
         prompts = self._execute(retention.scrub_prompts(settings.prompt_keep_seconds))
         outputs = self._execute(retention.forget_outputs(settings.output_keep_seconds))
         deliveries = self._execute(retention.forget_old_deliveries(settings.delivery_keep_seconds))
         for job in outputs:
             self._remove(job.prefix)
-        for rows, what in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries")):
-            UPKEEP.labels(what).inc(len(rows))
+        for rows, kind in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries")):
+            UPKEEP.labels(kind).inc(len(rows))
             if rows:
-                log.info("retention: %d %s are forgotten", len(rows), what)
+                log.info("retention: forgotten %s=%d", kind, len(rows))
         return max(len(prompts), len(outputs), len(deliveries)) >= retention.BATCH
 
-    def orphans(self) -> bool:
-        """Remove a page of the objects that no row speaks of and that are older than `ATELIER_ORPHAN_SECONDS`.
+    def remove_orphans(self) -> bool:
+        """Remove a page of the objects that no row names and that are older than `ATELIER_ORPHAN_SECONDS`.
 
         One worker at a time goes through the whole store, four times in that span. Raises `StorageUnavailable`.
         """
@@ -61,7 +61,7 @@ class Retention:
         try:
             page = list(islice(self._round, PAGE))
             for row in self._execute(retention.orphans(page)) if page else ():
-                log.info("orphans: %s is removed", row.key)
+                log.info("orphans: removed key=%s", row.key)
                 self._store.remove(row.key)
                 UPKEEP.labels("orphans").inc()
         except BaseException:
@@ -72,11 +72,11 @@ class Retention:
         return len(page) == PAGE
 
     def _execute(self, statement: Executable) -> list[Row[tuple[str, ...]]]:
-        with self._engine.begin() as connection:
+        with self._db.begin() as connection:
             return list(connection.execute(statement))
 
     def _remove(self, prefix: str) -> None:
         try:
             self._store.remove_prefix(prefix)
         except StorageUnavailable as error:
-            log.warning("retention: %s stays until orphans are removed: %s", prefix, error.detail)
+            log.warning("retention: not removed prefix=%s reason=%s; it is an orphan now", prefix, error.detail)

@@ -1,4 +1,4 @@
-"""Background removal before another model looks: the cut-outs of a job's pictures. NumPy and Pillow; no torch."""
+"""Background removal ahead of another model: the cut-outs of a job's images. NumPy and Pillow; no torch."""
 
 from pathlib import Path
 
@@ -11,37 +11,37 @@ from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Inputs, Pipeline, RunContext
 
 FIELD = "image_url"
-"""What background removal calls its picture."""
+"""The name of the image input of background removal."""
 SHARE = 0.1
-"""Of a job's progress, what the cut-outs of its pictures are."""
+"""The share of a job's progress that its cut-outs are."""
 
 
-def opaque(inputs: Inputs) -> dict[str, Path]:
-    """The inputs that are pictures in which nothing is transparent."""
+def find_opaque(inputs: Inputs) -> dict[str, Path]:
+    """Return the inputs that are images without transparency."""
     return {name: file for name, file in inputs.files.items() if file.suffix == ".png" and _is_opaque(file)}
 
 
-def cut_out(remover: Pipeline, pictures: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
-    """The same pictures with their background removed, as PNG files in `folder`.
+def cut_out(remover: Pipeline, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
+    """Remove the background of the images; return them as PNG files in `folder`.
 
     Raises what `ctx.progress` and the remover raise.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = dict[str, Path]()
+    cutouts = dict[str, Path]()
     context = RunContext(
         seed=ctx.seed,
         progress=lambda fraction, stage: ctx.progress(SHARE * fraction, "prepare"),
         warn=lambda text: None,
     )
-    for name, file in pictures.items():
+    for name, file in images.items():
         raw = remover.run(CutoutParams(image_url=name), Inputs({FIELD: file}), context)
-        made[name] = folder / f"{name}.png"
-        Image.fromarray(np.asarray(raw.arrays["0"])).save(made[name], compress_level=1)
-    return made
+        cutouts[name] = folder / f"{name}.png"
+        Image.fromarray(np.asarray(raw.arrays["0"])).save(cutouts[name], compress_level=1)
+    return cutouts
 
 
-def after_cutting(ctx: RunContext) -> RunContext:
-    """The context of what comes after the cut-outs: its progress is the rest."""
+def after_cutouts(ctx: RunContext) -> RunContext:
+    """Return the context of the model after the cut-outs, whose progress is the rest."""
 
     def progress(fraction: float, stage: Stage) -> None:
         ctx.progress(SHARE + (1 - SHARE) * fraction, stage)
@@ -50,8 +50,8 @@ def after_cutting(ctx: RunContext) -> RunContext:
 
 
 def _is_opaque(file: Path) -> bool:
-    with Image.open(file, formats=["PNG"]) as picture:
-        if not picture.has_transparency_data:
+    with Image.open(file, formats=["PNG"]) as image:
+        if not image.has_transparency_data:
             return True
-        lowest, _ = picture.convert("RGBA").getchannel("A").getextrema()
+        lowest, _ = image.convert("RGBA").getchannel("A").getextrema()
     return lowest == 255

@@ -1,6 +1,6 @@
-"""The encoder process: turns arrays into files on the CPU, so that the device never waits for a PNG.
+"""The encoder process: turns arrays into files on the CPU, so that the device never waits for an encoding.
 
-`python -m workers.engine.encoder FD`. It imports no torch, and leaves when its socket closes.
+`python -m workers.engine.encoder FD`. It does not import torch, and ends when its socket closes.
 """
 
 import logging
@@ -31,12 +31,12 @@ def serve(channel: Channel, catalog: Catalog) -> None:
             request = channel.receive()
             assert isinstance(request, Encode)
             with log_context(job_id=request.job_id):
-                channel.send(_answer(request, catalog))
+                channel.send(_encode(request, catalog))
         except ChannelClosed:
             os._exit(0)
 
 
-def _answer(request: Encode, catalog: Catalog) -> Encoded | Failed:
+def _encode(request: Encode, catalog: Catalog) -> Encoded | Failed:
     try:
         folder = Path(request.folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +44,10 @@ def _answer(request: Encode, catalog: Catalog) -> Encoded | Failed:
         params = read_params(request.params, PARAMS_OF[request.modality])
         outputs = encoder(catalog.get(request.model))(raw, params, folder)
     except Exception as error:
-        log.exception("job %s could not be encoded", request.ticket)
-        told = error if isinstance(error, AtelierError) else EncodeFailed()
-        # An OSError is this machine's fault (a full disk, say), not the job's.
-        return Failed(ticket=request.ticket, error=JobError(told.code, told.detail), fatal=isinstance(error, OSError))
+        log.exception("encoder: failed ticket=%s", request.ticket)
+        shown = error if isinstance(error, AtelierError) else EncodeFailed()
+        # An OSError (a full disk, say) is the fault of this machine, not of the job.
+        return Failed(ticket=request.ticket, error=JobError(shown.code, shown.detail), fatal=isinstance(error, OSError))
     warnings = (*raw.warnings, *outputs.warnings)
     return Encoded(ticket=request.ticket, outputs=outputs, warnings=warnings, metadata=raw.metadata)
 

@@ -1,7 +1,7 @@
 """The engine process: owns the device and nothing else. `python -m workers.engine.engine FD`.
 
-No credential, no network: it reads weights and clean inputs, writes arrays, and speaks over one socket. It leaves
-when that socket closes.
+It has no credential and no network: it reads weights and clean inputs, writes arrays, and answers over one socket. It
+ends when that socket closes.
 """
 
 import logging
@@ -37,7 +37,7 @@ from pipelines.runtime.protocol import (
 )
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 from pipelines.weights.lockfile import read_lock
-from workers.engine.auto_cutout import after_cutting, cut_out, opaque
+from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader, limits_of
 from workers.engine.residency import Residency
 from workers.ipc.channel import Channel, ChannelClosed
@@ -59,7 +59,7 @@ log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Runs one job at a time in the main thread; a second thread listens for interrupts."""
+    """The engine: runs one request at a time in the main thread; a second thread receives interrupts."""
 
     def __init__(self, channel: Channel, loader: ModelLoader, residency: Residency) -> None:
         self._channel = channel
@@ -68,7 +68,7 @@ class Engine:
         self._requests: queue.SimpleQueue[Compute | EngineRequest] = queue.SimpleQueue()
         self._interrupts: dict[str, Interrupt] = {}
         self._baseline: int | None = None
-        """Bytes that no model accounts for, after the first job: libraries load themselves while it runs."""
+        """Bytes that belong to no model after the first job, during which libraries are loaded."""
         self._out_of_memory: list[str] = []
 
     def serve(self) -> None:
@@ -77,7 +77,7 @@ class Engine:
         while True:
             request = self._requests.get()
             with log_context(job_id=request.job_id):
-                self._answer(request)
+                self._handle(request)
 
     def _listen(self) -> None:
         while True:
@@ -90,9 +90,9 @@ class Engine:
             elif isinstance(message, Interrupt):
                 self._interrupts[message.ticket] = message
 
-    def _answer(self, request: Compute | EngineRequest) -> None:
+    def _handle(self, request: Compute | EngineRequest) -> None:
         try:
-            answer = self._attempt(request)
+            answer = self._answer_to(request)
             if isinstance(answer, Failed) and not answer.fatal:
                 # Only now: while an error was handled, its traceback kept the tensors of the job alive.
                 self._loader.free_caches()
@@ -102,26 +102,28 @@ class Engine:
         finally:
             self._interrupts.pop(request.ticket, None)
 
-    def _attempt(self, request: Compute | EngineRequest) -> Computed | SweepDone | Stopped | Failed:
-        """Do it; what went wrong is an answer too. Raises `ChannelClosed`."""
+    def _answer_to(self, request: Compute | EngineRequest) -> Computed | SweepDone | Stopped | Failed:
+        """Carry out a request, and return its answer, also for an error. Raises `ChannelClosed`."""
         try:
             if isinstance(request, Compute):
                 self._compute(request)
                 return Computed(ticket=request.ticket)
-            self._handle(request)
+            self._maintain(request)
             return SweepDone(ticket=request.ticket)
         except Interrupted:
             return Stopped(ticket=request.ticket)
         except ChannelClosed:
             raise
         except Exception as error:
-            log.exception("%s broke", request.ticket)
+            log.exception("engine: failed ticket=%s", request.ticket)
             model = _model_of(request)
             if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
                 self._out_of_memory.append(model)
-            return Failed(ticket=request.ticket, error=to_job_error(error), fatal=self._is_our_fault(error, request))
+            return Failed(
+                ticket=request.ticket, error=to_job_error(error), fatal=self._is_machine_fault(error, request)
+            )
 
-    def _handle(self, request: EngineRequest) -> None:
+    def _maintain(self, request: EngineRequest) -> None:
         if not isinstance(request, EngineCommand):
             self._residency.sweep()
             return
@@ -141,7 +143,7 @@ class Engine:
             self._warm_up(preload.model, RunContext(seed=0, progress=report, warn=log.debug))
 
     def _warm_up(self, model: str, context: RunContext) -> None:
-        """The first run of a model is its slowest. One that fails is no reason not to serve the model."""
+        """Run a model for the first, slowest time; the model is served also when that fails."""
         with self._residency.using(model) as pipeline:
             warm_up = getattr(pipeline, "warm_up", None)
             try:
@@ -150,7 +152,7 @@ class Engine:
             except ChannelClosed:
                 raise
             except Exception:
-                log.warning("%s: the first run failed", model, exc_info=True)
+                log.warning("engine: first run failed model=%s", model, exc_info=True)
 
     def _compute(self, request: Compute) -> None:
         warnings: list[str] = []
@@ -178,14 +180,14 @@ class Engine:
                 self._residency.release(request.model)
 
     def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
-        """Do it; where memory runs out once more, with everything else out of the way: same seed, same quality."""
+        """Call `work`; where memory runs out, once more with only this model in it: same seed, same quality."""
         try:
             return work()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-        # Not inside the handler, whose traceback would keep the tensors of the first try alive.
-        log.warning("out of memory with %s: trying once more", model)
+        # Not inside the handler, whose traceback would keep the tensors of the first attempt alive.
+        log.warning("engine: out of memory, retried once model=%s", model)
         self._out_of_memory.append(model)
         self._residency.keep_only(model)
         return work()
@@ -193,27 +195,28 @@ class Engine:
     def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
         params = read_params(request.params, PARAMS_OF[request.modality])
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
-        pictures = opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
-        remover = self._loader.first("remove-background") if pictures else None
+        images = find_opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
+        remover = self._loader.first("remove-background") if images else None
         if remover is None:
             return self._run_pipeline(request, params, inputs, ctx)
-        cutouts = self._cut_out(remover.id, pictures, Path(f"{request.folder}-cutouts"), ctx)
-        warning = f"the picture has no transparent background: {remover.id} removed it first"
+        cutouts = self._cut_out(remover.id, images, Path(f"{request.folder}-cutouts"), ctx)
+        warning = f"the image has no transparent background; {remover.id} removed it first"
         ctx.warn(warning)
-        raw = self._run_pipeline(request, params, Inputs(inputs.files | cutouts), after_cutting(ctx))
+        raw = self._run_pipeline(request, params, Inputs(inputs.files | cutouts), after_cutouts(ctx))
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
 
     def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
         with self._residency.using(request.model, lambda: ctx.progress(0.0, "load")) as pipeline:
             return pipeline.run(params, inputs, ctx)
 
-    def _cut_out(self, remover: str, pictures: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
+    def _cut_out(self, remover: str, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
         with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
-            return cut_out(pipeline, pictures, folder, ctx)
+            return cut_out(pipeline, images, folder, ctx)
 
     def _inventory(self, answer: Computed | SweepDone | Stopped | Failed) -> Inventory:
-        """What there is and what happened; of an engine that will be replaced, whose device may not even answer, only
-        the latter.
+        """Return what the engine holds and what happened since the last answer.
+
+        After a fatal error only the latter, since the device may not even answer.
         """
         happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
         self._out_of_memory.clear()
@@ -228,8 +231,8 @@ class Engine:
         drift = 0 if self._baseline is None else max(0, used - known - self._baseline)
         return msgspec.structs.replace(happened, models=models, memory_used=used, drift=drift)
 
-    def _is_our_fault(self, error: Exception, request: Compute | EngineRequest) -> bool:
-        """Whether the device or the machine is to blame, rather than the job: another attempt may go well."""
+    def _is_machine_fault(self, error: Exception, request: Compute | EngineRequest) -> bool:
+        """Return whether the device or the machine is at fault, not the job: another attempt may go well."""
         if isinstance(error, NotFinite) and isinstance(request, Compute):
             return not self._is_healthy(request.model)
         return is_device_fault(error) or isinstance(error, OSError)
@@ -237,8 +240,8 @@ class Engine:
     def _is_healthy(self, model: str) -> bool:
         try:
             return self._residency.is_healthy(model)
-        except Exception:  # a device that does not even multiply
-            log.exception("the health of %s", model)
+        except Exception:  # the device may not even multiply
+            log.exception("engine: health check failed model=%s", model)
             return False
 
 
@@ -253,7 +256,7 @@ def _model_of(request: Compute | EngineRequest) -> str | None:
 
 
 def to_job_error(error: Exception) -> JobError:
-    """The error as the job's owner sees it."""
+    """Return the error as the job's owner sees it."""
     if isinstance(error, AtelierError):
         return JobError(error.code, error.detail)
     if is_out_of_memory(error):

@@ -1,4 +1,4 @@
-"""Models from disk onto this engine's device: what `workers.engine.residency` puts in its places."""
+"""The loader of models from disk onto the engine's device, for `workers.engine.residency`."""
 
 import gc
 from collections.abc import Iterable
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from pipelines.memory.weight_loader import WeightLoader
 
 DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
-"""Of the device's and of the machine's memory, where the settings leave it open. What a job computes with comes on top
-of the models: a GPU that is too full for it has idle models sent away, and the job is tried once more."""
+"""Shares of the device's and of the machine's memory that models may take, unless the settings say otherwise. A job's
+working memory comes on top: where it does not fit, idle models are evicted and the job is tried once more."""
 
 
 def limits_of(settings: Settings, device: runtime.Device) -> MemoryLimits:
-    """The budgets, which depend on the machine where the settings leave them open."""
+    """Return the limits of memory: those of the settings, else shares of the machine's."""
     host = host_share(1) if device.name != "cpu" else 0
     return MemoryLimits(
         device=settings.vram_budget or round(DEVICE_SHARE * device.memory_total),
@@ -37,47 +37,47 @@ def limits_of(settings: Settings, device: runtime.Device) -> MemoryLimits:
 
 
 def host_share(workers: int) -> int:
-    """Bytes of host memory for the master copies of each of so many workers on this machine."""
+    """Return the bytes of host memory for master copies of each of so many workers on this machine."""
     return round(HOST_SHARE * runtime.host_memory() / workers)
 
 
-class LoadedModel:
-    """A pipeline, and its weights where they can be moved: those of the modules that it names."""
+class LoadedPipeline:
+    """A `residency.LoadedModel`: a pipeline, and its weights where its modules allow to move them."""
 
-    def __init__(self, pipeline: Pipeline, loader: "WeightLoader | None", taken: int) -> None:
-        """`taken`: bytes that the device has less of than before. `loader`: what the weights came through."""
+    def __init__(self, pipeline: Pipeline, weight_loader: "WeightLoader | None", taken: int) -> None:
+        """Wrap a pipeline that took `taken` bytes of the device; its weights came through `weight_loader`."""
         self.pipeline = pipeline
-        self._parking = _parking(pipeline, loader)
-        self.bytes = self._parking.bytes if self._parking else 0
+        self._offload = _offload_of(pipeline, weight_loader)
+        self.bytes = self._offload.bytes if self._offload else 0
         self.size = max(self.bytes, taken)
 
     @property
     def has_master(self) -> bool:
-        """Whether there is a copy of the weights in host memory."""
-        return self._parking is not None and self._parking.has_master
+        """Whether host memory holds a copy of the weights."""
+        return self._offload is not None and self._offload.has_master
 
     def offload(self) -> None:
-        """See `workers.engine.residency.Loaded`."""
-        assert self._parking is not None, "a model without bytes is not parked"
-        self._parking.offload()
+        """See `residency.LoadedModel`."""
+        assert self._offload is not None, "a model without bytes is not offloaded"
+        self._offload.offload()
 
     def restore(self) -> None:
-        """See `workers.engine.residency.Loaded`."""
-        assert self._parking is not None, "a model without bytes is not parked"
-        self._parking.restore()
+        """See `residency.LoadedModel`."""
+        assert self._offload is not None, "a model without bytes is not offloaded"
+        self._offload.restore()
 
     def drop(self) -> None:
-        """See `workers.engine.residency.Loaded`."""
-        if self._parking is not None:
-            self._parking.drop()
+        """See `residency.LoadedModel`."""
+        if self._offload is not None:
+            self._offload.drop()
 
     def is_finite(self) -> bool:
-        """See `workers.engine.residency.Loaded`."""
-        return self._parking is None or self._parking.is_finite()
+        """See `residency.LoadedModel`."""
+        return self._offload is None or self._offload.is_finite()
 
 
 class ModelLoader:
-    """A `workers.engine.residency.Shelf`: the models of the catalog, from weights that the lock vouches for."""
+    """A `residency.ModelSource`: the models of the catalog, from weights that `weights.lock` lists."""
 
     def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
         self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
@@ -87,46 +87,46 @@ class ModelLoader:
         self._allowed = read_allowed(settings.allowed_licenses)
 
     def spec(self, model_id: str) -> ModelSpec:
-        """The catalog entry of a model. Raises `UnknownModel`."""
+        """Return the catalog entry of a model. Raises `UnknownModel`."""
         return self._catalog.get(model_id)
 
     def first(self, modality: Modality) -> ModelSpec | None:
-        """The first model of a modality that can be loaded here."""
+        """Return the first model of a modality that can be loaded here."""
         offered = servable(self._catalog, self._lock, self._weights, self._allowed)
         return next((spec for spec in offered if spec.modality == modality), None)
 
-    def load(self, model_id: str, *, keeps: bool = False) -> LoadedModel:
-        """See `workers.engine.residency.Shelf`. Raises `LicenceRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
+    def load(self, model_id: str, *, keeps: bool = False) -> LoadedPipeline:
+        """See `residency.ModelSource`. Raises `LicenseRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
         spec = self._catalog.get(model_id)
-        class_ = pipeline_class(spec)  # what it imports stays in memory whatever becomes of the model
+        class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
         before = self.memory_used()
-        loader = _weight_loader(class_, self.device.name, keeps=keeps)
-        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, loader)
+        weight_loader = _weight_loader(class_, self.device.name, keeps=keeps)
+        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, weight_loader)
         taken = self.memory_used() - before
-        if loader is not None and self.device.name == "cpu":
-            taken -= loader.host_bytes  # there it is the same memory
-        return LoadedModel(pipeline, loader, taken)
+        if weight_loader is not None and self.device.name == "cpu":
+            taken -= weight_loader.host_bytes  # there it is the same memory
+        return LoadedPipeline(pipeline, weight_loader, taken)
 
     def estimate(self, model_id: str) -> int:
-        """See `workers.engine.residency.Shelf`."""
+        """See `residency.ModelSource`."""
         return self._catalog.get(model_id).vram_bytes
 
     def memory_used(self) -> int:
-        """Bytes in use on the device."""
+        """Return the bytes in use on the device."""
         return runtime.memory_used(self.device.name)
 
     def free_caches(self) -> None:
-        """See `workers.engine.residency.Shelf`."""
+        """See `residency.ModelSource`."""
         gc.collect()  # pipelines are full of cycles
         runtime.free_caches()
 
     def computes_right(self) -> bool:
-        """See `workers.engine.residency.Shelf`."""
+        """See `residency.ModelSource`."""
         return runtime.computes_right(self.device.name)
 
 
 def _weight_loader(class_: type[Pipeline], device: str, *, keeps: bool) -> "WeightLoader | None":
-    """For a pipeline that says which modules hold its weights; none, and torch stays away, for another."""
+    """Return the loader for a pipeline that names the modules of its weights; None, without torch, for another."""
     if not hasattr(class_, "modules"):
         return None
     from pipelines.memory.weight_loader import WeightLoader
@@ -134,10 +134,10 @@ def _weight_loader(class_: type[Pipeline], device: str, *, keeps: bool) -> "Weig
     return WeightLoader(device, keep_host_copy=keeps)
 
 
-def _parking(pipeline: Pipeline, loader: "WeightLoader | None") -> "Offload | None":
-    if loader is None:
+def _offload_of(pipeline: Pipeline, weight_loader: "WeightLoader | None") -> "Offload | None":
+    if weight_loader is None:
         return None
     from pipelines.memory.offload import Offload
 
     modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
-    return Offload(modules, loader.device, uploaded=loader.uploaded)
+    return Offload(modules, weight_loader.device, uploaded=weight_loader.uploaded)

@@ -1,8 +1,8 @@
-"""Which models are in memory: a budget, and who has to leave for whom. No torch.
+"""Residency: the models in memory within a budget, and the eviction that makes room for another. No torch.
 
-A model is on the device, parked in host memory, or on disk only. Among those that nobody uses and nobody pinned the
-least recently used one leaves first: to the host, where there is room for its master copy, else altogether. The
-process is never restarted for it.
+A model is on the device, offloaded to host memory, or on disk only. Of the models that are neither in use nor pinned
+the least recently used one is evicted first: to the host, where its master copy fits, else it is dropped. The process
+is never restarted for it.
 """
 
 import logging
@@ -20,58 +20,60 @@ from pipelines.runtime.protocol import Pipeline
 log = logging.getLogger(__name__)
 
 
-class Loaded(Protocol):
-    """A model that was loaded, with its weights on the device or parked in host memory."""
+class LoadedModel(Protocol):
+    """A loaded model, with its weights on the device or offloaded to host memory."""
 
     pipeline: Pipeline
 
     @property
     def size(self) -> int:
-        """Bytes that it takes on the device, as measured."""
+        """Measured bytes on the device."""
 
     @property
     def bytes(self) -> int:
-        """Of its master copy, which there may be; 0 for a model that can not be parked."""
+        """Bytes of its master copy, if it has one; 0 for a model that cannot be offloaded."""
 
     @property
     def has_master(self) -> bool:
-        """Whether there is a copy of them in host memory."""
+        """Whether host memory holds a copy of the weights."""
 
     def offload(self) -> None:
-        """Leave the device. Raises `MemoryError` where the host has no room; it is on the device then."""
+        """Move the weights to the host. Raises `MemoryError` where they do not fit; they stay on the device then."""
 
     def restore(self) -> None:
-        """Back to the device. Raises out of memory; it is parked then."""
+        """Move the weights back to the device. Raises out of memory; they stay on the host then."""
 
     def drop(self) -> None:
-        """Give the copy in host memory back."""
+        """Free the copy in host memory."""
 
     def is_finite(self) -> bool:
-        """Whether no weight is NaN or infinite."""
+        """Return whether no weight is NaN or infinite."""
 
 
-class Shelf(Protocol):
-    """Where models come from, and the memory they lie in."""
+class ModelSource(Protocol):
+    """The source of models, and the device that they are loaded onto."""
 
-    def load(self, model_id: str, *, keeps: bool) -> Loaded:
-        """Load a model from disk onto the device; `keeps`: what passes through host memory becomes its master copy."""
+    def load(self, model_id: str, *, keeps: bool) -> LoadedModel:
+        """Load a model from disk onto the device; with `keeps` the bytes in host memory become its master copy."""
 
     def estimate(self, model_id: str) -> int:
-        """Bytes that it will probably take."""
+        """Return the bytes that the model will probably take."""
 
     def free_caches(self) -> None:
-        """Give back what nobody refers to, and what is kept for later use."""
+        """Free unreferenced memory and caches."""
 
     def memory_used(self) -> int:
-        """Bytes in use on the device."""
+        """Return the bytes in use on the device."""
 
     def computes_right(self) -> bool:
-        """Whether the device still computes what it should."""
+        """Return whether the device still computes correctly."""
 
 
 class MemoryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes on the device and of master copies in host memory; seconds after which an idle model leaves the device, and
-    the host too. 0 seconds: never.
+    """The limits of memory and of idleness.
+
+    `device` and `host` are bytes: of models on the device, of master copies in host memory. After `idle_unload` seconds
+    an idle model leaves the device, after `idle_drop` the host too; 0 means never.
     """
 
     device: int
@@ -81,12 +83,12 @@ class MemoryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry:
-    def __init__(self, model_id: str, loaded: Loaded, now: float) -> None:
+    def __init__(self, model_id: str, loaded: LoadedModel, now: float) -> None:
         self.id = model_id
         self.loaded = loaded
         self.bytes = loaded.size
         self.grows = loaded.bytes == 0
-        """Until its first use: what can not be parked, an ONNX session, takes its working memory then and keeps it."""
+        """True until its first use: an ONNX session, which cannot be offloaded, allocates its working memory then."""
         self.on_device = True
         self.pinned = False
         self.users = 0
@@ -94,15 +96,15 @@ class _Entry:
 
     @property
     def is_free(self) -> bool:
-        """Whether it may be sent away to make room."""
+        """Whether it may be evicted."""
         return not (self.pinned or self.users)
 
 
 class Residency:
-    """The models in memory. Every method leaves the device within its budget; used by one thread."""
+    """The models in memory. After every method the device is within its budget; one thread uses it."""
 
-    def __init__(self, shelf: Shelf, limits: MemoryLimits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._shelf = shelf
+    def __init__(self, source: ModelSource, limits: MemoryLimits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
         self._limits = limits
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
@@ -111,24 +113,24 @@ class Residency:
 
     @property
     def models(self) -> tuple[ResidentModel, ...]:
-        """What is in memory, in the order in which it came."""
+        """The models in memory, in the order in which they were loaded."""
         return tuple(
             ResidentModel(id=one.id, bytes=one.bytes, where="device" if one.on_device else "host", pinned=one.pinned)
             for one in self._entries.values()
         )
 
     def take_evicted(self) -> tuple[str, ...]:
-        """Models that had to leave the device for another one, since this was last asked."""
+        """Return the ids of the models evicted since the last call."""
         evicted, self._evicted = tuple(self._evicted), []
         return evicted
 
     @contextmanager
     def using(self, model_id: str, before_load: Callable[[], None] = lambda: None) -> Iterator[Pipeline]:
-        """The model, on the device for as long as the block runs; calls `before_load` when it has to be loaded.
+        """Keep the model on the device while the block runs; call `before_load` when it has to be loaded.
 
-        Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those that may not leave.
+        Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those in use or pinned.
         """
-        entry = self._on_device(model_id, before_load)
+        entry = self._bring_to_device(model_id, before_load)
         before = self._unaccounted() if entry.grows else 0
         entry.users += 1
         try:
@@ -141,57 +143,57 @@ class Residency:
                 entry.grows = False
 
     def preload(self, model_id: str, *, pin: bool, before_load: Callable[[], None] = lambda: None) -> None:
-        """Bring a model onto the device before anybody asks for it; pinned, it stays. Raises like `using`."""
-        self._on_device(model_id, before_load).pinned |= pin
+        """Bring a model onto the device before a job needs it; with `pin` it stays. Raises like `using`."""
+        self._bring_to_device(model_id, before_load).pinned |= pin
 
     def unload(self, model_id: str | None = None) -> None:
-        """Send a model away, or all of them, even pinned ones; those in use stay."""
-        for entry in self._some(model_id):
+        """Unload a model, or all models, even pinned ones; models in use stay."""
+        for entry in self._select(model_id):
             entry.pinned = False
-            self._leave(entry)
+            self._unload(entry)
 
     def release(self, model_id: str) -> None:
-        """Send a model away that its user is done with, unless it is pinned or in use."""
-        for entry in self._some(model_id):
-            self._leave(entry)
+        """Unload a model after its use, unless it is pinned or in use."""
+        for entry in self._select(model_id):
+            self._unload(entry)
 
     def keep_only(self, model_id: str) -> None:
-        """Send away whatever may leave except this model, and give cached memory back."""
-        for entry in self._some(None):
+        """Evict every other model that may be evicted, and free caches."""
+        for entry in self._select(None):
             if entry.id != model_id:
                 self._evict(entry)
-        self._shelf.free_caches()
+        self._source.free_caches()
 
     def is_healthy(self, model_id: str) -> bool:
-        """Whether the device computes right and the model's weights are still numbers."""
-        return self._shelf.computes_right() and all(entry.loaded.is_finite() for entry in self._some(model_id))
+        """Return whether the device computes correctly and the model's weights are finite."""
+        return self._source.computes_right() and all(entry.loaded.is_finite() for entry in self._select(model_id))
 
     def sweep(self) -> None:
-        """Send away what has been idle for too long."""
+        """Unload the models that have been idle for too long."""
         now, limits = self._clock(), self._limits
-        for entry in self._some(None):
+        for entry in self._select(None):
             idle = now - entry.used
             if entry.on_device and limits.idle_unload and idle >= limits.idle_unload:
-                log.info("%s was idle for %.0f s", entry.id, idle)
-                self._leave(entry)
+                log.info("model: idle model=%s seconds=%.0f", entry.id, idle)
+                self._unload(entry)
             elif not entry.on_device and limits.idle_drop and idle >= limits.idle_drop:
                 self._drop(entry)
 
-    def _some(self, model_id: str | None) -> list[_Entry]:
+    def _select(self, model_id: str | None) -> list[_Entry]:
         return [entry for entry in self._entries.values() if model_id in (None, entry.id)]
 
-    def _on_device(self, model_id: str, before_load: Callable[[], None]) -> _Entry:
+    def _bring_to_device(self, model_id: str, before_load: Callable[[], None]) -> _Entry:
         entry = self._entries.get(model_id)
         if entry is None:
             before_load()
             entry = self._load(model_id)
         elif not entry.on_device:
-            self._wake(entry)
+            self._restore(entry)
         entry.used = self._clock()
         return entry
 
-    def _wake(self, entry: _Entry) -> None:
-        """From the host. It counts as used meanwhile: who makes room for it must not push it out of the host."""
+    def _restore(self, entry: _Entry) -> None:
+        """Move a model from the host; it counts as in use meanwhile, so that making room does not drop it."""
         entry.users += 1
         try:
             self._make_room(entry.id, entry.bytes)
@@ -201,65 +203,65 @@ class Residency:
         entry.on_device = True
 
     def _load(self, model_id: str) -> _Entry:
-        """From disk. Its size is known only once it was loaded; what it displaces before is an estimate."""
+        """Load a model from disk; its size is known afterwards, so the room made before is an estimate."""
         known = self._measured.get(model_id)
-        expected = self._shelf.estimate(model_id) if known is None else known
+        expected = self._source.estimate(model_id) if known is None else known
         if known is not None:
             self._make_room(model_id, known)
         else:
-            self._displace(expected)
-        # Nobody leaves the host for a copy that is no use yet, and a share of nothing has no room for an unknown size.
+            self._evict_for(expected)
+        # No copy is dropped from the host for one that is not needed yet; a budget of 0 does not fit an unknown size.
         keeps = self.host_bytes + max(expected, 1) <= self._limits.host
-        # No name but the entry's refers to it, so that it is gone when the entry is dropped.
-        entry = self._entries[model_id] = _Entry(model_id, self._shelf.load(model_id, keeps=keeps), self._clock())
+        # Only the entry refers to it, so that it is freed when the entry is dropped.
+        entry = self._entries[model_id] = _Entry(model_id, self._source.load(model_id, keeps=keeps), self._clock())
         size = self._measured[model_id] = entry.bytes
         if self.host_bytes > self._limits.host:
             entry.loaded.drop()
         if not self._can_fit(0, keep=entry):
             self._drop(entry)
-            raise self._no_room(model_id, size)
-        self._displace(0, keep=entry)
-        log.info("%s is on the device: %s", model_id, _gigabytes(size))
+            raise self._too_large(model_id, size)
+        self._evict_for(0, keep=entry)
+        log.info("model: loaded model=%s size=%s", model_id, _gigabytes(size))
         return entry
 
     def _make_room(self, model_id: str, size: int) -> None:
         if not self._can_fit(size):
-            raise self._no_room(model_id, size)
-        self._displace(size)
+            raise self._too_large(model_id, size)
+        self._evict_for(size)
 
-    def _no_room(self, model_id: str, size: int) -> GpuOutOfMemory:
+    def _too_large(self, model_id: str, size: int) -> GpuOutOfMemory:
         return GpuOutOfMemory(
-            f"{model_id} takes {_gigabytes(size)}, which the budget of {_gigabytes(self._limits.device)} has not left "
-            "beside the models that may not leave; ask the operator for a larger server."
+            f"{model_id} takes {_gigabytes(size)}, which does not fit into {_gigabytes(self._limits.device)} of memory "
+            "beside the models in use or pinned; ask the operator for a larger server."
         )
 
     def _can_fit(self, size: int, keep: _Entry | None = None) -> bool:
-        """Whether `size` bytes more would fit beside `keep` and those that may not leave: else nobody has to."""
-        fixed = sum(one.bytes for one in self._there() if one is keep or not one.is_free)
+        """Return whether `size` more bytes would fit beside `keep` and the models that may not be evicted."""
+        fixed = sum(one.bytes for one in self._on_device() if one is keep or not one.is_free)
         return fixed + size <= self._limits.device
 
-    def _displace(self, size: int, keep: _Entry | None = None) -> None:
-        """Send models away, the least recently used first, until `size` bytes more fit or nobody is left."""
-        leaving = [one for one in self._there() if one.is_free and one is not keep]
-        for entry in sorted(leaving, key=lambda one: one.used):
-            if sum(one.bytes for one in self._there()) + size <= self._limits.device:
+    def _evict_for(self, size: int, keep: _Entry | None = None) -> None:
+        """Evict models, the least recently used first, until `size` more bytes fit or none may be evicted."""
+        evictable = [one for one in self._on_device() if one.is_free and one is not keep]
+        for entry in sorted(evictable, key=lambda one: one.used):
+            if sum(one.bytes for one in self._on_device()) + size <= self._limits.device:
                 break
             self._evict(entry)
 
     def _unaccounted(self) -> int:
-        """Bytes in use that belong to no model."""
-        return self._shelf.memory_used() - sum(entry.bytes for entry in self._there())
+        """Return the bytes in use that do not belong to a model."""
+        return self._source.memory_used() - sum(entry.bytes for entry in self._on_device())
 
-    def _there(self) -> list[_Entry]:
+    def _on_device(self) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry.on_device]
 
     def _evict(self, entry: _Entry) -> None:
         if entry.is_free and entry.on_device:
             self._evicted.append(entry.id)
-        self._leave(entry)
+        self._unload(entry)
 
-    def _leave(self, entry: _Entry) -> None:
-        """From the device to the host, or altogether; nothing for one that may not leave, or has left."""
+    def _unload(self, entry: _Entry) -> None:
+        """Offload a model to the host, or drop it where it does not fit; one in use, pinned or offloaded stays."""
         if not entry.is_free or not entry.on_device:
             return
         if not self._has_host_room(entry):
@@ -268,15 +270,15 @@ class Residency:
         try:
             entry.loaded.offload()
         except MemoryError:
-            log.warning("host memory is full: %s leaves altogether", entry.id)
+            log.warning("model: host memory is full, dropped model=%s", entry.id)
             self._drop(entry)
             return
         entry.on_device = False
-        self._shelf.free_caches()
-        log.info("%s is parked in host memory", entry.id)
+        self._source.free_caches()
+        log.info("model: offloaded model=%s", entry.id)
 
     def _has_host_room(self, entry: _Entry) -> bool:
-        """Whether its master copy fits; others make room: first copies of what is on the device anyway."""
+        """Return whether its master copy fits, once others were dropped: first those of models on the device."""
         size, limit = entry.loaded.bytes, self._limits.host
         if entry.loaded.has_master:
             return True
@@ -295,7 +297,7 @@ class Residency:
 
     @property
     def host_bytes(self) -> int:
-        """Of all master copies."""
+        """Bytes of all master copies."""
         return sum(entry.loaded.bytes for entry in self._entries.values() if entry.loaded.has_master)
 
     def _drop(self, entry: _Entry) -> None:
@@ -303,9 +305,9 @@ class Residency:
             return
         del self._entries[entry.id]
         entry.loaded.drop()
-        log.info("%s is unloaded", entry.id)
+        log.info("model: dropped model=%s", entry.id)
         del entry.loaded
-        self._shelf.free_caches()
+        self._source.free_caches()
 
 
 def _gigabytes(size: int) -> str:

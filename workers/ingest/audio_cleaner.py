@@ -1,4 +1,4 @@
-"""A clean copy of a recording: 16-bit PCM WAV, one channel, at its own rate."""
+"""The cleaner of audio: writes a clean copy as 16-bit PCM WAV, one channel, at its own sample rate."""
 
 import io
 import wave
@@ -14,20 +14,22 @@ from pipelines.catalog.requirements import check_voice_seconds
 MAX_SECONDS = 60
 RATES = range(4000, 192_001)
 SILENCE = 33
-"""Of 32,767: a recording in which nothing is louder holds no voice."""
+"""Of 32,767: audio in which nothing is louder holds no voice."""
 FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/flac": "flac", "audio/mp4": "mp4"}
-"""FFmpeg's demuxer for each media type. It is forced, and reads bytes: one chosen by content or name could be a
-playlist that leads to other files."""
+"""FFmpeg's demuxer for each media type. It is forced, and reads bytes: a demuxer chosen by content or name could be
+one of playlists, which lead to other files."""
 
 
-def clean_sound(source: Path, media_type: str, target: Path, min_seconds: float = 0.0) -> None:
-    """Write the WAV `target`. Raises `InputTooLarge` past a minute, `NotThisModel` unless it is longer than
-    `min_seconds`, `InputUnreadable`, for a silent one too, and `UnsupportedMedia`.
+def clean_audio(source: Path, media_type: str, target: Path, min_seconds: float = 0.0) -> None:
+    """Write the WAV `target`.
+
+    Raises `InputTooLarge` for more than a minute, `NotThisModel` unless the audio is longer than `min_seconds`,
+    `InputUnreadable`, also for silence, and `UnsupportedMedia`.
     """
     try:
         with av.open(io.BytesIO(source.read_bytes()), format=FORMATS[media_type], mode="r") as container:
             if not container.streams.audio:
-                raise UnsupportedMedia("This file has no sound in it.")
+                raise UnsupportedMedia("This file contains no audio; send a recording.")
             seconds = _decode(container, container.streams.audio[0], target)
     except (FFmpegError, ValueError, EOFError, IndexError) as error:
         raise InputUnreadable from error
@@ -35,10 +37,10 @@ def clean_sound(source: Path, media_type: str, target: Path, min_seconds: float 
 
 
 def _decode(container: av.container.InputContainer, stream: av.AudioStream, target: Path) -> float:
-    """Write it; how many seconds it has."""
+    """Write the WAV `target`, and return its seconds."""
     rate = stream.rate or 0
     if rate not in RATES:
-        raise UnsupportedMedia(f"This recording has {rate} samples a second; send 4,000 to 192,000.")
+        raise UnsupportedMedia(f"This recording has {rate} samples per second; send 4,000 to 192,000.")
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
     written, is_silent = 0, True
     with wave.open(str(target), "wb") as out:
@@ -54,11 +56,11 @@ def _decode(container: av.container.InputContainer, stream: av.AudioStream, targ
                 out.writeframes(content)
                 is_silent = is_silent and _loudest(content) < SILENCE
     if is_silent:
-        raise InputUnreadable("There is no voice in this recording: it is silent, or empty.")
+        raise InputUnreadable("This recording is silent or empty; send one with a voice.")
     return written / rate
 
 
 def _loudest(content: bytes) -> int:
-    """Of 16-bit samples. No numpy: in a process with so little memory it may find no room for its threads."""
+    """Return the largest magnitude of 16-bit samples; NumPy's threads may not fit into this process's memory."""
     samples = memoryview(content).cast("h")
     return max(max(samples, default=0), -min(samples, default=0))

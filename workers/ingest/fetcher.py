@@ -1,4 +1,4 @@
-"""Fetch a URL of a caller into a file: every hop judged, bytes and time capped, nothing kept in memory."""
+"""The fetcher of callers' URLs: every hop is checked, bytes and time are limited, and memory holds chunks only."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -13,85 +13,87 @@ from core.settings import Settings
 from workers.ingest.retry_later import RetryLater
 from workers.retry_policy import retry_after_seconds
 
-REDIRECTS = 3
-LOOK_UPS = 256
-"""Names looked up at once; a name server that hangs holds up those who named such names."""
+MAX_REDIRECTS = 3
+MAX_LOOKUPS = 256
+"""Names that are looked up at once; a name server that hangs delays only those."""
 RETRIED = {408, 425, 429}
-"""The only answers of the 4xx that may become better."""
+"""The 4xx answers after which another attempt may go well."""
 LONGEST_RETRY_AFTER = 300.0
 ADVICE = "Check that the URL answers 200 without a login."
 
 
 class Fetcher:
-    """GETs files. What it raises says what was seen, in words for the caller, and names no address."""
+    """An HTTP client that GETs files; its errors are messages for the caller that name no address."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = open_client(settings, connect_timeout=settings.input_connect_timeout)
-        self._resolvers = ThreadPoolExecutor(LOOK_UPS, "resolve")
+        self._resolvers = ThreadPoolExecutor(MAX_LOOKUPS, "resolve")
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._client.aclose()
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
     async def fetch(self, url: str, target: Path, *, attempt: int) -> None:
-        """Write what `url` leads to into `target`.
+        """Write the file of `url` into `target`.
 
         Raises `ForbiddenUrl`, `InputTooLarge` and `InputUnreachable` where another attempt would not help, `RetryLater`
-        where it may, and `OSError` for the file.
+        where it may, and `OSError` for the target.
         """
         seconds = self._settings.input_timeout
         try:
             async with asyncio.timeout(seconds):
                 await self._follow(url, target, attempt)
         except TimeoutError:
-            raise RetryLater(InputUnreachable(f"The file did not arrive within {seconds:g} s.")) from None
+            raise RetryLater(
+                InputUnreachable(f"The file did not arrive within {seconds:g} s; use a faster host or a smaller file.")
+            ) from None
         except BROKEN as error:
-            raise RetryLater(InputUnreachable(self._seen(error))) from error
+            raise RetryLater(InputUnreachable(self._message_of(error))) from error
 
     async def _follow(self, url: str, target: Path, attempt: int) -> None:
-        for hop in range(REDIRECTS + 1):
-            judged = await self._judge(url, hop)
+        for hop in range(MAX_REDIRECTS + 1):
+            found = await self._resolve(url, hop)
             headers = {
-                "host": judged.authority,
+                "host": found.authority,
                 "user-agent": "Atelier-Ingest/1",
                 "accept": "*/*",
                 "accept-encoding": "identity",
             }
-            async with self._client.stream(
-                "GET", **request_arguments(judged, attempt - 1), headers=headers
-            ) as response:
+            async with self._client.stream("GET", **request_arguments(found, attempt - 1), headers=headers) as response:
                 if not response.has_redirect_location:
                     await self._receive(response, target)
                     return
                 url = str(httpx.URL(url).join(response.headers["location"]))
-        raise InputUnreachable(f"The URL redirects more than {REDIRECTS} times.")
+        raise InputUnreachable(f"The URL redirects more than {MAX_REDIRECTS} times; use the final URL.")
 
-    async def _judge(self, url: str, hop: int) -> ResolvedUrl:
+    async def _resolve(self, url: str, hop: int) -> ResolvedUrl:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._resolvers, resolve_and_check, url, self._settings)
         except ForbiddenUrl as error:
             if hop == 0:
                 raise
-            # Where a redirect leads may be nobody's business but its network's.
+            # The target of a redirect may be a secret of its network.
             raise ForbiddenUrl(
-                "The URL redirects to where the service does not connect; name a public file."
+                "The URL redirects to a place where the service does not connect; use a public URL."
             ) from error
         except OSError as error:
-            raise RetryLater(InputUnreachable("The host name of the URL does not resolve.")) from error
+            raise RetryLater(InputUnreachable("The host name of the URL does not resolve; correct it.")) from error
 
     async def _receive(self, response: httpx.Response, target: Path) -> None:
         status = response.status_code
         if status in RETRIED or status >= 500:
             after = retry_after_seconds(response.headers.get("retry-after")) or 0.0
-            raise RetryLater(InputUnreachable(f"The host answered {status}."), after=min(after, LONGEST_RETRY_AFTER))
+            raise RetryLater(
+                InputUnreachable(f"The host answered {status}. {ADVICE}"), after=min(after, LONGEST_RETRY_AFTER)
+            )
         if status != 200:
             raise InputUnreachable(f"The host answered {status}. {ADVICE}")
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
-            raise InputUnreachable(f"The host compressed the file ({coding[:20]}), though it was asked not to.")
+            raise InputUnreachable(f"The host compressed the file ({coding[:20]}); serve it without Content-Encoding.")
         limit = self._settings.input_max_bytes
         announced = response.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > limit:
@@ -104,14 +106,14 @@ class Fetcher:
                     raise InputTooLarge
                 file.write(chunk)
         if seen == 0:
-            raise InputUnreachable(f"The host answered {status} and sent an empty file.")
+            raise InputUnreachable(f"The host answered {status} and sent an empty file. {ADVICE}")
 
-    def _seen(self, error: Exception) -> str:
+    def _message_of(self, error: Exception) -> str:
         if isinstance(error, httpx.ConnectTimeout):
-            return f"The host did not take the connection within {self._settings.input_connect_timeout:g} s."
+            return f"The host did not accept the connection within {self._settings.input_connect_timeout:g} s."
         if isinstance(error, httpx.ConnectError):
-            what = "has no valid certificate" if "CERTIFICATE" in str(error) else "refused the connection"
-            return f"The host {what}."
+            reason = "has no valid certificate" if "CERTIFICATE" in str(error) else "refused the connection"
+            return f"The host {reason}."
         if isinstance(error, NO_HTTP):
-            return "The host broke off, or did not speak HTTP."
+            return "The host ended the answer early, or did not answer in HTTP."
         return f"The connection to the host was lost ({type(error).__name__})."

@@ -1,4 +1,4 @@
-"""A clean copy of a picture: 8-bit sRGB, upright, the first frame only, nothing but pixels."""
+"""The cleaner of images: writes a clean copy as 8-bit sRGB, upright, the first frame only, pixels only."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ FORMATS = {
     "image/bmp": "BMP",
     "image/tiff": "TIFF",
 }
-"""Pillow's decoder for each media type; no other one may look at the file."""
+"""Pillow's decoder for each media type; no other decoder may read the file."""
 
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -32,25 +32,25 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation (CIPA DC-008, 4.6.5.1)."""
-NOT_UNDERSTOOD = (
+"""The transposition that undoes each EXIF orientation (CIPA DC-008, 4.6.5.1)."""
+DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, AttributeError),
     *(struct.error, zlib.error),
 )
-"""Whatever Pillow's decoders raise at what they do not understand."""
+"""The errors of Pillow's decoders for files that they cannot decode."""
 SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-"""Color spaces of ICC profiles, and the modes of pictures that such a profile can describe."""
+"""Color spaces of ICC profiles, and the modes of images that such a profile can describe."""
 ROUNDING = 2
-"""Levels of 255 that a profile may be away from sRGB and be taken for it."""
+"""Levels (of 255) by which a profile may differ from sRGB and still count as sRGB."""
 
 
-def clean_picture(source: Path, media_type: str, target: Path) -> None:
+def clean_image(source: Path, media_type: str, target: Path) -> None:
     """Write the PNG `target`, RGB, or RGBA where anything is transparent.
 
     Raises `InputTooLarge` before any pixel is decoded, `InputUnreadable` and `UnsupportedMedia`.
     """
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    warnings.simplefilter("ignore")  # a file that Pillow wonders about is no news
+    warnings.simplefilter("ignore")  # Pillow warns of harmless oddities of files
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         with Image.open(source, formats=[FORMATS[media_type]]) as opened:
@@ -60,24 +60,24 @@ def clean_picture(source: Path, media_type: str, target: Path) -> None:
             cleaned = to_srgb(upright(opened))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputTooLarge from None
-    except NOT_UNDERSTOOD as error:
+    except DECODE_ERRORS as error:
         raise InputUnreadable from error
     cleaned.info = {}
-    # Runs only: a third faster than searching for matches, and photographs become no larger.
+    # Run lengths only: a third faster than a search for matches, and photographs do not become larger.
     cleaned.save(target, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise `InputTooLarge` for more pixels than are taken."""
+    """Raise `InputTooLarge` for more pixels than an input may have."""
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise InputTooLarge(
-            f"This picture has {width}x{height} pixels; send at most {MAX_PIXELS // 10**6} megapixels, "
-            f"no side above {MAX_SIDE}."
+            f"This image has {width}x{height} pixels; send at most {MAX_PIXELS // 10**6} megapixels, "
+            f"with no side above {MAX_SIDE}."
         )
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The picture as its EXIF orientation wants it seen; broken EXIF is no reason to refuse it."""
+    """Return the image turned as its EXIF orientation says; broken EXIF is ignored."""
     try:
         method = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     except Exception:
@@ -90,9 +90,9 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Colors through the embedded profile, 16 bits to 8, palettes resolved; alpha kept where it says anything."""
+    """Convert to sRGB through the embedded profile, 16 bits to 8, palettes resolved; drop an alpha that is opaque."""
     if image.mode == "F":
-        raise UnsupportedMedia("This picture has floating-point values; send one with 8 or 16 bits per channel.")
+        raise UnsupportedMedia("This image has floating-point values; send one with 8 or 16 bits per channel.")
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
@@ -110,7 +110,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _through_profile(image: Image.Image) -> Image.Image:
-    """The colors as sRGB; a profile that is broken, or of another kind of picture, is ignored."""
+    """Convert the colors to sRGB; a profile that is broken, or of another kind of image, is ignored."""
     profile = image.info.get("icc_profile")
     mode = "L" if image.mode in ("1", "L", "LA") else "CMYK" if image.mode == "CMYK" else "RGB"
     masked = mode == "RGB" and image.has_transparency_data
@@ -138,7 +138,7 @@ def _convert(color: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Ima
 
 
 def _is_srgb(profile: ImageCms.ImageCmsProfile, mode: str) -> bool:
-    """Whether converting would only round. By what it does, not by its name: there is a linear "sRGB" too."""
+    """Return whether a conversion would only round, by its effect: a profile named sRGB may be linear."""
     if mode != "RGB":
         return False
     levels = range(0, 256, 51)

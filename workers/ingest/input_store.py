@@ -1,4 +1,4 @@
-"""What ingest writes about inputs and their jobs: each change in one transaction, told after the commit."""
+"""The store of inputs and their jobs: each change is one transaction, whose events are sent after the commit."""
 
 import asyncio
 import logging
@@ -21,11 +21,11 @@ from jobs.statements.media import inputs
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str, int]
-"""Job, name and fence of an input that is held."""
+"""Job, name and fence of a leased input."""
 
 
 class CleanCopy(msgspec.Struct, frozen=True, kw_only=True):
-    """A clean copy in the store; `bytes` is its size."""
+    """A clean copy in the object store; `bytes` is its size."""
 
     key: str
     media_type: str
@@ -34,12 +34,12 @@ class CleanCopy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InputStore:
-    """Fenced writes: one whose lease was lost changes nothing. Every method raises what the database raises."""
+    """Fenced writes, without effect after the loss of the lease. Every method raises what the database raises."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: Settings, db: AsyncEngine) -> None:
         self._settings = settings
-        self._engine = engine
-        self._room = asyncio.Semaphore(settings.db_pool)
+        self._db = db
+        self._transactions = asyncio.Semaphore(settings.db_pool)
         self._notifier = JobNotifier.connect(settings)
         self._notifying = ThreadPoolExecutor(1, "notify")  # it may wait for the broker
 
@@ -56,24 +56,24 @@ class InputStore:
         )
         return await self._execute(statement)
 
-    async def renew(self, held: Iterable[Key]) -> set[Key]:
-        """Extend the leases; those that are still ours, of jobs that still wait."""
-        rows = await self._execute(inputs.renew(held, lease_seconds=self._settings.input_lease_seconds))
+    async def renew(self, keys: Iterable[Key]) -> set[Key]:
+        """Extend the leases, and return the keys that are still leased here and whose jobs still wait."""
+        rows = await self._execute(inputs.renew(keys, lease_seconds=self._settings.input_lease_seconds))
         return {(row.job_id, row.name, row.fence) for row in rows}
 
-    async def release(self, held: Iterable[Key], *, delay: float = 0.0) -> None:
-        """Hand inputs back, their attempts refunded."""
+    async def release(self, keys: Iterable[Key], *, delay: float = 0.0) -> None:
+        """Release inputs for other workers, their attempts refunded."""
         async with self._transaction() as connection:
-            for key in held:
+            for key in keys:
                 await connection.execute(inputs.release(*key, delay=delay))
 
     async def retry(self, row: Row[Any], delay: float, problem: str) -> None:
-        """Another attempt in `delay` s."""
-        log.info("input %s of %s, attempt %d: %s", row.name, row.job_id, row.attempt, problem)
+        """Schedule another attempt in `delay` seconds."""
+        log.info("input: retry job=%s name=%s attempt=%d reason=%s", row.job_id, row.name, row.attempt, problem)
         await self._execute(inputs.retry(row.job_id, row.name, row.fence, delay=delay, problem=problem))
 
-    async def ready(self, row: Row[Any], stored: CleanCopy) -> None:
-        """The clean copy is stored; the job is queued when it was the last."""
+    async def complete(self, row: Row[Any], stored: CleanCopy) -> None:
+        """Record the clean copy, and queue the job when that was its last input."""
         async with self._transaction() as connection:
             waits = (await connection.execute(inputs.lock_job(row.job_id))).first()
             if waits is None:
@@ -86,7 +86,7 @@ class InputStore:
         await self._notify(changed)
 
     async def fail(self, row: Row[Any], error: AtelierError) -> None:
-        """The input can not be had, and its job fails with the reason."""
+        """Fail the input, and its job with the reason."""
         reason = JobError(error.code, f"`{field_of(row.name)}`: {error.detail}")
         async with self._transaction() as connection:
             waits = (await connection.execute(inputs.lock_job(row.job_id))).first()
@@ -99,7 +99,7 @@ class InputStore:
     async def _notify(self, row: Row[Any] | None) -> None:
         if row is not None:
             job = job_from_row(row)
-            log.info("job %s is %s%s", job.id, job.status, f": {job.error.message}" if job.error else "")
+            log.info("job: %s job=%s reason=%s", job.status, job.id, job.error and job.error.message)
             await asyncio.get_running_loop().run_in_executor(self._notifying, self._notifier.notify, job)
 
     async def _execute(self, statement: Update) -> Sequence[Row[Any]]:
@@ -108,9 +108,11 @@ class InputStore:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction; a burst of them waits here, since the pool's patience is short. It waits for no lock for long:
-        a purge holds the inputs of deleted jobs while it removes objects, and leases must be renewed meanwhile.
+        """Open a transaction; a burst of them waits here, since the pool times out soon.
+
+        It waits for locks only briefly: a purge locks the inputs of deleted jobs while it removes objects, and leases
+        must be renewed meanwhile.
         """
-        async with self._room, self._engine.begin() as connection:
+        async with self._transactions, self._db.begin() as connection:
             await connection.execute(text(f"SET LOCAL lock_timeout = {round(1000 * self._settings.db_timeout)}"))
             yield connection

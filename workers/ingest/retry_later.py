@@ -1,10 +1,10 @@
-"""What another attempt may mend."""
+"""The error of an attempt that may go well next time."""
 
 from core.errors import AtelierError
 
 
 class RetryLater(Exception):
-    """Try once more, not sooner than `after` seconds; `error` is what the job fails with when this was the last try."""
+    """A failed attempt: try again in `after` seconds or later; `error` is the job's error after the last attempt."""
 
     def __init__(self, error: AtelierError, *, after: float = 0.0) -> None:
         super().__init__(error.detail)

@@ -1,4 +1,4 @@
-"""Clean copies of inputs, each made by a process of its own that has limits and nothing to steal."""
+"""The handle on the sanitizer: clean copies of inputs, each made by a process with limits and without credentials."""
 
 import logging
 import os
@@ -20,25 +20,25 @@ from workers.ingest.sanitizer_process import NO_ROOM, SanitizeRequest, SanitizeR
 log = logging.getLogger(__name__)
 
 PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
-"""All that the processes get of our environment: no address, no credential."""
+"""The variables that the processes get of the environment: no address, no credential."""
 ANSWER_BYTES = 10_000
 SLACK_SECONDS = 5.0
-"""How long past its time a decoder is waited for, the start of all included; the kernel has ended it by then."""
-VERDICTS: dict[str, type[AtelierError]] = {
+"""How much longer than its time a child is waited for, its start included; the kernel has ended it by then."""
+ERRORS: dict[str, type[AtelierError]] = {
     error.code: error for error in (InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
 }
 EXTENSIONS = {"image/png": "png", "audio/wav": "wav"}
 
 
 class CleanMedia(msgspec.Struct, frozen=True):
-    """A clean copy."""
+    """A clean copy on this machine."""
 
     file: Path
     media_type: str
 
 
 class Sanitizer:
-    """The handle on `sanitizer_process`, which is started at once, and again after its death. Any thread may ask."""
+    """The process `sanitizer_process`, started at once and again after its death; any thread may use it."""
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
@@ -48,45 +48,45 @@ class Sanitizer:
             self._start()
 
     def close(self) -> None:
-        """End the process; it leaves when its socket closes."""
+        """End the process, which leaves when its socket closes."""
         with self._starting:
             self._end()
 
     def clean(self, kind: MediaKind, folder: Path, *, seconds: float, min_seconds: float = 0.0) -> CleanMedia:
-        """The clean copy of `source` in `folder`, made there; blocks for about `seconds` at most.
+        """Make the clean copy of `source` in `folder`, and return it; blocks for about `seconds` at most.
 
-        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for a sound that is not longer
-        than `min_seconds`; `RetryLater` where the machine may be to blame, `OSError` where it is: there is no room for
-        the copy.
+        Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for audio that is not longer
+        than `min_seconds`; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
+        on it.
         """
-        pipe = self._order(SanitizeRequest(kind, str(folder), seconds, min_seconds))
+        pipe = self._request(SanitizeRequest(kind, str(folder), seconds, min_seconds))
         try:
-            said = _read(pipe, time.monotonic() + seconds + SLACK_SECONDS)
+            answered = _read(pipe, time.monotonic() + seconds + SLACK_SECONDS)
         finally:
             os.close(pipe)
         try:
-            answer = msgspec.json.decode(said, type=SanitizeResult)
+            answer = msgspec.json.decode(answered, type=SanitizeResult)
         except msgspec.MsgspecError:
-            what = f"Decoding this file took longer than {seconds:g} s, or broke the decoder."
-            raise RetryLater(InputUnreadable(what)) from None
+            detail = f"Decoding this file took longer than {seconds:g} s, or broke the decoder; send another file."
+            raise RetryLater(InputUnreadable(detail)) from None
         if answer.code == NO_ROOM:
             raise OSError(answer.message)
         if answer.code:
-            raise VERDICTS.get(answer.code, InputUnreadable)(answer.message[:500])
+            raise ERRORS.get(answer.code, InputUnreadable)(answer.message[:500])
         return CleanMedia(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
 
-    def _order(self, order: SanitizeRequest) -> int:
-        """Send an order; the end of the pipe that its answer comes out of."""
+    def _request(self, request: SanitizeRequest) -> int:
+        """Send a request, and return the end of the pipe from which its answer comes."""
         ours, theirs = os.pipe()
         try:
             with self._starting:
                 try:
-                    self._send(order, theirs)
+                    self._send(request, theirs)
                 except OSError:
-                    log.warning("the sanitizer is gone; starting it again")
+                    log.warning("sanitizer: died; it is started again")
                     self._end()
                     self._start()
-                    self._send(order, theirs)
+                    self._send(request, theirs)
         except BaseException:
             os.close(ours)
             raise
@@ -94,9 +94,9 @@ class Sanitizer:
             os.close(theirs)
         return ours
 
-    def _send(self, order: SanitizeRequest, pipe: int) -> None:
+    def _send(self, request: SanitizeRequest, pipe: int) -> None:
         assert self._control is not None
-        socket.send_fds(self._control, [msgspec.json.encode(order)], [pipe])
+        socket.send_fds(self._control, [msgspec.json.encode(request)], [pipe])
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -115,13 +115,13 @@ class Sanitizer:
 
 
 def _read(pipe: int, until: float) -> bytes:
-    """What comes out of the pipe before its end, or `until` (monotonic seconds), whichever is first."""
-    said = b""
+    """Return the bytes from the pipe before its end, or `until` (monotonic seconds), whichever is first."""
+    answered = b""
     ready = select.poll()  # select() takes no descriptor above 1023
     ready.register(pipe, select.POLLIN)
-    while len(said) < ANSWER_BYTES and ready.poll(1000 * max(0.0, until - time.monotonic())):
+    while len(answered) < ANSWER_BYTES and ready.poll(1000 * max(0.0, until - time.monotonic())):
         part = os.read(pipe, ANSWER_BYTES)
         if not part:
             break
-        said += part
-    return said
+        answered += part
+    return answered

@@ -1,4 +1,7 @@
-"""Framed messages over a socket pair: four bytes of length, then MessagePack."""
+"""Framed messages over a socket pair: four bytes of length, then MessagePack.
+
+`multiprocessing.connection` is slower with deadlines, and has none for the rest of a message that has begun.
+"""
 
 import socket
 import threading
@@ -13,11 +16,11 @@ _LIMIT = 4 * 2**20
 
 
 class ChannelClosed(Exception):
-    """The other side is gone, or does not make sense."""
+    """The other side is gone, or does not send messages."""
 
 
 class Channel:
-    """One end. `send` may be called from any thread, `receive` from one."""
+    """One end of the pair. Any thread may call `send`, one thread `receive`."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -36,7 +39,7 @@ class Channel:
             raise ChannelClosed from error
 
     def receive(self, seconds: float | None = None) -> AnyMessage:
-        """The next message; raises `ChannelClosed`, or `TimeoutError` when none came within `seconds`."""
+        """Return the next message; raises `ChannelClosed`, or `TimeoutError` when none came within `seconds`."""
         deadline = None if seconds is None else time.monotonic() + seconds
         size = int.from_bytes(self._take(_LENGTH, deadline), "big")
         if size > _LIMIT:
@@ -49,13 +52,13 @@ class Channel:
             raise ChannelClosed(f"not a message: {error}") from error
 
     def close(self) -> None:
-        """Close this end; the other side sees the end of the stream."""
+        """Close this end; the other side reads the end of the stream."""
         self._socket.close()
 
     def _take(self, count: int, deadline: float | None) -> bytes:
-        """The first `count` bytes of the buffer, which stay there until a whole message is in it."""
+        """Return the first `count` bytes of the buffer; they stay there until a whole message has come."""
         while len(self._buffer) < count:
-            # Not zero: that would mean "do not block" and miss what has already arrived.
+            # Not zero, which would mean "do not block" and miss bytes that have arrived.
             self._socket.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
             try:
                 data = self._socket.recv(65536)

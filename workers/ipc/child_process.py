@@ -39,11 +39,11 @@ ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_ALLOWED_LICENSE
 ATELIER_VRAM_BUDGET ATELIER_HOST_BUDGET ATELIER_IDLE_UNLOAD_SECONDS ATELIER_IDLE_DROP_SECONDS ATELIER_LOG_LEVEL
 ATELIER_LOG_FORMAT ATELIER_COMPILE_CACHE
 """
-"""All that a child gets of our environment: no address, no credential."""
+"""The variables that a child gets of the environment: no address, no credential."""
 
 
 class ChildProcessDied(Exception):
-    """The process ended under the request, or did not start for it."""
+    """The process ended while it worked on the request, or did not start."""
 
     def __init__(self, name: str, what: str = "died") -> None:
         super().__init__(f"the {name} {what}")
@@ -80,7 +80,7 @@ class NoListener:
 
 
 class ChildProcess:
-    """A process of `python -m MODULE`, started on first use and again after its death."""
+    """The process `python -m MODULE`, started on first use and again after its death."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ChildProcess:
         self.name = module.rpartition(".")[2]
         self.ready = Ready()
         self.inventory = Inventory()
-        """What an engine holds, as it last said; nothing once it is gone."""
+        """The inventory of the engine's last answer; empty when it is gone."""
         self._module = module
         self._busy = threading.Lock()
         self._turn = threading.Lock()
@@ -107,17 +107,17 @@ class ChildProcess:
 
     @property
     def busy_seconds(self) -> float:
-        """How long it has worked on requests in all, the present one included."""
+        """Seconds spent on requests in all, the present one included."""
         since = self._since
         return self._spent + (0.0 if since is None else time.monotonic() - since)
 
     @property
     def pid(self) -> int | None:
-        """The process's id while it lives."""
+        """The id of the process while it lives."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def start(self) -> Ready:
-        """Start the process unless it lives; returns what it said of itself. Raises `ChildProcessDied`."""
+        """Start the process unless it lives, and return its `Ready`. Raises `ChildProcessDied`."""
         with self._busy:
             return self._start()
 
@@ -143,7 +143,7 @@ class ChildProcess:
             raise ChildProcessDied(self.name, "did not start") from error
         assert isinstance(message, Ready)
         self.ready = message
-        log.info("%s is up (pid %s, %s)", self.name, self._process.pid, message.device)
+        log.info("%s: started pid=%s device=%s", self.name, self._process.pid, message.device)
         return message
 
     def request(
@@ -177,7 +177,7 @@ class ChildProcess:
                 raise
             finally:
                 spent = self.busy_seconds
-                self._since = None  # first: whoever looks meanwhile sees less, and not twice as much
+                self._since = None  # first: a concurrent reader sees less, not twice as much
                 self._spent = spent
                 with self._turn:
                     self._on_ticket = None
@@ -215,22 +215,22 @@ class ChildProcess:
             try:
                 channel.send(Interrupt(ticket=ticket, preempt=preempt))
             except ChannelClosed:
-                log.debug("%s is gone; nothing to interrupt", self.name)
+                log.debug("%s: nothing to interrupt, the process is gone", self.name)
 
     def abort(self, ticket: str) -> None:
-        """End the process if it is this request that it works on; from any thread."""
+        """End the process if it works on this request; from any thread."""
         with self._turn:
             if self._on_ticket == ticket and self._process is not None:
                 self._process.kill()
 
     def recycle(self, reason: str = "ordered") -> None:
-        """A fresh process, once the present request is answered. Raises `ChildProcessDied`."""
+        """Replace the process once the present request is answered. Raises `ChildProcessDied`."""
         with self._busy:
             self.kill(reason)
             self._start()
 
     def kill(self, reason: str = "ordered") -> None:
-        """End the process at once; `reason` is told to those who count."""
+        """End the process at once; `reason` is one of `metrics.RESTARTS`."""
         if self._process is not None:
             self._on_loss(reason)
             if self._process.poll() is None:
@@ -241,7 +241,7 @@ class ChildProcess:
         self._process, self._channel, self.inventory = None, None, Inventory()
 
     def stop(self, grace_seconds: float = 5.0) -> None:
-        """End the process politely, for good: it leaves when its channel closes."""
+        """End the process for good: it leaves when its channel closes, else it is killed after `grace_seconds`."""
         self._is_stopped = True
         process, channel = self._process, self._channel
         if channel is not None:

@@ -1,4 +1,4 @@
-"""What supervisor, engine and encoder say to each other: small typed messages, never arrays.
+"""The messages between supervisor, engine and encoder: small and typed, never arrays.
 
 Arrays and files pass through folders that the messages name.
 """
@@ -19,14 +19,16 @@ class EngineMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type")
 
     @property
     def job_id(self) -> str:
-        """The job that it is about; empty for an order."""
+        """The job that it is about; empty for a command."""
         return self.ticket.rpartition("-")[0]
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine holds. Bytes: in use on the device, and of those the ones that no model accounts for, beyond what
-    the first answer found (`drift`): they grow where something leaks. And what happened since the answer before: models
-    that had to leave the device for another one, and those with which memory ran out.
+    """The models and the memory of the engine, and what happened to them since its last answer.
+
+    `memory_used` is bytes on the device. `drift` is the bytes among them that belong to no model, beyond those at the
+    first answer: it grows with a leak. `evicted` are the models that left the device for another one,
+    `out_of_memory` those with which memory ran out.
     """
 
     models: tuple[ResidentModel, ...] = ()
@@ -42,7 +44,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
-    """The process is up. Memory is bytes; models may take `memory_budget` of it."""
+    """From a process: it has started. Memory is in bytes; models may take `memory_budget` of it."""
 
     device: str = "cpu"
     memory_total: int = 0
@@ -51,7 +53,7 @@ class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
 
 
 class Compute(EngineMessage, frozen=True, kw_only=True, tag="compute"):
-    """To the engine: make this, write the arrays into `folder`."""
+    """To the engine: compute this, and write the arrays into `folder`."""
 
     model: str
     modality: str
@@ -88,11 +90,11 @@ class EngineCommand(EngineMessage, frozen=True, kw_only=True, tag="command"):
 
 
 class Sweep(EngineMessage, frozen=True, kw_only=True, tag="sweep"):
-    """To the engine: send away what has been idle for too long."""
+    """To the engine: unload the models that have been idle for too long."""
 
 
 class SweepDone(EngineMessage, frozen=True, kw_only=True, tag="sweep_done"):
-    """From the engine: the order was carried out."""
+    """From the engine: the command or the sweep was carried out."""
 
     inventory: Inventory = Inventory()
 
@@ -122,7 +124,7 @@ class Stopped(EngineMessage, frozen=True, kw_only=True, tag="stopped"):
 
 
 class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
-    """The job went wrong. `fatal`: this process must not be used again."""
+    """From a process: the request failed. `fatal`: this process must not be used again."""
 
     error: JobError
     fatal: bool = False
@@ -130,7 +132,7 @@ class Failed(EngineMessage, frozen=True, kw_only=True, tag="failed"):
 
 
 EngineRequest = EngineCommand | Sweep
-"""What the engine does between jobs."""
+"""The requests that the engine carries out between jobs."""
 
 AnyMessage = (
     Ready

@@ -1,4 +1,4 @@
-"""What webhooks read and write about deliveries: each in one short transaction, none of them open during HTTP."""
+"""The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,23 +16,23 @@ from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker
 from jobs.wire.status import QueueEstimate, status_answer
 from workers.retry_policy import RetryPolicy
-from workers.webhooks.payload import WebhookMessage, WebhookPayload, WebhookTestData, encode, living_generations, sign
+from workers.webhooks.payload import WebhookMessage, WebhookPayload, WebhookTestData, encode, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
 DISABLED = "The endpoint is disabled."
 
 
 class DeliveryStore:
-    """Every method raises what the database raises."""
+    """Reads and writes of the dispatcher. Every method raises what the database raises."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: Settings, db: AsyncEngine) -> None:
         self._settings = settings
-        self._engine = engine
-        self._room = asyncio.Semaphore(settings.db_pool)
-        self._schedule = RetryPolicy.parse(settings.webhook_schedule)
+        self._db = db
+        self._transactions = asyncio.Semaphore(settings.db_pool)
+        self._retry_policy = RetryPolicy.parse(settings.webhook_schedule)
 
     async def take(self, limit: int) -> Sequence[Row[Any]]:
-        """Lease deliveries that are due, once those are closed that are old news."""
+        """Close superseded deliveries, then lease deliveries that are due."""
         take = deliveries.take(
             limit=limit,
             lease_seconds=2 * self._settings.webhook_timeout,
@@ -44,7 +44,7 @@ class DeliveryStore:
             return (await connection.execute(take)).all()
 
     async def compose(self, delivery: Row[Any]) -> WebhookMessage | DeliveryResult | None:
-        """The message, or why it is not sent; None for one that is dropped, since its job or endpoint is gone."""
+        """Return the message, or the reason why it is not sent; None when it is dropped with its job or endpoint."""
         async with self._transaction() as connection:
             signer = (await connection.execute(endpoints.signer(delivery.tenant, delivery.webhook_id))).one_or_none()
             if signer is None:
@@ -52,33 +52,32 @@ class DeliveryStore:
                 return None
             if signer.disabled_at is not None:
                 return DeliveryResult(problem=DISABLED, final=True)
-            job = await self._job(connection, delivery)
+            job = await self._read_job(connection, delivery)
             if job is None and delivery.job_id is not None:
                 return None
             payload = await self._payload(connection, delivery, job)
         body = encode(payload)
         secrets = [
             webhook_secret(self._settings.secret_key, signer.owner, generation)
-            for generation in living_generations(signer.generation, signer.rotated_at, signer.now)
+            for generation in signing_generations(signer.generation, signer.rotated_at, signer.now)
         ]
         return WebhookMessage(body=body, headers=sign(delivery.id, signer.now, body, secrets), job=job)
 
-    async def write_down(self, delivery: Row[Any], answer: DeliveryResult) -> None:
-        """What came of an attempt: for the delivery itself, for its endpoint, and for the breaker of its host.
+    async def record_result(self, delivery: Row[Any], result: DeliveryResult) -> None:
+        """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its host.
 
-        The endpoint comes first, here as in the API: two that lock each other's rows in another order would wait for
-        ever.
+        The endpoint's row is locked first, as in the API: another order could deadlock.
         """
         async with self._transaction() as connection:
             if delivery.webhook_id is not None:
-                await self._endpoint(connection, delivery.webhook_id, answer)
-            await self._host(connection, delivery.url, answer)
-            outcome, fate = self._fate(delivery, answer)
-            await connection.execute(fate)
+                await self._record_for_endpoint(connection, delivery.webhook_id, result)
+            await self._record_for_host(connection, delivery.url, result)
+            outcome, statement = self._outcome_of(delivery, result)
+            await connection.execute(statement)
         WEBHOOK_DELIVERIES.labels(outcome).inc()
 
-    async def _job(self, connection: AsyncConnection, delivery: Row[Any]) -> Job | None:
-        """What it tells of; none for a test, nor for a job that is gone, whose deliveries are dropped."""
+    async def _read_job(self, connection: AsyncConnection, delivery: Row[Any]) -> Job | None:
+        """Return the job of the delivery; None for a test, and for a deleted job, whose deliveries are dropped."""
         if delivery.job_id is None:
             return None
         row = (await connection.execute(tenant_jobs.by_id(delivery.job_id))).one_or_none()
@@ -95,45 +94,45 @@ class DeliveryStore:
         ended = delivery.type == f"job.{job.status}" and job.finished_at
         return WebhookPayload(delivery.type, ended or delivery.created_at, data)
 
-    async def _endpoint(self, connection: AsyncConnection, webhook_id: str, answer: DeliveryResult) -> None:
-        if answer.delivered:
+    async def _record_for_endpoint(self, connection: AsyncConnection, webhook_id: str, result: DeliveryResult) -> None:
+        if result.delivered:
             await connection.execute(endpoints.worked(webhook_id))
             return
         seconds = self._settings.webhook_disable_seconds
-        disabled_at = await connection.scalar(endpoints.failed(webhook_id, gone=answer.gone, disable_seconds=seconds))
+        disabled_at = await connection.scalar(endpoints.failed(webhook_id, gone=result.gone, disable_seconds=seconds))
         if disabled_at is not None:
             abandoned = await connection.execute(deliveries.abandon(webhook_id, DISABLED))
             WEBHOOK_DELIVERIES.labels("gave_up").inc(abandoned.rowcount)
 
-    async def _host(self, connection: AsyncConnection, url: str, answer: DeliveryResult) -> None:
-        if answer.blames_host:
+    async def _record_for_host(self, connection: AsyncConnection, url: str, result: DeliveryResult) -> None:
+        if result.blames_host:
             failures, seconds = self._settings.webhook_breaker_failures, self._settings.webhook_breaker_seconds
             await connection.execute(receiver_breaker.failed(url, failures=failures, seconds=seconds))
-        elif answer.status is not None:
+        elif result.status is not None:
             await connection.execute(receiver_breaker.answered(url))
 
-    def _fate(self, delivery: Row[Any], answer: DeliveryResult) -> tuple[str, Update]:
-        """What becomes of a delivery, and the statement that says so."""
-        message, attempt, took = delivery.id, delivery.attempt, answer.milliseconds
-        if answer.delivered:
-            return "delivered", deliveries.delivered(message, attempt, answer=answer.status or 0, milliseconds=took)
-        problem = answer.problem or ""
+    def _outcome_of(self, delivery: Row[Any], result: DeliveryResult) -> tuple[str, Update]:
+        """Return the outcome of an attempt, as the metric names it, and the statement that records it."""
+        message, attempt, took = delivery.id, delivery.attempt, result.milliseconds
+        if result.delivered:
+            return "delivered", deliveries.delivered(message, attempt, answer=result.status or 0, milliseconds=took)
+        problem = result.problem or ""
         attempts = attempt - delivery.attempts_before
-        delay = None if answer.final else self._schedule.delay(attempts, answer.retry_after)
+        delay = None if result.final else self._retry_policy.delay(attempts, result.retry_after)
         if delay is None:
             return "gave_up", deliveries.given_up(
-                message, attempt, answer=answer.status, problem=problem, milliseconds=took
+                message, attempt, answer=result.status, problem=problem, milliseconds=took
             )
         return "failed", deliveries.postponed(
-            message, attempt, delay=delay, answer=answer.status, problem=problem, milliseconds=took
+            message, attempt, delay=delay, answer=result.status, problem=problem, milliseconds=took
         )
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction; a burst of them waits here, since the pool's patience is short.
+        """Open a transaction; a burst of them waits here, since the pool times out soon.
 
-        The pool has room for this and for ingest, each with as many as `db_pool`; so no transaction of either may
-        begin outside of its room.
+        The pool is large enough for `db_pool` transactions each of the dispatcher and of ingest, so all of theirs must
+        begin here.
         """
-        async with self._room, self._engine.begin() as connection:
+        async with self._transactions, self._db.begin() as connection:
             yield connection

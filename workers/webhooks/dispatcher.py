@@ -1,7 +1,7 @@
-"""Webhooks: events of jobs leave from the outbox, at least once, after Standard Webhooks 1.0.
+"""The dispatcher of webhooks: sends the events of the outbox, at least once, after Standard Webhooks 1.0.
 
-A delivery is leased, sent without a transaction open, and its fate written down; a worker that is lost in between
-lets the lease run out, and the next one sends it again under the same `webhook-id`.
+A delivery is leased, sent without an open transaction, and its result recorded. When a worker is lost in between, the
+lease expires, and another worker sends the delivery again under the same `webhook-id`.
 """
 
 import asyncio
@@ -27,90 +27,91 @@ from workers.webhooks.sender import DeliveryResult, WebhookSender
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 512
-"""Deliveries under way in one process; `deliveries.take` caps them per host and per tenant."""
+MAX_IN_PROGRESS = 512
+"""Deliveries in progress in one process; `deliveries.take` limits them per host and per tenant."""
 
 
 class WebhookDispatcher:
-    """Sends what is due, each delivery in a task of its own."""
+    """Sends due deliveries, each in a task of its own."""
 
-    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+    def __init__(self, settings: Settings, db: AsyncEngine) -> None:
         self._settings = settings
-        self._ledger = DeliveryStore(settings, engine)
-        self._poster = WebhookSender(settings)
-        self._resolvers = ThreadPoolExecutor(AT_ONCE, "resolve")
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._store = DeliveryStore(settings, db)
+        self._sender = WebhookSender(settings)
+        self._resolvers = ThreadPoolExecutor(MAX_IN_PROGRESS, "resolve")
+        self._in_progress: set[asyncio.Task[None]] = set()
 
-    async def turn(self) -> bool:
-        """Start what is due, and return at once; whether more may be waiting."""
-        free = AT_ONCE - len(self._under_way)
+    async def start_due(self) -> bool:
+        """Start the deliveries that are due, and return at once whether more may be waiting."""
+        free = MAX_IN_PROGRESS - len(self._in_progress)
         if free == 0:
             return False
-        taken = await self._ledger.take(free)
-        for delivery in taken:
+        due = await self._store.take(free)
+        for delivery in due:
             with log_context(job_id=delivery.job_id, tenant_id=delivery.tenant):
                 task = asyncio.create_task(self._deliver(delivery))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
-        return len(taken) == free
+            self._in_progress.add(task)
+            task.add_done_callback(self._in_progress.discard)
+        return len(due) == free
 
     async def close(self, grace_seconds: float) -> None:
-        """Wait for what is under way; what is not done by then is sent again by another worker."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=grace_seconds)
-        unfinished = tuple(self._under_way)
+        """Wait for the deliveries in progress; another worker sends the unfinished ones again."""
+        if self._in_progress:
+            await asyncio.wait(self._in_progress, timeout=grace_seconds)
+        unfinished = tuple(self._in_progress)
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        await self._poster.close()
+        await self._sender.close()
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
     async def _deliver(self, delivery: Row[Any]) -> None:
         try:
-            answer = await self._attempt(delivery)
-            if answer is not None:
-                log.info("webhook %s, attempt %d: %s", delivery.id, delivery.attempt, answer.problem or answer.status)
-                await self._ledger.write_down(delivery, answer)
+            result = await self._compose_and_send(delivery)
+            if result is not None:
+                outcome = result.problem or result.status
+                log.info("webhook: sent id=%s attempt=%d result=%s", delivery.id, delivery.attempt, outcome)
+                await self._store.record_result(delivery, result)
         except Exception as error:
             if is_unreachable(error):
-                log.warning("webhook %s: the database does not answer; it will be sent again", delivery.id)
+                log.warning("webhook: the database does not answer id=%s; it will be sent again", delivery.id)
             else:
-                log.exception("webhook %s", delivery.id)
+                log.exception("webhook: failed id=%s", delivery.id)
 
-    async def _attempt(self, delivery: Row[Any]) -> DeliveryResult | None:
+    async def _compose_and_send(self, delivery: Row[Any]) -> DeliveryResult | None:
         try:
-            message = await self._ledger.compose(delivery)
+            message = await self._store.compose(delivery)
             if not isinstance(message, WebhookMessage):
                 return message
             bind(trace_id=trace_id(message.job.traceparent) if message.job else None)
             begun_at = time.monotonic()
-            answer = await self._traced(delivery, message)
-            return replace(answer, milliseconds=round(1000 * (time.monotonic() - begun_at)))
+            result = await self._send_traced(delivery, message)
+            return replace(result, milliseconds=round(1000 * (time.monotonic() - begun_at)))
         except Exception as error:
             if is_unreachable(error):
                 raise
-            log.exception("webhook %s", delivery.id)
-            return DeliveryResult(problem="The service failed to send it; its log says why.")
+            log.exception("webhook: failed id=%s", delivery.id)
+            return DeliveryResult(problem="The service failed to send it; ask the operator for the reason in its log.")
 
-    async def _traced(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
-        """Send it as a part of its job's trace, which the receiver is told."""
+    async def _send_traced(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
+        """Send the message in a span of its job's trace, whose traceparent the receiver gets."""
         parent = message.job.traceparent if message.job else None
         facts: Facts = {"job_id": delivery.job_id, "event": delivery.type, "attempt": delivery.attempt}
         with span("webhook", parent=parent, kind=SpanKind.CLIENT, facts=facts) as opened:
             traceparent = traceparent_of(opened)
             headers = message.headers | ({"traceparent": traceparent} if traceparent else {})
-            answer = await self._send(delivery, replace(message, headers=headers))
-            opened.set_attributes(attributes({"status": answer.status}))
-            if not answer.delivered:
+            result = await self._send(delivery, replace(message, headers=headers))
+            opened.set_attributes(attributes({"status": result.status}))
+            if not result.delivered:
                 opened.set_status(StatusCode.ERROR, "not delivered")
-            return answer
+            return result
 
     async def _send(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
         try:
             async with asyncio.timeout(self._settings.webhook_timeout):
                 loop = asyncio.get_running_loop()
-                judged = await loop.run_in_executor(self._resolvers, resolve_and_check, delivery.url, self._settings)
-                return await self._poster.post(judged, delivery.attempt - 1, message.body, message.headers)
+                target = await loop.run_in_executor(self._resolvers, resolve_and_check, delivery.url, self._settings)
+                return await self._sender.post(target, delivery.attempt - 1, message.body, message.headers)
         except ForbiddenUrl as error:
             return DeliveryResult(problem=error.detail, final=True)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""What a webhook says and how it is signed: Standard Webhooks 1.0 (https://www.standardwebhooks.com)."""
+"""The body of a webhook and its signature: Standard Webhooks 1.0 (https://www.standardwebhooks.com)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,17 +10,17 @@ from jobs.job import Job
 from jobs.wire.status import StatusAnswer
 
 BOTH_SECRETS = timedelta(hours=24)
-"""How long after a rotation the old secret signs too."""
+"""How long after a rotation the old secret also signs."""
 
 
 class WebhookTestData(msgspec.Struct, frozen=True):
-    """What a test event is about."""
+    """The data of a test event."""
 
     webhook_id: str
 
 
 class WebhookPayload(msgspec.Struct, frozen=True):
-    """The body of a webhook: `timestamp` is when it happened, `data` what the job's status route answers now."""
+    """The body of a webhook: `timestamp` is the time of the event, `data` what the job's status route answers now."""
 
     type: str
     timestamp: datetime
@@ -28,7 +28,7 @@ class WebhookPayload(msgspec.Struct, frozen=True):
 
 
 class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook ready to be sent; `job` is what it tells of, unless it is a test."""
+    """A webhook ready to be sent; `job` is its subject, None for a test."""
 
     body: bytes
     headers: dict[str, str]
@@ -36,19 +36,19 @@ class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(payload: WebhookPayload) -> bytes:
-    """The body, its timestamp in UTC."""
+    """Return the body as JSON, its timestamp in UTC."""
     return msgspec.json.encode(msgspec.structs.replace(payload, timestamp=payload.timestamp.astimezone(UTC)))
 
 
-def living_generations(generation: int, rotated_at: datetime | None, now: datetime) -> list[int]:
-    """The webhook secrets that sign now: the newest, and for a day after a rotation the one before it."""
+def signing_generations(generation: int, rotated_at: datetime | None, now: datetime) -> list[int]:
+    """Return the generations of the secrets that sign now: the newest, for a day also the one before."""
     if rotated_at is not None and generation > 1 and now - rotated_at < BOTH_SECRETS:
         return [generation, generation - 1]
     return [generation]
 
 
 def sign(message_id: str, now: datetime, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """The headers of Standard Webhooks 1.0; `now` is the time of this attempt."""
+    """Return the headers of Standard Webhooks 1.0; `now` is the time of this attempt."""
     now = now.astimezone(UTC)  # the library reads the fields of any other zone as if they were UTC
     signatures = [Webhook(secret).sign(message_id, now, body.decode()) for secret in secrets]
     return {

@@ -1,4 +1,4 @@
-"""One HTTP POST to an address that the guard has judged."""
+"""The sender of webhooks: one HTTP POST to an address that the URL guard has checked."""
 
 import asyncio
 from contextlib import suppress
@@ -16,9 +16,9 @@ GONE = 410
 
 
 class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an attempt: an HTTP status or none, and in plain words what was wrong.
+    """The result of an attempt: the HTTP status, if any, and in plain words what went wrong.
 
-    `final` means that no further attempt is wanted; `retry_after` is seconds, and `milliseconds` is how long it took.
+    `final` rules out further attempts. `retry_after` is in seconds, and `milliseconds` is the duration.
     """
 
     status: int | None = None
@@ -29,46 +29,49 @@ class DeliveryResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted the webhook."""
         return self.status is not None and 200 <= self.status < 300
 
     @property
     def gone(self) -> bool:
-        """Whether the receiver wants no more of anything."""
+        """Whether the receiver wants no further webhooks."""
         return self.status == GONE
 
     @property
     def blames_host(self) -> bool:
-        """Whether the host is unwell. One that refuses answers; one that was not asked is not to blame."""
+        """Whether the host is at fault: it did not answer, or with 5xx; a refusal is an answer."""
         return not self.final if self.status is None else self.status >= 500
 
 
 class WebhookSender:
-    """Posts JSON; no redirect is followed."""
+    """An HTTP client that posts JSON and follows no redirects."""
 
     def __init__(self, settings: Settings) -> None:
         self._connect_timeout = settings.webhook_connect_timeout
         self._client = open_client(settings, connect_timeout=settings.webhook_connect_timeout)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._client.aclose()
 
-    async def post(self, judged: ResolvedUrl, number: int, body: bytes, headers: dict[str, str]) -> DeliveryResult:
-        """POST `body` to the judged address `number` (retries go round them). The caller bounds the total time."""
+    async def post(self, target: ResolvedUrl, number: int, body: bytes, headers: dict[str, str]) -> DeliveryResult:
+        """POST `body` to the checked address `number`; retries go round the addresses.
+
+        The caller of this method bounds the total time.
+        """
         headers = headers | {
-            "host": judged.authority,
+            "host": target.authority,
             "content-type": "application/json",
             "user-agent": "Atelier-Webhooks/1",
             "accept-encoding": "identity",
         }
-        request = self._client.stream("POST", **request_arguments(judged, number), content=body, headers=headers)
+        request = self._client.stream("POST", **request_arguments(target, number), content=body, headers=headers)
         try:
             async with request as response:
                 with suppress(*BROKEN, TimeoutError):
                     async with asyncio.timeout(DRAIN_SECONDS):
                         await _drain(response)
-                return _answer(response)
+                return _result_of(response)
         except httpx.ConnectTimeout:
             return DeliveryResult(problem=f"No connection within {self._connect_timeout:g} s.")
         except BROKEN as error:
@@ -76,7 +79,7 @@ class WebhookSender:
 
 
 async def _drain(response: httpx.Response) -> None:
-    """Read a short answer, so that the receiver is not cut off in mid-sentence; nobody looks at it."""
+    """Read and drop a short answer, so that the receiver is not cut off while it sends."""
     seen = 0
     async for chunk in response.aiter_raw():
         seen += len(chunk)
@@ -84,14 +87,14 @@ async def _drain(response: httpx.Response) -> None:
             return
 
 
-def _answer(response: httpx.Response) -> DeliveryResult:
+def _result_of(response: httpx.Response) -> DeliveryResult:
     status = response.status_code
     if response.is_success:
         return DeliveryResult(status=status)
     if response.is_redirect:
-        problem = f"The receiver answered {status}; redirects are not followed."
+        problem = f"The receiver answered {status}; redirects are not followed; use the final URL."
     elif status == GONE:
-        problem = "The receiver answered 410 Gone: it wants no more."
+        problem = "The receiver answered 410 Gone, so nothing more is sent."
     else:
         problem = f"The receiver answered {status}."
     retry_after = retry_after_seconds(response.headers.get("retry-after"))

@@ -35,7 +35,7 @@ def test_the_migrations_make_exactly_the_tables(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
-def test_partial_indexes_and_checks_are_the_tables_too(empty_database_url, postgres):
+def test_partial_indexes_and_checks_match_the_tables(empty_database_url, postgres):
     """Alembic does not compare the conditions of indexes nor checks, so the two schemas are compared as SQL."""
     migrate(empty_database_url)
     with postgres.empty() as other:
@@ -68,13 +68,13 @@ def test_migrating_twice_changes_nothing(database_url):
     assert [] == difference(database_url)
 
 
-def test_threads_that_migrate_at_once_do_not_disturb_each_other(postgres):
+def test_threads_may_migrate_at_once(postgres):
     with postgres.empty() as url, ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate, [url] * 4))
         assert [] == difference(url)
 
 
-def test_processes_that_migrate_at_once_do_not_disturb_each_other(postgres):
+def test_processes_may_migrate_at_once(postgres):
     program = (
         "import sys, alembic.command; from jobs.schema.migrate import migrate; sys.stdin.read(); migrate(sys.argv[1])"
     )
@@ -128,7 +128,7 @@ def test_a_migration_that_was_stopped_is_run_again(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
-def test_a_migration_does_not_queue_up_for_a_table(empty_database_url):
+def test_a_migration_does_not_wait_for_a_table(empty_database_url):
     migrate(empty_database_url, to="0003")
     with psycopg.connect(empty_database_url) as reader:
         reader.execute("SELECT count(*) FROM jobs")
@@ -138,7 +138,7 @@ def test_a_migration_does_not_queue_up_for_a_table(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
-def test_the_versions_tell_whether_to_migrate(empty_database_url):
+def test_versions_say_whether_to_migrate(empty_database_url):
     settings = Settings(database_url=empty_database_url)
     current, wanted = schema_versions(settings)
     assert current is None
@@ -191,7 +191,7 @@ def test_an_empty_pool_is_away(database_url):
     engine.dispose()
 
 
-def test_a_server_that_only_reads_any_more_is_away_until_it_writes_again(rows):
+def test_a_read_only_server_is_unreachable_until_it_writes(rows):
     """A primary that was demoted keeps its connections open: the pool lets go of them."""
     rows.tenant()
     change = f"ALTER DATABASE {rows.engine.url.database} SET default_transaction_read_only = {{}}"

@@ -54,7 +54,7 @@ def test_every_class_has_a_code_of_its_own():
 
 
 @pytest.mark.parametrize("cls", LEAVES)
-def test_a_class_has_a_status_and_a_sentence_that_says_what_to_do(cls):
+def test_a_class_has_a_status_and_a_message(cls):
     assert 400 <= cls.status < 600
     assert cls.advice.endswith(".")
     assert len(cls.advice) > 15
@@ -72,6 +72,6 @@ def test_an_error_can_name_its_field():
     assert UnknownJob().field is None
 
 
-def test_a_full_store_is_told_from_one_that_is_away():
+def test_a_full_store_differs_from_an_unavailable_one():
     assert StorageUnavailable("Full.", full=True).full
     assert not StorageUnavailable().full

@@ -33,11 +33,11 @@ FEW = ("de", "en", "he", "no", "pt", "pt-br", "zh")
         ("en/../de", None),
     ],
 )
-def test_a_code_means_the_nearest_language_that_there_is(language_id, found):
+def test_a_code_means_the_nearest_language(language_id, found):
     assert found == find_language(language_id, FEW)
 
 
-def test_the_chinese_of_hong_kong_is_cantonese_where_that_is_spoken():
+def test_the_chinese_of_hong_kong_is_cantonese():
     assert "yue" == find_language("zh-HK", {"zh", "yue"})
 
 
@@ -52,5 +52,5 @@ def test_the_chinese_of_hong_kong_is_cantonese_where_that_is_spoken():
         ),
     ],
 )
-def test_a_refusal_names_the_languages_unless_they_are_too_many(known, sentence):
+def test_a_refusal_lists_the_languages_unless_too_many(known, sentence):
     assert sentence == not_spoken("tiny", "tlh", known)

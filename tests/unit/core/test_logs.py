@@ -29,7 +29,7 @@ def log():
     return logger
 
 
-def test_a_line_says_when_how_bad_where_and_what(log):
+def test_a_line_has_time_level_logger_and_message(log):
     log.warning("%d of them", 3)
     (line,) = log.lines()
     age = datetime.now(UTC) - datetime.fromisoformat(line.pop("time"))
@@ -42,7 +42,7 @@ def test_a_line_says_when_how_bad_where_and_what(log):
     } == line
 
 
-def test_it_names_what_it_is_about_and_only_that(log):
+def test_a_line_has_the_ids_of_its_context_only(log):
     with log_context(job_id="job_1", tenant_id="ten_1", trace_id=None):
         with log_context(trace_id=TRACE):
             log.info("inner")
@@ -56,7 +56,7 @@ def test_it_names_what_it_is_about_and_only_that(log):
     ] == names
 
 
-def test_one_task_and_one_thread_know_nothing_of_another(log):
+def test_contexts_of_tasks_and_threads_are_separate(log):
     async def request(number):
         with log_context(request_id=f"req_{number}"):
             bind(tenant_id=f"ten_{number}")

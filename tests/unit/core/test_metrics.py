@@ -40,18 +40,18 @@ def test_every_metric_is_documented_and_no_other():
     assert len(declared()) == len(ROW.findall(PAGE.read_text()))
 
 
-def test_the_page_speaks_of_no_metric_that_there_is_not():
+def test_the_page_names_existing_metrics_only():
     names = {re.sub("_(sum|count|bucket)$", "", name) for name in re.findall(r"atelier_\w+", PAGE.read_text())}
     assert declared().keys() >= names
 
 
-def test_every_metric_says_what_it_is_in_a_sentence():
+def test_every_metric_is_described_in_a_sentence():
     for registry in metrics.REGISTRIES.values():
         for family in registry.collect():
             assert family.documentation.endswith("."), family.name
 
 
-def test_a_label_is_one_of_those_that_are_known_to_be_bounded():
+def test_labels_are_bounded():
     known = {"model", "state", "route", "method", "status", "modality", "stage", "outcome", "place", "reason", "task"}
     assert known >= {label for _, _, labels in declared().values() for label in labels}
 
@@ -63,13 +63,13 @@ def registry():
     return made
 
 
-def test_it_is_served_where_the_setting_says(registry):
+def test_metrics_are_served_where_the_setting_says(registry):
     port = free_port()
     metrics.expose(Settings(metrics_port=port, metrics_host="127.0.0.1"), registry)
     assert 1.0 == scrape(f"http://127.0.0.1:{port}/metrics").value("one")
 
 
-def test_a_port_that_is_taken_is_told_with_its_settings(registry):
+def test_a_taken_port_names_its_settings(registry):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(metrics.PortTaken, match=f"ATELIER_METRICS_PORT={port}: Address already in use"):

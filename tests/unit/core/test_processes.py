@@ -79,7 +79,7 @@ def test_kill_9_of_the_grandparent_takes_everything_along():
     until(lambda: not any(map(alive, family)), what="the family to die")
 
 
-def test_the_end_of_the_calling_thread_does_not_kill_the_child():
+def test_the_end_of_the_calling_thread_spares_the_child():
     started = []
     thread = threading.Thread(target=lambda: started.append(spawn(FOREVER, env=ENV, name="sleep")))
     thread.start()
@@ -105,7 +105,7 @@ def test_the_child_keeps_its_pid_and_leads_its_own_session(sleeper):
     assert os.getpid() == int(status(sleeper.pid, "PPid"))
 
 
-def test_the_child_ignores_only_what_we_were_told_to_ignore_and_blocks_nothing(sleeper):
+def test_the_child_inherits_ignored_signals_but_no_mask(sleeper):
     """`nohup` is passed on; what Python ignores for itself is not."""
     pythons_own = sum(1 << (number - 1) for number in (signal.SIGPIPE, signal.SIGXFSZ))
     assert int(status(os.getpid(), "SigIgn"), 16) & ~pythons_own == int(status(sleeper.pid, "SigIgn"), 16)
@@ -136,7 +136,7 @@ def test_stop_terminates(sleeper):
     assert -signal.SIGTERM == stop(sleeper, 5)
 
 
-def test_stop_kills_the_whole_group_of_one_that_does_not_listen():
+def test_stop_kills_the_group_of_a_child_that_ignores_it():
     script = "trap '' TERM; sleep 1000 & echo $!; wait"
     child = spawn(["sh", "-c", script], env=ENV, name="sh", stdout=subprocess.PIPE)
     grandchild = int(child.stdout.readline())
@@ -172,14 +172,14 @@ class TestAsAnotherUser:
         parent.wait()
         until(lambda: not alive(child), what="the child to die")
 
-    def test_nothing_of_root_is_kept_when_every_path_is_in_reach(self):
+    def test_no_capability_is_kept_when_every_path_is_in_reach(self):
         assert {0} == self.capabilities("/usr/bin/env")
 
     def test_one_capability_is_kept_for_a_path_out_of_reach(self, closed):
         (kept,) = self.capabilities(str(closed))
         assert 1 == kept.bit_count()
 
-    def test_a_program_out_of_reach_runs_and_may_ask_whether_it_could(self, closed):
+    def test_a_program_out_of_reach_runs_and_passes_access(self, closed):
         """PostgreSQL asks access(2) of its own programs, as the real user."""
         script = f"test -r {closed} && test -x {closed} && {closed} -c 'exit 7'"
         child = spawn([str(closed), "-c", script], env=ENV, name="sh", user="nobody")

@@ -87,7 +87,7 @@ def test_a_secret_can_come_from_a_file(tmp_path):
     assert "from the file" == read_settings(environment).secret_key
 
 
-def test_a_file_that_can_not_be_read_names_its_variable(tmp_path):
+def test_an_unreadable_file_names_its_variable(tmp_path):
     with pytest.raises(ValueError, match="ATELIER_SECRET_KEY_FILE"):
         read_settings({"ATELIER_SECRET_KEY_FILE": str(tmp_path / "missing")})
 
@@ -101,10 +101,10 @@ def test_a_wrong_value_in_a_file_is_not_repeated(tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
-def test_other_variables_are_none_of_our_business():
+def test_other_variables_are_ignored():
     assert Settings() == read_settings({"ATELIER_URL": "http://x", "PATH": "/bin", "LEASE_SECONDS": "1"})
 
 
-def test_settings_do_not_change():
+def test_settings_are_frozen():
     with pytest.raises(AttributeError):
         Settings().lease_seconds = 1.0

@@ -26,26 +26,26 @@ def test_the_digest_does_not_show_the_key():
 @pytest.mark.parametrize(
     "key", ["", "atl_", "secret", "atl_" + "0" * 56, "ATL_" + "0" * 56, "atl_" + "ö" * 56, "atl_\0", "x" * 10_000]
 )
-def test_what_is_no_key_is_told_at_once(key):
+def test_text_that_is_not_a_key_is_refused(key):
     with pytest.raises(Unauthenticated):
         key_digest("secret", key)
 
 
 @pytest.mark.parametrize("place", [4, 20, 51, 52, 59])
-def test_a_typing_error_is_told_at_once(place):
+def test_a_typing_error_is_found_by_the_checksum(place):
     key = new_key()
     wrong = key[:place] + ("0" if key[place] != "0" else "1") + key[place + 1 :]
     with pytest.raises(Unauthenticated):
         key_digest("secret", wrong)
 
 
-def test_a_webhook_secret_is_what_the_standard_asks_for():
+def test_a_webhook_secret_follows_the_standard():
     secret = webhook_secret("secret", "ten_1", 1)
     assert secret.startswith("whsec_")
     assert 24 <= len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
 
 
-def test_every_tenant_and_generation_has_another_webhook_secret():
+def test_webhook_secrets_differ_by_owner_and_generation():
     made = {
         webhook_secret(key, tenant, generation)
         for key in ("a", "b")

@@ -45,7 +45,7 @@ def test_every_input_is_there_by_its_name(store: DirectoryStore, tmp_path: Path)
 
 
 @pytest.mark.parametrize("missing", COPIES)
-def test_one_that_is_missing_is_named(store: DirectoryStore, tmp_path: Path, missing: str) -> None:
+def test_a_missing_input_is_named(store: DirectoryStore, tmp_path: Path, missing: str) -> None:
     shown = missing.replace(".0", "[0]").replace(".1", "[1]")
     with pytest.raises(InputUnreachable) as from_row:
         stage(store, WITH, {name: key for name, key in COPIES.items() if name != missing}, tmp_path / "inputs")
@@ -56,7 +56,7 @@ def test_one_that_is_missing_is_named(store: DirectoryStore, tmp_path: Path, mis
     assert from_row.value.detail.startswith(f"`{shown}`: ")
 
 
-def test_a_full_disk_of_this_machine_is_not_the_stores(store: DirectoryStore) -> None:
+def test_a_full_disk_is_not_a_full_store(store: DirectoryStore) -> None:
     with pytest.raises(StorageUnavailable, match="is full") as caught:
         read(store, COPIES["input_image"], Path("/dev/full"))
     assert not caught.value.full

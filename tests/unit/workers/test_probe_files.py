@@ -7,7 +7,7 @@ from core.settings import Settings
 from workers.probe_files import ProbeFiles
 
 
-def test_both_files_are_of_now(tmp_path):
+def test_both_files_have_the_present_time(tmp_path):
     signs = ProbeFiles(Settings(scratch_dir=str(tmp_path / "new")), "gpu")
     signs.touch(ready=True)
     assert tmp_path / "new" / "gpu-worker.alive" == signs.alive
@@ -15,7 +15,7 @@ def test_both_files_are_of_now(tmp_path):
     assert abs(time.time() - signs.ready.stat().st_mtime) < 10
 
 
-def test_what_is_not_ready_any_more_grows_old(tmp_path):
+def test_the_ready_file_of_a_worker_that_is_not_ready_ages(tmp_path):
     signs = ProbeFiles(Settings(scratch_dir=str(tmp_path)), "gpu")
     signs.touch(ready=True)
     for path in (signs.alive, signs.ready):
@@ -25,7 +25,7 @@ def test_what_is_not_ready_any_more_grows_old(tmp_path):
     assert signs.alive.stat().st_mtime > 1000
 
 
-def test_nothing_is_left_at_the_end_and_that_may_be_said_twice(tmp_path):
+def test_the_files_may_be_removed_twice(tmp_path):
     signs = ProbeFiles(Settings(scratch_dir=str(tmp_path)), "cpu")
     signs.touch(ready=True)
     signs.remove()
@@ -33,7 +33,7 @@ def test_nothing_is_left_at_the_end_and_that_may_be_said_twice(tmp_path):
     assert [] == list(tmp_path.iterdir())
 
 
-def test_a_folder_that_can_not_be_written_to_costs_no_more_than_the_probe(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_ignored(tmp_path):
     (tmp_path / "in the way").write_text("")
     signs = ProbeFiles(Settings(scratch_dir=str(tmp_path / "in the way")), "gpu")
     signs.touch(ready=True)

@@ -31,14 +31,14 @@ def test_the_last_attempt_has_no_next():
     assert schedule.delay(99) is None
 
 
-def test_a_receiver_can_lengthen_the_wait_and_not_shorten_it():
+def test_a_receiver_can_only_lengthen_the_wait():
     schedule = RetryPolicy.parse("0,5,300")
     assert 60 <= schedule.delay(1, retry_after=60) <= 72
     assert 5 <= schedule.delay(1, retry_after=1) <= 6
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0,,5", "0,-1", "0,nan", "0,inf"])
-def test_a_wrong_schedule_is_an_error_that_names_the_variable(text):
+def test_a_wrong_schedule_names_the_variable(text):
     with pytest.raises(ValueError, match="ATELIER_WEBHOOK_SCHEDULE"):
         RetryPolicy.parse(text)
 
@@ -58,7 +58,7 @@ def test_a_wrong_schedule_is_an_error_that_names_the_variable(text):
         ("Wed, 21 Oct 9999 07:28:00 GMT", LONGEST_RETRY_AFTER),
     ],
 )
-def test_retry_after_is_read_as_the_standard_says(header, seconds):
+def test_retry_after_is_read_as_in_rfc_9110(header, seconds):
     assert seconds == retry_after_seconds(header)
 
 

@@ -14,7 +14,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(scratch_dir=str(tmp_path), server_id="gpu/1")
 
 
-def test_only_folders_that_no_process_holds_are_removed(settings: Settings, tmp_path: Path) -> None:
+def test_only_unlocked_folders_are_removed(settings: Settings, tmp_path: Path) -> None:
     living, mine = Scratch(settings), Scratch(settings)
     dead = tmp_path / "atelier-gpu_1-abcdefgh"
     other = tmp_path / "atelier-gpu_1-b-abcdefgh"

@@ -284,5 +284,5 @@ class TestEnding:
         clean.write_bytes(PNG)
         store.put(f"{job.tenant}/{job.id}/inputs/ab.png", clean, "image/png")
         client.delete(f"/jobs/v1/{job.id}")
-        JobMaintenance(settings, rows.engine, store).purge()
+        JobMaintenance(settings, rows.engine, store).purge_jobs()
         assert [f"{other.tenant}/{other.id}/inputs/raw/image_url"] == list(store.keys())

@@ -43,7 +43,7 @@ def full_disk(tmp_path, monkeypatch):
     yield folder
 
 
-def test_a_full_disk_is_told_as_full_and_leaves_nothing_behind(full_disk, tmp_path):
+def test_a_full_disk_is_a_full_store_and_leaves_no_part(full_disk, tmp_path):
     store = DirectoryStore(full_disk, "https://media.example", "a secret")
     large = tmp_path / "large"
     large.write_bytes(b"x" * 200_000)
@@ -54,7 +54,7 @@ def test_a_full_disk_is_told_as_full_and_leaves_nothing_behind(full_disk, tmp_pa
     assert [] == [path for path in full_disk.rglob("*") if path.is_file()]
 
 
-def test_a_folder_that_can_not_be_used_is_no_full_disk(tmp_path, source):
+def test_an_unusable_folder_is_not_a_full_store(tmp_path, source):
     (tmp_path / "objects").write_text("a file where the folder should be")
     store = DirectoryStore(tmp_path / "objects", "https://media.example", "a secret")
     for use in (lambda: store.put("a/b", source, "text/plain"), store.check):
@@ -167,6 +167,6 @@ class TestLinks:
         with pytest.raises(BadSignature, match="expired"):
             store.open_link(**self.parts(store, seconds=-2))
 
-    def test_a_link_to_what_is_gone_is_an_unknown_output(self, store):
+    def test_a_link_to_a_removed_object_is_an_unknown_output(self, store):
         with pytest.raises(UnknownOutput):
             store.open_link(**self.parts(store))

@@ -82,7 +82,7 @@ def test_nobody_there_is_told_quickly(tmp_path, use):
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_server_that_never_answers_is_told_after_its_time(tmp_path, monkeypatch, use):
+def test_a_server_that_hangs_is_unavailable(tmp_path, monkeypatch, use):
     monkeypatch.setattr(s3, "READ_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         started = time.monotonic()
@@ -114,7 +114,7 @@ def error_body(code):
         (503, b"", "application/xml", False),
     ],
 )
-def test_a_full_store_is_told_from_one_that_is_away(tmp_path, answering, status, body, content_type, full):
+def test_a_full_store_differs_from_an_unavailable_one(tmp_path, answering, status, body, content_type, full):
     with pytest.raises(StorageUnavailable) as caught:
         uses(a_store(answering(status, body, content_type)), tmp_path)["put"]()
     assert full == caught.value.full
@@ -164,6 +164,6 @@ def test_a_link_lives_a_week_at_most():
 
 
 @pytest.mark.parametrize("url", ["", "objects", "ftp://x/y", "s3://", "file://", "s3:/bucket", "http://x"])
-def test_a_url_that_names_no_store_is_an_error_that_says_what_to_write(url):
+def test_a_url_without_a_store_says_what_to_write(url):
     with pytest.raises(ValueError, match="ATELIER_STORAGE_URL"):
         open_store(Settings(storage_url=url))

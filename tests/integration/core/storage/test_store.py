@@ -78,7 +78,7 @@ def test_the_last_put_counts(store, put, prefix, tmp_path):
     assert b"second" == fetch(store, f"{prefix}a.webp", tmp_path)
 
 
-def test_what_is_not_there_is_an_unknown_output(store, put, prefix, tmp_path):
+def test_a_missing_object_is_an_unknown_output(store, put, prefix, tmp_path):
     put(f"{prefix}job/1/a.webp")
     for key in (f"{prefix}job/1/b.webp", f"{prefix}nothing/at/all.webp"):
         with pytest.raises(UnknownOutput):
@@ -98,7 +98,7 @@ def test_keys_are_those_below_a_prefix(store, put, prefix):
     assert set(keys) <= set(store.keys())
 
 
-def test_removing_a_prefix_removes_all_of_it_and_nothing_else(store, put, prefix):
+def test_exactly_the_objects_of_a_prefix_are_removed(store, put, prefix):
     for name in ("job_1/1/a.webp", "job_1/2/b.webp", "job_10/1/c.webp"):
         put(f"{prefix}{name}")
     assert 2 == store.remove_prefix(f"{prefix}job_1/")
@@ -108,14 +108,14 @@ def test_removing_a_prefix_removes_all_of_it_and_nothing_else(store, put, prefix
     assert 1 == store.remove_prefix(prefix)
 
 
-def test_one_object_is_removed_and_nothing_that_begins_like_it(store, put, prefix):
+def test_exactly_one_object_is_removed(store, put, prefix):
     keys = [put(f"{prefix}job/1/{name}") for name in ("a", "ab", "b")]
     store.remove(keys[0])
     store.remove(keys[0])
     assert keys[1:] == list(store.keys(prefix))
 
 
-def test_older_objects_are_known_by_when_they_were_written(store, put, prefix):
+def test_older_objects_are_those_written_before(store, put, prefix):
     key = put(f"{prefix}job/1/a.webp")
     assert key not in set(store.older(60.0))
     assert key in set(store.older(-60.0))
@@ -177,7 +177,7 @@ def send(store, link, content):
         store.put(key, Path(file.name), "application/octet-stream")
 
 
-def test_an_upload_link_makes_the_object_and_the_last_one_counts(store, prefix, tmp_path):
+def test_the_last_upload_of_a_link_counts(store, prefix, tmp_path):
     key = f"{prefix}inputs/{new_id('inp')}"
     link = store.upload_link(key, seconds=60)
     for content in (b"first, and longer", b"second"):
@@ -226,7 +226,7 @@ def test_uploads_at_once_do_not_disturb_each_other(store, prefix, tmp_path):
         assert str(number).encode() * 1000 == fetch(store, f"{prefix}{number}", tmp_path)
 
 
-def test_a_presigned_link_ends_and_can_not_be_changed(s3, tmp_path):
+def test_a_presigned_link_expires_and_is_signed(s3, tmp_path):
     store = S3Store.from_url(s3.storage_url(BUCKET))
     store.make_bucket()
     for name in ("a", "b"):

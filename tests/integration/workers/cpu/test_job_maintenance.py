@@ -59,9 +59,9 @@ def stored(settings, job, tmp_path):
     return store
 
 
-def test_a_lost_workers_job_is_queued_again_and_told(rows, chores, broker_url):
+def test_the_job_of_a_lost_worker_is_queued_again(rows, chores, broker_url):
     job = abandoned(rows, callback_url="http://example.com/hook")
-    assert chores.jobs() is False
+    assert chores.recover_jobs() is False
     again = rows.job(job)
     assert (JobStatus.QUEUED, 1, None, job.fence) == (again.status, again.attempt, again.lease_until, again.fence)
     assert [] == rows.deliveries()
@@ -74,15 +74,15 @@ def test_a_lost_workers_job_is_queued_again_and_told(rows, chores, broker_url):
 def test_a_job_pinned_to_a_server_rings_there(rows, chores, broker_url):
     job = rows.submit(rows.tenant(), server_id="gpu-7")
     rows.claim(rows.server("gpu-7"), lease_seconds=-1.0)
-    chores.jobs()
+    chores.recover_jobs()
     assert JobStatus.QUEUED == rows.job(job).status
     assert 1 == Redis.from_url(broker_url).llen("server.gpu-7")
 
 
-def test_the_last_attempt_lost_fails_the_job_and_tells(rows, chores):
+def test_the_loss_of_the_last_attempt_fails_the_job(rows, chores):
     job = abandoned(rows, callback_url="http://example.com/hook")
     rows.set(job, attempt=3)
-    chores.jobs()
+    chores.recover_jobs()
     failed = rows.job(job)
     assert (JobStatus.FAILED, "attempts_exhausted") == (failed.status, failed.error.code)
     assert failed.finished_at is not None
@@ -93,7 +93,7 @@ def test_the_last_attempt_lost_fails_the_job_and_tells(rows, chores):
 def test_a_living_lease_is_left_alone(rows, chores):
     job = rows.submit(rows.tenant())
     claimed = rows.claim(rows.server())
-    chores.jobs()
+    chores.recover_jobs()
     assert claimed == rows.job(job)
 
 
@@ -101,7 +101,7 @@ def test_a_living_lease_is_left_alone(rows, chores):
 def test_a_passed_deadline_fails_the_job_wherever_it_is(rows, chores, status):
     job = rows.submit(rows.tenant(), callback_url="http://example.com/hook")
     rows.set(job, status=status, deadline_at=func.now(), lease_until=func.now() + text("interval '1 hour'"))
-    chores.jobs()
+    chores.recover_jobs()
     failed = rows.job(job)
     assert (JobStatus.FAILED, "deadline_exceeded") == (failed.status, failed.error.code)
     assert failed.lease_until is None
@@ -114,7 +114,7 @@ def test_an_ended_job_never_expires(rows, chores, end):
     claimed = rows.claim(rows.server())
     ended = getattr(rows, end)(claimed)
     rows.set(job, deadline_at=func.now(), lease_until=func.now())
-    chores.jobs()
+    chores.recover_jobs()
     assert ended.status == rows.job(job).status
 
 
@@ -123,7 +123,7 @@ def test_more_than_a_batch_says_so_and_all_are_done(rows, chores, monkeypatch):
     for _ in range(25):
         rows.submit(rows.tenant(), deadline_seconds=-1.0)
     turns = 1
-    while chores.jobs():
+    while chores.recover_jobs():
         turns += 1
     assert 3 == turns
     assert {JobStatus.FAILED} == {row.status for row in rows.execute(select(jobs.c.status))}
@@ -132,11 +132,11 @@ def test_more_than_a_batch_says_so_and_all_are_done(rows, chores, monkeypatch):
 def test_without_redis_upkeep_goes_on(rows, make_settings):
     job = abandoned(rows)
     deaf = make_settings(broker_url="redis://127.0.0.1:1/0")
-    JobMaintenance(deaf, rows.engine, open_store(deaf)).jobs()
+    JobMaintenance(deaf, rows.engine, open_store(deaf)).recover_jobs()
     assert JobStatus.QUEUED == rows.job(job).status
 
 
-def test_two_upkeeps_at_once_do_everything_once(rows, make_settings, tmp_path):
+def test_two_workers_do_everything_once(rows, make_settings, tmp_path):
     """Each job ends once and tells once, though four workers look at the same time, for ten rounds."""
     settings = make_settings()
     engines = [sync_engine(settings) for _ in range(4)]
@@ -146,8 +146,8 @@ def test_two_upkeeps_at_once_do_everything_once(rows, make_settings, tmp_path):
         for _ in range(10):
             rows.submit(tenant, callback_url="http://example.com/hook", deadline_seconds=-1.0)
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda worker: (worker.jobs(), worker.purge(), worker.keys()), workers))
-    workers[0].jobs()
+            list(pool.map(lambda worker: (worker.recover_jobs(), worker.purge_jobs(), worker.forget_keys()), workers))
+    workers[0].recover_jobs()
     told = [delivery.job_id for delivery in rows.deliveries()]
     assert 100 == len(told) == len(set(told))
     assert {(JobStatus.FAILED, 2)} == {tuple(row) for row in rows.execute(select(jobs.c.status, jobs.c.event_seq))}
@@ -155,31 +155,31 @@ def test_two_upkeeps_at_once_do_everything_once(rows, make_settings, tmp_path):
         engine.dispose()
 
 
-def test_a_chore_that_another_worker_is_in_is_left_to_it(rows, chores):
+def test_a_task_of_another_worker_is_left_to_it(rows, chores):
     job = abandoned(rows)
     with rows.engine.begin() as other:
         assert other.scalar(recovery.try_lock("atelier.reap")) is True
-        chores.jobs()
+        chores.recover_jobs()
         assert JobStatus.PROCESSING == rows.job(job).status
-    chores.jobs()
+    chores.recover_jobs()
     assert JobStatus.QUEUED == rows.job(job).status
 
 
-def test_a_deleted_jobs_objects_go_now_and_again_later_and_then_its_row(rows, chores, make_settings, tmp_path):
+def test_a_deleted_job_is_purged_twice_and_then_forgotten(rows, chores, make_settings, tmp_path):
     job = rows.submit(rows.tenant())
     kept = rows.submit(rows.tenant())
     store = stored(make_settings(), job, tmp_path)
     stored(make_settings(), kept, tmp_path)
     rows.execute(tenant_jobs.erase(job.id, job.tenant))
 
-    assert chores.purge() is False
+    assert chores.purge_jobs() is False
     assert [] == list(store.keys(f"{job.tenant}/{job.id}/"))
     assert 2 == len(list(store.keys(f"{kept.tenant}/{kept.id}/")))
     again = rows.execute(select(jobs.c.purge_at - func.now()).where(jobs.c.id == job.id))[0][0].total_seconds()
     assert 590 < again <= 600
 
     stored(make_settings(), job, tmp_path)  # a worker that had been asleep
-    assert chores.purge() is False
+    assert chores.purge_jobs() is False
     assert 2 == len(list(store.keys(f"{job.tenant}/{job.id}/")))
 
     an_hour = text("interval '1 hour'")
@@ -188,7 +188,7 @@ def test_a_deleted_jobs_objects_go_now_and_again_later_and_then_its_row(rows, ch
         .where(jobs.c.id == job.id)
         .values(deleted_at=jobs.c.deleted_at - an_hour, purge_at=jobs.c.purge_at - an_hour)
     )
-    chores.purge()
+    chores.purge_jobs()
     assert [] == list(store.keys(f"{job.tenant}/{job.id}/"))
     assert [] == rows.execute(select(jobs.c.id).where(jobs.c.id == job.id))
     assert 2 == len(list(store.keys(f"{kept.tenant}/{kept.id}/")))
@@ -217,28 +217,28 @@ class TestInputs:
     def test_those_of_an_ended_job_go_and_its_outputs_stay(self, rows, chores, make_settings, tmp_path, ended):
         waiting = rows.pending(ended.tenant, "http://one.example/a.png")
         store = put(make_settings(), tmp_path, kept := f"{waiting.tenant}/{waiting.id}/inputs/a.png")
-        assert chores.inputs() is False
+        assert chores.remove_inputs() is False
         assert {f"{ended.tenant}/{ended.id}/1/out.webp", kept} == set(store.keys())
         assert [] == rows.inputs(ended)
         assert 1 == len(rows.inputs(waiting))
 
     def test_those_of_a_job_that_has_just_ended_are_kept(self, rows, chores, ended):
         rows.set(ended, finished_at=func.now())
-        chores.inputs()
+        chores.remove_inputs()
         assert 2 == len(rows.inputs(ended))
 
     def test_many_at_once_remove_them_once(self, rows, make_settings, ended):
         settings = make_settings()
         workers = [JobMaintenance(settings, rows.engine, open_store(settings)) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda worker: (worker.inputs(), worker.uploads()), workers))
-        workers[0].inputs()
+            list(pool.map(lambda worker: (worker.remove_inputs(), worker.remove_uploads()), workers))
+        workers[0].remove_inputs()
         assert [] == rows.inputs(ended)
 
     def test_a_deleted_jobs_urls_go_with_its_objects(self, rows, chores):
         job = rows.pending(rows.tenant(), "http://one.example/s3cret.png")
         rows.execute(tenant_jobs.erase(job.id, job.tenant))
-        chores.purge()
+        chores.purge_jobs()
         assert [] == rows.inputs(job)
 
     def test_old_uploads_go_unless_a_job_waits_for_them(self, rows, chores, make_settings, tmp_path):
@@ -252,20 +252,20 @@ class TestInputs:
         )
         job = rows.pending(tenant)
         rows.input(job, "input_image", source_key=keys[1])
-        assert chores.uploads() is False
+        assert chores.remove_uploads() is False
         assert set(keys[1:]) == set(store.keys())
         rows.cancel(job)
-        chores.uploads()
+        chores.remove_uploads()
         assert keys[2:] == list(store.keys()) == [row.key for row in rows.execute(uploads.select())]
 
-    @pytest.mark.parametrize("chore", ["inputs", "uploads"])
+    @pytest.mark.parametrize("chore", ["remove_inputs", "remove_uploads"])
     def test_a_store_that_is_away_keeps_them_for_later(self, rows, make_settings, tmp_path, ended, monkeypatch, chore):
         rows.execute(uploads.insert().values(id="inp", tenant=ended.tenant, key="t/inputs/inp"))
         rows.execute(update(uploads).values(created_at=func.now() - text("interval '3 days'")))
         store = put(make_settings(), tmp_path, "t/inputs/inp")
 
         def remove_prefix(prefix):
-            raise StorageUnavailable("The object store can not be reached.")
+            raise StorageUnavailable("The object store cannot be reached.")
 
         with monkeypatch.context() as patch:
             patch.setattr(store, "remove_prefix", remove_prefix)
@@ -273,21 +273,21 @@ class TestInputs:
         assert 2 == len(rows.inputs(ended))
         assert 1 == len(rows.execute(uploads.select()))
         getattr(JobMaintenance(make_settings(), rows.engine, store), chore)()
-        assert {"inputs": (0, 1), "uploads": (2, 0)}[chore] == (
+        assert {"remove_inputs": (0, 1), "remove_uploads": (2, 0)}[chore] == (
             len(rows.inputs(ended)),
             len(rows.execute(uploads.select())),
         )
 
 
 class TestStoreAway:
-    """A store that can not be reached keeps what is to be purged for later."""
+    """A store that cannot be reached keeps what is to be purged for later."""
 
     @pytest.fixture
     def away(self, make_settings, monkeypatch):
         store = open_store(make_settings())
 
         def remove_prefix(prefix):
-            raise StorageUnavailable("The object store can not be reached.")
+            raise StorageUnavailable("The object store cannot be reached.")
 
         monkeypatch.setattr(store, "remove_prefix", remove_prefix)
         return store
@@ -296,13 +296,13 @@ class TestStoreAway:
         job = rows.submit(rows.tenant())
         store = stored(make_settings(), job, tmp_path)
         rows.execute(tenant_jobs.erase(job.id, job.tenant))
-        assert JobMaintenance(make_settings(), rows.engine, away).purge() is False
+        assert JobMaintenance(make_settings(), rows.engine, away).purge_jobs() is False
         assert 2 == len(list(store.keys()))
-        JobMaintenance(make_settings(), rows.engine, store).purge()
+        JobMaintenance(make_settings(), rows.engine, store).purge_jobs()
         assert [] == list(store.keys())
 
 
-def test_one_prefix_that_can_not_be_removed_holds_up_no_other(rows, make_settings, tmp_path, monkeypatch):
+def test_a_prefix_that_fails_does_not_delay_the_others(rows, make_settings, tmp_path, monkeypatch):
     stuck, other = (rows.submit(rows.tenant()) for _ in range(2))
     for job in (stuck, other):
         store = stored(make_settings(), job, tmp_path)
@@ -315,27 +315,27 @@ def test_one_prefix_that_can_not_be_removed_holds_up_no_other(rows, make_setting
         return remove(prefix)
 
     monkeypatch.setattr(store, "remove_prefix", remove_prefix)
-    JobMaintenance(make_settings(), rows.engine, store).purge()
+    JobMaintenance(make_settings(), rows.engine, store).purge_jobs()
     left = list(store.keys())
     assert left
     assert all(stuck.id in key for key in left)
 
 
-def test_old_idempotency_keys_are_forgotten_and_living_ones_kept(rows, chores):
+def test_only_expired_idempotency_keys_are_forgotten(rows, chores):
     tenant = rows.tenant()
     for key in ("old", "new"):
         rows.execute(submit.remember(tenant, key, "sha", "job_1"))
     rows.execute(
         update(idempotency).where(idempotency.c.key == "old").values(created_at=func.now() - text("interval '3 days'"))
     )
-    chores.keys()
+    chores.forget_keys()
     assert ["new"] == [row.key for row in rows.execute(select(idempotency.c.key))]
 
 
 def test_erasing_scrubs_what_the_caller_wrote(rows, chores):
     job = rows.submit(rows.tenant(), prompt="a secret wish", callback_url="http://example.com/s3cret")
     rows.execute(tenant_jobs.erase(job.id, job.tenant))
-    chores.purge()
+    chores.purge_jobs()
     row = rows.execute(text("SELECT jobs::text FROM jobs"))[0][0]
     assert "secret wish" not in row
     assert "s3cret" not in row
@@ -345,5 +345,5 @@ def test_the_store_of_a_fresh_machine_needs_no_folder(rows, make_settings, tmp_p
     settings = make_settings(storage_url=f"file://{tmp_path}/not/there")
     job = rows.submit(rows.tenant())
     rows.execute(tenant_jobs.erase(job.id, job.tenant))
-    JobMaintenance(settings, rows.engine, open_store(settings)).purge()
+    JobMaintenance(settings, rows.engine, open_store(settings)).purge_jobs()
     assert not Path(tmp_path / "not").exists()

@@ -57,19 +57,19 @@ def end_by(process, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
-def test_it_starts_shows_that_it_lives_and_stops_cleanly(settings, number):
+def test_it_starts_touches_its_files_and_stops_cleanly(settings, number):
     with cpu_process(settings) as process:
         until(alive_file(settings).exists, what="the heartbeat file")
         assert time.time() - alive_file(settings).stat().st_mtime < 10
         log = end_by(process, number)
     assert 0 == process.returncode
-    assert "cpu worker started" in log
-    assert "cpu worker stopped" in log
+    assert "cpu worker: started" in log
+    assert "cpu worker: stopped" in log
     assert "Traceback" not in log
     assert not alive_file(settings).exists()
 
 
-def test_a_name_server_that_hangs_does_not_hold_up_the_end(settings, rows, tmp_path):
+def test_a_hanging_name_server_does_not_delay_the_end(settings, rows, tmp_path):
     """The look-up takes a minute: the attempt ends in its own time, and so does the worker."""
     (tmp_path / "sitecustomize.py").write_text(SLOW_LOOK_UP)
     hurried = msgspec.structs.replace(settings, webhook_timeout=0.5, webhook_schedule="0")
@@ -81,7 +81,7 @@ def test_a_name_server_that_hangs_does_not_hold_up_the_end(settings, rows, tmp_p
     assert time.monotonic() - started < 10
     assert 0 == process.returncode
     assert "No answer within 0.5 s." == delivery.problem
-    assert "cpu worker stopped" in log
+    assert "cpu worker: stopped" in log
 
 
 def test_it_does_all_of_its_work_without_redis(settings, rows):
@@ -143,7 +143,7 @@ def test_a_wrong_setting_is_refused(wrong, named):
         check(Settings(**{"secret_key": "a secret", "storage_url": "file:///tmp/x"} | wrong))
 
 
-def test_what_is_refused_is_said_in_a_sentence_and_not_in_a_traceback():
+def test_a_wrong_setting_ends_in_a_sentence():
     outcome = subprocess.run(
         [sys.executable, "-m", "workers.cpu.main"],
         env={"ATELIER_SECRET_KEY": "a secret", "ATELIER_STORAGE_URL": "ftp://x"},

@@ -71,22 +71,22 @@ def completed(rows, put):
 class TestTurn:
     """Prompts, outputs and deliveries."""
 
-    def test_by_default_only_deliveries_go_and_after_a_month(self, rows, make_settings, store, completed):
+    def test_by_default_only_old_deliveries_are_removed(self, rows, make_settings, store, completed):
         old, new = completed(days=31), completed(days=29)
-        assert Retention(make_settings(), rows.engine, store).turn() is False
+        assert Retention(make_settings(), rows.engine, store).forget_expired() is False
         assert [new.id] == [row.job_id for row in rows.deliveries()]
         assert [old, new] == [rows.job(old), rows.job(new)]
 
     def test_prompts_are_scrubbed(self, rows, make_settings, store, completed):
         old, new = completed(days=2), completed()
-        Retention(make_settings(prompt_keep_seconds=DAY), rows.engine, store).turn()
+        Retention(make_settings(prompt_keep_seconds=DAY), rows.engine, store).forget_expired()
         assert {} == rows.job(old).params
         assert 1 == rows.scalar(text("SELECT count(*) FROM jobs WHERE jobs::text LIKE '%secret wish%'"))
         assert new == rows.job(new)
 
     def test_outputs_go_and_the_row_says_when(self, rows, make_settings, store, completed):
         old, new = completed(days=2), completed()
-        Retention(make_settings(output_keep_seconds=DAY), rows.engine, store).turn()
+        Retention(make_settings(output_keep_seconds=DAY), rows.engine, store).forget_expired()
         assert ((), True) == (rows.job(old).artifacts, rows.job(old).outputs_removed_at is not None)
         assert [new.artifacts[0].key] == list(store.keys())
         assert (old.params, new) == (rows.job(old).params, rows.job(new))
@@ -94,26 +94,26 @@ class TestTurn:
     def test_a_delivery_that_is_still_to_be_made_is_kept(self, rows, make_settings, store, completed):
         job = completed(days=60)
         rows.execute(outbox.update().values(delivered_at=None))
-        Retention(make_settings(), rows.engine, store).turn()
+        Retention(make_settings(), rows.engine, store).forget_expired()
         assert [job.id] == [row.job_id for row in rows.deliveries()]
 
     @pytest.mark.parametrize(("tenants", "kept"), [(DAY, False), (-1.0, True), (None, True)])
     def test_a_tenants_own_span_counts_before_the_services(self, rows, make_settings, store, completed, tenants, kept):
         own, other = completed(days=2), completed(rows.tenant("other"), days=2)
         rows.execute(retention.keep(own.tenant, outputs=tenants))
-        Retention(make_settings(output_keep_seconds=3 * DAY), rows.engine, store).turn()
+        Retention(make_settings(output_keep_seconds=3 * DAY), rows.engine, store).forget_expired()
         assert kept == bool(rows.job(own).artifacts)
         assert other == rows.job(other)
 
     def test_zero_is_at_once(self, rows, make_settings, store, completed):
         job = completed()
-        Retention(make_settings(output_keep_seconds=0.0), rows.engine, store).turn()
+        Retention(make_settings(output_keep_seconds=0.0), rows.engine, store).forget_expired()
         assert () == rows.job(job).artifacts
 
     def test_an_unfinished_job_keeps_its_prompt(self, rows, make_settings, store):
         job = rows.submit(rows.tenant())
         everything = make_settings(prompt_keep_seconds=0.0, output_keep_seconds=0.0, delivery_keep_seconds=0.0)
-        Retention(everything, rows.engine, store).turn()
+        Retention(everything, rows.engine, store).forget_expired()
         assert job == rows.job(job)
 
     def test_more_than_a_batch_says_so(self, rows, make_settings, store, completed, monkeypatch):
@@ -122,7 +122,7 @@ class TestTurn:
         for _ in range(5):
             completed(tenant)
         chore, turns = Retention(make_settings(prompt_keep_seconds=0.0), rows.engine, store), 1
-        while chore.turn():
+        while chore.forget_expired():
             turns += 1
         assert 3 == turns
 
@@ -132,15 +132,15 @@ class TestTurn:
         job = completed(days=2)
 
         def remove_prefix(prefix):
-            raise StorageUnavailable("The object store can not be reached.")
+            raise StorageUnavailable("The object store cannot be reached.")
 
         settings = make_settings(output_keep_seconds=DAY)
         with monkeypatch.context() as patch:
             patch.setattr(store, "remove_prefix", remove_prefix)
-            Retention(settings, rows.engine, store).turn()
+            Retention(settings, rows.engine, store).forget_expired()
         assert () == rows.job(job).artifacts
         assert [job.artifacts[0].key] == list(store.keys())
-        Retention(settings, rows.engine, store).orphans()
+        Retention(settings, rows.engine, store).remove_orphans()
         assert [] == list(store.keys())
 
     def test_twice_at_once_does_everything_once(self, rows, make_settings, store, completed):
@@ -148,8 +148,8 @@ class TestTurn:
         settings = make_settings(prompt_keep_seconds=DAY, output_keep_seconds=DAY, delivery_keep_seconds=DAY)
         chores = [Retention(settings, rows.engine, store) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda chore: (chore.turn(), chore.orphans()), chores))
-        chores[0].turn()
+            list(pool.map(lambda chore: (chore.forget_expired(), chore.remove_orphans()), chores))
+        chores[0].forget_expired()
         assert [({}, ())] * 6 == [(rows.job(job).params, rows.job(job).artifacts) for job in jobs]
         assert ([], []) == (list(rows.deliveries()), list(store.keys()))
 
@@ -164,12 +164,12 @@ class TestOrphans:
         def sweep():
             rows.execute(text("DELETE FROM chores"))
             chore = Retention(make_settings(), rows.engine, store)
-            while chore.orphans():
+            while chore.remove_orphans():
                 pass
 
         return sweep
 
-    def test_what_lost_attempts_left_goes_and_what_the_job_shows_stays(self, completed, put, store, sweep):
+    def test_objects_of_lost_attempts_are_removed(self, completed, put, store, sweep):
         job = completed(days=2)
         for name in ("0/cd.webp", f"{job.fence}/cd.webp", "inputs/cd.png"):
             put(f"{job.tenant}/{job.id}/{name}", age=2 * DAY)
@@ -203,7 +203,7 @@ class TestOrphans:
         assert keys == list(store.keys())
         assert not set(gone) & set(store.keys())
 
-    def test_what_another_installation_keeps_in_the_bucket_stays(self, put, store, sweep):
+    def test_objects_of_another_installation_stay(self, put, store, sweep):
         keys = [put(key, age=9 * DAY) for key in ("backups/2026.tar", "ten_unknown/job_1/1/ab.webp")]
         sweep()
         assert keys == list(store.keys())
@@ -222,22 +222,22 @@ class TestOrphans:
         for number in range(5):
             put(f"{tenant}/job_gone/1/{number}.webp", age=2 * DAY)
         chore = Retention(make_settings(), rows.engine, store)
-        assert [True, True, False] == [chore.orphans() for _ in range(3)]
+        assert [True, True, False] == [chore.remove_orphans() for _ in range(3)]
         assert [] == list(store.keys())
 
     def test_one_worker_at_a_time_goes_through_the_store(self, rows, make_settings, put, store):
         one, two = (Retention(make_settings(), rows.engine, store) for _ in range(2))
-        one.orphans()
+        one.remove_orphans()
         key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=2 * DAY)
-        assert (False, False) == (one.orphans(), two.orphans())
+        assert (False, False) == (one.remove_orphans(), two.remove_orphans())
         assert [key] == list(store.keys())
         rows.execute(text("UPDATE chores SET next_at = now() - interval '1 second'"))
-        two.orphans()
+        two.remove_orphans()
         assert [] == list(store.keys())
 
-    def test_they_are_kept_for_good_where_the_operator_says_so(self, rows, make_settings, put, store):
+    def test_orphans_can_be_kept_for_good(self, rows, make_settings, put, store):
         key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=9 * DAY)
-        assert Retention(make_settings(orphan_seconds=0.0), rows.engine, store).orphans() is False
+        assert Retention(make_settings(orphan_seconds=0.0), rows.engine, store).remove_orphans() is False
         assert [key] == list(store.keys())
 
 

@@ -13,7 +13,7 @@ from workers.ipc.child_process import ChildProcess
 from workers.ipc.messages import Compute, Failed
 
 
-def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_engine_refuses_another_license(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
     monkeypatch.setenv("ATELIER_ALLOWED_LICENSES", "OpenRAIL++-M")
     engine = ChildProcess("workers.engine.engine")
@@ -34,7 +34,7 @@ def test_the_engine_refuses_another_licence(monkeypatch: pytest.MonkeyPatch, tmp
 
     assert isinstance(answer, Failed)
     assert ("licence_refused", False) == (answer.error.code, answer.fatal)
-    assert "chaos: its licence" in answer.error.message
+    assert "chaos: its license" in answer.error.message
 
 
 def test_a_worker_says_what_it_does_not_serve_and_why() -> None:
@@ -50,5 +50,5 @@ def test_a_worker_says_what_it_does_not_serve_and_why() -> None:
     )
 
     assert 1 == outcome.returncode
-    assert "not served: chaos: its licence" in outcome.stderr
+    assert "not served: chaos: its license" in outcome.stderr
     assert "no model of the catalog can be served" in outcome.stderr

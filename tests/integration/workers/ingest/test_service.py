@@ -63,9 +63,7 @@ def stored(settings, row, tmp_path):
     return (tmp_path / "copy").read_bytes()
 
 
-def test_inputs_are_fetched_cleaned_and_stored_and_the_job_is_queued(
-    rows, settings, host, worker, tmp_path, broker_url
-):
+def test_a_job_is_queued_with_its_last_clean_input(rows, settings, host, worker, tmp_path, broker_url):
     urls = [host.serve(f"/{seed}.png", png(seed)) for seed in (1, 2)]
     job = rows.pending(rows.tenant(), *urls)
     queued = moved(rows, job)
@@ -176,7 +174,7 @@ class TestRecordings:
         ("seconds", "loud", "code", "words"),
         [
             (0.8, 1.0, "not_supported_by_model", "requires a reference voice of more than 5 s; this one has 0.8 s."),
-            (6.0, 0.0, "input_unreadable", "it is silent"),
+            (6.0, 0.0, "input_unreadable", "is silent or empty"),
         ],
     )
     def test_one_that_is_no_good_fails_its_job(self, rows, settings, tmp_path, worker, seconds, loud, code, words):
@@ -198,7 +196,7 @@ def test_a_store_that_is_away_costs_no_attempt(rows, settings, host, worker, tmp
     assert 1 == rows.inputs(job)[0].attempt
 
 
-def test_a_store_that_stays_away_has_the_host_asked_less_and_less(rows, settings, host, tmp_path):
+def test_an_unavailable_store_backs_off_from_the_host(rows, settings, host, tmp_path):
     (tmp_path / "objects").write_text("in the way")
     job = rows.pending(rows.tenant(), host.serve("/a", png()))
     rows.execute(update(inputs).values(fence=4))  # refunded four times so far
@@ -250,7 +248,7 @@ def test_a_long_fetch_keeps_its_lease(rows, settings, host):
     assert 1 == rows.inputs(job)[0].attempt
 
 
-def test_leases_are_renewed_while_a_purge_holds_what_was_dropped(rows, settings, host):
+def test_leases_are_renewed_during_a_purge(rows, settings, host):
     """Upkeep forgets the inputs of deleted jobs in one transaction with the removal of many objects."""
     hurried = msgspec.structs.replace(settings, input_lease_seconds=12.0, db_timeout=2.0, upkeep_seconds=600.0)
     with cpu_worker(hurried):

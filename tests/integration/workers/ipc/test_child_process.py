@@ -114,7 +114,7 @@ def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, 
     assert np.array_equal(picture(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
 
 
-def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: ChildProcess, tmp_path: Path) -> None:
+def test_an_error_leaves_the_process_for_the_next_job(engine: ChildProcess, tmp_path: Path) -> None:
     broke = ask(engine, tmp_path, "fail=oops")
     assert isinstance(broke, Failed)
     assert "pipeline_failed" == broke.error.code
@@ -125,7 +125,7 @@ def test_an_error_is_told_and_the_next_job_runs_in_the_same_process(engine: Chil
 
 
 @pytest.mark.contract("F18")
-def test_out_of_memory_once_is_tried_again_with_everything_else_away(engine: ChildProcess, tmp_path: Path) -> None:
+def test_out_of_memory_is_retried_with_one_model_only(engine: ChildProcess, tmp_path: Path) -> None:
     order(engine, Preload(model="chaos-two"))
     reports: list[StageProgress] = []
     answer = ask(engine, tmp_path, "oom_once=1 steps=2", reports=reports)
@@ -158,7 +158,7 @@ def test_out_of_memory_twice_is_a_failure_of_its_own(engine: ChildProcess, tmp_p
     assert ("chaos", "chaos") == broke.inventory.out_of_memory
 
 
-def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(
+def test_a_device_fault_ends_the_process_and_nan_does_not(
     engine: ChildProcess, losses: list[str], tmp_path: Path
 ) -> None:
     odd = ask(engine, tmp_path, "nan=1")
@@ -173,7 +173,7 @@ def test_a_device_fault_ends_the_process_and_numbers_that_are_none_do_not(
     assert ["fault"] == losses
 
 
-def test_orders_are_carried_out_between_jobs(engine: ChildProcess, tmp_path: Path) -> None:
+def test_commands_are_carried_out_between_jobs(engine: ChildProcess, tmp_path: Path) -> None:
     for model, pin in (("chaos", False), ("chaos-two", True)):
         order(engine, Preload(model=model, pin=pin))
     assert {"chaos": False, "chaos-two": True} == {model.id: model.pinned for model in engine.inventory.models}
@@ -191,7 +191,7 @@ def test_a_preloaded_model_runs_once_before_any_job(engine: ChildProcess, tmp_pa
     assert ["load", "compile"] == [report.stage for report in reports]
 
 
-def test_a_first_run_that_fails_is_no_reason_not_to_serve(engine: ChildProcess, tmp_path: Path) -> None:
+def test_a_model_is_served_after_a_failed_first_run(engine: ChildProcess, tmp_path: Path) -> None:
     reports: list[StageProgress] = []
     answer = order(engine, Preload(model="chaos-two", pin=True), reports)
     assert isinstance(answer, SweepDone)
@@ -199,13 +199,13 @@ def test_a_first_run_that_fails_is_no_reason_not_to_serve(engine: ChildProcess, 
     assert ("chaos-two",) == engine.inventory.on_device
 
 
-def test_an_order_that_can_not_be_carried_out_is_told(engine: ChildProcess) -> None:
+def test_a_command_that_fails_is_answered_with_its_error(engine: ChildProcess) -> None:
     broke = order(engine, Preload(model="nobody"))
     assert isinstance(broke, Failed)
     assert ("unknown_model", False) == (broke.error.code, broke.fatal)
 
 
-def test_an_idle_model_leaves_and_the_next_job_completes_in_the_same_process(
+def test_an_idle_model_leaves_without_a_new_process(
     engine: ChildProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ATELIER_IDLE_UNLOAD_SECONDS", "0.2")
@@ -239,9 +239,7 @@ def test_memory_that_no_model_accounts_for_shows(engine: ChildProcess, losses: l
     assert ["ordered"] == losses
 
 
-def test_a_crash_is_noticed_and_the_next_request_has_a_fresh_process(
-    engine: ChildProcess, losses: list[str], tmp_path: Path
-) -> None:
+def test_a_crashed_process_is_replaced(engine: ChildProcess, losses: list[str], tmp_path: Path) -> None:
     with pytest.raises(ChildProcessDied):
         ask(engine, tmp_path, "crash=1")
     assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
@@ -327,7 +325,7 @@ def test_only_the_request_that_is_meant_is_aborted(engine: ChildProcess, tmp_pat
         ask(engine, tmp_path, "compute=60 steps=600", on_progress=lambda _: engine.abort("job-1"))
 
 
-def test_what_is_raised_before_a_request_is_sent_costs_no_process(engine: ChildProcess, tmp_path: Path) -> None:
+def test_an_error_before_the_request_keeps_the_process(engine: ChildProcess, tmp_path: Path) -> None:
     pid = engine.start() and engine.pid
 
     class Refusal(NoListener):
@@ -349,9 +347,7 @@ def test_a_killed_process_is_replaced(engine: ChildProcess, losses: list[str], t
     assert ["died"] == losses
 
 
-def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(
-    engine: ChildProcess, tmp_path: Path
-) -> None:
+def test_after_a_failed_callback_answers_match_requests(engine: ChildProcess, tmp_path: Path) -> None:
     def fail(report: StageProgress) -> None:
         raise RuntimeError("the database said something odd")
 
@@ -363,7 +359,7 @@ def test_after_a_callback_that_fails_the_next_answer_is_to_the_next_question(
     assert (tmp_path / "b" / "raw" / "raw.json").exists()
 
 
-def test_a_disk_that_is_in_the_way_is_not_the_jobs_fault(engine: ChildProcess, tmp_path: Path) -> None:
+def test_a_disk_error_is_not_an_error_of_the_job(engine: ChildProcess, tmp_path: Path) -> None:
     (tmp_path / "raw").write_text("a file where the folder should be")
     for prompt in ("null=1", "null=1 placed=1"):
         broke = ask(engine, tmp_path, prompt)

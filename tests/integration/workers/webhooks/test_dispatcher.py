@@ -71,7 +71,7 @@ def only(rows):
 
 
 @pytest.mark.contract("C5")
-def test_a_completed_job_is_told_signed_with_its_status_answer(rows, settings, sink):
+def test_a_completed_job_sends_its_signed_status_answer(rows, settings, sink):
     job = finished(rows, sink.url, ARTIFACT)
     with cpu_worker(settings):
         until(lambda: only(rows).delivered_at, what="the delivery")
@@ -91,7 +91,7 @@ def test_a_completed_job_is_told_signed_with_its_status_answer(rows, settings, s
     assert f"/o/{job.id}/0.webp?signature=" in received.data["data"]["result_url"]
 
 
-def test_without_traces_of_our_own_a_receiver_is_told_the_callers(rows, settings, sink):
+def test_without_tracing_a_receiver_gets_the_callers_trace(rows, settings, sink):
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     finished(rows, sink.url)
     rows.set(finished(rows, sink.url), traceparent=parent)
@@ -147,7 +147,7 @@ def test_gone_ends_it_at_once(rows, settings, sink):
     with cpu_worker(settings):
         until(lambda: only(rows).given_up_at, what="giving up")
     assert 1 == len(sink.received)
-    assert (410, "The receiver answered 410 Gone: it wants no more.") == (only(rows).answer, only(rows).problem)
+    assert (410, "The receiver answered 410 Gone, so nothing more is sent.") == (only(rows).answer, only(rows).problem)
 
 
 def test_a_redirect_is_not_followed(rows, make_settings, sink):
@@ -195,7 +195,7 @@ def test_without_development_not_even_this_machine_is_reached(rows, make_setting
     assert [] == sink.received
 
 
-def test_nobody_there_is_a_failed_attempt(rows, make_settings):
+def test_a_refused_connection_is_a_failed_attempt(rows, make_settings):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/hook"
     finished(rows, url)
@@ -218,7 +218,7 @@ def test_a_tarpit_delays_nobody_else(rows, make_settings, sink):
 
 
 @pytest.mark.long
-def test_many_tarpits_of_many_tenants_delay_nobody_else(rows, make_settings, full, sink):
+def test_many_tarpits_do_not_delay_other_tenants(rows, make_settings, full, sink):
     """Fault 18: with `--full` 50 hosts, and 20 deliveries whose 95th percentile is what is promised.
 
     Otherwise only that they are sooner than the tarpits give up; a busy machine has its own delays.
@@ -329,7 +329,7 @@ def test_a_jobs_events_leave_in_their_order(rows, make_settings, sink):
     assert ["job.completed"] * 3 + ["job.archived"] == [received.data["type"] for received in sink.received]
 
 
-def test_a_worker_killed_before_the_bookkeeping_delivers_again_under_the_same_id(rows, make_settings, sink):
+def test_after_a_kill_a_delivery_is_repeated_with_its_id(rows, make_settings, sink):
     settings = make_settings(webhook_timeout=1.0)
     finished(rows, sink.url)
     lock = sync_engine(settings).connect()
@@ -369,9 +369,7 @@ def hooks_example(monkeypatch):
 
 
 @pytest.mark.parametrize(("host", "accepted"), [("hooks.example", True), ("other.example", False)])
-def test_the_certificate_is_checked_against_the_name_not_the_address(
-    rows, make_settings, hooks_example, host, accepted
-):
+def test_the_certificate_is_checked_against_the_name(rows, make_settings, hooks_example, host, accepted):
     with Sink(certificate=TLS / "server.pem") as sink:
         finished(rows, sink.url.replace("127.0.0.1", host))
         with cpu_worker(make_settings(webhook_schedule="0", ca_bundle=str(TLS / "ca.pem"))):

@@ -25,7 +25,7 @@ def verify(node, tmp_path_factory):
     try:
         install(node, folder)
     except RegistryAway as error:
-        pytest.skip(f"the npm library can not be installed: {error}")
+        pytest.skip(f"the npm library cannot be installed: {error}")
 
     def verified(secret, received):
         given = json.dumps({"secret": secret, "headers": received.headers, "body": received.body.decode()})

@@ -1,4 +1,4 @@
-"""Who is in memory: a state machine of everything that can happen, and the single rules by example."""
+"""Residency: a state machine of everything that can happen, and each rule by example."""
 
 import gc
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from core.errors import GpuOutOfMemory
 from workers.engine.residency import MemoryLimits, Residency
 
 SIZES = {"small": 10, "half": 50, "large": 80, "whole": 100, "fixed": 30, "giant": 130}
-"""Bytes of each model; `fixed` can not be parked, and `giant` is larger than the device."""
+"""Bytes of each model; `fixed` cannot be offloaded, and `giant` is larger than the device."""
 NAMES = st.sampled_from(sorted(SIZES))
 
 
 class Memory:
-    """A device and a host that count what lies in them; the models are `SIZES`."""
+    """A device and a host that count their bytes; the models are `SIZES`."""
 
     def __init__(self) -> None:
         self.device = 0
@@ -47,31 +47,31 @@ class Memory:
 
 
 class Model:
-    """A model that takes device memory until it is parked, or collected."""
+    """A model that takes device memory until it is offloaded, or collected."""
 
     def __init__(self, memory: Memory, size: int, *, movable: bool, keeps: bool) -> None:
         self.pipeline: Any = object()
         self.size = size
         self.bytes = size if movable else 0
-        self.has_master, self.is_parked = movable and keeps, False
+        self.has_master, self.is_offloaded = movable and keeps, False
         self._memory = memory
         memory.device += size
         memory.host += size if self.has_master else 0
 
     def offload(self) -> None:
         assert self.bytes
-        assert not self.is_parked
+        assert not self.is_offloaded
         if not self.has_master:
             if self._memory.host_is_full:
                 raise MemoryError
             self.has_master = True
             self._memory.host += self.size
-        self.is_parked = True
+        self.is_offloaded = True
         self._memory.device -= self.size
 
     def restore(self) -> None:
-        assert self.is_parked
-        self.is_parked = False
+        assert self.is_offloaded
+        self.is_offloaded = False
         self._memory.device += self.size
 
     def drop(self) -> None:
@@ -83,7 +83,7 @@ class Model:
         return self._memory.is_finite
 
     def __del__(self) -> None:
-        self._memory.device -= 0 if self.is_parked else self.size
+        self._memory.device -= 0 if self.is_offloaded else self.size
 
 
 def residency(
@@ -92,7 +92,7 @@ def residency(
     return Residency(memory, MemoryLimits(device=device, host=host, **limits), clock)
 
 
-class Comings(RuleBasedStateMachine):
+class Demand(RuleBasedStateMachine):
     """Jobs, preloads, unloads and time in any order."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class Comings(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def begin(self, name: str) -> None:
-        """A job takes its model, or is told that it does not fit; nobody who may not leave has left."""
+        """Let a job use its model, or learn that it does not fit; models in use or pinned stay."""
         stay = self.pinned | {one for one, _ in self.using}
         block = self.residency.using(name)
         try:
@@ -125,7 +125,7 @@ class Comings(RuleBasedStateMachine):
 
     @rule(names=st.lists(NAMES, min_size=1, max_size=8))
     def jobs(self, names: list[str]) -> None:
-        """Some of them, one after the other."""
+        """Run some jobs, one after the other."""
         for name in names:
             before = len(self.using)
             self.begin(name)
@@ -198,163 +198,163 @@ class Comings(RuleBasedStateMachine):
         assert (0, 0) == (self.memory.device, self.memory.host)
 
 
-TestComings = Comings.TestCase
-TestComings.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDemand = Demand.TestCase
+TestDemand.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
-def use(held: Residency, name: str) -> None:
-    with held.using(name):
+def use(models: Residency, name: str) -> None:
+    with models.using(name):
         pass
 
 
-def placed(held: Residency) -> dict[str, str]:
-    return {model.id: model.where for model in held.models}
+def placed(models: Residency) -> dict[str, str]:
+    return {model.id: model.where for model in models.models}
 
 
 def test_the_least_recently_used_leaves_first() -> None:
     memory, now = Memory(), [0.0]
-    held = residency(memory, lambda: now[0])
+    models = residency(memory, lambda: now[0])
     for name in ("small", "half", "small", "large"):
         now[0] += 1
-        use(held, name)
+        use(models, name)
 
-    assert {"small": "device", "half": "host", "large": "device"} == placed(held)
-    assert ("half",) == held.take_evicted()
-    held.unload("large")
-    assert () == held.take_evicted()  # nobody needed its room
+    assert {"small": "device", "half": "host", "large": "device"} == placed(models)
+    assert ("half",) == models.take_evicted()
+    models.unload("large")
+    assert () == models.take_evicted()  # it made room for no other model
 
 
-def test_who_comes_back_from_the_host_is_not_loaded_again() -> None:
+def test_a_model_on_the_host_is_not_loaded_again() -> None:
     memory = Memory()
-    held = residency(memory, host=150)
+    models = residency(memory, host=150)
     for name in ("large", "half", "large"):
-        use(held, name)
+        use(models, name)
 
     assert ["large", "half"] == memory.loads
-    assert {"large": "device", "half": "host"} == placed(held)
+    assert {"large": "device", "half": "host"} == placed(models)
 
 
-def test_what_is_read_is_kept_in_host_memory_where_there_is_room() -> None:
+def test_bytes_that_were_read_become_the_master_copy() -> None:
     memory = Memory()
-    held = residency(memory, host=120)
-    use(held, "half")
+    models = residency(memory, host=120)
+    use(models, "half")
     assert 50 == memory.host
-    use(held, "large")
+    use(models, "large")
 
-    assert {"half": "host", "large": "device"} == placed(held)
+    assert {"half": "host", "large": "device"} == placed(models)
     assert 50 == memory.host
 
 
-def test_a_copy_that_turns_out_larger_than_its_room_is_given_back() -> None:
+def test_a_copy_larger_than_the_budget_is_dropped() -> None:
     memory = Memory()
     memory.estimates["half"] = 20
-    held = residency(memory, host=40)
-    use(held, "half")
+    models = residency(memory, host=40)
+    use(models, "half")
 
-    assert {"half": "device"} == placed(held)
+    assert {"half": "device"} == placed(models)
     assert 0 == memory.host
 
 
-def test_what_can_not_be_parked_is_loaded_again() -> None:
+def test_a_model_that_cannot_be_offloaded_is_loaded_again() -> None:
     memory = Memory()
-    held = residency(memory)
+    models = residency(memory)
     for name in ("fixed", "large", "fixed"):
-        use(held, name)
+        use(models, name)
 
     assert ["fixed", "large", "fixed"] == memory.loads
 
 
-def test_without_a_share_of_the_host_a_model_leaves_altogether() -> None:
+def test_without_a_host_budget_a_model_is_dropped() -> None:
     memory = Memory()
-    held = residency(memory, host=0)
+    models = residency(memory, host=0)
     for name in ("large", "half"):
-        use(held, name)
+        use(models, name)
 
-    assert {"half": "device"} == placed(held)
+    assert {"half": "device"} == placed(models)
 
 
-def test_idleness_takes_a_model_to_the_host_and_then_out() -> None:
+def test_an_idle_model_is_offloaded_and_then_dropped() -> None:
     memory, now = Memory(), [0.0]
-    held = residency(memory, lambda: now[0], idle_unload=10.0, idle_drop=30.0)
-    use(held, "half")
+    models = residency(memory, lambda: now[0], idle_unload=10.0, idle_drop=30.0)
+    use(models, "half")
     seen = []
     for now[0] in (9.0, 10.0, 29.0, 30.0):
-        held.sweep()
-        seen.append(placed(held).get("half"))
+        models.sweep()
+        seen.append(placed(models).get("half"))
 
     assert ["device", "host", "host", None] == seen
     assert (0, 0) == (memory.device, memory.host)
 
 
-def test_a_pinned_model_stays_until_it_is_unloaded_by_name() -> None:
+def test_a_pinned_model_stays_until_it_is_unloaded() -> None:
     memory, now = Memory(), [0.0]
-    held = residency(memory, lambda: now[0], idle_unload=10.0)
-    held.preload("half", pin=True)
+    models = residency(memory, lambda: now[0], idle_unload=10.0)
+    models.preload("half", pin=True)
     now[0] = 100.0
-    held.sweep()
-    held.release("half")
-    held.keep_only("small")
-    assert {"half": "device"} == placed(held)
+    models.sweep()
+    models.release("half")
+    models.keep_only("small")
+    assert {"half": "device"} == placed(models)
 
     with pytest.raises(GpuOutOfMemory, match=r"large takes 0\.0 GB"):
-        use(held, "large")
-    held.unload("half")
-    use(held, "large")
-    assert {"half": "host", "large": "device"} == placed(held)
+        use(models, "large")
+    models.unload("half")
+    use(models, "large")
+    assert {"half": "host", "large": "device"} == placed(models)
 
 
 @pytest.mark.contract("F20")
-def test_a_model_that_turns_out_larger_than_the_device_is_refused_and_gone() -> None:
+def test_a_model_larger_than_the_device_is_refused() -> None:
     memory = Memory()
     memory.estimates["giant"] = 20
-    held = residency(memory)
-    use(held, "small")
+    models = residency(memory)
+    use(models, "small")
 
     with pytest.raises(GpuOutOfMemory):
-        use(held, "giant")
+        use(models, "giant")
 
-    assert {"small": "device"} == placed(held)
+    assert {"small": "device"} == placed(models)
     assert 10 == memory.device
 
 
-def test_a_device_that_computes_wrong_is_not_healthy_nor_is_a_weight_that_is_no_number() -> None:
+def test_wrong_results_or_weights_are_not_healthy() -> None:
     memory = Memory()
-    held = residency(memory)
-    use(held, "small")
-    assert held.is_healthy("small")
+    models = residency(memory)
+    use(models, "small")
+    assert models.is_healthy("small")
     memory.is_finite = False
-    assert not held.is_healthy("small")
+    assert not models.is_healthy("small")
     memory.is_finite, memory.is_right = True, False
-    assert not held.is_healthy("small")
+    assert not models.is_healthy("small")
 
 
 @pytest.mark.contract("F20")
-def test_a_size_that_was_measured_makes_room_before_the_next_load() -> None:
+def test_room_is_made_for_the_measured_size() -> None:
     memory = Memory()
     memory.estimates["large"] = 0
-    held = residency(memory, host=0)
+    models = residency(memory, host=0)
     for name in ("large", "half"):
-        use(held, name)
+        use(models, name)
     most = []
     memory.free_caches = lambda: most.append(memory.device)  # type: ignore[method-assign]
-    use(held, "large")
+    use(models, "large")
 
     assert [0] == most
 
 
-def test_nobody_leaves_for_a_model_that_can_not_fit_anyway() -> None:
+def test_no_model_is_evicted_for_one_that_cannot_fit() -> None:
     memory = Memory()
-    held = residency(memory)
+    models = residency(memory)
     for _ in range(2):  # the second time its size is known
         with pytest.raises(GpuOutOfMemory):
-            use(held, "giant")
-        use(held, "small")
+            use(models, "giant")
+        use(models, "small")
 
     assert ["giant", "small"] == memory.loads
-    assert {"small": "device"} == placed(held)
+    assert {"small": "device"} == placed(models)
 
 
-def test_a_model_that_was_refused_is_no_longer_anywhere_when_memory_is_given_back() -> None:
+def test_a_refused_model_is_freed_with_the_caches() -> None:
     """Pipelines are full of cycles: only a collection frees them."""
     memory = Memory()
     memory.estimates["giant"] = 20
@@ -376,7 +376,7 @@ def test_a_model_that_was_refused_is_no_longer_anywhere_when_memory_is_given_bac
     assert [0] == seen
 
 
-def test_a_host_share_of_nothing_keeps_nothing_of_a_model_whose_size_nobody_knows() -> None:
+def test_without_a_host_budget_no_copy_of_unknown_size_is_kept() -> None:
     memory, asked = Memory(), list[bool]()
     memory.estimates["small"] = 0
     make = memory.load
@@ -393,11 +393,11 @@ def test_a_host_share_of_nothing_keeps_nothing_of_a_model_whose_size_nobody_know
 
 
 @pytest.mark.contract("F20")
-def test_what_a_model_takes_at_its_first_use_and_keeps_is_its_own() -> None:
+def test_memory_of_the_first_use_counts_for_the_model() -> None:
     memory = Memory()
-    held = residency(memory)
+    models = residency(memory)
     for _ in range(2):
-        with held.using("fixed"):
+        with models.using("fixed"):
             memory.more += 7
 
-    assert [37] == [model.bytes for model in held.models]
+    assert [37] == [model.bytes for model in models.models]

@@ -81,14 +81,14 @@ def chunk(name, body):
 class TestPictures:
     """Whatever goes in, 8-bit sRGB comes out."""
 
-    def test_an_ordinary_picture_keeps_its_pixels(self, pixels):
+    def test_an_ordinary_image_keeps_its_pixels(self, pixels):
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(3)))), np.asarray(pixels(png(3))))
 
     def test_a_cmyk_jpeg(self, pixels):
         assert near(pixels(encoded(Image.new("CMYK", (40, 30), (0, 255, 255, 0)), "JPEG")), (255, 0, 0), 8)
 
     @pytest.mark.parametrize(("value", "expected"), [(0, 0), (32768, 128), (65535, 255)])
-    def test_a_16_bit_grey_png_is_scaled(self, pixels, value, expected):
+    def test_a_16_bit_gray_png_is_scaled(self, pixels, value, expected):
         image = Image.fromarray(np.full((8, 8), value, dtype=np.uint16))
         assert near(pixels(encoded(image)), (expected,) * 3, 1)
 
@@ -110,7 +110,7 @@ class TestPictures:
         assert near(image.crop((1, 1, 11, 7)), (255, 0, 0), 12)
         assert near(image.crop((13, 9, 23, 15)), (255, 255, 255), 12)
 
-    def test_broken_exif_is_no_reason_to_refuse(self, pixels):
+    def test_broken_exif_is_ignored(self, pixels):
         assert (16, 16) == pixels(encoded(Image.new("RGB", (16, 16)), "JPEG", exif=b"Exif\0\0II*\0garbage")).size
 
     def test_the_first_frame_of_an_animation(self, pixels):
@@ -134,7 +134,7 @@ class TestPictures:
         cleaned = pixels(encoded(image, "PNG", transparency=0))
         assert (0, (250, 100, 50, 255)) == (cleaned.getpixel((0, 0))[3], cleaned.getpixel((5, 5)))
 
-    def test_alpha_that_says_nothing_is_left_out(self, pixels):
+    def test_an_opaque_alpha_is_dropped(self, pixels):
         assert "RGB" == pixels(encoded(Image.new("RGBA", (8, 8), (1, 2, 3, 255)))).mode
 
     @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA"])
@@ -145,7 +145,7 @@ class TestPictures:
     def test_formats(self, pixels, format):
         assert near(pixels(encoded(Image.new("RGB", (8, 8), (40, 80, 160)), format)), (40, 80, 160), 12)
 
-    def test_colours_go_through_the_embedded_profile(self, pixels):
+    def test_colors_go_through_the_embedded_profile(self, pixels):
         """In this profile red and green have changed places."""
         lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
         assert near(pixels(encoded(Image.new("RGB", (8, 8), (9, 99, 199)), "PNG", icc_profile=lab)), (9, 99, 199))
@@ -155,7 +155,7 @@ class TestPictures:
         cleaned = pixels(encoded(Image.new("RGB", (8, 8), (255, 0, 0)), "PNG", icc_profile=swapped))
         assert near(cleaned, (0, 255, 0), 6)
 
-    def test_a_profile_called_srgb_is_not_taken_by_its_name(self, pixels):
+    def test_a_profile_named_srgb_may_be_linear(self, pixels):
         """Programs embed a linear "sRGB": its middle grey is 55 of 255."""
         linear = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
         place = linear.index(b"para")
@@ -164,7 +164,7 @@ class TestPictures:
         data = encoded(Image.new("RGB", (8, 8), (55, 55, 55)), "PNG", icc_profile=bytes(linear))
         assert near(pixels(data), (128, 128, 128), 1)
 
-    def test_a_picture_in_srgb_keeps_its_values(self, pixels):
+    def test_an_image_in_srgb_keeps_its_values(self, pixels):
         noise = Image.open(io.BytesIO(png(4)))
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         assert np.array_equal(np.asarray(noise), np.asarray(pixels(encoded(noise, "PNG", icc_profile=srgb))))
@@ -173,7 +173,7 @@ class TestPictures:
         data = encoded(Image.new("RGB", (8, 8), (9, 99, 199)), "PNG", icc_profile=b"no profile at all" * 20)
         assert near(pixels(data), (9, 99, 199))
 
-    def test_nothing_but_pixels_is_left(self, clean):
+    def test_only_pixels_are_left(self, clean):
         exif = Image.Exif()
         exif[0x010E] = "a secret place"
         data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif.tobytes(), comment=b"a secret word")
@@ -201,20 +201,20 @@ class TestRefused:
         "data",
         [SVG, b"just a text file, called picture.png", b"", b"%PDF-1.7", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"],
     )
-    def test_what_is_no_picture(self, clean, data):
+    def test_files_that_are_not_images_are_refused(self, clean, data):
         assert "unsupported_media" == code_of(clean, data)
 
-    def test_a_sound_where_a_picture_should_be_and_the_other_way_round(self, clean):
+    def test_audio_for_an_image_and_the_reverse_are_refused(self, clean):
         assert "unsupported_media" == code_of(clean, tone())
         assert "unsupported_media" == code_of(clean, png(), "audio")
 
     @pytest.mark.parametrize(
         "data", [png(1, 64, 64)[:2000], png(1)[:-30], encoded(Image.new("RGB", (64, 64)), "JPEG")[:400]]
     )
-    def test_a_truncated_picture(self, clean, data):
+    def test_a_truncated_image_is_refused(self, clean, data):
         assert "input_unreadable" == code_of(clean, data)
 
-    def test_a_picture_of_garbage(self, clean):
+    def test_an_image_of_garbage_is_refused(self, clean):
         for format in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"):
             whole = encoded(Image.new("RGB", (64, 64)), format)
             garbage = whole[:20] + os.urandom(300)  # that of a GIF may name a large frame
@@ -237,15 +237,15 @@ class TestRefused:
     def test_floating_point_pixels(self, clean):
         assert "unsupported_media" == code_of(clean, encoded(Image.new("F", (8, 8)), "TIFF"))
 
-    def test_a_film(self, clean):
+    def test_a_video_is_refused(self, clean):
         assert "unsupported_media" == code_of(clean, b"\0\0\0\x20ftypisom" + bytes(60), "video")
 
-    def test_a_full_disk_of_this_machine_is_not_the_pictures_fault(self, clean, tmp_path):
+    def test_a_full_disk_is_not_an_error_of_the_input(self, clean, tmp_path):
         (tmp_path / "clean.png").symlink_to("/dev/full")
         with pytest.raises(OSError, match="No space"):
             clean(png(1, 64, 64))
 
-    def test_what_takes_too_long_may_be_tried_again(self, clean):
+    def test_an_image_that_takes_too_long_may_be_retried(self, clean):
         with pytest.raises(RetryLater) as caught:
             clean(png(1, 4000, 4000), seconds=0.05)
         assert "input_unreadable" == caught.value.error.code
@@ -317,7 +317,7 @@ class TestSounds:
             copy = np.frombuffer(out.readframes(96_000), np.int16) / 32_768
         assert np.abs(copy - samples).max() < 0.001
 
-    def test_one_that_is_too_short_for_the_model(self, clean):
+    def test_audio_too_short_for_the_model_is_refused(self, clean):
         with pytest.raises(NotThisModel) as caught:
             clean(tone(seconds=4.8), "audio", min_seconds=5.0)
         assert "The model requires a reference voice of more than 5 s; this one has 4.8 s." == caught.value.detail
@@ -328,21 +328,21 @@ class TestSounds:
         hum = level * np.sin(np.arange(48_000) / 30)
         assert "input_unreadable" == code_of(clean, float_wav(hum[:, None], 48_000), "audio")
 
-    def test_one_click_in_a_silence_is_a_sound(self, clean):
+    def test_one_click_in_a_silence_is_audio(self, clean):
         samples = np.zeros((8000, 1))
         samples[7000] = -1
         assert clean(float_wav(samples, 8000), "audio").file.exists()
 
-    def test_more_than_a_minute(self, clean):
+    def test_more_than_a_minute_is_refused(self, clean):
         assert "input_too_large" == code_of(clean, tone(seconds=61), "audio")
 
     def test_hours_of_silence_in_a_small_file(self, tmp_path):
         """Refused at the end of the first minute, with next to nothing of the rest decoded."""
         script = (
             "import resource, sys; from pathlib import Path; from core.errors import InputTooLarge\n"
-            "from workers.ingest.audio_cleaner import clean_sound\n"
+            "from workers.ingest.audio_cleaner import clean_audio\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-            "try:\n    clean_sound(Path(sys.argv[1]), 'audio/flac', Path(sys.argv[2]))\n"
+            "try:\n    clean_audio(Path(sys.argv[1]), 'audio/flac', Path(sys.argv[2]))\n"
             "except InputTooLarge:\n    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
         )
         (tmp_path / "long").write_bytes(sound("flac", "flac", seconds=1200, silent=True))
@@ -351,7 +351,7 @@ class TestSounds:
         )
         assert int(found.stdout) < 50_000  # kB; all of it would be 115 MB
 
-    def test_a_broken_one(self, clean):
+    def test_broken_audio_is_refused(self, clean):
         assert "input_unreadable" == code_of(clean, b"fLaC" + os.urandom(500), "audio")
         assert "input_unreadable" == code_of(clean, tone()[:44], "audio")
 
@@ -359,7 +359,7 @@ class TestSounds:
 class TestTheProcess:
     """What it is given, and what becomes of it."""
 
-    def test_it_is_given_no_secret(self, sanitizer, monkeypatch):
+    def test_the_process_gets_no_secret(self, sanitizer, monkeypatch):
         monkeypatch.setenv("ATELIER_SECRET_KEY", "hunter2")
         other = Sanitizer()
         environment = Path(f"/proc/{other._process.pid}/environ")
@@ -370,13 +370,13 @@ class TestTheProcess:
         assert b"hunter2" not in environment.read_bytes()
         other.close()
 
-    def test_a_new_one_is_started_after_its_death(self, clean, sanitizer):
+    def test_a_dead_process_is_replaced(self, clean, sanitizer):
         assert clean(png()).file.exists()
         sanitizer._process.kill()
         sanitizer._process.wait()
         assert clean(png()).file.exists()
 
-    def test_its_answers_are_read_from_descriptors_of_any_number(self):
+    def test_answers_are_read_from_descriptors_above_1023(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         ours, theirs = os.pipe()
         try:
@@ -390,7 +390,7 @@ class TestTheProcess:
             os.close(ours)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    def test_it_leaves_nothing_behind(self, tmp_path):
+    def test_the_process_leaves_no_children(self, tmp_path):
         other = Sanitizer()
         (tmp_path / SOURCE).write_bytes(png())
         other.clean("image", tmp_path, seconds=15)

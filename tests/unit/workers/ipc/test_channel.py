@@ -54,7 +54,7 @@ def test_a_frame_in_two_pieces_survives_a_timeout_between_them() -> None:
     channel.close()
 
 
-def test_what_has_arrived_is_received_even_when_the_time_is_over(pair: tuple[Channel, Channel]) -> None:
+def test_a_message_that_has_arrived_beats_the_deadline(pair: tuple[Channel, Channel]) -> None:
     left, right = pair
     left.send(Interrupt(ticket="t"))
     assert Interrupt(ticket="t") == right.receive(-1)

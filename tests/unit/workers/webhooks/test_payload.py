@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.signing import webhook_secret
-from workers.webhooks.payload import BOTH_SECRETS, WebhookPayload, WebhookTestData, encode, living_generations, sign
+from workers.webhooks.payload import BOTH_SECRETS, WebhookPayload, WebhookTestData, encode, sign, signing_generations
 
 OLD, NEW = (webhook_secret("secret", "ten_1", generation) for generation in (1, 2))
 BODY = '{"type":"job.completed","text":"größer"}'.encode()
@@ -47,11 +47,11 @@ def test_another_body_id_or_secret_does_not_verify():
 
 def test_the_old_secret_signs_for_a_day_after_a_rotation():
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    assert [1] == living_generations(1, None, now)
-    assert [1] == living_generations(1, now, now)
-    assert [2, 1] == living_generations(2, now - timedelta(seconds=1), now)
-    assert [2, 1] == living_generations(2, now - BOTH_SECRETS + timedelta(seconds=1), now)
-    assert [2] == living_generations(2, now - BOTH_SECRETS, now)
+    assert [1] == signing_generations(1, None, now)
+    assert [1] == signing_generations(1, now, now)
+    assert [2, 1] == signing_generations(2, now - timedelta(seconds=1), now)
+    assert [2, 1] == signing_generations(2, now - BOTH_SECRETS + timedelta(seconds=1), now)
+    assert [2] == signing_generations(2, now - BOTH_SECRETS, now)
 
 
 @pytest.mark.parametrize("hours", [-11, 0, 2, 14])

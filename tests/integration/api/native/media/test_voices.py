@@ -134,7 +134,7 @@ class TestKeeping:
         refused(answer, 503, "database_unavailable")
         assert 2 == len(list(store.keys()))
         rows.execute(update(uploads).values(created_at=ago(3 * 86_400)))
-        JobMaintenance(settings, rows.engine, store).uploads()
+        JobMaintenance(settings, rows.engine, store).remove_uploads()
         (key,) = store.keys()
         assert (kept, []) == (key.rpartition("/")[2], rows.execute(uploads.select()))
 
@@ -305,7 +305,7 @@ class TestSpeaking:
         with cpu_worker(settings):
             status = until(lambda: job if (job := client.get(f"/jobs/v1/{job_id}").json())["error"] else None, 20)
         assert ("failed", "input_unreachable", 0) == (status["status"], status["error"]["code"], status["attempt"])
-        assert "the stored voice is not there any more" in status["error"]["message"]
+        assert "the stored voice no longer exists" in status["error"]["message"]
 
     def test_a_voice_is_no_picture(self, client, keep):
         answer = client.post("/generate/remove-background/v1", json={"image_url": keep()["voice_id"]})
