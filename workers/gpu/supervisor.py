@@ -142,7 +142,7 @@ class Supervisor:
             for claimed in services.slots.jobs:
                 services.canceller.preempt(claimed)
             services.slots.wait_until_empty(grace_seconds)
-        # A child that ignores the interrupt is ended; the job's thread still hands the job back.
+        # A child that ignores the interrupt is ended; the job's thread still releases the claim.
         services.engine.stop()
         services.encoder.stop()
         services.slots.wait_until_empty(grace_seconds)

@@ -1,10 +1,10 @@
-"""The end of a job before its end: a claim that is gone, or a job that this worker hands back."""
+"""Cancellation of a claimed job: its claim is gone, or this worker gives the job back to the queue."""
 
 import threading
 
 
 class JobUnwanted(Exception):
-    """The claim is gone, or the worker hands the job back: stop working on it."""
+    """The claim is gone, or this worker gives the job back: stop work on it."""
 
 
 class Cancellation:

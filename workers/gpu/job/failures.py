@@ -43,7 +43,7 @@ EARLY_ENDS = (
 def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore, retry_seconds: float) -> Job | None:
     """Write what one of `EARLY_ENDS` makes of the job; returns the job as it then is, None when the claim was gone.
 
-    A store that is away hands the job back, to be tried again after `retry_seconds`.
+    A job whose store is away is queued again, for `retry_seconds` later.
     """
     job = claimed.job
     if not isinstance(error, JobUnwanted):

@@ -31,7 +31,7 @@ class QueueSubscription:
             self._consumer.call_soon(self._apply)
 
     def _wrong_queues(self) -> list[str]:
-        """Return the queues that are not as wanted; none while there is no connection."""
+        """Return the queues that are not as wanted; none without a connection."""
         assert self._consumer is not None
         tasks = self._consumer.task_consumer
         if tasks is None:
