@@ -79,7 +79,7 @@ def test_a_stream_is_cut_and_expires(job, broker_url):
     assert EXPIRE_SECONDS - 60 < client.ttl(stream_of(job.id)) <= EXPIRE_SECONDS
 
 
-def test_nothing_to_tell_asks_nobody():
+def test_no_jobs_ask_nothing_of_the_broker():
     assert seconds(lambda: Publisher(Settings(broker_url="redis://127.0.0.1:1/0")).publish([])) < 0.1
 
 
@@ -91,7 +91,7 @@ def test_a_loss_of_all_data_does_no_harm(job, broker_url):
     assert [event_of(job)] == read(broker_url, job)
 
 
-def test_a_broker_that_stopped_costs_little_and_then_nothing_and_is_used_again(job, server):
+def test_a_stopped_broker_costs_one_timeout_until_it_returns(job, server):
     publisher = Publisher(Settings(broker_url=server.url, breaker_seconds=1.0))
     publisher.publish([job])
     server.stop()
@@ -117,7 +117,7 @@ def test_a_broker_that_hangs_costs_one_timeout_and_then_nothing(job, server):
         os.kill(server.process.pid, signal.SIGCONT)
 
 
-def test_a_broker_that_takes_connections_and_never_answers_costs_one_timeout(job):
+def test_a_broker_that_never_answers_costs_one_timeout(job):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         publisher = Publisher(Settings(broker_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}/0"))
         assert seconds(lambda: publisher.publish([job])) < 1.2
@@ -125,7 +125,7 @@ def test_a_broker_that_takes_connections_and_never_answers_costs_one_timeout(job
 
 
 def test_a_client_does_not_try_again_by_itself():
-    """redis-py retries with pauses by default; here somebody waits."""
+    """redis-py retries with pauses by default, which would delay the caller."""
     client = broker_client(Settings(broker_url="redis://127.0.0.1:1/0"))
 
     def ping():

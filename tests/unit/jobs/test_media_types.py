@@ -1,4 +1,4 @@
-"""Files of real encoders, told apart by their first bytes."""
+"""Files of real encoders, recognized by their first bytes."""
 
 import io
 import wave
@@ -12,13 +12,13 @@ from core.errors import UnsupportedMedia
 from jobs.media_types import HEAD, TYPES, expect, sniff
 
 
-def picture(format_: str) -> bytes:
+def image_file(format_: str) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (4, 4), "red").save(file, format_)
     return file.getvalue()
 
 
-def film(container: str, codec: str) -> bytes:
+def video_file(container: str, codec: str) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=5)
@@ -30,7 +30,7 @@ def film(container: str, codec: str) -> bytes:
     return file.getvalue()
 
 
-def sound(container: str, codec: str, rate: int = 48_000) -> bytes:
+def audio_file(container: str, codec: str, rate: int = 48_000) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         stream = output.add_stream(codec, rate=rate, layout="mono")
@@ -57,23 +57,23 @@ def tone() -> bytes:
 @pytest.mark.parametrize(
     ("make", "media_type"),
     [
-        (lambda: picture("PNG"), "image/png"),
-        (lambda: picture("JPEG"), "image/jpeg"),
-        (lambda: picture("WEBP"), "image/webp"),
-        (lambda: picture("GIF"), "image/gif"),
-        (lambda: picture("BMP"), "image/bmp"),
-        (lambda: picture("TIFF"), "image/tiff"),
+        (lambda: image_file("PNG"), "image/png"),
+        (lambda: image_file("JPEG"), "image/jpeg"),
+        (lambda: image_file("WEBP"), "image/webp"),
+        (lambda: image_file("GIF"), "image/gif"),
+        (lambda: image_file("BMP"), "image/bmp"),
+        (lambda: image_file("TIFF"), "image/tiff"),
         (tone, "audio/wav"),
-        (lambda: sound("mp3", "mp3"), "audio/mpeg"),
+        (lambda: audio_file("mp3", "mp3"), "audio/mpeg"),
         (lambda: b"\xff\xfb\x90\x64" + bytes(60), "audio/mpeg"),  # without an ID3 tag
-        (lambda: sound("ogg", "libopus"), "audio/ogg"),
-        (lambda: sound("flac", "flac"), "audio/flac"),
-        (lambda: sound("ipod", "aac"), "audio/mp4"),
-        (lambda: film("mp4", "libx264"), "video/mp4"),
-        (lambda: film("webm", "libvpx-vp9"), "video/webm"),
+        (lambda: audio_file("ogg", "libopus"), "audio/ogg"),
+        (lambda: audio_file("flac", "flac"), "audio/flac"),
+        (lambda: audio_file("ipod", "aac"), "audio/mp4"),
+        (lambda: video_file("mp4", "libx264"), "video/mp4"),
+        (lambda: video_file("webm", "libvpx-vp9"), "video/webm"),
     ],
 )
-def test_what_encoders_write_is_told_by_its_head(make, media_type):
+def test_a_file_is_recognized_by_its_head(make, media_type):
     content = make()
     assert media_type == sniff(content[:HEAD])
     kind = media_type.partition("/")[0]

@@ -93,7 +93,7 @@ def test_nothing_that_was_there_is_lost(old: str) -> None:
             assert was == {name: now[name] for name in was}, table
 
 
-def test_jobs_that_had_not_ended_are_done_and_those_that_had_stay(rows: Rows) -> None:
+def test_unfinished_jobs_are_done_and_ended_ones_stay(rows: Rows) -> None:
     ended = {job.id: job for job in every(rows) if job.status.terminal}
     assert 3 == len(ended)
 
@@ -110,9 +110,9 @@ def test_jobs_that_had_not_ended_are_done_and_those_that_had_stay(rows: Rows) ->
     assert {"a red circle"} == {job.read_params().prompt for job in done}
     assert {"job_processing": 2} == {job.id: job.fence for job in done if job.fence > 1}
     assert ended == {job.id: job for job in every(rows) if job.id in ended}
-    told = [(delivery.job_id, delivery.type) for delivery in rows.deliveries() if delivery.type == "job.completed"]
-    assert {(job_id, "job.completed") for job_id in [*(job.id for job in done), "job_completed"]} == set(told)
-    assert 4 == len(told)
+    delivered = [(delivery.job_id, delivery.type) for delivery in rows.deliveries() if delivery.type == "job.completed"]
+    assert {(job_id, "job.completed") for job_id in [*(job.id for job in done), "job_completed"]} == set(delivered)
+    assert 4 == len(delivered)
 
 
 def test_jobs_keep_the_order_of_their_submit(old: str) -> None:

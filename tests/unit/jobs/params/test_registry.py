@@ -96,7 +96,7 @@ def ask(modality, /, **fields):
 
 @pytest.mark.parametrize("modality", REQUIRED)
 class TestEveryModality:
-    def test_the_required_fields_are_enough_and_the_defaults_are_the_contracts(self, modality):
+    def test_required_fields_suffice_and_defaults_are_the_contracts(self, modality):
         given = msgspec.structs.asdict(ask(modality))
         assert SHARED | OWN[modality] | REQUIRED[modality] == given
 
@@ -143,7 +143,7 @@ class TestEveryModality:
             ("output_format", "PNG"),
         ],
     )
-    def test_a_shared_field_outside_its_range_is_refused_with_its_path(self, modality, field, value):
+    def test_a_shared_field_out_of_range_is_refused_with_its_path(self, modality, field, value):
         with pytest.raises(msgspec.ValidationError) as caught:
             ask(modality, **{field: value})
         assert f"$.{field}" in str(caught.value)
@@ -163,7 +163,7 @@ def test_without_a_required_field_it_is_refused(modality):
         msgspec.convert({"modality": modality}, PARAMS_OF[modality])
 
 
-def test_a_film_may_be_asked_for_without_a_still_since_the_model_decides():
+def test_a_video_without_an_image_is_accepted():
     assert VideoParams() == msgspec.convert({"modality": "video"}, VideoParams)
     assert VideoParams().input_image is None
 
@@ -239,7 +239,7 @@ EDGES = [
 
 
 @pytest.mark.parametrize(("modality", "field", "inside", "outside"), EDGES)
-def test_a_field_takes_what_is_inside_its_range_and_nothing_outside(modality, field, inside, outside):
+def test_a_field_takes_its_range_and_nothing_outside(modality, field, inside, outside):
     taken = getattr(ask(modality, **{field: inside}), field)
     assert inside == (list(taken) if isinstance(inside, list) else taken)
     with pytest.raises(msgspec.ValidationError) as caught:
@@ -263,7 +263,7 @@ def test_json_has_no_endless_numbers(value):
         ("profile_id", "brand"),
     ],
 )
-def test_a_field_whose_feature_is_not_built_is_refused_with_its_path(field, value):
+def test_a_field_that_is_not_built_is_refused_with_its_path(field, value):
     with pytest.raises(NotSupportedYet) as caught:
         refuse_unbuilt(ask("image", **{field: value}))
     assert f"$.{field}" == caught.value.field

@@ -119,7 +119,7 @@ def test_a_failed_job():
 @pytest.mark.parametrize(
     ("asked", "ran", "shown"), [(None, None, None), ("a", None, "a"), (None, "b", "b"), ("a", "b", "b")]
 )
-def test_the_server_is_the_one_that_ran_it_else_the_one_asked_for(asked, ran, shown):
+def test_the_server_is_the_worker_or_else_the_one_asked_for(asked, ran, shown):
     assert shown == status_answer(a_job(server_id=asked, worker=ran), SETTINGS, QueueEstimate()).server_id
 
 

@@ -51,7 +51,7 @@ def test_the_age_is_that_of_the_oldest_queued_job(rows):
     assert 0.0 == oldest(rows, "jobs", "chaos", "pending")
 
 
-def test_webhooks_count_while_they_are_due_and_nobody_sends_them(rows):
+def test_webhooks_count_while_they_are_due_and_not_leased(rows):
     tenant = rows.tenant()
 
     def put(url="http://one.example/hook", **columns):

@@ -55,7 +55,7 @@ def test_a_deadline_ends_what_has_not_ended(rows):
     assert JobStatus.CANCELLED == rows.job(ended).status
 
 
-def test_the_lock_of_a_name_has_one_holder_until_its_transaction_ends(rows):
+def test_a_lock_has_one_holder_until_its_transaction_ends(rows):
     with rows.engine.begin() as one, rows.engine.begin() as two:
         assert one.scalar(recovery.try_lock("a")) is True
         assert two.scalar(recovery.try_lock("a")) is False
@@ -63,7 +63,7 @@ def test_the_lock_of_a_name_has_one_holder_until_its_transaction_ends(rows):
     assert rows.scalar(recovery.try_lock("a")) is True
 
 
-def test_a_purge_is_due_at_once_then_after_the_delay_and_skips_what_another_purges(rows):
+def test_a_purge_is_due_at_once_and_after_the_delay(rows):
     job, kept = rows.submit(rows.tenant()), rows.submit(rows.tenant())
     rows.execute(tenant_jobs.erase(job.id, job.tenant))
     with rows.engine.begin() as other:

@@ -1,4 +1,4 @@
-"""Statements of inputs: leases, fences, room for everybody, and the job's own move."""
+"""Statements of inputs: leases, fences, limits of hosts and tenants, and the move of the job."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -41,7 +41,7 @@ def finish(rows, row):
         return connection.execute(inputs.queue_job(row.job_id)).first()
 
 
-def test_patience_with_a_preferred_server_begins_once_the_inputs_are_there(rows, tenant):
+def test_spill_at_is_counted_from_the_last_ready_input(rows, tenant):
     job = rows.pending(tenant, "http://one.example/a.png", server_id="gpu-1", spill_seconds=30.0)
     rows.set(job, created_at=jobs.c.created_at - HOUR, spill_at=jobs.c.spill_at - HOUR)
     queued = finish(rows, *take(rows))
@@ -60,7 +60,7 @@ def test_an_input_is_leased_once(rows, tenant):
     assert [] == take(rows)
 
 
-def test_a_lease_that_ran_out_is_taken_again_until_the_attempts_are_over(rows, tenant):
+def test_a_lost_lease_is_taken_again_while_attempts_remain(rows, tenant):
     rows.pending(tenant, "http://one.example/a.png")
     for attempt in (1, 2, 3):
         (row,) = take(rows, lease_seconds=-1.0)
@@ -70,7 +70,7 @@ def test_a_lease_that_ran_out_is_taken_again_until_the_attempts_are_over(rows, t
     assert (row.job_id, row.name, 3) == (job_id, name, fence)
 
 
-def test_an_input_that_is_held_is_not_lost(rows, tenant):
+def test_a_leased_input_is_not_lost(rows, tenant):
     rows.pending(tenant, "http://one.example/a.png")
     take(rows, max_attempts=1)
     assert [] == rows.execute(inputs.lost(max_attempts=1))
@@ -114,7 +114,7 @@ class TestFence:
         assert 1 == len(rows.execute(fate(row, 2)))
         assert before != rows.inputs(job)
 
-    def test_a_release_refunds_the_attempt_and_never_lowers_the_fence(self, rows, tenant):
+    def test_a_release_refunds_the_attempt_and_keeps_the_fence_high(self, rows, tenant):
         job = rows.pending(tenant, "http://one.example/a.png")
         (row,) = take(rows)
         rows.execute(inputs.release(row.job_id, row.name, row.fence))
@@ -123,17 +123,17 @@ class TestFence:
         assert [] == rows.execute(inputs.release(row.job_id, row.name, row.fence))
         assert job.id == again.job_id
 
-    def test_only_held_and_wanted_leases_are_renewed(self, rows, tenant):
-        held, cancelled, lost = (rows.pending(tenant, f"http://{n}.example/a.png") for n in range(3))
+    def test_only_valid_leases_of_waiting_jobs_are_renewed(self, rows, tenant):
+        leased, cancelled, lost = (rows.pending(tenant, f"http://{n}.example/a.png") for n in range(3))
         taken = {row.job_id: (row.job_id, row.name, row.fence) for row in take(rows, lease_seconds=1.0)}
         rows.cancel(cancelled)
         rows.execute(update(table).where(table.c.job_id == lost.id).values(fence=9))
         renewed = rows.execute(inputs.renew(taken.values(), lease_seconds=600.0))
-        assert [taken[held.id]] == [tuple(row) for row in renewed]
-        left = rows.scalar(select(table.c.lease_until - func.now()).where(table.c.job_id == held.id))
+        assert [taken[leased.id]] == [tuple(row) for row in renewed]
+        left = rows.scalar(select(table.c.lease_until - func.now()).where(table.c.job_id == leased.id))
         assert 500 < left.total_seconds()
 
-    def test_what_was_handed_back_is_not_leased_by_a_late_renewal(self, rows, tenant):
+    def test_a_released_input_is_not_leased_by_a_late_renewal(self, rows, tenant):
         for fate in (inputs.release, partial(inputs.retry, problem="503")):
             job = rows.pending(tenant, "http://one.example/a.png")
             (row,) = take(rows)
@@ -154,7 +154,7 @@ def test_a_retry_is_due_later_and_says_why(rows, tenant):
 
 
 class TestRoom:
-    """Slow hosts delay only those who named them."""
+    """Slow hosts delay only the tenants that named them."""
 
     def test_a_host_has_a_few_under_way_at_once(self, rows, tenant):
         for number in range(10):
@@ -259,7 +259,7 @@ class TestTheJob:
         copies = {tuple(row) for row in rows.execute(inputs.clean_copies(job.id))}
         assert {(f"reference_images.{n}", STORED["key"]) for n in range(2)} == copies
 
-    def test_inputs_that_become_ready_at_the_same_moment_queue_it_once(self, rows, tenant):
+    def test_inputs_that_are_ready_at_once_queue_the_job_once(self, rows, tenant):
         jobs = [rows.pending(tenant, *[f"http://{j}-{n}.example/" for n in range(4)]) for j in range(25)]
         taken = sorted(take(rows, limit=1000, tenant_limit=1000), key=lambda row: row.job_id)
         with ThreadPoolExecutor(8) as pool:

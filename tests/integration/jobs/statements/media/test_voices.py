@@ -1,9 +1,9 @@
-"""Stored voices: each is its tenant's, and nobody else's."""
+"""Stored voices: each belongs to one tenant."""
 
 from jobs.statements.media.voices import add_voice, count_voices, find_voices, forget_voice, list_voices
 
 
-def test_a_voice_is_found_listed_counted_and_forgotten_by_its_own_tenant_only(rows):
+def test_only_its_tenant_finds_lists_counts_and_removes_a_voice(rows):
     studio, another = rows.tenant(), rows.tenant("another")
     for voice in ("voi_1", "voi_2"):
         facts = {"key": f"{studio}/voices/{voice}", "media_type": "audio/wav", "bytes": 9}

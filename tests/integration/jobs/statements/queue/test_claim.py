@@ -33,7 +33,7 @@ def fill(rows, job, count):
         connection.execute(jobs.insert(), [{**row._mapping, "id": new_id("job")} for _ in range(count)])
 
 
-def test_a_claim_says_who_runs_it_and_until_when(rows):
+def test_a_claim_names_the_worker_and_the_end_of_the_lease(rows):
     queued = rows.submit(rows.tenant())
     claimant = rows.server("gpu-1")
     job = rows.claim(claimant, lease_seconds=30)
@@ -126,13 +126,13 @@ class TestFairShare:
         running = [rows.claim(claimant).tenant for _ in range(6)]
         assert [greedy, modest, greedy, modest, greedy, greedy] == running
 
-    def test_tenants_take_turns_on_a_server_that_runs_one_job_at_a_time(self, rows):
+    def test_tenants_take_turns_on_a_server_of_one_job_at_a_time(self, rows):
         greedy, modest = rows.tenant("greedy"), rows.tenant("modest")
         queue = [rows.submit(greedy) for _ in range(4)], [rows.submit(modest) for _ in range(2)]
         mixed = [queue[0][0], queue[1][0], queue[0][1], queue[1][1], queue[0][2], queue[0][3]]
         assert [job.id for job in mixed] == order(rows, rows.server())
 
-    def test_ten_jobs_behind_a_thousand_take_twice_their_time_at_most(self, rows):
+    def test_ten_jobs_behind_a_thousand_take_twice_their_time(self, rows):
         greedy, modest = rows.tenant("greedy"), rows.tenant("modest")
         fill(rows, rows.submit(greedy), 999)
         claimant = rows.server()
@@ -175,7 +175,7 @@ class TestCap:
 class TestBegun:
     """A job that was begun before goes before those of its tenant that were not."""
 
-    def test_one_that_was_handed_back_goes_first(self, rows):
+    def test_a_released_job_goes_first(self, rows):
         tenant, claimant = rows.tenant(), rows.server()
         first, second = rows.submit(tenant), rows.submit(tenant)
         job = rows.claim(claimant)
@@ -202,7 +202,7 @@ class TestWhoMay:
         assert job.id == rows.claim(rows.server("gpu-2")).id
 
     @pytest.mark.contract("F16")
-    def test_a_preferred_server_is_waited_for_as_long_as_the_patience_lasts(self, rows):
+    def test_a_preferred_server_is_waited_for_until_spill_at(self, rows):
         job = rows.submit(rows.tenant(), server_id="gpu-2", spill_seconds=60.0)
         other = rows.server("gpu-1")
         assert rows.claim(other) is None
@@ -241,7 +241,7 @@ class TestWhoMay:
 
     def test_an_unknown_server_gets_none(self, rows):
         rows.submit(rows.tenant())
-        assert rows.claim(Claimant(server_id="nobody", incarnation=1, models=("chaos",))) is None
+        assert rows.claim(Claimant(server_id="unknown", incarnation=1, models=("chaos",))) is None
 
     def test_an_incarnation_that_was_followed_by_another_gets_none(self, rows):
         rows.submit(rows.tenant())

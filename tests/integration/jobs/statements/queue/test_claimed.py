@@ -1,4 +1,4 @@
-"""Statements of the worker that holds a claim, and the fence that refuses everybody else."""
+"""Statements of the worker that holds a claim, and the fence that refuses every other worker."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -78,7 +78,7 @@ def test_a_release_refunds_the_attempt_and_keeps_the_fence(rows, job):
     assert 55 < (released.available_at - released.queued_at).total_seconds() <= 61
 
 
-def test_a_lost_attempt_is_counted_and_the_last_one_fails_the_job(rows, claimant, job):
+def test_lost_attempts_count_and_the_last_one_fails_the_job(rows, claimant, job):
     for attempt in (1, 2):
         lost = rows.change(FENCED["lose"](job))
         assert (JobStatus.QUEUED, attempt, None) == (lost.status, lost.attempt, lost.error)
@@ -137,7 +137,7 @@ class TestStaleFence:
 
 
 def test_cancel_racing_commit_has_one_winner_each_time(rows, full: bool):
-    """500 times at full size: one terminal state, one webhook, and the loser is told that it lost."""
+    """500 times at full size: one terminal state, one webhook, and the loser gets no row."""
     tenant, claimant = rows.tenant(), rows.server()
     gate = threading.Barrier(2)
 
@@ -159,7 +159,7 @@ def test_cancel_racing_commit_has_one_winner_each_time(rows, full: bool):
     assert winners == [(delivery.job_id, delivery.type) for delivery in rows.deliveries()]
 
 
-def test_a_job_tells_only_when_it_has_ended_and_only_who_asked(rows, job):
+def test_only_an_ended_job_with_a_callback_has_a_delivery(rows, job):
     rows.submit(rows.tenant())
     rows.cancel(rows.submit(rows.tenant()))
     assert [] == rows.deliveries()

@@ -1,4 +1,4 @@
-"""The line as a waiting job sees it: its place, and what it waits for."""
+"""The position of a waiting job in the queue, and the reason why it waits."""
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -42,7 +42,7 @@ class TestPosition:
         rows.execute(claimed.release(job.id, job.fence))
         assert [0, 1] == [place(rows, first), place(rows, second)]
 
-    def test_those_that_are_to_wait_and_tenants_at_their_cap_are_not_ahead(self, rows):
+    def test_delayed_jobs_and_tenants_at_their_cap_are_not_ahead(self, rows):
         capped, other = rows.tenant("capped"), rows.tenant("other")
         rows.submit(capped, priority=9)
         rows.set(rows.submit(other, priority=9), available_at=func.now() + text("interval '1 hour'"))
@@ -53,7 +53,7 @@ class TestPosition:
         rows.execute(update(tenants).where(tenants.c.id == capped).values(max_running_jobs=1))
         assert 0 == place(rows, mine)
 
-    def test_a_strictly_pinned_job_stands_in_both_lines_that_its_server_takes_from(self, rows):
+    def test_a_pinned_job_counts_both_partitions_of_its_server(self, rows):
         tenant, other = rows.tenant(), rows.tenant("other")
         rows.submit(tenant, server_id="gpu-2")
         waiting = [rows.submit(tenant), rows.submit(tenant, server_id="gpu-1")]
@@ -125,7 +125,7 @@ class TestReason:
         assert "server_cordoned" == self.reason(rows, job)
 
     @pytest.mark.parametrize("server_id", [None, "gpu-1"])
-    def test_a_model_that_nobody_serves(self, rows, server_id):
+    def test_a_model_that_no_server_serves(self, rows, server_id):
         job = rows.submit(rows.tenant(), server_id=server_id)
         rows.server("gpu-1", serves=("another",))
         assert "no_server_for_model" == self.reason(rows, job)
@@ -154,7 +154,7 @@ class TestReason:
 
 
 @pytest.mark.parametrize("server_id", [None, "gpu-1"])
-def test_a_deep_line_is_not_read(rows, server_id):
+def test_a_deep_queue_is_not_read(rows, server_id):
     """A place is counted among a thousand rows at most, whatever else waits."""
     tenant = rows.tenant()
     job = rows.submit(tenant, priority=0, server_id=server_id)

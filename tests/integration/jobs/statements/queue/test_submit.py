@@ -14,7 +14,7 @@ from jobs.statements.webhooks import endpoints
 from jobs.wire.servers import ServerFacts
 
 
-def test_an_idempotency_key_is_held_by_the_first(rows):
+def test_an_idempotency_key_belongs_to_the_first_submit(rows):
     tenant = rows.tenant()
     assert "job_1" == rows.scalar(submit.remember(tenant, "key", "sha", "job_1"))
     assert [] == rows.execute(submit.remember(tenant, "key", "sha", "job_2"))
@@ -41,7 +41,7 @@ def test_one_of_a_hundred_with_the_same_key_gets_it(rows):
     assert 1 == sum(len(answer) for answer in answers)
 
 
-def test_submits_of_a_tenant_count_one_after_the_other_and_do_not_deadlock(rows):
+def test_submits_of_a_tenant_count_in_turn_without_deadlock(rows):
     """Ten at once with a quota of five, each with an idempotency row, whose foreign key locks the tenant too."""
     tenant = rows.tenant()
     rows.execute(update(tenants).values(max_waiting_jobs=5))

@@ -13,7 +13,7 @@ COUNT = 6
 
 @pytest.fixture(params=[None, "gpu-1"])
 def lost(rows, request):
-    """Return jobs in the order of submit, of any server or of one, all of them held by a worker without a lease.
+    """Return jobs in the order of submit, of any server or of one, all of them claimed by a worker whose lease is over.
 
     Their rows lie in the table in the opposite order, as an earlier change may leave them: a statement that changes
     many jobs goes by that.

@@ -32,7 +32,7 @@ def test_an_unfinished_job_can_be_cancelled_by_its_tenant_only(rows, status):
 
 @pytest.mark.parametrize("status", JobStatus)
 def test_a_deleted_job_is_gone_for_the_caller_and_scrubbed(rows, status):
-    job = rows.submit(rows.tenant(), prompt="a secret wish", callback_url="http://x/", server_id="gpu-1")
+    job = rows.submit(rows.tenant(), prompt="a secret prompt", callback_url="http://x/", server_id="gpu-1")
     rows.set(job, status=status, warnings=["w"], error={"code": "c", "message": "m"})
     assert rows.change(tenant_jobs.erase(job.id, rows.tenant("stranger"))) is None
     erased = rows.change(tenant_jobs.erase(job.id, job.tenant))
@@ -55,7 +55,7 @@ def test_a_deleted_job_is_gone_for_the_caller_and_scrubbed(rows, status):
     assert rows.claim(rows.server("gpu-1")) is None
 
 
-def test_what_was_still_to_be_told_can_be_dropped(rows):
+def test_open_deliveries_of_a_job_can_be_removed(rows):
     kept = rows.submit(rows.tenant(), callback_url="http://x/")
     dropped = rows.submit(rows.tenant(), callback_url="http://x/")
     rows.cancel(kept)
@@ -75,7 +75,7 @@ class TestListing:
             before = (page[-1].created_at, page[-1].id)
         assert made[::-1] == seen
 
-    def test_jobs_of_one_moment_are_told_apart_by_their_ids(self, rows):
+    def test_jobs_of_one_moment_are_paged_by_their_ids(self, rows):
         tenant = rows.tenant()
         made = [rows.submit(tenant) for _ in range(4)]
         for job in made:

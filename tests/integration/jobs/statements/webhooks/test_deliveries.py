@@ -1,4 +1,4 @@
-"""Statements of the outbox: leases, order, and room for everybody."""
+"""Statements of the outbox: leases, order, and limits of hosts and tenants."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -256,7 +256,7 @@ class TestBreaker:
         rows.execute(receiver_breaker.answered(self.URL))
         assert 3 == len(take(rows))
 
-    def test_the_while_doubles_with_each_probe_and_not_with_what_was_under_way(self, rows):
+    def test_the_period_doubles_with_each_probe_only(self, rows):
         self.fail(rows, 7)
         assert 60 == self.left_alone(rows)
         for seconds in (120, 240, 480, 960, 1920, 3840, 3840):
