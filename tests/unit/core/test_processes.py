@@ -158,12 +158,12 @@ class TestAsAnotherUser:
     def capabilities(self, *words: str) -> set[int]:
         """What the child may do, may come to do and may hand on; the same number when it is one set."""
         script = "grep -E 'Cap(Inh|Prm|Eff|Amb)' /proc/self/status"
-        child = spawn(["sh", "-c", script, *words], env=ENV, name="sh", user="nobody", stdout=subprocess.PIPE)
+        child = spawn(["sh", "-c", script, *words], env=ENV, name="sh", user="daemon", stdout=subprocess.PIPE)
         output, _ = child.communicate()
         return {int(line.split()[1], 16) for line in output.splitlines()}
 
     def test_the_user_is_changed_and_the_death_signal_is_kept(self):
-        script = PARENT.replace('name="sleep"', 'name="sleep", user="nobody"')
+        script = PARENT.replace('name="sleep"', 'name="sleep", user="daemon"')
         parent = start(script, "15")
         child = int(parent.stdout.readline())
         until(lambda: status(child, "Uid").split()[0] != "0", what="the user to change")
@@ -182,7 +182,7 @@ class TestAsAnotherUser:
     def test_a_program_out_of_reach_runs_and_passes_access(self, closed):
         """PostgreSQL asks access(2) of its own programs, as the real user."""
         script = f"test -r {closed} && test -x {closed} && {closed} -c 'exit 7'"
-        child = spawn([str(closed), "-c", script], env=ENV, name="sh", user="nobody")
+        child = spawn([str(closed), "-c", script], env=ENV, name="sh", user="daemon")
         assert 7 == child.wait()
 
     @pytest.fixture

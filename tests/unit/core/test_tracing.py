@@ -6,7 +6,6 @@ import threading
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
-from opentelemetry.util._once import Once
 
 from core.settings import Settings, read_settings
 from core.tracing import attributes, record_span, span, start_tracing, trace_id, traceparent_of
@@ -27,7 +26,7 @@ def collector():
 def no_provider(monkeypatch):
     """Let each test set the provider, which OpenTelemetry otherwise allows once in a process."""
     monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)
-    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER_SET_ONCE", Once())
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER_SET_ONCE._done", False)
 
 
 @pytest.fixture

@@ -148,8 +148,8 @@ def test_two_workers_do_everything_once(rows, make_settings, tmp_path):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda worker: (worker.recover_jobs(), worker.purge_jobs(), worker.forget_keys()), workers))
     workers[0].recover_jobs()
-    told = [delivery.job_id for delivery in rows.deliveries()]
-    assert 100 == len(told) == len(set(told))
+    delivered = [delivery.job_id for delivery in rows.deliveries()]
+    assert 100 == len(delivered) == len(set(delivered))
     assert {(JobStatus.FAILED, 2)} == {tuple(row) for row in rows.execute(select(jobs.c.status, jobs.c.event_seq))}
     for engine in engines:
         engine.dispose()

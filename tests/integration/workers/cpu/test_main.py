@@ -1,4 +1,4 @@
-"""The CPU worker as a process: it starts, shows that it lives, outlives an outage, and stops when told."""
+"""The CPU worker as a process: it starts, touches its probe files, outlives an outage, and stops at a signal."""
 
 import signal
 import subprocess

@@ -114,12 +114,12 @@ def test_a_budget_for_one_has_them_take_turns(
 ) -> None:
     sizes = [loader.load(name).bytes for name in ("sdxl", "flux")]
     monkeypatch.setattr(loader, "memory_used", lambda: 0)  # so small ones drown in what else a process does
-    held = Residency(loader, MemoryLimits(device=max(sizes), host=2**30))
+    loaded = Residency(loader, MemoryLimits(device=max(sizes), host=2**30))
     made = []
     for name in ("sdxl", "flux", "sdxl", "flux"):
-        with held.using(name) as pipeline:
+        with loaded.using(name) as pipeline:
             made.append(make(pipeline, name, tmp_path)["0"])
-        assert [name] == [model.id for model in held.models if model.where == "device"]
+        assert [name] == [model.id for model in loaded.models if model.where == "device"]
 
     assert alike(made[0], made[2])
     assert alike(made[1], made[3])

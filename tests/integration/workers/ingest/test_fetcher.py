@@ -137,7 +137,7 @@ class TestAgain:
 
     def test_a_name_that_does_not_resolve(self, fetch):
         with pytest.raises(RetryLater, match="does not resolve"):
-            fetch("http://nobody.invalid/")
+            fetch("http://missing.invalid/")
 
     def test_tls_that_breaks_after_the_handshake(self, fetch, monkeypatch):
         """As a host does that wants a certificate from its visitors: TLS 1.3 says so only then."""

@@ -84,7 +84,7 @@ def test_a_job_is_queued_with_its_last_clean_input(rows, settings, host, worker,
 
 
 class TestFailures:
-    """What is wrong with an input is told at once, by a stable code, and no GPU worker ever sees the job."""
+    """A wrong input fails its job at once, by a stable code, and no GPU worker sees the job."""
 
     @pytest.mark.parametrize(
         ("reply", "code", "words"),

@@ -42,17 +42,17 @@ def losses() -> list[str]:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[ChildProcess]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
-    servant = ChildProcess("workers.engine.engine", on_loss=losses.append)
-    yield servant
-    servant.stop()
+    child = ChildProcess("workers.engine.engine", on_loss=losses.append)
+    yield child
+    child.stop()
 
 
 @pytest.fixture
 def encoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProcess]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
-    servant = ChildProcess("workers.engine.encoder")
-    yield servant
-    servant.stop()
+    child = ChildProcess("workers.engine.encoder")
+    yield child
+    child.stop()
 
 
 class Listener(NoListener):
@@ -136,7 +136,7 @@ def test_out_of_memory_is_retried_with_one_model_only(engine: ChildProcess, tmp_
     assert () == ask(engine, tmp_path, "null=1").inventory.out_of_memory
 
 
-def test_what_is_large_is_made_in_the_file_that_the_encoder_reads(engine: ChildProcess, tmp_path: Path) -> None:
+def test_large_arrays_are_made_in_the_file_for_the_encoder(engine: ChildProcess, tmp_path: Path) -> None:
     file = tmp_path / "raw" / "0.npy"
     there: list[int | None] = []
 
@@ -200,7 +200,7 @@ def test_a_model_is_served_after_a_failed_first_run(engine: ChildProcess, tmp_pa
 
 
 def test_a_command_that_fails_is_answered_with_its_error(engine: ChildProcess) -> None:
-    broke = order(engine, Preload(model="nobody"))
+    broke = order(engine, Preload(model="missing"))
     assert isinstance(broke, Failed)
     assert ("unknown_model", False) == (broke.error.code, broke.fatal)
 

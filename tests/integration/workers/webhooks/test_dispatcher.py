@@ -107,10 +107,10 @@ def test_every_terminal_state_is_told(rows, settings, sink):
     late = rows.submit(tenant, callback_url=sink.url, deadline_seconds=-1.0)
     with cpu_worker(settings):
         until(lambda: len(sink.received) == 3, what="three webhooks")
-    told = {received.data["type"]: received.data["data"] for received in sink.received}
-    assert {"job.completed", "job.cancelled", "job.failed"} == told.keys()
-    assert late.id == told["job.failed"]["job_id"]
-    assert "deadline_exceeded" == told["job.failed"]["error"]["code"]
+    delivered = {received.data["type"]: received.data["data"] for received in sink.received}
+    assert {"job.completed", "job.cancelled", "job.failed"} == delivered.keys()
+    assert late.id == delivered["job.failed"]["job_id"]
+    assert "deadline_exceeded" == delivered["job.failed"]["error"]["code"]
 
 
 def test_a_job_without_a_callback_tells_nobody(rows, settings):
@@ -384,9 +384,9 @@ def test_the_certificate_is_checked_against_the_name(rows, make_settings, hooks_
 
 @pytest.mark.long
 def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
-    """Many deliveries at once share few connections, with ingest beside them; waiting for one is no outage.
+    """Many deliveries at once share few connections, with ingest beside them; waiting for one is not an outage.
 
-    Who finds the pool empty gives up at once, so that the test needs no speed: nobody may ever find it empty.
+    A transaction that finds the pool empty fails at once, so the test does not depend on speed.
     """
     with ExitStack() as stack:
         sinks = [stack.enter_context(Sink()) for _ in range(8)]
