@@ -41,7 +41,7 @@ class Catalog(msgspec.Struct, frozen=True):
         for spec in self.models:
             if spec.id == model_id:
                 return spec
-        raise UnknownModel(f"There is no model {model_id[:80]!r}; GET /models/v1 lists them.", field="$.model")
+        raise UnknownModel(f"Unknown model {model_id[:80]!r}; GET /models/v1 lists the models.", field="$.model")
 
     def resolve(self, name: str, modality: Modality, dialect: str = NATIVE) -> ModelSpec:
         """Return the model of `modality` that `name` means in `dialect`.
@@ -51,7 +51,7 @@ class Catalog(msgspec.Struct, frozen=True):
         for spec in self.of(modality):
             if name == spec.id or name in spec.aliases.get(dialect, ()):
                 return spec
-        raise UnknownModel(f"No {modality} model is called {name[:80]!r}; GET /models/v1 lists them.", field="$.model")
+        raise UnknownModel(f"Unknown {modality} model {name[:80]!r}; GET /models/v1 lists the models.", field="$.model")
 
 
 def load_catalog(path: Path | str | None = None) -> Catalog:

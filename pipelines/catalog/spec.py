@@ -19,7 +19,7 @@ step, decode the latents, encode the files, upload them."""
 Capability = Literal[
     "text-to-image",
     "image-to-image",  # `input_image` with `strength`
-    "references",  # `limits.max_references` pictures; the first is `input_image` for a model without image-to-image
+    "references",  # `limits.max_references` images; the first is `input_image` for a model without image-to-image
     "text-to-video",
     "image-to-video",
     "first-last-frame",  # really ends at `last_image`

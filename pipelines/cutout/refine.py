@@ -35,12 +35,12 @@ def weigh_by_color(image: Pixels, matte: Floats) -> Floats:
 def keep_main_parts(matte: Floats) -> Floats:
     """Return `matte` without parts that are small beside the largest: photos show one object, or a few alike."""
     solid = matte > 0.5
-    pieces, count = label(binary_dilation(matte > 0.3, iterations=GAP))
+    parts, count = label(binary_dilation(matte > 0.3, iterations=GAP))
     if count < 2:
         return matte
-    sizes = np.bincount(pieces[solid], minlength=count + 1)
-    kept = np.isin(pieces, np.nonzero(sizes >= max(1.0, MIN_PART * float(sizes.max())))[0])
-    return np.where(kept & (pieces > 0), matte, np.float32(0))
+    sizes = np.bincount(parts[solid], minlength=count + 1)
+    kept = np.isin(parts, np.nonzero(sizes >= max(1.0, MIN_PART * float(sizes.max())))[0])
+    return np.where(kept & (parts > 0), matte, np.float32(0))
 
 
 def enlarge(matte: Floats, image: Image.Image) -> Pixels:

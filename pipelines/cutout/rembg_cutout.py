@@ -57,7 +57,7 @@ class RembgCutout:
             with np.errstate(invalid="raise"):
                 return np.asarray(self.session.predict(image)[0])
         except FloatingPointError as error:
-            raise NotFinite(f"{self.spec.id} computed values that are not finite; there is no matte.") from error
+            raise NotFinite(f"{self.spec.id} computed values that are not finite; it made no matte.") from error
 
 
 def _read(file: Path) -> tuple[Image.Image, Pixels | None]:
@@ -94,7 +94,7 @@ def _finish(params: CutoutParams, image: Pixels, matte: Pixels) -> Pixels:
 
 
 def _cropped(made: Pixels, matte: Pixels) -> Pixels:
-    """Return the foreground's bounding box, or everything where there is no foreground."""
+    """Return the foreground's bounding box, or everything if nothing is foreground."""
     if not (matte >= SOLID).any():
         return made
     rows, columns = (np.nonzero((matte >= VISIBLE).any(axis=axis))[0] for axis in (1, 0))

@@ -1,1 +1,1 @@
-"""The demo image model: a small text-to-image diffusion model trained on pictures this package draws."""
+"""The demo image model: a small text-to-image diffusion model trained on images that this package draws."""

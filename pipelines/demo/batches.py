@@ -29,7 +29,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Noisy latents, what to predict, its weight and the time, all by picture; and the captions' token ids."""
+    """Noisy latents, targets, weights and times by image; and the captions' token ids."""
 
     noisy: Tensor
     aim: Tensor
@@ -38,13 +38,13 @@ class Batch:
     tokens: list[list[int]]
 
     def chunks(self) -> list[Tensor]:
-        """Indices of pictures whose captions are about equally long, the longest first."""
+        """Return indices of images whose captions are about equally long, the longest first."""
         order = torch.tensor([-len(ids) for ids in self.tokens]).argsort(stable=True)
         return list(torch.split(order, CHUNK))
 
 
 def load_data(folder: Path) -> Data:
-    """Reads every shard of latents and repeats its scenes from its seed; the first shard sets the scale."""
+    """Read every shard of latents and repeat its scenes from its seed; the first shard sets the scale."""
     shards = [torch.load(file, weights_only=True) for file in sorted(folder.glob("latents_*.pt"))]
     factor = 1 / float(shards[0]["latents"].float().std())
     scenes = [scene for shard in shards for scene in training_scenes(len(shard["latents"]), shard["seed"])]
@@ -52,7 +52,7 @@ def load_data(folder: Path) -> Data:
 
 
 def words_of(scene: Scene, rng: Rng) -> str:
-    """A caption behind [START]: sometimes none at all, sometimes with strange words strewn in."""
+    """Return a caption after [START]: sometimes without words, sometimes with unknown words inserted."""
     if rng.random() < DROPPED:
         return START
     words = caption(scene, rng).split()
@@ -63,10 +63,10 @@ def words_of(scene: Scene, rng: Rng) -> str:
 
 
 def draw_batch(tokenizer: PreTrainedTokenizerFast, data: Data, picks: Tensor, rng: Rng) -> Batch:
-    """Fresh captions, noise and times for the picked pictures.
+    """Return fresh captions, noise and times for the picked images.
 
-    Times (0 noise, 1 clean) are spread evenly over the batch and squared, which draws them towards noise; the weight
-    makes the error even in the clean picture.
+    Times (0 noise, 1 clean) are spread evenly over the batch and squared, which moves them towards noise. The weight
+    makes the error uniform in the clean image.
     """
     tokens = tokenizer([words_of(data.scenes[int(pick)], rng) for pick in picks]).input_ids
     clean = data.latents[picks]

@@ -1,4 +1,4 @@
-"""Says a scene in words, in many ways: parts in any order, either article, synonyms, commas or prepositions."""
+"""Captions of scenes in many forms: parts in any order, either article, synonyms, commas or prepositions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ OPENINGS = ("a picture of", "an image of", "a drawing of", "draw", "show me", "t
 
 
 def caption(scene: Scene, rng: Rng, strict: bool = False) -> str:
-    """One phrasing of the scene, in lower case; `strict` keeps out those that leave a part open."""
+    """Return one phrasing of the scene, in lower case; `strict` excludes those that omit a part."""
     words = _say_one(scene, rng, strict) if scene.relation is None else _say_two(scene, rng, strict)
     if not strict and rng.random() < 0.06:
         words = f"{_pick(rng, OPENINGS)} {words}"
@@ -68,7 +68,7 @@ def caption(scene: Scene, rng: Rng, strict: bool = False) -> str:
 
 
 def vocabulary() -> list[str]:
-    """Every word that a caption can hold, sorted."""
+    """Return every word that a caption can hold, sorted."""
     tables = (SHAPE_WORDS, SIZE_WORDS, ROW_WORDS, PLACE_PHRASES, RELATION_PHRASES, SIDES)
     phrases = [phrase for table in tables for phrases in table.values() for phrase in phrases]
     phrases += [*BACKGROUND_PHRASES, *CORNER_PHRASES, *LOOSE_PHRASES, *ARTICLES, *OPENINGS, *COLORS, "an that is in"]

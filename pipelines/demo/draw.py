@@ -1,4 +1,4 @@
-"""Draws a scene, anti-aliased: every shape is a signed distance in pixels, its coverage a ramp of one pixel."""
+"""Drawing of scenes, anti-aliased: a shape is a signed distance in pixels, its coverage a ramp of one pixel."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A shape with its numbers: center and radius as fractions of the picture's side, color 0..255."""
+    """A shape with its numbers: center and radius as fractions of the image's side, color 0..255."""
 
     shape: str
     x: float
@@ -40,7 +40,7 @@ class Placed:
 
 
 def draw(scene: Scene, rng: Rng | None = None, side: int = 256) -> Pixels:
-    """The scene as a (side, side, 3) uint8 picture; with `rng`, place, size and color vary a little."""
+    """Draw the scene as a (side, side, 3) uint8 image; with `rng`, place, size and color vary a little."""
     image = np.empty((side, side, 3), np.float32)
     image[:] = _vary_color(scene.background, rng)
     for placed in arrange(scene, rng):
@@ -50,7 +50,7 @@ def draw(scene: Scene, rng: Rng | None = None, side: int = 256) -> Pixels:
 
 
 def arrange(scene: Scene, rng: Rng | None = None) -> list[Placed]:
-    """The numbers for each thing of a scene."""
+    """Return the numbers of each thing of a scene."""
     placed = []
     for index, thing in enumerate(scene.things):
         x, y = _center(scene, index, thing)
@@ -120,7 +120,7 @@ def _cross(x: Floats, y: Floats, radius: float) -> Floats:
 
 
 def _triangle(x: Floats, y: Floats, radius: float) -> Floats:
-    """Isosceles, 2 r wide and 1.8 r high, its bounding box centered."""
+    """Return the distance to an isosceles triangle, 2 r wide and 1.8 r high, its bounding box centered."""
     half_width, half_height = radius, 0.9 * radius
     slope = math.hypot(half_width, 2 * half_height)
     side = ((np.abs(x)) * 2 * half_height - (y + half_height) * half_width) / slope
@@ -129,7 +129,10 @@ def _triangle(x: Floats, y: Floats, radius: float) -> Floats:
 
 
 def _star(x: Floats, y: Floats, radius: float) -> Floats:
-    """Five points; the plane is folded onto one half-point, whose edge is a straight line."""
+    """Return the distance to a star of five points.
+
+    The plane is folded onto one half-point, whose edge is a straight line.
+    """
     outer, inner, half = 1.05 * radius, 0.44 * radius, math.pi / 5
     lowered = y - outer * (1 - math.cos(half)) / 2
     angle = np.arctan2(x, -lowered)

@@ -1,4 +1,4 @@
-"""Scores the committed model on the evaluation captions, through DiffusionPipeline as the service loads it."""
+"""Evaluation of the committed model on the evaluation captions, through DiffusionPipeline as the service loads it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEPS, GUIDANCE, SEED = 12, 0.0, 1000
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many pictures kept one part of their caption, of those whose caption named it."""
+    """How many images kept one part of their caption, of those whose caption named it."""
 
     right: int
     of: int
@@ -36,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class DemoScores:
-    """What was run, and how it went."""
+    """The settings of an evaluation and its results."""
 
     date: str
     command: str
@@ -54,7 +54,7 @@ Painted = tuple[Case, NDArray[np.uint8], Verdict]
 
 
 def paint(weights: Path, steps: int, guidance: float) -> Callable[[str, int], NDArray[np.uint8]]:
-    """Loads the pipeline; the function it returns draws a prompt from a seed as a (256, 256, 3) picture."""
+    """Load the pipeline; return a function that draws a prompt from a seed as a (256, 256, 3) image."""
     pipeline = DiffusionPipeline.from_pretrained(weights, dtype=torch.float32)  # type: ignore[no-untyped-call]
     pipeline.set_progress_bar_config(disable=True)
 
@@ -73,7 +73,7 @@ def paint(weights: Path, steps: int, guidance: float) -> Callable[[str, int], ND
 
 
 def shares(painted: list[Painted]) -> dict[str, Share]:
-    """The share per part of the caption; size and place count only where the caption names them."""
+    """Return the share per part of the caption; size and place count only where the caption names them."""
     named: dict[str, list[bool]] = {
         part: [] for part in ("whole", "object color", "background color", "shape", "place", "size", "count")
     }
@@ -93,14 +93,14 @@ def shares(painted: list[Painted]) -> dict[str, Share]:
 
 
 def main() -> None:
-    """Command line: python -m pipelines.demo.evaluate."""
+    """Run the command line: python -m pipelines.demo.evaluate."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--guidance", type=float, default=GUIDANCE)
     parser.add_argument("--seed", type=int, default=SEED, help="caption number n is drawn from seed + n")
     parser.add_argument("--every", type=int, default=1, help="take every n-th caption only; writes no scores")
-    parser.add_argument("--sheet", type=Path, help="PNG of the pictures, the wrong ones first")
+    parser.add_argument("--sheet", type=Path, help="PNG of the images, the wrong ones first")
     options = parser.parse_args()
     torch.set_num_threads(1)
     run = paint(options.weights, options.steps, options.guidance)
@@ -111,7 +111,7 @@ def main() -> None:
         image = run(case.prompt, options.seed + index)
         painted.append((case, image, judge_image(image, case.scene)))
         if len(painted) % 50 == 0:
-            print(f"{len(painted)} pictures in {time.time() - start:.0f} s", flush=True)
+            print(f"{len(painted)} images in {time.time() - start:.0f} s", flush=True)
     report = DemoScores(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         command="python -m pipelines.demo.evaluate",
@@ -140,7 +140,7 @@ def _print(report: DemoScores, painted: list[Painted]) -> None:
     for part, one in report.one_object.items():
         two = report.two_objects[part]
         print(f"{part:20}{one.percent:8.1f} % {one.of:5}{two.percent:8.1f} % {two.of:5}")
-    print(f"{report.seconds_per_picture} s a picture on one thread, {report.bytes} bytes")
+    print(f"{report.seconds_per_picture} s an image on one thread, {report.bytes} bytes")
 
 
 def _sheet(painted: list[Painted], file: Path, columns: int = 8, rows: int = 6) -> None:

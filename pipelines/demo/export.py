@@ -1,4 +1,4 @@
-"""Turns a training folder into the committed model: a diffusers folder of half-precision safetensors."""
+"""Export of a training folder as the committed model: a diffusers folder of half-precision safetensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEIGHTS = Path(__file__).with_name("weights")
 
 
 def assemble(folder: Path) -> Untyped:
-    """The pipeline with the averaged weights of painter.pt and the autoencoder of vae.pt, in half precision."""
+    """Return the pipeline with the averaged weights of painter.pt and the autoencoder of vae.pt, in half precision."""
     pipeline = build_pipeline(load_data(folder).scaling_factor)
     average = torch.load(folder / "painter.pt", weights_only=True)["average"]
     for name in ("text_encoder", "transformer"):
@@ -25,7 +25,7 @@ def assemble(folder: Path) -> Untyped:
 
 
 def main() -> None:
-    """Command line: python -m pipelines.demo.export --run RUN_DIR."""
+    """Run the command line: python -m pipelines.demo.export --run RUN_DIR."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder with vae.pt, latents_*.pt and painter.pt")
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder to write")

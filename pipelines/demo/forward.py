@@ -1,7 +1,7 @@
-"""The transformer's forward pass for training: equal to ZImageTransformer2DModel's own, without its copies of padding.
+"""The transformer's forward pass for training: equal to that of ZImageTransformer2DModel, without padding copies.
 
-The model pads words and picture tokens to 32 each with one learned token that every other token attends to. Here
-all copies stand at the same rotary position, so they stay equal through every block: one copy whose attention logit is
+The model pads words and image tokens to 32 each with one learned token that every other token attends to. Here all
+copies stand at the same rotary position, so they stay equal through every block. One copy whose attention logit is
 raised by the logarithm of their number gives the same result (tests/unit/pipelines/demo/test_model.py shows it). A
 block is one function of tensors, so that torch.compile can fuse it once for all blocks.
 """
@@ -49,7 +49,7 @@ Block = Callable[[Tensor, Tensor, Turns, Tensor, Weights], Tensor]
 
 
 def run_block(x: Tensor, bias: Tensor, turns: Turns, modulation: Tensor, weights: Weights) -> Tensor:
-    """One block over x (n, tokens, width); modulation is (n, 1, 4 * width), gates already in -1..1."""
+    """Run one block over x (n, tokens, width); modulation is (n, 1, 4 * width), gates already in -1..1."""
     heads = x.shape[-1] // weights.norm_query.shape[0]
     scale, gate, feed_scale, feed_gate = modulation.chunk(4, -1)
     h = _norm(x, weights.before_attention) * (1 + scale)
@@ -74,10 +74,10 @@ def predict(
     lengths: Tensor,
     block: Block = run_block,
 ) -> Tensor:
-    """What a ZImageTransformer2DModel gives (clean minus noise), (n, c, h, w) like `latents`.
+    """Return the output of a ZImageTransformer2DModel (clean minus noise), (n, c, h, w) like `latents`.
 
-    `times` (n,) runs from 0 (noise) to 1 (clean); `text` is (n, words, width) of which the first `lengths` (n,) count,
-    at most 31 of them; h/2 * w/2 is less than 32. `block` may be a compiled run_block.
+    `times` (n,) runs from 0 (noise) to 1 (clean). `text` is (n, words, width), of which the first `lengths` (n,) count,
+    at most 31 of them. h/2 * w/2 is less than 32. `block` may be a compiled run_block.
     """
     count, channels, height, width = latents.shape
     rows, columns = height // PATCH, width // PATCH
@@ -116,7 +116,7 @@ def _turn(x: Tensor, turns: Turns) -> Tensor:
 
 
 def _modulation(block: Untyped, time: Tensor) -> Tensor:
-    """Scales and tanh of gates in the order scale, gate, scale, gate; (n, 1, 4 * width)."""
+    """Return scales and tanh of gates in the order scale, gate, scale, gate; (n, 1, 4 * width)."""
     scale, gate, feed_scale, feed_gate = block.adaLN_modulation(time).float().unsqueeze(1).chunk(4, -1)
     return torch.cat([scale, gate.tanh(), feed_scale, feed_gate.tanh()], -1)
 
@@ -141,20 +141,23 @@ def _weights(block: Untyped) -> Weights:
 
 
 def _bias(lengths: Tensor, longest: int) -> Tensor:
-    """Added to attention logits per key, (n, 1, 1, longest + 1): -inf past the real ones, log copies for padding."""
+    """Return the addend of attention logits per key, (n, 1, 1, longest + 1).
+
+    It is -inf past the real keys, and the logarithm of the copies for the padding.
+    """
     real = torch.arange(longest) < lengths[:, None]
     copies = torch.log(SLOTS - lengths.float())[:, None]
     return torch.cat([torch.where(real, 0.0, -torch.inf), copies], 1)[:, None, None]
 
 
 def _turns(transformer: Untyped, rows: int, columns: int) -> Turns:
-    """The rotation of the picture's tokens and, last, of its padding, which stands at the origin."""
+    """Return the rotation of the image's tokens and, last, of its padding, which stands at the origin."""
     grid = torch.cartesian_prod(torch.arange(1), torch.arange(rows), torch.arange(columns))
     factors = transformer.rope_embedder(torch.cat([grid, torch.zeros(1, 3, dtype=grid.dtype)]))[None, :, None]
     return Turns(factors.real.contiguous(), factors.imag.contiguous())
 
 
 def _still(tokens: int, like: Turns) -> Turns:
-    """No rotation."""
+    """Return the identity rotation."""
     shape = (1, tokens, 1, like.cosine.shape[-1])
     return Turns(torch.ones(shape), torch.zeros(shape))

@@ -1,4 +1,4 @@
-"""The captions kept for evaluation: 300 of one object, 100 of two; their scenes never enter training."""
+"""The evaluation captions: 300 of one object, 100 of two; their scenes never enter training."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEFAULT = Scene("blue", (Thing("red", "circle"),))
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A caption and the scene it asks for."""
+    """A caption and the scene that it describes."""
 
     prompt: str
     scene: Scene
 
 
 def load() -> list[Case]:
-    """The committed cases, those of one object first."""
+    """Return the committed cases, those of one object first."""
     cases = []
     for entry in json.loads(FILE.read_text()):
         scene = entry["scene"]
@@ -35,7 +35,10 @@ def load() -> list[Case]:
 
 
 def key(scene: Scene) -> Scene:
-    """The scene as it is drawn: what was left open is filled in, the pair is told left to right or top to bottom."""
+    """Return the scene as it is drawn.
+
+    Omitted parts are filled in, and a pair is ordered left to right or top to bottom.
+    """
     things = tuple(
         Thing(thing.color, thing.shape, thing.size or "medium", thing.place or "center") for thing in scene.things
     )
@@ -45,7 +48,10 @@ def key(scene: Scene) -> Scene:
 
 
 def make(rng: Rng, ones: int, twos: int) -> list[Case]:
-    """New cases, all scenes different; a quarter starts with a capital, a quarter ends in a full stop, some shout."""
+    """Return new cases of different scenes.
+
+    A quarter begins with a capital, a quarter ends in a period, and some are in capitals.
+    """
     seen = {key(DEFAULT)}
     cases: list[Case] = []
     while len(cases) < ones + twos:
@@ -65,7 +71,7 @@ def _dress(words: str, rng: Rng) -> str:
 
 
 def main() -> None:
-    """Command line: writes eval_captions.json anew."""
+    """Run the command line: write eval_captions.json anew."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=20261121)
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Draws and encodes the training pictures once, so that training the transformer costs neither.
+"""Training latents: images drawn and encoded once, so that training the transformer does neither.
 
 Shards of different seeds can be made side by side, one thread each.
 """
@@ -22,7 +22,7 @@ TWO_SHARE, CHUNK = 0.36, 5
 
 
 def training_scenes(count: int, seed: int) -> list[Scene]:
-    """The first `count` scenes of a seed, none of which an evaluation caption asks for; they repeat exactly."""
+    """Return the first `count` scenes of a seed without those of evaluation captions; they repeat exactly."""
     rng = np.random.default_rng(seed)
     kept = {heldout.key(case.scene) for case in heldout.load()}
     scenes: list[Scene] = []
@@ -35,7 +35,7 @@ def training_scenes(count: int, seed: int) -> list[Scene]:
 
 @torch.no_grad()
 def encode(vae: Untyped, scenes: list[Scene], seed: int) -> Tensor:
-    """Latents of the scenes, each drawn with its own small variations: (len(scenes), 16, 8, 8), half precision."""
+    """Return latents of the scenes, each drawn with small variations: (len(scenes), 16, 8, 8), half precision."""
     rng, start = np.random.default_rng(seed + 1), time.time()
     encoded = []
     for first in range(0, len(scenes), CHUNK):
@@ -45,12 +45,12 @@ def encode(vae: Untyped, scenes: list[Scene], seed: int) -> Tensor:
             latents = vae.encoder(pixels.to(memory_format=torch.channels_last))
         encoded.append(latents.half().contiguous())
         if first // CHUNK % 400 == 399:
-            print(f"{first + CHUNK} pictures in {time.time() - start:.0f} s", flush=True)
+            print(f"{first + CHUNK} images in {time.time() - start:.0f} s", flush=True)
     return torch.cat(encoded)
 
 
 def main() -> None:
-    """Command line: python -m pipelines.demo.latents --out RUN_DIR --seed 100; reads RUN_DIR/vae.pt."""
+    """Run the command line: python -m pipelines.demo.latents --out RUN_DIR --seed 100; reads RUN_DIR/vae.pt."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder with vae.pt; receives latents_SEED.pt")
     parser.add_argument("--count", type=int, default=12000)

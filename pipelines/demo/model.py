@@ -1,7 +1,7 @@
-"""Builds the demo model's components: a ZImagePipeline small enough to train and to run on a CPU.
+"""The demo model's components: a ZImagePipeline small enough to train and to run on a CPU.
 
 The text encoder is a table of words and two causal layers (ZImagePipeline reads the last but one hidden state, so the
-third layer is never used). The transformer turns its queries by image position only (the first rotary axis has no
+third layer is never used). The transformer rotates its queries by image position only (the first rotary axis has no
 width): word order comes from the text encoder, and all padding tokens of a sequence are alike.
 """
 
@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 from pipelines.demo.captions import vocabulary
 
 SIDE, CELL, LATENT_CHANNELS, TEXT_WIDTH, WIDTH = 256, 32, 16, 64, 192
-Untyped = Any  # diffusers' modules give their parts no types
+Untyped = Any  # diffusers' modules do not type their parts
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[START]"
 MAX_WORDS = 30
 SHIFT = 2.0
@@ -25,7 +25,7 @@ TEMPLATE = f"{{{{ '{START} ' + (messages[-1]['content'].split()[:{MAX_WORDS}] | 
 
 
 def build_vae(scaling_factor: float = 1.0) -> Untyped:
-    """An AutoencoderDC, 32-fold (256 x 256 x 3 to 8 x 8 x 16) with no layer wider than its neighbourhood.
+    """Return an AutoencoderDC, 32-fold (256 x 256 x 3 to 8 x 8 x 16), without layers wider than their neighborhood.
 
     ZImagePipeline reads settings that AutoencoderDC does not declare; they are registered beside its own.
     """
@@ -46,7 +46,7 @@ def build_vae(scaling_factor: float = 1.0) -> Untyped:
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Whole words in lower case without punctuation; a prompt becomes [START] and at most 30 words."""
+    """Return a tokenizer of lowercase words without punctuation; a prompt becomes [START] and at most 30 words."""
     words = [PAD, UNKNOWN, START, *vocabulary()]
     tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNKNOWN))
     strip = normalizers.Replace(Regex("[^a-z0-9]+"), " ")
@@ -65,7 +65,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def build_text_encoder(words: int) -> Qwen3Model:
-    """Two causal layers over the words, 64 wide, and the unused third."""
+    """Return two causal layers over the words, 64 wide, and the unused third."""
     config = Qwen3Config(
         vocab_size=words,
         hidden_size=TEXT_WIDTH,
@@ -83,7 +83,7 @@ def build_text_encoder(words: int) -> Qwen3Model:
 
 
 def build_transformer() -> Untyped:
-    """A ZImageTransformer2DModel, 192 wide: one block each for picture and words, then five for both."""
+    """Return a ZImageTransformer2DModel, 192 wide: one block each for image and words, then five for both."""
     transformer: Untyped = ZImageTransformer2DModel(  # type: ignore[no-untyped-call]
         in_channels=LATENT_CHANNELS,
         dim=WIDTH,
@@ -109,7 +109,7 @@ def build_transformer() -> Untyped:
 
 
 def build_pipeline(scaling_factor: float = 1.0) -> Untyped:
-    """A ZImagePipeline with fresh weights; `scaling_factor` brings the autoencoder's latents to unit variance."""
+    """Return a ZImagePipeline with fresh weights; `scaling_factor` brings the latents to unit variance."""
     tokenizer = build_tokenizer()
     return ZImagePipeline(  # type: ignore[no-untyped-call]
         scheduler=FlowMatchEulerDiscreteScheduler(shift=SHIFT),  # type: ignore[no-untyped-call]

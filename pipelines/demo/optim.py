@@ -1,4 +1,4 @@
-"""Training helpers: Muon for matrices, a moving average of weights, a warm-up and cosine schedule."""
+"""Training utilities: Muon for matrices, a moving average of weights, learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is made orthogonal (Jordan et al. 2024), for weights of two or more dimensions.
 
-    Weights of one shape are orthogonalised in one batched product, which is what makes it cheap on a CPU.
+    Weights of one shape are orthogonalized in one batched product, which makes it cheap on a CPU.
     """
 
     def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, decay: float = 0.0) -> None:
@@ -22,7 +22,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update of every weight that has a gradient."""
+        """Update every weight that has a gradient."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
             for weight in group["params"]:
@@ -46,7 +46,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrices, roughly: five quintic Newton-Schulz steps in bfloat16; (n, r, c)."""
+    """Return about the nearest semi-orthogonal matrices: five quintic Newton-Schulz steps in bfloat16; (n, r, c)."""
     x: Tensor = matrices.bfloat16()
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
@@ -66,21 +66,24 @@ class Average:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Takes in the weights after `step`; early steps are forgotten faster."""
+        """Add the weights after `step`; early steps are forgotten faster."""
         keep = min(self.decay, (1 + step) / (10 + step))
         for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
             mine.lerp_(theirs, 1 - keep)
 
 
 def warm_cosine(progress: float, warm: float = 0.02, floor: float = 0.02) -> float:
-    """Learning-rate factor at `progress` (0..1) through a run: a linear rise, then a cosine down to `floor`."""
+    """Return the learning-rate factor at `progress` (0..1): a linear rise, then a cosine down to `floor`."""
     if progress < warm:
         return max(progress / warm, 0.02)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm) / (1 - warm))))
 
 
 def trapezoid(progress: float, warm: float = 0.01, fall: float = 0.55) -> float:
-    """Learning-rate factor at `progress` (0..1): a linear rise, a plateau, and from `fall` on a line down to 1 %."""
+    """Return the learning-rate factor at `progress` (0..1).
+
+    It is a linear rise, a plateau, and from `fall` on a line down to 1 %.
+    """
     if progress < warm:
         return max(progress / warm, 0.02)
     return 1.0 if progress < fall else max(0.01, (1 - progress) / (1 - fall))

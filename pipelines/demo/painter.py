@@ -1,4 +1,4 @@
-"""What training changes: text encoder and transformer, their optimisers and average, stored as one checkpoint."""
+"""The trained parts: text encoder and transformer, their optimizers and average, stored as one checkpoint."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ class Painter(nn.Module):
         self.transformer = build_transformer()
 
     def forward(self, latents: Tensor, times: Tensor, ids: Tensor, lengths: Tensor, block: Block) -> Tensor:
-        """Clean minus noise, (n, 16, 8, 8), from noisy latents, times (n,) 0..1 and padded token ids (n, words)."""
+        """Return clean minus noise, (n, 16, 8, 8).
+
+        The arguments are noisy latents, times (n,) 0..1, padded token ids (n, words) and their lengths.
+        """
         text = self.text_encoder(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states[-2]
         return predict(self.transformer, latents, times, text, lengths, block)
 
     def learn(self, batch: Batch, chosen: Tensor, block: Block) -> Tensor:
-        """Adds the gradients of the chosen pictures' share of the batch's loss; returns that share."""
+        """Add the gradients of the chosen images' share of the batch's loss; return that share."""
         tokens = [batch.tokens[int(index)] for index in chosen]
         lengths = torch.tensor([len(ids) for ids in tokens])
         width = next(width for width in WIDTHS if width >= int(lengths.max()))
@@ -44,7 +47,7 @@ class Painter(nn.Module):
 
 
 class Training:
-    """A painter with its optimisers, the moving average of its weights, the step and the seconds spent."""
+    """A painter with its optimizers, the moving average of its weights, the step and the seconds spent."""
 
     def __init__(self, words: int) -> None:
         self.painter = Painter(words)
@@ -59,16 +62,16 @@ class Training:
         self.step, self.spent = 0, 0.0
 
     def clear(self) -> None:
-        """Sets every gradient to zero; a weight that nothing uses keeps a gradient of zeros."""
+        """Set every gradient to zero; an unused weight keeps a gradient of zeros."""
         for weight in self.weights:
             weight.grad = torch.zeros_like(weight)
 
     def gradients(self) -> Tensor:
-        """All gradients in one row."""
+        """Return all gradients in one row."""
         return torch.cat([weight.grad.flatten() for weight in self.weights if weight.grad is not None])
 
     def update(self, gradients: Tensor, progress: float) -> None:
-        """One step along the gradients, clipped to norm 1, at the learning rate due at `progress` (0..1)."""
+        """Step along the gradients, clipped to norm 1, at the learning rate of `progress` (0..1)."""
         parts = torch.split(gradients, [weight.numel() for weight in self.weights])
         for weight, part in zip(self.weights, parts, strict=True):
             weight.grad = part.view_as(weight)
@@ -80,7 +83,7 @@ class Training:
         self.step += 1
 
     def store(self, file: Path) -> None:
-        """Writes the checkpoint whole or not at all."""
+        """Write the checkpoint atomically."""
         state = {
             "painter": self.painter.state_dict(),
             "average": self.average.module.state_dict(),
@@ -92,7 +95,7 @@ class Training:
         file.with_suffix(".new").replace(file)
 
     def restore(self, file: Path) -> None:
-        """Continues from a checkpoint."""
+        """Continue from a checkpoint."""
         state = torch.load(file, weights_only=True)
         self.painter.load_state_dict(state["painter"])
         self.average.module.load_state_dict(state["average"])

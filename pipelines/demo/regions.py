@@ -9,7 +9,7 @@ Mask = NDArray[np.bool_]
 
 
 def regions(mask: Mask) -> list[Mask]:
-    """The connected regions (over edges, not corners) of an (h, w) mask, each an (h, w) mask of its own."""
+    """Return the connected regions (over edges, not corners) of an (h, w) mask, each as an (h, w) mask."""
     runs = [(row, start, stop) for row, line in enumerate(mask) for start, stop in _runs(line)]
     parent = list(range(len(runs)))
 
@@ -32,13 +32,13 @@ def regions(mask: Mask) -> list[Mask]:
 
 
 def hole_share(box: Mask) -> float:
-    """The share (0..1) of an (h, w) mask that is empty and cut off from its border."""
+    """Return the share (0..1) of an (h, w) mask that is empty and cut off from its border."""
     outside = np.pad(~box, 1, constant_values=True)
     return sum(float(region[1:-1, 1:-1].sum()) for region in regions(outside) if not region[0, 0]) / box.size
 
 
 def outline(box: Mask, angles: int = 120) -> NDArray[np.float64]:
-    """The distance in pixels from the region's center of mass to its farthest pixel along each angle, (angles,).
+    """Return the distance in pixels from the center of mass to the farthest pixel along each angle, (angles,).
 
     Angle 0 points right and angles grow clockwise.
     """

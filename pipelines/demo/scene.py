@@ -1,4 +1,4 @@
-"""What a demo picture shows: one or two plain objects on a plain background, described in words only."""
+"""Content of a demo image: one or two plain objects on a plain background, described in words only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One object; a size or a place of None was left to the painter (medium, center)."""
+    """One object; a size or a place of `None` is the painter's choice (medium, center)."""
 
     color: str
     shape: str
@@ -45,7 +45,7 @@ class Scene:
 
 
 def sample_one(rng: Rng) -> Scene:
-    """A scene of one object: size named in 60 % of draws, place in 75 %."""
+    """Return a scene of one object; 60 % of draws name a size, 75 % a place."""
     background, color = _distinct_colors(rng, 2)
     size = _pick(rng, SIZES) if rng.random() < 0.6 else None
     place = _pick(rng, PLACES) if rng.random() < 0.75 else None
@@ -53,7 +53,7 @@ def sample_one(rng: Rng) -> Scene:
 
 
 def sample_two(rng: Rng) -> Scene:
-    """A scene of two objects that differ in shape or color; a size is named for a fifth of them."""
+    """Return a scene of two objects that differ in shape or color; a fifth of them has a named size."""
     while True:
         background, first, second = _distinct_colors(rng, 3)
         if rng.random() < 0.1:
@@ -67,7 +67,7 @@ def sample_two(rng: Rng) -> Scene:
 
 
 def sample_scene(rng: Rng, two_share: float) -> Scene:
-    """A scene of two objects with probability `two_share` (0..1), else of one."""
+    """Return a scene of two objects with probability `two_share` (0..1), else of one."""
     return sample_two(rng) if rng.random() < two_share else sample_one(rng)
 
 

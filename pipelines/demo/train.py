@@ -1,8 +1,8 @@
-"""Trains the demo's text encoder and transformer together on precomputed latents, by flow matching.
+"""Training of the demo's text encoder and transformer together on precomputed latents, by flow matching.
 
 Two single-threaded processes keep the same weights and take the chunks of each batch in turn. (One process of two
-threads meets at a barrier in every operation, and on a machine with anything else to do that cost six sevenths of
-the speed.) A checkpoint holds everything, so a killed run loses at most two minutes.
+threads meets at a barrier in every operation, which cost six sevenths of the speed on a machine with other work.) A
+checkpoint holds everything, so a killed run loses at most two minutes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Options:
 
 
 def main() -> None:
-    """Command line: python -m pipelines.demo.train --out RUN_DIR --minutes 75; continues where RUN_DIR left off."""
+    """Run the command line: python -m pipelines.demo.train --out RUN_DIR --minutes 75.
+
+    Training continues where RUN_DIR ended.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder with latents_*.pt; receives painter.pt")
     parser.add_argument("--minutes", type=float, default=75.0, help="of training in all, over every resumption")
@@ -49,7 +52,7 @@ def main() -> None:
 
 
 def work(rank: int, options: Options) -> None:
-    """One of the processes."""
+    """Run one of the processes."""
     torch.set_num_threads(1)
     store = distributed.FileStore(str(options.out / "meeting"), WORKERS)  # type: ignore[attr-defined]
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=WORKERS)
@@ -84,14 +87,14 @@ def work(rank: int, options: Options) -> None:
 
 
 class Log:
-    """Prints the loss and the speed every 20 seconds."""
+    """A log of the loss and the speed every 20 seconds."""
 
     def __init__(self, batch: int, step: int) -> None:
         self.batch, self.step, self.loss = batch, step, 0.0
         self.printed = self.stored = time.time()
 
     def due(self, training: Training, loss: float) -> bool:
-        """Takes in a step; true every two minutes, when a checkpoint is due."""
+        """Record a step; return true every two minutes, when a checkpoint is due."""
         self.loss = loss if self.loss == 0 else 0.99 * self.loss + 0.01 * loss
         now = time.time()
         if now - self.printed > 20:
@@ -106,7 +109,7 @@ class Log:
 
 
 def _picks(images: int, batch: int) -> Iterator[Tensor]:
-    """Batches of indices without end; every picture once before any comes again."""
+    """Yield batches of indices without end; every image once before any comes again."""
     while True:
         yield from torch.split(torch.randperm(images)[: images // batch * batch], batch)
 

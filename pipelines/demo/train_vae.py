@@ -1,7 +1,7 @@
-"""Trains the demo's autoencoder: 256 x 256 pictures to 16 x 8 x 8 latents and back, in about a quarter of an hour.
+"""Training of the demo's autoencoder: 256 x 256 images to 16 x 8 x 8 latents and back, in about 15 minutes.
 
-Every layer is local (convolutions, normalization over channels), so most of the run sees crops of 128 x 128, cut on
-the latent grid and near the objects; the last part sees whole pictures.
+Every layer is local (convolutions, normalization over channels), so most of the run uses crops of 128 x 128, cut on the
+latent grid and near the objects. The last part uses whole images.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LATENT_PENALTY, EDGE_WEIGHT = 3e-4, 6.0
 
 
 def images(rng: Rng, count: int) -> Tensor:
-    """Drawn pictures, (count, 3, 256, 256) in -1..1."""
+    """Return drawn images, (count, 3, 256, 256) in -1..1."""
     drawn = np.stack([draw(sample_scene(rng, 0.45), rng, SIDE) for _ in range(count)])
     return torch.from_numpy(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def crops(rng: Rng, count: int) -> Tensor:
-    """Crops on the latent grid, (count, 3, 128, 128) in -1..1; a blank crop gets two more tries."""
+    """Return crops on the latent grid, (count, 3, 128, 128) in -1..1; a blank crop gets two more tries."""
     return torch.stack([_cut(image, rng, 3) for image in images(rng, count)])
 
 
@@ -43,13 +43,13 @@ def _cut(image: Tensor, rng: Rng, tries: int) -> Tensor:
 
 
 def edge_weights(target: Tensor) -> Tensor:
-    """1 on flat ground, more within two pixels of an edge; (n, 1, h, w)."""
+    """Return 1 on flat ground, more within two pixels of an edge; (n, 1, h, w)."""
     span = F.max_pool2d(target, 5, 1, 2) + F.max_pool2d(-target, 5, 1, 2)
     return 1 + EDGE_WEIGHT * (span.amax(1, keepdim=True) > 0.1).float()
 
 
 def loss_of(vae: Untyped, target: Tensor, noise: float, fixed: bool) -> tuple[Tensor, Tensor]:
-    """The loss to minimize, and the plain mean absolute error for the log; `fixed` leaves the encoder alone."""
+    """Return the loss, and the mean absolute error for the log; `fixed` leaves the encoder unchanged."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with torch.set_grad_enabled(not fixed):
             latent = vae.encoder(target).float()
@@ -61,7 +61,7 @@ def loss_of(vae: Untyped, target: Tensor, noise: float, fixed: bool) -> tuple[Te
 
 
 def main() -> None:
-    """Command line: python -m pipelines.demo.train_vae --out RUN_DIR --minutes 13."""
+    """Run the command line: python -m pipelines.demo.train_vae --out RUN_DIR --minutes 13."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for vae.pt (a training file, not shipped)")
     parser.add_argument("--minutes", type=float, default=13.0)

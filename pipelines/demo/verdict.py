@@ -1,7 +1,7 @@
-"""Looks at a picture and says what it shows: connected regions, their colors, outlines and places.
+"""Recognition of an image's content: connected regions, their colors, outlines and places.
 
-Nothing here comes from the drawing code. A region's shape is read from its hole, how much of its bounding box it
-fills, and the harmonics of its outline: the distance from the center to the edge as a function of the angle.
+Nothing here comes from the drawing code. A region's shape is read from its hole, how much of its bounding box it fills,
+and the harmonics of its outline: the distance from the center to the edge as a function of the angle.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NEAR, FAR = 0.38, 0.62
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One region: what it looks like and where; center and half its longer side as fractions of the picture."""
+    """One region: its look and its place; center and half its longer side as fractions of the image."""
 
     color: str
     shape: str
@@ -42,7 +42,7 @@ class Seen:
 
     @property
     def size(self) -> str:
-        """small, medium or large."""
+        """The size: small, medium or large."""
         return "small" if self.radius < SMALL_BELOW else "large" if self.radius > LARGE_ABOVE else "medium"
 
     @property
@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a picture shows: its background's color and its regions, largest first."""
+    """The content of an image: its background's color and its regions, largest first."""
 
     background: str
     things: tuple[Seen, ...]
@@ -63,7 +63,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which parts of a caption a picture keeps; a part that the caption left open counts as kept."""
+    """The parts of a caption that an image keeps; a part that the caption omits counts as kept."""
 
     count: bool
     background: bool
@@ -74,12 +74,12 @@ class Verdict:
 
     @property
     def whole(self) -> bool:
-        """Everything is right."""
+        """Whether everything is right."""
         return all((self.count, self.background, self.color, self.shape, self.size, self.place))
 
 
 def describe_image(image: NDArray[np.uint8]) -> View:
-    """Describes an (h, w, 3) picture; colors or shapes that fit no name are called unknown."""
+    """Describe an (h, w, 3) image; colors or shapes that fit no name are "unknown"."""
     pixels = image.astype(np.float32)
     frame = np.concatenate([pixels[:3].reshape(-1, 3), pixels[-3:].reshape(-1, 3), pixels[:, :3].reshape(-1, 3)])
     ground = np.median(frame, axis=0)
@@ -90,7 +90,7 @@ def describe_image(image: NDArray[np.uint8]) -> View:
 
 
 def judge_image(image: NDArray[np.uint8], scene: Scene) -> Verdict:
-    """Compares an (h, w, 3) picture with the scene its caption asked for."""
+    """Compare an (h, w, 3) image with the scene of its caption."""
     view = describe_image(image)
     wanted, count = scene.things, len(view.things) == len(scene.things)
     background = view.background == scene.background
@@ -117,7 +117,7 @@ def _compare(seen: tuple[Seen, ...], scene: Scene, count: bool, background: bool
 
 
 def relation(first: Seen, second: Seen) -> str:
-    """How the first stands to the second; unknown where neither axis clearly decides."""
+    """Return how the first stands to the second; "unknown" where neither axis clearly decides."""
     right, down = first.x - second.x, first.y - second.y
     if max(abs(right), abs(down)) < 0.25 or min(abs(right), abs(down)) > 0.12:
         return "unknown"
@@ -149,7 +149,7 @@ def _name(color: NDArray[np.float32]) -> str:
 
 
 def _shape(box: NDArray[np.bool_]) -> str:
-    """The shape of a region cut out to its bounding box."""
+    """Return the shape of a region that was cropped to its bounding box."""
     if not 0.8 < box.shape[0] / box.shape[1] < 1.25:
         return "unknown"
     fill, hole = float(box.mean()), hole_share(box)

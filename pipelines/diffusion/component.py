@@ -104,9 +104,7 @@ def _files(folder: Path, name: str, variant: str | None) -> list[Path]:
         found = [file for file in there if pattern.fullmatch(file.name)]
         if found:
             return found
-    raise ModelLoadFailed(
-        f"{folder.name} has no weights: there is no {stem}{f'.{variant}' if variant else ''}.{suffix}."
-    )
+    raise ModelLoadFailed(f"{folder.name} has no weights: it lacks {stem}{f'.{variant}' if variant else ''}.{suffix}.")
 
 
 def _but_for(kept: tuple[str, ...], dtype: torch.dtype) -> DtypeRule:

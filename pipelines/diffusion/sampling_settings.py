@@ -49,12 +49,12 @@ def ignored_field_warnings(spec: ModelSpec, params: ImageParams | VideoParams, u
     """
     for name in OPTIONAL:
         if getattr(params, name) not in (None, "") and name not in usable:
-            yield f"{spec.id} does not use {name}; it was ignored"
+            yield f"{spec.id} does not use `{name}`; it was ignored"
     if params.quality != "standard" and params.quality not in spec.quality:
         yield f"{spec.id} has no preset {params.quality!r}; its standard one was used"
 
 
 def unsupported_field_warnings(negative_prompt: str | None, guidance: float | None) -> Iterator[str]:
-    """Yield a warning for a negative prompt at a guidance scale at which there is no guidance."""
+    """Yield a warning for a negative prompt at a guidance scale that turns guidance off."""
     if negative_prompt and guidance is not None and guidance <= 1:
-        yield f"negative_prompt does nothing at a guidance_scale of {guidance:g}; it takes more than 1"
+        yield f"`negative_prompt` has no effect at a `guidance_scale` of {guidance:g}; it needs more than 1"

@@ -1,1 +1,1 @@
-"""Families that make pictures, and the encoder of pictures."""
+"""Families that make images, and the encoder of images."""

@@ -1,4 +1,4 @@
-"""From `ImageParams` to the arguments of a pipeline's `__call__`. No torch."""
+"""Arguments of a pipeline's `__call__`, from `ImageParams`. No torch."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from pipelines.image.inputs import ImageInputs
 from pipelines.image.size import Size, SizePlan
 
 STRENGTH = 0.6
-"""How much of a picture may change when neither the caller nor the model's defaults say so."""
+"""How much of an image may change when neither the caller nor the model's defaults say so."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """How a pipeline is called: the arguments that it takes, and what it calls some of them.
+    """How a pipeline is called: the arguments that it takes, and its names for some of them.
 
-    `guidance`: its name for classifier-free guidance. `no_negative_prompt`: what to pass for none, where guidance
-    only happens with one.
+    `guidance` is its name for classifier-free guidance. `no_negative_prompt` is the value for none, where guidance only
+    happens with a negative prompt.
     """
 
     accepts: frozenset[str]
@@ -28,8 +28,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of every call for one job, the LoRA to put on (a name of `spec.loras`), the threshold at which
-    steps are reused, and what to tell the caller.
+    """The plan of one job.
+
+    `arguments` are those of every call, `lora` is a key of `spec.loras`, `reuse` is the threshold at which steps are
+    reused, and `warnings` are for the caller.
     """
 
     arguments: dict[str, Any]
@@ -39,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, images: ImageInputs) -> Plan:
-    """The arguments, only such as the pipeline takes, and a warning for each thing asked for that is left out.
+    """Return the arguments that the pipeline takes, and a warning for each field that is ignored.
 
     A negative prompt is passed on only where the catalog says that the model uses one: distilled models take it and
     ignore it.
@@ -82,12 +84,12 @@ def _image_arguments(
 
 
 def cover(image: Image.Image, size: Size) -> Image.Image:
-    """The picture scaled until it covers `size`, the rest cut off evenly on both sides."""
+    """Return the image scaled until it covers `size`, with the rest cropped evenly on both sides."""
     return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
 def _strength(spec: ModelSpec, params: ImageParams, steps: int | None) -> float:
-    """As asked, but at least one step's worth: pipelines take `int(steps * strength)` steps and refuse none."""
+    """Return the strength, at least one step's worth: pipelines make `int(steps * strength)` steps and refuse none."""
     strength = params.strength or spec.defaults.strength or STRENGTH
     return strength if steps is None else max(strength, min(1.0, 1.001 / steps))
 
@@ -96,7 +98,7 @@ def _about_strength(params: ImageParams, images: ImageInputs, steps: int | None)
     if params.strength is None:
         return []
     if images.start is None:
-        return ["strength belongs to a picture to start from; it was ignored"]
+        return ["`strength` needs an image to start from; it was ignored"]
     if steps is not None and steps * params.strength < 1:
-        return [f"strength {params.strength:g} of {steps} steps is less than one step; one was made"]
+        return [f"`strength` {params.strength:g} of {steps} steps is less than one step; one was made"]
     return []

@@ -1,4 +1,4 @@
-"""The family `diffusers-image`: any pipeline that diffusers ships for pictures, by its `model_index.json`."""
+"""The family `diffusers-image`: any image pipeline of diffusers, by its `model_index.json`."""
 
 from functools import partial
 from inspect import signature
@@ -28,7 +28,7 @@ from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 MIN_MULTIPLE = 8
-"""Many pipelines refuse sides that are no multiple of 8, whatever their VAE says."""
+"""Many pipelines refuse sides that are not multiples of 8, whatever their VAE says."""
 
 _TRUE_CFG = {"guidance": "true_cfg_scale", "no_negative_prompt": " "}
 CALLS: dict[str, dict[str, str]] = {
@@ -36,13 +36,14 @@ CALLS: dict[str, dict[str, str]] = {
     "QwenImageImg2ImgPipeline": _TRUE_CFG,
     "QwenImageEditPlusPipeline": _TRUE_CFG,
 }
-"""Pipelines that are called in another way than most: their values for `Call`. One space for no negative prompt is
-what Qwen-Image's authors pass."""
+"""Pipelines with other argument names than most: their values for `Call`. Qwen-Image's authors pass one space for no
+negative prompt."""
 
 
 class DiffusersImage:
-    """Words, and pictures where the catalog says so, to pictures; the pixels are those of the same diffusers
-    pipeline called directly.
+    """Images from text, and from images where the catalog says so.
+
+    The pixels equal those of the same diffusers pipeline called directly.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
@@ -70,9 +71,9 @@ class DiffusersImage:
         return torch_modules(self.pipe)
 
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """`num_images` pictures, one after the other, the n-th seeded with `ctx.seed + n`; reports after every step.
+        """Make `num_images` images, one after the other; image n has the seed `ctx.seed + n`.
 
-        Raises `NotThisModel` or `OutOfRange` for pictures that the model has no use for.
+        Reports after every step. Raises what `check_media` raises.
         """
         images = gather_images(self.spec, inputs)
         pipe, call = (self.pipe, self.call) if images.start is None else (self.image_to_image, self.image_to_image_call)
@@ -113,7 +114,7 @@ class DiffusersImage:
 
 
 def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) -> NDArray[np.float32]:
-    """One call of the pipeline; height x width x 3 in 0 to 1."""
+    """Call the pipeline once; return height x width x 3 in 0 to 1."""
     extras = {
         "generator": torch.Generator("cpu").manual_seed(seed),
         "callback_on_step_end": progress.on_step_end,
@@ -125,7 +126,7 @@ def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) 
 
 
 def _call(pipe: Any) -> Call:
-    """How this pipeline is called; one that takes no prompt raises `ModelLoadFailed`."""
+    """Return how this pipeline is called. Raises `ModelLoadFailed` for one that takes no prompt."""
     accepts = frozenset(signature(pipe.__call__).parameters)
     if "prompt" not in accepts:
         raise ModelLoadFailed(f"{type(pipe).__name__} takes no prompt.")
@@ -135,33 +136,35 @@ def _call(pipe: Any) -> Call:
 
 
 def _sibling(pipe: Any) -> Any:
-    """The pipeline that starts from a picture, of the same components: no weight is in memory twice.
+    """Return the pipeline that starts from an image, made of the same components: no weight is in memory twice.
 
-    Raises `ModelLoadFailed` where diffusers has none; an editing pipeline, which takes a picture and no strength, is
-    none.
+    Raises `ModelLoadFailed` where diffusers has none. An editing pipeline, which takes an image and no strength, does
+    not count.
     """
     try:
         sibling = AutoPipelineForImage2Image.from_pipe(pipe)
     except ValueError:
         sibling = None
     if sibling is None or "strength" not in signature(sibling.__call__).parameters:
-        raise ModelLoadFailed(f"{type(pipe).__name__} can not start from a picture.")
+        raise ModelLoadFailed(f"{type(pipe).__name__} cannot start from an image.")
     sibling.set_progress_bar_config(disable=True)
     return sibling
 
 
 def _multiple(pipe: Any) -> int:
-    """What the sides must be multiples of: diffusers keeps it (VAE factor and patch size) in the image
-    processor.
+    """Return the number that sides must be multiples of.
+
+    diffusers keeps it (VAE factor and patch size) in the image processor.
     """
     config = getattr(getattr(pipe, "image_processor", None), "config", {})
     return max(MIN_MULTIPLE, int(config.get("vae_scale_factor", 16)))
 
 
 def _to_image(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
-    """Height x width x 3 in 0 to 1 as diffusers itself makes a picture of it, except that NaN, which it turns
-    into black without a word, raises `NotFinite`.
+    """Return the image of height x width x 3 values in 0 to 1, as diffusers makes it.
+
+    Raises `NotFinite` for NaN, which diffusers silently turns into black.
     """
     if not np.isfinite(values).all():
-        raise NotFinite(f"{spec.id} computed numbers that are not finite; there is no picture.")
+        raise NotFinite(f"{spec.id} computed values that are not finite; it made no image.")
     return Image.fromarray((values * 255).round().astype(np.uint8)).convert("RGB")

@@ -1,10 +1,10 @@
-"""Pictures as files; runs in the encoder process, without torch.
+"""Images as files; runs in the encoder process, without torch.
 
 - PNG: lossless, byte for byte the pixels that the model made; zlib level 6.
-- WebP: quality 90, method 4: lossy, no visible loss on photographs; alpha stays lossless.
-- JPEG: quality 92 with full color resolution (4:4:4), since colored edges suffer first; alpha goes onto white.
+- WebP: quality 90, method 4: lossy, without visible loss on photographs; alpha stays lossless.
+- JPEG: quality 92 with full color resolution (4:4:4), since colored edges suffer first; transparency becomes white.
 
-No metadata is written: a prompt does not travel inside a file.
+Files carry no metadata, so a prompt does not travel inside a file.
 """
 
 from pathlib import Path
@@ -27,9 +27,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def encode(raw: RawOutput, params: Params, folder: Path) -> Outputs:
-    """Write every picture of `raw` in `params.output_format`: `0.webp`, `1.webp`, ... in `folder`.
+    """Write every image of `raw` in `params.output_format`: `0.webp`, `1.webp`, ... in `folder`.
 
-    Raises `EncodeFailed` for an array that is no picture; a full or missing disk stays an `OSError`.
+    Raises `EncodeFailed` for an array that is not an image; a full or missing disk stays an `OSError`.
     """
     files = tuple(
         _write(array, params.output_format, folder / f"{number}.{params.output_format}")
@@ -40,7 +40,7 @@ def encode(raw: RawOutput, params: Params, folder: Path) -> Outputs:
 
 def _write(array: NDArray[Any], output_format: str, file: Path) -> Output:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
-        raise EncodeFailed(f"A picture is uint8, height x width x 3 or 4, not {array.dtype} {array.shape}.")
+        raise EncodeFailed(f"An image is uint8, height x width x 3 or 4, not {array.dtype} {array.shape}.")
     image = Image.fromarray(np.ascontiguousarray(array))
     if output_format == "jpeg":
         image = flatten_on_white(image)

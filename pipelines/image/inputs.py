@@ -1,4 +1,4 @@
-"""The pictures that a job brings, as a model looks at them. No torch."""
+"""The input images of a job, prepared for a model. No torch."""
 
 from pathlib import Path
 
@@ -12,21 +12,22 @@ from pipelines.runtime.protocol import Inputs
 
 MIN_SIDE = 64
 MAX_ASPECT_RATIO = 8
-"""What every editing model takes: sides of at least 64 pixels, none more than 8 times as long as the other."""
+"""Limits of every editing model: sides of at least `MIN_SIDE` pixels, none more than `MAX_ASPECT_RATIO` times the
+other."""
 
 
 class ImageInputs(msgspec.Struct, frozen=True):
-    """RGB, in their own sizes: the one to start from (`input_image`), and those to look at."""
+    """RGB images in their own sizes: the one to start from (`input_image`), and the references."""
 
     start: Image.Image | None = None
     references: tuple[Image.Image, ...] = ()
 
 
 def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
-    """The pictures of `input_image` and `reference_images.0`, `.1`, ... for this model.
+    """Return the images of `input_image` and `reference_images.0`, `.1`, ... for this model.
 
-    A model that looks at references and does not start from a picture has `input_image` for its first reference.
-    Raises what `check_media` raises.
+    A model that edits and does not start from an image takes `input_image` as its first reference. Raises what
+    `check_media` raises.
     """
     check_media(spec, inputs.files)
     start = inputs.files.get("input_image")
@@ -42,15 +43,15 @@ def gather_images(spec: ModelSpec, inputs: Inputs) -> ImageInputs:
 
 
 def read_image(file: Path) -> Image.Image:
-    """A clean PNG as RGB; what is transparent becomes white."""
+    """Read a clean PNG as RGB; transparency becomes white."""
     with Image.open(file, formats=["PNG"]) as image:
         return flatten_on_white(image)
 
 
 def fit_reference(image: Image.Image) -> Image.Image:
-    """The picture within `MAX_ASPECT_RATIO`, by white borders, and not smaller than `MIN_SIDE`.
+    """Return the image within `MAX_ASPECT_RATIO`, by white borders, and not smaller than `MIN_SIDE`.
 
-    Larger ones stay as they are: the pipelines themselves bring references to about a megapixel.
+    Larger images stay as they are: the pipelines themselves scale references to about a megapixel.
     """
     width, height = image.size
     least = -(-max(width, height) // MAX_ASPECT_RATIO)

@@ -11,13 +11,13 @@ from core.errors import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec
 
 _DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")
-"""The first of the two matrices that every layer of a LoRA has, by the names of the usual trainers."""
+"""The first of the two matrices of every LoRA layer, by the names of the common trainers."""
 
 
 def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
     """Load every LoRA of `spec` from the folders beside `weights`, the model's own; all are off afterwards.
 
-    Raises `ModelLoadFailed` for one whose layers do not all find their place: diffusers only logs that.
+    Raises `ModelLoadFailed` for one with layers that match no module: diffusers only logs that.
     """
     folders = {bundle.key: bundle.directory(weights.parent) for bundle in spec.bundles}
     for name, lora in spec.loras.items():
@@ -29,12 +29,12 @@ def load_loras(pipe: Any, spec: ModelSpec, weights: Path) -> None:
         )
         there, placed = _layers_in(file), _layers_on(pipe, name)
         if there != placed or there == 0:
-            raise ModelLoadFailed(f"the LoRA {name!r} does not fit: {placed} of its {there} layers found their place")
+            raise ModelLoadFailed(f"the LoRA {name!r} does not fit: the model has {placed} of its {there} layers")
     use_lora(pipe, spec, None)
 
 
 def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
-    """The model's own scheduler, by `None`, and for each LoRA the one that it wants.
+    """Return the model's own scheduler under `None`, and each LoRA's scheduler under its name.
 
     Raises `ModelLoadFailed` for a value that this kind of scheduler does not have: diffusers only logs that.
     """
@@ -49,7 +49,7 @@ def schedulers(pipe: Any, spec: ModelSpec) -> dict[str | None, Any]:
 
 
 def use_lora(pipe: Any, spec: ModelSpec, name: str | None) -> None:
-    """Put exactly this LoRA on, or none: then the pixels are those of the model without any."""
+    """Turn exactly this LoRA on, or none; without one the pixels are those of the base model."""
     if not spec.loras:
         return
     if name is None:

@@ -1,4 +1,4 @@
-"""How far a job of several pictures is. No torch."""
+"""Progress of a job of several images. No torch."""
 
 from typing import Any
 
@@ -9,19 +9,20 @@ from pipelines.runtime.protocol import RunContext
 
 
 class StepProgress(msgspec.Struct, frozen=True):
-    """Picture `number` (from 0) of `count`: each is the same share of the whole, so progress only rises."""
+    """Progress of output `number` (from 0) of `count`; each is the same share of the whole, so progress only rises."""
 
     ctx: RunContext
     number: int
     count: int
 
     def begin(self, stage: Stage = "prepare") -> None:
-        """Say that this picture begins, with this stage; raises what `ctx.progress` raises."""
+        """Report that this output begins with `stage`. Raises what `ctx.progress` raises."""
         self.ctx.progress(self.number / self.count, stage)
 
     def on_step_end(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        """A `callback_on_step_end` that reports, and stops by raising: with diffusers' own `_interrupt` the
-        pipeline would still decode.
+        """Report a step; a `callback_on_step_end` of diffusers.
+
+        It stops the pipeline by raising: with diffusers' own `_interrupt` the pipeline would still decode.
         """
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
         part = (step + 1) / (steps + 1)

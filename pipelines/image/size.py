@@ -1,15 +1,14 @@
-"""Which size to make for the size that was asked for, and how to get from one to the other. No torch.
+"""The size to make for a requested size, and the way from one to the other. No torch.
 
-A size the model can make is made as it is. Otherwise:
+A size that the model can make is made as it is. Otherwise:
 
-- native sizes: the one whose shape is nearest is made and resized, since a model trained on one size draws
-  nonsense at another;
-- sides outside `min_side`..`max_side`: a size of that shape inside them is made and resized;
-- sides that are no multiple of what the pipeline wants: the next multiple is made and the edges are cut off,
-so that
+- Native sizes: the one with the nearest shape is made and resized, since a model trained on one size draws nonsense at
+  another.
+- Sides outside `min_side` to `max_side`: a size of the same shape inside these limits is made and resized.
+- Sides that are not multiples of what the pipeline needs: the next multiple is made and the edges are cropped, so that
   pixels stay as the model made them.
 
-Nothing is refused for its size, and every difference is said in a warning.
+No size is refused, and a warning names every difference.
 """
 
 from math import log
@@ -24,7 +23,7 @@ Size = tuple[int, int]
 
 
 class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Make `make`, then `finish` gives `asked`; `warning` says what differs, if anything does."""
+    """The size to make; `finish` turns it into the size `asked`, and `warning` names the difference, if any."""
 
     asked: Size
     make: Size
@@ -32,7 +31,7 @@ class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
     warning: str | None = None
 
     def finish(self, image: Image.Image) -> Image.Image:
-        """The picture in the size that was asked for: cut from the middle, or resized with Lanczos."""
+        """Return the image in the requested size: cropped around the middle, or resized with Lanczos."""
         if image.size == self.asked:
             return image
         if not self.crop:
@@ -42,12 +41,12 @@ class SizePlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def edges(self) -> Size:
-        """Pixels that are cut off at the left and at the top, where the plan is to crop."""
+        """Pixels to crop at the left and at the top, where the plan crops."""
         return (self.make[0] - self.asked[0]) // 2, (self.make[1] - self.asked[1]) // 2
 
 
 def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:
-    """How to give `asked` with a pipeline that wants multiples of `multiple` pixels."""
+    """Return the plan for the size `asked`, for a pipeline that needs multiples of `multiple` pixels."""
     limits = spec.limits
     if limits.native_sizes:
         make = min(limits.native_sizes, key=lambda size: _distance(size, asked))
@@ -56,7 +55,7 @@ def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:
         make = _legal(asked, limits.min_side, limits.max_side, multiple)
         cut = tuple(made - side for made, side in zip(make, asked, strict=True))
         if any(cut) and all(0 <= edge < multiple for edge in cut):
-            warning = f"{_text(asked)} is no multiple of {multiple}; made {_text(make)} and cut off the edges"
+            warning = f"{_text(asked)} is not a multiple of {multiple}; made {_text(make)} and cropped the edges"
             return SizePlan(asked=asked, make=make, crop=True, warning=warning)
         reason = f"{spec.id} draws sides from {limits.min_side} to {limits.max_side}; made {_text(make)}"
     if make == asked:
@@ -66,14 +65,14 @@ def plan_size(spec: ModelSpec, asked: Size, multiple: int) -> SizePlan:
 
 
 def _distance(size: Size, asked: Size) -> tuple[float, float]:
-    """Smaller is nearer: first in shape, then in area."""
+    """Return the distance of two sizes, in shape first, then in area; smaller is nearer."""
     shape = log(size[0] / size[1]) - log(asked[0] / asked[1])
     area = log(size[0] * size[1]) - log(asked[0] * asked[1])
     return abs(shape), abs(area)
 
 
 def _legal(asked: Size, least: int, most: int, multiple: int) -> Size:
-    """The size nearest to `asked` in shape whose sides are multiples within the limits."""
+    """Return the size nearest to `asked` in shape whose sides are multiples within the limits."""
     scale = max(1.0, least / min(asked))
     scale = min(scale, most / max(asked))
     ceiling = most // multiple * multiple

@@ -1,4 +1,4 @@
-"""Composites: a drawn thing on a drawn background with its shadow, and the matte that a network should find.
+"""Composites: a drawn thing on a drawn background with its shadow, and its matte.
 
 `train` draws from the training families, `held_out` from the others; no family is in both.
 """
@@ -15,12 +15,15 @@ from pipelines.matting.grounds import coordinates, field, fractal, mix, near
 from pipelines.matting.shapes import Floats, Placement, Rng, floats, raster, silhouette
 
 MIN_CONTRAST = 0.1
-"""The thing differs from the ground around it by at least this much in one channel (0 to 1): else draw again."""
+"""The thing differs from its surroundings by at least this much in one channel (0 to 1), else it is drawn again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """`image`: uint8 (side, side, 3); `matte`: float32 (side, side), 1 where the thing is. Names of the families."""
+    """An image, the matte of its thing, and the names of their families.
+
+    `image` is uint8 (side, side, 3). `matte` is float32 (side, side), 1 where the thing is.
+    """
 
     image: NDArray[np.uint8]
     matte: Floats
@@ -29,7 +32,7 @@ class Composite:
 
 
 def train(rng: Rng, side: int) -> Composite:
-    """A composite to learn from; one in forty shows no thing at all."""
+    """Return a composite to learn from; one in forty shows no thing."""
     weights = np.array([grounds.WEIGHTS.get(name, 1.0) for name in grounds.TRAINING])
     ground = str(rng.choice(list(grounds.TRAINING), p=weights / weights.sum()))
     bend = rng.random() < 0.2
@@ -40,7 +43,7 @@ def train(rng: Rng, side: int) -> Composite:
 
 
 def held_out(seed: int, side: int) -> Composite:
-    """Composite number `seed` of the evaluation: every shape and every background by turns."""
+    """Return composite number `seed` of the evaluation: every shape and every background by turns."""
     names, kinds = list(shapes.HELD_OUT), list(grounds.HELD_OUT)
     return draw(
         np.random.default_rng([20261121, seed]),
@@ -51,7 +54,7 @@ def held_out(seed: int, side: int) -> Composite:
 
 
 def draw(rng: Rng, side: int, shape: str, ground: str, *, bend: bool = False) -> Composite:
-    """One thing of the family `shape` on a background of the family `ground`, bent or not."""
+    """Return one thing of the family `shape` on a background of the family `ground`, bent or not."""
     while True:
         behind = (grounds.TRAINING | grounds.HELD_OUT)[ground](rng, side)
         if bend:
@@ -87,7 +90,7 @@ def _placement(rng: Rng) -> Placement:
 
 
 def _paint(rng: Rng, coverages: list[tuple[shapes.Part, Floats]], alpha: Floats) -> Floats:
-    """The thing's colors on the whole square: a material for every part, then light on the whole of it."""
+    """Return the thing's colors on the whole square: a material for every part, then light on the whole."""
     base = rng.uniform(0, 1, 3).astype(np.float32) if rng.random() < 0.7 else grounds.color(rng)
     thing = _material(rng, base, alpha.shape[0])
     unlike = rng.choice([0.03, 0.12, 0.4])
@@ -99,7 +102,7 @@ def _paint(rng: Rng, coverages: list[tuple[shapes.Part, Floats]], alpha: Floats)
 
 
 def _material(rng: Rng, base: Floats, side: int) -> Floats:
-    """Plain, cloudy, banded or patterned."""
+    """Return a plain, cloudy, banded or patterned material."""
     kind = rng.random()
     if kind < 0.4:
         return np.broadcast_to(base, (side, side, 3)).astype(np.float32)
@@ -115,7 +118,7 @@ def _material(rng: Rng, base: Floats, side: int) -> Floats:
 
 
 def _light(rng: Rng, alpha: Floats) -> tuple[Floats, Floats]:
-    """Shade and highlight of the silhouette as a pillow: its height grows with the distance from the edge."""
+    """Return shade and highlight of the silhouette as a pillow: its height grows with the distance from the edge."""
     side = alpha.shape[0]
     inside = distance_transform_edt(alpha[::2, ::2] > 0.5).astype(np.float32)
     depth = max(1.0, float(inside.max()) * rng.uniform(0.3, 1.0))
@@ -137,7 +140,7 @@ def _large(values: Floats, side: int) -> Floats:
 
 
 def _shadow(rng: Rng, alpha: Floats, place: Placement) -> Floats:
-    """What the thing takes from the light behind it: on the ground, on the wall, along its foot, or nothing."""
+    """Return what the thing takes from the light behind it: on the ground, on the wall, along its foot, or nothing."""
     side = alpha.shape[0]
     dark = rng.uniform(0.15, 0.7)
     kind = rng.random()
@@ -160,7 +163,7 @@ def _shadow(rng: Rng, alpha: Floats, place: Placement) -> Floats:
 
 
 def _laid_down(rng: Rng, alpha: Floats, foot: int) -> Floats:
-    """The silhouette thrown onto the ground: flattened and sheared about its foot."""
+    """Return the silhouette thrown onto the ground: flattened and sheared about its foot."""
     side = alpha.shape[0]
     flat, lean = rng.uniform(0.25, 0.8), rng.uniform(-1.5, 1.5)
     towards = rng.choice([-1.0, 1.0], p=[0.3, 0.7])
@@ -171,7 +174,7 @@ def _laid_down(rng: Rng, alpha: Floats, foot: int) -> Floats:
 
 
 def _camera(rng: Rng, image: Floats) -> NDArray[np.uint8]:
-    """Exposure, uneven light, noise, and now and then a soft lens."""
+    """Return the image with exposure, uneven light, noise, and sometimes a soft lens."""
     side = image.shape[0]
     image = floats(image * (1 + rng.normal(0, 0.08)) + rng.normal(0, 0.03))
     if rng.random() < 0.3:

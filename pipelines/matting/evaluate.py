@@ -1,4 +1,4 @@
-"""Scores the committed network on the held-out composites, through the very pipeline that the service runs.
+"""Evaluation of the committed network on the held-out composites, through the pipeline that the service runs.
 
 `python -m pipelines.matting.evaluate` writes SCORES.json.
 """
@@ -32,7 +32,7 @@ PHOTO_MASK = PHOTO.with_name("product_mask.png")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A held-out composite, the matte that was found (0 to 1), and their overlap."""
+    """A held-out composite, the predicted matte (0 to 1), and their overlap."""
 
     made: Composite
     found: Floats
@@ -66,24 +66,24 @@ class Cutter:
         self.context = RunContext(seed=0, progress=lambda fraction, stage: None, warn=lambda text: None)
 
     def matte(self, image: Image.Image) -> Floats:
-        """What it finds in a picture: (height, width), 0 to 1."""
+        """Return the matte of an image: (height, width), 0 to 1."""
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "picture.png"
+            file = Path(folder) / "image.png"
             image.save(file, compress_level=1)
-            params = CutoutParams(image_url="https://example.org/picture.png", mask_only=True)
+            params = CutoutParams(image_url="https://example.org/image.png", mask_only=True)
             raw = self.pipeline.run(params, Inputs({"image_url": file}), self.context)
         return np.asarray(raw.arrays["0"][..., 0], np.float32) / np.float32(255)
 
 
 def overlap(found: Floats, wanted: Floats) -> float:
-    """Intersection over union at one half; 1 where both are empty."""
+    """Return the intersection over union at one half; 1 where both are empty."""
     a, b = found > 0.5, wanted > 0.5
     either = int((a | b).sum())
     return int((a & b).sum()) / either if either else 1.0
 
 
 def score(cutter: Cutter, count: int = COUNT, side: int = SIDE) -> list[Scored]:
-    """The first `count` held-out composites."""
+    """Score the first `count` held-out composites."""
     scored = []
     for number in range(count):
         made = held_out(number, side)
@@ -93,13 +93,13 @@ def score(cutter: Cutter, count: int = COUNT, side: int = SIDE) -> list[Scored]:
 
 
 def photo_overlap(cutter: Cutter) -> float:
-    """Overlap of what is found in the product photo with the mask that its renderer wrote."""
+    """Return the overlap of the product photo's matte with the mask that its renderer wrote."""
     with Image.open(PHOTO) as photo, Image.open(PHOTO_MASK) as mask:
         return overlap(cutter.matte(photo.convert("RGB")), np.asarray(mask, np.float32) / np.float32(255))
 
 
 def report(scored: list[Scored], photo: float, seconds: float) -> MattingScores:
-    """The figures."""
+    """Return the scores."""
     overlaps = np.array([one.overlap for one in scored])
     return MattingScores(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -123,7 +123,7 @@ def _means(names: set[str], pairs: list[tuple[str, float]]) -> dict[str, float]:
 
 
 def sheet(scored: list[Scored], file: Path, columns: int = 6, rows: int = 6) -> None:
-    """The worst composites, each above the matte that was found in it."""
+    """Write the worst composites to `file`, each above its predicted matte."""
     lines = []
     worst = sorted(scored, key=lambda one: one.overlap)
     for row in range(rows // 2):
@@ -135,7 +135,7 @@ def sheet(scored: list[Scored], file: Path, columns: int = 6, rows: int = 6) -> 
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, default=MODEL.parent)
     parser.add_argument("--sheet", type=Path, help="PNG of the worst")

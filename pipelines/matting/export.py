@@ -1,4 +1,4 @@
-"""Turns a trained network into the committed model: ONNX with half-precision weights, computed in single precision.
+"""Export of a trained network as the committed model: ONNX with half-precision weights, computed in single precision.
 
 `python -m pipelines.matting.export --run RUN`
 """
@@ -28,7 +28,7 @@ class Matte(nn.Module):
         self.network = network
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(1, PLANES, SIDE, SIDE) to (1, 1, SIDE, SIDE)."""
+        """Map (1, PLANES, SIDE, SIDE) to (1, 1, SIDE, SIDE)."""
         return torch.sigmoid(self.network(image))
 
 
@@ -56,7 +56,7 @@ def export(network: MattingNetwork, file: Path) -> None:
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:
-    """Drop what the exporter notes about the source: lines and paths of the machine that ran it."""
+    """Remove the exporter's notes about the source: lines and paths of the machine that ran it."""
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
     model.doc_string = model.graph.doc_string = ""
@@ -67,7 +67,7 @@ def _forget_origin(model: onnx.ModelProto) -> None:
 
 
 def _halve(model: onnx.ModelProto) -> None:
-    """Keep large weights in half precision, each behind a Cast that ONNX Runtime folds away when it loads."""
+    """Store large weights in half precision, each behind a Cast that ONNX Runtime folds away when it loads."""
     casts = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
@@ -80,7 +80,7 @@ def _halve(model: onnx.ModelProto) -> None:
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="folder with network.pt")
     parser.add_argument("--model", type=Path, default=MODEL, help="file to write")

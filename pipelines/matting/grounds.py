@@ -12,28 +12,28 @@ DrawBackground = Callable[[Rng, int], Floats]
 
 
 def color(rng: Rng) -> Floats:
-    """An RGB color: half of them pale or grey, as studio backgrounds are."""
+    """Return an RGB color; half of them are pale or gray, as studio backgrounds are."""
     if rng.random() < 0.5:
-        grey = rng.uniform(0.05, 1.0)
-        return floats(np.clip(grey + rng.normal(0, 0.05, 3), 0, 1))
+        gray = rng.uniform(0.05, 1.0)
+        return floats(np.clip(gray + rng.normal(0, 0.05, 3), 0, 1))
     return rng.uniform(0, 1, 3).astype(np.float32)
 
 
 def coordinates(side: int) -> tuple[Floats, Floats]:
-    """X and y of every pixel, from -1 to 1."""
+    """Return x and y of every pixel, from -1 to 1."""
     axis = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
     x, y = np.meshgrid(axis, axis)
     return x, y
 
 
 def field(rng: Rng, side: int, cells: int) -> Floats:
-    """Smooth noise from 0 to 1 with about `cells` bumps along a side."""
+    """Return smooth noise from 0 to 1 with about `cells` bumps along a side."""
     small = Image.fromarray(rng.uniform(0, 1, (cells + 1, cells + 1)).astype(np.float32))
     return np.clip(floats(small.resize((side, side), Image.Resampling.BICUBIC)), 0, 1)
 
 
 def fractal(rng: Rng, side: int, cells: int = 3, octaves: int = 4) -> Floats:
-    """Noise of several scales, stretched to 0 to 1."""
+    """Return noise of several scales, stretched to 0 to 1."""
     total = np.zeros((side, side), np.float32)
     for octave in range(octaves):
         total += field(rng, side, min(cells * 2**octave, side // 2)) * 0.55**octave
@@ -42,12 +42,12 @@ def fractal(rng: Rng, side: int, cells: int = 3, octaves: int = 4) -> Floats:
 
 
 def mix(share: Floats, first: Floats, second: Floats) -> Floats:
-    """`first` where `share` is 0, `second` where it is 1."""
+    """Return `first` where `share` is 0, `second` where it is 1."""
     return (first + share[..., None] * (second - first)).astype(np.float32)
 
 
 def near(rng: Rng, base: Floats, spread: float) -> Floats:
-    """A color beside another one."""
+    """Return a color near another one."""
     return floats(np.clip(base + rng.normal(0, spread, 3), 0, 1))
 
 
@@ -58,7 +58,7 @@ def _turned(rng: Rng, side: int) -> tuple[Floats, Floats]:
 
 
 def _edge(values: Floats, rng: Rng) -> Floats:
-    """A wave from -1 to 1 as soft or sharp bands from 0 to 1."""
+    """Return a wave from -1 to 1 as soft or sharp bands from 0 to 1."""
     return floats(np.clip(values * rng.choice([0.6, 1.5, 12.0]) + 0.5, 0, 1))
 
 
@@ -119,7 +119,7 @@ def _triangles(rng: Rng, side: int) -> Floats:
 
 
 def _clutter(rng: Rng, side: int) -> Floats:
-    """Patches that are larger than the picture's things, or reach over its edges; mostly out of focus."""
+    """Return patches that are larger than the image's things, or reach over its edges; mostly out of focus."""
     base = color(rng)
     canvas = Image.new("RGB", (side, side), _bytes(base))
     pen = ImageDraw.Draw(canvas)
@@ -136,7 +136,7 @@ def _clutter(rng: Rng, side: int) -> Floats:
 
 
 def _sweep(rng: Rng, side: int) -> Floats:
-    """A studio: a wall that bends into the floor, lit from somewhere."""
+    """Return a studio: a wall that bends into the floor, under a light."""
     x, y = coordinates(side)
     level, soft = rng.uniform(-0.1, 0.8), rng.uniform(0.02, 0.5)
     wall = color(rng)
@@ -147,7 +147,7 @@ def _sweep(rng: Rng, side: int) -> Floats:
 
 
 def _room(rng: Rng, side: int) -> Floats:
-    """Two of the plainer grounds, above and below an edge."""
+    """Return two of the plainer grounds, above and below an edge."""
     kinds = [_plain, _linear, _clouds, _stripes, _planks]
     upper, lower = (kinds[int(rng.integers(len(kinds)))](rng, side) for _ in range(2))
     _, y = coordinates(side)
@@ -169,7 +169,7 @@ def _planks(rng: Rng, side: int) -> Floats:
 
 
 def _mosaic(rng: Rng, side: int) -> Floats:
-    """Cells around random points, each in a color of its own, with or without joints."""
+    """Return cells around random points, each in a color of its own, with or without joints."""
     x, y = coordinates(side)
     points = rng.uniform(-1.1, 1.1, (int(rng.integers(8, 36)), 2)).astype(np.float32)
     nearest = np.full((side, side), 9, np.float32)
@@ -187,7 +187,7 @@ def _mosaic(rng: Rng, side: int) -> Floats:
 
 
 def _ripples(rng: Rng, side: int) -> Floats:
-    """Rings around a center."""
+    """Return rings around a center."""
     x, y = coordinates(side)
     cx, cy = rng.uniform(-0.8, 0.8, 2)
     wave = np.sin(np.hypot(x - cx, (y - cy) * rng.uniform(0.6, 1.6)) * rng.uniform(8, 50))
@@ -196,7 +196,7 @@ def _ripples(rng: Rng, side: int) -> Floats:
 
 
 def _spiral(rng: Rng, side: int) -> Floats:
-    """Arms that wind out of a center."""
+    """Return arms that wind out of a center."""
     x, y = coordinates(side)
     cx, cy = rng.uniform(-0.8, 0.8, 2)
     radius, angle = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
@@ -206,7 +206,7 @@ def _spiral(rng: Rng, side: int) -> Floats:
 
 
 def _motifs(rng: Rng, side: int) -> Floats:
-    """A small drawing over and over on a skewed lattice."""
+    """Return a small drawing repeated on a skewed lattice."""
     along, across = _turned(rng, side)
     pitch = rng.uniform(0.12, 0.5)
     v = across / pitch * rng.uniform(0.6, 1.6)
@@ -228,7 +228,7 @@ def _motifs(rng: Rng, side: int) -> Floats:
 
 
 def _confetti(rng: Rng, side: int) -> Floats:
-    """Many small pieces with corners, strewn; sharp or out of focus, opaque or not."""
+    """Return many small strewn polygons; sharp or out of focus, opaque or not."""
     base = color(rng)
     image = np.broadcast_to(base, (side, side, 3)).astype(np.float32)
     size, spread = rng.uniform(0.02, 0.12), rng.uniform(0.08, 0.35)
@@ -251,7 +251,7 @@ def _confetti(rng: Rng, side: int) -> Floats:
 
 
 def _flakes(rng: Rng, side: int) -> Floats:
-    """Crooked, flat patches of light, strewn and see-through: leaves and reflections out of focus."""
+    """Return crooked, flat, strewn and translucent patches of light: leaves and reflections out of focus."""
     image = np.broadcast_to(color(rng) * rng.uniform(0.3, 0.9), (side, side, 3)).astype(np.float32)
     size, around = rng.uniform(0.02, 0.1), np.linspace(0, 2 * np.pi, 24, endpoint=False)
     for _ in range(int(rng.integers(2, 5))):
@@ -271,7 +271,7 @@ def _flakes(rng: Rng, side: int) -> Floats:
 
 
 def _scribble(rng: Rng, side: int) -> Floats:
-    """Long lines across the picture: twigs, cables, folds."""
+    """Return long lines across the image: twigs, cables, folds."""
     base = color(rng)
     canvas = Image.new("RGB", (side, side), _bytes(base))
     pen = ImageDraw.Draw(canvas)
@@ -285,7 +285,7 @@ def _scribble(rng: Rng, side: int) -> Floats:
 
 
 def bent(rng: Rng, ground: Floats) -> Floats:
-    """The same ground seen through a wavy pane: regular patterns lose their regularity."""
+    """Return the same ground seen through a wavy pane: regular patterns lose their regularity."""
     side = ground.shape[0]
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
     reach, cells = rng.uniform(0.02, 0.25) * side, int(rng.integers(1, 4))
@@ -372,7 +372,7 @@ WEIGHTS = {
     "motifs": 1.5,
     "clouds": 1.5,
 }
-"""How often, against 1 for those not named."""
+"""Relative frequencies; a background that is not named has 1."""
 
 HELD_OUT: dict[str, DrawBackground] = {"checker": _checker, "bricks": _bricks, "bokeh": _bokeh, "rays": _rays}
-"""Backgrounds kept for evaluation; `composite.train` never draws one."""
+"""Backgrounds of the evaluation; `composite.train` never draws one."""

@@ -7,7 +7,7 @@ from torch import nn
 from pipelines.cutout.cues import COUNT, cues
 
 SIDE = 256
-"""The picture that it sees, squeezed to a square; a multiple of 32."""
+"""Side of the square that an image is resized to; a multiple of 32."""
 PLANES = 3 + COUNT
 """Colors and cues."""
 WIDTHS = (40, 64, 80, 128)
@@ -15,7 +15,7 @@ WIDTHS = (40, 64, 80, 128)
 
 
 class ConvBlock(nn.Module):
-    """Two 3x3 convolutions beside a way past them."""
+    """Two 3x3 convolutions with a residual connection."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -25,13 +25,13 @@ class ConvBlock(nn.Module):
         self.second_norm = nn.BatchNorm2d(width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Same shape in and out."""
+        """Return a tensor of the same shape."""
         inner = torch.relu(self.first_norm(self.first(x)))
         return torch.relu(x + self.second_norm(self.second(inner)))
 
 
 class Attention(nn.Module):
-    """Every place of the picture looks at every other: what is the thing, what is around it."""
+    """Self-attention among all places of the image, and a feed-forward layer."""
 
     def __init__(self, width: int, heads: int = 4) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Attention(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, places, width) in and out."""
+        """Map (batch, places, width) to the same shape."""
         batch, places, width = x.shape
         qkv = self.qkv(self.norm(x)).reshape(batch, places, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -54,7 +54,7 @@ class Attention(nn.Module):
 
 
 class MattingNetwork(nn.Module):
-    """(batch, PLANES, side, side), as `prepare` makes it, to logits (batch, 1, side, side)."""
+    """The network: (batch, PLANES, side, side), as `prepare` makes it, to logits (batch, 1, side, side)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class MattingNetwork(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits: above 0 is the thing."""
+        """Return logits; above 0 is the thing."""
         quarter = self.stem(image)
         eighth = self.down1(quarter)
         sixteenth = self.down2(eighth)
@@ -96,8 +96,10 @@ class MattingNetwork(nn.Module):
 
 
 def prepare(images: torch.Tensor) -> torch.Tensor:
-    """uint8 (batch, side, side, 3) as the network wants it: colors the way rembg's `BaseSession.normalize` has them
-    (over the brightest value of each picture, then over ImageNet's mean and deviation), then the cues.
+    """Return the network's input for uint8 (batch, side, side, 3).
+
+    Colors are normalized as by rembg's `BaseSession.normalize`: divided by the brightest value of each image, then by
+    ImageNet's mean and deviation. The cues follow.
     """
     values = images.permute(0, 3, 1, 2).float()
     values = values / values.amax((1, 2, 3), keepdim=True).clamp_min(1e-6)

@@ -16,7 +16,7 @@ OVERSAMPLING = 3
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A filled polygon, or with `width` a stroke of that width along it. `hole` takes away instead of adding."""
+    """A filled polygon, or with `width` a stroke of that width along it. A `hole` takes away instead of adding."""
 
     points: Points
     width: float = 0.0
@@ -33,18 +33,18 @@ class Placement:
     matrix: Points = field(default_factory=lambda: np.eye(2))
 
     def apply(self, points: Points, side: int) -> Points:
-        """Points of the shape's own square as pixels of a picture with `side`."""
+        """Return points of the shape's own square as pixels of an image with `side`."""
         moved: Points = (points @ self.matrix.T * self.scale + (self.x, self.y)) * side
         return moved
 
 
 def floats(values: ArrayLike | Image.Image) -> Floats:
-    """As float32; of a picture its pixels."""
+    """Return the values, or the pixels of an image, as float32."""
     return np.asarray(values, np.float32)
 
 
 def raster(part: Part, place: Placement, side: int) -> Floats:
-    """Coverage of a part, (side, side) from 0 to 1, anti-aliased."""
+    """Return the coverage of a part, (side, side) from 0 to 1, anti-aliased."""
     large = side * OVERSAMPLING
     canvas = Image.new("L", (large, large), 0)
     pen = ImageDraw.Draw(canvas)
@@ -60,7 +60,7 @@ def raster(part: Part, place: Placement, side: int) -> Floats:
 
 
 def silhouette(coverages: list[tuple[Part, Floats]]) -> Floats:
-    """All parts together, in their order: what a hole takes away, a later part may fill again."""
+    """Return all parts together, in their order: a later part may fill a hole again."""
     alpha = np.zeros_like(coverages[0][1])
     for part, coverage in coverages:
         alpha = alpha * (1 - coverage) if part.hole else np.maximum(alpha, coverage)
@@ -68,14 +68,14 @@ def silhouette(coverages: list[tuple[Part, Floats]]) -> Floats:
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, power: float = 2.0, count: int = 72) -> Points:
-    """A closed (super)ellipse: `power` 2 is round, 6 nearly a box, 1 a diamond."""
+    """Return a closed (super)ellipse: `power` 2 is round, 6 nearly a box, 1 a diamond."""
     t = np.linspace(0, 2 * np.pi, count, endpoint=False)
     c, s = np.cos(t), np.sin(t)
     return np.stack([x + rx * np.sign(c) * np.abs(c) ** (2 / power), y + ry * np.sign(s) * np.abs(s) ** (2 / power)], 1)
 
 
 def smooth(points: Points, rounds: int = 3, closed: bool = True) -> Points:
-    """Corners cut away (Chaikin): a rounded outline."""
+    """Return the outline with its corners cut away (Chaikin)."""
     for _ in range(rounds):
         following = np.roll(points, -1, axis=0)
         cut = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], 1).reshape(-1, 2)
@@ -84,7 +84,7 @@ def smooth(points: Points, rounds: int = 3, closed: bool = True) -> Points:
 
 
 def revolve(radii: list[float], heights: list[float], rounds: int = 2) -> Points:
-    """The outline of a body of revolution, from its radius at each height from top (-1) to bottom (1)."""
+    """Return the outline of a body of revolution, from its radius at each height from top (-1) to bottom (1)."""
     right = smooth(np.array(list(zip(radii, heights, strict=True))), rounds, closed=False)
     return np.concatenate([right, right[::-1] * (-1, 1)])
 
@@ -111,7 +111,7 @@ def _polygon(rng: Rng) -> list[Part]:
 
 
 def _box(rng: Rng) -> list[Part]:
-    """A box seen from a corner: front, side and top as three parts."""
+    """Return a box seen from a corner: front, side and top as three parts."""
     w, h, d = rng.uniform(0.3, 0.75), rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.4)
     front = np.array([(-w, -h), (w, -h), (w, h), (-w, h)]) - (d / 2, -d / 2)
     side = np.array([(w, -h), (w + d, -h - d), (w + d, h - d), (w, h)]) - (d / 2, -d / 2)
@@ -218,14 +218,14 @@ def _plant(rng: Rng) -> list[Part]:
 
 
 def _wire(rng: Rng) -> list[Part]:
-    """A bent bar with a ball at its end or without."""
+    """Return a bent bar with or without a ball at its end."""
     path = smooth(np.clip(np.cumsum(rng.normal(0, 0.6, (4, 2)), 0), -1, 1), 3, closed=False)
     bar = Part(path, width=rng.uniform(0.1, 0.3))
     return [bar] if rng.random() < 0.5 else [bar, Part(ellipse(path[0, 0], path[0, 1], 0.25, 0.25))]
 
 
 def _tool(rng: Rng) -> list[Part]:
-    """A handle with a head: hammer, spoon, brush, fork."""
+    """Return a handle with a head: hammer, spoon, brush, fork."""
     stem = Part(np.array([(0.0, -0.5), (0.0, 0.98)]), width=rng.uniform(0.1, 0.2))
     wide, high = rng.uniform(0.2, 0.6), rng.uniform(0.18, 0.4)
     if rng.random() < 0.6:
@@ -310,4 +310,4 @@ HELD_OUT: dict[str, DrawShape] = {
     "armchair": _armchair,
     "goblet": _goblet,
 }
-"""Shapes kept for evaluation; `composite.train` never draws one."""
+"""Shapes of the evaluation; `composite.train` never draws one."""

@@ -1,4 +1,4 @@
-"""Trains the matting network on composites drawn as it goes: `python -m pipelines.matting.train --out RUN`."""
+"""Training of the matting network on composites drawn as it goes: `python -m pipelines.matting.train --out RUN`."""
 
 import argparse
 import copy
@@ -14,15 +14,13 @@ from pipelines.matting import composite
 from pipelines.matting.network import MattingNetwork, prepare
 
 PHASES = ((0.65, 128, 32), (0.80, 192, 16), (1.0, 256, 12))
-"""Until which share of the time, which side, and how many pictures a step: small pictures first, since most of what
+"""Until which share of the time, which side, and how many images a step. Small images come first, since most of what
 there is to learn shows at any size."""
 PEAK, WARM_UP, AVERAGE = 2e-3, 0.03, 0.998
 
 
 class Stream:
-    """Batches of composites: a third of each is new, the others are taken again from what was drawn, mirrored and
-    recoloured.
-    """
+    """Batches of composites: a third of each is new, the rest is reused, mirrored and recolored."""
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
@@ -30,7 +28,7 @@ class Stream:
         self.side = 0
 
     def batch(self, side: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pictures uint8 (count, side, side, 3) and mattes float32 (count, 1, side, side)."""
+        """Return images uint8 (count, side, side, 3) and mattes float32 (count, 1, side, side)."""
         if side != self.side:
             self.side, self.kept = side, []
         new = [composite.train(self.rng, side) for _ in range(count // 3 if self.kept else count)]
@@ -50,7 +48,7 @@ class Stream:
 
 
 def loss_of(logits: torch.Tensor, mattes: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of every pixel, and one minus the soft overlap of every picture that shows a thing."""
+    """Return the cross-entropy of every pixel plus one minus the soft overlap of every image that shows a thing."""
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, mattes)
     found = torch.sigmoid(logits).flatten(1)
     wanted = mattes.flatten(1)
@@ -60,13 +58,13 @@ def loss_of(logits: torch.Tensor, mattes: torch.Tensor) -> torch.Tensor:
 
 
 def overlap_of(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Intersection over union of each picture at one half; 1 where both are empty."""
+    """Return the intersection over union of each image at one half; 1 where both are empty."""
     a, b = (found > 0.5).flatten(1), (wanted > 0.5).flatten(1)
     return ((a & b).sum(1) + 1e-6) / ((a | b).sum(1) + 1e-6)
 
 
 def rate_at(share: float) -> float:
-    """The learning rate: up in a straight line, down along a cosine."""
+    """Return the learning rate: up in a straight line, down along a cosine."""
     if share < WARM_UP:
         return PEAK * (share / WARM_UP + 0.01)
     return PEAK * max(0.004, 0.5 + 0.5 * math.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
@@ -81,7 +79,7 @@ def follow(average: nn.Module, network: nn.Module, step: int) -> None:
 
 
 def check(average: nn.Module, side: int) -> float:
-    """Mean overlap on 48 composites of the training families that are not trained on."""
+    """Return the mean overlap on 48 composites of the training families that are not trained on."""
     made = [composite.train(np.random.default_rng([7, number]), side) for number in range(48)]
     average.eval()
     with torch.inference_mode():
@@ -127,7 +125,7 @@ def fit(out: Path, seconds: float, seed: int, resume: Path | None, share_from: f
 
 
 def main() -> None:
-    """Command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=28)

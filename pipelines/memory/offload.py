@@ -111,7 +111,7 @@ class Offload:
     def _copies(self) -> list[torch.Tensor]:
         """Return the chunks of the master copy."""
         blocks = [block for block in self._master if block is not None]
-        assert len(blocks) == len(self._sizes), "there is no master copy to restore from"
+        assert len(blocks) == len(self._sizes), "a restore needs a master copy"
         return [block.memory[:size] for block, size in zip(blocks, self._sizes, strict=True)]
 
     def _assign(self, chunks: list[torch.Tensor]) -> None:

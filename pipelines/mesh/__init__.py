@@ -1,1 +1,1 @@
-"""Image to 3D: the families, and what turns their meshes into files."""
+"""Image to 3D: the families, and the encoder of meshes."""

@@ -1,8 +1,8 @@
-"""Marching squares: how a cell of a grid is cut, by which of its corners are inside.
+"""Marching squares: the triangles of a grid cell, by which of its corners are inside.
 
 Corners are 0 top left, 1 top right, 2 bottom right, 3 bottom left; edges that the outline crosses are 4 top, 5 right,
 6 bottom, 7 left. The code of a cell has bit n for corner n. Codes 5 and 10, whose inside corners are opposite, are one
-piece; plus 16 they are two. Triangles are counter-clockwise where y points up, and none has an edge inside the cell
+polygon; plus 16 they are two. Triangles are counter-clockwise where y points up, and none has an edge inside the cell
 between two crossings: the front and the back of a shape share crossings, and would share that edge too.
 """
 

@@ -1,4 +1,4 @@
-"""Fewer triangles, where a mesh has more than were asked for."""
+"""Reduction of a mesh that has more triangles than requested."""
 
 import fast_simplification  # type: ignore[import-untyped]
 import numpy as np
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from pipelines.mesh.surface import Mesh
 
 EAGERNESS = (7, 6, 5, 4)
-"""How quickly fast-simplification takes larger errors: 7 is its default; with another one it takes other edges."""
-TORN = "the mesh, reduced to {} triangles, touches itself in places: some programs will not take it for closed"
+"""How quickly fast-simplification accepts larger errors: 7 is its default; another value collapses other edges."""
+TORN = "the mesh, reduced to {} triangles, touches itself in places; some programs will not accept it as closed"
 
 
 def reduced(mesh: Mesh, max_faces: int) -> tuple[Mesh, tuple[str, ...]]:
-    """A mesh without a texture with at most `max_faces` triangles, by quadric errors, and warnings.
+    """Return a mesh without texture of at most `max_faces` triangles, by quadric errors, and warnings.
 
-    A closed mesh stays closed, as nearly always can be: where the reduction folds it onto itself, another is tried.
+    A closed mesh nearly always stays closed: where the reduction folds it onto itself, another one is tried.
     """
     if len(mesh.faces) <= max_faces:
         return mesh, ()
@@ -29,7 +29,7 @@ def reduced(mesh: Mesh, max_faces: int) -> tuple[Mesh, tuple[str, ...]]:
 
 
 def is_closed(faces: NDArray[np.integer]) -> bool:
-    """Whether every edge is shared by two triangles that go along it in opposite directions."""
+    """Return whether every edge is shared by two triangles that go along it in opposite directions."""
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
     many = int(faces.max()) + 1
     forth, back = np.sort(edges[:, 0] * many + edges[:, 1]), np.sort(edges[:, 1] * many + edges[:, 0])
@@ -37,7 +37,7 @@ def is_closed(faces: NDArray[np.integer]) -> bool:
 
 
 def _simplified(mesh: Mesh, target: int, eagerness: int) -> Mesh:
-    # Copies: it refuses arrays that can not be written, as those that the encoder reads are.
+    # Copies: it refuses read-only arrays, such as those that the encoder reads.
     vertices, faces = np.array(mesh.vertices, order="C"), np.array(mesh.faces, order="C")
     points, fewer = fast_simplification.simplify(vertices, faces, target_count=target, agg=eagerness)
     fewer = without_flaps(np.asarray(fewer))
@@ -46,7 +46,7 @@ def _simplified(mesh: Mesh, target: int, eagerness: int) -> Mesh:
 
 
 def without_flaps(faces: NDArray[np.integer]) -> NDArray[np.integer]:
-    """The faces without those that have no area and without pairs that lie on each other, back to back."""
+    """Return the faces without those that have no area and without pairs that lie back to back."""
     while True:
         corners = np.sort(faces, axis=1)
         _, group, size = np.unique(corners, axis=0, return_inverse=True, return_counts=True)

@@ -1,6 +1,6 @@
 """Meshes as files; runs in the encoder process, without torch.
 
-First the mesh (`pipelines.mesh.files`), reduced to `max_faces`; then a PNG of it. A mesh that came without a texture is
+First comes the mesh (`pipelines.mesh.files`), reduced to `max_faces`, then a PNG of it. A mesh without a texture is
 painted here where `mode` says so (`pipelines.mesh.paint`), so that the GPU is free meanwhile.
 """
 
@@ -22,9 +22,8 @@ from pipelines.runtime.protocol import Output, Outputs, RawOutput
 def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
     """Write `0.glb` (or obj, stl, ply) and the preview `1.png` into `folder`.
 
-    With `mode` "paint" and a `mesh_save_name`, the mesh as it was before it was painted is `2.glb`. Formats of pictures
-    give glb and a warning. Raises `EncodeFailed` for arrays that are no mesh; a full or missing disk stays an
-    `OSError`.
+    With `mode` "paint" and a `mesh_save_name`, the unpainted mesh is `2.glb`. Image formats give glb and a warning.
+    Raises `EncodeFailed` for arrays that are not a mesh; a full or missing disk stays an `OSError`.
     """
     kind, warnings = choose_format(params.output_format, FORMATS, "glb", "mesh")
     mesh, said = _finished(raw, params)
@@ -41,14 +40,14 @@ def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
 
 
 def _finished(raw: RawOutput, params: MeshParams) -> tuple[Mesh, tuple[str, ...]]:
-    """The mesh as it is to be written. A family that makes the texture itself also keeps to `max_faces` itself."""
+    """Return the mesh to write, and warnings. A family that makes the texture also keeps to `max_faces` itself."""
     mesh = mesh_of(raw)
     if mesh.texture is not None:
         return mesh, ()
     if params.mode == "generate":
         return reduced(mesh, params.max_faces)
     if "image" not in raw.arrays:
-        raise EncodeFailed("This model gives no picture to paint its meshes with.")
+        raise EncodeFailed("This model returns no image to paint its meshes with.")
     mesh, warnings = reduced(mesh, min(params.max_faces, MAX_FACES))
     return painted(mesh, np.asarray(raw.arrays["image"])), warnings
 
@@ -63,6 +62,6 @@ def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None) -
 
 
 def named(name: str, kind: str) -> str:
-    """The name that the caller chose, with the ending of what the file is."""
+    """Return the name that the caller chose, with the extension of the file's format."""
     stem, dot, ending = name.rpartition(".")
     return f"{stem if dot and ending.lower() in FORMATS else name}.{kind}"

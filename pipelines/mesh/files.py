@@ -1,7 +1,7 @@
-"""Meshes as files, each one whole in itself.
+"""Meshes as files, each complete in itself.
 
 - GLB: with normals, and the texture inside as a PNG.
-- OBJ, PLY (binary): with normals; the texture as a color per vertex, since a picture would be a second file.
+- OBJ, PLY (binary): with normals; the texture as a color per vertex, since an image would be a second file.
 - STL (binary): the shape alone.
 
 No file carries metadata, and the same mesh gives the same bytes with the same libraries.
@@ -21,7 +21,7 @@ from pipelines.mesh.surface import Mesh, normals_of, sample
 
 
 class MeshFormat(msgspec.Struct, frozen=True):
-    """A media type, and what is said of a mesh whose texture does not fit in."""
+    """A media type, and the warning for a mesh whose texture the format cannot hold."""
 
     media_type: str
     warning: str | None = None

@@ -1,4 +1,4 @@
-"""Pixels that nobody saw, filled from the nearest that somebody did."""
+"""Unseen pixels, filled from the nearest seen ones."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +6,9 @@ from scipy.ndimage import distance_transform_edt  # type: ignore[import-untyped]
 
 
 def nearest_known(colors: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """`colors` (height x width x channels) with every pixel that is not `known` like the nearest one that is.
+    """Return `colors` with every pixel that is not `known` like the nearest one that is.
 
-    Where nothing is known it stays as it is.
+    `colors` is height x width x channels. Where nothing is known it stays as it is.
     """
     if known.all() or not known.any():
         return colors

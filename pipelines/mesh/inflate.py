@@ -13,8 +13,11 @@ MAX_CELLS = 384
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """`vertices`: float32, n x 3, the longer side from -1 to 1; `faces`: int32, m x 3, counter-clockwise from outside;
-    `uv`: float32, n x 2, where a vertex is in the picture, 0 to 1, v up.
+    """A mesh with texture coordinates.
+
+    - `vertices`: float32, n x 3, the longer side from -1 to 1.
+    - `faces`: int32, m x 3, counter-clockwise seen from outside.
+    - `uv`: float32, n x 2, the place of a vertex in the image, 0 to 1, v up.
     """
 
     vertices: NDArray[np.float32]
@@ -23,7 +26,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 def relief_of(alpha: NDArray[np.uint8], max_faces: int) -> Shape:
-    """The closed mesh of a silhouette (uint8, height x width), of at most `max_faces` triangles: hundreds or more."""
+    """Return the closed mesh of a silhouette (uint8, height x width), of at most `max_faces` (hundreds) triangles."""
     budget = float(max_faces)
     while len((shape := inflate(coverage(alpha, budget))).faces) > max_faces:
         budget *= 0.9 * max_faces / len(shape.faces)
@@ -31,9 +34,9 @@ def relief_of(alpha: NDArray[np.uint8], max_faces: int) -> Shape:
 
 
 def coverage(alpha: NDArray[np.uint8], max_faces: float) -> Field:
-    """How much of the silhouette is at each sample, 0 to 1, with nothing around it.
+    """Return how much of the silhouette is at each sample, 0 to 1, with a border of zeros.
 
-    Samples are about as many as `max_faces` triangles allow: of a full cell there are two in front and two behind.
+    Samples are about as many as `max_faces` triangles allow: a full cell has two in front and two behind.
     """
     height, width = alpha.shape
     opaque = np.asarray(alpha, np.float32) / alpha.max()
@@ -48,7 +51,7 @@ def coverage(alpha: NDArray[np.uint8], max_faces: float) -> Field:
 
 
 def inflate(field: Field) -> Shape:
-    """The closed mesh of a `coverage`: marching squares, once in front and once behind, sharing the outline."""
+    """Return the closed mesh of a `coverage`: marching squares, once in front and once behind, sharing the outline."""
     reach = reaches(field)
     half = thickness(field, reach)
     inside = field > LEVEL
@@ -67,8 +70,10 @@ def inflate(field: Field) -> Shape:
 def _crossings(
     inside: NDArray[np.bool_], reach: Reach, first: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Where the outline crosses an edge of the grid (k x 2, x and y in cells), and the number of that vertex by edge:
-    (i, j) to (i, j + 1), and (i, j) to (i + 1, j); vertices are numbered from `first`.
+    """Return the crossings of the outline with grid edges, and the number of that vertex by edge.
+
+    The crossings are k x 2, x and y in cells. Edges are (i, j) to (i, j + 1), and (i, j) to (i + 1, j); vertices are
+    numbered from `first`.
     """
     right, left, down, up = reach
     across, along = np.full(inside.shape, -1), np.full(inside.shape, -1)
@@ -87,7 +92,7 @@ def _crossings(
 def _cells(
     field: Field, number: NDArray[np.int64], across: NDArray[np.int64], along: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Triangles of the front, k x 3, counter-clockwise where y points up."""
+    """Return the triangles of the front, k x 3, counter-clockwise where y points up."""
     inside = field > LEVEL
     corners = [inside[corner] for corner in _CORNERS]
     kind = sum((corner.astype(int) << bit for bit, corner in enumerate(corners)), np.zeros(corners[0].shape, int))
@@ -106,11 +111,11 @@ _CORNERS = (np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, 1:], np.s_[1:, :-1])
 def _placed(
     flat: NDArray[np.float32], depth: NDArray[np.float32], faces: NDArray[np.int64], shape: tuple[int, ...]
 ) -> Shape:
-    """From cells, y down, to the mesh's own coordinates."""
+    """Return the shape in the mesh's own coordinates, from cells with y down."""
     low, high = flat.min(axis=0), flat.max(axis=0)
     scale = 2 / (high - low).max()
     vertices = np.column_stack([(flat - (low + high) / 2) * (scale, -scale), depth * scale])
-    # Sample j of n stands for the part (j + 1/2) / n of the picture; one row and column of nothing is around it.
+    # Sample j of n stands for the part (j + 1/2) / n of the image, which has a border of one empty row and column.
     uv = (flat - 0.5) / (shape[1] - 2, shape[0] - 2)
     uv[:, 1] = 1 - uv[:, 1]
     return Shape(

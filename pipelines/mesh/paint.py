@@ -1,7 +1,7 @@
-"""A mesh painted with the picture that it was made of.
+"""Projection of the input image onto its mesh as a texture.
 
-The picture is projected from the front, and mirrored from behind, onto what can be seen from there. What can not be
-seen, or only at a grazing angle, takes the colors of what is near it on the mesh and was seen well.
+The image is projected from the front, and mirrored from behind, onto what is visible from there. Surfaces that are
+hidden, or seen only at a grazing angle, take the colors of well-seen places near them on the mesh.
 """
 
 import numpy as np
@@ -17,36 +17,36 @@ from pipelines.mesh.surface import Mesh, sample
 from pipelines.mesh.unwrap import Texels, texels_of, unwrap
 
 MAX_FACES = 30_000
-"""Triangles of a painted mesh: xatlas takes a second for 3,000."""
+"""Triangles of a painted mesh; xatlas takes a second for 3,000."""
 MIN_SIDE, MAX_SIDE = 512, 2048
-"""Of the texture, in texels."""
+"""Limits of the texture's side, in texels."""
 GRAZING = 0.15
-"""Cosine below which a surface is seen too obliquely for its color to be believed."""
+"""Cosine below which a surface is seen too obliquely to use its color."""
 BEHIND = 0.03
-"""How far a texel may lie behind the nearest surface and still be that surface; the mesh is 2 long."""
+"""How far a texel may lie behind the nearest surface and still belong to it; the mesh is 2 long."""
 BESIDE = 2
-"""Pixels around what hides something that are hidden too: at its edge a picture mixes both colors."""
+"""Pixels around an occluder that count as hidden too: an image mixes both colors at an edge."""
 DEPTHS = 1024
-"""Side of the pictures of depth."""
+"""Side of the depth images."""
 NEIGHBORS, SAMPLES = 8, 200_000
-"""Texels that an unseen one takes its color from, and how many are asked, at most."""
+"""Texels that an unseen one takes its color from, and the most texels that are searched."""
 OPAQUE = 128
-"""Of 255: from here on the picture shows the object."""
+"""Of 255: from here on the image shows the object."""
 
 Floats = NDArray[np.float32]
 
 
 def painted(mesh: Mesh, image: NDArray[np.uint8]) -> Mesh:
-    """The mesh with `uv` and a square texture that has room for the picture twice.
+    """Return the mesh with `uv` and a square texture that has room for the image twice.
 
-    `image`: uint8, height x width x 4, as wide and as high as the mesh seen from +z. Raises `EncodeFailed` when it is
-    no such picture.
+    `image` is uint8, height x width x 4, as wide and as high as the mesh seen from +z. Raises `EncodeFailed` for
+    another array.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 4 or 0 in image.shape:
-        raise EncodeFailed("A `picture` to paint with is uint8, height x width x 4.")
+        raise EncodeFailed("An `image` to paint with is uint8, height x width x 4.")
     solid = image[..., 3] >= OPAQUE
     if not solid.any():
-        raise EncodeFailed("The picture to paint with is transparent.")
+        raise EncodeFailed("The image to paint with is transparent.")
     side = _texture_side(image)
     laid_out = unwrap(mesh, side)
     texels = texels_of(laid_out, side)
@@ -62,7 +62,7 @@ def painted(mesh: Mesh, image: NDArray[np.uint8]) -> Mesh:
 
 
 def _texture_side(image: NDArray[np.uint8]) -> int:
-    """A power of two, since some viewers make other textures coarser."""
+    """Return a power of two, since some viewers downscale other textures."""
     side = MIN_SIDE
     while side < MAX_SIDE and side < 1.4 * max(image.shape):
         side *= 2
@@ -70,15 +70,16 @@ def _texture_side(image: NDArray[np.uint8]) -> int:
 
 
 def _on_image(places: Floats, vertices: Floats) -> Floats:
-    """Where places are in a picture that is as wide and as high as the mesh, 0 to 1, v up."""
+    """Return where places are in an image that is as wide and as high as the mesh, 0 to 1, v up."""
     low, high = vertices[:, :2].min(axis=0), vertices[:, :2].max(axis=0)
     parts: Floats = np.clip((places[:, :2] - low) / np.maximum(high - low, 1e-9), 0, 1).astype(np.float32)
     return parts
 
 
 def _cosines(mesh: Mesh, texels: Texels) -> Floats:
-    """Of the angle between the surface and the line of sight, from the front or from behind; 0 where neither sees it,
-    or only obliquely.
+    """Return the cosine of the angle between surface and line of sight, from the front or from behind.
+
+    It is 0 where neither sees the surface, or only obliquely.
     """
     cosines = np.zeros(len(texels.places), np.float32)
     for towards in (1, -1):
@@ -89,7 +90,7 @@ def _cosines(mesh: Mesh, texels: Texels) -> Floats:
 
 
 def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
-    """Whether nothing of the mesh is before each place, seen along z from the front (1) or from behind (-1)."""
+    """Return whether nothing of the mesh is before each place, seen along z from the front (1) or from behind (-1)."""
     screen = on_screen(np.concatenate([mesh.vertices, places]), DEPTHS)
     screen[:, 2] *= towards
     corners, spots = screen[: len(mesh.vertices)], screen[len(mesh.vertices) :]
@@ -103,8 +104,9 @@ def _is_nearest(mesh: Mesh, places: Floats, towards: int) -> NDArray[np.bool_]:
 
 
 def _filled(colors: Floats, confidence: Floats, places: Floats) -> Floats:
-    """`colors`, and where they are not believed those of the nearest places where they are, the more the nearer and
-    the better seen.
+    """Return `colors` with those of confidence 0 replaced by the nearest others.
+
+    Nearer and better seen colors weigh more.
     """
     known, unknown = np.flatnonzero(confidence > 0), np.flatnonzero(confidence == 0)
     if not len(known) or not len(unknown):

@@ -1,20 +1,22 @@
-"""A rasteriser: which triangle each pixel shows, and where in it. NumPy alone, every triangle at once."""
+"""A rasterizer: the triangle that each pixel shows, and where in it. NumPy alone, every triangle at once."""
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 CANDIDATES = 2_000_000
-"""Pairs of a triangle and a pixel that are looked at together, about: 200 MB."""
+"""Pairs of a triangle and a pixel that are examined together, about: 200 MB."""
 STEPS = 2**31
-"""Depths that can be told apart."""
+"""Number of distinguishable depths."""
 
 Floats = NDArray[np.float64]
 
 
 class Hits(msgspec.Struct, frozen=True):
-    """What the pixels show: `face` (int64, height x width), -1 for nothing, and `weights` (float32, height x width x
-    3): of the three corners, adding up to 1.
+    """What the pixels show.
+
+    `face` is int64, height x width, -1 for nothing. `weights` are those of the three corners: float32, height x width x
+    3, adding up to 1.
     """
 
     face: NDArray[np.int64]
@@ -26,17 +28,17 @@ class Hits(msgspec.Struct, frozen=True):
         return self.face >= 0
 
     def blend(self, values: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float32]:
-        """`values` (n x k, one row per vertex) where something is seen: pixels x k, in the order of `seen`."""
+        """Return `values` (n x k, one row per vertex) where something is seen: pixels x k, in the order of `seen`."""
         corners = values[faces[self.face[self.seen]]]
         blended: NDArray[np.float32] = np.einsum("pck,pc->pk", corners, self.weights[self.seen]).astype(np.float32)
         return blended
 
 
 def rasterize(points: NDArray[np.floating], faces: NDArray[np.integer], size: tuple[int, int]) -> Hits:
-    """The nearest triangle at the center of every pixel.
+    """Return the nearest triangle at the center of every pixel.
 
-    `points`: n x 3; x to the right and y down in pixels, the center of the first pixel at 1/2, 1/2; z larger for what
-    is nearer. `size` is (width, height). Both sides of a triangle are seen.
+    `points` is n x 3: x to the right and y down in pixels, with the center of the first pixel at 1/2, 1/2; z is larger
+    for nearer points. `size` is (width, height). Both sides of a triangle are visible.
     """
     width, height = size
     best = np.zeros(width * height, np.uint64)
@@ -58,14 +60,14 @@ def rasterize(points: NDArray[np.floating], faces: NDArray[np.integer], size: tu
 
 
 def _boxes(corners: Floats, size: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First pixel (x, y) and number of pixels (across, down) whose centers a triangle can cover."""
+    """Return the first pixel (x, y) and the number of pixels (across, down) whose centers a triangle can cover."""
     low = np.clip(np.ceil(corners[..., :2].min(axis=1) - 0.5), 0, size).astype(np.int64)
     high = np.clip(np.floor(corners[..., :2].max(axis=1) - 0.5), -1, np.subtract(size, 1)).astype(np.int64)
     return low, high - low + 1
 
 
 def _chunks(drawn: NDArray[np.int64], counts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """The triangles in groups of about `CANDIDATES` pixels."""
+    """Return the triangles in groups of about `CANDIDATES` pixels."""
     groups = np.cumsum(counts[drawn]) // CANDIDATES
     return np.split(drawn, np.flatnonzero(np.diff(groups)) + 1) if len(drawn) else []
 
@@ -73,7 +75,7 @@ def _chunks(drawn: NDArray[np.int64], counts: NDArray[np.int64]) -> list[NDArray
 def _candidates(
     chunk: NDArray[np.int64], low: NDArray[np.int64], extent: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Every pair of a triangle (its number) and a pixel (x, y) of its box."""
+    """Return every pair of a triangle (its number) and a pixel (x, y) of its box."""
     counts = extent[chunk].prod(axis=1)
     number = np.repeat(chunk, counts)
     place = np.arange(len(number)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -82,14 +84,14 @@ def _candidates(
 
 
 def _cross(corners: Floats) -> Floats:
-    """Twice the signed area on the screen."""
+    """Return twice the signed area on the screen."""
     first, second = corners[:, 1, :2] - corners[:, 0, :2], corners[:, 2, :2] - corners[:, 0, :2]
     area: Floats = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
     return area
 
 
 def _weights(corners: Floats, pixel: NDArray[np.int64]) -> Floats:
-    """Barycentric coordinates of the centers of pixels, k x 3."""
+    """Return the barycentric coordinates of the centers of pixels, k x 3."""
     (ax, ay), (bx, by), (cx, cy) = (corners[:, corner, :2].T for corner in range(3))
     x, y = pixel[:, 0] + 0.5, pixel[:, 1] + 0.5
     area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)

@@ -1,4 +1,4 @@
-"""The family `demo-relief`: the silhouette of a picture, inflated, with the picture on both of its sides.
+"""The family `demo-relief`: the inflated silhouette of an image, with the image on both of its sides.
 
 NumPy and SciPy, one core, no weights.
 """
@@ -15,13 +15,13 @@ from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 
 class Relief:
-    """A closed mesh of `image_path`, as `surface` says, with its texture. The seed has no part in it."""
+    """A closed mesh of `image_path`, as `surface` describes, with its texture. The seed has no effect."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec
 
     def run(self, params: MeshParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """At most `max_faces` triangles. Raises `InputUnreadable` for a picture in which there is nothing."""
+        """Make a mesh of at most `max_faces` triangles. Raises `InputUnreadable` for an image without an object."""
         ctx.progress(0.0, "prepare")
         cutout = cutout_of(inputs.files["image_path"])
         for warning in cutout.warnings:

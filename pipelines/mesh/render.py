@@ -1,4 +1,4 @@
-"""Pictures of meshes, without a GPU."""
+"""Images of meshes, without a GPU."""
 
 from math import cos, radians, sin
 
@@ -10,26 +10,27 @@ from pipelines.mesh.raster import rasterize
 from pipelines.mesh.surface import Mesh, normals_of, sample
 
 SIDE = 512
-"""Of a preview, in pixels."""
+"""Side of a preview, in pixels."""
 CLAY = (196, 198, 204)
-"""Of a mesh without a texture."""
+"""Color of a mesh without a texture."""
 GROUND = (246, 246, 248)
 LIGHT = (-0.45, 0.55, 0.70)
-"""Where the light comes from: x to the right, y up, z towards the camera."""
+"""Direction of the light: x to the right, y up, z towards the camera."""
 YAW, PITCH = -28.0, 14.0
-"""Of a preview: the mesh turned to the left, and seen from above."""
+"""Of a preview: the mesh is turned to the left and seen from above."""
 
 
 def preview(mesh: Mesh) -> Image.Image:
-    """The mesh from the front, a little from the side and from above: RGB, `SIDE` x `SIDE`."""
+    """Return the mesh from the front, a little from the side and from above: RGB, `SIDE` x `SIDE`."""
     drawn = Image.fromarray(render(mesh, 2 * SIDE, turned(YAW, PITCH), lit=True))
     ground = Image.new("RGBA", drawn.size, (*GROUND, 255))
     return Image.alpha_composite(ground, drawn).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> NDArray[np.uint8]:
-    """RGBA, uint8, `side` x `side`: the mesh after `turn` (3 x 3) from +z, without perspective, as large as fits with a
-    margin of 4 %. Not `lit`: the colors of the texture as they are.
+    """Return the mesh after `turn` (3 x 3), seen from +z without perspective: RGBA, uint8, `side` x `side`.
+
+    It is as large as fits with a margin of 4 %. Without `lit` the colors are those of the texture.
     """
     normals = normals_of(mesh) @ turn.T
     points = mesh.vertices @ turn.T
@@ -46,7 +47,7 @@ def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> ND
 
 
 def on_screen(points: NDArray[np.floating], side: int) -> NDArray[np.float64]:
-    """Points as `rasterize` wants them, in the middle of a square with a margin of 4 %."""
+    """Return points as `rasterize` expects them, in the middle of a square with a margin of 4 %."""
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
     scale = 0.92 * side / max(float((high - low).max()), 1e-9)
     flat = (points[:, :2] - (low + high) / 2) * (scale, -scale) + side / 2
@@ -54,7 +55,7 @@ def on_screen(points: NDArray[np.floating], side: int) -> NDArray[np.float64]:
 
 
 def turned(yaw: float, pitch: float) -> NDArray[np.float64]:
-    """Rotation by `yaw` degrees about y, then by `pitch` about x."""
+    """Return the rotation by `yaw` degrees about y, then by `pitch` about x."""
     a, b = radians(yaw), radians(pitch)
     about_y = np.array([[cos(a), 0, sin(a)], [0, 1, 0], [-sin(a), 0, cos(a)]])
     about_x = np.array([[1, 0, 0], [0, cos(b), -sin(b)], [0, sin(b), cos(b)]])
@@ -63,7 +64,7 @@ def turned(yaw: float, pitch: float) -> NDArray[np.float64]:
 
 
 def _light(normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How bright a surface is, about 0.35 to 1.08: soft, since previews are to show shape and colors both."""
+    """Return the brightness of a surface, about 0.35 to 1.08; it is soft, so that previews show shape and colors."""
     towards = np.array(LIGHT) / np.linalg.norm(LIGHT)
     lengths = np.maximum(np.linalg.norm(normals, axis=1), 1e-9)
     wrapped = (normals @ towards / lengths + 1) / 2

@@ -1,7 +1,7 @@
-"""The object in a picture: its outline and its colors. NumPy, SciPy and Pillow; no torch.
+"""The object in an image: its outline and its colors. NumPy, SciPy and Pillow; no torch.
 
-The outline is the picture's own transparency, else what differs from the colors along the picture's border. Where the
-server removes backgrounds, a picture comes here with its background removed (`workers.engine.auto_cutout`).
+The outline is the image's own transparency, else the part that differs from the colors along the border. Where the
+server removes backgrounds, the image has been cut out before (`workers.engine.auto_cutout`).
 """
 
 from pathlib import Path
@@ -16,24 +16,26 @@ from core.errors import InputUnreadable
 from pipelines.mesh.fill import nearest_known
 
 MAX_SIDE = 1024
-"""Of the texture that is made of the object, in pixels."""
+"""Longest side of the texture that is made of the object, in pixels."""
 FAINT, SOLID = 8, 250
-"""Of 255: below, nobody sees it; from here on a color is the object's alone."""
+"""Of 255: an alpha below `FAINT` is invisible; from `SOLID` on a color is the object's alone."""
 DUST = 1 / 500
-"""Parts with less than this of the largest part's area are what a matte left over."""
+"""Parts with less than this share of the largest part's area are leftovers of a matte."""
 
 NOTHING = (
-    "There is no object in the picture to make a mesh of; "
+    "The image shows no object to make a mesh of; "
     "send one that stands out from its background, or a cut-out with a transparent background."
 )
-GUESSED = "the picture has no transparent background: what differs from its border was taken for the object"
+GUESSED = "the image has no transparent background; the part that differs from its border was taken for the object"
 
 Matte = NDArray[np.uint8]
 
 
 class Cutout(msgspec.Struct, frozen=True):
-    """The object, cropped to what is seen of it. `alpha`: uint8, height x width; `colors`: uint8, height x width x 3,
-    with the object's own colors carried on beyond its edge.
+    """The object, cropped to its visible part.
+
+    `alpha` is uint8, height x width. `colors` is uint8, height x width x 3, with the object's colors extended beyond
+    its edge.
     """
 
     alpha: Matte
@@ -42,9 +44,10 @@ class Cutout(msgspec.Struct, frozen=True):
 
 
 def cutout_of(file: Path, *, whole: bool = False) -> Cutout:
-    """The object in a clean PNG: of one without transparency what is unlike its border, or with `whole` everything.
+    """Return the object in a clean PNG.
 
-    Raises `InputUnreadable` where there is none.
+    Without transparency it is the part that differs from the border, or with `whole` everything. Raises
+    `InputUnreadable` where there is none.
     """
     with Image.open(file, formats=["PNG"]) as opened:
         image = opened.convert("RGBA")
@@ -60,15 +63,16 @@ def cutout_of(file: Path, *, whole: bool = False) -> Cutout:
 
 
 def read_object_image(file: Path) -> NDArray[np.uint8]:
-    """The object in a clean PNG as `pipelines.mesh.paint` wants it: uint8, height x width x 4. Without transparency the
-    whole picture is the object. Raises `InputUnreadable` where everything is transparent.
+    """Return the object in a clean PNG as `pipelines.mesh.paint` expects it: uint8, height x width x 4.
+
+    Without transparency the whole image is the object. Raises `InputUnreadable` where everything is transparent.
     """
     cutout = cutout_of(file, whole=True)
     return np.dstack([cutout.colors, cutout.alpha])
 
 
 def unlike_border(image: NDArray[np.uint8]) -> Matte:
-    """255 where a color is far from the border's middle color; nothing where the border is as colorful as that."""
+    """Return 255 where a color is far from the border's median color; nothing where the border is as colorful."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).astype(np.float32)
     ground = np.median(border, axis=0)
     spread = float(np.quantile(np.abs(border - ground).max(axis=1), 0.9))
@@ -77,7 +81,7 @@ def unlike_border(image: NDArray[np.uint8]) -> Matte:
 
 
 def without_dust(alpha: Matte) -> Matte:
-    """The matte without specks that are tiny beside its largest part, and without what nobody sees."""
+    """Return the matte without specks that are tiny beside its largest part, and without invisible alpha."""
     seen = alpha >= FAINT
     labels, count = label(seen)
     if count < 2:
@@ -88,7 +92,7 @@ def without_dust(alpha: Matte) -> Matte:
 
 
 def _cropped(colors: NDArray[np.uint8], alpha: Matte, warnings: tuple[str, ...]) -> Cutout:
-    """Cut to the object, and reduced where it is larger than a texture has to be."""
+    """Return the cutout of the object, reduced where it is larger than a texture needs."""
     ((rows, columns),) = find_objects((alpha > 0).astype(np.int8))
     colors, alpha = colors[rows, columns], alpha[rows, columns]
     solid = alpha >= min(SOLID, int(alpha.max()))

@@ -1,16 +1,16 @@
 """A mesh and its texture, as families return it and as files are made of it.
 
-What they return is one closed triangle mesh in `RawOutput.arrays`:
+A family returns one closed triangle mesh in `RawOutput.arrays`:
 
-- `vertices`: float32, n x 3, within [-1, 1], the middle of their bounding box at the origin; y is up, and the side
-  that the picture shows faces +z.
+- `vertices`: float32, n x 3, within [-1, 1], the middle of their bounding box at the origin; y is up, and the side that
+  the image shows faces +z.
 - `faces`: int32, m x 3, rows of `vertices`, counter-clockwise seen from outside.
 
-A family that has a texture returns two more, and keeps to `max_faces` itself:
+A family that makes a texture returns two more arrays, and keeps to `max_faces` itself:
 
 - `uv`: float32, n x 2, 0 to 1, v up; `texture`: uint8, height x width x 3, its first row at v = 1.
 
-One that has none returns, for `mode` "paint", what its mesh is painted with in the encoder process:
+A family without a texture returns, for `mode` "paint", the image that the encoder process paints the mesh with:
 
 - `image`: uint8, height x width x 4, cropped to the object: as wide and as high as the mesh seen from +z.
 
@@ -26,8 +26,12 @@ from pipelines.runtime.protocol import RawOutput
 
 
 class Mesh(msgspec.Struct, frozen=True):
-    """`vertices`: float32, n x 3; `faces`: int32, m x 3, counter-clockwise from outside. With a texture: `uv` (float32,
-    n x 2, 0 to 1, v up) and `texture` (uint8, height x width x 3, its first row at v = 1).
+    """A triangle mesh, with or without a texture.
+
+    - `vertices`: float32, n x 3.
+    - `faces`: int32, m x 3, counter-clockwise seen from outside.
+    - `uv`: float32, n x 2, 0 to 1, v up.
+    - `texture`: uint8, height x width x 3, its first row at v = 1.
     """
 
     vertices: NDArray[np.float32]
@@ -37,14 +41,14 @@ class Mesh(msgspec.Struct, frozen=True):
 
 
 def mesh_of(raw: RawOutput) -> Mesh:
-    """The mesh that a family made (the module says in which shape). Raises `EncodeFailed` for arrays that are none."""
+    """Return the mesh that a family made, in the form that this module describes. Raises `EncodeFailed`."""
     vertices, faces = raw.arrays.get("vertices"), raw.arrays.get("faces")
     if vertices is None or vertices.dtype != np.float32 or vertices.ndim != 2 or vertices.shape[1] != 3:
         raise EncodeFailed("A mesh has `vertices`: float32, n x 3.")
     if faces is None or faces.dtype != np.int32 or faces.ndim != 2 or faces.shape[1] != 3 or not len(faces):
         raise EncodeFailed("A mesh has `faces`: int32, m x 3, at least one.")
     if not np.isfinite(vertices).all():
-        raise EncodeFailed("The model computed coordinates that are not finite; there is no mesh.")
+        raise EncodeFailed("The model computed coordinates that are not finite; it made no mesh.")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise EncodeFailed("A face names a vertex that is not there.")
     uv, texture = raw.arrays.get("uv"), raw.arrays.get("texture")
@@ -58,7 +62,7 @@ def mesh_of(raw: RawOutput) -> Mesh:
 
 
 def normals_of(mesh: Mesh) -> NDArray[np.float32]:
-    """Unit normals, n x 3, smooth over vertices of the same place: a seam of the texture is none of the shape."""
+    """Return unit normals, n x 3, smooth over vertices of the same place: a texture seam is not an edge."""
     _, place = np.unique(mesh.vertices, axis=0, return_inverse=True)
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])  # as long as the face is large
@@ -73,7 +77,7 @@ def normals_of(mesh: Mesh) -> NDArray[np.float32]:
 
 
 def sample(texture: NDArray[np.uint8], uv: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Colors at k x 2 places, v up, between the texels: k x channels, 0 to 255."""
+    """Return the colors at k x 2 places, v up, interpolated between the texels: k x channels, 0 to 255."""
     height, width = texture.shape[:2]
     x = np.clip(uv[:, 0] * width - 0.5, 0, width - 1)
     y = np.clip((1 - uv[:, 1]) * height - 0.5, 0, height - 1)

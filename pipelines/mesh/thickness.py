@@ -1,4 +1,4 @@
-"""How thick an outline is inflated.
+"""Thickness of an inflated outline.
 
 Half the thickness is the root of H, which solves Poisson's equation over the silhouette: with -laplacian(H) = 4 inside
 and H = 0 on the outline it is a ball over a disc and smooth everywhere, where a distance transform would have ridges.
@@ -14,9 +14,9 @@ from scipy.sparse.linalg import cg  # type: ignore[import-untyped]
 LEVEL = 0.4
 """Coverage at the outline; below one half, so that thin parts stay."""
 NEAREST = 0.08
-"""Closest that the outline comes to a sample, in cells: no slivers."""
+"""Closest that the outline comes to a sample, in cells, which avoids slivers."""
 FLATTEN = 0.6
-"""Of a ball's thickness: a relief."""
+"""Share of a ball's thickness, for a relief."""
 THINNEST = 0.3
 """Half of the least thickness, in cells."""
 
@@ -27,7 +27,7 @@ is inside too."""
 
 
 def thickness(field: Field, reach: Reach) -> Field:
-    """Half the thickness at every sample in cells, 0 outside; `reach` as of `reaches`."""
+    """Return half the thickness at every sample in cells, 0 outside; `reach` is that of `reaches`."""
     inside = field > LEVEL
     number = np.full(field.shape, -1)
     number[inside] = np.arange(inside.sum())
@@ -49,7 +49,7 @@ def thickness(field: Field, reach: Reach) -> Field:
 
 
 def reaches(field: Field) -> Reach:
-    """The `Reach` of a coverage, whose samples at the border are 0."""
+    """Return the `Reach` of a coverage, whose samples at the border are 0."""
     return tuple(_reach(field, *step) for step in ((0, 1), (0, -1), (1, 0), (-1, 0)))  # type: ignore[return-value]
 
 

@@ -1,4 +1,4 @@
-"""A mesh flattened onto a texture by xatlas, and what each texel is of it."""
+"""A mesh flattened onto a texture by xatlas, and the place of each texel on the mesh."""
 
 import msgspec
 import numpy as np
@@ -13,8 +13,9 @@ PADDING = 4
 
 
 class Texels(msgspec.Struct, frozen=True):
-    """Every texel that is on the mesh: `seen` (bool, side x side), and in its order `places` (float32, k x 3) and
-    `normals` (of length 1).
+    """Every texel that is on the mesh.
+
+    `seen` is bool, side x side. In its order, `places` are float32, k x 3, and `normals` have length 1.
     """
 
     seen: NDArray[np.bool_]
@@ -23,7 +24,7 @@ class Texels(msgspec.Struct, frozen=True):
 
 
 def unwrap(mesh: Mesh, side: int) -> Mesh:
-    """The same surface with `uv`, in charts that do not overlap; vertices at their seams are there several times."""
+    """Return the same surface with `uv`, in charts that do not overlap; vertices at seams are duplicated."""
     atlas = xatlas.Atlas()
     atlas.add_mesh(mesh.vertices, mesh.faces.astype(np.uint32))
     packing = xatlas.PackOptions()
@@ -34,7 +35,7 @@ def unwrap(mesh: Mesh, side: int) -> Mesh:
 
 
 def texels_of(mesh: Mesh, side: int) -> Texels:
-    """The texels of a mesh that has `uv`."""
+    """Return the texels of a mesh that has `uv`."""
     assert mesh.uv is not None
     flat = np.column_stack([mesh.uv[:, 0] * side, (1 - mesh.uv[:, 1]) * side, np.zeros(len(mesh.uv))])
     hits = rasterize(flat, mesh.faces, (side, side))

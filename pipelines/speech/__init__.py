@@ -1,1 +1,1 @@
-"""Families that speak, and the encoder of sound."""
+"""Families that make speech, and the encoder of audio."""

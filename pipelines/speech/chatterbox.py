@@ -1,8 +1,8 @@
 """The family `chatterbox`: speech in the voice of a recording, by Resemble AI's Chatterbox (MIT).
 
-English, multilingual and Turbo, told apart by their files (`layouts.py`). The networks are those of `chatterbox-tts`;
-how they are called is here, since its own call bounds nothing, can not be stopped, always watermarks, and keeps the
-last caller's voice.
+English, multilingual and Turbo are distinguished by their files (`layouts.py`). The networks are those of
+`chatterbox-tts`. This module calls them itself, since the package's own call has no limits, cannot be stopped, always
+adds a watermark, and keeps the last caller's voice.
 """
 
 from collections.abc import Iterator
@@ -27,36 +27,36 @@ from pipelines.speech.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
 from pipelines.speech.watermark import add_watermark
 
 MAX_CHUNK_TOKENS = 1000
-"""Tokens for one piece, 40 s: one that goes on after that has lost its way."""
+"""Tokens of one chunk, 40 s: a model that goes on longer has lost its way."""
 REPORT_EVERY = 4
 """Tokens between two reports, and so between a cancel and its effect."""
 TOKENS_PER_CHARACTER = 1.7
-"""About as many as a letter takes; only what progress is measured against."""
+"""Estimate for progress reports."""
 _SILENCE = 4299
 """The speech token of silence."""
 
 
 class _Progress(msgspec.Struct):
-    """Reports the part of the text that is behind us."""
+    """Progress by the share of the text that is spoken."""
 
     ctx: RunContext
     total: int
     behind: int = 0
 
     def at(self, tokens: int, characters: int) -> None:
-        """After `tokens` of a piece of so many characters."""
+        """Report `tokens` of a chunk of so many characters."""
         if tokens % REPORT_EVERY == 0:
             done = min(0.9, tokens / (TOKENS_PER_CHARACTER * characters + 10)) * characters
             self.ctx.progress(0.95 * (self.behind + done) / self.total, "step")
 
     def end(self, characters: int) -> None:
-        """The tokens of a piece are drawn; now they become sound."""
+        """Report that a chunk has its tokens and is being decoded."""
         self.behind += characters
         self.ctx.progress(0.95 * self.behind / self.total, "decode")
 
 
 class _SpeechRun(msgspec.Struct, frozen=True):
-    """What all pieces of a text have in common."""
+    """What all chunks of a text have in common."""
 
     params: SpeechParams
     language: str
@@ -80,8 +80,10 @@ class Chatterbox:
         return [self.nets.t3, self.nets.s3gen, self.nets.speaker]
 
     def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """`samples` of `params.text`; reports while it draws tokens. Raises `NotThisModel` for an unknown language or
-        an unsuitable recording, and `PipelineFailed` when the model made no sound.
+        """Make `samples` of `params.text`; report while tokens are sampled.
+
+        Raises `NotThisModel` for an unknown language or an unsuitable recording, and `PipelineFailed` when the model
+        made no audio.
         """
         check_media(self.spec, inputs.files)
         chunks = split_text(clean_text(params.text))
@@ -106,7 +108,7 @@ class Chatterbox:
         return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 
     def _speak(self, chunks: list[str], run: _SpeechRun) -> tuple[Samples, bool]:
-        """The samples, and whether there would have been more."""
+        """Return the samples, and whether the text was cut off."""
         progress, parts = run.progress, list[Samples]()
         remaining, is_cut = run.params.max_new_tokens, False
         for chunk in chunks:
@@ -119,16 +121,16 @@ class Chatterbox:
             remaining -= len(tokens)
             progress.end(len(chunk))
             if len(tokens):
-                parts.append(self._sound(tokens, run.voice, progress.ctx.seed))
+                parts.append(self._decode(tokens, run.voice, progress.ctx.seed))
             if is_cut:
                 break
         if not parts:
-            raise PipelineFailed(f"{self.spec.id} made no sound of this text; try another wording or seed.")
+            raise PipelineFailed(f"{self.spec.id} made no audio of this text; try another wording or seed.")
         joined = join_chunks(parts, SAMPLE_RATE)
         return (fade_out(joined, SAMPLE_RATE) if is_cut else joined), is_cut
 
     def _tokens(self, chunk: str, max_tokens: int, run: _SpeechRun) -> tuple[torch.Tensor, bool]:
-        """The speech tokens of a piece, its closing silence included, and whether it was said to its end."""
+        """Return the speech tokens of a chunk with its closing silence, and whether the chunk is complete."""
         params, silence = run.params, self.nets.layout.closing_silence
         sampled = sample(
             self.nets,
@@ -142,13 +144,16 @@ class Chatterbox:
         return (torch.cat([sampled.tokens, closing]) if len(sampled.tokens) else sampled.tokens), sampled.is_ended
 
     @torch.inference_mode()
-    def _sound(self, tokens: torch.Tensor, voice: ReferenceVoice, seed: int) -> Samples:
-        """960 samples for each token. S3Gen draws from torch's own random numbers, which are put back afterwards."""
+    def _decode(self, tokens: torch.Tensor, voice: ReferenceVoice, seed: int) -> Samples:
+        """Return 960 samples for each token.
+
+        S3Gen uses torch's global random state, which is restored afterwards.
+        """
         s3gen: Any = self.nets.s3gen
         devices = [self.nets.device] if self.nets.device != "cpu" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            # It writes into the dictionary that it is handed.
+            # It writes into the dictionary that it gets.
             wave, _ = s3gen.inference(speech_tokens=tokens, ref_dict=dict(voice.leading))
         samples: Samples = wave[0].float().cpu().numpy()
         return samples
@@ -157,6 +162,6 @@ class Chatterbox:
 def _warnings(spec: ModelSpec, params: SpeechParams, is_turbo: bool, language: str) -> Iterator[str]:
     for field in ("exaggeration", "cfg_weight") if is_turbo else ():
         if getattr(params, field) != getattr(SpeechParams(text="."), field):
-            yield f"{spec.id} does not use {field}; it was ignored"
+            yield f"{spec.id} does not use `{field}`; it was ignored"
     if language == "ja" and any("\u4e00" <= letter <= "\u9fff" for letter in params.text):
         yield f"{spec.id} does not read kanji well; write them in hiragana"

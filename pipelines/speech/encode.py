@@ -1,11 +1,11 @@
-"""Sound as files; runs in the encoder process, without torch.
+"""Audio as files; runs in the encoder process, without torch.
 
 - WAV: 16-bit PCM.
 - MP3: LAME, 96 kbit/s, one channel.
 - OGG: Opus, 64 kbit/s, 48,000 samples a second, which is Opus's own rate.
 
-Beside each of them lies a picture of its waveform. The same samples give the same bytes with the same libraries, and
-no file carries metadata.
+Each comes with an image of its waveform. The same samples give the same bytes with the same libraries, and no file
+carries metadata.
 """
 
 import wave
@@ -29,7 +29,7 @@ class _Format(msgspec.Struct, frozen=True):
     codec: str | None = None
     bits_per_second: int = 0
     rate: int | None = None
-    """Samples a second; `None`: those of the sound."""
+    """Samples a second; `None` keeps the rate of the samples."""
 
 
 _FORMATS = {
@@ -40,20 +40,20 @@ _FORMATS = {
 
 
 def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
-    """Write `raw.arrays["samples"]` (float32 in -1 to 1, one axis) as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and its
-    waveform as `1.png`.
+    """Write `raw.arrays["samples"]` as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and the waveform as `1.png`.
 
-    `raw.metadata["sample_rate"]` is how many of them are a second. Formats of pictures give wav and a warning. Raises
-    `EncodeFailed` for an array that is no sound; a full or missing disk stays an `OSError`.
+    The samples are float32 in -1 to 1 with one axis, `raw.metadata["sample_rate"]` of them per second. Image formats
+    give wav and a warning. Raises `EncodeFailed` for an array that is not audio; a full or missing disk stays an
+    `OSError`.
     """
     name, warnings = choose_format(params.output_format, _FORMATS, "wav", "audio")
     samples, rate = raw.arrays.get("samples"), raw.metadata.get("sample_rate")
     if samples is None or samples.dtype != np.float32 or samples.ndim != 1 or not len(samples):
-        raise EncodeFailed("A sound is `samples`: float32, one axis, at least one.")
+        raise EncodeFailed("Audio is `samples`: float32, one axis, at least one.")
     if not isinstance(rate, int) or rate < 1:
-        raise EncodeFailed("A sound needs its `sample_rate`, a whole number.")
+        raise EncodeFailed("Audio needs its `sample_rate`, a whole number.")
     if not np.isfinite(samples).all():
-        raise EncodeFailed("The model computed samples that are not finite; there is no sound.")
+        raise EncodeFailed("The model computed samples that are not finite; it made no audio.")
     file = folder / f"0.{name}"
     pcm = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
     try:
@@ -61,16 +61,16 @@ def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
     except (av.error.FFmpegError, ValueError) as error:
         if isinstance(error, OSError):
             raise
-        raise EncodeFailed(f"The sound could not be encoded as {name}: {error}") from error
+        raise EncodeFailed(f"The audio could not be encoded as {name}: {error}") from error
     draw_waveform(np.asarray(samples)).save(folder / "1.png", optimize=True)
-    return Outputs(files=(_sound(file, name, len(samples) / rate), _waveform()), warnings=warnings)
+    return Outputs(files=(_audio_output(file, name, len(samples) / rate), _waveform_output()), warnings=warnings)
 
 
-def _sound(file: Path, name: str, seconds: float) -> Output:
+def _audio_output(file: Path, name: str, seconds: float) -> Output:
     return Output(path=file.name, media_type=_FORMATS[name].media_type, duration=round(seconds, 6))
 
 
-def _waveform() -> Output:
+def _waveform_output() -> Output:
     return Output(path="1.png", media_type="image/png", width=SIZE[0], height=SIZE[1])
 
 

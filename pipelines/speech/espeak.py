@@ -1,4 +1,4 @@
-"""The family `espeak`: speech by rule, in more than a hundred languages. A wheel carries it; one core, no weights."""
+"""The family `espeak`: rule-based speech in more than a hundred languages, from a wheel; one core, no weights."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +17,14 @@ _UNUSED = ("temperature", "cfg_weight")
 
 
 class EspeakVoice:
-    """Speech in the voice of `language_id`; `exaggeration` is how far its pitch moves. The seed has no part in it."""
+    """Speech in the voice of `language_id`; `exaggeration` scales the pitch range. The seed has no effect."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec
         self.voices = all_voices()
 
     def run(self, params: SpeechParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """`samples` of `params.text`; reports after every piece. Raises `NotThisModel` for an unknown language."""
+        """Make `samples` of `params.text`; report after every chunk. Raises `NotThisModel` for an unknown language."""
         check_media(self.spec, inputs.files)
         text, voice = clean_text(params.text), voice_for(params.language_id, self.voices, self.spec)
         warnings = list(_warnings(self.spec, params))
@@ -43,7 +43,7 @@ class EspeakVoice:
     def _speak(
         self, text: str, voice: LibraryVoice, params: SpeechParams, ctx: RunContext
     ) -> tuple[Samples, int, bool]:
-        """The samples, how many are a second, and whether there would have been more."""
+        """Return the samples, the sample rate, and whether the text was cut off."""
         chunks, parts, pitch_range = split_text(text), [], round(100 * params.exaggeration)
         with Espeak() as library:
             max_samples = params.max_new_tokens * library.rate // TOKENS_PER_SECOND
@@ -59,4 +59,4 @@ class EspeakVoice:
 def _warnings(spec: ModelSpec, params: SpeechParams) -> Iterator[str]:
     for field in _UNUSED:
         if getattr(params, field) != getattr(SpeechParams(text="."), field):
-            yield f"{spec.id} does not use {field}; it was ignored"
+            yield f"{spec.id} does not use `{field}`; it was ignored"

@@ -1,7 +1,7 @@
-"""espeak-ng through ctypes: the library and its voices as the wheel `espeakng-loader` carries them.
+"""espeak-ng through ctypes: the library and its voices, from the wheel `espeakng-loader`.
 
-https://github.com/espeak-ng/espeak-ng/blob/master/src/include/espeak-ng/speak_lib.h is the interface. The library is
-one per process and says one thing at a time.
+The interface is https://github.com/espeak-ng/espeak-ng/blob/master/src/include/espeak-ng/speak_lib.h. A process has one
+library, which speaks one text at a time.
 """
 
 import _ctypes
@@ -19,18 +19,22 @@ from pipelines.speech.samples import Samples
 
 _SYNCHRONOUS = 2
 _DO_NOT_EXIT = 0x8000
-"""Missing data are an error to return, not a reason to end the process."""
+"""Missing data is an error to return, not a reason to end the process."""
 _UTF8, _END_PAUSE = 1, 0x1000
 _RANGE = 4
-"""The parameter: how far the pitch moves, 0 not at all, 50 as ever, 100 most."""
+"""The parameter of the pitch range: 0 is flat, 50 normal, 100 the widest."""
 
 
 _MUTE = {"gmq/fo", "trk/kaa", "art/xex"}
-"""The wheel lacks their dictionaries, and they make as much silence as the words would take."""
+"""Voices whose dictionaries the wheel lacks; they make silence of the length of the text."""
 
 
 class LibraryVoice(msgspec.Struct, frozen=True):
-    """`identifier` is what the library calls it; `tags` its languages in lower case, with how far each is from home."""
+    """A voice of the library.
+
+    `identifier` is the library's name for it. `tags` are its languages in lower case, each with the voice's distance
+    from that language.
+    """
 
     name: str
     identifier: str
@@ -55,10 +59,10 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class Espeak:
-    """The library, from opening to `close`; also a context. `rate` is how many samples a second it makes (22,050).
+    """The open library; also a context manager. `rate` is its samples a second (22,050).
 
-    It remembers what it said: the same words sound a little different the second time. So it is opened anew, in 10 ms,
-    by everybody who wants the same sound for the same words.
+    The library keeps state: the same text sounds a little different the second time. A caller that needs the same audio
+    for the same text opens it anew, which takes 10 ms.
     """
 
     def __init__(self) -> None:
@@ -66,7 +70,7 @@ class Espeak:
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _DO_NOT_EXIT))
         if self.rate <= 0:
-            raise ModelLoadFailed(f"espeak-ng can not read its voices in {data}.")
+            raise ModelLoadFailed(f"espeak-ng cannot read its voices in {data}.")
         self._received: list[NDArray[np.int16]] = []
         self._callback = _Callback(self._receive)
         self._library.espeak_SetSynthCallback(self._callback)
@@ -78,13 +82,13 @@ class Espeak:
         self.close()
 
     def close(self) -> None:
-        """Unload the library, and what it remembers with it."""
+        """Unload the library with its state."""
         self._library.espeak_Terminate()
         _ctypes.dlclose(self._library._handle)
 
     def synthesize(self, text: str, voice: str, pitch_range: int = 50) -> Samples:
-        """The samples of `text`, in -1 to 1, spoken by the voice of that identifier. Raises `PipelineFailed`."""
-        # A voice that it does not find leaves the last one in place, and only the return code tells.
+        """Return the samples of `text`, in -1 to 1, in the voice with that identifier. Raises `PipelineFailed`."""
+        # An unknown voice leaves the last one in place; only the return code shows it.
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise PipelineFailed(f"espeak-ng has no voice {voice!r}.")
         self._library.espeak_SetParameter(_RANGE, pitch_range, 0)
@@ -99,7 +103,7 @@ class Espeak:
         return pcm.astype(np.float32) / np.float32(32768)
 
     def voices(self) -> Iterator[LibraryVoice]:
-        """Every voice that can speak."""
+        """Yield every voice that can speak."""
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         found = self._library.espeak_ListVoices(None)
         number = 0
@@ -117,7 +121,7 @@ class Espeak:
 
 
 def _tags(address: int) -> Iterator[tuple[str, int]]:
-    """A list in memory: a byte for the distance, the tag, a zero; and a zero in place of the distance at its end."""
+    """Yield the tags of a list in memory: each a byte for the distance, the tag and a zero; a distance of 0 ends it."""
     while (distance := ctypes.c_ubyte.from_address(address).value) != 0:
         tag = ctypes.string_at(address + 1)
         yield tag.decode().lower(), distance
@@ -126,6 +130,6 @@ def _tags(address: int) -> Iterator[tuple[str, int]]:
 
 @cache
 def all_voices() -> tuple[LibraryVoice, ...]:
-    """Those of the wheel. Raises `ModelLoadFailed`."""
+    """Return the voices of the wheel. Raises `ModelLoadFailed`."""
     with Espeak() as library:
         return tuple(library.voices())

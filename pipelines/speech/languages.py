@@ -1,4 +1,4 @@
-"""From a language code to one of the languages, or voices, that a loaded model has."""
+"""Match of a language code to a language, or a voice, of a loaded model."""
 
 from collections.abc import Collection, Iterable
 
@@ -9,7 +9,7 @@ from pipelines.speech.espeak_library import LibraryVoice
 
 
 def voice_for(language_id: str, voices: Iterable[LibraryVoice], spec: ModelSpec) -> LibraryVoice:
-    """The voice that speaks `language_id`, or the language that it is a variety of. Raises `NotThisModel`."""
+    """Return the voice that speaks `language_id`, or the language that it is a variety of. Raises `NotThisModel`."""
     tagged = [(tag, distance, voice) for voice in voices for tag, distance in voice.tags]
     language = language_for(language_id, {tag for tag, _, _ in tagged}, spec)
     near = ((distance, voice) for tag, distance, voice in tagged if tag == language)
@@ -17,7 +17,7 @@ def voice_for(language_id: str, voices: Iterable[LibraryVoice], spec: ModelSpec)
 
 
 def language_for(language_id: str, known: Collection[str], spec: ModelSpec) -> str:
-    """The language among `known` that `language_id` is, or is a variety of. Raises `NotThisModel`."""
+    """Return the language of `known` that `language_id` is, or is a variety of. Raises `NotThisModel`."""
     language = find_language(language_id, known)
     if language is None:
         raise NotThisModel(f"{not_spoken(spec.id, language_id, known)}.", field="$.language_id")

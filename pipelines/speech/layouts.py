@@ -1,4 +1,4 @@
-"""The three layouts in which Chatterbox is published: their files, and how each of them is spoken with. No torch."""
+"""The three layouts in which Chatterbox is published: their files and sampling settings. No torch."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from core.errors import ModelLoadFailed
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """Files within the weights folder (`t3` as a pattern), what a reference voice needs, and how tokens are drawn.
+    """Files within the weights folder (`t3` as a pattern), limits of a reference voice, and sampling settings.
 
-    What was published as a pickle lies there as safetensors of the same name (`atelier weights fetch`). A reference
-    voice has at least `min_seconds`; `prompt_seconds` of it lead the tokens. Drawing: `repetition_penalty`, `min_p`,
-    `top_p` and `top_k` (0: all) as the authors call their own code.
+    A file that was published as a pickle lies there as safetensors of the same name (`atelier weights fetch`). A
+    reference voice has at least `min_seconds`; its first `prompt_seconds` precede the sampled tokens.
+    `repetition_penalty`, `min_p`, `top_p` and `top_k` (0: all) are the values of the authors' own code.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_turbo(self) -> bool:
-        """GPT-2 in place of Llama, no guidance, no exaggeration."""
+        """Whether it is Turbo: GPT-2 instead of Llama, no guidance, no exaggeration."""
         return self.name == "turbo"
 
 
@@ -77,7 +77,7 @@ CONDITIONALS = "conds.safetensors"
 
 
 def layout_of(folder: Path) -> tuple[Layout, Path]:
-    """The layout of a folder and its T3 file. Raises `ModelLoadFailed` that names what is missing."""
+    """Return the layout of a folder and its T3 file. Raises `ModelLoadFailed`, which names what is missing."""
     for layout in LAYOUTS:
         found = sorted(folder.glob(layout.t3))
         if found:

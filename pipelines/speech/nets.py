@@ -28,18 +28,20 @@ with warnings.catch_warnings():
     from chatterbox.models.voice_encoder import VoiceEncoder
 
 log = logging.getLogger(__name__)
-logging.getLogger("chatterbox").setLevel(logging.ERROR)  # it tells every forced end of a sentence
+logging.getLogger("chatterbox").setLevel(logging.ERROR)  # it logs every forced end of a sentence
 
 TEXT_LIMIT = 2048
-"""Text tokens that the networks have places for."""
+"""Text tokens that the networks have positions for."""
 
 Tokenize = Callable[[str, str], torch.Tensor]
-"""Text and language to tokens, 1 x n, with the marks of beginning and end where the layout has them."""
+"""Function from text and language to tokens, 1 x n, with begin and end tokens where the layout has them."""
 
 
 class Nets(msgspec.Struct, frozen=True):
-    """What is loaded: T3 (text to tokens), S3Gen (tokens to sound, always float32), the speaker encoder, the tokenizer,
-    the tensors of the built-in voice by name, and the languages.
+    """The loaded networks and tokenizer.
+
+    T3 makes tokens of text; S3Gen makes audio of tokens, always in float32; `speaker` is the speaker encoder. `builtin`
+    has the tensors of the built-in voice by name.
     """
 
     layout: Layout
@@ -53,7 +55,7 @@ class Nets(msgspec.Struct, frozen=True):
 
 
 def load_nets(folder: Path, loader: WeightLoader, dtype: torch.dtype) -> Nets:
-    """From a folder in one of the layouts; T3 in `dtype`. Raises `ModelLoadFailed`."""
+    """Load a folder in one of the layouts; T3 in `dtype`. Raises `ModelLoadFailed`."""
     device = loader.device
     layout, t3_file = layout_of(folder)
     tokenize, languages = _tokenizer(layout, folder)
@@ -75,7 +77,7 @@ def _t3(layout: Layout, file: Path, loader: WeightLoader, dtype: torch.dtype) ->
         config = T3Config.multilingual() if layout is MULTILINGUAL else T3Config.english_only()
         t3 = _filled(_empty_t3(config), file, loader, dtype)
         if layout is MULTILINGUAL:
-            t3.tfmr.set_attn_implementation("eager")  # the others do not say what was attended to (`tokens.py`)
+            t3.tfmr.set_attn_implementation("eager")  # the others do not return attention weights (`tokens.py`)
         return t3
     config = T3Config(text_tokens_dict_size=50276)
     config.llama_config_name = "GPT2_medium"
@@ -90,7 +92,7 @@ def _t3(layout: Layout, file: Path, loader: WeightLoader, dtype: torch.dtype) ->
 
 
 def _empty_t3(config: T3Config) -> Any:
-    """Without memory for its weights. S3Gen and the speaker encoder compute some of theirs while they are made."""
+    """Return T3 without memory for its weights; S3Gen and the speaker encoder compute some of theirs when made."""
     with init_empty_weights():
         return T3(config)
 
@@ -98,8 +100,9 @@ def _empty_t3(config: T3Config) -> Any:
 def _filled(
     net: Any, file: Path, loader: WeightLoader, dtype: torch.dtype = torch.float32, *, allow_unexpected: bool = False
 ) -> Any:
-    """The network with the tensors of the file, none missing, on the device and in no mood to be trained. Its authors
-    load S3Gen without asking whether there is more in the file, so more is taken, and said in the log.
+    """Return the network with the tensors of the file, complete, on the device and in inference mode.
+
+    The authors load S3Gen with extra tensors in its file, so `allow_unexpected` logs them.
     """
     found = net.load_state_dict(loader.read([file], convert_floats_to(dtype)), strict=False, assign=True)
     constants = set(getattr(net, "ignore_state_dict_missing", ()))  # that it has computed itself
@@ -132,7 +135,9 @@ def _turbo_tokenizer(folder: Path) -> Tokenize:
 
 
 def _multilingual_tokenizer(file: Path) -> tuple[Tokenize, tuple[str, ...]]:
-    """Its own constructor would ask the hub for the table of Chinese characters; here it lies beside the vocabulary.
+    """Return the multilingual tokenizer and its languages.
+
+    The tokenizer's own constructor would download the table of Chinese characters; here it lies beside the vocabulary.
     Without that table Chinese is not among the languages.
     """
     plain = MTLTokenizer.__new__(MTLTokenizer)
@@ -157,7 +162,7 @@ def _cangjie(table: Path) -> Any:
 
 
 def _marked(tokens: torch.Tensor) -> torch.Tensor:
-    """Between the marks of beginning and end, and no longer than there are places for."""
+    """Return the tokens between the begin and end tokens, truncated to the positions there are."""
     config = T3Config()
     inner = torch.nn.functional.pad(tokens[:, : TEXT_LIMIT - 2], (1, 0), value=config.start_text_token)
     return torch.nn.functional.pad(inner, (0, 1), value=config.stop_text_token).long()

@@ -1,4 +1,4 @@
-"""Pieces of sound made one, without a click where they meet. No torch.
+"""Audio samples: chunks joined without a click, truncation and fades. No torch.
 
 Samples are float32 in -1 to 1, one channel.
 """
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 Samples = NDArray[np.float32]
 
 TOKENS_PER_SECOND = 25
-"""What `max_new_tokens` counts: of Chatterbox's tokens 25 are a second, and every model keeps to that measure."""
+"""The unit of `max_new_tokens`: 25 of Chatterbox's tokens are a second, and every model uses that measure."""
 PAUSE_TOKENS = 5
-"""Between two pieces: 0.2 s, as a reader breathes."""
+"""The pause between two chunks: 0.2 s, like a breath."""
 FADE_SECONDS = 0.01
 
 
 def join_chunks(chunks: Sequence[Samples], rate: int) -> Samples:
-    """The pieces with a pause between each two; what meets a pause fades to it, so that there is no step."""
+    """Return the chunks with a pause between each two; ends that meet a pause fade, so that no step is audible."""
     if not chunks:
         return np.zeros(0, np.float32)
     pause = np.zeros(PAUSE_TOKENS * rate // TOKENS_PER_SECOND, np.float32)
@@ -30,18 +30,18 @@ def join_chunks(chunks: Sequence[Samples], rate: int) -> Samples:
 
 
 def truncate(samples: Samples, max_samples: int, rate: int) -> Samples:
-    """At most `max_samples` samples; where something is cut off, what is left fades out."""
+    """Return at most `max_samples` samples; the end fades out if something was cut off."""
     return samples if len(samples) <= max_samples else fade_out(samples[:max_samples], rate)
 
 
 def fade_out(samples: Samples, rate: int) -> Samples:
-    """The samples, their last ones faded to nothing."""
+    """Return the samples with their end faded to silence."""
     return _faded(samples, rate, begin=False, end=True)
 
 
 def truncation_warning(tokens: int) -> str:
-    """What is said of a text that was longer than `max_new_tokens` allows."""
-    return f"the text is longer than max_new_tokens allows; it was cut off after {tokens / TOKENS_PER_SECOND:g} s"
+    """Return the warning for a text that was longer than `max_new_tokens` allows."""
+    return f"the text is longer than `max_new_tokens` allows; it was cut off after {tokens / TOKENS_PER_SECOND:g} s"
 
 
 def _faded(samples: Samples, rate: int, *, begin: bool, end: bool) -> Samples:

@@ -1,4 +1,4 @@
-"""What is spoken, in pieces that a model speaks well. No torch."""
+"""Text in chunks that a speech model speaks well. No torch."""
 
 import re
 import unicodedata
@@ -7,28 +7,30 @@ from collections.abc import Iterator
 from core.errors import OutOfRange
 
 MAX_CHARACTERS = 300
-"""Characters that a model speaks well in one go; a longer text wanders off."""
+"""Characters that a model speaks well in one go; it loses its way in a longer text."""
 
 _CLOSERS = "\"'”’»)]"
 _SENTENCES = re.compile(rf"(?<=[.!?…])[{re.escape(_CLOSERS)}]*\s+|(?<=[。！？])")
 _CLAUSES = re.compile(r"(?<=[,;:—–])\s+|(?<=[、，；：])")
 _WORDS = re.compile(r"\s+")
 _WIDE = 3
-"""How many letters of an alphabet a Chinese or Japanese character counts for: about as many as it takes to say it."""
+"""Letters of an alphabet that a Chinese or Japanese character counts for: about as many as it takes to speak it."""
 
 
 def clean_text(text: str) -> str:
-    """The text without control characters and superfluous space. Raises `OutOfRange` when nothing is left."""
+    """Return the text without control characters and superfluous space. Raises `OutOfRange` if nothing is left."""
     kept = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
     cleaned = " ".join(kept.split())
     if not cleaned:
-        raise OutOfRange("`text` has nothing in it to speak; send some words.", field="$.text")
+        raise OutOfRange("`text` has no words to speak; send some.", field="$.text")
     return cleaned
 
 
 def split_text(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
-    """Pieces of at most `limit` characters, cut where sentences end; where one is too long, at a comma, else at a
-    space, else anywhere. Together they hold every word of the text once, in order.
+    """Return chunks of at most `limit` characters, cut where sentences end.
+
+    A sentence that is too long is cut at a comma, else at a space, else anywhere. Together the chunks hold every word
+    of the text once, in order.
     """
     return list(_packed(_fitting(text, limit, (_SENTENCES, _CLAUSES, _WORDS)), limit))
 
@@ -45,7 +47,7 @@ def _fitting(text: str, limit: int, marks: tuple[re.Pattern[str], ...]) -> Itera
 
 
 def _parts(text: str, separator: re.Pattern[str]) -> Iterator[str]:
-    """What lies between the marks. A closing quote belongs to the sentence that it ends."""
+    """Yield the text between the separators; a closing quote belongs to the sentence that it ends."""
     start = 0
     for found in separator.finditer(text):
         end = found.start() + len(found.group().rstrip())

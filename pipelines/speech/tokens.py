@@ -1,7 +1,7 @@
-"""Text tokens to speech tokens, one at a time: the loop of Chatterbox's T3, which can be bounded, followed and left.
+"""Text tokens to speech tokens, one at a time: the loop of Chatterbox's T3 with a limit, reports and a way to stop.
 
-It draws what the authors' own loops draw from the same random numbers (tests compare them), with three differences: the
-number of tokens is the caller's, every token is reported, and nothing is left behind in the network.
+It samples the same tokens as the authors' own loops from the same random numbers (tests compare them), with three
+differences: the caller limits the number of tokens, every token is reported, and no state stays in the network.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,11 +23,11 @@ from pipelines.speech.layouts import Layout
 from pipelines.speech.nets import Nets
 
 SPEECH_TOKENS = 6561
-"""Tokens that are sound; larger ones are marks, or mean nothing."""
+"""Number of tokens that are audio; larger ones are control tokens or unused."""
 
 
 class SamplingParams(msgspec.Struct, frozen=True):
-    """How tokens are drawn: at most `max_tokens` of them."""
+    """Sampling settings; `max_tokens` is the most to sample."""
 
     max_tokens: int
     temperature: float
@@ -35,7 +35,7 @@ class SamplingParams(msgspec.Struct, frozen=True):
 
 
 class SampledTokens(msgspec.Struct, frozen=True):
-    """Speech tokens, all below `SPEECH_TOKENS`, and whether the model came to an end of its own accord."""
+    """Speech tokens, all below `SPEECH_TOKENS`, and whether the model ended by itself."""
 
     tokens: torch.Tensor
     is_ended: bool
@@ -69,18 +69,20 @@ def sample(
             logits = processors(_so_far(nets.layout, start, sampled), logits)
             token = torch.multinomial(torch.softmax(logits, dim=-1), 1, generator=random)
             if int(token) == stop:
-                return SampledTokens(_sound(sampled, nets.device), is_ended=True)
+                return SampledTokens(_speech_only(sampled, nets.device), is_ended=True)
             sampled.append(token)
             report(len(sampled))
             embedded = _embedded(t3, token, len(sampled), embedded.size(0))
-    return SampledTokens(_sound(sampled, nets.device), is_ended=False)
+    return SampledTokens(_speech_only(sampled, nets.device), is_ended=False)
 
 
 def _beginning(
     t3: Any, condition: Any, text: torch.Tensor, start: torch.Tensor, guidance: float
 ) -> tuple[torch.Tensor, int]:
-    """What is known before the first token, embedded, and how much of it comes before the text. Guidance compares with
-    a second row that has no text. The start is there twice where positions are learned: so it was trained.
+    """Return the embedded tokens that precede the first sampled one, and how many come before the text.
+
+    Guidance compares with a second row that has no text. The start token is there twice where positions are learned, as
+    in training.
     """
     rows = 2 if guidance > 0 else 1
     embedded, prefix = t3.prepare_input_embeds(
@@ -106,7 +108,7 @@ def _guided(logits: torch.Tensor, guidance: float) -> torch.Tensor:
 
 
 def _processors(layout: Layout, temperature: float) -> LogitsProcessorList:
-    """The two families apply the same rules in another order."""
+    """Return the logits processors; the two families apply the same rules in another order."""
     penalty = RepetitionPenaltyLogitsProcessor(layout.repetition_penalty)
     warmth = TemperatureLogitsWarper(float(temperature))
     if layout.is_turbo:
@@ -115,21 +117,23 @@ def _processors(layout: Layout, temperature: float) -> LogitsProcessorList:
 
 
 def _so_far(layout: Layout, start: torch.Tensor, sampled: list[torch.Tensor]) -> Any:
-    """What must not be repeated."""
+    """Return the tokens that must not be repeated."""
     if layout.is_turbo and sampled:
         return torch.cat(sampled, dim=1)
     return torch.cat([start, *sampled], dim=1)
 
 
-def _sound(sampled: list[torch.Tensor], device: str) -> torch.Tensor:
+def _speech_only(sampled: list[torch.Tensor], device: str) -> torch.Tensor:
     tokens = torch.cat(sampled, dim=1)[0] if sampled else torch.zeros(0, dtype=torch.long, device=device)
     return tokens[tokens < SPEECH_TOKENS]
 
 
 @contextmanager
 def _alignment_analyzer(t3: Any, prefix: int, length: int) -> Iterator[Any]:
-    """Chatterbox's watch over which word is being spoken: it keeps the end away until all of the text was said, and
-    brings it about when the voice begins to ramble. It hooks itself into the network, and is taken out again here.
+    """Attach Chatterbox's alignment analyzer to the network, and remove its hooks afterwards.
+
+    The analyzer follows which word is spoken. It prevents the end before all of the text was spoken, and forces it when
+    the voice begins to ramble.
     """
     from chatterbox.models.t3.inference.alignment_stream_analyzer import (
         LLAMA_ALIGNED_HEADS,

@@ -1,4 +1,4 @@
-"""Whose voice it is: what Chatterbox hears in a recording, kept for the next job that names the same one."""
+"""Voices: what Chatterbox's networks extract from a recording, cached by the recording's content."""
 
 import hashlib
 import math
@@ -19,19 +19,19 @@ from pipelines.speech.nets import Nets
 from pipelines.speech.samples import Samples
 
 CAPACITY = 32
-"""Voices kept on the device, the least recently used goes first; one is less than a megabyte."""
+"""Voices kept on the device; the least recently used goes first. One is less than a megabyte."""
 SAMPLE_RATE, TOKEN_RATE = 24_000, 16_000
 REFERENCE_SECONDS = 10
-"""Of a recording, what leads S3Gen."""
+"""Seconds of a recording that condition S3Gen."""
 LOUDNESS = -27.0
-"""LUFS to which Turbo wants a recording brought."""
+"""Loudness in LUFS that Turbo expects of a recording."""
 _SILENCE = 1e-3
 
 
 class ReferenceVoice(msgspec.Struct, frozen=True):
-    """Tensors that are never changed: the speaker (1 x 256) and the first speech tokens for T3, and what leads S3Gen.
+    """Tensors of one voice, never changed: speaker (1 x 256) and first speech tokens for T3, conditions for S3Gen.
 
-    Exaggeration is no part of it: it is one number beside them, so that a voice is heard once for all its moods.
+    Exaggeration is not a part of it: it is one number beside them, so one extraction serves all values.
     """
 
     speaker: torch.Tensor
@@ -39,7 +39,7 @@ class ReferenceVoice(msgspec.Struct, frozen=True):
     leading: dict[str, Any]
 
     def condition(self, exaggeration: float, dtype: torch.dtype) -> Any:
-        """A condition for one call of T3, which writes into it."""
+        """Return a condition for one call of T3, which writes into it."""
         return T3Cond(
             speaker_emb=self.speaker.to(dtype),
             cond_prompt_speech_tokens=self.prompt,
@@ -59,16 +59,16 @@ class VoiceCache:
         return len(self._cached)
 
     def builtin(self) -> ReferenceVoice:
-        """The one that came with the weights. Raises `NotThisModel` where none did."""
+        """Return the voice that came with the weights. Raises `NotThisModel` where there is none."""
         if self._builtin is None:
             raise NotThisModel(
-                f"{self._model} has no voice of its own here; send a recording as `target_voice_path`.",
+                f"{self._model} has no voice of its own on this server; send a recording as `target_voice_path`.",
                 field="$.target_voice_path",
             )
         return self._builtin
 
     def of(self, recording: Path) -> ReferenceVoice:
-        """The voice of a WAV file. Raises `NotThisModel` for one that is too short, or silent."""
+        """Return the voice of a WAV file. Raises `NotThisModel` for a recording that is too short or silent."""
         with recording.open("rb") as stream:
             key = hashlib.file_digest(stream, "sha256").hexdigest()
         if key not in self._cached:
@@ -83,14 +83,14 @@ class VoiceCache:
         mono, least = samples.mean(axis=1), self._nets.layout.min_seconds
         check_voice_seconds(len(mono) / rate, least)
         if np.abs(mono).max() < _SILENCE:
-            raise NotThisModel("There is no voice in this recording.", field="$.target_voice_path")
+            raise NotThisModel("The recording is silent; send one with a voice.", field="$.target_voice_path")
         resampled: Samples = soxr.resample(mono, rate, SAMPLE_RATE)
         return resampled
 
 
 @torch.inference_mode()
 def embed_voice(nets: Nets, samples: Samples) -> ReferenceVoice:
-    """What the networks hear in `samples` (float32 in -1 to 1, 24,000 a second)."""
+    """Return the voice that the networks extract from `samples` (float32 in -1 to 1, 24,000 a second)."""
     if nets.layout.is_turbo:
         samples = _normalize_loudness(samples)
     low = soxr.resample(samples, SAMPLE_RATE, TOKEN_RATE).astype(np.float32)
@@ -103,7 +103,7 @@ def embed_voice(nets: Nets, samples: Samples) -> ReferenceVoice:
 
 def _builtin(tensors: dict[str, torch.Tensor]) -> ReferenceVoice:
     leading = {name.removeprefix("gen."): tensor for name, tensor in tensors.items() if name.startswith("gen.")}
-    # `None` is nothing that safetensors could hold.
+    # safetensors cannot hold `None`.
     return ReferenceVoice(
         tensors["t3.speaker_emb"],
         tensors.get("t3.cond_prompt_speech_tokens"),
@@ -112,7 +112,7 @@ def _builtin(tensors: dict[str, torch.Tensor]) -> ReferenceVoice:
 
 
 def _normalize_loudness(samples: Samples) -> Samples:
-    """As loud as Turbo's authors make every recording, where its loudness can be measured."""
+    """Return the samples as loud as Turbo's authors make every recording, where the loudness can be measured."""
     import pyloudnorm
 
     gain = 10 ** ((LOUDNESS - pyloudnorm.Meter(SAMPLE_RATE).integrated_loudness(samples)) / 20)

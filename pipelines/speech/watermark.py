@@ -1,6 +1,6 @@
-"""The watermark of Perth (https://github.com/resemble-ai/Perth): inaudible, and says that speech was made.
+"""The watermark of Perth (https://github.com/resemble-ai/Perth): inaudible, and marks speech as generated.
 
-It is at home at 32,000 samples a second; other rates are resampled there and back by soxr.
+Perth works at 32,000 samples a second; soxr resamples other rates there and back.
 """
 
 import warnings
@@ -16,11 +16,11 @@ from pipelines.speech.samples import Samples
 RATE = 32_000
 _MISSING = "The watermarker is not installed on this server; ask the operator to run `make setup`."
 _MIN_SAMPLES = 2048
-"""Perth's window mirrors this many samples at most."""
+"""Perth's window mirrors at most this many samples."""
 
 
 def add_watermark(samples: Samples, rate: int) -> Samples:
-    """As many samples (float32 in -1 to 1), with the watermark. Raises `ModelLoadFailed` where Perth is missing."""
+    """Return as many samples (float32 in -1 to 1), with the watermark. Raises `ModelLoadFailed` without Perth."""
     marked = _perth().apply_watermark(_widened(samples, rate), sample_rate=RATE)
     back: Samples = soxr.resample(marked, RATE, rate).astype(np.float32)
     fitting = np.zeros_like(samples)
@@ -29,7 +29,7 @@ def add_watermark(samples: Samples, rate: int) -> Samples:
 
 
 def detect_watermark(samples: Samples, rate: int) -> float:
-    """How surely the watermark is in there: 1 it is, 0 it is not."""
+    """Return how surely the watermark is present: 1 it is, 0 it is not."""
     found = _perth().get_watermark(_widened(samples, rate), sample_rate=RATE, round=False)
     return float(np.mean(found))
 
@@ -42,7 +42,7 @@ def _widened(samples: Samples, rate: int) -> Samples:
 @cache
 def _perth() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of its own use of pkg_resources
+        warnings.simplefilter("ignore")  # it warns about its own use of pkg_resources
         try:
             import perth
         except ImportError as error:

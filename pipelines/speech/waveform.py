@@ -1,4 +1,4 @@
-"""A picture of a sound: how loud it is, from its beginning to its end. No torch."""
+"""Image of a waveform: the loudness from the beginning to the end. No torch."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ GROUND, INK = (255, 255, 255), (59, 91, 219)
 
 
 def draw_waveform(samples: NDArray[np.float32]) -> Image.Image:
-    """RGB, `SIZE`: one bar for each part of the sound, as high as its loudest sample (in -1 to 1)."""
+    """Return an RGB image of `SIZE` with one bar per part of the audio, as high as its loudest sample (in -1 to 1)."""
     image = Image.new("RGB", SIZE, GROUND)
     draw = ImageDraw.Draw(image)
     width, height = SIZE

@@ -1,1 +1,1 @@
-"""Families that make films, and the encoder of films."""
+"""Families that make videos, and the encoder of videos."""

@@ -1,4 +1,4 @@
-"""From `VideoParams` to the arguments of a pipeline's `__call__`. No torch."""
+"""Arguments of a pipeline's `__call__`, from `VideoParams`. No torch."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from pipelines.video.frames import FramePlan
 def call_arguments(
     spec: ModelSpec, params: VideoParams, size: SizePlan, frame_plan: FramePlan, accepts: frozenset[str]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The arguments, only such as are in `accepts`, and what to tell the caller."""
+    """Return the arguments that are in `accepts`, and the warnings for the caller."""
     choices = choose(spec, params)
     usable = accepts if "negative-prompt" in spec.capabilities else accepts - {"negative_prompt"}
     values: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""The family `demo-camera`: a camera moves over a still. Pillow and numpy, one core, no weights.
+"""The family `demo-camera`: a camera moves over a still. Pillow and NumPy, one core, no weights.
 
-The first frame is the still itself. A frame is one Lanczos resize of a window with fractional edges, so the move is
-free of jitter, and detail that a larger still has appears as the camera comes closer.
+The first frame is the still itself. A frame is one Lanczos resize of a window with fractional edges, so the move has no
+jitter, and detail of a larger still appears as the camera comes closer.
 """
 
 from collections.abc import Iterator
@@ -22,23 +22,23 @@ from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, choose_move
 
 NEARER, FARTHER = (0.08, 0.4), (0.05, 0.25)
-"""How much larger or smaller things get: each second, and at most."""
+"""How much larger or smaller things get: per second, and at most."""
 SWAY = 0.04
 """How far the middle moves aside in an orbit, as a part of the width."""
 BANDS = 32
-"""Upright bands of the mesh that bends a frame in an orbit."""
+"""Vertical bands of the mesh that bends a frame in an orbit."""
 
 Size = tuple[int, int]
 
 
 class CameraMove:
-    """A film from `input_image`; prompt and seed choose the move (`pipelines/video/moves.py`)."""
+    """A video from `input_image`; prompt and seed choose the move (`pipelines/video/moves.py`)."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec
 
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """`frames` for `params`; reports after every frame. Raises what `check_media` raises."""
+        """Make `frames` for `params`; report after every frame. Raises what `check_media` raises."""
         check_media(self.spec, inputs.files)
         plan, move = plan_frames(self.spec, params.duration_seconds), choose_move(params.prompt, ctx.seed)
         warnings = (*([plan.warning] if plan.warning else []), *ignored_field_warnings(self.spec, params, frozenset()))
@@ -61,7 +61,7 @@ class CameraMove:
 
 
 def render_frames(still: Image.Image, size: Size, plan: FramePlan, move: Move) -> Iterator[Image.Image]:
-    """The frames, RGB of `size` (width, height); the first shows the part of `still` that covers `size`."""
+    """Yield the frames, RGB of `size` (width, height); the first shows the part of `still` that covers `size`."""
     largest = _magnification(move, plan.seconds)
     board, margin = _board(still, size, largest)
     whole = (board.width - 2 * margin, board.height - 2 * margin)
@@ -73,7 +73,7 @@ def render_frames(still: Image.Image, size: Size, plan: FramePlan, move: Move) -
 
 
 def _magnification(move: Move, seconds: float) -> float:
-    """Of the last frame."""
+    """Return the magnification of the last frame."""
     if move.zoom < 0:
         return 1 / (1 + min(FARTHER[0] * seconds * move.reach, FARTHER[1]))
     if move.zoom or move.right or move.down:
@@ -82,7 +82,7 @@ def _magnification(move: Move, seconds: float) -> float:
 
 
 def _window(move: Move, magnification: float) -> tuple[float, float, float]:
-    """Left, top and extent of what the camera sees, as parts of the still's sides."""
+    """Return left, top and extent of what the camera sees, as parts of the still's sides."""
     extent = 1 / magnification
     room = (1 - extent) / 2
     travel = room if room > 0 else -room / 2
@@ -90,7 +90,7 @@ def _window(move: Move, magnification: float) -> tuple[float, float, float]:
 
 
 def _edges(window: tuple[float, float, float], whole: Size, margin: int) -> tuple[float, float, float, float]:
-    """The window in pixels of the board, never beyond it, not even by what floating point leaves over."""
+    """Return the window in pixels of the board, clamped to it against rounding errors."""
     left, top, extent = window
     across = [min(max(edge * whole[0] + margin, 0.0), whole[0] + 2.0 * margin) for edge in (left, left + extent)]
     along = [min(max(edge * whole[1] + margin, 0.0), whole[1] + 2.0 * margin) for edge in (top, top + extent)]
@@ -98,7 +98,10 @@ def _edges(window: tuple[float, float, float], whole: Size, margin: int) -> tupl
 
 
 def _board(still: Image.Image, size: Size, largest: float) -> tuple[Image.Image, int]:
-    """What the camera looks at, no larger than its nearest view needs, and the margin of mirror image around it."""
+    """Return what the camera looks at, and the margin of mirror image around it.
+
+    It is not larger than its nearest view needs.
+    """
     scale = min(still.width / size[0], still.height / size[1])
     part = (size[0] * scale, size[1] * scale)
     left, top = (still.width - part[0]) / 2, (still.height - part[1]) / 2
@@ -114,9 +117,9 @@ def _board(still: Image.Image, size: Size, largest: float) -> tuple[Image.Image,
 
 
 def _bend(frame: Image.Image, aside: float) -> Image.Image:
-    """The frame with its middle moved `aside` (a part of the width, to the right) and its edges where they were.
+    """Return the frame with its middle moved `aside` (a part of the width, to the right) and its edges in place.
 
-    Every row moves alike, so what stands upright stays so: as if the picture were on a column that turns.
+    Every row moves alike, so vertical lines stay vertical, as if the image were on a column that turns.
     """
     along = np.linspace(0, 1, BANDS + 1)
     shown = np.rint(along * frame.width).astype(int).tolist()

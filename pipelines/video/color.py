@@ -1,15 +1,15 @@
-"""From RGB to the planes that a film is encoded from: BT.709, limited range, 4:2:0.
+"""RGB to the planes that a video is encoded from: BT.709, limited range, 4:2:0.
 
-ITU-R BT.709-6, items 3.2 to 3.4 and 4.6, with R, G and B in 0 to 1 as they are, gamma and all, and 8 bits:
+ITU-R BT.709-6, items 3.2 to 3.4 and 4.6, with R, G and B in 0 to 1 as they are, gamma included, and 8 bits:
 
     Y  = 0.2126 R + 0.7152 G + 0.0722 B      written as 16 + 219 Y
     Cb = (B - Y) / 1.8556                    written as 128 + 224 Cb
     Cr = (R - Y) / 1.5748                    written as 128 + 224 Cr
 
-A sample of Cb or Cr is the mean of its 2x2 pixels, so it sits in their middle; the encoder says so in the file.
+A sample of Cb or Cr is the mean of its 2x2 pixels, so it sits in their middle; the encoder tags the file accordingly.
 
-NumPy's arrays and torch's tensors have in common what is used here, and come out alike bit for bit: torch converts on
-the device that holds the pixels, and half the bytes leave it. No torch.
+The operations used here exist on NumPy arrays and torch tensors and give the same bits. torch converts on the device
+that holds the pixels, so half the bytes leave it. This module imports no torch.
 """
 
 from typing import Any
@@ -23,15 +23,17 @@ _RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
 
 
 def empty_video(ctx: RunContext, count: int, width: int, height: int) -> NDArray[np.uint8]:
-    """Room for the `frames` of a film: uint8, n x height * 3/2 x width. A frame is Y as it is seen, then Cb, then Cr,
-    each a quarter of that, row after row (I420).
+    """Return an empty array for the `frames` of a video: uint8, n x height * 3/2 x width.
+
+    A frame is Y at full size, then Cb, then Cr, each a quarter of that, row after row (I420).
     """
     return ctx.empty("frames", (count, height * 3 // 2, width))
 
 
 def fill_planes(planes: Any, rgb: Any) -> None:
-    """Write pictures (n x 3 x height x width, float32 in 0 to 1, even sides) into as many frames of a film: arrays of
-    one library, on one device, `planes` without gaps.
+    """Write RGB frames (n x 3 x height x width, float32 in 0 to 1, even sides) into `planes`.
+
+    Both are arrays of one library on one device; `planes` is contiguous and has as many frames.
     """
     count, _, height, width = rgb.shape
     red, green, blue = rgb[:, 0], rgb[:, 1], rgb[:, 2]
@@ -43,6 +45,6 @@ def fill_planes(planes: Any, rgb: Any) -> None:
 
 
 def _halved(plane: Any) -> Any:
-    """The mean of each 2x2."""
+    """Return the mean of each 2x2."""
     upper, lower = plane[:, ::2], plane[:, 1::2]
     return (upper[..., ::2] + upper[..., 1::2] + lower[..., ::2] + lower[..., 1::2]) / 4

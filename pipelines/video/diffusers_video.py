@@ -1,4 +1,4 @@
-"""The family `diffusers-video`: films from words or from a still, with Wan and LTX, by their `model_index.json`."""
+"""The family `diffusers-video`: videos from text or a still, with Wan and LTX, by their `model_index.json`."""
 
 from functools import partial
 from inspect import signature
@@ -31,16 +31,17 @@ from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import plan_frames
 
 PAIRS: tuple[tuple[Any, Any], ...] = ((WanPipeline, WanImageToVideoPipeline), (LTXPipeline, LTXImageToVideoPipeline))
-"""From words, and from a still: two pipelines of the same components. A repository names one of them."""
+"""For text, and for a still: two pipelines of the same components. A repository names one of them."""
 MULTIPLE = 32
-"""What the sides must be multiples of where the catalog does not say: `VideoParams` takes no others."""
+"""Sides must be multiples of this where the catalog does not say: `VideoParams` accepts no others."""
 CHUNK = 8
-"""Frames that are turned into planes at once: in floating point a whole film is eight times as large."""
+"""Frames that are converted at once: in floating point a whole video is eight times as large."""
 
 
 class DiffusersVideo:
-    """A prompt, and a still where the catalog says so, to frames: those of the same diffusers pipeline called
-    directly.
+    """Videos from text, and from a still where the catalog says so.
+
+    The frames equal those of the same diffusers pipeline called directly.
     """
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
@@ -65,9 +66,9 @@ class DiffusersVideo:
         return torch_modules(next(iter(self.pipes.values())))
 
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """`frames` for `params`, seeded with `ctx.seed`; reports after every step.
+        """Make `frames` for `params`, seeded with `ctx.seed`; report after every step.
 
-        Raises `NotThisModel` for pictures that the model has no use for, or for none where it needs one.
+        Raises what `check_media` raises.
         """
         pipe = self._pipe(inputs)
         accepts = frozenset(signature(pipe.__call__).parameters)
@@ -109,14 +110,14 @@ class DiffusersVideo:
             self.run(VideoParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
     def _convert(self, made: torch.Tensor, size: SizePlan, frames: NDArray[np.uint8]) -> None:
-        """N x 3 x height x width in 0 to 1 into the planes of a film in the size that was asked for, on the device.
+        """Convert n x 3 x height x width in 0 to 1 into planes of the requested size, on the device.
 
-        NaN, which would be black without a word, raises `NotFinite`.
+        Raises `NotFinite` for NaN, which would silently be black.
         """
         for start in range(0, len(made), CHUNK):
             chunk = made[start : start + CHUNK].float()
             if not torch.isfinite(chunk).all():
-                raise NotFinite(f"{self.spec.id} computed numbers that are not finite; there is no film.")
+                raise NotFinite(f"{self.spec.id} computed values that are not finite; it made no video.")
             chunk = _sized(chunk, size)
             planes = torch.empty((len(chunk), *frames.shape[1:]), dtype=torch.uint8, device=chunk.device)
             fill_planes(planes, chunk)
@@ -130,13 +131,13 @@ class DiffusersVideo:
 
 
 def _clear_vae_cache(pipe: Any) -> None:
-    """Wan's autoencoder keeps what it has seen until its next film, also of one that was not finished."""
+    """Clear the frames that Wan's autoencoder keeps until its next video, also from an unfinished one."""
     if hasattr(pipe.vae, "clear_cache"):
         pipe.vae.clear_cache()
 
 
 def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: StepProgress) -> torch.Tensor:
-    """One call of the pipeline; n x 3 x height x width in 0 to 1."""
+    """Call the pipeline once; return n x 3 x height x width in 0 to 1."""
     generator = torch.Generator("cpu").manual_seed(seed)
     extras = {"generator": generator, "callback_on_step_end": progress.on_step_end, "output_type": "pt"}
     made: torch.Tensor = pipe(**arguments, **extras).frames[0]
@@ -144,16 +145,17 @@ def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: StepProgres
 
 
 def _pair(pipe: Any) -> tuple[Any, Any]:
-    """The two pipelines, of which this is one. Raises `ModelLoadFailed`."""
+    """Return the two pipelines of which this is one. Raises `ModelLoadFailed`."""
     for pair in PAIRS:
         if isinstance(pipe, pair):
             return pair
-    raise ModelLoadFailed(f"{type(pipe).__name__} is no pipeline that this family knows.")
+    raise ModelLoadFailed(f"{type(pipe).__name__} is not a pipeline of this family.")
 
 
 def _as(class_: Any, pipe: Any) -> Any:
-    """A pipeline of this class with the same components: no weight is in memory twice, and none changes its
-    precision, as it does in `from_pipe`.
+    """Return a pipeline of this class with the same components.
+
+    No weight is in memory twice, and none changes its precision, as `from_pipe` would do.
     """
     if isinstance(pipe, class_):
         return pipe
@@ -165,13 +167,13 @@ def _as(class_: Any, pipe: Any) -> Any:
 
 
 def _check_last_frame(pipe: Any) -> None:
-    """Raise `ModelLoadFailed` for a pipeline that takes a last frame and ignores it, or takes none."""
+    """Raise `ModelLoadFailed` for a pipeline that ignores a last frame or takes none."""
     if "last_image" not in signature(pipe.__call__).parameters or pipe.config.get("expand_timesteps"):
-        raise ModelLoadFailed("This model can not end at a picture: remove `first-last-frame` from the catalog.")
+        raise ModelLoadFailed("This model cannot end at an image; remove `first-last-frame` from the catalog.")
 
 
 def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:
-    """The first and last frame as the pipelines call them, cut to the shape of the film around the middle."""
+    """Return the first and last frame under the pipelines' names, cropped to the video's shape."""
     names = {"image": "input_image", "last_image": "last_image"}
     return {
         argument: cover(read_image(inputs.files[name]), size)
@@ -181,7 +183,7 @@ def _stills(inputs: Inputs, size: Size) -> dict[str, Image.Image]:
 
 
 def _sized(chunk: torch.Tensor, size: SizePlan) -> torch.Tensor:
-    """As `SizePlan.finish` does to pictures, but bicubic, which torch has too."""
+    """Return the frames in the requested size, like `SizePlan.finish`, but bicubic, which torch has too."""
     if size.make == size.asked:
         return chunk
     width, height = size.asked

@@ -1,14 +1,16 @@
-"""Films as files; runs in the encoder process, without torch.
+"""Videos as files; runs in the encoder process, without torch.
 
-- MP4: H.264 (libx264, crf 18, preset fast), index first (faststart), so that a player can begin before all of it is
-  there.
+- MP4: H.264 (libx264, crf 18, preset fast), index first (faststart), so that a player can begin before all of it has
+  arrived.
 - WebM: VP9 (libvpx, constant quality 24, cpu-used 4).
 
-Both are 4:2:0 with BT.709 colors in limited range and chroma in the middle of its pixels, as they came
-(`pipelines/video/color.py`), and tagged so. They have a keyframe at least every second and carry no metadata: a prompt
-does not travel inside a file. The same frames give the same bytes with the same libraries: the
-number of threads is fixed, since x264 decides differently with another one, and its macroblock tree is off, since for
-widths that are no multiple of 128 it reads what nobody wrote.
+Both are 4:2:0 with BT.709 colors in limited range and chroma in the middle of its pixels (`pipelines/video/color.py`),
+and tagged so. They have a keyframe at least every second. They carry no metadata, so a prompt does not travel inside a
+file.
+
+The same frames give the same bytes with the same libraries. The number of threads is fixed, since x264 decides
+differently with another one. Its macroblock tree is off, since it reads uninitialized memory for widths that are not
+multiples of 128.
 """
 
 from pathlib import Path
@@ -26,7 +28,7 @@ from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 _MATRIX_BT709 = 1
-"""`AVCOL_SPC_BT709`. PyAV's `Colorspace` holds swscale's numbers, which are others."""
+"""`AVCOL_SPC_BT709`. PyAV's `Colorspace` has swscale's numbers, which differ."""
 _CHROMA = {"chroma_sample_location": "center"}
 """An option, since PyAV has no attribute for it."""
 
@@ -49,22 +51,22 @@ _FORMATS = {
 
 
 def encode(raw: RawOutput, params: VideoParams, folder: Path) -> Outputs:
-    """Write `raw.arrays["frames"]` (uint8, n x height * 3/2 x width: planes, even sides) as `0.mp4` or `0.webm` in
-    `folder`.
+    """Write `raw.arrays["frames"]` as `0.mp4` or `0.webm` in `folder`.
 
-    `raw.metadata["fps"]` is the frame rate. Formats of pictures give mp4 and a warning. Raises `EncodeFailed` for an
-    array that is no film; a full or missing disk stays an `OSError`.
+    The frames are uint8, n x height * 3/2 x width: planes of even sides. `raw.metadata["fps"]` is the frame rate. Image
+    formats give mp4 and a warning. Raises `EncodeFailed` for an array that is not a video; a full or missing disk stays
+    an `OSError`.
     """
     name, warnings = choose_format(params.output_format, _FORMATS, "mp4", "video")
     frames = raw.arrays.get("frames")
     fps = raw.metadata.get("fps")
     if frames is None or frames.dtype != np.uint8 or frames.ndim != 3 or frames.shape[1] % 3 or 0 in frames.shape:
-        raise EncodeFailed("A film is `frames`: uint8, n x height * 3/2 x width.")
+        raise EncodeFailed("A video is `frames`: uint8, n x height * 3/2 x width.")
     if not isinstance(fps, int) or fps < 1:
-        raise EncodeFailed("A film needs its `fps`, a whole number of frames per second.")
+        raise EncodeFailed("A video needs its `fps`, a whole number of frames per second.")
     count, width, height = len(frames), frames.shape[2], frames.shape[1] * 2 // 3
     if width % 2:
-        raise EncodeFailed(f"{width}x{height} has an odd side; a film can not.")
+        raise EncodeFailed(f"{width}x{height} has an odd side; a video needs even ones.")
     file = folder / f"0.{name}"
     try:
         _write(frames, (width, height), fps, file, _FORMATS[name])
@@ -90,7 +92,7 @@ def _write(frames: NDArray[np.uint8], size: tuple[int, int], fps: int, file: Pat
 
 
 def _describe(stream: VideoStream, width: int, height: int, fps: int) -> None:
-    """Size, pixel format, a keyframe every second, and the tags that tell a player how to turn it into colors."""
+    """Set size, pixel format, a keyframe every second, and the color tags for players."""
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     context = stream.codec_context
     context.gop_size = fps

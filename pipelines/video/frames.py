@@ -1,4 +1,4 @@
-"""How many frames a film of so many seconds has. No torch."""
+"""Number of frames of a video of a given duration. No torch."""
 
 from math import floor
 
@@ -7,11 +7,11 @@ import msgspec
 from pipelines.catalog.spec import ModelSpec
 
 FPS = 24
-"""Frames per second of a model whose `defaults.fps` says nothing."""
+"""Frames per second of a model without `defaults.fps`."""
 
 
 class FramePlan(msgspec.Struct, frozen=True):
-    """`frames` at `fps` frames per second; `warning` says what differs from the duration asked for, if it matters."""
+    """`frames` at `fps` frames per second; `warning` names a relevant difference from the requested duration."""
 
     frames: int
     fps: int
@@ -19,23 +19,21 @@ class FramePlan(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        """How long the film is."""
+        """Duration of the video."""
         return self.frames / self.fps
 
 
 def plan_frames(spec: ModelSpec, seconds: float) -> FramePlan:
-    """The legal number of frames nearest to `seconds`: `limits.frame_step` n + 1 with n at least 1.
+    """Return the legal number of frames nearest to `seconds`: `limits.frame_step` n + 1 with n at least 1.
 
-    At most those nearest to `limits.max_seconds`, so that 5 s may have 121 frames at 24 per second. A difference of
-    up to half a frame step is how these models count, and no reason for a warning.
+    The most is the number nearest to `limits.max_seconds`, so that 5 s may have 121 frames at 24 per second. A
+    difference of up to half a frame step comes from how these models count and causes no warning.
     """
     fps, step = spec.defaults.fps or FPS, spec.limits.frame_step
     frames = _legal(min(seconds, spec.limits.max_seconds) * fps, step)
     warning = None
     if abs(frames - seconds * fps) > step / 2 + 1e-6:
-        warning = (
-            f"{spec.id} makes {frames / fps:.2f} s ({frames} frames at {fps} per second) in place of {seconds:g} s"
-        )
+        warning = f"{spec.id} makes {frames / fps:.2f} s ({frames} frames at {fps} per second) instead of {seconds:g} s"
     return FramePlan(frames, fps, warning)
 
 

@@ -1,11 +1,11 @@
-"""Which way the demo camera moves, from the words of a prompt.
+"""Choice of the demo camera's move from the words of a prompt.
 
 =================================================================  =============================================
 words                                                              move
 =================================================================  =============================================
 zoom in, push in, dolly in, closer, close-up, approach; zoom       towards the middle
 zoom out, pull out, pull back, dolly out, back away, wider,        away from the middle; what lies beyond the
-reveal                                                             picture is its mirror image
+reveal                                                             image is its mirror image
 left, right, up, down; tilt (up), pan (right)                      the camera moves that way, nearer, to have room
 orbit, circle, turn around, parallax, 3d                           sways around the middle, which stands out
 static, locked, no motion, no movement                             none
@@ -47,10 +47,13 @@ _FAST = re.compile(r"\bfast|\bquick|\brapid|\bdramatic")
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """What a camera does from the first frame to the last.
+    """The move of a camera from the first frame to the last.
 
-    `zoom`: 1 towards, -1 away, 0 neither. `right` and `down`: which way, -1 to 1. `orbit`: -1 or 1 is the side to
-    which the sway begins, 0 is none. `reach`: how far, 1 is as usual. `words`: the move in a few words.
+    - `zoom`: 1 towards, -1 away, 0 neither.
+    - `right`, `down`: the direction, -1 to 1.
+    - `orbit`: -1 or 1 is the side on which the sway begins, 0 is none.
+    - `reach`: how far; 1 is normal.
+    - `words`: the move in a few words.
     """
 
     zoom: int = 0
@@ -62,7 +65,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def choose_move(prompt: str, seed: int) -> Move:
-    """The move that the prompt asks for; the seed decides what the words leave open."""
+    """Return the move that the prompt asks for; the seed decides what the prompt leaves open."""
     text = _PLACE.sub(" ", _CLOSE_UP.sub("closer", prompt.lower()))
     if _STATIC.search(text):
         return Move(words="static")

@@ -1,4 +1,4 @@
-"""One file, resumed where it was broken off, hashed while it is written."""
+"""Download of one file, resumed where it was interrupted and hashed while it is written."""
 
 import hashlib
 import time
@@ -21,8 +21,8 @@ PAUSE = 0.5
 class Download:
     """A file of a source on its way into `file`, which may hold its beginning already.
 
-    `facts` are what it has to be, as far as that is known; the hub is asked whether it agrees before the first byte
-    is. `advance` hears of every byte, those found included.
+    `facts` are the known facts of the file; the hub is asked to confirm them before the first byte. `advance` is called
+    for every byte, including those that were there.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class Download:
         self._done = 0
 
     def run(self) -> str:
-        """Fetch what is not there yet; the sha256 of the whole. Raises `FetchError`, and what `advance` raises; what
-        has come by then stays in the file.
+        """Fetch the missing bytes and return the sha256 of the whole file.
+
+        Raises `FetchError`, and what `advance` raises; the bytes received by then stay in the file.
         """
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._read_beginning()
@@ -62,7 +63,7 @@ class Download:
         return self._digest.hexdigest()
 
     def _read_beginning(self) -> None:
-        """What an earlier run left is part of the hash, unless it can not be told where it ends."""
+        """Hash what an earlier run left, unless its end is unknown."""
         if self._file.exists() and (self._size is None or self._file.stat().st_size > self._size):
             self._file.unlink()
         with self._file.open("ab+") as stream:
@@ -90,7 +91,7 @@ class Download:
             raise Transient(f"only {self._done} of {self._size} bytes came")
 
     def _go_on_from(self, response: httpx2.Response) -> int:
-        """Where the body belongs; back to the start when it is not the rest of the file."""
+        """Return the offset of the body: 0 when it is not the rest of the file."""
         rest = response.headers.get("Content-Range", "").startswith(f"bytes {self._done}-")
         if self._done and not (response.status_code == HTTPStatus.PARTIAL_CONTENT and rest):
             self._advance(-self._done)

@@ -1,7 +1,8 @@
-"""Brings locked files into the weights directory: several at once, resumed, and none under its name unverified.
+"""Transfer of locked files into the weights directory: several at once, resumed, and named once verified.
 
-What is on its way lies in `.incoming` within the weights directory, by the bundle's key and its path, and is moved
-from there once its sha256 is that of weights.lock. Who may write there may also write to the lock: it is no safer.
+A file on its way lies in `.incoming` within the weights directory, by the bundle's key and its path. It moves to its
+place once its sha256 is that of weights.lock. An account that may write there may also write to the lock, so
+`.incoming` is as safe as the lock.
 """
 
 import fcntl
@@ -24,41 +25,44 @@ from pipelines.weights.pickles import convert
 
 
 class TransferObserver(Protocol):
-    """Shows how far it is; called from several threads."""
+    """Display of the progress; called from several threads."""
 
     def begin(self, name: str, size: int) -> None:
-        """A file of `size` bytes is being looked at."""
+        """Show that work on a file of `size` bytes begins."""
 
     def advance(self, name: str, count: int) -> None:
-        """So many more of its bytes are here; fewer, when the number is negative."""
+        """Add `count` bytes to the file's progress; a negative number takes bytes back."""
 
     def end(self, name: str) -> None:
-        """It is here, or given up."""
+        """Show that the file is complete or given up."""
 
 
 class Outcome(msgspec.Struct):
-    """By the bundle's key and the path: why a file has `failed`, and what a pickle has been `converted` to."""
+    """Results by the bundle's key and the path.
+
+    `failed` says why a file failed; `converted` has the facts of the safetensors that a pickle became.
+    """
 
     failed: dict[tuple[str, str], str] = {}
     converted: dict[tuple[str, str], Facts] = {}
 
 
 Offer = Callable[[FetchItem, Advance], str]
-"""Puts a file's bytes at `FetchItem.incoming` and returns their sha256. Raises `FetchError`, and what
-`Advance` raises."""
+"""Puts a file's bytes at `FetchItem.incoming` and returns their sha256. Raises `FetchError`, and what `Advance`
+raises."""
 
 
 class FetchStopped(Exception):
-    """The operator wants no more of it."""
+    """The operator stopped the transfer."""
 
 
 def fetch(
     items: Sequence[FetchItem], offer: Offer, outcome: Outcome, observer: TransferObserver, *, jobs: int, stop: Event
 ) -> None:
-    """Bring what is not there yet, `jobs` files at a time, and write down how it went in `outcome`.
+    """Bring the missing files, `jobs` at a time, and record the results in `outcome`.
 
-    A file that fails does not stop the others. Raises `FetchStopped` once `stop` is set and what ran has ended, which
-    it does at its next bytes.
+    A file that fails does not stop the others. Raises `FetchStopped` once `stop` is set and the running transfers have
+    ended, which they do at their next bytes.
     """
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(_bring, item, offer, observer, stop): item for item in items}
@@ -73,8 +77,9 @@ def fetch(
 
 
 def download(item: FetchItem, advance: Advance) -> str:
-    """The offer of the source itself. A file that began in an earlier run and came out wrong is fetched once more,
-    from its start.
+    """Fetch the file from its source and return its sha256.
+
+    A file that an earlier run began and that came out wrong is fetched once more, from its start.
     """
     while True:
         one = Download(item.bundle.source, item.path, item.incoming, facts=item.facts, advance=advance)
@@ -87,14 +92,14 @@ def download(item: FetchItem, advance: Advance) -> str:
 
 @contextmanager
 def alone(weights_dir: Path) -> Iterator[None]:
-    """Keeps other fetches off the folder. Raises `FetchError` when one runs."""
+    """Lock the folder against other fetches. Raises `FetchError` when one runs."""
     folder = weights_dir / INCOMING
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock_file:
         try:
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FetchError(f"another `atelier weights` is at work in {weights_dir}") from None
+            raise FetchError(f"another `atelier weights` is running in {weights_dir}") from None
         yield
 
 
@@ -128,7 +133,7 @@ def _bring(item: FetchItem, offer: Offer, observer: TransferObserver, stop: Even
         sha256 = offer(item, advance)
         if sha256 != item.facts.sha256:
             item.incoming.unlink()
-            raise FetchError(f"sha256 {sha256} came, weights.lock says {item.facts.sha256}; it was thrown away")
+            raise FetchError(f"the sha256 is {sha256}, weights.lock says {item.facts.sha256}; the file was removed")
         return _place(item)
     finally:
         observer.end(item.name)
@@ -144,7 +149,7 @@ def _place(item: FetchItem) -> Facts | None:
         convert(item.incoming, made)
         facts = Facts(size=made.stat().st_size, sha256=hash_file(made, lambda _: None))
         if item.facts.converted not in (None, facts):
-            raise FetchError("its safetensors are not those of weights.lock; it was thrown away")
+            raise FetchError("its safetensors are not those of weights.lock; they were removed")
         _move(made, item.final)
     finally:
         made.unlink(missing_ok=True)
@@ -153,7 +158,7 @@ def _place(item: FetchItem) -> Facts | None:
 
 
 def _move(incoming: Path, final: Path) -> None:
-    """Onto the final name at once, and only after the bytes have reached the disk."""
+    """Rename to the final name, after the bytes have reached the disk."""
     with incoming.open("rb") as stream:
         os.fsync(stream.fileno())
     incoming.replace(final)

@@ -1,4 +1,4 @@
-"""Locked files that have to be brought here, and where each of them goes."""
+"""Plan of a fetch: the locked files to bring, and where each of them goes."""
 
 import shutil
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from pipelines.weights.lockfile import Facts, Lock, LockedFile, converted_name
 from pipelines.weights.verify import locked
 
 INCOMING = ".incoming"
-"""Folder below the weights directory for what is on its way."""
+"""Folder below the weights directory for files on their way."""
 
 
 class NoRoom(Exception):
-    """What is to come does not fit on the disk."""
+    """The disk has no room for the missing files."""
 
 
 class FetchItem(msgspec.Struct, frozen=True):
-    """A locked file and its places: where it will lie, and where it is until it is verified."""
+    """A locked file, its final path, and its path until it is verified."""
 
     bundle: Bundle
     path: str
@@ -32,16 +32,16 @@ class FetchItem(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name for display."""
         return f"{self.bundle.key}: {self.path}"
 
     def is_sized(self) -> bool:
-        """Whether a file of the right size lies at `final`."""
+        """Return whether a file of the right size lies at `final`."""
         facts = self.final_facts
         return facts is not None and self.final.is_file() and self.final.stat().st_size == facts.size
 
     def is_there(self, advance: Advance) -> bool:
-        """Whether the right file lies at `final`; `advance` hears of its bytes if it does."""
+        """Return whether the right file lies at `final`; `advance` is called for its bytes if it does."""
         facts = self.final_facts
         if not self.is_sized() or facts is None:
             return False
@@ -58,15 +58,16 @@ class FetchItem(msgspec.Struct, frozen=True):
 
     @property
     def final_facts(self) -> Facts | None:
-        """What has to lie at `final`; `None` for a pickle that nobody has converted yet."""
+        """Facts of the file at `final`; `None` for a pickle that was never converted."""
         return self.facts.converted if is_pickle(self.path) else self.facts
 
 
 def plan_models(
     specs: Sequence[ModelSpec], lock: Lock, weights_dir: Path, allowed: Allowed
 ) -> tuple[list[FetchItem], dict[str, str]]:
-    """Every file of these models, and by id why the others can not be had: their licence, or a fact that is
-    missing.
+    """Return every file of these models, and by id why the others cannot be fetched.
+
+    The reason is the license or a missing fact.
     """
     items: list[FetchItem] = []
     refused: dict[str, str] = {}
@@ -74,7 +75,7 @@ def plan_models(
         try:
             refuse_license(spec, allowed)
             if not any(bundle.source.is_remote for bundle in spec.bundles):
-                raise WeightsNotLocked(f"{spec.id}: its files come from no server, there is nothing to fetch.")
+                raise WeightsNotLocked(f"{spec.id}: its source is not a server; there is nothing to fetch.")
             items += [item for bundle in spec.bundles for item in _plan(bundle, lock, weights_dir)]
         except AtelierError as error:
             refused[spec.id] = error.detail
@@ -82,7 +83,7 @@ def plan_models(
 
 
 def refuse_full_disk(items: Sequence[FetchItem], weights_dir: Path) -> None:
-    """Raise `NoRoom` when what is still to come has no room. A pickle needs twice its size for a while."""
+    """Raise `NoRoom` when the disk has no room for the missing bytes. A pickle needs twice its size for a while."""
     needed = 0
     for item in items:
         if not item.is_sized():
@@ -91,7 +92,7 @@ def refuse_full_disk(items: Sequence[FetchItem], weights_dir: Path) -> None:
     weights_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(weights_dir).free
     if needed > free:
-        raise NoRoom(f"{needed:,} bytes are to come and {weights_dir} has room for {free:,}; nothing was fetched")
+        raise NoRoom(f"{needed:,} bytes are missing and {weights_dir} has room for {free:,}; nothing was fetched")
 
 
 def _plan(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[FetchItem]:

@@ -1,4 +1,4 @@
-"""The files of one model's folder: walked without following links out of it, and hashed once."""
+"""The files of one model's folder: listed without following links out of it, and hashed once."""
 
 import hashlib
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 from core.errors import WeightsNotLocked
 
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
-"""Formats that run code when they are read: refused even where the lock names them."""
+"""Formats that run code when they are read; refused even where the lock names them."""
 
 Advance = Callable[[int], None]
-"""Told how many more bytes are done; fewer, when the number is negative. It may raise, to stop what goes on."""
+"""Called with the number of further bytes done; a negative number takes bytes back. It may raise to stop the work."""
 
 CHUNK = 1 << 20
 
 
 def is_pickle(path: str) -> bool:
-    """Whether a file name means a pickle."""
+    """Return whether a file name means a pickle."""
     return path.lower().endswith(PICKLES)
 
 
@@ -30,10 +30,10 @@ def refuse_pickle(path: str) -> None:
 
 
 def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below `directory` in order, as (path within it, file); nothing if there is no such folder.
+    """Yield every file below `directory` in order, as (path within it, file); nothing if it does not exist.
 
-    Raises `WeightsNotLocked` for what must not be there at all: a pickle, a link that leads outside or to a
-    folder, a dangling link, a device or a socket.
+    Raises `WeightsNotLocked` for files that must not be there: a pickle, a link that leads outside or to a folder, a
+    dangling link, a device or a socket.
     """
     root = directory.resolve()
     for folder, folders, names in os.walk(root):
@@ -46,13 +46,14 @@ def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
             if not file.resolve().is_relative_to(root):
                 raise WeightsNotLocked(f"{path} is a link that leads outside; put the file itself there.")
             if not file.exists() or not stat.S_ISREG(file.stat().st_mode):
-                raise WeightsNotLocked(f"{path} is no regular file.")
+                raise WeightsNotLocked(f"{path} is not a regular file.")
             yield path, file
 
 
 def sha256_of(file: Path) -> str:
-    """Hexadecimal sha256; computed once per process and identity of the file (size, time of change,
-    inode).
+    """Return the hexadecimal sha256.
+
+    It is computed once per process and identity of the file (size, time of change, inode).
     """
     now = file.stat()
     return _sha256(file, now.st_size, now.st_mtime_ns, now.st_ino)
@@ -65,7 +66,7 @@ def _sha256(file: Path, size: int, mtime_ns: int, inode: int) -> str:
 
 
 def hash_file(file: Path, advance: Advance) -> str:
-    """Hexadecimal sha256 of what the file holds now; `advance` hears of every byte."""
+    """Return the hexadecimal sha256 of the file's present content; `advance` is called for every byte."""
     digest = hashlib.sha256()
     with file.open("rb") as stream:
         while chunk := stream.read(CHUNK):

@@ -1,9 +1,9 @@
-"""What the hub says of a repository's files, and the bytes of a file from it or from any https address.
+"""Metadata of a repository's files from the hub, and the bytes of a file from the hub or any https address.
 
-huggingface_hub's client does the talking, so `HF_ENDPOINT` (a mirror), `HF_TOKEN`, `HTTPS_PROXY`, `SSL_CERT_FILE` and
-its time-outs mean here what they mean everywhere. Its `hf_hub_download` is not used: since version 1 it throws a
-partial file away when the connection is lost, and it knows no sha256 to hold the file against. Files stored by xet
-are read through the plain address that the hub keeps for them, which a mirror has too and which can be resumed.
+Requests go through huggingface_hub's client, so `HF_ENDPOINT` (a mirror), `HF_TOKEN`, `HTTPS_PROXY`, `SSL_CERT_FILE`
+and its time-outs have their usual meaning. Its `hf_hub_download` is not used: since version 1 it deletes a partial file
+when the connection is lost, and it checks no sha256. Files stored by xet are read through the plain address that the
+hub keeps for them, which a mirror has too and which can be resumed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ from huggingface_hub.errors import (
 from pipelines.catalog.spec import Source
 from pipelines.weights.lockfile import Facts, LockedFile
 
-constants.HF_HUB_DISABLE_TELEMETRY = True  # nobody is told which torch asks, and on whose behalf
+constants.HF_HUB_DISABLE_TELEMETRY = True  # requests do not name the torch version or the library
 
 NEVER_READ = [
     ".gitattributes",
@@ -46,15 +46,15 @@ _SHA256_LENGTH = 64
 
 
 class FetchError(Exception):
-    """A file could not be had; the text says why and what to do."""
+    """A file could not be fetched; the text says why and what to do."""
 
 
 class Transient(FetchError):
-    """The same may go well in a moment."""
+    """A failure that may not occur on the next try."""
 
 
 def list_files(source: Source) -> dict[str, LockedFile]:
-    """The wanted files of a repository at its commit, by path; sha256 of those in large file storage only.
+    """Return the wanted files of a repository at its commit, by path; sha256 only of those in large file storage.
 
     Raises `FetchError`.
     """
@@ -72,7 +72,7 @@ def list_files(source: Source) -> dict[str, LockedFile]:
 
 
 def is_wanted(source: Source, path: str) -> bool:
-    """Whether a file of the repository is one that the source means."""
+    """Return whether a file of the repository is part of the source."""
 
     def fits(patterns: Iterable[str]) -> bool:
         return any(fnmatchcase(path, pattern) for pattern in patterns)
@@ -81,7 +81,7 @@ def is_wanted(source: Source, path: str) -> bool:
 
 
 def check(source: Source, path: str, facts: Facts) -> None:
-    """Ask for a file's metadata before its bytes. Raises `FetchError` when they speak of another file than `facts`."""
+    """Check a file's metadata before its bytes. Raises `FetchError` when it contradicts `facts`."""
     if source.repo is None:
         return
     with explain_errors(source, path):
@@ -94,7 +94,7 @@ def check(source: Source, path: str, facts: Facts) -> None:
 
 
 def address(source: Source, path: str) -> str:
-    """Where a file is."""
+    """Return the URL of a file."""
     if source.repo is None:
         assert source.url is not None
         return source.url
@@ -103,7 +103,7 @@ def address(source: Source, path: str) -> str:
 
 @contextmanager
 def opened(source: Source, path: str, offset: int) -> Iterator[httpx2.Response]:
-    """The answer to a request for a file from byte `offset` on, its body not yet read. Raises `FetchError`.
+    """Request a file from byte `offset` on and yield the response, its body not yet read. Raises `FetchError`.
 
     The token is for the hub alone: neither a `url` source nor a redirect to another host gets it.
     """
@@ -127,7 +127,7 @@ def opened(source: Source, path: str, offset: int) -> Iterator[httpx2.Response]:
 
 @contextmanager
 def explain_errors(source: Source, path: str = "") -> Iterator[None]:
-    """Turns the client's errors into `FetchError`s that say what to do."""
+    """Turn the client's errors into `FetchError`s that say what to do."""
     where = source.repo or source.url
     try:
         yield
@@ -137,7 +137,7 @@ def explain_errors(source: Source, path: str = "") -> Iterator[None]:
     except RevisionNotFoundError:
         raise FetchError(f"{where} has no commit {source.revision} any more; choose one that it has") from None
     except RepositoryNotFoundError:
-        raise FetchError(f"there is no {where} at {constants.ENDPOINT}, or only for others: set HF_TOKEN") from None
+        raise FetchError(f"{constants.ENDPOINT} does not have {where}, or it is private: set HF_TOKEN") from None
     except EntryNotFoundError:
         raise FetchError(f"{where} has no {path} at {source.revision}") from None
     except OfflineModeIsEnabled:
@@ -156,7 +156,7 @@ def explain_errors(source: Source, path: str = "") -> Iterator[None]:
 
 def _refuse_moved(source: Source, commit: str | None) -> None:
     if commit is None:
-        raise FetchError(f"{constants.ENDPOINT} does not answer like a hub; look at HF_ENDPOINT and at the proxy")
+        raise FetchError(f"{constants.ENDPOINT} does not answer like a hub; check HF_ENDPOINT and the proxy")
     if commit != source.revision:
         raise FetchError(
             f"{source.repo} was asked for at {source.revision} and answers with {commit}; nothing was fetched"

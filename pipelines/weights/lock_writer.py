@@ -1,4 +1,4 @@
-"""Makes weights.lock: from folders as they are, and from what the hub and other servers say of their files."""
+"""Contents of weights.lock, made from folders and from the metadata of the hub and other servers."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,11 +14,11 @@ from pipelines.weights.verify import lock_directory
 
 
 class FactsDiffer(Exception):
-    """What is locked at this very revision is not what was found; the text names the file."""
+    """The facts that were found contradict those locked for the same revision; the text names the file."""
 
 
 def is_complete(bundle: Bundle, lock: Lock) -> bool:
-    """Whether nothing about a bundle from afar is unknown."""
+    """Return whether the lock has every fact of a remote bundle."""
     known = lock.models.get(bundle.key)
     return (
         known is not None
@@ -28,12 +28,14 @@ def is_complete(bundle: Bundle, lock: Lock) -> bool:
 
 
 def lock_bundle(bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool) -> LockedModel:
-    """The facts of a bundle: of its folder as it is now, or, when it comes from afar, as the server tells them.
+    """Return the facts of a bundle: of its folder as it is, or, for a remote one, from the server.
 
-    Of a hub's repository that is the list of its files, with the sha256 of the large ones; the small ones are
-    downloaded and hashed, and so is the file of a `url`, whose first download is trusted. What was downloaded is
-    left for `fetch`. Facts that are locked already stay, and `FactsDiffer` is raised where they contradict what was
-    found, unless `update` is set. Raises `FetchError` and `WeightsNotLocked`.
+    For a hub's repository they are the list of its files with the sha256 of the large ones. The small ones are
+    downloaded and hashed. So is the file of a `url`, whose first download is trusted. Downloaded files are left for
+    `fetch`.
+
+    Locked facts stay. Where they contradict what was found, `FactsDiffer` is raised unless `update` is set. Raises
+    `FetchError` and `WeightsNotLocked`.
     """
     source = bundle.source
     if not source.is_remote:
@@ -59,13 +61,13 @@ def lock_bundle(bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool) 
 
 
 def drop_unknown_bundles(lock: Lock, bundles: Iterable[Bundle]) -> Lock:
-    """The lock without what the catalog does not name any more."""
+    """Return the lock without bundles that the catalog no longer names."""
     keys = {bundle.key for bundle in bundles}
     return Lock({key: model for key, model in lock.models.items() if key in keys})
 
 
 def add_converted(lock: Lock, converted: dict[tuple[str, str], Facts]) -> Lock:
-    """The lock with what pickles have become, by bundle and path; those that it does not name any more are left out."""
+    """Return the lock with the facts of converted pickles, by bundle and path; unknown files are ignored."""
     models = dict(lock.models)
     for (key, path), facts in converted.items():
         if key not in models or path not in models[key].files:
@@ -92,6 +94,6 @@ def _agreed(bundle: Bundle, path: str, known: LockedFile, found: Facts) -> Locke
 
 def _downloaded(bundle: Bundle, path: str, facts: Facts, weights_dir: Path) -> Facts:
     file = weights_dir / INCOMING / bundle.key / path
-    file.unlink(missing_ok=True)  # what lies there may be of another revision, and no sha256 would tell
+    file.unlink(missing_ok=True)  # an old file may be of another revision, and without a sha256 that stays undetected
     sha256 = Download(bundle.source, path, file, facts=facts, advance=lambda _: None).run()
     return Facts(size=file.stat().st_size, sha256=sha256)

@@ -1,5 +1,4 @@
-"""`weights.lock`: which file of which model is the right one. Generated, like any lock file; read at every
-load.
+"""`weights.lock`: the facts of every file of every model. Generated, like any lock file; read at every load.
 
 No torch, no numpy: the API may read it to say what is fetched.
 """
@@ -15,25 +14,25 @@ SHIPPED = CHECKOUT / "weights.lock"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Size in bytes and sha256 in hexadecimal; `None` is not known yet, and a load of it is refused."""
+    """Size in bytes and sha256 in hexadecimal; `None` is unknown, and a load of such a file is refused."""
 
     size: int | None
     sha256: str | None
 
 
 class LockedFile(Facts, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the file is where it comes from, and for a pickle also what it is once it has been converted.
+    """The facts of a file at its source, and for a pickle also those of its conversion.
 
-    A pickle never lies in the model's folder: `atelier weights fetch` turns it into safetensors once, and the
-    result is a fact like any other, written down here by the first conversion. Safetensors of the same tensors
-    are the same bytes, so every later conversion has to give the same sha256.
+    A pickle never lies in the model's folder: `atelier weights fetch` turns it into safetensors once, and the first
+    conversion writes their facts here. Safetensors of the same tensors are the same bytes, so every later conversion
+    must give the same sha256.
     """
 
     converted: Facts | None = None
 
 
 class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Every file of one bundle by its path within the bundle's folder, and where they come from, if from afar."""
+    """Every file of one bundle by its path within the bundle's folder, and the source of a remote bundle."""
 
     files: dict[str, LockedFile]
     repo: str | None = None
@@ -48,13 +47,14 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("a pickle and its safetensors are both named; choose one by `include` or `exclude`")
 
     def is_of(self, bundle: Bundle) -> bool:
-        """Whether the catalog means these files."""
+        """Return whether the catalog means these files."""
         source = bundle.source
         return (self.repo, self.revision, self.url) == (source.repo, source.revision, source.url)
 
     def on_disk(self) -> dict[str, Facts]:
-        """What has to lie in the folder: for a pickle, its safetensors (with its own facts as long as those are
-        not known).
+        """Return the files that must lie in the folder.
+
+        A pickle counts as its safetensors, with the pickle's own facts as long as those of the conversion are unknown.
         """
         return {
             converted_name(path) if is_pickle(path) else path: file.converted or file
@@ -70,20 +70,20 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def is_plain(path: str) -> bool:
-    """Whether a path within a folder is one that can not lead out of it."""
+    """Return whether a path within a folder cannot lead out of it."""
     parts = PurePosixPath(path).parts
     return bool(parts) and path == "/".join(parts) and not {"/", "..", "."} & set(parts) and "\\" not in path
 
 
 def converted_name(pickle: str) -> str:
-    """Where the safetensors of a pickle lie."""
+    """Return the path of the safetensors of a pickle."""
     return str(PurePosixPath(pickle).with_suffix(".safetensors"))
 
 
 def read_lock(path: Path | str | None = None) -> Lock:
-    """The lock in `path`, or the one at the root of this repository.
+    """Read the lock in `path`, or the one at the root of this repository.
 
-    Raises `ValueError` that names the file when it can not be read or is no lock of version 1.
+    Raises `ValueError`, which names the file, when it cannot be read or is not a lock of version 1.
     """
     file = Path(path) if path else SHIPPED
     try:
@@ -98,9 +98,7 @@ def read_lock(path: Path | str | None = None) -> Lock:
 
 
 def write_lock(lock: Lock, path: Path | str | None = None) -> None:
-    """Write `lock` sorted and indented, so that the same facts give the same bytes; replaces the file at
-    once.
-    """
+    """Write `lock` sorted and indented, so that the same facts give the same bytes; replaces the file atomically."""
     file = Path(path) if path else SHIPPED
     text = msgspec.json.format(msgspec.json.encode(lock, order="deterministic"), indent=1)
     partial = file.with_name(file.name + ".partial")

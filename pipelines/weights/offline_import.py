@@ -1,4 +1,4 @@
-"""Files that were carried in by hand, for a machine that reaches no hub: found by what they are, not where they lie."""
+"""Import of files for a machine without a hub: found by their content, not by their place."""
 
 import hashlib
 import os
@@ -12,8 +12,10 @@ from pipelines.weights.lockfile import LockedFile, converted_name
 
 
 class LocalFiles:
-    """The files below a folder, by size. The layout does not matter: a cache of huggingface_hub (links included), a
-    copy of a repository or of a weights directory, or everything in one heap; the sha256 decides.
+    """The files below a folder, by size; the sha256 decides which is which.
+
+    The layout does not matter: a cache of huggingface_hub (links included), a copy of a repository or of a weights
+    directory, or all files in one folder.
     """
 
     def __init__(self, folder: Path, *, link: bool) -> None:
@@ -26,7 +28,7 @@ class LocalFiles:
                     self._by_size[file.stat().st_size].append(file)
 
     def resolve_item(self, item: FetchItem) -> FetchItem:
-        """The item itself, or the safetensors of a pickle where those were carried in rather than the pickle."""
+        """Return the item, or the safetensors of a pickle where the folder has those."""
         made = item.facts.converted
         if made is None or made.size not in self._by_size:
             return item
@@ -48,7 +50,7 @@ class LocalFiles:
         raise FetchError("only files with another sha256 are there" if candidates else "it is not there")
 
     def _take(self, file: Path, incoming: Path, advance: Advance) -> str:
-        """The sha256 is of the bytes that were written, not of those that were there a moment ago."""
+        """Copy or link the file; return the sha256 of the bytes that were written."""
         if self._link:
             os.link(file.resolve(), incoming)
             return hash_file(incoming, advance)

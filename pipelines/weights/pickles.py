@@ -1,4 +1,4 @@
-"""A pickle checkpoint as safetensors: made once, when it is fetched, so that no pickle is ever read at load."""
+"""Conversion of a pickle checkpoint to safetensors, once after its download, so that no load reads a pickle."""
 
 import logging
 import pickle
@@ -18,9 +18,9 @@ _one_at_a_time = threading.Lock()
 def convert(source: Path, target: Path) -> None:
     """Write the tensors of a pickle to `target`, in the same order of bytes every time.
 
-    Read with `weights_only`, which builds tensors and plain containers and runs nothing. Nested names are joined by
-    dots, numbers become tensors without axes, `None` is left out. Raises `FetchError` for a file that holds anything
-    else.
+    The pickle is read with `weights_only`, which builds tensors and plain containers and runs no code. Nested names are
+    joined by dots, numbers become tensors without axes, `None` is omitted. Raises `FetchError` for a file that holds
+    anything else.
     """
     import torch
     from safetensors.torch import save_file
@@ -31,21 +31,21 @@ def convert(source: Path, target: Path) -> None:
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
             log.debug("not read", exc_info=True)
             raise FetchError(
-                f"it is refused: more than tensors is in it, or it is damaged ({type(error).__name__})"
+                f"refused: the pickle holds other objects than tensors, or is damaged ({type(error).__name__})"
             ) from None
         tensors: dict[str, torch.Tensor] = {}
         for name, tensor in _tensors(value, ()):
             if name in tensors:
-                raise FetchError(f"it is refused: {name} is there twice")
+                raise FetchError(f"refused: the pickle holds {name} twice")
             tensors[name] = tensor.contiguous().clone()
         if not tensors:
-            raise FetchError("it is refused: there are no tensors in it")
+            raise FetchError("refused: the pickle holds no tensors")
         save_file(tensors, target)
         target.chmod(source.stat().st_mode)  # safetensors lets only its own account read
 
 
 def _can_be_mapped(file: Path) -> bool:
-    """Whether it is of the format that torch has written since 1.6, a zip archive."""
+    """Return whether the file has torch's format since 1.6, a zip archive."""
     with file.open("rb") as stream:
         return stream.read(4) == b"PK\x03\x04"
 
@@ -64,4 +64,4 @@ def _tensors(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         for number, part in enumerate(value):
             yield from _tensors(part, (*path, str(number)))
     elif value is not None:
-        raise FetchError(f"it is refused: {'.'.join(path)} is {type(value).__name__}, which is no tensor")
+        raise FetchError(f"refused: {'.'.join(path)} is {type(value).__name__}, not a tensor")

@@ -1,4 +1,4 @@
-"""How far a model's files are on this machine, for people: names and sizes only, nothing is hashed."""
+"""State of a model's files on this machine, for display: names and sizes only, without hashing."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,11 @@ from pipelines.weights.lockfile import Facts, Lock
 from pipelines.weights.verify import missing
 
 State = Literal["ready", "partial", "not fetched", "not locked", "unknown facts", "stray files", "licence refused"]
-"""`stray files`: all are here, and others that keep the model from being loaded; `ModelState.why` names one."""
+"""`stray files`: all files are here, and others that prevent a load; `ModelState.why` names one."""
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
-    """One model: `size` is the bytes of the files whose size is known, `why` a sentence unless it is ready."""
+    """State of one model: `size` is the bytes of the files of known size, `why` a sentence unless it is ready."""
 
     id: str
     tier: str
@@ -38,7 +38,7 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -> ModelState:
-    """The state of a model with all its bundles."""
+    """Return the state of a model with all its bundles."""
     files = _files(spec, lock, weights_dir)
     here = [file for file, facts in files if file.is_file() and file.stat().st_size == facts.size]
     unknown = [file for file, facts in files if facts.sha256 is None or facts.size is None]

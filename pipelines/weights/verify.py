@@ -1,4 +1,4 @@
-"""Weights on disk against `weights.lock`: nothing is parsed before every byte of the folder is accounted for.
+"""Verification of weights on disk against `weights.lock`, before any file is parsed.
 
 No torch, no numpy.
 """
@@ -15,20 +15,20 @@ from pipelines.weights.files import is_pickle, sha256_of, weight_files
 from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
 
 _HASHERS = 4
-"""Files hashed at once: hashing releases the interpreter lock."""
+"""Files hashed at once; hashing releases the interpreter lock."""
 
 
 def weights_folder(named: str) -> Path:
-    """Where downloaded weights are: the folder that `ATELIER_WEIGHTS_DIR` names, or `weights/` in the checkout."""
+    """Return the folder of downloaded weights: `ATELIER_WEIGHTS_DIR`, or `weights/` in the checkout."""
     return Path(named) if named else CHECKOUT / "weights"
 
 
 def verify(spec: ModelSpec, lock: Lock, weights_dir: Path) -> None:
-    """Raise `WeightsNotLocked`, naming the file, unless the folders of `spec` hold exactly what `lock` says: the
-    model's own and those of its LoRAs.
+    """Raise `WeightsNotLocked`, naming the file, unless the folders of `spec` match `lock` exactly.
 
-    Refused: a file that is missing, extra, of another size or sha256, of unknown sha256, a pickle, a link
-    that leads outside. A file is hashed once per process as long as its size, time of change and inode stay.
+    The folders are the model's own and those of its LoRAs. Refused is a file that is missing, extra, of another size or
+    sha256 or of unknown sha256, a pickle, and a link that leads outside. A file is hashed once per process as long as
+    its size, time of change and inode stay the same.
     """
     for bundle in spec.bundles:
         for problem in differences(bundle, lock, weights_dir):
@@ -38,9 +38,9 @@ def verify(spec: ModelSpec, lock: Lock, weights_dir: Path) -> None:
 def differences(
     bundle: Bundle, lock: Lock, weights_dir: Path, digest: Callable[[Path], str] = sha256_of
 ) -> Iterator[str]:
-    """What is wrong with a bundle's folder, each as a sentence that names the file; nothing when all is as locked.
+    """Yield each difference between a bundle's folder and the lock, as a sentence that names the file.
 
-    Files are hashed, by `digest`, only once names and sizes have been found right.
+    Files are hashed, by `digest`, only once names and sizes are right.
     """
     problems = list(misplaced(bundle, lock, weights_dir))
     yield from problems
@@ -53,7 +53,7 @@ def differences(
 
 
 def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
-    """What is wrong with names and sizes in a bundle's folder: what is missing first, then what nobody locked."""
+    """Yield the differences in names and sizes of a bundle's folder: missing files first, then those not locked."""
     try:
         expected, found = _expected(bundle, lock), dict(weight_files(bundle.directory(weights_dir)))
     except WeightsNotLocked as error:
@@ -68,10 +68,9 @@ def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
 
 
 def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> str | None:
-    """Why this model can not be served from `weights_dir`, as a sentence; `None` when it can.
+    """Return why this model cannot be served from `weights_dir`, as a sentence; `None` when it can.
 
-    Looks at the licence, and at names and sizes only, so a worker can ask at any time; `verify` hashes when a
-    model is loaded.
+    Checks the license, names and sizes only, so a worker can ask at any time; `verify` hashes when a model is loaded.
     """
     try:
         refuse_license(spec, allowed)
@@ -81,15 +80,17 @@ def missing(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed = f
 
 
 def servable(catalog: Catalog, lock: Lock, weights_dir: Path, allowed: Allowed = frozenset()) -> tuple[ModelSpec, ...]:
-    """The models a worker with this folder can offer: the licence is allowed, and the locked files and no others are
-    there, each with the right size.
+    """Return the models that a worker with this folder can offer.
+
+    Their license is allowed, and exactly the locked files are there, each with the right size.
     """
     return tuple(spec for spec in catalog.models if missing(spec, lock, weights_dir, allowed) is None)
 
 
 def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
-    """The lock of a folder as it is now. Raises `WeightsNotLocked` for a file that must never be loaded, and
-    for an empty folder.
+    """Return the lock of a folder as it is.
+
+    Raises `WeightsNotLocked` for a file that must never be loaded, and for an empty folder.
     """
     files = dict(weight_files(directory))
     if not files:
@@ -103,7 +104,7 @@ def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
 
 
 def locked(bundle: Bundle, lock: Lock) -> LockedModel:
-    """What the lock says of a bundle. Raises `WeightsNotLocked` when that is nothing, or of another revision."""
+    """Return the locked facts of a bundle. Raises `WeightsNotLocked` when there are none or of another revision."""
     known = lock.models.get(bundle.key)
     if known is None or not known.files:
         raise WeightsNotLocked(f"{bundle.key} is not in weights.lock; run `atelier weights lock`.")

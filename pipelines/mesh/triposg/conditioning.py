@@ -1,4 +1,4 @@
-"""A picture as the model looks at it: the object on a white square, then the tokens of DINOv2."""
+"""An image as the model's condition: the object on a white square, then the tokens of DINOv2."""
 
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,20 @@ from transformers import Dinov2Model
 from core.errors import InputUnreadable
 
 MAX_SIDE = 2000
-"""Larger pictures are reduced first; the encoder sees 224 pixels."""
+"""Larger images are reduced first; the encoder sees 224 pixels."""
 MARGIN = 0.1
 """White on either end of the longer side, in its lengths: the object spans 1 / 1.2 = 83.3 % of the square."""
 FAINT = 8
-"""Alpha below this is dust of a matte and no part of the object; nobody sees it."""
+"""Alpha below this is invisible dust of a matte and not part of the object."""
 
-WHOLE = "the picture has no transparent background: everything in it was taken for the object"
+WHOLE = "the image has no transparent background; all of it was taken for the object"
 
 
 def object_on_white(file: Path) -> tuple[Image.Image, tuple[str, ...]]:
-    """The object in a clean PNG, RGB, in the middle of a white square, and warnings.
+    """Return the object in a clean PNG, RGB, in the middle of a white square, and warnings.
 
-    What the alpha channel leaves transparent is not the object. Without transparency the whole picture is, with a
-    warning. Raises `InputUnreadable` when everything is transparent.
+    Transparent pixels do not belong to the object. Without transparency the whole image does, with a warning. Raises
+    `InputUnreadable` when everything is transparent.
     """
     with Image.open(file, formats=["PNG"]) as image:
         rgba = image.convert("RGBA")
@@ -35,7 +35,7 @@ def object_on_white(file: Path) -> tuple[Image.Image, tuple[str, ...]]:
     alpha = pixels[..., 3]
     if not (alpha >= FAINT).any():
         raise InputUnreadable(
-            "The picture is fully transparent: there is no object in it to make a mesh of.", field="$.image_path"
+            "The image is fully transparent and shows no object to make a mesh of.", field="$.image_path"
         )
     warnings = (WHOLE,) if (alpha == 255).all() else ()
     return Image.fromarray(_on_white_square(_cropped(pixels))), warnings
@@ -48,7 +48,7 @@ def _cropped(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _on_white_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Height x width x 4 to a square x 3; as the reference rounds it, it may be off a square by a pixel."""
+    """Return a square x 3 of height x width x 4; rounded as in the reference, it may miss a square by a pixel."""
     alpha = pixels[..., 3:] / 255.0
     composite = pixels[..., :3] / 255.0 * alpha + (1.0 - alpha)
     height, width = pixels.shape[:2]
@@ -60,7 +60,7 @@ def _on_white_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def image_tokens(encoder: Dinov2Model, processor: Any, image: Image.Image) -> Tensor:
-    """1 x tokens x channels, in the encoder's dtype: the last hidden state, its CLS token first."""
+    """Return 1 x tokens x channels in the encoder's dtype: the last hidden state, its CLS token first."""
     pixels = processor(image, return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
         tokens: Tensor = encoder(pixels.to(encoder.device, encoder.dtype)).last_hidden_state

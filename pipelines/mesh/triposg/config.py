@@ -1,4 +1,4 @@
-"""What the configuration files of the checkpoint say, checked. The defaults are the published values."""
+"""The configuration files of the checkpoint, checked. The defaults are the published values."""
 
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -58,15 +58,16 @@ C = TypeVar("C", TransformerConfig, VaeConfig, ScheduleConfig)
 
 
 def read_config(file: Path, type_: type[C]) -> C:
-    """The configuration in `file`; keys that this module does not know are left out.
+    """Return the configuration in `file`; unknown keys are ignored.
 
-    Raises `ModelLoadFailed` for a file that is not there, is no such configuration, or asks for what is not built.
+    Raises `ModelLoadFailed` for a file that is missing, is not such a configuration, or has values that are not
+    supported.
     """
     name = f"{file.parent.name}/{file.name}"
     try:
         values: dict[str, Any] = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
         return msgspec.convert(values, type_)
     except OSError as error:
-        raise ModelLoadFailed(f"{name} can not be read: {error.strerror}.") from error
+        raise ModelLoadFailed(f"{name} cannot be read: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
         raise ModelLoadFailed(f"{name} does not fit: {error}.") from error

@@ -1,8 +1,8 @@
-"""The surface of a field, closed and with its faces outward, without asking the field everywhere.
+"""The closed surface of a field, with its faces outward, without sampling the field everywhere.
 
-A coarse grid is asked whole. Then the grid is doubled a few times, and only samples near the surface are asked: those
-within two samples of a change of sign, again and again, until the surface has nowhere left to go. So every part that
-the coarse grid saw comes out as if the finest grid had been asked whole.
+A coarse grid is sampled completely. Then the grid is doubled a few times, and only points near the surface are sampled:
+those within two samples of a change of sign, repeatedly, until the surface has nowhere left to go. Every part that the
+coarse grid found therefore comes out as if the finest grid had been sampled completely.
 
 Fields are positive inside. Index (i, j, k) of a grid is sample (x, y, z), from -BOUND to BOUND, both included.
 """
@@ -23,16 +23,16 @@ BOUND = 1.005
 """Half the side of the cube that is searched; the model keeps its shapes within [-1, 1]."""
 
 Field = Callable[[Tensor], Tensor]
-"""P values for P x 3 float32 points."""
+"""Function from P x 3 float32 points to P values."""
 Report = Callable[[float], None]
-"""Told the part that is done, 0 to 1, rising; what it raises ends the work."""
+"""Called with the share that is done, 0 to 1, rising; an error that it raises ends the work."""
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """How finely to look. At the default 128 to 512 cells a side the finest volume is 540 MB.
+    """Resolution of the search. At the default 128 to 512 cells a side the finest volume is 540 MB.
 
-    `near`: a coarse sample whose value is within this of the surface is looked at more finely even where no sign
-    changes, so that parts thinner than a coarse cell are found. `chunk`: points the field is asked at a time.
+    `near`: a coarse sample whose value is within this of the surface is refined even where no sign changes, so that
+    parts thinner than a coarse cell are found. `chunk`: points per call of the field.
     """
 
     coarse: int = 128
@@ -42,7 +42,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def extract(field: Field, grid: Grid, device: str, report: Report) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Vertices (n x 3, within BOUND) and faces (m x 3, counter-clockwise seen from outside) of a closed surface.
+    """Return vertices (n x 3, within BOUND) and faces (m x 3, counter-clockwise from outside) of a closed surface.
 
     Raises `PipelineFailed` when the field has no surface, and `NotFinite`.
     """
@@ -57,12 +57,12 @@ def extract(field: Field, grid: Grid, device: str, report: Report) -> tuple[NDAr
 
 
 def _share(report: Report, start: float, length: float) -> Report:
-    """A report of a part of the work: from `start` of the whole to `length` further."""
+    """Return a report for a part of the work: from `start` of the whole to `length` further."""
     return lambda part: report(start + length * part)
 
 
 def _finer(field: Field, volume: Tensor, grid: Grid, report: Report) -> Tensor:
-    """The volume at twice as many cells: asked near the surface, interpolated elsewhere."""
+    """Return the volume at twice as many cells: sampled near the surface, interpolated elsewhere."""
     side = 2 * len(volume) - 1
     fine = interpolate(volume[None, None], size=(side, side, side), mode="trilinear", align_corners=True)[0, 0]
     fine[::2, ::2, ::2] = volume
@@ -72,7 +72,7 @@ def _finer(field: Field, volume: Tensor, grid: Grid, report: Report) -> Tensor:
     seeds[::2, ::2, ::2] |= volume.abs() < grid.near
     turn = 0
     while (wanted := _dilated(seeds) & ~known).any():
-        # Each turn is half of what is left: nobody knows how many there will be, and progress must rise.
+        # Each turn is half of the rest: the number of turns is unknown, and progress must rise.
         _ask(field, fine, wanted, grid.chunk, _share(report, 1 - 0.5**turn, 0.5 ** (turn + 1)))
         known |= wanted
         seeds = _crossing(fine)
@@ -81,7 +81,7 @@ def _finer(field: Field, volume: Tensor, grid: Grid, report: Report) -> Tensor:
 
 
 def _ask(field: Field, volume: Tensor, wanted: Tensor, chunk: int, report: Report) -> None:
-    """Fill `volume` in where `wanted` is true."""
+    """Fill in `volume` where `wanted` is true."""
     side = len(volume)
     values = volume.view(-1)
     places = wanted.view(-1).nonzero()[:, 0]
@@ -90,13 +90,13 @@ def _ask(field: Field, volume: Tensor, wanted: Tensor, chunk: int, report: Repor
         # A sample that two grids share has the same coordinates in both, to the bit.
         answer = field(BOUND * (2 * (index.float() / (side - 1)) - 1))
         if not answer.isfinite().all():
-            raise NotFinite("The model computed numbers that are not finite; there is no mesh.")
+            raise NotFinite("The model computed values that are not finite; it made no mesh.")
         values[part] = answer
         report(min(1.0, done * chunk / len(places)))
 
 
 def _crossing(volume: Tensor) -> Tensor:
-    """True at both ends of every edge of the grid on which the sign changes."""
+    """Return true at both ends of every grid edge on which the sign changes."""
     inside = volume > 0
     ends = torch.zeros_like(inside)
     for axis in range(3):
@@ -108,7 +108,7 @@ def _crossing(volume: Tensor) -> Tensor:
 
 
 def _dilated(mask: Tensor) -> Tensor:
-    """True within one sample, also diagonally: with the ends of an edge, every corner of the cells around it."""
+    """Return true within one sample, also diagonally: with the ends of an edge, every corner of the cells around it."""
     for axis in range(3):
         length = mask.shape[axis] - 1
         wider = mask.clone()
@@ -119,13 +119,13 @@ def _dilated(mask: Tensor) -> Tensor:
 
 
 def surface(volume: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Marching cubes at 0 over a cube of samples, which it changes; closed where the shape reaches its sides.
+    """Run marching cubes at 0 over a cube of samples, which it changes; closed where the shape reaches its sides.
 
     The result and the error are those of `extract`.
     """
     _close(volume)
     if not (volume > 0).any():
-        raise PipelineFailed("The model found no shape in the picture; try one with a clearer object.")
+        raise PipelineFailed("The model found no shape in the image; try one with a clearer object.")
     _leave_ties(volume)
     samples = volume.cpu().numpy()
     # "ascent": values rise towards the inside. With the default the faces of such a volume would look inward.
@@ -134,7 +134,7 @@ def surface(volume: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
 
 
 def _close(volume: Tensor) -> None:
-    """Nothing is inside at the sides of the cube."""
+    """Make the sides of the cube lie outside."""
     for axis in range(3):
         for end in (0, -1):
             side = volume.select(axis, end)
@@ -142,11 +142,12 @@ def _close(volume: Tensor) -> None:
 
 
 def _leave_ties(volume: Tensor) -> None:
-    """Move values at the surface away from 0, by a hundredth or so of what they usually are, each a bit differently.
+    """Move values at the surface away from 0, by about a hundredth of their usual size, each a bit differently.
 
     Half-precision networks give zeros and equal values. A zero puts the vertices of all edges of its sample in one
-    place, and whoever welds equal vertices, as most who read a mesh file do, may join parts that only touch. Equal
-    values leave marching cubes undecided about a side that two cells share, and a hole where they decide differently.
+    place, and a program that welds equal vertices, as most readers of mesh files do, may join parts that only touch.
+    Equal values leave marching cubes undecided about a side that two cells share, and cause a hole where they decide
+    differently.
     """
     ends = _crossing(volume)
     values = volume[ends]

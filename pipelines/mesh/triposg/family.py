@@ -1,8 +1,8 @@
-"""The family `triposg`: a picture of one object to a closed mesh.
+"""The family `triposg`: an image of one object to a closed mesh.
 
-A picture travels `conditioning` (DINOv2 tokens) -> `schedule` (rectified flow over `transformer`) -> `vae` (latents to
-a field of values, positive inside) -> `extract` (the surface of that field). `config` and `load` read the published
-folders, `family` puts it together, `layers` is what both networks are made of.
+An image goes through `conditioning` (DINOv2 tokens), `schedule` (rectified flow over `transformer`), `vae` (latents to
+a field of values, positive inside) and `extract` (the surface of that field). `config` and `load` read the published
+folders, `family` combines the parts, `layers` has the building blocks of both networks.
 
 Shapes in comments: B batch, N latent tokens, C channels, H heads, D channels of a head, P points.
 """
@@ -28,20 +28,20 @@ from pipelines.mesh.triposg.vae import UNUSED, Vae
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
 STEPS, GUIDANCE = 50, 7.0
-"""The published defaults, where the catalog entry has none."""
+"""The published defaults, for a catalog entry without any."""
 DENOISING = 0.7
-"""The part of a job's progress that the steps are; the rest is the extraction."""
+"""The share of a job's progress that the steps are; the rest is the extraction."""
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """What no configuration file says: how many latent tokens a shape has, and how finely its surface is sought."""
+    """Values that no configuration file has: the latent tokens of a shape, and the resolution of its surface."""
 
     tokens: int = 2048
     grid: Grid = Grid()
 
 
 class TripoSG:
-    """One picture to one mesh (`pipelines.mesh.surface` says in which shape); 2048 latent tokens, surface at 512 cells.
+    """One image to one mesh, as `pipelines.mesh.surface` describes it; 2048 latent tokens, surface at 512 cells.
 
     The axes are the model's own. That y is up and the front faces +z is how its meshes are shown in public; only the
     published weights can prove it.
@@ -79,10 +79,10 @@ class TripoSG:
 
     @torch.inference_mode()
     def run(self, params: Any, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """The mesh of the object in `image_path`; reports after every step and every chunk of points.
+        """Make the mesh of the object in `image_path`; report after every step and every chunk of points.
 
-        Raises `InputUnreadable` for a picture in which there is nothing, and `PipelineFailed` for one of which the
-        model makes no surface.
+        Raises `InputUnreadable` for an image without an object, and `PipelineFailed` for one of which the model makes
+        no surface.
         """
         ctx.progress(0.0, "prepare")
         image, warnings = object_on_white(inputs.files["image_path"])
@@ -104,7 +104,7 @@ class TripoSG:
         )
 
     def _sample(self, context: torch.Tensor, steps: int, scale: float, ctx: RunContext) -> torch.Tensor:
-        """1 x tokens x channels. The noise is drawn on the CPU, so that a seed means the same on every device."""
+        """Return 1 x tokens x channels. The CPU draws the noise, so that a seed means the same on every device."""
 
         def report(done: int) -> None:
             ctx.progress(DENOISING * done / steps, "decode" if done == steps else "step")
@@ -125,7 +125,7 @@ class TripoSG:
 
 
 def centered(vertices: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The middle of the bounding box at the origin; made smaller where it reaches beyond [-1, 1]."""
+    """Return the vertices with the middle of their bounding box at the origin, scaled down to fit [-1, 1]."""
     moved: NDArray[np.float32] = vertices - (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     moved /= max(1.0, float(np.abs(moved).max()))
     return moved

@@ -1,4 +1,4 @@
-"""Weights of the published folders, whole or not at all."""
+"""Weights of the published folders, complete or refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +23,9 @@ M = TypeVar("M", bound=nn.Module)
 def load_module(
     build: Callable[[], M], file: Path, loader: WeightLoader, dtype: torch.dtype, unused: tuple[str, ...] = ()
 ) -> M:
-    """What `build` makes, with the tensors of a safetensors file, on the intake's device in `dtype`, ready to infer.
+    """Return the module of `build` with the tensors of a safetensors file, on the loader's device in `dtype`.
 
-    Tensors whose names begin with one of `unused` are left in the file. Raises `ModelLoadFailed`.
+    It is ready for inference. Tensors whose names begin with one of `unused` are not read. Raises `ModelLoadFailed`.
     """
     with torch.device("meta"):
         module = build()
@@ -38,7 +38,7 @@ def load_module(
 
 
 def load_image_encoder(folder: Path, loader: WeightLoader, dtype: torch.dtype) -> Dinov2Model:
-    """DINOv2 through transformers, which maps the old names of the published tensors to its own.
+    """Load DINOv2 through transformers, which maps the old names of the published tensors to its own.
 
     Raises `ModelLoadFailed`.
     """
@@ -54,7 +54,7 @@ def load_image_encoder(folder: Path, loader: WeightLoader, dtype: torch.dtype) -
 
 
 def load_processor(folder: Path) -> Any:
-    """How a picture becomes the encoder's input: resized, cropped and normalized by Pillow and NumPy."""
+    """Load the preprocessor of the encoder's input, which resizes, crops and normalizes with Pillow and NumPy."""
     try:
         return BitImageProcessorPil.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Rectified flow: from noise to latents in a straight line, as far as the model sees it.
+"""Rectified flow: from noise to latents along straight lines.
 
 A noisy latent is (1 - sigma) * data + sigma * noise, and the model predicts data - noise. So a step from one sigma to
 a smaller one ADDS (sigma - next) * velocity; diffusers' flow-match schedulers have the opposite sign.
@@ -12,21 +12,23 @@ from torch import Tensor
 from pipelines.mesh.triposg.config import ScheduleConfig
 
 Model = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`model(latents, time, context)` is a velocity, with the shapes of `Transformer.forward`."""
+"""`model(latents, time, context)` returns a velocity, with the shapes of `Transformer.forward`."""
 Velocity = Callable[[Tensor, Tensor], Tensor]
-"""`velocity(latents, time)`: the same, of a condition that is settled."""
+"""`velocity(latents, time)` returns the same, for a fixed condition."""
 
 
 def sigmas_of(steps: int, shift: float = 1.0) -> Tensor:
-    """`steps` + 1 float32 noise levels, falling from 1 to 0; `shift` above 1 spends more of them on high levels."""
+    """Return `steps` + 1 float32 noise levels, falling from 1 to 0; `shift` above 1 spends more on high levels."""
     straight = 1.0 - torch.arange(steps, dtype=torch.float64) / steps
     shifted = shift * straight / (1.0 + (shift - 1.0) * straight)
     return torch.cat([shifted, torch.zeros(1, dtype=torch.float64)]).float()
 
 
 def guided(model: Model, context: Tensor, scale: float) -> Velocity:
-    """Classifier-free guidance: from the velocity without a condition towards the one with `context`, `scale` times
-    as far. Float32; without a condition means a context of zeros. Up to a scale of 1 the model is asked only once.
+    """Return the velocity with classifier-free guidance, in float32.
+
+    It goes from the velocity without a condition towards the one with `context`, `scale` times as far. Without a
+    condition means a context of zeros. Up to a scale of 1 the model runs only once.
     """
     if scale <= 1:
         return lambda latents, time: model(latents, time, context).float()
@@ -47,9 +49,9 @@ def denoise(
     steps: int,
     on_step_end: Callable[[int], None],
 ) -> Tensor:
-    """Latents from `noise` (B x N x C, float32), kept in float32; `velocity` gets them in `dtype`.
+    """Return latents from `noise` (B x N x C, float32), kept in float32; `velocity` gets them in `dtype`.
 
-    `on_step_end(done)` is called after each of the `steps`; what it raises ends the work.
+    `on_step_end(done)` is called after each of the `steps`; an error that it raises ends the work.
     """
     sigmas = sigmas_of(steps, config.shift).to(noise.device)
     latents = noise

@@ -1,6 +1,6 @@
 """The diffusion transformer: noisy latents, a time and image tokens to a velocity.
 
-There is no positional embedding (latents are a set) and no modulation: the time is one more token, in front. Skips as
+It has no positional embedding (latents are a set) and no modulation: the time is one more token, in front. Skips as
 in U-ViT join the first half of the blocks to the second.
 """
 
@@ -15,7 +15,7 @@ from pipelines.mesh.triposg.layers import CrossAttention, FeedForward, SelfAtten
 
 
 class Transformer(nn.Module):
-    """`blocks` above the middle one take the outputs of those below it, last in first out."""
+    """The transformer: `blocks` above the middle one take the outputs of those below it, last in first out."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -29,10 +29,10 @@ class Transformer(nn.Module):
         self.proj_out = nn.Linear(config.width, config.in_channels)
 
     def forward(self, latents: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        """Velocity (data minus noise) of the shape of `latents`: B x N x `in_channels`.
+        """Return the velocity (data minus noise) of the shape of `latents`: B x N x `in_channels`.
 
-        `time`: float, B, from 0 (data) to 1000 (noise). `context`: image tokens as they are, B x M x
-        `cross_attention_dim`; zeros mean no condition.
+        `time`: float, B, from 0 (data) to 1000 (noise). `context`: image tokens, B x M x `cross_attention_dim`; zeros
+        mean no condition.
         """
         time_token = self.time_proj(time, latents.dtype).unsqueeze(1)
         stream = torch.cat([time_token, self.proj_in(latents)], dim=1)
@@ -55,7 +55,7 @@ class TimeEmbedding(nn.Module):
         self.linear_2 = nn.Linear(4 * width, width)
 
     def forward(self, time: Tensor, dtype: torch.dtype) -> Tensor:
-        """B x `width` in `dtype`, computed in float32 up to the sines."""
+        """Return B x `width` in `dtype`, computed in float32 up to the sines."""
         half = self.width // 2
         steps = torch.arange(half, dtype=torch.float32, device=time.device)
         angles = time.float()[:, None] * torch.exp(-math.log(10_000) * steps / half)
@@ -65,8 +65,9 @@ class TimeEmbedding(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention, attention to the image, feed-forward; each added to the stream. A skip replaces the stream
-    before all that.
+    """Self-attention, attention to the image, feed-forward; each is added to the stream.
+
+    A skip replaces the stream before all that.
     """
 
     def __init__(self, config: TransformerConfig, *, takes_skip: bool) -> None:
@@ -83,7 +84,7 @@ class TransformerBlock(nn.Module):
         self.ff = FeedForward(width)
 
     def forward(self, stream: Tensor, context: Tensor, skip: Tensor | None = None) -> Tensor:
-        """B x N x C to the same; `skip`, of the same shape, only for a block that takes one."""
+        """Map B x N x C to the same shape; `skip`, of that shape, only for a block that takes one."""
         if skip is not None:
             stream = self.skip_norm(self.skip_linear(torch.cat([skip, stream], dim=-1)))
         stream = stream + self.attn1(self.norm1(stream))

@@ -26,20 +26,21 @@ class Vae(nn.Module):
         self.decoder = Decoder(config)
 
     def remember(self, latents: Tensor) -> Memory:
-        """What `values` must know of a shape; `latents` are 1 x N x `latent_channels`, as they were sampled."""
+        """Return the memory that `values` needs of a shape; `latents` are 1 x N x `latent_channels`, as sampled."""
         memory: Memory = self.decoder.remember(self.post_quant(latents))
         return memory
 
     def values(self, points: Tensor, memory: Memory) -> Tensor:
-        """P float32 values for P x 3 float32 `points` within [-1.005, 1.005]: about a negated distance to the
-        surface, in no unit of length.
+        """Return P float32 values for P x 3 float32 `points` within [-1.005, 1.005].
+
+        They are about a negated distance to the surface, without a unit of length.
         """
         values: Tensor = self.decoder(points[None], memory)[0, :, 0]
         return values
 
 
 class Decoder(nn.Module):
-    """All blocks but the last work on the tokens of the shape, the last on the points."""
+    """The decoder: all blocks but the last work on the tokens of the shape, the last on the points."""
 
     def __init__(self, config: VaeConfig) -> None:
         super().__init__()
@@ -52,7 +53,7 @@ class Decoder(nn.Module):
         self.proj_out = nn.Linear(width, 1)
 
     def remember(self, tokens: Tensor) -> Memory:
-        """Keys and values of B x N x C tokens, for any number of points."""
+        """Return keys and values of B x N x C tokens, for any number of points."""
         *token_blocks, point_block = self.blocks
         for block in token_blocks:
             tokens = block(tokens)
@@ -60,7 +61,7 @@ class Decoder(nn.Module):
         return memory
 
     def forward(self, points: Tensor, memory: Memory) -> Tensor:
-        """B x P x 3 to B x P x 1, float32 both; the network's own sign is positive outside."""
+        """Map B x P x 3 to B x P x 1, both float32; the network's own sign is positive outside."""
         waves = embed_points(points, self.frequencies).to(self.proj_query.weight.dtype)
         queries = self.blocks[-1](self.proj_query(waves), memory)
         values: Tensor = self.proj_out(self.norm_out(queries))
@@ -68,8 +69,10 @@ class Decoder(nn.Module):
 
 
 def embed_points(points: Tensor, frequencies: int) -> Tensor:
-    """... x 3 to ... x (3 + 6 * `frequencies`): the coordinates, then the sines, then the cosines of x, 2x, 4x, ...,
-    y, 2y, ... in radians. Float32, since half precision would round coordinates to 1/1024.
+    """Return ... x (3 + 6 * `frequencies`) of ... x 3: the coordinates, then sines, then cosines.
+
+    The angles are x, 2x, 4x, ..., y, 2y, ... in radians. Float32, since half precision would round coordinates to
+    1/1024.
     """
     octaves = 2.0 ** torch.arange(frequencies, dtype=torch.float32, device=points.device)
     angles = (points.float()[..., None] * octaves).flatten(-2)
@@ -87,14 +90,14 @@ class TokenBlock(nn.Module):
         self.ff = FeedForward(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """B x N x C to the same."""
+        """Map B x N x C to the same shape."""
         tokens = tokens + self.attn1(self.norm1(tokens))
         result: Tensor = tokens + self.ff(self.norm3(tokens))
         return result
 
 
 class PointBlock(nn.Module):
-    """Points look at the tokens of the shape, never at each other."""
+    """Attention of points to the tokens of the shape, never to each other."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -104,7 +107,7 @@ class PointBlock(nn.Module):
         self.ff = FeedForward(width)
 
     def forward(self, queries: Tensor, memory: Memory) -> Tensor:
-        """B x P x C to the same."""
+        """Map B x P x C to the same shape."""
         queries = queries + self.attn2(self.norm2(queries), memory)
         result: Tensor = queries + self.ff(self.norm3(queries))
         return result

@@ -111,5 +111,5 @@ class TestStrict:
 
 
 def test_a_folder_without_weights_of_the_variant_is_refused(component: Path) -> None:
-    with pytest.raises(ModelLoadFailed, match=r"vae has no weights: there is no diffusion_pytorch_model\.fp16"):
+    with pytest.raises(ModelLoadFailed, match=r"vae has no weights: it lacks diffusion_pytorch_model\.fp16"):
         load_component(component / "vae", classes(component)["vae"], torch.float32, WeightLoader("cpu"), variant="fp16")

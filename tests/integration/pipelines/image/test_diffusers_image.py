@@ -98,7 +98,7 @@ class TestEveryFamily:
         made = 64 + multiple
         left = (made - 70) // 2
         assert (64, 70, 3) == raw.arrays["0"].shape
-        assert (f"70x64 is no multiple of {multiple}; made {made}x64 and cut off the edges",) == raw.warnings
+        assert (f"70x64 is not a multiple of {multiple}; made {made}x64 and cropped the edges",) == raw.warnings
         expected = directly(weights_dir / name, width=made, **shown)
         assert np.array_equal(expected[:, left : left + 70], raw.arrays["0"])
 
@@ -144,7 +144,7 @@ class TestArguments:
 
         raw = run(pipeline, negative_prompt="dogs")
 
-        assert ("flux2klein does not use negative_prompt; it was ignored",) == raw.warnings
+        assert ("flux2klein does not use `negative_prompt`; it was ignored",) == raw.warnings
 
     def test_defaults_of_the_catalogue(self, weights_dir: Path) -> None:
         pipeline = loaded("zimage", weights_dir, defaults={"num_inference_steps": 2, "guidance_scale": 0})

@@ -144,7 +144,7 @@ class TestImageToImage:
 
         raw = run(loaded(name, weights_dir), 1, start, strength=0.001)
 
-        assert (f"strength 0.001 of {STEPS} steps is less than one step; one was made",) == raw.warnings
+        assert (f"`strength` 0.001 of {STEPS} steps is less than one step; one was made",) == raw.warnings
 
 
 def test_what_is_transparent_is_white(weights_dir: Path, tmp_path: Path) -> None:
@@ -159,5 +159,5 @@ def test_what_is_transparent_is_white(weights_dir: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["flux2klein", "qwenedit"])
 def test_a_pipeline_that_can_not_start_from_a_image_does_not_load(weights_dir: Path, name: str) -> None:
-    with pytest.raises(ModelLoadFailed, match="can not start from a picture"):
+    with pytest.raises(ModelLoadFailed, match="cannot start from an image"):
         loaded(name, weights_dir, capabilities=["text-to-image", "image-to-image"])

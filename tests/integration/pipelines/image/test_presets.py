@@ -98,7 +98,7 @@ class TestTrueGuidance:
 
         raw = run(loaded("flux2klein", tmp_path, defaults={"guidance_scale": 1.0}), guidance_scale=4.0)
 
-        assert ("flux2klein does not use guidance_scale; it was ignored",) == raw.warnings
+        assert ("flux2klein does not use `guidance_scale`; it was ignored",) == raw.warnings
 
 
 class TestLora:

@@ -139,7 +139,7 @@ class TestEveryLayout:
         assert 0 < len(raw.arrays["samples"]) <= max_tokens * RATE / 25
         assert abs(raw.arrays["samples"][-1]) < 0.02
         assert (
-            f"the text is longer than max_new_tokens allows; it was cut off after {max_tokens / 25:g} s",
+            f"the text is longer than `max_new_tokens` allows; it was cut off after {max_tokens / 25:g} s",
         ) == raw.warnings
 
     def test_the_seed_decides(self, model: TinyChatterbox) -> None:
@@ -411,8 +411,8 @@ class TestWishes:
     def test_turbo_says_what_it_does_not_use(self, models: dict[str, TinyChatterbox]) -> None:
         raw = run(models["turbo"], exaggeration=0.9, cfg_weight=0.1)
 
-        assert "turbo does not use exaggeration; it was ignored" in raw.warnings
-        assert "turbo does not use cfg_weight; it was ignored" in raw.warnings
+        assert "turbo does not use `exaggeration`; it was ignored" in raw.warnings
+        assert "turbo does not use `cfg_weight`; it was ignored" in raw.warnings
         assert np.array_equal(samples(models["turbo"]), raw.arrays["samples"])
 
     @pytest.mark.long

@@ -101,7 +101,7 @@ class TestLength:
 
         assert 1.0 == seconds(raw)
         assert abs(raw.arrays["samples"][-1]) < 0.01
-        assert ("the text is longer than max_new_tokens allows; it was cut off after 1 s",) == raw.warnings
+        assert ("the text is longer than `max_new_tokens` allows; it was cut off after 1 s",) == raw.warnings
 
     def test_the_default_is_ten_seconds_and_a_quarter(self) -> None:
         assert 256 / 25 == pytest.approx(seconds(run("All work and no play. " * 100)), abs=0.001)
@@ -134,8 +134,8 @@ class TestWishes:
     def test_what_it_can_not_do_is_said(self) -> None:
         raw = run(temperature=1.0, cfg_weight=0.1)
         assert (
-            "demo-espeak does not use temperature; it was ignored",
-            "demo-espeak does not use cfg_weight; it was ignored",
+            "demo-espeak does not use `temperature`; it was ignored",
+            "demo-espeak does not use `cfg_weight`; it was ignored",
         ) == raw.warnings
 
 

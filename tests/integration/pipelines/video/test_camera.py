@@ -186,9 +186,9 @@ def test_what_it_has_no_use_for_is_said(still: Path) -> None:
     raw = run(still, negative_prompt="blur", num_inference_steps=9, guidance_scale=2, quality="ultra")
 
     assert [
-        "demo-camera does not use negative_prompt; it was ignored",
-        "demo-camera does not use num_inference_steps; it was ignored",
-        "demo-camera does not use guidance_scale; it was ignored",
+        "demo-camera does not use `negative_prompt`; it was ignored",
+        "demo-camera does not use `num_inference_steps`; it was ignored",
+        "demo-camera does not use `guidance_scale`; it was ignored",
         "demo-camera has no preset 'ultra'; its standard one was used",
     ] == list(raw.warnings)
 

@@ -246,7 +246,7 @@ class TestCatalogue:
         assert psnr(planes(np.stack(larger)), frames(raw)) > 45
         assert [
             "wan22 draws sides from 64 to 64; made 64x64; resized to 128x128",
-            "wan22 makes 0.21 s (5 frames at 24 per second) in place of 0.5 s",
+            "wan22 makes 0.21 s (5 frames at 24 per second) instead of 0.5 s",
         ] == warned
         assert tuple(warned) == raw.warnings
         assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
@@ -284,7 +284,7 @@ class TestRefused:
     def test_a_model_that_makes_images(self, videos_dir: Path, weights_dir: Path) -> None:
         entry = spec(id="zimage", modality="video", family="diffusers-video", source={"path": "zimage"})
 
-        with pytest.raises(ModelLoadFailed, match="ZImagePipeline is no pipeline that this family knows"):
+        with pytest.raises(ModelLoadFailed, match="ZImagePipeline is not a pipeline of this family"):
             load(entry, weights_dir, Lock({"zimage": lock_directory(entry, weights_dir / "zimage")}), "cpu")
 
     def test_nan_is_an_error_and_no_black_film(self, tmp_path: Path) -> None:

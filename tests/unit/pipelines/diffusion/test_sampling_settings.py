@@ -45,7 +45,7 @@ def test_what_is_set_and_not_used_is_said() -> None:
     params = VideoParams(negative_prompt="", num_inference_steps=3, guidance_scale=0, quality="ultra")
 
     assert [
-        "tiny does not use guidance_scale; it was ignored",
+        "tiny does not use `guidance_scale`; it was ignored",
         "tiny has no preset 'ultra'; its standard one was used",
     ] == list(ignored_field_warnings(MODEL, params, frozenset({"num_inference_steps"})))
 

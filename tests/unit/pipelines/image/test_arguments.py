@@ -61,8 +61,8 @@ def test_what_the_pipeline_does_not_take_is_left_out_and_said() -> None:
 
     assert {"prompt": "a cat"} == found
     assert (
-        "tiny does not use negative_prompt; it was ignored",
-        "tiny does not use guidance_scale; it was ignored",
+        "tiny does not use `negative_prompt`; it was ignored",
+        "tiny does not use `guidance_scale`; it was ignored",
     ) == warnings
 
 
@@ -76,7 +76,7 @@ def test_a_negative_prompt_goes_only_to_a_model_that_uses_one() -> None:
     found, warnings = arguments(spec(), ALL.accepts, negative_prompt="dogs")
 
     assert "negative_prompt" not in found
-    assert ("tiny does not use negative_prompt; it was ignored",) == warnings
+    assert ("tiny does not use `negative_prompt`; it was ignored",) == warnings
 
 
 def test_an_empty_negative_prompt_is_none() -> None:
@@ -144,7 +144,7 @@ class TestTrueGuidance:
     def test_a_negative_prompt_without_guidance_is_said(self) -> None:
         found = plan(self.model, TRUE_CFG, guidance_scale=1, negative_prompt="dogs")
 
-        assert ("negative_prompt does nothing at a guidance_scale of 1; it takes more than 1",) == found.warnings
+        assert ("`negative_prompt` has no effect at a `guidance_scale` of 1; it needs more than 1",) == found.warnings
 
 
 class TestImages:
@@ -173,13 +173,13 @@ class TestImages:
         found = plan(self.model, images=START, strength=0.001, num_inference_steps=steps)
 
         assert 1 == int(steps * found.arguments["strength"])
-        assert (f"strength 0.001 of {steps} steps is less than one step; one was made",) == found.warnings
+        assert (f"`strength` 0.001 of {steps} steps is less than one step; one was made",) == found.warnings
 
     def test_strength_without_a_image_is_said(self) -> None:
         found = plan(self.model, strength=0.5)
 
         assert "strength" not in found.arguments
-        assert ("strength belongs to a picture to start from; it was ignored",) == found.warnings
+        assert ("`strength` needs an image to start from; it was ignored",) == found.warnings
 
     def test_references_are_one_list(self) -> None:
         image = Image.new("RGB", (64, 64))

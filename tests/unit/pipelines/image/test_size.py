@@ -20,7 +20,7 @@ def image(size: Size) -> Image.Image:
     [
         (spec(), (1024, 768), (1024, 768), None),
         (spec(), (64, 64), (64, 64), None),
-        (spec(), (1000, 700), (1008, 704), "1000x700 is no multiple of 16; made 1008x704 and cut off the edges"),
+        (spec(), (1000, 700), (1008, 704), "1000x700 is not a multiple of 16; made 1008x704 and cropped the edges"),
         (SHAPES, (256, 256), (256, 256), None),
         (SHAPES, (1024, 1024), (256, 256), "shapes draws 256x256; resized to 1024x1024"),
         (SHAPES, (1024, 512), (256, 256), "shapes draws 256x256; stretched to 1024x512"),

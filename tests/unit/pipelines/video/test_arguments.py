@@ -70,7 +70,7 @@ def test_a_preset_that_the_model_does_not_have() -> None:
 def test_a_negative_prompt() -> None:
     assert "blur" == arguments(negative_prompt="blur")[0]["negative_prompt"]
     assert "negative_prompt" not in arguments(negative_prompt="")[0]
-    powerless = "negative_prompt does nothing at a guidance_scale of 1; it takes more than 1"
+    powerless = "`negative_prompt` has no effect at a `guidance_scale` of 1; it needs more than 1"
     assert (powerless,) == arguments(negative_prompt="blur", guidance_scale=1)[1]
 
 
@@ -78,14 +78,14 @@ def test_a_negative_prompt_for_a_model_that_ignores_it() -> None:
     made, warnings = arguments(model=spec(modality="video"), negative_prompt="blur")
 
     assert "negative_prompt" not in made
-    assert ("tiny does not use negative_prompt; it was ignored",) == warnings
+    assert ("tiny does not use `negative_prompt`; it was ignored",) == warnings
 
 
 def test_what_the_pipeline_does_not_take() -> None:
     made, warnings = arguments(accepts=frozenset({"prompt"}), guidance_scale=3)
 
     assert {"prompt": "cinematic motion"} == made
-    assert ("tiny does not use guidance_scale; it was ignored",) == warnings
+    assert ("tiny does not use `guidance_scale`; it was ignored",) == warnings
 
 
 def test_sizes_and_durations_that_can_not_be_made_are_said() -> None:
@@ -94,5 +94,5 @@ def test_sizes_and_durations_that_can_not_be_made_are_said() -> None:
     assert (1280, 640, 121) == (made["width"], made["height"], made["num_frames"])
     assert (
         "tiny draws sides from 64 to 1280; made 1280x640; resized to 1536x768",
-        "tiny makes 5.04 s (121 frames at 24 per second) in place of 9 s",
+        "tiny makes 5.04 s (121 frames at 24 per second) instead of 9 s",
     ) == warnings

@@ -40,8 +40,8 @@ def test_half_a_frame_step_is_no_reason_for_a_warning() -> None:
 @pytest.mark.parametrize(
     ("seconds", "warning"),
     [
-        (10, "tiny makes 5.04 s (121 frames at 24 per second) in place of 10 s"),
-        (0.1, "tiny makes 0.21 s (5 frames at 24 per second) in place of 0.1 s"),
+        (10, "tiny makes 5.04 s (121 frames at 24 per second) instead of 10 s"),
+        (0.1, "tiny makes 0.21 s (5 frames at 24 per second) instead of 0.1 s"),
     ],
 )
 def test_what_can_not_be_made_is_made_shorter_or_longer_and_said(seconds: float, warning: str) -> None:

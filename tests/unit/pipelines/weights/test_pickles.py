@@ -65,9 +65,9 @@ def test_the_same_tensors_give_the_same_bytes_in_any_order(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ({"a": {"b": "text"}}, "a.b is str, which is no tensor"),
+        ({"a": {"b": "text"}}, "a.b is str, not a tensor"),
         ({"a": None}, "there are no tensors"),
-        ({"a": Path("x")}, "more than tensors is in it"),
+        ({"a": Path("x")}, "other objects than tensors"),
     ],
 )
 def test_what_is_no_tensor_is_refused(tmp_path: Path, value: Any, says: str) -> None:
@@ -85,5 +85,5 @@ def test_what_is_damaged_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_two_names_that_become_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match=r"a\.b is there twice"):
+    with pytest.raises(FetchError, match=r"holds a\.b twice"):
         converted(tmp_path, {"a.b": WEIGHT, "a": {"b": WEIGHT}})

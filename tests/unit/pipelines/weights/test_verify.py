@@ -95,8 +95,8 @@ def fifo(folder: Path) -> None:
         (pickled, "unet/model.BIN is a pickle"),
         (link_outside, "unet/model.safetensors is a link that leads outside"),
         (folder_link, "unet is a link that leads outside"),
-        (dangling, "unet/model.safetensors is no regular file"),
-        (fifo, "pipe is no regular file"),
+        (dangling, "unet/model.safetensors is not a regular file"),
+        (fifo, "pipe is not a regular file"),
     ],
 )
 def test_harmed_weights_are_refused_by_name(folder: Path, lock: Lock, harm: Callable[[Path], None], says: str) -> None:

@@ -151,7 +151,7 @@ def test_a_image_without_transparency_is_used_whole_with_a_warning(weights_dir: 
         MeshParams(image_path="picture"), Inputs({"image_path": tmp_path / "orange.png"}), context
     )
 
-    assert ["the picture has no transparent background: everything in it was taken for the object"] == warned
+    assert ["the image has no transparent background; all of it was taken for the object"] == warned
     assert tuple(warned) == raw.warnings
 
 
@@ -159,7 +159,7 @@ def test_a_fully_transparent_image_is_refused_before_any_step(weights_dir: Path,
     Image.new("RGBA", (64, 48)).save(tmp_path / "nothing.png")
     log: list[Stage] = []
 
-    with pytest.raises(InputUnreadable, match="there is no object in it"):
+    with pytest.raises(InputUnreadable, match="shows no object"):
         run(loaded(weights_dir), tmp_path / "nothing.png", progress=lambda part, stage: log.append(stage))
     assert ["prepare"] == log
 

@@ -50,5 +50,5 @@ def test_what_is_not_built_is_refused_by_file(tmp_path: Path, text: str, type_: 
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(ModelLoadFailed, match=r"config\.json can not be read: No such file"):
+    with pytest.raises(ModelLoadFailed, match=r"config\.json cannot be read: No such file"):
         read_config(tmp_path / "config.json", VaeConfig)
