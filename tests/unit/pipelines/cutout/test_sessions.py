@@ -28,7 +28,7 @@ def test_the_demo_session_is_a_rembg_session() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("atlascloud", "sends pictures"),
+        ("atlascloud", "sends images"),
         ("bria-rmbg", "commercial"),
         ("sam", "one ONNX file"),
         ("u2net_custom", "one ONNX file"),
