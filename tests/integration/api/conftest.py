@@ -1,4 +1,4 @@
-"""One running API per test module, on tables emptied for each test; a live server; a hand that plays the worker."""
+"""One running API per test module, on tables emptied for each test; a live server; a simulated worker."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The API as its own process: it starts without its neighbors, and stops soon whoever still listens."""
+"""The API as its own process: it starts without other services, and stops soon despite open streams."""
 
 import os
 import signal

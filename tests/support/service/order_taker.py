@@ -40,7 +40,7 @@ class Taker:
 
     def preload(self, model: str, pin: bool) -> None:
         if model == REFUSED:
-            raise CommandRefused("There is no room: everything else is pinned.")
+            raise CommandRefused("Not enough memory: every other model is pinned.")
         self._note("preload", model, pin)
 
     def unload(self, model: str | None) -> None:

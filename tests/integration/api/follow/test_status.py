@@ -1,4 +1,4 @@
-"""The status answer, from queued to each of the three ends."""
+"""The status answer, from queued to each terminal state."""
 
 from datetime import datetime, timedelta
 
@@ -117,7 +117,7 @@ def test_estimates_follow_what_the_last_jobs_took(client, create, rows, worker):
     create()
     assert 4.0 == pytest.approx(client.get(f"/jobs/v1/{create()}").json()["estimated_seconds"])
     waiting = create(model="chaos-two")
-    assert client.get(f"/jobs/v1/{waiting}").json()["estimated_seconds"] is None  # nobody serves it
+    assert client.get(f"/jobs/v1/{waiting}").json()["estimated_seconds"] is None  # not served
 
 
 def test_a_job_of_another_modality_is_not_under_this_route(client, rows, tenant):

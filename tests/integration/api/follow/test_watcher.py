@@ -39,7 +39,7 @@ def claimed(worker):
 
 
 @pytest.mark.contract("C2", "C8")
-def test_the_answer_comes_with_the_commit_and_not_with_the_next_reading_of_the_row(client, server, worker, claimed):
+def test_a_wait_ends_with_the_commit_before_the_next_reread(client, server, worker, claimed):
     waiting = Waiting(client, 30)
     job = claimed()
     for step in (1, 2, 3):

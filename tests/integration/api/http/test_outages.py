@@ -108,7 +108,7 @@ def test_a_database_that_comes_back_is_used_again(own, own_postgres):
     assert unavailable(submit(client))
     assert unavailable(client.get("/jobs/v1"))
     own_postgres.start()
-    after = until(lambda: (answer := submit(client)).status_code == 202 and answer, what="a submit to be taken")
+    after = until(lambda: (answer := submit(client)).status_code == 202 and answer, what="an accepted submit")
     made = {row.id for row in rows.execute(jobs.select())}
     assert {before.json()["job_id"], after.json()["job_id"]} <= made
 
@@ -129,7 +129,7 @@ def test_a_database_that_freezes_does_not_freeze_the_api(own, own_postgres):
     finally:
         for pid in processes:
             os.kill(pid, signal.SIGCONT)
-    until(lambda: submit(client).status_code == 202, what="a submit to be taken")
+    until(lambda: submit(client).status_code == 202, what="an accepted submit")
     assert count < len(rows.execute(jobs.select()))
 
 

@@ -1,4 +1,4 @@
-"""Two tenants: what is another's answers exactly as what does not exist."""
+"""Two tenants: objects of another tenant are answered exactly as unknown ones."""
 
 import pytest
 from sqlalchemy import update

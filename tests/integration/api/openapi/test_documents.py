@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page: complete, and nothing in them comes from elsewhere."""
+"""The OpenAPI document and its page: complete, and without resources of other hosts."""
 
 import re
 
@@ -9,18 +9,18 @@ from core import errors
 
 
 @pytest.fixture
-def anybody(api):
+def anonymous(api):
     with api.client() as client:
         yield client
 
 
 @pytest.fixture
-def document(anybody):
-    return anybody.get("/schema/openapi.json").json()
+def document(anonymous):
+    return anonymous.get("/schema/openapi.json").json()
 
 
-def test_the_page_loads_everything_from_here(anybody):
-    page = anybody.get("/schema")
+def test_the_page_loads_everything_from_here(anonymous):
+    page = anonymous.get("/schema")
     assert (200, "text/html; charset=utf-8") == (page.status_code, page.headers["Content-Type"])
     head = page.text.split("</head>")[0]
     loaded = re.findall(r"""(?:src|href)=['"]([^'"]+)""", head)
@@ -28,14 +28,14 @@ def test_the_page_loads_everything_from_here(anybody):
     assert [] == re.findall(r"https?://|//cdn", head)
     assert [] == re.findall(r"cdn\.|jsdelivr|unpkg|googleapis", page.text)
     for path in loaded:
-        answer = anybody.get(path)
+        answer = anonymous.get(path)
         assert 200 == answer.status_code, path
         assert len(answer.content) > 500
 
 
-def test_a_script_that_is_not_the_pages_is_not_served(anybody):
+def test_a_script_that_is_not_the_pages_is_not_served(anonymous):
     for name in ("swagger-editor.js", "..%2f__init__.py", "index.css"):
-        assert 404 == anybody.get(f"/schema/scripts/{name}").status_code
+        assert 404 == anonymous.get(f"/schema/scripts/{name}").status_code
 
 
 def test_the_document_names_every_route(document):
@@ -152,21 +152,21 @@ def every(kind):
 
 
 @pytest.mark.contract("E10")
-def test_every_code_has_a_meaning(anybody):
-    listed = {entry["code"]: entry for entry in anybody.get("/problems").json()["problems"]}
+def test_every_code_has_a_meaning(anonymous):
+    listed = {entry["code"]: entry for entry in anonymous.get("/problems").json()["problems"]}
     assert {kind.code for kind in every(errors.AtelierError)} | {"internal_error"} == set(listed)
     assert (404, None) == (listed["unknown_job"]["status"], listed["gpu_out_of_memory"]["status"])
     for code in listed:
-        assert listed[code] == anybody.get(f"/problems/{code}").json()
+        assert listed[code] == anonymous.get(f"/problems/{code}").json()
 
 
-def test_a_code_that_does_not_exist(anybody):
-    assert (404, "not_found") == ((answer := anybody.get("/problems/nope")).status_code, answer.json()["code"])
+def test_a_code_that_does_not_exist(anonymous):
+    assert (404, "not_found") == ((answer := anonymous.get("/problems/nope")).status_code, answer.json()["code"])
 
 
-def test_the_type_of_a_problem_leads_to_its_meaning(anybody):
-    problem = anybody.get("/jobs/v1").json()
-    assert MEANINGS[problem["code"]].detail == anybody.get(problem["type"]).json()["detail"]
+def test_the_type_of_a_problem_leads_to_its_meaning(anonymous):
+    problem = anonymous.get("/jobs/v1").json()
+    assert MEANINGS[problem["code"]].detail == anonymous.get(problem["type"]).json()["detail"]
 
 
 def test_the_examples_have_all_that_the_schemas_require(document):

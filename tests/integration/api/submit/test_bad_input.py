@@ -76,7 +76,7 @@ def test_a_field_at_fault(client, server, fields, status, code, field):
     "fields", [{"enhance_prompt": False}, {"palette": []}, {"logo_url": None}, {"profile_id": None}]
 )
 def test_an_unbuilt_field_at_its_default_is_no_fault_of_its_own(client, fields):
-    """It passes that check and fails on the next: nobody serves the modality here."""
+    """It passes that check and fails on the next: no server serves the modality here."""
     problem(client.post(ROUTE, json=GOOD | fields), 503, "no_model_available")
 
 
@@ -228,7 +228,7 @@ def test_a_method_that_a_path_does_not_take(client):
     problem(client.put("/jobs/v1"), 405, "method_not_allowed")
 
 
-def test_a_fault_of_ours_shows_nothing_of_it(settings, empty_database_url, caplog):
+def test_an_internal_error_reveals_no_cause(settings, empty_database_url, caplog):
     """Without its tables every statement fails."""
     broken = msgspec.structs.replace(settings, database_url=empty_database_url)
     with api_server(broken) as server, server.client(new_key()) as client:

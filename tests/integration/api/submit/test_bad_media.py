@@ -1,4 +1,4 @@
-"""Media that can be judged at submit: refused with a stable code and the field, nothing inserted, nothing stored."""
+"""Media that are refused at submit: a stable code and the field, nothing inserted, nothing stored."""
 
 import msgspec
 import pytest
@@ -113,7 +113,7 @@ def test_what_is_refused_at_submit(client, route, fields, code, field):
     refused(client.post(route, json=body, headers={"Idempotency-Key": "k"}), code, field)
 
 
-def test_a_film_of_ten_seconds_is_not_asked_of_a_model_that_makes_five(client, rows):
+def test_ten_seconds_of_a_five_second_model_are_refused(client, rows):
     said = refused(
         client.post(VIDEO, json={"input_image": PNG, "duration_seconds": 10.0, "model": "chaos-video"}),
         *("out_of_range", "$.duration_seconds"),
@@ -165,7 +165,7 @@ def test_an_upload_of_the_wrong_media_type(client, upload, content):
 
 
 def test_an_upload_that_is_too_large(client, settings, key, upload):
-    """As S3 may take one: its links can not say how much."""
+    """S3 may accept one: its links cannot limit the size."""
     input_id = upload(image_file() + bytes(1000))
     with api_server(msgspec.structs.replace(settings, input_max_bytes=1000)) as small, small.client(key) as strict:
         said = refused(strict.post(CUTOUT, json={"image_url": input_id}), "input_too_large", "$.image_url")
@@ -173,7 +173,7 @@ def test_an_upload_that_is_too_large(client, settings, key, upload):
 
 
 def away(settings, address="127.0.0.1:1"):
-    """Settings with a store that nobody answers for."""
+    """Settings with a store that does not answer."""
     url = f"s3://bucket?endpoint=http://{address}&access_key=a&secret_key=b"
     return msgspec.structs.replace(settings, storage_url=url)
 
@@ -213,13 +213,13 @@ def test_over_the_quota_nothing_stays_in_the_store(client, quota_fills):
 
 
 def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp_path, rows, caplog):
-    """A database that stops answering in the middle: nobody knows, so nothing is taken from under a job."""
+    """A database that stops answering during the commit: the job may exist, so its inputs stay."""
     elsewhere = msgspec.structs.replace(settings, storage_url=f"file://{tmp_path}/elsewhere")
     with api_server(elsewhere) as running, running.client(key) as client, rows.engine.begin() as connection:
         connection.execute(text("SELECT 1 FROM tenants FOR UPDATE"))
         refused(client.post(CUTOUT, json={"image_url": PNG}), "database_unavailable", None, 503)
-    (kept,) = (path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file())
-    assert "image_url" == kept.name
+    (remaining,) = (path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file())
+    assert "image_url" == remaining.name
     assert "submit: commit in doubt, inputs kept" in caplog.text
 
 
@@ -227,7 +227,7 @@ def test_media_that_stay_behind_are_told(settings, key, tmp_path, quota_fills, c
     """The store goes away between the two: the refusal stands, and the log says what was left."""
 
     def unreachable(self, prefix):
-        raise StorageUnavailable("The object store can not be reached.")
+        raise StorageUnavailable("The object store cannot be reached.")
 
     elsewhere = msgspec.structs.replace(settings, storage_url=f"file://{tmp_path}/elsewhere")
     with api_server(elsewhere) as running, running.client(key) as client:

@@ -1,4 +1,4 @@
-"""Requests that name media: what becomes of URLs, `data:` URLs and uploads; films and cut-outs."""
+"""Requests that name media as URLs, `data:` URLs and uploads; videos and cut-outs."""
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -224,7 +224,7 @@ class TestRepeats:
         body = {"image_url": data_url(PNG)} | fields
         return client.post(CUTOUT, json=body, headers={"Idempotency-Key": "k"})
 
-    def test_a_repeat_is_answered_with_the_first_job_and_stores_nothing(self, client, rows, store):
+    def test_a_repeat_returns_the_first_job_and_stores_nothing(self, client, rows, store):
         first, second = self.post(client), self.post(client)
         assert first.json() == second.json()
         assert "true" == second.headers["Idempotency-Replayed"]
@@ -262,7 +262,7 @@ class TestEnding:
         job = post(CUTOUT, image_url=URL)
         assert [job.id] == [row.job_id for row in self.take(rows)]
 
-    def test_a_pending_job_can_be_cancelled_and_is_worked_on_no_more(self, client, post, rows):
+    def test_a_cancelled_pending_job_is_not_ingested(self, client, post, rows):
         job = post(CUTOUT, image_url=URL, callback_url="https://example.org/hook")
         answer = client.post(f"/jobs/v1/{job.id}/cancel")
         assert (200, "cancelled") == (answer.status_code, answer.json()["status"])

@@ -1,4 +1,4 @@
-"""POST /generate/image/v1: what a good request gets."""
+"""POST /generate/image/v1: answers to valid requests."""
 
 import asyncio
 import re
@@ -76,7 +76,7 @@ def test_a_pin_is_strict_unless_it_says_otherwise(client, server, rows):
 
 
 @pytest.mark.contract("C18")
-def test_a_random_seed_is_drawn_once_and_told(client, server, rows):
+def test_a_random_seed_is_drawn_once_and_shown(client, server, rows):
     answers = [client.post(ROUTE, json={"prompt": "a"}).json() for _ in range(5)]
     seeds = {answer["seed"] for answer in answers}
     assert 5 == len(seeds)
@@ -107,20 +107,20 @@ def test_the_doorbell_rings_where_the_job_can_run(client, server, broker_url, fi
         until(lambda: broker.llen(queue) == 1, what="the bell")
 
 
-def test_the_default_model_is_the_first_that_a_live_server_serves(client, rows):
+def test_the_default_model_is_the_first_served_one(client, rows):
     rows.server("gpu-2", serves=["chaos-two"])
     assert "chaos-two" == client.post(ROUTE, json={"prompt": "a"}).json()["model"]
     rows.server("gpu-1", serves=["chaos", "chaos-two"])
     assert "chaos" == client.post(ROUTE, json={"prompt": "a"}).json()["model"]
 
 
-def test_the_default_model_of_a_named_server_is_one_that_it_serves(client, rows):
+def test_the_default_model_of_a_pinned_job_fits_its_server(client, rows):
     rows.server("gpu-1", serves=["chaos"])
     rows.server("gpu-2", serves=["chaos-two"])
     assert "chaos-two" == client.post(ROUTE, json={"prompt": "a", "server_id": "gpu-2"}).json()["model"]
 
 
-def test_of_a_preferred_server_that_lives_its_models_go_first(client, rows):
+def test_models_of_a_live_preferred_server_go_first(client, rows):
     def chosen():
         body = {"prompt": "a", "server_id": "gpu-2", "pin": "prefer"}
         return client.post(ROUTE, json=body).json()["model"]
@@ -134,7 +134,7 @@ def test_of_a_preferred_server_that_lives_its_models_go_first(client, rows):
     assert "chaos" == chosen()  # it has no model for pictures, and is only preferred
 
 
-def test_a_named_model_is_taken_though_nobody_serves_it_yet(client, rows):
+def test_a_named_model_is_accepted_though_not_served_yet(client, rows):
     assert 202 == client.post(ROUTE, json={"prompt": "a", "model": "chaos"}).status_code
 
 
@@ -148,8 +148,8 @@ def test_a_job_can_be_pinned_to_a_server(client, rows):
 
 
 @pytest.mark.long
-async def test_a_burst_waits_in_line_rather_than_being_sent_away(settings, key, server, rows):
-    """Many more at once than connections, and longer than a time-out: busy is not away."""
+async def test_a_burst_waits_rather_than_being_refused(settings, key, server, rows):
+    """Many more at once than connections, and longer than a timeout: busy is not away."""
     narrow = msgspec.structs.replace(settings, db_pool=1, db_timeout=1.0)
     with api_server(narrow) as api:
         async with httpx.AsyncClient(base_url=api.url, headers={"X-API-Key": key}, timeout=60) as client:

@@ -1,4 +1,4 @@
-"""The wire format of server-sent events, and what becomes of a snapshot that says nothing new."""
+"""The wire format of server-sent events, and snapshots without news."""
 
 from types import SimpleNamespace
 
@@ -62,44 +62,44 @@ def progress(seq):
     return JobEvent(job_id="job_1", seq=seq, status=JobStatus.PROCESSING, progress=0.5, stage="step")
 
 
-async def told(script, seen=0):
-    """`(id, name)` of everything a listener hears."""
+async def received(script, seen=0):
+    """Return `(id, name)` of every event that a client receives."""
     parts = [part async for part in EventStream(script, script.rows[0] or row(1), seen).frames()]
     assert RETRY == parts[0]
     return [tuple(line.split(": ", 1)[1] for line in part.decode().split("\n")[:2]) for part in parts[1:]]
 
 
-async def test_a_row_that_stays_the_same_is_told_once():
+async def test_an_unchanged_row_is_sent_once():
     script = Script(row(3), row(3), row(3), row(4, JobStatus.COMPLETED))
-    assert [("3", "progress"), ("4", "completed")] == await told(script)
+    assert [("3", "progress"), ("4", "completed")] == await received(script)
 
 
-async def test_a_listener_who_has_seen_the_row_is_not_told_again():
-    assert [("4", "failed")] == await told(Script(row(3), row(3), row(4, JobStatus.FAILED)), seen=3)
+async def test_a_row_up_to_the_last_event_id_is_not_sent_again():
+    assert [("4", "failed")] == await received(Script(row(3), row(3), row(4, JobStatus.FAILED)), seen=3)
 
 
-async def test_a_listener_who_claims_to_have_seen_the_future_misses_nothing():
+async def test_a_last_event_id_of_the_future_loses_no_event():
     script = Script(row(3), row(3), row(4), row(5, JobStatus.COMPLETED))
-    assert [("4", "progress"), ("5", "completed")] == await told(script, seen=999)
+    assert [("4", "progress"), ("5", "completed")] == await received(script, seen=999)
 
 
 async def test_events_older_than_the_snapshot_are_left_out():
     script = Script(row(5), row(5), row(9, JobStatus.COMPLETED))
     for seq in (3, 4, 5, 6, 6, 7):
         script.subscription.add(progress(seq))
-    assert [("5", "progress"), ("6", "progress"), ("7", "progress"), ("9", "completed")] == await told(script)
+    assert [("5", "progress"), ("6", "progress"), ("7", "progress"), ("9", "completed")] == await received(script)
 
 
-async def test_a_place_that_moves_is_told_under_the_same_id():
+async def test_a_new_position_is_sent_under_the_same_id():
     queued = JobStatus.QUEUED
     script = Script(row(1, queued, 3), row(1, queued, 3), row(1, queued, 2), row(2, JobStatus.CANCELLED))
-    assert [("1", "progress"), ("1", "progress"), ("2", "cancelled")] == await told(script)
+    assert [("1", "progress"), ("1", "progress"), ("2", "cancelled")] == await received(script)
 
 
 async def test_a_row_that_is_gone_ends_as_cancelled():
-    assert [("3", "progress"), ("4", "cancelled")] == await told(Script(row(3), row(3), None))
+    assert [("3", "progress"), ("4", "cancelled")] == await received(Script(row(3), row(3), None))
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 async def test_a_job_that_has_ended_is_one_event(status):
-    assert [("9", status.value)] == await told(Script(row(9, status)), seen=3)
+    assert [("9", status.value)] == await received(Script(row(9, status)), seen=3)

@@ -1,4 +1,4 @@
-"""Places and estimates from the numbers the database gave."""
+"""Positions and estimates from the numbers of the database."""
 
 from types import SimpleNamespace
 
@@ -36,11 +36,11 @@ def test_every_reason_has_a_sentence():
 
 
 @pytest.mark.parametrize(("ahead", "place"), [(0, 1), (41, 42), (999, 1000), (1000, "1000+")])
-def test_places_are_exact_to_a_thousand(ahead, place):
+def test_positions_are_exact_to_a_thousand(ahead, place):
     assert place == queue_estimate(job(JobStatus.QUEUED), facts(ahead=ahead, servers=1), 1.0).queue_position
 
 
-def test_only_a_queued_job_has_a_place():
+def test_only_a_queued_job_has_a_position():
     assert queue_estimate(job(JobStatus.PROCESSING), facts(seconds=4.0, servers=1), 1.0).queue_position is None
 
 
@@ -50,9 +50,9 @@ def test_only_a_queued_job_has_a_place():
         (0, 1, 4.0, 9.0, 4.0),
         (3, 1, 4.0, 9.0, 16.0),
         (3, 2, 4.0, 9.0, 10.0),
-        (3, 1, None, 9.0, 36.0),  # not run yet: the catalogue's estimate
+        (3, 1, None, 9.0, 36.0),  # not run yet: the catalog's estimate
         (3, 1, None, None, None),  # gone from the catalog
-        (3, 0, 4.0, 9.0, None),  # nobody serves it: it may wait for ever
+        (3, 0, 4.0, 9.0, None),  # not served: it may wait forever
     ],
 )
 def test_a_queued_job_waits_for_those_ahead(ahead, servers, seconds, estimate, expected):

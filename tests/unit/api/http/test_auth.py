@@ -1,4 +1,4 @@
-"""Which key a request carries."""
+"""The key of a request."""
 
 import pytest
 from litestar.datastructures import Headers

@@ -1,4 +1,4 @@
-"""What msgspec says of a bad body, as the precise refusal."""
+"""Errors of msgspec for a bad body, as precise refusals."""
 
 import msgspec
 import pytest
@@ -52,7 +52,7 @@ def refuse(body: bytes, type_=ImageParams):
         ),
     ],
 )
-def test_a_fault_is_told_with_its_field_and_what_to_do(body, kind, field, sentence):
+def test_a_fault_names_its_field_and_what_to_do(body, kind, field, sentence):
     error = refuse(body)
     assert kind is type(error)
     assert field == error.field

@@ -1,4 +1,4 @@
-"""Cursors are opaque, exact, and not to be forged into trouble."""
+"""Cursors: opaque, exact, and refused when forged."""
 
 import base64
 from datetime import UTC, datetime

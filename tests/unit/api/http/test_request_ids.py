@@ -1,4 +1,4 @@
-"""The name of a request."""
+"""Request ids."""
 
 import re
 

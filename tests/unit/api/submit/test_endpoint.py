@@ -1,4 +1,4 @@
-"""Holding a request only as long as somebody waits for it."""
+"""A held request, as long as its client is connected."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ async def leaves():
     return {"type": "http.disconnect"}
 
 
-async def test_the_result_when_the_client_stays():
+async def test_a_connected_client_gets_the_result():
     async def work():
         await asyncio.sleep(0)
         return "done"
@@ -21,7 +21,7 @@ async def test_the_result_when_the_client_stays():
     assert "done" == await while_connected(stays, work(), "given up")
 
 
-async def test_the_work_is_dropped_when_the_client_leaves():
+async def test_a_disconnected_client_cancels_the_work():
     dropped = asyncio.Event()
 
     async def work():

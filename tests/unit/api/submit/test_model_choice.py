@@ -1,4 +1,4 @@
-"""Which model is the default, and what a model refuses."""
+"""The default model, and the refusals of models."""
 
 import pytest
 from msgspec.structs import replace
@@ -39,13 +39,13 @@ def image(references=0, **fields):
     return ImageParams(prompt="a", reference_images=(URL,) * references, **fields)
 
 
-def test_the_default_is_the_first_in_catalogue_order_that_is_served():
+def test_the_default_is_the_first_served_model_in_catalog_order():
     assert "z-image-turbo" == default_model(CATALOG, "image", {"demo-shapes", "sdxl", "z-image-turbo"}, WORDS).id
-    assert "demo-shapes" == default_model(CATALOG, "image", {"demo-shapes", "somebody-elses"}, WORDS).id
+    assert "demo-shapes" == default_model(CATALOG, "image", {"demo-shapes", "foreign-model"}, WORDS).id
 
 
-@pytest.mark.parametrize("served", [set(), {"somebody-elses"}])
-def test_there_is_none_when_nobody_serves_the_modality(served):
+@pytest.mark.parametrize("served", [set(), {"foreign-model"}])
+def test_there_is_no_default_when_the_modality_is_not_served(served):
     with pytest.raises(NoModelAvailable):
         default_model(CATALOG, "image", served, WORDS)
 
@@ -76,7 +76,7 @@ def test_there_is_none_when_nobody_serves_the_modality(served):
         (SpeechParams(text="a", language_id="fr"), set()),
     ],
 )
-def test_who_can_do_what(params, able):
+def test_each_model_supports_what_its_entry_lists(params, able):
     modality = type(params).__struct_config__.tag
     assert able == {spec.id for spec in EVERY.of(modality) if supports(spec, params)}
     if able:
@@ -147,7 +147,7 @@ def test_who_can_do_what(params, able):
         ),
     ],
 )
-def test_a_refusal_says_what_to_change_and_who_else_can(model, params, kind, field, sentence):
+def test_a_refusal_names_the_change_and_other_models(model, params, kind, field, sentence):
     with pytest.raises(kind) as caught:
         check_model(EVERY, model, params)
     assert (kind, field) == (type(caught.value), caught.value.field)
@@ -166,13 +166,13 @@ def test_a_refusal_says_what_to_change_and_who_else_can(model, params, kind, fie
         ({"briton"}, SpeechParams(text="a", language_id="de"), NotThisModel, "$.language_id"),
     ],
 )
-def test_when_none_of_those_served_can_do_it(served, params, kind, field):
+def test_without_a_fitting_model_the_closest_one_refuses(served, params, kind, field):
     with pytest.raises(kind) as caught:
         default_model(EVERY, type(params).__struct_config__.tag, served, params)
     assert (kind, field) == (type(caught.value), caught.value.field)
 
 
-def test_a_model_that_does_not_say_what_it_speaks_is_given_a_try():
+def test_a_model_without_languages_accepts_any_language():
     silent = spec(id="silent", modality="speech", capabilities=[])
     assert supports(silent, SpeechParams(text="a", language_id="tlh"))
 
@@ -181,12 +181,12 @@ def test_a_model_that_does_not_say_what_it_speaks_is_given_a_try():
     ("language_id", "model"),
     [("en", "chatterbox-multilingual-v3"), ("nb", "chatterbox-multilingual-v3"), ("cy", "demo-espeak")],
 )
-def test_of_the_models_that_ship_the_first_that_speaks_a_language_is_the_default(language_id, model):
+def test_the_first_shipped_model_of_a_language_is_its_default(language_id, model):
     served = {spec.id for spec in CATALOG.models}
     assert model == default_model(CATALOG, "speech", served, SpeechParams(text="a", language_id=language_id)).id
 
 
-def test_a_preferred_model_goes_before_the_first_of_the_catalogue():
+def test_a_preferred_model_goes_before_the_catalogs_first():
     served = {"writer", "painter", "klein"}
     assert "klein" == default_model(EVERY, "image", served, WORDS, preferred={"klein"}).id
     assert "painter" == default_model(EVERY, "image", served, image(input_image=URL, strength=0.5), {"klein"}).id

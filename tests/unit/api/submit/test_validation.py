@@ -1,4 +1,4 @@
-"""What is refused before the database is asked."""
+"""Refusals before any statement."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Cancel wins unless the result is already there; what is deleted stays away."""
+"""Cancel wins unless the result is committed; deleted jobs stay deleted."""
 
 import pytest
 from redis import Redis

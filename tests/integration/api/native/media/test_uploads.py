@@ -1,4 +1,4 @@
-"""POST /inputs/v1 and the PUT that follows: whole files of a bounded size, by links that can not be changed."""
+"""POST /inputs/v1 and the PUT that follows: whole files of a bounded size, by links that cannot be changed."""
 
 import socket
 from datetime import UTC, datetime, timedelta
@@ -75,7 +75,7 @@ def test_of_a_file_that_is_too_large_nothing_is_kept(anybody, made, store):
 
 
 def test_half_a_file_is_none(api, made, store, anybody, tenant, tmp_path, caplog):
-    """The connection breaks in the middle; what was there before stays, and it is no fault of ours."""
+    """The connection breaks in the middle; the earlier file stays, and no error is logged."""
     caplog.set_level("INFO", "api.http.problems")
     anybody.put(made["upload_url"], content=b"whole")
     parts = urlsplit(made["upload_url"])

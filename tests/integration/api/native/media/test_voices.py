@@ -1,4 +1,4 @@
-"""/voices/v1: recordings that a tenant keeps, and what a job makes of their ids."""
+"""/voices/v1: stored recordings, and jobs that name them."""
 
 import io
 import json
@@ -121,13 +121,11 @@ class TestKeeping:
         assert [] == rows.execute(voices.select())
         assert [] == list(store.keys())
 
-    def test_a_recording_whose_row_was_not_committed_goes_with_the_uploads(
-        self, client, keep, rows, store, settings, monkeypatch
-    ):
+    def test_a_recording_without_a_row_goes_with_old_uploads(self, client, keep, rows, store, settings, monkeypatch):
         async def lost(self, *facts):
             raise DatabaseUnavailable
 
-        kept = keep()["voice_id"]
+        voice_id = keep()["voice_id"]
         with monkeypatch.context() as patch:
             patch.setattr(VoiceOperations, "_commit", lost)
             answer = client.post("/voices/v1", json={"name": "Anna", "source": SOUND})
@@ -136,9 +134,9 @@ class TestKeeping:
         rows.execute(update(uploads).values(created_at=ago(3 * 86_400)))
         JobMaintenance(settings, rows.engine, store).remove_uploads()
         (key,) = store.keys()
-        assert (kept, []) == (key.rpartition("/")[2], rows.execute(uploads.select()))
+        assert (voice_id, []) == (key.rpartition("/")[2], rows.execute(uploads.select()))
 
-    def test_a_store_that_signs_no_link_keeps_nobody_from_the_voice(self, client, keep, monkeypatch):
+    def test_a_store_without_links_still_shows_the_voice(self, client, keep, monkeypatch):
         def away(self, key, *, seconds, media_type):
             raise StorageUnavailable
 
@@ -208,7 +206,7 @@ class TestListing:
             ({"language": "fr"}, ["stored"]),  # a recording speaks any language, with a model that does
             ({"model": "chaos-speech", "language": "fr"}, []),
             ({"model": "chaos"}, []),
-            ({"model": "nobody"}, []),
+            ({"model": "unknown"}, []),
         ],
     )
     def test_filters(self, client, keep, filters, expected):
@@ -287,7 +285,7 @@ class TestSpeaking:
         assert 202 == client.post(SPEECH, json={"text": "Hello", "target_voice_path": source}).status_code
         assert 1.0 == rows.scalar(inputs.select().with_only_columns(inputs.c.min_seconds))
 
-    def test_a_foreign_one_an_unknown_one_and_nonsense_are_refused_alike(self, client, stranger, keep, rows):
+    def test_foreign_unknown_and_malformed_voices_are_refused_alike(self, client, stranger, keep, rows):
         said = {
             refused(
                 asker.post(SPEECH, json={"text": "Hello", "target_voice_path": voice}),
@@ -298,7 +296,7 @@ class TestSpeaking:
         assert {"No stored voice has this id; GET /voices/v1 lists yours."} == said
         assert [] == rows.execute(jobs.select())
 
-    def test_one_that_is_removed_while_a_job_waits_for_it_fails_that_job(self, client, keep, rows, settings):
+    def test_removing_a_voice_fails_the_job_that_waits_for_it(self, client, keep, rows, settings):
         voice = keep()["voice_id"]
         job_id = client.post(SPEECH, json={"text": "Hello", "target_voice_path": voice}).json()["job_id"]
         assert 204 == client.delete(f"/voices/v1/{voice}").status_code

@@ -1,4 +1,4 @@
-"""What an operator sees of the servers and has them do: over HTTP, through a real broker, to a real Celery worker."""
+"""Servers for operators: their state, and commands over HTTP and a real broker to a real Celery worker."""
 
 import os
 import socket
@@ -21,8 +21,8 @@ MODEL = {"model": "chaos"}
 
 
 @pytest.fixture(scope="module")
-def hearing(settings):
-    """A worker that hears orders to `gpu-1`."""
+def listening(settings):
+    """A worker that receives the commands to `gpu-1`."""
     with order_taker(settings, "gpu-1", dict(os.environ)):
         yield
 
@@ -38,30 +38,30 @@ def send(client, verb, server_id="gpu-1", **body):
     return client.post(f"/servers/v1/{server_id}/{verb}", **more)
 
 
-def told(answer):
+def status_and_code(answer):
     return answer.status_code, answer.json()["code"]
 
 
-class TestWhoMay:
+class TestScope:
     def test_a_key_without_the_scope_may_not(self, client, rows, server):
-        assert [(403, "forbidden")] * 6 == [told(send(client, verb, **MODEL)) for verb in VERBS]
+        assert [(403, "forbidden")] * 6 == [status_and_code(send(client, verb, **MODEL)) for verb in VERBS]
         assert "active" == rows.execute(fleet.server("gpu-1"))[0].desired
 
-    def test_nor_remove_a_server(self, client, rows):
+    def test_a_key_without_the_scope_removes_no_server(self, client, rows):
         rows.server("gone", lease_seconds=-1)
-        assert (403, "forbidden") == told(client.delete("/servers/v1/gone"))
+        assert (403, "forbidden") == status_and_code(client.delete("/servers/v1/gone"))
         assert 200 == client.get("/servers/v1/gone").status_code
 
-    def test_nor_learn_which_names_there_are(self, client):
-        assert (403, "forbidden") == told(send(client, "drain", "nobody"))
+    def test_a_key_without_the_scope_learns_no_names(self, client):
+        assert (403, "forbidden") == status_and_code(send(client, "drain", "unknown"))
 
-    def test_without_a_key_nobody_is_asked_for_a_scope(self, api, server):
-        with api.client() as anybody:
-            assert (401, "unauthenticated") == told(send(anybody, "drain"))
+    def test_a_request_without_a_key_is_a_401(self, api, server):
+        with api.client() as anonymous:
+            assert (401, "unauthenticated") == status_and_code(send(anonymous, "drain"))
 
 
-class TestWhatIsWanted:
-    def test_it_is_written_down_and_the_server_is_nudged(self, admin, settings, server, hearing):
+class TestDesiredState:
+    def test_it_is_stored_and_the_server_is_nudged(self, admin, settings, server, listening):
         verbs = {"cordon": "cordoned", "drain": "draining", "uncordon": "active"}
         for verb, desired in [*verbs.items()] * 2:
             answer = send(admin, verb)
@@ -72,7 +72,7 @@ class TestWhatIsWanted:
         assert answer.json().keys() == admin.get("/servers/v1/gpu-1").json().keys()
         until(lambda: [["look"]] * 6 == orders(settings), what="six nudges")
 
-    def test_of_a_server_that_is_offline_too(self, admin, rows):
+    def test_an_offline_server_has_one_too(self, admin, rows):
         rows.server("gone", lease_seconds=-1)
         answer = send(admin, "cordon", "gone").json()
         assert ("offline", "cordoned") == (answer["state"], answer["desired"])
@@ -83,7 +83,7 @@ class TestWhatIsWanted:
         rows.server("gpu-1")
         assert "cordoned" == admin.get("/servers/v1/gpu-1").json()["desired"]
 
-    def test_a_cordoned_server_claims_nothing_until_it_is_uncordoned(self, admin, create, rows, server):
+    def test_a_cordoned_server_claims_only_after_uncordon(self, admin, create, rows, server):
         job_id = create(server_id="gpu-1")
         send(admin, "cordon")
         assert rows.claim(server) is None
@@ -94,13 +94,13 @@ class TestWhatIsWanted:
         beat(rows, server, state="drained")
         assert "draining" == send(admin, "drain").json()["state"]
 
-    @pytest.mark.parametrize("name", ["nobody", "a%00b"])
+    @pytest.mark.parametrize("name", ["unknown", "a%00b"])
     def test_an_unknown_server(self, admin, name):
-        assert [(404, "unknown_server")] * 6 == [told(send(admin, verb, name, **MODEL)) for verb in VERBS]
+        assert [(404, "unknown_server")] * 6 == [status_and_code(send(admin, verb, name, **MODEL)) for verb in VERBS]
 
 
-class TestOrders:
-    def test_the_server_gets_it(self, admin, settings, server, hearing):
+class TestCommands:
+    def test_the_server_receives_it(self, admin, settings, server, listening):
         for verb, body, call in (
             ("preload", MODEL, ["preload", "chaos", False]),
             ("preload", MODEL | {"pin": True}, ["preload", "chaos", True]),
@@ -114,15 +114,15 @@ class TestOrders:
             assert call == orders(settings)[-1]
         assert 5 == len(orders(settings))
 
-    def test_what_the_server_refuses_is_refused_in_its_words(self, admin, server, hearing):
+    def test_a_refusal_has_the_words_of_the_server(self, admin, server, listening):
         answer = send(admin, "preload", model=REFUSED)
-        assert (409, "order_refused") == told(answer)
-        assert "There is no room: everything else is pinned." == answer.json()["detail"]
+        assert (409, "order_refused") == status_and_code(answer)
+        assert "Not enough memory: every other model is pinned." == answer.json()["detail"]
 
     def test_a_model_that_it_does_not_serve(self, admin, server):
-        assert (422, "unknown_model") == told(send(admin, "unload", model="chaos-video"))
+        assert (422, "unknown_model") == status_and_code(send(admin, "unload", model="chaos-video"))
         answer = send(admin, "preload", model="chaos-video")
-        assert (422, "unknown_model") == told(answer)
+        assert (422, "unknown_model") == status_and_code(answer)
         assert "$.model" == answer.json()["field"]
         assert "choose one of chaos, chaos-two" in answer.json()["detail"]
 
@@ -135,28 +135,28 @@ class TestOrders:
             ({"model": "a\0"}, "unknown_model", "$.model"),
         ):
             answer = send(admin, "preload", **body)
-            assert (422, code, field) == (*told(answer), answer.json()["field"])
+            assert (422, code, field) == (*status_and_code(answer), answer.json()["field"])
 
     def test_a_server_that_is_offline(self, admin, rows):
         rows.server("gone", lease_seconds=-1)
         verbs = ("preload", "unload", "recycle")
-        assert [(409, "server_offline")] * 3 == [told(send(admin, verb, "gone", **MODEL)) for verb in verbs]
+        assert [(409, "server_offline")] * 3 == [status_and_code(send(admin, verb, "gone", **MODEL)) for verb in verbs]
 
-    def test_a_server_that_lives_and_does_not_hear(self, settings, rows):
+    def test_a_live_server_without_a_reply_is_a_503(self, settings, rows):
         rows.server("deaf")
         with api_server(msgspec.structs.replace(settings, order_timeout=0.3)) as impatient:
             answer = send(operator(impatient, rows), "recycle", "deaf")
-        assert (503, "broker_unavailable") == told(answer)
+        assert (503, "broker_unavailable") == status_and_code(answer)
         assert "did not reply within 0.3 s" in answer.json()["detail"]
 
     def test_a_broker_that_is_away(self, settings, rows, server):
         away = msgspec.structs.replace(settings, broker_url=f"redis://127.0.0.1:{free_port()}/0")
         with api_server(away) as alone:
             client = operator(alone, rows)
-            assert (503, "broker_unavailable") == told(send(client, "preload", **MODEL))
+            assert (503, "broker_unavailable") == status_and_code(send(client, "preload", **MODEL))
             assert (200, "cordoned") == ((answer := send(client, "cordon")).status_code, answer.json()["desired"])
 
-    def test_a_broker_that_hangs_holds_nobody_else_up(self, settings, rows, server):
+    def test_a_hanging_broker_delays_no_other_request(self, settings, rows, server):
         with socket.create_server(("127.0.0.1", 0)) as deaf:
             hung = msgspec.structs.replace(settings, broker_url=f"redis://127.0.0.1:{deaf.getsockname()[1]}/0")
             with api_server(hung) as alone, ThreadPoolExecutor() as threads:
@@ -164,19 +164,19 @@ class TestOrders:
                 waiting = [threads.submit(send, client, "recycle") for _ in range(4)]
                 client.timeout = 2.0  # the promise: an answer that takes longer fails this test
                 assert [200] * 8 == [client.get("/servers/v1").status_code for _ in range(8)]
-                assert [(503, "broker_unavailable")] * 4 == [told(answer.result()) for answer in waiting]
+                assert [(503, "broker_unavailable")] * 4 == [status_and_code(answer.result()) for answer in waiting]
 
 
-class TestSeeing:
+class TestListing:
     @pytest.mark.contract("F20")
     def test_memory_by_model(self, client, rows, server):
-        held = [
+        resident = [
             ResidentModel(id="chaos", bytes=3 << 30, where="device", pinned=True),
             ResidentModel(id="chaos-two", bytes=1 << 30, where="host"),
         ]
-        beat(rows, server, memory_total=8 << 30, memory_used=3 << 30, resident=["chaos"], models=tuple(held))
+        beat(rows, server, memory_total=8 << 30, memory_used=3 << 30, resident=["chaos"], models=tuple(resident))
         seen = client.get("/servers/v1/gpu-1").json()
-        assert msgspec.to_builtins(held) == seen["models"]
+        assert msgspec.to_builtins(resident) == seen["models"]
         assert (8 << 30, 3 << 30, ["chaos"]) == (seen["memory_total"], seen["memory_used"], seen["resident"])
         assert [seen["models"]] == [one["models"] for one in client.get("/servers/v1").json()["servers"]]
         rows.execute(fleet.leave("gpu-1", server.incarnation))
@@ -185,15 +185,15 @@ class TestSeeing:
             gone[name] for name in ("alive", "state", "memory_used", "resident", "models")
         )
 
-    def test_what_a_newer_worker_says_of_its_models(self, client, rows, server):
+    def test_unknown_facts_of_a_newer_worker_are_left_out(self, client, rows, server):
         model = {"id": "chaos", "bytes": 1, "where": "disk", "pinned": False}
         rows.execute(update(servers).values(models=[model | {"since": "yesterday"}]))
         assert [model] == client.get("/servers/v1/gpu-1").json()["models"]
 
     def test_the_job_it_runs_is_for_admins_only(self, client, admin, rows, server):
         beat(rows, server, state="busy", current_job="job_" + 32 * "a")
-        for who, job in ((client, None), (admin, "job_" + 32 * "a")):
-            one, (listed,) = who.get("/servers/v1/gpu-1").json(), who.get("/servers/v1").json()["servers"]
+        for reader, job in ((client, None), (admin, "job_" + 32 * "a")):
+            one, (listed,) = reader.get("/servers/v1/gpu-1").json(), reader.get("/servers/v1").json()["servers"]
             assert (True, job, job) == (one["busy"], one["current_job"], listed["current_job"])
 
     def test_a_dedicated_server(self, client, rows, server):
@@ -202,11 +202,11 @@ class TestSeeing:
         assert (True, {"torch": "2"}, False) == (seen["dedicated"], seen["versions"], seen["busy"])
 
     def test_an_unknown_server(self, client):
-        names = ("nobody", "a%00b")
-        assert [(404, "unknown_server")] * 2 == [told(client.get(f"/servers/v1/{name}")) for name in names]
+        names = ("unknown", "a%00b")
+        assert [(404, "unknown_server")] * 2 == [status_and_code(client.get(f"/servers/v1/{name}")) for name in names]
 
-    def test_a_server_that_takes_nothing_now_is_submitted_to(self, client, rows, server):
-        """The job waits for it; only a name that nobody ever had is refused."""
+    def test_a_job_may_name_a_server_that_takes_no_jobs(self, client, rows, server):
+        """The job waits for it; only a name that was never registered is refused."""
         body = {"prompt": "a", "model": "chaos", "server_id": "gpu-1"}
         for change in (
             fleet.desire("gpu-1", "cordoned"),
@@ -215,8 +215,8 @@ class TestSeeing:
         ):
             rows.execute(change)
             assert 202 == client.post("/generate/image/v1", json=body).status_code
-        nobody = client.post("/generate/image/v1", json=body | {"server_id": "nobody"})
-        assert (404, "unknown_server") == told(nobody)
+        refused = client.post("/generate/image/v1", json=body | {"server_id": "unknown"})
+        assert (404, "unknown_server") == status_and_code(refused)
 
 
 class TestRemoving:
@@ -228,10 +228,10 @@ class TestRemoving:
         send(admin, "cordon", "gone")
         assert 204 == admin.delete("/servers/v1/gone").status_code
         assert [] == client.get("/servers/v1").json()["servers"]
-        assert (404, "unknown_server") == told(client.get("/servers/v1/gone"))
-        assert (404, "unknown_server") == told(admin.delete("/servers/v1/gone"))
+        assert (404, "unknown_server") == status_and_code(client.get("/servers/v1/gone"))
+        assert (404, "unknown_server") == status_and_code(admin.delete("/servers/v1/gone"))
         body = {"prompt": "a", "model": "chaos", "server_id": "gone"}
-        assert (404, "unknown_server") == told(client.post("/generate/image/v1", json=body))
+        assert (404, "unknown_server") == status_and_code(client.post("/generate/image/v1", json=body))
 
     def test_its_name_can_come_back_as_another_incarnation(self, admin, client, rows, gone):
         """The same incarnation again would make a sleeper that wakes up a second holder of the name."""
@@ -241,26 +241,26 @@ class TestRemoving:
         assert gone.incarnation + 1 == again.incarnation
         assert "active" == client.get("/servers/v1/gone").json()["desired"]
 
-    def test_a_sleeper_that_beats_again_is_back(self, admin, client, rows, gone):
+    def test_a_heartbeat_after_removal_restores_it(self, admin, client, rows, gone):
         admin.delete("/servers/v1/gone")
         beat(rows, gone)
         assert client.get("/servers/v1/gone").json()["alive"]
 
-    def test_not_while_it_lives(self, admin, server):
-        assert (409, "server_alive") == told(admin.delete("/servers/v1/gpu-1"))
-        assert (409, "server_alive") == told(admin.delete("/servers/v1/gpu-1?force=true"))
+    def test_a_live_server_is_not_removed(self, admin, server):
+        assert (409, "server_alive") == status_and_code(admin.delete("/servers/v1/gpu-1"))
+        assert (409, "server_alive") == status_and_code(admin.delete("/servers/v1/gpu-1?force=true"))
 
-    def test_while_jobs_ask_for_it_only_by_force(self, admin, client, create, rows, gone):
-        kept, ended = create(model="chaos", server_id="gone"), create(model="chaos", server_id="gone")
+    def test_pinned_jobs_require_force(self, admin, client, create, rows, gone):
+        waiting, ended = create(model="chaos", server_id="gone"), create(model="chaos", server_id="gone")
         client.post(f"/jobs/v1/{ended}/cancel")
         refused = admin.delete("/servers/v1/gone")
-        assert (409, "server_has_jobs") == told(refused)
+        assert (409, "server_has_jobs") == status_and_code(refused)
         assert refused.json()["detail"].startswith("1 waiting job")
         assert 204 == admin.delete("/servers/v1/gone", params={"force": True}).status_code
-        assert "queued" == client.get(f"/jobs/v1/{kept}").json()["status"]
-        assert kept == rows.claim(rows.server("gone")).id
+        assert "queued" == client.get(f"/jobs/v1/{waiting}").json()["status"]
+        assert waiting == rows.claim(rows.server("gone")).id
 
-    def test_jobs_that_only_prefer_it_do_not_hold_it(self, admin, create, rows, gone):
+    def test_jobs_that_prefer_it_do_not_keep_it(self, admin, create, rows, gone):
         create(model="chaos", server_id="gone", pin="prefer")
         assert 204 == admin.delete("/servers/v1/gone").status_code
 
@@ -270,9 +270,9 @@ class TestRemoving:
 
 
 def beat(rows, server, *, state="idle", **facts):
-    """A heartbeat of the server, with these facts."""
-    told = ServerFacts(state=state, device="cpu", serves=server.models, **facts)
-    assert rows.execute(fleet.heartbeat(server.server_id, server.incarnation, told, lease_seconds=600))
+    """Send a heartbeat of the server, with these facts."""
+    reported = ServerFacts(state=state, device="cpu", serves=server.models, **facts)
+    assert rows.execute(fleet.heartbeat(server.server_id, server.incarnation, reported, lease_seconds=600))
 
 
 def operator(api, rows):

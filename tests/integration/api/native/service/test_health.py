@@ -22,7 +22,7 @@ def test_a_database_without_a_schema_is_not_ready(settings, empty_database_url):
     assert "atelier migrate" in answer.json()["detail"]
 
 
-def test_a_schema_that_is_older_is_not_ready_until_it_is_migrated(settings, database_url, broker_url):
+def test_an_older_schema_is_not_ready_until_it_is_migrated(settings, database_url, broker_url):
     from core.database import sync_engine
     from core.settings import Settings
     from tests.support.rows.rows import Rows

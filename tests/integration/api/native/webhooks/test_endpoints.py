@@ -58,7 +58,7 @@ def sending(settings, tmp_path):
 
 @pytest.fixture
 def point(rows):
-    """Lead an endpoint to a receiver on this machine, which the API of these tests lets nobody name."""
+    """Lead an endpoint to a receiver on this machine, which the API of these tests refuses."""
 
     def redirect(webhook, url):
         rows.execute(update(endpoints).where(endpoints.c.id == webhook["webhook_id"]).values(url=url))
@@ -166,7 +166,7 @@ class TestEndpoints:
 
 class TestSending:
     @pytest.mark.contract("E10", "F30")
-    def test_a_test_event_arrives_signed_with_the_secret_that_was_shown(self, client, add, sink, sending, point):
+    def test_a_test_event_is_signed_with_the_secret_shown(self, client, add, sink, sending, point):
         webhook = add()
         point(webhook, sink.url)
         delivery = client.post(f"/webhooks/v1/{webhook['webhook_id']}/test").json()
@@ -174,8 +174,8 @@ class TestSending:
         with cpu_worker(sending):
             until(lambda: log(client)[0]["state"] == "delivered", what="the delivery")
         (received,) = sink.received
-        told = Webhook(webhook["secret"]).verify(received.body, received.headers)
-        assert ("webhook.test", {"webhook_id": webhook["webhook_id"]}) == (told["type"], told["data"])
+        event = Webhook(webhook["secret"]).verify(received.body, received.headers)
+        assert ("webhook.test", {"webhook_id": webhook["webhook_id"]}) == (event["type"], event["data"])
         (delivery,) = log(client)
         assert received.id == delivery["delivery_id"]
         assert delivery["next_attempt_at"] is None
