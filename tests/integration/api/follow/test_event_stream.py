@@ -138,7 +138,7 @@ def test_a_job_that_is_deleted_meanwhile_ends_as_cancelled(client, create, liste
     assert ("cancelled", {"job_id": job_id, "status": "cancelled"}) == (last.name, last.data)
 
 
-def test_many_listeners_of_one_job_hear_the_same(create, worker, listen):
+def test_all_clients_of_one_job_receive_the_same(create, worker, listen):
     job_id = create()
     listeners = [listen(job_id) for _ in range(8)]
     for listener in listeners:
@@ -149,7 +149,7 @@ def test_many_listeners_of_one_job_hear_the_same(create, worker, listen):
         assert [1, 2, 3, 4] == [event.id for event in listener.finish()]
 
 
-def test_a_listener_that_comes_back_hears_only_what_is_new(create, worker, listen):
+def test_a_client_that_reconnects_receives_only_news(create, worker, listen):
     job_id = create()
     job = worker.progress(worker.claim(), 0.5)
     assert 3 == listen(job_id).has(1)[0].id
@@ -160,7 +160,7 @@ def test_a_listener_that_comes_back_hears_only_what_is_new(create, worker, liste
     assert [4, 5] == [event.id for event in again.finish()]
 
 
-def test_what_was_missed_is_told_as_a_snapshot(create, worker, listen):
+def test_missed_events_are_sent_as_a_snapshot(create, worker, listen):
     job_id = create()
     worker.progress(worker.claim(), 0.5)
     snapshot = listen(job_id, last_event_id=1).has(1)[0]
@@ -176,7 +176,7 @@ def test_a_last_event_id_of_no_meaning_is_ignored(create, worker, listen, nonsen
     assert "completed" == listener.finish()[-1].name
 
 
-def test_who_has_seen_the_end_is_told_not_to_come_back(client, create, worker):
+def test_a_client_that_has_the_last_event_gets_a_204(client, create, worker):
     job_id = create()
     worker.complete(worker.claim(), ARTIFACT)
     assert 204 == client.get(f"/jobs/v1/{job_id}/events", headers={"Last-Event-ID": "3"}).status_code

@@ -145,7 +145,7 @@ def test_keys_that_open_nothing(api, rows, key, server, settings, tenant):
             problem(client.post(ROUTE, json=GOOD, headers={"X-API-Key": wrong}), 401, "unauthenticated")
 
 
-def test_a_bad_key_is_told_before_a_bad_body(api, server):
+def test_a_bad_key_is_refused_before_a_bad_body(api, server):
     with api.client("atl_nonsense") as client:
         problem(client.post(ROUTE, content=b"{"), 401, "unauthenticated")
 

@@ -141,7 +141,7 @@ def test_when_none_of_the_served_models_can_do_it(client, few_models, route, fie
     assert "or choose chaos-" in refused(client.post(route, json=fields), code, field)
 
 
-def test_nobody_serves_the_modality(client, few_models):
+def test_a_modality_without_a_server_is_refused(client, few_models):
     refused(client.post(CUTOUT, json={"image_url": PNG}), "no_model_available", None, 503)
 
 
@@ -223,7 +223,7 @@ def test_media_of_a_job_that_may_have_been_committed_are_kept(settings, key, tmp
     assert "submit: commit in doubt, inputs kept" in caplog.text
 
 
-def test_media_that_stay_behind_are_told(settings, key, tmp_path, quota_fills, caplog, monkeypatch):
+def test_media_that_stay_behind_are_logged(settings, key, tmp_path, quota_fills, caplog, monkeypatch):
     """The store goes away between the two: the refusal stands, and the log says what was left."""
 
     def unreachable(self, prefix):

@@ -47,7 +47,7 @@ def fetched(store, key, tmp_path):
 
 
 @pytest.mark.contract("C24", "C25", "C26", "C27", "C28", "C30", "C31")
-def test_a_picture_is_all_a_film_takes(client, rows):
+def test_an_image_is_all_a_video_requires(client, rows):
     answer = client.post(VIDEO, json={"input_image": URL})
     body = answer.json()
     assert (202, "pending", "video", "chaos-video", 42) == (
@@ -63,7 +63,7 @@ def test_a_picture_is_all_a_film_takes(client, rows):
 
 
 @pytest.mark.contract("C29", "C30")
-def test_sizes_and_lengths_of_films(client):
+def test_sizes_and_durations_of_videos(client):
     for good in ({"width": 1536, "height": 64}, {"duration_seconds": 0.1}, {"duration_seconds": 10.0}):
         assert 202 == client.post(VIDEO, json={"input_image": URL} | good).status_code, good
     for bad in ({"width": 1568}, {"height": 500}, {"duration_seconds": 0.09}, {"duration_seconds": 10.01}):
@@ -191,7 +191,7 @@ def test_the_same_on_s3(settings, s3, key, rows, tmp_path):
     assert sorted(sources) == sorted(store.keys())
 
 
-def test_a_pending_job_is_told_and_rings_no_bell(post, broker_url):
+def test_a_pending_job_is_published_and_rings_no_doorbell(post, broker_url):
     job = post(CUTOUT, image_url=URL)
     with Redis.from_url(broker_url) as broker:
         until(lambda: broker.xlen(stream_of(job.id)) == 1, what="the event of the submit")

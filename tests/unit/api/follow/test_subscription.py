@@ -20,7 +20,7 @@ async def test_there_is_nothing_after_the_time():
     assert await Subscription().next(0.0) is None
 
 
-async def test_a_wake_up_is_no_event_and_is_told_once():
+async def test_a_wake_up_returns_no_event_and_happens_once():
     subscription = Subscription()
     subscription.add(None)
     assert await subscription.next(60.0) is None

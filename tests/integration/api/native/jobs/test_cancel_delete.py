@@ -33,7 +33,7 @@ def test_a_job_that_has_ended_is_answered_as_it_is(client, create, worker):
     assert 1 == len(answer.json()["outputs"])
 
 
-def test_a_cancel_is_told_to_the_callback_once(client, create, rows):
+def test_a_cancel_reaches_the_callback_once(client, create, rows):
     job_id = create(callback_url="https://example.org/hook")
     cancel(client, job_id)
     cancel(client, job_id)
@@ -42,7 +42,7 @@ def test_a_cancel_is_told_to_the_callback_once(client, create, rows):
     ]
 
 
-def test_a_cancel_is_told_to_followers(client, create, broker_url):
+def test_a_cancel_reaches_open_streams(client, create, broker_url):
     job_id = create()
     with Redis.from_url(broker_url) as broker:
         until(lambda: broker.xlen(stream_of(job_id)) == 1, what="the event of the submit")

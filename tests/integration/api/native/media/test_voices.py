@@ -164,7 +164,7 @@ class TestKeeping:
         answer = client.post("/voices/v1", json={"name": "Anna", "source": "https://shop.example/anna.wav"})
         assert "send the file with POST /inputs/v1" in answer.json()["detail"]
 
-    def test_an_upload_of_somebody_else_is_unknown(self, stranger, upload, store):
+    def test_an_upload_of_another_tenant_is_unknown(self, stranger, upload, store):
         answer = stranger.post("/voices/v1", json={"name": "Anna", "source": upload(WAV)})
         refused(answer, 422, "unknown_input", "$.source")
 
@@ -213,12 +213,12 @@ class TestListing:
         keep()
         assert expected == [voice["kind"] for voice in listed(client, **filters)]
 
-    def test_a_model_that_nobody_serves_has_no_voice_to_offer(self, client, rows, store, all_models):
+    def test_a_model_that_is_not_served_offers_no_voice(self, client, rows, store, all_models):
         rows.execute(servers.leave(all_models.server_id, all_models.incarnation))
         assert [] == listed(client)
         refused(client.get("/voices/v1/builtin:chaos-speech"), 404, "unknown_voice")
 
-    def test_a_voice_of_somebody_else_is_unknown(self, keep, stranger):
+    def test_a_voice_of_another_tenant_is_unknown(self, keep, stranger):
         voice = keep()
         assert ["builtin:chaos-speech"] == ids(listed(stranger))
         for method in ("GET", "DELETE"):
@@ -305,7 +305,7 @@ class TestSpeaking:
         assert ("failed", "input_unreachable", 0) == (status["status"], status["error"]["code"], status["attempt"])
         assert "the stored voice no longer exists" in status["error"]["message"]
 
-    def test_a_voice_is_no_picture(self, client, keep):
+    def test_a_voice_is_not_an_image(self, client, keep):
         answer = client.post("/generate/remove-background/v1", json={"image_url": keep()["voice_id"]})
         refused(answer, 422, "unsupported_media", "$.image_url")
 

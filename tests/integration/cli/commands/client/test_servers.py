@@ -140,7 +140,7 @@ def test_orders_reach_the_worker(run, settings, server):
         assert "gpu-1 unloads every model." == run("unload", "gpu-1").strip()
         assert "gpu-1 starts a fresh engine." == run("recycle", "gpu-1").strip()
         assert [["preload", "chaos", True], ["unload", "chaos"], ["unload", None], ["recycle"]] == orders(settings)
-        assert "everything else is pinned. [order_refused]" in run("preload", "gpu-1", "chaos-two", status=1)
+        assert "every other model is pinned. [order_refused]" in run("preload", "gpu-1", "chaos-two", status=1)
 
 
 def test_remove_needs_force_while_jobs_wait(run, rows, server):
