@@ -1,6 +1,6 @@
 """Ratio 6: from no process at all to the first finished file, against a job of the warm processes.
 
-The engine and the encoder are started, the model is verified, loaded and run, and the picture is encoded; then the same
+The engine and the encoder are started, the model is verified, loaded and run, and the image is encoded; then the same
 job again in the same processes. On the CPU, with the demo model: what is cold here is mostly Python's imports. The
 machine's page cache is as warm as the last round left it.
 """

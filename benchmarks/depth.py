@@ -5,7 +5,7 @@ which serves every model and has one in memory, on a real PostgreSQL without fsy
 the workers execute, timed from BEGIN to COMMIT; each job is put back, untimed, so that every depth stays what it is.
 The depths are measured in turn, each in a database of its own.
 
-The obstacles are a million jobs that can not be taken now, beside 100 that can.
+The obstacles are a million jobs that cannot be taken now, beside 100 that can.
 """
 
 import statistics
@@ -39,7 +39,7 @@ OBSTACLES = {
     "to be tried again later": {"fence": "1", "available_at": "now() + interval '1 hour'"},
     "past their deadline": {"deadline_at": "now() - interval '1 second'"},
 }
-"""Jobs that can not be taken now: the columns that keep them, as SQL."""
+"""Jobs that cannot be taken now: the columns that keep them, as SQL."""
 
 TENANTS_AND_RUNNING = f"""
     INSERT INTO tenants (id, name, max_running_jobs)

@@ -135,7 +135,7 @@ def engine(case: Case, settings: dict[str, str], *, quick: bool) -> Iterator[Fig
 def main() -> None:
     """Print the table, and keep it when it is of a GPU at full size."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
-    parser.add_argument("--tiny", action="store_true", help="tiny models, on the CPU if there is no GPU")
+    parser.add_argument("--tiny", action="store_true", help="tiny models, on the CPU without a GPU")
     quick = parser.parse_args().tiny
     report = run(quick=quick)
     print(report.machine)

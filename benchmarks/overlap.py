@@ -3,7 +3,7 @@ how much of the time its engine computes.
 
 Three kinds of job, all at saturation. The demo model at 1024x1024 computes on one core (it makes its 256x256 and
 enlarges them) and its PNG is written on another. The two simulated ones wait, as a host does for its GPU, for as long
-as the encoding of the photograph (PNG) or the film (MP4) takes here in that run; all the rest is real. Loop and service
+as the encoding of the photograph (PNG) or the video (MP4) takes in that run; all the rest is real. Loop and service
 take turns. The engine is busy while its pipeline runs: the union of those times by the time from the first beginning to
 the last end.
 """

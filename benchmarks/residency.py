@@ -1,7 +1,7 @@
 """Ratio 5: how fast a parked model wakes, against a plain copy of as many bytes; and what is left behind by loading
 and unloading it fifty times.
 
-The copy is of one block into memory that nobody has touched yet, as a wake's is; in turns with it, by the code that the
+The copy is of one block into memory that was not touched yet, as a wake's is; in turns with it, by the code that the
 engine uses, on modules of three sizes. On the CPU both sides are the machine's own memory; on a GPU the same code
 copies from pinned memory (`benchmarks/gpu.py`).
 
@@ -9,9 +9,9 @@ Reading a file is measured in turns too: by the engine's reader, into pieces and
 which every tensor is copied to the device, as the libraries do it. The file is in the page cache for both.
 
 The cycles are a real engine's, by the orders that a supervisor gives: the model comes, and leaves altogether (no host
-budget) or to the host (a host budget). What is told is the slope of the process's resident memory over the cycles after
+budget) or to the host (a host budget). The figure is the slope of the process's resident memory over the cycles after
 the first `SETTLING`, while which libraries load themselves, and what is left between those and the last. At the end
-the same process makes a picture.
+the same process makes an image.
 """
 
 import statistics
@@ -96,13 +96,13 @@ def _wakes(sizes: Sequence[int], rounds: int) -> Iterator[Figure]:
 def wake_and_copy(size: int, device: str, rounds: int) -> tuple[float, float]:
     """GB/s of waking a model of `size` bytes, and of copying as many in one piece: medians of `rounds` in turns."""
     weights = nn.ModuleList(nn.Linear(1024, 1024, dtype=torch.bfloat16, device=device) for _ in range(size // 2**21))
-    parking = Offload([weights], device)
-    parking.offload()
+    offload = Offload([weights], device)
+    offload.offload()
     block = torch.ones(size, dtype=torch.uint8, pin_memory=device != "cpu")
     woken, copied = [], []
     for _ in range(rounds):
-        woken.append(_rate(parking.bytes, device, parking.restore))
-        parking.offload()
+        woken.append(_rate(offload.bytes, device, offload.restore))
+        offload.offload()
         copied.append(
             _rate(size, device, lambda: torch.empty_like(block, device=device).copy_(block, non_blocking=True))
         )

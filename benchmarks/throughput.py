@@ -1,4 +1,4 @@
-"""Ratio 1: pictures a second through the whole service, against the bare pipeline in a loop.
+"""Ratio 1: images a second through the whole service, against the bare pipeline in a loop.
 
 Both load the demo model in the same way with one thread; the loop computes only, the service also writes rows, encodes,
 stores and answers. They take turns, so that a machine that changes its speed changes both.
@@ -34,7 +34,7 @@ def run(*, quick: bool = False) -> Report:
             "",
             "≥ 0.85",
         ),
-        Figure("bare loop", statistics.median(bare), "pictures/s"),
-        Figure("service", statistics.median(served), "pictures/s"),
+        Figure("bare loop", statistics.median(bare), "images/s"),
+        Figure("service", statistics.median(served), "images/s"),
     ]
     return Report(name="throughput", title=TITLE, figures=figures)

@@ -1,7 +1,7 @@
-"""A pipeline that stands for a device: it waits as long as the prompt says and hands over a real photograph or film.
+"""A pipeline that stands for a device: it waits as long as the prompt says and returns a real photograph or video.
 
 `compute=0.2` in the prompt is seconds; the CPU is idle for as long, as it is while a GPU computes. Only the planes of a
-film come over within that time, in its last step: a real pipeline too has copied them from its device when it ends.
+video come over within that time, in its last step: a real pipeline too has copied them from its device when it ends.
 Everything after it (arrays, files, rows) is real. No torch, no weights.
 """
 
@@ -22,7 +22,7 @@ from pipelines.video.color import empty_video, fill_planes
 PHOTOGRAPH = CHECKOUT / "docs" / "images" / "product.jpg"
 STEPS = 10
 DRIFT = 3
-"""Pixels that the film's window moves over the photograph from frame to frame."""
+"""Pixels that the video's window moves over the photograph from frame to frame."""
 
 
 class Simulated:
@@ -38,15 +38,15 @@ class Simulated:
         for step in range(1, STEPS):
             _sleep_until(began + seconds * step / STEPS)
             ctx.progress(step / (STEPS + 1), "step")
-        raw = self._picture(params, ctx) if isinstance(params, ImageParams) else self._film(params, ctx)
+        raw = self._image(params, ctx) if isinstance(params, ImageParams) else self._video(params, ctx)
         _sleep_until(began + seconds)
         ctx.progress(STEPS / (STEPS + 1), "decode")
         return raw
 
-    def _picture(self, params: ImageParams, ctx: RunContext) -> RawOutput:
+    def _image(self, params: ImageParams, ctx: RunContext) -> RawOutput:
         return RawOutput(arrays={"0": _photograph(params.width, params.height)}, metadata={"seed": ctx.seed})
 
-    def _film(self, params: VideoParams, ctx: RunContext) -> RawOutput:
+    def _video(self, params: VideoParams, ctx: RunContext) -> RawOutput:
         made = _planes(params.width, params.height, 1 + round(params.duration_seconds * self._fps))
         frames = empty_video(ctx, len(made), params.width, params.height)
         frames[:] = made

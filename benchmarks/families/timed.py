@@ -2,7 +2,7 @@
 
 Each line of the log is one job: when `run` began and when it had its arrays, in seconds of the monotonic clock, which
 on Linux is the same for every process. The log lies in the folder for temporary files, since TMPDIR is what an engine
-is told; no torch is imported here.
+is given; no torch is imported here.
 """
 
 import tempfile
@@ -15,10 +15,10 @@ import msgspec
 from jobs.params.registry import AnyParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.image import encode as pictures
+from pipelines.image import encode as images
 from pipelines.runtime.protocol import Inputs, Outputs, RawOutput, RunContext
 from pipelines.runtime.registry import pipeline_class
-from pipelines.video import encode as films
+from pipelines.video import encode as videos
 
 LOG = "computed.log"
 
@@ -47,10 +47,8 @@ class Timed:
 
 
 def encode(raw: RawOutput, params: AnyParams, folder: Path) -> Outputs:
-    """As the service encodes pictures and films."""
-    return (
-        films.encode(raw, params, folder) if isinstance(params, VideoParams) else pictures.encode(raw, params, folder)
-    )
+    """As the service encodes images and videos."""
+    return videos.encode(raw, params, folder) if isinstance(params, VideoParams) else images.encode(raw, params, folder)
 
 
 def take_log(folder: Path) -> list[Interval]:

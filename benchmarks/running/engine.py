@@ -64,5 +64,5 @@ def bench(settings: Mapping[str, str]) -> Iterator[Bench]:
             made.stop()
 
 
-def _ask(servant: ChildProcess, request: Compute | Encode | EngineCommand) -> AnyMessage:
-    return servant.request(request, Deadlines(**dict.fromkeys(Deadlines.__struct_fields__, LONGEST)))
+def _ask(process: ChildProcess, request: Compute | Encode | EngineCommand) -> AnyMessage:
+    return process.request(request, Deadlines(**dict.fromkeys(Deadlines.__struct_fields__, LONGEST)))

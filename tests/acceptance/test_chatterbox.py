@@ -115,12 +115,12 @@ class TestChatterbox:
 
     @pytest.mark.contract("C36", "C38")
     def test_each_of_two_at_once_sounds_as_if_alone(self, speakers: Service, model: str, people: list[str]) -> None:
-        wishes = [
+        requests = [
             {"target_voice_path": voice, "max_new_tokens": 15, "exaggeration": mood, "model": model}
             for voice, mood in zip(people, (0.3, 0.9), strict=True)
         ]
-        alone = [completed(speakers, submit(speakers, **wish)) for wish in wishes]
-        jobs = [submit(speakers, **wish) for wish in wishes]
+        alone = [completed(speakers, submit(speakers, **request)) for request in requests]
+        jobs = [submit(speakers, **request) for request in requests]
         together = [completed(speakers, job) for job in jobs]
 
         for one, other in zip(alone, together, strict=True):
@@ -136,7 +136,7 @@ class TestChatterbox:
         assert JobStatus.CANCELLED == speakers.ended(job, 30).status
         until(lambda: completed(speakers, submit(speakers, model=model, max_new_tokens=4)), 60, "the next job")
 
-    def test_a_recording_that_is_too_short_fails_before_any_gpu_has_heard_of_it(
+    def test_too_short_recording_fails_before_a_gpu_works_on_it(
         self, speakers: Service, model: str, tmp_path: Path
     ) -> None:
         short = save_voice(tmp_path / "short.wav", 0.8)
@@ -150,11 +150,11 @@ class TestChatterbox:
 
 
 def test_a_stored_voice_speaks_as_the_recording_itself(speakers: Service, people: list[str]) -> None:
-    wish = {"model": "english", "max_new_tokens": 15}
+    request = {"model": "english", "max_new_tokens": 15}
     kept = speakers.client.post("/voices/v1", json={"name": "Ben", "source": people[1]}).raise_for_status().json()
-    recorded = completed(speakers, submit(speakers, target_voice_path=people[1], **wish))
+    recorded = completed(speakers, submit(speakers, target_voice_path=people[1], **request))
 
-    stored = completed(speakers, submit(speakers, target_voice_path=kept["voice_id"], **wish))
+    stored = completed(speakers, submit(speakers, target_voice_path=kept["voice_id"], **request))
 
     assert download(recorded["result_url"]) == download(stored["result_url"])
-    assert download(recorded["result_url"]) != download(completed(speakers, submit(speakers, **wish))["result_url"])
+    assert download(recorded["result_url"]) != download(completed(speakers, submit(speakers, **request))["result_url"])

@@ -20,7 +20,7 @@ SIZE = (1024, 768)
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[MediaServer]:
-    """Somebody's web server."""
+    """A web server of the caller's."""
     with MediaServer() as server:
         server.serve("/mug.jpg", PHOTO.read_bytes(), headers={"content-type": "image/jpeg"})
         yield server

@@ -168,9 +168,7 @@ class TestPictures:
 class TestFilms:
     @pytest.mark.parametrize("name", some_long(FILMS))
     @pytest.mark.parametrize("still", [False, True], ids=["from words", "from a still"])
-    def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
-        self, families: Service, name: str, still: bool
-    ) -> None:
+    def test_same_seed_gives_the_same_bytes_and_another_others(self, families: Service, name: str, still: bool) -> None:
         given = {"input_image": data_url(drawing(4))} if still else {}
         for (width, height), seed in CASES:
             asked = {"width": width, "height": height, "duration_seconds": 0.4, **given}

@@ -83,7 +83,7 @@ def test_a_still_alone_becomes_two_seconds_of_mp4(studio: Service) -> None:
 
 
 @pytest.mark.contract("C26", "C31")
-def test_prompt_and_seed_have_their_defaults_and_repeat_the_film(studio: Service) -> None:
+def test_prompt_and_seed_have_defaults_and_repeat_the_video(studio: Service) -> None:
     plain = make(studio, **SMALL)
     said = make(studio, **SMALL, prompt="cinematic motion", seed=42)
     assert 42 == plain["seed"]
@@ -198,7 +198,7 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(b"<!doctype html><title>shop</title><body></body>")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nobody reads it."""
+        """The server does not read it."""
 
 
 SEEK = """async ([url, time]) => {

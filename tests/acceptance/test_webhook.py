@@ -1,4 +1,4 @@
-"""A job's end is told to its callback, signed."""
+"""A job's end is sent to its callback, signed."""
 
 from collections.abc import Iterator
 
@@ -7,28 +7,28 @@ from standardwebhooks import Webhook
 
 from core.signing import webhook_secret
 from jobs.statements.api_keys import set_budget
-from tests.support.servers.sink import Sink
+from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.service import Service
 from tests.support.wait import until
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    with Sink() as made:
+def sink() -> Iterator[WebhookReceiver]:
+    with WebhookReceiver() as made:
         yield made
 
 
 @pytest.mark.contract("C5", "E2")
-def test_the_callback_gets_the_status_answer(studio: Service, sink: Sink) -> None:
+def test_the_callback_gets_the_status_answer(studio: Service, sink: WebhookReceiver) -> None:
     body = {"prompt": "a green star on white", "width": 256, "height": 256, "callback_url": f"{sink.url}/done"}
     accepted = studio.client.post("/generate/image/v1", json=body)
     assert 202 == accepted.status_code
     (received,) = until(lambda: list(sink.received), 60, "the webhook")
     secret = webhook_secret(studio.settings.secret_key, studio.tenant, 1)
-    told = Webhook(secret).verify(received.body, received.headers)
+    event = Webhook(secret).verify(received.body, received.headers)
     status = studio.client.get(accepted.headers["location"]).json()
-    assert ("job.completed", status["finished_at"]) == (told["type"], told["timestamp"])
-    assert status == told["data"]
+    assert ("job.completed", status["finished_at"]) == (event["type"], event["timestamp"])
+    assert status == event["data"]
 
 
 @pytest.mark.contract("C11")

@@ -11,19 +11,19 @@ from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import JobStatus
 from tests.support.faults.callers import Caller
 from tests.support.faults.faults import kill
-from tests.support.faults.trial import SETTINGS, Trial, trial
+from tests.support.faults.scenario import SETTINGS, Scenario, scenario
 from tests.support.service.service import service
 from tests.support.wait import until
 
 
 @pytest.mark.long
-def test_what_was_accepted_before_a_backup_survives_the_loss_of_everything(
+def test_backup_brings_back_every_accepted_job(
     own_postgres: EmbeddedPostgres, broker: EmbeddedValkey, tmp_path: Path
 ) -> None:
-    with trial(tmp_path, database_url=own_postgres.url, broker_url=broker.url, workers=("one",)) as lost:
+    with scenario(tmp_path, database_url=own_postgres.url, broker_url=broker.url, workers=("one",)) as lost:
         ends = [lost.ended(lost.submit(prompt)) for prompt in ("side=64", "fail=oops")]
         lost.caller.delete(lost.submit("null=1"))
-        until(lambda: not lost.unfinished(), 30, "all of that to be told")
+        until(lambda: not lost.unfinished(), 30, "the delivery of all that")
         body = lost.body("compute=0.1")
         running = lost.service.running(lost.submit("compute=3 steps=60"))
         waiting = [lost.caller.submit(body, key="kept").job_id, lost.submit("null=1")]
@@ -56,7 +56,7 @@ def test_what_was_accepted_before_a_backup_survives_the_loss_of_everything(
                 caller.close()
 
 
-def save(postgres: EmbeddedPostgres, of: Trial, folder: Path) -> None:
+def save(postgres: EmbeddedPostgres, of: Scenario, folder: Path) -> None:
     """The database first and then the objects, so that every object which a row speaks of is there."""
     folder.mkdir()
     run("pg_dump", "--format=custom", f"--file={folder / 'database.dump'}", postgres.url)

@@ -1,4 +1,4 @@
-"""Faults of one GPU worker: poisoned, hung, out of memory, told to stop. Real processes, real servers.
+"""Faults of one GPU worker: poisoned, hung, out of memory, stopped. Real processes, real servers.
 
 All share one service with the worker `one`; nothing reaps here. What befalls several workers is in `test_processes`.
 """
@@ -46,7 +46,7 @@ def stack(
         yield made
 
 
-def test_the_next_holder_of_a_name_takes_the_jobs_of_the_last_at_once(stack: Service) -> None:
+def test_next_server_of_a_name_takes_its_jobs_at_once(stack: Service) -> None:
     """No CPU worker reaps here, and the job's own lease is long: only the new incarnation can have taken it."""
     first = stack.gpu("heir", ATELIER_LEASE_SECONDS="300")
     job_id = stack.submit(LONG, server_id="heir")
@@ -67,13 +67,13 @@ def test_a_living_holder_keeps_its_name(stack: Service) -> None:
 
 
 def test_a_worker_shows_a_probe_that_it_lives_and_can_compute(stack: Service) -> None:
-    signs = ProbeFiles(stack.settings, "gpu")
-    for path in (signs.alive, signs.ready):
+    probes = ProbeFiles(stack.settings, "gpu")
+    for path in (probes.alive, probes.ready):
         os.utime(path, (1000, 1000))
         until(lambda path=path: path.stat().st_mtime > 1000, what=f"a newer {path.name}")
 
 
-def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack: Service) -> None:
+def test_hung_engine_is_killed_and_the_next_job_succeeds(stack: Service) -> None:
     """The stage may take 2 s; each of three attempts is spent, and a job beside it is not hurt."""
     hung, healthy = stack.submit("hang=1", model="chaos-two"), stack.submit("null=1")
     job = stack.ended(hung, 60)
@@ -90,9 +90,7 @@ def test_a_hung_engine_is_killed_at_its_deadline_and_the_next_job_succeeds(stack
         ("fault=1", "attempts_exhausted", "an illegal memory access was encountered"),
     ],
 )
-def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(
-    stack: Service, order: str, code: str, cause: str
-) -> None:
+def test_poison_job_fails_after_its_attempts_and_alone(stack: Service, order: str, code: str, cause: str) -> None:
     """One that ends its engine, and one under which the device breaks: each attempt leaves a fresh engine."""
     poison = stack.submit(order)
     healthy = [stack.submit("compute=0.05") for _ in range(4)]
@@ -104,7 +102,7 @@ def test_a_poison_job_fails_after_its_attempts_and_hurts_no_other(
 
 
 @pytest.mark.contract("F19")
-def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_back(stack: Service) -> None:
+def test_leaking_engine_is_replaced_and_its_pins_come_back(stack: Service) -> None:
     """The idle model leaves without a new process; the leak brings one, and no job notices."""
     settings = {"PRELOAD": "chaos-two", "IDLE_UNLOAD_SECONDS": "1", "DRIFT_BYTES": "100000000"}
     worker = stack.gpu("leaks", **{f"ATELIER_{name}": value for name, value in settings.items()})
@@ -126,14 +124,14 @@ def test_an_engine_that_leaks_is_replaced_between_jobs_and_what_is_pinned_comes_
 
 
 @pytest.mark.long
-def test_a_model_that_is_to_be_preloaded_must_be_one_that_can_be_served(stack: Service) -> None:
-    worker = stack.gpu("two", wait=False, ATELIER_PRELOAD="chaos,nobody")
+def test_preloaded_model_must_be_served(stack: Service) -> None:
+    worker = stack.gpu("two", wait=False, ATELIER_PRELOAD="chaos,missing")
     assert 1 == worker.wait(30)
-    assert "nobody cannot be served here" in stack.log("two")
+    assert "missing cannot be served here" in stack.log("two")
 
 
 @pytest.mark.contract("F18")
-def test_a_failing_job_is_told_why_and_the_next_one_runs(stack: Service) -> None:
+def test_failing_job_says_why_and_the_next_one_runs(stack: Service) -> None:
     failed, memory, healthy = stack.submit("fail=oops"), stack.submit("oom=1"), stack.submit("null=1")
     errors = [stack.ended(job_id).error for job_id in (failed, memory)]
     assert ["pipeline_failed", "gpu_out_of_memory"] == [error.code if error else None for error in errors]
@@ -153,7 +151,7 @@ def test_a_cancelled_job_stops_and_the_worker_goes_on(stack: Service, method: st
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1"), 10).status
 
 
-def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_costs_it_nothing(stack: Service) -> None:
+def test_stop_right_after_a_claim_costs_a_pinned_job_nothing(stack: Service) -> None:
     """The server was registered once and is away; when it comes, the stop finds it on its way into Celery's loop."""
     facts = ServerFacts(state="ready", device="cpu", serves=("chaos",))
     with stack.database.begin() as connection:
@@ -170,7 +168,7 @@ def test_a_pinned_job_waits_for_its_server_and_a_stop_right_after_the_claim_cost
     assert (JobStatus.QUEUED, 0, 1) == progress_of(stack.job(pinned))
 
 
-def test_an_older_worker_does_a_job_that_a_newer_api_has_written(stack: Service) -> None:
+def test_older_worker_does_a_job_of_a_newer_api(stack: Service) -> None:
     """Its schema has a column more, and its parameters a field that this worker has never heard of."""
     job_id = new_id("job")
     params = ImageParams(prompt="null=1")

@@ -25,7 +25,7 @@ from jobs.statements import servers
 from jobs.wire.servers import ServerFacts
 from tests.support.rows.rows import Rows
 from tests.support.servers.media_server import MediaServer, Reply, png
-from tests.support.servers.sink import Tarpit
+from tests.support.servers.webhook_receiver import Tarpit
 from tests.support.service.processes import alive, descendants
 from tests.support.service.service import Service, service
 from tests.support.wait import until
@@ -78,7 +78,7 @@ def test_the_pipeline_sees_the_pixels_that_the_urls_lead_to(stack: Service) -> N
         assert np.array_equal(pixels(png(seed)), pixels(stack.folder / "objects" / artifact.key))
 
 
-def test_urls_data_urls_and_uploads_reach_the_pipeline_through_the_api(stack: Service) -> None:
+def test_urls_data_urls_and_uploads_reach_the_pipeline(stack: Service) -> None:
     upload = stack.client.post("/inputs/v1").json()
     assert stack.client.put(upload["upload_url"], content=png(2)).is_success
     with MediaServer() as host:
@@ -117,7 +117,7 @@ def test_a_worker_killed_in_mid_fetch_costs_one_attempt(stack: Service) -> None:
     assert (JobStatus.COMPLETED, 1, 1) == (done.status, done.attempt, done.fence), done.error
     (row,) = rows.inputs(job)
     assert ("ready", 2, 2) == (row.status, row.attempt, row.fence)
-    assert 1 == len([told for told in rows.deliveries() if told.job_id == job.id])
+    assert 1 == len([delivery for delivery in rows.deliveries() if delivery.job_id == job.id])
     assert [row.key, done.artifacts[0].key] == sorted(stack.objects(job.id), reverse=True)
     assert np.array_equal(pixels(body), pixels(stack.folder / "objects" / done.artifacts[0].key))
 
@@ -143,7 +143,7 @@ def test_a_stopped_worker_changes_nothing_when_it_wakes(stack: Service) -> None:
     assert ("ready", 2) == (row.status, row.fence)
 
 
-def test_inputs_that_are_no_good_fail_their_jobs_before_any_worker_claims_them(stack: Service) -> None:
+def test_bad_inputs_fail_their_jobs_before_a_claim(stack: Service) -> None:
     with MediaServer() as host:
         wrong = {
             "input_unreachable": host.serve("/dead", status=404),
@@ -160,7 +160,7 @@ def test_inputs_that_are_no_good_fail_their_jobs_before_any_worker_claims_them(s
 
 
 class TestReading:
-    """What the GPU worker does about inputs that it can not read."""
+    """What the GPU worker does about inputs that it cannot read."""
 
     @pytest.fixture
     def staged(self, stack: Service) -> Iterator[Job]:

@@ -1,6 +1,6 @@
 """Named servers: pinned jobs, cordon, drain, dedication. Three workers that all tests share.
 
-`slow` looks for jobs once an hour and beats every 150 s, so that whatever it does within seconds it was told to, by a
+`slow` looks for jobs once an hour and beats every 150 s, so that what it does within seconds is the work of a
 bell or by remote control. `quick` beats twice a second. `own` takes only jobs that ask for it.
 """
 
@@ -69,7 +69,7 @@ def in_order(jobs: list[Job]) -> list[str]:
 
 
 @pytest.mark.contract("F22")
-def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordoned(fleet: Service) -> None:
+def test_cordoned_server_takes_nothing_until_it_is_uncordoned(fleet: Service) -> None:
     def cordoned() -> bool:
         order(fleet, "cordon", "slow")  # again, since a worker that has just registered may not listen yet
         return "desired=cordoned" in fleet.log("slow")
@@ -83,7 +83,7 @@ def test_cordoned_by_remote_control_a_server_takes_nothing_until_it_is_uncordone
 
 
 @pytest.mark.contract("F22")
-def test_drained_a_server_finishes_its_job_takes_no_other_and_stays_up(fleet: Service) -> None:
+def test_drained_server_finishes_its_job_and_stays_up(fleet: Service) -> None:
     runs, waits = fleet.submit("compute=1 steps=20", server_id="slow"), fleet.submit("null=1", server_id="slow")
     fleet.running(runs)
     order(fleet, "drain", "slow")
@@ -124,7 +124,7 @@ def test_a_dedicated_server_takes_only_jobs_that_ask_for_it(fleet: Service) -> N
     assert fleet.ended(free).worker in ("slow", "quick")
 
 
-def test_pinned_jobs_run_on_their_server_in_order_and_outlive_its_worker(fleet: Service) -> None:
+def test_pinned_jobs_run_in_order_and_outlive_the_worker(fleet: Service) -> None:
     """Kill -9 amid ten pinned jobs and twenty others, then a worker under the same name."""
     pinned, free = [], []
     for _ in range(10):
@@ -142,7 +142,7 @@ def test_pinned_jobs_run_on_their_server_in_order_and_outlive_its_worker(fleet: 
     assert {JobStatus.COMPLETED} == {fleet.ended(job_id).status for job_id in free}
 
 
-def test_without_a_broker_a_cordon_holds_from_the_next_heartbeat(fleet: Service, broker: EmbeddedValkey) -> None:
+def test_cordon_without_a_broker_holds_from_the_next_heartbeat(fleet: Service, broker: EmbeddedValkey) -> None:
     before = fleet.log("quick").count("desired=cordoned")
     broker.stop()
     order(fleet, "cordon", "quick")

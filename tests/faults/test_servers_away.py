@@ -15,7 +15,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from jobs.job import JobStatus
 from tests.support.faults.faults import kill
-from tests.support.faults.trial import Trial, trial
+from tests.support.faults.scenario import Scenario, scenario
 from tests.support.servers.proxy import Proxy
 from tests.support.service.sse import events
 from tests.support.wait import until
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy
 @pytest.fixture(scope="module")
 def run(
     tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPostgres, network: Proxy, through: str
-) -> Iterator[Trial]:
+) -> Iterator[Scenario]:
     """The service under trial."""
     folder = tmp_path_factory.mktemp("servers")
-    with trial(folder, database_url=own_postgres.url, broker_url=through) as begun:
+    with scenario(folder, database_url=own_postgres.url, broker_url=through) as begun:
         yield begun
 
 
-def hears_bells(run: Trial, timeout: float) -> None:
+def hears_bells(run: Scenario, timeout: float) -> None:
     """Wait until a bell wakes the worker that does not look for jobs by itself; bells rung before may be lost."""
 
     def consumed() -> bool:
@@ -46,7 +46,7 @@ def hears_bells(run: Trial, timeout: float) -> None:
     until(consumed, timeout, "a bell to be heard")
 
 
-def test_4_a_flushall_loses_nothing(run: Trial, broker: EmbeddedValkey, full: bool) -> None:
+def test_4_a_flushall_loses_nothing(run: Scenario, broker: EmbeddedValkey, full: bool) -> None:
     count, before = 200 if full else 20, run.accepted()
     with Redis.from_url(broker.url) as client, run.load(count):
         for part in (0.3, 0.6, 0.9):
@@ -57,9 +57,7 @@ def test_4_a_flushall_loses_nothing(run: Trial, broker: EmbeddedValkey, full: bo
     assert [] == run.verdict(60)
 
 
-def test_4_an_event_stream_resumed_after_a_flushall_ends_with_the_terminal_event(
-    run: Trial, broker: EmbeddedValkey
-) -> None:
+def test_4_event_stream_resumed_after_a_flushall_ends(run: Scenario, broker: EmbeddedValkey) -> None:
     job_id = run.submit("compute=2 steps=40")
     path = f"/jobs/v1/{job_id}/events"
     with run.service.client.stream("GET", path) as answer:
@@ -75,9 +73,7 @@ def test_4_an_event_stream_resumed_after_a_flushall_ends_with_the_terminal_event
     assert run.service.job(job_id).event_seq == last.id
 
 
-def test_5_without_redis_submits_are_taken_jobs_are_done_and_workers_start(
-    run: Trial, broker: EmbeddedValkey, full: bool
-) -> None:
+def test_5_without_redis_jobs_are_done_and_workers_start(run: Scenario, broker: EmbeddedValkey, full: bool) -> None:
     deaf = run.service.newest["bell"]
     kill(broker.process)
     began = time.monotonic()
@@ -85,7 +81,7 @@ def test_5_without_redis_submits_are_taken_jobs_are_done_and_workers_start(
     worker.terminate()
     with run.load(200 if full else 20) as load:
         pass
-    assert not [told for told in run.log if told.asked >= began and not 200 <= told.status < 500]
+    assert not [exchange for exchange in run.log if exchange.asked >= began and not 200 <= exchange.status < 500]
     assert 0 == worker.wait(30)
     run.restart("two")
     waited = {"params": {"wait": 30}, "json": run.body("null=1", server_id="two")}
@@ -103,7 +99,7 @@ def test_5_without_redis_submits_are_taken_jobs_are_done_and_workers_start(
     assert [] == run.verdict(60)
 
 
-def test_6_a_half_open_redis_is_noticed(run: Trial, network: Proxy, full: bool) -> None:
+def test_6_a_half_open_redis_is_noticed(run: Scenario, network: Proxy, full: bool) -> None:
     network.drop()
     with run.load(200 if full else 20):
         pass
@@ -112,16 +108,14 @@ def test_6_a_half_open_redis_is_noticed(run: Trial, network: Proxy, full: bool) 
     assert [] == run.verdict(60)
 
 
-def test_7_without_the_database_nothing_is_accepted_and_all_recovers(
-    run: Trial, own_postgres: EmbeddedPostgres, full: bool
-) -> None:
+def test_7_without_the_database_no_job_is_accepted(run: Scenario, own_postgres: EmbeddedPostgres, full: bool) -> None:
     with run.load(200 if full else 20, seconds=0.5):
         until(lambda: any(map(run.held_by, ("one", "two"))), 60, "a job to be under way")
         kill(own_postgres.process)
         began = time.monotonic()
         for _ in range(3):
-            told = run.caller.submit(run.body("null=1"), key="while it is away")
-            assert (503, "database_unavailable") == (told.status, told.code)
+            exchange = run.caller.submit(run.body("null=1"), key="while it is away")
+            assert (503, "database_unavailable") == (exchange.status, exchange.code)
         assert 503 == run.service.client.get("/health/ready").status_code
         assert 200 == run.service.client.get("/health/live").status_code
         if full:
@@ -129,18 +123,20 @@ def test_7_without_the_database_nothing_is_accepted_and_all_recovers(
         back = time.monotonic()
         own_postgres.start()
         until(lambda: run.service.client.get("/health/ready").status_code == 200, 30, "the API to be ready again")
-    assert not [told for told in run.log if told.good and told.asked >= began and told.answered < back]
+    assert not [
+        exchange for exchange in run.log if exchange.good and exchange.asked >= began and exchange.answered < back
+    ]
     run.caller.insist(run.body("null=1"), key="while it is away")
     assert [] == run.verdict(60)
 
 
-def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Trial, own_postgres: EmbeddedPostgres) -> None:
+def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Scenario, own_postgres: EmbeddedPostgres) -> None:
     """A failover: the old primary refuses to write, then the connections lead to one that does."""
     before = run.service.log("one").count("progress: not written")
     job = run.service.running(run.submit("compute=2 steps=40", server_id="one"))
     _read_only(own_postgres, "on")
-    told = run.caller.submit(run.body("null=1"))
-    assert (503, "database_unavailable") == (told.status, told.code)
+    exchange = run.caller.submit(run.body("null=1"))
+    assert (503, "database_unavailable") == (exchange.status, exchange.code)
     until(lambda: run.service.log("one").count("progress: not written") > before, 10, "the worker to feel it")
     _read_only(own_postgres, "off")
     ended = run.ended(job.id)

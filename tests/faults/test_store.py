@@ -8,7 +8,7 @@ import pytest
 
 from core.storage.s3 import S3Store
 from jobs.job import JobStatus
-from tests.support.faults.trial import Trial, trial
+from tests.support.faults.scenario import Scenario, scenario
 from tests.support.servers.s3 import S3Server, Swift
 from tests.support.wait import until
 
@@ -30,10 +30,10 @@ def swift(s3: S3Server) -> Iterator[Swift]:
 @pytest.fixture(scope="module")
 def run(
     tmp_path_factory: pytest.TempPathFactory, module_database_url: str, valkey: str, swift: Swift
-) -> Iterator[Trial]:
+) -> Iterator[Scenario]:
     """The service under trial."""
     folder: Path = tmp_path_factory.mktemp("store")
-    with trial(
+    with scenario(
         folder,
         database_url=module_database_url,
         broker_url=valkey,
@@ -44,7 +44,7 @@ def run(
         yield begun
 
 
-def test_8_without_its_store_no_job_completes_and_all_do_afterwards(run: Trial, swift: Swift, full: bool) -> None:
+def test_8_without_its_store_no_job_completes_until_it_is_back(run: Scenario, swift: Swift, full: bool) -> None:
     with run.load(200 if full else 16):
         until(lambda: run.held_by("one") or run.held_by("two"), 60, "a job to be under way")
         swift.kill()
@@ -60,12 +60,12 @@ def test_8_without_its_store_no_job_completes_and_all_do_afterwards(run: Trial, 
     assert [] == run.verdict(120)
 
 
-def test_9_in_a_full_store_a_job_fails_and_shows_nothing(run: Trial, swift: Swift) -> None:
+def test_9_in_a_full_store_a_job_fails_and_shows_nothing(run: Scenario, swift: Swift) -> None:
     swift.limit(BUCKET, 1)
     failed = run.ended(run.submit("side=64"))
     assert failed.error is not None
     assert (JobStatus.FAILED, "storage_unavailable") == (failed.status, failed.error.code)
-    assert (200, ()) == ((told := run.caller.look(failed.id)).status, told.outputs)
+    assert (200, ()) == ((exchange := run.caller.look(failed.id)).status, exchange.outputs)
     assert [] == [key for key in run.objects() if failed.id in key]
     swift.limit(BUCKET, None)
     assert JobStatus.COMPLETED == run.ended(run.submit("side=64")).status

@@ -15,8 +15,8 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from jobs.schema.tables import jobs
 from tests.support.faults.faults import small_disk
-from tests.support.faults.storm import Hand, Processes, Servers
-from tests.support.faults.trial import WORKERS, Trial, trial
+from tests.support.faults.scenario import WORKERS, Scenario, scenario
+from tests.support.faults.storm import FaultRunner, Processes, Servers
 from tests.support.rows.rows import Rows
 from tests.support.servers.proxy import Proxy
 from tests.support.wait import until
@@ -41,13 +41,13 @@ def run(
     through: str,
     disk: tuple[Path, bool],
     full: bool,
-) -> Iterator[Trial]:
+) -> Iterator[Scenario]:
     """The service under trial."""
     if not full:
         pytest.skip("ten minutes: `make faults` runs it")
     folder = tmp_path_factory.mktemp("storm")
     storage = f"file://{disk[0]}/objects"
-    with trial(
+    with scenario(
         folder,
         database_url=own_postgres.url,
         broker_url=through,
@@ -59,7 +59,7 @@ def run(
 
 @pytest.mark.timeout(1800)
 def test_two_thousand_jobs_outlive_ten_minutes_of_random_faults(
-    run: Trial,
+    run: Scenario,
     own_postgres: EmbeddedPostgres,
     broker: EmbeddedValkey,
     network: Proxy,
@@ -71,9 +71,9 @@ def test_two_thousand_jobs_outlive_ten_minutes_of_random_faults(
     seed = request.config.getoption("--storm-seed") or secrets.token_hex(4)
     count = round(JOBS * seconds / SECONDS)
     over = threading.Event()
-    hands = [
-        Hand(f"{seed} processes", Processes(run).faults, over),
-        Hand(f"{seed} servers", Servers(own_postgres, broker, network, *disk).faults, over),
+    runners = [
+        FaultRunner(f"{seed} processes", Processes(run).faults, over),
+        FaultRunner(f"{seed} servers", Servers(own_postgres, broker, network, *disk).faults, over),
     ]
 
     def tell(words: str) -> None:
@@ -82,17 +82,17 @@ def test_two_thousand_jobs_outlive_ten_minutes_of_random_faults(
 
     tell(f"\n{count} jobs in {seconds:g} s of faults; --storm-seed {seed}")
     began = time.monotonic()
-    with ThreadPoolExecutor(len(hands)) as threads:
-        at_work = [threads.submit(hand.work) for hand in hands]
+    with ThreadPoolExecutor(len(runners)) as threads:
+        at_work = [threads.submit(runner.work) for runner in runners]
         try:
             with run.load(count, over=seconds) as load:
-                while time.monotonic() - began < seconds and not any(hand.done() for hand in at_work):
+                while time.monotonic() - began < seconds and not any(runner.done() for runner in at_work):
                     until(over_in(10), 11, "ten seconds to be over", every=0.2)
-                    faults = [hand.did[-1] for hand in hands if hand.did]
+                    faults = [runner.did[-1] for runner in runners if runner.did]
                     tell(f"{time.monotonic() - began:4.0f} s  {run.accepted():5d} answered 2xx  {', '.join(faults)}")
                 over.set()
-                for hand in at_work:
-                    hand.result()
+                for runner in at_work:
+                    runner.result()
         finally:
             over.set()
     assert count == len({job.result() for job in load})
@@ -102,7 +102,7 @@ def test_two_thousand_jobs_outlive_ten_minutes_of_random_faults(
     breaches = run.verdict(240)
     until(lambda: not rows.execute(jobs.select().where(jobs.c.deleted_at.is_not(None))), 120, "the last purges")
     ends = Counter((row.status, row.error["code"] if row.error else "") for row in rows.execute(jobs.select()))
-    tell(f"faults: {dict(Counter(name for hand in hands for name in hand.did))}\nends: {dict(ends)}")
+    tell(f"faults: {dict(Counter(name for runner in runners for name in runner.did))}\nends: {dict(ends)}")
     assert [] == breaches
     assert [] == run.verdict(60)
     assert {code for _, code in ends if code} <= EXPECTED

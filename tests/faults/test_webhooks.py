@@ -23,7 +23,7 @@ from jobs.statements.queue import claim
 from jobs.statements.webhooks import endpoints as webhooks
 from tests.support.faults.faults import kill
 from tests.support.rows.rows import Rows
-from tests.support.servers.sink import Received, Reply, Sink, Tarpit
+from tests.support.servers.webhook_receiver import Received, Reply, Tarpit, WebhookReceiver
 from tests.support.service.service import Service, service
 from tests.support.wait import until
 
@@ -113,14 +113,14 @@ def test_17_a_receiver_that_fails_and_recovers(
     """
     tenant = rows.tenant("recovering")
     fails = [Reply(500)] * (16 if full else 8)
-    with Sink() as sink, Sink() as callback:
+    with WebhookReceiver() as sink, WebhookReceiver() as callback:
         sink.replies, callback.replies = list(fails), list(fails)
         webhook_id = endpoint(tenant, sink.url)
         done = [run_job(rows, claimant, tenant, callback_url=callback.url) for _ in range(20 if full else 4)]
         until(lambda: len(sink.received) >= 6, 30, "failed attempts")
         kill(studio.processes[-1])
         studio.cpu()
-        until(lambda: closed(rows, tenant), 180 if full else 60, "everything to be told")
+        until(lambda: closed(rows, tenant), 180 if full else 60, "every delivery")
         received, called = list(sink.received), list(callback.received)
     for job in done:
         order = kinds(received, job)
@@ -140,7 +140,7 @@ def test_17_a_start_that_nobody_takes_never_holds_back_the_end(
     studio: Service, rows: Rows, claimant: claim.Claimant, endpoint: Callable[..., str]
 ) -> None:
     tenant = rows.tenant("held back")
-    with Sink() as sink:
+    with WebhookReceiver() as sink:
         sink.replies = [Reply(500, {"retry-after": "3600"})]
         endpoint(tenant, sink.url)
         rows.submit(tenant)
@@ -156,15 +156,13 @@ def test_17_a_start_that_nobody_takes_never_holds_back_the_end(
     assert completed.delivered_at is not None
 
 
-def test_17_a_host_that_is_down_is_left_alone_and_costs_no_attempts(
-    studio: Service, rows: Rows, claimant: claim.Claimant
-) -> None:
+def test_17_host_that_is_down_costs_no_attempts(studio: Service, rows: Rows, claimant: claim.Claimant) -> None:
     tenant = rows.tenant("down")
-    with Sink(host="127.0.2.1") as sink:
+    with WebhookReceiver(host="127.0.2.1") as sink:
         sink.replies = [Reply(503)] * 8
         for _ in range(8):
             run_job(rows, claimant, tenant, callback_url=sink.url)
-        until(lambda: closed(rows, tenant), 60, "everything to be told")
+        until(lambda: closed(rows, tenant), 60, "every delivery")
         assert 8 + 8 == len(sink.received)
     attempts = [row.attempt for row in deliveries(rows, tenant)]
     assert 8 + 8 == sum(attempts)
@@ -174,9 +172,9 @@ def test_17_a_host_that_is_down_is_left_alone_and_costs_no_attempts(
 def test_18_receivers_that_never_answer_delay_nobody_else(
     studio: Service, rows: Rows, claimant: claim.Claimant, full: bool, capsys: Any
 ) -> None:
-    """50 tarpits of one tenant, each asked again and again; what another is told meanwhile."""
+    """50 tarpits of one tenant, each asked again and again; the deliveries of another meanwhile."""
     slow, quick = rows.tenant("slow"), rows.tenant("quick")
-    with ExitStack() as opened, Sink() as sink:
+    with ExitStack() as opened, WebhookReceiver() as sink:
         pits = [opened.enter_context(Tarpit(f"127.0.1.{number}")) for number in range(1, 51)]
         for pit in pits:
             run_job(rows, claimant, slow, callback_url=pit.url)
@@ -202,7 +200,7 @@ def test_19_a_secret_that_is_rotated_under_load(
     """Who knows only the old secret and who knows only the new one accept all that is sent within the day."""
     tenant = rows.tenant("rotating")
     count = 100 if full else 10
-    with Sink() as sink:
+    with WebhookReceiver() as sink:
         webhook_id = endpoint(tenant, sink.url)
         rows.execute(webhooks.change_webhook(webhook_id, tenant, events=["job.completed"]))
         old, new = (Webhook(webhook_secret(studio.settings.secret_key, webhook_id, number)) for number in (1, 2))
@@ -210,7 +208,7 @@ def test_19_a_secret_that_is_rotated_under_load(
             run_job(rows, claimant, tenant)
             if number == count // 2:
                 assert 2 == rows.execute(webhooks.rotate_webhook(webhook_id, tenant))[0].generation
-        until(lambda: closed(rows, tenant), 60, "everything to be told")
+        until(lambda: closed(rows, tenant), 60, "every delivery")
         during = len(sink.received)
         rows.execute(update(endpoints).where(endpoints.c.id == webhook_id).values(rotated_at=ago(86_401)))
         run_job(rows, claimant, tenant)

@@ -1,4 +1,4 @@
-"""What can be seen of a running service: one job through API, GPU worker and CPU worker, and what each told of it."""
+"""What can be seen of a running service: one job through API, GPU worker and CPU worker, and what each shows of it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from core import metrics
 from core.tracing import trace_id
 from jobs.job import Job, JobStatus
 from tests.support.servers.collector import Collector, Seen
-from tests.support.servers.sink import Received, Sink
+from tests.support.servers.webhook_receiver import Received, WebhookReceiver
 from tests.support.service.api_server import free_port
 from tests.support.service.scrape import Scraped, scrape
 from tests.support.service.service import Service, service
@@ -52,7 +52,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, va
     gpu, cpu = free_port(), free_port()
     with (
         Collector() as collector,
-        Sink() as sink,
+        WebhookReceiver() as sink,
         service(
             folder,
             database_url=module_database_url,
@@ -73,10 +73,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, module_database_url: str, va
         seen = until(lambda: _settled(gpu), 20, "the engine's gauges")
         api = until(lambda: _idle(made.url), 20, "the heartbeat that says idle")
         delivered = ("atelier_webhook_deliveries_total", "delivered")
-        told = until(lambda: _counted(cpu, *delivered), 20, "the delivery to be counted")
+        cpu_seen = until(lambda: _counted(cpu, *delivered), 20, "the delivery to be counted")
         spans = {span.name: span for span in collector.of(TRACE)}
         assert len(PARTS) == len(collector.of(TRACE)) == len(spans)
-        yield Stack(made, job, sink.received[0], spans, api, seen, told)
+        yield Stack(made, job, sink.received[0], spans, api, seen, cpu_seen)
 
 
 def _settled(port: int) -> Scraped | None:
@@ -98,7 +98,7 @@ def names_of(registry: CollectorRegistry) -> set[str]:
     return {family.name for family in registry.collect()}
 
 
-def test_every_metric_is_really_told_by_the_process_it_belongs_to(stack: Stack) -> None:
+def test_every_metric_comes_from_the_process_it_belongs_to(stack: Stack) -> None:
     assert JobStatus.COMPLETED == stack.job.status
     never = {"atelier_evictions", "atelier_out_of_memory"}  # by model, of which none had to leave
     for shown, registry in ((stack.api, metrics.API), (stack.gpu, metrics.GPU), (stack.cpu, metrics.CPU)):
@@ -176,7 +176,7 @@ def test_spans_follow_one_another(stack: Stack) -> None:
     assert attempt.began < stack.spans["webhook"].began
 
 
-def test_the_receiver_is_told_the_trace(stack: Stack) -> None:
+def test_the_receiver_gets_the_trace(stack: Stack) -> None:
     assert f"00-{TRACE}-{stack.spans['webhook'].id}-01" == stack.hook.headers["traceparent"]
 
 

@@ -10,8 +10,8 @@ from jobs.events import Publisher
 from jobs.statements.api_keys import ADMIN
 from pipelines.catalog.loader import load_catalog
 from tests.support.paths import CATALOG
-from tests.support.rows.hand import Hand
 from tests.support.rows.rows import Rows
+from tests.support.rows.worker_stub import WorkerStub
 from tests.support.servers.databases import CLEAR
 from tests.support.service.api_server import api_server, make_key
 
@@ -132,4 +132,4 @@ def upload(client):
 @pytest.fixture
 def worker(rows, server, settings):
     """Claims and changes jobs the way a worker does, and publishes what it did."""
-    return Hand(rows, server, Publisher(settings))
+    return WorkerStub(rows, server, Publisher(settings))

@@ -77,7 +77,7 @@ def test_cpu_workers_reach_no_inner_address_of_a_callers_choice(address):
     assert not reaches("least", "cpu-worker", address, 8080)
 
 
-def test_a_gpu_worker_speaks_to_three_services_and_the_name_server():
+def test_gpu_worker_reaches_three_services_and_the_name_server():
     (rules,) = (one["spec"]["egress"] for one in of("closed networks", "gpu-worker") if "egress" in one["spec"])
     assert [{53}, {6432}, {6380}, {9000}] == [{one["port"] for one in rule["ports"]} for rule in rules]
     assert reaches("closed networks", "gpu-worker", "10.1.2.3", 6432)
@@ -95,7 +95,7 @@ def test_further_rules_are_those_of_the_operator():
     assert not reaches("least", "gpu-worker", "52.1.1.1", 443)
 
 
-def test_the_api_listens_to_the_ingress_controller_and_prometheus_alone():
+def test_api_admits_the_ingress_controller_and_prometheus_only():
     (rule,) = manifest("closed networks", "NetworkPolicy", "atelier-api")["spec"]["ingress"]
     peers = [peer["namespaceSelector"] for peer in rule["from"]]
     assert {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}} == peers[0]

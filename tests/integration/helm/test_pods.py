@@ -82,7 +82,7 @@ def test_no_pod_has_a_token_of_the_cluster(case):
 
 
 @pytest.mark.parametrize("case", MATRIX)
-def test_what_is_mounted_is_there_and_what_is_written_to_is_not_the_root(case):
+def test_mounts_exist_and_the_root_is_not_written_to(case):
     for component, template in pod_templates(case):
         volumes = {volume["name"] for volume in template["spec"]["volumes"]}
         templates = [one for one in manifests(case, "StatefulSet") if one["spec"]["template"] == template]
@@ -102,11 +102,11 @@ def test_secrets_are_only_referred_to(case):
     assert [] == manifests(case, "Secret")
     for component, template in pod_templates(case):
         for container in containers(template):
-            told = {name for name, value in environment(container).items() if value is not None}
-            assert [] == [name for name in told if SECRET.search(name)], component
+            given = {name for name, value in environment(container).items() if value is not None}
+            assert [] == [name for name in given if SECRET.search(name)], component
 
 
-def test_a_gpu_worker_gets_no_key_to_sign_with_and_a_migration_only_the_database():
+def test_each_pod_gets_only_the_secrets_that_it_needs():
     secrets = {
         component: {name for name in environment(containers(template)[0]) if name.endswith("_FILE")}
         for component, template in pod_templates("weights that a Job fetches")
@@ -132,11 +132,11 @@ def test_every_setting_exists(case):
 
 def test_numbers_arrive_as_they_were_written():
     workers = manifest("settings", "StatefulSet", "atelier-gpu-default")["spec"]["template"]
-    told = environment(containers(workers)[0])
+    given = environment(containers(workers)[0])
     assert ("70000000000", "45", "false") == (
-        told["ATELIER_VRAM_BUDGET"],
-        told["ATELIER_LEASE_SECONDS"],
-        told["ATELIER_DEVELOPMENT"],
+        given["ATELIER_VRAM_BUDGET"],
+        given["ATELIER_LEASE_SECONDS"],
+        given["ATELIER_DEVELOPMENT"],
     )
     cpu = manifest("settings", "Deployment", "atelier-cpu-worker")["spec"]["template"]
     assert "12.5" == environment(containers(cpu)[0])["ATELIER_LEASE_SECONDS"]
@@ -216,12 +216,12 @@ def passes(command, folder: Path) -> bool:
 )
 def test_workers_are_probed_by_the_files_that_they_write(tmp_path, kind, deployment):
     commands = probes(manifest("least", *deployment))
-    signs = ProbeFiles(Settings(scratch_dir=str(tmp_path)), kind)
+    files = ProbeFiles(Settings(scratch_dir=str(tmp_path)), kind)
     assert {False} == {passes(command, tmp_path) for command in commands.values()}
-    signs.touch(ready=True)
+    files.touch(ready=True)
     assert {True} == {passes(command, tmp_path) for command in commands.values()}
     old = time.time() - 600
-    os.utime(signs.alive, (old, old))
+    os.utime(files.alive, (old, old))
     assert not passes(commands["livenessProbe"], tmp_path)
 
 
@@ -232,7 +232,7 @@ def test_a_worker_whose_engine_is_down_is_alive_and_not_ready(tmp_path):
     assert not passes(commands["readinessProbe"], tmp_path)
 
 
-def test_the_ingress_leads_to_every_route_but_probes_and_metrics(routes):
+def test_ingress_has_every_route_but_probes_and_metrics(routes):
     (ingress,) = manifests("ingress", "Ingress")
     paths = [one["path"] for one in ingress["spec"]["rules"][0]["http"]["paths"]]
     inside = ("/health", "/metrics")
@@ -248,13 +248,13 @@ def test_the_ingress_leads_to_every_route_but_probes_and_metrics(routes):
 
 def test_the_ingress_lets_events_through():
     (ingress,) = manifests("ingress", "Ingress")
-    told = ingress["metadata"]["annotations"]
-    assert "off" == told["nginx.ingress.kubernetes.io/proxy-buffering"]
-    assert int(told["nginx.ingress.kubernetes.io/proxy-read-timeout"]) > Settings().wait_limit
+    given = ingress["metadata"]["annotations"]
+    assert "off" == given["nginx.ingress.kubernetes.io/proxy-buffering"]
+    assert int(given["nginx.ingress.kubernetes.io/proxy-read-timeout"]) > Settings().wait_limit
     assert Settings().media_body_limit <= 28 * 2**20
 
 
-def test_migrations_come_before_everything_and_need_nothing_that_comes_later():
+def test_migrations_come_first_and_need_nothing_later():
     job = manifest("catalog, keys and authorities", "Job", "atelier-migrations")
     assert "pre-install,pre-upgrade" == job["metadata"]["annotations"]["helm.sh/hook"]
     spec = job["spec"]["template"]["spec"]
@@ -274,8 +274,8 @@ def test_workers_wait_for_the_very_weights_that_the_job_brings():
     assert "await-weights" == workers["initContainers"][0]["name"]
 
 
-def test_a_job_that_does_something_else_is_another_job_and_only_other_weights_are_waited_for():
-    """Kubernetes refuses to change a Job; and a proxy that moved is no reason to start GPU workers anew."""
+def test_changed_job_gets_another_name():
+    """Kubernetes refuses to change a Job; and a proxy that moved does not start GPU workers anew."""
     given = values("weights that a Job fetches")
 
     def made(changed):
@@ -315,9 +315,9 @@ def test_a_catalogue_of_ones_own_is_mounted_as_it_was_given():
     data = manifest(case, "ConfigMap", "atelier-catalogue")["data"]
     assert '[[model]]\nid = "mine"\n' == data["models.toml"]
     assert '{\n  "models": {}\n}\n' == data["weights.lock"]
-    told = environment(containers(manifest(case, "Deployment", "atelier-api")["spec"]["template"])[0])
-    assert "/etc/atelier/catalogue/models.toml" == told["ATELIER_CATALOG"]  # codespell:ignore
-    assert "/etc/atelier/ca/all.pem" == told["ATELIER_CA_BUNDLE"]
+    given = environment(containers(manifest(case, "Deployment", "atelier-api")["spec"]["template"])[0])
+    assert "/etc/atelier/catalogue/models.toml" == given["ATELIER_CATALOG"]  # codespell:ignore
+    assert "/etc/atelier/ca/all.pem" == given["ATELIER_CA_BUNDLE"]
 
 
 def test_accounts_carry_the_roles_of_the_cloud():

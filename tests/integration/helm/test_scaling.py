@@ -44,7 +44,7 @@ def test_a_pool_counts_what_it_runs_and_what_it_may_take(rows):
         return rows.scalar(text(query_of(pool)))
 
     assert 4 == count("default")  # two of its models, one that it runs, one that is pinned to it
-    assert 4 == count("small")  # every model that nobody is asked for, and one that it runs
+    assert 4 == count("small")  # every model that no job asks for, and one that it runs
     assert 1 == count("studio")  # dedicated: what asks for it
 
 
@@ -57,7 +57,7 @@ def test_keda_reads_the_address_from_the_secret():
 
 
 @pytest.mark.parametrize("case", MATRIX)
-def test_every_scaler_moves_something_whose_number_nobody_else_sets(case):
+def test_every_scaler_sets_a_number_that_is_set_nowhere_else(case):
     there = {
         (one["kind"], one["metadata"]["name"]): one["spec"] for one in manifests(case, "Deployment", "StatefulSet")
     }

@@ -118,11 +118,11 @@ def test_the_matrix_is_right(case):
 
 def test_every_misspelt_key_is_refused():
     """By the schema; that Helm asks it is the next test."""
-    whole, judge = everything(), jsonschema.Draft7Validator(schema())
-    judge.validate(whole)
+    whole, validator = everything(), jsonschema.Draft7Validator(schema())
+    validator.validate(whole)
     paths = list(keys(whole))
     assert len(paths) > 250
-    assert [] == [path for path in paths if judge.is_valid(misspelt(whole, path))]
+    assert [] == [path for path in paths if validator.is_valid(misspelt(whole, path))]
 
 
 @pytest.mark.parametrize(

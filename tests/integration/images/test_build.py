@@ -150,7 +150,7 @@ def made(service: Client, job_id: str, file: Path) -> Path:
     return file
 
 
-def test_it_runs_as_an_account_that_may_write_nothing_but_its_scratch(image: Image) -> None:
+def test_image_runs_as_an_account_that_writes_scratch_only(image: Image) -> None:
     status, output = image.run(["sh", "-c", "id -u; touch /opt/atelier/x /x /tmp/x /mnt/x"], {})
     assert 0 != status
     assert str(ACCOUNT) == output.splitlines()[0]

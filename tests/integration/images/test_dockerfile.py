@@ -48,7 +48,7 @@ def stages():
 
 
 def installs(text):
-    """What pip is told, a line for each call."""
+    """The arguments of pip, a line for each call."""
     return re.findall(r"pip install ([^\n]*)", text.replace("\\\n", " ").replace("&&", "\n"))
 
 

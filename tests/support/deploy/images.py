@@ -85,9 +85,9 @@ class Image:
         self, arguments: Sequence[str], environment: Mapping[str, str], log: Path | None = None
     ) -> subprocess.Popen[str]:
         """Start a program with the image's own environment and `environment`; its pid is the program's."""
-        told = [f"{name}={value}" for name, value in {**self._environment, **environment}.items()]
+        variables = [f"{name}={value}" for name, value in {**self._environment, **environment}.items()]
         binds = [part for place, folder in self._shared.items() for part in (str(folder), place)]
-        command = ["sh", "-c", ENTER, "sh", str(self._root), *binds, "--", "env", "-i", *told, *arguments]
+        command = ["sh", "-c", ENTER, "sh", str(self._root), *binds, "--", "env", "-i", *variables, *arguments]
         output = log.open("w") if log else subprocess.PIPE
         return subprocess.Popen(["unshare", "--mount", *command], stdout=output, stderr=subprocess.STDOUT, text=True)
 
@@ -105,9 +105,9 @@ def built(target: str, base: str, shared: dict[str, Path]) -> Iterator[Image]:
     build(target, base, name)
     container = buildah("from", name)
     try:
-        told = json.loads(buildah("inspect", container))["OCIv1"]["config"]
-        assert f"{ACCOUNT}:{ACCOUNT}" == told["User"]
-        yield Image(Path(buildah("mount", container)), dict(pair.split("=", 1) for pair in told["Env"]), shared)
+        config = json.loads(buildah("inspect", container))["OCIv1"]["config"]
+        assert f"{ACCOUNT}:{ACCOUNT}" == config["User"]
+        yield Image(Path(buildah("mount", container)), dict(pair.split("=", 1) for pair in config["Env"]), shared)
     finally:
         buildah("umount", container)
         buildah("rm", container)

@@ -1,4 +1,4 @@
-"""A client that writes down what it asked for and what it was told, for the checker (`promises.py`)."""
+"""A client that writes down its requests and their answers, for the checker (`promises.py`)."""
 
 import hashlib
 import time
@@ -13,7 +13,7 @@ ROUTE = "/generate/image/v1"
 Verb = Literal["submit", "look", "cancel", "delete"]
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request and its answer. Times are monotonic seconds; `status` is that of HTTP, 0 when none came."""
 
     verb: Verb
@@ -41,30 +41,32 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 class Caller:
     """A client of the service, for any number of threads."""
 
-    def __init__(self, url: str, api_key: str, log: list[Told]) -> None:
+    def __init__(self, url: str, api_key: str, log: list[Exchange]) -> None:
         self._client = httpx.Client(base_url=url, headers={"X-API-Key": api_key}, timeout=30.0)
         self._log = log
 
-    def submit(self, body: dict[str, Any], *, key: str = "") -> Told:
+    def submit(self, body: dict[str, Any], *, key: str = "") -> Exchange:
         """Ask once for a job."""
         content = msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         digest = hashlib.sha256(content).hexdigest()
         return self._ask("submit", "POST", ROUTE, key=key, body=digest, content=content, headers=headers)
 
-    def insist(self, body: dict[str, Any], *, key: str, timeout: float = 60.0) -> Told:
+    def insist(self, body: dict[str, Any], *, key: str, timeout: float = 60.0) -> Exchange:
         """Ask for a job with the same Idempotency-Key until the answer is 2xx."""
-        return until(lambda: told if (told := self.submit(body, key=key)).good else None, timeout, "a 2xx", every=0.1)
+        return until(
+            lambda: exchange if (exchange := self.submit(body, key=key)).good else None, timeout, "a 2xx", every=0.1
+        )
 
-    def look(self, job_id: str) -> Told:
+    def look(self, job_id: str) -> Exchange:
         """Ask how a job is."""
         return self._ask("look", "GET", f"/jobs/v1/{job_id}", job_id)
 
-    def cancel(self, job_id: str) -> Told:
+    def cancel(self, job_id: str) -> Exchange:
         """Cancel a job."""
         return self._ask("cancel", "POST", f"/jobs/v1/{job_id}/cancel", job_id)
 
-    def delete(self, job_id: str) -> Told:
+    def delete(self, job_id: str) -> Exchange:
         """Delete a job."""
         return self._ask("delete", "DELETE", f"/jobs/v1/{job_id}", job_id)
 
@@ -74,14 +76,14 @@ class Caller:
 
     def _ask(
         self, verb: Verb, method: str, path: str, job_id: str = "", *, key: str = "", body: str = "", **more: Any
-    ) -> Told:
+    ) -> Exchange:
         asked = time.monotonic()
         try:
             answer = self._client.request(method, path, **more)
             status, said = answer.status_code, answer.json() if answer.content else {}
         except httpx.TransportError:
             status, said = 0, {}
-        told = Told(
+        exchange = Exchange(
             verb=verb,
             asked=asked,
             answered=time.monotonic(),
@@ -93,5 +95,5 @@ class Caller:
             key=key,
             body=body,
         )
-        self._log.append(told)
-        return told
+        self._log.append(exchange)
+        return exchange

@@ -16,9 +16,9 @@ The prompt is words `key=value`; other words mean nothing::
     crash=1         end the engine process on the spot, exit status 66
     hang=1          sleep for ever, deaf to cancel
     null=1          return at once, no progress report
-    echo=1          the pictures are the inputs', in the order of their names, instead of the seed's
-    placed=1        the first picture is made in the room that the context has for it
-    side=8          width and height of the picture in pixels
+    echo=1          the images are the inputs', in the order of their names, instead of the seed's
+    placed=1        the first image is made in the space that the context has for it
+    side=8          width and height of the image in pixels
     warn=text       one warning
 
 `crash_at=2`, `hang_at=2` do it before step 2 (counted from 0) instead of before the first. A cut-out has no prompt,
@@ -37,14 +37,14 @@ from core.errors import NotFinite
 from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.image import encode as pictures
+from pipelines.image import encode as images
 from pipelines.runtime.protocol import Inputs, Outputs, RawOutput, RunContext
 
 EXIT_STATUS = 66
 
 
 class Chaos:
-    """`num_images` 8x8 pictures made of the seed, after whatever the prompt ordered."""
+    """`num_images` 8x8 images made of the seed, after whatever the prompt ordered."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self._title = _orders(spec.title)
@@ -70,7 +70,7 @@ class Chaos:
             raise RuntimeError(orders["fail"])
         _go_wrong(orders, ctx.seed)
         count = getattr(params, "num_images", 1)
-        made = _seen(inputs) if "echo" in orders else [picture(ctx.seed + n, side) for n in range(count)]
+        made = _seen(inputs) if "echo" in orders else [draw_image(ctx.seed + n, side) for n in range(count)]
         if room is not None:
             room[:] = made[0]
             made[0] = room
@@ -97,15 +97,15 @@ def _go_wrong(orders: dict[str, str], seed: int) -> None:
         raise MemoryError("ordered")
 
 
-def picture(seed: int, side: int = 8) -> NDArray[np.uint8]:
+def draw_image(seed: int, side: int = 8) -> NDArray[np.uint8]:
     """What `Chaos` makes for `seed`: uint8, side x side x 3."""
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
 def encode(raw: RawOutput, params: AnyParams, folder: Path) -> Outputs:
-    """The picture as a file; films and cut-outs are PNG here."""
-    as_picture = params if isinstance(params, ImageParams) else ImageParams(prompt="chaos", output_format="png")
-    return pictures.encode(raw, as_picture, folder)
+    """The image as a file; videos and cut-outs are PNG here."""
+    as_image = params if isinstance(params, ImageParams) else ImageParams(prompt="chaos", output_format="png")
+    return images.encode(raw, as_image, folder)
 
 
 def _seen(inputs: Inputs) -> list[NDArray[np.uint8]]:

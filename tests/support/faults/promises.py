@@ -12,9 +12,9 @@ from standardwebhooks import Webhook
 
 from core.errors import AttemptsExhausted, EngineLost, StageDeadlineExceeded
 from jobs.job import TERMINAL
-from tests.support.faults.callers import Told
+from tests.support.faults.callers import Exchange
 from tests.support.faults.records import Records
-from tests.support.servers.sink import Received
+from tests.support.servers.webhook_receiver import Received
 
 LATE = timedelta(seconds=60)
 """How long after its deadline a job may take to end."""
@@ -42,19 +42,23 @@ Finding = tuple[str, str]
 def accepted_jobs_are_there(records: Records) -> Iterator[Finding]:
     """G1: what was answered 2xx has a row, unless its caller may have deleted it."""
     known = {row.id for row in records.jobs}
-    deleted = {told.job_id for told in records.told if told.verb == "delete" and (told.good or not told.status)}
-    accepted = {told.job_id for told in records.told if told.verb == "submit" and told.good}
-    yield from ((job_id, "was accepted, and there is no such job") for job_id in accepted - known - deleted)
-    hidden = {told.job_id for told in records.told if told.verb == "look" and told.status == 404}
+    deleted = {
+        exchange.job_id
+        for exchange in records.exchanges
+        if exchange.verb == "delete" and (exchange.good or not exchange.status)
+    }
+    accepted = {exchange.job_id for exchange in records.exchanges if exchange.verb == "submit" and exchange.good}
+    yield from ((job_id, "was accepted, and it does not exist") for job_id in accepted - known - deleted)
+    hidden = {exchange.job_id for exchange in records.exchanges if exchange.verb == "look" and exchange.status == 404}
     yield from ((job_id, "was accepted, then answered 404") for job_id in (accepted & hidden) - deleted)
 
 
 def jobs_end_once(records: Records) -> Iterator[Finding]:
-    """G2: one terminal state, in time, told as one event."""
+    """G2: one terminal state, in time, sent as one event."""
     seen = defaultdict(set)
-    for told in records.told:
-        if told.verb in ("submit", "look") and told.state in TERMINAL:
-            seen[told.job_id].add(told.state)
+    for exchange in records.exchanges:
+        if exchange.verb in ("submit", "look") and exchange.state in TERMINAL:
+            seen[exchange.job_id].add(exchange.state)
     for row in records.jobs:
         if row.status not in TERMINAL:
             yield row.id, f"is still {row.status}"
@@ -68,13 +72,13 @@ def jobs_end_once(records: Records) -> Iterator[Finding]:
 
 
 def outputs_are_whole(records: Records) -> Iterator[Finding]:
-    """G3: a completed job has every output, of one attempt, as stored; no other job has any; nobody saw another set."""
+    """G3: a completed job has all outputs of one attempt, as stored; another job has none; callers saw no other set."""
     seen = defaultdict(set)
-    for told in records.told:
-        if told.outputs:
-            seen[told.job_id].add(told.outputs)
-            if told.state != "completed":
-                yield told.job_id, f"showed outputs while it was {told.state}"
+    for exchange in records.exchanges:
+        if exchange.outputs:
+            seen[exchange.job_id].add(exchange.outputs)
+            if exchange.state != "completed":
+                yield exchange.job_id, f"showed outputs while it was {exchange.state}"
     for row in records.jobs:
         if row.status != "completed" and row.artifacts:
             yield row.id, f"is {row.status} and has outputs"
@@ -104,9 +108,9 @@ def attempts_are_bounded(records: Records) -> Iterator[Finding]:
             yield row.id, f"was given up after {row.attempt} attempts of {row.max_attempts}"
 
 
-def endings_are_told(records: Records) -> Iterator[Finding]:
+def endings_are_delivered(records: Records) -> Iterator[Finding]:
     """G5: every end reached its receiver: signed, under one id, as the row has it, and nothing after it."""
-    received = _told_of(records.received)
+    received = _deliveries_of(records.received)
     for row in records.jobs:
         of_job = received[row.id]
         if any(not _is_signed(one, records.secrets[row.tenant]) for one in of_job):
@@ -129,48 +133,54 @@ def endings_are_told(records: Records) -> Iterator[Finding]:
 
 def keys_give_one_job(records: Records) -> Iterator[Finding]:
     """G6: one key, one job; with another body, none."""
-    answered: dict[str, list[Told]] = defaultdict(list)
+    answered: dict[str, list[Exchange]] = defaultdict(list)
     unknown = 0
-    for told in records.told:
-        if told.verb == "submit" and told.key and told.good:
-            answered[told.key].append(told)
-        unknown += told.verb == "submit" and not told.key and not told.status
+    for exchange in records.exchanges:
+        if exchange.verb == "submit" and exchange.key and exchange.good:
+            answered[exchange.key].append(exchange)
+        unknown += exchange.verb == "submit" and not exchange.key and not exchange.status
     for key, answers in answered.items():
         first = answers[0]
-        if len({told.job_id for told in answers}) > 1:
+        if len({exchange.job_id for exchange in answers}) > 1:
             yield first.job_id, f"the key {key} gave other jobs too"
-        if len({told.body for told in answers}) > 1:
+        if len({exchange.body for exchange in answers}) > 1:
             yield first.job_id, f"the key {key} was taken with two bodies"
     stored = {row.key: row.job_id for row in records.keys}
     for key in answered.keys() & stored.keys():
         if stored[key] != answered[key][0].job_id:
             yield stored[key], f"holds the key {key} of another job"
-    owned = {told.job_id for told in records.told if told.verb == "submit" and told.good} | set(stored.values())
+    owned = {exchange.job_id for exchange in records.exchanges if exchange.verb == "submit" and exchange.good} | set(
+        stored.values()
+    )
     extra = [row.id for row in records.jobs if row.id not in owned]
     if len(extra) > unknown:
-        yield from ((job_id, "is nobody's: no caller was told, and no key holds it") for job_id in extra)
+        yield from ((job_id, "belongs to no caller: no answer names it, and no key holds it") for job_id in extra)
 
 
 def cancels_hold(records: Records) -> Iterator[Finding]:
     """G7: a job is cancelled when, and only when, the answer said so."""
     state = {row.id: row.status for row in records.jobs}
-    asked = {told.job_id for told in records.told if told.verb in ("cancel", "delete")}
-    for told in records.told:
-        if told.verb == "cancel" and told.good and told.state != state.get(told.job_id, told.state):
-            yield told.job_id, f"is {state[told.job_id]}; the cancel was answered {told.state}"
-        elif told.verb == "cancel" and told.good and told.state not in TERMINAL:
-            yield told.job_id, f"the cancel was answered {told.state}"
+    asked = {exchange.job_id for exchange in records.exchanges if exchange.verb in ("cancel", "delete")}
+    for exchange in records.exchanges:
+        if exchange.verb == "cancel" and exchange.good and exchange.state != state.get(exchange.job_id, exchange.state):
+            yield exchange.job_id, f"is {state[exchange.job_id]}; the cancel was answered {exchange.state}"
+        elif exchange.verb == "cancel" and exchange.good and exchange.state not in TERMINAL:
+            yield exchange.job_id, f"the cancel was answered {exchange.state}"
     for job_id, status in state.items():
         if status == "cancelled" and job_id not in asked:
-            yield job_id, "is cancelled, and nobody asked for it"
+            yield job_id, "is cancelled, and no caller asked for it"
 
 
 def deletions_hold(records: Records) -> Iterator[Finding]:
     """G8: nothing is left of what was deleted, and nothing comes back."""
-    deleted = {told.job_id: told.answered for told in records.told if told.verb == "delete" and told.good}
-    for told in records.told:
-        if told.verb == "look" and told.good and told.asked > deleted.get(told.job_id, told.asked):
-            yield told.job_id, "was seen after it was deleted"
+    deleted = {
+        exchange.job_id: exchange.answered
+        for exchange in records.exchanges
+        if exchange.verb == "delete" and exchange.good
+    }
+    for exchange in records.exchanges:
+        if exchange.verb == "look" and exchange.good and exchange.asked > deleted.get(exchange.job_id, exchange.asked):
+            yield exchange.job_id, "was seen after it was deleted"
     for row in records.jobs:
         if row.id in deleted and row.deleted_at is None:
             yield row.id, "was deleted, and is there"
@@ -182,7 +192,7 @@ def deletions_hold(records: Records) -> Iterator[Finding]:
             yield key.split("/")[1], f"was deleted, and {key} is there"
     for row in records.outbox:
         if row.job_id in gone and row.delivered_at is row.given_up_at is row.superseded_at is None:
-            yield row.job_id, "was deleted, and is to be told of"
+            yield row.job_id, "was deleted, and a delivery of it is open"
 
 
 PROMISES: tuple[tuple[str, Callable[[Records], Iterator[Finding]]], ...] = (
@@ -190,14 +200,14 @@ PROMISES: tuple[tuple[str, Callable[[Records], Iterator[Finding]]], ...] = (
     ("G2", jobs_end_once),
     ("G3", outputs_are_whole),
     ("G4", attempts_are_bounded),
-    ("G5", endings_are_told),
+    ("G5", endings_are_delivered),
     ("G6", keys_give_one_job),
     ("G7", cancels_hold),
     ("G8", deletions_hold),
 )
 
 
-def _told_of(received: Iterable[Received]) -> dict[str, list[Received]]:
+def _deliveries_of(received: Iterable[Received]) -> dict[str, list[Received]]:
     jobs: dict[str, list[Received]] = defaultdict(list)
     for one in received:
         jobs[one.data["data"].get("job_id")].append(one)

@@ -1,4 +1,4 @@
-"""The four records of a run that the checker compares: what callers were told, the rows, the bucket, the deliveries."""
+"""The four records of a run that the checker compares: the answers to callers, rows, bucket and deliveries."""
 
 import hashlib
 import tempfile
@@ -15,14 +15,14 @@ from core.settings import Settings
 from core.signing import webhook_secret
 from core.storage.store import open_store
 from jobs.schema.tables import idempotency, jobs, outbox, tenants
-from tests.support.faults.callers import Told
-from tests.support.servers.sink import Received
+from tests.support.faults.callers import Exchange
+from tests.support.servers.webhook_receiver import Received
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
     """What is known after a run. Rows are those of the tables, of every tenant."""
 
-    told: Sequence[Told]
+    exchanges: Sequence[Exchange]
     jobs: Sequence[Any]
     keys: Sequence[Any]
     """Idempotency-Keys."""
@@ -34,12 +34,12 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     """Each tenant's webhook secrets, of all generations."""
 
 
-def gather(settings: Settings, engine: Engine, told: Sequence[Told], received: Sequence[Received]) -> Records:
-    """Read the rows and the bucket; the rest was written down by callers and sink."""
-    with engine.begin() as connection:
+def gather(settings: Settings, db: Engine, exchanges: Sequence[Exchange], received: Sequence[Received]) -> Records:
+    """Read the rows and the bucket; callers and the webhook receiver wrote the rest down."""
+    with db.begin() as connection:
         rows = {table: connection.execute(select(table)).all() for table in (jobs, idempotency, outbox, tenants)}
     return Records(
-        told=tuple(told),
+        exchanges=tuple(exchanges),
         jobs=rows[jobs],
         keys=rows[idempotency],
         outbox=rows[outbox],

@@ -15,7 +15,7 @@ from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from core.database import is_unreachable
 from tests.support.faults.faults import engine_of, filled, frozen, kill
-from tests.support.faults.trial import WORKERS, Trial
+from tests.support.faults.scenario import WORKERS, Scenario
 from tests.support.servers.proxy import Proxy
 from tests.support.wait import until
 
@@ -23,10 +23,10 @@ STOP_SECONDS = 120.0
 """How long a process may take to end after SIGTERM, and to start, while everything else fails too."""
 
 
-class Hand:
-    """Does one of `faults` after the other until `over`; two hands may be at work at once."""
+class FaultRunner:
+    """Does one of `faults` after the other until `over`; two runners may be at work at once."""
 
-    def __init__(self, seed: str, faults: Sequence[Callable[["Hand"], None]], over: threading.Event) -> None:
+    def __init__(self, seed: str, faults: Sequence[Callable[["FaultRunner"], None]], over: threading.Event) -> None:
         self.dice = random.Random(seed)
         self.did: list[str] = []
         """Names of the faults so far."""
@@ -49,7 +49,7 @@ class Hand:
 class Processes:
     """Faults of the API, the CPU worker, the GPU workers and their engines."""
 
-    def __init__(self, run: Trial) -> None:
+    def __init__(self, run: Scenario) -> None:
         self._run = run
         self._service = run.service
         self.faults = (
@@ -57,46 +57,46 @@ class Processes:
             *(self.kill_api, self.freeze_api, self.kill_cpu, self.freeze_cpu),
         )
 
-    def kill_worker(self, hand: Hand) -> None:
-        name = hand.dice.choice(list(WORKERS))
+    def kill_worker(self, runner: FaultRunner) -> None:
+        name = runner.dice.choice(list(WORKERS))
         kill(self._service.newest[name])
-        hand.last(0, 3)
+        runner.last(0, 3)
         self._start(name)
 
-    def terminate_worker(self, hand: Hand) -> None:
-        name = hand.dice.choice(list(WORKERS))
+    def terminate_worker(self, runner: FaultRunner) -> None:
+        name = runner.dice.choice(list(WORKERS))
         self._service.newest[name].terminate()
         status = self._service.newest[name].wait(STOP_SECONDS)
         # One that has just begun to start does not know the signal yet.
         assert status in (0, -signal.SIGTERM), f"{name} ended with {status}:\n{self._service.log(name)[-5000:]}"
         self._start(name)
 
-    def freeze_worker(self, hand: Hand) -> None:
-        with frozen(self._service.newest[hand.dice.choice(list(WORKERS))].pid):
-            hand.last(1, 8)
+    def freeze_worker(self, runner: FaultRunner) -> None:
+        with frozen(self._service.newest[runner.dice.choice(list(WORKERS))].pid):
+            runner.last(1, 8)
 
-    def kill_engine(self, hand: Hand) -> None:
-        engine = engine_of(self._service.newest[hand.dice.choice(list(WORKERS))].pid)
+    def kill_engine(self, runner: FaultRunner) -> None:
+        engine = engine_of(self._service.newest[runner.dice.choice(list(WORKERS))].pid)
         if engine is not None:
             os.kill(engine, signal.SIGKILL)
 
-    def kill_api(self, hand: Hand) -> None:
+    def kill_api(self, runner: FaultRunner) -> None:
         kill(self._service.newest["api"])
-        hand.last(0, 2)
+        runner.last(0, 2)
         self._service.api()
 
-    def freeze_api(self, hand: Hand) -> None:
+    def freeze_api(self, runner: FaultRunner) -> None:
         with frozen(self._service.newest["api"].pid):
-            hand.last(1, 4)
+            runner.last(1, 4)
 
-    def kill_cpu(self, hand: Hand) -> None:
+    def kill_cpu(self, runner: FaultRunner) -> None:
         kill(self._service.newest["cpu"])
-        hand.last(0, 3)
+        runner.last(0, 3)
         self._service.cpu()
 
-    def freeze_cpu(self, hand: Hand) -> None:
+    def freeze_cpu(self, runner: FaultRunner) -> None:
         with frozen(self._service.newest["cpu"].pid):
-            hand.last(1, 8)
+            runner.last(1, 8)
 
     def _start(self, name: str) -> None:
         def started() -> bool:
@@ -124,42 +124,42 @@ class Servers:
             *([self.fill_disk] if small else []),
         )
 
-    def kill_postgres(self, hand: Hand) -> None:
+    def kill_postgres(self, runner: FaultRunner) -> None:
         kill(self._postgres.process)
-        hand.last(0, 4)
+        runner.last(0, 4)
         self._postgres.start()
 
-    def end_sessions(self, hand: Hand) -> None:
+    def end_sessions(self, runner: FaultRunner) -> None:
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
-    def kill_broker(self, hand: Hand) -> None:
+    def kill_broker(self, runner: FaultRunner) -> None:
         kill(self._broker.process)
-        hand.last(0, 5)
+        runner.last(0, 5)
         self._broker.start()
 
-    def flush_broker(self, hand: Hand) -> None:
+    def flush_broker(self, runner: FaultRunner) -> None:
         with Redis.from_url(self._broker.url) as client:
             client.flushall()
 
-    def half_open(self, hand: Hand) -> None:
+    def half_open(self, runner: FaultRunner) -> None:
         self._network.drop()
-        hand.last(1, 6)
+        runner.last(1, 6)
         self._network.heal()
 
-    def cut(self, hand: Hand) -> None:
+    def cut(self, runner: FaultRunner) -> None:
         self._network.cut()
 
-    def delay(self, hand: Hand) -> None:
-        self._network.delay = hand.dice.uniform(0, 0.3)
-        hand.last(1, 5)
+    def delay(self, runner: FaultRunner) -> None:
+        self._network.delay = runner.dice.uniform(0, 0.3)
+        runner.last(1, 5)
         self._network.delay = 0.0
 
-    def fill_disk(self, hand: Hand) -> None:
+    def fill_disk(self, runner: FaultRunner) -> None:
         with filled(self._disk):
-            hand.last(0, 2)
+            runner.last(0, 2)
 
-    def hide_store(self, hand: Hand) -> None:
+    def hide_store(self, runner: FaultRunner) -> None:
         """A file where the store's folder should be."""
         objects, aside = self._disk / "objects", self._disk / "aside"
         objects.mkdir(exist_ok=True)
@@ -168,4 +168,4 @@ class Servers:
             back.callback(aside.rename, objects)
             objects.write_bytes(b"")
             back.callback(objects.unlink)
-            hand.last(0, 4)
+            runner.last(0, 4)

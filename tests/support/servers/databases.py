@@ -45,7 +45,7 @@ class Databases:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """URL of a database with the newest schema and no rows; taken away afterwards, whoever still uses it."""
+        """URL of a database with the newest schema and no rows; taken away afterwards, even while it is used."""
         name = self._emptied.pop() if self._emptied else self._copy()
         try:
             yield self.url_of(name)
@@ -88,7 +88,7 @@ class Databases:
         return name
 
     def _take_back(self, name: str) -> None:
-        """Empty a database for the next test under another name, which whoever still uses it does not know."""
+        """Empty a database for the next test under another name, which a process that still uses it does not know."""
         try:
             with psycopg.connect(self.url_of(name), autocommit=True) as connection:
                 connection.execute(OTHERS_OUT)
@@ -101,7 +101,7 @@ class Databases:
                 self._emptied.append(other)
                 return
         except psycopg.Error:
-            pass  # somebody came back, or the schema is another one
+            pass  # a process came back, or the schema is another one
         self._drop(name)
 
     def _drop(self, name: str) -> None:

@@ -101,7 +101,7 @@ class _Server(ThreadingHTTPServer):
     hub: Hub
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no news."""
+        """Stay silent about a client that hangs up."""
 
 
 class _Handler(BaseHTTPRequestHandler):

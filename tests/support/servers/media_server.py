@@ -1,4 +1,4 @@
-"""A host of media: a real HTTP server that serves bytes by path, and misbehaves as it is told."""
+"""A host of media: a real HTTP server that serves bytes by path, and misbehaves on request."""
 
 import io
 import threading
@@ -80,7 +80,7 @@ class MediaServer:
             request_queue_size = 256
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """A client that hangs up is no news."""
+                """Stay silent about a client that hangs up."""
 
         self._server = Server((host, 0), Handler)
         self.port = int(self._server.server_address[1])

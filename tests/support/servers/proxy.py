@@ -41,7 +41,7 @@ class Proxy:
         self._do(lambda: [link.over.set() for link in self._links])
 
     def drop(self) -> None:
-        """Half-open: from now on nothing passes, and nobody is told. What is taken meanwhile stays deaf for ever."""
+        """Half-open: nothing passes from now on, and no end learns of it. What is taken meanwhile stays deaf."""
         self._do(self._go_deaf)
 
     def heal(self) -> None:
@@ -95,7 +95,7 @@ class Proxy:
                 pumps.append(asyncio.create_task(self._pump(link, source, sink)))
             await link.over.wait()
         except OSError:
-            pass  # nobody listens behind, and the caller is reset
+            pass  # nothing listens behind, and the caller is reset
         finally:
             self._links.discard(link)
             for pump in pumps:

@@ -90,7 +90,7 @@ class Service:
     def gpu(
         self, server_id: str, *, wait: bool = True, dedicated: bool = False, **settings: str
     ) -> subprocess.Popen[bytes]:
-        """Start a GPU worker under this name and, unless told not to, wait until it is registered."""
+        """Start a GPU worker under this name and, unless `wait` is false, wait until it is registered."""
         self._before[server_id] = self._incarnation(server_id)
         program = ["-m", "cli.main", "worker", "gpu", *(["--dedicated"] if dedicated else [])]
         process = self._start(server_id, program, ATELIER_SERVER_ID=server_id, **settings)

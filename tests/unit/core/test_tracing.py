@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from core.settings import Settings, read_settings
 from core.tracing import attributes, record_span, span, start_tracing, trace_id, traceparent_of
 from tests.support.servers.collector import Collector
-from tests.support.servers.sink import Tarpit
+from tests.support.servers.webhook_receiver import Tarpit
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"

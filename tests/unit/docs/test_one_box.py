@@ -67,7 +67,7 @@ def test_a_worker_is_given_longer_than_its_grace() -> None:
     assert f"{seconds}s" == COMPOSE["services"]["gpu"]["stop_grace_period"]
 
 
-def test_compose_runs_commands_there_are_with_settings_there_are() -> None:
+def test_compose_uses_commands_and_settings_that_exist() -> None:
     ours = {
         name: part
         for name, part in COMPOSE["services"].items()

@@ -17,8 +17,8 @@ from core.errors import GpuOutOfMemory
 from jobs.events import Publisher
 from jobs.job import JobError
 from jobs.statements.queue import claimed
-from tests.support.rows.hand import Hand
 from tests.support.rows.rows import ARTIFACT
+from tests.support.rows.worker_stub import WorkerStub
 from tests.support.service.api_server import api_server
 from tests.support.service.sse import Event, events
 from tests.support.wait import until
@@ -223,7 +223,7 @@ def test_events_are_pushed_again_after_redis_was_away(settings, follow, create, 
             listener.has(1)
             valkey.stop()
             valkey.start()
-            worker = Hand(rows, server, Publisher(chosen))
+            worker = WorkerStub(rows, server, Publisher(chosen))
             job = worker.claim()
             worker.complete(worker.progress(job, 0.5), ARTIFACT)
             assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].id)

@@ -17,11 +17,11 @@ from jobs.schema.tables import jobs, outbox
 from jobs.statements.queue import claimed as run
 from jobs.statements.queue import submit, tenant_jobs
 from jobs.wire.status import QueueEstimate, status_answer
-from tests.support.faults.callers import Told
+from tests.support.faults.callers import Exchange
 from tests.support.faults.promises import breaches
 from tests.support.faults.records import gather
 from tests.support.rows.rows import Rows
-from tests.support.servers.sink import Received
+from tests.support.servers.webhook_receiver import Received
 from workers.webhooks.payload import WebhookPayload, encode, sign
 
 HOOK = "http://127.0.0.1/hook"
@@ -33,7 +33,7 @@ class World:
     def __init__(self, settings, engine, folder):
         self.settings, self.engine, self.folder = settings, engine, folder
         self.rows, self.store = Rows(engine), open_store(settings)
-        self.told, self.received = [], []
+        self.exchanges, self.received = [], []
         self.tenant = self.rows.tenant()
         self.claimant = self.rows.server()
         self.done = self.complete(self.submit("k-1"))
@@ -41,7 +41,7 @@ class World:
         self.cancelled = self.submit("k-3")
         self.rows.cancel(self.cancelled)
         self.deleted = self.complete(self.submit("k-4"))
-        self.deliver()
+        self.deliver_all()
         self.delete(self.deleted)
         self.tell("cancel", self.cancelled, state="cancelled")
         self.tell("look", self.done, state="completed", outputs=(self.done.artifacts[0].sha256,))
@@ -75,25 +75,25 @@ class World:
         self.store.remove_prefix(f"{job.tenant}/{job.id}/")
         self.tell("delete", job, status=204)
 
-    def deliver(self):
-        """Have the sink hear of every end that it has not heard of."""
+    def deliver_all(self):
+        """Deliver every end that was not delivered."""
         for row in self.rows.deliveries():
             if row.delivered_at is None:
-                self.hear(self.rows.job(msgspec.structs.replace(self.done, id=row.job_id)), row.id)
+                self.deliver(self.rows.job(msgspec.structs.replace(self.done, id=row.job_id)), row.id)
         self.rows.execute(update(outbox).values(delivered_at=func.now()))
 
-    def hear(self, job, message, *, type="", secret=""):
+    def deliver(self, job, message, *, type="", secret=""):
         data = status_answer(job, self.settings, QueueEstimate())
         body = encode(WebhookPayload(type or f"job.{job.status}", job.created_at, data))
         secret = secret or webhook_secret(self.settings.secret_key, job.tenant, 1)
         self.received.append(Received("/hook", sign(message, job.created_at, body, [secret]), body))
 
     def tell(self, verb, job, *, status=200, **more):
-        at = float(len(self.told))
-        self.told.append(Told(verb=verb, asked=at, answered=at, status=status, job_id=job.id, **more))
+        at = float(len(self.exchanges))
+        self.exchanges.append(Exchange(verb=verb, asked=at, answered=at, status=status, job_id=job.id, **more))
 
     def breaches(self):
-        return breaches(gather(self.settings, self.engine, self.told, self.received))
+        return breaches(gather(self.settings, self.engine, self.exchanges, self.received))
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def planted(promise, job, what):
     return name
 
 
-@planted("G1", "done", "there is no such job")
+@planted("G1", "done", "it does not exist")
 def an_accepted_job_is_gone(world):
     world.rows.execute(delete(outbox).where(outbox.c.job_id == world.done.id))
     world.rows.execute(text("DELETE FROM idempotency"))
@@ -173,7 +173,7 @@ def an_output_is_of_another_attempt(world):
 @planted("G3", "done", "has 0 outputs of 1")
 def an_output_is_missing(world):
     world.rows.set(world.done, artifacts=[])
-    world.told[:] = [msgspec.structs.replace(told, outputs=()) for told in world.told]
+    world.exchanges[:] = [msgspec.structs.replace(exchange, outputs=()) for exchange in world.exchanges]
 
 
 @planted("G3", "done", "other outputs were seen before")
@@ -203,25 +203,25 @@ def an_end_is_not_delivered(world):
 
 @planted("G5", "done", "under several ids")
 def an_end_is_delivered_under_two_ids(world):
-    world.hear(world.done, new_id("msg"))
+    world.deliver(world.done, new_id("msg"))
 
 
 @planted("G5", "done", "after its end")
 def an_event_comes_after_the_end(world):
-    world.hear(world.done, new_id("msg"), type="job.started")
+    world.deliver(world.done, new_id("msg"), type="job.started")
 
 
 @planted("G5", "done", "not signed")
 def a_delivery_is_signed_wrongly(world):
     own = next(one for one in world.received if one.data["data"]["job_id"] == world.done.id)
-    world.hear(world.done, own.id, secret=webhook_secret("another secret", world.tenant, 1))
+    world.deliver(world.done, own.id, secret=webhook_secret("another secret", world.tenant, 1))
 
 
 @planted("G5", "done", "another end was delivered")
 def another_end_is_delivered(world):
     own = next(one for one in world.received if one.data["data"]["job_id"] == world.done.id)
     world.received.remove(own)
-    world.hear(msgspec.structs.replace(world.done, status=world.spent.status), own.id)
+    world.deliver(msgspec.structs.replace(world.done, status=world.spent.status), own.id)
 
 
 @planted("G6", "done", "gave other jobs too")
@@ -234,7 +234,7 @@ def a_key_takes_two_bodies(world):
     world.tell("submit", world.done, status=202, key="k-1", body="another")
 
 
-@planted("G6", "extra", "is nobody's")
+@planted("G6", "extra", "belongs to no caller")
 def a_repeat_adds_a_job(world):
     world.extra = world.rows.submit(world.tenant)
     world.rows.set(world.extra, status="failed", finished_at=func.now())
@@ -245,14 +245,14 @@ def a_cancelled_job_completes(world):
     world.tell("cancel", world.done, state="cancelled")
 
 
-@planted("G7", "cancelled", "nobody asked for it")
+@planted("G7", "cancelled", "no caller asked for it")
 def a_job_is_cancelled_by_nobody(world):
-    world.told[:] = [told for told in world.told if told.verb != "cancel"]
+    world.exchanges[:] = [exchange for exchange in world.exchanges if exchange.verb != "cancel"]
 
 
 @planted("G8", "deleted", "was seen after it was deleted")
 def a_deleted_job_comes_back(world):
-    world.told.append(Told(verb="look", asked=1e9, answered=1e9, status=200, job_id=world.deleted.id))
+    world.exchanges.append(Exchange(verb="look", asked=1e9, answered=1e9, status=200, job_id=world.deleted.id))
 
 
 @planted("G8", "deleted", "what its caller wrote is there")

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from core.settings import Settings
 from jobs.job import JobStatus
-from tests.support.servers.sink import Sink
+from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.cpu_worker import cpu_process
 from tests.support.wait import until
 from workers.cpu.main import check
@@ -85,7 +85,7 @@ def test_a_hanging_name_server_does_not_delay_the_end(settings, rows, tmp_path):
 
 
 def test_it_does_all_of_its_work_without_redis(settings, rows):
-    with Sink() as sink, cpu_process(settings):
+    with WebhookReceiver() as sink, cpu_process(settings):
         lost = rows.submit(rows.tenant())
         rows.claim(rows.server(), lease_seconds=-1.0)
         late = rows.submit(rows.tenant(), deadline_seconds=-1.0, callback_url=sink.url)
@@ -97,7 +97,7 @@ def test_it_does_all_of_its_work_without_redis(settings, rows):
 @pytest.mark.long
 def test_it_outlives_a_database_that_goes_away(settings, rows, postgres):
     """The database refuses every connection for a while: nothing dies, and all is done afterwards."""
-    with postgres.empty() as elsewhere, Sink() as sink, cpu_process(settings) as process:
+    with postgres.empty() as elsewhere, WebhookReceiver() as sink, cpu_process(settings) as process:
         name = rows.engine.url.database
         until(alive_file(settings).exists, what="the start")
         with psycopg.connect(elsewhere, autocommit=True) as admin:
@@ -119,7 +119,7 @@ def test_it_outlives_a_database_that_goes_away(settings, rows, postgres):
 
 def test_a_database_without_a_schema_does_not_kill_it(settings, rows):
     rows.execute(text("ALTER TABLE outbox RENAME TO away"))
-    with cpu_process(settings) as process, Sink() as sink:
+    with cpu_process(settings) as process, WebhookReceiver() as sink:
         until(alive_file(settings).exists, what="the start")
         rows.execute(text("ALTER TABLE away RENAME TO outbox"))
         rows.submit(rows.tenant(), deadline_seconds=-1.0, callback_url=sink.url)

@@ -12,7 +12,7 @@ from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
 from core.settings import Settings
 from tests.support.paths import TLS
 from tests.support.servers.media_server import MediaServer
-from tests.support.servers.sink import Tarpit
+from tests.support.servers.webhook_receiver import Tarpit
 from workers.ingest.fetcher import Fetcher
 from workers.ingest.retry_later import RetryLater
 

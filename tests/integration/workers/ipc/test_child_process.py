@@ -14,7 +14,7 @@ from PIL import Image
 from jobs.server_commands import Preload, Unload
 from pipelines.catalog.spec import Deadlines
 from pipelines.runtime.protocol import load_raw
-from tests.support.faults.chaos import picture
+from tests.support.faults.chaos import draw_image
 from tests.support.paths import CATALOG
 from tests.support.service.processes import alive
 from tests.support.wait import until
@@ -111,7 +111,7 @@ def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, 
     assert isinstance(encoded, Encoded)
     assert ("careful",) == encoded.warnings
     assert 11 == encoded.metadata["seed"]
-    assert np.array_equal(picture(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
+    assert np.array_equal(draw_image(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
 
 
 def test_an_error_leaves_the_process_for_the_next_job(engine: ChildProcess, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_large_arrays_are_made_in_the_file_for_the_encoder(engine: ChildProcess,
 
     assert isinstance(answer, Computed)
     assert there[-1] == file.stat().st_ino
-    assert np.array_equal(picture(11), load_raw(tmp_path / "raw").arrays["0"])
+    assert np.array_equal(draw_image(11), load_raw(tmp_path / "raw").arrays["0"])
 
 
 @pytest.mark.contract("F18")

@@ -18,7 +18,7 @@ from jobs.statements import api_keys
 from jobs.statements.queue import tenant_jobs
 from tests.support.paths import TLS
 from tests.support.rows.rows import ARTIFACT
-from tests.support.servers.sink import Reply, Sink, Tarpit
+from tests.support.servers.webhook_receiver import Reply, Tarpit, WebhookReceiver
 from tests.support.service.cpu_worker import cpu_process, cpu_worker
 from tests.support.wait import until
 
@@ -53,7 +53,7 @@ def settings(make_settings):
 
 @pytest.fixture
 def sink():
-    with Sink() as receiver:
+    with WebhookReceiver() as receiver:
         yield receiver
 
 
@@ -152,7 +152,7 @@ def test_gone_ends_it_at_once(rows, settings, sink):
 
 def test_a_redirect_is_not_followed(rows, make_settings, sink):
     finished(rows, sink.url)
-    with Sink() as elsewhere:
+    with WebhookReceiver() as elsewhere:
         sink.replies = [Reply(302, {"location": elsewhere.url})] * 4
         with cpu_worker(make_settings(webhook_schedule="0,0.05")):
             until(lambda: only(rows).given_up_at, what="giving up")
@@ -370,7 +370,7 @@ def hooks_example(monkeypatch):
 
 @pytest.mark.parametrize(("host", "accepted"), [("hooks.example", True), ("other.example", False)])
 def test_the_certificate_is_checked_against_the_name(rows, make_settings, hooks_example, host, accepted):
-    with Sink(certificate=TLS / "server.pem") as sink:
+    with WebhookReceiver(certificate=TLS / "server.pem") as sink:
         finished(rows, sink.url.replace("127.0.0.1", host))
         with cpu_worker(make_settings(webhook_schedule="0", ca_bundle=str(TLS / "ca.pem"))):
             until(lambda: only(rows).delivered_at or only(rows).given_up_at, what="an outcome")
@@ -389,7 +389,7 @@ def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
     A transaction that finds the pool empty fails at once, so the test does not depend on speed.
     """
     with ExitStack() as stack:
-        sinks = [stack.enter_context(Sink()) for _ in range(8)]
+        sinks = [stack.enter_context(WebhookReceiver()) for _ in range(8)]
         claimant = rows.server()
         for number in range(96):
             rows.submit(rows.tenant(f"studio {number % 4}"), callback_url=sinks[number % 8].url)
@@ -402,7 +402,7 @@ def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
 
 def test_a_pool_of_receivers_is_served_at_once(rows, settings):
     """The cap is per host: many hosts do not wait for each other."""
-    with Sink() as one, Sink() as two:
+    with WebhookReceiver() as one, WebhookReceiver() as two:
         for _ in range(10):
             finished(rows, one.url)
             finished(rows, two.url)

@@ -11,7 +11,7 @@ from core.signing import webhook_secret
 from jobs.statements.queue import claimed
 from jobs.statements.webhooks import endpoints
 from tests.support.deploy.node_packages import FOLDER, RegistryAway, install
-from tests.support.servers.sink import Sink
+from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
 
@@ -60,7 +60,7 @@ def deliver(rows, database_url, tmp_path):
         webhook_poll_seconds=0.05,
     )
     tenant = rows.tenant()
-    with Sink() as sink, Sink() as callback:
+    with WebhookReceiver() as sink, WebhookReceiver() as callback:
         rows.execute(endpoints.add_webhook(ENDPOINT, tenant, url=sink.url, events=["job.completed"]))
         rows.execute(endpoints.rotate_webhook(ENDPOINT, tenant))
         rows.submit(tenant, callback_url=callback.url)

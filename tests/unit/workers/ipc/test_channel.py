@@ -40,11 +40,11 @@ def test_a_frame_in_two_pieces_survives_a_timeout_between_them() -> None:
     channel = Channel(far)
     body = bytearray()
 
-    class Sink:
+    class WebhookReceiver:
         def sendall(self, data: bytes) -> None:
             body.extend(data)
 
-    Channel(Sink()).send(Interrupt(ticket="t", preempt=True))  # type: ignore[arg-type]
+    Channel(WebhookReceiver()).send(Interrupt(ticket="t", preempt=True))  # type: ignore[arg-type]
     near.sendall(body[:7])
     with pytest.raises(TimeoutError):
         channel.receive(0.05)

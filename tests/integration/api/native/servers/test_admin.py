@@ -13,7 +13,7 @@ from jobs.statements import servers as fleet
 from jobs.statements.api_keys import ADMIN
 from jobs.wire.servers import ResidentModel, ServerFacts
 from tests.support.service.api_server import api_server, free_port, make_key
-from tests.support.service.order_taker import REFUSED, SERVES, order_taker, orders
+from tests.support.service.command_recorder import REFUSED, SERVES, command_recorder, orders
 from tests.support.wait import until
 
 VERBS = ("cordon", "uncordon", "drain", "preload", "unload", "recycle")
@@ -23,7 +23,7 @@ MODEL = {"model": "chaos"}
 @pytest.fixture(scope="module")
 def listening(settings):
     """A worker that receives the commands to `gpu-1`."""
-    with order_taker(settings, "gpu-1", dict(os.environ)):
+    with command_recorder(settings, "gpu-1", dict(os.environ)):
         yield
 
 

@@ -16,7 +16,7 @@ from jobs.statements.clauses import ago
 from jobs.statements.webhooks import deliveries, delivery_log
 from jobs.statements.webhooks import endpoints as webhooks
 from jobs.wire.webhooks import EVENTS
-from tests.support.servers.sink import Reply, Sink
+from tests.support.servers.webhook_receiver import Reply, WebhookReceiver
 from tests.support.service.api_server import api_server
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
@@ -39,7 +39,7 @@ def add(client):
 
 @pytest.fixture
 def sink():
-    with Sink() as receiver:
+    with WebhookReceiver() as receiver:
         yield receiver
 
 

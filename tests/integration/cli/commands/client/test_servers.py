@@ -17,7 +17,7 @@ from jobs.wire.servers import ResidentModel, ServerFacts
 from tests.support.paths import CATALOG
 from tests.support.rows.rows import Rows
 from tests.support.service.api_server import api_server, make_key
-from tests.support.service.order_taker import SERVES, order_taker, orders
+from tests.support.service.command_recorder import SERVES, command_recorder, orders
 from tests.support.wait import until
 
 MODELS = (
@@ -134,7 +134,7 @@ def test_drain_waits_until_the_last_job_has_ended(run, rows, server):
 
 
 def test_orders_reach_the_worker(run, settings, server):
-    with order_taker(settings, "gpu-1", dict(os.environ)):
+    with command_recorder(settings, "gpu-1", dict(os.environ)):
         assert "gpu-1 loads chaos." == run("preload", "gpu-1", "chaos", "--pin").strip()
         assert "gpu-1 unloads chaos." == run("unload", "gpu-1", "chaos").strip()
         assert "gpu-1 unloads every model." == run("unload", "gpu-1").strip()

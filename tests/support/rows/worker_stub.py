@@ -1,4 +1,4 @@
-"""A hand that plays the worker: it claims and changes jobs by the statements that workers use, and tells Redis."""
+"""A stand-in for a worker: it claims and changes jobs by the statements that workers use, and publishes them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from jobs.statements.queue.claim import Claimant
 from tests.support.rows.rows import Rows
 
 
-class Hand:
+class WorkerStub:
     """`claimant` is the server it plays. Every method fails when the statement matches no row."""
 
     def __init__(self, rows: Rows, claimant: Claimant, publisher: Publisher) -> None:

@@ -16,11 +16,11 @@ from core.storage.store import open_store
 from jobs.job import ACTIVE, Job, JobError, JobStatus, job_from_row
 from jobs.schema.tables import jobs, outbox
 from jobs.statements.webhooks.deliveries import open_
-from tests.support.faults.callers import Caller, Told
+from tests.support.faults.callers import Caller, Exchange
 from tests.support.faults.faults import kill
 from tests.support.faults.promises import Breach, breaches
 from tests.support.faults.records import gather
-from tests.support.servers.sink import Sink
+from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.service import Service, service
 from tests.support.wait import until
 
@@ -39,25 +39,25 @@ SETTINGS = {
 }
 
 
-class Trial:
-    """`service` with all that it needs, a sink that hears of every end, and a log of what callers were told."""
+class Scenario:
+    """`service` with all that it needs, a receiver of its webhooks, and a log of the answers to its callers."""
 
-    def __init__(self, service: Service, sink: Sink) -> None:
+    def __init__(self, service: Service, sink: WebhookReceiver) -> None:
         self.service = service
         self.sink = sink
-        self.log: list[Told] = []
+        self.log: list[Exchange] = []
         self.caller = Caller(service.url, service.key, self.log)
         self._loads = 0
 
     def body(self, prompt: str, **fields: Any) -> dict[str, Any]:
-        """A request for a job of the chaos model that is told to the sink."""
+        """Return a request for a job of the chaos model whose end is sent to the receiver."""
         return {"model": "chaos", "prompt": prompt, "callback_url": self.sink.url} | fields
 
     def submit(self, prompt: str, **fields: Any) -> str:
         """Submit one job; its id."""
-        told = self.caller.submit(self.body(prompt, **fields))
-        assert 202 == told.status, told
-        return told.job_id
+        exchange = self.caller.submit(self.body(prompt, **fields))
+        assert 202 == exchange.status, exchange
+        return exchange.job_id
 
     def ended(self, job_id: str, timeout: float = 60.0) -> Job:
         """The row of a job, once it has ended."""
@@ -79,7 +79,7 @@ class Trial:
 
     def accepted(self) -> int:
         """How many submits were answered 2xx so far."""
-        return sum(told.verb == "submit" and told.good for told in self.log)
+        return sum(exchange.verb == "submit" and exchange.good for exchange in self.log)
 
     @contextmanager
     def load(self, count: int, *, seconds: float = 0.2, over: float = 0.0) -> Iterator[list[Future[str]]]:
@@ -108,8 +108,8 @@ class Trial:
         elif chance < 0.25:
             caller.submit(body, key=name)
         elif chance < 0.3:
-            told = caller.submit(body | {"prompt": "another"}, key=name)
-            assert told.status in (0, 422, 503), told
+            exchange = caller.submit(body | {"prompt": "another"}, key=name)
+            assert exchange.status in (0, 422, 503), exchange
         caller.look(job_id)
         return job_id
 
@@ -124,7 +124,7 @@ class Trial:
             return {(row.id, row.fence) for row in connection.execute(claims)}
 
     def unrecovered(self, claims: set[tuple[str, int]]) -> set[str]:
-        """Those of the claims that nobody has taken from their worker yet."""
+        """Those of the claims that are still their worker's."""
         rows = select(jobs.c.id, jobs.c.fence).where(jobs.c.status == JobStatus.PROCESSING)
         with self.service.database.begin() as connection:
             return {row.id for row in connection.execute(rows) if (row.id, row.fence) in claims}
@@ -135,16 +135,16 @@ class Trial:
         return self.held_by(name)
 
     def unfinished(self) -> int:
-        """How much is still under way: jobs that have not ended, ends that were not told, objects of deleted jobs."""
+        """How much is still under way: jobs that have not ended, ends not delivered, objects of deleted jobs."""
         active = select(func.count()).select_from(jobs).where(jobs.c.status.in_(ACTIVE))
-        untold = select(func.count()).select_from(outbox).where(open_(outbox))
+        undelivered = select(func.count()).select_from(outbox).where(open_(outbox))
         purges = select(func.count()).select_from(jobs).where(jobs.c.purge_at < func.now())
         with self.service.database.begin() as connection:
-            return sum(connection.scalar(query) or 0 for query in (active, untold, purges)) or len(self._strays())
+            return sum(connection.scalar(query) or 0 for query in (active, undelivered, purges)) or len(self._strays())
 
     def _strays(self) -> set[str]:
         """Deleted jobs of which the store holds something."""
-        deleted = {told.job_id for told in self.log if told.verb == "delete" and told.good}
+        deleted = {exchange.job_id for exchange in self.log if exchange.verb == "delete" and exchange.good}
         return deleted & {key.split("/")[1] for key in self.objects()}
 
     def verdict(self, timeout: float) -> list[Breach]:
@@ -155,15 +155,15 @@ class Trial:
 
 
 @contextmanager
-def trial(
+def scenario(
     folder: Path, *, database_url: str, broker_url: str, workers: Sequence[str] = tuple(WORKERS), **settings: str
-) -> Iterator[Trial]:
+) -> Iterator[Scenario]:
     """The API, a CPU worker and GPU workers on these servers, all up."""
     with (
-        Sink() as sink,
+        WebhookReceiver() as sink,
         service(folder, database_url=database_url, broker_url=broker_url, **SETTINGS | settings) as made,
     ):
-        begun = Trial(made, sink)
+        begun = Scenario(made, sink)
         for name in workers:
             begun.restart(name)
         made.cpu()

@@ -1,4 +1,4 @@
-"""A real Celery worker around a supervisor that only writes down what it is ordered.
+"""A real Celery worker around a supervisor that only writes down its commands.
 
 It runs `workers.gpu.main.serve`, so orders come the way they do in production; `REFUSED` is a model it refuses to load.
 """
@@ -24,10 +24,10 @@ from workers.gpu.server.queue_subscription import QueueSubscription
 
 SERVES = ("chaos", "chaos-two")
 REFUSED = "chaos-two"
-LIST = "order-taker"
+LIST = "command-recorder"
 
 
-class Taker:
+class CommandRecorder:
     """Stands in for the supervisor; each call becomes an entry of a list in Redis."""
 
     serves = SERVES
@@ -65,13 +65,13 @@ def orders(settings: Settings) -> list[list[Any]]:
 
 
 @contextmanager
-def order_taker(settings: Settings, server_id: str, environment: dict[str, str]) -> Iterator[None]:
+def command_recorder(settings: Settings, server_id: str, environment: dict[str, str]) -> Iterator[None]:
     """The worker as a process, under this name, once it hears."""
     process = spawn(
-        [sys.executable, "-m", "tests.support.service.order_taker"],
+        [sys.executable, "-m", "tests.support.service.command_recorder"],
         env=environment
         | {"ATELIER_BROKER_URL": settings.broker_url, "ATELIER_SERVER_ID": server_id, "PYTHONPATH": str(ROOT)},
-        name="order taker",
+        name="command recorder",
         cwd=ROOT,
     )
     control = celery_app(settings).control
@@ -85,7 +85,7 @@ def order_taker(settings: Settings, server_id: str, environment: dict[str, str])
 def main() -> int:
     """Until SIGTERM."""
     settings = read_settings()
-    return serve(settings, Taker(broker_client(settings)), QueueSubscription([]))  # type: ignore[arg-type]
+    return serve(settings, CommandRecorder(broker_client(settings)), QueueSubscription([]))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: a real HTTP server that writes down what it gets and answers as it is told."""
+"""A receiver of webhooks: a real HTTP server that writes down what it gets and answers as the test says."""
 
 import socket
 import ssl
@@ -39,7 +39,7 @@ class Reply(msgspec.Struct, frozen=True):
     after: Callable[[], object] = lambda: None
 
 
-class Sink:
+class WebhookReceiver:
     """Answers each request with the next of `replies`, and with 200 once there are none. A context manager."""
 
     def __init__(self, *, host: str = "127.0.0.1", certificate: Path | None = None) -> None:
@@ -77,7 +77,7 @@ class Sink:
             request_queue_size = 256
 
             def handle_error(self, request: Any, client_address: Any) -> None:
-                """A sender that hangs up is no news."""
+                """Stay silent about a sender that hangs up."""
 
         self._server = Server((host, 0), Handler)
         if certificate is not None:
@@ -88,7 +88,7 @@ class Sink:
         self.url = f"{'http' if certificate is None else 'https'}://{host}:{self.port}/hook"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
-    def __enter__(self) -> "Sink":
+    def __enter__(self) -> "WebhookReceiver":
         self._thread.start()
         return self
 
