@@ -73,7 +73,7 @@ def test_an_http_url_is_fetched_and_gives_the_same_pixels(studio: Service, shop:
     assert np.array_equal(np.asarray(picture(make(studio, data_url))), np.asarray(fetched))
 
 
-def test_the_colours_of_the_mug_are_those_of_the_photo(studio: Service, data_url: str) -> None:
+def test_the_colors_of_the_mug_are_those_of_the_photo(studio: Service, data_url: str) -> None:
     made = np.asarray(picture(make(studio, data_url)))
     with Image.open(PHOTO) as photo:
         seen = np.asarray(photo.convert("RGB"))

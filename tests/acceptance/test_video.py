@@ -161,7 +161,7 @@ def test_progress_is_told_as_it_rises(studio: Service) -> None:
         ({"input_image": None}, "missing_field", "$.input_image"),
     ],
 )
-def test_what_the_model_can_not_do_is_refused_at_once(
+def test_what_the_model_cannot_do_is_refused_at_once(
     studio: Service, fields: dict[str, Any], code: str, field: str
 ) -> None:
     body = {name: value for name, value in ({"input_image": still()} | fields).items() if value is not None}

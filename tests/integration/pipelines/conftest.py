@@ -31,6 +31,6 @@ def weights_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """One picture to look at."""
+    """One image to look at."""
     file = save_image(tmp_path_factory.mktemp("pictures") / "a.png", 96, 64)
     return Inputs({"reference_images.0": file})

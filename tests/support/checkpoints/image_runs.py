@@ -69,7 +69,7 @@ def run(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **param
 
 
 def image(pipeline: Pipeline, seed: int = 1, inputs: Inputs | None = None, **params: Any) -> NDArray[np.uint8]:
-    """The only picture of a run."""
+    """The only image of a run."""
     (found,) = run(pipeline, seed, inputs, **params).arrays.values()
     return found
 
@@ -92,14 +92,14 @@ def alone(folder: Path, dtype: torch.dtype = torch.float32, variant: str | None 
 
 
 def directly(folder: Path, seed: int = 1, pipe: Any = None, **arguments: Any) -> NDArray[np.uint8]:
-    """The picture as anybody would make it with diffusers; `pipe` in place of the one that is in `folder`."""
+    """The image as diffusers makes it directly; `pipe` replaces the pipeline of `folder`."""
     call = {"num_inference_steps": STEPS, **SIZE, **USUAL.get(folder.name, {}), **arguments}
     generator = torch.Generator().manual_seed(seed)
     return np.asarray((pipe or alone(folder))(prompt=PROMPT, generator=generator, **call).images[0])
 
 
 def from_image(folder: Path, seed: int = 1, dtype: torch.dtype = torch.float32, **arguments: Any) -> NDArray[np.uint8]:
-    """The same with the pipeline that starts from a picture, loaded by itself."""
+    """The same with the pipeline that starts from an image, loaded by itself."""
     pipe = AutoPipelineForImage2Image.from_pretrained(folder, dtype=dtype)
     pipe.set_progress_bar_config(disable=True)
     call = {"num_inference_steps": STEPS, **USUAL.get(folder.name, {}), **arguments}

@@ -24,7 +24,7 @@ def spec(**changes: Any) -> ModelSpec:
 
 
 def entry(name: str, **keys: Any) -> str:
-    """A catalog entry, as somebody would write it; a key that is None is left out."""
+    """A catalog entry as an operator writes it; a key of `None` is omitted."""
     keys = {
         "id": name,
         "title": name,

@@ -89,7 +89,7 @@ def save(name: str, folder: Path, *, builtin: bool = True) -> Path:
 
 
 def save_voice(file: Path, seconds: float = 6.0, pitch: float = 150, rate: int = RATE) -> Path:
-    """A recording of somebody humming, as the sanitizer leaves one: WAV, 16 bits, one channel, a rate of its own."""
+    """A recording of a hum, as the sanitizer leaves one: WAV, 16 bits, one channel, a rate of its own."""
     soundfile.write(file, hum(seconds, pitch, rate), rate, subtype="PCM_16")
     return file
 

@@ -64,7 +64,7 @@ def _transformer() -> QwenImageTransformer2DModel:
         joint_attention_dim=32,
         axes_dims_rope=(4, 6, 6),
     )
-    with torch.no_grad():  # so that the prompt and the references show in the picture
+    with torch.no_grad():  # so that the prompt and the references show in the image
         transformer.proj_out.weight.mul_(20)
     return transformer
 

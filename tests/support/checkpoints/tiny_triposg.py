@@ -155,7 +155,7 @@ def _random(name: str, shape: list[int], generator: torch.Generator) -> Tensor:
 
 
 def _shape(tensors: dict[str, Tensor]) -> None:
-    """Values that change much across the cube, and not in high frequencies: a surface that is no foam. Their mean over
+    """Values that change much across the cube, and not in high frequencies: a surface without foam. Their mean over
     sampled latents is about 0 then, so that there is one.
     """
     tensors["decoder.proj_query.weight"][:, :3] *= 3

@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of film models in exactly the published layout, as `tiny_checkpoints` has them for pictures.
+"""Tiny random checkpoints of video models in exactly the published layout, as `tiny_checkpoints` has them for images.
 
 `save(name, folder)` builds one of `BUILDERS`: 0.5 to 4 MB each.
 """
@@ -79,7 +79,7 @@ def wan22() -> DiffusionPipeline:
 
 
 def wan22a14b() -> DiffusionPipeline:
-    """Wan2.2-I2V-A14B: two transformers, one for much noise and one for little; it can end at a picture. Its index
+    """Wan2.2-I2V-A14B: two transformers, one for much noise and one for little; it can end at an image. Its index
     names the image-to-video pipeline.
     """
     return WanImageToVideoPipeline(

@@ -34,13 +34,13 @@ def raw_of(mesh: Mesh, **more: np.ndarray) -> RawOutput:
 
 
 def planar(mesh: Mesh, texture: np.ndarray) -> Mesh:
-    """With a picture projected onto it along z."""
+    """With an image projected onto it along z."""
     low, high = mesh.vertices[:, :2].min(axis=0), mesh.vertices[:, :2].max(axis=0)
     return Mesh(mesh.vertices, mesh.faces, ((mesh.vertices[:, :2] - low) / (high - low)).astype(np.float32), texture)
 
 
 def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    """As somebody has it who joins vertices of the same place."""
+    """Return the mesh with vertices of the same place joined."""
     copy = mesh.copy()
     copy.merge_vertices(merge_tex=True, merge_norm=True)
     return copy

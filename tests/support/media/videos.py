@@ -1,4 +1,4 @@
-"""Films read back, and compared with what went in."""
+"""Videos read back, and compared with what went in."""
 
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from pipelines.video.color import fill_planes
 
 
 class DecodedVideo(msgspec.Struct, frozen=True, kw_only=True):
-    """A decoded film: `frames` is uint8, n x height x width x 3; times are seconds, `keyframes` are frame numbers."""
+    """A decoded video: `frames` is uint8, n x height x width x 3; times are seconds, `keyframes` are frame numbers."""
 
     frames: np.ndarray
     fps: float
@@ -27,7 +27,7 @@ class DecodedVideo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_video(data: bytes, container: str) -> DecodedVideo:
-    """Decode a whole film; `container` is "mp4" or "webm"."""
+    """Decode a whole video; `container` is "mp4" or "webm"."""
     with av.open(BytesIO(data), format=container) as file:
         (stream,) = file.streams
         assert isinstance(stream, VideoStream)
@@ -46,12 +46,12 @@ def decode_video(data: bytes, container: str) -> DecodedVideo:
 
 
 def seen(planes: np.ndarray) -> np.ndarray:
-    """What a player makes of a film that was not encoded yet: uint8, n x height x width x 3."""
+    """What a player makes of a video that was not encoded yet: uint8, n x height x width x 3."""
     return _rgb([av.VideoFrame.from_ndarray(frame, format="yuv420p") for frame in planes])
 
 
 def planes(rgb: np.ndarray) -> np.ndarray:
-    """A film of these pictures: n x height x width x 3, uint8, or float32 in 0 to 1."""
+    """A video of these images: n x height x width x 3, uint8, or float32 in 0 to 1."""
     count, height, width, _ = rgb.shape
     made = np.empty((count, height * 3 // 2, width), np.uint8)
     floats = rgb.astype(np.float32) / 255 if rgb.dtype == np.uint8 else rgb

@@ -69,7 +69,7 @@ def test_its_shadow_stays_behind(cutter: evaluate.Cutter) -> None:
         lambda x, y: 0.3 + 0.4 * y,
     ],
 )
-def test_a_image_of_nothing_gives_an_empty_cutout_and_a_warning(
+def test_an_image_of_nothing_gives_an_empty_cutout_and_a_warning(
     tmp_path: Path, draw: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> None:
     y, x = np.mgrid[:300, :400] / 400

@@ -36,8 +36,8 @@ def asked(**changes: Any) -> CutoutParams:
 
 def context(log: list[tuple[float, Stage]] | None = None, warned: list[str] | None = None) -> RunContext:
     steps: list[tuple[float, Stage]] = [] if log is None else log
-    told: list[str] = [] if warned is None else warned
-    return RunContext(seed=5, progress=lambda part, stage: steps.append((part, stage)), warn=told.append)
+    warnings_shown: list[str] = [] if warned is None else warned
+    return RunContext(seed=5, progress=lambda part, stage: steps.append((part, stage)), warn=warnings_shown.append)
 
 
 def inputs(folder: Path, pixels: np.ndarray) -> Inputs:
@@ -180,7 +180,7 @@ def test_crop_to_the_foreground(bright: Pipeline, tmp_path: Path, disc: np.ndarr
 
 
 def test_no_foreground_is_no_error_and_nothing_is_cropped(bright: Pipeline, tmp_path: Path) -> None:
-    """A picture that was transparent all over before: whatever the network finds, nothing is to be seen."""
+    """An image that was transparent all over before: whatever the network finds, nothing is to be seen."""
     clear = np.zeros((40, 50, 4), np.uint8)
     clear[10:20, 10:20, :3] = 200
     warned: list[str] = []

@@ -79,7 +79,7 @@ class TestReusedSteps:
         assert np.array_equal(directly(weights_dir / "qwenimage"), image(pipeline))
 
     @pytest.mark.parametrize("name", ["zimage", "sdxl"])
-    def test_a_model_that_can_not_does_not_load(self, weights_dir: Path, name: str) -> None:
+    def test_a_model_that_cannot_does_not_load(self, weights_dir: Path, name: str) -> None:
         with pytest.raises(ModelLoadFailed, match="cannot reuse steps; remove `cache`"):
             loaded(name, weights_dir, **REUSED)
 
@@ -189,7 +189,7 @@ class Tall:
 
 
 @pytest.mark.long
-@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++ that could make code for a CPU")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="without g++ no code for a CPU is made")
 def test_code_is_kept_in_the_folder_of_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch._dynamo.reset()
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
@@ -206,7 +206,7 @@ def test_code_is_kept_in_the_folder_of_the_settings(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.long
-def test_code_that_can_not_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_code_that_cannot_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch._dynamo.reset()
     monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
@@ -218,7 +218,7 @@ def test_code_that_can_not_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch
     assert torch.allclose(expected, pipe.transformer(values))
 
 
-def test_a_model_that_needs_a_image_is_warmed_with_a_grey_one(weights_dir: Path) -> None:
+def test_a_model_that_needs_an_image_is_warmed_with_a_gray_one(weights_dir: Path) -> None:
     pipeline: Any = loaded("qwenedit", weights_dir, defaults={"width": 64, "height": 64, "guidance_scale": 1.0})
     log: list[tuple[float, Stage]] = []
     pipeline.warm_up(context(log=log))
@@ -226,7 +226,7 @@ def test_a_model_that_needs_a_image_is_warmed_with_a_grey_one(weights_dir: Path)
     assert ["prepare", "step", "decode"] == [stage for _, stage in log]
 
 
-def test_weights_of_a_images_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
+def test_weights_of_an_images_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
     pipeline: Any = loaded("sdxl", weights_dir)
     channels_last(pipeline.pipe)
     parking = Offload(pipeline.modules, "cpu")

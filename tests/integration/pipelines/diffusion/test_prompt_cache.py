@@ -76,7 +76,7 @@ def test_a_start_image_finds_the_prompt_that_words_alone_have_read(weights_dir: 
     assert np.array_equal(expected, made)
 
 
-def test_what_is_read_beside_a_image_is_read_each_time(weights_dir: Path, reference: Inputs) -> None:
+def test_what_is_read_beside_an_image_is_read_each_time(weights_dir: Path, reference: Inputs) -> None:
     pipeline = loaded("qwenedit", weights_dir)
     counter = Counter(pipeline)
     image(pipeline, inputs=reference)

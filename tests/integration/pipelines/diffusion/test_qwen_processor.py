@@ -1,4 +1,4 @@
-"""The processor of pictures and words, from the files that Qwen-Image-Edit was published with."""
+"""The processor of images and words, from the files that Qwen-Image-Edit was published with."""
 
 from pathlib import Path
 

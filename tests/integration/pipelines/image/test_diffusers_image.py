@@ -29,7 +29,7 @@ MULTIPLES = {"qwenimage": 64, "qwenedit": 64}
 class TestEveryFamily:
     @pytest.fixture
     def inputs(self, name: str, reference: Inputs) -> Inputs:
-        """What the model can not do without."""
+        """What the model cannot do without."""
         return reference if name == "qwenedit" else Inputs()
 
     @pytest.fixture

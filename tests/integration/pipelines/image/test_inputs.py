@@ -1,4 +1,4 @@
-"""Pictures from pictures: references and image to image, against the same calls of diffusers."""
+"""Images from images: references and image to image, against the same calls of diffusers."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ STARTERS = ("sdxl", "zimage", "qwenimage")
 
 
 def files(folder: Path, count: int) -> list[Path]:
-    """Pictures of several shapes."""
+    """Images of several shapes."""
     shapes = [(96, 64), (64, 80), (66, 66), (64, 64)]
     return [save_image(folder / f"{n}.png", *shapes[n], seed=n) for n in range(count)]
 
@@ -80,7 +80,7 @@ class TestReferences:
 
         assert (64, 64, 3) == image(loaded("flux2klein", weights_dir), 1, strange).shape
 
-    def test_an_editor_without_a_image_says_so(self, weights_dir: Path) -> None:
+    def test_an_editor_without_an_image_says_so(self, weights_dir: Path) -> None:
         with pytest.raises(MissingField, match="`input_image` is required by qwenedit"):
             run(loaded("qwenedit", weights_dir))
 
@@ -158,6 +158,6 @@ def test_what_is_transparent_is_white(weights_dir: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["flux2klein", "qwenedit"])
-def test_a_pipeline_that_can_not_start_from_a_image_does_not_load(weights_dir: Path, name: str) -> None:
+def test_a_pipeline_that_cannot_start_from_an_image_does_not_load(weights_dir: Path, name: str) -> None:
     with pytest.raises(ModelLoadFailed, match="cannot start from an image"):
         loaded(name, weights_dir, capabilities=["text-to-image", "image-to-image"])

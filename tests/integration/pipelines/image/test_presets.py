@@ -1,4 +1,4 @@
-"""Several pictures of one job, quality presets, and LoRAs that are switched per job."""
+"""Several images of one job, quality presets, and LoRAs that are switched per job."""
 
 import shutil
 from pathlib import Path
@@ -163,7 +163,7 @@ class TestLora:
             loaded(name, folder, **self.catalog(name, shift_termnal=0.0))
 
     @pytest.mark.parametrize("name", ["zimage"])
-    def test_it_changes_a_image_to_start_from_as_well(self, folder: Path, reference: Inputs, name: str) -> None:
+    def test_it_changes_an_image_to_start_from_as_well(self, folder: Path, reference: Inputs, name: str) -> None:
         start = Inputs({"input_image": reference.files["reference_images.0"]})
         pipeline = loaded(name, folder, **self.catalog(name))
 

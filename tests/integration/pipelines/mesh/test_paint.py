@@ -1,4 +1,4 @@
-"""A mesh painted with a picture looks like the picture from the front.
+"""A mesh painted with an image looks like the image from the front.
 
 The bound is 30 dB inside the silhouette; measured: 42 dB on the product's relief, 48 dB on a ball.
 """
@@ -46,7 +46,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def waves() -> np.ndarray:
-    """A round picture of colored waves: RGBA."""
+    """A round image of colored waves: RGBA."""
     y, x = np.mgrid[:300, :300]
     colors = np.stack([127 + 100 * np.sin(x / 9), 127 + 100 * np.cos(y / 13), np.full_like(x, 90)], axis=-1)
     alpha = np.where(np.hypot(x - 149.5, y - 149.5) < 150, 255, 0)
@@ -54,7 +54,7 @@ def waves() -> np.ndarray:
 
 
 def expected(image: np.ndarray) -> np.ndarray:
-    """The picture as `render` places it: its longer side on 92 % of a square."""
+    """The image as `render` places it: its longer side on 92 % of a square."""
     height, width = image.shape[:2]
     scale = 0.92 * SIDE / max(height, width)
     left, top = (SIDE - width * scale) / 2, (SIDE - height * scale) / 2
@@ -64,7 +64,7 @@ def expected(image: np.ndarray) -> np.ndarray:
 
 
 def likeness(mesh: Mesh, image: np.ndarray, yaw: float = 0) -> float:
-    """Decibels between a view of the mesh and the picture, where both are solid, which is nearly everywhere."""
+    """Decibels between a view of the mesh and the image, where both are solid, which is nearly everywhere."""
     drawn, wanted = render(mesh, SIDE, turned(yaw, 0), lit=False), expected(image)
     if yaw:
         wanted = wanted[:, ::-1]
@@ -139,7 +139,7 @@ def test_the_encoder_paints_a_mesh_that_came_without_a_texture(tmp_path: Path, w
 
 @pytest.mark.long
 def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
-    """With random weights the shape is nothing in particular, and slow to unwrap; its colors are the picture's."""
+    """With random weights the shape is nothing in particular, and slow to unwrap; its colors are the image's."""
     tiny_triposg.save(tmp_path / "triposg")
     Image.fromarray(np.full((40, 60, 4), (200, 30, 60, 255), np.uint8)).save(tmp_path / "red.png")
     entry = spec(
@@ -161,12 +161,12 @@ def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
     assert ((200, 30, 60) == np.asarray(loaded.visual.material.baseColorTexture.convert("RGB"))).all()
 
 
-def test_without_a_image_it_can_not(tmp_path: Path) -> None:
+def test_without_an_image_it_cannot(tmp_path: Path) -> None:
     with pytest.raises(EncodeFailed, match="no picture"):
         encode(raw_of(ball(2)), MeshParams(image_path="picture", mode="paint"), tmp_path)
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 4))])
-def test_a_image_that_shows_nothing_is_refused(pixels: np.ndarray) -> None:
+def test_an_image_that_shows_nothing_is_refused(pixels: np.ndarray) -> None:
     with pytest.raises(EncodeFailed):
         painted(ball(1), pixels)

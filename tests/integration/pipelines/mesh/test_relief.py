@@ -1,4 +1,4 @@
-"""The demo of 3D: a picture on disk to a mesh file that is read back."""
+"""The demo of 3D: an image on disk to a mesh file that is read back."""
 
 import subprocess
 import sys

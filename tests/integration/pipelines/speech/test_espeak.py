@@ -131,7 +131,7 @@ class TestWishes:
         assert detect_watermark(run(apply_watermark=True).arrays["samples"], RATE) > 0.9
         assert detect_watermark(run(apply_watermark=False).arrays["samples"], RATE) < 0.1
 
-    def test_what_it_can_not_do_is_said(self) -> None:
+    def test_what_it_cannot_do_is_said(self) -> None:
         raw = run(temperature=1.0, cfg_weight=0.1)
         assert (
             "demo-espeak does not use `temperature`; it was ignored",

@@ -1,4 +1,4 @@
-"""The demo's camera: from a still on disk to a film that is read back."""
+"""The demo's camera: from a still on disk to a video that is read back."""
 
 import subprocess
 import sys

@@ -208,7 +208,7 @@ class TestBothFamilies:
         assert words.transformer is still.transformer
         assert words.vae is still.vae
 
-    def test_it_can_not_end_at_a_image(self, videos_dir: Path, ends: Inputs, name: str) -> None:
+    def test_it_cannot_end_at_an_image(self, videos_dir: Path, ends: Inputs, name: str) -> None:
         with pytest.raises(NotThisModel, match="`last_image` is not supported") as caught:
             run(loaded(name, videos_dir), ends)
 

@@ -134,7 +134,7 @@ class TestFetch:
         assert "tiny: as locked" in locked.run("verify", "tiny")
         assert {"Bearer hf_secret"} == {one.token for one in hub.asked if "/resolve/" in one.path}
         assert {None} == {one.token for one in hub.asked if one.path.startswith("/cdn/")}
-        assert [] == [one for one in hub.asked if COMMIT not in one.path], "nothing else is asked or told"
+        assert [] == [one for one in hub.asked if COMMIT not in one.path], "nothing else is requested"
 
     def test_what_is_there_and_right_is_not_fetched_again(self, locked: Machine, hub: Hub) -> None:
         locked.run("fetch", "tiny")

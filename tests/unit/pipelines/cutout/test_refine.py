@@ -6,7 +6,7 @@ from pipelines.cutout.refine import enlarge, keep_main_parts, weigh_by_color
 
 
 def scene(side: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """A green square on grey, and where it is."""
+    """A green square on gray, and where it is."""
     image = np.full((side, side, 3), 120, np.uint8)
     where = np.zeros((side, side), np.float32)
     where[side // 4 : side // 2, side // 4 : side // 2] = 1

@@ -7,7 +7,7 @@ from pipelines.demo.draw import RGB, arrange, draw
 from pipelines.demo.scene import COLORS, PLACES, RELATIONS, SHAPES, SIZES, Scene, Thing, sample_scene
 
 
-def test_a_image_is_square_rgb_of_the_asked_side() -> None:
+def test_an_image_is_square_rgb_of_the_asked_side() -> None:
     image = draw(Scene("blue", (Thing("red", "circle"),)), side=64)
     assert (64, 64, 3) == image.shape
     assert np.uint8 == image.dtype

@@ -108,7 +108,7 @@ def test_images_and_tensors_are_passed_on(thing: Any) -> None:
     assert 0 == cache.bytes
 
 
-def test_an_answer_that_can_not_be_copied_is_not_kept() -> None:
+def test_an_answer_that_cannot_be_copied_is_not_kept() -> None:
     pipe = attached(PromptCache(), Uncommon())
 
     assert pipe.encode_prompt("ab").keys() == pipe.encode_prompt("ab").keys() == {"values"}
@@ -118,7 +118,7 @@ def test_an_answer_that_can_not_be_copied_is_not_kept() -> None:
 def test_siblings_that_read_alike_share_and_others_do_not() -> None:
     cache = PromptCache()
     pipes = [attached(cache, class_()) for class_ in (Reader, Sibling, Other)]
-    told = attached(cache, Reader())
+    second_reader = attached(cache, Reader())
     for pipe in pipes:
         pipe.encode_prompt("ab")
 
@@ -126,8 +126,8 @@ def test_siblings_that_read_alike_share_and_others_do_not() -> None:
     other_template = Reader()
     other_template.prompt_template = "a picture of {}"
     attached(cache, other_template).encode_prompt("ab")
-    told.encode_prompt("ab")
-    assert (1, 0) == (len(other_template.calls), len(told.calls))
+    second_reader.encode_prompt("ab")
+    assert (1, 0) == (len(other_template.calls), len(second_reader.calls))
 
 
 def test_the_least_recently_used_leaves_at_the_cap() -> None:

@@ -175,7 +175,7 @@ class TestImages:
         assert 1 == int(steps * found.arguments["strength"])
         assert (f"`strength` 0.001 of {steps} steps is less than one step; one was made",) == found.warnings
 
-    def test_strength_without_a_image_is_said(self) -> None:
+    def test_strength_without_an_image_is_said(self) -> None:
         found = plan(self.model, strength=0.5)
 
         assert "strength" not in found.arguments

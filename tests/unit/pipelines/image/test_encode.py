@@ -15,7 +15,7 @@ PARAMS = {name: ImageParams(prompt="x", output_format=name) for name in ("png", 
 
 
 def smooth(height: int, width: int, channels: int = 3) -> np.ndarray:
-    """A picture that lossy formats keep well: gradients, no noise."""
+    """An image that lossy formats keep well: gradients, no noise."""
     y, x = np.mgrid[0:height, 0:width]
     planes = [y * 255 // height, x * 255 // width, (x + y) * 255 // (height + width), np.full_like(x, 128)]
     return np.stack(planes[:channels], axis=2).astype(np.uint8)

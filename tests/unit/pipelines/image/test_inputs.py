@@ -14,7 +14,7 @@ BOTH = spec(capabilities=["text-to-image", "image-to-image", "references"], limi
 
 
 def inputs(folder: Path, *names: str) -> Inputs:
-    """A picture of its own color for each name, in the order of `Inputs.files` that a worker happens to have."""
+    """An image of its own color for each name, in the order of `Inputs.files` that a worker happens to have."""
     files = {}
     for number, name in enumerate(names):
         files[name] = folder / f"{number}.png"

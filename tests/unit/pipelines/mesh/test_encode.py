@@ -35,7 +35,7 @@ DRAWN = relief()
 
 
 def made(mesh: Mesh, folder: Path, **params: Any) -> Outputs:
-    """Encoded as in the encoder process: from files, whose arrays can not be written."""
+    """Encoded as in the encoder process: from files, whose arrays cannot be written."""
     save_raw(raw_of(mesh), folder / "raw")
     return encode(load_raw(folder / "raw"), MeshParams(image_path="picture", **params), folder)
 

@@ -9,7 +9,7 @@ from tests.support.media.silhouettes import DRAWN, HOLES, PARTS, silhouette
 
 
 def solid(shape: Shape) -> trimesh.Trimesh:
-    """As somebody reads it who welds equal vertices."""
+    """Return the mesh as a reader that welds equal vertices has it."""
     return trimesh.Trimesh(shape.vertices, shape.faces, process=True)
 
 

@@ -1,4 +1,4 @@
-"""Where the object is in a picture."""
+"""Where the object is in an image."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def test_a_transparent_image_has_no_object(tmp_path: Path, alpha: int) -> None:
 
 
 @pytest.mark.parametrize("color", [0, 255, 128])
-def test_a_image_of_one_color_has_no_object(tmp_path: Path, color: int) -> None:
+def test_an_image_of_one_color_has_no_object(tmp_path: Path, color: int) -> None:
     with pytest.raises(InputUnreadable, match="no object"):
         cutout_of(save(tmp_path, np.full((40, 40, 3), color, np.uint8)))
 

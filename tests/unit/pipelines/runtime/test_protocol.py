@@ -45,7 +45,7 @@ def test_what_was_made_in_its_file_is_not_written_again(tmp_path: Path) -> None:
 
 
 def test_all_of_its_room_is_there_before_it_is_filled(tmp_path: Path) -> None:
-    """Else a full disk would end the process in the middle of a film, without a word."""
+    """Else a full disk would end the process in the middle of a video, without a word."""
     empty_array(tmp_path, "frames", (512, 512))
 
     assert (tmp_path / "frames.npy").stat().st_blocks * 512 >= 512 * 512

@@ -43,6 +43,6 @@ def test_an_unknown_family_is_a_load_failure_that_names_it(family: str) -> None:
         pipeline_class(spec(family=family))
 
 
-def test_an_encoder_that_can_not_be_imported() -> None:
+def test_an_encoder_that_cannot_be_imported() -> None:
     with pytest.raises(ModelLoadFailed, match="its encoder"):
         encoder(spec(family="no.such:C"))

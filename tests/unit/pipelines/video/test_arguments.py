@@ -88,7 +88,7 @@ def test_what_the_pipeline_does_not_take() -> None:
     assert ("tiny does not use `guidance_scale`; it was ignored",) == warnings
 
 
-def test_sizes_and_durations_that_can_not_be_made_are_said() -> None:
+def test_sizes_and_durations_that_cannot_be_made_are_said() -> None:
     made, warnings = arguments(width=1536, height=768, duration_seconds=9)
 
     assert (1280, 640, 121) == (made["width"], made["height"], made["num_frames"])

@@ -1,4 +1,4 @@
-"""The film models that ship, as the family and the API read them."""
+"""The video models that ship, as the family and the API read them."""
 
 import pytest
 

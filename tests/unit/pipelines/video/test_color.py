@@ -26,7 +26,7 @@ CODES = {
 
 
 def by_swscale(rgb: np.ndarray) -> np.ndarray:
-    """The same pictures as FFmpeg's scaler converts them, with the mean of 2x2 for chroma."""
+    """The same images as FFmpeg's scaler converts them, with the mean of 2x2 for chroma."""
     exact = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP | Interpolation.BITEXACT
     return np.stack(
         [

@@ -20,7 +20,7 @@ LIMITED_BT709 = (1, 1, 1, 1)
 
 
 def moving(count: int) -> np.ndarray:
-    """The film of a scene that slides to the left by two pixels a frame."""
+    """The video of a scene that slides to the left by two pixels a frame."""
     return planes(images(count))
 
 

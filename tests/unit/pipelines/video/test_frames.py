@@ -44,7 +44,7 @@ def test_half_a_frame_step_is_no_reason_for_a_warning() -> None:
         (0.1, "tiny makes 0.21 s (5 frames at 24 per second) instead of 0.1 s"),
     ],
 )
-def test_what_can_not_be_made_is_made_shorter_or_longer_and_said(seconds: float, warning: str) -> None:
+def test_what_cannot_be_made_is_made_shorter_or_longer_and_said(seconds: float, warning: str) -> None:
     assert warning == plan_frames(model(4), seconds).warning
 
 

@@ -1,4 +1,4 @@
-"""A picture to a mesh with the real family: a random checkpoint in exactly the published layout, shrunken."""
+"""An image to a mesh with the real family: a random checkpoint in exactly the published layout, shrunken."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,7 +72,7 @@ def same(one: RawOutput, other: RawOutput) -> bool:
     return all(one.arrays[name].tobytes() == other.arrays[name].tobytes() for name in ("vertices", "faces"))
 
 
-def test_a_image_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Path, cutout: Path) -> None:
+def test_an_image_becomes_a_closed_mesh_with_its_faces_outward(weights_dir: Path, cutout: Path) -> None:
     raw = run(loaded(weights_dir), cutout, seed=5)
 
     vertices, faces = raw.arrays["vertices"], raw.arrays["faces"]
@@ -128,21 +128,21 @@ def test_progress_rises_through_every_stage(weights_dir: Path, cutout: Path) -> 
 def test_after_a_cancel_anywhere_the_next_mesh_is_as_ever(weights_dir: Path, cutout: Path, reports: int) -> None:
     pipeline = loaded(weights_dir)
     before = run(pipeline, cutout)
-    told: list[float] = []
+    reported: list[float] = []
 
     def stop(part: float, stage: Stage) -> None:
-        told.append(part)
-        if len(told) == reports:
+        reported.append(part)
+        if len(reported) == reports:
             raise JobCancelled
 
     with pytest.raises(JobCancelled):
         run(pipeline, cutout, progress=stop)
 
-    assert reports == len(told)
+    assert reports == len(reported)
     assert same(before, run(pipeline, cutout))
 
 
-def test_a_image_without_transparency_is_used_whole_with_a_warning(weights_dir: Path, tmp_path: Path) -> None:
+def test_an_image_without_transparency_is_used_whole_with_a_warning(weights_dir: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), "orange").save(tmp_path / "orange.png")
     warned: list[str] = []
     context = RunContext(seed=1, progress=lambda part, stage: None, warn=warned.append)

@@ -72,7 +72,7 @@ def test_dust_of_a_matte_is_no_part_of_the_object(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
-def test_a_image_without_transparency_is_the_object_and_that_is_said(tmp_path: Path, mode: str) -> None:
+def test_an_image_without_transparency_is_the_object_and_that_is_said(tmp_path: Path, mode: str) -> None:
     image, warnings = object_on_white(saved(Image.new("RGB", (100, 50), "black").convert(mode), tmp_path))
 
     assert (WHOLE,) == warnings
@@ -81,7 +81,7 @@ def test_a_image_without_transparency_is_the_object_and_that_is_said(tmp_path: P
 
 
 @pytest.mark.parametrize("alpha", [0, 3])
-def test_a_image_of_nothing_is_refused_by_field(tmp_path: Path, alpha: int) -> None:
+def test_an_image_of_nothing_is_refused_by_field(tmp_path: Path, alpha: int) -> None:
     with pytest.raises(InputUnreadable, match="fully transparent") as caught:
         object_on_white(saved(Image.new("RGBA", (50, 50), (255, 0, 0, alpha)), tmp_path))
     assert "$.image_path" == caught.value.field

@@ -186,13 +186,13 @@ def test_samples_reach_from_end_to_end() -> None:
 
 
 def test_progress_rises_to_one() -> None:
-    told: list[float] = []
+    reported: list[float] = []
 
-    extract(torus, HIERARCHICAL, "cpu", told.append)
+    extract(torus, HIERARCHICAL, "cpu", reported.append)
 
-    assert len(told) >= 3
-    assert sorted(told) == told
-    assert (True, 1.0) == (told[0] > 0, told[-1])
+    assert len(reported) >= 3
+    assert sorted(reported) == reported
+    assert (True, 1.0) == (reported[0] > 0, reported[-1])
 
 
 def test_what_the_report_raises_ends_the_work() -> None:
