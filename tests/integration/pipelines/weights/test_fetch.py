@@ -162,7 +162,7 @@ class TestFetch:
 
         said = locked.run("fetch", "tiny", status=1)
 
-        assert f"tiny: unet/model.safetensors: sha256 {sha256(hub.wrong['unet/model.safetensors'])} came" in said
+        assert f"tiny: unet/model.safetensors: the sha256 is {sha256(hub.wrong['unet/model.safetensors'])}" in said
         assert {"model_index.json", "vae/model.safetensors"} == set(locked.files("tiny"))
         assert [] == [file.name for file in locked.weights.rglob("unet/*")]
 
