@@ -63,9 +63,13 @@ def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequir
 
 
 def check_media(spec: ModelSpec, media: Collection[str]) -> None:
-    """Raise the error of the first requirement that the media do not meet."""
+    """Raise the error of the first requirement that the media do not meet.
+
+    A missing field is `NotThisModel` here: the API took the request as complete, by the entry that its catalog has.
+    """
     for unmet in unmet_media(spec, media):
-        raise unmet.error(f"{unmet.sentence}.", field=unmet.field)
+        error = NotThisModel if unmet.error is MissingField else unmet.error
+        raise error(f"{unmet.sentence}.", field=unmet.field)
 
 
 def check_voice_seconds(seconds: float, minimum: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from core.errors import MissingField, ModelLoadFailed
+from core.errors import ModelLoadFailed, NotThisModel
 from pipelines.catalog.spec import Stage
 from pipelines.image.diffusers_image import DiffusersImage
 from pipelines.runtime.protocol import Inputs
@@ -81,7 +81,7 @@ class TestReferences:
         assert (64, 64, 3) == image(loaded("flux2klein", weights_dir), 1, strange).shape
 
     def test_an_editor_without_an_image_says_so(self, weights_dir: Path) -> None:
-        with pytest.raises(MissingField, match="`input_image` is required by qwenedit"):
+        with pytest.raises(NotThisModel, match="`input_image` is required by qwenedit"):
             run(loaded("qwenedit", weights_dir))
 
     def test_a_pipeline_that_takes_none_does_not_load(self, weights_dir: Path) -> None:

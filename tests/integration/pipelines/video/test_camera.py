@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from core.errors import MissingField
+from core.errors import NotThisModel
 from jobs.params.video import VideoParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage
@@ -194,7 +194,7 @@ def test_what_it_has_no_use_for_is_said(still: Path) -> None:
 
 
 def test_without_a_still_there_is_no_film() -> None:
-    with pytest.raises(MissingField, match="input_image"):
+    with pytest.raises(NotThisModel, match="input_image"):
         load(SPEC, Path(), Lock(), "cpu").run(
             VideoParams(), Inputs(), RunContext(seed=1, progress=lambda part, stage: None, warn=print)
         )

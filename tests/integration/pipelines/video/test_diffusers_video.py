@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVide
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
-from core.errors import MissingField, ModelLoadFailed, NotThisModel, PipelineFailed
+from core.errors import ModelLoadFailed, NotThisModel, PipelineFailed
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
@@ -262,7 +262,7 @@ class TestCatalogue:
     def test_only_what_the_capabilities_say(self, videos_dir: Path, still: Inputs) -> None:
         with pytest.raises(NotThisModel, match="`input_image` is not supported"):
             run(loaded("wan22", videos_dir, capabilities=["text-to-video"]), still)
-        with pytest.raises(MissingField, match="`input_image` is required"):
+        with pytest.raises(NotThisModel, match="`input_image` is required"):
             run(loaded("wan22", videos_dir, capabilities=["image-to-video"]))
 
 
@@ -276,7 +276,7 @@ class TestFirstAndLastFrame:
         assert not np.array_equal(frames(run(pipeline, still)), made)
 
     def test_a_last_frame_needs_a_first(self, videos_dir: Path, ends: Inputs) -> None:
-        with pytest.raises(MissingField, match="`input_image` is required"):
+        with pytest.raises(NotThisModel, match="`input_image` is required"):
             run(loaded("wan22a14b", videos_dir), Inputs({"last_image": ends.files["last_image"]}))
 
 

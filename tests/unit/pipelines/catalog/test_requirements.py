@@ -29,14 +29,14 @@ BRITON = spec(id="briton", modality="speech", capabilities=[], languages=["en"])
     [
         (WRITER, ["input_image"], NotThisModel, "`input_image` is not supported by writer; remove it."),
         (WRITER, ["reference_images.0"], NotThisModel, "`reference_images` is not supported by writer; remove it."),
-        (EDITOR, [], MissingField, "`input_image` is required by editor; add it."),
+        (EDITOR, [], NotThisModel, "`input_image` is required by editor; add it."),
         (
             *(EDITOR, ["input_image", "reference_images.0", "reference_images.1"], OutOfRange),
             "`reference_images` must have at most 2 entries, `input_image` counted as one, for editor.",
         ),
-        (CAMERA, [], MissingField, "`input_image` is required by camera; add it."),
+        (CAMERA, [], NotThisModel, "`input_image` is required by camera; add it."),
         (CAMERA, ["input_image", "last_image"], NotThisModel, "`last_image` is not supported by camera; remove it."),
-        (ENDER, ["last_image"], MissingField, "`input_image` is required by ender; add it."),
+        (ENDER, ["last_image"], NotThisModel, "`input_image` is required by ender; add it."),
         (
             *(BRITON, ["target_voice_path"], NotThisModel),
             "Voice cloning is not supported by briton; remove `target_voice_path`.",
@@ -89,3 +89,10 @@ def test_a_reference_voice_must_be_longer_than_the_minimum():
     with pytest.raises(NotThisModel, match=r"more than 5 s; this one has 5\.0 s\.") as caught:
         check_voice_seconds(5.0, 5.0)
     assert "$.target_voice_path" == caught.value.field
+
+
+def test_a_missing_image_is_a_missing_field_only_at_submit():
+    (unmet,) = unmet_media(EDITOR, [])
+    assert (MissingField, "$.input_image") == (unmet.error, unmet.field)
+    with pytest.raises(NotThisModel):
+        check_media(EDITOR, [])
