@@ -1,4 +1,4 @@
-"""The scale drill: one API and 1 to 8 GPU workers on real PostgreSQL and Valkey. What does a worker cost the database?
+"""The scale drill: one API and 1 to 8 GPU workers on real PostgreSQL and Valkey, and what each costs the database.
 
 The device is simulated: a job waits for a second, as a host does for its GPU, and makes a small image, so that this
 machine's cores are not what is measured. All the rest is real. For each number of workers:

@@ -1,6 +1,6 @@
-"""Ratios 2 and 3: the service, which encodes beside the next job's computing, against a loop that encodes inline; and
-how much of the time its engine computes.
+"""Ratios 2 and 3: the service against a loop that encodes inline, and the share of time in which its engine computes.
 
+The service encodes beside the next job's computing.
 Three kinds of job, all at saturation. The demo model at 1024x1024 computes on one core (it makes its 256x256 and
 enlarges them) and its PNG is written on another. The two simulated ones wait, as a host does for its GPU, for as long
 as the encoding of the photograph (PNG) or the video (MP4) takes in that run; all the rest is real. Loop and service

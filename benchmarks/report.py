@@ -58,7 +58,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def machine() -> str:
-    """This machine, in words; torch is asked only where it is there already."""
+    """Return a description of the machine; torch is asked only where it is imported already."""
     cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
     gpu = cuda.get_device_name(0) if cuda is not None and cuda.is_available() else "no GPU"
     return f"{os.cpu_count()} CPU cores, {platform.machine()}, {gpu}"

@@ -1,9 +1,8 @@
-"""Ratio 5: how fast a parked model wakes, against a plain copy of as many bytes; and what is left behind by loading
-and unloading it fifty times.
+"""Ratio 5: the restore of an offloaded model against a plain copy of as many bytes, and what fifty cycles leave behind.
 
-The copy is of one block into memory that was not touched yet, as a wake's is; in turns with it, by the code that the
-engine uses, on modules of three sizes. On the CPU both sides are the machine's own memory; on a GPU the same code
-copies from pinned memory (`benchmarks/gpu.py`).
+A cycle loads the model and unloads it. The copy is of one block into memory that was not touched yet, as that of a
+restore is; the two take turns, by the code that the engine uses, on modules of three sizes. On the CPU both sides are
+the machine's own memory; on a GPU the same code copies from pinned memory (`benchmarks/gpu.py`).
 
 Reading a file is measured in turns too: by the engine's reader, into pieces and onto the device, and by a map from
 which every tensor is copied to the device, as the libraries do it. The file is in the page cache for both.

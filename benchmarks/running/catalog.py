@@ -13,8 +13,10 @@ MODELS = Path(__file__).parents[1] / "families" / "models.toml"
 
 
 def settings_in(folder: Path, models: Path = MODELS) -> dict[str, str]:
-    """Settings for a catalog whose weights lie in `folder`, or are shipped: each folder that is there is locked as it
-    is. `folder` is also where the processes put temporary files, the log of `benchmarks.families.timed` among them.
+    """Return the settings for a catalog whose weights lie in `folder`, or are shipped.
+
+    Each folder that is there is locked as it is. `folder` is also where the processes put temporary files, the log of
+    `benchmarks.families.timed` among them.
     """
     lock = Lock(
         {
@@ -35,7 +37,7 @@ def settings_in(folder: Path, models: Path = MODELS) -> dict[str, str]:
 
 @contextmanager
 def environment(settings: dict[str, str]) -> Iterator[None]:
-    """This process's environment with `settings`, which is what its engines get."""
+    """Add `settings` to the environment of this process, which its engines get, for the length of the block."""
     before = dict(os.environ)
     os.environ.update(settings)
     try:

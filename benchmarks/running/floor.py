@@ -24,8 +24,9 @@ from diffusers import ModelMixin  # noqa: E402
 
 
 def flops(model: str, body: dict[str, Any], settings: dict[str, str], device: str) -> tuple[float, float]:
-    """Floating-point operations of the denoiser in one job, counted in its first forward pass and multiplied by the
-    passes; and the seconds of a whole warm job of the pipeline.
+    """Return the floating-point operations of the denoiser in one job, and the seconds of a warm job of the pipeline.
+
+    The operations are counted in the first forward pass and multiplied by the passes.
     """
     read = read_settings(settings)
     spec = load_catalog(read.catalog).get(model)

@@ -1,6 +1,4 @@
-"""Chatterbox from API to download, in its three layouts from shrunken random checkpoints, and the watermark in every
-format.
-"""
+"""Chatterbox from API to download, in three layouts of tiny random checkpoints, and the watermark in every format."""
 
 import base64
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ def test_networks_have_the_published_sizes(model: str, part: str) -> None:
     assert PUBLISHED[model, part] == round(parameters(on_meta(NETWORKS[model][part])) / 1e9, 2)
 
 
-def test_random_weights_are_finite_numbers_and_norms_scale_by_one() -> None:
+def test_random_weights_are_finite_and_norms_scale_by_one() -> None:
     network = materialised(on_meta(lambda: nn.Sequential(nn.Linear(1000, 300), nn.LayerNorm(300))))
     linear, norm = network.state_dict()["0.weight"], network.state_dict()["1.weight"]
     assert (torch.bfloat16, "cpu") == (linear.dtype, linear.device.type)

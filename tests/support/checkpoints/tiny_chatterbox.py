@@ -148,8 +148,9 @@ def _turbo_config() -> Any:
 
 
 def _decided(t3: Any) -> Any:
-    """In a fresh network every token is as likely as any other, whatever was asked. In this one what was asked reaches
-    the tokens, which are mostly sound.
+    """Let the text reach the tokens, which are mostly audio.
+
+    In a fresh network every token is as likely as any other, whatever the text.
     """
     for tensor in t3.tfmr.parameters():
         if tensor.dim() == 2:

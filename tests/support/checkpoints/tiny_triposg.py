@@ -155,8 +155,9 @@ def _random(name: str, shape: list[int], generator: torch.Generator) -> Tensor:
 
 
 def _shape(tensors: dict[str, Tensor]) -> None:
-    """Values that change much across the cube, and not in high frequencies: a surface without foam. Their mean over
-    sampled latents is about 0 then, so that there is one.
+    """Let values change much across the cube, and not in high frequencies: a surface without foam.
+
+    Their mean over sampled latents is about 0 then, so that there is a surface.
     """
     tensors["decoder.proj_query.weight"][:, :3] *= 3
     tensors["decoder.proj_query.weight"][:, 3:] *= 0.1

@@ -51,8 +51,9 @@ def components(folder: Path) -> dict[str, list[str | None]]:
 
 
 def wan22() -> DiffusionPipeline:
-    """Wan2.2-TI2V-5B: one transformer whose time steps differ per token, and the residual autoencoder that sees
-    2x2 pixels as one.
+    """Wan2.2-TI2V-5B: one transformer with a time step per token, and the residual autoencoder.
+
+    The autoencoder sees 2x2 pixels as one.
     """
     return WanPipeline(
         tokenizer=_tokenizer(),
@@ -79,8 +80,9 @@ def wan22() -> DiffusionPipeline:
 
 
 def wan22a14b() -> DiffusionPipeline:
-    """Wan2.2-I2V-A14B: two transformers, one for much noise and one for little; it can end at an image. Its index
-    names the image-to-video pipeline.
+    """Wan2.2-I2V-A14B: two transformers, one for much noise and one for little; it can end at an image.
+
+    Its index names the image-to-video pipeline.
     """
     return WanImageToVideoPipeline(
         tokenizer=_tokenizer(),

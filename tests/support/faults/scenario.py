@@ -1,6 +1,4 @@
-"""A service under load and under fault, judged by the checker: what every scenario of `tests/faults` begins and ends
-with.
-"""
+"""A service under load and under fault, judged by the checker: the frame of every scenario of `tests/faults`."""
 
 import random
 import time

@@ -1,5 +1,6 @@
-"""Fresh databases for tests. Copying a migrated template takes 100 ms and more, so what a test has left is emptied for
-the next one.
+"""Fresh databases for tests.
+
+Copying a migrated template takes 100 ms and more, so what a test has left is emptied for the next one.
 """
 
 import itertools

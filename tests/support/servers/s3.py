@@ -46,8 +46,9 @@ class Swift(S3Server):
         super().__init__(endpoint, s3_config.ACCESS_KEY, s3_config.SECRET_KEY, s3_config.REGION)
 
     def start(self) -> None:
-        """Start what does not run, and wait until all four take connections; the first time after installing Swift
-        (15 s).
+        """Start what does not run, and wait until all four take connections.
+
+        The first start installs Swift, which takes 15 s.
         """
         bin_folder = s3_install.installed()
         if not (self._folder / "proxy.conf").exists():

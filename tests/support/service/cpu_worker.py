@@ -39,8 +39,9 @@ def cpu_worker(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def cpu_process(settings: Settings, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """`python -m workers.cpu.main` with exactly these settings and `more` variables; its log is on stderr. Killed at
-    the end.
+    """Run `python -m workers.cpu.main` with exactly these settings and `more` variables, and kill it at the end.
+
+    Its log is on stderr.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
     environment |= {

@@ -23,8 +23,6 @@ OLD_NAMES = {
 """Identifiers of before November 2026 (the glossary has their successors)."""
 
 PLACES = ("api", "benchmarks", "cli", "core", "docs", "jobs", "pipelines", "tests", "workers")
-PENDING = {"tests"}
-"""Not gone through yet."""
 
 
 def files(place: str, ending: str) -> list[str]:
@@ -40,8 +38,6 @@ EXEMPT = {"tests/unit/docs/test_vocabulary.py", "docs/contract.md"}
 
 @pytest.mark.parametrize("place", PLACES)
 def test_prose_has_no_forbidden_words(place):
-    if place in PENDING:
-        pytest.skip("its prose has not been gone through yet")
     wrong = [
         f"{name}:{number}: {line.strip()}"
         for ending in (".py", ".md", ".toml", ".sh")
@@ -54,8 +50,6 @@ def test_prose_has_no_forbidden_words(place):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_old_names_do_not_come_back(place):
-    if place in PENDING:
-        pytest.skip("its names have not been gone through yet")
     wrong = []
     for name in files(place, ".py"):
         with (ROOT / name).open("rb") as source:
@@ -65,3 +59,13 @@ def test_old_names_do_not_come_back(place):
                 if token.type == tokenize.NAME and token.string in OLD_NAMES
             ]
     assert [] == wrong
+
+
+def test_names_of_tests_have_under_60_characters():
+    long = [
+        f"{name}: {test}"
+        for name in files("tests", ".py")
+        for test in re.findall(r"def (test_\w+)", (ROOT / name).read_text())
+        if len(test) >= 60
+    ]
+    assert [] == long

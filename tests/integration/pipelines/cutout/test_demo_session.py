@@ -29,9 +29,7 @@ def test_the_committed_network_is_the_locked_one(tmp_path: Path) -> None:
     verify(SPEC, read_lock(), tmp_path)
 
 
-def test_it_overlaps_by_nine_tenths_on_shapes_and_backgrounds_that_it_never_saw(
-    cutter: evaluate.Cutter, full: bool
-) -> None:
+def test_the_matte_overlaps_by_nine_tenths_on_unseen_images(cutter: evaluate.Cutter, full: bool) -> None:
     """120 composites, of which the usual run looks at the first 30."""
     count = 120 if full else 30
     overlaps = np.array([one.overlap for one in evaluate.score(cutter, count=count, side=256)])
@@ -69,7 +67,7 @@ def test_its_shadow_stays_behind(cutter: evaluate.Cutter) -> None:
         lambda x, y: 0.3 + 0.4 * y,
     ],
 )
-def test_an_image_of_nothing_gives_an_empty_cutout_and_a_warning(
+def test_an_empty_image_gives_an_empty_cutout_and_a_warning(
     tmp_path: Path, draw: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> None:
     y, x = np.mgrid[:300, :400] / 400

@@ -89,9 +89,7 @@ class TestAttention:
         ("wanted", "used"),
         [("native", "native"), ("auto", "native"), ("_native_math", "_native_math"), ("flash", "native")],
     )
-    def test_what_does_not_work_here_is_native_and_the_image_is_the_same(
-        self, weights_dir: Path, wanted: str, used: str
-    ) -> None:
+    def test_a_backend_that_fails_falls_back_to_native(self, weights_dir: Path, wanted: str, used: str) -> None:
         pipeline: Any = loaded("zimage", weights_dir, attention=wanted)
         made = image(pipeline).astype(int)
 
@@ -134,14 +132,14 @@ class TestCompiled:
         assert np.array_equal(directly(weights_dir / "zimage"), image(pipeline))
 
     @pytest.mark.long
-    def test_another_size_and_the_way_to_the_host_and_back_need_no_new_code(self, weights_dir: Path) -> None:
+    def test_another_size_and_an_offload_compile_nothing_new(self, weights_dir: Path) -> None:
         pipeline: Any = loaded("zimage", weights_dir, compile=True)
         compilations = Compilations()
         before = image(pipeline, width=96)
         number = compilations.number
-        parking = Offload(pipeline.modules, "cpu")
-        parking.offload()
-        parking.restore()
+        offload = Offload(pipeline.modules, "cpu")
+        offload.offload()
+        offload.restore()
 
         assert np.array_equal(before, image(pipeline, width=96))
         image(pipeline, width=128, height=64)
@@ -229,9 +227,9 @@ def test_a_model_that_needs_an_image_is_warmed_with_a_gray_one(weights_dir: Path
 def test_weights_of_an_images_autoencoder_may_lie_channels_last(weights_dir: Path) -> None:
     pipeline: Any = loaded("sdxl", weights_dir)
     channels_last(pipeline.pipe)
-    parking = Offload(pipeline.modules, "cpu")
-    parking.offload()
-    parking.restore()
+    offload = Offload(pipeline.modules, "cpu")
+    offload.offload()
+    offload.restore()
 
     assert pipeline.pipe.vae.decoder.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
     assert np.abs(directly(weights_dir / "sdxl").astype(int) - image(pipeline)).max() <= 1

@@ -34,7 +34,7 @@ class Counter:
         "qwenimage",
     ],
 )
-def test_the_second_job_with_a_prompt_reads_nothing_and_gets_the_same_pixels(weights_dir: Path, name: str) -> None:
+def test_a_cached_prompt_gives_the_same_pixels(weights_dir: Path, name: str) -> None:
     pipeline = loaded(name, weights_dir)
     counter = Counter(pipeline)
     first = image(pipeline, 1)
@@ -62,7 +62,7 @@ def test_another_negative_prompt_is_read(weights_dir: Path) -> None:
         assert np.array_equal(directly(weights_dir / "sdxl", guidance_scale=7.5, negative_prompt=words), made)
 
 
-def test_a_start_image_finds_the_prompt_that_words_alone_have_read(weights_dir: Path, reference: Inputs) -> None:
+def test_a_start_image_reuses_the_prompt_of_text_alone(weights_dir: Path, reference: Inputs) -> None:
     file = reference.files["reference_images.0"]
     pipeline = loaded("zimage", weights_dir)
     counter = Counter(pipeline)

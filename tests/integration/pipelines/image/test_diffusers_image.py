@@ -129,7 +129,7 @@ class TestLayout:
 
 
 class TestArguments:
-    def test_guidance_and_negative_prompt_reach_a_model_that_uses_them(self, weights_dir: Path) -> None:
+    def test_guidance_and_negative_prompt_reach_the_model(self, weights_dir: Path) -> None:
         pipeline = loaded("sdxl", weights_dir, capabilities=["text-to-image", "negative-prompt"])
         asked = {"guidance_scale": 7.5, "negative_prompt": "dogs"}
 
@@ -155,7 +155,7 @@ class TestArguments:
         expected = directly(weights_dir / "zimage", num_inference_steps=2, guidance_scale=0)
         assert np.array_equal(expected, raw.arrays["0"])
 
-    def test_another_size_than_the_native_one_is_resized_with_lanczos(self, weights_dir: Path) -> None:
+    def test_a_size_that_is_not_native_is_resized_with_lanczos(self, weights_dir: Path) -> None:
         pipeline = loaded("zimage", weights_dir, limits={"native_sizes": [[64, 64]]})
         warned: list[str] = []
         quiet = RunContext(seed=1, progress=lambda part, stage: None, warn=warned.append)
@@ -169,7 +169,7 @@ class TestArguments:
         assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
 
 
-def test_png_through_folder_and_encoder_has_the_pixels_of_diffusers(weights_dir: Path, tmp_path: Path) -> None:
+def test_a_png_has_the_pixels_of_diffusers(weights_dir: Path, tmp_path: Path) -> None:
     save_raw(run(loaded("sdxl", weights_dir)), tmp_path / "raw")
 
     params = ImageParams(prompt=PROMPT, output_format="png")

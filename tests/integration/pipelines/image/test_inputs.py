@@ -158,6 +158,6 @@ def test_what_is_transparent_is_white(weights_dir: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["flux2klein", "qwenedit"])
-def test_a_pipeline_that_cannot_start_from_an_image_does_not_load(weights_dir: Path, name: str) -> None:
+def test_a_pipeline_without_image_to_image_does_not_load(weights_dir: Path, name: str) -> None:
     with pytest.raises(ModelLoadFailed, match="cannot start from an image"):
         loaded(name, weights_dir, capabilities=["text-to-image", "image-to-image"])

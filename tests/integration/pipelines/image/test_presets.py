@@ -186,7 +186,7 @@ class TestLora:
             loaded(name, folder, **self.catalog(name))
 
     @pytest.mark.parametrize("name", ["zimage"])
-    def test_a_file_that_is_not_there_or_no_safetensors_does_not_load(self, folder: Path, name: str) -> None:
+    def test_a_missing_file_or_one_of_another_format_does_not_load(self, folder: Path, name: str) -> None:
         with pytest.raises(ModelLoadFailed, match=r"no file other\.safetensors"):
             loaded(name, folder, **self.catalog(name, "other.safetensors"))
 

@@ -87,7 +87,7 @@ def test_the_front_of_the_products_relief_is_the_photo(product: np.ndarray) -> N
 
 
 @pytest.mark.long
-def test_the_front_of_a_ball_is_the_image_and_its_back_the_mirror_image(waves: np.ndarray) -> None:
+def test_the_back_of_a_ball_is_the_mirrored_image(waves: np.ndarray) -> None:
     mesh = painted(ball(), waves)
 
     assert likeness(mesh, waves) >= BOUND

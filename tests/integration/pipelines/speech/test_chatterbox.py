@@ -151,9 +151,7 @@ class TestEveryLayout:
         assert first.shape != other.shape or not np.array_equal(first, other)
 
     @pytest.mark.contract("C36")
-    def test_interleaved_requests_with_different_voices_sound_as_if_alone(
-        self, model: TinyChatterbox, voices: list[Path]
-    ) -> None:
+    def test_interleaved_voices_sound_as_if_alone(self, model: TinyChatterbox, voices: list[Path]) -> None:
         alone = [
             samples(model, voice=voices[0], exaggeration=0.2),
             samples(model, "Something else.", voices[1], exaggeration=0.9, seed=5),
@@ -214,7 +212,7 @@ class TestEveryLayout:
         assert detect_watermark(samples(model, max_new_tokens=40, apply_watermark=True), RATE) > 0.9
         assert detect_watermark(samples(model, max_new_tokens=40, apply_watermark=False), RATE) < 0.5
 
-    def test_a_long_text_is_spoken_in_pieces_that_join_without_a_click(
+    def test_chunks_of_a_long_text_join_without_a_click(
         self, model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # Random weights hardly ever end a sentence: every piece is ended as one that has lost its way.
@@ -282,9 +280,7 @@ class TestEveryLayout:
 
         run(loaded(layout, weights_dir), voice=voices[0], max_new_tokens=4)
 
-    def test_a_checkpoint_with_a_tensor_too_few_or_too_many_is_refused(
-        self, weights_dir: Path, layout: str, tmp_path: Path
-    ) -> None:
+    def test_a_missing_or_surplus_tensor_is_refused(self, weights_dir: Path, layout: str, tmp_path: Path) -> None:
         tensors = load_file(weights_dir / layout / "ve.safetensors")
         for number, (change, named) in enumerate(((without_bias, "proj.bias"), (with_more, "more.weight"))):
             folder = copied(weights_dir / layout, tmp_path / str(number) / layout, but="ve.safetensors")
@@ -293,7 +289,7 @@ class TestEveryLayout:
             with pytest.raises(ModelLoadFailed, match=rf"ve.safetensors is not of this layout: {named}"):
                 loaded(layout, tmp_path / str(number))
 
-    def test_more_tensors_beside_those_of_s3gen_are_taken_as_its_authors_do(
+    def test_surplus_tensors_of_s3gen_are_ignored(
         self, weights_dir: Path, layout: str, tmp_path: Path, model: TinyChatterbox
     ) -> None:
         name = model.nets.layout.s3gen
@@ -365,7 +361,7 @@ def silences(sound: np.ndarray, least: int) -> list[tuple[int, int]]:
 
 
 class TestVoices:
-    def test_a_recording_is_heard_once_whatever_its_name_and_the_mood(
+    def test_a_recording_is_embedded_once_for_all_its_names(
         self, models: dict[str, TinyChatterbox], tmp_path: Path
     ) -> None:
         known = VoiceCache(models["english"].nets, "english")
@@ -464,7 +460,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         TinyChatterbox(spec(id="none", modality="speech"), tmp_path, "cpu")
 
 
-def test_a_folder_that_lacks_a_file_is_refused_by_the_files_name(tmp_path: Path) -> None:
+def test_a_missing_file_of_the_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "t3_cfg.safetensors").write_bytes(b"")
     with pytest.raises(ModelLoadFailed, match=r"lacks ve.safetensors, s3gen.safetensors, tokenizer.json"):
         TinyChatterbox(spec(id="none", modality="speech"), tmp_path, "cpu")

@@ -86,7 +86,7 @@ def test_languages_differ() -> None:
     assert len(expected) > 18
 
 
-def test_the_same_words_are_the_same_samples_whatever_was_said_before() -> None:
+def test_the_same_text_gives_the_same_samples_every_time() -> None:
     first = run()
     run("Guten Tag", language_id="de")
     again = run()
@@ -106,7 +106,7 @@ class TestLength:
     def test_the_default_is_ten_seconds_and_a_quarter(self) -> None:
         assert 256 / 25 == pytest.approx(seconds(run("All work and no play. " * 100)), abs=0.001)
 
-    def test_a_long_text_is_spoken_whole_in_pieces_that_join_without_a_click(self) -> None:
+    def test_a_long_text_is_spoken_whole_and_joins_without_a_click(self) -> None:
         log: list[float] = []
         text = "All work and no play makes Jack a dull boy, they said. " * 20
 
@@ -170,7 +170,7 @@ def test_strange_texts_are_survived(text: str) -> None:
     assert seconds(run(text)) > 0
 
 
-def test_a_cancel_between_pieces_stops_it_and_the_next_is_as_ever() -> None:
+def test_a_cancel_between_chunks_leaves_the_next_run_unhurt() -> None:
     before, log = run(), []
 
     def stop(part: float, stage: str) -> None:

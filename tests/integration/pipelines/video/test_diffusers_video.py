@@ -120,7 +120,7 @@ def images(
 
 @pytest.mark.parametrize("name", BOTH)
 class TestBothFamilies:
-    def test_from_words_the_frames_are_those_of_diffusers_called_directly(self, videos_dir: Path, name: str) -> None:
+    def test_frames_from_text_equal_those_of_diffusers(self, videos_dir: Path, name: str) -> None:
         raw = run(loaded(name, videos_dir))
 
         assert np.uint8 == frames(raw).dtype
@@ -326,9 +326,7 @@ def test_a_prompt_is_read_once_for_any_number_of_films(videos_dir: Path, name: s
     assert np.array_equal(directly(videos_dir / name, seed=2), second)
 
 
-def test_a_film_that_was_not_finished_leaves_nothing_in_wans_autoencoder(
-    videos_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_aborted_video_leaves_nothing_in_wans_autoencoder(videos_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps what it has decoded for the frames that come next."""
     pipeline: Any = loaded("wan22", videos_dir)
     vae = next(iter(pipeline.pipes.values())).vae

@@ -50,7 +50,7 @@ def locked(machine: Machine) -> Machine:
 
 
 class TestLock:
-    def test_large_files_as_the_hub_says_small_ones_downloaded_and_hashed(self, machine: Machine, hub: Hub) -> None:
+    def test_large_files_have_the_hubs_hash_small_ones_our_own(self, machine: Machine, hub: Hub) -> None:
         machine.run("lock")
 
         locked = machine.lock().models["tiny"]
@@ -59,7 +59,7 @@ class TestLock:
         assert [] == hub.bodies("model.safetensors")
 
     @pytest.mark.parametrize("length", [5, len(FILES["model_index.json"])])
-    def test_what_lies_there_of_another_revision_is_not_taken_for_this_one(self, machine: Machine, length: int) -> None:
+    def test_a_file_of_another_revision_is_not_taken(self, machine: Machine, length: int) -> None:
         stale = machine.weights / ".incoming" / "tiny" / "model_index.json"
         stale.parent.mkdir(parents=True)
         stale.write_bytes(b"x" * length)
@@ -86,7 +86,7 @@ class TestLock:
 
         assert set(FILES) == set(machine.lock().models["tiny"].files)
 
-    def test_a_file_that_has_gone_from_the_same_revision_is_a_contradiction(self, locked: Machine, hub: Hub) -> None:
+    def test_a_file_gone_from_the_same_revision_is_an_error(self, locked: Machine, hub: Hub) -> None:
         del hub.repos[REPO, COMMIT]["vae/model.safetensors"]
 
         assert "vae/model.safetensors is in weights.lock and not among" in locked.run("lock", "tiny", status=1)
@@ -180,9 +180,7 @@ class TestFetch:
         assert FILES == locked.files("tiny")
 
     @pytest.mark.long
-    def test_a_truncated_file_is_given_up_after_some_tries_and_the_next_run_goes_on(
-        self, locked: Machine, hub: Hub
-    ) -> None:
+    def test_a_truncated_file_is_resumed_by_the_next_run(self, locked: Machine, hub: Hub) -> None:
         hub.cut["unet/model.safetensors"] = [100_000] + [0] * 20
 
         said = locked.run("fetch", "tiny", status=1)

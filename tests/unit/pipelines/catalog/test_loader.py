@@ -31,7 +31,7 @@ class TestShipped:
             assert model.family in FAMILIES
             assert model.licence.url.startswith("https://")
 
-    def test_the_demo_model_comes_last_so_that_a_real_one_is_the_default(self) -> None:
+    def test_the_demo_model_comes_last(self) -> None:
         assert "demo-shapes" == load_catalog().of("image")[-1].id
         assert "demo" == load_catalog().get("demo-shapes").tier
 

@@ -53,7 +53,7 @@ def test_folders_of_bundles() -> None:
         ("README.md", False),
     ],
 )
-def test_include_and_exclude_are_shell_patterns_over_the_whole_path(path: str, wanted: bool) -> None:
+def test_include_and_exclude_match_the_whole_path(path: str, wanted: bool) -> None:
     source = Source(**HUB, include=("*.json", "*.fp16.safetensors", "*.md"), exclude=("vae_1_0/*", "README*"))
 
     assert wanted == is_wanted(source, path)

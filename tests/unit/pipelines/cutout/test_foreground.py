@@ -30,7 +30,7 @@ def test_the_edge_gets_the_foregrounds_color(size: tuple[int, int], soft: float)
     assert np.abs(cleaned[edge].astype(int) - RED).mean() < 8
 
 
-def test_what_is_wholly_foreground_stays_and_what_is_wholly_background_goes() -> None:
+def test_pure_foreground_stays_and_pure_background_goes() -> None:
     matte = disc(90, 90, soft=6)
     image = np.random.default_rng(1).integers(0, 256, (90, 90, 3), dtype=np.uint8)
 

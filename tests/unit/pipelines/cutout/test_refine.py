@@ -31,7 +31,7 @@ def test_where_the_network_is_sure_of_nothing_it_stays_so() -> None:
     assert weigh_by_color(image, np.zeros_like(where)).max() < 0.01
 
 
-def test_small_pieces_are_dropped_and_things_that_are_alike_stay() -> None:
+def test_small_parts_are_dropped_and_similar_ones_stay() -> None:
     matte = np.zeros((64, 64), np.float32)
     matte[5:25, 5:25] = matte[35:50, 5:25] = 1
     matte[5:10, 50:55] = 1

@@ -54,7 +54,7 @@ def test_every_session_that_is_not_local_is_refused() -> None:
             session_class(name)
 
 
-def test_neither_numba_nor_pymatting_is_imported_and_rembg_can_be_imported_later() -> None:
+def test_neither_numba_nor_pymatting_is_imported() -> None:
     code = (
         "import sys; from pipelines.cutout.sessions import session_class; session_class('u2net'); "
         "session_class('demo-cutout'); "
@@ -73,9 +73,7 @@ def test_threads_are_what_the_environment_says(tmp_path: Path, monkeypatch: pyte
     assert 0 == any_number.inner_session.get_session_options().intra_op_num_threads  # type: ignore[attr-defined]
 
 
-def test_a_gpu_without_the_cuda_provider_falls_back_to_the_cpu_and_says_so(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_gpu_without_cuda_provider_falls_back_to_the_cpu(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has the CUDA provider")
     with caplog.at_level(logging.WARNING):

@@ -15,7 +15,7 @@ def test_a_scene_is_said_in_many_ways() -> None:
     assert 150 < len({caption(scene, rng) for _ in range(400)})
 
 
-def test_a_strict_caption_says_every_part_and_every_word_is_known() -> None:
+def test_a_strict_caption_names_all_parts_in_known_words() -> None:
     rng, known = np.random.default_rng(1), set(vocabulary())
     for _ in range(500):
         scene = sample_scene(rng, 0.4)

@@ -78,7 +78,7 @@ def test_variations_are_small_and_repeat_with_the_seed() -> None:
     assert (draw(scene, np.random.default_rng(1)) == draw(scene, np.random.default_rng(1))).all()
 
 
-def test_sampled_scenes_never_paint_a_thing_in_the_color_of_its_ground() -> None:
+def test_no_thing_has_the_color_of_its_background() -> None:
     rng = np.random.default_rng(0)
     scenes = [sample_scene(rng, 0.5) for _ in range(500)]
     assert all(thing.color != scene.background for scene in scenes for thing in scene.things)

@@ -44,7 +44,7 @@ def test_random_components_save_load_and_run_with_a_callback(tmp_path: Path) -> 
     assert [0, 1] == seen
 
 
-def test_the_forward_pass_of_training_equals_the_transformers_own() -> None:
+def test_the_training_forward_equals_the_transformers_own() -> None:
     torch.manual_seed(0)
     transformer = build_pipeline().transformer.eval()
     latents, times, text = torch.randn(3, 16, 8, 8), torch.rand(3), torch.randn(3, 12, 64)

@@ -66,7 +66,7 @@ def test_what_the_pipeline_does_not_take_is_left_out_and_said() -> None:
     ) == warnings
 
 
-def test_a_default_that_the_pipeline_does_not_take_is_left_out_in_silence() -> None:
+def test_an_unsupported_default_is_left_out_without_a_warning() -> None:
     model = spec(defaults={"guidance_scale": 5.0})
 
     assert () == arguments(model, frozenset({"prompt"}))[1]

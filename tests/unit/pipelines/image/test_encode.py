@@ -53,7 +53,7 @@ def test_several_images_are_numbered_in_order(tmp_path: Path) -> None:
     assert list(range(8, 19)) == [output.width for output in outputs.files]
 
 
-def test_alpha_stays_where_the_format_has_it_and_goes_onto_white_where_not(tmp_path: Path) -> None:
+def test_alpha_goes_onto_white_where_the_format_has_none(tmp_path: Path) -> None:
     clear = smooth(16, 16, 4)
     clear[:, :, 3] = 0
     raw = RawOutput(arrays={"0": clear})

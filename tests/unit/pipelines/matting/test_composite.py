@@ -19,7 +19,7 @@ def test_training_draws_only_its_own_families() -> None:
     assert {one.ground for one in drawn} == set(grounds.TRAINING)
 
 
-def test_the_evaluation_draws_only_families_kept_for_it_and_every_pair() -> None:
+def test_the_evaluation_draws_every_pair_of_its_own_families() -> None:
     drawn = [composite.held_out(number, 64) for number in range(24)]
     assert {(one.shape, one.ground) for one in drawn} == {
         (shape, ground) for shape in shapes.HELD_OUT for ground in grounds.HELD_OUT

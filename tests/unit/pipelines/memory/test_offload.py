@@ -43,10 +43,10 @@ def same(one: tuple[torch.Tensor, ...], other: tuple[torch.Tensor, ...]) -> bool
 def test_it_computes_the_same_after_any_number_of_ways() -> None:
     net = Net()
     before, strides = net(), net.conv.weight.stride()
-    parking = parked(net)
+    offload = parked(net)
     for _ in range(3):
-        parking.offload()
-        parking.restore()
+        offload.offload()
+        offload.restore()
 
     assert same(before, net())
     assert strides == net.conv.weight.stride()
@@ -55,23 +55,23 @@ def test_it_computes_the_same_after_any_number_of_ways() -> None:
 
 def test_the_master_is_made_once_and_is_not_what_computes() -> None:
     net = Net()
-    parking = parked(net)
-    assert not parking.has_master
-    parking.offload()
-    assert parking.has_master
+    offload = parked(net)
+    assert not offload.has_master
+    offload.offload()
+    assert offload.has_master
     master = storages(net)
-    parking.restore()
+    offload.restore()
 
     assert not master & storages(net)
-    parking.offload()
+    offload.offload()
     assert master == storages(net)
 
 
 def test_weights_that_share_memory_still_share_it() -> None:
     net = Net()
-    parking = parked(net)
-    parking.offload()
-    parking.restore()
+    offload = parked(net)
+    offload.offload()
+    offload.restore()
 
     assert net.head.weight is net.embed.weight
     assert net.view.data_ptr() == net.embed.weight.data_ptr()
@@ -85,8 +85,8 @@ def test_each_tensor_is_counted_once() -> None:
 
 def test_pieces_have_room_and_a_large_tensor_has_its_own() -> None:
     net = Net()
-    parking = parked(net, chunk=4096)
-    parking.offload()
+    offload = parked(net, chunk=4096)
+    offload.offload()
     sizes = sorted(
         tensor.untyped_storage().nbytes() for tensor in {id(t.untyped_storage()): t for t in net.parameters()}.values()
     )
@@ -97,25 +97,25 @@ def test_pieces_have_room_and_a_large_tensor_has_its_own() -> None:
 
 def test_after_it_was_forgotten_the_next_way_makes_a_new_one() -> None:
     net = Net()
-    parking = parked(net)
-    parking.offload()
-    parking.restore()
-    parking.drop()
-    assert not parking.has_master
+    offload = parked(net)
+    offload.offload()
+    offload.restore()
+    offload.drop()
+    assert not offload.has_master
     with torch.no_grad():
         net.low += 1
         expected = net()
-    parking.offload()
-    parking.restore()
+    offload.offload()
+    offload.restore()
 
     assert same(expected, net())
 
 
 def test_a_weight_that_is_no_number_is_found() -> None:
     net = Net()
-    parking = parked(net)
-    assert parking.is_finite()
+    offload = parked(net)
+    assert offload.is_finite()
     with torch.no_grad():
         net.low[3] = float("nan")
 
-    assert not parking.is_finite()
+    assert not offload.is_finite()

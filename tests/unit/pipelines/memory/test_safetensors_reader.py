@@ -97,7 +97,7 @@ def reach_beyond_the_end(file: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [cut, lengthen, pickle, reach_beyond_the_end, Path.unlink])
-def test_what_is_no_whole_file_is_refused_before_a_tensor_is_read(file: Path, spoil: Callable[[Path], None]) -> None:
+def test_a_broken_file_is_refused_before_a_tensor_is_read(file: Path, spoil: Callable[[Path], None]) -> None:
     spoil(file)
 
     with pytest.raises(

@@ -87,7 +87,7 @@ def test_what_is_kept_is_a_copy_with_the_same_values(file: Path, chunk: int, dty
     assert loader.host_bytes >= sum(tensor.numel() * dtype.itemsize for tensor in values(net).values())
 
 
-def test_what_is_sent_lies_as_a_gpus_allocator_would_lay_it_and_what_stays_as_in_the_file(file: Path) -> None:
+def test_tensors_lie_as_a_gpus_allocator_would_lay_them(file: Path) -> None:
     sent, stays = (
         WeightLoader("cpu", keep_host_copy=keep_host_copy).read(
             [file], convert_floats_to(torch.float32), as_mapped=True
@@ -141,13 +141,13 @@ def test_host_memory_that_is_not_kept_is_read_into_again(
 class TestParked:
     """What was kept is the master copy."""
 
-    def test_there_is_a_master_before_anything_was_parked_and_no_second_one(self, file: Path) -> None:
+    def test_there_is_one_master_before_the_first_offload(self, file: Path) -> None:
         loader = WeightLoader("cpu", keep_host_copy=True)
         net = uploaded(loader, file)
         read = {storage_address(one.host.memory) for one in loader.uploaded if one.host is not None}
-        parking = Offload([net], "cpu", uploaded=loader.uploaded)
-        assert parking.has_master
-        parking.offload()
+        offload = Offload([net], "cpu", uploaded=loader.uploaded)
+        assert offload.has_master
+        offload.offload()
 
         assert read == {storage_address(tensor) for tensor in values(net).values()}
         assert is_as_in_the_file(net)
@@ -155,11 +155,11 @@ class TestParked:
     def test_it_comes_back_with_what_was_in_no_file(self, file: Path) -> None:
         loader = WeightLoader("cpu", keep_host_copy=True, chunk=1024)
         net = uploaded(loader, file)
-        parking = Offload([net], "cpu", uploaded=loader.uploaded)
-        assert sum(tensor.numel() * 4 for tensor in (*values(net).values(), net.steps)) == parking.bytes
+        offload = Offload([net], "cpu", uploaded=loader.uploaded)
+        assert sum(tensor.numel() * 4 for tensor in (*values(net).values(), net.steps)) == offload.bytes
         for _ in range(2):
-            parking.offload()
-            parking.restore()
+            offload.offload()
+            offload.restore()
 
         assert is_as_in_the_file(net)
         assert net.head.weight is net.embed.weight
@@ -168,35 +168,35 @@ class TestParked:
     def test_without_a_share_there_is_no_master_until_it_is_parked(self, file: Path) -> None:
         loader = WeightLoader("cpu")
         net = uploaded(loader, file)
-        parking = Offload([net], "cpu", uploaded=loader.uploaded)
-        assert not parking.has_master
-        parking.offload()
-        parking.restore()
+        offload = Offload([net], "cpu", uploaded=loader.uploaded)
+        assert not offload.has_master
+        offload.offload()
+        offload.restore()
 
         assert is_as_in_the_file(net)
 
-    def test_a_piece_that_is_mostly_left_out_or_changed_is_given_back(self, file: Path) -> None:
+    def test_a_chunk_that_is_mostly_unused_is_freed(self, file: Path) -> None:
         loader = WeightLoader("cpu", keep_host_copy=True)
         net = uploaded(loader, file)
         net.embed.weight = net.head.weight = nn.Parameter(torch.ones(50, 16))
         chunks = [weakref.ref(one.host) for one in loader.uploaded]
         left = {storage_address(one.on_device) for one in loader.uploaded}
-        parking = Offload([net], "cpu", uploaded=loader.uploaded)
+        offload = Offload([net], "cpu", uploaded=loader.uploaded)
         del loader
         gc.collect()
 
         assert [None] == [chunk() for chunk in chunks]
         assert not left & {storage_address(tensor) for tensor in net.state_dict().values()}
         assert torch.equal(tensors()["inner.weight"], net.inner.weight)
-        assert not parking.has_master
+        assert not offload.has_master
 
     def test_what_was_forgotten_is_made_anew(self, file: Path) -> None:
         loader = WeightLoader("cpu", keep_host_copy=True)
         net = uploaded(loader, file)
-        parking = Offload([net], "cpu", uploaded=loader.uploaded)
-        parking.drop()
-        assert not parking.has_master
-        parking.offload()
-        parking.restore()
+        offload = Offload([net], "cpu", uploaded=loader.uploaded)
+        offload.drop()
+        assert not offload.has_master
+        offload.offload()
+        offload.restore()
 
         assert is_as_in_the_file(net)

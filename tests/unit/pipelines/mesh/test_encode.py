@@ -128,7 +128,7 @@ def test_the_mesh_has_the_name_that_was_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.contract("C45")
-def test_a_painted_mesh_has_its_own_name_and_the_plain_one_is_there_if_it_has_one(tmp_path: Path) -> None:
+def test_painted_and_plain_meshes_have_names_of_their_own(tmp_path: Path) -> None:
     only = made(DRAWN, tmp_path, mode="paint", painted_save_name="drawn.glb").files
     both = made(DRAWN, tmp_path, mode="paint", painted_save_name="drawn.glb", mesh_save_name="plain").files
 

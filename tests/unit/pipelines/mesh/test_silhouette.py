@@ -69,7 +69,7 @@ def test_an_image_of_one_color_has_no_object(tmp_path: Path, color: int) -> None
         cutout_of(save(tmp_path, np.full((40, 40, 3), color, np.uint8)))
 
 
-def test_without_transparency_the_border_decides_and_a_warning_says_so(tmp_path: Path) -> None:
+def test_an_opaque_image_is_cut_by_its_border_with_a_warning(tmp_path: Path) -> None:
     pixels = np.full((60, 80, 3), (220, 225, 230), np.uint8)
     pixels[10:30, 40:70] = (200, 0, 0)
     cutout = cutout_of(save(tmp_path, pixels))

@@ -24,7 +24,7 @@ class Greedy:
         raise MemoryError
 
 
-def test_a_fresh_process_is_offline_and_has_a_device_without_torch() -> None:
+def test_a_fresh_process_is_offline_with_a_device_but_no_torch() -> None:
     code = (
         "import json, os, sys; from pipelines.runtime.device import prepare, free_caches;"
         "device = prepare('cpu', 1, '/kept');"

@@ -52,7 +52,7 @@ def test_all_of_its_room_is_there_before_it_is_filled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [lambda array: array[:2], lambda array: array[::-1], lambda array: array.T])
-def test_a_part_or_a_view_of_such_an_array_is_written_like_any_other(
+def test_a_view_of_a_mapped_array_is_written_like_any_other(
     tmp_path: Path, part: Callable[[np.ndarray], np.ndarray]
 ) -> None:
     array = empty_array(tmp_path, "frames", (4, 6))

@@ -26,7 +26,7 @@ class TestSplit:
     def test_a_short_text_is_one_piece(self) -> None:
         assert [SENTENCE] == split_text(SENTENCE)
 
-    def test_pieces_end_where_sentences_end_and_are_as_long_as_may_be(self) -> None:
+    def test_chunks_end_with_sentences_and_are_as_long_as_allowed(self) -> None:
         chunks = split_text(" ".join([SENTENCE] * 30))
 
         assert all(len(chunk) <= 300 and chunk.endswith("dawn.") for chunk in chunks)

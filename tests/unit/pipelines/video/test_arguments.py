@@ -55,9 +55,7 @@ def test_the_frame_rate_where_the_pipeline_wants_to_know() -> None:
         ({"quality": "pro", "guidance_scale": 0}, 50, 0),
     ],
 )
-def test_the_request_comes_before_the_preset_and_that_before_the_default(
-    asked: dict[str, Any], steps: int, guidance: float
-) -> None:
+def test_request_beats_preset_and_preset_beats_default(asked: dict[str, Any], steps: int, guidance: float) -> None:
     made, warnings = arguments(**asked)
 
     assert (steps, guidance, ()) == (made["num_inference_steps"], made["guidance_scale"], warnings)
@@ -70,8 +68,8 @@ def test_a_preset_that_the_model_does_not_have() -> None:
 def test_a_negative_prompt() -> None:
     assert "blur" == arguments(negative_prompt="blur")[0]["negative_prompt"]
     assert "negative_prompt" not in arguments(negative_prompt="")[0]
-    powerless = "`negative_prompt` has no effect at a `guidance_scale` of 1; it needs more than 1"
-    assert (powerless,) == arguments(negative_prompt="blur", guidance_scale=1)[1]
+    unsupported = "`negative_prompt` has no effect at a `guidance_scale` of 1; it needs more than 1"
+    assert (unsupported,) == arguments(negative_prompt="blur", guidance_scale=1)[1]
 
 
 def test_a_negative_prompt_for_a_model_that_ignores_it() -> None:

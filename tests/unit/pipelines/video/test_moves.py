@@ -58,7 +58,7 @@ def test_no_move(prompt: str) -> None:
     assert Move(words="static") == choose_move(prompt, seed=42)
 
 
-def test_the_seed_decides_what_words_leave_open_and_nothing_else() -> None:
+def test_the_seed_decides_only_what_the_prompt_leaves_open() -> None:
     drifts = {(move.right > 0, move.down > 0) for move in (choose_move("cinematic motion", seed) for seed in range(40))}
 
     assert 4 == len(drifts)

@@ -20,7 +20,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert ["weights.lock"] == [file.name for file in tmp_path.iterdir()]
 
 
-def test_the_same_facts_give_the_same_bytes_whatever_their_order(tmp_path: Path) -> None:
+def test_the_order_of_facts_does_not_change_the_bytes(tmp_path: Path) -> None:
     turned = LockedModel(files=dict(reversed(MODEL.files.items())), repo="r/r")
 
     write_lock(Lock({"m": MODEL, "n": MODEL}), tmp_path / "one")
@@ -72,7 +72,7 @@ class TestTheCommittedLock:
 
         assert (tmp_path / "again").read_bytes() == SHIPPED.read_bytes()
 
-    def test_has_every_bundle_of_the_catalogue_from_where_it_says_and_no_other(self) -> None:
+    def test_the_lock_has_exactly_the_bundles_of_the_catalog(self) -> None:
         lock, bundles = read_lock(), [bundle for model in load_catalog().models for bundle in model.bundles]
 
         assert {bundle.key for bundle in bundles} == set(lock.models)

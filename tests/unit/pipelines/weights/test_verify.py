@@ -241,7 +241,7 @@ class TestServable:
         assert "other is not in weights.lock" in str(missing(other, lock, folder.parent))
 
     @pytest.mark.parametrize("harm", [truncated, gone, extra, pickled, link_outside])
-    def test_a_file_that_would_keep_it_from_loading_takes_the_model_out(
+    def test_a_file_that_prevents_loading_removes_the_model(
         self, folder: Path, lock: Lock, harm: Callable[[Path], None]
     ) -> None:
         harm(folder)

@@ -73,9 +73,7 @@ def test_an_engine_that_does_not_start_prevents_the_claim(bench: Bench) -> None:
     assert [] == bench.job_store.claimants
 
 
-def test_a_gate_that_closed_while_the_engine_started_prevents_the_claim(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gate_closed_during_engine_start_prevents_the_claim(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.engine, "start", bench.gate.drain)
     assert bench.claimer.claim() is None
     assert [] == bench.job_store.claimants

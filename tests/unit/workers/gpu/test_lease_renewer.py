@@ -55,7 +55,7 @@ def test_the_lease_of_an_overdue_stage_runs_out(bench: Bench) -> None:
     assert 1 == bench.renewals(10.0)
 
 
-def test_a_claim_that_is_gone_is_abandoned_and_not_renewed_again(bench: Bench) -> None:
+def test_a_lost_claim_is_abandoned_and_not_renewed_again(bench: Bench) -> None:
     bench.job_store.gone.add("job_1")
     assert 1 == bench.renewals(10.0)
     assert bench.claimed.cancellation.claim_is_gone
@@ -63,7 +63,7 @@ def test_a_claim_that_is_gone_is_abandoned_and_not_renewed_again(bench: Bench) -
     assert 1 == bench.renewals(10.0)
 
 
-def test_a_preempted_job_keeps_its_lease_until_it_is_handed_back(bench: Bench) -> None:
+def test_a_preempted_job_keeps_its_lease_until_its_release(bench: Bench) -> None:
     bench.claimed.cancellation.preempt()
     assert 1 == bench.renewals(10.0)
 

@@ -33,7 +33,7 @@ def test_a_reaped_job_is_claimed_with_the_next_fence(rows):
     assert (2, 2) == (again.fence, again.attempt)
 
 
-def test_a_new_incarnation_takes_the_jobs_of_the_old_one_at_once(rows):
+def test_a_new_incarnation_takes_the_old_ones_jobs_at_once(rows):
     mine, theirs = rows.submit(rows.tenant(), server_id="a"), rows.submit(rows.tenant(), server_id="b")
     old = rows.server("a")
     assert mine.id == rows.claim(old).id

@@ -93,7 +93,7 @@ def test_only_a_job_that_waits_has_its_inputs_fetched(rows, tenant, change):
 
 
 class TestFence:
-    """Whoever lost the lease changes nothing."""
+    """A worker that lost the lease changes nothing."""
 
     @pytest.mark.parametrize(
         "fate",
@@ -166,7 +166,7 @@ class TestRoom:
         finish(rows, next(row for row in taken if row.host == "slow.example"))
         assert ["slow.example"] == [row.host for row in take(rows)]
 
-    def test_a_tenant_has_some_under_way_at_once_and_delays_no_other(self, rows, tenant):
+    def test_one_tenant_does_not_delay_another(self, rows, tenant):
         """50 hosts that never answer, all of one tenant's."""
         for number in range(50):
             rows.pending(tenant, f"http://tarpit{number}.example/")

@@ -45,7 +45,7 @@ def test_a_delivery_is_leased_once(rows, tenant):
     assert 1 == row.attempt
 
 
-def test_a_lease_that_ran_out_is_taken_again_as_the_next_attempt(rows, tenant):
+def test_an_expired_lease_is_taken_again_as_the_next_attempt(rows, tenant):
     message = put(rows, tenant)
     assert [message] == take(rows, lease_seconds=-1.0)
     assert [message] == take(rows)
@@ -176,7 +176,7 @@ class TestSuperseding:
         assert [completed] == take_in_turn(rows)
         assert "superseded" == self.states(rows)[started]
 
-    def test_one_that_is_under_way_is_waited_for_and_not_tried_again(self, rows, events):
+    def test_a_delivery_under_way_is_not_tried_again(self, rows, events):
         started = events("started", 2)
         assert [started] == take_in_turn(rows)
         completed = events("completed", 3)

@@ -142,7 +142,7 @@ def test_after_a_cancel_anywhere_the_next_mesh_is_as_ever(weights_dir: Path, cut
     assert same(before, run(pipeline, cutout))
 
 
-def test_an_image_without_transparency_is_used_whole_with_a_warning(weights_dir: Path, tmp_path: Path) -> None:
+def test_an_opaque_image_is_used_whole_with_a_warning(weights_dir: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 48), "orange").save(tmp_path / "orange.png")
     warned: list[str] = []
     context = RunContext(seed=1, progress=lambda part, stage: None, warn=warned.append)

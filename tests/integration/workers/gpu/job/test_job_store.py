@@ -68,8 +68,9 @@ def now(db: Engine, job: Job) -> Job:
 
 
 def test_a_commit_whose_answer_was_lost_is_recognized(db: Engine, job_store: JobStore, claimed: Job) -> None:
-    """The server commits, the connection breaks before it can say so: the worker must not take its own result for
-    another's, or it would remove the outputs.
+    """The server commits, and the connection breaks before it can say so.
+
+    The worker must not take its own result for another's, or it would remove the outputs.
     """
     lost = []
 

@@ -72,7 +72,7 @@ def test_dust_of_a_matte_is_no_part_of_the_object(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
-def test_an_image_without_transparency_is_the_object_and_that_is_said(tmp_path: Path, mode: str) -> None:
+def test_an_opaque_image_is_the_object_with_a_warning(tmp_path: Path, mode: str) -> None:
     image, warnings = object_on_white(saved(Image.new("RGB", (100, 50), "black").convert(mode), tmp_path))
 
     assert (WHOLE,) == warnings
@@ -98,9 +98,7 @@ def encoder(checkpoint: Path) -> Dinov2Model:
     return load_image_encoder(checkpoint / "image_encoder_dinov2", WeightLoader("cpu"), torch.float32)
 
 
-def test_tokens_are_dinov2s_last_hidden_state_of_the_cropped_normalised_image(
-    checkpoint: Path, encoder: Dinov2Model
-) -> None:
+def test_tokens_are_dinov2s_last_hidden_state(checkpoint: Path, encoder: Dinov2Model) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
 

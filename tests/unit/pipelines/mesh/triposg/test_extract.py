@@ -110,7 +110,7 @@ def test_with_everything_near_it_is_the_dense_one_of_any_field() -> None:
     assert np.array_equal(dense.vertices, hierarchical.vertices)
 
 
-def test_a_part_thinner_than_a_coarse_cell_is_found_by_being_near() -> None:
+def test_a_part_thinner_than_a_coarse_cell_is_found() -> None:
     def seen(near: float) -> int:
         return mesh_of(two_parts, Grid(coarse=16, doublings=2, near=near)).body_count
 
@@ -151,7 +151,7 @@ def counted(field: Field) -> tuple[Field, Callable[[], list[int]]]:
     return count, lambda: asked
 
 
-def test_only_what_is_near_the_surface_is_asked_for_finely_and_in_chunks() -> None:
+def test_only_points_near_the_surface_are_refined_in_chunks() -> None:
     field, asked = counted(sphere)
 
     mesh_of(field, Grid(coarse=32, doublings=2, near=0.0, chunk=4096))

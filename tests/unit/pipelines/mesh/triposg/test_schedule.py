@@ -79,7 +79,7 @@ def test_without_guidance_the_model_is_asked_once(scale: float) -> None:
     assert torch.equal(torch.full((1, 4, 3), 2.0), result)
 
 
-def test_latents_stay_float32_and_the_model_gets_its_own_precision() -> None:
+def test_latents_stay_float32_and_the_model_its_own_dtype() -> None:
     seen = []
 
     def velocity(latents: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
@@ -92,7 +92,7 @@ def test_latents_stay_float32_and_the_model_gets_its_own_precision() -> None:
     assert torch.float32 == result.dtype
 
 
-def test_steps_are_counted_and_what_the_callback_raises_ends_the_work() -> None:
+def test_steps_are_counted_and_an_exception_ends_the_run() -> None:
     done: list[int] = []
 
     def stop(number: int) -> None:

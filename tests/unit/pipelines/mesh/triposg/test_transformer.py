@@ -32,9 +32,7 @@ def batch(array: Array) -> torch.Tensor:
     return torch.from_numpy(array)[None]
 
 
-def test_self_attention_deals_queries_keys_and_values_to_heads_in_turn(
-    transformer: Transformer, transformer_tensors: Tensors
-) -> None:
+def test_self_attention_interleaves_heads(transformer: Transformer, transformer_tensors: Tensors) -> None:
     tokens = random(7, WIDTH)
 
     result = transformer.blocks[0].attn1(batch(tokens))[0]

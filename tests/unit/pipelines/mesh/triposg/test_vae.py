@@ -41,7 +41,7 @@ def test_a_token_block(vae: Vae, vae_tensors: Tensors) -> None:
     assert np.allclose(expected, result, rtol=0, atol=1e-9)
 
 
-def test_the_embedding_of_a_point_is_its_coordinates_then_sines_then_cosines() -> None:
+def test_a_point_is_embedded_as_itself_sines_and_cosines() -> None:
     point = points(1)[0]
 
     result = embed_points(torch.from_numpy(point)[None], 8)[0]

@@ -73,7 +73,7 @@ def test_the_remaining_time_follows_the_pace_so_far(activity: JobActivity, clock
     assert 0.5 == activity.remaining_seconds
 
 
-def test_the_pace_is_measured_from_the_beginning_of_the_computing(activity: JobActivity, clock: FakeClock) -> None:
+def test_the_pace_is_measured_from_the_start_of_computing(activity: JobActivity, clock: FakeClock) -> None:
     """Loading the model reports 0 too, and so does a second try after out of memory."""
     activity.report(0.0)
     clock.advance(60)

@@ -154,7 +154,7 @@ def test_a_child_that_is_lost_costs_an_attempt(
     assert cause in bench.job_store.writes[-1][3]
 
 
-def test_a_child_that_dies_under_a_preempted_job_costs_no_attempt(bench: Bench) -> None:
+def test_a_child_that_dies_while_preempted_costs_no_attempt(bench: Bench) -> None:
     claimed = bench.claim()
     bench.engine.scripts = [[lambda: bench.preempt(claimed), ChildProcessDied("engine")]]
     assert JobStatus.QUEUED == outcome(bench.run(claimed))
