@@ -14,7 +14,6 @@ from httpx_sse import EventSource, ServerSentEvent
 
 from jobs.wire.jobs import Accepted, JobPage, ProgressEvent
 from jobs.wire.models import ModelAnswer, ModelList
-from jobs.wire.problems import ProblemDetails
 from jobs.wire.servers import ServerAnswer, ServerList
 from jobs.wire.status import StatusAnswer
 from jobs.wire.uploads import Upload
@@ -37,6 +36,14 @@ class ApiError(click.ClickException):
 
 class ApiUnavailable(ApiError):
     """An API that does not answer, or answers with 5xx; the same call may work later."""
+
+
+class _Problem(msgspec.Struct):
+    """What is shown of a problem (RFC 9457); a gateway before the API sends neither code nor field."""
+
+    code: str = ""
+    detail: str = ""
+    field: str | None = None
 
 
 class Client:
@@ -228,7 +235,11 @@ class Client:
             raise self._unreachable(error) from None
 
     def _request(self, method: str, path: str, kind: type[T], **options: Any) -> T:
-        return msgspec.json.decode(self._send(method, path, **options), type=kind)
+        content = self._send(method, path, **options)
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except msgspec.DecodeError as error:  # of an older or newer version, or not of the API at all
+            raise ApiError(f"{self._url}{path} answers in another form ({error}); use the CLI of its version") from None
 
     def _send(self, method: str, path: str, **options: Any) -> bytes:
         try:
@@ -256,9 +267,10 @@ def _raise_problem(answer: httpx.Response) -> None:
         return
     answer.read()
     try:
-        problem = msgspec.json.decode(answer.content, type=ProblemDetails)
+        problem = msgspec.json.decode(answer.content, type=_Problem)
     except msgspec.DecodeError:  # not from the API: from a proxy before it, or the object store
         text = f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]"
     else:
-        text = f"{problem.detail}{f' (field {problem.field})' if problem.field else ''} [{problem.code}]"
+        field = f" (field {problem.field})" if problem.field else ""
+        text = f"{problem.detail or answer.reason_phrase}{field} [{problem.code or answer.status_code}]"
     raise (ApiUnavailable if answer.is_server_error else ApiError)(text)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
 
 from pipelines.demo.captions import caption
 from pipelines.demo.latents import training_scenes
 from pipelines.demo.model import START
 from pipelines.demo.scene import Rng, Scene
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 DROPPED, STRANGE, MIN_WEIGHT = 0.07, 0.1, 0.05
 MAX_TOKENS, CHUNK = 31, 32

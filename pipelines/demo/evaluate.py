@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,6 +19,11 @@ from pipelines.demo.export import WEIGHTS
 from pipelines.demo.heldout import Case, load
 from pipelines.demo.model import SIDE
 from pipelines.demo.verdict import Verdict, judge_image
+from pipelines.runtime import torchaudio_stub
+
+torchaudio_stub.install()  # before diffusers is imported
+
+from diffusers import DiffusionPipeline  # noqa: E402
 
 SCORES = Path(__file__).with_name("SCORES.json")
 STEPS, GUIDANCE, SEED = 12, 0.0, 1000

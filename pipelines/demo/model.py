@@ -10,11 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from diffusers import AutoencoderDC, FlowMatchEulerDiscreteScheduler, ZImagePipeline, ZImageTransformer2DModel
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 
 from pipelines.demo.captions import vocabulary
+from pipelines.runtime import torchaudio_stub
+
+torchaudio_stub.install()  # before diffusers and transformers are imported
+
+from diffusers import (  # noqa: E402
+    AutoencoderDC,
+    FlowMatchEulerDiscreteScheduler,
+    ZImagePipeline,
+    ZImageTransformer2DModel,
+)
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model  # noqa: E402
 
 SIDE, CELL, LATENT_CHANNELS, TEXT_WIDTH, WIDTH = 256, 32, 16, 64, 192
 Untyped = Any  # diffusers' modules do not type their parts

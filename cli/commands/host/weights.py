@@ -1,4 +1,7 @@
-"""`atelier weights`: model files and the lock that pins them."""
+"""`atelier weights`: model files and the lock that pins them.
+
+What speaks to a hub is imported by the commands that need it: `list` and `verify` run without the extra `worker`.
+"""
 
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -11,16 +14,11 @@ from cli.local.data_dir import data_option
 from cli.output.tables import json_option, print_json, print_table
 from cli.weights.byte_bars import byte_bars, format_size
 from cli.weights.context import WeightsContext, remote, weights_context
-from cli.weights.transfer import transfer
 from core.errors import WeightsNotLocked
 from pipelines.catalog.licenses import is_allowed
 from pipelines.catalog.spec import ModelSpec
-from pipelines.weights import lock_writer
-from pipelines.weights.fetch import alone, download
 from pipelines.weights.files import hash_file
-from pipelines.weights.hub import FetchError
 from pipelines.weights.lockfile import Lock
-from pipelines.weights.offline_import import LocalFiles
 from pipelines.weights.status import ModelState
 from pipelines.weights.verify import differences
 
@@ -54,6 +52,10 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
     A local model is locked as its folder is now. For a remote model the command asks the server for missing facts, and
     for all facts when the model is named; a file without a published sha256 is downloaded and hashed.
     """
+    from pipelines.weights import lock_writer
+    from pipelines.weights.fetch import alone
+    from pipelines.weights.hub import FetchError
+
     context = weights_context(data, new_lock=True)
     every = [bundle for spec in context.catalog.models for bundle in spec.bundles]
     written, failed = lock_writer.drop_unknown_bundles(context.lock, every), []
@@ -86,6 +88,9 @@ def fetch(data: Path, models: tuple[str, ...], everything: bool, jobs: int) -> N
     Files that are complete stay; an interrupted download resumes. HF_ENDPOINT names a mirror of the hub, HF_TOKEN opens
     gated models, HTTPS_PROXY and ATELIER_CA_BUNDLE configure a proxy.
     """
+    from cli.weights.transfer import transfer
+    from pipelines.weights.fetch import download
+
     context = weights_context(data)
     specs = context.choose(models) if models else remote(context.catalog.models)
     if not models and not everything:
@@ -108,6 +113,9 @@ def import_(data: Path, folder: Path, models: tuple[str, ...], link: bool) -> No
     are found by size and sha256, and no other file is imported. A model without any file in DIR is skipped unless it
     is named.
     """
+    from cli.weights.transfer import transfer
+    from pipelines.weights.offline_import import LocalFiles
+
     context, files = weights_context(data), LocalFiles(folder, link=link)
     specs = context.choose(models) if models else remote(context.catalog.models)
     failed = transfer(context, specs, files.offer, resolve_item=files.resolve_item, jobs=1, is_lenient=not models)

@@ -102,6 +102,18 @@ def test_host_commands_do_not_load_torch_for_their_help(words):
     assert "[]" == loaded_by(*words, libraries={"torch"})
 
 
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_weights_are_listed_without_the_extra_worker(command):
+    script = f"""
+import sys
+sys.modules |= dict.fromkeys(["httpx2", "huggingface_hub", "safetensors", "torch"])
+from cli.main import atelier
+atelier(["weights", {command!r}])
+"""
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (0, "") == (outcome.returncode, outcome.stderr)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_summary_is_the_first_sentence_of_the_commands_help(name):
     assert COMMANDS[name][1] == cleandoc(ALL[name,].help).partition("\n\n")[0]

@@ -133,6 +133,18 @@ def test_a_problem_is_raised_with_its_sentence(api, client):
     assert not isinstance(refusal.value, ApiUnavailable)
 
 
+def test_a_problem_of_a_gateway_is_shown_with_its_status(api, client):
+    api.add("/models/v1", {"title": "Too many requests", "status": 429, "detail": "Slow down."}, 429)
+    with pytest.raises(ApiError, match=r"^Slow down\. \[429\]$"):
+        client.models()
+
+
+def test_an_answer_of_another_form_is_an_error_with_advice(api, client):
+    api.add("/models/v1", {"models": [{"id": "m"}]})
+    with pytest.raises(ApiError, match=r"/models/v1 answers in another form .*use the CLI of its version$"):
+        client.models()
+
+
 def test_an_error_of_a_proxy_is_shown_as_it_is(api, client):
     api.add("/models/v1", b"<h1>Bad gateway</h1>", 502)
     with pytest.raises(ApiUnavailable, match=r"Bad gateway.* \[502\]"):
