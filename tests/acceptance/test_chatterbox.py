@@ -143,7 +143,7 @@ class TestChatterbox:
         status = failed(speakers, submit(speakers, model=model, target_voice_path=voice))
 
         assert "not_supported_by_model" == status["error"]["code"]
-        assert "this recording has 0.8 s" in status["error"]["message"]
+        assert "this one has 0.8 s" in status["error"]["message"]
         assert (None, 0) == (status["started_at"], status["attempt"])
 
 

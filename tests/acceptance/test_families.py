@@ -40,6 +40,10 @@ def some_long(names: Iterable[str]) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in names]
 
 
+SLOW_MESHES = "triposg-slow"
+"""The same model with so many steps that a job can be seen, and cancelled, while it computes."""
+
+
 def catalog() -> str:
     images = [entry(name, family="diffusers-image", modality="image", **CHANGES[name]) for name in IMAGES]
     films = [
@@ -63,6 +67,12 @@ def catalog() -> str:
             defaults={"num_inference_steps": 8},
             wants_cutout=True,
         ),
+        entry(
+            SLOW_MESHES,
+            family="tests.support.checkpoints.tiny_triposg:TinyTripoSG",
+            modality="3d",
+            defaults={"num_inference_steps": 1000},
+        ),
     ]
     return "\n".join(images + films + meshes)
 
@@ -75,7 +85,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tiny_checkpoints.save(name, folder / name)
     for name in FILMS:
         tiny_videos.save(name, folder / name)
-    tiny_triposg.save(folder / "triposg")
+    for name in ("triposg", SLOW_MESHES):
+        tiny_triposg.save(folder / name)
     return folder
 
 
@@ -212,7 +223,7 @@ class TestMeshes:
         until(lambda: "triposg" not in resident(), 10, "the model to leave")
 
     def test_a_cancel_stops_it(self, families: Service) -> None:
-        job_id = mesh(families, image_path=data_url(ball()))
+        job_id = mesh(families, model=SLOW_MESHES, image_path=data_url(ball()))
         families.running(job_id, 60)
 
         assert "cancelled" == families.client.post(f"/jobs/v1/{job_id}/cancel").json()["status"]

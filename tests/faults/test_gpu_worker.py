@@ -114,11 +114,11 @@ def test_leaking_engine_is_replaced_and_its_pins_come_back(stack: Service) -> No
     assert JobStatus.COMPLETED == stack.ended(stack.submit("null=1", server_id="leaks")).status
     until(lambda: {"chaos", "chaos-two"} == resident(), 10, "the model of the job")
     until(lambda: {"chaos-two"} == resident(), 10, "the idle model to leave")
-    assert 1 == stack.log("leaks").count("engine is up")
+    assert 1 == stack.log("leaks").count("engine: started")
 
     jobs = [stack.submit(prompt, server_id="leaks") for prompt in ("leak=200000000", "compute=0.05")]
     assert [(JobStatus.COMPLETED, 1)] * 2 == [(job.status, job.attempt) for job in map(stack.ended, jobs)]
-    until(lambda: 2 == stack.log("leaks").count("engine is up"), 20, "a fresh engine")
+    until(lambda: 2 == stack.log("leaks").count("engine: started"), 20, "a fresh engine")
     until(lambda: {"chaos-two"} == resident(), 20, "the pinned model in the fresh engine")
     worker.kill()
 

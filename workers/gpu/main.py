@@ -5,12 +5,14 @@ goes on without a broker. The pool has threads, because the task is over at once
 """
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 import msgspec
 from celery import Celery, signals
+from celery.worker import state
 
 from core.database import sync_engine
 from core.logs import start_logs
@@ -92,7 +94,7 @@ def _find_servable(settings: Settings) -> tuple[str, ...] | None:
 def serve(settings: Settings, supervisor: Supervisor, subscription: QueueSubscription) -> int:
     """Start the supervisor, listen to doorbells until a signal, hand back unfinished jobs; returns the exit status."""
     for number in SIGNALS:
-        signal.signal(number, _interrupt)  # until Celery, once it runs, puts its own in their place
+        signal.signal(number, _interrupt)  # until Celery starts
     try:
         expose(settings, GPU)
         supervisor.start()
@@ -112,6 +114,8 @@ def serve(settings: Settings, supervisor: Supervisor, subscription: QueueSubscri
 
 def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubscription) -> None:
     """Run Celery until SIGTERM or SIGINT."""
+    for number in SIGNALS:
+        signal.signal(number, _stop_celery)
     app = bell_app(settings, supervisor, subscription.queues)
     handle(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
@@ -156,6 +160,12 @@ def _interrupt(number: int, frame: object) -> None:
     # Not KeyboardInterrupt: raised through an `exec` of text, as Celery has one, it makes `python -m` end with SIGINT,
     # caught or not.
     raise SystemExit(0)
+
+
+def _stop_celery(number: int, frame: object) -> None:
+    # As Celery's own handler does, which takes this one's place once it is installed. An exception here could leave a
+    # lock of the interrupted code behind, such as that of a log handler, and every thread that logs would wait for it.
+    state.should_stop = os.EX_OK
 
 
 if __name__ == "__main__":

@@ -158,6 +158,7 @@ class Supervisor:
         self._listen(self._gate.is_open)
 
     def _on_job_end(self) -> None:
+        self._claimer.ring()  # its row is written now: a tenant that was at its cap may have another job
         if self._gate.desired == "draining":
             self.refresh()  # the operator may be waiting for the state `drained`
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from core.database import async_engine, is_unreachable, set_statement_timeout, sync_engine
@@ -134,6 +134,28 @@ def test_a_migration_does_not_wait_for_a_table(empty_database_url):
         reader.execute("SELECT count(*) FROM jobs")
         with pytest.raises(OperationalError, match="lock timeout"):
             migrate(empty_database_url, lock_seconds=0.05)
+    migrate(empty_database_url)
+    assert [] == difference(empty_database_url)
+
+
+def test_the_bound_on_locks_holds_after_rows_were_numbered(empty_database_url, monkeypatch):
+    migrate(empty_database_url, to="0009")
+    with psycopg.connect(empty_database_url) as reader:
+
+        def with_reader(settings):
+            db = sync_engine(settings)
+
+            @event.listens_for(db, "before_cursor_execute")
+            def read(connection, cursor, statement, *_):
+                if "WITH batch" in statement:
+                    reader.execute("SELECT count(*) FROM jobs")
+
+            return db
+
+        monkeypatch.setattr("core.database.sync_engine", with_reader)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            migrate(empty_database_url, lock_seconds=0.05)
+    monkeypatch.undo()
     migrate(empty_database_url)
     assert [] == difference(empty_database_url)
 

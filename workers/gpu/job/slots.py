@@ -1,10 +1,13 @@
 """Job slots: which claimed job has the device, which ones are encoded and stored, and whether to claim another."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from workers.gpu.job.claimed_job import ClaimedJob
+
+log = logging.getLogger(__name__)
 
 FINISHING = 3
 """Jobs that may wait for the encoder, be encoded or uploaded before no further job is claimed: one for each, so that
@@ -62,10 +65,10 @@ class JobSlots:
 
     def remove(self, claimed: ClaimedJob) -> None:
         """Forget a job that has ended."""
-        self._leave_device(claimed)
         with self._changed:
             del self._jobs[claimed.ticket]
             self._changed.notify_all()
+        self._leave_device(claimed)
 
     @contextmanager
     def device(self, claimed: ClaimedJob) -> Iterator[None]:
@@ -99,7 +102,10 @@ class JobSlots:
                 return
             self._at_device.remove(claimed)
             self._changed.notify_all()
-        self._on_device_free()
+        try:
+            self._on_device_free()
+        except Exception:  # the end of this job must not depend on the claim of the next one
+            log.exception("slots: device free")
 
     def _ends_soon(self) -> bool:
         return len(self._at_device) == 1 and self._at_device[0].activity.remaining_seconds < AHEAD_SECONDS

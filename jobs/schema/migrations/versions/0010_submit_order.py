@@ -50,8 +50,10 @@ def upgrade() -> None:
     op.execute("ALTER SEQUENCE jobs_seq OWNED BY jobs.seq")
     with op.get_context().autocommit_block():
         _number_rows()
-        op.execute("ALTER TABLE jobs DROP CONSTRAINT IF EXISTS seq_known")
-        op.execute("ALTER TABLE jobs ADD CONSTRAINT seq_known CHECK (seq IS NOT NULL) NOT VALID")
+    # Outside of the block again, where the time to wait for the table's lock is bounded (env.py).
+    op.execute("ALTER TABLE jobs DROP CONSTRAINT IF EXISTS seq_known")
+    op.execute("ALTER TABLE jobs ADD CONSTRAINT seq_known CHECK (seq IS NOT NULL) NOT VALID")
+    with op.get_context().autocommit_block():
         op.execute("ALTER TABLE jobs VALIDATE CONSTRAINT seq_known")
     op.execute("ALTER TABLE jobs ALTER COLUMN seq SET NOT NULL")
     op.execute("ALTER TABLE jobs DROP CONSTRAINT seq_known")

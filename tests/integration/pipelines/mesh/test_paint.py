@@ -162,7 +162,7 @@ def test_what_triposg_makes_is_painted(tmp_path: Path) -> None:
 
 
 def test_without_an_image_it_cannot(tmp_path: Path) -> None:
-    with pytest.raises(EncodeFailed, match="no picture"):
+    with pytest.raises(EncodeFailed, match="returns no image to paint"):
         encode(raw_of(ball(2)), MeshParams(image_path="picture", mode="paint"), tmp_path)
 
 

@@ -255,7 +255,7 @@ class TestEveryLayout:
         silence = tmp_path / "a.wav"
         soundfile.write(silence, np.zeros(6 * RATE), RATE, subtype="PCM_16")
 
-        with pytest.raises(NotThisModel, match="no voice"):
+        with pytest.raises(NotThisModel, match="The recording is silent"):
             run(model, voice=silence)
 
     def test_without_a_voice_of_its_own_it_asks_for_one(

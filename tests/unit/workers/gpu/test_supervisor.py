@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from core.settings import Settings
+from jobs.job import JobError
 from pipelines.catalog.loader import load_catalog
 from tests.support.gpu_worker.fakes import (
     WAIT_SECONDS,
@@ -28,7 +29,7 @@ from workers.gpu.server.lease import ServerIdLost
 from workers.gpu.server.offer import ServerOffer
 from workers.gpu.supervisor import Supervisor
 from workers.ipc.child_process import ChildProcessDied
-from workers.ipc.messages import Computed
+from workers.ipc.messages import Computed, Failed
 
 
 class Bench:
@@ -137,6 +138,24 @@ def test_a_job_is_claimed_and_runs_to_its_end(bench: Bench, start: Start) -> Non
         claimant.models,
         claimant.dedicated,
     )
+
+
+def test_a_job_is_looked_for_once_the_one_before_is_written(
+    bench: Bench, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then it counts against its tenant's cap, which may be why there was none when the device became free."""
+    fail = bench.job_store.fail
+
+    def failed(*details: Any) -> Any:
+        until(lambda: len(bench.job_store.claimants) > 1, WAIT_SECONDS)  # the look at the free device
+        bench.job_store.queue.append(make_job(2))
+        return fail(*details)
+
+    monkeypatch.setattr(bench.job_store, "fail", failed)
+    bench.job_store.queue = [make_job(1)]
+    bench.engine.scripts.append([Failed(error=JobError("gpu_out_of_memory", "No room."))])
+    start(poll_seconds=3600.0)
+    until(lambda: ["fail", "commit"] == endings(bench), WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("desired", ["cordoned", "draining"])

@@ -190,3 +190,14 @@ def test_a_drain_gives_up_after_its_time() -> None:
     assert not slots.wait_until_empty(0.0)
     slots.remove(claimed)
     assert slots.wait_until_empty(0.0)
+
+
+def test_a_failing_callback_costs_neither_the_device_nor_the_slot() -> None:
+    def fail() -> None:
+        raise RuntimeError("no queue")
+
+    slots = JobSlots(fail)
+    claimed = claim(slots, 1)
+    leave_device(slots, claimed)
+    slots.remove(claimed)
+    assert ([], None) == (slots.jobs, slots.computing)
