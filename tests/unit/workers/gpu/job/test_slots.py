@@ -192,7 +192,7 @@ def test_a_drain_gives_up_after_its_time() -> None:
     assert slots.wait_until_empty(0.0)
 
 
-def test_a_failing_callback_costs_neither_the_device_nor_the_slot() -> None:
+def test_a_failing_callback_leaves_device_and_slot_free() -> None:
     def fail() -> None:
         raise RuntimeError("no queue")
 
