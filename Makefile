@@ -4,7 +4,8 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
-PARALLEL := -n 2 --dist loadfile
+# Tests wait for a third of their time: three processes keep two cores busy
+PARALLEL := -n 3 --dist loadfile
 # A third of all code, of which hardly a module is ever imported: compiled when one is
 RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
