@@ -24,7 +24,6 @@ def settings(module_database_url, valkey, tmp_path_factory):
         storage_url=f"file://{tmp_path_factory.mktemp('objects')}",
         secret_key="a secret of the tests",
         catalog=str(CATALOG),
-        db_timeout=10.0,  # a busy machine is not an outage; test_outages has the real bound
     )
 
 

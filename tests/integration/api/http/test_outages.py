@@ -24,8 +24,6 @@ from tests.support.service.api_server import api_server, make_key
 from tests.support.service.processes import descendants
 from tests.support.wait import until
 
-DB_TIMEOUT = Settings().db_timeout
-
 ROUTE = "/generate/image/v1"
 JOB = "job_" + "0" * 32
 NOWHERE = "127.0.0.1:1"
@@ -71,7 +69,7 @@ def unavailable(answer):
 )
 def test_an_unreachable_database_is_a_503_within_three_seconds(settings, hangs, method, path):
     with somewhere(hangs) as address:
-        away = msgspec.structs.replace(settings, database_url=f"postgresql://{address}/atelier", db_timeout=DB_TIMEOUT)
+        away = msgspec.structs.replace(settings, database_url=f"postgresql://{address}/atelier")
         with api_server(away) as server, server.client(new_key()) as client:
             started = time.monotonic()
             answer = client.request(method, path, json={"prompt": "a"} if method == "POST" else None)
@@ -92,7 +90,7 @@ def own_postgres(tmp_path_factory):
 @pytest.fixture
 def own(own_postgres, settings):
     """The API on it, with a client and its rows."""
-    settings = msgspec.structs.replace(settings, database_url=own_postgres.url, db_timeout=DB_TIMEOUT)
+    settings = msgspec.structs.replace(settings, database_url=own_postgres.url)
     engine = sync_engine(Settings(database_url=own_postgres.url))
     rows = Rows(engine)
     if not rows.execute(servers.select()):
