@@ -33,7 +33,7 @@ def hold_the_loop(seconds):
     asyncio.get_running_loop().call_soon(time.sleep, seconds)
 
 
-def test_a_late_event_loop_is_not_taken_for_a_database_that_is_away(run):
+def test_a_late_event_loop_is_not_the_databases_fault(run):
     async def work(database):
         await database.rows(text("SELECT 1"))
         hold_the_loop(1.5)
