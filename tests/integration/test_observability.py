@@ -120,7 +120,7 @@ def test_one_job_is_one(stack: Stack) -> None:
     assert 1.0 == stack.gpu.value("atelier_job_wait_seconds_count", **chaos)
     for stage in ("load", "compute", "encode", "upload"):
         assert 1.0 == stack.gpu.value("atelier_stage_seconds_count", **chaos, stage=stage)
-    assert 0.05 < (stack.gpu.value("atelier_stage_seconds_sum", **chaos, stage="compute") or 0) < 30
+    assert 0 < (stack.gpu.value("atelier_stage_seconds_sum", **chaos, stage="compute") or 0) < 30
     assert 0.05 < (stack.gpu.value("atelier_engine_busy_seconds_total") or 0) < 60
     assert (stack.gpu.value("atelier_memory_budget_bytes") or 0) > 10**8
     assert 0.0 == stack.gpu.value("atelier_uploads_stuck")
