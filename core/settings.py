@@ -107,6 +107,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_host: str = "0.0.0.0"
     otlp_endpoint: str = ""
 
+    def __repr__(self) -> str:
+        """Show no value: some are secrets, and URLs may hold some."""
+        return "Settings(...)"
+
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environment` (the process's own by default).
@@ -143,4 +147,5 @@ def _value(source: Mapping[str, str], variable: str) -> str | None:
     try:
         return Path(file).read_text().strip()
     except OSError as error:
-        raise ValueError(f"{variable}_FILE={file!r}: {error.strerror}") from None
+        reason = error.strerror or "it cannot be read"  # without the value: it may be the secret instead of its file
+        raise ValueError(f"{variable}_FILE does not name a file that can be read: {reason}") from None

@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from cli.local.gpus import torch_has_cuda, visible_gpus
 from cli.operator.admin import connected
+from core.broker.clients import broker_client
 from core.settings import Settings
 from core.storage.store import open_store
-from jobs.events import broker_client
+from core.urls import shown
 from jobs.schema.migrate import schema_versions
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
@@ -159,7 +160,7 @@ def broker(settings: Settings) -> tuple[CheckStatus, str]:
 def store(settings: Settings) -> tuple[CheckStatus, str]:
     """Check that the object store answers and stores data."""
     open_store(settings).check()
-    return CheckStatus.OK, settings.storage_url.partition("?")[0]
+    return CheckStatus.OK, shown(settings.storage_url)
 
 
 CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
+from core.broker.address import broker_address
 from core.database import async_engine, sync_engine
 from core.logs import start_logs
 from core.metrics import CPU, expose
@@ -61,6 +62,7 @@ def check(settings: Settings) -> None:
     parse_networks(settings.allowed_networks)
     RetryPolicy.parse(settings.webhook_schedule)
     open_store(settings)
+    broker_address(settings)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
