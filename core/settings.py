@@ -56,6 +56,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_body_limit: int = 28_000_000
     link_seconds: float = 3600.0
     wait_limit: float = 300.0
+    rate_limit: float = 0.0
+    rate_burst: int = 100
+    unknown_key_limit: float = 10.0
+    unknown_key_burst: int = 100
+    trusted_proxies: str = ""
 
     lease_seconds: float = 30.0
     renew_seconds: float = 10.0

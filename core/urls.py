@@ -12,7 +12,7 @@ _PLACE = re.compile(r"([\w.,-]|\[[0-9a-fA-F:.]+\]|(?<=[\w\]]):\d+(?=[/,]|$))*(/.
 def shown(url: str) -> str:
     """Return a URL without user, password, query and fragment.
 
-    Of text that was mistyped so that its parts cannot be told apart only the scheme is shown: a password may hold any
+    Of text that was mistyped so that its parts cannot be distinguished only the scheme is shown: a password may hold any
     character, and a missing one shifts what comes after it. A path is shown as it is.
     """
     scheme, separator, rest = url.partition("://")
