@@ -12,8 +12,8 @@ _PLACE = re.compile(r"([\w.,-]|\[[0-9a-fA-F:.]+\]|(?<=[\w\]]):\d+(?=[/,]|$))*(/.
 def shown(url: str) -> str:
     """Return a URL without user, password, query and fragment.
 
-    Of text that was mistyped so that its parts cannot be distinguished only the scheme is shown: a password may hold any
-    character, and a missing one shifts what comes after it. A path is shown as it is.
+    Only the scheme is shown of text that was mistyped so that its parts cannot be distinguished: a password may hold
+    any character, and a missing one shifts what comes after it. A path is shown as it is.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z][\w+.-]*", scheme):
