@@ -27,7 +27,7 @@ def ask(client, **headers):
     return client.get("/jobs/v1", params={"limit": 1}, headers=headers)
 
 
-@pytest.mark.contract("B69", "D41")
+@pytest.mark.contract("B69")
 def test_a_request_beyond_the_limit_says_when_to_come_again(caller):
     answers = [ask(caller) for _ in range(7)]
     assert [200] * 5 + [429] * 2 == [answer.status_code for answer in answers]
