@@ -22,12 +22,11 @@ def broker_client(settings: Settings, *, timeout: float | None = None) -> redis.
     """
     address, limits = broker_address(settings), _limits(settings, timeout)
     if address.master:
-        return _sentinel(address, limits).master_for(address.master, connection_pool_class=_SentinelPool)
-    kind: type[redis.connection.AbstractConnection] = redis.Connection
-    if address.path:
-        kind = redis.UnixDomainSocketConnection
-    elif address.tls:
-        kind = redis.SSLConnection
+        sentinel = _sentinel(address, limits)
+        client: redis.Redis = sentinel.master_for(address.master, connection_pool_class=_SentinelPool)  # type: ignore[no-untyped-call]
+        return client
+    with_tls = redis.SSLConnection if address.tls else redis.Connection
+    kind = redis.UnixDomainSocketConnection if address.path else with_tls
     return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **_options(address), **limits))
 
 
@@ -35,12 +34,11 @@ def async_broker_client(settings: Settings, *, timeout: float | None = None) -> 
     """Return the same for an event loop."""
     address, limits = broker_address(settings), _limits(settings, timeout)
     if address.master:
-        return _async_sentinel(address, limits).master_for(address.master, connection_pool_class=_AsyncSentinelPool)
-    kind: type[redis.asyncio.connection.AbstractConnection] = redis.asyncio.Connection
-    if address.path:
-        kind = redis.asyncio.UnixDomainSocketConnection
-    elif address.tls:
-        kind = redis.asyncio.SSLConnection
+        sentinel = _async_sentinel(address, limits)
+        client: redis.asyncio.Redis = sentinel.master_for(address.master, connection_pool_class=_AsyncSentinelPool)
+        return client
+    with_tls = redis.asyncio.SSLConnection if address.tls else redis.asyncio.Connection
+    kind = redis.asyncio.UnixDomainSocketConnection if address.path else with_tls
     pool = redis.asyncio.ConnectionPool(connection_class=kind, **_options(address), **limits)
     return redis.asyncio.Redis.from_pool(pool)
 
@@ -79,7 +77,7 @@ class _AsyncSentinelPool(redis.asyncio.sentinel.SentinelConnectionPool):
         await self.sentinel_manager.aclose()
 
 
-def _limits(settings: Settings, timeout: float | None) -> dict[str, float]:
+def _limits(settings: Settings, timeout: float | None) -> dict[str, Any]:
     return {
         "socket_timeout": settings.broker_timeout if timeout is None else timeout,
         "socket_connect_timeout": settings.broker_timeout,
@@ -94,23 +92,23 @@ def _options(address: BrokerAddress) -> dict[str, Any]:
     return {"host": host, "port": port, "db": address.db, **address.login(), **tls}
 
 
-def _sentinel(address: BrokerAddress, limits: dict[str, float]) -> redis.sentinel.Sentinel:
+def _sentinel(address: BrokerAddress, limits: dict[str, Any]) -> redis.sentinel.Sentinel:
     tls = {"ssl": True, **address.tls.options()} if address.tls else {}
     options = _sentinel_options(address, limits)
-    return redis.sentinel.Sentinel(
+    return redis.sentinel.Sentinel(  # type: ignore[no-untyped-call]
         address.hosts, sentinel_kwargs=options, db=address.db, **address.login(), **tls, **limits
     )
 
 
-def _async_sentinel(address: BrokerAddress, limits: dict[str, float]) -> redis.asyncio.sentinel.Sentinel:
+def _async_sentinel(address: BrokerAddress, limits: dict[str, Any]) -> redis.asyncio.sentinel.Sentinel:
     tls = {"ssl": True, **address.tls.options()} if address.tls else {}
     once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
     options = {**address.sentinel_options(), **limits, "retry": once}
-    return redis.asyncio.sentinel.Sentinel(
+    return redis.asyncio.sentinel.Sentinel(  # type: ignore[no-untyped-call]
         address.hosts, sentinel_kwargs=options, db=address.db, **address.login(), **tls, **limits
     )
 
 
-def _sentinel_options(address: BrokerAddress, limits: dict[str, float]) -> dict[str, Any]:
+def _sentinel_options(address: BrokerAddress, limits: dict[str, Any]) -> dict[str, Any]:
     once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)  # redis-py would try a Sentinel that is away for seconds
     return {**address.sentinel_options(), **limits, "retry": once}
