@@ -43,9 +43,7 @@
     │   ├── ServerHasJobs               409  server_has_jobs
     │   ├── CommandRefused              409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
-    │   ├── TooManyJobs                 429  too_many_jobs
-    │   └── RateLimited                 429  rate_limited
-    │       └── TooManyUnknownKeys      429  too_many_unknown_keys
+    │   └── TooManyJobs                 429  too_many_jobs
     ├── Unavailable                     the service cannot do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
     │   ├── SchemaBehind                503  schema_behind
@@ -70,7 +68,6 @@
 after it was fetched: then its code is that of the failed job.
 """
 
-from math import ceil
 from typing import ClassVar
 
 
@@ -381,29 +378,6 @@ class TooManyJobs(RequestRefused):
     advice = "Wait until some of your jobs have finished, then send the request again."
 
 
-class RateLimited(RequestRefused):
-    """A request beyond the rate limit of its key; `retry_after` is in whole seconds, 1 or more."""
-
-    code, status = "rate_limited", 429
-    advice = (
-        "This key sends requests faster than its rate limit; wait as many seconds as Retry-After says, then repeat it."
-    )
-
-    def __init__(self, detail: str | None = None, *, retry_after: float = 1.0) -> None:
-        super().__init__(detail)
-        self.retry_after = max(1, ceil(retry_after))
-
-
-class TooManyUnknownKeys(RateLimited):
-    """A request from an address that has sent too many unknown keys."""
-
-    code = "too_many_unknown_keys"
-    advice = (
-        "Too many requests with unknown keys came from this address; wait as many seconds as Retry-After says, then "
-        "send a valid key."
-    )
-
-
 class Unavailable(AtelierError):
     """A request that the service cannot carry out now; nothing was accepted."""
 
@@ -425,14 +399,18 @@ class SchemaBehind(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """An object store that does not answer, or is full (`full`: waiting does not help)."""
+    """An object store that does not answer, refuses, or is full (`full`: waiting does not help).
+
+    `reason` is one word for operators: the store's own code, such as `NoSuchBucket`, or `unreachable`.
+    """
 
     code = "storage_unavailable"
     advice = "The object store does not accept data; try again later."
 
-    def __init__(self, detail: str | None = None, *, full: bool = False) -> None:
+    def __init__(self, detail: str | None = None, *, full: bool = False, reason: str = "unreachable") -> None:
         super().__init__(detail)
         self.full = full
+        self.reason = reason
 
 
 class BrokerUnavailable(Unavailable):

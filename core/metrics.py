@@ -79,6 +79,7 @@ OUT_OF_MEMORY = Counter(
 )
 ENGINE_RESTARTS = Counter("atelier_engine_restarts", "Engines that had to be replaced.", ["reason"], registry=GPU)
 UPLOADS_STUCK = Gauge("atelier_uploads_stuck", "Results that wait for a store that refused them.", registry=GPU)
+STORE_UP = Gauge("atelier_store_up", "1 while the object store takes this worker's data.", registry=GPU)
 
 WEBHOOK_DELIVERIES = Counter("atelier_webhook_deliveries", "Attempts by outcome.", ["outcome"], registry=CPU)
 INPUTS = Counter("atelier_inputs", "Attempts to fetch an input, by outcome.", ["outcome"], registry=CPU)

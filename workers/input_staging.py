@@ -19,7 +19,7 @@ def read(store: Store, key: str, target: Path) -> None:
     try:
         store.get(key, target)
     except StorageUnavailable as error:
-        raise StorageUnavailable(error.detail) from error
+        raise StorageUnavailable(error.detail, reason=error.reason) from error
 
 
 def stage(store: Store, job: Job, copies: Mapping[str, str], folder: Path) -> dict[str, str]:

@@ -22,7 +22,6 @@ from core.errors import (
     InvalidJson,
     InvalidRequest,
     MissingField,
-    RateLimited,
     RequestRefused,
     StorageUnavailable,
     TooManyJobs,
@@ -78,8 +77,6 @@ def problem(
 
 def error_headers(error: AtelierError) -> Mapping[str, str]:
     """Return the headers that belong to an error in every wire format."""
-    if isinstance(error, RateLimited):
-        return {"Retry-After": str(error.retry_after)}
     return HEADERS.get(type(error), {})
 
 

@@ -21,7 +21,7 @@ FRESH_SECONDS = 5.0
 """How long a reading is used."""
 REST_FACTOR = 20
 """After a slow reading, since many jobs wait, the next one comes after this multiple of its duration."""
-STATES = ("idle", "busy", "cordoned", "draining", "drained", "clock_skewed", "offline")
+STATES = ("idle", "busy", "cordoned", "draining", "drained", "store_away", "clock_skewed", "offline")
 
 
 class QueueMetrics:

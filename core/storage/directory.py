@@ -170,5 +170,7 @@ def _flush(folder: Path) -> None:
 
 
 def _unavailable(error: OSError) -> StorageUnavailable:
-    state = "is full" if error.errno in FULL else f"cannot be used ({error.strerror})"
-    return StorageUnavailable(f"The object store's folder {state}.", full=error.errno in FULL)
+    full = error.errno in FULL
+    state = "is full" if full else f"cannot be used ({error.strerror})"
+    reason = errno.errorcode.get(error.errno or 0, "unreachable")
+    return StorageUnavailable(f"The object store's folder {state}.", full=full, reason=reason)

@@ -1,24 +1,27 @@
 """The object store in S3: MinIO, Ceph RGW, Garage, SeaweedFS, Swift, AWS; no feature of one server is used."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import certifi
 import urllib3
 from minio import Minio
+from minio.credentials.credentials import Credentials
 from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider, Provider, StaticProvider
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from core.errors import StorageUnavailable, UnknownOutput
-from core.urls import shown
 
 FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
 INSUFFICIENT_STORAGE = 507
 CONNECT_SECONDS, READ_SECONDS = 3.0, 30.0
+CHECK_KEY = "atelier/check"
+"""Key of the object that a check writes: of no tenant."""
 
 
 class S3Store:
@@ -33,22 +36,14 @@ class S3Store:
 
     @classmethod
     def from_url(cls, url: str, *, ca_bundle: str = "") -> "S3Store":
-        """Return the store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`.
-
-        Raises `ValueError` for one key without the other, and for an endpoint that is not an http(s) URL.
-        """
+        """Return the store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`."""
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if ("access_key" in query) != ("secret_key" in query):
-            raise ValueError(f"ATELIER_STORAGE_URL={shown(url)}: give access_key and secret_key, or neither of them")
-        for name in ("endpoint", "public_endpoint"):
-            if name in query and not _is_endpoint(query[name]):
-                raise ValueError(f"ATELIER_STORAGE_URL={shown(url)}: {name} is http://host:port or https://host")
         keys: Provider
         if "access_key" in query:
             keys = StaticProvider(query["access_key"], query["secret_key"])
         else:
-            keys = ChainedProvider([EnvAWSProvider(), IamAwsProvider()])
+            keys = _AwsChain([EnvAWSProvider(), IamAwsProvider()])
         return cls(
             parts.netloc,
             endpoint=query.get("endpoint", "https://s3.amazonaws.com"),
@@ -129,10 +124,21 @@ class S3Store:
                     yield item.object_name
 
     def check(self) -> None:
-        """Raise `StorageUnavailable` unless the bucket exists; it is not made here."""
-        with _storage_errors():
-            if not self._client.bucket_exists(self._bucket):
-                raise StorageUnavailable(f"The bucket {self._bucket!r} does not exist; create it first.")
+        """Write and remove a small object; the bucket is not made here.
+
+        Only a write shows that writes are allowed, and its answer, unlike that of a HEAD, says why they are not.
+        """
+        content = b"atelier"
+        try:
+            with _storage_errors():
+                self._client.put_object(self._bucket, CHECK_KEY, BytesIO(content), len(content))
+        except StorageUnavailable as error:
+            if error.reason != "NoSuchBucket":
+                raise
+            detail = f"The bucket {self._bucket!r} does not exist; create it first."
+            raise StorageUnavailable(detail, reason=error.reason) from error
+        with suppress(StorageUnavailable):  # it is one small object, which the next check replaces
+            self.remove(CHECK_KEY)
 
     def make_bucket(self) -> None:
         """Create the bucket unless it exists: for tests and first set-ups."""
@@ -141,15 +147,15 @@ class S3Store:
                 self._client.make_bucket(self._bucket)
 
 
-def _is_endpoint(text: str) -> bool:
-    """Return whether `text` is an http(s) URL of a host alone, and so has no secret in it."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    rest = (parts.username, parts.password, parts.path.strip("/"), parts.query, parts.fragment)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not any(rest)
+class _AwsChain(ChainedProvider):
+    """Keys from the environment, else from the machine's or the pod's role."""
+
+    def retrieve(self) -> Credentials:
+        """Return the keys. Raises `StorageUnavailable`: a role whose service is away may be had again later."""
+        try:
+            return super().retrieve()
+        except ValueError as error:
+            raise StorageUnavailable("The object store's keys cannot be had.", reason="NoCredentials") from error
 
 
 def _client(endpoint: str, region: str, keys: Provider, ca_bundle: str) -> Minio:
@@ -173,9 +179,11 @@ def _storage_errors() -> Iterator[None]:
         if error.code in ("NoSuchKey", "NoSuchObject"):
             raise UnknownOutput from error
         full = error.code in FULL_CODES
-        raise StorageUnavailable(f"The object store answered {error.code}.", full=full) from error
+        detail = f"The object store answered {error.code}."
+        raise StorageUnavailable(detail, full=full, reason=str(error.code)) from error
     except (InvalidResponseError, ServerError) as error:
-        full = INSUFFICIENT_STORAGE in (getattr(error, "_code", None), getattr(error, "status_code", None))
-        raise StorageUnavailable(f"The object store did not answer as S3 does: {error}", full=full) from error
+        status = getattr(error, "status_code", None) or getattr(error, "_code", None)
+        detail = f"The object store did not answer as S3 does: {error}"
+        raise StorageUnavailable(detail, full=status == INSUFFICIENT_STORAGE, reason=f"HTTP {status}") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StorageUnavailable(f"The object store cannot be reached: {error}") from error

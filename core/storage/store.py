@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from core.settings import Settings
 from core.storage.directory import DirectoryStore
 from core.storage.s3 import S3Store
-from core.urls import shown
 
 
 class Store(Protocol):
@@ -55,23 +54,18 @@ class Store(Protocol):
         """Yield the keys of all objects written more than `seconds` ago, and of what lost writers left behind."""
 
     def check(self) -> None:
-        """Raise `StorageUnavailable` unless the store answers and accepts data."""
+        """Raise `StorageUnavailable` unless the store accepts data: something small is written and removed."""
 
 
 def open_store(settings: Settings) -> Store:
     """Return the store of `ATELIER_STORAGE_URL`: `file:///dir` or `s3://bucket?endpoint=http://host:port`.
 
     An S3 URL takes `region`, `public_endpoint` (for links that work outside the cluster), `access_key` and
-    `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError`, without any secret in it,
-    for another scheme, for one key without the other, and for an endpoint that is not an http(s) URL.
+    `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError` for another scheme.
     """
-    try:
-        url = urlsplit(settings.storage_url)
-    except ValueError:
-        url = urlsplit("")
+    url = urlsplit(settings.storage_url)
     if url.scheme == "file" and url.path:
         return DirectoryStore(Path(url.path), settings.public_url, settings.secret_key)
     if url.scheme == "s3" and url.netloc:
         return S3Store.from_url(settings.storage_url, ca_bundle=settings.ca_bundle)
-    place = shown(settings.storage_url)
-    raise ValueError(f"ATELIER_STORAGE_URL={place}: use file:///dir or s3://bucket?endpoint=... (two slashes)")
+    raise ValueError(f"ATELIER_STORAGE_URL={settings.storage_url!r}: use file:///dir or s3://bucket?endpoint=...")

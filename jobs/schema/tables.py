@@ -126,6 +126,8 @@ jobs = Table(
     Column("redriven_as", Text),
     Column("traceparent", Text),
     Column("seq", BigInteger, nullable=False, server_default=_seq.next_value()),  # the order of submit
+    Column("postponed", Integer, nullable=False, server_default="0"),  # how often handed back since the store refused
+    Column("store_refused_fence", BigInteger),  # the last claim of which the store refused objects
     CheckConstraint("status IN ('pending', 'queued', 'processing', 'completed', 'failed', 'cancelled')", name="status"),
     Index("ix_jobs_open_seq", "priority", "tenant", "model", *_queue_order(_open_since), postgresql_where=text(_open)),
     Index("ix_jobs_open_model", "model", text(_open_since), postgresql_where=text(_open)),
@@ -303,6 +305,7 @@ servers = Table(
     Column("models", JSONB, nullable=False, server_default="[]"),
     Column("current_job", Text),
     Column("versions", JSONB, nullable=False, server_default="{}"),
+    Column("problem", Text),
     Column("loaded_at", Time),
     Column("started_at", Time, nullable=False, server_default=_now),
     Column("heartbeat_at", Time, nullable=False, server_default=_now),

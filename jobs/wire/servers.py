@@ -22,10 +22,14 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The report of a worker at every heartbeat. Memory is bytes; `resident` are the models on the device."""
+    """The report of a worker at every heartbeat. Memory is bytes; `resident` are the models on the device.
+
+    `problem` is why the object store takes none of its data, in one word; None while it does.
+    """
 
     state: str
     device: str
+    problem: str | None = None
     memory_total: int = 0
     memory_used: int = 0
     serves: Sequence[str] = ()
@@ -43,14 +47,16 @@ Desired = Literal["active", "cordoned", "draining"]
 class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A GPU server. Memory is bytes, `heartbeat_age_seconds` how long ago its last heartbeat was.
 
-    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, clock_skewed), else
-    `offline`; `desired` is what an operator asked of it. `resident` are the models on the device, `models` those in any
+    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, store_away, clock_skewed),
+    else `offline`; `desired` is what an operator asked of it. `problem` says why the object store is away, in one word:
+    its own code, such as NoSuchBucket, or unreachable. `resident` are the models on the device, `models` those in any
     memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask for it.
     """
 
     server_id: str
     alive: bool
     state: str
+    problem: str | None = None
     desired: Annotated[str, documented(Desired)]
     busy: bool
     current_job: str | None

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     BACKOFF = "backoff"
     SERVER_OFFLINE = "server_offline"
     SERVER_CORDONED = "server_cordoned"
+    STORE_AWAY = "store_away"
     SERVER_BUSY = "server_busy"
     NO_SERVER_FOR_MODEL = "no_server_for_model"
     TENANT_RUNNING_CAP = "tenant_running_cap"
@@ -23,6 +24,7 @@ SENTENCES = {
     Reason.BACKOFF: "It is retried after a short pause.",
     Reason.SERVER_OFFLINE: "The server in `server_id` is offline.",
     Reason.SERVER_CORDONED: "Every server that can run it is cordoned or draining.",
+    Reason.STORE_AWAY: "The object store takes no results at present; jobs start again as soon as it does.",
     Reason.SERVER_BUSY: "It is next; every server that can run it is busy.",
     Reason.NO_SERVER_FOR_MODEL: "No available server serves its model.",
     Reason.TENANT_RUNNING_CAP: "You have reached your limit of concurrent jobs.",

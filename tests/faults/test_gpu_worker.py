@@ -19,7 +19,7 @@ from jobs.schema.tables import jobs
 from jobs.statements import servers
 from jobs.statements.queue.submit import submit
 from jobs.wire.servers import ServerFacts
-from tests.support.faults.faults import engine_and_encoder, engine_of
+from tests.support.faults.faults import engine_and_encoder, engine_of, kill
 from tests.support.service.processes import alive
 from tests.support.service.service import CHAOS, Service, service
 from tests.support.wait import until
@@ -208,6 +208,28 @@ def test_a_job_claimed_ahead_is_unhurt_by_the_one_before_it(stack: Service) -> N
     assert worker.poll() is None
     worker.wait(30)
     assert (JobStatus.QUEUED, 1) == (stack.job(first).status, stack.job(first).attempt)
+
+
+def test_36_a_killed_workers_jobs_start_again_first(stack: Service) -> None:
+    """One computes and one is claimed ahead; jobs of the same tenant and server have waited for longer."""
+    worker = stack.gpu("killed")
+    first = stack.submit("compute=0.4 steps=8 hang_at=7", server_id="killed")
+    second = stack.submit("null=1", server_id="killed")
+    claimed_while_it_hangs(stack, second, first)
+    others = [stack.submit("null=1", server_id="killed") for _ in range(3)]
+    with stack.database.begin() as connection:
+        older = jobs.c.created_at - text("interval '1 hour'")
+        connection.execute(update(jobs).where(jobs.c.id.in_(others)).values(available_at=older))
+    kill(worker)
+    worker = stack.gpu("killed")
+    until(lambda: 2 == stack.job(second).fence, 20, "the job that was claimed ahead to be so again")
+    again = [stack.job(job_id) for job_id in (first, second)]
+    assert [(JobStatus.PROCESSING, 2, 2)] * 2 == [progress_of(job) for job in again]
+    assert again == sorted(again, key=lambda job: job.started_at or job.deadline_at)
+    assert [(JobStatus.QUEUED, 0, 0)] * 3 == [progress_of(stack.job(job_id)) for job_id in others]
+    assert 200 == stack.client.post(f"/jobs/v1/{first}/cancel").status_code
+    assert {JobStatus.COMPLETED} == {stack.ended(job_id).status for job_id in (second, *others)}
+    worker.kill()
 
 
 def claimed_while_it_hangs(stack: Service, ahead: str, hanging: str) -> None:

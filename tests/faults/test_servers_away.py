@@ -99,6 +99,17 @@ def test_5_without_redis_jobs_are_done_and_workers_start(run: Scenario, broker: 
     assert [] == run.verdict(60)
 
 
+@pytest.mark.contract("F29")
+def test_5_a_broker_that_goes_away_amid_a_job_costs_nothing(run: Scenario, broker: EmbeddedValkey) -> None:
+    job = run.service.running(run.submit("compute=1 steps=20", server_id="one"))
+    kill(broker.process)
+    ended = run.ended(job.id)
+    assert (JobStatus.COMPLETED, 1, 1) == (ended.status, ended.attempt, ended.fence)
+    broker.start()
+    hears_bells(run, 60)
+    assert [] == run.verdict(60)
+
+
 def test_6_a_half_open_redis_is_noticed(run: Scenario, network: Proxy, full: bool) -> None:
     network.drop()
     with run.load(200 if full else 20):
@@ -127,6 +138,24 @@ def test_7_without_the_database_no_job_is_accepted(run: Scenario, own_postgres: 
         exchange for exchange in run.log if exchange.good and exchange.asked >= began and exchange.answered < back
     ]
     run.caller.insist(run.body("null=1"), key="while it is away")
+    assert [] == run.verdict(60)
+
+
+@pytest.mark.contract("F29")
+def test_7_a_job_outlives_an_outage_longer_than_its_lease(
+    run: Scenario, own_postgres: EmbeddedPostgres, full: bool
+) -> None:
+    """It is computed meanwhile, and its outputs wait for the commit; no other worker takes it."""
+    outage = (10 if full else 1) * run.service.settings.lease_seconds + 0.5
+    waits = run.service.log("one").count("database: failed")
+    job = run.service.running(run.submit("compute=1 steps=20", server_id="one"))
+    kill(own_postgres.process)
+    began = time.monotonic()
+    until(lambda: run.service.log("one").count("database: failed") > waits, 30, "the commit to wait")
+    until(lambda: time.monotonic() - began > outage, outage + 1, "the lease to be over")
+    own_postgres.start()
+    ended = run.ended(job.id)
+    assert (JobStatus.COMPLETED, 1, 1) == (ended.status, ended.attempt, ended.fence)
     assert [] == run.verdict(60)
 
 

@@ -21,6 +21,7 @@ from jobs.notify import JobNotifier
 from jobs.params.media import field_of
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
+from workers.cpu.contact import Contact
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +34,31 @@ MAX_FAILURES = 3
 class JobMaintenance:
     """The tasks. Every method returns whether more of the same is waiting; none is called twice at once."""
 
-    def __init__(self, settings: Settings, db: Engine, store: Store) -> None:
+    def __init__(
+        self, settings: Settings, db: Engine, store: Store, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
         self._db = db
         self._store = store
         self._notifier = JobNotifier.connect(settings)
+        spare = settings.lease_seconds - settings.renew_seconds  # what a lease has left whenever it is renewed in time
+        self._contact = Contact(max(spare / 2, 3 * settings.upkeep_seconds), clock)
+        self._grace_seconds = settings.lease_seconds / 2
 
     def recover_jobs(self) -> bool:
-        """Requeue the jobs of lost workers, and fail jobs past their deadline or with lost inputs."""
-        lost = self._change("reap", recovery.reap(backoff=self._settings.retry_backoff))
-        late = self._change("expire", recovery.expire())
-        stuck = self._fail_lost_inputs()
+        """Requeue the jobs of lost workers, and fail jobs past their deadline or with lost inputs.
+
+        After an outage of the database the workers that live have time to renew their leases, or to commit what they
+        computed meanwhile, before any job is taken from them.
+        """
+        try:
+            late = self._change("expire", recovery.expire())
+            self._contact.note_answer()
+            lost = self._reap()
+            stuck = self._fail_lost_inputs()
+        except Exception:
+            self._contact.note_failure()
+            raise
         return max(len(lost), len(late), len(stuck)) >= recovery.BATCH
 
     def purge_jobs(self) -> bool:
@@ -79,6 +94,12 @@ class JobMaintenance:
             if connection:
                 UPKEEP.labels("forget-keys").inc(connection.execute(recovery.forget_keys()).rowcount)
         return False
+
+    def _reap(self) -> list[Job]:
+        """Requeue at once: the pause that a lost worker's job may need was the rest of its lease."""
+        if self._contact.seconds < self._grace_seconds:
+            return []
+        return self._change("reap", recovery.reap(backoff=0.0))
 
     def _change(self, name: str, statement: Select[Any]) -> list[Job]:
         changed: list[Job] = []

@@ -1,17 +1,22 @@
-"""Whether this server may claim jobs: by what the operator wants, its clock, its models and the end of the process."""
+"""Whether this server may claim jobs.
+
+What counts is what the operator wants, its clock, its models, its object store and the end of the process.
+"""
 
 import threading
 
 from workers.gpu.engine_maintenance import EngineMaintenance
 from workers.gpu.server.lease import ServerLease
+from workers.store_watch import StoreWatch
 
 
 class ClaimGate:
     """Open while a claim is allowed; the heartbeat writes `desired`, any thread may drain."""
 
-    def __init__(self, lease: ServerLease, maintenance: EngineMaintenance) -> None:
+    def __init__(self, lease: ServerLease, maintenance: EngineMaintenance, store_watch: StoreWatch) -> None:
         self._lease = lease
         self._maintenance = maintenance
+        self._store_watch = store_watch
         self._draining = threading.Event()
         self.desired = "active"
         """What an operator wants of this server: active, cordoned or draining."""
@@ -20,7 +25,7 @@ class ClaimGate:
     def is_open(self) -> bool:
         """Whether a job may be claimed now."""
         is_able = self.desired == "active" and not self._lease.skewed and not self.is_draining
-        return is_able and not self._maintenance.is_loading
+        return is_able and not self._maintenance.is_loading and not self._store_watch.is_away
 
     @property
     def is_draining(self) -> bool:

@@ -13,6 +13,7 @@ def describe_server(offer: ServerOffer, lease: ServerLease, gate: ClaimGate, ser
     return ServerFacts(
         state="clock_skewed" if lease.skewed else _state(gate, services),
         device=ready.device,
+        problem=services.store_watch.problem,
         memory_total=ready.memory_total,
         memory_used=inventory.memory_used,
         serves=offer.models,
@@ -27,4 +28,6 @@ def describe_server(offer: ServerOffer, lease: ServerLease, gate: ClaimGate, ser
 def _state(gate: ClaimGate, services: JobServices) -> str:
     if gate.is_draining or gate.desired == "draining":
         return "draining" if gate.is_draining or services.slots.jobs else "drained"
+    if services.store_watch.is_away:
+        return "store_away"
     return "busy" if services.slots.computing else "idle"

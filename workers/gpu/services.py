@@ -14,12 +14,23 @@ from workers.gpu.job.slots import JobSlots
 from workers.gpu.telemetry import Telemetry
 from workers.ipc.child_process import ChildProcess
 from workers.scratch import Scratch
+from workers.store_watch import StoreWatch
 
 
 def build_services(
-    settings: Settings, db: Engine, store: Store, telemetry: Telemetry, on_device_free: Callable[[], None]
+    settings: Settings,
+    db: Engine,
+    store: Store,
+    telemetry: Telemetry,
+    *,
+    on_device_free: Callable[[], None],
+    on_store_change: Callable[[], None],
 ) -> JobServices:
-    """Return the services; no process is started. `on_device_free` is called whenever a job leaves the device."""
+    """Return the services; no process is started.
+
+    `on_device_free` is called whenever a job leaves the device, `on_store_change` when the store goes away and when it
+    is back.
+    """
     engine = ChildProcess("workers.engine.engine", on_answer=telemetry.record_inventory, on_loss=telemetry.record_loss)
     slots, job_store = JobSlots(on_device_free), JobStore(db, settings)
     canceller = JobCanceller(engine, slots)
@@ -27,6 +38,7 @@ def build_services(
         settings=settings,
         job_store=job_store,
         store=store,
+        store_watch=StoreWatch(store, on_store_change),
         scratch=Scratch(settings),
         engine=engine,
         encoder=ChildProcess("workers.engine.encoder"),

@@ -62,9 +62,16 @@ class Supervisor:
         self._probe_files = ProbeFiles(settings, "gpu")
         self._lease = ServerLease(db, settings)
         self._telemetry = Telemetry(settings.server_id)
-        self._services = services = build_services(settings, db, store, self._telemetry, self._on_device_free)
+        self._services = services = build_services(
+            settings,
+            db,
+            store,
+            self._telemetry,
+            on_device_free=self._on_device_free,
+            on_store_change=self._on_store_change,
+        )
         self._maintenance = EngineMaintenance(settings, offer.catalog, services.engine, self.refresh)
-        self._gate = ClaimGate(self._lease, self._maintenance)
+        self._gate = ClaimGate(self._lease, self._maintenance, services.store_watch)
         self._threads = JobThreads(services, self._telemetry, self._on_job_end)
         self._claimer = Claimer(services, offer, self._lease, self._gate, self._threads.start)
         self._heartbeat = Heartbeat(
@@ -96,6 +103,7 @@ class Supervisor:
         self._services.scratch.remove_leftovers()
         self._keeper.start()
         self._maintenance.start()
+        self._services.store_watch.start()  # before the first claim: what is computed must find its store
         self._claimer.start()
 
     def ring(self) -> None:
@@ -147,6 +155,7 @@ class Supervisor:
         services.encoder.stop()
         services.slots.wait_until_empty(grace_seconds)
         services.job_store.close()
+        services.store_watch.stop()
         self._keeper.stop()
         self._lease.leave()
         self._probe_files.remove()
@@ -156,6 +165,10 @@ class Supervisor:
         """Look for the next job at once, even if there was none to claim ahead."""
         self._claimer.ring()
         self._listen(self._gate.is_open)
+
+    def _on_store_change(self) -> None:
+        self._claimer.ring()
+        self.refresh()  # the state shows it, and the doorbells follow
 
     def _on_job_end(self) -> None:
         self._claimer.ring()  # its row is written now: a tenant that was at its cap may have another job
@@ -182,4 +195,5 @@ class Supervisor:
         self._listen(self._gate.is_open and not is_busy and slots.wants_doorbell)
 
     def _show_metrics(self) -> None:
-        self._telemetry.show_state(self._services.engine, self._services.slots.jobs)
+        services = self._services
+        self._telemetry.show_state(services.engine, services.slots.jobs, services.store_watch)

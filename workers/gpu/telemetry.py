@@ -14,6 +14,7 @@ from jobs.job import Job, JobStatus
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.ipc.child_process import ChildProcess
 from workers.ipc.messages import Inventory
+from workers.store_watch import StoreWatch
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +80,14 @@ class Telemetry:
         """Count an engine that died or is replaced, for one of the reasons `metrics.RESTARTS`."""
         metrics.ENGINE_RESTARTS.labels(reason).inc()
 
-    def show_state(self, engine: ChildProcess, jobs: Iterable[ClaimedJob]) -> None:
+    def show_state(self, engine: ChildProcess, jobs: Iterable[ClaimedJob], store_watch: StoreWatch) -> None:
         """Set the gauges to the present state; called every second or so."""
         busy = max(self._busy, engine.busy_seconds)
         metrics.ENGINE_BUSY.inc(busy - self._busy)
         self._busy = busy
         metrics.MEMORY_BUDGET.set(engine.ready.memory_budget)
         metrics.UPLOADS_STUCK.set(sum(job.activity.store_is_refusing for job in jobs))
+        metrics.STORE_UP.set(not store_watch.is_away)
         resident = {(model.id, model.where): model.bytes for model in engine.inventory.models}
         for labels in self._shown - resident.keys():
             metrics.RESIDENT_BYTES.remove(*labels)

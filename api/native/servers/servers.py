@@ -76,6 +76,7 @@ def server_answer(row: Row[Any], caller: Caller) -> ServerAnswer:
         server_id=row.server_id,
         alive=row.alive,
         state=row.state if row.alive else "offline",
+        problem=row.problem if row.alive and row.state == "store_away" else None,
         desired=row.desired,
         busy=current is not None,
         current_job=current if caller.admin else None,

@@ -140,10 +140,11 @@ def _print_state(server: ServerAnswer) -> None:
 
 
 def _format_state(server: ServerAnswer) -> str:
-    """Format the reported state, the desired state where it differs, and `dedicated`."""
+    """Format the reported state and its cause, the desired state where it differs, and `dedicated`."""
     is_draining = server.desired == "draining" and server.state in ("draining", "drained")
     desired = "" if server.desired == "active" or is_draining else f", {server.desired}"
-    return server.state + desired + (", dedicated" if server.dedicated else "")
+    problem = f" ({server.problem})" if server.problem else ""
+    return server.state + problem + desired + (", dedicated" if server.dedicated else "")
 
 
 def _format_memory(server: ServerAnswer) -> str:

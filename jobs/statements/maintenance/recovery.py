@@ -2,11 +2,25 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Delete, Select, cast, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Delete,
+    Select,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
-from core.errors import DeadlineExceeded
+from core.errors import DeadlineExceeded, StorageUnavailable
 from jobs.job import ACTIVE, JobError, JobStatus
-from jobs.schema.tables import idempotency, jobs
+from jobs.schema.tables import idempotency, jobs, servers
 from jobs.statements.clauses import ago, ended_values, error_value, lost_values, tx_now
 from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.submit import IDEMPOTENCY_SECONDS
@@ -36,9 +50,27 @@ def _batch(*where: Any) -> Any:
 
 
 def reap(*, backoff: float) -> Select[Any]:
-    """Take jobs back whose lease ran out."""
-    lost = _batch(jobs.c.status == JobStatus.PROCESSING, jobs.c.lease_until < tx_now)
+    """Take jobs back whose lease ran out.
+
+    When the lease of the server is over too, its worker is lost, and all jobs of that worker are taken at once: one
+    whose lease has a moment left must not come back behind others.
+    """
+    lost = _batch(jobs.c.status == JobStatus.PROCESSING, or_(jobs.c.lease_until < tx_now, _is_of_lost_worker()))
     return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
+
+
+def _is_of_lost_worker() -> ColumnElement[bool]:
+    """Return whether a server's lease and that of one of its jobs are over: this one is another job of that worker."""
+    other = jobs.alias("other")
+    return exists().where(
+        other.c.status == JobStatus.PROCESSING,
+        other.c.lease_until < tx_now,
+        other.c.worker == jobs.c.worker,
+        other.c.incarnation == jobs.c.incarnation,
+        servers.c.server_id == other.c.worker,
+        servers.c.incarnation == other.c.incarnation,
+        servers.c.lease_until < tx_now,
+    )
 
 
 def reclaim(server_id: str, incarnation: int) -> Select[Any]:
@@ -52,13 +84,13 @@ def reclaim(server_id: str, incarnation: int) -> Select[Any]:
 
 
 def expire() -> Select[Any]:
-    """Fail jobs whose deadline has passed."""
+    """Fail jobs whose deadline has passed: for the store when it refused objects of their last claim."""
     late = _batch(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < tx_now)
-    return with_outbox_events(
-        update(jobs)
-        .where(jobs.c.id.in_(late))
-        .values(**ended_values(JobStatus.FAILED, error_value(JobError.of(DeadlineExceeded))))
+    error = case(
+        (jobs.c.store_refused_fence == jobs.c.fence, error_value(JobError.of(StorageUnavailable))),
+        else_=error_value(JobError.of(DeadlineExceeded)),
     )
+    return with_outbox_events(update(jobs).where(jobs.c.id.in_(late)).values(**ended_values(JobStatus.FAILED, error)))
 
 
 def due_purges() -> Select[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, Update, literal, update
+from sqlalchemy import Select, Update, func, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import Artifact, JobError, JobStatus
@@ -16,10 +16,16 @@ from jobs.statements.clauses import (
     ended_values,
     error_value,
     fenced,
+    interval,
     lost_values,
     now,
+    tx_now,
 )
 from jobs.statements.outbox import with_outbox_events
+
+LONGEST_DELAY = 600.0
+"""Seconds that a job waits at most after the store refused its objects."""
+MAX_DOUBLINGS = 20
 
 
 def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
@@ -72,22 +78,41 @@ def fail(job_id: str, fence: int, error: JobError) -> Select[Any]:
     )
 
 
-def release(job_id: str, fence: int, *, delay: float = 0.0) -> Select[Any]:
-    """Release the job: queued again after `delay` s, and the attempt is refunded."""
-    return with_outbox_events(
-        update(jobs)
-        .where(fenced(job_id, fence))
-        .values(
-            status=JobStatus.QUEUED.value,
-            attempt=jobs.c.attempt - 1,
-            available_at=available_after(delay),
-            queued_at=now,
-            lease_until=None,
-            progress=0.0,
-            stage=None,
-            event_seq=jobs.c.event_seq + 1,
-        )
-    )
+def release(job_id: str, fence: int) -> Select[Any]:
+    """Release the job: queued again at its old place, and the attempt is refunded."""
+    return with_outbox_events(update(jobs).where(fenced(job_id, fence)).values(**_released()))
+
+
+def postpone(job_id: str, fence: int, *, delay: float) -> Select[Any]:
+    """Release the job since the store refused its objects: queued again later, and the attempt is refunded.
+
+    That is after `delay` s, doubled with each such release of the job up to `LONGEST_DELAY`.
+    """
+    doubled = delay * func.power(2.0, func.least(jobs.c.postponed, MAX_DOUBLINGS))
+    values = _released() | {
+        "available_at": tx_now + interval(func.least(doubled, LONGEST_DELAY)),
+        "postponed": jobs.c.postponed + 1,
+        "store_refused_fence": jobs.c.fence,
+    }
+    return with_outbox_events(update(jobs).where(fenced(job_id, fence)).values(**values))
+
+
+def note_refusal(job_id: str, fence: int) -> Update:
+    """Note that the store refused objects of this claim; if the deadline passes now, that is why."""
+    return update(jobs).where(fenced(job_id, fence)).values(store_refused_fence=jobs.c.fence)
+
+
+def _released() -> dict[str, Any]:
+    return {
+        "status": JobStatus.QUEUED.value,
+        "attempt": jobs.c.attempt - 1,
+        "available_at": available_after(0.0),
+        "queued_at": now,
+        "lease_until": None,
+        "progress": 0.0,
+        "stage": None,
+        "event_seq": jobs.c.event_seq + 1,
+    }
 
 
 def lose(job_id: str, fence: int, *, backoff: float, error: JobError = ATTEMPTS_EXHAUSTED) -> Select[Any]:

@@ -124,6 +124,7 @@ def reason(job: Job) -> ColumnElement[Any]:
         (and_(bound, ~exists().where(alive, asked)), Reason.SERVER_OFFLINE.value),
         (~exists().where(able), Reason.NO_SERVER_FOR_MODEL.value),
         (~exists().where(taking), Reason.SERVER_CORDONED.value),
+        (~exists().where(taking, servers.c.state != "store_away"), Reason.STORE_AWAY.value),
         (capped, Reason.TENANT_RUNNING_CAP.value),
         (~exists().where(taking, servers.c.current_job.is_(None)), Reason.SERVER_BUSY.value),
         else_=Reason.QUEUE.value,

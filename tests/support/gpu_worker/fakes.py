@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,10 @@ WAIT_SECONDS = 10.0
 Step = AnyMessage | Exception | Callable[[], object]
 
 
+def healthy() -> None:
+    """Stands in a script for the answer of a healthy engine or encoder."""
+
+
 def make_job(number: int = 1, **columns: Any) -> Job:
     """Return a claimed image job of the model `chaos`."""
     defaults: dict[str, Any] = {
@@ -61,7 +65,7 @@ def make_job(number: int = 1, **columns: Any) -> Job:
         "stage": None,
         "callback_url": None,
         "available_at": NOW,
-        "deadline_at": NOW,
+        "deadline_at": NOW + timedelta(days=1),
         "lease_until": NOW,
         "event_seq": 1,
         "error": None,
@@ -130,6 +134,8 @@ class FakeChild:
             self.requests.append(request)
             script = self.scripts.pop(0) if self.scripts else [self._answer(request)]
             for step in script:
+                if step is healthy:
+                    return self._answer(request)
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, StageProgress):
@@ -192,6 +198,9 @@ class FakeJobStore:
         self.claimants: list[Any] = []
         self.progress_gate: Callable[[], object] = lambda: None
         self.renew_error: Exception | None = None
+        self.refused: list[str] = []
+        """Jobs whose outputs the store refused."""
+        self.refusal_errors = 0
 
     def verbs(self) -> list[str]:
         """Return what was written, without progress."""
@@ -238,9 +247,21 @@ class FakeJobStore:
         """Note a lost attempt."""
         return self._write(job, JobStatus.QUEUED, "lose", error.code, error.message)
 
-    def release(self, job: Job, delay: float = 0.0) -> Job | None:
+    def release(self, job: Job) -> Job | None:
         """Note a job that was handed back."""
-        return self._write(job, JobStatus.QUEUED, "release", delay)
+        return self._write(job, JobStatus.QUEUED, "release")
+
+    def postpone(self, job: Job) -> Job | None:
+        """Note a job that was handed back for later."""
+        return self._write(job, JobStatus.QUEUED, "postpone")
+
+    def note_refusal(self, job: Job) -> bool:
+        """Note that the store refused a job's outputs, unless the database is away."""
+        if self.refusal_errors:
+            self.refusal_errors -= 1
+            return False
+        self.refused.append(job.id)
+        return True
 
     def reclaim(self, server_id: str, incarnation: int) -> None:
         """Note that jobs of earlier incarnations were taken."""
@@ -255,13 +276,14 @@ class FakeJobStore:
 
 
 class FakeStore(DirectoryStore):
-    """A store that refuses so many times first."""
+    """A store that refuses so many requests and checks first."""
 
     def __init__(self, folder: Path, refusals: int = 0, *, full: bool = False) -> None:
         super().__init__(folder, "http://here", "secret")
         self.refusals, self.full = refusals, full
         self.on_refusal: Callable[[], object] = lambda: None
         self.on_put: Callable[[], object] = lambda: None
+        self.checks = 0
 
     def put(self, key: str, source: Path, media_type: str) -> None:
         """Refuse, or keep the file."""
@@ -273,6 +295,12 @@ class FakeStore(DirectoryStore):
         """Refuse, or copy the file."""
         self._refuse()
         super().get(key, target)
+
+    def check(self) -> None:
+        """Count the check, and refuse it as any request."""
+        self.checks += 1
+        self._refuse()
+        super().check()
 
     def _refuse(self) -> None:
         if self.refusals:

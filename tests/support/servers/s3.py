@@ -1,11 +1,14 @@
 """A real S3 server for the tests: OpenStack Swift's S3 layer from pip, or whatever the environment names."""
 
 import os
+import re
 import socket
 import subprocess
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+
+from minio import Minio
 
 from cli.embedded.server import await_ready, environment, open_log
 from core.processes import Process, spawn, stop
@@ -33,6 +36,19 @@ class S3Server:
             "secret_key": self.secret_key,
         }
         return f"s3://{bucket}?{urlencode(query)}"
+
+    def remove_bucket(self, bucket: str) -> None:
+        """Remove a bucket with all that is in it."""
+        client = Minio(
+            urlsplit(self.endpoint).netloc,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            region=self.region,
+            secure=urlsplit(self.endpoint).scheme == "https",
+        )
+        for item in client.list_objects(bucket, recursive=True):
+            client.remove_object(bucket, str(item.object_name))
+        client.remove_bucket(bucket)
 
 
 class Swift(S3Server):
@@ -71,6 +87,14 @@ class Swift(S3Server):
     def kill(self) -> None:
         """`kill -9` to the one that speaks S3: nothing answers any more."""
         kill(self._processes.pop("proxy"))
+
+    def change_key(self, secret: str) -> None:
+        """Let the account have another secret key from now on; S3 has no such request, its operator does it."""
+        configuration = self._folder / "proxy.conf"
+        changed = re.sub(r"(user_test_tester = )\S+", rf"\g<1>{secret}", configuration.read_text())
+        configuration.write_text(changed)
+        self.kill()
+        self.start()
 
     def limit(self, bucket: str, size: int | None) -> None:
         """Let a bucket hold so many bytes in all; None for no limit. S3 has no such request, its operator does it."""

@@ -1,5 +1,6 @@
 """A claimed job: its claim, what it does at present, and whether it is still wanted."""
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,13 @@ class ClaimedJob:
             activity=JobActivity(spec.deadlines),
             cancellation=Cancellation(),
         )
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the job's deadline, which the database's clock set at the claim; this machine's may be off."""
+        job = self.job
+        allowed = math.inf if job.started_at is None else (job.deadline_at - job.started_at).total_seconds()
+        return self.claimed_at + allowed - time.monotonic()
 
     @property
     def ticket(self) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 
+from core.errors import StorageUnavailable
 from core.storage.store import Store
 from jobs.job import Job
 from workers.gpu.job.job_store import JobStore
@@ -11,11 +12,18 @@ log = logging.getLogger(__name__)
 
 
 def commit(uploaded: UploadedJob, job_store: JobStore, store: Store) -> Job | None:
-    """Complete the job and charge for it; None, and its outputs are removed, when the claim was gone."""
-    job = uploaded.claimed.job
-    cost = uploaded.claimed.spec.price_usd * getattr(job.read_params(), "num_images", 1)
+    """Complete the job and charge for it; None, and its outputs are removed, when the claim was gone.
+
+    A database that is away is waited for, and the lease is renewed as soon as it is back.
+    """
+    claimed, job = uploaded.claimed, uploaded.claimed.job
+    claimed.activity.wait_for("upload", claimed.seconds_left)
+    cost = claimed.spec.price_usd * getattr(job.read_params(), "num_images", 1)
     completed = job_store.commit(job, uploaded.artifacts, uploaded.warnings, cost)
     if completed is None:
         log.warning("claim: gone at the commit, outputs are removed job=%s", job.id)
-        store.remove_prefix(prefix_of(job))
+        try:
+            store.remove_prefix(prefix_of(job))
+        except StorageUnavailable as error:
+            log.warning("outputs: not removed, they are orphans now job=%s reason=%r", job.id, error.detail)
     return completed

@@ -1,5 +1,6 @@
 """The third part of a job: files, made of its arrays by the encoder."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,10 @@ class EncodedJob:
 
 
 def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
-    """Have the encoder write the job's files. Raises `RequestFailed`, `ChildProcessDied` and `StageOverran`."""
+    """Have the encoder write the job's files, and remove its arrays: the files may have to wait for the store.
+
+    Raises `RequestFailed`, `ChildProcessDied` and `StageOverran`.
+    """
     claimed = computed.claimed
     deadlines, folder = claimed.spec.deadlines, claimed.folder / "out"
     # The job before this one may be in the encoder, and that process may have to be started first.
@@ -42,6 +46,7 @@ def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
     answer = encoder.request(request, deadlines, _TurnListener(claimed))
     claimed.activity.leave()
     if isinstance(answer, Encoded):
+        shutil.rmtree(computed.raw, ignore_errors=True)
         return EncodedJob(claimed, folder, answer.outputs.files, answer.warnings, answer.metadata)
     if isinstance(answer, Failed):
         raise RequestFailed(answer)

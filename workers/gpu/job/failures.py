@@ -30,9 +30,18 @@ class RequestFailed(Exception):
         """Whether the process, and not the job, is the cause."""
 
 
+class OutputsRefused(Exception):
+    """The store is full, or did not take the job's outputs in time."""
+
+    def __init__(self, refusal: StorageUnavailable) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
 EARLY_ENDS = (
     JobUnwanted,
     RequestFailed,
+    OutputsRefused,
     StageOverran,
     ChildProcessDied,
     InputUnreachable,
@@ -40,11 +49,8 @@ EARLY_ENDS = (
 )
 
 
-def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore, retry_seconds: float) -> Job | None:
-    """Write what one of `EARLY_ENDS` makes of the job; returns the job as it then is, None when the claim was gone.
-
-    A job whose store is away is queued again, for `retry_seconds` later.
-    """
+def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore) -> Job | None:
+    """Write what one of `EARLY_ENDS` makes of the job; returns the job as it then is, None when the claim was gone."""
     job = claimed.job
     if not isinstance(error, JobUnwanted):
         log.error("job: attempt ended early job=%s reason=%r", job.id, str(error))
@@ -58,13 +64,22 @@ def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore, retry_sec
         case ChildProcessDied() if not claimed.cancellation.is_set:
             kind = EngineLost if error.name == "engine" else AttemptsExhausted
             return job_store.lose(job, _last_error(kind, f"{error}."))
+        case JobUnwanted() | ChildProcessDied() if claimed.cancellation.claim_is_gone:
+            return None
         case JobUnwanted() | ChildProcessDied():
-            return None if claimed.cancellation.claim_is_gone else job_store.release(job)
-        case StorageUnavailable(full=False):
-            return job_store.release(job, delay=retry_seconds)
-        case InputUnreachable() | StorageUnavailable():
+            return job_store.postpone(job) if claimed.activity.store_is_refusing else job_store.release(job)
+        case StorageUnavailable():  # of its inputs: nothing is computed yet
+            return job_store.postpone(job)
+        case OutputsRefused():
+            return job_store.fail(job, _refused(error.refusal))
+        case InputUnreachable():
             return job_store.fail(job, JobError(error.code, error.detail))
     raise error
+
+
+def _refused(refusal: StorageUnavailable) -> JobError:
+    """Return the error of a job whose outputs the store refused; a caller need not learn where the store is."""
+    return JobError(refusal.code, refusal.detail) if refusal.full else JobError.of(StorageUnavailable)
 
 
 def _last_error(kind: type[JobFailed], cause: str) -> JobError:

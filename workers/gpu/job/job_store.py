@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 AWAY_SECONDS = 600.0
-"""How long a final statement is retried; by then the lease is long over and another worker has the job."""
+"""How long a statement is retried; a final one is until the job's deadline, since nothing is to be computed twice."""
 BACKOFF = Backoff(first=0.1, longest=5.0)
 
 
@@ -81,19 +81,35 @@ class JobStore:
         row, and only the row shows that this claim completed the job.
         """
         statement = claimed.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
-        return self._settle(statement, cost) or self._persist(lambda connection: _completed(connection, job))
+        completed = self._settle(job, statement, cost)
+        return completed or self._persist(lambda connection: _completed(connection, job), _patience(job))
 
     def fail(self, job: Job, error: JobError) -> Job | None:
         """End the job with an error."""
-        return self._settle(claimed.fail(job.id, job.fence, error))
+        return self._settle(job, claimed.fail(job.id, job.fence, error))
 
     def lose(self, job: Job, error: JobError) -> Job | None:
         """Give up this attempt: the job is queued again, or failed with `error` when it was the last."""
-        return self._settle(claimed.lose(job.id, job.fence, backoff=self._settings.retry_backoff, error=error))
+        return self._settle(job, claimed.lose(job.id, job.fence, backoff=self._settings.retry_backoff, error=error))
 
-    def release(self, job: Job, delay: float = 0.0) -> Job | None:
+    def release(self, job: Job) -> Job | None:
         """Hand the job back unharmed, its attempt refunded."""
-        return self._settle(claimed.release(job.id, job.fence, delay=delay))
+        return self._settle(job, claimed.release(job.id, job.fence))
+
+    def postpone(self, job: Job) -> Job | None:
+        """Hand the job back since the store refused its objects: for later, its attempt refunded."""
+        return self._settle(job, claimed.postpone(job.id, job.fence, delay=self._settings.retry_backoff))
+
+    def note_refusal(self, job: Job) -> bool:
+        """Note that the store refuses the job's outputs; returns False when the database did not answer."""
+        try:
+            with self._db.begin() as connection:
+                connection.execute(set_statement_timeout(self._settings.db_timeout))
+                connection.execute(claimed.note_refusal(job.id, job.fence))
+        except Exception as error:
+            log.warning("refusal: not written job=%s reason=%r", job.id, str(error))
+            return False
+        return True
 
     def reclaim(self, server_id: str, incarnation: int) -> None:
         """Take the jobs that earlier incarnations of this server left behind."""
@@ -105,29 +121,28 @@ class JobStore:
             log.warning("job: lost with an earlier incarnation job=%s status=%s", job.id, job.status)
             self._notify(job)
 
-    def _settle(self, statement: Select[Any], cost: float = 0.0) -> Job | None:
+    def _settle(self, job: Job, statement: Select[Any], cost: float = 0.0) -> Job | None:
         """Run a transaction that begins with the fenced update; without a row of that, nothing else happens."""
 
         def work(connection: Connection) -> Job | None:
             row = connection.execute(statement).one_or_none()
             if row is None:
                 return None
-            job = job_from_row(row)
             if cost:
                 connection.execute(claimed.spend(job.tenant, cost))
-            return job
+            return job_from_row(row)
 
-        job = self._persist(work)
-        self._notify(job)
-        return job
+        settled = self._persist(work, _patience(job))
+        self._notify(settled)
+        return settled
 
     def _change(self, statement: Select[Any] | Update) -> Job | None:
         with self._db.begin() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else job_from_row(row)
 
-    def _persist(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction, and run it again while the database is away."""
+    def _persist(self, work: Callable[[Connection], T], seconds: float = AWAY_SECONDS) -> T:
+        """Run a transaction, and run it again while the database is away, for so many seconds."""
 
         def transaction() -> T:
             with self._db.begin() as connection:
@@ -138,13 +153,19 @@ class JobStore:
             name="database",
             is_transient=is_unreachable,
             backoff=BACKOFF,
-            seconds=AWAY_SECONDS,
+            seconds=seconds,
             wait=self._closing.wait,
         )
 
     def _notify(self, job: Job | None) -> None:
         if job is not None:
             self._notifier.notify(job)
+
+
+def _patience(job: Job) -> float:
+    """Return the seconds for which what became of a claim is worth writing: those from claim to deadline at least."""
+    allowed = 0.0 if job.started_at is None else (job.deadline_at - job.started_at).total_seconds()
+    return max(AWAY_SECONDS, allowed)
 
 
 def _completed(connection: Connection, job: Job) -> Job | None:

@@ -18,6 +18,7 @@ from workers.gpu.job.stage import stage_inputs
 from workers.gpu.job.upload import upload
 from workers.ipc.child_process import ChildProcess
 from workers.scratch import Scratch
+from workers.store_watch import StoreWatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class JobServices:
     settings: Settings
     job_store: JobStore
     store: Store
+    store_watch: StoreWatch
     scratch: Scratch
     engine: ChildProcess
     encoder: ChildProcess
@@ -40,13 +42,14 @@ def run_job(claimed: ClaimedJob, services: JobServices) -> Job | None:
 
     Computing is one at a time; everything else overlaps with the computing of other jobs.
     """
+    store, job_store = services.store, services.job_store
     try:
-        staged = stage_inputs(claimed, services.store, services.job_store)
+        staged = stage_inputs(claimed, store, services.store_watch, job_store)
         computed = compute(staged, services.engine, services.slots, services.progress)
         encoded = encode(computed, services.encoder)
-        uploaded = upload(encoded, services.store, services.settings.upload_retry_seconds)
-        return commit(uploaded, services.job_store, services.store)
+        uploaded = upload(encoded, store, services.store_watch, job_store, services.settings.upload_retry_seconds)
+        return commit(uploaded, job_store, store)
     except EARLY_ENDS as error:
-        return settle(claimed, error, services.job_store, services.settings.retry_backoff)
+        return settle(claimed, error, job_store)
     finally:
         claimed.activity.leave()

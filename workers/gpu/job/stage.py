@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.errors import StorageUnavailable
 from core.storage.store import Store
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.job_store import JobStore
 from workers.input_staging import stage, wants_inputs
+from workers.store_watch import StoreWatch
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,13 @@ class StagedJob:
     """Files by the names of the inputs."""
 
 
-def stage_inputs(claimed: ClaimedJob, store: Store, job_store: JobStore) -> StagedJob:
+def stage_inputs(claimed: ClaimedJob, store: Store, store_watch: StoreWatch, job_store: JobStore) -> StagedJob:
     """Copy the job's inputs into its folder. Raises `InputUnreachable` and `StorageUnavailable`."""
     if not wants_inputs(claimed.job):
         return StagedJob(claimed, {})
     copies = job_store.clean_copies(claimed.job)
-    return StagedJob(claimed, stage(store, claimed.job, copies, claimed.folder / "inputs"))
+    try:
+        return StagedJob(claimed, stage(store, claimed.job, copies, claimed.folder / "inputs"))
+    except StorageUnavailable as error:
+        store_watch.note_refusal(error)
+        raise

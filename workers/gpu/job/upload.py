@@ -1,10 +1,7 @@
 """The fourth part of a job: its files in the store, as `tenant/job/fence/sha256.ext`, all of them or none."""
 
 import hashlib
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from core.errors import StorageUnavailable
 from core.retry import Backoff, retry
@@ -14,8 +11,13 @@ from pipelines.runtime.protocol import Output
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.encode import EncodedJob
+from workers.gpu.job.failures import OutputsRefused
+from workers.gpu.job.job_store import JobStore
+from workers.store_watch import StoreWatch
 
 BACKOFF = Backoff(first=0.2, longest=10.0)
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a store that was away is back."""
 
 
 @dataclass(frozen=True)
@@ -33,43 +35,91 @@ def prefix_of(job: Job) -> str:
 
 
 def upload(
-    encoded: EncodedJob, store: Store, retry_seconds: float, clock: Callable[[], float] = time.monotonic
+    encoded: EncodedJob, store: Store, store_watch: StoreWatch, job_store: JobStore, retry_seconds: float
 ) -> UploadedJob:
-    """Store every file; a store that is away is tried again for `retry_seconds` in all.
+    """Store every file; a store that is away is waited for until the job's deadline.
 
-    Raises `StorageUnavailable` when the store stayed away or is full, and `JobUnwanted`.
+    Raises `OutputsRefused` when the store is full, when it is still away at the deadline, or when it refused these
+    files for `retry_seconds` in all although its checks passed; and `JobUnwanted`.
     """
-    claimed, until = encoded.claimed, clock() + retry_seconds
-    claimed.activity.enter("upload", retry_seconds + claimed.spec.deadlines.upload)
+    claimed, hold = encoded.claimed, _Hold(encoded.claimed, store_watch, job_store)
+    stage_seconds = retry_seconds + claimed.spec.deadlines.upload
+    claimed.activity.enter("upload", stage_seconds)
+    artifacts = tuple(_describe(encoded, output) for output in encoded.files)
 
-    def wait(seconds: float) -> bool:
-        claimed.activity.note_refusal()
-        if claimed.cancellation.wait(seconds):
-            raise JobUnwanted
-        return False
+    def attempt() -> None:
+        """Store all files, each time: a store that comes back, as a new bucket, may have lost what it had."""
+        claimed.activity.enter("upload", stage_seconds)
+        try:
+            for output, artifact in zip(encoded.files, artifacts, strict=True):
+                store.put(artifact.key, encoded.folder / output.path, artifact.media_type)
+        except StorageUnavailable as error:
+            if not error.full:
+                hold.note(error)
+            raise
 
-    def put(key: str, file: Path, media_type: str) -> None:
+    try:
         retry(
-            lambda: store.put(key, file, media_type),
+            attempt,
             name=f"upload of job {claimed.job.id}",
             is_transient=lambda error: isinstance(error, StorageUnavailable) and not error.full,
             backoff=BACKOFF,
-            seconds=until - clock(),
-            wait=wait,
-            clock=clock,
+            seconds=retry_seconds,
+            wait=hold.wait,
+            clock=hold.clock,
         )
-
-    artifacts = tuple(_store_file(put, encoded, output) for output in encoded.files)
+    except StorageUnavailable as error:
+        raise OutputsRefused(error) from error
     claimed.activity.leave()
     return UploadedJob(claimed, artifacts, encoded.warnings)
 
 
-def _store_file(put: Callable[[str, Path, str], None], encoded: EncodedJob, output: Output) -> Artifact:
+class _Hold:
+    """Keeps the files of a job, and its claim, while the store refuses them.
+
+    Its clock counts the pauses between attempts and stands still while the store is away: what was computed is not
+    computed again for an outage, however long.
+    """
+
+    def __init__(self, claimed: ClaimedJob, store_watch: StoreWatch, job_store: JobStore) -> None:
+        self._claimed = claimed
+        self._store_watch = store_watch
+        self._job_store = job_store
+        self._refusal = StorageUnavailable()
+        self._is_noted = False
+        self._paused = 0.0
+
+    def clock(self) -> float:
+        """Return the seconds of all pauses between attempts so far."""
+        return self._paused
+
+    def note(self, refusal: StorageUnavailable) -> None:
+        """Note that the store has refused a file."""
+        self._refusal = refusal
+        self._claimed.activity.note_refusal()
+        self._store_watch.note_refusal(refusal)
+
+    def wait(self, pause: float) -> bool:
+        """Pause, then wait until the store is back. Raises `JobUnwanted`, and at the job's deadline the refusal."""
+        self._claimed.activity.wait_for("upload", self._claimed.seconds_left)
+        self._rest(pause)
+        self._paused += pause
+        while self._store_watch.is_away:
+            self._rest(LOOK_SECONDS)
+        return False
+
+    def _rest(self, seconds: float) -> None:
+        self._is_noted = self._is_noted or self._job_store.note_refusal(self._claimed.job)
+        if self._claimed.cancellation.wait(min(seconds, max(0.0, self._claimed.seconds_left))):
+            raise JobUnwanted
+        if self._claimed.seconds_left <= 0:
+            raise self._refusal
+
+
+def _describe(encoded: EncodedJob, output: Output) -> Artifact:
     file = encoded.folder / output.path
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    key = f"{prefix_of(encoded.claimed.job)}{digest}{file.suffix}"
-    put(key, file, output.media_type)
     shape = {
         "width": output.width,
         "height": output.height,
@@ -77,4 +127,10 @@ def _store_file(put: Callable[[str, Path, str], None], encoded: EncodedJob, outp
         "name": output.name,
     }
     known = {name: value for name, value in (shape | dict(encoded.metadata)).items() if value is not None}
-    return Artifact(key=key, media_type=output.media_type, bytes=file.stat().st_size, sha256=digest, metadata=known)
+    return Artifact(
+        key=f"{prefix_of(encoded.claimed.job)}{digest}{file.suffix}",
+        media_type=output.media_type,
+        bytes=file.stat().st_size,
+        sha256=digest,
+        metadata=known,
+    )

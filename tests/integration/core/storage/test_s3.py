@@ -6,6 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from minio.credentials.providers import IamAwsProvider
 
 from core.errors import StorageUnavailable
 from core.settings import Settings
@@ -140,9 +141,10 @@ def test_a_bucket_that_is_not_there_is_told(s3, tmp_path):
     store = S3Store.from_url(s3.storage_url("test-missing"))
     with pytest.raises(StorageUnavailable, match="create it first"):
         store.check()
-    for use in ("put", "keys"):
-        with pytest.raises(StorageUnavailable):
+    for use in ("put", "keys", "check"):
+        with pytest.raises(StorageUnavailable) as caught:
             uses(store, tmp_path)[use]()
+        assert "NoSuchBucket" == caught.value.reason
 
 
 def test_a_wrong_key_is_told(s3, tmp_path):
@@ -150,6 +152,40 @@ def test_a_wrong_key_is_told(s3, tmp_path):
     for use in USES:
         with pytest.raises(StorageUnavailable):
             uses(store, tmp_path)[use]()
+    for use in ("put", "check"):
+        with pytest.raises(StorageUnavailable) as caught:
+            uses(store, tmp_path)[use]()
+        assert "SignatureDoesNotMatch" == caught.value.reason
+
+
+def test_a_check_leaves_nothing_behind(s3):
+    store = S3Store.from_url(s3.storage_url("test-checked"))
+    store.make_bucket()
+    store.check()
+    assert [] == list(store.keys())
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "SlowDown"])
+def test_a_check_says_what_a_write_is_answered(answering, code):
+    """A bucket that may be read, and not written: a server's state names the reason."""
+    with pytest.raises(StorageUnavailable, match=code) as caught:
+        a_store(answering(403, error_body(code))).check()
+    assert code == caught.value.reason
+
+
+def test_a_role_without_keys_is_an_unavailable_store(tmp_path, monkeypatch, answering):
+    """The service that gives a pod its keys may be away for a while, as the store itself."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def retrieve(self):
+        raise ValueError("no role")
+
+    monkeypatch.setattr(IamAwsProvider, "retrieve", retrieve)
+    store = S3Store.from_url(f"s3://bucket?endpoint={answering(200)}")
+    with pytest.raises(StorageUnavailable) as caught:
+        uses(store, tmp_path)["put"]()
+    assert ("NoCredentials", False) == (caught.value.reason, caught.value.full)
 
 
 def test_links_lead_to_the_public_endpoint():

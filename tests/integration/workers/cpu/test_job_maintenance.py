@@ -3,9 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from redis import Redis
 from sqlalchemy import func, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from core.database import sync_engine
 from core.errors import StorageUnavailable
@@ -16,7 +19,8 @@ from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
 from jobs.schema.tables import idempotency, jobs, uploads
 from jobs.statements.maintenance import recovery
-from jobs.statements.queue import submit, tenant_jobs
+from jobs.statements.queue import claimed, submit, tenant_jobs
+from tests.support.gpu_worker.fakes import FakeClock
 from tests.support.rows.rows import MODEL
 from workers.cpu.job_maintenance import JobMaintenance
 
@@ -88,6 +92,78 @@ def test_the_loss_of_the_last_attempt_fails_the_job(rows, chores):
     assert failed.finished_at is not None
     (delivery,) = rows.deliveries()
     assert ("job.failed", failed.event_seq, job.id) == (delivery.type, delivery.event_seq, delivery.job_id)
+
+
+def test_a_lost_workers_jobs_are_queued_without_a_pause(rows, make_settings, broker_url):
+    """They were waited for as long as a lease is: now they are the next of their tenant."""
+    settings = make_settings(retry_backoff=60.0)
+    jobs_ = [abandoned(rows), abandoned(rows)]
+    JobMaintenance(settings, rows.engine, open_store(settings)).recover_jobs()
+    claimant = rows.server()
+    assert [job.id for job in jobs_] == [rows.claim(claimant).id for _ in jobs_]
+
+
+class TestOutage:
+    """After an outage of the database a lease that ran out says nothing of its worker, for a while."""
+
+    @pytest.fixture
+    def clock(self):
+        return FakeClock()
+
+    @pytest.fixture
+    def maintenance(self, rows, make_settings, clock):
+        """Maintenance that has been in contact with the database, on a clock of its own."""
+        settings = make_settings(lease_seconds=30.0, renew_seconds=10.0, upkeep_seconds=5.0)
+        made = JobMaintenance(settings, rows.engine, open_store(settings), clock)
+        made.recover_jobs()
+        return made
+
+    @pytest.fixture
+    def job(self, rows):
+        return abandoned(rows)
+
+    def lose_the_database(self, rows, maintenance):
+        """Let a turn find the database away: it takes no connections, and those that were open are gone."""
+        admin = make_url(rows.engine.url.render_as_string(hide_password=False))
+        name, elsewhere = admin.database, admin.set(drivername="postgresql", database="postgres")
+        with psycopg.connect(elsewhere.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            try:
+                with pytest.raises(OperationalError):
+                    maintenance.recover_jobs()
+            finally:
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+    def test_a_lease_that_ran_out_meanwhile_is_left_for_a_grace(self, rows, maintenance, clock, job):
+        self.lose_the_database(rows, maintenance)
+        maintenance.recover_jobs()
+        clock.advance(10.0)
+        maintenance.recover_jobs()
+        assert JobStatus.PROCESSING == rows.job(job).status
+        clock.advance(5.0)
+        maintenance.recover_jobs()
+        assert JobStatus.QUEUED == rows.job(job).status
+
+    def test_the_owner_that_lives_keeps_its_job(self, rows, maintenance, clock, job):
+        self.lose_the_database(rows, maintenance)
+        maintenance.recover_jobs()
+        rows.execute(claimed.renew(job.id, job.fence, lease_seconds=30))
+        clock.advance(15.0)
+        maintenance.recover_jobs()
+        assert (JobStatus.COMPLETED, 1) == ((done := rows.complete(job)).status, done.attempt)
+
+    def test_a_server_that_stood_still_was_away_too(self, rows, maintenance, clock, job):
+        """No request failed; the answer came late."""
+        clock.advance(20.0)
+        maintenance.recover_jobs()
+        assert JobStatus.PROCESSING == rows.job(job).status
+
+    def test_a_deadline_is_kept_all_the_same(self, rows, maintenance, job):
+        rows.set(job, deadline_at=func.now())
+        self.lose_the_database(rows, maintenance)
+        maintenance.recover_jobs()
+        assert (JobStatus.FAILED, "deadline_exceeded") == ((late := rows.job(job)).status, late.error.code)
 
 
 def test_a_living_lease_is_left_alone(rows, chores):

@@ -8,10 +8,11 @@ import pytest
 from workers.gpu.claim_gate import ClaimGate
 
 
-def gate(*, skewed: bool = False, is_loading: bool = False) -> ClaimGate:
+def gate(*, skewed: bool = False, is_loading: bool = False, is_away: bool = False) -> ClaimGate:
     lease: Any = SimpleNamespace(skewed=skewed)
     maintenance: Any = SimpleNamespace(is_loading=is_loading)
-    return ClaimGate(lease, maintenance)
+    store_watch: Any = SimpleNamespace(is_away=is_away)
+    return ClaimGate(lease, maintenance, store_watch)
 
 
 def test_an_active_server_may_claim() -> None:
@@ -33,6 +34,10 @@ def test_a_server_with_a_skewed_clock_may_not() -> None:
 
 def test_a_server_that_loads_models_may_not() -> None:
     assert not gate(is_loading=True).is_open
+
+
+def test_a_server_whose_store_is_away_may_not() -> None:
+    assert not gate(is_away=True).is_open
 
 
 def test_a_process_that_drains_may_not() -> None:

@@ -25,7 +25,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.engine, self.job_store, self.slots = FakeChild(), FakeJobStore(), JobSlots()
         lease, self.maintenance = FakeLease(), SimpleNamespace(is_loading=False)
-        self.gate = ClaimGate(cast(Any, lease), cast(Any, self.maintenance))
+        store_watch = SimpleNamespace(is_away=False)
+        self.gate = ClaimGate(cast(Any, lease), cast(Any, self.maintenance), cast(Any, store_watch))
         services = SimpleNamespace(
             engine=self.engine,
             job_store=self.job_store,

@@ -16,7 +16,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.lease, self.calls = FakeLease(), list[str]()
-        self.gate = ClaimGate(cast(Any, self.lease), cast(Any, None))
+        self.gate = ClaimGate(cast(Any, self.lease), cast(Any, None), cast(Any, None))
         self.heartbeat = Heartbeat(
             cast(Any, self.lease),
             self.gate,

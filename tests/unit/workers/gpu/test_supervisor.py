@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from core.retry import Backoff
 from core.settings import Settings
 from jobs.job import JobError
 from pipelines.catalog.loader import load_catalog
@@ -16,6 +17,7 @@ from tests.support.gpu_worker.fakes import (
     FakeJobStore,
     FakeLease,
     FakeStore,
+    healthy,
     join_all,
     make_job,
     report,
@@ -24,12 +26,15 @@ from tests.support.gpu_worker.fakes import (
 )
 from tests.support.paths import CATALOG
 from tests.support.wait import until
+from workers import store_watch
 from workers.gpu import services, supervisor
 from workers.gpu.server.lease import ServerIdLost
 from workers.gpu.server.offer import ServerOffer
 from workers.gpu.supervisor import Supervisor
 from workers.ipc.child_process import ChildProcessDied
 from workers.ipc.messages import Computed, Failed
+
+ALWAYS = 10**9
 
 
 class Bench:
@@ -38,6 +43,7 @@ class Bench:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.engine, self.encoder = FakeChild(), FakeChild()
         self.job_store, self.lease = FakeJobStore(), FakeLease()
+        self.store = FakeStore(folder / "store")
         self.listened: list[bool] = []
         self.left = threading.Event()
         self.folder = folder
@@ -67,7 +73,7 @@ class Bench:
             settings,
             ServerOffer(catalog=load_catalog(CATALOG), models=("chaos",)),
             db=cast(Any, None),
-            store=FakeStore(self.folder / "store"),
+            store=self.store,
             listen=self.listened.append,
             leave=self.left.set,
         )
@@ -96,6 +102,13 @@ def start(bench: Bench) -> Iterator[Start]:
     join_all([spawn_thread(worker.stop) for worker in started])
 
 
+@pytest.fixture
+def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check a store that is away every 10 ms, and look as often whether it is back."""
+    monkeypatch.setattr(store_watch, "BACKOFF", Backoff(first=0.01, longest=0.01))
+    monkeypatch.setattr("workers.gpu.job.upload.LOOK_SECONDS", 0.01)
+
+
 def beats(bench: Bench, more: int = 3) -> None:
     """Wait until the keeper has gone round so many times more."""
     target = len(bench.lease.facts) + more
@@ -109,7 +122,7 @@ def state(bench: Bench) -> str:
 
 def endings(bench: Bench) -> list[str]:
     """Return how jobs ended, in order."""
-    return [verb for verb in bench.job_store.verbs() if verb in ("commit", "fail", "lose", "release")]
+    return [verb for verb in bench.job_store.verbs() if verb in ("commit", "fail", "lose", "release", "postpone")]
 
 
 def hold(bench: Bench) -> tuple[threading.Event, threading.Event]:
@@ -177,6 +190,41 @@ def test_nothing_is_claimed_while_the_clock_is_skewed(bench: Bench, start: Start
     beats(bench)
     assert [] == bench.job_store.claimants
     assert "clock_skewed" == state(bench)
+
+
+def test_nothing_is_claimed_before_the_store_answers(bench: Bench, start: Start, quick_checks: None) -> None:
+    bench.store.refusals = ALWAYS
+    start()
+    beats(bench)
+    assert [] == bench.job_store.claimants
+    assert ("store_away", "unreachable") == (state(bench), bench.lease.facts[-1].problem)
+    assert not bench.listened[-1]
+    bench.store.refusals = 0
+    until(lambda: bench.job_store.claimants)
+    until(lambda: ("idle", None) == (state(bench), bench.lease.facts[-1].problem))
+
+
+def test_a_store_that_goes_away_stops_the_claims(bench: Bench, start: Start, quick_checks: None) -> None:
+    """The job that was computed is held with its claim, and the next one is not begun before it is stored."""
+    bench.job_store.queue = [make_job(1), make_job(2)]
+    bench.encoder.scripts = [[lambda: setattr(bench.store, "refusals", ALWAYS), healthy]]
+    start()
+    until(lambda: "store_away" == state(bench))
+    claims, checks = len(bench.job_store.claimants), bench.store.checks
+    until(lambda: 2 <= bench.job_store.writes.count(("renew", "job_1")) and bench.store.checks > checks + 2)
+    assert (claims, []) == (len(bench.job_store.claimants), endings(bench))
+    bench.store.refusals = 0
+    until(lambda: ["commit"] * 2 == endings(bench))
+    assert ["job_1-1", "job_2-1"] == [request.ticket for request in bench.engine.requests if "job" in request.ticket]
+
+
+def test_a_stop_postpones_what_the_store_refused(bench: Bench, start: Start, quick_checks: None) -> None:
+    bench.job_store.queue = [make_job()]
+    bench.encoder.scripts = [[lambda: setattr(bench.store, "refusals", ALWAYS), healthy]]
+    worker = start()
+    until(lambda: "store_away" == state(bench))
+    worker.stop()
+    assert ["postpone"] == endings(bench)
 
 
 def test_nothing_is_claimed_while_models_are_loaded(bench: Bench, start: Start) -> None:

@@ -45,6 +45,10 @@ def job(**columns: Any) -> Any:
     )
 
 
+WELL: Any = SimpleNamespace(is_away=False)
+AWAY: Any = SimpleNamespace(is_away=True)
+
+
 def uploading(is_refusing: bool) -> Any:
     return SimpleNamespace(activity=SimpleNamespace(store_is_refusing=is_refusing))
 
@@ -102,14 +106,16 @@ def test_gauges_show_the_engine_as_it_is(telemetry: Telemetry) -> None:
     engine: Any = SimpleNamespace(busy_seconds=3.0, ready=Ready(memory_budget=100), inventory=Inventory(models=models))
     stuck: Any = [uploading(True), uploading(False)]
     busy = ("atelier_engine_busy_seconds_total",)
-    assert 3.0 == rise(lambda: telemetry.show_state(engine, stuck))[busy]
+    assert 3.0 == rise(lambda: telemetry.show_state(engine, stuck, AWAY))[busy]
     shown = Scraped(generate_latest(metrics.GPU).decode())
     assert (100.0, 1.0) == (shown.value("atelier_memory_budget_bytes"), shown.value("atelier_uploads_stuck"))
+    assert 0.0 == shown.value("atelier_store_up")
     assert 10.0 == shown.value("atelier_resident_bytes", model="chaos", place="device")
     assert 20.0 == shown.value("atelier_resident_bytes", model="chaos-two", place="host")
 
     engine.busy_seconds, engine.inventory = 3.5, Inventory(models=models[:1])
-    assert 0.5 == rise(lambda: telemetry.show_state(engine, []))[busy]
+    assert 0.5 == rise(lambda: telemetry.show_state(engine, [], WELL))[busy]
     shown = Scraped(generate_latest(metrics.GPU).decode())
+    assert 1.0 == shown.value("atelier_store_up")
     assert 10.0 == shown.value("atelier_resident_bytes", model="chaos", place="device")
     assert shown.value("atelier_resident_bytes", model="chaos-two", place="host") is None

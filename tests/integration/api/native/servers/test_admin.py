@@ -94,6 +94,14 @@ class TestDesiredState:
         beat(rows, server, state="drained")
         assert "draining" == send(admin, "drain").json()["state"]
 
+    def test_a_server_says_why_its_store_is_away(self, client, rows, server):
+        beat(rows, server, state="store_away", problem="NoSuchBucket")
+        shown = client.get("/servers/v1/gpu-1").json()
+        assert ("store_away", "NoSuchBucket") == (shown["state"], shown["problem"])
+        beat(rows, server, state="idle")
+        shown = client.get("/servers/v1/gpu-1").json()
+        assert ("idle", None) == (shown["state"], shown["problem"])
+
     @pytest.mark.parametrize("name", ["unknown", "a%00b"])
     def test_an_unknown_server(self, admin, name):
         assert [(404, "unknown_server")] * 6 == [status_and_code(send(admin, verb, name, **MODEL)) for verb in VERBS]

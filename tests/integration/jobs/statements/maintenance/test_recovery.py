@@ -1,10 +1,13 @@
 """Statements of the upkeep: what time and the loss of workers do to jobs."""
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import text, update
 
 from jobs.job import JobStatus
+from jobs.schema.tables import servers
+from jobs.statements.clauses import ago
 from jobs.statements.maintenance import recovery
-from jobs.statements.queue import claim, submit, tenant_jobs
+from jobs.statements.queue import claim, claimed, submit, tenant_jobs
 
 
 def changed(rows, statement):
@@ -22,6 +25,26 @@ def test_reaping_takes_only_what_has_no_lease_any_more(rows):
     assert 25 < (again.available_at - again.queued_at).total_seconds() <= 31
     assert queued == rows.job(queued)
     assert set() == changed(rows, recovery.reap(backoff=30.0))
+
+
+def test_a_lost_worker_loses_all_its_jobs_at_once(rows):
+    """One was claimed ahead, a moment later than the other: it must not come back behind what is queued by then."""
+    claimant, another = rows.server("gpu-1"), rows.server("gpu-2")
+    computing, ahead, elsewhere = (rows.submit(rows.tenant()) for _ in range(3))
+    assert computing.id == rows.claim(claimant, lease_seconds=-1.0).id
+    assert ahead.id == rows.claim(claimant).id
+    assert elsewhere.id == rows.claim(another).id
+    rows.execute(update(servers).values(lease_until=ago(1)))
+    assert {computing.id, ahead.id} == changed(rows, recovery.reap(backoff=0.0))
+    assert JobStatus.PROCESSING == rows.job(elsewhere).status
+
+
+def test_a_living_worker_loses_only_the_job_that_overran(rows):
+    claimant = rows.server()
+    overran, other = (rows.submit(rows.tenant()) for _ in range(2))
+    assert overran.id == rows.claim(claimant, lease_seconds=-1.0).id
+    assert other.id == rows.claim(claimant).id
+    assert {overran.id} == changed(rows, recovery.reap(backoff=0.0))
 
 
 def test_a_reaped_job_is_claimed_with_the_next_fence(rows):
@@ -53,6 +76,36 @@ def test_a_deadline_ends_what_has_not_ended(rows):
     assert (JobStatus.FAILED, "deadline_exceeded") == (rows.job(late).status, rows.job(late).error.code)
     assert timely == rows.job(timely)
     assert JobStatus.CANCELLED == rows.job(ended).status
+
+
+class TestRefusedByTheStore:
+    """A job that misses its deadline since the store refused its objects."""
+
+    @pytest.fixture
+    def claim(self, rows):
+        """A claimed job whose outputs wait for the store."""
+        self.claimant = rows.server()
+        rows.submit(rows.tenant())
+        claim = rows.claim(self.claimant)
+        rows.execute(claimed.note_refusal(claim.id, claim.fence))
+        return claim
+
+    def code_after_the_deadline(self, rows, claim):
+        rows.set(claim, deadline_at=ago(1))
+        assert {claim.id} == changed(rows, recovery.expire())
+        return rows.job(claim).error.code
+
+    def test_it_ends_for_the_store_while_it_is_held(self, rows, claim):
+        assert "storage_unavailable" == self.code_after_the_deadline(rows, claim)
+
+    def test_it_ends_for_the_store_when_it_was_handed_back(self, rows, claim):
+        rows.change(claimed.postpone(claim.id, claim.fence, delay=60.0))
+        assert "storage_unavailable" == self.code_after_the_deadline(rows, claim)
+
+    def test_a_later_claim_that_is_late_ends_for_that(self, rows, claim):
+        rows.change(claimed.postpone(claim.id, claim.fence, delay=0.0))
+        assert claim.id == rows.claim(self.claimant).id
+        assert "deadline_exceeded" == self.code_after_the_deadline(rows, claim)
 
 
 def test_a_lock_has_one_holder_until_its_transaction_ends(rows):

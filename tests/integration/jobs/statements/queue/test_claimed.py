@@ -7,6 +7,8 @@ import pytest
 
 from core.errors import PipelineFailed
 from jobs.job import TERMINAL, JobError, JobStatus
+from jobs.schema.tables import jobs
+from jobs.statements.clauses import ago
 from jobs.statements.queue import claimed as run
 from jobs.statements.queue import tenant_jobs
 from tests.support.rows.rows import ARTIFACT
@@ -20,6 +22,8 @@ FENCED = {
     "commit": lambda job: run.commit(job.id, job.fence, artifacts=[ARTIFACT], warnings=[], cost=0.0),
     "fail": lambda job: run.fail(job.id, job.fence, BROKEN),
     "release": lambda job: run.release(job.id, job.fence),
+    "postpone": lambda job: run.postpone(job.id, job.fence, delay=0.0),
+    "note_refusal": lambda job: run.note_refusal(job.id, job.fence).returning(jobs.c.id),
     "lose": lambda job: run.lose(job.id, job.fence, backoff=0.0, error=ENGINE_LOST),
 }
 """Every statement that only the holder of a claim may execute."""
@@ -67,7 +71,7 @@ def test_a_failure_tells_why(rows, job):
 
 
 def test_a_release_refunds_the_attempt_and_keeps_the_fence(rows, job):
-    released = rows.change(run.release(job.id, job.fence, delay=60.0))
+    released = rows.change(run.release(job.id, job.fence))
     assert (JobStatus.QUEUED, 0, 1, 0.0, None) == (
         released.status,
         released.attempt,
@@ -75,7 +79,28 @@ def test_a_release_refunds_the_attempt_and_keeps_the_fence(rows, job):
         released.progress,
         released.lease_until,
     )
-    assert 55 < (released.available_at - released.queued_at).total_seconds() <= 61
+    assert released.available_at == released.created_at
+
+
+def test_a_postponed_job_waits_longer_each_time(rows, claimant, job):
+    """Up to ten minutes; its attempts are refunded as those of any release."""
+    waited = []
+    for _ in range(6):
+        released = rows.change(run.postpone(job.id, job.fence, delay=60.0))
+        assert (JobStatus.QUEUED, 0, 0.0, None) == (
+            released.status,
+            released.attempt,
+            released.progress,
+            released.lease_until,
+        )
+        waited.append((released.available_at - released.queued_at).total_seconds())
+        rows.set(job, available_at=ago(1))
+        job = rows.claim(claimant)
+    for least, seconds in zip([55, 115, 235, 475, 595, 595], waited, strict=True):
+        assert least < seconds <= least + 6
+    rows.set(job, postponed=10**6)
+    released = rows.change(run.postpone(job.id, job.fence, delay=60.0))
+    assert 595 < (released.available_at - released.queued_at).total_seconds() <= 601
 
 
 def test_lost_attempts_count_and_the_last_one_fails_the_job(rows, claimant, job):

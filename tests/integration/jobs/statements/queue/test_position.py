@@ -125,6 +125,15 @@ class TestReason:
         assert "server_cordoned" == self.reason(rows, job)
 
     @pytest.mark.parametrize("server_id", [None, "gpu-1"])
+    def test_servers_whose_store_is_away(self, rows, server_id):
+        job = rows.submit(rows.tenant(), server_id=server_id)
+        rows.server("gpu-1")
+        rows.execute(update(servers).values(state="store_away"))
+        assert "store_away" == self.reason(rows, job)
+        rows.server("gpu-2")
+        assert ("queue" if server_id is None else "store_away") == self.reason(rows, job)
+
+    @pytest.mark.parametrize("server_id", [None, "gpu-1"])
     def test_a_model_that_no_server_serves(self, rows, server_id):
         job = rows.submit(rows.tenant(), server_id=server_id)
         rows.server("gpu-1", serves=("another",))

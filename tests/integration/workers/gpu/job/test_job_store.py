@@ -1,7 +1,9 @@
 """A worker's writes on real PostgreSQL, with a connection that is lost at the worst moment."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+import msgspec
 import pytest
 from redis import Redis
 from sqlalchemy import Connection, Engine, event, text
@@ -119,6 +121,34 @@ def test_a_release_refunds_the_attempt_and_keeps_the_fence(db: Engine, job_store
     assert job_store.commit(claimed, [ARTIFACT], [], 0.0) is None
     assert not job_store.renew(claimed)
     assert not job_store.progress(claimed, 0.5, "step", ())
+
+
+def test_a_commit_waits_for_the_database_until_the_deadline(
+    db: Engine, settings: Settings, claimed: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was computed is not computed again for an outage of hours, as far as the job has them."""
+    shown: list[float] = []
+    monkeypatch.setattr(
+        "workers.gpu.job.job_store.retry", lambda work, *, seconds, **_: (shown.append(seconds), work())[1]
+    )
+    job_store = JobStore(db, settings)
+    day = msgspec.structs.replace(claimed, deadline_at=claimed.deadline_at + timedelta(days=1))
+    assert job_store.commit(day, [ARTIFACT], [], 0.0) is not None
+    assert [86_460.0] == [pytest.approx(seconds, abs=1.0) for seconds in shown]
+
+
+def test_a_postponed_job_comes_back_later(db: Engine, job_store: JobStore, claimed: Job, settings: Settings) -> None:
+    assert job_store.note_refusal(claimed)
+    released = job_store.postpone(claimed)
+    assert released is not None
+    assert (JobStatus.QUEUED, 0, 1) == (released.status, released.attempt, released.fence)
+    waits = (released.available_at - released.queued_at).total_seconds()  # type: ignore[operator]
+    assert settings.retry_backoff - 1 < waits <= settings.retry_backoff + 1
+
+
+def test_a_refusal_that_is_not_written_is_no_error(settings: Settings, claimed: Job) -> None:
+    away = sync_engine(msgspec.structs.replace(settings, database_url="postgresql://127.0.0.1:1/none"))
+    assert not JobStore(away, settings).note_refusal(claimed)
 
 
 def test_a_released_job_rings_at_once(job_store: JobStore, claimed: Job, broker_url: str) -> None:

@@ -1,18 +1,22 @@
 """A claimed job from its claim to its end, with fake children, store and database."""
 
 import threading
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 import pytest
 
+from core.errors import StorageUnavailable
 from core.settings import Settings
 from jobs.job import Job, JobError, JobStatus
 from tests.support.gpu_worker.fakes import (
     CHAOS,
+    NOW,
     WAIT_SECONDS,
     FakeChild,
+    FakeClock,
     FakeJobStore,
     FakeStore,
     join_all,
@@ -30,6 +34,7 @@ from workers.gpu.job.slots import JobSlots
 from workers.gpu.job.upload import prefix_of
 from workers.ipc.child_process import ChildProcessDied, StageOverran
 from workers.ipc.messages import Computed, Failed
+from workers.store_watch import StoreWatch
 
 SETTINGS = Settings(upload_retry_seconds=0.3, retry_backoff=5.0, progress_seconds=0.0)
 PICTURE = {"modality": "image", "prompt": "null=1", "output_format": "png", "input_image": "inp_1"}
@@ -42,6 +47,7 @@ class Bench:
         self.folder = folder
         self.engine, self.encoder = FakeChild(), FakeChild()
         self.job_store, self.store = FakeJobStore(), FakeStore(folder / "store")
+        self.watch = StoreWatch(self.store)
         self.freed: list[str] = []
         self.slots = JobSlots(lambda: self.freed.append("free"))
         self.build(SETTINGS)
@@ -54,6 +60,7 @@ class Bench:
             settings=settings,
             job_store=job_store,
             store=self.store,
+            store_watch=self.watch,
             scratch=cast(Any, None),
             engine=engine,
             encoder=encoder,
@@ -158,7 +165,7 @@ def test_a_child_that_dies_while_preempted_costs_no_attempt(bench: Bench) -> Non
     claimed = bench.claim()
     bench.engine.scripts = [[lambda: bench.preempt(claimed), ChildProcessDied("engine")]]
     assert JobStatus.QUEUED == outcome(bench.run(claimed))
-    assert [("release", "job_1", 0.0)] == bench.job_store.writes
+    assert [("release", "job_1")] == bench.job_store.writes
 
 
 def test_a_claim_that_is_gone_at_the_commit_leaves_no_outputs(bench: Bench) -> None:
@@ -169,7 +176,33 @@ def test_a_claim_that_is_gone_at_the_commit_leaves_no_outputs(bench: Bench) -> N
     assert [] == list(bench.store.keys(prefix_of(claimed.job)))
 
 
-@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+def test_outputs_that_cannot_be_removed_end_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(prefix: str) -> int:
+        raise StorageUnavailable("away")
+
+    monkeypatch.setattr(bench.store, "remove_prefix", refuse)
+    bench.job_store.gone.add("job_1")
+    assert bench.run(bench.claim()) is None
+    assert ["commit"] == bench.job_store.verbs()
+
+
+def test_the_lease_of_a_job_outlives_a_long_commit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is away for longer than any stage may take: the owner renews as soon as it is back."""
+    claimed, commit = bench.claim(), bench.job_store.commit
+    clock = FakeClock()
+    clock.now = time.monotonic()
+
+    def late(*details: Any) -> Any:
+        clock.advance(3600.0)
+        assert not claimed.activity.is_overdue
+        return commit(*details)
+
+    monkeypatch.setattr(claimed.activity, "_clock", clock)
+    monkeypatch.setattr(bench.job_store, "commit", late)
+    assert JobStatus.COMPLETED == outcome(bench.run(claimed))
+
+
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1")]), ("lose_claim", [])])
 def test_a_job_unwanted_before_its_turn_is_not_computed(bench: Bench, why: str, writes: list[Any]) -> None:
     claimed = bench.claim()
     getattr(bench, why)(claimed)
@@ -178,7 +211,7 @@ def test_a_job_unwanted_before_its_turn_is_not_computed(bench: Bench, why: str, 
     assert [] == bench.engine.requests
 
 
-@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1")]), ("lose_claim", [])])
 def test_a_job_unwanted_before_it_is_sent_is_not_computed(bench: Bench, why: str, writes: list[Any]) -> None:
     """The engine may load a model for a long time before it is this request's turn."""
     claimed = bench.claim()
@@ -188,7 +221,7 @@ def test_a_job_unwanted_before_it_is_sent_is_not_computed(bench: Bench, why: str
     assert [] == bench.engine.requests
 
 
-@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_2", 0.0)]), ("lose_claim", [])])
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_2")]), ("lose_claim", [])])
 def test_a_job_unwanted_while_it_waits_for_the_device_leaves(bench: Bench, why: str, writes: list[Any]) -> None:
     go_on, began = threading.Event(), threading.Event()
     bench.engine.scripts = [[began.set, lambda: go_on.wait(WAIT_SECONDS), stopped()]]
@@ -203,7 +236,7 @@ def test_a_job_unwanted_while_it_waits_for_the_device_leaves(bench: Bench, why: 
     join_all(threads)
 
 
-@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1")]), ("lose_claim", [])])
 def test_a_job_unwanted_while_it_computes_is_interrupted(bench: Bench, why: str, writes: list[Any]) -> None:
     claimed = bench.claim()
     bench.engine.scripts = [[lambda: getattr(bench, why)(claimed), report(0.5), stopped()]]
@@ -228,19 +261,38 @@ def test_an_input_reaches_the_engine_as_a_file(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_a_store_that_is_away_for_inputs_hands_the_job_back(bench: Bench, full: bool) -> None:
+def test_a_store_that_is_away_for_inputs_postpones_the_job(bench: Bench, full: bool) -> None:
     """A full disk is this machine's own, so another machine may do."""
     bench.job_store.copies = {"input_image": "clean/1.png"}
     bench.store.refusals, bench.store.full = 1, full
     assert JobStatus.QUEUED == outcome(bench.run(bench.claim(params=PICTURE)))
-    assert [("release", "job_1", SETTINGS.retry_backoff)] == bench.job_store.writes
+    assert [("postpone", "job_1")] == bench.job_store.writes
+    assert bench.watch.is_away
 
 
-def test_a_store_that_stays_away_for_outputs_hands_the_job_back(bench: Bench) -> None:
+def test_a_store_that_is_away_for_outputs_holds_the_job(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files and the claim are kept, the arrays are not; then the outputs are stored, and nothing is done again."""
+    monkeypatch.setattr("workers.gpu.job.upload.LOOK_SECONDS", 0.01)
+    claimed, computed = bench.claim(), threading.Event()
+    (raw := claimed.folder / "raw").mkdir(parents=True)
+    bench.store.refusals, bench.store.on_refusal = 1, computed.set
+    running = spawn_thread(lambda: bench.run(claimed))
+    assert computed.wait(WAIT_SECONDS)
+    until(lambda: ["job_1"] == bench.job_store.refused)
+    assert ([], True) == (bench.job_store.writes, bench.watch.is_away)
+    assert ([True], False) == ([file.is_file() for file in (claimed.folder / "out").iterdir()], raw.exists())
+    assert bench.watch.check()
+    join_all([running])
+    assert ["commit"] == bench.job_store.verbs()
+    assert (1, 1) == (len(bench.engine.requests), len(bench.encoder.requests))
+
+
+def test_a_store_that_is_away_at_the_deadline_fails_the_job(bench: Bench) -> None:
     bench.store.refusals = 10**9
-    claimed = bench.claim()
-    assert JobStatus.QUEUED == outcome(bench.run(claimed))
-    assert [("release", "job_1", SETTINGS.retry_backoff)] == bench.job_store.writes
+    claimed = bench.claim(deadline_at=NOW + timedelta(seconds=0.3))
+    assert JobStatus.FAILED == outcome(bench.run(claimed))
+    error = JobError.of(StorageUnavailable)
+    assert [("fail", "job_1", error.code, error.message)] == bench.job_store.writes
 
 
 def test_a_full_store_fails_the_job(bench: Bench) -> None:
@@ -249,10 +301,9 @@ def test_a_full_store_fails_the_job(bench: Bench) -> None:
     assert [("fail", "job_1", "storage_unavailable")] == [write[:3] for write in bench.job_store.writes]
 
 
-@pytest.mark.parametrize(("why", "writes"), [("preempt", [("release", "job_1", 0.0)]), ("lose_claim", [])])
+@pytest.mark.parametrize(("why", "writes"), [("preempt", [("postpone", "job_1")]), ("lose_claim", [])])
 def test_an_upload_that_waits_for_the_store_can_be_given_up(bench: Bench, why: str, writes: list[Any]) -> None:
     claimed = bench.claim()
-    bench.build(msgspec.structs.replace(SETTINGS, upload_retry_seconds=1000.0))
     bench.store.refusals = 10**9
     bench.store.on_refusal = lambda: getattr(bench, why)(claimed)
     join_all([spawn_thread(lambda: bench.run(claimed))])

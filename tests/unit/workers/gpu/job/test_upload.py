@@ -1,36 +1,68 @@
 """From files to artifacts, with a store that is away for a while."""
 
 import hashlib
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
-from core.errors import StorageUnavailable
+from jobs.job import Job
 from pipelines.runtime.protocol import Output
-from tests.support.gpu_worker.fakes import CHAOS, FakeStore, make_job
+from tests.support.gpu_worker.fakes import CHAOS, NOW, FakeJobStore, FakeStore, make_job
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.encode import EncodedJob
-from workers.gpu.job.upload import UploadedJob, prefix_of, upload
+from workers.gpu.job.failures import OutputsRefused
+from workers.gpu.job.job_store import JobStore
+from workers.gpu.job.upload import LOOK_SECONDS, UploadedJob, prefix_of, upload
+from workers.store_watch import StoreWatch
 
 OUTPUT = Output(path="0.png", media_type="image/png", width=4, height=2)
 ALWAYS = 10**9
 
 
 class PauseClock:
-    """A clock that only its own pauses move; it refuses to go on for longer than a test may want."""
+    """Monotonic time that only a job's own pauses move; it refuses to go on for longer than a test may want."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
+        self.after_pause: Callable[[], object] = lambda: None
+        self._began = time.monotonic()
 
     def now(self) -> float:
-        return sum(self.pauses)
+        return self._began + sum(self.pauses)
 
     def wait(self, seconds: float) -> bool:
         self.pauses.append(seconds)
-        assert len(self.pauses) < 1000
+        assert len(self.pauses) < 10_000
+        self.after_pause()
         return False
+
+
+class Bench:
+    """A job with one file, its store and the watch of that, which checks when the test wants it to."""
+
+    def __init__(self, folder: Path, clock: PauseClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / "0.png").write_bytes(b"picture")
+        self.folder, self.clock, self.monkeypatch = folder, clock, monkeypatch
+        self.store, self.job_store = FakeStore(folder / "store"), FakeJobStore()
+        self.watch = StoreWatch(self.store)
+        monkeypatch.setattr("workers.gpu.job.claimed_job.time.monotonic", clock.now)
+        self.claim(make_job(fence=3))
+
+    def claim(self, job: Job) -> None:
+        """Have the job claimed just now."""
+        self.claimed = ClaimedJob.begin(job, CHAOS, self.folder)
+        self.monkeypatch.setattr(self.claimed.cancellation, "wait", self.clock.wait)
+
+    def run(self, *outputs: Output, seconds: float = 60.0) -> UploadedJob:
+        """Upload the outputs."""
+        encoded = EncodedJob(self.claimed, self.folder, outputs or (OUTPUT,), ("careful",), {"seed": 5})
+        return upload(encoded, self.store, self.watch, cast(JobStore, self.job_store), seconds)
 
 
 @pytest.fixture
@@ -39,80 +71,122 @@ def clock() -> PauseClock:
 
 
 @pytest.fixture
-def encoded(tmp_path: Path, clock: PauseClock, monkeypatch: pytest.MonkeyPatch) -> EncodedJob:
-    """A job with one file, whose pauses move the clock."""
-    (tmp_path / "0.png").write_bytes(b"picture")
-    claimed = ClaimedJob.begin(make_job(fence=3), CHAOS, tmp_path)
-    monkeypatch.setattr(claimed.cancellation, "wait", clock.wait)
-    return EncodedJob(claimed, tmp_path, (OUTPUT,), ("careful",), {"seed": 5})
+def bench(tmp_path: Path, clock: PauseClock, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, clock, monkeypatch)
 
 
-def run(encoded: EncodedJob, store: FakeStore, clock: PauseClock, seconds: float = 60.0) -> UploadedJob:
-    return upload(encoded, store, seconds, clock.now)
-
-
-def test_an_artifact_is_named_after_its_content(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
-    store = FakeStore(tmp_path / "store")
-    uploaded = run(encoded, store, clock)
+def test_an_artifact_is_named_after_its_content(bench: Bench) -> None:
+    uploaded = bench.run()
     (artifact,) = uploaded.artifacts
     digest = hashlib.sha256(b"picture").hexdigest()
     assert f"ten_1/job_1/3/{digest}.png" == artifact.key
     assert (7, digest, "image/png") == (artifact.bytes, artifact.sha256, artifact.media_type)
     assert {"width": 4, "height": 2, "seed": 5} == artifact.metadata
-    assert [artifact.key] == list(store.keys(prefix_of(encoded.claimed.job)))
+    assert [artifact.key] == list(bench.store.keys(prefix_of(bench.claimed.job)))
     assert ("careful",) == uploaded.warnings
+    assert [] == bench.job_store.refused
 
 
-def test_an_artifact_keeps_the_name_that_the_caller_chose(
-    encoded: EncodedJob, clock: PauseClock, tmp_path: Path
-) -> None:
+def test_an_artifact_keeps_the_name_that_the_caller_chose(bench: Bench) -> None:
     named = Output(path="0.png", media_type="image/png", name="chair.png")
-    job = EncodedJob(encoded.claimed, tmp_path, (named,), (), {"seed": 5})
-    (artifact,) = run(job, FakeStore(tmp_path / "store"), clock).artifacts
+    (artifact,) = bench.run(named).artifacts
     assert {"name": "chair.png", "seed": 5} == artifact.metadata
 
 
-def test_a_store_that_comes_back_costs_only_time(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
-    assert 1 == len(run(encoded, FakeStore(tmp_path / "store", 3), clock).artifacts)
-    assert [0.2, 0.4, 0.8] == clock.pauses
-    assert encoded.claimed.activity.store_is_refusing
+def test_a_store_that_comes_back_costs_only_time(bench: Bench, clock: PauseClock) -> None:
+    bench.store.refusals = 4
+    clock.after_pause = bench.watch.check
+    assert 1 == len(bench.run().artifacts)
+    assert [0.2, LOOK_SECONDS, LOOK_SECONDS, LOOK_SECONDS] == clock.pauses
+    assert bench.claimed.activity.store_is_refusing
+    assert [bench.claimed.job.id] == bench.job_store.refused
 
 
-def test_a_store_that_stays_away_is_an_error_after_its_time(
-    encoded: EncodedJob, clock: PauseClock, tmp_path: Path
-) -> None:
-    with pytest.raises(StorageUnavailable) as caught:
-        run(encoded, FakeStore(tmp_path / "store", ALWAYS), clock)
-    assert not caught.value.full
-    assert 50.0 < clock.now() <= 60.0
+def test_an_outage_is_waited_out_however_long(bench: Bench, clock: PauseClock) -> None:
+    """The job has a day; the time that a store which answers would have does not count."""
+    bench.store.refusals = 1
+
+    def come_back_after_hours() -> None:
+        assert not bench.claimed.activity.is_overdue
+        if sum(clock.pauses) > 7200.0:
+            bench.watch.check()
+
+    clock.after_pause = come_back_after_hours
+    assert 1 == len(bench.run(seconds=10.0).artifacts)
+    assert 7200.0 < sum(clock.pauses) < 7203.0
+    assert 0 == bench.store.refusals
 
 
-def test_all_files_of_a_job_share_the_time(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
-    (tmp_path / "1.png").write_bytes(b"another")
-    second = msgspec.structs.replace(OUTPUT, path="1.png")
-    job = EncodedJob(encoded.claimed, tmp_path, (OUTPUT, second), (), {})
-    store = FakeStore(tmp_path / "store", 3)
-    store.on_put = lambda: setattr(store, "refusals", ALWAYS)
-    with pytest.raises(StorageUnavailable):
-        run(job, store, clock, seconds=5.0)
-    assert clock.now() <= 5.0
+def test_a_store_that_is_away_at_the_deadline_is_an_error(bench: Bench, clock: PauseClock) -> None:
+    bench.claim(make_job(deadline_at=NOW + timedelta(seconds=90)))
+    bench.store.refusals = ALWAYS
+    clock.after_pause = bench.watch.check
+    with pytest.raises(OutputsRefused) as caught:
+        bench.run()
+    assert not caught.value.refusal.full
+    assert 90.0 == pytest.approx(sum(clock.pauses), abs=0.01)
+    assert not bench.claimed.activity.is_overdue
 
 
-def test_a_full_store_is_an_error_at_once(encoded: EncodedJob, clock: PauseClock, tmp_path: Path) -> None:
-    store = FakeStore(tmp_path / "store", ALWAYS, full=True)
-    with pytest.raises(StorageUnavailable) as caught:
-        run(encoded, store, clock)
-    assert caught.value.full
-    assert ALWAYS - 1 == store.refusals
-    assert [] == clock.pauses
+def test_what_a_healthy_store_refuses_is_an_error_in_the_end(bench: Bench, clock: PauseClock) -> None:
+    """Its checks pass, and this file is refused again and again."""
+    bench.monkeypatch.setattr(bench.store, "check", lambda: None)
+    bench.store.refusals = ALWAYS
+    clock.after_pause = bench.watch.check
+    with pytest.raises(OutputsRefused) as caught:
+        bench.run(seconds=60.0)
+    assert not caught.value.refusal.full
+    assert 50.0 < sum(clock.pauses) <= 60.0
+
+
+def test_all_files_of_a_job_share_the_time(bench: Bench, clock: PauseClock) -> None:
+    (bench.folder / "1.png").write_bytes(b"another")
+    bench.monkeypatch.setattr(bench.store, "check", lambda: None)
+    bench.store.refusals = 3
+    bench.store.on_put = lambda: setattr(bench.store, "refusals", ALWAYS)
+    clock.after_pause = bench.watch.check
+    with pytest.raises(OutputsRefused):
+        bench.run(OUTPUT, msgspec.structs.replace(OUTPUT, path="1.png"), seconds=5.0)
+    assert sum(clock.pauses) <= 5.0
+
+
+def test_a_store_that_comes_back_empty_gets_all_files_again(bench: Bench, clock: PauseClock) -> None:
+    """A bucket that was removed and made again; a completed job must have each of its outputs."""
+    (bench.folder / "1.png").write_bytes(b"another")
+
+    def vanish() -> None:
+        bench.store.on_put = lambda: None
+        bench.store.remove_prefix("")
+        bench.store.refusals = 1
+
+    bench.store.on_put = vanish
+    clock.after_pause = bench.watch.check
+    uploaded = bench.run(OUTPUT, msgspec.structs.replace(OUTPUT, path="1.png"))
+    assert 2 == len(uploaded.artifacts)
+    assert {artifact.key for artifact in uploaded.artifacts} == set(bench.store.keys())
+
+
+def test_a_full_store_is_an_error_at_once(bench: Bench, clock: PauseClock) -> None:
+    bench.store.refusals, bench.store.full = ALWAYS, True
+    with pytest.raises(OutputsRefused) as caught:
+        bench.run()
+    assert caught.value.refusal.full
+    assert ALWAYS - 1 == bench.store.refusals
+    assert ([], False, []) == (clock.pauses, bench.watch.is_away, bench.job_store.refused)
+
+
+def test_a_refusal_is_noted_once_the_database_is_back(bench: Bench, clock: PauseClock) -> None:
+    bench.store.refusals, bench.job_store.refusal_errors = 5, 3
+    clock.after_pause = bench.watch.check
+    bench.run()
+    assert ([bench.claimed.job.id], 0) == (bench.job_store.refused, bench.job_store.refusal_errors)
 
 
 @pytest.mark.parametrize("why", ["preempt", "lose_claim"])
-def test_an_upload_ends_when_the_job_is_unwanted(tmp_path: Path, why: str) -> None:
-    (tmp_path / "0.png").write_bytes(b"picture")
-    claimed = ClaimedJob.begin(make_job(), CHAOS, tmp_path)
-    getattr(claimed.cancellation, why)()
-    store = FakeStore(tmp_path / "store", ALWAYS)
+def test_an_upload_ends_when_the_job_is_unwanted(bench: Bench, why: str) -> None:
+    bench.claimed = ClaimedJob.begin(make_job(), CHAOS, bench.folder)
+    getattr(bench.claimed.cancellation, why)()
+    bench.store.refusals = ALWAYS
     with pytest.raises(JobUnwanted):
-        upload(EncodedJob(claimed, tmp_path, (OUTPUT,), (), {}), store, 1000.0)
-    assert ALWAYS - 1 == store.refusals
+        bench.run(seconds=1000.0)
+    assert ALWAYS - 1 == bench.store.refusals

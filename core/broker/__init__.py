@@ -1,1 +1,0 @@
-"""The broker, Redis or Valkey: one reading of its URL, for redis-py and for Celery."""
