@@ -17,6 +17,7 @@ from api.http.problems import EXCEPTION_HANDLERS
 from api.http.request_ids import echo_request_id
 from api.http.request_metrics import count_response, observe_requests
 from api.http.strict_json import StrictRequest
+from api.limits.request_limits import show_rate_limit
 from api.native.generate.routes import generate_router
 from api.native.jobs.routes import jobs_router
 from api.native.media.routes import media_router
@@ -31,6 +32,7 @@ from api.operations.voices import VoiceOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
 from core.settings import Settings, settings
+from core.signing import check_secret_key
 
 
 def routers(services: Services) -> list[Router]:
@@ -49,19 +51,23 @@ def routers(services: Services) -> list[Router]:
 def create_app(app_settings: Settings | None = None) -> Litestar:
     """Return the application for these settings, by default those of the environment.
 
-    Raises `ValueError` without a secret key, and for a catalog or a storage URL that cannot be used.
+    Raises `ValueError` for settings that cannot be used: a secret key that is missing or short, a catalog, a URL.
     """
     app_settings = settings() if app_settings is None else app_settings
-    if not app_settings.secret_key:
-        raise ValueError("ATELIER_SECRET_KEY is not set: keys and download links are signed with it.")
+    check_secret_key(app_settings)
     services = Services(app_settings)
-    authentication = DefineMiddleware(KeyAuthentication, database=services.database, secret_key=app_settings.secret_key)
+    authentication = DefineMiddleware(
+        KeyAuthentication,
+        database=services.database,
+        limits=services.request_limits,
+        secret_key=app_settings.secret_key,
+    )
     app = Litestar(
         route_handlers=routers(services),
         dependencies=services.dependencies(),
         middleware=[observe_requests, authentication],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[echo_request_id, count_response],
+        before_send=[echo_request_id, show_rate_limit, count_response],
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,
         openapi_config=openapi_config(version("atelier")),

@@ -13,6 +13,7 @@ from api.follow.status import StatusBuilder
 from api.follow.watcher import JobWatcher
 from api.http.database import Database
 from api.http.dependencies import provide, provide_caller
+from api.limits.request_limits import RequestLimits
 from api.operations.server_commands import ServerCommands
 from api.submit.endpoint import SubmitEndpoint
 from api.submit.media_intake import MediaIntake
@@ -26,7 +27,7 @@ from pipelines.catalog.loader import load_catalog
 class Services:
     """One object of each kind for these settings.
 
-    They start without the database and without Redis. Raises `ValueError` for a catalog or a storage URL that cannot
+    They start without the database and without Redis. Raises `ValueError` for a catalog, a URL or proxies that cannot
     be used.
     """
 
@@ -37,6 +38,7 @@ class Services:
         self.store = open_store(settings)
         self.event_hub = EventHub(settings)
         self.notifier = Notifier(settings)
+        self.request_limits = RequestLimits(settings)
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
@@ -70,5 +72,6 @@ class Services:
             self.notifier.stop()
             self.server_commands.close()
             self.intake.close()
+            await self.request_limits.close()
             await self.database.close()
             await asyncio.to_thread(stop_tracing)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, TextClause, create_engine, event, text
+from sqlalchemy import URL, Engine, ExceptionContext, TextClause, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from core.settings import Settings
+from core.urls import shown
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """What a statement raises when the database does not answer."""
@@ -18,7 +19,7 @@ AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    url = make_url(settings.database_url).set(drivername="postgresql+psycopg")
+    url = _read_url(settings.database_url)
     seconds = max(1, round(settings.db_timeout))
     return {
         "url": url,
@@ -39,15 +40,29 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _read_url(text: str) -> URL:
+    """Return the URL for psycopg; what follows an @ in a password would be a host, which errors name."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or ""):
+        raise ValueError(
+            f"ATELIER_DATABASE_URL={shown(text)}: use postgresql://user:password@host:port/name, with %40 for an @ and "
+            "%2F for a / in the password"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
 def sync_engine(settings: Settings) -> Engine:
-    """Return the connection pool of a worker or a command."""
+    """Return the connection pool of a worker or a command. Raises `ValueError` for a URL that cannot be read."""
     db = create_engine(**_options(settings))
     event.listen(db, "handle_error", _leave_demoted_server)
     return db
 
 
 def async_engine(settings: Settings) -> AsyncEngine:
-    """Return the connection pool of the API."""
+    """Return the connection pool of the API. Raises `ValueError` for a URL that cannot be read."""
     db = create_async_engine(**_options(settings))
     event.listen(db.sync_engine, "handle_error", _leave_demoted_server)
     return db

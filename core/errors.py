@@ -43,7 +43,9 @@
     │   ├── ServerHasJobs               409  server_has_jobs
     │   ├── CommandRefused              409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
-    │   └── TooManyJobs                 429  too_many_jobs
+    │   ├── TooManyJobs                 429  too_many_jobs
+    │   └── RateLimited                 429  rate_limited
+    │       └── TooManyUnknownKeys      429  too_many_unknown_keys
     ├── Unavailable                     the service cannot do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
     │   ├── SchemaBehind                503  schema_behind
@@ -68,6 +70,7 @@
 after it was fetched: then its code is that of the failed job.
 """
 
+from math import ceil
 from typing import ClassVar
 
 
@@ -376,6 +379,29 @@ class TooManyJobs(RequestRefused):
 
     code, status = "too_many_jobs", 429
     advice = "Wait until some of your jobs have finished, then send the request again."
+
+
+class RateLimited(RequestRefused):
+    """A request beyond the rate limit of its key; `retry_after` is in whole seconds, 1 or more."""
+
+    code, status = "rate_limited", 429
+    advice = (
+        "This key sends requests faster than its rate limit; wait as many seconds as Retry-After says, then repeat it."
+    )
+
+    def __init__(self, detail: str | None = None, *, retry_after: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after = max(1, ceil(retry_after))
+
+
+class TooManyUnknownKeys(RateLimited):
+    """A request from an address that has sent too many unknown keys."""
+
+    code = "too_many_unknown_keys"
+    advice = (
+        "Too many requests with unknown keys came from this address; wait as many seconds as Retry-After says, then "
+        "send a valid key."
+    )
 
 
 class Unavailable(AtelierError):

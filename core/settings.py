@@ -56,6 +56,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     media_body_limit: int = 28_000_000
     link_seconds: float = 3600.0
     wait_limit: float = 300.0
+    rate_limit: float = 0.0
+    rate_burst: int = 100
+    unknown_key_limit: float = 10.0
+    unknown_key_burst: int = 100
+    trusted_proxies: str = ""
 
     lease_seconds: float = 30.0
     renew_seconds: float = 10.0
@@ -107,6 +112,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_host: str = "0.0.0.0"
     otlp_endpoint: str = ""
 
+    def __repr__(self) -> str:
+        """Show no value: some are secrets, and URLs may hold some."""
+        return "Settings(...)"
+
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environment` (the process's own by default).
@@ -143,4 +152,5 @@ def _value(source: Mapping[str, str], variable: str) -> str | None:
     try:
         return Path(file).read_text().strip()
     except OSError as error:
-        raise ValueError(f"{variable}_FILE={file!r}: {error.strerror}") from None
+        reason = error.strerror or "it cannot be read"  # without the value: it may be the secret instead of its file
+        raise ValueError(f"{variable}_FILE does not name a file that can be read: {reason}") from None

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -18,6 +19,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from core.settings import Settings
+from core.urls import shown
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -35,10 +37,12 @@ def start_tracing(settings: Settings, service: str) -> Callable[[], None]:
     """Send the spans of this process to the collector of `ATELIER_OTLP_ENDPOINT`, if that is set.
 
     Spans are sent from a thread; those that the collector does not accept are lost. Returns the function that ends
-    tracing: it sends the spans that are left, for at most `CLOSE_SECONDS`.
+    tracing: it sends the spans that are left, for at most `CLOSE_SECONDS`. Raises `ValueError` for an endpoint that is
+    not an http(s) URL.
     """
     if not settings.otlp_endpoint:
         return lambda: None
+    _check_endpoint(settings.otlp_endpoint)
     provider = _provider(settings, service)
     trace.set_tracer_provider(provider)
 
@@ -136,6 +140,17 @@ def _provider(settings: Settings, service: str) -> "TracerProvider":
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
+
+
+def _check_endpoint(endpoint: str) -> None:
+    """Refuse what the exporter would repeat in the log for every batch, with the password."""
+    try:
+        parts = urlsplit(endpoint)
+        readable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ValueError(f"ATELIER_OTLP_ENDPOINT={shown(endpoint)}: use http://host:4318")
 
 
 def _context(traceparent: str | None) -> Context:

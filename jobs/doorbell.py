@@ -1,6 +1,7 @@
 """The doorbell: a Celery message that only says "there may be work". A lost one costs at most a poll interval."""
 
 import logging
+from typing import Any
 
 import redis
 from celery import Celery
@@ -8,10 +9,10 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 from opentelemetry.trace import SpanKind
 
+from core.broker.clients import broker_client, celery_options
 from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
 from core.tracing import span
-from jobs.events import broker_client
 from jobs.job import Job
 
 log = logging.getLogger(__name__)
@@ -34,10 +35,15 @@ def bell_queue(name: str) -> Queue:
     return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
 
 
-def celery_app(settings: Settings) -> Celery:
-    """Return the Celery application: JSON only, no results, no retries, no late acknowledgment."""
-    app = Celery("atelier", broker=settings.broker_url, set_as_current=False)
+def celery_app(settings: Settings, **transport: Any) -> Celery:
+    """Return the Celery application: JSON only, no results, no retries, no late acknowledgment.
+
+    `transport` replaces the options of the connection, which by default suit a sender: it never waits long. Raises
+    `ValueError` for a broker URL that cannot be used.
+    """
+    app = Celery("atelier", set_as_current=False)
     app.conf.update(
+        **celery_options(settings, **(transport or _sender_options(settings))),
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -45,14 +51,17 @@ def celery_app(settings: Settings) -> Celery:
         task_acks_late=False,
         task_publish_retry=False,
         task_default_delivery_mode="transient",
-        broker_transport_options={
-            "socket_timeout": settings.broker_timeout,
-            "socket_connect_timeout": settings.broker_timeout,
-            "retry_on_timeout": False,
-            "max_retries": 0,  # kombu waits 2, 4, ... s between its own attempts to connect
-        },
     )
     return app
+
+
+def _sender_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "socket_timeout": settings.broker_timeout,
+        "socket_connect_timeout": settings.broker_timeout,
+        "retry_on_timeout": False,
+        "max_retries": 0,  # kombu waits 2, 4, ... s between its own attempts to connect
+    }
 
 
 class Doorbell:

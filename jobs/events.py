@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import msgspec
 import redis
-import redis.asyncio
 
+from core.broker.clients import broker_client
 from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
 from jobs.job import Job, JobStatus
@@ -49,20 +49,6 @@ def encode_event(event: JobEvent) -> bytes:
 def decode_event(data: bytes) -> JobEvent:
     """Return the event of a stream entry."""
     return msgspec.msgpack.decode(data, type=JobEvent)
-
-
-def broker_client(settings: Settings) -> redis.Redis:
-    """Return a client that never waits long for a server that is away."""
-    return redis.Redis.from_url(
-        redis_url(settings),
-        socket_timeout=settings.broker_timeout,
-        socket_connect_timeout=settings.broker_timeout,
-    )
-
-
-def redis_url(settings: Settings) -> str:
-    """Return the broker's URL in redis-py's form (Celery writes unix sockets as `redis+socket://`)."""
-    return settings.broker_url.replace("redis+socket://", "unix://", 1)
 
 
 class Publisher:

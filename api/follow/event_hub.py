@@ -16,8 +16,9 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from api.follow.subscription import Subscription
+from core.broker.clients import async_broker_client
 from core.settings import Settings
-from jobs.events import FIELD, decode_event, redis_url, stream_of
+from jobs.events import FIELD, decode_event, stream_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class EventHub:
 
     def start(self) -> None:
         """Start reading."""
-        self._commands = self._client(self._settings.broker_timeout)
+        self._commands = async_broker_client(self._settings)
         self._task = asyncio.create_task(self._run(), name="event hub")
 
     async def stop(self) -> None:
@@ -85,11 +86,6 @@ class EventHub:
         """The number of jobs with a subscription."""
         return len(self._subscribers)
 
-    def _client(self, timeout: float) -> redis.asyncio.Redis:
-        return redis.asyncio.Redis.from_url(
-            redis_url(self._settings), socket_timeout=timeout, socket_connect_timeout=self._settings.broker_timeout
-        )
-
     def _wake(self) -> None:
         self._added += 1
         self._has_streams.set()
@@ -112,7 +108,7 @@ class EventHub:
 
     async def _run(self) -> None:
         """Read until cancelled, with a growing pause after failures."""
-        client = self._client(BLOCK_SECONDS + self._settings.broker_timeout)
+        client = async_broker_client(self._settings, timeout=BLOCK_SECONDS + self._settings.broker_timeout)
         wake_cursor, failures = START, 0
         try:
             while True:

@@ -10,10 +10,11 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from litestar.types import ASGIApp
 
 from api.http.database import Database
+from api.limits.request_limits import RequestLimits
 from core.errors import Forbidden, Unauthenticated
 from core.logs import bind
-from core.signing import key_digest
-from jobs.statements.api_keys import ADMIN, key_by_digest
+from core.signing import key_digests
+from jobs.statements.api_keys import ADMIN, key_by_digest, renew_digest
 
 PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that requires no key."""
@@ -39,17 +40,27 @@ class Caller(msgspec.Struct, frozen=True):
 class KeyAuthentication(AbstractAuthenticationMiddleware):
     """The middleware that finds the `Caller` of every request to a route that is not `PUBLIC`."""
 
-    def __init__(self, app: ASGIApp, *, database: Database, secret_key: str) -> None:
+    def __init__(self, app: ASGIApp, *, database: Database, limits: RequestLimits, secret_key: str) -> None:
         super().__init__(app)
         self._database = database
+        self._limits = limits
         self._secret_key = secret_key
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Return the caller. Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked."""
-        digest = key_digest(self._secret_key, presented_key(connection.headers))
-        row = await self._database.row(key_by_digest(digest))
+        """Return the caller.
+
+        Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked, and before the database is
+        asked `RateLimited` or `TooManyUnknownKeys`.
+        """
+        digest, *older = key_digests(self._secret_key, presented_key(connection.headers))
+        await self._limits.admit(connection, digest)
+        row = await self._database.row(key_by_digest(digest, *older))
         if row is None:
+            await self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
+        self._limits.remember(digest)
+        if row.digest != digest:
+            await self._database.row(renew_digest(row.id, digest))
         bind(tenant_id=row.tenant)
         caller = Caller(row.tenant, row.id, row.priority_ceiling, tuple(row.scopes))
         return AuthenticationResult(user=caller, auth=row.id)

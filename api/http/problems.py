@@ -22,6 +22,7 @@ from core.errors import (
     InvalidJson,
     InvalidRequest,
     MissingField,
+    RateLimited,
     RequestRefused,
     StorageUnavailable,
     TooManyJobs,
@@ -77,6 +78,8 @@ def problem(
 
 def error_headers(error: AtelierError) -> Mapping[str, str]:
     """Return the headers that belong to an error in every wire format."""
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(error.retry_after)}
     return HEADERS.get(type(error), {})
 
 

@@ -13,7 +13,14 @@ from litestar.params import FromPath
 
 from api.http.auth import PUBLIC
 from api.http.problems import MEDIA_TYPE
-from core.errors import AtelierError, DatabaseUnavailable, Unauthenticated, UnknownRoute
+from core.errors import (
+    AtelierError,
+    DatabaseUnavailable,
+    RateLimited,
+    TooManyUnknownKeys,
+    Unauthenticated,
+    UnknownRoute,
+)
 from jobs.wire.problems import ProblemDetails
 
 SCRIPTS = "/schema/scripts"
@@ -43,7 +50,7 @@ you sent, or a new one. `GET /problems` lists every code.
 def error_responses(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
     """Return the `responses` of a route: its own errors, and those of every route that requires a key."""
     if key:
-        errors = (*errors, Unauthenticated, DatabaseUnavailable)
+        errors = (*errors, Unauthenticated, RateLimited, TooManyUnknownKeys, DatabaseUnavailable)
     by_status: dict[int, list[str]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.advice}")

@@ -3,15 +3,14 @@
 import asyncio
 from typing import Literal
 
-import redis.asyncio
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from api.http.database import Database
+from core.broker.clients import async_broker_client
 from core.database import is_unreachable
 from core.errors import DatabaseUnavailable, SchemaBehind
 from core.settings import Settings
-from jobs.events import redis_url
 from jobs.schema.migrate import schema_versions
 from jobs.wire.health import ReadinessAnswer
 
@@ -50,9 +49,7 @@ class Readiness:
     async def broker(self) -> Literal["ok", "unreachable"]:
         """Return whether the broker answers."""
         seconds = self._settings.broker_timeout
-        client = redis.asyncio.Redis.from_url(
-            redis_url(self._settings), socket_timeout=seconds, socket_connect_timeout=seconds
-        )
+        client = async_broker_client(self._settings)
         try:
             async with asyncio.timeout(2 * seconds):
                 await client.ping()

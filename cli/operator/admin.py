@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 from core.database import sync_engine
 from core.ids import new_id
 from core.settings import Settings
-from core.signing import key_digest, new_key, webhook_secret
+from core.signing import key_digest, key_digests, new_key, webhook_secret
 from jobs.statements import api_keys
 
 DEFAULT_TENANT = "default"
@@ -65,9 +65,9 @@ def create_key(
 
 def ensure_key(settings: Settings, key: str) -> None:
     """Give the admin key its row and the admin scope; a revoked key stays revoked."""
-    digest = key_digest(_secret(settings), key)
+    digest, *older = key_digests(_secret(settings), key)
     with connected(settings) as connection:
-        if connection.execute(api_keys.make_admin(digest)).first() is None:
+        if connection.execute(api_keys.make_admin(digest, *older)).first() is None:
             owner = connection.execute(api_keys.ensure_tenant(DEFAULT_TENANT)).scalar_one()
             connection.execute(
                 api_keys.add_key(new_id("key"), owner, name="admin", digest=digest, scopes=[api_keys.ADMIN])

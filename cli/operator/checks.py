@@ -11,9 +11,11 @@ from sqlalchemy import text
 
 from cli.local.gpus import torch_has_cuda, visible_gpus
 from cli.operator.admin import connected
+from core.broker.clients import broker_client
 from core.settings import Settings
+from core.signing import check_secret_key
 from core.storage.store import open_store
-from jobs.events import broker_client
+from core.urls import shown
 from jobs.schema.migrate import schema_versions
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
@@ -106,10 +108,10 @@ def weights(settings: Settings) -> tuple[CheckStatus, str]:
 
 def secret(settings: Settings) -> tuple[CheckStatus, str]:
     """Check the secret that signs keys and links."""
-    if not settings.secret_key:
-        return CheckStatus.ERROR, "ATELIER_SECRET_KEY is not set: neither keys nor links can be checked"
-    if len(settings.secret_key) < 32:
-        return CheckStatus.WARNING, "ATELIER_SECRET_KEY is short; use at least 32 random characters"
+    try:
+        check_secret_key(settings)
+    except ValueError as error:
+        return CheckStatus.ERROR, str(error)
     return CheckStatus.OK, "ATELIER_SECRET_KEY is set"
 
 
@@ -159,7 +161,7 @@ def broker(settings: Settings) -> tuple[CheckStatus, str]:
 def store(settings: Settings) -> tuple[CheckStatus, str]:
     """Check that the object store answers and stores data."""
     open_store(settings).check()
-    return CheckStatus.OK, settings.storage_url.partition("?")[0]
+    return CheckStatus.OK, shown(settings.storage_url)
 
 
 CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store)

@@ -16,6 +16,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from core.errors import StorageUnavailable, UnknownOutput
+from core.urls import shown
 
 FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
 INSUFFICIENT_STORAGE = 507
@@ -36,9 +37,17 @@ class S3Store:
 
     @classmethod
     def from_url(cls, url: str, *, ca_bundle: str = "") -> "S3Store":
-        """Return the store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`."""
+        """Return the store of `s3://bucket?endpoint=…&public_endpoint=…&region=…&access_key=…&secret_key=…`.
+
+        Raises `ValueError` for one key without the other, and for an endpoint that is not an http(s) URL.
+        """
         parts = urlsplit(url)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if ("access_key" in query) != ("secret_key" in query):
+            raise ValueError(f"ATELIER_STORAGE_URL={shown(url)}: give access_key and secret_key, or neither of them")
+        for name in ("endpoint", "public_endpoint"):
+            if name in query and not _is_endpoint(query[name]):
+                raise ValueError(f"ATELIER_STORAGE_URL={shown(url)}: {name} is http://host:port or https://host")
         keys: Provider
         if "access_key" in query:
             keys = StaticProvider(query["access_key"], query["secret_key"])
@@ -145,6 +154,17 @@ class S3Store:
         with _storage_errors():
             if not self._client.bucket_exists(self._bucket):
                 self._client.make_bucket(self._bucket)
+
+
+def _is_endpoint(text: str) -> bool:
+    """Return whether `text` is an http(s) URL of a host alone, and so has no secret in it."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    rest = (parts.username, parts.password, parts.path.strip("/"), parts.query, parts.fragment)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not any(rest)
 
 
 class _AwsChain(ChainedProvider):

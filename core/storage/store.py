@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from core.settings import Settings
 from core.storage.directory import DirectoryStore
 from core.storage.s3 import S3Store
+from core.urls import shown
 
 
 class Store(Protocol):
@@ -61,11 +62,16 @@ def open_store(settings: Settings) -> Store:
     """Return the store of `ATELIER_STORAGE_URL`: `file:///dir` or `s3://bucket?endpoint=http://host:port`.
 
     An S3 URL takes `region`, `public_endpoint` (for links that work outside the cluster), `access_key` and
-    `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError` for another scheme.
+    `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError`, without any secret in it,
+    for another scheme, for one key without the other, and for an endpoint that is not an http(s) URL.
     """
-    url = urlsplit(settings.storage_url)
+    try:
+        url = urlsplit(settings.storage_url)
+    except ValueError:
+        url = urlsplit("")
     if url.scheme == "file" and url.path:
         return DirectoryStore(Path(url.path), settings.public_url, settings.secret_key)
     if url.scheme == "s3" and url.netloc:
         return S3Store.from_url(settings.storage_url, ca_bundle=settings.ca_bundle)
-    raise ValueError(f"ATELIER_STORAGE_URL={settings.storage_url!r}: use file:///dir or s3://bucket?endpoint=...")
+    place = shown(settings.storage_url)
+    raise ValueError(f"ATELIER_STORAGE_URL={place}: use file:///dir or s3://bucket?endpoint=... (two slashes)")

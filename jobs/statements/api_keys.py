@@ -31,16 +31,22 @@ def add_key(
     )
 
 
-def make_admin(digest: str) -> Update:
-    """Give the key with this digest the admin scope; returns its id, or no row for an unknown digest."""
-    return update(api_keys).where(api_keys.c.digest == digest).values(scopes=[ADMIN]).returning(api_keys.c.id)
+def make_admin(*digests: str) -> Update:
+    """Give the key with one of these digests the admin scope; returns its id, or no row for unknown digests."""
+    return update(api_keys).where(api_keys.c.digest.in_(digests)).values(scopes=[ADMIN]).returning(api_keys.c.id)
 
 
-def key_by_digest(digest: str) -> Select[Any]:
-    """Return the key with this digest, unless it is revoked."""
-    return select(api_keys.c.id, api_keys.c.tenant, api_keys.c.priority_ceiling, api_keys.c.scopes).where(
-        api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None)
+def key_by_digest(*digests: str) -> Select[Any]:
+    """Return the key with one of these digests, unless it is revoked."""
+    c = api_keys.c
+    return select(c.id, c.tenant, c.priority_ceiling, c.scopes, c.digest).where(
+        c.digest.in_(digests), c.revoked_at.is_(None)
     )
+
+
+def renew_digest(key_id: str, digest: str) -> Update:
+    """Store the digest of a key by the secret that signs now; returns its id."""
+    return update(api_keys).where(api_keys.c.id == key_id).values(digest=digest).returning(api_keys.c.id)
 
 
 def list_keys() -> Select[Any]:

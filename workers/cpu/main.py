@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
+from core.broker.address import broker_address
 from core.database import async_engine, sync_engine
 from core.logs import start_logs
 from core.metrics import CPU, expose
 from core.net.url_guard import parse_networks
 from core.settings import Settings, settings
+from core.signing import check_secret_key
 from core.storage.store import open_store
 from core.tracing import start_tracing
 from workers.cpu.job_maintenance import JobMaintenance
@@ -52,8 +54,7 @@ def main() -> NoReturn:
 
 def check(settings: Settings) -> None:
     """Raise `ValueError` for settings that this worker cannot run with."""
-    if not settings.secret_key:
-        raise ValueError("ATELIER_SECRET_KEY is not set; set it, since webhooks are signed with it")
+    check_secret_key(settings)
     if settings.log_level.upper() not in logging.getLevelNamesMapping():
         raise ValueError(f"ATELIER_LOG_LEVEL={settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
     if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
@@ -61,6 +62,7 @@ def check(settings: Settings) -> None:
     parse_networks(settings.allowed_networks)
     RetryPolicy.parse(settings.webhook_schedule)
     open_store(settings)
+    broker_address(settings)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:

@@ -135,7 +135,13 @@ def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubsc
 
 def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) -> Celery:
     """Return the Celery application of a worker: the shared one, listening to these queues."""
-    app = celery_app(settings)
+    app = celery_app(
+        settings,
+        socket_connect_timeout=5,
+        socket_timeout=2 * settings.broker_health_seconds,
+        socket_keepalive=True,
+        health_check_interval=settings.broker_health_seconds,
+    )
     app.conf.update(
         task_queues=[bell_queue(name) for name in queues],
         worker_disable_prefetch=True,
@@ -145,12 +151,6 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) 
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "socket_connect_timeout": 5,
-            "socket_timeout": 2 * settings.broker_health_seconds,
-            "socket_keepalive": True,
-            "health_check_interval": settings.broker_health_seconds,
-        },
     )
     app.task(name=BELL)(supervisor.ring)
     return app

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.metrics import WEBHOOK_DELIVERIES
 from core.settings import Settings
-from core.signing import webhook_secret
+from core.signing import webhook_secrets
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker
@@ -58,8 +58,9 @@ class DeliveryStore:
             payload = await self._payload(connection, delivery, job)
         body = encode(payload)
         secrets = [
-            webhook_secret(self._settings.secret_key, signer.owner, generation)
+            secret
             for generation in signing_generations(signer.generation, signer.rotated_at, signer.now)
+            for secret in webhook_secrets(self._settings.secret_key, signer.owner, generation)
         ]
         return WebhookMessage(body=body, headers=sign(delivery.id, signer.now, body, secrets), job=job)
 

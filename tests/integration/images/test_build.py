@@ -54,7 +54,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Envi
             "ATELIER_WEIGHTS_LOCK": "/mnt/weights.lock",
             "ATELIER_DATABASE_URL": "postgresql://atelier@/atelier?host=/srv",
             "ATELIER_BROKER_URL": valkey.url,
-            "ATELIER_SECRET_KEY": "a secret of the tests, and long enough",
+            "ATELIER_SECRET_KEY": "a secret of the tests of 32 bytes",
             "ATELIER_STORAGE_URL": "file:///mnt/objects",
             "ATELIER_SCRATCH_DIR": "/mnt/scratch",
             "ATELIER_PUBLIC_URL": free_address().url,

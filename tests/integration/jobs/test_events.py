@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as BrokerAway
 
 from cli.embedded.valkey import EmbeddedValkey
+from core.broker.clients import broker_client
 from core.settings import Settings
 from jobs.events import (
     EXPIRE_SECONDS,
@@ -17,11 +18,9 @@ from jobs.events import (
     MAXLEN,
     JobEvent,
     Publisher,
-    broker_client,
     decode_event,
     encode_event,
     event_of,
-    redis_url,
     stream_of,
 )
 from jobs.job import JobStatus
@@ -133,8 +132,3 @@ def test_a_client_does_not_try_again_by_itself():
             client.ping()
 
     assert seconds(ping) < 0.2
-
-
-def test_celerys_name_for_a_unix_socket_is_understood():
-    assert "unix:///run/redis.sock?db=1" == redis_url(Settings(broker_url="redis+socket:///run/redis.sock?db=1"))
-    assert "rediss://host:6380/0" == redis_url(Settings(broker_url="rediss://host:6380/0"))

@@ -31,7 +31,14 @@ class ApiServer:
         app = create_app(self.settings)
         self.event_hub: EventHub = app.state.event_hub
         config = uvicorn.Config(
-            app, loop="uvloop", http="httptools", ws="none", access_log=False, log_config=None, lifespan="on"
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
         )
         self._server = DrainingServer(config, self.event_hub)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))

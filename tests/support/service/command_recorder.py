@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 from redis import Redis
 
+from core.broker.clients import broker_client
 from core.errors import CommandRefused
 from core.processes import spawn, stop
 from core.settings import Settings, read_settings
 from jobs.doorbell import celery_app
-from jobs.events import broker_client
 from jobs.server_commands import node_name
 from tests.support.paths import ROOT
 from tests.support.wait import until

@@ -55,7 +55,7 @@ class Service:
             **{name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")},
             "ATELIER_STORAGE_URL": f"file://{folder}/objects",
             "ATELIER_PUBLIC_URL": self.url,
-            "ATELIER_SECRET_KEY": "a secret of the tests",
+            "ATELIER_SECRET_KEY": "a secret of the tests of 32 bytes",
             "ATELIER_CATALOG": str(CHAOS),
             "ATELIER_CPU_THREADS": "1",
             "PYTHONPATH": str(ROOT),
@@ -74,18 +74,13 @@ class Service:
 
     def api(self) -> subprocess.Popen[bytes]:
         """Start the API and wait until it is live."""
-        port = self.url.rpartition(":")[2]
-        process = self._start("api", ["-c", f"from api.serve import main; main('127.0.0.1', {port})"])
+        return self._start_api("api", self.url)
 
-        def live() -> bool:
-            assert process.poll() is None, self.log("api")
-            try:
-                return self.client.get("/health/live").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        until(live, 60, "the API")
-        return process
+    def another_api(self) -> str:
+        """Start one more API process and wait until it is live; returns its URL."""
+        port = _free_port()
+        self._start_api(f"api-{port}", url := f"http://127.0.0.1:{port}")
+        return url
 
     def gpu(
         self, server_id: str, *, wait: bool = True, dedicated: bool = False, **settings: str
@@ -155,6 +150,20 @@ class Service:
                 process.kill()
             process.wait()
         self.database.dispose()
+
+    def _start_api(self, name: str, url: str) -> subprocess.Popen[bytes]:
+        port = url.rpartition(":")[2]
+        process = self._start(name, ["-c", f"from api.serve import main; main('127.0.0.1', {port})"])
+
+        def live() -> bool:
+            assert process.poll() is None, self.log(name)
+            try:
+                return self.client.get(f"{url}/health/live").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        until(live, 60, "the API")
+        return process
 
     def _start(self, name: str, arguments: list[str], **settings: str) -> subprocess.Popen[bytes]:
         environment = self.environment | settings

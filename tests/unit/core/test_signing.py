@@ -6,7 +6,17 @@ import time
 import pytest
 
 from core.errors import BadSignature, Unauthenticated
-from core.signing import check_link, key_digest, new_key, sign_link, webhook_secret
+from core.settings import Settings
+from core.signing import (
+    check_link,
+    check_secret_key,
+    key_digest,
+    key_digests,
+    new_key,
+    sign_link,
+    webhook_secret,
+    webhook_secrets,
+)
 
 
 def test_a_key_has_its_shape_and_never_comes_twice():
@@ -82,3 +92,40 @@ def test_a_link_expires():
     earlier = int(time.time()) - 1
     with pytest.raises(BadSignature, match="expired"):
         check_link("secret", "a", sign_link("secret", "a", expires=earlier), expires=earlier)
+
+
+class TestRing:
+    """Two keys of the service: the first signs, both verify."""
+
+    def test_what_the_old_key_signed_verifies_for_the_overlap(self):
+        signature = sign_link("old", "/o/job_1/0.webp")
+        for ring in ("old", "new,old", "new , old", "old,new"):
+            check_link(ring, "/o/job_1/0.webp", signature)
+        with pytest.raises(BadSignature):
+            check_link("new", "/o/job_1/0.webp", signature)
+
+    def test_the_first_key_signs(self):
+        key = new_key()
+        assert sign_link("new", "a") == sign_link("new,old", "a")
+        assert key_digest("new", key) == key_digest("new,old", key)
+        assert webhook_secret("new", "ten_1", 1) == webhook_secret("new,old", "ten_1", 1)
+
+    def test_every_key_has_a_digest_and_a_webhook_secret(self):
+        key = new_key()
+        assert (key_digest("new", key), key_digest("old", key)) == key_digests("new,old", key)
+        both = (webhook_secret("new", "ten_1", 2), webhook_secret("old", "ten_1", 2))
+        assert both == webhook_secrets("new,old", "ten_1", 2)
+
+    @pytest.mark.parametrize("ring", ["k" * 32, "k" * 32 + ",old", "ü" * 16])
+    def test_a_key_of_32_bytes_may_sign(self, ring):
+        check_secret_key(Settings(secret_key=ring))
+
+    @pytest.mark.parametrize("ring", ["k" * 31, "old," + "k" * 32, "x"])
+    def test_a_shorter_one_may_sign_in_development_only(self, ring):
+        with pytest.raises(ValueError, match=r"^ATELIER_SECRET_KEY: .* 32 bytes"):
+            check_secret_key(Settings(secret_key=ring))
+        check_secret_key(Settings(secret_key=ring, development=True))
+
+    def test_without_a_key_nothing_starts(self):
+        with pytest.raises(ValueError, match="ATELIER_SECRET_KEY is not set"):
+            check_secret_key(Settings(development=True))

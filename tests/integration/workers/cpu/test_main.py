@@ -26,7 +26,7 @@ def settings(database_url, tmp_path):
         broker_url="redis://127.0.0.1:1/0",
         storage_url=f"file://{tmp_path}/objects",
         scratch_dir=str(tmp_path / "scratch"),
-        secret_key="a secret",
+        secret_key="a secret of the tests of 32 bytes",
         development=True,
         allowed_networks="127.0.0.0/8",
         upkeep_seconds=0.1,
@@ -131,6 +131,8 @@ def test_a_database_without_a_schema_does_not_kill_it(settings, rows):
     ("wrong", "named"),
     [
         ({"secret_key": ""}, "ATELIER_SECRET_KEY"),
+        ({"secret_key": "x" * 31}, "ATELIER_SECRET_KEY"),
+        ({"broker_url": "amqp://broker"}, "ATELIER_BROKER_URL"),
         ({"allowed_networks": "10.0.0.0/33"}, "ATELIER_ALLOWED_NETWORKS"),
         ({"webhook_schedule": "soon"}, "ATELIER_WEBHOOK_SCHEDULE"),
         ({"storage_url": "ftp://x"}, "ATELIER_STORAGE_URL"),
@@ -140,13 +142,13 @@ def test_a_database_without_a_schema_does_not_kill_it(settings, rows):
 )
 def test_a_wrong_setting_is_refused(wrong, named):
     with pytest.raises(ValueError, match=named):
-        check(Settings(**{"secret_key": "a secret", "storage_url": "file:///tmp/x"} | wrong))
+        check(Settings(**{"secret_key": "a secret of the tests of 32 bytes", "storage_url": "file:///tmp/x"} | wrong))
 
 
 def test_a_wrong_setting_ends_in_a_sentence():
     outcome = subprocess.run(
         [sys.executable, "-m", "workers.cpu.main"],
-        env={"ATELIER_SECRET_KEY": "a secret", "ATELIER_STORAGE_URL": "ftp://x"},
+        env={"ATELIER_SECRET_KEY": "a secret of the tests of 32 bytes", "ATELIER_STORAGE_URL": "ftp://x"},
         capture_output=True,
         text=True,
         timeout=60,

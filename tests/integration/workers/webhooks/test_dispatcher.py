@@ -289,6 +289,17 @@ def test_after_a_rotation_old_and_new_secrets_verify_for_a_day(rows, settings, s
             verifier.verify(received.body, received.headers)
 
 
+def test_while_the_secret_key_is_rotated_both_keys_sign(rows, make_settings, sink):
+    tenant = rows.tenant()
+    finished(rows, sink.url)
+    with cpu_worker(make_settings(secret_key="new,old")):
+        until(lambda: sink.received, what="the webhook")
+    (received,) = sink.received
+    for secret_key in ("new", "old"):
+        assert Webhook(webhook_secret(secret_key, tenant, 1)).verify(received.body, received.headers)
+    assert 2 == len(received.headers["webhook-signature"].split())
+
+
 def test_the_time_of_an_attempt_is_the_databases(rows, settings, sink, monkeypatch):
     """A worker whose clock is off by an hour still signs what receivers accept."""
     job = finished(rows, sink.url)

@@ -5,7 +5,9 @@ from litestar.handlers import HTTPRouteHandler
 from api.app import create_app
 from core.settings import Settings
 
-SETTINGS = Settings(secret_key="a secret", storage_url="file:///nowhere", body_limit=1, media_body_limit=2)
+SETTINGS = Settings(
+    secret_key="a secret of the tests of 32 bytes", storage_url="file:///nowhere", body_limit=1, media_body_limit=2
+)
 
 
 def limits():

@@ -33,7 +33,7 @@ def settings(module_database_url, valkey, tmp_path_factory):
         database_url=module_database_url,
         broker_url=valkey,
         storage_url=f"file://{objects}",
-        secret_key="a secret of the tests",
+        secret_key="a secret of the tests of 32 bytes",
         catalog=str(CATALOG),
     )
 

@@ -1,0 +1,99 @@
+"""The limits that a request meets before the database is asked about its key.
+
+A key has a bucket of requests. An address has a bucket of unknown keys, which only those empty it who send such keys:
+a key that was valid here in the last minutes never waits for that of its address.
+"""
+
+import logging
+import time
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import Message, Scope
+
+from api.limits.client_address import FORWARDED, client_address, parse_proxies
+from api.limits.token_buckets import BucketAnswer, Rate, TokenBuckets
+from core.errors import RateLimited, TooManyUnknownKeys
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+KNOWN_SECONDS = 300.0
+MOST_KNOWN = 100_000
+"""Valid keys that are remembered; beyond that, all are forgotten at once, which costs each a look at its address."""
+
+_STATE = "rate_limit"
+
+
+class RequestLimits:
+    """The limits of `ATELIER_RATE_LIMIT` and `ATELIER_UNKNOWN_KEY_LIMIT`; 0 means unlimited.
+
+    Raises `ValueError` for proxies of another form than addresses and ranges.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._buckets = TokenBuckets(settings)
+        self._proxies = parse_proxies(settings.trusted_proxies)
+        self._of_key = _rate(settings.rate_limit, settings.rate_burst)
+        self._of_address = _rate(settings.unknown_key_limit, settings.unknown_key_burst)
+        self._known: dict[str, float] = {}
+        self._warned = False
+
+    async def admit(self, connection: ASGIConnection[Any, Any, Any, Any], digest: str) -> None:
+        """Count a request of the key with this digest. Raises `RateLimited` or `TooManyUnknownKeys`."""
+        if self._of_address and self._known.get(digest, 0.0) < time.monotonic():
+            address = client_address(connection, self._proxies)
+            taken = await self._buckets.take(f"address:{address}", self._of_address, look_only=True)
+            if not taken.allowed:
+                self._warn_of_proxy(connection, address)
+                raise TooManyUnknownKeys(retry_after=taken.retry_after)
+        if self._of_key:
+            taken = await self._buckets.take(f"key:{digest}", self._of_key)
+            connection.scope["state"][_STATE] = (self._of_key, taken)
+            if not taken.allowed:
+                raise RateLimited(retry_after=taken.retry_after)
+
+    def remember(self, digest: str) -> None:
+        """Note that the key with this digest is valid."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[digest] = time.monotonic() + KNOWN_SECONDS
+
+    async def count_unknown(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Note that the address of this request has sent an unknown key."""
+        if self._of_address:
+            await self._buckets.take(f"address:{client_address(connection, self._proxies)}", self._of_address)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._buckets.close()
+
+    def _warn_of_proxy(self, connection: ASGIConnection[Any, Any, Any, Any], address: str) -> None:
+        if FORWARDED in connection.headers and not self._proxies and not self._warned:
+            self._warned = True
+            log.warning(
+                "rate limit: too many unknown keys address=%s; it forwards requests: if it is your proxy, name it in "
+                "ATELIER_TRUSTED_PROXIES, since callers behind it share one limit",
+                address,
+            )
+
+
+async def show_rate_limit(message: Message, scope: Scope) -> None:
+    """Add what is left of the key's bucket to the headers of a response, where its requests are limited."""
+    if message["type"] == "http.response.start" and _STATE in scope["state"]:
+        rate, taken = scope["state"][_STATE]
+        MutableScopeHeaders.from_message(message).update(rate_limit_headers(rate, taken))
+
+
+def rate_limit_headers(rate: Rate, taken: BucketAnswer) -> dict[str, str]:
+    """Return the headers: requests that may come at once, how many still may, seconds until all may again."""
+    return {
+        "X-RateLimit-Limit": str(rate.burst),
+        "X-RateLimit-Remaining": str(taken.remaining),
+        "X-RateLimit-Reset": str(-int(-taken.reset_after // 1)),
+    }
+
+
+def _rate(per_second: float, burst: int) -> Rate | None:
+    return Rate(per_second, max(1, burst)) if per_second > 0 else None

@@ -1,0 +1,68 @@
+"""Scenario 23: one key at several API processes, from many made-up addresses, as fast as they answer."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from core.signing import new_key
+from tests.support.service.service import Service, service
+
+RATE, BURST = 40, 20
+GUESSES = 10
+
+
+@pytest.fixture
+def studio(tmp_path: Path, database_url: str, broker_url: str) -> Iterator[Service]:
+    limits = {
+        "ATELIER_RATE_LIMIT": str(RATE),
+        "ATELIER_RATE_BURST": str(BURST),
+        "ATELIER_UNKNOWN_KEY_LIMIT": "0.01",
+        "ATELIER_UNKNOWN_KEY_BURST": str(GUESSES),
+    }
+    with service(tmp_path, database_url=database_url, broker_url=broker_url, **limits) as made:
+        yield made
+
+
+def hammer(url: str, key: str, until: float, seen: Counter[int], asked_again: list[int]) -> None:
+    """Ask without a pause, each time under another forwarded address."""
+    with httpx.Client(base_url=url, timeout=30) as client:
+        while time.monotonic() < until:
+            number = seen.total()
+            headers = {"X-API-Key": key or new_key(), "X-Forwarded-For": f"198.51.{number % 256}.{number // 256 % 256}"}
+            answer = client.get("/jobs/v1", params={"limit": 1}, headers=headers)
+            seen[answer.status_code] += 1
+            if answer.status_code == 429:
+                asked_again.append(int(answer.headers["Retry-After"]))
+
+
+def ask(urls: list[str], key: str, seconds: float) -> tuple[Counter[int], float, list[int]]:
+    """How often each status was answered, in how many seconds, and the values of Retry-After."""
+    counters, asked_again = [Counter[int]() for _ in urls], list[int]()
+    began = time.monotonic()
+    threads = [
+        threading.Thread(target=hammer, args=(url, key, began + seconds, seen, asked_again))
+        for url, seen in zip(urls, counters, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counters, Counter()), time.monotonic() - began, asked_again
+
+
+def test_23_a_limit_holds_over_all_processes(studio: Service, full: bool) -> None:
+    studio.api()
+    urls = [studio.url, *(studio.another_api() for _ in range(3 if full else 1))]
+    seen, seconds, asked_again = ask(urls, studio.key, 10.0 if full else 2.0)
+    most = BURST + RATE * seconds
+    assert {200, 429} == seen.keys()
+    assert 0.9 * (BURST + RATE * (seconds - 0.5)) <= seen[200] <= 1.01 * most
+    assert {1} == set(asked_again)
+    guessed, _, _ = ask(urls, "", 3.0 if full else 0.5)
+    assert {401, 429} == guessed.keys()
+    assert GUESSES <= guessed[401] <= GUESSES + len(urls)

@@ -1,0 +1,102 @@
+"""Token buckets in a real Valkey, and the same without one."""
+
+import asyncio
+import time
+
+import pytest
+from redis import Redis
+
+from api.limits.token_buckets import PREFIX, Rate, TokenBuckets
+from core.settings import Settings
+
+SLOW = Rate(0.1, 5)
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(params=["redis", "here"])
+def settings(request, broker_url):
+    return Settings(broker_url=broker_url if request.param == "redis" else NOWHERE)
+
+
+def taken(settings, *steps):
+    """The answers to takes of `(name, rate, look_only)`, one after the other."""
+
+    async def work():
+        buckets = TokenBuckets(settings)
+        answers = [await buckets.take(name, rate, look_only=look_only) for name, rate, look_only in steps]
+        await buckets.close()
+        return answers
+
+    return asyncio.run(work())
+
+
+def test_a_bucket_empties_and_says_what_is_left(settings):
+    answers = taken(settings, *[("a", SLOW, False)] * 7)
+    assert [True] * 5 + [False] * 2 == [answer.allowed for answer in answers]
+    assert [4, 3, 2, 1, 0, 0, 0] == [answer.remaining for answer in answers]
+    assert 9 < answers[-1].retry_after <= 10
+    assert 49 < answers[-1].reset_after <= 50
+
+
+def test_looking_takes_nothing(settings):
+    answers = taken(settings, *[("a", SLOW, True)] * 20, ("a", SLOW, False), ("a", SLOW, True))
+    assert [5] * 20 + [4] * 2 == [answer.remaining for answer in answers]
+    answers = taken(settings, *[("b", SLOW, False)] * 5, ("b", SLOW, True))
+    assert not answers[-1].allowed
+
+
+def test_each_name_has_a_bucket(settings):
+    answers = taken(settings, *[("a", SLOW, False)] * 6, ("b", SLOW, False))
+    assert [False, True] == [answer.allowed for answer in answers[-2:]]
+
+
+def test_a_bucket_fills_again(settings):
+    quick = Rate(100.0, 2)
+
+    async def work():
+        buckets = TokenBuckets(settings)
+        began, allowed = time.monotonic(), 0
+        while allowed < 30:
+            answer = await buckets.take("a", quick)
+            allowed += answer.allowed
+            await asyncio.sleep(answer.retry_after)
+        await buckets.close()
+        return time.monotonic() - began
+
+    assert (30 - 2) / 100 <= asyncio.run(work())
+
+
+def test_a_bucket_in_redis_is_gone_once_it_is_full(broker_url):
+    settings = Settings(broker_url=broker_url)
+    taken(settings, *[("a", SLOW, False)] * 2)
+    with Redis.from_url(broker_url) as client:
+        assert [f"{PREFIX}a".encode()] == client.keys()
+        assert 19_000 < client.pttl(f"{PREFIX}a") <= 20_000
+
+
+def test_a_script_that_redis_forgot_is_sent_again(broker_url):
+    async def work():
+        buckets = TokenBuckets(Settings(broker_url=broker_url))
+        await buckets.take("a", SLOW)
+        with Redis.from_url(broker_url) as client:
+            client.script_flush()
+        answer = await buckets.take("a", SLOW)
+        await buckets.close()
+        return answer
+
+    assert 3 == asyncio.run(work()).remaining
+
+
+def test_many_at_once_get_what_the_bucket_has(settings):
+    async def work():
+        buckets = TokenBuckets(settings)
+        answers = await asyncio.gather(*[buckets.take("a", SLOW) for _ in range(100)])
+        await buckets.close()
+        return sum(answer.allowed for answer in answers)
+
+    assert 5 == asyncio.run(work())
+
+
+def test_a_redis_that_is_away_is_asked_once_per_breaker_period(caplog):
+    taken(Settings(broker_url=NOWHERE, breaker_seconds=60.0), *[("a", SLOW, False)] * 20)
+    assert 1 == caplog.text.count("counted by this process alone")
