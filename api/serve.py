@@ -10,6 +10,7 @@ import uvicorn
 from api.app import create_app
 from api.follow.event_hub import EventHub
 from core.logs import start_logs
+from core.sandbox.kernel import hide_memory
 from core.settings import settings
 
 GRACE_SECONDS = 10
@@ -31,6 +32,7 @@ class DrainingServer(uvicorn.Server):
 
 def main(host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
+    hide_memory()
     sys.setswitchinterval(0.0005)  # the notifier's thread must not wait 5 ms for a busy event loop
     start_logs(settings(), "api")
     app = create_app(settings())

@@ -204,14 +204,14 @@ class UnsupportedMedia(InvalidRequest):
     """An input of a media type that the field does not accept, by its content."""
 
     code = "unsupported_media"
-    advice = "The media type of this file is not supported; send a PNG, JPEG, WebP, GIF, BMP or TIFF image."
+    advice = "The media type of this file is not supported; send a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF image."
 
 
 class InputTooLarge(InvalidRequest):
     """An input with too many bytes or pixels."""
 
     code = "input_too_large"
-    advice = "The file is too large; send at most 20 MB and 40 megapixels, with no side above 8192 pixels."
+    advice = "The file is too large; send at most 20 MB and 64 megapixels, with no side above 8192 pixels."
 
 
 class InputUnreadable(InvalidRequest):

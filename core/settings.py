@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drift_bytes: int = 2**31
 
     allowed_networks: str = ""
+    allowed_ports: str = "80,443,1025-65535"
     development: bool = False
     ca_bundle: str = ""
 
@@ -79,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     input_max_attempts: int = 3
     input_backoff: float = 2.0
     input_max_bytes: int = 20_000_000
+    input_max_pixels: int = 64_000_000
     input_connect_timeout: float = 5.0
     input_timeout: float = 30.0
     sanitise_timeout: float = 15.0

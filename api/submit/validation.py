@@ -15,6 +15,7 @@ from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
+from jobs.params.speech import SpeechParams, is_speakable
 
 SEEDS = 2**31
 """Seeds drawn here are below this number, which fits the generator of every framework."""
@@ -47,6 +48,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     """
     refuse_unbuilt(params)
     refuse_nul(params)
+    if isinstance(params, SpeechParams) and not is_speakable(params.text):
+        raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
     if params.callback_url is not None:
         check_url(params.callback_url, "$.callback_url", settings)
     for medium in media_of(params):
@@ -78,7 +81,9 @@ def check_url(url: str, field: str, settings: Settings, *, also: str = "") -> No
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    if not valid or any(character.isspace() for character in url):
+    if any(character.isspace() for character in url):
+        raise InvalidRequest(f"`{name}` has a space or a line break in its URL; write a space as %20.", field=field)
+    if not valid:
         raise InvalidRequest(f"`{name}` must be an http or https URL with a host name{also}.", field=field)
     try:
         check_literal(url, settings)

@@ -1,5 +1,6 @@
 """The checks of `atelier doctor`, each of one dependency of the service."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,6 +13,8 @@ from sqlalchemy import text
 from cli.local.gpus import torch_has_cuda, visible_gpus
 from cli.operator.admin import connected
 from core.broker.clients import broker_client
+from core.sandbox.account import unprivileged_account
+from core.sandbox.confinement import try_confinement
 from core.settings import Settings
 from core.signing import check_secret_key
 from core.storage.store import open_store
@@ -164,4 +167,17 @@ def store(settings: Settings) -> tuple[CheckStatus, str]:
     return CheckStatus.OK, shown(settings.storage_url)
 
 
-CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store)
+def decoder(settings: Settings) -> tuple[CheckStatus, str]:
+    """Check what the kernel of this machine takes from the process that decodes the files of callers."""
+    given = try_confinement()
+    taken, missing = list(given.taken), list(given.missing)
+    if os.geteuid() == 0:
+        account = unprivileged_account()
+        (missing if account is None else taken).append(f"the account {account or 'of another user'}")
+    text = f"files of callers are decoded under limits of time and memory, {', '.join(taken)}"
+    if missing:
+        return CheckStatus.WARNING, f"{text}; not {', '.join(missing)}, which this machine does not give"
+    return CheckStatus.OK, text
+
+
+CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store, decoder)

@@ -4,7 +4,8 @@ A URL is checked after its name was resolved: every address must be allowed. The
 address, never to the name again, since a second look-up could answer differently.
 
 Operators open ranges with `ATELIER_ALLOWED_NETWORKS`; loopback opens only together with `ATELIER_DEVELOPMENT`;
-metadata services and unspecified addresses never open.
+metadata services and unspecified addresses never open. Ports are those of `ATELIER_ALLOWED_PORTS`, so that a caller
+cannot have the service speak to a mail server or a shell.
 """
 
 import socket
@@ -60,6 +61,7 @@ def resolve_and_check(url: str, settings: Settings) -> ResolvedUrl:
         reason = forbidden_reason(ip_address(address), port, settings)
         if reason is not None:
             raise ForbiddenUrl(f"{host!r} leads to {reason}, and the service does not connect there; use a public URL.")
+        _check_port(port, ip_address(address), settings)
     return ResolvedUrl(url=url, host=host, authority=parsed.netloc.decode(), port=port, addresses=addresses)
 
 
@@ -75,6 +77,7 @@ def check_literal(url: str, settings: Settings) -> None:
     reasons = [forbidden_reason(address, port, settings) for address in _literal(host)]
     if reasons and all(reasons):
         raise ForbiddenUrl(f"{host!r} is {reasons[0]}, and the service does not connect there; use a public URL.")
+    _check_port(port, None, settings)
 
 
 def forbidden_reason(address: Address, port: int, settings: Settings) -> str | None:
@@ -92,6 +95,35 @@ def forbidden_reason(address: Address, port: int, settings: Settings) -> str | N
         elif not opened and (kind := classify(embedded)) is not None:
             return f"a forbidden address ({kind})"
     return None
+
+
+@cache
+def parse_ports(text: str) -> tuple[range, ...]:
+    """Parse `ATELIER_ALLOWED_PORTS`: ports and ranges such as `80,443,1025-65535`.
+
+    Raises `ValueError` with the name of the variable and the wrong part.
+    """
+    return tuple(_parse_port_range(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _parse_port_range(part: str) -> range:
+    first, dash, last = part.partition("-")
+    if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
+        raise ValueError(f"ATELIER_ALLOWED_PORTS: {part!r}: use ports and ranges, as in 80,443,1025-65535")
+    ports = range(int(first), int(last or first) + 1)
+    if not ports or ports[0] < 1 or ports[-1] > 65535:
+        raise ValueError(f"ATELIER_ALLOWED_PORTS: {part!r}: use ports from 1 to 65535, the lower one first")
+    return ports
+
+
+def _check_port(port: int, address: Address | None, settings: Settings) -> None:
+    """Raise `ForbiddenUrl` for a port that is not open; an address of None may be any."""
+    if any(port in ports for ports in parse_ports(settings.allowed_ports)):
+        return
+    networks = parse_networks(settings.allowed_networks)
+    if any(one.port == port and (address is None or address in one.network) for one in networks):
+        return
+    raise ForbiddenUrl(f"The service does not connect to port {port}; use a URL with one of {settings.allowed_ports}.")
 
 
 @cache

@@ -1,5 +1,6 @@
 """Parameters of text to speech (contract C33-C40, and the native extras)."""
 
+import unicodedata
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -7,6 +8,11 @@ from msgspec import Meta
 from jobs.params.base import Params, Seed
 from jobs.params.media import MediaKind, Source
 from jobs.params.modality import ModalitySpec
+
+SPOKEN_CATEGORIES = "LNS"
+"""Of Unicode's general categories: letters, numbers and symbols; not punctuation, invisible or private characters."""
+NAMED = "&%@#*/\\§"
+"""Punctuation that is read out."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=10000, pattern=r"\S", description="The text to speak.")]
 
@@ -37,6 +43,11 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
     seed: Seed = -1
     apply_watermark: Annotated[bool, Meta(description="Add an inaudible mark that identifies generated audio.")] = True
+
+
+def is_speakable(text: str) -> bool:
+    """Return whether a voice finds anything to say in a text: a letter, a digit, a symbol, or a mark with a name."""
+    return any(unicodedata.category(character)[0] in SPOKEN_CATEGORIES or character in NAMED for character in text)
 
 
 SPEECH = ModalitySpec(

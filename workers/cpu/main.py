@@ -17,7 +17,8 @@ from core.broker.address import broker_address
 from core.database import async_engine, sync_engine
 from core.logs import start_logs
 from core.metrics import CPU, expose
-from core.net.url_guard import parse_networks
+from core.net.url_guard import parse_networks, parse_ports
+from core.sandbox.kernel import hide_memory
 from core.settings import Settings, settings
 from core.signing import check_secret_key
 from core.storage.store import open_store
@@ -40,6 +41,7 @@ ORPHANS_SECONDS = 300.0
 
 def main() -> NoReturn:
     """Run until SIGTERM or SIGINT, then end the process; a wrong setting ends it with a sentence."""
+    hide_memory()
     try:
         chosen = settings()
         check(chosen)
@@ -60,6 +62,7 @@ def check(settings: Settings) -> None:
     if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
         raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}; this file does not exist")
     parse_networks(settings.allowed_networks)
+    parse_ports(settings.allowed_ports)
     RetryPolicy.parse(settings.webhook_schedule)
     open_store(settings)
     broker_address(settings)

@@ -17,6 +17,7 @@ from celery.worker import state
 from core.database import sync_engine
 from core.logs import start_logs
 from core.metrics import GPU, PortTaken, expose
+from core.sandbox.kernel import hide_memory
 from core.settings import Settings, read_settings
 from core.storage.store import open_store
 from core.tracing import start_tracing
@@ -41,6 +42,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequence[str] = ()) -> int:
     """Run a GPU worker until SIGTERM, and return the exit status; models in `preload` are added to the setting's."""
+    hide_memory()
     settings = read_settings()
     if server_id:
         settings = msgspec.structs.replace(settings, server_id=server_id)

@@ -6,61 +6,109 @@ from itertools import chain
 from pathlib import Path
 
 import av
+import msgspec
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+from jobs.media_types import HEAD, sniff
 from pipelines.catalog.requirements import check_voice_seconds
 
 MAX_SECONDS = 60
 RATES = range(4000, 192_001)
 SILENCE = 33
 """Of 32,767: audio in which nothing is louder holds no voice."""
-FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/flac": "flac", "audio/mp4": "mp4"}
+FORMATS = {
+    "audio/wav": "wav",
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg",
+    "audio/flac": "flac",
+    "audio/mp4": "mp4",
+    "audio/aac": "aac",
+    "audio/webm": "matroska",
+}
 """FFmpeg's demuxer for each media type. It is forced, and reads bytes: a demuxer chosen by content or name could be
 one of playlists, which lead to other files."""
+ID3_HEADER, ID3_SIZE = 10, 6
+"""Bytes of the header of an ID3v2 tag, and where in it the size of the rest begins: four times 7 bits."""
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """What a recording holds: its seconds, the channels of its source, and whether nothing in it is loud."""
+
+    seconds: float
+    channels: int
+    is_silent: bool
 
 
 def clean_audio(source: Path, media_type: str, target: Path, min_seconds: float = 0.0) -> None:
     """Write the WAV `target`.
 
     Raises `InputTooLarge` for more than a minute, `NotThisModel` unless the audio is longer than `min_seconds`,
-    `InputUnreadable`, also for silence, and `UnsupportedMedia`.
+    `InputUnreadable`, also for silence, and `UnsupportedMedia`, also for a film.
     """
+    content = source.read_bytes()
+    if content.startswith(b"ID3"):  # some programs write this tag of MP3 before other formats too
+        untagged = content[_id3_length(content) :]
+        if (found := sniff(untagged[:HEAD])) in FORMATS:
+            content, media_type = untagged, found
     try:
-        with av.open(io.BytesIO(source.read_bytes()), format=FORMATS[media_type], mode="r") as container:
-            if not container.streams.audio:
-                raise UnsupportedMedia("This file contains no audio; send a recording.")
-            seconds = _decode(container, container.streams.audio[0], target)
+        recording = _decode(content, media_type, target)
+        if recording.is_silent and recording.channels > 1:  # they may cancel each other
+            recording = _decode(content, media_type, target, mixed=False)
     except (FFmpegError, ValueError, EOFError, IndexError) as error:
         raise InputUnreadable from error
-    check_voice_seconds(seconds, min_seconds)
-
-
-def _decode(container: av.container.InputContainer, stream: av.AudioStream, target: Path) -> float:
-    """Write the WAV `target`, and return its seconds."""
-    rate = stream.rate or 0
-    if rate not in RATES:
-        raise UnsupportedMedia(f"This recording has {rate} samples per second; send 4,000 to 192,000.")
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
-    written, is_silent = 0, True
-    with wave.open(str(target), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(rate)
-        for decoded in chain(container.decode(stream), [None]):  # an hour of silence is a small file
-            for frame in resampler.resample(decoded):
-                written += frame.samples
-                if written > MAX_SECONDS * rate:
-                    raise InputTooLarge(f"This recording is too long; send at most {MAX_SECONDS} s.")
-                content = bytes(frame.planes[0])[: 2 * frame.samples]
-                out.writeframes(content)
-                is_silent = is_silent and _loudest(content) < SILENCE
-    if is_silent:
+    if recording.is_silent:
         raise InputUnreadable("This recording is silent or empty; send one with a voice.")
-    return written / rate
+    check_voice_seconds(recording.seconds, min_seconds)
 
 
-def _loudest(content: bytes) -> int:
-    """Return the largest magnitude of 16-bit samples; NumPy's threads may not fit into this process's memory."""
-    samples = memoryview(content).cast("h")
-    return max(max(samples, default=0), -min(samples, default=0))
+def _only_stream(container: av.container.InputContainer) -> av.AudioStream:
+    """Return the stream of a recording; its streams, not the name of its container, tell it from a film."""
+    if not container.streams.audio:
+        raise UnsupportedMedia("This file contains no audio; send a recording.")
+    if any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video):
+        raise UnsupportedMedia("This file is a film; send its sound as a recording of its own.")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise UnsupportedMedia("This recording is in a codec that the service does not know; send WAV, FLAC or MP3.")
+    stream.codec_context.thread_count = 1  # the decoder may start no thread
+    return stream
+
+
+def _decode(content: bytes, media_type: str, target: Path, *, mixed: bool = True) -> Recording:
+    """Write the WAV `target`: all channels mixed, or the left one."""
+    with av.open(io.BytesIO(content), format=FORMATS[media_type], mode="r") as container:
+        stream = _only_stream(container)
+        rate = stream.rate or 0
+        if rate not in RATES:
+            raise UnsupportedMedia(f"This recording has {rate} samples per second; send 4,000 to 192,000.")
+        channels = stream.codec_context.layout.nb_channels
+        resampler = av.AudioResampler(format="s16", layout="mono" if mixed else "stereo", rate=rate)
+        written, is_silent = 0, True
+        with wave.open(str(target), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(rate)
+            for decoded in chain(container.decode(stream), [None]):  # an hour of silence is a small file
+                for frame in resampler.resample(decoded):
+                    written += frame.samples
+                    if written > MAX_SECONDS * rate:
+                        raise InputTooLarge(f"This recording is too long; send at most {MAX_SECONDS} s.")
+                    samples = _samples(frame, step=1 if mixed else 2)
+                    out.writeframes(samples.tobytes())
+                    is_silent = is_silent and max(max(samples, default=0), -min(samples, default=0)) < SILENCE
+    return Recording(written / rate, channels, is_silent)
+
+
+def _samples(frame: av.AudioFrame, *, step: int) -> memoryview:
+    """Return every `step`-th 16-bit sample; NumPy's threads may not fit into this process's memory."""
+    return memoryview(bytes(frame.planes[0])[: 2 * frame.samples * step]).cast("h")[::step]
+
+
+def _id3_length(content: bytes) -> int:
+    """Return the length of the ID3v2 tag at the start (id3.org, ID3v2.4.0, 3.1)."""
+    size = 0
+    for byte in content[ID3_SIZE:ID3_HEADER]:
+        size = size << 7 | byte & 0x7F
+    return ID3_HEADER + size

@@ -1,17 +1,20 @@
 """The fetcher of callers' URLs: every hop is checked, bytes and time are limited, and memory holds chunks only."""
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 
 from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
-from core.net.pinned_http import BROKEN, NO_HTTP, open_client, request_arguments
-from core.net.url_guard import ResolvedUrl, resolve_and_check
+from core.net.pinned_http import BROKEN, open_client, request_arguments
+from core.net.url_guard import ResolvedUrl, check_literal, resolve_and_check
 from core.settings import Settings
 from workers.ingest.retry_later import RetryLater
 from workers.retry_policy import retry_after_seconds
+
+log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 3
 MAX_LOOKUPS = 256
@@ -20,6 +23,14 @@ RETRIED = {408, 425, 429}
 """The 4xx answers after which another attempt may go well."""
 LONGEST_RETRY_AFTER = 300.0
 ADVICE = "Check that the URL answers 200 without a login."
+UNREACHABLE = (
+    "The service did not reach this URL; use a public host whose name resolves, on a port that is open to the service, "
+    "with a valid certificate."
+)
+"""The one sentence for every target that is forbidden or does not answer.
+
+A caller learns nothing from it about names and ports of the operator's network, nor about other people's ports.
+"""
 
 
 class Fetcher:
@@ -41,18 +52,18 @@ class Fetcher:
         Raises `ForbiddenUrl`, `InputTooLarge` and `InputUnreachable` where another attempt would not help, `RetryLater`
         where it may, and `OSError` for the target.
         """
-        seconds = self._settings.input_timeout
+        seconds, answered = self._settings.input_timeout, asyncio.Event()
         try:
             async with asyncio.timeout(seconds):
-                await self._follow(url, target, attempt)
+                await self._follow(url, target, attempt, answered)
         except TimeoutError:
-            raise RetryLater(
-                InputUnreachable(f"The file did not arrive within {seconds:g} s; use a faster host or a smaller file.")
-            ) from None
+            late = f"The file did not arrive within {seconds:g} s; use a faster host or a smaller file."
+            raise RetryLater(InputUnreachable(late if answered.is_set() else UNREACHABLE)) from None
         except BROKEN as error:
-            raise RetryLater(InputUnreachable(self._message_of(error))) from error
+            cut_off = "The host ended the answer early; check that the whole file arrives elsewhere."
+            raise RetryLater(InputUnreachable(cut_off if answered.is_set() else UNREACHABLE)) from error
 
-    async def _follow(self, url: str, target: Path, attempt: int) -> None:
+    async def _follow(self, url: str, target: Path, attempt: int, answered: asyncio.Event) -> None:
         for hop in range(MAX_REDIRECTS + 1):
             found = await self._resolve(url, hop)
             headers = {
@@ -63,24 +74,28 @@ class Fetcher:
             }
             async with self._client.stream("GET", **request_arguments(found, attempt - 1), headers=headers) as response:
                 if not response.has_redirect_location:
+                    answered.set()
                     await self._receive(response, target)
                     return
                 url = str(httpx.URL(url).join(response.headers["location"]))
         raise InputUnreachable(f"The URL redirects more than {MAX_REDIRECTS} times; use the final URL.")
 
     async def _resolve(self, url: str, hop: int) -> ResolvedUrl:
+        try:
+            check_literal(url, self._settings)  # what the URL itself says, its caller may know
+        except ForbiddenUrl:
+            if hop == 0:
+                raise
+            raise ForbiddenUrl(  # the target of a redirect may be a secret of its network
+                "The URL redirects to a place where the service does not connect; use a public URL."
+            ) from None
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._resolvers, resolve_and_check, url, self._settings)
-        except ForbiddenUrl as error:
-            if hop == 0:
-                raise
-            # The target of a redirect may be a secret of its network.
-            raise ForbiddenUrl(
-                "The URL redirects to a place where the service does not connect; use a public URL."
-            ) from error
-        except OSError as error:
-            raise RetryLater(InputUnreachable("The host name of the URL does not resolve; correct it.")) from error
+        except (ForbiddenUrl, OSError) as error:
+            # Attempts too are the same for both, or their number and time would tell a name that resolves inside.
+            log.info("input: not reached reason=%s", error)
+            raise RetryLater(InputUnreachable(UNREACHABLE)) from error
 
     async def _receive(self, response: httpx.Response, target: Path) -> None:
         status = response.status_code
@@ -107,13 +122,3 @@ class Fetcher:
                 file.write(chunk)
         if seen == 0:
             raise InputUnreachable(f"The host answered {status} and sent an empty file. {ADVICE}")
-
-    def _message_of(self, error: Exception) -> str:
-        if isinstance(error, httpx.ConnectTimeout):
-            return f"The host did not accept the connection within {self._settings.input_connect_timeout:g} s."
-        if isinstance(error, httpx.ConnectError):
-            reason = "has no valid certificate" if "CERTIFICATE" in str(error) else "refused the connection"
-            return f"The host {reason}."
-        if isinstance(error, NO_HTTP):
-            return "The host ended the answer early, or did not answer in HTTP."
-        return f"The connection to the host was lost ({type(error).__name__})."

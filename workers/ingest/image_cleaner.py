@@ -6,11 +6,11 @@ import warnings
 import zlib
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageCms
+from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+from workers.ingest.image_containers import PROFILE_BYTES, check_jpeg, without_texts
 
-MAX_PIXELS = 40_000_000
 MAX_SIDE = 8192
 FORMATS = {
     "image/png": "PNG",
@@ -19,8 +19,11 @@ FORMATS = {
     "image/gif": "GIF",
     "image/bmp": "BMP",
     "image/tiff": "TIFF",
+    "image/avif": "AVIF",
 }
 """Pillow's decoder for each media type; no other decoder may read the file."""
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a decoder may start no thread
+PngImagePlugin.MAX_TEXT_CHUNK = PROFILE_BYTES  # the limit of profiles too
 
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -33,6 +36,8 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """The transposition that undoes each EXIF orientation (CIPA DC-008, 4.6.5.1)."""
+XMP = {"xmp", "XML:com.adobe.xmp"}
+"""Where Pillow keeps XMP. It looks there for an orientation, which programs leave after they have turned the pixels."""
 DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, AttributeError),
     *(struct.error, zlib.error),
@@ -40,46 +45,70 @@ DECODE_ERRORS = (
 """The errors of Pillow's decoders for files that they cannot decode."""
 SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Color spaces of ICC profiles, and the modes of images that such a profile can describe."""
+PHOTOMETRIC, WHITE_IS_ZERO, BITS_PER_SAMPLE = 262, 0, 258
+"""Tags of TIFF 6.0, and a value of the first."""
+COMPRESSION = {"image/jpeg": (1, zlib.Z_RLE)}
+"""Level and strategy for the clean copy by the media type of the source.
+
+Run lengths only are a third faster than a search for matches, and photographs do not become larger. What is small
+because it repeats itself would become as large as its pixels, and a JPEG is never small for that.
+"""
+OTHERWISE = 3, zlib.Z_DEFAULT_STRATEGY
 ROUNDING = 2
 """Levels (of 255) by which a profile may differ from sRGB and still count as sRGB."""
 
 
-def clean_image(source: Path, media_type: str, target: Path) -> None:
+def clean_image(source: Path, media_type: str, target: Path, max_pixels: int) -> None:
     """Write the PNG `target`, RGB, or RGBA where anything is transparent.
 
     Raises `InputTooLarge` before any pixel is decoded, `InputUnreadable` and `UnsupportedMedia`.
     """
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    if media_type == "image/avif" and not AvifImagePlugin.SUPPORTED:
+        raise UnsupportedMedia("This service was installed without a decoder of AVIF; send a PNG, JPEG or WebP.")
+    Image.MAX_IMAGE_PIXELS = max_pixels
     warnings.simplefilter("ignore")  # Pillow warns of harmless oddities of files
     warnings.simplefilter("error", Image.DecompressionBombWarning)
+    content = source.read_bytes()
+    if media_type == "image/png":
+        content = without_texts(content)
     try:
-        with Image.open(source, formats=[FORMATS[media_type]]) as opened:
-            check_size(*opened.size)
+        with Image.open(io.BytesIO(content), formats=[FORMATS[media_type]]) as opened:
+            check_size(*opened.size, max_pixels)
+            if media_type == "image/jpeg":
+                check_jpeg(content, max_pixels)
+            for name in XMP:
+                opened.info.pop(name, None)
             opened.load()
-            check_size(*opened.size)
+            check_size(*opened.size, max_pixels)
             cleaned = to_srgb(upright(opened))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise InputTooLarge from None
+        raise InputTooLarge(f"This image has too many pixels; {_advice(max_pixels)}") from None
     except DECODE_ERRORS as error:
         raise InputUnreadable from error
     cleaned.info = {}
-    # Run lengths only: a third faster than a search for matches, and photographs do not become larger.
-    cleaned.save(target, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    level, strategy = COMPRESSION.get(media_type, OTHERWISE)
+    cleaned.save(target, "PNG", compress_level=level, compress_type=strategy)
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, max_pixels: int) -> None:
     """Raise `InputTooLarge` for more pixels than an input may have."""
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise InputTooLarge(
-            f"This image has {width}x{height} pixels; send at most {MAX_PIXELS // 10**6} megapixels, "
-            f"with no side above {MAX_SIDE}."
-        )
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
+        raise InputTooLarge(f"This image has {width}x{height} pixels; {_advice(max_pixels)}")
+
+
+def _advice(max_pixels: int) -> str:
+    return f"send at most {max_pixels / 1e6:g} megapixels, with no side above {MAX_SIDE}."
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return the image turned as its EXIF orientation says; broken EXIF is ignored."""
+    """Return the image turned as its EXIF orientation says; broken EXIF is ignored.
+
+    A TIFF is upright already: Pillow turns it when it loads.
+    """
     try:
-        method = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        method = UPRIGHT.get(exif.get(ORIENTATION, 1))
     except Exception:
         return image
     if method is None:
@@ -103,8 +132,11 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    wide = image.convert("I").point(lambda value: value * (1 / 257) + 0.5)
-    narrow = wide.convert("L")
+    """Scale 16 bits to 8; of a TIFF also 12 bits, and those of which 0 is white, which Pillow leaves as they are."""
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    largest = 4095 if tags.get(BITS_PER_SAMPLE) == (12,) else 65_535
+    scale, black = (-255 / largest, 255.5) if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else (255 / largest, 0.5)
+    narrow = image.convert("I").point(lambda value: value * scale + black).convert("L")
     narrow.info = {name: value for name, value in image.info.items() if name != "transparency"}
     return narrow
 

@@ -13,9 +13,10 @@ import msgspec
 
 from core.errors import AtelierError, InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia
 from core.processes import Process, spawn, stop
+from core.sandbox.account import unprivileged_account
 from jobs.params.media import MediaKind
 from workers.ingest.retry_later import RetryLater
-from workers.ingest.sanitizer_process import NO_ROOM, SanitizeRequest, SanitizeResult
+from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 ANSWER_BYTES = 10_000
 SLACK_SECONDS = 5.0
 """How much longer than its time a child is waited for, its start included; the kernel has ended it by then."""
+CODE = Path(__file__).resolve().parents[2]
 ERRORS: dict[str, type[AtelierError]] = {
     error.code: error for error in (InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia)
 }
@@ -38,9 +40,14 @@ class CleanMedia(msgspec.Struct, frozen=True):
 
 
 class Sanitizer:
-    """The process `sanitizer_process`, started at once and again after its death; any thread may use it."""
+    """The process `module`, started at once and again after its death; any thread may use it.
 
-    def __init__(self) -> None:
+    Where this process is root, that one is of another account.
+    """
+
+    def __init__(self, module: str = "workers.ingest.sanitizer_process") -> None:
+        self._module = module
+        self._account = unprivileged_account()
         self._starting = threading.Lock()
         self._process: Process | None = None
         self._control: socket.socket | None = None
@@ -52,22 +59,27 @@ class Sanitizer:
         with self._starting:
             self._end()
 
-    def clean(self, kind: MediaKind, folder: Path, *, seconds: float, min_seconds: float = 0.0) -> CleanMedia:
-        """Make the clean copy of `source` in `folder`, and return it; blocks for about `seconds` at most.
+    def clean(
+        self, kind: MediaKind, folder: Path, *, seconds: float, max_pixels: int, min_seconds: float = 0.0
+    ) -> CleanMedia:
+        """Make the clean copy of `source` in `folder`, and return it; blocks for a minute at most.
+
+        `seconds` are of processor time. `folder` lies in one that only this account may enter.
 
         Raises `UnsupportedMedia`, `InputTooLarge` and `InputUnreadable`; `NotThisModel` for audio that is not longer
         than `min_seconds`; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
         on it.
         """
-        pipe = self._request(SanitizeRequest(kind, str(folder), seconds, min_seconds))
+        request = SanitizeRequest(kind, seconds, max_pixels, min_seconds)
+        pipe = self._request(request, folder)
         try:
-            answered = _read(pipe, time.monotonic() + seconds + SLACK_SECONDS)
+            answered = _read(pipe, time.monotonic() + seconds + WAITING_SECONDS + SLACK_SECONDS)
         finally:
             os.close(pipe)
         try:
             answer = msgspec.json.decode(answered, type=SanitizeResult)
         except msgspec.MsgspecError:
-            detail = f"Decoding this file took longer than {seconds:g} s, or broke the decoder; send another file."
+            detail = "The service did not finish decoding this file, for a reason of its own; submit the job again."
             raise RetryLater(InputUnreadable(detail)) from None
         if answer.code == NO_ROOM:
             raise OSError(answer.message)
@@ -75,36 +87,42 @@ class Sanitizer:
             raise ERRORS.get(answer.code, InputUnreadable)(answer.message[:500])
         return CleanMedia(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
 
-    def _request(self, request: SanitizeRequest) -> int:
+    def _request(self, request: SanitizeRequest, folder: Path) -> int:
         """Send a request, and return the end of the pipe from which its answer comes."""
+        if self._account is not None:  # it has the folder, and no other one beside it, as an open descriptor
+            folder.chmod(0o777)
+            (folder / SOURCE).chmod(0o644)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         ours, theirs = os.pipe()
         try:
             with self._starting:
                 try:
-                    self._send(request, theirs)
+                    self._send(request, theirs, opened)
                 except OSError:
                     log.warning("sanitizer: died; it is started again")
                     self._end()
                     self._start()
-                    self._send(request, theirs)
+                    self._send(request, theirs, opened)
         except BaseException:
             os.close(ours)
             raise
         finally:
             os.close(theirs)
+            os.close(opened)
         return ours
 
-    def _send(self, request: SanitizeRequest, pipe: int) -> None:
+    def _send(self, request: SanitizeRequest, pipe: int, folder: int) -> None:
         assert self._control is not None
-        socket.send_fds(self._control, [msgspec.json.encode(request)], [pipe])
+        socket.send_fds(self._control, [msgspec.json.encode(request)], [pipe, folder])
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = spawn(
-                [sys.executable, "-m", "workers.ingest.sanitizer_process", str(theirs.fileno())],
+                [sys.executable, "-m", self._module, str(theirs.fileno()), str(CODE)],
                 env={name: os.environ[name] for name in PASSED if name in os.environ},
                 name="the sanitizer",
+                user=self._account,
                 pass_fds=[theirs.fileno()],
             )
 

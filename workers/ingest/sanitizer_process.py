@@ -1,75 +1,96 @@
-"""The sanitizer process, which decodes files of callers: `python -m workers.ingest.sanitizer_process FD`.
+"""The sanitizer process, which decodes files of callers: `python -m workers.ingest.sanitizer_process FD CODE`.
 
-It has no credential, and forks a child for each input: in milliseconds, since the decoders are loaded already. The
-child limits its own resources, reads `source` in the folder of its request, writes the clean copy beside it, and
-answers through a pipe of its own. The end of the pipe says that the child is gone. The process ends with its parent.
+It has no credential, and forks two processes for each input: in milliseconds, since the decoders are loaded already.
+The decoder limits its own resources, has the kernel confine it to the folder of its request, reads `source` there,
+writes the clean copy beside it, and answers through a pipe of its own. Its parent, the monitor, waits for it, and
+answers instead when a limit or a crash ended it. The end of the pipe says that both are gone. All of them end with
+their parents.
+
+CODE is not read: it is the folder of this code, which `spawn` lets the account of this process reach.
 """
 
 import errno
 import os
+import pkgutil
 import resource
 import signal
 import socket
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+import av
 import msgspec
 from PIL import Image
 
-from core.errors import AtelierError, InputTooLarge, UnsupportedMedia
+from core.errors import AtelierError, InputTooLarge, InputUnreadable, UnsupportedMedia
 from core.processes import die_with_parent
+from core.sandbox.confinement import confine
 from jobs.media_types import HEAD, expect
-from jobs.params.media import MediaKind
+from workers.ingest.audio_cleaner import clean_audio
 from workers.ingest.image_cleaner import clean_image
+from workers.ingest.sanitizer_messages import NO_ROOM, SOURCE, WAITING_SECONDS, SanitizeRequest, SanitizeResult
 
 MEMORY_BYTES = 2 * 2**30
 FILE_BYTES = 512 * 10**6
 OPEN_FILES = 64
 REQUEST_BYTES = 16_384
-SOURCE = "source"
-NO_ROOM = "no_room"
-"""The code of a result without a verdict: the clean copy did not fit on this machine."""
-
-
-class SanitizeRequest(msgspec.Struct, frozen=True):
-    """A request to clean `source` in `folder`, of this kind, within `seconds`; audio is longer than `min_seconds`."""
-
-    kind: MediaKind
-    folder: str
-    seconds: float
-    min_seconds: float = 0.0
-
-
-class SanitizeResult(msgspec.Struct, frozen=True):
-    """The media type of the clean copy; or the code of the input's error and its message."""
-
-    media_type: str = ""
-    code: str = ""
-    message: str = ""
+BROKEN = "The decoder cannot read this file; check that it opens on your side, or save it again."
+TOO_MUCH_MEMORY = "Decoding this file takes more memory than an input may; send a smaller one."
+TOO_LARGE_A_COPY = f"The clean copy of this file would have more than {FILE_BYTES // 10**6} MB; send a smaller file."
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS}
 
 
 def serve(control: socket.socket) -> None:
-    """Fork a child for each request, until the CPU worker is gone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the children are not waited for
-    Image.init()  # all decoders now, so that each child finds its own loaded
+    """Fork a monitor for each request, until the CPU worker is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the monitors are not waited for
+    os.umask(0o022)  # the CPU worker, of another account, reads the clean copy
+    load_decoders()
     while True:
-        request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 1)
+        request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
         if not request:
             return
         if os.fork() == 0:
             control.close()
-            _handle(msgspec.json.decode(request, type=SanitizeRequest), descriptors[0])
-        os.close(descriptors[0])
+            _watch(msgspec.json.decode(request, type=SanitizeRequest), *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _handle(request: SanitizeRequest, pipe: int) -> NoReturn:
+def load_decoders() -> None:
+    """Import what the decoders import late: a confined process may be out of reach of Python's code."""
+    Image.init()
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+
+
+def _watch(request: SanitizeRequest, pipe: int, folder: int) -> NoReturn:
+    """Fork the decoder, wait for its end, and answer when it could not."""
+    try:
+        die_with_parent()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        decoder = os.fork()
+        if decoder == 0:
+            _decode(request, pipe, folder)
+        _, status, usage = os.wait4(decoder, 0)
+        result = verdict(status, usage.ru_utime + usage.ru_stime, request.seconds)
+        if result is not None:
+            os.write(pipe, msgspec.json.encode(result))
+    finally:
+        os._exit(0)
+
+
+def _decode(request: SanitizeRequest, pipe: int, folder: int) -> NoReturn:
     status = 1
     try:
         die_with_parent()
         limit_resources(request.seconds)
-        os.write(pipe, msgspec.json.encode(clean(request.kind, Path(request.folder), request.min_seconds)))
+        os.fchdir(folder)
+        confine(folder)
+        os.write(pipe, msgspec.json.encode(clean(request, Path())))
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -77,45 +98,70 @@ def _handle(request: SanitizeRequest, pipe: int) -> NoReturn:
         os._exit(status)
 
 
+def verdict(status: int, spent: float, allowed: float) -> SanitizeResult | None:
+    """Return the result for a decoder that a limit or a crash ended; None where the file is not to blame.
+
+    `status` is that of wait(2); `spent` and `allowed` are seconds of processor time.
+    """
+    if not os.WIFSIGNALED(status):
+        return None
+    number = os.WTERMSIG(status)
+    if number in (signal.SIGPROF, signal.SIGXCPU) or (number == signal.SIGKILL and spent >= allowed):
+        message = f"Decoding this file takes more than {allowed:g} s of processor time; send a smaller or simpler one."
+        return SanitizeResult(code=InputUnreadable.code, message=message)
+    if number in CRASHES:
+        return SanitizeResult(code=InputUnreadable.code, message=BROKEN)
+    return None
+
+
 def limit_resources(seconds: float) -> None:
-    """Bound time, memory, file sizes and open files of this process, and forbid core dumps, which would hold inputs."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    """Bound time, memory, file sizes, open files and children of this process, and forbid core dumps.
+
+    Core dumps would hold inputs. The timer of processor time is exact, and the limit holds where a file switches
+    the timer off.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds + WAITING_SECONDS)
     for limit, most in (
         (resource.RLIMIT_CPU, round(seconds) + 1),
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_FSIZE, FILE_BYTES),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))
 
 
-def clean(kind: MediaKind, folder: Path, min_seconds: float) -> SanitizeResult:
-    """Write the clean copy, `clean.png` or `clean.wav`, and return its media type or the input's error."""
+def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
+    """Write the clean copy, `clean.png` or `clean.wav`, and return its media type or the input's error.
+
+    Raises `OSError` where the machine is at fault.
+    """
     source = folder / SOURCE
     try:
         with source.open("rb") as file:
-            media_type = expect(file.read(HEAD), kind)
-        if kind == "image":
-            clean_image(source, media_type, folder / "clean.png")
+            media_type = expect(file.read(HEAD), request.kind)
+        if request.kind == "image":
+            clean_image(source, media_type, folder / "clean.png", request.max_pixels)
             return SanitizeResult(media_type="image/png")
-        if kind == "audio":
-            from workers.ingest.audio_cleaner import clean_audio
-
-            clean_audio(source, media_type, folder / "clean.wav", min_seconds)
+        if request.kind == "audio":
+            clean_audio(source, media_type, folder / "clean.wav", request.min_seconds)
             return SanitizeResult(media_type="audio/wav")
         raise UnsupportedMedia("Videos are not supported as inputs yet; send an image or a recording.")
     except MemoryError:
-        return SanitizeResult(
-            code=InputTooLarge.code,
-            message="Decoding this file takes more memory than an input may; send a smaller one.",
-        )
+        return SanitizeResult(code=InputTooLarge.code, message=TOO_MUCH_MEMORY)
     except AtelierError as error:
         return SanitizeResult(code=error.code, message=error.detail)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return SanitizeResult(code=InputTooLarge.code, message=TOO_LARGE_A_COPY)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return SanitizeResult(code=NO_ROOM, message=str(error))
+    except Exception:  # a decoder that this file has brought to an error of its own
+        traceback.print_exc()
+        return SanitizeResult(code=InputUnreadable.code, message=BROKEN)
 
 
 if __name__ == "__main__":

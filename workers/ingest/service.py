@@ -33,7 +33,7 @@ from workers.ingest.fetcher import Fetcher
 from workers.ingest.input_store import CleanCopy, InputStore, Key
 from workers.ingest.retry_later import RetryLater
 from workers.ingest.sanitizer import Sanitizer
-from workers.ingest.sanitizer_process import SOURCE
+from workers.ingest.sanitizer_messages import SOURCE
 from workers.input_staging import read
 from workers.scratch import Scratch
 
@@ -44,7 +44,7 @@ MAX_IN_PROGRESS = 256
 MAX_TRANSFERS = 8
 """Transfers from and to the store at once."""
 MAX_DECODERS = min(max(4, len(os.sched_getaffinity(0))), 8)
-"""Files decoded at once, at most half of them one tenant's: 40 megapixels take seconds, and almost a gigabyte each."""
+"""Files decoded at once, at most half of them one tenant's: 64 megapixels take seconds, and about a gigabyte each."""
 JITTER = 0.2
 DOUBLINGS = 5
 """How often the pause before another attempt doubles: up to about a minute."""
@@ -171,8 +171,14 @@ class Ingest:
 
     async def _clean(self, row: Row[Any], folder: Path) -> CleanCopy:
         loop = asyncio.get_running_loop()
-        seconds = self._settings.sanitise_timeout
-        request = partial(self._sanitizer.clean, row.kind, folder, seconds=seconds, min_seconds=row.min_seconds)
+        request = partial(
+            self._sanitizer.clean,
+            row.kind,
+            folder,
+            seconds=self._settings.sanitise_timeout,
+            max_pixels=self._settings.input_max_pixels,
+            min_seconds=row.min_seconds,
+        )
         async with self._shares.setdefault(row.tenant, asyncio.Semaphore(MAX_DECODERS // 2)):
             clean = await loop.run_in_executor(self._decoders, request)
         prefix = f"{row.tenant}/{row.job_id}/inputs/"

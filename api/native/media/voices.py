@@ -73,7 +73,7 @@ class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             min_length=1,
             max_length=28_000_000,
-            description="A `data:` URL, or the `input_id` of POST /inputs/v1: WAV, MP3, OGG, FLAC or M4A.",
+            description="A `data:` URL, or the `input_id` of POST /inputs/v1: WAV, MP3, OGG, FLAC, M4A, AAC or WebM.",
         ),
     ]
 

@@ -11,6 +11,7 @@ from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
 from cli.local.data_dir import DataDirectory, DataDirectoryBusy, data_option
 from cli.stack.stack import Stack
+from core.sandbox.kernel import hide_memory
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -53,6 +54,7 @@ def up(host: str, port: int, data: Path) -> None:
     Starts PostgreSQL, Valkey, the API, one CPU worker, and one GPU worker per GPU, or one that computes on the CPU;
     outputs are stored in a folder. Every process ends with this command.
     """
+    hide_memory()
     stack = Stack(DataDirectory(data), Address(host, port), print_status)
     ending = EndingSignal(stack.hurry)
     try:

@@ -8,6 +8,7 @@ from core.errors import ForbiddenUrl, InvalidRequest, MissingField, NotSupported
 from core.settings import Settings
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
+from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 
 CALLER = Caller("ten_1", "key_1", 5)
@@ -67,6 +68,31 @@ def test_a_source_that_is_none(source):
         check(CutoutParams(image_url=source), CALLER, CLOSED)
     assert (InvalidRequest, "$.image_url") == (type(caught.value), caught.value.field)
     assert caught.value.detail.endswith("a `data:` URL or the `input_id` of an upload.")
+
+
+@pytest.mark.parametrize("url", ["https://shop.example/a b.png", "https://shop.example/a\n.png", "http://a b/c.png"])
+def test_a_space_in_a_url_is_named(url):
+    with pytest.raises(InvalidRequest, match="write a space as %20") as caught:
+        check(CutoutParams(image_url=url), CALLER, CLOSED)
+    assert "$.image_url" == caught.value.field
+
+
+@pytest.mark.parametrize("text", ["...", "?!", "\u200b\u200d", "\ue000", "\U000e0041", "— « »"])
+def test_a_text_without_anything_to_say_is_refused(text):
+    with pytest.raises(OutOfRange, match="nothing that can be spoken") as caught:
+        check(SpeechParams(text=text), CALLER, CLOSED)
+    assert "$.text" == caught.value.field
+
+
+@pytest.mark.parametrize("text", ["a", "7", "你", "€", "50 %", "&", "→", "... no", "é"])
+def test_a_text_with_something_to_say_passes(text):
+    assert text == check(SpeechParams(text=text), CALLER, CLOSED).text
+
+
+@pytest.mark.parametrize("port", [22, 25, 81, 110, 1024])
+def test_a_url_with_a_closed_port_is_refused(port):
+    with pytest.raises(ForbiddenUrl, match=f"does not connect to port {port}; use a URL with one of 80,443,1025-65535"):
+        check(CutoutParams(image_url=f"https://shop.example:{port}/a.png"), CALLER, CLOSED)
 
 
 def test_a_url_that_is_too_long():

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from core.errors import ForbiddenUrl
-from core.net.url_guard import check_literal, forbidden_reason, parse_networks, resolve_and_check
+from core.net.url_guard import check_literal, forbidden_reason, parse_networks, parse_ports, resolve_and_check
 from core.settings import Settings
 
 CLOSED = Settings()
@@ -256,6 +256,40 @@ def test_an_operator_can_open_ranges(address, allowed, port, reason):
 def test_loopback_opens_only_in_development(address, allowed, development, open_):
     chosen = Settings(allowed_networks=allowed, development=development)
     assert open_ == (forbidden_reason(ip_address(address), 8080, chosen) is None)
+
+
+@pytest.mark.parametrize(
+    ("ports", "open_", "closed"),
+    [
+        ("80,443,1025-65535", [80, 443, 1025, 6379, 65535], [1, 22, 25, 79, 81, 442, 1024]),
+        ("443", [443], [80, 442, 444]),
+        (" 8080 - 8090 , 443 ", [443, 8080, 8090], [80, 8079, 8091]),
+        ("", [], [80, 443]),
+    ],
+)
+def test_only_the_operators_ports_are_connected_to(ports, open_, closed):
+    chosen = Settings(allowed_ports=ports)
+    for port in open_:
+        assert port == resolve_and_check(f"http://8.8.8.8:{port}/", chosen).port
+        check_literal(f"http://example.org:{port}/", chosen)
+    for port in closed:
+        for check in (resolve_and_check, check_literal):
+            with pytest.raises(ForbiddenUrl, match=f"port {port}; "):
+                check(f"http://8.8.8.8:{port}/", chosen)
+
+
+def test_the_port_of_an_opened_range_is_open_there_only():
+    chosen = Settings(allowed_networks="10.0.0.0/8:81")
+    assert 81 == resolve_and_check("http://10.1.2.3:81/", chosen).port
+    check_literal("http://inside.example:81/", chosen)  # it may lead to that range
+    with pytest.raises(ForbiddenUrl, match="port 81"):
+        resolve_and_check("http://8.8.8.8:81/", chosen)
+
+
+@pytest.mark.parametrize("text", ["http", "80-", "-80", "0", "65536", "90-80", "1-65536", "80;443"])
+def test_wrong_ports_name_the_variable(text):
+    with pytest.raises(ValueError, match="ATELIER_ALLOWED_PORTS"):
+        parse_ports(text)
 
 
 @pytest.mark.parametrize(

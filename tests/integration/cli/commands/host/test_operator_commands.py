@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import atelier
+from cli.operator import checks
 from cli.operator.admin import connected, ensure_key
+from core.sandbox.confinement import Confinement
 from core.settings import read_settings
 from core.signing import key_digest, new_key
 from jobs.statements import api_keys
@@ -129,8 +131,17 @@ class TestDoctor:
     def test_every_check_is_listed_and_has_no_error(self, run):
         found = self.findings(run, 0)
         expected = {"device", "attention", "weights", "secret", "database", "schema", "clock", "broker", "store"}
-        assert expected == set(found)
+        assert expected | {"decoder"} == set(found)
         assert not [line for line in found.values() if line.startswith("wrong")]
+
+    def test_what_the_kernel_takes_from_the_decoder_is_said(self, run, monkeypatch):
+        given = Confinement(no_new_privileges=True, no_capabilities=True, landlock=0, seccomp=True)
+        monkeypatch.setattr(checks, "try_confinement", lambda: given)
+        monkeypatch.setattr(checks, "unprivileged_account", lambda: "daemon")
+        line = self.findings(run, 0)["decoder"]
+        assert line.startswith("note")
+        assert "no new privileges, no capabilities, seccomp" in line
+        assert "not Landlock, which this machine does not give" in line
 
     def test_an_unreachable_database_leaves_the_other_checks(self, run, monkeypatch, tmp_path):
         monkeypatch.setenv("ATELIER_DATABASE_URL", f"postgresql://x@/y?host={tmp_path}")
