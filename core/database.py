@@ -1,15 +1,40 @@
-"""Connection pools: psycopg serves the async API and the sync workers from one URL, through PgBouncer too."""
+"""Connection pools: psycopg serves the async API and the sync workers from one URL, through PgBouncer too.
 
+A connection is not pinged before each use, which would double the round trips of most statements. It is pinged when it
+was idle for longer than `FRESH_SECONDS`, and when its socket has something to read: the end of the connection, or a
+server's last words.
+"""
+
+import select
+import time
 from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, TextClause, create_engine, event, text
+import psycopg
+from sqlalchemy import (
+    URL,
+    Engine,
+    ExceptionContext,
+    Executable,
+    TableValuedAlias,
+    TextClause,
+    UpdateBase,
+    create_engine,
+    event,
+    text,
+)
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import SelectBase
 
 from core.settings import Settings
 from core.urls import shown
+
+FRESH_SECONDS = 5.0
+"""A connection that was used less than this ago is used again without a ping, unless its socket says otherwise."""
 
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """What a statement raises when the database does not answer."""
@@ -26,7 +51,6 @@ def _options(settings: Settings) -> dict[str, Any]:
         "pool_size": settings.db_pool,
         "max_overflow": settings.db_pool,
         "pool_timeout": settings.db_timeout,
-        "pool_pre_ping": True,
         "hide_parameters": True,  # a logged error would hold prompts
         "connect_args": {
             "connect_timeout": max(2, seconds),
@@ -56,16 +80,19 @@ def _read_url(text: str) -> URL:
 
 def sync_engine(settings: Settings) -> Engine:
     """Return the connection pool of a worker or a command. Raises `ValueError` for a URL that cannot be read."""
-    db = create_engine(**_options(settings))
-    event.listen(db, "handle_error", _leave_demoted_server)
-    return db
+    return _watch(create_engine(**_options(settings)))
 
 
 def async_engine(settings: Settings) -> AsyncEngine:
     """Return the connection pool of the API. Raises `ValueError` for a URL that cannot be read."""
     db = create_async_engine(**_options(settings))
-    event.listen(db.sync_engine, "handle_error", _leave_demoted_server)
+    _watch(db.sync_engine)
     return db
+
+
+def autocommitted(db: Engine) -> Engine:
+    """Return the pool for single statements: each is its own transaction, without a BEGIN and a COMMIT around it."""
+    return db.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def is_unreachable(error: Exception) -> bool:
@@ -75,13 +102,61 @@ def is_unreachable(error: Exception) -> bool:
     return isinstance(error, UNREACHABLE)
 
 
+def is_lost(error: Exception) -> bool:
+    """Return whether `error` says that a connection broke under a statement."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def only_reads(statement: Executable) -> bool:
+    """Return whether a statement is a SELECT that changes nothing, so that it may be executed again.
+
+    Of SQL text, and of functions that return rows, nothing is known: they may write.
+    """
+    unknown = (UpdateBase, TextClause, TableValuedAlias)
+    return isinstance(statement, SelectBase) and not any(
+        isinstance(part, unknown) for part in visitors.iterate(statement)
+    )
+
+
 def set_statement_timeout(seconds: float) -> TextClause:
-    """Return the statement that bounds the others of its transaction: a renewal of leases must not hang on one."""
+    """Return the statement that bounds the others of its transaction: a renewal of leases must not hang on one.
+
+    It takes a transaction. PgBouncer passes no such bound on when a connection is made (it refuses or drops
+    `options`), and one that is set for a session would stay with whoever has the connection next.
+    """
     return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
 
 
 def _state_of(error: BaseException | None) -> str | None:
     return getattr(error, "sqlstate", None)
+
+
+def _watch(db: Engine) -> Engine:
+    def note_end_of_use(_: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info["used_at"] = time.monotonic()
+
+    def ping_if_doubtful(connection: Any, entry: ConnectionPoolEntry, _: object) -> None:
+        used_at = entry.info.get("used_at")
+        if used_at is None or not _is_doubtful(connection, used_at):
+            return
+        try:
+            db.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error  # the pool makes a new connection
+
+    event.listen(db, "checkin", note_end_of_use)
+    event.listen(db, "checkout", ping_if_doubtful)
+    event.listen(db, "handle_error", _leave_demoted_server)
+    return db
+
+
+def _is_doubtful(connection: Any, used_at: float) -> bool:
+    """Return whether the server may have closed a connection that nothing has used since `used_at`."""
+    if time.monotonic() - used_at > FRESH_SECONDS or connection.closed:
+        return True
+    socket = select.poll()
+    socket.register(connection.info.pgconn.socket, select.POLLIN)
+    return bool(socket.poll(0))
 
 
 def _leave_demoted_server(context: ExceptionContext) -> None:

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from psycopg.errors import ConnectionTimeout
 from sqlalchemy import Executable, Row
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.database import async_engine, is_unreachable
+from core.database import async_engine, is_lost, is_unreachable, only_reads
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
 
@@ -27,7 +27,12 @@ TURNS = 20
 
 
 class Database:
-    """A pool of connections. Every method raises `DatabaseUnavailable` when the server does not answer in time."""
+    """A pool of connections. Every method raises `DatabaseUnavailable` when the server does not answer in time.
+
+    What a lost connection leaves without effect is done once more on another one: a statement that only reads, and a
+    transaction whose commit was not sent. Behind PgBouncer a connection may break at its first statement after every
+    restart of the server.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._db = async_engine(settings)
@@ -44,7 +49,7 @@ class Database:
             async with self._single.connect() as connection:
                 return (await connection.execute(statement)).all()
 
-        return await self._bounded(work)
+        return await self._bounded(work, lambda: only_reads(statement))
 
     async def row(self, statement: Executable) -> Row[Any] | None:
         """Return the first row of one statement, or None."""
@@ -52,25 +57,29 @@ class Database:
         return rows[0] if rows else None
 
     async def transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Return the result of `work` and commit; roll back when it raises."""
+        """Return the result of `work` and commit; roll back when it raises. `work` may be called twice."""
+        commits = False
 
         async def whole() -> T:
+            nonlocal commits
             async with self._db.begin() as connection:
-                return await work(connection)
+                result = await work(connection)
+                commits = True
+            return result
 
-        return await self._bounded(whole)
+        return await self._bounded(whole, lambda: not commits)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._db.dispose()
 
-    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _bounded(self, work: Callable[[], Coroutine[Any, Any, T]], had_no_effect: Callable[[], bool]) -> T:
         """Run `work` in a task of its own, so that a hung server holds no request, and a lost client cancels no work.
 
         A busy database is not away: while it answers other statements, this one waits its turn. A task that is given
         up may remain, since a cancelled psycopg statement waits for a confirmation that a hung server never sends.
         """
-        task = asyncio.create_task(self._in_slot(work))
+        task = asyncio.create_task(self._in_slot(work, had_no_effect))
         self._running.add(task)
         task.add_done_callback(self._record_end)
         begun_at = asked_at = time.monotonic()
@@ -97,15 +106,22 @@ class Database:
                 return True
         return False
 
-    async def _in_slot(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do `work` in a connection; where none was made in time, nothing was sent, and the caller's bound decides."""
+    async def _in_slot(self, work: Callable[[], Coroutine[Any, Any, T]], had_no_effect: Callable[[], bool]) -> T:
+        """Do `work` in a connection; where none was made in time, nothing was sent, and the caller's bound decides.
+
+        It is done once more when the connection was lost and `had_no_effect()`.
+        """
         async with self._slots:
+            is_repeat = False
             while True:
                 try:
                     return await work()
-                except OperationalError as error:
-                    if not isinstance(error.orig, ConnectionTimeout):
+                except DBAPIError as error:
+                    if isinstance(error.orig, ConnectionTimeout):
+                        continue
+                    if is_repeat or not (is_lost(error) and had_no_effect()):
                         raise
+                    is_repeat = True
 
     def _record_end(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

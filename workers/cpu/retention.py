@@ -11,6 +11,7 @@ from itertools import islice
 
 from sqlalchemy import Engine, Executable, Row
 
+from core.database import autocommitted
 from core.errors import StorageUnavailable
 from core.metrics import UPKEEP
 from core.settings import Settings
@@ -30,7 +31,7 @@ class Retention:
 
     def __init__(self, settings: Settings, db: Engine, store: Store) -> None:
         self._settings = settings
-        self._db = db
+        self._single = autocommitted(db)
         self._store = store
         self._round: Iterator[str] | None = None
 
@@ -72,7 +73,7 @@ class Retention:
         return len(page) == PAGE
 
     def _execute(self, statement: Executable) -> list[Row[tuple[str, ...]]]:
-        with self._db.begin() as connection:
+        with self._single.connect() as connection:
             return list(connection.execute(statement))
 
     def _remove(self, prefix: str) -> None:

@@ -10,13 +10,21 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import event, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from core.database import async_engine, is_unreachable, set_statement_timeout, sync_engine
+from core.database import (
+    async_engine,
+    autocommitted,
+    is_unreachable,
+    only_reads,
+    set_statement_timeout,
+    sync_engine,
+)
 from core.settings import Settings
 from jobs.schema.migrate import migrate, schema_versions
-from jobs.schema.tables import metadata
+from jobs.schema.tables import jobs, metadata
+from tests.support.rows.traffic import traffic
 from tests.support.wait import until
 
 
@@ -199,9 +207,62 @@ def test_a_connection_that_was_cut_is_away(rows):
 def test_the_pool_survives_cut_connections(rows):
     with rows.engine.connect() as connection:
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
-    with psycopg.connect(plain_url(rows)) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    cut(rows, pid)
     assert 1 == rows.scalar(text("SELECT 1"))
+
+
+def cut(rows, pid):
+    """End a connection of the server, and return when its process is gone."""
+    with psycopg.connect(plain_url(rows)) as other:
+        assert other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid]).fetchone()[0]
+
+
+@pytest.fixture
+def pings(rows, monkeypatch):
+    """The connections that were pinged."""
+    pinged, ping = [], rows.engine.dialect.do_ping
+    monkeypatch.setattr(
+        rows.engine.dialect, "do_ping", lambda connection: pinged.append(connection) or ping(connection)
+    )
+    return pinged
+
+
+def test_a_connection_in_use_is_not_pinged(rows, pings):
+    for _ in range(5):
+        assert 1 == rows.scalar(text("SELECT 1"))
+    assert [] == pings
+
+
+def test_a_connection_that_was_idle_is_pinged(rows, pings, monkeypatch):
+    rows.scalar(text("SELECT 1"))
+    monkeypatch.setattr("core.database.FRESH_SECONDS", 0.0)
+    rows.scalar(text("SELECT 1"))
+    assert 1 == len(pings)
+
+
+def test_a_connection_whose_server_hung_up_is_pinged(rows, pings):
+    cut(rows, rows.scalar(text("SELECT pg_backend_pid()")))
+    assert 1 == rows.scalar(text("SELECT 1"))
+    assert 1 == len(pings)
+
+
+def test_a_single_statement_is_one_round_trip(rows):
+    single = autocommitted(rows.engine)
+    with traffic(rows.engine) as seen:
+        for _ in range(5):
+            with single.connect() as connection:
+                connection.execute(text("SELECT 1"))
+    assert 5 == seen.round_trips
+
+
+def test_what_only_reads_may_be_repeated():
+    reads = select(jobs).where(jobs.c.id == "job_1")
+    assert only_reads(reads)
+    assert only_reads(select(reads.subquery().c.id, select(func.count()).select_from(jobs).scalar_subquery()))
+    changed = jobs.update().values(stage="step").returning(jobs.c.id).cte("changed")
+    unknown = func.anything("x").table_valued("y")
+    for statement in (jobs.update(), select(changed), reads.add_cte(changed), text("SELECT 1"), select(unknown)):
+        assert not only_reads(statement)
 
 
 def test_an_empty_pool_is_away(database_url):

@@ -1,4 +1,4 @@
-"""A worker's writes about jobs: each statement in its own transaction, retried while the database is away."""
+"""A worker's writes about jobs: each is one transaction, and retried while the database is away."""
 
 import logging
 import threading
@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Update
 
-from core.database import is_unreachable, set_statement_timeout
+from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
 from core.settings import Settings
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
@@ -34,6 +34,7 @@ class JobStore:
 
     def __init__(self, db: Engine, settings: Settings) -> None:
         self._db = db
+        self._single = autocommitted(db)
         self._settings = settings
         self._notifier = JobNotifier.connect(settings)
         self._closing = threading.Event()
@@ -54,7 +55,8 @@ class JobStore:
 
     def clean_copies(self, job: Job) -> dict[str, str]:
         """Return the keys of the job's clean inputs, by name."""
-        return self._persist(lambda connection: dict(connection.execute(inputs.clean_copies(job.id)).tuples().all()))
+        statement = inputs.clean_copies(job.id)
+        return self._persist(lambda connection: dict(connection.execute(statement).tuples().all()))
 
     def renew(self, job: Job) -> bool:
         """Extend the lease; returns False when the claim is gone. Raises what the database raises."""
@@ -122,7 +124,7 @@ class JobStore:
             self._notify(job)
 
     def _settle(self, job: Job, statement: Select[Any], cost: float = 0.0) -> Job | None:
-        """Run a transaction that begins with the fenced update; without a row of that, nothing else happens."""
+        """Execute the fenced update, and charge for it in the same transaction; nothing happens without a row of it."""
 
         def work(connection: Connection) -> Job | None:
             row = connection.execute(statement).one_or_none()
@@ -132,20 +134,21 @@ class JobStore:
                 connection.execute(claimed.spend(job.tenant, cost))
             return job_from_row(row)
 
-        settled = self._persist(work, _patience(job))
+        settled = self._persist(work, _patience(job), self._db if cost else self._single)
         self._notify(settled)
         return settled
 
     def _change(self, statement: Select[Any] | Update) -> Job | None:
-        with self._db.begin() as connection:
+        with self._single.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else job_from_row(row)
 
-    def _persist(self, work: Callable[[Connection], T], seconds: float = AWAY_SECONDS) -> T:
-        """Run a transaction, and run it again while the database is away, for so many seconds."""
+    def _persist(self, work: Callable[[Connection], T], seconds: float = AWAY_SECONDS, db: Engine | None = None) -> T:
+        """Do `work` in a connection, by default a single statement; do it again while the database is away, so long."""
+        db = self._single if db is None else db
 
         def transaction() -> T:
-            with self._db.begin() as connection:
+            with db.begin() as connection:
                 return work(connection)
 
         return retry(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from core.database import is_unreachable, set_statement_timeout
+from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.settings import Settings
 from jobs.statements import servers
 from jobs.wire.servers import ServerFacts
@@ -40,6 +40,7 @@ class ServerLease:
 
     def __init__(self, db: Engine, settings: Settings) -> None:
         self._db = db
+        self._single = autocommitted(db)
         self._settings = settings
         self.server_id = settings.server_id
         self.incarnation = 0
@@ -56,7 +57,7 @@ class ServerLease:
         statement = servers.register(self.server_id, facts, lease_seconds=self._settings.server_lease_seconds)
         while True:
             try:
-                with self._db.begin() as connection:
+                with self._single.connect() as connection:
                     row = connection.execute(statement).one_or_none()
             except Exception as error:
                 if not is_unreachable(error):
@@ -104,7 +105,7 @@ class ServerLease:
         if not self.incarnation:
             return
         try:
-            with self._db.begin() as connection:
+            with self._single.connect() as connection:
                 connection.execute(servers.leave(self.server_id, self.incarnation))
         except Exception as error:
             if not is_unreachable(error):
