@@ -22,7 +22,7 @@ def interval(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
     return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
-def after(seconds: float) -> ColumnElement[Any]:
+def after(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
     """Return the time `seconds` from now, to be written."""
     return now + interval(seconds)
 

@@ -3,6 +3,8 @@
 The lock is held by the open transaction of a second connection: building an index concurrently ends the transaction of
 the first, and PgBouncer keeps no lock of a session. A second starter asks again and again, each time in a new
 transaction, because a statement that waits keeps a snapshot, and an index that is built concurrently waits for those.
+
+At the newest version the functions of the queue are added, which have no version of their own.
 """
 
 import time
@@ -10,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic import context
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from core.database import sync_engine
 from core.settings import Settings
 from jobs.schema.tables import metadata
+from jobs.statements.queue.claim_function import add_functions
 
 LOCK = 0x41744C
 AGAIN_SECONDS = 0.1
@@ -31,8 +34,16 @@ def run() -> None:
             context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
             with context.begin_transaction():
                 context.run_migrations()
+            if set(context.get_context().get_current_heads()) == set(context.script.get_heads()):
+                _add_functions(connection)
     finally:
         engine.dispose()
+
+
+def _add_functions(connection: Connection) -> None:
+    for statement in add_functions():
+        connection.execute(statement)
+    connection.commit()
 
 
 @contextmanager

@@ -12,37 +12,51 @@ The order, in which each line decides between what those above it leave equal:
 
 A tenant that runs as many jobs as it may (`tenants.max_running_jobs`) is left out.
 
+Workers execute it as a function of the database (`claim_function`), which keeps its plan. The arguments of the function
+are the parameters named in `ARGUMENTS`.
+
 The cost depends on how many priorities, tenants and models wait, and not on how many jobs: the statement goes through
 the order step by step, reads the first job of each group that it comes to, and stops at the first that it can lock. A
 job that another claimer has just locked is passed by for the next of its group.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     BindParameter,
-    ColumnElement,
     Double,
     Select,
     Text,
     TextualSelect,
     any_,
     bindparam,
-    literal,
     not_,
+    select,
     text,
     update,
 )
+from sqlalchemy.types import TypeEngine
 
 from jobs.job import JobStatus
-from jobs.schema.tables import jobs, servers
+from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import after, now
 from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.scan import OPEN, OWN, RUNNING, QueuePartition, earliest, group, turns
+
+ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
+    "server": Text(),
+    "holder": BigInteger(),
+    "models": ARRAY(Text),
+    "resident": ARRAY(Text),
+    "lease": Double(),
+    "bound": Double(),
+}
+"""The parameters of the claim: name and incarnation of the server, its models, those in memory, and seconds."""
 
 
 class Claimant(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,24 +74,26 @@ class Claimant(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=8)  # building it costs as much as executing it
 def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float = 60.0) -> Select[Any]:
-    """Claim the best job that this worker may run; matches no row without one."""
-    best = _best(claimant, warm_bound_seconds).cte("best")
-    loading = (
-        update(servers)
-        .where(servers.c.server_id == best.c.server_id, not_(best.c.model == any_(_texts(claimant.resident))))
-        .values(loaded_at=now)
-        .cte("loading")
-    )
-    return with_outbox_events(
+    """Claim the best job that this worker may run; matches no row without one.
+
+    Besides the columns of the job it returns `capped`: whether the tenant has a limit of running jobs.
+    """
+    values = arguments(claimant, lease_seconds, warm_bound_seconds)
+    given = {name: bindparam(name, values[name], type_) for name, type_ in ARGUMENTS.items()}
+    best = _best(claimant.dedicated, given).cte("best")
+    # Sub-selects and not joins: whatever the planner believes of the tables, only a key's index can answer them.
+    cold = select(best.c.server_id).where(not_(best.c.model == any_(given["resident"]))).scalar_subquery()
+    loading = update(servers).where(servers.c.server_id == cold).values(loaded_at=now).cte("loading")
+    claimed = with_outbox_events(
         update(jobs)
-        .where(jobs.c.id == best.c.id)
+        .where(jobs.c.id == select(best.c.id).scalar_subquery())
         .values(
             status=JobStatus.PROCESSING.value,
             fence=jobs.c.fence + 1,
             attempt=jobs.c.attempt + 1,
-            worker=claimant.server_id,
-            incarnation=claimant.incarnation,
-            lease_until=after(lease_seconds),
+            worker=given["server"],
+            incarnation=given["holder"],
+            lease_until=after(given["lease"]),
             started_at=now,
             progress=0.0,
             stage="starting",
@@ -85,16 +101,30 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
         )
         .add_cte(loading)
     )
+    tenant = tenants.c.id == claimed.selected_columns.tenant
+    return claimed.add_columns(select(tenants.c.max_running_jobs.is_not(None)).where(tenant).label("capped"))
 
 
-def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
+def arguments(claimant: Claimant, lease_seconds: float, warm_bound_seconds: float) -> dict[str, Any]:
+    """Return the values of `ARGUMENTS`, by name and in their order."""
+    return {
+        "server": claimant.server_id,
+        "holder": claimant.incarnation,
+        "models": list(claimant.models),
+        "resident": list(claimant.resident),
+        "lease": lease_seconds,
+        "bound": warm_bound_seconds,
+    }
+
+
+def _best(dedicated: bool, given: Mapping[str, BindParameter[Any]]) -> TextualSelect:
     """Select id and model of the first job in the order that is not locked."""
-    partitions = {"own": OWN} if claimant.dedicated else {"open": OPEN, "own": OWN}
+    partitions = {"own": OWN} if dedicated else {"open": OPEN, "own": OWN}
     live = " OR ".join(f"({earliest(partition, 'served.model')}) <= now()" for partition in partitions.values())
     statement = f"""
     WITH RECURSIVE me AS MATERIALIZED (
         SELECT server_id, coalesce(loaded_at, started_at) AS loaded_at FROM servers
-        WHERE server_id = :server AND incarnation = :incarnation_ AND lease_until > now() AND desired = 'active'
+        WHERE server_id = :server AND incarnation = :holder AND lease_until > now() AND desired = 'active'
     ),
     live AS MATERIALIZED (
         SELECT model, model = ANY(:resident) AS warm FROM unnest(:models) AS served (model)
@@ -121,14 +151,8 @@ def _best(claimant: Claimant, warm_bound_seconds: float) -> TextualSelect:
     WHERE CASE WHEN turn.cap IS NULL OR pick.id IS NULL THEN true ELSE has_room(turn.tenant, turn.cap) END
     LIMIT 1
     """
-    bound: tuple[BindParameter[Any], ...] = (
-        bindparam("server", claimant.server_id),
-        bindparam("incarnation_", claimant.incarnation),
-        bindparam("bound", warm_bound_seconds, Double),
-        bindparam("models", list(claimant.models), ARRAY(Text)),
-        bindparam("resident", list(claimant.resident), ARRAY(Text)),
-    )
-    return text(statement).bindparams(*bound).columns(id=Text, model=Text, server_id=Text)
+    asked = (given[name] for name in ("server", "holder", "models", "resident", "bound"))
+    return text(statement).bindparams(*asked).columns(id=Text, model=Text, server_id=Text)
 
 
 def _pick(partitions: Mapping[str, QueuePartition]) -> str:
@@ -156,7 +180,3 @@ def _pick(partitions: Mapping[str, QueuePartition]) -> str:
         ) AS head
         CROSS JOIN LATERAL ({" UNION ALL ".join(locked)}) AS locked
         LIMIT 1"""
-
-
-def _texts(values: Sequence[str]) -> ColumnElement[Any]:
-    return literal(list(values), ARRAY(Text))

@@ -77,9 +77,10 @@ def earliest(partition: QueuePartition, model: str) -> str:
 
 RUNNING = """
     running AS MATERIALIZED (
-        SELECT tenant, count(*) AS jobs FROM jobs WHERE status = 'processing' GROUP BY tenant
+        SELECT tenant, count(*) AS jobs
+        FROM (SELECT tenant FROM jobs WHERE status = 'processing' ORDER BY lease_until) AS held GROUP BY tenant
     )"""
-"""The number of running jobs of each tenant, which `turns` reads."""
+"""The number of running jobs of each tenant, which `turns` reads. No index but that of the leases has their order."""
 
 
 def turns(partitions: Mapping[str, QueuePartition], priority: str) -> str:
@@ -93,11 +94,12 @@ def turns(partitions: Mapping[str, QueuePartition], priority: str) -> str:
         SELECT waiting.tenant, tenants.max_running_jobs AS cap,
             row_number() OVER (
                 ORDER BY coalesce(running.jobs, 0),
-                    (SELECT max(started_at) FROM jobs WHERE jobs.tenant = waiting.tenant) NULLS FIRST,
+                    (SELECT started_at FROM jobs WHERE jobs.tenant = waiting.tenant AND started_at IS NOT NULL
+                        ORDER BY started_at DESC LIMIT 1) NULLS FIRST,
                     tenants.created_at, waiting.tenant
             ) AS place
         FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in partitions)}) AS waiting
-        JOIN tenants ON tenants.id = waiting.tenant
+        CROSS JOIN LATERAL (SELECT * FROM tenants WHERE tenants.id = waiting.tenant OFFSET 0) AS tenants
         LEFT JOIN running ON running.tenant = waiting.tenant
         WHERE tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs
         ORDER BY place"""

@@ -1,9 +1,12 @@
 """What PostgreSQL did to answer a statement."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, Executable
+
+from jobs.statements.queue.claim_function import PLANNING, ClaimFunction
 
 
 def scans(engine: Engine, statement: Executable) -> list[dict[str, Any]]:
@@ -14,6 +17,26 @@ def scans(engine: Engine, statement: Executable) -> list[dict[str, Any]]:
             f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params()
         )
         return list(_scans_of(explained.scalar_one()[0]["Plan"]))
+
+
+def scans_of_function(
+    engine: Engine, function: ClaimFunction, arguments: Mapping[str, Any], fill: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Plan the statement of a function, as its first call does, then fill the tables and execute it by that plan."""
+    values = [*arguments.values()]
+    marks = ", ".join(["%s"] * len(values))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        for name, value in PLANNING.items():
+            driver.execute(f"SET {name} = {value}")
+        driver.execute(f"PREPARE asked ({', '.join(function.arguments)}) AS {function.body}")
+        cursor = psycopg.ClientCursor(driver)
+        cursor.execute(f"EXECUTE asked ({marks})", values)
+        fill()
+        (plan,) = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({marks})", values).fetchone() or ()
+        driver.execute("DISCARD ALL")
+    return list(_scans_of(plan[0]["Plan"]))
 
 
 def rows_read(scan: dict[str, Any]) -> float:

@@ -11,7 +11,7 @@ from jobs.job import Artifact, Job, job_from_row
 from jobs.params.image import ImageParams
 from jobs.schema.tables import inputs, jobs, outbox
 from jobs.statements import api_keys, servers
-from jobs.statements.queue import claim, claimed, submit, tenant_jobs
+from jobs.statements.queue import claim, claim_function, claimed, submit, tenant_jobs
 
 MODEL = "chaos"
 ARTIFACT = Artifact(key="ten/job/1/ab.webp", media_type="image/webp", bytes=10, sha256="ab", metadata={"width": 8})
@@ -84,8 +84,8 @@ class Rows:
         return claim.Claimant(server_id=server_id, incarnation=incarnation, models=tuple(serves), **more)
 
     def claim(self, claimant: claim.Claimant, lease_seconds: float = 600.0) -> Job | None:
-        """The claimant's next job."""
-        return self.change(claim.claim(claimant, lease_seconds=lease_seconds))
+        """The claimant's next job, as a worker claims it."""
+        return self.change(claim_function.call(claimant, lease_seconds=lease_seconds))
 
     def change(self, statement: Executable) -> Job | None:
         """The job that a statement has changed, if any."""

@@ -2,10 +2,12 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Update
+from sqlalchemy.exc import ProgrammingError
 
 from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
@@ -15,7 +17,7 @@ from jobs.notify import JobNotifier
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
 from jobs.statements.queue import claim as claims
-from jobs.statements.queue import claimed, tenant_jobs
+from jobs.statements.queue import claim_function, claimed, tenant_jobs
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,9 @@ T = TypeVar("T")
 AWAY_SECONDS = 600.0
 """How long a statement is retried; a final one is until the job's deadline, since nothing is to be computed twice."""
 BACKOFF = Backoff(first=0.1, longest=5.0)
+UNDEFINED_FUNCTION = "42883"
+FUNCTION_SECONDS = 60.0
+"""How often a worker looks for a function that its database lacked."""
 
 
 class JobStore:
@@ -38,6 +43,7 @@ class JobStore:
         self._settings = settings
         self._notifier = JobNotifier.connect(settings)
         self._closing = threading.Event()
+        self._function_due = 0.0
 
     def close(self) -> None:
         """Stop waiting for a database that is away."""
@@ -45,11 +51,14 @@ class JobStore:
 
     def claim(self, claimant: claims.Claimant) -> Job | None:
         """Claim the best job for this worker. Raises what the database raises."""
-        limits = {
-            "lease_seconds": self._settings.lease_seconds,
-            "warm_bound_seconds": self._settings.warm_bound_seconds,
-        }
-        job = self._change(claims.claim(claimant, **limits))
+        try:
+            job = self._change(self._claim_statement(claimant))
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) != UNDEFINED_FUNCTION:
+                raise
+            log.warning("claim: function missing, each claim is planned anew; run `atelier migrate`")
+            self._function_due = time.monotonic() + FUNCTION_SECONDS
+            job = self._change(self._claim_statement(claimant))
         self._notify(job)
         return job
 
@@ -122,6 +131,14 @@ class JobStore:
         for job in self._persist(work):
             log.warning("job: lost with an earlier incarnation job=%s status=%s", job.id, job.status)
             self._notify(job)
+
+    def _claim_statement(self, claimant: claims.Claimant) -> Select[Any]:
+        is_function_missing = time.monotonic() < self._function_due
+        return (claims.claim if is_function_missing else claim_function.call)(
+            claimant,
+            lease_seconds=self._settings.lease_seconds,
+            warm_bound_seconds=self._settings.warm_bound_seconds,
+        )
 
     def _settle(self, job: Job, statement: Select[Any], cost: float = 0.0) -> Job | None:
         """Execute the fenced update, and charge for it in the same transaction; nothing happens without a row of it."""

@@ -12,9 +12,10 @@ from jobs.job import JobStatus
 from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import ago
 from jobs.statements.queue import claimed
-from jobs.statements.queue.claim import Claimant, claim
+from jobs.statements.queue.claim import Claimant, arguments, claim
+from jobs.statements.queue.claim_function import claim_function
 from jobs.statements.servers import leave
-from tests.support.rows.plans import rows_read, scans
+from tests.support.rows.plans import rows_read, scans, scans_of_function
 
 
 def order(rows, claimant):
@@ -307,19 +308,40 @@ def test_a_claimer_does_not_wait_for_another_ones_transaction(rows):
     assert first.id == rows.claim(claimant).id
 
 
-def test_a_deep_queue_is_not_read(rows):
-    """A claim touches some rows of each tenant and model at most, whatever waits, is delayed or pinned elsewhere."""
+def deep_queue(rows):
+    """Tenants with many jobs each, most of them delayed or pinned elsewhere."""
     tenants_ = [rows.tenant(f"tenant-{number}") for number in range(4)]
-    models = ("one", "two", "three")
     for tenant in tenants_:
-        for model in models:
+        for model in DEEP:
             fill(rows, rows.submit(tenant, model=model), 250)
             fill(rows, rows.submit(tenant, model=model, priority=9, server_id="gone"), 250)
             delayed = rows.submit(tenant, model=model, priority=9)
             rows.set(delayed, available_at=func.now() + text("interval '1 hour'"))
             fill(rows, delayed, 250)
-    claimant = rows.server(serves=models, resident=("two",))
-    rows.execute(text("ANALYZE"))
-    found = scans(rows.engine, claim(claimant, lease_seconds=30.0))
+
+
+DEEP = ("one", "two", "three")
+
+
+def assert_little_was_read(found):
+    """A claim touches some rows of each tenant and model at most, whatever waits, is delayed or pinned elsewhere."""
     assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
     assert 0 < sum(map(rows_read, found)) < 200
+
+
+def test_a_deep_queue_is_not_read(rows):
+    deep_queue(rows)
+    claimant = rows.server(serves=DEEP, resident=("two",))
+    rows.execute(text("ANALYZE"))
+    assert_little_was_read(scans(rows.engine, claim(claimant, lease_seconds=30.0)))
+
+
+def test_the_function_reads_as_little_by_the_plan_of_a_short_queue(rows):
+    """Its plan is made at the first claim of a connection, and kept however the queue has grown since."""
+    claimant, tenant = rows.server(serves=DEEP, resident=("two",)), rows.tenant()
+    for model in DEEP:
+        rows.submit(tenant, model=model)
+    rows.execute(text("ANALYZE"))
+    given = arguments(claimant, 30.0, 60.0)
+    found = scans_of_function(rows.engine, claim_function(dedicated=False), given, lambda: deep_queue(rows))
+    assert_little_was_read(found)

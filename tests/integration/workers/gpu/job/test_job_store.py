@@ -17,7 +17,9 @@ from jobs.params.image import ImageParams
 from jobs.statements import api_keys, servers
 from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.queue.claim import Claimant
+from jobs.statements.queue.claim_function import claim_function
 from jobs.wire.servers import ServerFacts
+from tests.support.rows.traffic import traffic
 from workers.gpu.job.job_store import JobStore
 
 ARTIFACT = Artifact(key="t/j/1/a.webp", media_type="image/webp", bytes=1, sha256="a")
@@ -59,7 +61,7 @@ def claimed(db: Engine, job_store: JobStore) -> Job:
                 deadline_seconds=60,
             )
         )
-    job = job_store.claim(Claimant(server_id="one", incarnation=1, models=("chaos",)))
+    job = job_store.claim(CLAIMANT)
     assert job is not None
     return job
 
@@ -67,6 +69,36 @@ def claimed(db: Engine, job_store: JobStore) -> Job:
 def now(db: Engine, job: Job) -> Job:
     with db.begin() as connection:
         return job_from_row(connection.execute(tenant_jobs.by_id(job.id)).one())
+
+
+CLAIMANT = Claimant(server_id="one", incarnation=1, models=("chaos",))
+
+
+def test_a_claim_is_one_round_trip(db: Engine, job_store: JobStore, claimed: Job) -> None:
+    job_store.release(claimed)
+    with traffic(db) as seen:
+        assert job_store.claim(CLAIMANT) is not None
+        assert job_store.claim(CLAIMANT) is None
+    assert 2 == seen.round_trips
+
+
+def test_the_end_of_a_job_without_a_price_is_one_round_trip(db: Engine, job_store: JobStore, claimed: Job) -> None:
+    with traffic(db) as seen:
+        assert job_store.commit(claimed, [ARTIFACT], [], 0.0) is not None
+    assert 1 == seen.round_trips
+
+
+def test_a_database_without_the_function_gives_jobs_too(
+    db: Engine, job_store: JobStore, claimed: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_store.release(claimed)
+    with db.begin() as connection:
+        for dedicated in (False, True):
+            connection.execute(text(f"DROP FUNCTION {claim_function(dedicated=dedicated).name}"))
+    again = job_store.claim(CLAIMANT)
+    assert (claimed.id, 2) == (again and again.id, again and again.fence)
+    assert job_store.claim(CLAIMANT) is None
+    assert ["claim: function missing, each claim is planned anew; run `atelier migrate`"] == caplog.messages
 
 
 def test_a_commit_whose_answer_was_lost_is_recognized(db: Engine, job_store: JobStore, claimed: Job) -> None:
