@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, event, text
 from core.database import sync_engine
 from core.settings import Settings
 from jobs.schema.tables import metadata
-from jobs.statements.queue.claim_function import add_functions
+from jobs.statements.queue.functions import add_functions
 
 LOCK = 0x41744C
 AGAIN_SECONDS = 0.1

@@ -3,10 +3,8 @@
 The plan costs several times what the claim itself does. A prepared statement would keep it as well, but PgBouncer in
 transaction mode knows prepared statements only from version 1.21 on, and with a setting of its own.
 
-The text of a function is the SQL of `claim` with its parameters as arguments. The name has a digest of the text, so a
-change of the claim is another function: workers of two versions each call their own. `atelier migrate` adds the
-functions of its version, and removes others that have been superseded for `KEPT_DAYS`. A worker whose function is
-missing executes `claim` instead.
+The text of a function is the SQL of `claim` with its parameters as arguments. The name has a digest of the text (see
+`jobs.statements.queue.functions`). A worker whose function is missing executes `claim` instead.
 
 The plan is a generic one from the first call on, and stays while the queue grows from nothing to millions. So it is
 the one for millions: each part of the claim reads the index that has its order (`jobs.statements.queue.scan`), and what
@@ -19,13 +17,11 @@ from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, TextClause, bindparam, column, func, select, text
+from sqlalchemy import Select, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import psycopg
 
 from jobs.statements.queue.claim import ARGUMENTS, Claimant, arguments, claim
 
-KEPT_DAYS = 30
-"""How long a function stays after another version has superseded it: for workers that have not been restarted since."""
 PLANNING = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -90,29 +86,6 @@ def call(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float 
     given = (bindparam(name, values[name], type_) for name, type_ in ARGUMENTS.items())
     returned = (column(name, type_) for name, type_ in function.columns.items())
     return select(getattr(func, function.name)(*given).table_valued(*returned, name="claimed"))
-
-
-def add_functions() -> list[TextClause]:
-    """Return the statements that bring the functions of a database to this version."""
-    functions = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
-    added = [text(function.definition) for function in functions]
-    wanted = [text(f"COMMENT ON FUNCTION {function.name} IS NULL") for function in functions]
-    names = ", ".join(f"'{function.name}'" for function in functions)
-    superseded = text(f"""
-        DO $$ DECLARE other record; BEGIN
-            FOR other IN SELECT oid::regprocedure AS name, obj_description(oid, 'pg_proc')::timestamptz AS since
-                FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
-                    AND proname ~ '^claim_[0-9a-f]{{12}}$' AND proname NOT IN ({names})
-            LOOP
-                IF other.since IS NULL THEN
-                    EXECUTE format('COMMENT ON FUNCTION %s IS %L', other.name, now());
-                ELSIF other.since < now() - interval '{KEPT_DAYS} days' THEN
-                    EXECUTE format('DROP FUNCTION %s', other.name);
-                END IF;
-            END LOOP;
-        END $$
-    """)
-    return [*added, *wanted, superseded]
 
 
 def _sql(type_: Any) -> str:

@@ -1,24 +1,12 @@
-"""The claim as a function of the database: what it returns, and which versions of it a database has."""
+"""The claim as a function of the database returns what the statement returns."""
 
 import random
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
-from jobs.schema.migrate import migrate
 from jobs.statements.queue.claim import claim
-from jobs.statements.queue.claim_function import KEPT_DAYS, call, claim_function
-
-OLD = "claim_000000000000"
-NAMES = {claim_function(dedicated=dedicated).name for dedicated in (False, True)}
-
-
-def functions(url):
-    """The names of the claims that a database has, with their comments."""
-    found = "SELECT proname, obj_description(oid, 'pg_proc') FROM pg_proc WHERE proname ~ '^claim_'"
-    with psycopg.connect(url) as connection:
-        return dict(connection.execute(found).fetchall())
+from jobs.statements.queue.claim_function import call, claim_function
 
 
 def test_the_function_claims_what_the_statement_claims(rows):
@@ -47,36 +35,3 @@ def test_the_statement_is_kept_by_the_database_as_it_is(rows):
         source = rows.scalar(text("SELECT prosrc FROM pg_proc WHERE proname = :name").bindparams(name=function.name))
         assert f"RETURN QUERY {function.body};" in source
         assert "%" not in function.body
-
-
-def test_a_database_has_the_functions_of_its_version(empty_database_url):
-    migrate(empty_database_url, to="0009")
-    assert {} == functions(empty_database_url)
-    for _ in range(2):
-        migrate(empty_database_url)
-        assert dict.fromkeys(NAMES) == functions(empty_database_url)
-
-
-def test_a_superseded_function_stays_for_a_while(empty_database_url):
-    """Workers of the version before call it until they are restarted."""
-    migrate(empty_database_url)
-    with psycopg.connect(empty_database_url) as connection:
-        connection.execute(f"CREATE FUNCTION {OLD}(text) RETURNS text LANGUAGE sql AS 'SELECT $1'")
-    migrate(empty_database_url)
-    migrate(empty_database_url)
-    assert {OLD, *NAMES} == functions(empty_database_url).keys()
-    with psycopg.connect(empty_database_url) as connection:
-        since = f"SELECT now() - interval '{KEPT_DAYS} days 1 hour'"
-        connection.execute(f"COMMENT ON FUNCTION {OLD} IS '{connection.execute(since).fetchone()[0]}'")
-    migrate(empty_database_url)
-    assert dict.fromkeys(NAMES) == functions(empty_database_url)
-
-
-def test_a_function_that_is_wanted_again_is_kept(empty_database_url):
-    """After a return to an earlier version."""
-    migrate(empty_database_url)
-    name = min(NAMES)
-    with psycopg.connect(empty_database_url) as connection:
-        connection.execute(f"COMMENT ON FUNCTION {name} IS '2026-01-01 00:00:00+00'")
-    migrate(empty_database_url)
-    assert dict.fromkeys(NAMES) == functions(empty_database_url)

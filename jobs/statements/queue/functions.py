@@ -1,0 +1,43 @@
+"""The functions of the database that belong to this version of the source.
+
+The name of each has a digest of its text, so a change makes another function: processes of before and after an upgrade
+each call their own. `atelier migrate` adds those of its version, and removes others that have been superseded for
+`KEPT_DAYS`.
+"""
+
+from sqlalchemy import TextClause, text
+
+from jobs.statements.queue.claim_function import claim_function
+
+KEPT_DAYS = 30
+"""How long a function stays after another version has superseded it: for processes that were not restarted since."""
+KINDS = ("claim",)
+"""What the names begin with, before the digest."""
+
+
+def definitions() -> dict[str, str]:
+    """Return the SQL that makes each function, by name."""
+    claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
+    return {claim.name: claim.definition for claim in claims}
+
+
+def add_functions() -> list[TextClause]:
+    """Return the statements that bring the functions of a database to this version."""
+    own = definitions()
+    added = [text(definition) for definition in own.values()]
+    wanted = [text(f"COMMENT ON FUNCTION {name} IS NULL") for name in own]
+    superseded = text(f"""
+        DO $$ DECLARE other record; BEGIN
+            FOR other IN SELECT oid::regprocedure AS name, obj_description(oid, 'pg_proc')::timestamptz AS since
+                FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+                    AND proname ~ '^({"|".join(KINDS)})_[0-9a-f]{{12}}$' AND proname <> ALL ('{{{",".join(own)}}}')
+            LOOP
+                IF other.since IS NULL THEN
+                    EXECUTE format('COMMENT ON FUNCTION %s IS %L', other.name, now());
+                ELSIF other.since < now() - interval '{KEPT_DAYS} days' THEN
+                    EXECUTE format('DROP FUNCTION %s', other.name);
+                END IF;
+            END LOOP;
+        END $$
+    """)
+    return [*added, *wanted, superseded]
