@@ -122,7 +122,7 @@ def set_statement_timeout(seconds: float) -> TextClause:
     """Return the statement that bounds the others of its transaction: a renewal of leases must not hang on one.
 
     It takes a transaction. PgBouncer passes no such bound on when a connection is made (it refuses or drops
-    `options`), and one that is set for a session would stay with whoever has the connection next.
+    `options`), and one that is set for a session stays for the next client of the connection.
     """
     return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
 

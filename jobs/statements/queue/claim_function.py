@@ -33,7 +33,7 @@ PLANNING = {
     "jit": "off",
 }
 """The settings under which the statement is planned and executed."""
-_DIALECT = psycopg.dialect()
+_DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 
 
 class ClaimFunction(msgspec.Struct, frozen=True, kw_only=True):

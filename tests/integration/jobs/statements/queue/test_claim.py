@@ -336,7 +336,7 @@ def test_a_deep_queue_is_not_read(rows):
     assert_little_was_read(scans(rows.engine, claim(claimant, lease_seconds=30.0)))
 
 
-def test_the_function_reads_as_little_by_the_plan_of_a_short_queue(rows):
+def test_a_deep_queue_is_not_read_by_the_plan_of_a_short_one(rows):
     """Its plan is made at the first claim of a connection, and kept however the queue has grown since."""
     claimant, tenant = rows.server(serves=DEEP, resident=("two",)), rows.tenant()
     for model in DEEP:
