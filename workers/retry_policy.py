@@ -1,6 +1,7 @@
 """The retry policy of failed webhooks."""
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -36,19 +37,29 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         return max(self.delays[attempts], retry_after or 0.0) * random.uniform(1.0, 1.0 + JITTER)
 
 
-def retry_after_seconds(header: str | None) -> float | None:
-    """Return a Retry-After header (RFC 9110, 10.2.3: seconds or a date) in seconds, at most a day.
+def retry_after_seconds(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Return the Retry-After of an answer (RFC 9110, 10.2.3: seconds or a date) in seconds, at most a day.
 
-    Returns None without a header, and for one that does not follow the RFC.
+    A date is measured against the answer's own `Date`, without one against `now`, the database's time: the clock of
+    this machine may be off. Returns None for an answer that does not say it, or not as the RFC does, or gives a date
+    that cannot be measured. Header names are in small letters.
     """
-    if header is None:
+    text = headers.get("retry-after")
+    if text is None:
         return None
-    if header.strip().isdecimal():
-        seconds = float(header)
+    if text.strip().isdecimal():
+        seconds = float(text)
     else:
-        try:
-            date = parsedate_to_datetime(header)
-        except (ValueError, OverflowError):
+        until, since = _date(text), _date(headers.get("date", "")) or now
+        if until is None or since is None:
             return None
-        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+        seconds = (until - since).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC)

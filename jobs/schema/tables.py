@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -20,10 +21,13 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    event,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+from jobs.schema.functions import FUNCTIONS
 
 metadata = MetaData(
     naming_convention={
@@ -44,9 +48,12 @@ _open_since = "greatest(available_at, spill_at)"
 has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
 has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
 _own = "status = 'queued' AND server_id IS NOT NULL"
+is_open = "coalesce(delivered_at, given_up_at, superseded_at) IS NULL"  # so that only queries that say the same use it
 
 
 _seq = Sequence("jobs_seq", metadata=metadata)
+for _function in FUNCTIONS:
+    event.listen(metadata, "before_create", DDL(_function))  # type: ignore[no-untyped-call]
 
 
 def _queue_order(since: str) -> tuple[Any, ...]:
@@ -246,6 +253,18 @@ webhook_hosts = Table(
     Column("failures", Integer, nullable=False),
     Column("open_until", Time),
 )
+"""Circuit breakers of the version before, by host; only its workers read it."""
+
+webhook_receivers = Table(
+    "webhook_receivers",
+    metadata,
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", Time, nullable=False),
+    Column("open_until", Time),
+    PrimaryKeyConstraint("tenant", "origin"),
+)
 
 outbox = Table(
     "outbox",
@@ -273,6 +292,13 @@ outbox = Table(
         "available_at",
         postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL AND superseded_at IS NULL"),
     ),
+    Index(
+        "ix_outbox_lane",
+        *("tenant", text("webhook_lane(url)"), "available_at", "event_seq"),
+        postgresql_where=text(is_open),
+    ),
+    Index("ix_outbox_open_job", "job_id", "event_seq", postgresql_where=text(is_open)),
+    Index("ix_outbox_leased", "lease_until", postgresql_where=text(f"{is_open} AND lease_until IS NOT NULL")),
     Index("ix_outbox_tenant", "tenant", text("created_at DESC"), text("id DESC")),
     Index(
         "ix_outbox_webhook",

@@ -1,12 +1,13 @@
 """Maintenance of jobs: lost leases, passed deadlines, deletions, old inputs and Idempotency-Keys.
 
-Each task is one transaction under an advisory lock of its own, so that any number of CPU workers may run. Redis is
-notified after the commit, and is not needed.
+Any number of CPU workers may run. A change of rows is one transaction under an advisory lock of its own. A removal of
+objects is the turn of one worker (table `chores`): one short transaction before it and one after it, and none while the
+object store is asked. Redis is notified after the commit, and is not needed.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,14 +20,17 @@ from core.storage.store import Store
 from jobs.job import Job, JobError, job_from_row
 from jobs.notify import JobNotifier
 from jobs.params.media import field_of
-from jobs.statements.maintenance import recovery
+from jobs.statements.maintenance import recovery, retention
 from jobs.statements.media import inputs
+from jobs.statements.webhooks import receiver_breaker
 from workers.cpu.contact import Contact
 
 log = logging.getLogger(__name__)
 
 PURGE_SECONDS = 10.0
-"""How long one transaction may continue to purge."""
+"""How long one turn may continue to remove."""
+TURN_SECONDS = 300.0
+"""How long a turn is another worker's at most; a store that hangs is given up long before."""
 MAX_FAILURES = 3
 """After so many failures in a row the store counts as unavailable."""
 
@@ -89,10 +93,12 @@ class JobMaintenance:
         return self._remove("uploads", due, lambda row: str(row.key), lambda row: [inputs.forget_upload(row.id)])
 
     def forget_keys(self) -> bool:
-        """Forget expired Idempotency-Keys."""
+        """Forget expired Idempotency-Keys, and receivers of webhooks that have not failed for a day."""
         with self._locked("forget-keys") as connection:
             if connection:
                 UPKEEP.labels("forget-keys").inc(connection.execute(recovery.forget_keys()).rowcount)
+                for statement in (receiver_breaker.forget_receivers(), receiver_breaker.forget_hosts()):
+                    UPKEEP.labels("forget-receivers").inc(connection.execute(statement).rowcount)
         return False
 
     def _reap(self) -> list[Job]:
@@ -133,27 +139,36 @@ class JobMaintenance:
     ) -> bool:
         """Remove the objects of every due row; execute the statements of `done`, or of `later` where that fails."""
         until, failures = time.monotonic() + PURGE_SECONDS, 0
-        with self._locked(name) as connection:
-            if connection is None:
-                return False
-            rows = connection.execute(due).all()
-            for row in rows:
-                try:
-                    removed = self._store.remove_prefix(prefix_of(row))
-                    failures = 0
-                    log.info("%s: removed id=%s objects=%d", name, row.id, removed)
-                except StorageUnavailable as error:
-                    # One prefix that cannot be removed must not delay the others; an unavailable store would.
-                    log.warning("%s: not removed id=%s reason=%s", name, row.id, error.detail)
-                    failures += 1
-                for statement in later(row) if failures else done(row):
+        rows = self._begin_turn(name, due)
+        more = len(rows) >= recovery.BATCH
+        changes: list[Executable] = []
+        for row in rows:
+            try:
+                removed = self._store.remove_prefix(prefix_of(row))
+                failures = 0
+                log.info("%s: removed id=%s objects=%d", name, row.id, removed)
+            except StorageUnavailable as error:
+                # One prefix that cannot be removed must not delay the others; an unavailable store would.
+                log.warning("%s: not removed id=%s reason=%s", name, row.id, error.detail)
+                failures += 1
+            changes += later(row) if failures else done(row)
+            UPKEEP.labels(name).inc(not failures)
+            if failures == MAX_FAILURES or time.monotonic() > until:
+                more = failures < MAX_FAILURES
+                break
+        if rows:
+            with self._db.begin() as connection:
+                for statement in (*changes, retention.end_turn(name)):
                     connection.execute(statement)
-                UPKEEP.labels(name).inc(not failures)
-                if failures == MAX_FAILURES:
-                    return False
-                if time.monotonic() > until:
-                    return True
-        return len(rows) >= recovery.BATCH
+        return more
+
+    def _begin_turn(self, name: str, due: Select[Any]) -> Sequence[Row[Any]]:
+        """Take the turn at a task, and return its due rows; none while another worker has the turn."""
+        with self._db.begin() as connection:
+            rows = connection.execute(due).all()
+            if rows and connection.execute(retention.turn(name, TURN_SECONDS)).one_or_none() is None:
+                return ()
+            return rows
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[Connection | None]:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,8 +24,9 @@ from core.settings import Settings, settings
 from core.signing import check_secret_key
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from workers.cpu.due_watch import DueWatch
 from workers.cpu.job_maintenance import JobMaintenance
-from workers.cpu.periodic import repeat
+from workers.cpu.periodic import repeat, wait
 from workers.cpu.retention import Retention
 from workers.ingest.service import Ingest
 from workers.probe_files import ProbeFiles
@@ -70,13 +72,14 @@ def check(settings: Settings) -> None:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish the work in progress."""
-    db, async_db = sync_engine(settings), async_engine(settings)
+    db, recovery_db, async_db = sync_engine(settings), sync_engine(settings), async_engine(settings)
     store, stop_tracing = open_store(settings), start_tracing(settings, "atelier-cpu")
+    recovery = JobMaintenance(settings, recovery_db, store)
     maintenance = JobMaintenance(settings, db, store)
     retention = Retention(settings, db, store)
     webhooks = WebhookDispatcher(settings, async_db)
     ingest = Ingest(settings, async_db, store)
-    probe_files = ProbeFiles(settings, "cpu")
+    watch, probe_files = DueWatch(settings, async_db), ProbeFiles(settings, "cpu")
 
     async def touch_probe_files() -> bool:
         probe_files.touch(ready=True)
@@ -85,33 +88,47 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     log.info("cpu worker: started")
     try:
         async with asyncio.TaskGroup() as loops:
-            for name, turn, seconds in (
-                ("alive", touch_probe_files, ALIVE_SECONDS),
-                ("ingest", ingest.start_due, settings.input_poll_seconds),
-                ("leases of inputs", ingest.renew_leases, settings.input_lease_seconds / 4),
-                ("webhooks", webhooks.start_due, settings.webhook_poll_seconds),
-                ("upkeep", in_thread(maintenance.recover_jobs), settings.upkeep_seconds),
-                ("purge", in_thread(maintenance.purge_jobs), settings.upkeep_seconds),
-                ("old inputs", in_thread(maintenance.remove_inputs), settings.upkeep_seconds),
-                ("old uploads", in_thread(maintenance.remove_uploads), settings.upkeep_seconds),
-                ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS),
-                ("orphans", in_thread(retention.remove_orphans), ORPHANS_SECONDS),
-                ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS),
+            for name, turn, seconds, sleep in (
+                ("alive", touch_probe_files, ALIVE_SECONDS, wait),
+                ("due", watch.look, watch.seconds, watch.sleep),
+                ("ingest", ingest.start_due, settings.input_poll_seconds, watch.pause_of("ingest")),
+                ("leases of inputs", ingest.renew_leases, settings.input_lease_seconds / 4, wait),
+                ("webhooks", webhooks.start_due, settings.webhook_poll_seconds, watch.pause_of("webhooks")),
+                ("upkeep", in_thread(recovery.recover_jobs), settings.upkeep_seconds, wait),
+                ("purge", in_thread(maintenance.purge_jobs), settings.upkeep_seconds, watch.pause_of("purge")),
+                ("old inputs", in_thread(maintenance.remove_inputs), settings.upkeep_seconds, wait),
+                (
+                    "old uploads",
+                    in_thread(maintenance.remove_uploads),
+                    settings.upkeep_seconds,
+                    watch.pause_of("uploads"),
+                ),
+                ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
+                ("orphans", in_thread(retention.remove_orphans), ORPHANS_SECONDS, wait),
+                ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS, wait),
             ):
-                loops.create_task(repeat(name, turn, seconds=seconds, stop=stop))
+                loops.create_task(repeat(name, turn, seconds=seconds, stop=stop, sleep=sleep))
+            await stop.wait()
+            watch.wake_all()
     finally:
         await ingest.close()
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
         await async_db.dispose()
         db.dispose()
+        recovery_db.dispose()
         await asyncio.to_thread(stop_tracing)
         probe_files.remove()
         log.info("cpu worker: stopped")
 
 
 def in_thread(work: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
-    """Return `work` as a coroutine function that runs off the event loop."""
-    return lambda: asyncio.to_thread(work)
+    """Return `work` as a coroutine function that runs it in a thread of its own.
+
+    The threads that asyncio shares are few on a machine of few cores, and each of those that wait for an object store
+    would be missing to the others.
+    """
+    thread = ThreadPoolExecutor(1, work.__name__)
+    return lambda: asyncio.get_running_loop().run_in_executor(thread, work)
 
 
 async def _until_signal(settings: Settings) -> None:

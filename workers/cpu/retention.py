@@ -6,7 +6,7 @@ remove then is an orphan.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from sqlalchemy import Engine, Executable, Row
@@ -17,6 +17,7 @@ from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.statements.maintenance import retention
+from workers.cpu.job_maintenance import MAX_FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,7 @@ class Retention:
         prompts = self._execute(retention.scrub_prompts(settings.prompt_keep_seconds))
         outputs = self._execute(retention.forget_outputs(settings.output_keep_seconds))
         deliveries = self._execute(retention.forget_old_deliveries(settings.delivery_keep_seconds))
-        for job in outputs:
-            self._remove(job.prefix)
+        self._remove([job.prefix for job in outputs])
         for rows, kind in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries")):
             UPKEEP.labels(kind).inc(len(rows))
             if rows:
@@ -76,8 +76,16 @@ class Retention:
         with self._single.connect() as connection:
             return list(connection.execute(statement))
 
-    def _remove(self, prefix: str) -> None:
-        try:
-            self._store.remove_prefix(prefix)
-        except StorageUnavailable as error:
-            log.warning("retention: not removed prefix=%s reason=%s; it is an orphan now", prefix, error.detail)
+    def _remove(self, prefixes: Sequence[str]) -> None:
+        """Remove objects; after some failures in a row the rest are left to the sweep of orphans."""
+        failures = 0
+        for number, prefix in enumerate(prefixes, 1):
+            try:
+                self._store.remove_prefix(prefix)
+                failures = 0
+            except StorageUnavailable as error:
+                failures += 1
+                log.warning("retention: not removed prefix=%s reason=%s; it is an orphan now", prefix, error.detail)
+            if failures == MAX_FAILURES:
+                log.warning("retention: the store is away orphans=%d", len(prefixes) - number)
+                return

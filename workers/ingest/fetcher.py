@@ -100,7 +100,7 @@ class Fetcher:
     async def _receive(self, response: httpx.Response, target: Path) -> None:
         status = response.status_code
         if status in RETRIED or status >= 500:
-            after = retry_after_seconds(response.headers.get("retry-after")) or 0.0
+            after = retry_after_seconds(response.headers) or 0.0
             raise RetryLater(
                 InputUnreachable(f"The host answered {status}. {ADVICE}"), after=min(after, LONGEST_RETRY_AFTER)
             )

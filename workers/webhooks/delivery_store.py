@@ -31,17 +31,19 @@ class DeliveryStore:
         self._transactions = asyncio.Semaphore(settings.db_pool)
         self._retry_policy = RetryPolicy.parse(settings.webhook_schedule)
 
-    async def take(self, limit: int) -> Sequence[Row[Any]]:
-        """Close superseded deliveries, then lease deliveries that are due."""
+    async def take(self, limit: int) -> tuple[Sequence[Row[Any]], bool]:
+        """Lease deliveries that are due, and close superseded ones; returns the leases, and whether more may be due."""
         take = deliveries.take(
             limit=limit,
             lease_seconds=2 * self._settings.webhook_timeout,
             breaker_failures=self._settings.webhook_breaker_failures,
         )
         async with self._transaction() as connection:
-            superseded = await connection.execute(deliveries.supersede())
-            WEBHOOK_DELIVERIES.labels("superseded").inc(superseded.rowcount)
-            return (await connection.execute(take)).all()
+            rows = (await connection.execute(take)).all()
+        leased = [row for row in rows if row.superseded_at is None]
+        superseded = len(rows) - len(leased)
+        WEBHOOK_DELIVERIES.labels("superseded").inc(superseded)
+        return leased, superseded > 0 or len(leased) == limit
 
     async def compose(self, delivery: Row[Any]) -> WebhookMessage | DeliveryResult | None:
         """Return the message, or the reason why it is not sent; None when it is dropped with its job or endpoint."""
@@ -62,17 +64,18 @@ class DeliveryStore:
             for generation in signing_generations(signer.generation, signer.rotated_at, signer.now)
             for secret in webhook_secrets(self._settings.secret_key, signer.owner, generation)
         ]
-        return WebhookMessage(body=body, headers=sign(delivery.id, signer.now, body, secrets), job=job)
+        headers = sign(delivery.id, signer.now, body, secrets)
+        return WebhookMessage(body=body, headers=headers, composed_at=signer.now, job=job)
 
     async def record_result(self, delivery: Row[Any], result: DeliveryResult) -> None:
-        """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its host.
+        """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its receiver.
 
         The endpoint's row is locked first, as in the API: another order could deadlock.
         """
         async with self._transaction() as connection:
             if delivery.webhook_id is not None:
                 await self._record_for_endpoint(connection, delivery.webhook_id, result)
-            await self._record_for_host(connection, delivery.url, result)
+            await self._record_for_receiver(connection, delivery, result)
             outcome, statement = self._outcome_of(delivery, result)
             await connection.execute(statement)
         WEBHOOK_DELIVERIES.labels(outcome).inc()
@@ -105,12 +108,15 @@ class DeliveryStore:
             abandoned = await connection.execute(deliveries.abandon(webhook_id, DISABLED))
             WEBHOOK_DELIVERIES.labels("gave_up").inc(abandoned.rowcount)
 
-    async def _record_for_host(self, connection: AsyncConnection, url: str, result: DeliveryResult) -> None:
+    async def _record_for_receiver(
+        self, connection: AsyncConnection, delivery: Row[Any], result: DeliveryResult
+    ) -> None:
+        tenant, url = delivery.tenant, delivery.url
         if result.blames_host:
             failures, seconds = self._settings.webhook_breaker_failures, self._settings.webhook_breaker_seconds
-            await connection.execute(receiver_breaker.failed(url, failures=failures, seconds=seconds))
+            await connection.execute(receiver_breaker.failed(tenant, url, failures=failures, seconds=seconds))
         elif result.status is not None:
-            await connection.execute(receiver_breaker.answered(url))
+            await connection.execute(receiver_breaker.answered(tenant, url))
 
     def _outcome_of(self, delivery: Row[Any], result: DeliveryResult) -> tuple[str, Update]:
         """Return the outcome of an attempt, as the metric names it, and the statement that records it."""

@@ -28,7 +28,7 @@ from workers.webhooks.sender import DeliveryResult, WebhookSender
 log = logging.getLogger(__name__)
 
 MAX_IN_PROGRESS = 512
-"""Deliveries in progress in one process; `deliveries.take` limits them per host and per tenant."""
+"""Deliveries in progress in one process; `deliveries.take` limits them per origin and per tenant."""
 
 
 class WebhookDispatcher:
@@ -46,13 +46,13 @@ class WebhookDispatcher:
         free = MAX_IN_PROGRESS - len(self._in_progress)
         if free == 0:
             return False
-        due = await self._store.take(free)
+        due, more = await self._store.take(free)
         for delivery in due:
             with log_context(job_id=delivery.job_id, tenant_id=delivery.tenant):
                 task = asyncio.create_task(self._deliver(delivery))
             self._in_progress.add(task)
             task.add_done_callback(self._in_progress.discard)
-        return len(due) == free
+        return more
 
     async def close(self, grace_seconds: float) -> None:
         """Wait for the deliveries in progress; another worker sends the unfinished ones again."""
@@ -111,7 +111,7 @@ class WebhookDispatcher:
             async with asyncio.timeout(self._settings.webhook_timeout):
                 loop = asyncio.get_running_loop()
                 target = await loop.run_in_executor(self._resolvers, resolve_and_check, delivery.url, self._settings)
-                return await self._sender.post(target, delivery.attempt - 1, message.body, message.headers)
+                return await self._sender.post(target, delivery.attempt - 1, message)
         except ForbiddenUrl as error:
             return DeliveryResult(problem=error.detail, final=True)
         except TimeoutError:

@@ -28,10 +28,11 @@ class WebhookPayload(msgspec.Struct, frozen=True):
 
 
 class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook ready to be sent; `job` is its subject, None for a test."""
+    """A webhook ready to be sent; `job` is its subject, None for a test. `composed_at` is the database's time."""
 
     body: bytes
     headers: dict[str, str]
+    composed_at: datetime
     job: Job | None = None
 
 

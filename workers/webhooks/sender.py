@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import datetime
 
 import httpx
 import msgspec
@@ -10,6 +11,7 @@ from core.net.pinned_http import BROKEN, open_client, request_arguments
 from core.net.url_guard import ResolvedUrl
 from core.settings import Settings
 from workers.retry_policy import retry_after_seconds
+from workers.webhooks.payload import WebhookMessage
 
 DRAIN_BYTES, DRAIN_SECONDS = 64_000, 1.0
 GONE = 410
@@ -54,24 +56,26 @@ class WebhookSender:
         """Close the connections."""
         await self._client.aclose()
 
-    async def post(self, target: ResolvedUrl, number: int, body: bytes, headers: dict[str, str]) -> DeliveryResult:
-        """POST `body` to the checked address `number`; retries go round the addresses.
+    async def post(self, target: ResolvedUrl, number: int, message: WebhookMessage) -> DeliveryResult:
+        """POST a message to the checked address `number`; retries go round the addresses.
 
         The caller of this method bounds the total time.
         """
-        headers = headers | {
+        headers = message.headers | {
             "host": target.authority,
             "content-type": "application/json",
             "user-agent": "Atelier-Webhooks/1",
             "accept-encoding": "identity",
         }
-        request = self._client.stream("POST", **request_arguments(target, number), content=body, headers=headers)
+        request = self._client.stream(
+            "POST", **request_arguments(target, number), content=message.body, headers=headers
+        )
         try:
             async with request as response:
                 with suppress(*BROKEN, TimeoutError):
                     async with asyncio.timeout(DRAIN_SECONDS):
                         await _drain(response)
-                return _result_of(response)
+                return _result_of(response, message.composed_at)
         except httpx.ConnectTimeout:
             return DeliveryResult(problem=f"No connection within {self._connect_timeout:g} s.")
         except BROKEN as error:
@@ -87,7 +91,7 @@ async def _drain(response: httpx.Response) -> None:
             return
 
 
-def _result_of(response: httpx.Response) -> DeliveryResult:
+def _result_of(response: httpx.Response, now: datetime) -> DeliveryResult:
     status = response.status_code
     if response.is_success:
         return DeliveryResult(status=status)
@@ -97,5 +101,5 @@ def _result_of(response: httpx.Response) -> DeliveryResult:
         problem = "The receiver answered 410 Gone, so nothing more is sent."
     else:
         problem = f"The receiver answered {status}."
-    retry_after = retry_after_seconds(response.headers.get("retry-after"))
+    retry_after = retry_after_seconds(response.headers, now=now)
     return DeliveryResult(status=status, problem=problem, retry_after=retry_after, final=status == GONE)

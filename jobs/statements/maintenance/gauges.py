@@ -8,28 +8,31 @@ from sqlalchemy import (
     Double,
     Text,
     and_,
+    any_,
     case,
     cast,
     extract,
     func,
     literal,
+    not_,
     null,
     select,
+    tuple_,
     union_all,
 )
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import jobs, outbox, servers, webhook_hosts
+from jobs.schema.tables import jobs, outbox, servers, webhook_receivers
 from jobs.statements.clauses import lease_is_free, tx_now
 from jobs.statements.webhooks.deliveries import open_
-from jobs.statements.webhooks.receiver_breaker import host_of
+from jobs.statements.webhooks.receiver_breaker import origin_of
 
 
 def gauges() -> CompoundSelect[Any]:
     """Return rows of `what` (jobs, webhooks, servers), `model`, `state`, `number` and `oldest` in seconds.
 
     Jobs: the unfinished ones by model and status; `oldest` is the longest wait in the queue. Webhooks: deliveries that
-    are due and not leased, except those to a host whose circuit breaker is open; `oldest` is the longest delay.
+    are due and not leased, except those to a receiver whose circuit breaker is open; `oldest` is the longest delay.
     Servers: by state. The statement reads every unfinished job, so it is to be executed seldom.
     """
     queued_at = case((jobs.c.status == JobStatus.QUEUED.value, jobs.c.queued_at))
@@ -38,11 +41,8 @@ def gauges() -> CompoundSelect[Any]:
         .where(jobs.c.status.in_(ACTIVE))
         .group_by(jobs.c.model, jobs.c.status)
     )
-    breaker_is_open = func.coalesce(webhook_hosts.c.open_until > tx_now, False)
-    due = (
-        select(*_row("webhooks", _NONE, _NONE, _age(outbox.c.available_at)))
-        .outerjoin(webhook_hosts, webhook_hosts.c.host == host_of(outbox.c.url))
-        .where(open_(outbox), outbox.c.available_at <= tx_now, lease_is_free(outbox), ~breaker_is_open)
+    due = select(*_row("webhooks", _NONE, _NONE, _age(outbox.c.available_at))).where(
+        open_(outbox), outbox.c.available_at <= tx_now, lease_is_free(outbox), not_(_is_left_alone())
     )
     state = case(
         (servers.c.lease_until <= tx_now, "offline"),
@@ -52,6 +52,19 @@ def gauges() -> CompoundSelect[Any]:
     known = select(state.label("state")).where(servers.c.removed_at.is_(None)).subquery()
     by_state = select(*_row("servers", _NONE, known.c.state, _NEVER)).group_by(known.c.state)
     return union_all(unfinished, due, by_state)
+
+
+def _is_left_alone() -> ColumnElement[bool]:
+    """Return whether the receiver's breaker is open; the origin is computed only for tenants that have such a one."""
+    receivers = webhook_receivers.c
+    concerned, left_alone = (
+        select(*columns).where(receivers.open_until > tx_now)
+        for columns in ((receivers.tenant,), (receivers.tenant, receivers.origin))
+    )
+    return and_(
+        outbox.c.tenant == any_(func.array(concerned.scalar_subquery())),
+        tuple_(outbox.c.tenant, origin_of(outbox.c.url)).in_(left_alone),
+    )
 
 
 _NONE = cast(null(), Text)

@@ -1,6 +1,6 @@
 """Statements of the webhook outbox. A delivery is leased, so that no transaction is open during HTTP."""
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -10,92 +10,55 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
+    any_,
     case,
     delete,
-    exists,
     func,
     literal,
-    or_,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from jobs.schema.tables import outbox, webhook_hosts
-from jobs.statements.clauses import after, interval, lease_is_free, now, rank_leased_first, tx_now
-from jobs.statements.outbox import TRANSIENT_EVENTS
-from jobs.statements.webhooks.receiver_breaker import host_of
+from jobs.schema.tables import outbox
+from jobs.statements.clauses import after, interval, lease_is_free, now
+from jobs.statements.webhooks.lanes import choose
 
-BATCH = 5_000
-"""Deliveries that one statement supersedes at most; the next one continues."""
 LOGGED = 50
 """Attempts of a delivery that its log keeps; only replays reach so many."""
 
 
-@cache  # building it costs more than executing it, every second
-def supersede() -> Update:
-    """Supersede deliveries with a newer event of the same job; a delivery that is leased is waited for.
-
-    It is executed before `take`, which leases nothing while an older delivery of the same job and endpoint is open.
-    Rows that another worker has locked are skipped.
-    """
-    older, newer = outbox.alias("older"), outbox.alias("newer")
-    same = and_(newer.c.job_id == older.c.job_id, newer.c.webhook_id == older.c.webhook_id)
-    superseded = (
-        select(older.c.id)
-        .join(newer, and_(same, newer.c.event_seq > older.c.event_seq))
-        .where(open_(newer), newer.c.available_at <= tx_now, lease_is_free(newer))
-        .where(open_(older), older.c.type.in_(TRANSIENT_EVENTS), lease_is_free(older))
-        .limit(BATCH)
-        .with_for_update(of=older, skip_locked=True)
-    )
-    return update(outbox).where(outbox.c.id.in_(superseded)).values(superseded_at=now, lease_until=None)
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # building it costs more than executing it, every second
 def take(
-    *, limit: int, lease_seconds: float, breaker_failures: int, host_limit: int = 4, tenant_limit: int = 32
+    *, limit: int, lease_seconds: float, breaker_failures: int, origin_limit: int = 4, tenant_limit: int = 32
 ) -> Update:
-    """Lease due deliveries: the oldest of each host first, then the second oldest of each, and so on.
+    """Lease due deliveries by turns, and supersede those that a newer event of their job has followed.
 
-    Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
-    receivers delay only themselves; to a host that has failed `breaker_failures` times in a row none while it is left
-    alone, then one. A delivery that waits for its host spends no attempt. A job's events leave in their order.
+    Returns the rows of both; those of the latter have `superseded_at`, and when there are any, more may follow at once.
+    A delivery that waits for its receiver spends no attempt, and one that is leased is waited for. A job's events leave
+    in their order.
+
+    Limits count over all workers, so that slow receivers delay only themselves. At most `tenant_limit` deliveries are
+    under way for one tenant, and `origin_limit` to one origin. Tenants that share an origin take turns; while another
+    one waits, a tenant may have half of its places, and what it has beyond that is not counted against the other: it
+    was borrowed. So an origin has at most half as many more under way, for the time that these take.
+
+    A receiver is what one tenant sends to at one origin. To a receiver that has failed `breaker_failures` times in a
+    row no delivery is under way while it is left alone, then one, which takes no place from other tenants.
+
+    The cost depends on the number of lanes (`jobs.statements.webhooks.lanes`), and not on how long they are.
     """
-    leased = func.coalesce(outbox.c.lease_until >= tx_now, False)
-    host, hosts = host_of(outbox.c.url), webhook_hosts.c
-    tripped = func.coalesce(hosts.failures >= breaker_failures, False)
-    left_alone = func.coalesce(hosts.open_until > tx_now, False)
-    waiting = (
-        select(
-            *(outbox.c.id, outbox.c.tenant, outbox.c.available_at, leased.label("leased"), host.label("host")),
-            case((tripped, 1), else_=host_limit).label("allowed"),
-        )
-        .outerjoin(webhook_hosts, hosts.host == host)
-        .where(open_(outbox), outbox.c.available_at <= tx_now, or_(leased, and_(~left_alone, ~_has_earlier())))
-        .subquery("waiting")
-    )
-    by_host = select(waiting, _rank(waiting, within=waiting.c.host).label("at_host")).subquery("by_host")
-    by_tenant = (
-        select(by_host, _rank(by_host, within=by_host.c.tenant).label("at_tenant"))
-        .where(by_host.c.at_host <= by_host.c.allowed)
-        .subquery("by_tenant")
-    )
-    chosen = (
-        select(outbox.c.id)
-        .join(by_tenant, by_tenant.c.id == outbox.c.id)
-        .where(by_tenant.c.at_tenant <= tenant_limit, ~by_tenant.c.leased)
-        .where(open_(outbox), outbox.c.available_at <= tx_now, lease_is_free(outbox))  # checked again on the locked row
-        .order_by(by_tenant.c.at_host, outbox.c.available_at)
-        .limit(limit)
-        .with_for_update(of=outbox, skip_locked=True)
-        .cte("chosen")
-        .prefix_with("MATERIALIZED")
-    )
+    chosen = choose(limit, breaker_failures, origin_limit, tenant_limit).cte("chosen").prefix_with("MATERIALIZED")
+    # An array is of unknown length, so the planner looks its ids up and does not read the table.
+    stale = outbox.c.id == any_(func.array(select(chosen.c.id).where(chosen.c.stale).scalar_subquery()))
     return (
         update(outbox)
-        .where(outbox.c.id == chosen.c.id)
-        .values(attempt=outbox.c.attempt + 1, lease_until=after(lease_seconds))
+        .where(outbox.c.id == any_(func.array(select(chosen.c.id).scalar_subquery())))
+        .values(
+            attempt=outbox.c.attempt + case((stale, 0), else_=1),
+            lease_until=case((stale, None), else_=after(lease_seconds)),
+            superseded_at=case((stale, now), else_=None),
+        )
         .returning(*outbox.c)
     )
 
@@ -161,21 +124,6 @@ def _ended(message_id: str, attempt: int, answer: int | None, problem: str | Non
             attempts=kept.concat(func.jsonb_build_array(entry)),
         )
     )
-
-
-def _has_earlier() -> ColumnElement[bool]:
-    """Return whether an older delivery of the same job and receiver is still to be sent."""
-    earlier = outbox.alias("earlier")
-    return exists().where(
-        open_(earlier),
-        earlier.c.job_id == outbox.c.job_id,
-        earlier.c.webhook_id.is_not_distinct_from(outbox.c.webhook_id),
-        earlier.c.event_seq < outbox.c.event_seq,
-    )
-
-
-def _rank(table: FromClause, *, within: ColumnElement[Any]) -> ColumnElement[int]:
-    return rank_leased_first(table.c.leased, table.c.available_at, within=(within,))
 
 
 def _open_of(webhook_id: str, *, skip_locked: bool = False) -> Select[Any]:

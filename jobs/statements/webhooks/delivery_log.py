@@ -20,10 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from jobs.schema.tables import outbox, webhook_hosts, webhooks
+from jobs.schema.tables import outbox, webhook_receivers, webhooks
 from jobs.statements.clauses import lease_is_free, now
 from jobs.statements.webhooks.deliveries import open_
-from jobs.statements.webhooks.receiver_breaker import host_of
+from jobs.statements.webhooks.receiver_breaker import origin_of
 
 TEST = "webhook.test"
 REPLAYED = 10_000
@@ -96,9 +96,10 @@ def add_test(message_id: str, webhook_id: str, tenant: str) -> Insert:
 
 
 def _shown() -> Select[Any]:
-    """Select what is shown of a delivery; the next attempt waits for the breaker of the host."""
-    host = webhook_hosts.c.host == host_of(outbox.c.url)
-    open_until = select(webhook_hosts.c.open_until).where(host).scalar_subquery()
+    """Select what is shown of a delivery; the next attempt waits for the breaker of the receiver."""
+    receivers = webhook_receivers.c
+    its_own = and_(receivers.tenant == outbox.c.tenant, receivers.origin == origin_of(outbox.c.url))
+    open_until = select(receivers.open_until).where(its_own).scalar_subquery()
     next_attempt = case((open_(outbox), func.greatest(outbox.c.available_at, open_until)), else_=None)
     return select(*outbox.c, STATE.label("state"), next_attempt.label("next_attempt_at"))
 

@@ -1,7 +1,9 @@
-"""The circuit breaker of receivers' hosts, in the database because all CPU workers share it.
+"""The circuit breaker of receivers, in the database because all CPU workers share it.
 
-It opens for a host after `failures` failures in a row, for a period that doubles with each further failure. After the
-period one delivery at a time may try the host (`deliveries.take`), and the first answer closes the breaker.
+A receiver is what one tenant sends to at one origin (scheme, host and port), so that a wrong path of one tenant, or a
+closed port, stops no other deliveries. The breaker opens after `failures` failures in a row, for a period that doubles
+with each further failure. After the period one delivery at a time may try the receiver (`deliveries.take`), and the
+first answer closes the breaker.
 """
 
 from typing import Any
@@ -9,42 +11,61 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Insert, case, delete, func, literal, or_
 from sqlalchemy.dialects.postgresql import insert
 
-from jobs.schema.tables import webhook_hosts
-from jobs.statements.clauses import interval, now, tx_now
+from jobs.schema.tables import webhook_hosts, webhook_receivers
+from jobs.statements.clauses import ago, interval, now, tx_now
 
 LONGEST = 6
 """How often the period doubles: with the default of 10 s it is 640 s in the end."""
+FORGET_SECONDS = 86_400.0
+"""How long the failures of a receiver are remembered after the last one."""
 
 
-def host_of(url: ColumnElement[str]) -> ColumnElement[str]:
-    """Return host and port of a URL; pattern matching would take eight times as long."""
-    host = func.split_part(url, "/", 3)
-    for end in ("?", "#"):
-        host = func.split_part(host, end, 1)
-    return func.lower(func.split_part(host, "@", -1))
+def origin_of(url: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the origin of a URL, `scheme://host:port`."""
+    return func.webhook_origin(url)
 
 
-def answered(url: str) -> Delete:
-    """Close the breaker for the host of `url`, after an answer."""
-    return delete(webhook_hosts).where(webhook_hosts.c.host == host_of(literal(url)))
+def answered(tenant: str, url: str) -> Delete:
+    """Close the breaker of a tenant's receiver at `url`, after an answer."""
+    receivers = webhook_receivers.c
+    return delete(webhook_receivers).where(receivers.tenant == tenant, receivers.origin == origin_of(literal(url)))
 
 
-def failed(url: str, *, failures: int, seconds: float) -> Insert:
-    """Count a failure of the host of `url`; after `failures` of them the breaker opens, first for `seconds`.
+def failed(tenant: str, url: str, *, failures: int, seconds: float) -> Insert:
+    """Count a failure of a tenant's receiver at `url`; after `failures` of them its breaker opens, first for `seconds`.
 
     A delivery that was under way when the breaker opened does not count, else one period would count several times.
     """
-    first = {"failures": literal(1), "open_until": _open_until(literal(1), failures, seconds)}
-    so_far = webhook_hosts.c.failures + 1
+    so_far, receivers = webhook_receivers.c.failures + 1, webhook_receivers.c
     return (
-        insert(webhook_hosts)
-        .values(host=host_of(literal(url)), **first)
+        insert(webhook_receivers)
+        .values(
+            tenant=tenant,
+            origin=origin_of(literal(url)),
+            failures=1,
+            failed_at=now,
+            open_until=_open_until(literal(1), failures, seconds),
+        )
         .on_conflict_do_update(
-            index_elements=["host"],
-            set_={"failures": so_far, "open_until": _open_until(so_far, failures, seconds)},
-            where=or_(webhook_hosts.c.open_until.is_(None), webhook_hosts.c.open_until < tx_now),
+            index_elements=["tenant", "origin"],
+            set_={"failures": so_far, "failed_at": now, "open_until": _open_until(so_far, failures, seconds)},
+            where=or_(receivers.open_until.is_(None), receivers.open_until < tx_now),
         )
     )
+
+
+def forget_receivers() -> Delete:
+    """Remove receivers that have not failed for a day: their deliveries were given up, or their breaker would be here.
+
+    A name that a caller makes up for one job leaves a row, which no answer will ever remove.
+    """
+    return delete(webhook_receivers).where(webhook_receivers.c.failed_at < ago(FORGET_SECONDS))
+
+
+def forget_hosts() -> Delete:
+    """Remove the breakers that workers of the version before have left, except those that are in use."""
+    open_until = webhook_hosts.c.open_until
+    return delete(webhook_hosts).where(or_(open_until.is_(None), open_until < ago(FORGET_SECONDS)))
 
 
 def _open_until(so_far: ColumnElement[int], failures: int, seconds: float) -> ColumnElement[Any]:

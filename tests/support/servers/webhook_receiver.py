@@ -30,21 +30,26 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What to answer; `before` runs before it, `after` before the connection is closed."""
+    """What to answer; `before` runs before it, `after` before the connection is closed. `date` is its own, else now."""
 
     status: int = 200
     headers: dict[str, str] = {}
     body: bytes = b"ok"
+    date: str | None = None
     before: Callable[[], object] = lambda: None
     after: Callable[[], object] = lambda: None
 
 
 class WebhookReceiver:
-    """Answers each request with the next of `replies`, and with 200 once there are none. A context manager."""
+    """Answers each request with the next of `replies`, and with 200 once there are none. A context manager.
+
+    A path that is in `reply_to` always has that answer.
+    """
 
     def __init__(self, *, host: str = "127.0.0.1", certificate: Path | None = None) -> None:
         self.received: list[Received] = []
         self.replies: list[Reply] = []
+        self.reply_to: dict[str, Reply] = {}
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,9 +61,10 @@ class WebhookReceiver:
                     return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 sink.received.append(Received(self.path, headers, body))
-                reply = sink.replies.pop(0) if sink.replies else Reply()
+                reply = sink.reply_to.get(self.path) or (sink.replies.pop(0) if sink.replies else Reply())
                 reply.before()
-                self.send_response(reply.status)
+                self.send_response_only(reply.status)
+                self.send_header("date", reply.date or self.date_time_string())
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 if "content-length" not in reply.headers:

@@ -59,19 +59,36 @@ def test_a_wrong_schedule_names_the_variable(text):
     ],
 )
 def test_retry_after_is_read_as_in_rfc_9110(header, seconds):
-    assert seconds == retry_after_seconds(header)
+    headers = {} if header is None else {"retry-after": header}
+    assert seconds == retry_after_seconds(headers, now=datetime.now(UTC))
 
 
 def test_a_date_beyond_all_calendars_is_nonsense():
-    assert None is retry_after_seconds("Mon, 01 Jan 99999999999 00:00:00 GMT")
+    headers = {"retry-after": "Mon, 01 Jan 99999999999 00:00:00 GMT"}
+    assert None is retry_after_seconds(headers, now=datetime.now(UTC))
 
 
-def test_retry_after_as_a_date_counts_from_now():
-    header = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    assert 85 < retry_after_seconds(header) <= 90
+ANSWERED = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+"""A time that is not that of this machine."""
+
+
+def test_retry_after_as_a_date_counts_from_the_answers_own():
+    headers = {
+        "retry-after": format_datetime(ANSWERED + timedelta(seconds=90), usegmt=True),
+        "date": format_datetime(ANSWERED, usegmt=True),
+    }
+    assert 90 == retry_after_seconds(headers)
+    assert 90 == retry_after_seconds(headers, now=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("date", [{}, {"date": "soon"}])
+def test_without_a_date_of_its_own_the_databases_counts(date):
+    headers = {"retry-after": format_datetime(ANSWERED + timedelta(seconds=90), usegmt=True), **date}
+    assert 90 == retry_after_seconds(headers, now=ANSWERED)
+    assert None is retry_after_seconds(headers)
 
 
 def test_retry_after_without_a_zone_is_in_utc():
-    header = format_datetime((datetime.now(UTC) + timedelta(seconds=90)).replace(tzinfo=None))
+    header = format_datetime((ANSWERED + timedelta(seconds=90)).replace(tzinfo=None))
     assert header.endswith("-0000")
-    assert 85 < retry_after_seconds(header) <= 90
+    assert 90 == retry_after_seconds({"retry-after": header}, now=ANSWERED)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import text
 
 from core.database import sync_engine
 from core.settings import Settings
@@ -18,6 +20,7 @@ from jobs.schema.tables import jobs
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
 from jobs.statements.queue import claim
+from jobs.statements.webhooks import deliveries
 from tests.support.rows.rows import ARTIFACT, Rows
 
 TABLES = ("tenants", "jobs", "idempotency", "inputs", "outbox", "servers")
@@ -150,6 +153,26 @@ def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:
         with rows.engine.begin() as connection:
             taken.add(connection.exec_driver_sql(statement, compiled.construct_params()).one().id)
     assert {"job_queued", job.id} == taken
+
+
+def test_webhooks_of_the_version_before_go_on(rows: Rows) -> None:
+    """A rolling update: its workers add deliveries, lease them and keep breakers by host, as if nothing had changed."""
+    rows.execute(text("UPDATE outbox SET delivered_at = now()"))
+    columns = "INSERT INTO outbox (id, tenant, job_id, event_seq, type, url) VALUES"
+    for number in range(8):
+        url = "https://hooks.example/" if number < 6 else "https://other.example/"
+        rows.execute(text(f"{columns} ('new_{number}', 'ten_1', 'job_{number}', 2, 'job.completed', '{url}')"))
+    rows.execute(
+        text("INSERT INTO webhook_hosts (host, failures, open_until) VALUES ('other.example', 12, 'infinity')")
+    )
+    before = text((Path(__file__).parent / "take_of_0010.sql").read_text())
+    now = deliveries.take(limit=9, lease_seconds=30.0, breaker_failures=10)
+
+    assert {f"new_{number}" for number in range(4)} == {row.id for row in rows.execute(before)}
+    assert {"new_6", "new_7"} == {row.id for row in rows.execute(now)}  # its places at the other host are taken
+    rows.execute(text("UPDATE outbox SET delivered_at = now(), lease_until = NULL WHERE lease_until IS NOT NULL"))
+    assert {"new_4", "new_5"} == {row.id for row in rows.execute(now)}
+    assert [] == rows.execute(before)
 
 
 def every(rows: Rows) -> list[Job]:

@@ -17,12 +17,15 @@ from core.storage.store import open_store
 from jobs.doorbell import model_queue
 from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
-from jobs.schema.tables import idempotency, jobs, uploads
+from jobs.schema.tables import idempotency, jobs, uploads, webhook_hosts, webhook_receivers
 from jobs.statements.maintenance import recovery
 from jobs.statements.queue import claimed, submit, tenant_jobs
+from jobs.statements.webhooks import receiver_breaker
 from tests.support.gpu_worker.fakes import FakeClock
 from tests.support.rows.rows import MODEL
 from workers.cpu.job_maintenance import JobMaintenance
+
+BREAKERS = (webhook_receivers, webhook_hosts)
 
 
 @pytest.fixture
@@ -378,6 +381,70 @@ class TestStoreAway:
         assert [] == list(store.keys())
 
 
+class TestTurns:
+    """What is removed from the store is one worker's at a time, and no transaction waits for the store."""
+
+    @pytest.fixture
+    def due(self, rows, make_settings, tmp_path):
+        """Something to do for each task: a deleted job, an ended one with an input, and an old upload."""
+        tenant = rows.tenant()
+        rows.execute(tenant_jobs.erase(rows.submit(tenant).id, tenant))
+        ended = rows.pending(tenant, "http://one.example/a.png")
+        rows.set(ended, status="completed", finished_at=func.now() - text("interval '2 hours'"))
+        rows.execute(uploads.insert().values(id="inp", tenant=tenant, key="t/inputs/inp"))
+        rows.execute(update(uploads).values(created_at=func.now() - text("interval '3 days'")))
+
+    @pytest.mark.parametrize("task", ["purge_jobs", "remove_inputs", "remove_uploads"])
+    def test_no_transaction_is_open_while_the_store_is_asked(self, rows, make_settings, monkeypatch, due, task):
+        store, seen = open_store(make_settings()), []
+        idle = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+
+        def remove_prefix(prefix):
+            seen.append(rows.scalar(text(idle)))
+            for table in ("jobs", "inputs", "uploads"):
+                rows.execute(text(f"SELECT FROM {table} FOR UPDATE NOWAIT"))
+            return 0
+
+        monkeypatch.setattr(store, "remove_prefix", remove_prefix)
+        getattr(JobMaintenance(make_settings(), sync_engine(make_settings()), store), task)()
+        assert [0] == seen
+
+    @pytest.mark.parametrize("task", ["purge_jobs", "remove_inputs", "remove_uploads"])
+    def test_a_turn_is_one_workers_until_it_ends(self, rows, make_settings, monkeypatch, due, task):
+        store, asked = open_store(make_settings()), []
+        other = JobMaintenance(make_settings(), rows.engine, open_store(make_settings()))
+
+        def remove_prefix(prefix):
+            asked.append(prefix)
+            if len(asked) == 1:
+                assert getattr(other, task)() is False
+            return 0
+
+        for worker in (store, other._store):
+            monkeypatch.setattr(worker, "remove_prefix", remove_prefix)
+        getattr(JobMaintenance(make_settings(), rows.engine, store), task)()
+        assert 1 == len(asked)
+
+    def test_the_turn_of_a_lost_worker_ends_by_itself(self, rows, make_settings, monkeypatch, due):
+        store, asked = open_store(make_settings()), []
+
+        def remove_prefix(prefix):
+            asked.append(prefix)
+            if len(asked) == 1:
+                raise SystemExit
+            return 0
+
+        monkeypatch.setattr(store, "remove_prefix", remove_prefix)
+        worker = JobMaintenance(make_settings(), rows.engine, store)
+        with pytest.raises(SystemExit):
+            worker.purge_jobs()
+        worker.purge_jobs()
+        assert 1 == len(asked)
+        rows.execute(text("UPDATE chores SET next_at = next_at - interval '5 minutes'"))
+        worker.purge_jobs()
+        assert 2 == len(asked)
+
+
 def test_a_prefix_that_fails_does_not_delay_the_others(rows, make_settings, tmp_path, monkeypatch):
     stuck, other = (rows.submit(rows.tenant()) for _ in range(2))
     for job in (stuck, other):
@@ -395,6 +462,22 @@ def test_a_prefix_that_fails_does_not_delay_the_others(rows, make_settings, tmp_
     left = list(store.keys())
     assert left
     assert all(stuck.id in key for key in left)
+
+
+def test_receivers_that_never_answer_are_forgotten(rows, chores):
+    """Each made-up name of a callback would leave a row for good; those of the version before are among them."""
+    tenant = rows.tenant()
+    for number in range(20):
+        url = f"http://made-up-{number}.example/"
+        rows.execute(receiver_breaker.failed(tenant, url, failures=1, seconds=60.0))
+        rows.execute(webhook_hosts.insert().values(host=url, failures=12, open_until=func.now()))
+    chores.forget_keys()
+    assert [20, 20] == [rows.scalar(select(func.count()).select_from(table)) for table in BREAKERS]
+    a_day = text("interval '25 hours'")
+    rows.execute(update(webhook_receivers).values(failed_at=webhook_receivers.c.failed_at - a_day))
+    rows.execute(update(webhook_hosts).values(open_until=webhook_hosts.c.open_until - a_day))
+    chores.forget_keys()
+    assert [0, 0] == [rows.scalar(select(func.count()).select_from(table)) for table in BREAKERS]
 
 
 def test_only_expired_idempotency_keys_are_forgotten(rows, chores):

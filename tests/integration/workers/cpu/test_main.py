@@ -1,19 +1,26 @@
 """The CPU worker as a process: it starts, touches its probe files, outlives an outage, and stops at a signal."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 
 import msgspec
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, text
 
 from core.settings import Settings
 from jobs.job import JobStatus
+from jobs.schema.tables import uploads
+from jobs.statements.queue import tenant_jobs
+from tests.support.rows.rows import ARTIFACT
 from tests.support.servers.webhook_receiver import WebhookReceiver
-from tests.support.service.cpu_worker import cpu_process
+from tests.support.service.cpu_worker import cpu_process, cpu_worker
 from tests.support.wait import until
 from workers.cpu.main import check
 from workers.probe_files import ProbeFiles
@@ -92,6 +99,54 @@ def test_it_does_all_of_its_work_without_redis(settings, rows):
         until(lambda: rows.job(lost).status is JobStatus.QUEUED, what="the lost job to be queued again")
         until(lambda: sink.received, what="the webhook")
     assert late.id == sink.received[0].data["data"]["job_id"]
+
+
+class SilentServer:
+    """Accepts connections and never answers. A context manager, which drops them at its end."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        self.connections = []
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        for connection in self.connections:
+            connection.close()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                self.connections.append(self._socket.accept()[0])
+
+
+def test_a_store_that_hangs_holds_up_no_deadline(settings, rows, monkeypatch):
+    """Every task that asks the store waits for it, on a machine of one core, and deadlines pass meanwhile."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    tenant, claimant, old = rows.tenant(), rows.server(), func.now() - text("interval '3 days'")
+    rows.submit(tenant)
+    done = rows.complete(rows.claim(claimant), ARTIFACT)
+    rows.set(done, finished_at=old)
+    rows.input(done, "input_image", url="http://one.example/a.png", host="one.example")
+    rows.execute(uploads.insert().values(id="inp", tenant=tenant, key="t/inputs/inp", created_at=old))
+    rows.execute(tenant_jobs.erase(rows.submit(tenant).id, tenant))
+    with SilentServer() as silent:
+        url = f"s3://bucket?endpoint=http://127.0.0.1:{silent.port}&access_key=key&secret_key=secret"
+        hung = msgspec.structs.replace(settings, storage_url=url, output_keep_seconds=1.0)
+        with cpu_worker(hung):
+            until(lambda: len(silent.connections) >= 5, what="every task to wait for the store")
+            late = rows.submit(tenant, deadline_seconds=-1.0)
+            until(lambda: rows.job(late).status is JobStatus.FAILED, what="the deadline", timeout=5)
+            silent.close()  # else the end of the worker waits for the store
 
 
 @pytest.mark.long

@@ -143,6 +143,33 @@ class TestTurn:
         Retention(settings, rows.engine, store).remove_orphans()
         assert [] == list(store.keys())
 
+    def test_a_store_that_is_away_is_not_asked_for_each_job(self, rows, make_settings, store, completed, monkeypatch):
+        """A hung store takes half a minute to fail, and there may be 500 jobs in a batch."""
+        jobs, asked = [completed(days=2) for _ in range(8)], []
+
+        def remove_prefix(prefix):
+            asked.append(prefix)
+            raise StorageUnavailable("The object store cannot be reached.")
+
+        monkeypatch.setattr(store, "remove_prefix", remove_prefix)
+        Retention(make_settings(output_keep_seconds=DAY), rows.engine, store).forget_expired()
+        assert 3 == len(asked)
+        assert [()] * 8 == [rows.job(job).artifacts for job in jobs]
+
+    def test_one_prefix_that_fails_leaves_the_others(self, rows, make_settings, store, completed, monkeypatch):
+        stuck, remove = completed(days=2), store.remove_prefix
+        for _ in range(6):
+            completed(days=2)
+
+        def remove_prefix(prefix):
+            if stuck.id in prefix:
+                raise StorageUnavailable("The object store answered AccessDenied.")
+            return remove(prefix)
+
+        monkeypatch.setattr(store, "remove_prefix", remove_prefix)
+        Retention(make_settings(output_keep_seconds=DAY), rows.engine, store).forget_expired()
+        assert [stuck.artifacts[0].key] == list(store.keys())
+
     def test_twice_at_once_does_everything_once(self, rows, make_settings, store, completed):
         jobs = [completed(days=2) for _ in range(6)]
         settings = make_settings(prompt_keep_seconds=DAY, output_keep_seconds=DAY, delivery_keep_seconds=DAY)

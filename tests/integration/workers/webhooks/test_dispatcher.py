@@ -4,9 +4,11 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.database import sync_engine
@@ -171,6 +173,18 @@ def test_retry_after_is_honoured(rows, settings, sink):
     assert 1 == len(sink.received)
 
 
+def test_a_date_to_retry_after_counts_by_the_answers_clock(rows, settings, sink):
+    """The receiver's clock is years off: ten minutes are ten minutes."""
+    finished(rows, sink.url)
+    date = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+    again = format_datetime(date + timedelta(minutes=10), usegmt=True)
+    sink.replies = [Reply(429, {"retry-after": again}, date=format_datetime(date, usegmt=True))]
+    with cpu_worker(settings):
+        until(lambda: only(rows).answer, what="the answer")
+    waits = (only(rows).available_at - only(rows).created_at).total_seconds()
+    assert 600 <= waits < 800
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
@@ -215,6 +229,44 @@ def test_a_tarpit_delays_nobody_else(rows, make_settings, sink):
             finished(rows, sink.url, tenant="quick")
             until(lambda: sink.received, timeout=20, what="the delivery")
             assert 4 == sum(row.attempt for row in rows.deliveries() if row.url == tarpit.url)
+
+
+def test_a_slow_path_of_another_tenant_on_the_host_delays_none(rows, make_settings, sink):
+    """Fault 27: one receiver, two tenants. The path of the one never answers, and 60 of its deliveries are first."""
+    hang = threading.Event()
+    sink.reply_to = {"/slow": Reply(before=hang.wait)}
+    slow, claimant = rows.tenant("slow"), rows.server()
+    for _ in range(60):
+        rows.submit(slow, callback_url=sink.url.replace("/hook", "/slow"))
+        rows.complete(rows.claim(claimant))
+    settings = make_settings(webhook_timeout=60.0, webhook_poll_seconds=0.2, grace_seconds=0.1)
+    with cpu_worker(settings):
+        until(lambda: len(sink.received) == 4, what="as many as it may have under way")
+        for number in range(1, 4):
+            finished(rows, sink.url, tenant="quick")
+            arrived = lambda number=number: sum(one.path == "/hook" for one in sink.received) == number  # noqa: E731
+            until(arrived, what="the delivery")
+        assert 4 == sum(one.path == "/slow" for one in sink.received)
+        hang.set()
+
+
+def test_a_scheme_of_a_host_that_fails_stops_no_other(rows, make_settings, hooks_example):
+    """Fault 27: `http://` fails where `https://` is served, and is left alone, for the tenant that sent to it."""
+    with WebhookReceiver(certificate=TLS / "server.pem") as sink:
+        secure = sink.url.replace("127.0.0.1", "hooks.example")
+        plain = secure.replace("https://", "http://")
+        breaker = {"webhook_breaker_failures": 3, "webhook_breaker_seconds": 600.0}
+        for _ in range(14):
+            finished(rows, plain, tenant="loud")
+        with cpu_worker(make_settings(webhook_schedule="0,0,0,0,0", ca_bundle=str(TLS / "ca.pem"), **breaker)):
+            left_alone = "SELECT count(*) FROM webhook_receivers WHERE open_until > now()"
+            until(lambda: rows.scalar(text(left_alone)) == 1, what="the scheme to be left alone")
+            finished(rows, secure, tenant="loud")
+            finished(rows, secure, tenant="other")
+            finished(rows, plain, tenant="other")
+            until(lambda: len(sink.received) == 2, what="the deliveries")
+            own = select(outbox.c.attempt).where(outbox.c.tenant == rows.tenant("other"), outbox.c.url == plain)
+            until(lambda: rows.scalar(own) > 0, what="the other tenant's own attempt")
 
 
 @pytest.mark.long

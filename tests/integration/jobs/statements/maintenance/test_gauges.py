@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from core.ids import new_id
-from jobs.schema.tables import outbox, servers, webhook_hosts
+from jobs.schema.tables import outbox, servers, webhook_receivers
 from jobs.statements import servers as fleet
 from jobs.statements.maintenance.gauges import gauges
 from tests.support.rows.rows import ARTIFACT
@@ -70,11 +70,15 @@ def test_webhooks_count_while_they_are_due_and_not_leased(rows):
 
 def test_webhooks_to_a_host_that_is_left_alone_are_not_late(rows):
     tenant = rows.tenant()
-    for host, open_until in (("down.example", ago(-100)), ("up.example:8080", ago(100))):
+    for host, with_port, open_until in (
+        ("down.example", "down.example:80", ago(-100)),
+        ("up.example:8080", "up.example:8080", ago(100)),
+    ):
         row = {"id": new_id("msg"), "job_id": new_id("job"), "event_seq": 2, "type": "job.completed"}
         url = f"http://{host}/hook"
         rows.execute(outbox.insert().values(**row, tenant=tenant, url=url, available_at=ago(50)))
-        rows.execute(webhook_hosts.insert().values(host=host, failures=20, open_until=open_until))
+        failures = {"failures": 20, "failed_at": ago(200), "open_until": open_until}
+        rows.execute(webhook_receivers.insert().values(tenant=tenant, origin=f"http://{with_port}", **failures))
     assert {(None, None): 1} == seen(rows, "webhooks")
 
 

@@ -1,0 +1,195 @@
+"""The choice of what is sent next, made lane by lane. A lane is what is open for one tenant and one origin.
+
+An origin is scheme, host and port of a URL. The index `ix_outbox_lane` is sorted by tenant, lane and due time, so the
+statement goes from lane to lane and reads the head of each, however long the lane is. It is SQL text, since a loose
+index scan needs a recursive query. Each step names the condition of its index in that index's own words and sorts by
+its columns: no other index fits then, even when the planner has old statistics or none.
+"""
+
+from typing import Any
+
+from sqlalchemy import BindParameter, Boolean, Integer, Text, TextualSelect, bindparam, text
+
+from jobs.schema.tables import is_open
+from jobs.statements.outbox import TRANSIENT_EVENTS
+
+LANES = 1000
+"""Lanes of a tenant that one statement visits; the next one begins elsewhere, so all of them get their turn."""
+HEAD = 8
+"""Due deliveries at the head of a lane that are looked at."""
+OLDER = 16
+"""Older events of the same job that are looked at."""
+
+_FREE = "(lease_until IS NULL OR lease_until < now())"
+_SECOND = "extract(epoch FROM now())::bigint"
+_ORDER = "ORDER BY tenant, webhook_lane(url), available_at, event_seq LIMIT 1"
+
+
+def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: int) -> TextualSelect:
+    """Select and lock deliveries, as (id, stale): those to be superseded, and those to be leased."""
+    transient = ", ".join(f"'{event}'" for event in TRANSIENT_EVENTS)
+    newer = _of_same_job(f"event_seq > head.event_seq AND available_at <= now() AND {_FREE}", limit=1)
+    older = _of_same_job(f"event_seq < head.event_seq AND type IN ({transient}) AND {_FREE}", limit=OLDER)
+    not_stale = "NOT EXISTS (SELECT FROM stale WHERE stale.id = {}.id)"
+    earlier = _of_same_job(f"event_seq < head.event_seq AND {not_stale.format('other')}", limit=1)
+    # Among equals the order changes each second, so that the oldest backlog is not always the first.
+    spread = f"hashtextextended(tenant, {_SECOND})"
+    locked = """
+        SELECT id, delivered_at, given_up_at, superseded_at, lease_until FROM outbox
+        WHERE outbox.id = wanted.id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+    statement = f"""
+    WITH RECURSIVE
+    under_way AS MATERIALIZED (
+        SELECT tenant, webhook_origin(url) AS origin FROM outbox WHERE {is_open} AND lease_until >= now()
+    ),
+    leased AS MATERIALIZED (
+        SELECT counted.*, coalesce(receiver.failures >= :failures, false) AS tripped
+        FROM (SELECT tenant, origin, count(*) AS number FROM under_way GROUP BY tenant, origin) AS counted
+        LEFT JOIN LATERAL ({_receiver_of("counted")}) AS receiver ON true
+    ),
+    of_tenant AS (SELECT tenant, sum(number) AS number FROM leased GROUP BY tenant),
+    at_origin AS (
+        SELECT origin, sum(least(number, :half)) AS number FROM leased WHERE NOT tripped GROUP BY origin
+    ),
+    {_TENANTS},
+    busy AS MATERIALIZED (
+        SELECT tenant, coalesce(of_tenant.number, 0) AS number
+        FROM tenant_step LEFT JOIN of_tenant USING (tenant) WHERE tenant IS NOT NULL
+    ),
+    visited AS MATERIALIZED (
+        SELECT busy.tenant, busy.number AS of_tenant, lane, origin, available_at
+        FROM busy CROSS JOIN LATERAL ({_lanes_of("busy.tenant")}) AS found
+        WHERE busy.number < :tenant_limit AND available_at <= now()
+    ),
+    receiving AS MATERIALIZED (
+        SELECT visited.*, coalesce(receiver.failures >= :failures, false) AS tripped
+        FROM visited LEFT JOIN LATERAL ({_receiver_of("visited")}) AS receiver ON true
+        WHERE receiver.open_until IS NULL OR receiver.open_until <= now()
+    ),
+    lane AS MATERIALIZED (
+        SELECT *
+        FROM (
+            SELECT *,
+                row_number() OVER (PARTITION BY origin, tripped ORDER BY at_lane, {spread}) AS place,
+                row_number() OVER (PARTITION BY tenant ORDER BY available_at) AS turn
+            FROM (
+                SELECT receiving.*, coalesce(leased.number, 0) AS at_lane, coalesce(at_origin.number, 0) AS at_origin,
+                    CASE WHEN receiving.tripped THEN 1 ELSE :places END AS room
+                FROM receiving
+                LEFT JOIN leased USING (tenant, origin)
+                LEFT JOIN at_origin USING (origin)
+            ) AS counted
+            WHERE at_lane < room AND (tripped OR at_origin < :places)
+        ) AS ranked
+        WHERE tripped OR place <= 4 * :places
+        ORDER BY turn LIMIT 2 * :limit_ + (SELECT coalesce(sum(number), 0) FROM leased)
+    ),
+    head AS MATERIALIZED (
+        SELECT tenant, origin, tripped, of_tenant, at_lane, at_origin, room, found.*
+        FROM lane CROSS JOIN LATERAL ({_head_of("lane")}) AS found
+    ),
+    stale AS MATERIALIZED (
+        SELECT wanted.id
+        FROM (
+            SELECT id FROM head WHERE type IN ({transient}) AND ({newer}) IS NOT NULL
+            UNION
+            SELECT found.id FROM head CROSS JOIN LATERAL ({older}) AS found WHERE webhook_id IS NOT NULL
+        ) AS wanted
+        CROSS JOIN LATERAL ({locked}) AS locked
+        WHERE {is_open} AND {_FREE}
+    ),
+    candidate AS MATERIALIZED (
+        SELECT *, at_lane + row_number() OVER (PARTITION BY tenant, origin ORDER BY available_at, event_seq) AS turn
+        FROM head WHERE {not_stale.format("head")} AND ({earlier}) IS NULL
+    ),
+    placed AS (
+        SELECT *, at_origin + count(*) FILTER (WHERE NOT tripped) OVER (
+                PARTITION BY origin ORDER BY tripped DESC, turn, {spread}, available_at ROWS UNBOUNDED PRECEDING
+            ) AS place
+        FROM (
+            SELECT *, min(tenant) FILTER (WHERE NOT tripped) OVER sharing
+                < max(tenant) FILTER (WHERE NOT tripped) OVER sharing AS is_shared
+            FROM candidate WINDOW sharing AS (PARTITION BY origin)
+        ) AS fair
+        WHERE turn <= CASE WHEN is_shared THEN least(room, :half) ELSE room END
+    ),
+    due AS (
+        SELECT id, available_at,
+            of_tenant + row_number() OVER (PARTITION BY tenant ORDER BY place, available_at) AS at_tenant
+        FROM placed WHERE place <= :places
+    ),
+    sent AS MATERIALIZED (
+        SELECT wanted.id
+        FROM (SELECT * FROM due WHERE at_tenant <= :tenant_limit ORDER BY at_tenant, available_at) AS wanted
+        CROSS JOIN LATERAL ({locked}) AS locked
+        WHERE {is_open} AND {_FREE}
+        LIMIT :limit_
+    )
+    SELECT id, true AS stale FROM stale UNION ALL SELECT id, false FROM sent
+    """
+    bound: tuple[BindParameter[Any], ...] = (
+        bindparam("failures", breaker_failures, Integer),
+        bindparam("places", origin_limit, Integer),
+        bindparam("half", max(1, origin_limit // 2), Integer),
+        bindparam("tenant_limit", tenant_limit, Integer),
+        bindparam("limit_", limit, Integer),
+    )
+    return text(statement).bindparams(*bound).columns(id=Text, stale=Boolean)
+
+
+_TENANTS = f"""
+    tenant_step (tenant) AS (
+        (SELECT tenant FROM outbox WHERE {is_open} {_ORDER})
+        UNION ALL
+        SELECT (SELECT tenant FROM outbox WHERE {is_open} AND outbox.tenant > tenant_step.tenant {_ORDER})
+        FROM tenant_step WHERE tenant_step.tenant IS NOT NULL
+    )"""
+"""A recursive query: the tenants with open deliveries, then null."""
+
+
+def _lanes_of(tenant: str, second: str = _SECOND) -> str:
+    """Return a query of the lanes of a tenant, as (lane, origin, available_at of its first delivery).
+
+    It goes round, and begins at a point that moves from second to second but is the same for all workers. Lanes are
+    spread evenly, so the point is as often before the one as before the other.
+    """
+    first = f"""
+        SELECT webhook_lane(url) AS lane, webhook_origin(url) AS origin, available_at
+        FROM outbox WHERE {is_open} AND tenant = {tenant}"""
+    begin = f"hashtextextended('', {second})"
+    following = f"""
+        ({first} AND webhook_lane(url) {{beyond}} {_ORDER}) UNION ALL ({first} {_ORDER}) LIMIT 1"""
+    return f"""
+        WITH RECURSIVE lane_step AS (
+            SELECT found.*, found.lane AS begin, 1 AS number FROM ({following.format(beyond=f">= {begin}")}) AS found
+            UNION ALL
+            SELECT found.*, lane_step.begin, lane_step.number + 1
+            FROM lane_step
+            CROSS JOIN LATERAL ({following.format(beyond="> lane_step.lane")}) AS found
+            WHERE found.lane <> lane_step.begin AND lane_step.number < {LANES}
+        )
+        SELECT lane, origin, available_at FROM lane_step"""
+
+
+def _head_of(lane: str) -> str:
+    """Return a query of the first deliveries of a lane that are due and not leased."""
+    return f"""
+        SELECT id, job_id, webhook_id, event_seq, type, available_at FROM outbox
+        WHERE {is_open} AND tenant = {lane}.tenant AND webhook_lane(url) = {lane}.lane AND available_at <= now()
+            AND {_FREE}
+        ORDER BY available_at, event_seq LIMIT {HEAD}"""
+
+
+def _of_same_job(condition: str, *, limit: int) -> str:
+    """Return a query of open deliveries of the job of `head` to the same callback or endpoint, as ids."""
+    return f"""
+        SELECT id FROM outbox AS other
+        WHERE {is_open} AND job_id = head.job_id AND webhook_id IS NOT DISTINCT FROM head.webhook_id AND {condition}
+        ORDER BY event_seq LIMIT {limit}"""
+
+
+def _receiver_of(lane: str) -> str:
+    """Return a query of the failures of a lane's receiver; no row without any."""
+    return f"""
+        SELECT failures, open_until FROM webhook_receivers AS known
+        WHERE known.tenant = {lane}.tenant AND known.origin = {lane}.origin LIMIT 1"""
