@@ -56,7 +56,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         await self._limits.admit(connection, digest)
         row = await self._database.row(key_by_digest(digest, *older))
         if row is None:
-            await self._limits.count_unknown(connection)
+            self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
         self._limits.remember(digest)
         if row.digest != digest:

@@ -1,7 +1,7 @@
 """The limits that a request meets before the database is asked about its key.
 
-A key has a bucket of requests. An address has a bucket of unknown keys, which only those empty it who send such keys:
-a key that was valid here in the last minutes never waits for that of its address.
+A key has a bucket of requests, which all API processes share. An address has a bucket of unknown keys in each process,
+so that by default no request waits for Redis; a key that was valid here in the last minutes does not depend on it.
 """
 
 import logging
@@ -13,7 +13,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
 from api.limits.client_address import FORWARDED, client_address, parse_proxies
-from api.limits.token_buckets import BucketAnswer, Rate, TokenBuckets
+from api.limits.token_buckets import BucketAnswer, LocalBuckets, Rate, TokenBuckets
 from core.errors import RateLimited, TooManyUnknownKeys
 from core.settings import Settings
 
@@ -33,7 +33,8 @@ class RequestLimits:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._buckets = TokenBuckets(settings)
+        self._keys = TokenBuckets(settings)
+        self._addresses = LocalBuckets()
         self._proxies = parse_proxies(settings.trusted_proxies)
         self._of_key = _rate(settings.rate_limit, settings.rate_burst)
         self._of_address = _rate(settings.unknown_key_limit, settings.unknown_key_burst)
@@ -44,12 +45,12 @@ class RequestLimits:
         """Count a request of the key with this digest. Raises `RateLimited` or `TooManyUnknownKeys`."""
         if self._of_address and self._known.get(digest, 0.0) < time.monotonic():
             address = client_address(connection, self._proxies)
-            taken = await self._buckets.take(f"address:{address}", self._of_address, look_only=True)
+            taken = self._addresses.take(address, self._of_address, look_only=True)
             if not taken.allowed:
                 self._warn_of_proxy(connection, address)
                 raise TooManyUnknownKeys(retry_after=taken.retry_after)
         if self._of_key:
-            taken = await self._buckets.take(f"key:{digest}", self._of_key)
+            taken = await self._keys.take(digest, self._of_key)
             connection.scope["state"][_STATE] = (self._of_key, taken)
             if not taken.allowed:
                 raise RateLimited(retry_after=taken.retry_after)
@@ -60,14 +61,14 @@ class RequestLimits:
             self._known.clear()
         self._known[digest] = time.monotonic() + KNOWN_SECONDS
 
-    async def count_unknown(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    def count_unknown(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
         """Note that the address of this request has sent an unknown key."""
         if self._of_address:
-            await self._buckets.take(f"address:{client_address(connection, self._proxies)}", self._of_address)
+            self._addresses.take(client_address(connection, self._proxies), self._of_address)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._buckets.close()
+        await self._keys.close()
 
     def _warn_of_proxy(self, connection: ASGIConnection[Any, Any, Any, Any], address: str) -> None:
         if FORWARDED in connection.headers and not self._proxies and not self._warned:

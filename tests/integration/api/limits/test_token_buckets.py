@@ -6,7 +6,7 @@ import time
 import pytest
 from redis import Redis
 
-from api.limits.token_buckets import PREFIX, Rate, TokenBuckets
+from api.limits.token_buckets import PREFIX, LocalBuckets, Rate, TokenBuckets
 from core.settings import Settings
 
 SLOW = Rate(0.1, 5)
@@ -18,12 +18,12 @@ def settings(request, broker_url):
     return Settings(broker_url=broker_url if request.param == "redis" else NOWHERE)
 
 
-def taken(settings, *steps):
-    """The answers to takes of `(name, rate, look_only)`, one after the other."""
+def taken(settings, *names):
+    """The answers to takes from slow buckets, one after the other."""
 
     async def work():
         buckets = TokenBuckets(settings)
-        answers = [await buckets.take(name, rate, look_only=look_only) for name, rate, look_only in steps]
+        answers = [await buckets.take(name, SLOW) for name in names]
         await buckets.close()
         return answers
 
@@ -31,22 +31,22 @@ def taken(settings, *steps):
 
 
 def test_a_bucket_empties_and_says_what_is_left(settings):
-    answers = taken(settings, *[("a", SLOW, False)] * 7)
+    answers = taken(settings, *["a"] * 7)
     assert [True] * 5 + [False] * 2 == [answer.allowed for answer in answers]
     assert [4, 3, 2, 1, 0, 0, 0] == [answer.remaining for answer in answers]
     assert 9 < answers[-1].retry_after <= 10
     assert 49 < answers[-1].reset_after <= 50
 
 
-def test_looking_takes_nothing(settings):
-    answers = taken(settings, *[("a", SLOW, True)] * 20, ("a", SLOW, False), ("a", SLOW, True))
-    assert [5] * 20 + [4] * 2 == [answer.remaining for answer in answers]
-    answers = taken(settings, *[("b", SLOW, False)] * 5, ("b", SLOW, True))
-    assert not answers[-1].allowed
+def test_looking_takes_nothing():
+    buckets = LocalBuckets()
+    assert [5] * 20 == [buckets.take("a", SLOW, look_only=True).remaining for _ in range(20)]
+    assert [True] * 5 == [buckets.take("a", SLOW).allowed for _ in range(5)]
+    assert not buckets.take("a", SLOW, look_only=True).allowed
 
 
 def test_each_name_has_a_bucket(settings):
-    answers = taken(settings, *[("a", SLOW, False)] * 6, ("b", SLOW, False))
+    answers = taken(settings, *["a"] * 6, "b")
     assert [False, True] == [answer.allowed for answer in answers[-2:]]
 
 
@@ -68,7 +68,7 @@ def test_a_bucket_fills_again(settings):
 
 def test_a_bucket_in_redis_is_gone_once_it_is_full(broker_url):
     settings = Settings(broker_url=broker_url)
-    taken(settings, *[("a", SLOW, False)] * 2)
+    taken(settings, "a", "a")
     with Redis.from_url(broker_url) as client:
         assert [f"{PREFIX}a".encode()] == client.keys()
         assert 19_000 < client.pttl(f"{PREFIX}a") <= 20_000
@@ -98,5 +98,5 @@ def test_many_at_once_get_what_the_bucket_has(settings):
 
 
 def test_a_redis_that_is_away_is_asked_once_per_breaker_period(caplog):
-    taken(Settings(broker_url=NOWHERE, breaker_seconds=60.0), *[("a", SLOW, False)] * 20)
+    taken(Settings(broker_url=NOWHERE, breaker_seconds=60.0), *["a"] * 20)
     assert 1 == caplog.text.count("counted by this process alone")
