@@ -9,11 +9,13 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from minio import Minio
+from minio.error import S3Error
 
 from cli.embedded.server import await_ready, environment, open_log
 from core.processes import Process, spawn, stop
 from tests.support.faults.faults import kill
 from tests.support.servers import s3_config, s3_install
+from tests.support.wait import until
 
 START_TIMEOUT = 60.0
 
@@ -38,7 +40,7 @@ class S3Server:
         return f"s3://{bucket}?{urlencode(query)}"
 
     def remove_bucket(self, bucket: str) -> None:
-        """Remove a bucket with all that is in it."""
+        """Remove a bucket with all that is in it, also what is written to it meanwhile."""
         client = Minio(
             urlsplit(self.endpoint).netloc,
             access_key=self.access_key,
@@ -46,9 +48,19 @@ class S3Server:
             region=self.region,
             secure=urlsplit(self.endpoint).scheme == "https",
         )
-        for item in client.list_objects(bucket, recursive=True):
-            client.remove_object(bucket, str(item.object_name))
-        client.remove_bucket(bucket)
+
+        def remove() -> bool:
+            for item in client.list_objects(bucket, recursive=True):
+                client.remove_object(bucket, str(item.object_name))
+            try:
+                client.remove_bucket(bucket)
+            except S3Error as error:
+                if error.code != "BucketNotEmpty":
+                    raise
+                return False
+            return True
+
+        until(remove, what="the bucket to be empty")
 
 
 class Swift(S3Server):
