@@ -26,6 +26,7 @@ SELECT
      FROM pg_class WHERE relnamespace = 'public'::regnamespace),
     (SELECT sum(hashtext(concat(relname, attname, atttypid, attnotnull, atthasdef)))
      FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace),
+    (SELECT sum(hashtext(concat(proname, prosrc))) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
     (SELECT count(*) FROM pg_statistic JOIN pg_class ON starelid = pg_class.oid
      WHERE relnamespace = 'public'::regnamespace),
     (SELECT count(*) FROM pg_db_role_setting JOIN pg_database ON setdatabase = oid WHERE datname = current_database())
