@@ -19,6 +19,7 @@ GUESSES = 10
 @pytest.fixture
 def studio(tmp_path: Path, database_url: str, broker_url: str) -> Iterator[Service]:
     limits = {
+        "ATELIER_BROKER_TIMEOUT": "10",
         "ATELIER_RATE_LIMIT": str(RATE),
         "ATELIER_RATE_BURST": str(BURST),
         "ATELIER_UNKNOWN_KEY_LIMIT": "0.01",

@@ -8,7 +8,13 @@ from core.signing import new_key
 from tests.support.service.api_server import api_server, make_key
 from tests.support.wait import until
 
-LIMITS = {"rate_limit": 0.01, "rate_burst": 5, "unknown_key_limit": 0.01, "unknown_key_burst": 3}
+LIMITS = {
+    "broker_timeout": 10.0,
+    "rate_limit": 0.01,
+    "rate_burst": 5,
+    "unknown_key_limit": 0.01,
+    "unknown_key_burst": 3,
+}
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.fixture(params=["redis", "here"])
 def settings(request, broker_url):
-    return Settings(broker_url=broker_url if request.param == "redis" else NOWHERE)
+    return Settings(broker_url=broker_url if request.param == "redis" else NOWHERE, broker_timeout=10.0)
 
 
 def taken(settings, *names):
@@ -67,7 +67,7 @@ def test_a_bucket_fills_again(settings):
 
 
 def test_a_bucket_in_redis_is_gone_once_it_is_full(broker_url):
-    settings = Settings(broker_url=broker_url)
+    settings = Settings(broker_url=broker_url, broker_timeout=10.0)
     taken(settings, "a", "a")
     with Redis.from_url(broker_url) as client:
         assert [f"{PREFIX}a".encode()] == client.keys()
@@ -76,7 +76,7 @@ def test_a_bucket_in_redis_is_gone_once_it_is_full(broker_url):
 
 def test_a_script_that_redis_forgot_is_sent_again(broker_url):
     async def work():
-        buckets = TokenBuckets(Settings(broker_url=broker_url))
+        buckets = TokenBuckets(Settings(broker_url=broker_url, broker_timeout=10.0))
         await buckets.take("a", SLOW)
         with Redis.from_url(broker_url) as client:
             client.script_flush()

@@ -45,7 +45,7 @@ def heard(settings):
 
 
 def test_every_library_finds_the_master(sentinel, master, rows):
-    settings = Settings(broker_url=sentinel.url)
+    settings = Settings(broker_url=sentinel.url, broker_timeout=10.0)
     with broker_client(settings) as client:
         assert client.set("sync", b"1")
     assert set_async(settings, "async")
@@ -56,9 +56,10 @@ def test_every_library_finds_the_master(sentinel, master, rows):
 
 def test_sentinels_that_are_away_are_passed_by(sentinel):
     url = sentinel.url.replace("@", "@127.0.0.1:1,")
-    with broker_client(Settings(broker_url=url)) as client:
+    settings = Settings(broker_url=url, broker_timeout=10.0)
+    with broker_client(settings) as client:
         assert client.ping()
-    with celery_app(Settings(broker_url=url)).connection_for_write() as connection:
+    with celery_app(settings).connection_for_write() as connection:
         assert connection.connect()
 
 
