@@ -204,6 +204,7 @@ inputs = Table(
     CheckConstraint("(url IS NULL) <> (source_key IS NULL)", name="one_source"),
     PrimaryKeyConstraint("job_id", "name"),
     Index("ix_inputs_due", "available_at", postgresql_where=text("status = 'waiting'")),
+    Index("ix_inputs_ready", "tenant", postgresql_include=["bytes"], postgresql_where=text("status = 'ready'")),
 )
 
 uploads = Table(

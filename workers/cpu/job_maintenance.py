@@ -82,10 +82,9 @@ class JobMaintenance:
         return self._remove("purge", recovery.due_purges(), lambda row: f"{row.tenant}/{row.id}/", done, later)
 
     def remove_inputs(self) -> bool:
-        """Remove the inputs of jobs that ended longer ago than `ATELIER_INPUT_KEEP_SECONDS`."""
-        due = inputs.finished(self._settings.input_keep_seconds)
-        prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
-        return self._remove("inputs", due, prefix_of, lambda row: [inputs.forget(row.id)])
+        """Remove the inputs of jobs that ended longer ago than `ATELIER_INPUT_KEEP_SECONDS`, or were cancelled."""
+        again = self._remove_inputs(inputs.cancelled())
+        return self._remove_inputs(inputs.finished(self._settings.input_keep_seconds)) or again
 
     def remove_uploads(self) -> bool:
         """Remove expired uploads; an upload that a job waits for stays until the job has it."""
@@ -128,6 +127,10 @@ class JobMaintenance:
         UPKEEP.labels("lost-inputs").inc(len(failed))
         self._notifier.notify(*failed)
         return failed
+
+    def _remove_inputs(self, due: Select[Any]) -> bool:
+        prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
+        return self._remove("inputs", due, prefix_of, lambda row: [inputs.forget(row.id)])
 
     def _remove(
         self,

@@ -53,6 +53,7 @@ class InputStore:
             limit=limit,
             lease_seconds=self._settings.input_lease_seconds,
             max_attempts=self._settings.input_max_attempts,
+            tenant_bytes=self._settings.input_tenant_bytes,
         )
         return await self._execute(statement)
 
@@ -72,18 +73,22 @@ class InputStore:
         log.info("input: retry job=%s name=%s attempt=%d reason=%s", row.job_id, row.name, row.attempt, problem)
         await self._execute(inputs.retry(row.job_id, row.name, row.fence, delay=delay, problem=problem))
 
-    async def complete(self, row: Row[Any], stored: CleanCopy) -> None:
-        """Record the clean copy, and queue the job when that was its last input."""
+    async def complete(self, row: Row[Any], stored: CleanCopy) -> bool:
+        """Record the clean copy, and queue the job when that was its last input.
+
+        Returns False where the job was cancelled meanwhile, so that the copy is to be removed.
+        """
         async with self._transaction() as connection:
             waits = (await connection.execute(inputs.lock_job(row.job_id))).first()
             if waits is None:
                 await connection.execute(inputs.release(row.job_id, row.name, row.fence))
-                return
+                return (await connection.execute(inputs.is_cancelled(row.job_id))).first() is None
             statement = inputs.ready(row.job_id, row.name, row.fence, **msgspec.structs.asdict(stored))
             if (await connection.execute(statement)).first() is None:
-                return
+                return True
             changed = (await connection.execute(inputs.queue_job(row.job_id))).one_or_none()
         await self._notify(changed)
+        return True
 
     async def fail(self, row: Row[Any], error: AtelierError) -> None:
         """Fail the input, and its job with the reason."""

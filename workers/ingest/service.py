@@ -194,7 +194,9 @@ class Ingest:
     async def _record(self, row: Row[Any], outcome: Outcome) -> None:
         if isinstance(outcome, CleanCopy):
             INPUTS.labels("fetched").inc()
-            await self._inputs.complete(row, outcome)
+            if not await self._inputs.complete(row, outcome):
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._transfers, self._objects.remove_prefix, outcome.key)
         elif isinstance(outcome, OSError) or (isinstance(outcome, StorageUnavailable) and not outcome.full):
             # The fault of this machine or of the store.
             log.warning("input: retry job=%s name=%s reason=%s", row.job_id, row.name, outcome)

@@ -8,10 +8,25 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Select, Update, and_, delete, func, not_, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Exists,
+    Select,
+    Update,
+    and_,
+    any_,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from jobs.job import JobError, JobStatus
-from jobs.schema.tables import inputs, jobs, tenants, uploads
+from jobs.schema.tables import inputs, jobs, servers, tenants, uploads
 from jobs.statements.clauses import (
     after,
     ago,
@@ -26,17 +41,34 @@ from jobs.statements.clauses import (
 from jobs.statements.outbox import with_outbox_events
 
 BATCH = 500
+CANCELLED_SECONDS = 30.0
+"""How long the inputs of a cancelled job stay: an ingest under way has noticed the cancel by then."""
 
 
 @lru_cache(maxsize=256)  # building it costs as much as executing it
-def take(*, limit: int, lease_seconds: float, max_attempts: int, host_limit: int = 4, tenant_limit: int = 8) -> Update:
+def take(
+    *,
+    limit: int,
+    lease_seconds: float,
+    max_attempts: int,
+    tenant_bytes: int,
+    host_limit: int = 4,
+    tenant_limit: int = 8,
+) -> Update:
     """Lease inputs of pending jobs that are due: one of each tenant first, then a second one of each, and so on.
 
     Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
-    hosts delay only the tenants that named them. A lease that ran out is taken again, as the next attempt.
+    hosts delay only the tenants that named them. A lease that ran out is taken again, as the next attempt. An input
+    waits while no live server serves its job's model, and while its tenant's clean copies have `tenant_bytes` or more.
     """
     leased = func.coalesce(inputs.c.lease_until >= tx_now, False)
-    due = and_(inputs.c.available_at <= tx_now, inputs.c.attempt < max_attempts, _job_waits())
+    due = and_(
+        inputs.c.available_at <= tx_now,
+        inputs.c.attempt < max_attempts,
+        _job_waits(),
+        _is_served(),
+        inputs.c.tenant.not_in(_full_tenants(tenant_bytes)),
+    )
     waiting = (
         select(
             *(inputs.c.job_id, inputs.c.name, inputs.c.tenant, inputs.c.host, inputs.c.available_at),
@@ -197,6 +229,25 @@ def finished(seconds: float) -> Select[Any]:
     )
 
 
+def cancelled() -> Select[Any]:
+    """Return jobs that were cancelled a while ago and whose inputs are still stored, as (id, tenant), in random order.
+
+    Their inputs wait for no retention: a caller could fill the store with jobs that it cancels.
+    """
+    stored = select(inputs.c.name).where(inputs.c.job_id == jobs.c.id)
+    return (
+        select(jobs.c.id, jobs.c.tenant)
+        .where(jobs.c.status == JobStatus.CANCELLED, jobs.c.finished_at < ago(CANCELLED_SECONDS), stored.exists())
+        .order_by(func.random())
+        .limit(BATCH)
+    )
+
+
+def is_cancelled(job_id: str) -> Select[Any]:
+    """Return the id of the job if it was cancelled."""
+    return select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status == JobStatus.CANCELLED)
+
+
 def forget(job_id: str) -> Delete:
     """Remove the rows of a job's inputs, after their objects."""
     return delete(inputs).where(inputs.c.job_id == job_id)
@@ -225,6 +276,22 @@ def forget_upload(upload_id: str) -> Delete:
 
 def _job_waits() -> ColumnElement[bool]:
     return and_(jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None), jobs.c.deadline_at > tx_now)
+
+
+def _is_served() -> Exists:
+    return (
+        select(servers.c.server_id)
+        .where(servers.c.lease_until > tx_now, jobs.c.model == any_(servers.c.serves))
+        .exists()
+    )
+
+
+def _full_tenants(most: int) -> Select[Any]:
+    """Return the tenants with waiting inputs whose clean copies have `most` bytes or more."""
+    waiting = select(inputs.c.tenant).where(inputs.c.status == "waiting").distinct().subquery("with_waiting")
+    stored = inputs.alias("stored")
+    used = select(func.sum(stored.c.bytes)).where(stored.c.tenant == waiting.c.tenant, stored.c.status == "ready")
+    return select(waiting.c.tenant).where(used.scalar_subquery() >= most)
 
 
 def _update_leased(job_id: str, name: str, fence: int) -> Update:

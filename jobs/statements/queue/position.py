@@ -104,10 +104,11 @@ def reason(job: Job) -> ColumnElement[Any]:
 
     The jobs ahead of it are not counted: `server_busy` says that no server that may run it is idle.
     """
-    if job.status is JobStatus.PENDING:
-        return literal(Reason.INPUTS.value)
-    asked = servers.c.server_id == job.server_id
     alive = servers.c.lease_until > tx_now
+    if job.status is JobStatus.PENDING:
+        served = exists().where(alive, literal(job.model) == any_(servers.c.serves))
+        return case((~served, Reason.NO_SERVER_FOR_MODEL.value), else_=Reason.INPUTS.value)
+    asked = servers.c.server_id == job.server_id
     bound = and_(literal(job.server_id is not None), or_(literal(job.spill_at is None), literal(job.spill_at) > tx_now))
     able = and_(
         alive,

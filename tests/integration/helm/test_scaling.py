@@ -43,8 +43,8 @@ def test_a_pool_counts_what_it_runs_and_what_it_may_take(rows):
     def count(pool):
         return rows.scalar(text(query_of(pool)))
 
-    assert 4 == count("default")  # two of its models, one that it runs, one that is pinned to it
-    assert 4 == count("small")  # every model that no job asks for, and one that it runs
+    assert 5 == count("default")  # three of its models, one of them pending, one that it runs, one that is pinned to it
+    assert 5 == count("small")  # every model that no job asks for, and one that it runs
     assert 1 == count("studio")  # dedicated: what asks for it
 
 
@@ -83,7 +83,7 @@ def test_a_plain_autoscaler_asks_for_the_same_jobs_by_metric():
     films = manifest("pools", "HorizontalPodAutoscaler", "atelier-gpu-films")["spec"]["metrics"][0]["external"]
     assert "atelier_queue_jobs" == films["metric"]["name"]
     chosen = {one["key"]: one["values"] for one in films["metric"]["selector"]["matchExpressions"]}
-    assert {"state": ["queued", "processing"], "model": ["wan2.2-ti2v-5b"]} == chosen
+    assert {"state": ["pending", "queued", "processing"], "model": ["wan2.2-ti2v-5b"]} == chosen
     any_ = manifest("pools", "HorizontalPodAutoscaler", "atelier-gpu-any")["spec"]["metrics"][0]["external"]
     assert ["state"] == [one["key"] for one in any_["metric"]["selector"]["matchExpressions"]]
 

@@ -112,11 +112,11 @@ def test_unfinished_jobs_are_done_and_ended_ones_stay(rows: Rows) -> None:
 
     (lost,) = rows.execute(recovery.reap(backoff=0.0))
     assert "job_processing" == lost.id
-    (wanted,) = rows.execute(inputs.take(limit=5, lease_seconds=60, max_attempts=3))
+    server = rows.server()
+    (wanted,) = rows.execute(inputs.take(limit=5, lease_seconds=60, max_attempts=3, tenant_bytes=10**9))
     facts = {"key": "ten_1/a", "media_type": "image/png", "bytes": 1, "sha256": "ab"}
     rows.execute(inputs.ready(wanted.job_id, wanted.name, wanted.fence, **facts))
     rows.execute(inputs.queue_job(wanted.job_id))
-    server = rows.server()
     done = [job for _ in range(3) if (job := rows.claim(server)) is not None and rows.complete(job, ARTIFACT)]
 
     assert {"job_pending", "job_queued", "job_processing"} == {job.id for job in done}

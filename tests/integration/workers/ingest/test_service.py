@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 from redis import Redis
-from sqlalchemy import func, update
+from sqlalchemy import func, text, update
 
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.doorbell import model_queue
 from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
-from jobs.schema.tables import inputs
+from jobs.schema.tables import inputs, servers
 from jobs.statements.media import inputs as statements
 from jobs.statements.queue import tenant_jobs
 from tests.support.rows.rows import MODEL
 from tests.support.servers.media_server import MediaServer, Reply, encoded, png
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
+from workers.ingest.service import Ingest
 
 
 @pytest.fixture
@@ -39,6 +40,11 @@ def settings(database_url, broker_url, tmp_path):
         input_backoff=0.0,
         grace_seconds=1.0,
     )
+
+
+@pytest.fixture(autouse=True)
+def _served(rows):
+    rows.server()
 
 
 @pytest.fixture
@@ -217,6 +223,46 @@ def test_a_job_that_is_ended_in_mid_fetch_is_let_go(rows, settings, host, end):
         until(lambda: not host.open, 20, what="the connection to be dropped")
         until(lambda: all(row.lease_until is None for row in rows.inputs(job)), what="the lease to be dropped")
     assert JobStatus.CANCELLED == rows.job(job).status
+
+
+def test_inputs_of_a_model_without_a_server_are_not_fetched(rows, host, worker):
+    rows.execute(update(servers).values(lease_until=func.now()))
+    waits = rows.pending(rows.tenant(), host.serve("/waits", png()))
+    served = rows.pending(rows.tenant(), host.serve("/served", png()), model="another")
+    rows.server("gpu-2", serves=["another"])
+    assert JobStatus.QUEUED == moved(rows, served).status
+    assert ["/served"] == host.requests
+    rows.server("gpu-3")
+    assert JobStatus.QUEUED == moved(rows, waits).status
+
+
+def test_the_clean_copies_of_a_cancelled_job_go(rows, settings, host, worker):
+    job = rows.pending(rows.tenant(), host.serve("/a", png()))
+    assert JobStatus.QUEUED == moved(rows, job).status
+    store = open_store(settings)
+    assert [rows.inputs(job)[0].key] == list(store.keys())
+    rows.cancel(job)
+    rows.set(job, finished_at=func.now() - text("interval '30 s'"))
+    until(lambda: not list(store.keys()), 20, what="the clean copy to be removed")
+    assert [] == rows.inputs(job)
+
+
+def test_a_copy_that_is_stored_after_the_cancel_goes_too(rows, settings, host, monkeypatch):
+    """The inputs were removed while it was on its way."""
+    store_copy = Ingest._put
+
+    def cancel_first(ingest, *copy):
+        rows.cancel(job)
+        rows.execute(statements.forget(job.id))
+        stored.append(store_copy(ingest, *copy))
+        return stored[0]
+
+    stored = []
+    monkeypatch.setattr(Ingest, "_put", cancel_first)
+    job = rows.pending(rows.tenant(), host.serve("/a", png()))
+    with cpu_worker(settings):
+        until(lambda: stored, 20, what="the clean copy")
+        until(lambda: not list(open_store(settings).keys()), 20, what="its removal")
 
 
 def test_a_deadline_that_passes_in_mid_fetch_fails_the_job(rows, host, worker):

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text, update
 from core.errors import InputUnreachable
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import inputs as table
-from jobs.schema.tables import jobs, uploads
+from jobs.schema.tables import jobs, servers, uploads
 from jobs.statements.media import inputs
 from jobs.statements.queue import tenant_jobs
 
@@ -18,12 +18,18 @@ ERROR = JobError.of(InputUnreachable)
 HOUR = text("interval '1 hour'")
 
 
+@pytest.fixture(autouse=True)
+def _served(rows):
+    rows.server("gpu-any")
+
+
 @pytest.fixture
 def tenant(rows):
     return rows.tenant()
 
 
 def take(rows, limit=100, lease_seconds=60.0, max_attempts=3, **limits):
+    limits = {"tenant_bytes": 10**9} | limits
     statement = inputs.take(limit=limit, lease_seconds=lease_seconds, max_attempts=max_attempts, **limits)
     return rows.execute(statement)
 
@@ -90,6 +96,59 @@ def test_only_a_job_that_waits_has_its_inputs_fetched(rows, tenant, change):
     job = rows.pending(tenant, "http://one.example/a.png")
     rows.set(job, **change)
     assert [] == take(rows)
+
+
+def test_inputs_wait_until_a_server_serves_the_model(rows, tenant):
+    """Their clean copies would lie in the store for as long as no server comes."""
+    job = rows.pending(tenant, "http://one.example/a.png", model="another")
+    assert [] == take(rows)
+    rows.server("gpu-late", serves=["another"])
+    assert [job.id] == [row.job_id for row in take(rows, lease_seconds=-1.0)]
+    rows.execute(update(servers).values(lease_until=func.now()))
+    assert [] == take(rows)
+
+
+class TestBytes:
+    """Clean copies are counted per tenant."""
+
+    @pytest.fixture
+    def stored(self, rows, tenant):
+        """A job of the tenant with a clean copy of 9 bytes, and another one that waits."""
+        rows.pending(tenant, "http://one.example/a.png")
+        job = finish(rows, *take(rows))
+        rows.pending(tenant, "http://one.example/b.png")
+        return job
+
+    def test_a_tenant_with_too_many_waits_and_others_do_not(self, rows, stored):
+        rows.pending(rows.tenant("another"), "http://one.example/c.png")
+        assert ["http://one.example/c.png"] == urls(rows, tenant_bytes=9)
+
+    def test_one_byte_less_is_room(self, rows, stored):
+        assert ["http://one.example/b.png"] == urls(rows, tenant_bytes=10)
+
+    def test_the_removal_of_copies_makes_room(self, rows, stored):
+        assert [] == take(rows, tenant_bytes=9)
+        rows.execute(inputs.forget(stored.id))
+        assert ["http://one.example/b.png"] == urls(rows, tenant_bytes=9)
+
+
+class TestCancelled:
+    """Clean copies of cancelled jobs go soon, those of others after their retention."""
+
+    @pytest.mark.parametrize(
+        ("status", "seconds", "due"),
+        [("cancelled", 31, True), ("cancelled", 20, False), ("failed", 31, False), ("completed", 31, False)],
+    )
+    def test_when_they_are_due(self, rows, tenant, status, seconds, due):
+        job = rows.pending(tenant, "http://one.example/a.png")
+        rows.set(job, status=status, finished_at=func.now() - text(f"interval '{seconds} s'"))
+        assert due == ([(job.id, tenant)] == [tuple(row) for row in rows.execute(inputs.cancelled())])
+
+    def test_they_are_removed_once(self, rows, tenant):
+        job = rows.pending(tenant, "http://one.example/a.png")
+        rows.set(job, status="cancelled", finished_at=func.now() - HOUR)
+        rows.execute(inputs.forget(job.id))
+        assert [] == rows.execute(inputs.cancelled())
 
 
 class TestFence:

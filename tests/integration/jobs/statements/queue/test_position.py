@@ -93,7 +93,14 @@ class TestReason:
         return rows.scalar(select(position.reason(rows.job(job))))
 
     def test_inputs(self, rows):
-        assert "inputs" == self.reason(rows, rows.pending(rows.tenant(), "http://x/a.png"))
+        job = rows.pending(rows.tenant(), "http://x/a.png")
+        rows.server()
+        assert "inputs" == self.reason(rows, job)
+
+    def test_inputs_are_not_fetched_for_a_model_without_a_server(self, rows):
+        job = rows.pending(rows.tenant(), "http://x/a.png")
+        rows.server(serves=["another"])
+        assert "no_server_for_model" == self.reason(rows, job)
 
     def test_a_pause_after_a_lost_attempt(self, rows):
         job = rows.submit(rows.tenant())
