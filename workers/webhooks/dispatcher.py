@@ -7,6 +7,7 @@ lease expires, and another worker sends the delivery again under the same `webho
 import asyncio
 import logging
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 MAX_IN_PROGRESS = 512
 """Deliveries in progress in one process; `deliveries.take` limits them per origin and per tenant."""
+MANY = 2
+"""So many deliveries to one URL at once say that there may be more: a tenant has as many places at a shared host."""
 
 
 class WebhookDispatcher:
@@ -42,17 +45,28 @@ class WebhookDispatcher:
         self._in_progress: set[asyncio.Task[None]] = set()
 
     async def start_due(self) -> bool:
-        """Start the deliveries that are due, and return at once whether more may be waiting."""
+        """Start the deliveries that are due, and return whether more may be waiting.
+
+        Returns at once, except while a receiver has more to get than it may at once: then when a delivery ends, since
+        its place is free, or after the time between two looks.
+        """
         free = MAX_IN_PROGRESS - len(self._in_progress)
         if free == 0:
             return False
+        began = time.monotonic()
         due, more = await self._store.take(free)
+        took = time.monotonic() - began
         for delivery in due:
             with log_context(job_id=delivery.job_id, tenant_id=delivery.tenant):
                 task = asyncio.create_task(self._deliver(delivery))
             self._in_progress.add(task)
             task.add_done_callback(self._in_progress.discard)
-        return more
+        if more or max(Counter((row.tenant, row.url) for row in due).values(), default=0) < MANY:
+            return more
+        pause = self._settings.webhook_poll_seconds
+        await asyncio.wait(self._in_progress, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(took)  # at most half of the time goes into asking
+        return True
 
     async def close(self, grace_seconds: float) -> None:
         """Wait for the deliveries in progress; another worker sends the unfinished ones again."""

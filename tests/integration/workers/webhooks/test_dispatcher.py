@@ -250,6 +250,14 @@ def test_a_slow_path_of_another_tenant_on_the_host_delays_none(rows, make_settin
         hang.set()
 
 
+def test_a_receivers_next_deliveries_wait_for_no_poll(rows, make_settings, sink):
+    """It may have four at once; when those are done the next ones follow, however seldom the worker looks."""
+    for _ in range(12):
+        finished(rows, sink.url)
+    with cpu_worker(make_settings(webhook_poll_seconds=600.0, input_poll_seconds=600.0)):
+        until(lambda: len(sink.received) == 12, what="all of them")
+
+
 def test_a_scheme_of_a_host_that_fails_stops_no_other(rows, make_settings, hooks_example):
     """Fault 27: `http://` fails where `https://` is served, and is left alone, for the tenant that sent to it."""
     with WebhookReceiver(certificate=TLS / "server.pem") as sink:
