@@ -40,7 +40,7 @@ def routers(services: Services) -> list[Router]:
     readiness = Readiness(services.database, services.settings)
     return [
         generate_router(services.settings),
-        jobs_router(),
+        jobs_router(services.server_commands),
         media_router(VoiceOperations(services.database, services.intake, services.settings), services.settings),
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),

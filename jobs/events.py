@@ -22,7 +22,10 @@ FIELD = b"event"
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of a job; `seq` rises with every change of the row, `progress` is 0 to 1."""
+    """A snapshot of a job; `seq` rises with every change of the row, `progress` is 0 to 1.
+
+    Progress between two beats of the worker is not in the row yet, and has the `seq` of the row before it.
+    """
 
     job_id: str
     seq: int

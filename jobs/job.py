@@ -96,6 +96,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     seq: int = 0
     """Place in the order of submit among all jobs."""
+    capped: bool = False
+    """Whether the tenant has a limit of running jobs; known to the worker that claimed the job."""
 
     def read_params(self) -> AnyParams:
         """Return the parameters as the struct of this job's modality."""

@@ -1,7 +1,8 @@
 """A job as server-sent events: a snapshot, progress as it comes, and finally `completed`, `failed` or `cancelled`.
 
-`id` is the row's `event_seq`. Snapshots and terminal events carry the whole status answer; progress in between carries
-a few fields. The stream ends when the row says that the job has ended, with or without Redis.
+`id` is the row's `event_seq`; progress that is not in the row yet has that of the row before it. Snapshots and terminal
+events carry the whole status answer; progress in between carries a few fields. The stream ends when the row says that
+the job has ended, with or without Redis.
 """
 
 import time
@@ -12,6 +13,7 @@ import msgspec
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
 from core.errors import UnknownJob
+from jobs.events import JobEvent, event_of
 from jobs.job import Job, JobStatus
 from jobs.wire.jobs import DeletedEvent
 
@@ -28,6 +30,8 @@ class EventStream:
         self._watcher = watcher
         self._job = job
         self._seen = min(seen, job.event_seq)
+        self._shown: JobEvent | None = None
+        """The last state that the client has; an event of the same number is news only if it differs."""
         self._position: int | str | None = None
         self._refresh_at = self._sent_at = time.monotonic()
         self._ended = False
@@ -57,6 +61,8 @@ class EventStream:
             self._ended = True
             return frame(self._job.event_seq + 1, JobStatus.CANCELLED, DeletedEvent(self._job.id))
         self._ended = job.status.terminal
+        if self._shown is None or job.event_seq > self._seen:
+            self._shown = event_of(job)
         if not self._ended and job.event_seq <= self._seen and job.status is not JobStatus.QUEUED:
             return None
         answer = await self._watcher.answer(job)
@@ -69,12 +75,12 @@ class EventStream:
         """Wait for progress until the next refresh or keep-alive is due; return it if there is any."""
         until = min(self._refresh_at, self._sent_at + KEEP_ALIVE_SECONDS)
         event = await subscription.next(max(0.0, until - time.monotonic()))
-        if event is None or event.seq <= self._seen:
+        if event is None or event.seq < self._seen or event == self._shown:
             return None
         if event.status.terminal:
             self._refresh_at = 0.0  # now: the row has the outputs
             return None
-        self._seen = event.seq
+        self._seen, self._shown = event.seq, event
         return frame(event.seq, "progress", event)
 
 

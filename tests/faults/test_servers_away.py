@@ -161,12 +161,12 @@ def test_7_a_job_outlives_an_outage_longer_than_its_lease(
 
 def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Scenario, own_postgres: EmbeddedPostgres) -> None:
     """A failover: the old primary refuses to write, then the connections lead to one that does."""
-    before = run.service.log("one").count("progress: not written")
+    before = run.service.log("one").count("heartbeat: failed")
     job = run.service.running(run.submit("compute=2 steps=40", server_id="one"))
     _read_only(own_postgres, "on")
     exchange = run.caller.submit(run.body("null=1"))
     assert (503, "database_unavailable") == (exchange.status, exchange.code)
-    until(lambda: run.service.log("one").count("progress: not written") > before, 10, "the worker to feel it")
+    until(lambda: run.service.log("one").count("heartbeat: failed") > before, 10, "the worker to feel it")
     _read_only(own_postgres, "off")
     ended = run.ended(job.id)
     assert (JobStatus.COMPLETED, 1) == (ended.status, ended.attempt)

@@ -1,6 +1,7 @@
 """The claim thread: claims a job whenever one may be claimed."""
 
 import logging
+import math
 import random
 import threading
 import time
@@ -20,9 +21,15 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 30.0
 """How long a stop waits for a claim that is under way."""
 
+RECENT_SECONDS = 1.0
+"""A claim that began less than this ago and found nothing is not repeated without a doorbell."""
+
 
 class Claimer:
-    """Claims at a doorbell, after a job, and every few seconds without either; `start_job` runs each job."""
+    """Claims at a doorbell, after a job, and every few seconds without either; `start_job` runs each job.
+
+    After a job it asks again only if that can find something: not when it has just asked, ahead of the job's end.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,8 @@ class Claimer:
         self._gate = gate
         self._start_job = start_job
         self._bell = threading.Event()
+        self._asked_at = -math.inf
+        """When the last claim began; infinitely long ago if it found a job, or nothing was asked."""
         self._thread = threading.Thread(target=self._run, name="claim", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +57,11 @@ class Claimer:
         """Try to claim at once: there may be work."""
         self._bell.set()
 
+    def look_again(self) -> None:
+        """Try to claim at once, unless that was done just now without success; a doorbell is not forgotten."""
+        if time.monotonic() - self._asked_at >= RECENT_SECONDS:
+            self._bell.set()
+
     def join(self) -> None:
         """Wait, after a drain, for a claim that is under way: its job is to be handed back with the others."""
         if self._thread.is_alive():
@@ -56,8 +70,9 @@ class Claimer:
     def claim(self) -> ClaimedJob | None:
         """Claim the best job for this worker, if one may be claimed now. Raises what the database raises."""
         if not self._gate.is_open or not self._is_engine_up():
+            self._asked_at = -math.inf
             return None
-        began = time.monotonic()
+        self._asked_at = began = time.monotonic()
         job = self._services.job_store.claim(
             Claimant(
                 server_id=self._lease.server_id,
@@ -69,6 +84,7 @@ class Claimer:
         )
         if job is None:
             return None
+        self._asked_at = -math.inf
         folder = self._services.scratch.folder(f"{job.id}-{job.fence}")
         return ClaimedJob.begin(job, self._offer.catalog.get(job.model), folder, time.monotonic() - began)
 
@@ -87,6 +103,7 @@ class Claimer:
         slots, poll_seconds = self._services.slots, self._services.settings.poll_seconds
         while True:
             slots.wait_until_free(lambda: self._gate.is_draining)
+            self._asked_at = time.monotonic()  # before the bell is cleared: what is asked for from now on is this claim
             self._bell.clear()
             if self._gate.is_draining:
                 return
@@ -100,6 +117,7 @@ class Claimer:
                 return False
             self._start_job(claimed)
         except Exception as error:  # this thread must outlive whatever goes wrong with one claim
+            self._asked_at = -math.inf
             if is_unreachable(error):
                 log.warning("claim: failed reason=%r", str(error))
             else:

@@ -5,6 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable
 
+from jobs.job import Job
 from jobs.log_context import about_job
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.pipeline import JobServices, run_job
@@ -14,9 +15,9 @@ log = logging.getLogger(__name__)
 
 
 class JobThreads:
-    """Runs each claimed job in a thread of its own; `on_end` is called after each of them."""
+    """Runs each claimed job in a thread of its own; `on_end` is called with each after its end."""
 
-    def __init__(self, services: JobServices, telemetry: Telemetry, on_end: Callable[[], None]) -> None:
+    def __init__(self, services: JobServices, telemetry: Telemetry, on_end: Callable[[Job], None]) -> None:
         self._services = services
         self._telemetry = telemetry
         self._on_end = on_end
@@ -45,4 +46,4 @@ class JobThreads:
     def _end(self, claimed: ClaimedJob) -> None:
         shutil.rmtree(claimed.folder, ignore_errors=True)
         self._services.slots.remove(claimed)
-        self._on_end()
+        self._on_end(claimed.job)

@@ -44,5 +44,5 @@ def build_services(
         encoder=ChildProcess("workers.engine.encoder"),
         slots=slots,
         canceller=canceller,
-        progress=ProgressWriter(job_store, canceller, settings.progress_seconds),
+        progress=ProgressWriter(job_store, settings.progress_seconds),
     )

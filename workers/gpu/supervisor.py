@@ -14,14 +14,14 @@ from sqlalchemy import Engine
 
 from core.settings import Settings
 from core.storage.store import Store
+from jobs.job import Job
 from jobs.wire.servers import ServerFacts
 from workers.gpu.claim_gate import ClaimGate
 from workers.gpu.claimer import Claimer
 from workers.gpu.engine_maintenance import EngineMaintenance
-from workers.gpu.heartbeat import Heartbeat
+from workers.gpu.heartbeat import Heartbeat, beat_seconds
 from workers.gpu.job_threads import JobThreads
 from workers.gpu.keep_thread import KeepThread
-from workers.gpu.lease_renewer import LeaseRenewer
 from workers.gpu.server.lease import ServerLease
 from workers.gpu.server.offer import ServerOffer
 from workers.gpu.server_facts import describe_server
@@ -77,18 +77,18 @@ class Supervisor:
         self._heartbeat = Heartbeat(
             self._lease,
             self._gate,
-            settings.server_lease_seconds / 4,
+            services.slots,
+            services.canceller,
+            beat_seconds(settings),
             describe=self._describe,
             on_change=self.ring,
             on_loss=self._on_name_lost,
         )
-        self._renewer = LeaseRenewer(services.job_store, services.slots, services.canceller, settings.renew_seconds)
         self._keeper = KeepThread(
-            min(1.0, settings.renew_seconds / 4, settings.server_lease_seconds / 8),
+            min(1.0, beat_seconds(settings) / 2),
             [
                 self._show_alive,
                 self._heartbeat.beat_if_due,
-                self._renewer.renew_due,
                 self._update_subscription,
                 self._show_metrics,
             ],
@@ -162,16 +162,19 @@ class Supervisor:
         services.scratch.remove()
 
     def _on_device_free(self) -> None:
-        """Look for the next job at once, even if there was none to claim ahead."""
-        self._claimer.ring()
+        """Look for the next job at once, unless it was looked for just now, ahead of this moment."""
+        self._claimer.look_again()
         self._listen(self._gate.is_open)
 
     def _on_store_change(self) -> None:
         self._claimer.ring()
         self.refresh()  # the state shows it, and the doorbells follow
 
-    def _on_job_end(self) -> None:
-        self._claimer.ring()  # its row is written now: a tenant that was at its cap may have another job
+    def _on_job_end(self, job: Job) -> None:
+        if job.capped:
+            self._claimer.ring()  # its row is written now: a tenant that was at its cap may have another job
+        else:
+            self._claimer.look_again()
         if self._gate.desired == "draining":
             self.refresh()  # the operator may be waiting for the state `drained`
 

@@ -19,6 +19,7 @@ from api.http.auth import Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.openapi.documents import error_responses, extra_response
+from api.operations.server_commands import ServerCommands
 from core.errors import InvalidRequest, MalformedId, NulInText, UnknownJob
 from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
@@ -89,6 +90,7 @@ class JobRoutes(Controller):
         database: NamedDependency[Database],
         status_builder: NamedDependency[StatusBuilder],
         notifier: NamedDependency[Notifier],
+        server_commands: NamedDependency[ServerCommands],
     ) -> StatusAnswer:
         """Cancel the job unless it has already ended, and return it as it is now. May be repeated."""
         check_id("job", job_id)
@@ -96,7 +98,7 @@ class JobRoutes(Controller):
         if row is None:
             return await status_builder.answer(await find_job(database, caller, job_id))
         cancelled = job_from_row(row)
-        notifier.notify_later(cancelled)
+        _notify(cancelled, notifier, server_commands)
         return await status_builder.answer(cancelled)
 
     @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
@@ -106,6 +108,7 @@ class JobRoutes(Controller):
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         notifier: NamedDependency[Notifier],
+        server_commands: NamedDependency[ServerCommands],
     ) -> None:
         """Cancel the job if it runs, and remove its prompt, inputs and outputs; it answers 404 from then on."""
         check_id("job", job_id)
@@ -118,7 +121,7 @@ class JobRoutes(Controller):
             await connection.execute(forget_inputs(job_id))
             return job_from_row(row)
 
-        notifier.notify_later(await database.transaction(work))
+        _notify(await database.transaction(work), notifier, server_commands)
 
     @get(
         "/{job_id:str}/events",
@@ -147,3 +150,10 @@ class JobRoutes(Controller):
         frames: AsyncIterator[bytes] = EventStream(watcher, job, seen).frames()
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return Stream(frames, media_type="text/event-stream", headers=headers)
+
+
+def _notify(job: Job, notifier: Notifier, server_commands: ServerCommands) -> None:
+    """Publish the end of a job, and have its worker look: it stops computing now and not at its next beat."""
+    notifier.notify_later(job)
+    if job.worker is not None:
+        server_commands.nudge(job.worker)

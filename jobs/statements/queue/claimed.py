@@ -11,7 +11,6 @@ from jobs.job import Artifact, JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
 from jobs.statements.clauses import (
     ATTEMPTS_EXHAUSTED,
-    after,
     available_after,
     ended_values,
     error_value,
@@ -26,26 +25,6 @@ from jobs.statements.outbox import with_outbox_events
 LONGEST_DELAY = 600.0
 """Seconds that a job waits at most after the store refused its objects."""
 MAX_DOUBLINGS = 20
-
-
-def renew(job_id: str, fence: int, *, lease_seconds: float) -> Update:
-    """Extend the lease."""
-    return update(jobs).where(fenced(job_id, fence)).values(lease_until=after(lease_seconds)).returning(jobs.c.id)
-
-
-def progress(job_id: str, fence: int, *, fraction: float, stage: str, warnings: Sequence[str] = ()) -> Update:
-    """Write the progress: `fraction` from 0 to 1, the stage's name and the warnings so far."""
-    return (
-        update(jobs)
-        .where(fenced(job_id, fence))
-        .values(
-            progress=fraction,
-            stage=stage,
-            warnings=literal(list(warnings), JSONB),
-            event_seq=jobs.c.event_seq + 1,
-        )
-        .returning(*jobs.c)
-    )
 
 
 def commit(

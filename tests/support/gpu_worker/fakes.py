@@ -12,11 +12,13 @@ from core.errors import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.job import Artifact, Job, JobError, JobStatus
 from jobs.server_commands import Preload, Unload
+from jobs.statements.queue.beat import HeldClaim
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Deadlines
 from pipelines.runtime.protocol import Output, Outputs
 from tests.support.paths import CATALOG
+from workers.gpu.server.lease import Beat
 from workers.ipc.child_process import NoListener, RequestListener
 from workers.ipc.messages import (
     AnyMessage,
@@ -197,7 +199,6 @@ class FakeJobStore:
         self.queue: list[Job | Exception] = []
         self.claimants: list[Any] = []
         self.progress_gate: Callable[[], object] = lambda: None
-        self.renew_error: Exception | None = None
         self.refused: list[str] = []
         """Jobs whose outputs the store refused."""
         self.refusal_errors = 0
@@ -222,18 +223,10 @@ class FakeJobStore:
         """Return the keys of clean inputs."""
         return self.copies
 
-    def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
+    def show_progress(self, job: Job, fraction: float, stage: str, event_seq: int) -> None:
         """Note progress."""
         self.progress_gate()
-        self.writes.append(("progress", job.id, fraction, stage))
-        return job.id not in self.gone
-
-    def renew(self, job: Job) -> bool:
-        """Note a renewal."""
-        if self.renew_error is not None:
-            raise self.renew_error
-        self.writes.append(("renew", job.id))
-        return job.id not in self.gone
+        self.writes.append(("progress", job.id, fraction, stage, event_seq))
 
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
         """Note a completed job."""
@@ -319,19 +312,27 @@ class FakeLease:
         self.skewed = False
         self.desired: list[str | Exception] = ["active"]
         self.facts: list[Any] = []
+        self.claims: list[dict[str, HeldClaim]] = []
+        """The claims of each beat, by ticket."""
+        self.gone: set[str] = set()
+        """Tickets of claims that are over."""
         self.calls: list[str] = []
 
     def take(self, facts: Any, wait: Callable[[float], bool]) -> None:
         """Become the holder."""
         self.calls.append("take")
 
-    def beat(self, facts: Any) -> str:
-        """Return the state that is wanted, or raise."""
+    def beat(self, facts: Any, claims: Sequence[HeldClaim] = ()) -> Beat:
+        """Return the state that is wanted and what has become of the claims, or raise."""
         self.facts.append(facts)
+        self.claims.append({claim.ticket: claim for claim in claims})
         state = self.desired.pop(0) if len(self.desired) > 1 else self.desired[0]
         if isinstance(state, Exception):
             raise state
-        return state
+        gone = tuple(claim.ticket for claim in claims if claim.ticket in self.gone)
+        return Beat(
+            desired=state, kept={c.ticket: 40 + len(self.claims) for c in claims if c.ticket not in gone}, gone=gone
+        )
 
     def leave(self) -> None:
         """Give the name back."""

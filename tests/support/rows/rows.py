@@ -10,8 +10,10 @@ from core.ids import new_id
 from jobs.job import Artifact, Job, job_from_row
 from jobs.params.image import ImageParams
 from jobs.schema.tables import inputs, jobs, outbox
+from jobs.schema.tables import servers as servers_table
 from jobs.statements import api_keys, servers
 from jobs.statements.queue import claim, claim_function, claimed, submit, tenant_jobs
+from jobs.statements.queue.beat import HeldClaim, beat
 
 MODEL = "chaos"
 ARTIFACT = Artifact(key="ten/job/1/ab.webp", media_type="image/webp", bytes=10, sha256="ab", metadata={"width": 8})
@@ -86,6 +88,23 @@ class Rows:
     def claim(self, claimant: claim.Claimant, lease_seconds: float = 600.0) -> Job | None:
         """The claimant's next job, as a worker claims it."""
         return self.change(claim_function.call(claimant, lease_seconds=lease_seconds))
+
+    def beat(self, server_id: str, incarnation: int, claims: Sequence[HeldClaim], **leases: float) -> Any:
+        """The row of a server's beat that changes nothing of its facts; None after the loss of its name."""
+        (row,) = self.execute(servers_table.select().where(servers_table.c.server_id == server_id))
+        facts = servers.ServerFacts(**{name: row._mapping[name] for name in ("state", "device", "serves", "dedicated")})
+        leases = {"server_lease_seconds": 600.0, "lease_seconds": 600.0} | leases
+        return next(iter(self.execute(beat(server_id, incarnation, facts, claims, **leases))), None)
+
+    def report(self, job: Job, fraction: float, stage: str = "step", warnings: Sequence[str] = ()) -> Job:
+        """The job after a beat with the progress of its computing; it fails when the claim is over."""
+        claim_ = HeldClaim(
+            ticket="it", job_id=job.id, fence=job.fence, fraction=fraction, stage=stage, warnings=tuple(warnings)
+        )
+        assert job.worker is not None
+        assert job.incarnation is not None
+        assert {"it"} == self.beat(job.worker, job.incarnation, [claim_]).kept.keys()
+        return self.job(job)
 
     def change(self, statement: Executable) -> Job | None:
         """The job that a statement has changed, if any."""

@@ -23,8 +23,7 @@ class WorkerStub:
 
     def progress(self, job: Job, fraction: float, stage: str = "step", warnings: Sequence[str] = ()) -> Job:
         """Report progress."""
-        statement = claimed.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings)
-        return self.tell(self.rows.change(statement))
+        return self.tell(self.rows.report(job, fraction, stage, warnings))
 
     def complete(self, job: Job, *artifacts: Artifact) -> Job:
         """Commit a result."""

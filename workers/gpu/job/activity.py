@@ -8,6 +8,7 @@ import msgspec
 
 from pipelines.catalog.spec import Deadlines, Stage
 from workers.gpu.job.stage_timer import StageTimer
+from workers.ipc.messages import StageProgress
 
 SLACK_SECONDS = 5.0
 """How far past a stage's deadline the lease is still renewed: long enough to kill the process that overran."""
@@ -32,6 +33,10 @@ class JobActivity:
         self._deadlines = deadlines
         self._clock = clock
         self.timer = StageTimer()
+        self.last_report: StageProgress | None = None
+        """The engine's last report, which the next beat writes."""
+        self.event_seq = 0
+        """The row's `event_seq` after the last beat."""
         # Until the engine begins, which may have to be started.
         self._moment = Moment(stage="prepare", until=clock() + deadlines.load)
 

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Update
+import msgspec
+from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import ProgrammingError
 
 from core.database import autocommitted, is_unreachable, set_statement_timeout
@@ -67,23 +68,9 @@ class JobStore:
         statement = inputs.clean_copies(job.id)
         return self._persist(lambda connection: dict(connection.execute(statement).tuples().all()))
 
-    def renew(self, job: Job) -> bool:
-        """Extend the lease; returns False when the claim is gone. Raises what the database raises."""
-        with self._db.begin() as connection:
-            connection.execute(set_statement_timeout(self._settings.db_timeout))
-            statement = claimed.renew(job.id, job.fence, lease_seconds=self._settings.lease_seconds)
-            return connection.execute(statement).first() is not None
-
-    def progress(self, job: Job, fraction: float, stage: str, warnings: Sequence[str]) -> bool:
-        """Write progress; returns False when the claim is gone. An error of any kind costs this report only."""
-        statement = claimed.progress(job.id, job.fence, fraction=fraction, stage=stage, warnings=warnings)
-        try:
-            shown = self._change(statement)
-        except Exception as error:
-            log.warning("progress: not written job=%s reason=%r", job.id, str(error))
-            return True
-        self._notify(shown)
-        return shown is not None
+    def show_progress(self, job: Job, fraction: float, stage: str, event_seq: int) -> None:
+        """Publish progress, `fraction` from 0 to 1, as of the row's `event_seq`; the next beat writes it."""
+        self._notify(msgspec.structs.replace(job, progress=fraction, stage=stage, event_seq=event_seq))
 
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
         """Complete the job.
@@ -155,7 +142,7 @@ class JobStore:
         self._notify(settled)
         return settled
 
-    def _change(self, statement: Select[Any] | Update) -> Job | None:
+    def _change(self, statement: Select[Any]) -> Job | None:
         with self._single.connect() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else job_from_row(row)

@@ -1,4 +1,4 @@
-"""Progress of jobs on its way into the database, in a thread of its own: the engine does not wait for a write."""
+"""Progress of jobs on its way to followers, in a thread of its own: the engine does not wait for the broker."""
 
 import math
 import threading
@@ -8,51 +8,49 @@ from concurrent.futures import ThreadPoolExecutor
 
 from jobs.log_context import about_job
 from pipelines.catalog.spec import Stage
-from workers.gpu.job.canceller import JobCanceller
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.job_store import JobStore
 from workers.ipc.messages import StageProgress
 
 
 class ProgressWriter:
-    """Writes reports of the job that computes: each new stage, and at most one per `interval` seconds within a stage.
+    """Publishes the computing job's reports: each new stage, and at most one per `interval` seconds within a stage.
 
-    Reports that come while one is being written are written as one, the last of them. A write that finds the claim gone
-    cancels the job.
+    Reports that come while one is being published are published as one, the last of them. The last report of a job is
+    kept for the beat, which writes it into the row.
     """
 
     def __init__(
         self,
         job_store: JobStore,
-        canceller: JobCanceller,
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job_store = job_store
-        self._canceller = canceller
         self._interval = interval
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, "progress")
         self._lock = threading.Lock()
-        self._unwritten: dict[str, tuple[ClaimedJob, StageProgress]] = {}
+        self._unpublished: dict[str, tuple[ClaimedJob, StageProgress]] = {}
         self._last: tuple[str, Stage | None] = ("", None)
         self._taken_at = -math.inf
 
     def write(self, claimed: ClaimedJob, report: StageProgress) -> None:
-        """Have a report written, unless it comes too soon; returns at once."""
+        """Keep a report, and have it published unless it comes too soon; returns at once."""
+        claimed.activity.last_report = report
         now, this = self._clock(), (claimed.ticket, report.stage)
         if this == self._last and now - self._taken_at < self._interval:
             return
         self._last, self._taken_at = this, now
         with self._lock:
-            is_scheduled = claimed.ticket in self._unwritten
-            self._unwritten[claimed.ticket] = claimed, report
+            is_scheduled = claimed.ticket in self._unpublished
+            self._unpublished[claimed.ticket] = claimed, report
         if not is_scheduled:
-            self._pool.submit(self._write, claimed.ticket)
+            self._pool.submit(self._publish, claimed.ticket)
 
-    def _write(self, ticket: str) -> None:
+    def _publish(self, ticket: str) -> None:
         with self._lock:
-            claimed, report = self._unwritten.pop(ticket)
+            claimed, report = self._unpublished.pop(ticket)
         with about_job(claimed.job):
-            if not self._job_store.progress(claimed.job, report.fraction, report.stage, report.warnings):
-                self._canceller.abandon(claimed)
+            event_seq = max(claimed.job.event_seq, claimed.activity.event_seq)
+            self._job_store.show_progress(claimed.job, report.fraction, report.stage, event_seq)

@@ -3,14 +3,16 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Engine
 
 from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.settings import Settings
 from jobs.statements import servers
+from jobs.statements.queue.beat import HeldClaim, beat
 from jobs.wire.servers import ServerFacts
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,17 @@ class ServerIdTaken(Exception):
 
 class ServerIdLost(Exception):
     """Another worker has taken over the server's name, so that this one must stop at once."""
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a beat has found."""
+
+    desired: str
+    """The state that an operator wants: active, cordoned or draining."""
+    kept: dict[str, int] = {}
+    """The `event_seq` of each job whose lease was renewed, by ticket."""
+    gone: tuple[str, ...] = ()
+    """Tickets of the claims that are over."""
 
 
 def check_name(server_id: str) -> None:
@@ -77,13 +90,18 @@ class ServerLease:
             if wait(min(1.0, self._settings.server_lease_seconds / 5)):
                 raise ServerIdTaken(f"stopped while waiting for the name {self.server_id!r}")
 
-    def beat(self, facts: ServerFacts) -> str:
-        """Renew the lease; returns the state that an operator wants: active, cordoned or draining.
+    def beat(self, facts: ServerFacts, claims: Sequence[HeldClaim] = ()) -> Beat:
+        """Renew the server's lease and those of the claims, and write their progress.
 
         Raises `ServerIdLost`, and what the database raises.
         """
-        statement = servers.heartbeat(
-            self.server_id, self.incarnation, facts, lease_seconds=self._settings.server_lease_seconds
+        statement = beat(
+            self.server_id,
+            self.incarnation,
+            facts,
+            claims,
+            server_lease_seconds=self._settings.server_lease_seconds,
+            lease_seconds=self._settings.lease_seconds,
         )
         with self._db.begin() as connection:
             connection.execute(set_statement_timeout(self._settings.db_timeout))
@@ -91,7 +109,7 @@ class ServerLease:
         if row is None:
             raise ServerIdLost(f"another worker has taken over the server {self.server_id!r}")
         self._compare(row.now)
-        return str(row.desired)
+        return Beat(desired=row.desired, kept=row.kept, gone=tuple(row.gone))
 
     def _compare(self, theirs: datetime) -> None:
         """Compare this machine's clock with the database's."""

@@ -16,7 +16,6 @@ from cli.embedded.valkey import EmbeddedValkey
 from core.errors import GpuOutOfMemory
 from jobs.events import Publisher
 from jobs.job import JobError
-from jobs.statements.queue import claimed
 from tests.support.rows.rows import ARTIFACT
 from tests.support.rows.worker_stub import WorkerStub
 from tests.support.service.api_server import api_server
@@ -278,7 +277,7 @@ def test_an_event_is_pushed_within_milliseconds(create, worker, listen):
     job, delays = worker.claim(), []
     for step in range(1, 21):
         listener.has(1 + step)
-        job = worker.rows.change(claimed.progress(job.id, job.fence, fraction=step / 100, stage="step"))
+        job = worker.rows.report(job, step / 100)
         published_at = time.monotonic()
         worker.publisher.publish([job])
         listener.has(2 + step)

@@ -19,7 +19,7 @@ from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
 from jobs.schema.tables import idempotency, jobs, uploads, webhook_hosts, webhook_receivers
 from jobs.statements.maintenance import recovery
-from jobs.statements.queue import claimed, submit, tenant_jobs
+from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.webhooks import receiver_breaker
 from tests.support.gpu_worker.fakes import FakeClock
 from tests.support.rows.rows import MODEL
@@ -151,7 +151,7 @@ class TestOutage:
     def test_the_owner_that_lives_keeps_its_job(self, rows, maintenance, clock, job):
         self.lose_the_database(rows, maintenance)
         maintenance.recover_jobs()
-        rows.execute(claimed.renew(job.id, job.fence, lease_seconds=30))
+        rows.report(job, 0.5)
         clock.advance(15.0)
         maintenance.recover_jobs()
         assert (JobStatus.COMPLETED, 1) == ((done := rows.complete(job)).status, done.attempt)

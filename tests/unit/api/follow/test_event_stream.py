@@ -55,11 +55,11 @@ class Script:
 
 
 def row(seq, status=JobStatus.PROCESSING, place=None):
-    return SimpleNamespace(id="job_1", event_seq=seq, status=status, place=place)
+    return SimpleNamespace(id="job_1", event_seq=seq, status=status, place=place, progress=0.5, stage="step")
 
 
-def progress(seq):
-    return JobEvent(job_id="job_1", seq=seq, status=JobStatus.PROCESSING, progress=0.5, stage="step")
+def progress(seq, fraction=0.5):
+    return JobEvent(job_id="job_1", seq=seq, status=JobStatus.PROCESSING, progress=fraction, stage="step")
 
 
 async def received(script, seen=0):
@@ -88,6 +88,15 @@ async def test_events_older_than_the_snapshot_are_left_out():
     for seq in (3, 4, 5, 6, 6, 7):
         script.subscription.add(progress(seq))
     assert [("5", "progress"), ("6", "progress"), ("7", "progress"), ("9", "completed")] == await received(script)
+
+
+async def test_progress_ahead_of_the_row_is_sent_under_its_id():
+    """A worker publishes each report, and its next beat writes the last of them."""
+    script = Script(row(5), row(5), row(6), row(7, JobStatus.COMPLETED))
+    for fraction in (0.5, 0.6, 0.6, 0.7):
+        script.subscription.add(progress(5, fraction))
+    shown = [("5", "progress")] * 3 + [("6", "progress"), ("7", "completed")]
+    assert shown == await received(script)
 
 
 async def test_a_new_position_is_sent_under_the_same_id():

@@ -8,10 +8,10 @@ import pytest
 
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.loader import load_catalog
-from tests.support.gpu_worker.fakes import FakeChild, FakeJobStore, FakeLease, make_job
+from tests.support.gpu_worker.fakes import FakeChild, FakeClock, FakeJobStore, FakeLease, make_job
 from tests.support.paths import CATALOG
 from workers.gpu.claim_gate import ClaimGate
-from workers.gpu.claimer import Claimer
+from workers.gpu.claimer import RECENT_SECONDS, Claimer
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.slots import JobSlots
 from workers.gpu.server.offer import ServerOffer
@@ -92,3 +92,28 @@ def test_an_error_of_the_database_is_raised(bench: Bench) -> None:
     bench.job_store.queue = [OSError("away")]
     with pytest.raises(OSError, match="away"):
         bench.claimer.claim()
+
+
+def test_an_empty_queue_is_not_asked_again_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr("workers.gpu.claimer.time.monotonic", clock)
+    bench.claimer.claim()
+    bench.claimer.look_again()
+    assert not bench.claimer._bell.is_set()
+    clock.advance(RECENT_SECONDS)
+    bench.claimer.look_again()
+    assert bench.claimer._bell.is_set()
+
+
+def test_after_a_job_was_found_the_next_is_looked_for(bench: Bench) -> None:
+    bench.job_store.queue = [make_job()]
+    bench.claimer.claim()
+    bench.claimer.look_again()
+    assert bench.claimer._bell.is_set()
+
+
+def test_a_doorbell_is_not_forgotten(bench: Bench) -> None:
+    bench.claimer.claim()
+    bench.claimer.ring()
+    bench.claimer.look_again()
+    assert bench.claimer._bell.is_set()

@@ -24,7 +24,7 @@ class Bench:
             record_end=lambda claimed, ended: self.records.append(("end", ended)),
         )
         services = SimpleNamespace(slots=self.slots)
-        self.threads = JobThreads(cast(Any, services), cast(Any, telemetry), self.ended.set)
+        self.threads = JobThreads(cast(Any, services), cast(Any, telemetry), lambda _: self.ended.set())
         self.claimed = ClaimedJob.begin(make_job(), CHAOS, folder / "job")
         self.claimed.folder.mkdir()
         self.monkeypatch = monkeypatch

@@ -165,10 +165,22 @@ def test_a_job_is_looked_for_once_the_one_before_is_written(
         return fail(*details)
 
     monkeypatch.setattr(bench.job_store, "fail", failed)
-    bench.job_store.queue = [make_job(1)]
+    bench.job_store.queue = [make_job(1, capped=True)]
     bench.engine.scripts.append([Failed(error=JobError("gpu_out_of_memory", "No room."))])
     start(poll_seconds=3600.0)
     until(lambda: ["fail", "commit"] == endings(bench), WAIT_SECONDS)
+
+
+def test_an_empty_queue_is_asked_once_after_a_job(bench: Bench, start: Start) -> None:
+    """Not when the device becomes free and again at the end of the job."""
+    bench.job_store.queue = [make_job(1)]
+    worker = start(poll_seconds=3600.0)
+    until(lambda: ["commit"] == endings(bench) and not worker._services.slots.jobs, WAIT_SECONDS)
+    beats(bench)
+    assert 2 == len(bench.job_store.claimants)
+    bench.job_store.queue = [make_job(2)]
+    worker.ring()
+    until(lambda: ["commit"] * 2 == endings(bench), WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("desired", ["cordoned", "draining"])
@@ -211,7 +223,7 @@ def test_a_store_that_goes_away_stops_the_claims(bench: Bench, start: Start, qui
     start()
     until(lambda: "store_away" == state(bench))
     claims, checks = len(bench.job_store.claimants), bench.store.checks
-    until(lambda: 2 <= bench.job_store.writes.count(("renew", "job_1")) and bench.store.checks > checks + 2)
+    until(lambda: 2 <= sum("job_1-1" in claims for claims in bench.lease.claims) and bench.store.checks > checks + 2)
     assert (claims, []) == (len(bench.job_store.claimants), endings(bench))
     bench.store.refusals = 0
     until(lambda: ["commit"] * 2 == endings(bench))
@@ -279,30 +291,18 @@ def test_leases_are_renewed_while_a_job_runs(bench: Bench, start: Start) -> None
     bench.job_store.queue = [make_job()]
     _, go_on = hold(bench)
     start()
-    until(lambda: 2 <= bench.job_store.writes.count(("renew", "job_1")))
-    go_on.set()
-
-
-def test_a_renewal_that_goes_wrong_is_tried_again(bench: Bench, start: Start) -> None:
-    bench.job_store.queue, bench.job_store.renew_error = [make_job()], OSError("away")
-    began, go_on = hold(bench)
-    start()
-    assert began.wait(WAIT_SECONDS)
-    beats(bench)
-    bench.job_store.renew_error = None
-    until(lambda: ("renew", "job_1") in bench.job_store.writes)
+    until(lambda: 2 <= sum("job_1-1" in claims for claims in bench.lease.claims))
     go_on.set()
 
 
 def test_a_job_whose_claim_is_gone_is_interrupted(bench: Bench, start: Start) -> None:
     bench.job_store.queue = [make_job()]
-    bench.job_store.gone.add("job_1")
+    bench.lease.gone.add("job_1-1")
     _, go_on = hold(bench)
     start()
     until(lambda: ("job_1-1", False) in bench.engine.interrupts)
-    renewals = bench.job_store.writes.count(("renew", "job_1"))
     beats(bench)
-    assert renewals == bench.job_store.writes.count(("renew", "job_1"))
+    assert "job_1-1" not in bench.lease.claims[-1]
     go_on.set()
 
 

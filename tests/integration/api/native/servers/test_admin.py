@@ -60,6 +60,19 @@ class TestScope:
             assert (401, "unauthenticated") == status_and_code(send(anonymous, "drain"))
 
 
+@pytest.mark.parametrize("method", ["cancel", "delete"])
+def test_the_worker_of_a_cancelled_job_is_nudged(client, create, worker, settings, listening, method):
+    """It stops at once and not at its next heartbeat. A job that was never claimed has no worker."""
+    running = create()
+    worker.claim()
+    for job_id in (create(), running):
+        if method == "cancel":
+            assert 200 == client.post(f"/jobs/v1/{job_id}/cancel").status_code
+        else:
+            assert client.delete(f"/jobs/v1/{job_id}").is_success
+    until(lambda: [["look"]] == orders(settings), what="one nudge")
+
+
 class TestDesiredState:
     def test_it_is_stored_and_the_server_is_nudged(self, admin, settings, server, listening):
         verbs = {"cordon": "cordoned", "drain": "draining", "uncordon": "active"}

@@ -17,8 +17,6 @@ BROKEN = JobError("pipeline_failed", "It broke.")
 
 ENGINE_LOST = JobError("engine_lost", "The engine died.")
 FENCED = {
-    "renew": lambda job: run.renew(job.id, job.fence, lease_seconds=30),
-    "progress": lambda job: run.progress(job.id, job.fence, fraction=0.5, stage="step"),
     "commit": lambda job: run.commit(job.id, job.fence, artifacts=[ARTIFACT], warnings=[], cost=0.0),
     "fail": lambda job: run.fail(job.id, job.fence, BROKEN),
     "release": lambda job: run.release(job.id, job.fence),
@@ -44,12 +42,9 @@ def test_the_life_of_a_job(rows):
     tenant, claimant = rows.tenant(), rows.server()
     queued = rows.submit(tenant)
     claimed = rows.claim(claimant)
-    shown = rows.change(run.progress(claimed.id, claimed.fence, fraction=0.5, stage="step", warnings=["resized"]))
+    shown = rows.report(claimed, 0.5, "step", ["resized"])
     assert (0.5, "step", ("resized",)) == (shown.progress, shown.stage, shown.warnings)
-    assert [(claimed.id,)] == [
-        tuple(row) for row in rows.execute(run.renew(claimed.id, claimed.fence, lease_seconds=99))
-    ]
-    assert rows.job(claimed).lease_until > claimed.started_at
+    assert shown.lease_until > claimed.lease_until
     done = rows.change(run.commit(claimed.id, claimed.fence, artifacts=[ARTIFACT], warnings=["resized"], cost=0.25))
     assert (JobStatus.COMPLETED, 1.0, None, (ARTIFACT,), ("resized",), 0.25) == (
         done.status,

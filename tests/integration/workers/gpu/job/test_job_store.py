@@ -151,8 +151,6 @@ def test_a_release_refunds_the_attempt_and_keeps_the_fence(db: Engine, job_store
     assert released is not None
     assert (JobStatus.QUEUED, 0, 1) == (released.status, released.attempt, released.fence)
     assert job_store.commit(claimed, [ARTIFACT], [], 0.0) is None
-    assert not job_store.renew(claimed)
-    assert not job_store.progress(claimed, 0.5, "step", ())
 
 
 def test_a_commit_waits_for_the_database_until_the_deadline(

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from core.database import sync_engine
 from core.settings import Settings
+from jobs.schema.tables import servers
+from jobs.statements.queue.beat import HeldClaim
 from jobs.statements.servers import fleet
 from jobs.wire.servers import ServerFacts
+from tests.support.rows.traffic import traffic
 from tests.support.wait import until
-from workers.gpu.server.lease import ServerIdLost, ServerIdTaken, ServerLease, check_name
+from workers.gpu.server.lease import Beat, ServerIdLost, ServerIdTaken, ServerLease, check_name
 
 FACTS = ServerFacts(state="idle", device="cpu", serves=("chaos",))
 
@@ -59,7 +63,7 @@ def test_a_name_may_be_that_of_a_machine() -> None:
 def test_a_name_is_taken_kept_and_given_back(db: Engine, settings: Settings) -> None:
     lease = take(db, settings)
     assert (1, True) == (lease.incarnation, alive(db))
-    assert "active" == lease.beat(FACTS)
+    assert Beat(desired="active") == lease.beat(FACTS)
     lease.leave()
     assert not alive(db)
 
@@ -105,3 +109,22 @@ def test_a_lapsed_lease_is_renewed_unless_it_was_taken(db: Engine, settings: Set
     until(lambda: not alive(db), 10, "the lease to run out")
     lease.beat(FACTS)
     assert alive(db)
+
+
+def test_a_beat_is_one_transaction_whatever_it_keeps(db: Engine, settings: Settings) -> None:
+    """BEGIN, the bound, the beat, COMMIT."""
+    lease = take(db, settings)
+    claims = [HeldClaim(ticket=f"job_{number}-1", job_id=f"job_{number}", fence=1) for number in range(5)]
+    with traffic(db) as seen:
+        beat = lease.beat(FACTS, claims)
+    assert 4 == seen.round_trips
+    assert {claim.ticket for claim in claims} == set(beat.gone)
+
+
+def test_a_beat_does_not_hang_on_a_locked_name(db: Engine, settings: Settings) -> None:
+    lease = take(db, msgspec.structs.replace(settings, db_timeout=0.2))
+    with db.begin() as other:
+        other.execute(servers.select().with_for_update())
+        with pytest.raises(OperationalError, match="statement timeout"):
+            lease.beat(FACTS)
+    assert Beat(desired="active") == lease.beat(FACTS)

@@ -66,7 +66,7 @@ class Bench:
             encoder=encoder,
             slots=self.slots,
             canceller=self.canceller,
-            progress=ProgressWriter(job_store, self.canceller, settings.progress_seconds),
+            progress=ProgressWriter(job_store, settings.progress_seconds),
         )
 
     def claim(self, number: int = 1, **columns: Any) -> ClaimedJob:
@@ -322,15 +322,15 @@ def test_the_next_job_computes_while_this_one_is_encoded(bench: Bench) -> None:
     join_all(threads)
 
 
-def test_progress_is_written_as_the_engine_reports_it(bench: Bench) -> None:
+def test_progress_is_shown_as_the_engine_reports_it(bench: Bench) -> None:
     written = bench.job_store.progress_of
     bench.engine.scripts = [[report(0.25), lambda: until(lambda: [0.25] == written("job_1")), report(0.5), Computed()]]
     bench.run(bench.claim())
     until(lambda: [0.25, 0.5] == written("job_1"))
 
 
-def test_a_job_never_waits_for_its_progress_to_be_written(bench: Bench) -> None:
-    """Reports that come meanwhile are written as one, the last of them."""
+def test_a_job_never_waits_for_its_progress_to_be_shown(bench: Bench) -> None:
+    """Reports that come meanwhile are shown as one, the last of them."""
     gate, writing = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -345,15 +345,6 @@ def test_a_job_never_waits_for_its_progress_to_be_written(bench: Bench) -> None:
     assert [] == bench.job_store.progress_of("job_1")
     gate.set()
     until(lambda: [0.1, 0.4] == bench.job_store.progress_of("job_1"))
-
-
-def test_a_claim_that_progress_finds_gone_is_given_up(bench: Bench) -> None:
-    claimed = bench.claim()
-    bench.job_store.gone.add("job_1")
-    bench.engine.scripts = [[report(0.1), lambda: until(lambda: bench.engine.interrupts), stopped()]]
-    assert bench.run(claimed) is None
-    assert (claimed.ticket, False) == bench.engine.interrupts[0]
-    assert [] == bench.job_store.verbs()
 
 
 def test_the_stages_of_a_job_are_timed(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Which reports of the engine reach the database."""
+"""Which reports of the engine reach followers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,11 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.support.gpu_worker.fakes import CHAOS, FakeChild, FakeClock, FakeJobStore, make_job, report
-from workers.gpu.job.canceller import JobCanceller
+from tests.support.gpu_worker.fakes import CHAOS, FakeClock, FakeJobStore, make_job, report
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.progress_writer import ProgressWriter
-from workers.gpu.job.slots import JobSlots
 
 
 class Pool:
@@ -31,9 +29,8 @@ class Bench:
     """A writer around fakes, whose interval is 10 s."""
 
     def __init__(self) -> None:
-        self.job_store, self.engine, self.clock, self.pool = FakeJobStore(), FakeChild(), FakeClock(), Pool()
-        canceller = JobCanceller(cast(Any, self.engine), JobSlots())
-        self.writer = ProgressWriter(cast(Any, self.job_store), canceller, 10.0, self.clock)
+        self.job_store, self.clock, self.pool = FakeJobStore(), FakeClock(), Pool()
+        self.writer = ProgressWriter(cast(Any, self.job_store), 10.0, self.clock)
         self.writer._pool = cast(Any, self.pool)
 
     def write(self, claimed: ClaimedJob, fraction: float, stage: str = "step") -> None:
@@ -83,9 +80,16 @@ def test_reports_that_wait_are_written_as_one(bench: Bench) -> None:
     assert [0.3] == bench.job_store.progress_of("job_1")
 
 
-def test_a_claim_that_is_gone_cancels_the_job(bench: Bench) -> None:
+def test_every_report_is_kept_for_the_beat(bench: Bench) -> None:
     claimed = claim()
-    bench.job_store.gone.add("job_1")
+    for fraction in (0.1, 0.2):
+        bench.writer.write(claimed, report(fraction))
+    assert report(0.2) == claimed.activity.last_report
+
+
+def test_a_report_has_the_number_of_the_row_that_it_follows(bench: Bench) -> None:
+    claimed = claim()
     bench.write(claimed, 0.1)
-    assert claimed.cancellation.claim_is_gone
-    assert [(claimed.ticket, False)] == bench.engine.interrupts
+    claimed.activity.event_seq = 7  # after a beat
+    bench.write(claimed, 0.2, "decode")
+    assert [1, 7] == [write[4] for write in bench.job_store.writes]
