@@ -219,6 +219,15 @@ class TestPictures:
         srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         assert np.array_equal(np.asarray(noise), np.asarray(pixels(encoded(noise, "PNG", icc_profile=srgb))))
 
+    def test_a_profile_that_only_rounds_changes_no_value(self, pixels):
+        """Programs write sRGB with a slightly different curve: here an exponent of 2.42 in place of 2.4."""
+        noise = Image.open(io.BytesIO(png(4)))
+        close = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+        place = close.index(b"para") + 12  # ICC.1, 10.18: the exponent comes first
+        assert 157_286 == int.from_bytes(close[place : place + 4])
+        close[place : place + 4] = round(2.42 * 2**16).to_bytes(4)
+        assert np.array_equal(np.asarray(noise), np.asarray(pixels(encoded(noise, "PNG", icc_profile=bytes(close)))))
+
     def test_a_broken_profile_is_ignored(self, pixels):
         data = encoded(Image.new("RGB", (8, 8), (9, 99, 199)), "PNG", icc_profile=b"no profile at all" * 20)
         assert near(pixels(data), (9, 99, 199))
