@@ -8,11 +8,13 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from api.follow.event_hub import EventHub
+from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier
 from api.follow.status import StatusBuilder
+from api.follow.stream_limit import StreamLimit
 from api.follow.watcher import JobWatcher
 from api.http.database import Database
-from api.http.dependencies import provide, provide_caller
+from api.http.dependencies import provide, provide_caller, provide_job_view
 from api.limits.request_limits import RequestLimits
 from api.operations.server_commands import ServerCommands
 from api.submit.endpoint import SubmitEndpoint
@@ -42,19 +44,21 @@ class Services:
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
-        self.watcher = JobWatcher(self.database, self.event_hub, self.status_builder, settings)
+        self.watcher = JobWatcher(JobReader(self.database, settings), self.event_hub, self.status_builder)
+        self.stream_limit = StreamLimit(settings.max_streams)
         submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
         self.submit_endpoint = SubmitEndpoint(submissions, self.watcher, settings)
 
     def dependencies(self) -> dict[str, Provide]:
         """Return the providers of what a route of any router may ask for."""
-        return {"caller": provide_caller()} | provide(
+        return {"caller": provide_caller(), "job_view": provide_job_view()} | provide(
             catalog=self.catalog,
             database=self.database,
             notifier=self.notifier,
             settings=self.settings,
             status_builder=self.status_builder,
             store=self.store,
+            stream_limit=self.stream_limit,
             submit_endpoint=self.submit_endpoint,
             watcher=self.watcher,
         )
@@ -63,13 +67,12 @@ class Services:
     async def lifespan(self, _: Litestar) -> AsyncIterator[None]:
         """Run the threads and tasks as long as the application runs."""
         stop_tracing = start_tracing(self.settings, "atelier-api")
-        self.notifier.start()
         self.event_hub.start()
         try:
             yield
         finally:
             await self.event_hub.stop()
-            self.notifier.stop()
+            await self.notifier.stop()
             self.server_commands.close()
             self.intake.close()
             await self.request_limits.close()

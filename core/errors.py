@@ -44,8 +44,9 @@
     │   ├── CommandRefused              409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
     │   ├── TooManyJobs                 429  too_many_jobs
-    │   └── RateLimited                 429  rate_limited
-    │       └── TooManyUnknownKeys      429  too_many_unknown_keys
+    │   ├── RateLimited                 429  rate_limited
+    │   │   └── TooManyUnknownKeys  429  too_many_unknown_keys
+    │   └── TooManyStreams              429  too_many_streams
     ├── Unavailable                     the service cannot do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
     │   ├── SchemaBehind                503  schema_behind
@@ -402,6 +403,13 @@ class TooManyUnknownKeys(RateLimited):
         "Too many requests with unknown keys came from this address; wait as many seconds as Retry-After says, then "
         "send a valid key."
     )
+
+
+class TooManyStreams(RequestRefused):
+    """An event stream beyond the tenant's limit of open ones."""
+
+    code, status = "too_many_streams", 429
+    advice = "Close some of them, or poll the status of your jobs instead, and try again later."
 
 
 class Unavailable(AtelierError):

@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting_jobs: int = 10_000
     max_voices: int = 100
     max_webhooks: int = 20
+    max_streams: int = 200
     max_attempts: int = 3
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000

@@ -1,12 +1,22 @@
-"""The doorbell: a Celery message that only says "there may be work". A lost one costs at most a poll interval."""
+"""The doorbell: a Celery message that only says "there may be work". A lost one costs at most a poll interval.
 
+The message is written here as Celery and kombu write it, and pushed onto the queue's list by the same pipeline that
+publishes the job's event. kombu's producer would take several round trips and a thread for it.
+"""
+
+import base64
 import logging
+import os
+import socket
+import uuid
 from typing import Any
 
+import msgspec
 import redis
+import redis.asyncio.client
+import redis.client
 from celery import Celery
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import KombuError
 from opentelemetry.trace import SpanKind
 
 from core.broker.clients import broker_client, celery_options
@@ -19,6 +29,14 @@ log = logging.getLogger(__name__)
 
 BELL = "atelier.bell"
 
+AnyPipeline = redis.client.Pipeline | redis.asyncio.client.Pipeline
+"""Commands of one round trip, of a thread or of an event loop."""
+
+_BODY = base64.b64encode(
+    msgspec.json.encode([[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+).decode()
+"""No arguments and nothing that follows the task, in the base64 that kombu's Redis transport has for bodies."""
+
 
 def model_queue(model: str) -> str:
     """Return the queue of the workers that serve a model."""
@@ -28,6 +46,11 @@ def model_queue(model: str) -> str:
 def server_queue(server_id: str) -> str:
     """Return the queue of one named server."""
     return f"server.{server_id}"
+
+
+def queue_of(job: Job) -> str:
+    """Return the queue of the workers that may run a job."""
+    return server_queue(job.server_id) if job.server_id else model_queue(job.model)
 
 
 def bell_queue(name: str) -> Queue:
@@ -64,37 +87,88 @@ def _sender_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-class Doorbell:
-    """The bell that is rung after a commit; it never raises.
+def bell_message(queue: str) -> bytes:
+    """Return one message to `queue`, in version 2 of Celery's protocol and the envelope of kombu's virtual transports.
 
-    A broker that is away costs one timeout per breaker period. Call it off the event loop and from one thread at a
-    time.
+    It says nothing of the job. Both ids are its own: Celery knows a task by the one, and kombu keeps a message that is
+    not acknowledged yet under the other.
+    """
+    task_id = str(uuid.uuid4())
+    headers: dict[str, Any] = {
+        "lang": "py",
+        "task": BELL,
+        "id": task_id,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "group": None,
+        "group_index": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "root_id": task_id,
+        "parent_id": None,
+        "argsrepr": "()",
+        "kwargsrepr": "{}",
+        "origin": f"gen{os.getpid()}@{socket.gethostname()}",
+        "ignore_result": True,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
+    }
+    properties = {
+        "correlation_id": task_id,
+        "reply_to": "",
+        "delivery_mode": 1,
+        "delivery_info": {"exchange": "", "routing_key": queue},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": str(uuid.uuid4()),
+    }
+    envelope = {
+        "body": _BODY,
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": headers,
+        "properties": properties,
+    }
+    return msgspec.json.encode(envelope)
+
+
+def add_bells(pipe: AnyPipeline, queue: str, count: int, limit: int) -> None:
+    """Add the commands that ring `count` times, and leave at most `limit` bells in the queue.
+
+    kombu takes messages from the list's end, and the list of priority 0 has the queue's name. The trim drops the oldest
+    bells; one is as good as another.
+    """
+    pipe.lpush(queue, *(bell_message(queue) for _ in range(min(count, limit))))
+    pipe.ltrim(queue, 0, limit - 1)
+
+
+class Doorbell:
+    """The bell that a worker rings after a commit; it never raises. Threads may share it.
+
+    A broker that is away costs one timeout per breaker period. The API rings from its event loop instead, with
+    `add_bells`.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._app = celery_app(settings)
         self._client = broker_client(settings)
         self._limit = settings.bell_limit
         self._breaker = CircuitBreaker(settings.breaker_seconds)
-        self._full: set[str] = set()
 
     def ring(self, job: Job) -> None:
         """Wake the workers that may run this job."""
-        queue = server_queue(job.server_id) if job.server_id else model_queue(job.model)
+        queue = queue_of(job)
         if self._breaker.open:
             return
+        facts = {"job_id": job.id, "queue": queue}
         try:
-            if queue in self._full and self._is_full(queue):
-                return
-            with span("ring", parent=job.traceparent, kind=SpanKind.PRODUCER, facts={"job_id": job.id, "queue": queue}):
-                self._app.send_task(BELL, queue=bell_queue(queue), ignore_result=True, retry=False)
-            if self._is_full(queue):  # asked after this bell, for the next one, so that this one arrives sooner
-                self._full.add(queue)
-            else:
-                self._full.discard(queue)
-        except (redis.RedisError, KombuError, OSError) as error:
+            with (
+                span("ring", parent=job.traceparent, kind=SpanKind.PRODUCER, facts=facts),
+                self._client.pipeline(transaction=False) as pipe,
+            ):
+                add_bells(pipe, queue, 1, self._limit)
+                pipe.execute()
+        except (redis.RedisError, OSError) as error:
             self._breaker.fail()
             log.warning("doorbell: not rung error=%r", str(error))
-
-    def _is_full(self, queue: str) -> bool:
-        return int(self._client.llen(queue)) >= self._limit

@@ -1,6 +1,7 @@
-"""Events of jobs, in one Redis stream per job. An event is a hint only: the row is the truth.
+"""Events of jobs, in one Redis stream for all. An event is a hint only: the row is the truth.
 
-An event is a snapshot of the row with its `event_seq`; streams are cut at 256 entries and expire after an hour.
+An event is a snapshot of the row with its `event_seq`. The stream is cut at some thousands of entries: it only has to
+hold what a process has not read yet.
 """
 
 import logging
@@ -8,6 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 import redis
+import redis.asyncio.client
+import redis.client
 
 from core.broker.clients import broker_client
 from core.circuit_breaker import CircuitBreaker
@@ -16,8 +19,8 @@ from jobs.job import Job, JobStatus
 
 log = logging.getLogger(__name__)
 
-MAXLEN = 256
-EXPIRE_SECONDS = 3600
+STREAM = "atelier:events"
+MAXLEN = 4096
 FIELD = b"event"
 
 
@@ -39,11 +42,6 @@ def event_of(job: Job) -> JobEvent:
     return JobEvent(job_id=job.id, seq=job.event_seq, status=job.status, progress=job.progress, stage=job.stage)
 
 
-def stream_of(job_id: str) -> str:
-    """Return the name of a job's stream."""
-    return f"atelier:events:{job_id}"
-
-
 def encode_event(event: JobEvent) -> bytes:
     """Return an event as a stream entry holds it."""
     return msgspec.msgpack.encode(event)
@@ -52,6 +50,11 @@ def encode_event(event: JobEvent) -> bytes:
 def decode_event(data: bytes) -> JobEvent:
     """Return the event of a stream entry."""
     return msgspec.msgpack.decode(data, type=JobEvent)
+
+
+def add_event(pipe: redis.client.Pipeline | redis.asyncio.client.Pipeline, job: Job) -> None:
+    """Add the command that publishes a job's present state."""
+    pipe.xadd(STREAM, {FIELD: encode_event(event_of(job))}, maxlen=MAXLEN, approximate=True)
 
 
 class Publisher:
@@ -63,15 +66,13 @@ class Publisher:
 
     def publish(self, jobs: Iterable[Job]) -> None:
         """Publish an event of each job, for its followers; called after the commit."""
-        events = [event_of(job) for job in jobs]
-        if not events or self._breaker.open:
+        changed = list(jobs)
+        if not changed or self._breaker.open:
             return
         try:
             with self._client.pipeline(transaction=False) as pipe:
-                for event in events:
-                    stream = stream_of(event.job_id)
-                    pipe.xadd(stream, {FIELD: encode_event(event)}, maxlen=MAXLEN, approximate=True)
-                    pipe.expire(stream, EXPIRE_SECONDS)
+                for job in changed:
+                    add_event(pipe, job)
                 pipe.execute()
         except (redis.RedisError, OSError) as error:
             self._breaker.fail()

@@ -1,12 +1,13 @@
 """Notification of committed changes: doorbells for workers and events for followers, in one order everywhere."""
 
 import threading
+from collections import Counter
 from collections.abc import Collection
 from typing import Protocol, Self
 
 from core.settings import Settings
-from jobs.doorbell import Doorbell
-from jobs.events import Publisher
+from jobs.doorbell import AnyPipeline, Doorbell, add_bells, queue_of
+from jobs.events import Publisher, add_event
 from jobs.job import Job, JobStatus
 
 
@@ -33,8 +34,8 @@ class JobNotifier:
     for like a new one, so an idle worker need not wait for its next poll. A job with a backoff is rung for as well:
     the worker then finds nothing, which costs one claim.
 
-    Any thread may notify: rings are made one at a time, as `Doorbell` requires. Each server that is away costs one
-    timeout per period of the circuit breaker, and no error.
+    Any thread may notify. Rings are made one at a time, so that a broker that is away costs one timeout per period of
+    the circuit breaker, and not one of each thread. It costs no error.
     """
 
     def __init__(self, doorbell: RingsDoorbell, publisher: PublishesEvents) -> None:
@@ -55,3 +56,12 @@ class JobNotifier:
                     self._doorbell.ring(job)
         if jobs:
             self._publisher.publish(jobs)
+
+
+def add_notification(pipe: AnyPipeline, jobs: Collection[Job], bell_limit: int) -> None:
+    """Add the commands of a whole notification to one pipeline: the doorbells, then the events."""
+    ringing = Counter(queue_of(job) for job in jobs if job.status is JobStatus.QUEUED)
+    for queue, count in ringing.items():
+        add_bells(pipe, queue, count, bell_limit)
+    for job in jobs:
+        add_event(pipe, job)

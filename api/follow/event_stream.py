@@ -6,15 +6,18 @@ the job has ended, with or without Redis.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import msgspec
 
+from api.follow.stream_limit import StreamLimit
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
-from core.errors import UnknownJob
+from core.errors import Unauthenticated, UnknownJob
 from jobs.events import JobEvent, event_of
-from jobs.job import Job, JobStatus
+from jobs.job import JobStatus
+from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import DeletedEvent
 
 KEEP_ALIVE_SECONDS = 15.0
@@ -24,22 +27,24 @@ RETRY = b"retry: 1000\n\n"
 
 
 class EventStream:
-    """The events of one job for one client, after the number `seen`."""
+    """The events of one job for one client, after the number `seen`, as long as the client's key is valid."""
 
-    def __init__(self, watcher: JobWatcher, job: Job, seen: int) -> None:
+    def __init__(self, watcher: JobWatcher, limit: StreamLimit, view: JobView, key_id: str, seen: int) -> None:
         self._watcher = watcher
-        self._job = job
-        self._seen = min(seen, job.event_seq)
+        self._limit = limit
+        self._view = view
+        self._key_id = key_id
+        self._seen = min(seen, view.job.event_seq)
         self._shown: JobEvent | None = None
         """The last state that the client has; an event of the same number is news only if it differs."""
         self._position: int | str | None = None
         self._refresh_at = self._sent_at = time.monotonic()
         self._ended = False
 
-    async def frames(self) -> AsyncIterator[bytes]:
-        """Yield the text of the stream, one event or comment at a time."""
-        event_hub = self._watcher.event_hub
-        with event_hub.subscribe(self._job.id) as subscription:
+    async def frames(self) -> AsyncGenerator[bytes]:
+        """Yield the text of the stream, one event or comment at a time. Raises `TooManyStreams` before the first."""
+        job, event_hub = self._view.job, self._watcher.event_hub
+        with self._limit.count_one(job.tenant), event_hub.subscribe(job.id) as subscription:
             yield RETRY
             while not self._ended and not event_hub.closing.is_set():
                 if time.monotonic() >= self._refresh_at:
@@ -54,18 +59,23 @@ class EventStream:
 
     async def _refresh(self) -> bytes | None:
         """Read the row; return an event if there is news."""
-        self._refresh_at = time.monotonic() + self._watcher.reread_seconds
+        self._refresh_at = self._watcher.next_tick()
         try:
-            job = self._job = await self._watcher.refresh(self._job)
+            view = self._view = await self._watcher.refresh(self._view, self._key_id)
         except UnknownJob:
             self._ended = True
-            return frame(self._job.event_seq + 1, JobStatus.CANCELLED, DeletedEvent(self._job.id))
+            job = self._view.job
+            return frame(job.event_seq + 1, JobStatus.CANCELLED, DeletedEvent(job.id))
+        except Unauthenticated:
+            self._ended = True  # without an event: a client that connects again is answered 401
+            return None
+        job = view.job
         self._ended = job.status.terminal
         if self._shown is None or job.event_seq > self._seen:
             self._shown = event_of(job)
         if not self._ended and job.event_seq <= self._seen and job.status is not JobStatus.QUEUED:
             return None
-        answer = await self._watcher.answer(job)
+        answer = self._watcher.answer(view)
         if not self._ended and job.event_seq <= self._seen and answer.queue_position == self._position:
             return None
         self._seen, self._position = max(self._seen, job.event_seq), answer.queue_position
@@ -87,3 +97,16 @@ class EventStream:
 def frame(seq: int, name: str, data: msgspec.Struct) -> bytes:
     """Return one event in the wire format (WHATWG HTML, section 9.2)."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, name.encode(), msgspec.json.encode(data))
+
+
+async def opened(frames: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """Return the same frames, of which the first has been made: what that raises can still be answered."""
+    first = await anext(frames)
+
+    async def all_frames() -> AsyncIterator[bytes]:
+        async with aclosing(frames):
+            yield first
+            async for part in frames:
+                yield part
+
+    return all_frames()

@@ -7,62 +7,60 @@ job has ended; an event from Redis only says when to read the row.
 import time
 
 from api.follow.event_hub import EventHub
+from api.follow.job_reader import JobReader
 from api.follow.status import StatusBuilder
 from api.follow.subscription import Subscription
-from api.http.database import Database
-from core.errors import DatabaseUnavailable, UnknownJob
-from core.settings import Settings
-from jobs.job import Job, job_from_row
-from jobs.statements.queue.tenant_jobs import visible
+from core.errors import DatabaseUnavailable
+from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.wire.status import StatusAnswer
 
 
 class JobWatcher:
     """Reads the rows of watched jobs, every few seconds and as soon as an event arrives."""
 
-    def __init__(
-        self, database: Database, event_hub: EventHub, status_builder: StatusBuilder, settings: Settings
-    ) -> None:
+    def __init__(self, reader: JobReader, event_hub: EventHub, status_builder: StatusBuilder) -> None:
         self.event_hub = event_hub
-        self.reread_seconds = settings.reread_seconds
-        self._database = database
+        self._reader = reader
         self._status_builder = status_builder
 
-    async def wait(self, job: Job, seconds: float) -> Job:
+    async def wait(self, view: JobView, key_id: str, seconds: float) -> JobView:
         """Return the job once it has ended, or as it is after `seconds`, or when the service is about to stop.
 
-        Raises `UnknownJob` when it is deleted meanwhile. While the database is away the job only becomes stale.
+        Raises what `refresh` raises. While the database is away the job only becomes stale.
         """
         until = time.monotonic() + seconds
-        with self.event_hub.subscribe(job.id) as subscription:
+        with self.event_hub.subscribe(view.job.id) as subscription:
             while True:
-                job = await self.refresh(job)
-                left = until - time.monotonic()
-                if job.status.terminal or left <= 0 or self.event_hub.closing.is_set():
-                    return job
-                await _wait_for_end(subscription, min(left, self.reread_seconds))
+                view = await self.refresh(view, key_id)
+                if view.job.status.terminal or time.monotonic() >= until or self.event_hub.closing.is_set():
+                    return view
+                await _wait_for_end(subscription, min(until, self.next_tick()))
 
-    async def refresh(self, job: Job) -> Job:
-        """Return the job as it is now, or `job` while the database is away. Raises `UnknownJob` once it is deleted."""
+    async def refresh(self, view: JobView, key_id: str) -> JobView:
+        """Return the job as it is now, or `view` while the database is away.
+
+        Raises `UnknownJob` once it is deleted, and `Unauthenticated` once the key is revoked.
+        """
         try:
-            row = await self._database.row(visible(job.id, job.tenant))
+            return await self.read(FollowedJob(view.job.id, key_id))
         except DatabaseUnavailable:
-            return job
-        if row is None:
-            raise UnknownJob
-        return job_from_row(row)
+            return view
 
-    async def answer(self, job: Job) -> StatusAnswer:
-        """Return the status answer, without a queue estimate while the database is away."""
-        try:
-            return await self._status_builder.answer(job)
-        except DatabaseUnavailable:
-            return self._status_builder.plain_answer(job)
+    async def read(self, followed: FollowedJob) -> JobView:
+        """Return the job as it is now. Raises also `DatabaseUnavailable`."""
+        return await self._reader.read(followed)
+
+    def next_tick(self) -> float:
+        """Return the time (of `time.monotonic`) at which all watched jobs are read again."""
+        return self._reader.next_tick()
+
+    def answer(self, view: JobView) -> StatusAnswer:
+        """Return the status answer."""
+        return self._status_builder.answer(view)
 
 
-async def _wait_for_end(subscription: Subscription, seconds: float) -> None:
-    """Return at a terminal event, after `seconds`, or when woken; ignore progress."""
-    until = time.monotonic() + seconds
+async def _wait_for_end(subscription: Subscription, until: float) -> None:
+    """Return at a terminal event, at the time `until`, or when woken; ignore progress."""
     while (left := until - time.monotonic()) > 0:
         event = await subscription.next(left)
         if event is None or event.status.terminal:

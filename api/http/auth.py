@@ -11,13 +11,18 @@ from litestar.types import ASGIApp
 
 from api.http.database import Database
 from api.limits.request_limits import RequestLimits
-from core.errors import Forbidden, Unauthenticated
+from core.errors import Forbidden, Unauthenticated, UnknownJob
+from core.ids import check_id, is_id
 from core.logs import bind
 from core.signing import key_digests
 from jobs.statements.api_keys import ADMIN, key_by_digest, renew_digest
+from jobs.statements.queue.look import JobView, look, view_of_row
 
 PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that requires no key."""
+
+SHOWS_JOB: dict[str, Any] = {"shows_job": True}
+"""`opt` of a route that shows the job `job_id` of its path: its key and its job are read in one statement."""
 
 NO_SECURITY: tuple[dict[str, list[str]]] = ({},)
 """`security` of such a route in the OpenAPI document: an empty requirement, which every request meets."""
@@ -54,16 +59,33 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         """
         digest, *older = key_digests(self._secret_key, presented_key(connection.headers))
         await self._limits.admit(connection, digest)
-        row = await self._database.row(key_by_digest(digest, *older))
+        job_id = _shown_job(connection)
+        row = await self._database.row(
+            key_by_digest(digest, *older) if job_id is None else look([digest, *older], job_id)
+        )
         if row is None:
             self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
         self._limits.remember(digest)
-        if row.digest != digest:
-            await self._database.row(renew_digest(row.id, digest))
-        bind(tenant_id=row.tenant)
-        caller = Caller(row.tenant, row.id, row.priority_ceiling, tuple(row.scopes))
-        return AuthenticationResult(user=caller, auth=row.id)
+        if row.key_digest != digest:
+            await self._database.row(renew_digest(row.key_id, digest))
+        caller = Caller(row.key_tenant, row.key_id, row.priority_ceiling, tuple(row.scopes))
+        bind(tenant_id=caller.tenant)
+        return AuthenticationResult(user=caller, auth=None if job_id is None else view_of_row(row))
+
+
+def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> JobView:
+    """Return the caller's job that a route with `SHOWS_JOB` shows. Raises `MalformedId` or `UnknownJob`."""
+    check_id("job", connection.path_params["job_id"])
+    if connection.auth is None:
+        raise UnknownJob
+    return connection.auth
+
+
+def _shown_job(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+    """Return the well-formed id of the job that a route shows, if it is such a route."""
+    job_id = connection.path_params.get("job_id") if connection.route_handler.opt.get("shows_job") else None
+    return job_id if job_id is not None and is_id("job", job_id) else None
 
 
 def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteHandler) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 from litestar.di import Provide
 
-from api.http.auth import Caller
+from api.http.auth import Caller, shown_job
 from api.http.strict_json import StrictRequest
+from jobs.statements.queue.look import JobView
 
 
 def provide(**shared: Any) -> dict[str, Provide]:
@@ -18,9 +19,18 @@ def provide_caller() -> Provide:
     return Provide(_caller, sync_to_thread=False)
 
 
+def provide_job_view() -> Provide:
+    """Return the provider of the job that a route with `SHOWS_JOB` shows."""
+    return Provide(_job_view, sync_to_thread=False)
+
+
 def _provider(value: Any) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
 
 def _caller(request: StrictRequest) -> Caller:
     return request.user
+
+
+def _job_view(request: StrictRequest) -> JobView:
+    return shown_job(request)

@@ -26,6 +26,7 @@ from core.errors import (
     RequestRefused,
     StorageUnavailable,
     TooManyJobs,
+    TooManyStreams,
     Unauthenticated,
     UnknownRoute,
     WrongMethod,
@@ -49,6 +50,7 @@ BY_STATUS: Mapping[int, type[AtelierError]] = {
 HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
     Unauthenticated: {"WWW-Authenticate": "Bearer"},
     TooManyJobs: {"Retry-After": "5"},
+    TooManyStreams: {"Retry-After": "5"},
     DatabaseUnavailable: {"Retry-After": "2"},
     StorageUnavailable: {"Retry-After": "5"},
 }

@@ -9,13 +9,14 @@ from litestar.datastructures import State
 from api.http.auth import Caller
 from api.http.msgspec_errors import refusal
 from core.errors import InvalidRequest
+from jobs.statements.queue.look import JobView
 
 MOST_VALUES = 100_000
 """Values in a body, counted by its commas. The length of an array is checked once all of it is decoded; the ten million
 entries that fit into a body for media would block the event loop for a second and take half a gigabyte."""
 
 
-class StrictRequest(Request[Caller, str, State]):
+class StrictRequest(Request[Caller, JobView | None, State]):
     """A request whose JSON is never coerced: "1024" is not a number.
 
     Litestar alone decodes to plain objects and converts those leniently, which accepts such strings and loses the path

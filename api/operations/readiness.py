@@ -12,6 +12,7 @@ from core.database import is_unreachable
 from core.errors import DatabaseUnavailable, SchemaBehind
 from core.settings import Settings
 from jobs.schema.migrate import schema_versions
+from jobs.statements.queue.functions import missing_functions
 from jobs.wire.health import ReadinessAnswer
 
 
@@ -44,6 +45,8 @@ class Readiness:
             raise SchemaBehind(
                 f"The schema is at {current or 'nothing'} and must be at {required}; run `atelier migrate`."
             )
+        if await self._database.rows(missing_functions()):
+            raise SchemaBehind("The schema lacks functions of this version; run `atelier migrate`.")
         self._schema_is_current = True
 
     async def broker(self) -> Literal["ok", "unreachable"]:

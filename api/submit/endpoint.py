@@ -18,6 +18,7 @@ from core.tracing import Facts, attributes, span, traceparent_of
 from jobs.job import Job
 from jobs.log_context import about_job
 from jobs.params.registry import AnyParams
+from jobs.statements.queue.look import JobView
 from pipelines.catalog.loader import NATIVE
 
 log = logging.getLogger(__name__)
@@ -80,13 +81,15 @@ class SubmitEndpoint:
             log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
         return submitted
 
-    async def wait(self, request: StrictRequest, job: Job, seconds: float) -> Job:
+    async def wait(self, request: StrictRequest, job: Job, seconds: float) -> JobView:
         """Return the job once it has ended, or after `seconds`, of which a setting limits the number.
 
         The wait ends early, with `job` itself, when the client disconnects. Raises `UnknownJob` for a job that is
-        deleted meanwhile.
+        deleted meanwhile, and `Unauthenticated` once the key is revoked.
         """
-        return await while_connected(request.receive, self._watcher.wait(job, min(seconds, self._wait_limit)), job)
+        view = JobView(job)
+        waiting = self._watcher.wait(view, request.user.key_id, min(seconds, self._wait_limit))
+        return await while_connected(request.receive, waiting, view)
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], otherwise: T) -> T:

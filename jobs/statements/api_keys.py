@@ -37,11 +37,13 @@ def make_admin(*digests: str) -> Update:
 
 
 def key_by_digest(*digests: str) -> Select[Any]:
-    """Return the key with one of these digests, unless it is revoked."""
+    """Return the key with one of these digests, unless it is revoked.
+
+    Columns: `key_id`, `key_tenant`, `key_digest`, `priority_ceiling` and `scopes`.
+    """
     c = api_keys.c
-    return select(c.id, c.tenant, c.priority_ceiling, c.scopes, c.digest).where(
-        c.digest.in_(digests), c.revoked_at.is_(None)
-    )
+    names = c.id.label("key_id"), c.tenant.label("key_tenant"), c.digest.label("key_digest")
+    return select(*names, c.priority_ceiling, c.scopes).where(c.digest.in_(digests), c.revoked_at.is_(None))
 
 
 def renew_digest(key_id: str, digest: str) -> Update:

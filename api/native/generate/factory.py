@@ -9,11 +9,9 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
-from api.follow.job_lookup import find_job
 from api.follow.status import StatusBuilder
 from api.follow.watcher import JobWatcher
-from api.http.auth import Caller
-from api.http.database import Database
+from api.http.auth import SHOWS_JOB
 from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
@@ -21,6 +19,7 @@ from api.submit.errors import SUBMIT_ERRORS
 from core.errors import MalformedId, UnknownJob
 from jobs.job import Job
 from jobs.params.modality import ModalitySpec
+from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import Accepted
 from jobs.wire.status import StatusAnswer
 
@@ -69,8 +68,9 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
         headers = {"Location": status_url} | ({"Idempotency-Replayed": "true"} if submitted.repeated else {})
         if wait <= 0:
             return Response(accepted(job, status_url), status_code=202, headers=headers)
-        job = await submit_endpoint.wait(request, job, wait)
-        return Response(await watcher.answer(job), status_code=200 if job.status.terminal else 202, headers=headers)
+        view = await submit_endpoint.wait(request, job, wait)
+        status_code = 200 if view.job.status.terminal else 202
+        return Response(watcher.answer(view), status_code=status_code, headers=headers)
 
     return create
 
@@ -78,16 +78,22 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
 def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
     """Return the status route of a modality: an attribute of its controller."""
 
-    @get("/status/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary=modality.status_summary)
+    @get(
+        "/status/{job_id:str}",
+        opt=SHOWS_JOB,
+        responses=error_responses(MalformedId, UnknownJob),
+        summary=modality.status_summary,
+    )
     async def status(
         self: object,
         job_id: FromPath[str],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
+        job_view: NamedDependency[JobView],
         status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """Return the job as it is now; poll until `status` is completed, failed or cancelled."""
-        return await status_builder.answer(await find_job(database, caller, job_id, modality.name))
+        if job_view.job.modality != modality.name:
+            raise UnknownJob
+        return status_builder.answer(job_view)
 
     return status
 

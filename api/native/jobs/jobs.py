@@ -1,7 +1,6 @@
 """/jobs/v1: jobs of every modality."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post
@@ -10,21 +9,22 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.follow.event_stream import EventStream
-from api.follow.job_lookup import find_job
+from api.follow.event_stream import EventStream, opened
 from api.follow.notifier import Notifier
 from api.follow.status import StatusBuilder
+from api.follow.stream_limit import StreamLimit
 from api.follow.watcher import JobWatcher
-from api.http.auth import Caller
+from api.http.auth import SHOWS_JOB, Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.openapi.documents import error_responses, extra_response
 from api.operations.server_commands import ServerCommands
-from core.errors import InvalidRequest, MalformedId, NulInText, UnknownJob
+from core.errors import InvalidRequest, MalformedId, NulInText, TooManyStreams, UnknownJob
 from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
 from jobs.statements.media.inputs import forget as forget_inputs
+from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
 from jobs.wire.jobs import JobPage
 from jobs.wire.status import StatusAnswer
@@ -66,16 +66,15 @@ class JobRoutes(Controller):
         next_cursor = pack(page[-1]) if len(rows) > limit else None
         return JobPage(await status_builder.answers(page, caller.tenant), next_cursor)
 
-    @get("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="One job")
+    @get("/{job_id:str}", opt=SHOWS_JOB, responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(
         self,
         job_id: FromPath[str],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
+        job_view: NamedDependency[JobView],
         status_builder: NamedDependency[StatusBuilder],
     ) -> StatusAnswer:
         """Return the job as it is now, whatever its modality."""
-        return await status_builder.answer(await find_job(database, caller, job_id))
+        return status_builder.answer(job_view)
 
     @post(
         "/{job_id:str}/cancel",
@@ -88,18 +87,16 @@ class JobRoutes(Controller):
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
-        status_builder: NamedDependency[StatusBuilder],
+        watcher: NamedDependency[JobWatcher],
         notifier: NamedDependency[Notifier],
         server_commands: NamedDependency[ServerCommands],
     ) -> StatusAnswer:
         """Cancel the job unless it has already ended, and return it as it is now. May be repeated."""
         check_id("job", job_id)
         row = await database.row(cancel(job_id, caller.tenant))
-        if row is None:
-            return await status_builder.answer(await find_job(database, caller, job_id))
-        cancelled = job_from_row(row)
-        _notify(cancelled, notifier, server_commands)
-        return await status_builder.answer(cancelled)
+        if row is not None:
+            _notify(job_from_row(row), notifier, server_commands)
+        return watcher.answer(await watcher.read(FollowedJob(job_id, caller.key_id)))
 
     @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
     async def remove(
@@ -125,8 +122,9 @@ class JobRoutes(Controller):
 
     @get(
         "/{job_id:str}/events",
+        opt=SHOWS_JOB,
         responses=extra_response(204, "The event named by Last-Event-ID was the last.")
-        | error_responses(MalformedId, UnknownJob),
+        | error_responses(MalformedId, UnknownJob, TooManyStreams),
         response_description="Server-sent events; `data` of a snapshot and of the last event is the status answer.",
         media_type="text/event-stream",
         summary="Follow a job",
@@ -135,21 +133,21 @@ class JobRoutes(Controller):
         self,
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
+        job_view: NamedDependency[JobView],
         watcher: NamedDependency[JobWatcher],
+        stream_limit: NamedDependency[StreamLimit],
         last_event_id: LastEventId = None,
     ) -> Stream | Response[None]:
         """Stream server-sent events: `progress`, and at the end `completed`, `failed` or `cancelled`.
 
         A client that has already received the last event is answered 204, so that a browser does not reconnect.
         """
-        job = await find_job(database, caller, job_id)
         seen = int(last_event_id) if last_event_id and EVENT_ID.fullmatch(last_event_id) else 0
-        if job.status.terminal and seen == job.event_seq:
+        if job_view.job.status.terminal and seen == job_view.job.event_seq:
             return Response(None, status_code=204)
-        frames: AsyncIterator[bytes] = EventStream(watcher, job, seen).frames()
+        stream = EventStream(watcher, stream_limit, job_view, caller.key_id, seen)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return Stream(frames, media_type="text/event-stream", headers=headers)
+        return Stream(await opened(stream.frames()), media_type="text/event-stream", headers=headers)
 
 
 def _notify(job: Job, notifier: Notifier, server_commands: ServerCommands) -> None:

@@ -5,20 +5,21 @@ each call their own. `atelier migrate` adds those of its version, and removes ot
 `KEPT_DAYS`.
 """
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import ARRAY, Text, TextClause, bindparam, text
 
+from jobs.statements.queue import forecast
 from jobs.statements.queue.claim_function import claim_function
 
 KEPT_DAYS = 30
 """How long a function stays after another version has superseded it: for processes that were not restarted since."""
-KINDS = ("claim",)
+KINDS = ("claim", "forecast")
 """What the names begin with, before the digest."""
 
 
 def definitions() -> dict[str, str]:
     """Return the SQL that makes each function, by name."""
     claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
-    return {claim.name: claim.definition for claim in claims}
+    return {claim.name: claim.definition for claim in claims} | {forecast.NAME: forecast.DEFINITION}
 
 
 def add_functions() -> list[TextClause]:
@@ -41,3 +42,11 @@ def add_functions() -> list[TextClause]:
         END $$
     """)
     return [*added, *wanted, superseded]
+
+
+def missing_functions() -> TextClause:
+    """Return the names of the functions that the database lacks."""
+    return text("""
+        SELECT name FROM unnest(:names) AS wanted (name)
+        WHERE NOT EXISTS (SELECT FROM pg_proc WHERE proname = name AND pg_function_is_visible(oid))
+    """).bindparams(bindparam("names", list(definitions()), ARRAY(Text)))

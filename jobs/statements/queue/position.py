@@ -1,32 +1,16 @@
-"""The position of a waiting job in the queue, and the reason why it waits."""
+"""The position of a waiting job in the queue.
+
+A status poll reads it of one job, in a function of the database (`forecast`); followers read it of many
+(`places`).
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    DateTime,
-    Integer,
-    TextualSelect,
-    and_,
-    any_,
-    bindparam,
-    case,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import BigInteger, BindParameter, DateTime, Integer, TextualSelect, bindparam, text
 
-from jobs.job import Job, JobStatus
-from jobs.schema.tables import jobs, servers, tenants
-from jobs.statements.clauses import tx_now
+from jobs.job import Job
 from jobs.statements.queue.scan import OPEN, OWN, RUNNING, QueuePartition, group, turns
-from jobs.wire.wait_reasons import Reason
 
 POSITION_LIMIT = 1000
 
@@ -43,17 +27,40 @@ def queue_position(job: Job) -> TextualSelect:
     own server. Two things cannot be known and are left out: which of its models a worker stays with, and later jobs of
     a higher priority.
     """
-    strict = job.server_id is not None and job.spill_at is None
-    partitions = {"open": OPEN, "own": OWN} if strict else {"open": OPEN}
+    strict = is_strict(job)
+    since = job.available_at if job.spill_at is None else max(job.available_at, job.spill_at)
+    values = {"tenant": job.tenant, "model": job.model, "priority": job.priority}
+    numbers = {"begun": min(job.fence, 1), "limit": POSITION_LIMIT, "priority": job.priority}
+    binds: list[BindParameter[Any]] = [bindparam(name, value, Integer) for name, value in numbers.items()]
+    binds += [bindparam(name, value) for name, value in values.items() if name not in numbers]
+    binds += [bindparam("since", since, DateTime(timezone=True)), bindparam("seq", job.seq, BigInteger)]
+    if strict:
+        binds.append(bindparam("server", job.server_id))
+    return text(position_text(strict=strict)).bindparams(*binds).columns(ahead=Integer)
+
+
+def is_strict(job: Job) -> bool:
+    """Return whether only the server that the job asks for may ever run it."""
+    return job.server_id is not None and job.spill_at is None
+
+
+def partitions_of(*, strict: bool) -> Mapping[str, QueuePartition]:
+    """Return the partitions in which jobs ahead of a job wait."""
+    return {"open": OPEN, "own": OWN} if strict else {"open": OPEN}
+
+
+def position_text(*, strict: bool) -> str:
+    """Return the query of `queue_position` with its parameters as `:name`; `strict` as in `is_strict`."""
+    partitions = partitions_of(strict=strict)
     own = {"priority": ":priority", "tenant": ":tenant", "model": ":model"}
     ahead = {"priority": "level.priority", "tenant": "turn.tenant", "model": ":model"}
-    statement = f"""
+    return f"""
     WITH {RUNNING},
     mine AS MATERIALIZED (
         SELECT count(*) AS jobs FROM (
-            {_ids(partitions, ":begun = 0", begun="1", **own)}
+            {group_rows(partitions, ":begun = 0", begun="1", **own)}
             UNION ALL
-            {_ids(partitions, "({order}) < (:since, :seq)", begun=":begun", **own)}
+            {group_rows(partitions, "({order}) < (:since, :seq)", begun=":begun", **own)}
         ) AS before
     )
     SELECT count(*) AS ahead FROM (
@@ -64,26 +71,17 @@ def queue_position(job: Job) -> TextualSelect:
         ) AS turn
         CROSS JOIN LATERAL (
             SELECT FROM (VALUES (1), (0)) AS past (begun)
-            CROSS JOIN LATERAL ({_ids(partitions, begun="past.begun", **ahead)}) AS one
+            CROSS JOIN LATERAL ({group_rows(partitions, begun="past.begun", **ahead)}) AS one
             LIMIT CASE WHEN level.priority > :priority THEN :limit
                 ELSE (SELECT mine.jobs FROM mine) + coalesce(turn.sooner, false)::integer END
         ) AS one
         LIMIT :limit
     ) AS counted
     """
-    since = job.available_at if job.spill_at is None else max(job.available_at, job.spill_at)
-    values = {"tenant": job.tenant, "model": job.model, "priority": job.priority}
-    numbers = {"begun": min(job.fence, 1), "limit": POSITION_LIMIT, "priority": job.priority}
-    binds: list[BindParameter[Any]] = [bindparam(name, value, Integer) for name, value in numbers.items()]
-    binds += [bindparam(name, value) for name, value in values.items() if name not in numbers]
-    binds += [bindparam("since", since, DateTime(timezone=True)), bindparam("seq", job.seq, BigInteger)]
-    if strict:
-        binds.append(bindparam("server", job.server_id))
-    return text(statement).bindparams(*binds).columns(ahead=Integer)
 
 
-def _ids(partitions: Mapping[str, QueuePartition], condition: str = "true", **key: str) -> str:
-    """Return a query of the jobs of one group that meet a condition, each of them once.
+def group_rows(partitions: Mapping[str, QueuePartition], condition: str = "true", **key: str) -> str:
+    """Return a query of the jobs of one group that meet a condition, each of them once: `id`, `since`, `seq`.
 
     `{order}` in the condition stands for the sort columns of the partition.
     """
@@ -91,42 +89,10 @@ def _ids(partitions: Mapping[str, QueuePartition], condition: str = "true", **ke
     for partition in partitions.values():
         rows = f"{group(partition, **key)} AND {condition.format(order=partition.order)}"
         last = f"ORDER BY {partition.order} LIMIT :limit"
+        columns = f"id, {partition.since} AS since, seq"
         if partition is OPEN and len(partitions) > 1:
             # Jobs that prefer the server are in both. They are dropped after the limit, which bounds the reads.
-            rows = f"FROM (SELECT id, server_id {rows} AND {_SHARED} {last}) AS shared"
-            last = "WHERE server_id IS DISTINCT FROM :server"
-        found.append(f"(SELECT id {rows} {last})")
+            rows = f"FROM (SELECT {columns}, server_id {rows} AND {_SHARED} {last}) AS shared"
+            columns, last = "id, since, seq", "WHERE server_id IS DISTINCT FROM :server"
+        found.append(f"(SELECT {columns} {rows} {last})")
     return " UNION ALL ".join(found)
-
-
-def reason(job: Job) -> ColumnElement[Any]:
-    """Return what a waiting job waits for, as the value of a `Reason`.
-
-    The jobs ahead of it are not counted: `server_busy` says that no server that may run it is idle.
-    """
-    alive = servers.c.lease_until > tx_now
-    if job.status is JobStatus.PENDING:
-        served = exists().where(alive, literal(job.model) == any_(servers.c.serves))
-        return case((~served, Reason.NO_SERVER_FOR_MODEL.value), else_=Reason.INPUTS.value)
-    asked = servers.c.server_id == job.server_id
-    bound = and_(literal(job.server_id is not None), or_(literal(job.spill_at is None), literal(job.spill_at) > tx_now))
-    able = and_(
-        alive,
-        literal(job.model) == any_(servers.c.serves),
-        case((bound, asked), else_=or_(~servers.c.dedicated, asked)),
-    )
-    running = select(func.count()).where(jobs.c.tenant == job.tenant, jobs.c.status == JobStatus.PROCESSING)
-    capped = exists().where(
-        tenants.c.id == job.tenant, tenants.c.max_running_jobs <= running.correlate(None).scalar_subquery()
-    )
-    taking = and_(able, servers.c.desired == "active")
-    return case(
-        (literal(job.available_at) > tx_now, Reason.BACKOFF.value),
-        (and_(bound, ~exists().where(alive, asked)), Reason.SERVER_OFFLINE.value),
-        (~exists().where(able), Reason.NO_SERVER_FOR_MODEL.value),
-        (~exists().where(taking), Reason.SERVER_CORDONED.value),
-        (~exists().where(taking, servers.c.state != "store_away"), Reason.STORE_AWAY.value),
-        (capped, Reason.TENANT_RUNNING_CAP.value),
-        (~exists().where(taking, servers.c.current_job.is_(None)), Reason.SERVER_BUSY.value),
-        else_=Reason.QUEUE.value,
-    )

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, any_, case, delete, func, literal, select, tuple_, update
+from sqlalchemy import Delete, Select, Update, case, delete, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import jobs, outbox, servers, tenants
-from jobs.statements.clauses import after, ended_values, now, tx_now
+from jobs.schema.tables import jobs, outbox, tenants
+from jobs.statements.clauses import after, ended_values, now
 from jobs.statements.outbox import with_outbox_events
 
 
@@ -42,27 +42,6 @@ def listing(
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-
-
-def pace(model: str) -> Select[Any]:
-    """Return the median seconds of the last 20 jobs of a model, and the number of live servers that serve it."""
-    seconds = func.extract("epoch", jobs.c.finished_at - jobs.c.started_at)
-    recent = (
-        select(seconds.label("seconds"))
-        .where(jobs.c.model == model, jobs.c.status == JobStatus.COMPLETED)
-        .order_by(jobs.c.finished_at.desc())
-        .limit(20)
-        .subquery()
-    )
-    serving = (
-        select(func.count())
-        .select_from(servers)
-        .where(servers.c.lease_until > tx_now, literal(model) == any_(servers.c.serves))
-        .scalar_subquery()
-    )
-    return select(
-        func.percentile_cont(0.5).within_group(recent.c.seconds).label("seconds"), serving.label("servers")
-    ).select_from(recent)
 
 
 def balance(tenant: str) -> Select[Any]:

@@ -1,16 +1,20 @@
 """The doorbell on a real Valkey: where it rings, how often, and how little a broker that is away costs."""
 
+import base64
 import os
+import queue
 import signal
 import socket
 import time
 
+import msgspec
 import pytest
+from celery.contrib.testing.worker import start_worker
 from redis import Redis
 
 from cli.embedded.valkey import EmbeddedValkey
 from core.settings import Settings
-from jobs.doorbell import BELL, Doorbell, bell_queue, celery_app, model_queue, server_queue
+from jobs.doorbell import BELL, Doorbell, add_bells, bell_queue, celery_app, model_queue, server_queue
 from tests.support.rows.rows import MODEL
 from tests.support.wait import until
 
@@ -64,6 +68,60 @@ def test_a_bell_says_nothing_of_the_job(rows, broker_url):
     (message,) = Redis.from_url(broker_url).lrange(model_queue(MODEL), 0, -1)
     assert job.id.encode() not in message
     assert b"secret prompt" not in message
+
+
+def test_a_bell_is_the_message_that_celery_sends(job, broker_url):
+    """But for its ids and the address for replies, of which there are none."""
+    settings, broker = Settings(broker_url=broker_url), Redis.from_url(broker_url)
+    Doorbell(settings).ring(job)
+    name = model_queue(MODEL)
+    celery_app(settings).send_task(BELL, queue=bell_queue(name), ignore_result=True, retry=False)
+    assert [name.encode()] == broker.keys()
+    theirs, ours = (msgspec.json.decode(message) for message in broker.lrange(name, 0, -1))
+    for message in (ours, theirs):
+        message["body"] = msgspec.json.decode(base64.b64decode(message["body"]))
+        ids = [message["headers"].pop(name) for name in ("id", "root_id")]
+        assert {message["properties"].pop("correlation_id")} == set(ids)
+        assert message["properties"].pop("delivery_tag") not in ids
+        message["properties"].pop("reply_to")
+    assert theirs == ours
+
+
+def test_each_bell_has_ids_of_its_own(job, broker_url):
+    doorbell = Doorbell(Settings(broker_url=broker_url))
+    for _ in range(3):
+        doorbell.ring(job)
+    messages = [msgspec.json.decode(each) for each in Redis.from_url(broker_url).lrange(model_queue(MODEL), 0, -1)]
+    assert 3 == len({message["headers"]["id"] for message in messages})
+    assert 3 == len({message["properties"]["delivery_tag"] for message in messages})
+
+
+def test_a_celery_worker_takes_each_bell_once(rows, job, broker_url):
+    """A worker of Celery's own, on the queues of a GPU worker; it acknowledges what it took."""
+    settings, rung = Settings(broker_url=broker_url), queue.SimpleQueue()
+    app = celery_app(settings)
+    app.conf.update(task_queues=[bell_queue(model_queue(MODEL)), bell_queue(server_queue("gpu-1"))])
+
+    @app.task(name=BELL, bind=True)
+    def ring(task):
+        rung.put(task.request.delivery_info["routing_key"])
+
+    doorbell = Doorbell(settings)
+    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=20):
+        doorbell.ring(job)
+        assert model_queue(MODEL) == rung.get(timeout=20)
+        doorbell.ring(rows.submit(rows.tenant(), server_id="gpu-1"))
+        assert server_queue("gpu-1") == rung.get(timeout=20)
+        until(lambda: not Redis.from_url(broker_url).exists("unacked"), what="the acknowledgments")
+    assert rung.empty()
+    assert 0 == bells(broker_url) == bells(broker_url, server_queue("gpu-1"))
+
+
+def test_bells_of_one_pipeline_are_bounded_too(job, broker_url):
+    with Redis.from_url(broker_url).pipeline(transaction=False) as pipe:
+        add_bells(pipe, model_queue(MODEL), 100, 32)
+        pipe.execute()
+    assert 32 == bells(broker_url)
 
 
 def test_it_does_not_ring_while_enough_bells_wait(job, broker_url):

@@ -4,11 +4,11 @@ from redis import Redis
 
 from core.settings import Settings
 from jobs.doorbell import model_queue
-from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
 from jobs.notify import JobNotifier
 from jobs.statements.queue import claimed
 from tests.support.rows.rows import MODEL
+from tests.support.service.published import published
 
 
 def test_a_released_job_rings_and_has_an_event(rows, broker_url):
@@ -19,5 +19,5 @@ def test_a_released_job_rings_and_has_an_event(rows, broker_url):
     assert 0 == broker.llen(model_queue(MODEL))
     notifier.notify(rows.change(claimed.release(job.id, job.fence)))
     assert 1 == broker.llen(model_queue(MODEL))
-    events = [decode_event(entry[FIELD]).status for _, entry in broker.xrange(stream_of(job.id))]
+    events = [event.status for event in published(broker, job.id)]
     assert [JobStatus.PROCESSING, JobStatus.QUEUED] == events

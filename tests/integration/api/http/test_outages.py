@@ -16,12 +16,12 @@ from core.database import sync_engine
 from core.settings import Settings
 from core.signing import new_key
 from jobs.doorbell import model_queue
-from jobs.events import stream_of
 from jobs.schema.migrate import migrate
 from jobs.schema.tables import jobs, servers
 from tests.support.rows.rows import Rows
 from tests.support.service.api_server import api_server, make_key
 from tests.support.service.processes import descendants
+from tests.support.service.published import published
 from tests.support.wait import until
 
 ROUTE = "/generate/image/v1"
@@ -163,4 +163,4 @@ def test_bells_and_events_come_back_with_redis(settings, key, server, tmp_path):
                     lambda: (made := submit(client).json()["job_id"]) and broker.llen(model_queue("chaos")) and made,
                     what="a bell",
                 )
-                until(lambda: broker.exists(stream_of(job_id)), what="an event")
+                until(lambda: published(broker, job_id), what="an event")

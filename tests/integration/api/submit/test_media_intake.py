@@ -10,13 +10,13 @@ from sqlalchemy import func, select, text
 
 from api.submit.media_intake import THREADS
 from jobs.doorbell import model_queue
-from jobs.events import stream_of
 from jobs.job import JobStatus, job_from_row
 from jobs.schema.tables import idempotency, inputs, jobs
 from jobs.statements.media import inputs as input_statements
 from jobs.statements.queue.tenant_jobs import by_id
 from tests.support.media.media import data_url, image_file
 from tests.support.service.api_server import api_server
+from tests.support.service.published import published
 from tests.support.wait import until
 
 IMAGE, VIDEO, CUTOUT = "/generate/image/v1", "/generate/video/v1", "/generate/remove-background/v1"
@@ -194,7 +194,7 @@ def test_the_same_on_s3(settings, s3, key, rows, tmp_path):
 def test_a_pending_job_is_published_and_rings_no_doorbell(post, broker_url):
     job = post(CUTOUT, image_url=URL)
     with Redis.from_url(broker_url) as broker:
-        until(lambda: broker.xlen(stream_of(job.id)) == 1, what="the event of the submit")
+        until(lambda: len(published(broker, job.id)) == 1, what="the event of the submit")
         queued = post(IMAGE, prompt="a")
         until(lambda: broker.llen(model_queue(queued.model)) == 1, what="the bell of the other job")
         assert 0 == broker.llen(model_queue(job.model))

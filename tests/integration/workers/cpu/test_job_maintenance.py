@@ -15,7 +15,6 @@ from core.errors import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.doorbell import model_queue
-from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
 from jobs.schema.tables import idempotency, jobs, uploads, webhook_hosts, webhook_receivers
 from jobs.statements.maintenance import recovery
@@ -23,6 +22,7 @@ from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.webhooks import receiver_breaker
 from tests.support.gpu_worker.fakes import FakeClock
 from tests.support.rows.rows import MODEL
+from tests.support.service.published import published
 from workers.cpu.job_maintenance import JobMaintenance
 
 BREAKERS = (webhook_receivers, webhook_hosts)
@@ -73,8 +73,8 @@ def test_the_job_of_a_lost_worker_is_queued_again(rows, chores, broker_url):
     assert (JobStatus.QUEUED, 1, None, job.fence) == (again.status, again.attempt, again.lease_until, again.fence)
     assert [] == rows.deliveries()
     redis = Redis.from_url(broker_url)
-    (entry,) = redis.xrange(stream_of(job.id))
-    assert (again.event_seq, JobStatus.QUEUED) == (decode_event(entry[1][FIELD]).seq, again.status)
+    (event,) = published(redis, job.id)
+    assert (again.event_seq, JobStatus.QUEUED) == (event.seq, again.status)
     assert 1 == redis.llen(model_queue(MODEL))
 
 

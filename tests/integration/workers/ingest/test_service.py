@@ -13,7 +13,6 @@ from sqlalchemy import func, text, update
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.doorbell import model_queue
-from jobs.events import FIELD, decode_event, stream_of
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, servers
 from jobs.statements.media import inputs as statements
@@ -21,6 +20,7 @@ from jobs.statements.queue import tenant_jobs
 from tests.support.rows.rows import MODEL
 from tests.support.servers.media_server import MediaServer, Reply, encoded, png
 from tests.support.service.cpu_worker import cpu_worker
+from tests.support.service.published import published
 from tests.support.wait import until
 from workers.ingest.service import Ingest
 
@@ -80,12 +80,9 @@ def test_a_job_is_queued_with_its_last_clean_input(rows, settings, host, worker,
         pixels = np.asarray(Image.open(io.BytesIO(stored(settings, row, tmp_path))))
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(seed)))), pixels)
     redis = Redis.from_url(broker_url)
-    (entry,) = until(lambda: redis.xrange(stream_of(job.id)), what="the event, which follows the doorbell")
+    (event,) = until(lambda: published(redis, job.id), what="the event, which follows the doorbell")
     assert 1 == redis.llen(model_queue(MODEL))
-    assert (queued.event_seq, JobStatus.QUEUED) == (
-        decode_event(entry[1][FIELD]).seq,
-        decode_event(entry[1][FIELD]).status,
-    )
+    assert (queued.event_seq, JobStatus.QUEUED) == (event.seq, event.status)
     until(lambda: not list((tmp_path / "scratch").rglob("source")), what="the scratch files to be removed")
 
 

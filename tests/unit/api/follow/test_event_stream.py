@@ -1,15 +1,18 @@
 """The wire format of server-sent events, and snapshots without news."""
 
+import time
 from types import SimpleNamespace
 
 import msgspec
 import pytest
 
-from api.follow.event_stream import RETRY, EventStream, frame
+from api.follow.event_stream import RETRY, EventStream, frame, opened
+from api.follow.stream_limit import StreamLimit
 from api.follow.subscription import Subscription
-from core.errors import UnknownJob
+from core.errors import TooManyStreams, Unauthenticated, UnknownJob
 from jobs.events import JobEvent
 from jobs.job import JobStatus
+from jobs.statements.queue.look import JobView
 
 
 class Data(msgspec.Struct):
@@ -28,8 +31,6 @@ class Answer(msgspec.Struct):
 class Script:
     """A watcher whose rows are given; `event_hub` never closes."""
 
-    reread_seconds = 0.01
-
     def __init__(self, *rows):
         self.rows = list(rows)
         self.subscription = Subscription()
@@ -44,27 +45,36 @@ class Script:
     def __exit__(self, *_):
         pass
 
-    async def refresh(self, job):
-        row = self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]
-        if row is None:
-            raise UnknownJob
-        return row
+    def next_tick(self):
+        return time.monotonic() + 0.01
 
-    async def answer(self, job):
-        return Answer(job.event_seq, job.place)
+    async def refresh(self, view, key_id):
+        row = self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]
+        if isinstance(row, Exception):
+            raise row
+        return JobView(row)
+
+    def answer(self, view):
+        return Answer(view.job.event_seq, view.job.place)
 
 
 def row(seq, status=JobStatus.PROCESSING, place=None):
-    return SimpleNamespace(id="job_1", event_seq=seq, status=status, place=place, progress=0.5, stage="step")
+    return SimpleNamespace(
+        id="job_1", tenant="ten_1", event_seq=seq, status=status, place=place, progress=0.5, stage="step"
+    )
 
 
 def progress(seq, fraction=0.5):
     return JobEvent(job_id="job_1", seq=seq, status=JobStatus.PROCESSING, progress=fraction, stage="step")
 
 
+def stream(script, seen=0, limit=None):
+    return EventStream(script, limit or StreamLimit(1), JobView(script.rows[0]), "key_1", seen)
+
+
 async def received(script, seen=0):
     """Return `(id, name)` of every event that a client receives."""
-    parts = [part async for part in EventStream(script, script.rows[0] or row(1), seen).frames()]
+    parts = [part async for part in stream(script, seen).frames()]
     assert RETRY == parts[0]
     return [tuple(line.split(": ", 1)[1] for line in part.decode().split("\n")[:2]) for part in parts[1:]]
 
@@ -106,7 +116,21 @@ async def test_a_new_position_is_sent_under_the_same_id():
 
 
 async def test_a_row_that_is_gone_ends_as_cancelled():
-    assert [("3", "progress"), ("4", "cancelled")] == await received(Script(row(3), row(3), None))
+    assert [("3", "progress"), ("4", "cancelled")] == await received(Script(row(3), row(3), UnknownJob()))
+
+
+async def test_a_revoked_key_ends_the_stream_without_an_event():
+    assert [("3", "progress")] == await received(Script(row(3), row(3), Unauthenticated()))
+
+
+async def test_a_stream_beyond_the_limit_is_refused_before_it_opens():
+    script, limit = Script(row(3)), StreamLimit(1)
+    first = await opened(stream(script, limit=limit).frames())
+    assert RETRY == await anext(first)
+    with pytest.raises(TooManyStreams):
+        await opened(stream(script, limit=limit).frames())
+    await first.aclose()
+    assert RETRY == await anext(await opened(stream(script, limit=limit).frames()))
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])

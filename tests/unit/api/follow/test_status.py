@@ -6,15 +6,12 @@ import pytest
 
 from api.follow.status import queue_estimate
 from jobs.job import JobStatus
+from jobs.statements.queue.forecast import Forecast
 from jobs.wire.wait_reasons import SENTENCES, Reason
 
 
 def job(status: JobStatus, progress: float = 0.0):
     return SimpleNamespace(status=status, progress=progress)
-
-
-def facts(ahead=None, reason=None, seconds=None, servers=None, balance=None):
-    return SimpleNamespace(ahead=ahead, reason=reason, seconds=seconds, servers=servers, balance=balance)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +24,7 @@ def facts(ahead=None, reason=None, seconds=None, servers=None, balance=None):
     ],
 )
 def test_a_waiting_job_says_why(ahead, reason, expected):
-    found = queue_estimate(job(JobStatus.QUEUED), facts(ahead=ahead, reason=reason.value), None).waiting_for
+    found = queue_estimate(job(JobStatus.QUEUED), Forecast(ahead=ahead, reason=reason), None).waiting_for
     assert (expected, SENTENCES[expected]) == (found.code, found.message)
 
 
@@ -37,11 +34,11 @@ def test_every_reason_has_a_sentence():
 
 @pytest.mark.parametrize(("ahead", "place"), [(0, 1), (41, 42), (999, 1000), (1000, "1000+")])
 def test_positions_are_exact_to_a_thousand(ahead, place):
-    assert place == queue_estimate(job(JobStatus.QUEUED), facts(ahead=ahead, servers=1), 1.0).queue_position
+    assert place == queue_estimate(job(JobStatus.QUEUED), Forecast(ahead=ahead, servers=1), 1.0).queue_position
 
 
 def test_only_a_queued_job_has_a_position():
-    assert queue_estimate(job(JobStatus.PROCESSING), facts(seconds=4.0, servers=1), 1.0).queue_position is None
+    assert queue_estimate(job(JobStatus.PROCESSING), Forecast(seconds=4.0, servers=1), 1.0).queue_position is None
 
 
 @pytest.mark.parametrize(
@@ -56,17 +53,17 @@ def test_only_a_queued_job_has_a_position():
     ],
 )
 def test_a_queued_job_waits_for_those_ahead(ahead, servers, seconds, estimate, expected):
-    found = queue_estimate(job(JobStatus.QUEUED), facts(ahead=ahead, servers=servers, seconds=seconds), estimate)
+    found = queue_estimate(job(JobStatus.QUEUED), Forecast(ahead=ahead, servers=servers, seconds=seconds), estimate)
     assert expected == found.estimated_seconds
 
 
 @pytest.mark.parametrize(("progress", "expected"), [(0.0, 8.0), (0.75, 2.0), (1.0, 0.0), (7.0, 0.0)])
 def test_a_running_job_has_what_its_progress_leaves(progress, expected):
-    found = queue_estimate(job(JobStatus.PROCESSING, progress), facts(seconds=8.0, servers=1), 1.0)
+    found = queue_estimate(job(JobStatus.PROCESSING, progress), Forecast(seconds=8.0, servers=1), 1.0)
     assert expected == found.estimated_seconds
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])
 def test_a_job_that_has_ended_has_only_a_balance(status):
-    found = queue_estimate(job(status), facts(balance=1.5), 1.0)
+    found = queue_estimate(job(status), Forecast(balance=1.5), 1.0)
     assert (None, None, 1.5) == (found.queue_position, found.estimated_seconds, found.balance_remaining_usd)

@@ -3,9 +3,9 @@
 import pytest
 from redis import Redis
 
-from jobs.events import stream_of
 from jobs.schema.tables import jobs, outbox
 from tests.support.rows.rows import ARTIFACT
+from tests.support.service.published import published
 from tests.support.wait import until
 
 
@@ -45,9 +45,9 @@ def test_a_cancel_reaches_the_callback_once(client, create, rows):
 def test_a_cancel_reaches_open_streams(client, create, broker_url):
     job_id = create()
     with Redis.from_url(broker_url) as broker:
-        until(lambda: broker.xlen(stream_of(job_id)) == 1, what="the event of the submit")
+        until(lambda: len(published(broker, job_id)) == 1, what="the event of the submit")
         cancel(client, job_id)
-        until(lambda: broker.xlen(stream_of(job_id)) == 2, what="the event of the cancel")
+        until(lambda: len(published(broker, job_id)) == 2, what="the event of the cancel")
 
 
 def test_a_deleted_job_leaves_no_prompt_and_no_delivery(client, create, rows, worker):

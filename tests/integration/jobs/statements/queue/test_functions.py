@@ -2,8 +2,10 @@
 
 import psycopg
 
+from core.database import sync_engine
+from core.settings import Settings
 from jobs.schema.migrate import migrate
-from jobs.statements.queue.functions import KEPT_DAYS, definitions
+from jobs.statements.queue.functions import KEPT_DAYS, definitions, missing_functions
 
 OLD = "claim_000000000000"
 NAMES = set(definitions())
@@ -47,3 +49,13 @@ def test_a_function_that_is_wanted_again_is_kept(empty_database_url):
         connection.execute(f"COMMENT ON FUNCTION {name} IS '2026-01-01 00:00:00+00'")
     migrate(empty_database_url)
     assert dict.fromkeys(NAMES) == functions(empty_database_url)
+
+
+def test_missing_functions_are_named(empty_database_url):
+    migrate(empty_database_url)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    engine = sync_engine(Settings(database_url=empty_database_url))
+    with engine.connect() as connection:
+        assert NAMES == set(connection.execute(missing_functions()).scalars())
+    engine.dispose()

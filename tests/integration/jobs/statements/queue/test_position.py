@@ -1,12 +1,13 @@
 """The position of a waiting job in the queue, and the reason why it waits."""
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, text, update
 
 from core.ids import new_id
 from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import ago
 from jobs.statements.queue import claimed, position
+from tests.support.rows.looks import seen
 from tests.support.rows.plans import rows_read, scans
 
 
@@ -90,7 +91,7 @@ class TestReason:
     """What a waiting job waits for."""
 
     def reason(self, rows, job):
-        return rows.scalar(select(position.reason(rows.job(job))))
+        return seen(rows, job).forecast.reason
 
     def test_inputs(self, rows):
         job = rows.pending(rows.tenant(), "http://x/a.png")

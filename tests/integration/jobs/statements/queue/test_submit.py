@@ -130,7 +130,7 @@ class TestTenantsAndKeys:
         tenant = rows.tenant()
         rows.execute(api_keys.add_key("key_1", tenant, name="laptop", digest="d1", priority_ceiling=4))
         (row,) = rows.execute(api_keys.key_by_digest("d1"))
-        assert ("key_1", tenant, 4) == (row.id, row.tenant, row.priority_ceiling)
+        assert ("key_1", tenant, 4) == (row.key_id, row.key_tenant, row.priority_ceiling)
         assert "key_1" == rows.scalar(api_keys.revoke_key("key_1"))
         assert [] == rows.execute(api_keys.revoke_key("key_1"))
         assert [] == rows.execute(api_keys.key_by_digest("d1"))

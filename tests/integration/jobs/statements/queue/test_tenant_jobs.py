@@ -1,11 +1,9 @@
 """Statements of the caller: look, list, cancel, delete."""
 
 import pytest
-from sqlalchemy import func, text
 
 from jobs.job import ACTIVE, TERMINAL, JobStatus
-from jobs.statements.queue import claimed, tenant_jobs
-from tests.support.rows.rows import ARTIFACT
+from jobs.statements.queue import tenant_jobs
 
 
 def test_a_job_is_visible_to_its_tenant_only(rows):
@@ -98,21 +96,3 @@ class TestListing:
         assert [] == ids(modality="video")
         assert [one.id] == ids(model="one") == ids(status=JobStatus.QUEUED)
         assert [two.id] == ids(status=JobStatus.CANCELLED) == ids(model="two", status=JobStatus.CANCELLED)
-
-
-class TestOutlook:
-    def test_the_pace_is_the_median_of_what_the_last_jobs_took(self, rows):
-        tenant = rows.tenant()
-        claimant = rows.server()
-        rows.server("dead", lease_seconds=-1.0)
-        (row,) = rows.execute(tenant_jobs.pace("chaos"))
-        assert (None, 1) == (row.seconds, row.servers)
-        for seconds in (1, 2, 30):
-            rows.submit(tenant)
-            job = rows.claim(claimant)
-            rows.change(claimed.commit(job.id, job.fence, artifacts=[ARTIFACT], warnings=[], cost=0.0))
-            rows.set(job, started_at=func.now(), finished_at=func.now() + text(f"interval '{seconds} seconds'"))
-        (row,) = rows.execute(tenant_jobs.pace("chaos"))
-        assert 2.0 == row.seconds
-        (row,) = rows.execute(tenant_jobs.pace("another"))
-        assert (None, 0) == (row.seconds, row.servers)

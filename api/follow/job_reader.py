@@ -1,0 +1,98 @@
+"""Reading followed jobs again: whatever is asked for at the same time becomes one statement.
+
+Followers re-read at common ticks, so that their number hardly changes what they cost the database.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+import msgspec
+
+from api.http.database import Database
+from core.errors import Unauthenticated, UnknownJob
+from core.settings import Settings
+from jobs.job import JobStatus
+from jobs.statements.queue.look import FollowedJob, JobView, look_again, view_of_row
+from jobs.statements.queue.places import QueueName, count_ahead, group_of_row, queue_groups, queue_of_job
+
+BATCH = 256
+"""Jobs of one statement, at most: reading their rows holds the event loop."""
+
+Outcome = JobView | Exception
+"""What a follower receives: its job as it is now, or the error to raise."""
+
+
+class JobReader:
+    """The reader of followed jobs."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._period = settings.reread_seconds
+        self._asked: dict[FollowedJob, asyncio.Future[Outcome]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def read(self, followed: FollowedJob) -> JobView:
+        """Return the job as it is now, read together with all others that are asked for meanwhile.
+
+        Raises `Unauthenticated` once the key is revoked, `UnknownJob` once the job is deleted, and
+        `DatabaseUnavailable`.
+        """
+        future = self._asked.get(followed)
+        if future is None:
+            future = self._asked[followed] = asyncio.get_running_loop().create_future()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._read_asked(), name="job reader")
+        outcome = await asyncio.shield(future)  # others may wait for the same
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def next_tick(self) -> float:
+        """Return the time (of `time.monotonic`) of the next common re-read, half a period from now at the earliest."""
+        return (math.floor(time.monotonic() / self._period + 0.5) + 1) * self._period
+
+    async def _read_asked(self) -> None:
+        while self._asked:
+            batch = {followed: self._asked.pop(followed) for followed in list(islice(self._asked, BATCH))}
+            outcomes = await self._outcomes(list(batch))
+            for followed, future in batch.items():
+                future.set_result(outcomes[followed])
+
+    async def _outcomes(self, asked: Sequence[FollowedJob]) -> Mapping[FollowedJob, Outcome]:
+        """Read a batch. An error of the whole batch is that of each."""
+        try:
+            found = await self._views(asked)
+        except Exception as error:
+            return dict.fromkeys(asked, error)
+        revoked = Unauthenticated("This key was revoked; `atelier keys create` makes one.")
+        return {followed: found.get(followed, revoked) for followed in asked}
+
+    async def _views(self, asked: Sequence[FollowedJob]) -> dict[FollowedJob, Outcome]:
+        """Return the jobs whose followers have a valid key. The places of several are read once for each queue."""
+        alone = len(asked) == 1
+        rows = await self._database.rows(look_again(asked, counted=alone))
+        views = {FollowedJob(row.followed_id, row.key_id): view_of_row(row) for row in rows}
+        if not alone:
+            ahead = await self._count_ahead(view for view in views.values() if view is not None)
+            views = {followed: view and _with_place(view, ahead.get(view.job.id)) for followed, view in views.items()}
+        return {followed: view or UnknownJob() for followed, view in views.items()}
+
+    async def _count_ahead(self, views: Iterable[JobView]) -> dict[str, int]:
+        """Return how many jobs are ahead of each queued one, by id."""
+        queues: dict[QueueName, list[JobView]] = {}
+        for view in views:
+            if view.job.status is JobStatus.QUEUED:
+                queues.setdefault(queue_of_job(view.job), []).append(view)
+        ahead: dict[str, int] = {}
+        for queue, waiting in queues.items():
+            rows = await self._database.rows(queue_groups(queue, [view.job.id for view in waiting]))
+            groups = [group_of_row(row) for row in rows]
+            ahead |= {view.job.id: count_ahead(view.job, groups) for view in waiting}
+        return ahead
+
+
+def _with_place(view: JobView, ahead: int | None) -> JobView:
+    return JobView(view.job, msgspec.structs.replace(view.forecast, ahead=ahead))
