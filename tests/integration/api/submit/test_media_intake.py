@@ -256,7 +256,7 @@ class TestRepeats:
 
 class TestEnding:
     def take(self, rows):
-        return rows.execute(input_statements.take(limit=10, lease_seconds=60, max_attempts=3))
+        return rows.execute(input_statements.take(limit=10, lease_seconds=60, max_attempts=3, tenant_bytes=1))
 
     def test_inputs_of_a_pending_job_are_there_to_be_taken(self, post, rows):
         job = post(CUTOUT, image_url=URL)

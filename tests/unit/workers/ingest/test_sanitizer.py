@@ -109,7 +109,6 @@ HARMLESS = {"EACCES", "EPERM", "ENOSYS", "RuntimeError"}
 """What the kernel answers, and Python where a thread does not start."""
 
 
-@pytest.mark.contract("F35")
 @pytest.mark.parametrize(
     "account",
     [
