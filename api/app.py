@@ -1,8 +1,8 @@
 """The application: its routers, and what they share.
 
 `api.serve` runs it. Another server can too: `uvicorn --timeout-graceful-shutdown 5 api.app:app`, where the timeout
-ends open event streams, which `api.serve` does by itself. Run one process per address: Prometheus reads the counters of
-the process that answers.
+ends open event streams, which `api.serve` does by itself; the bounds of `api.server` are then its own task. Run one
+process per address: Prometheus reads the counters of the process that answers.
 """
 
 from importlib.metadata import version
@@ -12,7 +12,10 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.middleware import DefineMiddleware
 
+from api.front.cross_origin import allowed_origins
+from api.front.front import put_in_front
 from api.http.auth import KeyAuthentication
+from api.http.body_budget import BodyBudget, hold_bodies
 from api.http.problems import EXCEPTION_HANDLERS
 from api.http.request_ids import echo_request_id
 from api.http.request_metrics import count_response, observe_requests
@@ -33,6 +36,7 @@ from api.operations.webhooks import WebhookOperations
 from api.services import Services
 from core.settings import Settings, settings
 from core.signing import check_secret_key
+from jobs.wire.links import public_path
 
 
 def routers(services: Services) -> list[Router]:
@@ -51,10 +55,12 @@ def routers(services: Services) -> list[Router]:
 def create_app(app_settings: Settings | None = None) -> Litestar:
     """Return the application for these settings, by default those of the environment.
 
-    Raises `ValueError` for settings that cannot be used: a secret key that is missing or short, a catalog, a URL.
+    Raises `ValueError` for settings that cannot be used: a secret key that is missing or short, a catalog, a URL, an
+    origin.
     """
     app_settings = settings() if app_settings is None else app_settings
     check_secret_key(app_settings)
+    origins = allowed_origins(app_settings.cors_origins)
     services = Services(app_settings)
     authentication = DefineMiddleware(
         KeyAuthentication,
@@ -65,16 +71,17 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
     app = Litestar(
         route_handlers=routers(services),
         dependencies=services.dependencies(),
-        middleware=[observe_requests, authentication],
+        middleware=[observe_requests, authentication, hold_bodies(BodyBudget(app_settings))],
         exception_handlers=EXCEPTION_HANDLERS,
         before_send=[echo_request_id, show_rate_limit, count_response],
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,
-        openapi_config=openapi_config(version("atelier")),
+        openapi_config=openapi_config(version("atelier"), public_path(app_settings, "")),
         lifespan=[services.lifespan],
         logging_config=None,
-        state=State({"event_hub": services.event_hub}),
+        state=State({"event_hub": services.event_hub, "path_prefix": public_path(app_settings, "")}),
     )
+    put_in_front(app, origins)
     correct_document(app.openapi_schema)
     return app
 

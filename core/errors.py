@@ -22,7 +22,12 @@
     │   │   ├── UnsupportedMedia        422  unsupported_media
     │   │   ├── InputTooLarge           422  input_too_large
     │   │   └── InputUnreadable         422  input_unreadable
+    │   ├── MalformedRequest            400  malformed_request
+    │   ├── RequestTimedOut             408  request_timed_out
     │   ├── BodyTooLarge                413  body_too_large
+    │   ├── UnsupportedType             415  unsupported_type
+    │   │   └── UnsupportedEncoding     415  unsupported_encoding
+    │   ├── HeadTooLarge                431  head_too_large
     │   ├── Unauthenticated             401  unauthenticated
     │   ├── Forbidden                   403  forbidden
     │   ├── BudgetExhausted             402  budget_exhausted
@@ -43,6 +48,7 @@
     │   ├── ServerHasJobs               409  server_has_jobs
     │   ├── CommandRefused              409  order_refused
     │   ├── BadRange                    416  range_not_satisfiable
+    │   ├── TooManyBodies               429  too_many_bodies
     │   ├── TooManyJobs                 429  too_many_jobs
     │   ├── RateLimited                 429  rate_limited
     │   │   └── TooManyUnknownKeys  429  too_many_unknown_keys
@@ -52,6 +58,8 @@
     │   ├── SchemaBehind                503  schema_behind
     │   ├── StorageUnavailable          503  storage_unavailable
     │   ├── BrokerUnavailable           503  broker_unavailable
+    │   ├── TooManyConnections          503  too_many_connections
+    │   ├── Overloaded                  503  overloaded
     │   └── NoModelAvailable            503  no_model_available
     └── JobFailed                       stored on the job, never an HTTP status of its own
         ├── InputUnreachable                 input_unreachable
@@ -222,6 +230,44 @@ class InputUnreadable(InvalidRequest):
     advice = "The file cannot be decoded; check that it opens on your side, then send it again."
 
 
+class MalformedRequest(RequestRefused):
+    """A request that is not HTTP/1.1, or can be read in two ways."""
+
+    code, status = "malformed_request", 400
+    advice = (
+        "The request is not valid HTTP/1.1; send one Host header, no line breaks within a header, and Content-Length "
+        "or `Transfer-Encoding: chunked`, not both."
+    )
+
+
+class RequestTimedOut(RequestRefused):
+    """A request that did not arrive in time."""
+
+    code, status = "request_timed_out", 408
+    advice = "The request did not arrive in time; send it again, over a faster connection or with a smaller body."
+
+
+class UnsupportedType(RequestRefused):
+    """A body of another media type than JSON."""
+
+    code, status = "unsupported_type", 415
+    advice = "This route takes JSON; send a JSON object with Content-Type application/json."
+
+
+class UnsupportedEncoding(UnsupportedType):
+    """A body that the client has compressed."""
+
+    code = "unsupported_encoding"
+    advice = "Compressed bodies are not decoded here; send the body as it is, without Content-Encoding."
+
+
+class HeadTooLarge(RequestRefused):
+    """A request head, a chunk header or trailers over the limit."""
+
+    code, status = "head_too_large", 431
+    advice = "The head of the request is too large; send fewer or shorter headers, and large content in the body."
+
+
 class BodyTooLarge(RequestRefused):
     """A request body over the limit."""
 
@@ -375,6 +421,15 @@ class BadRange(RequestRefused):
     advice = "The Range is beyond the end of the file; use one within the length in the Content-Range header."
 
 
+class TooManyBodies(RequestRefused):
+    """A large body beyond what the tenant may send at the same time."""
+
+    code, status = "too_many_bodies", 429
+    advice = (
+        "You are sending too many large bodies at once; send fewer at a time, or upload files with POST /inputs/v1."
+    )
+
+
 class TooManyJobs(RequestRefused):
     """A job beyond the tenant's limit of unfinished jobs."""
 
@@ -452,6 +507,22 @@ class BrokerUnavailable(Unavailable):
 
     code = "broker_unavailable"
     advice = "The broker does not answer, so the command did not reach the server; try again in a few seconds."
+
+
+class TooManyConnections(Unavailable):
+    """A connection beyond the limit, while every open one is in use."""
+
+    code = "too_many_connections"
+    advice = "Too many connections are open; close some, or try again in a few seconds."
+
+
+class Overloaded(Unavailable):
+    """A large body while the process holds as many as it may."""
+
+    code = "overloaded"
+    advice = (
+        "Too many large bodies arrive at the moment; try again in a few seconds, or upload files with POST /inputs/v1."
+    )
 
 
 class NoModelAvailable(Unavailable):

@@ -56,6 +56,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000
     media_body_limit: int = 28_000_000
+    body_budget: int = 256_000_000
+    head_limit: int = 49_152
+    connections: int = 4096
+    connections_per_address: int = 2048
+    cors_origins: str = ""
     link_seconds: float = 3600.0
     wait_limit: float = 300.0
     rate_limit: float = 0.0
@@ -102,6 +107,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_breaker_failures: int = 10
     webhook_breaker_seconds: float = 10.0
     webhook_disable_seconds: float = 432_000.0
+
+    head_seconds: float = 20.0
+    body_seconds: float = 30.0
+    body_wait_seconds: float = 5.0
+    send_seconds: float = 60.0
 
     db_timeout: float = 2.0
     db_pool: int = 10

@@ -1,10 +1,10 @@
 """Errors as responses: RFC 9457 problems on the native routes, or the shape of a dialect on its own router.
 
-The `type` of a problem is `/problems/<code>`, a page of this service about the code.
+The `type` of a problem is `/problems/<code>`, a page of this service about the code, behind the path of the public URL.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,9 +22,12 @@ from core.errors import (
     InvalidJson,
     InvalidRequest,
     MissingField,
+    Overloaded,
     RateLimited,
     RequestRefused,
     StorageUnavailable,
+    TooManyBodies,
+    TooManyConnections,
     TooManyJobs,
     TooManyStreams,
     Unauthenticated,
@@ -53,6 +56,9 @@ HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
     TooManyStreams: {"Retry-After": "5"},
     DatabaseUnavailable: {"Retry-After": "2"},
     StorageUnavailable: {"Retry-After": "5"},
+    TooManyBodies: {"Retry-After": "5"},
+    Overloaded: {"Retry-After": "5"},
+    TooManyConnections: {"Retry-After": "5"},
 }
 
 
@@ -65,17 +71,29 @@ def problem(
     request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str] | None = None
 ) -> Response[ProblemDetails]:
     """Return the problem of an error: how every router renders errors that has no renderer of its own."""
-    body = ProblemDetails(
-        type=f"/problems/{error.code}",
+    type_ = f"{request.app.state.path_prefix}/problems/{error.code}"
+    body = problem_details(error, request_id(request.scope), type_)
+    all_headers = {**error_headers(error), **(headers or {})}
+    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=all_headers)
+
+
+def problem_details(error: AtelierError, request_id: str, type_: str) -> ProblemDetails:
+    """Return the body of a problem; `type_` is the path of the page about its code."""
+    return ProblemDetails(
+        type=type_,
         title=title(error.code),
         status=error.status,
         detail=error.detail,
         code=error.code,
-        request_id=request_id(request.scope),
+        request_id=request_id,
         field=error.field,
     )
-    all_headers = {**error_headers(error), **(headers or {})}
-    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=all_headers)
+
+
+def allow_header(methods: Iterable[str]) -> str:
+    """Return the value of Allow for a path whose routes have these methods: HEAD is wherever GET is."""
+    allowed = {*methods, "OPTIONS"}
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def error_headers(error: AtelierError) -> Mapping[str, str]:
@@ -95,7 +113,8 @@ def exception_handlers(render: Renderer) -> dict[int | type[Exception], Any]:
     def handle(request: Request[Any, Any, Any], exception: Exception) -> Response[Any]:
         allow: dict[str, str] = {}
         if isinstance(exception, HTTPException):
-            allow = {name: value for name, value in (exception.headers or {}).items() if name.lower() == "allow"}
+            offered = {name.lower(): value for name, value in (exception.headers or {}).items()}
+            allow = {"Allow": allow_header(offered["allow"].split(", "))} if "allow" in offered else {}
         return render(request, to_error(request, exception), allow)
 
     return {AtelierError: handle, HTTPException: handle, Exception: handle}

@@ -1,14 +1,14 @@
 """The OpenAPI document beyond the types: texts, security, errors. Its page loads nothing from other hosts."""
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 
 from litestar import Response, Router, get
 from litestar.datastructures import CacheControlHeader
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
-from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
 from litestar.params import FromPath
 
 from api.http.auth import PUBLIC
@@ -43,7 +43,8 @@ Every route but health, downloads and this page requires a key: `X-API-Key: atl_
 
 Errors are RFC 9457 problems with a stable `code`, the path of the `field` at fault (`$.width` in the body,
 `query.limit`, `header.Idempotency-Key`), a sentence that says what to do, and the `request_id`: the `X-Request-Id` that
-you sent, or a new one. `GET /problems` lists every code.
+you sent, or a new one. `GET /problems` lists every code. Any request may be answered 400 `malformed_request`, 408
+`request_timed_out`, 431 `head_too_large` or 503 `too_many_connections`, before its route is known.
 """
 
 
@@ -67,8 +68,11 @@ def extra_response(status: int, description: str) -> dict[int, ResponseSpec]:
     return {status: ResponseSpec(None, generate_examples=False, description=description)}
 
 
-def openapi_config(version: str) -> OpenAPIConfig:
-    """Return the configuration of the document at /schema/openapi.json and its page at /schema."""
+def openapi_config(version: str, prefix: str) -> OpenAPIConfig:
+    """Return the configuration of the document at /schema/openapi.json and its page at /schema.
+
+    `prefix` is the path of the public URL, below which a browser finds them.
+    """
     return OpenAPIConfig(
         title="Atelier",
         version=version,
@@ -90,18 +94,19 @@ def openapi_config(version: str) -> OpenAPIConfig:
             Tag("Downloads", "Outputs and uploads, by signed links."),
         ],
         use_handler_docstrings=True,
-        render_plugins=[_page(), JsonRenderPlugin(path="/openapi.json")],
+        servers=[Server(url=prefix or "/")],
+        render_plugins=[_page(prefix + SCRIPTS), JsonRenderPlugin(path="/openapi.json")],
         openapi_router=Router("/schema", route_handlers=[script], opt=PUBLIC, include_in_schema=False),
     )
 
 
-def _page() -> SwaggerRenderPlugin:
+def _page(scripts: str) -> SwaggerRenderPlugin:
     return SwaggerRenderPlugin(
         path="/",
-        js_url=f"{SCRIPTS}/swagger-ui-bundle.js",
-        css_url=f"{SCRIPTS}/swagger-ui.css",
-        standalone_preset_js_url=f"{SCRIPTS}/swagger-ui-standalone-preset.js",
-        favicon=f"<link rel='icon' type='image/png' href='{SCRIPTS}/favicon-32x32.png'>",
+        js_url=f"{scripts}/swagger-ui-bundle.js",
+        css_url=f"{scripts}/swagger-ui.css",
+        standalone_preset_js_url=f"{scripts}/swagger-ui-standalone-preset.js",
+        favicon=f"<link rel='icon' type='image/png' href='{scripts}/favicon-32x32.png'>",
     )
 
 
@@ -110,11 +115,13 @@ def script(name: FromPath[str]) -> Response[bytes]:
     """Return one of the files that the page loads."""
     if name not in MEDIA_TYPES:
         raise UnknownRoute
-    return Response(_asset(name).read_bytes(), media_type=MEDIA_TYPES[name])
+    return Response(_asset(name), media_type=MEDIA_TYPES[name])
 
 
-def _asset(name: str) -> Traversable:
-    return files("swagger_ui") / "static" / name
+@cache
+def _asset(name: str) -> bytes:
+    """Return the bytes of a file, the same ones to every client, however slowly each takes them."""
+    return (files("swagger_ui") / "static" / name).read_bytes()
 
 
 def all_subclasses(root: type[AtelierError]) -> Iterator[type[AtelierError]]:

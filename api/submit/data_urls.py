@@ -25,22 +25,24 @@ def is_data_url(text: str) -> bool:
 
 def decode(url: str, *, limit: int, field: str) -> Iterator[bytes]:
     """Return the bytes of a `data:` URL in chunks. Raises `InputUnreadable`, or `InputTooLarge` beyond `limit`."""
-    header, comma, text = url[5:].partition(",")
-    if not comma:
+    comma = url.find(",")
+    if comma < 0:
         raise InputUnreadable("The data: URL has no comma; put one before the data.", field=field)
-    if header.lower().endswith(";base64"):
-        return _base64(text, limit, field)
-    return iter([_percent(text, limit, field)])
+    if url[:comma].lower().endswith(";base64"):
+        return _base64(url, comma + 1, limit, field)
+    return iter([_percent(url[comma + 1 :], limit, field)])
 
 
-def _base64(text: str, limit: int, field: str) -> Iterator[bytes]:
-    if "%" in text:
+def _base64(text: str, begin: int, limit: int, field: str) -> Iterator[bytes]:
+    """Yield the bytes of the base64 from `begin` on; the text is copied only where it has escapes."""
+    if text.find("%", begin) >= 0:
+        text, begin = text[begin:], 0
         for escape, character in _ESCAPES.items():
             text = text.replace(escape, character)
-    if len(text) // 4 * 3 > limit + 2:
+    if (len(text) - begin) // 4 * 3 > limit + 2:
         raise _too_large(limit, field)
     size = 0
-    for start in range(0, len(text), STEP):
+    for start in range(begin, len(text), STEP):
         try:
             chunk = binascii.a2b_base64(text[start : start + STEP], strict_mode=True)
         except ValueError as error:

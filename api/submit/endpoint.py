@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind
 from api.follow.watcher import JobWatcher
 from api.http.strict_json import StrictRequest
 from api.submit.service import Submission, Submissions, SubmittedJob
-from api.submit.validation import idempotency_key_of
+from api.submit.validation import IdempotencyKey
 from core.settings import Settings
 from core.tracing import Facts, attributes, span, traceparent_of
 from jobs.job import Job
@@ -58,7 +58,7 @@ class SubmitEndpoint:
         belongs to the path and the body. Model names are those of `dialect`.
         """
         route = request.scope["path"].rstrip("/")
-        key = idempotency_key_of(idempotency_key, route, await request.body())
+        key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
         caller_trace = request.headers.get("traceparent")
         with span(f"POST {route}", parent=caller_trace, kind=SpanKind.SERVER, root=True) as opened:
             submission = Submission(

@@ -16,14 +16,18 @@ from core.errors import (
     NotThisModel,
     NulInText,
     OutOfRange,
+    Overloaded,
     StorageUnavailable,
+    TooManyBodies,
     TooManyJobs,
     UnknownField,
     UnknownInput,
     UnknownJob,
     UnknownModel,
     UnknownServer,
+    UnsupportedEncoding,
     UnsupportedMedia,
+    UnsupportedType,
     WrongType,
 )
 
@@ -33,6 +37,8 @@ SUBMIT_ERRORS: tuple[type[AtelierError], ...] = (
     UnknownServer,
     UnknownJob,
     BodyTooLarge,
+    UnsupportedType,
+    UnsupportedEncoding,
     MissingField,
     UnknownField,
     WrongType,
@@ -49,7 +55,9 @@ SUBMIT_ERRORS: tuple[type[AtelierError], ...] = (
     InputUnreadable,
     InvalidRequest,
     TooManyJobs,
+    TooManyBodies,
     NoModelAvailable,
     StorageUnavailable,
+    Overloaded,
 )
 """In the order in which the OpenAPI document lists them; `DatabaseUnavailable` belongs to every route."""

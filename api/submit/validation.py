@@ -1,6 +1,5 @@
 """Validation of a submission before any statement: URLs, companions of fields, the priority, the seed."""
 
-import hashlib
 import secrets
 from urllib.parse import urlsplit
 
@@ -95,12 +94,3 @@ def draw_seed(params: AnyParams) -> int | None:
     """Return the seed of every attempt: the caller's, or a random one for -1; None for modalities without one."""
     seed: int | None = getattr(params, "seed", None)
     return secrets.randbelow(SEEDS) if seed == -1 else seed
-
-
-def idempotency_key_of(key: str | None, route: str, body: bytes) -> IdempotencyKey | None:
-    """Return the `IdempotencyKey` of a header, or None without one."""
-    if key is None:
-        return None
-    digest = hashlib.sha256(f"{route}\n".encode())
-    digest.update(body)
-    return IdempotencyKey(key, digest.hexdigest())

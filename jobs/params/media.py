@@ -61,3 +61,15 @@ def with_sources(params: P, sources: Mapping[str, str]) -> P:
         elif name in sources:
             changes[name] = sources[name]
     return msgspec.structs.replace(params, **changes)
+
+
+def drop_data_urls(params: Params) -> None:
+    """Take the `data:` URLs out of parameters that are not used any more, so that their memory is free.
+
+    The framework refers to the parameters of a request until it is answered, and an answer may be held for minutes.
+    """
+    for name in params.media:
+        value = getattr(params, name)
+        for source in value if isinstance(value, tuple) else (value or "",):
+            if source[:5].lower() == "data:":
+                msgspec.structs.force_setattr(params, name, None)

@@ -9,7 +9,7 @@ from jobs.wire.status import StatusAnswer
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted job. Poll `status_url`, or follow `events_url`; both are paths of this service."""
+    """An accepted job. Poll `status_url`, or follow `events_url`; both are paths, as callers reach them."""
 
     job_id: str
     status: JobStatus

@@ -8,6 +8,7 @@ import msgspec
 from core.settings import Settings
 from core.signing import sign_link
 from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.wire.links import public_link
 from jobs.wire.wait_reasons import Waiting
 
 
@@ -115,7 +116,7 @@ def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> Ou
         name: artifact.metadata.get(name) for name in ("width", "height", "duration_seconds", "name")
     }
     return OutputAnswer(
-        url=f"{settings.public_url.rstrip('/')}{path}?signature={sign_link(settings.secret_key, path)}",
+        url=public_link(settings, f"{path}?signature={sign_link(settings.secret_key, path)}"),
         media_type=artifact.media_type,
         bytes=artifact.bytes,
         sha256=artifact.sha256,

@@ -34,6 +34,22 @@ def output_of(command: list[str], studio: Service, cwd: Path) -> str:
     return done.stdout
 
 
+JAVA = """\
+import java.net.URI;
+import java.net.http.*;
+import java.net.http.HttpResponse.BodyHandlers;
+
+class Sample {{
+  public static void main(String[] args) throws Exception {{
+    HttpClient client = HttpClient.newHttpClient();
+{sample}
+    System.out.println(res.body());
+  }}
+}}
+"""
+"""What the document's Java sample leaves out: imports, a class, a client with its defaults, and printing the answer."""
+
+
 def poll(job_id: str, studio: Service) -> dict[str, object]:
     """Poll the status route as the document says, until the job is completed."""
 
@@ -70,4 +86,12 @@ def test_curl(studio: Service, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     printed = output_of(["sh", "-c", sample("image.sh", studio)], studio, tmp_path)
+    check(json.loads(printed)["job_id"], studio)
+
+
+def test_java(studio: Service, tmp_path: Path) -> None:
+    if shutil.which("javac") is None:
+        pytest.skip("no JDK is installed")
+    (tmp_path / "Sample.java").write_text(JAVA.format(sample=sample("image.java.txt", studio)))
+    printed = output_of(["java", "-XX:TieredStopAtLevel=1", "Sample.java"], studio, tmp_path)
     check(json.loads(printed)["job_id"], studio)

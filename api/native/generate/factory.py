@@ -17,10 +17,13 @@ from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
 from core.errors import MalformedId, UnknownJob
+from core.settings import Settings
 from jobs.job import Job
+from jobs.params.media import drop_data_urls
 from jobs.params.modality import ModalitySpec
 from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import Accepted
+from jobs.wire.links import public_path
 from jobs.wire.status import StatusAnswer
 
 Wait = Annotated[
@@ -60,14 +63,18 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
         data: body,
         submit_endpoint: NamedDependency[SubmitEndpoint],
         watcher: NamedDependency[JobWatcher],
+        settings: NamedDependency[Settings],
         wait: Wait = 0.0,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
         submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
-        job, status_url = submitted.job, f"{modality.path}/status/{submitted.job.id}"
+        job, status_url = submitted.job, public_path(settings, f"{modality.path}/status/{submitted.job.id}")
         headers = {"Location": status_url} | ({"Idempotency-Replayed": "true"} if submitted.repeated else {})
         if wait <= 0:
-            return Response(accepted(job, status_url), status_code=202, headers=headers)
+            events_url = public_path(settings, f"/jobs/v1/{job.id}/events")
+            return Response(accepted(job, status_url, events_url), status_code=202, headers=headers)
+        drop_data_urls(data)
+        request.release_body()
         view = await submit_endpoint.wait(request, job, wait)
         status_code = 200 if view.job.status.terminal else 202
         return Response(watcher.answer(view), status_code=status_code, headers=headers)
@@ -98,7 +105,7 @@ def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
     return status
 
 
-def accepted(job: Job, status_url: str) -> Accepted:
+def accepted(job: Job, status_url: str, events_url: str) -> Accepted:
     """Return the answer to a submit that did not wait."""
     return Accepted(
         job_id=job.id,
@@ -107,6 +114,6 @@ def accepted(job: Job, status_url: str) -> Accepted:
         model=job.model,
         seed=job.seed,
         status_url=status_url,
-        events_url=f"/jobs/v1/{job.id}/events",
+        events_url=events_url,
         created_at=job.created_at,
     )

@@ -23,6 +23,7 @@ from core.errors import (
     StorageUnavailable,
     UnknownOutput,
     UnknownRoute,
+    UnsupportedEncoding,
     WrongType,
 )
 from core.settings import Settings
@@ -75,7 +76,9 @@ class FileRoutes(Controller):
         "/{key:path}",
         status_code=204,
         request_max_body_size=None,
-        responses=error_responses(BadSignature, BodyTooLarge, WrongType, StorageUnavailable, key=False),
+        responses=error_responses(
+            BadSignature, BodyTooLarge, UnsupportedEncoding, WrongType, StorageUnavailable, key=False
+        ),
         response_description="The file is stored; a second PUT replaces it.",
         summary="Upload to the directory store",
     )
@@ -91,6 +94,7 @@ class FileRoutes(Controller):
         """Store the body as the file of a link from `POST /inputs/v1`; an incomplete body is not stored."""
         if not isinstance(store, DirectoryStore):
             raise UnknownRoute
+        request.check_encoding()
         name = key.lstrip("/")
         store.check_upload(name, expires=expires, signature=signature)
         try:

@@ -29,12 +29,16 @@ from core.errors import (
     MissingField,
     NulInText,
     OutOfRange,
+    Overloaded,
     StorageUnavailable,
+    TooManyBodies,
     TooManyVoices,
     UnknownField,
     UnknownInput,
     UnknownVoice,
+    UnsupportedEncoding,
     UnsupportedMedia,
+    UnsupportedType,
     WrongType,
 )
 from core.settings import Settings
@@ -56,7 +60,8 @@ EXAMPLES = [
     Example(summary="A short recording", value={"name": "Anna", "source": "data:audio/wav;base64,UklGRiQAAABXQVZF…"}),
 ]
 ERRORS = (
-    *(InvalidJson, BodyTooLarge, MissingField, UnknownField, WrongType, OutOfRange, NulInText, InvalidRequest),
+    *(InvalidJson, BodyTooLarge, UnsupportedType, UnsupportedEncoding, TooManyBodies, Overloaded),
+    *(MissingField, UnknownField, WrongType, OutOfRange, NulInText, InvalidRequest),
     *(UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable, TooManyVoices, StorageUnavailable),
 )
 

@@ -23,6 +23,8 @@ from core.errors import (
     OutOfRange,
     UnknownDelivery,
     UnknownField,
+    UnsupportedEncoding,
+    UnsupportedType,
     WebhookDisabled,
     WrongType,
 )
@@ -31,7 +33,17 @@ from jobs.statements.webhooks.delivery_log import REPLAYED, find_delivery, list_
 from jobs.wire.webhooks import Delivery, DeliveryPage, DeliveryState, Ended, Replayed, delivery_of
 
 FOUND = (MalformedId, UnknownDelivery)
-BODY = (InvalidJson, BodyTooLarge, MissingField, UnknownField, WrongType, OutOfRange, InvalidRequest)
+BODY = (
+    InvalidJson,
+    BodyTooLarge,
+    UnsupportedType,
+    UnsupportedEncoding,
+    MissingField,
+    UnknownField,
+    WrongType,
+    OutOfRange,
+    InvalidRequest,
+)
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Deliveries on a page.")]
 Time = Annotated[datetime, Meta(tz=True, description="A time with its zone, e.g. 2026-01-31T12:00:00Z.")]

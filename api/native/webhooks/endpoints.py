@@ -24,6 +24,8 @@ from core.errors import (
     TooManyWebhooks,
     UnknownField,
     UnknownWebhook,
+    UnsupportedEncoding,
+    UnsupportedType,
     WebhookDisabled,
     WrongType,
 )
@@ -41,7 +43,17 @@ from jobs.wire.webhooks import (
 )
 
 FOUND = (MalformedId, UnknownWebhook)
-BODY = (InvalidJson, BodyTooLarge, UnknownField, WrongType, OutOfRange, InvalidRequest, ForbiddenUrl)
+BODY = (
+    InvalidJson,
+    BodyTooLarge,
+    UnsupportedType,
+    UnsupportedEncoding,
+    UnknownField,
+    WrongType,
+    OutOfRange,
+    InvalidRequest,
+    ForbiddenUrl,
+)
 
 Events = Annotated[
     list[EventType], Meta(min_length=1, max_length=len(EVENTS), description="The events that it receives.")

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 
 import httpx
 import msgspec
-import uvicorn
 
 from api.app import create_app
 from api.follow.event_hub import EventHub
-from api.serve import DrainingServer
+from api.serve import make_server
 from core.ids import new_id
 from core.settings import Settings
 from core.signing import key_digest, new_key
@@ -22,25 +21,15 @@ from tests.support.wait import until
 
 
 class ApiServer:
-    """A running API; `settings` have its own address as `public_url`."""
+    """A running API; `settings` have its own address as `public_url`, below `prefix` as behind a proxy."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, prefix: str = "") -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.settings = msgspec.structs.replace(settings, public_url=self.url)
+        self.settings = msgspec.structs.replace(settings, public_url=self.url + prefix)
         app = create_app(self.settings)
         self.event_hub: EventHub = app.state.event_hub
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            proxy_headers=False,
-        )
-        self._server = DrainingServer(config, self.event_hub)
+        self._server = make_server(app, self.settings)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
     async def _serve(self) -> None:
@@ -53,6 +42,16 @@ class ApiServer:
     def stop(self) -> None:
         self._server.should_exit = True
         self._thread.join()
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self._server.server_state.connections)
+
+    @property
+    def busy_connections(self) -> int:
+        """Those with a request in progress."""
+        return len(self._server.server_state.tasks)
 
     def client(self, key: str = "", **more: object) -> httpx.Client:
         """A client that sends `key`; it follows no redirects."""
@@ -67,9 +66,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def api_server(settings: Settings) -> Iterator[ApiServer]:
+def api_server(settings: Settings, prefix: str = "") -> Iterator[ApiServer]:
     """The API for as long as the context lasts."""
-    server = ApiServer(settings)
+    server = ApiServer(settings, prefix)
     server.start()
     try:
         yield server

@@ -31,6 +31,17 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def peak_memory(pid: int) -> int:
+    """The most bytes of memory that `pid` has had since `forget_peak`."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Begin to measure the peak anew, from what the process has now (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def _fields(pid: int) -> list[str]:
     """Of /proc/PID/stat, from the state on; the name before it may hold spaces and brackets."""
     try:

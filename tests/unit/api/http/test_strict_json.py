@@ -1,8 +1,12 @@
-"""How large a body each route takes; tests/integration/api/submit/test_bad_input.py shows that the limits hold."""
+"""How large a body each route takes, and what an Idempotency-Key belongs to.
+
+tests/integration/api/submit/test_bad_input.py shows that the limits hold.
+"""
 
 from litestar.handlers import HTTPRouteHandler
 
 from api.app import create_app
+from api.http.strict_json import digest
 from core.settings import Settings
 
 SETTINGS = Settings(
@@ -30,3 +34,12 @@ def test_only_routes_that_take_media_take_large_bodies():
     )
     assert {"PUT /files/{key:path}"} == {route for route, limit in by_route.items() if limit is None}  # counts itself
     assert {1, 2, None} == set(by_route.values())
+
+
+def test_a_digest_stands_for_path_and_body():
+    assert digest("/a", b"x") == digest("/a/", b"x")
+    assert digest("/a", b"x") != digest("/b", b"x")
+    assert digest("/a", b"x") != digest("/a", b"y")
+    assert "116c030b6a2f0d4adf9c65706c7d3839811be75ea5a62c3db51ed8aa5c3836a7" == digest(
+        "/a", b"x"
+    )  # of rows that are stored

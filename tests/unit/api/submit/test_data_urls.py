@@ -35,6 +35,8 @@ def test_base64_of_any_length(size):
         ("DATA:Image/PNG;charset=x;BASE64,QQ==", b"A"),
         ("data:,", b""),
         ("data:text/plain,a,b", b"a,b"),
+        ("data:image/svg%2Bxml;base64,QQ%3D%3D", b"A"),
+        ("data:image/svg%2Bxml;base64,QQ==", b"A"),
     ],
 )
 def test_forms(url, content):

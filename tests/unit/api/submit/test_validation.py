@@ -3,7 +3,7 @@
 import pytest
 
 from api.http.auth import Caller
-from api.submit.validation import check, draw_seed, idempotency_key_of
+from api.submit.validation import check, draw_seed
 from core.errors import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, NulInText, OutOfRange
 from core.settings import Settings
 from jobs.params.cutout import CutoutParams
@@ -158,10 +158,3 @@ def test_minus_one_draws_a_seed_and_any_other_is_kept():
 
 def test_a_modality_without_a_seed_has_none():
     assert draw_seed(CutoutParams(image_url=URL)) is None
-
-
-def test_an_idempotency_key_stands_for_route_and_body():
-    assert idempotency_key_of(None, "/a", b"x") is None
-    assert idempotency_key_of("k", "/a", b"x") == idempotency_key_of("k", "/a", b"x")
-    assert idempotency_key_of("k", "/a", b"x") != idempotency_key_of("k", "/b", b"x")
-    assert idempotency_key_of("k", "/a", b"x") != idempotency_key_of("k", "/a", b"y")
