@@ -38,7 +38,7 @@ from jobs.schema.tables import servers
 from jobs.statements.api_keys import ensure_tenant
 from jobs.statements.queue import claimed as running
 from jobs.statements.queue.claim import Claimant, claim
-from jobs.statements.queue.submit import submit
+from jobs.statements.queue.submit import Offer, submit
 from jobs.statements.servers import register
 from jobs.wire.servers import ServerFacts
 
@@ -186,7 +186,7 @@ def _submit(connection: Connection, job: Arrival) -> str:
     statement = submit(
         job_id=new_id("job"),
         tenant=tenant,
-        model=job.model,
+        offers=[Offer(job.model)],
         params=ImageParams(prompt="a red circle"),
         seed=1,
         max_attempts=3,

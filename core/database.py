@@ -43,13 +43,21 @@ AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
 """SQLSTATEs of a demoted server and of sessions that it ended for being slow: another connection works."""
 
 
-def _options(settings: Settings) -> dict[str, Any]:
+THREADS_POOL, THREADS_OVERFLOW = 3, 2
+"""The most connections that a worker keeps for its threads, and how many more it opens.
+
+A GPU worker seldom needs two at once. With eight of them on one box, all pools at their largest stay below the 100
+connections of PostgreSQL.
+"""
+
+
+def _options(settings: Settings, pool: int, overflow: int) -> dict[str, Any]:
     url = _read_url(settings.database_url)
     seconds = max(1, round(settings.db_timeout))
     return {
         "url": url,
-        "pool_size": settings.db_pool,
-        "max_overflow": settings.db_pool,
+        "pool_size": pool,
+        "max_overflow": overflow,
         "pool_timeout": settings.db_timeout,
         "hide_parameters": True,  # a logged error would hold prompts
         "connect_args": {
@@ -79,13 +87,18 @@ def _read_url(text: str) -> URL:
 
 
 def sync_engine(settings: Settings) -> Engine:
-    """Return the connection pool of a worker or a command. Raises `ValueError` for a URL that cannot be read."""
-    return _watch(create_engine(**_options(settings)))
+    """Return the connection pool of a command. Raises `ValueError` for a URL that cannot be read."""
+    return _watch(create_engine(**_options(settings, settings.db_pool, settings.db_pool)))
+
+
+def threads_engine(settings: Settings) -> Engine:
+    """Return the connection pool of a worker's threads. Raises `ValueError` for a URL that cannot be read."""
+    return _watch(create_engine(**_options(settings, min(settings.db_pool, THREADS_POOL), THREADS_OVERFLOW)))
 
 
 def async_engine(settings: Settings) -> AsyncEngine:
     """Return the connection pool of the API. Raises `ValueError` for a URL that cannot be read."""
-    db = create_async_engine(**_options(settings))
+    db = create_async_engine(**_options(settings, settings.db_pool, settings.db_pool))
     _watch(db.sync_engine)
     return db
 
@@ -97,7 +110,7 @@ def autocommitted(db: Engine) -> Engine:
 
 def is_unreachable(error: Exception) -> bool:
     """Return whether `error` says that the database cannot be reached, rather than that a statement is wrong."""
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or _state_of(error.orig) in AWAY_STATES):
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or state_of(error) in AWAY_STATES):
         return True
     return isinstance(error, UNREACHABLE)
 
@@ -125,6 +138,11 @@ def set_statement_timeout(seconds: float) -> TextClause:
     `options`), and one that is set for a session stays for the next client of the connection.
     """
     return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
+
+
+def state_of(error: DBAPIError) -> str | None:
+    """Return the SQLSTATE of an error, where the server has answered with one."""
+    return _state_of(error.orig)
 
 
 def _state_of(error: BaseException | None) -> str | None:

@@ -52,7 +52,8 @@
     │   ├── TooManyJobs                 429  too_many_jobs
     │   ├── RateLimited                 429  rate_limited
     │   │   └── TooManyUnknownKeys  429  too_many_unknown_keys
-    │   └── TooManyStreams              429  too_many_streams
+    │   ├── TooManyStreams              429  too_many_streams
+    │   └── TooManyUploads              429  too_many_uploads
     ├── Unavailable                     the service cannot do it now
     │   ├── DatabaseUnavailable         503  database_unavailable
     │   ├── SchemaBehind                503  schema_behind
@@ -296,10 +297,13 @@ class Forbidden(RequestRefused):
 
 
 class BudgetExhausted(RequestRefused):
-    """A request of a tenant whose budget is spent."""
+    """A job whose price does not fit into what is left of its tenant's budget."""
 
     code, status = "budget_exhausted", 402
-    advice = "The budget of this tenant is spent; ask the operator to raise it."
+    advice = (
+        "The budget of this tenant is spent, or reserved for its unfinished jobs; wait until some of those have ended, "
+        "or ask the operator to raise it."
+    )
 
 
 class MalformedId(RequestRefused):
@@ -465,6 +469,13 @@ class TooManyStreams(RequestRefused):
 
     code, status = "too_many_streams", 429
     advice = "Close some of them, or poll the status of your jobs instead, and try again later."
+
+
+class TooManyUploads(RequestRefused):
+    """An upload beyond the tenant's limit of their number or their bytes."""
+
+    code, status = "too_many_uploads", 429
+    advice = "Wait until older uploads have expired, and name one upload in all jobs that need its file."
 
 
 class Unavailable(AtelierError):

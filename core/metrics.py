@@ -89,8 +89,8 @@ RESTARTS = ("died", "overran", "fault", "drift", "ordered")
 DELIVERY_OUTCOMES = ("delivered", "failed", "gave_up", "superseded")
 INPUT_OUTCOMES = ("fetched", "refused", "retried")
 TASKS = (
-    *("reap", "expire", "lost-inputs", "purge", "inputs", "uploads", "forget-keys"),
-    *("prompts", "outputs", "deliveries", "orphans"),
+    *("reap", "expire", "lost-inputs", "purge", "inputs", "uploads", "forget-keys", "reservations"),
+    *("prompts", "outputs", "deliveries", "jobs", "orphans", "sizes"),
 )
 for _counter, _values in (
     (ENGINE_RESTARTS, RESTARTS),

@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_voices: int = 100
     max_webhooks: int = 20
     max_streams: int = 200
+    max_uploads: int = 10_000
+    max_upload_bytes: int = 100_000_000_000
     max_attempts: int = 3
     deadline_seconds: float = 86_400.0
     body_limit: int = 256_000
@@ -95,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prompt_keep_seconds: float = -1.0
     output_keep_seconds: float = -1.0
     delivery_keep_seconds: float = 2_592_000.0
+    job_keep_seconds: float = -1.0
     orphan_seconds: float = 86_400.0
     upload_seconds: float = 172_800.0
     upkeep_seconds: float = 5.0

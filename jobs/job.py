@@ -94,6 +94,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     redrive_of: str | None = None
     redriven_as: str | None = None
     traceparent: str | None = None
+    price_usd: float | None = None
+    """What it costs if it completes, as known at submit; None for a job that a version before has submitted."""
     seq: int = 0
     """Place in the order of submit among all jobs."""
     capped: bool = False

@@ -13,10 +13,10 @@ from core.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
 from core.ids import check_id, new_id
 from core.settings import Settings
 from jobs.params.media import Medium
+from jobs.statements.budget import lock_tenant
 from jobs.statements.media.inputs import forget_upload
 from jobs.statements.media.uploads import add_upload
 from jobs.statements.media.voices import add_voice, count_voices, find_voices, forget_voice
-from jobs.statements.queue.submit import lock_quota
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class VoiceOperations:
 
     async def _commit(self, voice_id: str, tenant: str, name: str, key: str, stored: StoredObject) -> Row[Any]:
         async def insert(connection: AsyncConnection) -> Row[Any]:
-            await connection.execute(lock_quota(tenant))
+            await connection.execute(lock_tenant(tenant))
             await self._check_limit(connection, tenant)
             await connection.execute(forget_upload(voice_id))
             insertion = add_voice(

@@ -12,7 +12,7 @@ from core.errors import TooManyWebhooks, UnknownWebhook, WebhookDisabled
 from core.ids import check_id, new_id
 from core.settings import Settings
 from core.signing import webhook_secret
-from jobs.statements.queue.submit import lock_quota
+from jobs.statements.budget import lock_tenant
 from jobs.statements.webhooks.deliveries import abandon, forget_undelivered, redirect
 from jobs.statements.webhooks.delivery_log import add_test, find_delivery
 from jobs.statements.webhooks.endpoints import (
@@ -44,7 +44,7 @@ class WebhookOperations:
         limit = self._settings.max_webhooks
 
         async def insert(connection: AsyncConnection) -> Row[Any]:
-            await connection.execute(lock_quota(tenant))
+            await connection.execute(lock_tenant(tenant))
             if (await connection.execute(count_webhooks(tenant))).scalar_one() >= limit:
                 raise TooManyWebhooks(
                     f"You have reached your limit of {limit} webhook endpoints. {TooManyWebhooks.advice}"

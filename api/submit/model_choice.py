@@ -34,6 +34,20 @@ async def choose_model(connection: AsyncConnection, catalog: Catalog, params: An
     return default_model(catalog, modality, served, params, preferred)
 
 
+def models_without_server(catalog: Catalog, params: AnyParams, dialect: str) -> list[ModelSpec]:
+    """Return the models of which `choose_model` chooses for a request that names no server.
+
+    One where `params` name it; else those that support the request, in catalog order, of which a live server must
+    serve the chosen one. Raises `UnknownModel` and what `check_model` raises.
+    """
+    modality = modality_of(params)
+    if params.model is None:
+        return [spec for spec in catalog.of(modality) if supports(spec, params)]
+    spec = catalog.resolve(params.model, modality, dialect)
+    check_model(catalog, spec, params)
+    return [spec]
+
+
 def default_model(
     catalog: Catalog,
     modality: Modality,

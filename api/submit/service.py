@@ -1,15 +1,21 @@
-"""Submitting a job: one transaction, then the notification.
+"""Submitting a job: one statement or one transaction, then the notification.
+
+A request that names neither media nor a server is one statement. Where that finds no model or the Idempotency-Key
+taken, the transaction decides, as it does for every other request.
 
 A request that brings media is looked up first, so that a repeated Idempotency-Key or a refusal needs no store. Then the
 media are stored, and the objects are removed again when no job comes of them.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+import psycopg
 from sqlalchemy import Select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.job_lookup import stored_keys
@@ -17,25 +23,25 @@ from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
-from api.submit.model_choice import choose_model
+from api.submit.model_choice import choose_model, models_without_server
 from api.submit.validation import IdempotencyKey, check, draw_seed
-from core.errors import BudgetExhausted, DatabaseUnavailable, IdempotencyMismatch, TooManyJobs, UnknownJob
+from core.database import state_of
+from core.errors import (
+    BudgetExhausted,
+    DatabaseUnavailable,
+    IdempotencyMismatch,
+    InvalidRequest,
+    TooManyJobs,
+    UnknownJob,
+)
 from core.ids import new_id
 from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
-from jobs.statements.queue.submit import (
-    InputSource,
-    add_inputs,
-    count_active,
-    lock_quota,
-    quota,
-    remember,
-    remembered,
-    submit,
-)
+from jobs.statements.budget import FULL, SPENT
+from jobs.statements.queue.submit import InputSource, Offer, add_inputs, ask, remember, remembered, submit
 from jobs.statements.queue.tenant_jobs import visible
 from pipelines.catalog.loader import NATIVE, Catalog, ModelSpec
 
@@ -83,8 +89,13 @@ class Submissions:
         params = check(submission.params, submission.caller, self._settings)
         submission = msgspec.structs.replace(submission, params=params)
         job_id, stored = new_id("job"), dict[str, str]()
+        if params.server_id is None and not any(media_of(params)):
+            job = await self._submit_at_once(submission, job_id)
+            if job is not None:
+                return self._accept(job)
         if needs_store(params):
-            earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
+            with _refusals():
+                earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
             if earlier is not None:
                 return SubmittedJob(job=earlier, repeated=True)
         ingested = await self._intake.ingest(submission.caller.tenant, job_id, params, stored)
@@ -92,9 +103,28 @@ class Submissions:
         if job.id != job_id:
             await self._intake.discard(ingested.folder)
             return SubmittedJob(job=job, repeated=True)
+        return self._accept(job)
+
+    def _accept(self, job: Job) -> SubmittedJob:
         self._notifier.notify_later(job)
         JOBS_SUBMITTED.labels(job.model, job.modality).inc()
         return SubmittedJob(job=job, repeated=False)
+
+    async def _submit_at_once(self, submission: Submission, job_id: str) -> Job | None:
+        """Submit in one statement; None, and nothing is written, where that takes a look at the rows."""
+        params = submission.params
+        try:
+            specs = models_without_server(self._catalog, params, submission.dialect)
+        except InvalidRequest:
+            return None  # a repeated Idempotency-Key is answered all the same
+        offers = [Offer(spec.id, spec.price_of(params)) for spec in specs]
+        if not offers:
+            return None
+        served = params.model is None
+        statement = self._submit(submission, job_id, params, offers, served=served, key=submission.idempotency_key)
+        with _refusals():
+            row = await self._database.row(statement)
+        return None if row is None else job_from_row(row)
 
     async def _look_up(self, connection: AsyncConnection, submission: Submission) -> tuple[Job | None, dict[str, str]]:
         """Return the job that the request already made, else the keys of the stored objects that it names, by id."""
@@ -102,8 +132,9 @@ class Submissions:
         earlier = await _find_repeated(connection, tenant, submission.idempotency_key)
         if earlier is not None:
             return earlier, {}
-        await choose_model(connection, self._catalog, submission.params, submission.dialect)
-        await self._check_quota(connection, tenant, quota(tenant))
+        spec = await choose_model(connection, self._catalog, submission.params, submission.dialect)
+        price = spec.price_of(submission.params)
+        await connection.execute(ask(tenant, price, usual_cap=self._settings.max_waiting_jobs))
         return None, await stored_keys(connection, tenant, media_of(submission.params))
 
     async def _commit(self, submission: Submission, job_id: str, ingested: IngestedRequest) -> Job:
@@ -114,7 +145,8 @@ class Submissions:
             return earlier or await self._insert(connection, submission, ingested, job_id)
 
         try:
-            return await self._database.transaction(work)
+            with _refusals():
+                return await self._database.transaction(work)
         except DatabaseUnavailable:
             if ingested.folder:
                 log.warning("submit: commit in doubt, inputs kept folder=%s", ingested.folder)
@@ -128,32 +160,51 @@ class Submissions:
     ) -> Job:
         params, tenant = ingested.params, submission.caller.tenant
         spec = await choose_model(connection, self._catalog, params, submission.dialect)
-        await self._check_quota(connection, tenant, lock_quota(tenant))
-        row = await connection.execute(
-            submit(
-                job_id=job_id,
-                tenant=tenant,
-                model=spec.id,
-                params=params,
-                seed=draw_seed(params),
-                max_attempts=self._settings.max_attempts,
-                deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
-                spill_seconds=params.prefer_seconds if params.pin == "prefer" else None,
-                traceparent=submission.traceparent,
-            )
-        )
-        job = job_from_row(row.one())
+        offer = Offer(spec.id, spec.price_of(params))
+        job = job_from_row((await connection.execute(self._submit(submission, job_id, params, [offer]))).one())
         if ingested.sources:
             await connection.execute(add_inputs(job_id, tenant, _with_minimum_length(ingested.sources, spec)))
         return job
 
-    async def _check_quota(self, connection: AsyncConnection, tenant: str, quota_of_tenant: Select[Any]) -> None:
-        row = (await connection.execute(quota_of_tenant)).one()
-        if row.budget_usd is not None and row.spent_usd >= row.budget_usd:
-            raise BudgetExhausted
-        limit = self._settings.max_waiting_jobs if row.max_waiting_jobs is None else row.max_waiting_jobs
-        if (await connection.execute(count_active(tenant))).scalar_one() >= limit:
-            raise TooManyJobs(f"You have reached your limit of {limit} unfinished jobs. {TooManyJobs.advice}")
+    def _submit(
+        self,
+        submission: Submission,
+        job_id: str,
+        params: AnyParams,
+        offers: Sequence[Offer],
+        *,
+        served: bool = False,
+        key: IdempotencyKey | None = None,
+    ) -> Select[Any]:
+        """Return the statement that adds the job with these parameters."""
+        return submit(
+            job_id=job_id,
+            tenant=submission.caller.tenant,
+            offers=offers,
+            served=served,
+            key=key,
+            params=params,
+            seed=draw_seed(params),
+            max_attempts=self._settings.max_attempts,
+            deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
+            usual_cap=self._settings.max_waiting_jobs,
+            spill_seconds=params.prefer_seconds if params.pin == "prefer" else None,
+            traceparent=submission.traceparent,
+        )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise the errors of `admit` in the block as `BudgetExhausted` and `TooManyJobs`."""
+    try:
+        yield
+    except DBAPIError as error:
+        if state_of(error) == SPENT:
+            raise BudgetExhausted from None
+        if state_of(error) == FULL and isinstance(error.orig, psycopg.Error):
+            cap = error.orig.diag.message_primary
+            raise TooManyJobs(f"You have reached your limit of {cap} unfinished jobs. {TooManyJobs.advice}") from None
+        raise
 
 
 def _with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:

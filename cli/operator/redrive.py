@@ -4,12 +4,15 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from core.database import state_of
 from core.ids import new_id
 from core.settings import Settings
 from jobs.job import Job, job_from_row
 from jobs.notify import JobNotifier
 from jobs.params.media import media_of
+from jobs.statements.budget import SPENT
 from jobs.statements.queue import redrive
 
 
@@ -38,8 +41,13 @@ def redrive_jobs(db: Engine, settings: Settings, failed: Collection[Job]) -> Ite
     """Submit each job again, in a transaction of its own; safe to interrupt, and to run twice at once."""
     notifier = JobNotifier.connect(settings)
     for job in failed:
-        with db.begin() as connection:
-            outcome = _redrive(connection, job)
+        try:
+            with db.begin() as connection:
+                outcome = _redrive(connection, job)
+        except DBAPIError as error:
+            if state_of(error) != SPENT:
+                raise
+            outcome = Redriven(job=job, problem="the budget of its tenant has no room for its price")
         if outcome.new is not None:
             notifier.notify(outcome.new)
         yield outcome

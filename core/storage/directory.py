@@ -134,6 +134,13 @@ class DirectoryStore:
                     if path.stat().st_mtime < before:
                         yield path.relative_to(root).as_posix()
 
+    def unfinished(self, seconds: float) -> Iterator[tuple[str, str]]:
+        """Yield nothing: `older` has the files of unfinished writes."""
+        return iter(())
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Do nothing: there are no uploads in parts."""
+
     def check(self) -> None:
         """Write and remove a file."""
         try:

@@ -132,6 +132,29 @@ class S3Store:
                 if item.object_name is not None and item.last_modified is not None and item.last_modified < before:
                     yield item.object_name
 
+    def unfinished(self, seconds: float) -> Iterator[tuple[str, str]]:
+        """Yield key and id of multipart uploads that were begun more than `seconds` ago, by the server's clock.
+
+        No listing of objects shows them, and a process that was killed leaves them. minio has no public method for it.
+        """
+        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        marker: str | None = None
+        with _storage_errors():
+            while True:
+                # It always sends a delimiter, and with an empty one Swift lists nothing; no key of ours has this one.
+                page = self._client._list_multipart_uploads(self._bucket, delimiter="|", key_marker=marker)
+                for upload in page.uploads:
+                    if upload.upload_id and upload.initiated_time and upload.initiated_time < before:
+                        yield upload.object_name, upload.upload_id
+                marker = page.next_key_marker
+                if not (page.is_truncated and marker):
+                    return
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Abort a multipart upload."""
+        with _storage_errors():
+            self._client._abort_multipart_upload(self._bucket, key, upload_id)
+
     def check(self) -> None:
         """Write and remove a small object; the bucket is not made here.
 

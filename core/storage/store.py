@@ -54,6 +54,12 @@ class Store(Protocol):
     def older(self, seconds: float) -> Iterator[str]:
         """Yield the keys of all objects written more than `seconds` ago, and of what lost writers left behind."""
 
+    def unfinished(self, seconds: float) -> Iterator[tuple[str, str]]:
+        """Yield key and id of the uploads in parts that were begun more than `seconds` ago and never finished."""
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Remove the parts of an unfinished upload."""
+
     def check(self) -> None:
         """Raise `StorageUnavailable` unless the store accepts data: something small is written and removed."""
 

@@ -47,6 +47,7 @@ _open = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 _open_since = "greatest(available_at, spill_at)"
 has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
 has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
+may_have_inputs = "finished_at IS NOT NULL AND has_inputs IS NOT FALSE"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 is_open = "coalesce(delivered_at, given_up_at, superseded_at) IS NULL"  # so that only queries that say the same use it
 
@@ -54,6 +55,7 @@ is_open = "coalesce(delivered_at, given_up_at, superseded_at) IS NULL"  # so tha
 _seq = Sequence("jobs_seq", metadata=metadata)
 for _function in FUNCTIONS:
     event.listen(metadata, "before_create", DDL(_function))  # type: ignore[no-untyped-call]
+_newest = text("created_at DESC"), text("id DESC")
 
 
 def _queue_order(since: str) -> tuple[Any, ...]:
@@ -68,6 +70,7 @@ tenants = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("budget_usd", Money),
     Column("spent_usd", Money, nullable=False, server_default="0"),
+    Column("reserved_usd", Money, nullable=False, server_default="0"),  # the prices of its unfinished jobs
     Column("max_waiting_jobs", Integer),
     Column("max_running_jobs", Integer),
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
@@ -76,8 +79,10 @@ tenants = Table(
     Column("keep_inputs_seconds", Double),
     Column("keep_outputs_seconds", Double),
     Column("keep_deliveries_seconds", Double),
+    Column("keep_jobs_seconds", Double),
     Column("created_at", Time, nullable=False, server_default=_now),
     CheckConstraint("max_running_jobs >= 1", name="max_running_jobs"),
+    CheckConstraint("reserved_usd >= 0", name="reserved_usd"),
 )
 
 api_keys = Table(
@@ -121,6 +126,7 @@ jobs = Table(
     Column("error", JSONB),
     Column("warnings", JSONB, nullable=False, server_default="[]"),
     Column("artifacts", JSONB, nullable=False, server_default="[]"),
+    Column("price_usd", Money),  # of the whole job, at submit; null: a version before has submitted it
     Column("cost", Money, nullable=False, server_default="0"),
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("queued_at", Time),
@@ -129,6 +135,7 @@ jobs = Table(
     Column("deleted_at", Time),
     Column("purge_at", Time),
     Column("outputs_removed_at", Time),
+    Column("has_inputs", Boolean),  # whether rows or objects of inputs are left; null: not known
     Column("redrive_of", Text),
     Column("redriven_as", Text),
     Column("traceparent", Text),
@@ -154,8 +161,10 @@ jobs = Table(
     Index("ix_jobs_served", "tenant", "started_at", postgresql_where=text("started_at IS NOT NULL")),
     Index("ix_jobs_lease", "lease_until", postgresql_where=text("status = 'processing'")),
     Index("ix_jobs_deadline", "deadline_at", postgresql_where=text(_is_active)),
-    Index("ix_jobs_tenant_active", "tenant", postgresql_where=text(_is_active)),
-    Index("ix_jobs_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+    Index("ix_jobs_tenant", "tenant", *_newest),
+    Index("ix_jobs_tenant_status", "tenant", "status", *_newest),
+    Index("ix_jobs_tenant_model", "tenant", "model", *_newest),
+    Index("ix_jobs_tenant_modality", "tenant", "modality", *_newest),
     Index(
         "ix_jobs_model_finished",
         "model",
@@ -165,6 +174,7 @@ jobs = Table(
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
     Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
     Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
+    Index("ix_jobs_inputs", "tenant", "finished_at", postgresql_where=text(may_have_inputs)),
 )
 
 idempotency = Table(
@@ -205,6 +215,7 @@ inputs = Table(
     PrimaryKeyConstraint("job_id", "name"),
     Index("ix_inputs_due", "available_at", postgresql_where=text("status = 'waiting'")),
     Index("ix_inputs_ready", "tenant", postgresql_include=["bytes"], postgresql_where=text("status = 'ready'")),
+    Index("ix_inputs_source_key", "source_key", postgresql_where=text("source_key IS NOT NULL")),
 )
 
 uploads = Table(
@@ -213,8 +224,11 @@ uploads = Table(
     Column("id", Text, primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("key", Text, nullable=False),
+    Column("bytes", BigInteger),  # null until its link has expired
     Column("created_at", Time, nullable=False, server_default=_now),
     Index("ix_uploads_created_at", "created_at"),
+    Index("ix_uploads_tenant", "tenant"),
+    Index("ix_uploads_unmeasured", "created_at", postgresql_where=text("bytes IS NULL")),
 )
 
 voices = Table(

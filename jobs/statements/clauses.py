@@ -44,8 +44,8 @@ def available_after(delay: float) -> ColumnElement[Any]:
 def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElement[bool]:
     """Return whether data of a tenant is past its retention, which began at `since`.
 
-    `kind` is prompts, inputs, outputs or deliveries. The retention is `tenants.keep_<kind>_seconds`, or `default` where
-    that is null; a negative number keeps the data for good.
+    `kind` is prompts, inputs, outputs, deliveries or jobs. The retention is `tenants.keep_<kind>_seconds`, or `default`
+    where that is null; a negative number keeps the data for good.
     """
     seconds = func.coalesce(tenants.c[f"keep_{kind}_seconds"], default)
     return and_(seconds >= 0, since < tx_now - interval(seconds))
@@ -95,6 +95,21 @@ def lost_values(backoff: float, error: JobError = ATTEMPTS_EXHAUSTED) -> dict[st
         "progress": 0.0,
         "stage": None,
         "event_seq": jobs.c.event_seq + 1,
+    }
+
+
+def erased_values() -> dict[str, Any]:
+    """Return the values of a deleted job: nothing that its caller wrote, and its objects are to be purged."""
+    return {
+        "event_seq": jobs.c.event_seq + 1,
+        "lease_until": None,
+        "params": literal({}, JSONB),
+        "artifacts": literal([], JSONB),
+        "warnings": literal([], JSONB),
+        "error": None,
+        "callback_url": None,
+        "deleted_at": now,
+        "purge_at": now,
     }
 
 

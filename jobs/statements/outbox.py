@@ -1,4 +1,4 @@
-"""The outbox events of a change of jobs, written by the same statement.
+"""The outbox events of a change of jobs, and the settlement of those that it ends, written by the same statement.
 
 An event therefore exists exactly when its change does, and it takes no further round trip to the database. For a
 tenant without endpoints the cost is one look-up in the index of `webhooks`.
@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from jobs.job import JobStatus
 from jobs.schema.tables import jobs, outbox, webhooks
+from jobs.statements.budget import settle
 
 STARTED, QUEUED = "job.started", "job.queued"
 TRANSIENT_EVENTS = (QUEUED, STARTED)
@@ -37,15 +38,17 @@ It is SQL text, like the other constants here, because a claim should spend no t
 """
 
 
-def with_outbox_events(change: Update | Insert) -> Select[Any]:
+def with_outbox_events(change: Update | Insert, *, ends: bool = False) -> Select[Any]:
     """Add outbox events to a change of jobs; the statement returns the changed jobs.
 
-    A callback gets the end of its job; an endpoint gets the events that it subscribes to.
+    A callback gets the end of its job; an endpoint gets the events that it subscribes to. A change that may end jobs,
+    which it finds unfinished, says so with `ends`: then it settles their prices too.
     """
     changed = change.returning(*jobs.c).cte("changed")
     columns = ("id", "tenant", "job_id", "event_seq", "type", "url", "webhook_id")
     events = insert(outbox).from_select(columns, union_all(_callbacks(changed), _endpoints(changed))).cte("events")
-    return select(*(changed.c[column.name] for column in jobs.c)).add_cte(events)
+    statement = select(*(changed.c[column.name] for column in jobs.c)).add_cte(events)
+    return statement.add_cte(settle(changed, changed.c.finished_at.is_not(None))) if ends else statement
 
 
 def _callbacks(changed: CTE) -> Select[Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from jobs.params.base import Quality
+from jobs.params.base import Params, Quality
 from jobs.params.registry import Modality
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -254,6 +254,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
+
+    def price_of(self, params: Params) -> float:
+        """Return what a job with these parameters costs, in US dollars."""
+        return float(self.price_usd * getattr(params, "num_images", 1))
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:

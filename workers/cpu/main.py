@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from core.broker.address import broker_address
-from core.database import async_engine, sync_engine
+from core.database import async_engine, threads_engine
 from core.logs import start_logs
 from core.metrics import CPU, expose
 from core.net.url_guard import parse_networks, parse_ports
@@ -24,10 +24,12 @@ from core.settings import Settings, settings
 from core.signing import check_secret_key
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from workers.cpu.budgets import CORRECTION_SECONDS, Budgets
 from workers.cpu.due_watch import DueWatch
 from workers.cpu.job_maintenance import JobMaintenance
 from workers.cpu.periodic import repeat, wait
 from workers.cpu.retention import Retention
+from workers.cpu.uploads import SIZES_SECONDS, UploadSizes
 from workers.ingest.service import Ingest
 from workers.probe_files import ProbeFiles
 from workers.retry_policy import RetryPolicy
@@ -72,7 +74,7 @@ def check(settings: Settings) -> None:
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run every loop until `stop`, then finish the work in progress."""
-    db, recovery_db, async_db = sync_engine(settings), sync_engine(settings), async_engine(settings)
+    db, recovery_db, async_db = threads_engine(settings), threads_engine(settings), async_engine(settings)
     store, stop_tracing = open_store(settings), start_tracing(settings, "atelier-cpu")
     recovery = JobMaintenance(settings, recovery_db, store)
     maintenance = JobMaintenance(settings, db, store)
@@ -103,6 +105,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                     settings.upkeep_seconds,
                     watch.pause_of("uploads"),
                 ),
+                ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
+                ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),
                 ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
                 ("orphans", in_thread(retention.remove_orphans), ORPHANS_SECONDS, wait),
                 ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS, wait),

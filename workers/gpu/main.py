@@ -14,7 +14,7 @@ import msgspec
 from celery import Celery, signals
 from celery.worker import state
 
-from core.database import sync_engine
+from core.database import threads_engine
 from core.logs import start_logs
 from core.metrics import GPU, PortTaken, expose
 from core.sandbox.kernel import hide_memory
@@ -64,7 +64,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     supervisor = Supervisor(
         settings,
         ServerOffer(catalog=load_catalog(settings.catalog), models=models, dedicated=dedicated),
-        db=sync_engine(settings),
+        db=threads_engine(settings),
         store=open_store(settings),
         listen=subscription.set_active,
     )

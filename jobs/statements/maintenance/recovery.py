@@ -56,7 +56,7 @@ def reap(*, backoff: float) -> Select[Any]:
     whose lease has a moment left must not come back behind others.
     """
     lost = _batch(jobs.c.status == JobStatus.PROCESSING, or_(jobs.c.lease_until < tx_now, _is_of_lost_worker()))
-    return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)))
+    return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)), ends=True)
 
 
 def _is_of_lost_worker() -> ColumnElement[bool]:
@@ -80,7 +80,7 @@ def reclaim(server_id: str, incarnation: int) -> Select[Any]:
         jobs.c.worker == server_id,
         or_(jobs.c.incarnation.is_(None), jobs.c.incarnation < incarnation),
     )
-    return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)))
+    return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)), ends=True)
 
 
 def expire() -> Select[Any]:
@@ -90,7 +90,9 @@ def expire() -> Select[Any]:
         (jobs.c.store_refused_fence == jobs.c.fence, error_value(JobError.of(StorageUnavailable))),
         else_=error_value(JobError.of(DeadlineExceeded)),
     )
-    return with_outbox_events(update(jobs).where(jobs.c.id.in_(late)).values(**ended_values(JobStatus.FAILED, error)))
+    return with_outbox_events(
+        update(jobs).where(jobs.c.id.in_(late)).values(**ended_values(JobStatus.FAILED, error)), ends=True
+    )
 
 
 def due_purges() -> Select[Any]:

@@ -8,16 +8,18 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Executable,
     Insert,
     Select,
     String,
+    Table,
     Update,
-    and_,
     delete,
     exists,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
@@ -29,11 +31,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from jobs.job import ACTIVE
 from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, jobs, outbox, tenants, uploads, voices
-from jobs.statements.clauses import after, now, outlived, tx_now
+from jobs.statements.clauses import after, erased_values, now, outlived, tx_now
+from jobs.statements.media.inputs import are_waited_for
 from jobs.statements.webhooks.deliveries import open_
 
 BATCH = 500
-CLASSES = ("prompts", "inputs", "outputs", "deliveries")
+CLASSES = ("prompts", "inputs", "outputs", "deliveries", "jobs")
 
 
 def kept(tenant: str) -> Select[Any]:
@@ -71,6 +74,39 @@ def forget_old_deliveries(default: float) -> Executable:
     return delete(outbox).where(outbox.c.id.in_(old)).returning(outbox.c.id)
 
 
+def forget_jobs(default: float) -> Select[Any]:
+    """Delete jobs past their retention, as their callers could; returns the ids.
+
+    Their objects are purged, and then their rows. A job stays while a delivery of its events is due, and while a
+    redriven job waits for its inputs.
+    """
+    due = exists().where(outbox.c.job_id == jobs.c.id, open_(outbox))
+    old = _each_tenants(
+        select(jobs.c.id)
+        .where(
+            jobs.c.tenant == tenants.c.id,
+            jobs.c.deleted_at.is_(None),
+            jobs.c.finished_at.is_not(None),
+            # The index is by `created_at`: of the jobs that are as old, few ended later than the retention began.
+            outlived("jobs", jobs.c.created_at, default),
+            outlived("jobs", jobs.c.finished_at, default),
+            not_(due.correlate(jobs)),
+            not_(are_waited_for()),
+        )
+        .order_by(jobs.c.created_at, jobs.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    forgotten = update(jobs).where(jobs.c.id.in_(old)).values(erased_values()).returning(jobs.c.id).cte("forgotten")
+    deliveries = delete(outbox).where(outbox.c.job_id == forgotten.c.id).cte("deliveries")
+    return select(forgotten.c.id).add_cte(deliveries)
+
+
+def of_tenants(keys: Collection[str]) -> Select[Any]:
+    """Return those of the keys that belong to a tenant of this installation."""
+    key = _each_of(keys)
+    return select(key.label("key")).where(_is_ours(key))
+
+
 def turn(name: str, seconds: float) -> Insert:
     """Take the turn at a chore that is due every `seconds`; returns a row to one caller at a time."""
     fresh = {"next_at": after(seconds)}
@@ -93,25 +129,41 @@ def orphans(keys: Collection[str]) -> Select[Any]:
     Keys that an unfinished job may still write or read count as referred to. So do keys of unknown tenants: another
     installation may use the same bucket.
     """
-    # Not called `key`, as columns of the tables below are: inside their subqueries the name would mean those.
-    key = func.unnest(literal(list(keys), ARRAY(String))).column_valued("stored_key")
-    job = and_(
-        jobs.c.id == func.split_part(key, "/", 2),
-        jobs.c.tenant == func.split_part(key, "/", 1),
+    key = _each_of(keys)
+    tenant, second, third = (func.split_part(key, "/", number) for number in (1, 2, 3))
+    job = (
+        jobs.c.id == second,
+        jobs.c.tenant == tenant,
         or_(
             jobs.c.status.in_(ACTIVE),
             jobs.c.artifacts.contains(func.jsonb_build_array(func.jsonb_build_object("key", key))),
         ),
     )
     referred_to = or_(
-        exists().where(job),
-        exists().where(inputs.c.key == key),
-        exists().where(inputs.c.source_key == key),
-        exists().where(uploads.c.key == key),
-        exists().where(voices.c.key == key),
+        _is_there(jobs, *job),
+        _is_there(inputs, inputs.c.job_id == second, inputs.c.key == key),
+        _is_there(inputs, inputs.c.source_key == key),
+        _is_there(uploads, uploads.c.id == third, uploads.c.key == key),
+        _is_there(voices, voices.c.id == third, voices.c.key == key),
     )
-    ours = exists().where(tenants.c.id == func.split_part(key, "/", 1))
-    return select(key.label("key")).where(ours, not_(referred_to))
+    return select(key.label("key")).where(_is_ours(key), not_(referred_to))
+
+
+def _each_of(keys: Collection[str]) -> ColumnElement[str]:
+    # Not called `key`, as columns of the tables are: inside their subqueries the name would mean those.
+    return func.unnest(literal(list(keys), ARRAY(String))).column_valued("stored_key")
+
+
+def _is_ours(key: ColumnElement[str]) -> ColumnElement[bool]:
+    return _is_there(tenants, tenants.c.id == func.split_part(key, "/", 1))
+
+
+def _is_there(table: Table, *condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether a row meets the condition, which an index must answer.
+
+    OFFSET 0 makes it a look-up for each key: without it the planner may read a whole table for a page of keys.
+    """
+    return select(literal_column("1")).select_from(table).where(*condition).offset(literal_column("0")).exists()
 
 
 def _old_jobs(name: str, default: float, has: Any) -> Select[Any]:

@@ -18,15 +18,18 @@ from sqlalchemy import (
     any_,
     delete,
     func,
+    literal_column,
     not_,
     or_,
     select,
+    text,
+    true,
     tuple_,
     update,
 )
 
 from jobs.job import JobError, JobStatus
-from jobs.schema.tables import inputs, jobs, servers, tenants, uploads
+from jobs.schema.tables import inputs, jobs, may_have_inputs, servers, tenants, uploads
 from jobs.statements.clauses import (
     after,
     ago,
@@ -186,7 +189,8 @@ def fail_job(job_id: str, error: JobError) -> Select[Any]:
     return with_outbox_events(
         update(jobs)
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING)
-        .values(**ended_values(JobStatus.FAILED, error_value(error)))
+        .values(**ended_values(JobStatus.FAILED, error_value(error))),
+        ends=True,
     )
 
 
@@ -213,17 +217,24 @@ def clean_copies(job_id: str) -> Select[Any]:
 def finished(seconds: float) -> Select[Any]:
     """Return ended jobs whose inputs are past their retention and still stored, as (id, tenant), in random order.
 
-    The retention is the tenant's, or `seconds`. Inputs that a redriven job still waits for are not past it.
+    The retention is the tenant's, or `seconds`. Inputs that a redriven job still waits for are not past it. Each
+    tenant's jobs are a range of an index, which has no jobs without inputs.
     """
-    again = inputs.alias("again")
-    waited_for = select(again.c.name).where(again.c.source_key == inputs.c.key, again.c.status == "waiting")
-    return (
+    due = (
         select(jobs.c.id, jobs.c.tenant)
-        .join(inputs, inputs.c.job_id == jobs.c.id)
-        .join(tenants, tenants.c.id == jobs.c.tenant)
-        .where(outlived("inputs", jobs.c.finished_at, seconds))
-        .group_by(jobs.c.id)
-        .having(not_(func.bool_or(waited_for.exists())))
+        .where(
+            jobs.c.tenant == tenants.c.id,
+            text(may_have_inputs),
+            outlived("inputs", jobs.c.finished_at, seconds),
+            not_(are_waited_for()),
+        )
+        .correlate(tenants)
+        .offset(literal_column("0"))  # each tenant's range by itself, never a join of all jobs that may have inputs
+        .lateral("due")
+    )
+    return (
+        select(due.c.id, due.c.tenant)
+        .select_from(tenants.join(due, true()))
         .order_by(func.random())  # what cannot be removed must not block the rest
         .limit(BATCH)
     )
@@ -237,7 +248,12 @@ def cancelled() -> Select[Any]:
     stored = select(inputs.c.name).where(inputs.c.job_id == jobs.c.id)
     return (
         select(jobs.c.id, jobs.c.tenant)
-        .where(jobs.c.status == JobStatus.CANCELLED, jobs.c.finished_at < ago(CANCELLED_SECONDS), stored.exists())
+        .where(
+            text(may_have_inputs),
+            jobs.c.status == JobStatus.CANCELLED,
+            jobs.c.finished_at < ago(CANCELLED_SECONDS),
+            stored.exists(),
+        )
         .order_by(func.random())
         .limit(BATCH)
     )
@@ -248,9 +264,26 @@ def is_cancelled(job_id: str) -> Select[Any]:
     return select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status == JobStatus.CANCELLED)
 
 
+def are_waited_for() -> Exists:
+    """Return whether clean copies of the job of the enclosing query are sources of inputs of a job that waits.
+
+    OFFSET 0 makes it a look-up for each job: without it the planner may join with all inputs.
+    """
+    own, again = inputs.alias("own"), inputs.alias("again")
+    return (
+        select(again.c.name)
+        .join(own, own.c.key == again.c.source_key)
+        .where(own.c.job_id == jobs.c.id, again.c.status == "waiting")
+        .correlate(jobs)
+        .offset(literal_column("0"))
+        .exists()
+    )
+
+
 def forget(job_id: str) -> Delete:
     """Remove the rows of a job's inputs, after their objects."""
-    return delete(inputs).where(inputs.c.job_id == job_id)
+    job = update(jobs).where(jobs.c.id == job_id).values(has_inputs=False).returning(jobs.c.id).cte("job")
+    return delete(inputs).where(inputs.c.job_id == job.c.id)
 
 
 def old_uploads(seconds: float) -> Select[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import Select, Update, func, literal, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import Artifact, JobError, JobStatus
-from jobs.schema.tables import jobs, tenants
+from jobs.schema.tables import jobs
 from jobs.statements.clauses import (
     ATTEMPTS_EXHAUSTED,
     available_after,
@@ -30,7 +30,10 @@ MAX_DOUBLINGS = 20
 def commit(
     job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
 ) -> Select[Any]:
-    """Complete the job; the first statement of its transaction, so that a stale fence changes nothing."""
+    """Complete the job and charge its tenant; a stale fence changes nothing.
+
+    The price is the one that was reserved at submit; `cost` counts for a job without one.
+    """
     return with_outbox_events(
         update(jobs)
         .where(fenced(job_id, fence))
@@ -40,20 +43,17 @@ def commit(
             stage=None,
             artifacts=literal(msgspec.to_builtins(list(artifacts)), JSONB),
             warnings=literal(list(warnings), JSONB),
-            cost=cost,
-        )
+            cost=func.coalesce(jobs.c.price_usd, cost),
+        ),
+        ends=True,
     )
-
-
-def spend(tenant: str, cost: float) -> Update:
-    """Charge a tenant `cost` US dollars."""
-    return update(tenants).where(tenants.c.id == tenant).values(spent_usd=tenants.c.spent_usd + cost)
 
 
 def fail(job_id: str, fence: int, error: JobError) -> Select[Any]:
     """Fail the job with an error that another attempt would not remove."""
     return with_outbox_events(
-        update(jobs).where(fenced(job_id, fence)).values(**ended_values(JobStatus.FAILED, error_value(error)))
+        update(jobs).where(fenced(job_id, fence)).values(**ended_values(JobStatus.FAILED, error_value(error))),
+        ends=True,
     )
 
 
@@ -96,4 +96,6 @@ def _released() -> dict[str, Any]:
 
 def lose(job_id: str, fence: int, *, backoff: float, error: JobError = ATTEMPTS_EXHAUSTED) -> Select[Any]:
     """Give up this attempt: queued again after `backoff` s, or failed with `error` when it was the last."""
-    return with_outbox_events(update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, error)))
+    return with_outbox_events(
+        update(jobs).where(fenced(job_id, fence)).values(**lost_values(backoff, error)), ends=True
+    )

@@ -11,6 +11,7 @@ from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null
 from core.errors import AttemptsExhausted, DeadlineExceeded, EngineLost, StageDeadlineExceeded, StorageUnavailable
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, jobs, tenants
+from jobs.statements.budget import admit
 from jobs.statements.clauses import ago, now
 from jobs.statements.outbox import with_outbox_events
 
@@ -55,7 +56,10 @@ def count_inputs(job_id: str) -> Select[Any]:
 
 
 def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
-    """Add the new job, with the parameters and the time of the old one; returns its row."""
+    """Add the new job, with the parameters, the time and the price of the old one; returns its row.
+
+    Raises an error with the SQLSTATE `jobs.statements.budget.SPENT` when the budget has no room for the price.
+    """
     span = now - jobs.c.created_at
     values = {
         "id": literal(new_id),
@@ -64,6 +68,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         "deadline_at": jobs.c.deadline_at + span,
         "spill_at": jobs.c.spill_at + span,
         "redrive_of": jobs.c.id,
+        "has_inputs": literal(pending),
     }
     for name in (
         "tenant",
@@ -74,12 +79,18 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         "max_attempts",
         "priority",
         "server_id",
+        "price_usd",
         "traceparent",
     ):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url
     return with_outbox_events(
-        insert(jobs).from_select(list(values), select(*values.values()).where(jobs.c.id == job_id))
+        insert(jobs).from_select(
+            list(values),
+            select(*values.values()).where(
+                jobs.c.id == job_id, admit(jobs.c.tenant, func.coalesce(jobs.c.price_usd, 0))
+            ),
+        )
     )
 
 

@@ -1,16 +1,33 @@
-"""Statements of a submit: idempotency, quota, the job itself and its inputs."""
+"""Statements of a submit: idempotency, the job itself, let in by its tenant's budget and cap, and its inputs."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Insert, Select, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Double,
+    Insert,
+    Select,
+    Text,
+    any_,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.params.media import MediaKind, media_of
 from jobs.params.registry import AnyParams
-from jobs.schema.tables import idempotency, inputs, jobs, servers, tenants
+from jobs.schema.tables import idempotency, inputs, jobs, servers
+from jobs.statements.budget import admit, own_cap
 from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.outbox import with_outbox_events
 
@@ -32,19 +49,39 @@ class InputSource(msgspec.Struct, frozen=True, kw_only=True):
     min_seconds: float = 0.0
 
 
+class Offer(msgspec.Struct, frozen=True):
+    """A model that can run a job, and what the job costs with it, in US dollars."""
+
+    model: str
+    price_usd: float = 0.0
+
+
+class KeyDigest(Protocol):
+    """An Idempotency-Key and the digest of its request."""
+
+    @property
+    def key(self) -> str:
+        """The key, as the caller sent it."""
+
+    @property
+    def digest(self) -> str:
+        """A hash of the path and the body."""
+
+
 def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
     """Claim an Idempotency-Key for a job; returns no row while a valid entry holds it."""
-    fresh = {"body_sha256": body_sha256, "job_id": job_id, "created_at": now}
-    return (
-        insert(idempotency)
-        .values(tenant=tenant, key=key, **fresh)
-        .on_conflict_do_update(
-            index_elements=["tenant", "key"],
-            set_=fresh,
-            where=idempotency.c.created_at < ago(IDEMPOTENCY_SECONDS),
-        )
-        .returning(idempotency.c.job_id)
-    )
+    return _remember(select(literal(tenant), literal(key), literal(body_sha256), literal(job_id)))
+
+
+def _remember(row: Select[str, str, str, str]) -> ReturningInsert[Any]:
+    """Claim the Idempotency-Key of a row of tenant, key, body and job, if there is one."""
+    entry = insert(idempotency).from_select(["tenant", "key", "body_sha256", "job_id"], row)
+    fresh = {"body_sha256": entry.excluded.body_sha256, "job_id": entry.excluded.job_id, "created_at": now}
+    return entry.on_conflict_do_update(
+        index_elements=["tenant", "key"],
+        set_=fresh,
+        where=idempotency.c.created_at < ago(IDEMPOTENCY_SECONDS),
+    ).returning(idempotency.c.job_id)
 
 
 def remembered(tenant: str, key: str) -> Select[Any]:
@@ -56,18 +93,9 @@ def remembered(tenant: str, key: str) -> Select[Any]:
     )
 
 
-def quota(tenant: str) -> Select[Any]:
-    """Return a tenant's limits and what it has spent."""
-    return select(tenants.c.max_waiting_jobs, tenants.c.budget_usd, tenants.c.spent_usd).where(tenants.c.id == tenant)
-
-
-def lock_quota(tenant: str) -> Select[Any]:
-    """Return the same, locked so that concurrent submits count one after the other.
-
-    FOR NO KEY UPDATE: an idempotency row's foreign key already holds the tenant row FOR KEY SHARE, with which a
-    plain FOR UPDATE of another submit would deadlock.
-    """
-    return quota(tenant).with_for_update(key_share=True)
+def ask(tenant: str, price_usd: float, *, usual_cap: int) -> Select[Any]:
+    """Ask whether `submit` would be let in now; raises as it does."""
+    return select(admit(tenant, price_usd, own_cap(tenant, usual_cap), dry=True))
 
 
 def count_active(tenant: str) -> Select[Any]:
@@ -79,39 +107,75 @@ def submit(
     *,
     job_id: str,
     tenant: str,
-    model: str,
+    offers: Sequence[Offer],
     params: AnyParams,
     seed: int | None,
     max_attempts: int,
     deadline_seconds: float,
+    served: bool = False,
+    key: KeyDigest | None = None,
+    usual_cap: int | None = None,
     spill_seconds: float | None = None,
     traceparent: str | None = None,
 ) -> Select[Any]:
     """Add a job: queued, or pending if it needs inputs, which `add_inputs` adds in the same transaction.
 
-    A job that asks for a server may run on any other after `spill_seconds`; None stands for never.
+    The model is the first of `offers`, with `served` the first that a live server serves; its price is reserved. A
+    `key` is claimed for the job. No row, and nothing is written, when no model is served or the key is taken. A
+    refusal is an error, as `jobs.statements.budget.admit` describes it.
+
+    A job that asks for a server may run on any other after `spill_seconds`; None stands for never. `usual_cap` is how
+    many unfinished jobs a tenant without a number of its own may have.
     """
+    chosen = _first_of(offers, served)
+    if key is not None:
+        entry = select(literal(tenant), literal(key.key), literal(key.digest), literal(job_id)).select_from(chosen)
+        # Materialized, so that the key is claimed before the tenant's budget is asked: a repeat adds no job.
+        entered = _remember(entry).cte("entered")
+        chosen = select(chosen.c.model, chosen.c.price_usd).select_from(chosen.join(entered, true())).cte("claimed")
+        chosen = chosen.prefix_with("MATERIALIZED")
     stored = msgspec.to_builtins(params)
     pending = any(media_of(params))
+    values = {
+        "id": job_id,
+        "tenant": tenant,
+        "modality": stored["modality"],
+        "model": chosen.c.model,
+        "params": stored,
+        "seed": seed,
+        "status": (JobStatus.PENDING if pending else JobStatus.QUEUED).value,
+        "max_attempts": max_attempts,
+        "priority": params.priority,
+        "server_id": params.server_id,
+        "spill_at": None if spill_seconds is None else after(spill_seconds),
+        "callback_url": params.callback_url,
+        "price_usd": chosen.c.price_usd,
+        "deadline_at": after(deadline_seconds),
+        "queued_at": None if pending else now,
+        "traceparent": traceparent,
+        "has_inputs": pending,
+    }
+    typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]
+    cap = None if usual_cap is None else own_cap(tenant, usual_cap)
     return with_outbox_events(
-        jobs.insert().values(
-            id=job_id,
-            tenant=tenant,
-            modality=stored["modality"],
-            model=model,
-            params=stored,
-            seed=seed,
-            status=(JobStatus.PENDING if pending else JobStatus.QUEUED).value,
-            max_attempts=max_attempts,
-            priority=params.priority,
-            server_id=params.server_id,
-            spill_at=None if spill_seconds is None else after(spill_seconds),
-            callback_url=params.callback_url,
-            deadline_at=after(deadline_seconds),
-            queued_at=None if pending else now,
-            traceparent=traceparent,
-        )
+        jobs.insert().from_select(list(values), select(*typed).where(admit(tenant, chosen.c.price_usd, cap)))
     )
+
+
+def _first_of(offers: Sequence[Offer], served: bool) -> CTE:
+    """Return model and price of the first offer, with `served` of the first that a live server serves."""
+    models = literal([offer.model for offer in offers], ARRAY(Text))
+    prices = literal([offer.price_usd for offer in offers], ARRAY(Double))
+    offered = (
+        func.unnest(models, prices)
+        .table_valued(column("model", Text), column("price_usd", Double), with_ordinality="place", name="offered")
+        .render_derived()
+    )
+    first = select(offered.c.model, offered.c.price_usd).order_by(offered.c.place).limit(1)
+    if served:
+        serving = exists().where(servers.c.lease_until > tx_now, offered.c.model == any_(servers.c.serves))
+        first = first.where(serving.correlate(offered))
+    return first.cte("chosen")
 
 
 def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, case, delete, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Delete, Select, Update, case, delete, select, tuple_, update
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import jobs, outbox, tenants
-from jobs.statements.clauses import after, ended_values, now
+from jobs.statements.budget import settle
+from jobs.statements.clauses import after, ended_values, erased_values
 from jobs.statements.outbox import with_outbox_events
 
 
@@ -59,32 +59,32 @@ def cancel(job_id: str, tenant: str) -> Select[Any]:
             jobs.c.deleted_at.is_(None),
             jobs.c.status.in_(ACTIVE),
         )
-        .values(**ended_values(JobStatus.CANCELLED))
+        .values(**ended_values(JobStatus.CANCELLED)),
+        ends=True,
     )
 
 
-def erase(job_id: str, tenant: str) -> Update:
+def erase(job_id: str, tenant: str) -> Select[Any]:
     """Delete a job: cancel it if unfinished, remove what the caller wrote, and have its objects purged."""
     ended = ended_values(JobStatus.CANCELLED)
-    unfinished = jobs.c.status.in_(ACTIVE)
-    return (
-        update(jobs)
+    found = (  # what the update returns no longer says whether it has ended the job
+        select(jobs.c.id, jobs.c.status.in_(ACTIVE).label("unfinished"))
         .where(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
-        .values(
-            status=case((unfinished, ended["status"]), else_=jobs.c.status),
-            finished_at=case((unfinished, ended["finished_at"]), else_=jobs.c.finished_at),
-            event_seq=ended["event_seq"],
-            lease_until=None,
-            params=literal({}, JSONB),
-            artifacts=literal([], JSONB),
-            warnings=literal([], JSONB),
-            error=None,
-            callback_url=None,
-            deleted_at=now,
-            purge_at=now,
-        )
-        .returning(*jobs.c)
+        .with_for_update(key_share=True)
+        .cte("found")
     )
+    erased = (
+        update(jobs)
+        .where(jobs.c.id == found.c.id)
+        .values(
+            status=case((found.c.unfinished, ended["status"]), else_=jobs.c.status),
+            finished_at=case((found.c.unfinished, ended["finished_at"]), else_=jobs.c.finished_at),
+            **erased_values(),
+        )
+        .returning(*jobs.c, found.c.unfinished)
+        .cte("erased")
+    )
+    return select(*(erased.c[column.name] for column in jobs.c)).add_cte(settle(erased, erased.c.unfinished))
 
 
 def forget_job_deliveries(job_id: str) -> Delete:

@@ -20,6 +20,7 @@ from core.database import (
     only_reads,
     set_statement_timeout,
     sync_engine,
+    threads_engine,
 )
 from core.settings import Settings
 from jobs.schema.migrate import migrate, schema_versions
@@ -303,6 +304,15 @@ def test_a_wrong_statement_is_no_outage(rows):
         rows.execute(text("SELECT nonsense"))
     assert not is_unreachable(caught.value)
     assert not is_unreachable(ValueError("x"))
+
+
+def test_all_pools_of_a_box_fit_into_one_server(database_url):
+    """`atelier up` with eight GPUs, and the default of PostgreSQL."""
+    settings = Settings(database_url=database_url)
+    threads, loop = threads_engine(settings).pool, async_engine(settings).pool
+    most = [pool.size() + pool._max_overflow for pool in (threads, loop)]
+    api, cpu, gpu = most[1], 2 * most[0] + most[1], most[0]
+    assert api + cpu + 8 * gpu < 100 - 3  # three are kept for superusers
 
 
 async def test_one_url_serves_both_worlds(database_url):

@@ -1,6 +1,6 @@
 """What PostgreSQL did to answer a statement."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -9,14 +9,14 @@ from sqlalchemy import Engine, Executable
 from jobs.statements.queue.claim_function import PLANNING, ClaimFunction
 
 
-def scans(engine: Engine, statement: Executable, *, table: str = "jobs") -> list[dict[str, Any]]:
-    """Execute a statement; the nodes of its plan that read a table, with what they read."""
-    compiled = statement.compile(engine)  # type: ignore[attr-defined]
+def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str, Any]]:
+    """Execute a statement; the nodes of its plan that read the table of jobs, or `tables`, with what they read."""
+    compiled = statement.compile(engine, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
     with engine.begin() as connection:
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params()
         )
-        return list(_scans_of(explained.scalar_one()[0]["Plan"], table))
+        return list(_scans_of(explained.scalar_one()[0]["Plan"], tables or ("jobs",)))
 
 
 def scans_of_function(
@@ -36,7 +36,7 @@ def scans_of_function(
         fill()
         (plan,) = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({marks})", values).fetchone() or ()
         driver.execute("DISCARD ALL")
-    return list(_scans_of(plan[0]["Plan"]))
+    return list(_scans_of(plan[0]["Plan"], ("jobs",)))
 
 
 def rows_read(scan: dict[str, Any]) -> float:
@@ -44,8 +44,8 @@ def rows_read(scan: dict[str, Any]) -> float:
     return float((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"])
 
 
-def _scans_of(plan: dict[str, Any], table: str = "jobs") -> Iterator[dict[str, Any]]:
-    if plan.get("Relation Name") == table and "Scan" in plan["Node Type"]:
+def _scans_of(plan: dict[str, Any], tables: Collection[str]) -> Iterator[dict[str, Any]]:
+    if plan.get("Relation Name") in tables and "Scan" in plan["Node Type"]:
         yield plan
     for below in plan.get("Plans", ()):
-        yield from _scans_of(below, table)
+        yield from _scans_of(below, tables)

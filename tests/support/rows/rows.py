@@ -46,13 +46,14 @@ class Rows:
         model: str = MODEL,
         deadline_seconds: float = 3600.0,
         spill_seconds: float | None = None,
+        price_usd: float = 0.0,
         **params: Any,
     ) -> Job:
         """A queued image job; `params` are those of the route."""
         statement = submit.submit(
             job_id=new_id("job"),
             tenant=tenant,
-            model=model,
+            offers=[submit.Offer(model, price_usd)],
             params=msgspec.convert({"modality": "image", "prompt": "a red circle"} | params, ImageParams),
             seed=7,
             max_attempts=3,

@@ -18,7 +18,7 @@ def commit(uploaded: UploadedJob, job_store: JobStore, store: Store) -> Job | No
     """
     claimed, job = uploaded.claimed, uploaded.claimed.job
     claimed.activity.wait_for("upload", claimed.seconds_left)
-    cost = claimed.spec.price_usd * getattr(job.read_params(), "num_images", 1)
+    cost = claimed.spec.price_of(job.read_params())
     completed = job_store.commit(job, uploaded.artifacts, uploaded.warnings, cost)
     if completed is None:
         log.warning("claim: gone at the commit, outputs are removed job=%s", job.id)

@@ -79,7 +79,7 @@ class JobStore:
         row, and only the row shows that this claim completed the job.
         """
         statement = claimed.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
-        completed = self._settle(job, statement, cost)
+        completed = self._settle(job, statement)
         return completed or self._persist(lambda connection: _completed(connection, job), _patience(job))
 
     def fail(self, job: Job, error: JobError) -> Job | None:
@@ -127,18 +127,14 @@ class JobStore:
             warm_bound_seconds=self._settings.warm_bound_seconds,
         )
 
-    def _settle(self, job: Job, statement: Select[Any], cost: float = 0.0) -> Job | None:
-        """Execute the fenced update, and charge for it in the same transaction; nothing happens without a row of it."""
+    def _settle(self, job: Job, statement: Select[Any]) -> Job | None:
+        """Execute a fenced change, and notify of it."""
 
         def work(connection: Connection) -> Job | None:
             row = connection.execute(statement).one_or_none()
-            if row is None:
-                return None
-            if cost:
-                connection.execute(claimed.spend(job.tenant, cost))
-            return job_from_row(row)
+            return None if row is None else job_from_row(row)
 
-        settled = self._persist(work, _patience(job), self._db if cost else self._single)
+        settled = self._persist(work, _patience(job))
         self._notify(settled)
         return settled
 

@@ -141,6 +141,21 @@ def test_jobs_keep_the_order_of_their_submit(unnumbered: str) -> None:
         assert highest < next_one
 
 
+def test_jobs_that_have_inputs_are_marked(rows: Rows) -> None:
+    """Of those without any, the ones that an API of the version before submits are not known yet."""
+    known = {row.id: row.has_inputs for row in rows.execute(jobs.select())}
+    assert {"job_pending": True} == {job_id: has for job_id, has in known.items() if has is not False}
+    with psycopg.connect(rows.engine.url.set(drivername="postgresql").render_as_string(False)) as connection:
+        connection.execute("""
+            INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
+                              finished_at)
+            SELECT 'job_before', 'ten_1', 'image', 'chaos', '{}', 'completed', 3, 5, now(), now() - interval '1 day'
+        """)
+    assert ["job_before"] == [row.id for row in rows.execute(inputs.finished(3600.0))]
+    rows.execute(inputs.forget("job_before"))
+    assert [] == rows.execute(inputs.finished(3600.0))
+
+
 def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:
     """A rolling update: its claim and its submits do not name the newest columns."""
     job = rows.submit("ten_1")

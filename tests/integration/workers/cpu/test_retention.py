@@ -11,11 +11,13 @@ from core.errors import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.job import Artifact
-from jobs.schema.tables import outbox
-from jobs.statements.maintenance import retention
+from jobs.schema.tables import inputs, jobs, outbox
+from jobs.statements.maintenance import recovery, retention
 from jobs.statements.media import inputs as input_statements
 from jobs.statements.media import uploads
 from jobs.statements.media.voices import add_voice
+from jobs.statements.queue import tenant_jobs
+from tests.support.wait import until
 from workers.cpu.retention import Retention
 
 DAY = 86_400.0
@@ -24,7 +26,7 @@ DAY = 86_400.0
 @pytest.fixture
 def make_settings(database_url, tmp_path):
     def make(**more):
-        return Settings(database_url=database_url, storage_url=f"file://{tmp_path}/objects", **more)
+        return Settings(**({"database_url": database_url, "storage_url": f"file://{tmp_path}/objects"} | more))
 
     return make
 
@@ -105,6 +107,36 @@ class TestTurn:
         assert kept == bool(rows.job(own).artifacts)
         assert other == rows.job(other)
 
+    def test_whole_jobs_go_as_if_their_callers_deleted_them(self, rows, make_settings, store, completed):
+        old, new = completed(days=40), completed(days=20)
+        rows.set(old, created_at=func.now() - text("interval '41 days'"))
+        Retention(make_settings(job_keep_seconds=30 * DAY), rows.engine, store).forget_expired()
+        assert [] == rows.execute(tenant_jobs.by_id(old.id))
+        assert 1 == rows.scalar(text("SELECT count(*) FROM jobs WHERE jobs::text LIKE '%secret wish%'"))
+        assert ([new.id], new) == ([row.job_id for row in rows.deliveries()], rows.job(new))
+        assert [old.id] == [row.id for row in rows.execute(recovery.due_purges())]
+
+    def test_a_job_that_is_needed_outlives_its_retention(self, rows, make_settings, store, completed):
+        """By a delivery that is due, or by a redriven job that waits for its inputs."""
+        due, again, unfinished = completed(days=9), completed(days=9), rows.submit(rows.tenant())
+        for job in (due, again, unfinished):
+            rows.set(job, created_at=func.now() - text("interval '10 days'"))
+        rows.execute(outbox.update().where(outbox.c.job_id == due.id).values(delivered_at=None))
+        rows.input(again, "input_image", source_key="ten/a", key="ten/copy", status="ready")
+        rows.input(rows.pending(again.tenant), "input_image", source_key="ten/copy")
+        chore = Retention(make_settings(job_keep_seconds=DAY), rows.engine, store)
+
+        def deleted():
+            found = rows.execute(select(jobs.c.id).where(jobs.c.deleted_at.is_not(None)))
+            return {row.id for row in found}
+
+        chore.forget_expired()
+        assert set() == deleted()
+        rows.execute(outbox.update().values(delivered_at=func.now()))
+        rows.execute(inputs.delete())
+        chore.forget_expired()
+        assert {due.id, again.id} == deleted()
+
     def test_zero_is_at_once(self, rows, make_settings, store, completed):
         job = completed()
         Retention(make_settings(output_keep_seconds=0.0), rows.engine, store).forget_expired()
@@ -171,13 +203,13 @@ class TestTurn:
         assert [stuck.artifacts[0].key] == list(store.keys())
 
     def test_twice_at_once_does_everything_once(self, rows, make_settings, store, completed):
-        jobs = [completed(days=2) for _ in range(6)]
+        done = [completed(days=2) for _ in range(6)]
         settings = make_settings(prompt_keep_seconds=DAY, output_keep_seconds=DAY, delivery_keep_seconds=DAY)
         chores = [Retention(settings, rows.engine, store) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda chore: (chore.forget_expired(), chore.remove_orphans()), chores))
         chores[0].forget_expired()
-        assert [({}, ())] * 6 == [(rows.job(job).params, rows.job(job).artifacts) for job in jobs]
+        assert [({}, ())] * 6 == [(rows.job(job).params, rows.job(job).artifacts) for job in done]
         assert ([], []) == (list(rows.deliveries()), list(store.keys()))
 
 
@@ -266,6 +298,31 @@ class TestOrphans:
         key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=9 * DAY)
         assert Retention(make_settings(orphan_seconds=0.0), rows.engine, store).remove_orphans() is False
         assert [key] == list(store.keys())
+
+
+def test_unfinished_uploads_in_parts_are_aborted(rows, make_settings, s3):
+    """A worker that was killed leaves parts that no listing of objects shows; those of others in the bucket stay."""
+    settings = make_settings(storage_url=s3.storage_url("test-unfinished"), orphan_seconds=0.001)
+    store = open_store(settings)
+    store.make_bucket()
+    ours, theirs = f"{rows.tenant()}/job_1/1/ab.mp4", "ten_unknown/job_1/1/ab.mp4"
+    for key in (ours, theirs):
+        store._client._create_multipart_upload("test-unfinished", key, {})
+    until(lambda: {ours, theirs} == {key for key, _ in store.unfinished(0.001)}, what="the uploads to be old")
+    Retention(settings, rows.engine, store).remove_orphans()
+    assert [theirs] == [key for key, _ in store.unfinished(0.001)]
+    for key, upload_id in store.unfinished(0.001):
+        store.abort(key, upload_id)
+
+
+def test_a_store_without_such_a_list_is_swept_all_the_same(rows, make_settings, put, store, monkeypatch):
+    def unfinished(seconds):
+        raise StorageUnavailable("The object store answered NotImplemented.")
+
+    monkeypatch.setattr(store, "unfinished", unfinished)
+    put(f"{rows.tenant()}/job_gone/1/ab.webp", age=2 * DAY)
+    Retention(make_settings(), rows.engine, store).remove_orphans()
+    assert [] == list(store.keys())
 
 
 def test_inputs_have_a_tenants_span_too(rows):

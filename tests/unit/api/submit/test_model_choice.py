@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from api.submit.model_choice import check_model, default_model
-from core.errors import MissingField, NoModelAvailable, NotThisModel, OutOfRange
+from api.submit.model_choice import check_model, default_model, models_without_server
+from core.errors import MissingField, NoModelAvailable, NotThisModel, OutOfRange, UnknownModel
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
@@ -190,6 +190,18 @@ def test_a_preferred_model_goes_before_the_catalogs_first():
     served = {"writer", "painter", "klein"}
     assert "klein" == default_model(EVERY, "image", served, WORDS, preferred={"klein"}).id
     assert "painter" == default_model(EVERY, "image", served, image(input_image=URL, strength=0.5), {"klein"}).id
+
+
+def test_without_a_server_the_choice_is_by_catalog_order():
+    def ids(params):
+        return [spec.id for spec in models_without_server(EVERY, params, "native")]
+
+    assert ["writer", "painter", "klein"] == ids(WORDS)
+    assert ["klein"] == ids(ImageParams(prompt="a", model="klein"))
+    assert [] == ids(image(4, input_image=URL))
+    for model, kind in (("editor", MissingField), ("nonsense", UnknownModel)):
+        with pytest.raises(kind):
+            ids(ImageParams(prompt="a", model=model))
 
 
 def test_a_prompt_longer_than_the_model_takes():

@@ -11,6 +11,7 @@ from api.submit.service import Submission, Submissions
 from core.errors import DatabaseUnavailable, TooManyJobs
 from core.settings import Settings
 from jobs.params.image import ImageParams
+from pipelines.catalog.loader import Catalog
 
 CALLER = Caller("tenant", "key_1", 9)
 FOLDER = "tenant/job_new/"
@@ -46,7 +47,7 @@ class Fakes:
         self.notified.append(job.id)
 
     async def submit(self, params):
-        submissions = Submissions(self, None, self, self, Settings())
+        submissions = Submissions(self, Catalog(()), self, self, Settings())
         return await submissions.submit(Submission(caller=CALLER, params=params))
 
 

@@ -48,6 +48,17 @@ def test_an_input_is_made_and_then_sent(anybody, made, rows, tenant, store, tmp_
     assert content == content_of(store, tenant, made, tmp_path)
 
 
+@pytest.mark.parametrize("limits", [{"max_uploads": 2}, {"max_upload_bytes": 50_000_000}], ids=["number", "bytes"])
+def test_a_tenant_has_so_many_uploads_at_once(settings, key, rows, store, limits):
+    with api_server(msgspec.structs.replace(settings, **limits)) as server, server.client(key) as client:
+        assert [201, 201] == [client.post("/inputs/v1").status_code for _ in range(2)]
+        refused = client.post("/inputs/v1")
+    assert (429, "too_many_uploads") == (refused.status_code, refused.json()["code"])
+    assert "application/problem+json" == refused.headers["Content-Type"].split(";")[0]
+    assert int(refused.headers["Retry-After"]) > 0
+    assert 2 == len(rows.execute(uploads.select()))
+
+
 def test_a_second_file_replaces_the_first_whole(anybody, made, store, tenant, tmp_path):
     for content in (b"first, and longer", b"second"):
         assert 204 == anybody.put(made["upload_url"], content=content).status_code

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from jobs.doorbell import model_queue
 from jobs.job import JobStatus, job_from_row
 from jobs.schema.tables import inputs, jobs
+from jobs.statements.api_keys import set_budget
 from jobs.statements.media import inputs as input_statements
 
 
@@ -99,6 +100,16 @@ class TestRedrive:
         ]
         rows.set(dead, finished_at=func.now() - text("interval '2 hours'"))
         assert [] == rows.execute(input_statements.finished(3600.0))
+
+    def test_a_budget_bounds_redrives_too(self, run, rows, failed):
+        first, second = failed(), failed()
+        for job in (first, second):
+            rows.set(job, price_usd=0.03)
+        rows.execute(set_budget(first.tenant, 0.05))
+        redriven, refused = run("jobs", "redrive").stdout.splitlines()
+        assert f"{first.id} {self.new_job(rows, first).id}" == redriven
+        assert f"{second.id} - the budget of its tenant has no room for its price" == refused
+        assert None is rows.job(second).redriven_as
 
     def test_removed_prompts_and_inputs_prevent_a_redrive(self, run, rows, failed):
         scrubbed, emptied = failed(), failed("attempts_exhausted", "shop", "http://one.example/a.png")

@@ -12,6 +12,7 @@ from jobs.schema.tables import inputs as table
 from jobs.schema.tables import jobs, servers, uploads
 from jobs.statements.media import inputs
 from jobs.statements.queue import tenant_jobs
+from tests.support.rows.plans import rows_read, scans
 
 STORED = {"key": "ten/job/inputs/ab.png", "media_type": "image/png", "bytes": 9, "sha256": "ab"}
 ERROR = JobError.of(InputUnreachable)
@@ -355,6 +356,42 @@ class TestKeeping:
         rows.execute(inputs.forget(done.id))
         assert [] == rows.inputs(done)
         assert 2 == len(rows.inputs(running))
+
+    def test_a_job_without_inputs_is_not_looked_at(self, rows, tenant):
+        """Of thousands that have ended only the few with inputs, and of those the due ones, are read."""
+        rows.execute(
+            text("""
+                INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
+                                  has_inputs, finished_at)
+                SELECT 'job_' || number, :tenant, 'image', 'chaos', '{}', 'completed', 3, 5, now(),
+                       number % 10 = 0, now() - make_interval(hours => CASE WHEN number % 500 = 0 THEN 2 ELSE 0 END)
+                FROM generate_series(1, 5000) AS number
+            """).bindparams(tenant=tenant)
+        )
+        rows.execute(
+            text("""
+                INSERT INTO inputs (job_id, name, tenant, kind, source_key, status, key)
+                SELECT id, 'input_image', tenant, 'image', id || '/raw', 'ready', id || '/clean'
+                FROM jobs WHERE has_inputs
+            """)
+        )
+        rows.execute(text("ANALYZE jobs, inputs"))
+        statement = inputs.finished(3600.0)
+        assert 10 == len(rows.execute(statement))
+        for scan in scans(rows.engine, statement, "jobs", "inputs"):
+            assert "Seq Scan" != scan["Node Type"]
+            assert rows_read(scan) <= 10
+
+    def test_forgotten_inputs_are_not_looked_for_again(self, rows, tenant):
+        """Nor those of a job that an API of the version before has submitted, of which it is not known."""
+        done, before = rows.pending(tenant, "http://1.example/"), rows.submit(tenant)
+        for job in (done, before):
+            rows.set(job, status="completed", finished_at=func.now() - text("interval '2 hours'"))
+        rows.set(before, has_inputs=None)
+        assert {done.id, before.id} == {row.id for row in rows.execute(inputs.finished(3600.0))}
+        for job in (done, before):
+            rows.execute(inputs.forget(job.id))
+        assert [] == rows.execute(inputs.finished(3600.0))
 
     def test_an_upload_stays_while_a_job_waits_for_it(self, rows, tenant):
         for name in ("used", "unused", "young"):

@@ -40,7 +40,7 @@ def job(rows, claimant):
 
 def test_the_life_of_a_job(rows):
     tenant, claimant = rows.tenant(), rows.server()
-    queued = rows.submit(tenant)
+    queued = rows.submit(tenant, price_usd=0.25)
     claimed = rows.claim(claimant)
     shown = rows.report(claimed, 0.5, "step", ["resized"])
     assert (0.5, "step", ("resized",)) == (shown.progress, shown.stage, shown.warnings)

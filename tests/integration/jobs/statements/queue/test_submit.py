@@ -4,11 +4,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import func, text, update
+from sqlalchemy.exc import DBAPIError
 
+from core.database import state_of
 from jobs.job import JobStatus
 from jobs.schema.tables import idempotency, tenants
 from jobs.statements import api_keys
-from jobs.statements.queue import claimed, submit, tenant_jobs
+from jobs.statements.budget import FULL
+from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.servers import fleet, heartbeat, leave, register
 from jobs.statements.webhooks import endpoints
 from jobs.wire.servers import ServerFacts
@@ -51,28 +54,28 @@ def test_submits_of_a_tenant_count_in_turn_without_deadlock(rows):
         with rows.engine.begin() as connection:
             gate.wait()
             connection.execute(submit.remember(tenant, f"key {number}", "sha", f"job_{number}"))
-            quota = connection.execute(submit.lock_quota(tenant)).one()
-            if connection.scalar(submit.count_active(tenant)) >= quota.max_waiting_jobs:
-                connection.rollback()
-                return False
-            connection.execute(text("SELECT pg_sleep(0.01)"))
-            connection.execute(
-                submit.submit(
-                    job_id=f"job_{number}",
-                    tenant=tenant,
-                    model="chaos",
-                    params=template.read_params(),
-                    seed=1,
-                    max_attempts=3,
-                    deadline_seconds=60,
-                )
+            statement = submit.submit(
+                job_id=f"job_{number}",
+                tenant=tenant,
+                offers=[submit.Offer("chaos")],
+                params=template.read_params(),
+                seed=1,
+                max_attempts=3,
+                deadline_seconds=60,
+                usual_cap=10_000,
             )
-            return True
+            try:
+                connection.execute(statement)
+            except DBAPIError as error:
+                connection.rollback()
+                return state_of(error), error.orig.diag.message_primary
+            connection.execute(text("SELECT pg_sleep(0.01)"))
+            return None
 
     template = rows.submit(rows.tenant("another"))
     with ThreadPoolExecutor(10) as pool:
-        accepted = list(pool.map(attempt, range(10)))
-    assert 5 == sum(accepted)
+        refusals = list(pool.map(attempt, range(10)))
+    assert (5, 5) == (refusals.count(None), refusals.count((FULL, "5")))
     assert 5 == rows.scalar(submit.count_active(tenant))
 
 
@@ -140,8 +143,9 @@ class TestTenantsAndKeys:
         tenant = rows.tenant()
         assert rows.scalar(tenant_jobs.balance(tenant)) is None
         rows.execute(api_keys.set_budget(tenant, 1.0))
-        rows.execute(claimed.spend(tenant, 0.000001))
-        rows.execute(claimed.spend(tenant, 0.25))
+        for price in (0.000001, 0.25):
+            rows.submit(tenant, price_usd=price)
+            rows.complete(rows.claim(rows.server(f"gpu-{price}")))
         assert 0.749999 == rows.scalar(tenant_jobs.balance(tenant))
 
     def test_a_rotation_moves_to_the_next_generation(self, rows):

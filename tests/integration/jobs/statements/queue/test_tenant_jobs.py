@@ -1,9 +1,11 @@
 """Statements of the caller: look, list, cancel, delete."""
 
 import pytest
+from sqlalchemy import func, text
 
 from jobs.job import ACTIVE, TERMINAL, JobStatus
 from jobs.statements.queue import tenant_jobs
+from tests.support.rows.plans import rows_read, scans
 
 
 def test_a_job_is_visible_to_its_tenant_only(rows):
@@ -96,3 +98,38 @@ class TestListing:
         assert [] == ids(modality="video")
         assert [one.id] == ids(model="one") == ids(status=JobStatus.QUEUED)
         assert [two.id] == ids(status=JobStatus.CANCELLED) == ids(model="two", status=JobStatus.CANCELLED)
+
+
+class TestListingPlans:
+    """A page is read from an index, however many other jobs the tenant has."""
+
+    @pytest.fixture
+    def tenant(self, rows):
+        tenant = rows.tenant()
+        rows.execute(
+            text("""
+                INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
+                                  created_at, finished_at)
+                SELECT 'job_' || number, :tenant, 'image', 'one', '{}', 'completed', 3, 5, now(),
+                       now() - make_interval(secs => number), now()
+                FROM generate_series(1, 5000) AS number
+            """).bindparams(tenant=tenant)
+        )
+        odd = {"status": "failed", "model": "two", "modality": "video"}
+        for age, column in enumerate(odd):
+            job = rows.submit(tenant)
+            then = func.now() - text(f"interval '{10 + age} hours'")
+            rows.set(job, created_at=then, **({"status": "completed", "model": "one"} | {column: odd[column]}))
+        rows.execute(text("ANALYZE jobs"))
+        return tenant
+
+    @pytest.mark.parametrize(
+        "wanted", [{"status": JobStatus.FAILED}, {"model": "two"}, {"modality": "video"}, {"model": "nonsense"}, {}]
+    )
+    def test_a_filter_reads_what_it_returns(self, rows, tenant, wanted):
+        statement = tenant_jobs.listing(tenant, limit=20, **wanted)
+        found = len(rows.execute(statement))
+        assert (20 if not wanted else 0 if wanted.get("model") == "nonsense" else 1) == found
+        (scan,) = scans(rows.engine, statement)
+        assert "Index" in scan["Node Type"]
+        assert rows_read(scan) <= found

@@ -463,7 +463,7 @@ class TestLanes:
         if statistics == "present":
             rows.execute(text("ANALYZE outbox"))
         again = deliveries.take(limit=100, lease_seconds=30.0, breaker_failures=3)
-        found = scans(rows.engine, again, table="outbox")
+        found = scans(rows.engine, again, "outbox")
         assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
         assert 0 < sum(map(rows_read, found)) < 200
 
@@ -476,7 +476,7 @@ class TestLanes:
         self.fill(rows, tenant, 3000, func.concat("http://", text("number"), ".example/"), available_at=later)
         due = put(rows, tenant, "http://due.example/")
         quick = put(rows, other, "http://quick.example/")
-        found = scans(rows.engine, deliveries.take(limit=9, lease_seconds=30.0, breaker_failures=3), table="outbox")
+        found = scans(rows.engine, deliveries.take(limit=9, lease_seconds=30.0, breaker_failures=3), "outbox")
         assert 0 < sum(map(rows_read, found)) < 60
         assert rows.scalar(select(outbox.c.lease_until).where(outbox.c.id == quick)) is not None
         for second in range(3000):

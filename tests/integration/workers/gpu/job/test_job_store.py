@@ -54,7 +54,7 @@ def claimed(db: Engine, job_store: JobStore) -> Job:
             submit.submit(
                 job_id=new_id("job"),
                 tenant=tenant,
-                model="chaos",
+                offers=[submit.Offer("chaos", 0.5)],
                 params=params,
                 seed=1,
                 max_attempts=3,

@@ -1,0 +1,62 @@
+"""What a submit costs the database: the ordinary one is one statement beside the look-up of the key."""
+
+import threading
+
+import pytest
+from sqlalchemy import Engine, event, update
+
+from jobs.schema.tables import jobs, tenants
+
+ROUTE = "/generate/image/v1"
+
+
+@pytest.fixture
+def statements(api, engine):
+    """Every statement that the API executes, and each end of a transaction."""
+    seen, test = [], threading.get_ident()
+
+    def execute(connection, cursor, statement, *_):
+        if threading.get_ident() != test:
+            seen.append(statement.split()[0])
+
+    def end(connection):
+        if threading.get_ident() != test and not connection.get_execution_options().get("isolation_level"):
+            seen.append("COMMIT")
+
+    event.listen(Engine, "before_cursor_execute", execute)
+    event.listen(Engine, "commit", end)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", execute)
+    event.remove(Engine, "commit", end)
+
+
+@pytest.mark.parametrize("fields", [{}, {"model": "chaos"}, {"model": "chaos-edit"}])
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "order 7"}], ids=["without a key", "with a key"])
+def test_an_ordinary_submit_is_one_statement(client, server, statements, rows, fields, headers):
+    statements.clear()
+    accepted = client.post(ROUTE, json={"prompt": "a"} | fields, headers=headers)
+    assert 202 == accepted.status_code
+    assert ["SELECT", "WITH"] == statements
+    assert [accepted.json()["job_id"]] == [row.id for row in rows.execute(jobs.select())]
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"), [({"budget_usd": 0.0}, 402), ({"max_waiting_jobs": 0}, 429)], ids=["budget", "cap"]
+)
+def test_a_refused_statement_leaves_the_key_free(client, server, rows, limits, status):
+    headers = {"Idempotency-Key": "order 7"}
+    rows.execute(update(tenants).values(**limits))
+    assert status == client.post(ROUTE, json={"prompt": "a"}, headers=headers).status_code
+    rows.execute(update(tenants).values(budget_usd=None, max_waiting_jobs=None))
+    other = client.post(ROUTE, json={"prompt": "another"}, headers=headers)
+    assert (202, None) == (other.status_code, other.headers.get("Idempotency-Replayed"))
+
+
+@pytest.mark.parametrize("limits", [{"budget_usd": 0.0}, {"max_waiting_jobs": 1}], ids=["budget", "cap"])
+def test_a_repeat_is_answered_though_a_new_job_is_refused(client, server, rows, limits):
+    headers = {"Idempotency-Key": "order 7"}
+    first = client.post(ROUTE, json={"prompt": "a", "model": "chaos-edit"}, headers=headers)
+    rows.execute(update(tenants).values(**limits))
+    again = client.post(ROUTE, json={"prompt": "a", "model": "chaos-edit"}, headers=headers)
+    assert (202, first.json(), "true") == (again.status_code, again.json(), again.headers["Idempotency-Replayed"])
+    assert 1 == len(rows.execute(jobs.select()))
