@@ -179,7 +179,9 @@ class TestReading:
         with stack.database.begin() as connection:
             connection.execute(servers.register("later", facts, lease_seconds=-1.0))
         with MediaServer() as host:
-            job = pending(stack, host.serve("/a", png(1)), num_images=3, prompt="null=1", server_id="later")
+            job = pending(
+                stack, host.serve("/a", png(1)), num_images=3, price_usd=0.03, prompt="null=1", server_id="later"
+            )
             until(lambda: queued(stack, job), 30, "the job to be queued")
             yield job
         stack.newest["later"].kill()

@@ -151,6 +151,7 @@ def submit(
         "callback_url": params.callback_url,
         "price_usd": chosen.c.price_usd,
         "deadline_at": after(deadline_seconds),
+        "created_at": now,  # before `queued_at`: the columns' own default is evaluated after it
         "queued_at": None if pending else now,
         "traceparent": traceparent,
         "has_inputs": pending,

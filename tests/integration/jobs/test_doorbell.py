@@ -9,6 +9,7 @@ import time
 
 import msgspec
 import pytest
+from celery import signals
 from celery.contrib.testing.worker import start_worker
 from redis import Redis
 
@@ -23,6 +24,18 @@ from tests.support.wait import until
 def server(tmp_path):
     with EmbeddedValkey(tmp_path / "valkey") as running:
         yield running
+
+
+@pytest.fixture
+def _logs_as_they_are():
+    """Celery sets up no logging of its own, which would take the root logger from pytest for good."""
+
+    def leave(**_):
+        pass
+
+    signals.setup_logging.connect(leave)
+    yield
+    signals.setup_logging.disconnect(leave)
 
 
 @pytest.fixture
@@ -96,6 +109,7 @@ def test_each_bell_has_ids_of_its_own(job, broker_url):
     assert 3 == len({message["properties"]["delivery_tag"] for message in messages})
 
 
+@pytest.mark.usefixtures("_logs_as_they_are")
 def test_a_celery_worker_takes_each_bell_once(rows, job, broker_url):
     """A worker of Celery's own, on the queues of a GPU worker; it acknowledges what it took."""
     settings, rung = Settings(broker_url=broker_url), queue.SimpleQueue()
