@@ -64,6 +64,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
     values = {
         "id": literal(new_id),
         "status": literal((JobStatus.PENDING if pending else JobStatus.QUEUED).value),
+        "created_at": now,
         "queued_at": null() if pending else now,
         "deadline_at": jobs.c.deadline_at + span,
         "spill_at": jobs.c.spill_at + span,

@@ -150,8 +150,10 @@ def submit(
         "spill_at": None if spill_seconds is None else after(spill_seconds),
         "callback_url": params.callback_url,
         "price_usd": chosen.c.price_usd,
+        # Read from the clock one after the other, as they follow each other; defaults would be later than all of them.
+        "available_at": now,
         "deadline_at": after(deadline_seconds),
-        "created_at": now,  # before `queued_at`: the columns' own default is evaluated after it
+        "created_at": now,
         "queued_at": None if pending else now,
         "traceparent": traceparent,
         "has_inputs": pending,
