@@ -1,11 +1,12 @@
 """Events of jobs, in one Redis stream for all. An event is a hint only: the row is the truth.
 
-An event is a snapshot of the row with its `event_seq`. The stream is cut at some thousands of entries: it only has to
-hold what a process has not read yet.
+An event is a snapshot of the row with its `event_seq`, or a report of progress that is not in the row yet. The stream
+is cut at some thousands of entries: it only has to hold what a process has not read yet.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 import msgspec
 import redis
@@ -24,17 +25,34 @@ MAXLEN = 4096
 FIELD = b"event"
 
 
-class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of a job; `seq` rises with every change of the row, `progress` is 0 to 1.
+class EventNumber(NamedTuple):
+    """The number of an event of a job, written `seq.n`. Later events have higher numbers.
 
-    Progress between two beats of the worker is not in the row yet, and has the `seq` of the row before it.
+    `seq` is the row's `event_seq`. Progress that the worker's next beat will write has the `seq` of the row before it,
+    and an `n` from 1 that counts the reports of this claim. A row has 0.
     """
+
+    seq: int
+    n: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.seq}.{self.n}"
+
+
+class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot of a job; `seq` and `n` are its `EventNumber`, `progress` is 0 to 1."""
 
     job_id: str
     seq: int
+    n: int = 0
     status: JobStatus
     progress: float
     stage: str | None
+
+    @property
+    def number(self) -> EventNumber:
+        """The number of the event."""
+        return EventNumber(self.seq, self.n)
 
 
 def event_of(job: Job) -> JobEvent:
@@ -52,9 +70,9 @@ def decode_event(data: bytes) -> JobEvent:
     return msgspec.msgpack.decode(data, type=JobEvent)
 
 
-def add_event(pipe: redis.client.Pipeline | redis.asyncio.client.Pipeline, job: Job) -> None:
-    """Add the command that publishes a job's present state."""
-    pipe.xadd(STREAM, {FIELD: encode_event(event_of(job))}, maxlen=MAXLEN, approximate=True)
+def add_event(pipe: redis.client.Pipeline | redis.asyncio.client.Pipeline, event: JobEvent) -> None:
+    """Add the command that publishes an event."""
+    pipe.xadd(STREAM, {FIELD: encode_event(event)}, maxlen=MAXLEN, approximate=True)
 
 
 class Publisher:
@@ -66,13 +84,16 @@ class Publisher:
 
     def publish(self, jobs: Iterable[Job]) -> None:
         """Publish an event of each job, for its followers; called after the commit."""
-        changed = list(jobs)
-        if not changed or self._breaker.open:
+        self.publish_events([event_of(job) for job in jobs])
+
+    def publish_events(self, events: Collection[JobEvent]) -> None:
+        """Publish events as they are."""
+        if not events or self._breaker.open:
             return
         try:
             with self._client.pipeline(transaction=False) as pipe:
-                for job in changed:
-                    add_event(pipe, job)
+                for event in events:
+                    add_event(pipe, event)
                 pipe.execute()
         except (redis.RedisError, OSError) as error:
             self._breaker.fail()

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 
 from core.settings import Settings
 from jobs.doorbell import AnyPipeline, Doorbell, add_bells, queue_of
-from jobs.events import Publisher, add_event
+from jobs.events import JobEvent, Publisher, add_event, event_of
 from jobs.job import Job, JobStatus
 
 
@@ -23,6 +23,9 @@ class PublishesEvents(Protocol):
 
     def publish(self, jobs: Collection[Job]) -> None:
         """Publish the present state of jobs."""
+
+    def publish_events(self, events: Collection[JobEvent]) -> None:
+        """Publish events as they are."""
 
 
 class JobNotifier:
@@ -57,6 +60,10 @@ class JobNotifier:
         if jobs:
             self._publisher.publish(jobs)
 
+    def show_progress(self, event: JobEvent) -> None:
+        """Publish progress that is not in the row yet; never raise."""
+        self._publisher.publish_events([event])
+
 
 def add_notification(pipe: AnyPipeline, jobs: Collection[Job], bell_limit: int) -> None:
     """Add the commands of a whole notification to one pipeline: the doorbells, then the events."""
@@ -64,4 +71,4 @@ def add_notification(pipe: AnyPipeline, jobs: Collection[Job], bell_limit: int) 
     for queue, count in ringing.items():
         add_bells(pipe, queue, count, bell_limit)
     for job in jobs:
-        add_event(pipe, job)
+        add_event(pipe, event_of(job))

@@ -1,10 +1,12 @@
 """A job as server-sent events: a snapshot, progress as it comes, and finally `completed`, `failed` or `cancelled`.
 
-`id` is the row's `event_seq`; progress that is not in the row yet has that of the row before it. Snapshots and terminal
-events carry the whole status answer; progress in between carries a few fields. The stream ends when the row says that
-the job has ended, with or without Redis.
+`id` is the event's number, `seq.n`: that of the row, and a count of what came since that is not in the row. It rises
+from one event to the next, also over a resumption. Snapshots and terminal events carry the whole status answer;
+progress in between carries a few fields. The stream ends when the row says that the job has ended, with or without
+Redis.
 """
 
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -15,7 +17,7 @@ from api.follow.stream_limit import StreamLimit
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
 from core.errors import Unauthenticated, UnknownJob
-from jobs.events import JobEvent, event_of
+from jobs.events import EventNumber
 from jobs.job import JobStatus
 from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import DeletedEvent
@@ -24,19 +26,21 @@ KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n\n"
 """Browsers reconnect a second after a stream was cut, not after their usual three to five."""
+EVENT_ID = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))?")
+"""`seq.n`, or `seq` alone, as earlier versions wrote it."""
+NOTHING_SEEN = EventNumber(0)
 
 
 class EventStream:
     """The events of one job for one client, after the number `seen`, as long as the client's key is valid."""
 
-    def __init__(self, watcher: JobWatcher, limit: StreamLimit, view: JobView, key_id: str, seen: int) -> None:
+    def __init__(self, watcher: JobWatcher, limit: StreamLimit, view: JobView, key_id: str, seen: EventNumber) -> None:
         self._watcher = watcher
         self._limit = limit
         self._view = view
         self._key_id = key_id
-        self._seen = min(seen, view.job.event_seq)
-        self._shown: JobEvent | None = None
-        """The last state that the client has; an event of the same number is news only if it differs."""
+        row = EventNumber(view.job.event_seq)
+        self._seen = row if seen.seq > row.seq else seen  # a number of the future hides nothing
         self._position: int | str | None = None
         self._refresh_at = self._sent_at = time.monotonic()
         self._ended = False
@@ -64,39 +68,46 @@ class EventStream:
             view = self._view = await self._watcher.refresh(self._view, self._key_id)
         except UnknownJob:
             self._ended = True
-            job = self._view.job
-            return frame(job.event_seq + 1, JobStatus.CANCELLED, DeletedEvent(job.id))
+            last = EventNumber(max(self._view.job.event_seq, self._seen.seq) + 1)
+            return frame(last, JobStatus.CANCELLED, DeletedEvent(self._view.job.id))
         except Unauthenticated:
             self._ended = True  # without an event: a client that connects again is answered 401
             return None
-        job = view.job
+        job, number = view.job, EventNumber(view.job.event_seq)
         self._ended = job.status.terminal
-        if self._shown is None or job.event_seq > self._seen:
-            self._shown = event_of(job)
-        if not self._ended and job.event_seq <= self._seen and job.status is not JobStatus.QUEUED:
+        is_news = self._ended or number > self._seen
+        if not is_news and job.status is not JobStatus.QUEUED:
             return None
         answer = self._watcher.answer(view)
-        if not self._ended and job.event_seq <= self._seen and answer.queue_position == self._position:
-            return None
-        self._seen, self._position = max(self._seen, job.event_seq), answer.queue_position
-        return frame(job.event_seq, job.status if self._ended else "progress", answer)
+        if not is_news:
+            if answer.queue_position == self._position:
+                return None
+            number = EventNumber(self._seen.seq, self._seen.n + 1)
+        self._seen, self._position = number, answer.queue_position
+        return frame(number, job.status if self._ended else "progress", answer)
 
     async def _next_progress(self, subscription: Subscription) -> bytes | None:
         """Wait for progress until the next refresh or keep-alive is due; return it if there is any."""
         until = min(self._refresh_at, self._sent_at + KEEP_ALIVE_SECONDS)
         event = await subscription.next(max(0.0, until - time.monotonic()))
-        if event is None or event.seq < self._seen or event == self._shown:
+        if event is None or event.number <= self._seen:
             return None
         if event.status.terminal:
             self._refresh_at = 0.0  # now: the row has the outputs
             return None
-        self._seen, self._shown = event.seq, event
-        return frame(event.seq, "progress", event)
+        self._seen = event.number
+        return frame(event.number, "progress", event)
 
 
-def frame(seq: int, name: str, data: msgspec.Struct) -> bytes:
+def read_event_id(text: str | None) -> EventNumber:
+    """Return the number of a Last-Event-ID header; one of another form is as none."""
+    found = EVENT_ID.fullmatch(text or "")
+    return EventNumber(*(int(part) for part in found.groups(default="0"))) if found else NOTHING_SEEN
+
+
+def frame(number: EventNumber, name: str, data: msgspec.Struct) -> bytes:
     """Return one event in the wire format (WHATWG HTML, section 9.2)."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, name.encode(), msgspec.json.encode(data))
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(number).encode(), name.encode(), msgspec.json.encode(data))
 
 
 async def opened(frames: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

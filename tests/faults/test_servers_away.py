@@ -61,16 +61,16 @@ def test_4_event_stream_resumed_after_a_flushall_ends(run: Scenario, broker: Emb
     job_id = run.submit("compute=2 steps=40")
     path = f"/jobs/v1/{job_id}/events"
     with run.service.client.stream("GET", path) as answer:
-        seen = [event.id for event in islice(events(answer), 3)]
-    assert seen == sorted(seen)
+        seen = list(islice(events(answer), 3))
     with Redis.from_url(broker.url) as client:
         client.flushall()
-    with run.service.client.stream("GET", path, headers={"Last-Event-ID": str(seen[-1])}) as answer:
+    with run.service.client.stream("GET", path, headers={"Last-Event-ID": seen[-1].id}) as answer:
         rest = list(events(answer))
-    assert all(event.id >= seen[-1] for event in rest)  # progress between two beats shares its number
+    numbers = [event.number for event in (*seen, *rest)]
+    assert sorted(set(numbers)) == numbers
     last = rest[-1]
     assert ("completed", "completed", 1) == (last.name, last.data["status"], len(last.data["outputs"]))
-    assert run.service.job(job_id).event_seq == last.id
+    assert run.service.job(job_id).event_seq == last.seq
 
 
 def test_5_without_redis_jobs_are_done_and_workers_start(run: Scenario, broker: EmbeddedValkey, full: bool) -> None:

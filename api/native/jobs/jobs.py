@@ -1,6 +1,5 @@
 """/jobs/v1: jobs of every modality."""
 
-import re
 from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post
@@ -9,7 +8,7 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Stream
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.follow.event_stream import EventStream, opened
+from api.follow.event_stream import EventStream, opened, read_event_id
 from api.follow.notifier import Notifier
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
@@ -33,8 +32,6 @@ Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Jobs on a page.
 LastEventId = Annotated[
     str | None, HeaderParameter(name="Last-Event-ID", description="The `id` of the last event that you received.")
 ]
-
-EVENT_ID = re.compile("[0-9]{1,18}")
 
 
 class JobRoutes(Controller):
@@ -142,8 +139,8 @@ class JobRoutes(Controller):
 
         A client that has already received the last event is answered 204, so that a browser does not reconnect.
         """
-        seen = int(last_event_id) if last_event_id and EVENT_ID.fullmatch(last_event_id) else 0
-        if job_view.job.status.terminal and seen == job_view.job.event_seq:
+        seen = read_event_id(last_event_id)
+        if job_view.job.status.terminal and seen.seq == job_view.job.event_seq:
             return Response(None, status_code=204)
         stream = EventStream(watcher, stream_limit, job_view, caller.key_id, seen)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

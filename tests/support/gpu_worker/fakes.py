@@ -10,6 +10,7 @@ import msgspec
 
 from core.errors import StorageUnavailable
 from core.storage.directory import DirectoryStore
+from jobs.events import JobEvent
 from jobs.job import Artifact, Job, JobError, JobStatus
 from jobs.server_commands import Preload, Unload
 from jobs.statements.queue.beat import HeldClaim
@@ -223,10 +224,10 @@ class FakeJobStore:
         """Return the keys of clean inputs."""
         return self.copies
 
-    def show_progress(self, job: Job, fraction: float, stage: str, event_seq: int) -> None:
+    def show_progress(self, event: JobEvent) -> None:
         """Note progress."""
         self.progress_gate()
-        self.writes.append(("progress", job.id, fraction, stage, event_seq))
+        self.writes.append(("progress", event.job_id, event.progress, event.stage, event.number))
 
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
         """Note a completed job."""

@@ -37,6 +37,8 @@ class JobActivity:
         """The engine's last report, which the next beat writes."""
         self.event_seq = 0
         """The row's `event_seq` after the last beat."""
+        self.shown_reports = 0
+        """How many reports followers have been shown: the `n` of their events."""
         # Until the engine begins, which may have to be started.
         self._moment = Moment(stage="prepare", until=clock() + deadlines.load)
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import ProgrammingError
 
 from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
 from core.settings import Settings
+from jobs.events import JobEvent
 from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
 from jobs.notify import JobNotifier
 from jobs.statements.maintenance import recovery
@@ -68,9 +68,9 @@ class JobStore:
         statement = inputs.clean_copies(job.id)
         return self._persist(lambda connection: dict(connection.execute(statement).tuples().all()))
 
-    def show_progress(self, job: Job, fraction: float, stage: str, event_seq: int) -> None:
-        """Publish progress, `fraction` from 0 to 1, as of the row's `event_seq`; the next beat writes it."""
-        self._notify(msgspec.structs.replace(job, progress=fraction, stage=stage, event_seq=event_seq))
+    def show_progress(self, event: JobEvent) -> None:
+        """Publish progress; the next beat writes it."""
+        self._notifier.show_progress(event)
 
     def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
         """Complete the job.

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from jobs.events import JobEvent
+from jobs.job import JobStatus
 from jobs.log_context import about_job
 from pipelines.catalog.spec import Stage
 from workers.gpu.job.claimed_job import ClaimedJob
@@ -52,5 +54,17 @@ class ProgressWriter:
         with self._lock:
             claimed, report = self._unpublished.pop(ticket)
         with about_job(claimed.job):
-            event_seq = max(claimed.job.event_seq, claimed.activity.event_seq)
-            self._job_store.show_progress(claimed.job, report.fraction, report.stage, event_seq)
+            self._job_store.show_progress(_next_event(claimed, report))
+
+
+def _next_event(claimed: ClaimedJob, report: StageProgress) -> JobEvent:
+    """Return a report as an event, numbered after all of this claim before it."""
+    claimed.activity.shown_reports += 1
+    return JobEvent(
+        job_id=claimed.job.id,
+        seq=max(claimed.job.event_seq, claimed.activity.event_seq),
+        n=claimed.activity.shown_reports,
+        status=JobStatus.PROCESSING,
+        progress=report.fraction,
+        stage=report.stage,
+    )

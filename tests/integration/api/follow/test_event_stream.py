@@ -86,7 +86,7 @@ def test_a_job_from_the_queue_to_its_end(client, create, worker, listen):
     snapshot = listener.has(1)[0]
     assert ("progress", 1, "queued", 1) == (
         snapshot.name,
-        snapshot.id,
+        snapshot.seq,
         snapshot.data["status"],
         snapshot.data["queue_position"],
     )
@@ -95,10 +95,12 @@ def test_a_job_from_the_queue_to_its_end(client, create, worker, listen):
         job = worker.progress(job, step / 4)
     worker.complete(job, ARTIFACT)
     seen = listener.finish()
-    assert [1, 2, 3, 4, 5, 6] == [event.id for event in seen]
+    assert [f"{seq}.0" for seq in range(1, 7)] == [event.id for event in seen]
     assert ["progress"] * 5 + ["completed"] == listener.names()
     assert [0.0, 0.0, 0.25, 0.5, 0.75, 1.0] == [event.data["progress"] for event in seen]
-    assert {"job_id": job_id, "seq": 3, "status": "processing", "progress": 0.25, "stage": "step"} == seen[2].data
+    assert {"job_id": job_id, "seq": 3, "n": 0, "status": "processing", "progress": 0.25, "stage": "step"} == seen[
+        2
+    ].data
     assert client.get(f"/jobs/v1/{job_id}").json() == seen[-1].data
 
 
@@ -125,7 +127,7 @@ def test_a_job_that_has_ended_yields_its_end(client, create, worker, listen):
     job_id = create()
     worker.complete(worker.claim(), ARTIFACT)
     (only,) = listen(job_id).finish()
-    assert ("completed", 3, "completed") == (only.name, only.id, only.data["status"])
+    assert ("completed", 3, "completed") == (only.name, only.seq, only.data["status"])
 
 
 def test_a_job_that_is_deleted_meanwhile_ends_as_cancelled(client, create, listen):
@@ -145,29 +147,30 @@ def test_all_clients_of_one_job_receive_the_same(create, worker, listen):
     job = worker.claim()
     worker.complete(worker.progress(job, 0.5), ARTIFACT)
     for listener in listeners:
-        assert [1, 2, 3, 4] == [event.id for event in listener.finish()]
+        assert [1, 2, 3, 4] == [event.seq for event in listener.finish()]
 
 
-def test_a_client_that_reconnects_receives_only_news(create, worker, listen):
+@pytest.mark.parametrize("last_event_id", ["3.0", "3"])
+def test_a_client_that_reconnects_receives_only_news(create, worker, listen, last_event_id):
     job_id = create()
     job = worker.progress(worker.claim(), 0.5)
-    assert 3 == listen(job_id).has(1)[0].id
-    again = listen(job_id, last_event_id=3)
+    assert 3 == listen(job_id).has(1)[0].seq
+    again = listen(job_id, last_event_id)
     job = worker.progress(job, 0.75)
     again.has(1)
     worker.complete(job, ARTIFACT)
-    assert [4, 5] == [event.id for event in again.finish()]
+    assert [4, 5] == [event.seq for event in again.finish()]
 
 
 def test_missed_events_are_sent_as_a_snapshot(create, worker, listen):
     job_id = create()
     worker.progress(worker.claim(), 0.5)
     snapshot = listen(job_id, last_event_id=1).has(1)[0]
-    assert (3, "processing", 0.5) == (snapshot.id, snapshot.data["status"], snapshot.data["progress"])
+    assert (3, "processing", 0.5) == (snapshot.seq, snapshot.data["status"], snapshot.data["progress"])
     assert "outputs" in snapshot.data
 
 
-@pytest.mark.parametrize("nonsense", ["x", "-1", "99999999999999999999999", "9" * 5000, "", "1.5"])
+@pytest.mark.parametrize("nonsense", ["x", "-1", "99999999999999999999999", "9" * 5000, "", "1.", "1.2.3", "+1.0"])
 def test_a_last_event_id_of_no_meaning_is_ignored(create, worker, listen, nonsense):
     job_id = create()
     listener = listen(job_id, last_event_id=nonsense)
@@ -175,10 +178,11 @@ def test_a_last_event_id_of_no_meaning_is_ignored(create, worker, listen, nonsen
     assert "completed" == listener.finish()[-1].name
 
 
-def test_a_client_that_has_the_last_event_gets_a_204(client, create, worker):
+@pytest.mark.parametrize("last_event_id", ["3.0", "3"])
+def test_a_client_that_has_the_last_event_gets_a_204(client, create, worker, last_event_id):
     job_id = create()
     worker.complete(worker.claim(), ARTIFACT)
-    assert 204 == client.get(f"/jobs/v1/{job_id}/events", headers={"Last-Event-ID": "3"}).status_code
+    assert 204 == client.get(f"/jobs/v1/{job_id}/events", headers={"Last-Event-ID": last_event_id}).status_code
 
 
 @contextmanager
@@ -192,14 +196,14 @@ def test_a_stream_resumed_after_flushall_still_ends(settings, follow, create, ke
     job = worker.progress(worker.claim(), 0.5)
     with short_reread(settings) as server, server.client(key) as client:
         first = follow(client, job_id)
-        assert 3 == first.has(1)[0].id
+        assert 3 == first.has(1)[0].seq
         with Redis.from_url(broker_url) as broker:
             broker.flushall()
         second = follow(client, job_id, last_event_id=3)
         until(lambda: server.event_hub.following == 1, what="the subscription")
         worker.rows.complete(job, ARTIFACT)  # without an event in Redis
         for listener in (first, second):
-            assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].id)
+            assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].seq)
 
 
 def test_events_are_pushed_again_after_flushall(create, worker, listen, broker_url):
@@ -210,7 +214,7 @@ def test_events_are_pushed_again_after_flushall(create, worker, listen, broker_u
         broker.flushall()
     job = worker.progress(worker.claim(), 0.5)
     worker.complete(job, ARTIFACT)
-    assert [1, 2, 3, 4] == [event.id for event in listener.finish(timeout=4.0)]  # sooner than the row is re-read
+    assert [1, 2, 3, 4] == [event.seq for event in listener.finish(timeout=4.0)]  # sooner than the row is re-read
 
 
 def test_events_are_pushed_again_after_redis_was_away(settings, follow, create, key, rows, server, tmp_path):
@@ -225,7 +229,7 @@ def test_events_are_pushed_again_after_redis_was_away(settings, follow, create, 
             worker = WorkerStub(rows, server, Publisher(chosen))
             job = worker.claim()
             worker.complete(worker.progress(job, 0.5), ARTIFACT)
-            assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].id)
+            assert ("completed", 4) == (listener.finish()[-1].name, listener.seen[-1].seq)
 
 
 def test_a_stream_without_any_redis_ends(settings, follow, create, key, worker):
@@ -246,7 +250,7 @@ def test_a_place_in_the_queue_moves_on(settings, follow, create, key, worker, cl
         assert 2 == listener.has(1)[0].data["queue_position"]
         worker.claim()
         moved = listener.has(2)[1]
-        assert (1, 1) == (moved.id, moved.data["queue_position"])
+        assert ("1.1", 1) == (moved.id, moved.data["queue_position"])
         client.post(f"/jobs/v1/{job_id}/cancel")
         assert "cancelled" == listener.finish()[-1].name
 

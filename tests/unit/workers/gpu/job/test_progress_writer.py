@@ -92,4 +92,12 @@ def test_a_report_has_the_number_of_the_row_that_it_follows(bench: Bench) -> Non
     bench.write(claimed, 0.1)
     claimed.activity.event_seq = 7  # after a beat
     bench.write(claimed, 0.2, "decode")
-    assert [1, 7] == [write[4] for write in bench.job_store.writes]
+    assert [(1, 1), (7, 2)] == [write[4] for write in bench.job_store.writes]
+
+
+def test_reports_between_two_beats_are_numbered_on(bench: Bench) -> None:
+    claimed = claim()
+    for number in range(3):
+        bench.write(claimed, 0.1 * number)
+        bench.clock.advance(10.0)
+    assert [(1, 1), (1, 2), (1, 3)] == [write[4] for write in bench.job_store.writes]
