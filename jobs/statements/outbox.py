@@ -31,8 +31,11 @@ STARTED, QUEUED = "job.started", "job.queued"
 TRANSIENT_EVENTS = (QUEUED, STARTED)
 """Events that a newer one of the same job supersedes while they are undelivered."""
 
-FRESH: ColumnElement[str] = literal_column("'msg_' || replace(gen_random_uuid()::text, '-', '')")
-"""An id with 122 random bits for each row; `new_id` would give every row of a batch the same id.
+_MILLISECONDS = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+FRESH: ColumnElement[str] = literal_column(
+    f"'msg_' || lpad(to_hex({_MILLISECONDS}), 12, '0') || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14)"
+)
+"""The id of `core.ids.new_id` for each row; a value of Python would give every row of a batch the same id.
 
 It is SQL text, like the other constants here, because a claim should spend no time on parameters.
 """

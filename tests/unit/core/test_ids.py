@@ -1,4 +1,7 @@
-"""Ids: a prefix and 128 random bits."""
+"""Ids: a prefix and a UUID that sorts by its time."""
+
+import time
+import uuid
 
 import pytest
 
@@ -10,6 +13,34 @@ def test_an_id_has_its_prefix_and_never_comes_twice():
     ids = {new_id("job") for _ in range(1000)}
     assert 1000 == len(ids)
     assert all(check_id("job", id_) == id_ for id_ in ids)
+
+
+def test_the_body_is_a_uuid_of_version_7():
+    body = uuid.UUID(new_id("job").removeprefix("job_"))
+    assert 7 == body.version
+    assert uuid.RFC_4122 == body.variant
+
+
+def test_an_id_begins_with_its_milliseconds(monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 0x0123_4567_89AB * 1_000_000 + 999_999)
+    assert new_id("job").startswith("job_0123456789ab7")
+
+
+def test_ids_sort_as_the_time_does(monkeypatch):
+    made = []
+    for milliseconds in (1, 255, 256, 1_764_000_000_000, 1_764_000_000_001, 2**48 - 1):
+        monkeypatch.setattr(time, "time_ns", lambda now=milliseconds: now * 1_000_000)
+        made.append(new_id("job"))
+    assert sorted(made) == made
+
+
+def test_ids_of_one_millisecond_share_no_random_bits(monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    bodies = [int(new_id("job").removeprefix("job_"), 16) for _ in range(200)]
+    differing = 0
+    for body in bodies:
+        differing |= body ^ bodies[0]
+    assert 74 == differing.bit_count()
 
 
 @pytest.mark.parametrize(
