@@ -17,7 +17,7 @@ from tests.support.wait import until
 
 
 @pytest.mark.long
-def test_backup_brings_back_every_accepted_job(
+def test_25_backup_brings_back_every_accepted_job(
     own_postgres: EmbeddedPostgres, broker: EmbeddedValkey, tmp_path: Path
 ) -> None:
     with scenario(tmp_path, database_url=own_postgres.url, broker_url=broker.url, workers=("one",)) as lost:

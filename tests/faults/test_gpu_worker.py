@@ -73,7 +73,7 @@ def test_a_worker_shows_a_probe_that_it_lives_and_can_compute(stack: Service) ->
         until(lambda path=path: path.stat().st_mtime > 1000, what=f"a newer {path.name}")
 
 
-def test_hung_engine_is_killed_and_the_next_job_succeeds(stack: Service) -> None:
+def test_12_hung_engine_is_killed_and_the_next_job_succeeds(stack: Service) -> None:
     """The stage may take 2 s; each of three attempts is spent, and a job beside it is not hurt."""
     hung, healthy = stack.submit("hang=1", model="chaos-two"), stack.submit("null=1")
     job = stack.ended(hung, 60)
@@ -90,7 +90,7 @@ def test_hung_engine_is_killed_and_the_next_job_succeeds(stack: Service) -> None
         ("fault=1", "attempts_exhausted", "an illegal memory access was encountered"),
     ],
 )
-def test_poison_job_fails_after_its_attempts_and_alone(stack: Service, order: str, code: str, cause: str) -> None:
+def test_11_poison_job_fails_after_its_attempts_and_alone(stack: Service, order: str, code: str, cause: str) -> None:
     """One that ends its engine, and one under which the device breaks: each attempt leaves a fresh engine."""
     poison = stack.submit(order)
     healthy = [stack.submit("compute=0.05") for _ in range(4)]
@@ -131,7 +131,7 @@ def test_preloaded_model_must_be_served(stack: Service) -> None:
 
 
 @pytest.mark.contract("F18")
-def test_failing_job_says_why_and_the_next_one_runs(stack: Service) -> None:
+def test_13_failing_job_says_why_and_the_next_one_runs(stack: Service) -> None:
     failed, memory, healthy = stack.submit("fail=oops"), stack.submit("oom=1"), stack.submit("null=1")
     errors = [stack.ended(job_id).error for job_id in (failed, memory)]
     assert ["pipeline_failed", "gpu_out_of_memory"] == [error.code if error else None for error in errors]

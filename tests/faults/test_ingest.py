@@ -11,6 +11,7 @@ import shutil
 import signal
 import statistics
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,10 +26,11 @@ from jobs.job import Job, JobStatus
 from jobs.schema.tables import servers as server_rows
 from jobs.statements import servers
 from jobs.wire.servers import ServerFacts
+from tests.support.media.costly import jpeg_of_few_bytes, jpeg_of_scans, wav_of_an_unknown_codec
 from tests.support.rows.rows import Rows
 from tests.support.servers.media_server import MediaServer, Reply, png
 from tests.support.servers.webhook_receiver import Tarpit
-from tests.support.service.processes import alive, descendants
+from tests.support.service.processes import alive, descendants, seconds_of_processor
 from tests.support.service.service import Service, service
 from tests.support.wait import until
 
@@ -169,6 +171,54 @@ def test_bad_inputs_fail_their_jobs_before_a_claim(stack: Service) -> None:
     }
 
 
+@pytest.mark.long
+def test_40_files_that_are_made_to_cost_end_in_verdicts(stack: Service) -> None:
+    """Each is judged once, by the decoder's process: all of them together, as whole jobs, take < 5 s of a core."""
+    picture, voice = ("image", {"model": "chaos-edit", "prompt": "echo=1"}), ("speech", {"text": "Hello"})
+    files = {
+        "scans": (*picture, "input_image", jpeg_of_scans(20_000), "input_too_large"),
+        "pixels": (*picture, "input_image", jpeg_of_few_bytes(), "input_unreadable"),
+        "codec": (*voice, "target_voice_path", wav_of_an_unknown_codec(), "unsupported_media"),
+    }
+    asked = {}
+    before, begun = spent(stack), time.monotonic()
+    with MediaServer() as host:
+        for name, (modality, body, field, data, _) in files.items():
+            answer = stack.client.post(f"/generate/{modality}/v1", json={**body, field: host.serve(f"/{name}", data)})
+            assert 202 == answer.status_code, answer.text
+            asked[name] = answer.json()["job_id"]
+        ended = {name: stack.ended(job_id, 60) for name, job_id in asked.items()}
+        spent_in_all = spent(stack) - before
+        assert sorted(f"/{name}" for name in files) == sorted(host.requests)
+    assert {name: (JobStatus.FAILED, code, 0) for name, (*_, code) in files.items()} == {
+        name: (job.status, job.error.code if job.error else None, job.fence) for name, job in ended.items()
+    }
+    assert {("failed", 1)} == {
+        (row.status, row.attempt) for job in ended.values() for row in Rows(stack.database).inputs(job)
+    }
+    assert spent_in_all < 5.0, f"in {time.monotonic() - begun:.1f} s"  # the promise of the issue, not a benchmark
+
+
+def spent(stack: Service) -> float:
+    """Seconds of processor time of the CPU worker and its decoders, so far."""
+    pid = stack.newest["cpu"].pid
+    return seconds_of_processor(pid, *descendants(pid))
+
+
+@pytest.mark.long
+def test_41_clean_copies_are_gone_a_minute_after_a_cancel(stack: Service) -> None:
+    """Of a job that waits for a server; nothing is shortened."""
+    facts = ServerFacts(state="ready", device="cpu", serves=("chaos-edit",))
+    with stack.database.begin() as connection:
+        connection.execute(servers.register("never", facts, lease_seconds=-1.0))
+    with MediaServer() as host:
+        job = pending(stack, *(host.serve(f"/{seed}", png(seed)) for seed in (1, 2)), server_id="never")
+        until(lambda: queued(stack, job), 30, "the job to be queued")
+    assert 2 == len(stack.objects(job.id))
+    assert 200 == stack.client.post(f"/jobs/v1/{job.id}/cancel").status_code
+    until(lambda: not stack.objects(job.id) and not Rows(stack.database).inputs(job), 60, "the copies to be removed")
+
+
 class TestReading:
     """What the GPU worker does about inputs that it cannot read."""
 
@@ -212,7 +262,7 @@ class TestReading:
         assert (JobStatus.COMPLETED, 1, 1) == (done.status, done.attempt, done.fence)
 
 
-def test_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, full: bool, capsys: Any) -> None:
+def test_18_hosts_that_never_answer_delay_only_their_own_tenant(stack: Service, full: bool, capsys: Any) -> None:
     """50 tarpits of one tenant; the inputs of another, in waves of five, arrive while not one tarpit has let go."""
     other = Rows(stack.database).tenant("other")
     with ExitStack() as opened, MediaServer() as host:

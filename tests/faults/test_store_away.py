@@ -6,13 +6,15 @@ One worker, and a bucket that is the module's own; nothing reaps but the CPU wor
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
 
-from core.storage.s3 import S3Store
+from core.storage.s3 import READ_SECONDS, S3Store
 from jobs.job import Job, JobStatus
 from jobs.schema import tables
+from tests.support.servers.proxy import Proxy
 from tests.support.servers.s3 import S3Server, Swift
 from tests.support.service.service import Service, service
 from tests.support.wait import until
@@ -71,8 +73,19 @@ def another_key(s3: S3Server) -> Iterator[str]:
         swift.change_key(swift.secret_key)
 
 
+@contextmanager
+def denied(s3: S3Server) -> Iterator[str]:
+    """The key is right, and may do nothing any more."""
+    swift = own(s3)
+    swift.allow(access=False)
+    try:
+        yield "AccessDenied"
+    finally:
+        swift.allow(access=True)
+
+
 Fault = Callable[[S3Server], AbstractContextManager[str]]
-FAULTS = [bucket_gone, killed, another_key]
+FAULTS = [bucket_gone, killed, another_key, denied]
 
 
 def own(s3: S3Server) -> Swift:
@@ -102,25 +115,44 @@ def is_renewed_past(stack: Service, job: Job, seconds: float) -> bool:
 
 @pytest.mark.contract("F29")
 def test_28_outputs_wait_for_a_bucket_that_is_gone(stack: Service, s3: S3Server) -> None:
-    outlast(stack, s3, bucket_gone, 1.0)
+    outlast(stack, bucket_gone(s3), 1.0)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_28_outputs_wait_for_longer_than_leases(stack: Service, s3: S3Server, fault: Fault) -> None:
-    outlast(stack, s3, fault, 4 * stack.settings.lease_seconds)
+    outlast(stack, fault(s3), 4 * stack.settings.lease_seconds)
 
 
-def outlast(stack: Service, s3: S3Server, fault: Fault, seconds: float) -> None:
+@pytest.mark.long
+def test_28_outputs_wait_for_a_store_that_hangs(stack: Service, s3: S3Server) -> None:
+    """Its connections stay open and nothing comes back: each request takes the whole of its time limit."""
+    port = urlsplit(own(s3).endpoint).port or 0
+    with Proxy(port) as way:
+
+        @contextmanager
+        def hung() -> Iterator[str]:
+            way.drop()
+            yield "unreachable"
+            way.heal()
+
+        url = stack.settings.storage_url.replace(f"%3A{port}&", f"%3A{way.port}&")
+        worker = stack.gpu("behind", ATELIER_STORAGE_URL=url)
+        outlast(stack, hung(), 2 * READ_SECONDS, server_id="behind")
+        worker.terminate()
+        assert 0 == worker.wait(60)
+
+
+def outlast(stack: Service, fault: AbstractContextManager[str], seconds: float, server_id: str = "one") -> None:
     """One job is computed and held, the next one is not claimed; both are done once the store is back."""
-    job = stack.running(stack.submit(LONG))
-    with fault(s3) as problem:
-        until(lambda: ("store_away", problem) == shown(stack, "one"), 60, "the state to show it")
-        waits = stack.submit("null=1")
+    job = stack.running(stack.submit(LONG, server_id=server_id))
+    with fault as problem:
+        until(lambda: ("store_away", problem) == shown(stack, server_id), 60, "the state to show it")
+        waits = stack.submit("null=1", server_id=server_id)
         until(lambda: is_renewed_past(stack, job, seconds), 60 + seconds, "the claim to be held")
         assert (JobStatus.QUEUED, 0, 0) == progress_of(stack.job(waits))
     assert [(JobStatus.COMPLETED, 1, 1)] * 2 == [progress_of(stack.ended(job_id, 90)) for job_id in (job.id, waits)]
-    until(lambda: ("idle", None) == shown(stack, "one"), 10, "the state to be as before")
+    until(lambda: ("idle", None) == shown(stack, server_id), 10, "the state to be as before")
 
 
 def test_28_worker_with_a_wrong_key_claims_nothing(stack: Service, s3: S3Server) -> None:

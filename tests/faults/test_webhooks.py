@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Row, delete, func, select, text, update
@@ -232,6 +233,23 @@ def test_27_a_slow_path_of_another_tenant_on_one_host(
         seconds_beside("a slow path of the host", quick, sink)
         rows.execute(update(outbox).where(outbox.c.tenant == slow).values(given_up_at=func.now()))
         hang.set()
+
+
+@pytest.mark.long
+def test_27_a_closed_port_beside_an_open_one(
+    rows: Rows, claimant: claim.Claimant, seconds_beside: Callable[..., list[float]]
+) -> None:
+    """60 deliveries of one tenant to a port that is closed; another tenant's receiver is at another port."""
+    closed_port, open_port = rows.tenant("closed port"), rows.tenant("open port")
+    with WebhookReceiver() as gone:
+        pass
+    for _ in range(60):
+        run_job(rows, claimant, closed_port, callback_url=gone.url)
+    until(lambda: 4 <= sum(row.attempt for row in deliveries(rows, closed_port)), 30, "some attempts")
+    with WebhookReceiver() as sink:
+        assert urlsplit(gone.url).hostname == urlsplit(sink.url).hostname
+        seconds_beside("a closed port of the host", open_port, sink)
+    rows.execute(update(outbox).where(outbox.c.tenant == closed_port).values(given_up_at=func.now()))
 
 
 def test_31_a_backlog_at_one_host_delays_none_elsewhere(

@@ -29,7 +29,7 @@ def link_status(server, secret_key):
     return httpx.get(f"{server.url}{PATH}", params={"signature": sign_link(secret_key, PATH)}).status_code
 
 
-def test_a_secret_key_is_rotated_in_three_steps(with_secret, settings, rows, tenant):
+def test_35_a_secret_key_is_rotated_in_three_steps(with_secret, settings, rows, tenant):
     used, unused = (make_key(rows, msgspec.structs.replace(settings, secret_key=OLD), tenant) for _ in range(2))
     with with_secret(OLD) as server:
         assert (200, 404, 403) == (status(server, used), link_status(server, OLD), link_status(server, NEW))

@@ -126,7 +126,7 @@ def test_every_text_setting_is_known_to_hold_secrets_or_none():
 
 
 @pytest.mark.parametrize(("name", "value"), PLANTED)
-def test_no_error_and_no_log_line_repeats_a_secret(name, value, caplog):
+def test_34_no_error_and_no_log_line_repeats_a_secret(name, value, caplog):
     caplog.set_level(logging.DEBUG)
     settings = read_settings({f"ATELIER_{name.upper()}": value, "ATELIER_SECRET_KEY": "k" * 32})
     said = [*outputs(settings, name), caplog.text]
@@ -144,7 +144,7 @@ def test_a_secret_in_place_of_its_file_is_not_repeated(field):
 
 
 @pytest.mark.parametrize("command", ["doctor", "migrate", "keys list"])
-def test_no_command_repeats_a_secret(command, monkeypatch, tmp_path):
+def test_34_no_command_repeats_a_secret(command, monkeypatch, tmp_path):
     for name, values in URLS.items():
         if name != "otlp_endpoint":
             monkeypatch.setenv(f"ATELIER_{name.upper()}", values[-1])

@@ -102,17 +102,24 @@ class Swift(S3Server):
 
     def change_key(self, secret: str) -> None:
         """Let the account have another secret key from now on; S3 has no such request, its operator does it."""
-        configuration = self._folder / "proxy.conf"
-        changed = re.sub(r"(user_test_tester = )\S+", rf"\g<1>{secret}", configuration.read_text())
-        configuration.write_text(changed)
-        self.kill()
-        self.start()
+        self._change_user(secret, s3_config.OWNER)
+
+    def allow(self, *, access: bool) -> None:
+        """Let the account do all, or nothing, with its right key; S3 has no such request, its operator does it."""
+        self._change_user(self.secret_key, s3_config.OWNER if access else "")
 
     def limit(self, bucket: str, size: int | None) -> None:
         """Let a bucket hold so many bytes in all; None for no limit. S3 has no such request, its operator does it."""
         python = s3_install.installed() / "python"
         quota = "" if size is None else str(size)
         subprocess.run([python, "-c", s3_config.QUOTA, self._folder, bucket, quota], check=True)
+
+    def _change_user(self, secret: str, group: str) -> None:
+        configuration = self._folder / "proxy.conf"
+        changed = re.sub(r"(user_test_tester =).*", rf"\g<1> {secret} {group}", configuration.read_text())
+        configuration.write_text(changed)
+        self.kill()
+        self.start()
 
 
 def external() -> S3Server | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 SERVICES = ("account", "container", "object", "proxy")
 ACCESS_KEY, SECRET_KEY, REGION = "test:tester", "testing", "us-east-1"
+OWNER = ".admin"
+"""Group of those who may do all; who is in no group may do nothing."""
 
 PIPELINE = (
     "catch_errors gatekeeper proxy-logging cache listing_formats bulk s3api tempauth copy container-quotas "
@@ -22,7 +24,7 @@ FILTERS = {
     "listing_formats": "use = egg:swift#listing_formats",
     "bulk": "use = egg:swift#bulk",
     "s3api": f"use = egg:swift#s3api\ns3_acl = no\nlocation = {REGION}\ncheck_bucket_owner = false",
-    "tempauth": f"use = egg:swift#tempauth\nuser_test_tester = {SECRET_KEY} .admin",
+    "tempauth": f"use = egg:swift#tempauth\nuser_test_tester = {SECRET_KEY} {OWNER}",
     "copy": "use = egg:swift#copy",
     "container-quotas": "use = egg:swift#container_quotas",
     "account-quotas": "use = egg:swift#account_quotas",

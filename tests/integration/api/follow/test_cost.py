@@ -100,7 +100,7 @@ def test_idle_streams_share_their_re_reads(quick, key, create):
 
 
 @pytest.mark.long
-def test_three_hundred_idle_streams_cost_no_transactions(settings, key, create, rows):
+def test_32_three_hundred_idle_streams_cost_no_transactions(settings, key, create, rows):
     """Fewer than 20 a second, of all that the database does; nothing else runs."""
     jobs = [create() for _ in range(300)]
     with api_server(msgspec.structs.replace(settings, max_streams=300)) as api, streams(api, key, jobs):
@@ -131,7 +131,7 @@ def test_followers_do_not_multiply_the_reads_of_the_broker(slow, key, create, wo
     assert {STREAM} == {name for name, _ in reads}
 
 
-def test_a_stream_beyond_the_tenants_limit_is_refused(quick, key, create, rows, settings, tenant):
+def test_32_a_stream_beyond_the_tenants_limit_is_refused(quick, key, create, rows, settings, tenant):
     jobs = [create() for _ in range(20)]
     stranger = rows.tenant("another")
     theirs = rows.submit(stranger)
@@ -161,7 +161,7 @@ class TestRevokedKey:
         with api_server(msgspec.structs.replace(settings, reread_seconds=request.param)) as server:
             yield server
 
-    def test_its_stream_ends_and_others_go_on(self, server_of_period, key, create, rows, settings, tenant, worker):
+    def test_35_its_stream_ends_and_others_go_on(self, server_of_period, key, create, rows, settings, tenant, worker):
         job_id = create()
         (first,) = rows.execute(text("SELECT id FROM api_keys"))
         other = make_key(rows, settings, tenant)
@@ -175,7 +175,7 @@ class TestRevokedKey:
         with server_of_period.client(key) as client:
             assert 401 == client.get(f"/jobs/v1/{job_id}/events").status_code
 
-    def test_its_wait_is_answered_401(self, server_of_period, key, server, rows):
+    def test_35_its_wait_is_answered_401(self, server_of_period, key, server, rows):
         answers = []
 
         def wait():

@@ -91,7 +91,7 @@ def test_a_place_beyond_a_thousand_is_not_counted(client, create, rows, tenant):
 
 
 @pytest.mark.parametrize("claimed", [False, True])
-def test_a_poll_is_one_statement(client, create, worker, claimed):
+def test_32_a_poll_is_one_statement(client, create, worker, claimed):
     """The key, the row, and everything that the row does not say."""
     job_id = create()
     if claimed:

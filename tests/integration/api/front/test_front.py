@@ -31,7 +31,7 @@ def methods(settings):
 
 
 @pytest.mark.parametrize("with_key", [False, True])
-def test_options_names_every_method_of_every_route(api, rows, client, methods, with_key):
+def test_42_options_names_every_method_of_every_route(api, rows, client, methods, with_key):
     with api.client() as anonymous:
         for path, known in methods.items():
             answer = (client if with_key else anonymous).options(path)
@@ -48,7 +48,7 @@ def test_a_wrong_method_is_answered_with_the_right_ones(client, methods):
 
 
 @pytest.mark.parametrize("with_key", [False, True])
-def test_head_answers_as_get_wherever_there_is_one(api, rows, server, client, methods, with_key):
+def test_42_head_answers_as_get_wherever_there_is_one(api, rows, server, client, methods, with_key):
     def shape(answer):
         passing = {"date", "x-request-id", "content-length", "transfer-encoding"}
         return answer.status_code, {name: value for name, value in answer.headers.items() if name not in passing}
@@ -96,7 +96,7 @@ def test_the_same_path_in_other_words(running, path):
     ],
     ids=str,
 )
-def test_another_spelling_of_a_path_does_not_exist(running, path):
+def test_42_another_spelling_of_a_path_does_not_exist(running, path):
     assert 404 == request(running, b"HEAD " + path).status
     for method in (b"GET", b"OPTIONS", b"POST"):
         answer = request(running, method + b" " + path)
@@ -106,7 +106,7 @@ def test_another_spelling_of_a_path_does_not_exist(running, path):
 
 
 @pytest.mark.parametrize("headers", [b"Host: a\r\nHost: a\r\n", b"Host: a\r\nHost: b\r\n"])
-def test_two_hosts_are_refused(running, headers):
+def test_42_two_hosts_are_refused(running, headers):
     answer = request(running, b"GET /health/live", headers)
     assert (400, "malformed_request") == (answer.status, answer.code)
 

@@ -26,7 +26,7 @@ def shape(answer):
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_a_foreign_id_answers_as_an_unknown_one(stranger, create, client, method, path):
+def test_22_a_foreign_id_answers_as_an_unknown_one(stranger, create, client, method, path):
     job_id = create()
     foreign, unknown = stranger.request(method, path.format(job_id)), stranger.request(method, path.format(UNKNOWN))
     assert 404 == foreign.status_code

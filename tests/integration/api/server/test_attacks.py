@@ -87,7 +87,7 @@ def _files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_endless_heads_cost_no_memory(settings):
+def test_38_endless_heads_cost_no_memory(settings):
     """Heads of 1 MB, 300 MB of headers on one request, endless trailers; the connection is closed soon, each time."""
     with process(settings) as (pid, url):
         begun = [
@@ -116,7 +116,7 @@ def test_endless_heads_cost_no_memory(settings):
 
 
 @pytest.mark.parametrize("sources", [[f"127.0.0.{n}" for n in range(2, 7)], ["127.0.0.1"]], ids=["many", "one"])
-def test_silent_sockets_keep_no_client_out(settings, sources):
+def test_39_silent_sockets_keep_no_client_out(settings, sources):
     begun = (b"", LIVE[:8], LIVE[:25])
     stalled = b"PUT /files/x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc"
     with (
@@ -138,7 +138,7 @@ def test_silent_sockets_keep_no_client_out(settings, sources):
 
 
 @pytest.mark.parametrize("query", ["", "?wait=10"])
-def test_large_bodies_of_one_key_leave_room_for_others(settings, rows, tenant, key, all_models, query):
+def test_29_large_bodies_of_one_key_leave_room_for_others(settings, rows, tenant, key, all_models, query):
     """60 bodies of 26 MB at once; with `wait`, those that were accepted are held open as well."""
     body = msgspec.json.encode(
         {

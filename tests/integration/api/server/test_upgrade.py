@@ -20,7 +20,7 @@ def java(url, key, body=BODY):
 
 
 @pytest.mark.contract("C48", "F47")
-def test_javas_http_client_submits_a_job(api, server, key, client):
+def test_37_javas_http_client_submits_a_job(api, server, key, client):
     with connection(api.url) as opened:
         for _ in range(2):  # the second one on the same connection
             opened.sendall(java(api.url, key))
@@ -32,13 +32,13 @@ def test_javas_http_client_submits_a_job(api, server, key, client):
 
 
 @pytest.mark.parametrize("offer", [b"h2c", b"websocket", b"TLS/1.0, h2c"])
-def test_any_offer_is_ignored(api, server, key, offer):
+def test_37_any_offer_is_ignored(api, server, key, offer):
     with connection(api.url) as opened:
         opened.sendall(java(api.url, key).replace(b"Upgrade: h2c", b"Upgrade: " + offer) + BODY)
         assert 202 == read_answer(opened).status
 
 
-def test_a_chunked_body_is_whole(api, server, key):
+def test_37_a_chunked_body_is_whole(api, server, key):
     chunked = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (9, BODY[:9], len(BODY) - 9, BODY[9:])
     head = java(api.url, key).replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
     with connection(api.url) as opened:

@@ -30,7 +30,7 @@ def submit_at_once(api, key):
     return submit
 
 
-async def test_submits_at_once_use_a_budget_up_exactly(submit_at_once, rows, tenant, full: bool):
+async def test_30_submits_at_once_use_a_budget_up_exactly(submit_at_once, rows, tenant, full: bool):
     """At full size 500 against a budget for one hundred; then some jobs end in every way, and others follow."""
     submits, places = (500, 100) if full else (40, 8)
     rows.execute(set_budget(tenant, round(places * PRICE, 6)))

@@ -57,7 +57,7 @@ def port(broker_url):
         pytest.param("server.pem", "ca.pem", id="of another host"),
     ],
 )
-def test_a_strangers_server_gets_no_byte(way, certificate, ca_bundle):
+def test_26_a_strangers_server_gets_no_byte(way, certificate, ca_bundle):
     with TlsFront(TLS / certificate) as stranger:
         url = f"rediss://:{PASSWORD}@localhost:{stranger.port}/0"
         settings = Settings(broker_url=url, ca_bundle=str(TLS / ca_bundle) if ca_bundle else "")

@@ -117,7 +117,7 @@ def test_a_commit_spends_what_was_reserved(rows, tenant, job):
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_every_other_end_releases_the_price(rows, tenant, job, end):
+def test_30_every_other_end_releases_the_price(rows, tenant, job, end):
     other = rows.submit(tenant, price_usd=1.0)
     ENDS[end](rows, job)
     assert rows.job(job).status.terminal
@@ -256,7 +256,7 @@ class TestRecount:
         commit(rows, job, cost=0.25)
         assert (0.25, (0.25, 0.0)) == (rows.job(job).cost, money(rows, tenant))
 
-    def test_it_is_exact_while_jobs_come_and_go(self, rows, tenant, full: bool):
+    def test_30_it_is_exact_while_jobs_come_and_go(self, rows, tenant, full: bool):
         rows.execute(set_budget(tenant, 1000.0))
         number = 400 if full else 40
 

@@ -222,7 +222,7 @@ def test_a_job_that_is_ended_in_mid_fetch_is_let_go(rows, settings, host, end):
     assert JobStatus.CANCELLED == rows.job(job).status
 
 
-def test_inputs_of_a_model_without_a_server_are_not_fetched(rows, host, worker):
+def test_41_inputs_of_a_model_without_a_server_are_not_fetched(rows, host, worker):
     rows.execute(update(servers).values(lease_until=func.now()))
     waits = rows.pending(rows.tenant(), host.serve("/waits", png()))
     served = rows.pending(rows.tenant(), host.serve("/served", png()), model="another")

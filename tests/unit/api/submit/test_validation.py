@@ -90,7 +90,7 @@ def test_a_text_with_something_to_say_passes(text):
 
 
 @pytest.mark.parametrize("port", [22, 25, 81, 110, 1024])
-def test_a_url_with_a_closed_port_is_refused(port):
+def test_44_a_url_with_a_closed_port_is_refused(port):
     with pytest.raises(ForbiddenUrl, match=f"does not connect to port {port}; use a URL with one of 80,443,1025-65535"):
         check(CutoutParams(image_url=f"https://shop.example:{port}/a.png"), CALLER, CLOSED)
 

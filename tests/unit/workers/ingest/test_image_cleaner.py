@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
 from tests.support.media.cleaning import MAX_PIXELS, code_of
+from tests.support.media.costly import jpeg_of_few_bytes, jpeg_of_scans
 from tests.support.servers.media_server import encoded, png
 from workers.ingest.image_cleaner import check_size
 
@@ -153,7 +154,7 @@ class TestPictures:
         image = Image.open(io.BytesIO(png(1, 504, 378))).resize((8064, 6048), Image.Resampling.NEAREST)
         assert (8064, 6048) == pixels(encoded(image, "JPEG", quality=80)).size
 
-    def test_a_copy_repeats_no_more_than_its_source(self, clean):
+    def test_41_a_copy_repeats_no_more_than_its_source(self, clean):
         """A pattern of noise that repeats itself: run lengths alone would take all of its 3 MB."""
         tile = np.asarray(Image.open(io.BytesIO(png(1, 32, 32))))
         source = encoded(Image.fromarray(np.tile(tile, (32, 32, 1))))
@@ -266,7 +267,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         "data", [png(1, 64, 64)[:2000], png(1)[:-30], encoded(Image.new("RGB", (64, 64)), "JPEG")[:400]]
     )
-    def test_a_truncated_image_is_refused(self, clean, data):
+    def test_21_a_truncated_image_is_refused(self, clean, data):
         assert "input_unreadable" == code_of(clean, data)
 
     def test_an_image_of_garbage_is_refused(self, clean):
@@ -279,29 +280,24 @@ class TestRefused:
     def test_too_many_pixels_are_refused_before_any_is_decoded(self, clean, size):
         assert "input_too_large" == code_of(clean, header(*size))
 
-    def test_a_decompression_bomb(self, clean):
+    def test_21_a_decompression_bomb(self, clean):
         """8192x8192 pixels in a few kB."""
         assert "input_too_large" == code_of(clean, encoded(Image.new("1", (8192, 8192))))
 
     @pytest.mark.parametrize(
         ("format", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("TIFF", {"compression": "tiff_lzw"})]
     )
-    def test_a_decompression_bomb_of_another_format(self, clean, format, options):
+    def test_21_a_decompression_bomb_of_another_format(self, clean, format, options):
         assert "input_too_large" == code_of(clean, encoded(Image.new("L", (9000, 4500)), format, **options))
 
-    def test_a_jpeg_with_scans_without_end(self, clean):
-        """Each of the scans, of a few bytes, passes over all pixels once more; one second of a core refuses it."""
-        bomb = with_scans(encoded(Image.new("RGB", (2000, 1500)), "JPEG", progressive=True), 20_000)
+    def test_40_a_jpeg_with_scans_without_end(self, clean):
+        """One second of a core refuses it."""
         with pytest.raises(InputTooLarge, match=r"has 200\d\d scans of 2000x1500 pixels"):
-            clean(bomb, seconds=1.0)
+            clean(jpeg_of_scans(20_000), seconds=1.0)
 
-    def test_a_jpeg_with_too_few_bytes_for_its_size(self, clean):
-        """633 bytes that claim 8000x4999 pixels, all of which a decoder would fill in."""
-        small = encoded(Image.new("L", (8, 8)), "JPEG")
-        place = small.index(b"\xff\xc0") + 5
-        claims = small[:place] + struct.pack(">HH", 4999, 8000) + small[place + 4 :]
+    def test_40_a_jpeg_with_too_few_bytes_for_its_size(self, clean):
         with pytest.raises(InputUnreadable, match="too few bytes for 8000x4999 pixels"):
-            clean(claims.ljust(633, b"\0"), seconds=1.0)
+            clean(jpeg_of_few_bytes(), seconds=1.0)
 
     def test_an_heic_picture_is_named(self, clean):
         with pytest.raises(UnsupportedMedia, match=r"This file is an HEIC picture, .* send an image as PNG"):
@@ -309,9 +305,3 @@ class TestRefused:
 
     def test_floating_point_pixels(self, clean):
         assert "unsupported_media" == code_of(clean, encoded(Image.new("F", (8, 8)), "TIFF"))
-
-
-def with_scans(jpeg, number):
-    """The same JPEG, its last scan repeated."""
-    last = jpeg.rindex(b"\xff\xda")
-    return jpeg[:last] + jpeg[last:-2] * number + jpeg[-2:]

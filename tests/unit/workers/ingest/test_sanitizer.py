@@ -116,7 +116,7 @@ HARMLESS = {"EACCES", "EPERM", "ENOSYS", "RuntimeError"}
         pytest.param("nobody", id="plain", marks=pytest.mark.skipif(os.geteuid() != 0, reason="this account is one")),
     ],
 )
-def test_a_decoder_that_is_taken_over_reaches_nothing(account):
+def test_33_a_decoder_that_is_taken_over_reaches_nothing(account):
     """Neither other processes nor key files, sockets or programs; only the folder of its request."""
     lacking = try_confinement().missing
     if lacking:

@@ -37,7 +37,7 @@ def tenant(rows):
     return tenant
 
 
-def test_a_page_of_the_sweep_is_look_ups_in_indexes(rows, tenant):
+def test_31_a_page_of_the_sweep_is_look_ups_in_indexes(rows, tenant):
     """A key is looked up in each table once at most, and no table is read."""
     used = ("job_{}/1/ab.webp", "job_{}/inputs/cd.png", "inputs/inp_{}", "inputs/inp_job_{}", "voices/voi_{}")
     gone = ("job_{}/0/ab.webp", "inputs/inp_gone_{}", "voices/voi_gone_{}")

@@ -120,7 +120,7 @@ class TestBytes:
         rows.pending(tenant, "http://one.example/b.png")
         return job
 
-    def test_a_tenant_with_too_many_waits_and_others_do_not(self, rows, stored):
+    def test_41_a_tenant_with_too_many_waits_and_others_do_not(self, rows, stored):
         rows.pending(rows.tenant("another"), "http://one.example/c.png")
         assert ["http://one.example/c.png"] == urls(rows, tenant_bytes=9)
 
