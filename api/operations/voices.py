@@ -14,8 +14,7 @@ from core.ids import check_id, new_id
 from core.settings import Settings
 from jobs.params.media import Medium
 from jobs.statements.budget import lock_tenant
-from jobs.statements.media.inputs import forget_upload
-from jobs.statements.media.uploads import add_upload
+from jobs.statements.media.uploads import add_upload, forget_upload
 from jobs.statements.media.voices import add_voice, count_voices, find_voices, forget_voice
 
 log = logging.getLogger(__name__)

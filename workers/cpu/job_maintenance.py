@@ -21,7 +21,7 @@ from jobs.job import Job, JobError, job_from_row
 from jobs.notify import JobNotifier
 from jobs.params.media import field_of
 from jobs.statements.maintenance import recovery, retention
-from jobs.statements.media import inputs
+from jobs.statements.media import input_removal, inputs, uploads
 from jobs.statements.webhooks import receiver_breaker
 from workers.cpu.contact import Contact
 
@@ -72,7 +72,7 @@ class JobMaintenance:
         def done(row: Row[Any]) -> list[Executable]:
             final = (row.now - row.deleted_at).total_seconds() >= delay
             return [
-                inputs.forget(row.id),
+                input_removal.forget(row.id),
                 recovery.forget_job(row.id) if final else recovery.postpone_purge(row.id, delay),
             ]
 
@@ -83,13 +83,13 @@ class JobMaintenance:
 
     def remove_inputs(self) -> bool:
         """Remove the inputs of jobs that ended longer ago than `ATELIER_INPUT_KEEP_SECONDS`, or were cancelled."""
-        again = self._remove_inputs(inputs.cancelled())
-        return self._remove_inputs(inputs.finished(self._settings.input_keep_seconds)) or again
+        again = self._remove_inputs(input_removal.cancelled())
+        return self._remove_inputs(input_removal.finished(self._settings.input_keep_seconds)) or again
 
     def remove_uploads(self) -> bool:
         """Remove expired uploads; an upload that a job waits for stays until the job has it."""
-        due = inputs.old_uploads(self._settings.upload_seconds)
-        return self._remove("uploads", due, lambda row: str(row.key), lambda row: [inputs.forget_upload(row.id)])
+        due = uploads.old_uploads(self._settings.upload_seconds)
+        return self._remove("uploads", due, lambda row: str(row.key), lambda row: [uploads.forget_upload(row.id)])
 
     def forget_keys(self) -> bool:
         """Forget expired Idempotency-Keys, and receivers of webhooks that have not failed for a day."""
@@ -130,7 +130,7 @@ class JobMaintenance:
 
     def _remove_inputs(self, due: Select[Any]) -> bool:
         prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
-        return self._remove("inputs", due, prefix_of, lambda row: [inputs.forget(row.id)])
+        return self._remove("inputs", due, prefix_of, lambda row: [input_removal.forget(row.id)])
 
     def _remove(
         self,

@@ -8,8 +8,7 @@ from core.errors import UnknownOutput
 from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store
-from jobs.statements.media.inputs import forget_upload
-from jobs.statements.media.uploads import BATCH, measured, unmeasured
+from jobs.statements.media.uploads import BATCH, forget_upload, measured, unmeasured
 
 log = logging.getLogger(__name__)
 

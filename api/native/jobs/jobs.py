@@ -22,7 +22,7 @@ from core.errors import InvalidRequest, MalformedId, NulInText, TooManyStreams, 
 from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
-from jobs.statements.media.inputs import forget as forget_inputs
+from jobs.statements.media.input_removal import forget as forget_inputs
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
 from jobs.wire.jobs import JobPage

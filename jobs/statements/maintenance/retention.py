@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from jobs.job import ACTIVE
 from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, jobs, outbox, tenants, uploads, voices
 from jobs.statements.clauses import after, erased_values, now, outlived, tx_now
-from jobs.statements.media.inputs import are_waited_for
+from jobs.statements.media.input_removal import are_waited_for
 from jobs.statements.webhooks.deliveries import open_
 
 BATCH = 500

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update, func, literal, select, update
+from sqlalchemy import Delete, Insert, Select, Update, delete, func, literal, select, update
 
-from jobs.schema.tables import uploads
+from jobs.job import JobStatus
+from jobs.schema.tables import inputs, jobs, uploads
 from jobs.statements.clauses import ago
 
 BATCH = 500
@@ -48,3 +49,24 @@ def measured(upload_id: str, bytes: int) -> Update:
 def find_uploads(upload_ids: Collection[str], tenant: str) -> Select[Any]:
     """Return id and key of the uploads that belong to the tenant; only the store knows whether an object is there."""
     return select(uploads.c.id, uploads.c.key).where(uploads.c.id.in_(upload_ids), uploads.c.tenant == tenant)
+
+
+def old_uploads(seconds: float) -> Select[Any]:
+    """Return uploads older than `seconds` that no job waits for, locked, as (id, key), in random order."""
+    waited_for = (
+        select(inputs.c.name)
+        .join(jobs, jobs.c.id == inputs.c.job_id)
+        .where(inputs.c.source_key == uploads.c.key, inputs.c.status == "waiting", jobs.c.status == JobStatus.PENDING)
+    )
+    return (
+        select(uploads.c.id, uploads.c.key)
+        .where(uploads.c.created_at < ago(seconds), ~waited_for.exists())
+        .order_by(func.random())
+        .limit(BATCH)
+        .with_for_update(of=uploads, skip_locked=True)
+    )
+
+
+def forget_upload(upload_id: str) -> Delete:
+    """Remove an upload, after its object."""
+    return delete(uploads).where(uploads.c.id == upload_id)

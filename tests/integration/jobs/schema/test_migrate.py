@@ -18,7 +18,7 @@ from jobs.job import Job, JobStatus, job_from_row
 from jobs.schema.migrate import MIGRATIONS, migrate
 from jobs.schema.tables import jobs
 from jobs.statements.maintenance import recovery
-from jobs.statements.media import inputs
+from jobs.statements.media import input_removal, inputs
 from jobs.statements.queue import claim
 from jobs.statements.webhooks import deliveries
 from tests.support.rows.rows import ARTIFACT, Rows
@@ -151,9 +151,9 @@ def test_jobs_that_have_inputs_are_marked(rows: Rows) -> None:
                               finished_at)
             SELECT 'job_before', 'ten_1', 'image', 'chaos', '{}', 'completed', 3, 5, now(), now() - interval '1 day'
         """)
-    assert ["job_before"] == [row.id for row in rows.execute(inputs.finished(3600.0))]
-    rows.execute(inputs.forget("job_before"))
-    assert [] == rows.execute(inputs.finished(3600.0))
+    assert ["job_before"] == [row.id for row in rows.execute(input_removal.finished(3600.0))]
+    rows.execute(input_removal.forget("job_before"))
+    assert [] == rows.execute(input_removal.finished(3600.0))
 
 
 def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:

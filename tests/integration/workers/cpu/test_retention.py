@@ -13,8 +13,7 @@ from core.storage.store import open_store
 from jobs.job import Artifact
 from jobs.schema.tables import inputs, jobs, outbox
 from jobs.statements.maintenance import recovery, retention
-from jobs.statements.media import inputs as input_statements
-from jobs.statements.media import uploads
+from jobs.statements.media import input_removal, uploads
 from jobs.statements.media.voices import add_voice
 from jobs.statements.queue import tenant_jobs
 from tests.support.wait import until
@@ -328,9 +327,9 @@ def test_a_store_without_such_a_list_is_swept_all_the_same(rows, make_settings, 
 def test_inputs_have_a_tenants_span_too(rows):
     job = rows.pending(rows.tenant(), "http://one.example/a.png")
     rows.set(job, status="completed", finished_at=func.now() - text("interval '2 days'"))
-    found = [row.id for row in rows.execute(input_statements.finished(DAY))]
+    found = [row.id for row in rows.execute(input_removal.finished(DAY))]
     rows.execute(retention.keep(job.tenant, inputs=-1.0))
-    assert ([job.id], []) == (found, list(rows.execute(input_statements.finished(DAY))))
+    assert ([job.id], []) == (found, list(rows.execute(input_removal.finished(DAY))))
     rows.execute(retention.keep(job.tenant, inputs=3 * DAY))
-    assert [] == list(rows.execute(input_statements.finished(0.0)))
+    assert [] == list(rows.execute(input_removal.finished(0.0)))
     assert (None, 3 * DAY) == tuple(rows.execute(select(retention.kept(job.tenant).subquery()))[0])[:2]

@@ -11,7 +11,7 @@ from jobs.doorbell import model_queue
 from jobs.job import JobStatus, job_from_row
 from jobs.schema.tables import inputs, jobs
 from jobs.statements.api_keys import set_budget
-from jobs.statements.media import inputs as input_statements
+from jobs.statements.media import input_removal
 
 
 class TestRedrive:
@@ -99,7 +99,7 @@ class TestRedrive:
             (row.url, row.source_key, row.host) for row in rows.inputs(new)
         ]
         rows.set(dead, finished_at=func.now() - text("interval '2 hours'"))
-        assert [] == rows.execute(input_statements.finished(3600.0))
+        assert [] == rows.execute(input_removal.finished(3600.0))
 
     def test_a_budget_bounds_redrives_too(self, run, rows, failed):
         first, second = failed(), failed()

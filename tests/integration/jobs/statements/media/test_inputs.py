@@ -9,10 +9,9 @@ from sqlalchemy import func, select, text, update
 from core.errors import InputUnreachable
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import inputs as table
-from jobs.schema.tables import jobs, servers, uploads
-from jobs.statements.media import inputs
+from jobs.schema.tables import jobs, servers
+from jobs.statements.media import input_removal, inputs
 from jobs.statements.queue import tenant_jobs
-from tests.support.rows.plans import rows_read, scans
 
 STORED = {"key": "ten/job/inputs/ab.png", "media_type": "image/png", "bytes": 9, "sha256": "ab"}
 ERROR = JobError.of(InputUnreachable)
@@ -129,27 +128,8 @@ class TestBytes:
 
     def test_the_removal_of_copies_makes_room(self, rows, stored):
         assert [] == take(rows, tenant_bytes=9)
-        rows.execute(inputs.forget(stored.id))
+        rows.execute(input_removal.forget(stored.id))
         assert ["http://one.example/b.png"] == urls(rows, tenant_bytes=9)
-
-
-class TestCancelled:
-    """Clean copies of cancelled jobs go soon, those of others after their retention."""
-
-    @pytest.mark.parametrize(
-        ("status", "seconds", "due"),
-        [("cancelled", 31, True), ("cancelled", 20, False), ("failed", 31, False), ("completed", 31, False)],
-    )
-    def test_when_they_are_due(self, rows, tenant, status, seconds, due):
-        job = rows.pending(tenant, "http://one.example/a.png")
-        rows.set(job, status=status, finished_at=func.now() - text(f"interval '{seconds} s'"))
-        assert due == ([(job.id, tenant)] == [tuple(row) for row in rows.execute(inputs.cancelled())])
-
-    def test_they_are_removed_once(self, rows, tenant):
-        job = rows.pending(tenant, "http://one.example/a.png")
-        rows.set(job, status="cancelled", finished_at=func.now() - HOUR)
-        rows.execute(inputs.forget(job.id))
-        assert [] == rows.execute(inputs.cancelled())
 
 
 class TestFence:
@@ -343,66 +323,3 @@ class TestTheJob:
         assert (JobStatus.FAILED, ERROR, 0) == (failed.status, failed.error, failed.fence)
         assert failed.finished_at is not None
         assert rows.change(inputs.fail_job(job.id, ERROR)) is None
-
-
-class TestKeeping:
-    """What is kept, and for how long."""
-
-    def test_inputs_of_an_ended_job_are_kept_for_a_while(self, rows, tenant):
-        done, running = (rows.pending(tenant, f"http://{n}.example/", f"http://{n}.example/b") for n in range(2))
-        rows.set(done, status="completed", finished_at=func.now() - text("interval '10 minutes'"))
-        assert [] == rows.execute(inputs.finished(3600.0))
-        assert [(done.id, tenant)] == [tuple(row) for row in rows.execute(inputs.finished(60.0))]
-        rows.execute(inputs.forget(done.id))
-        assert [] == rows.inputs(done)
-        assert 2 == len(rows.inputs(running))
-
-    def test_a_job_without_inputs_is_not_looked_at(self, rows, tenant):
-        """Of thousands that have ended only the few with inputs, and of those the due ones, are read."""
-        rows.execute(
-            text("""
-                INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
-                                  has_inputs, finished_at)
-                SELECT 'job_' || number, :tenant, 'image', 'chaos', '{}', 'completed', 3, 5, now(),
-                       number % 10 = 0, now() - make_interval(hours => CASE WHEN number % 500 = 0 THEN 2 ELSE 0 END)
-                FROM generate_series(1, 5000) AS number
-            """).bindparams(tenant=tenant)
-        )
-        rows.execute(
-            text("""
-                INSERT INTO inputs (job_id, name, tenant, kind, source_key, status, key)
-                SELECT id, 'input_image', tenant, 'image', id || '/raw', 'ready', id || '/clean'
-                FROM jobs WHERE has_inputs
-            """)
-        )
-        rows.execute(text("ANALYZE jobs, inputs"))
-        statement = inputs.finished(3600.0)
-        assert 10 == len(rows.execute(statement))
-        for scan in scans(rows.engine, statement, "jobs", "inputs"):
-            assert "Seq Scan" != scan["Node Type"]
-            assert rows_read(scan) <= 10
-
-    def test_forgotten_inputs_are_not_looked_for_again(self, rows, tenant):
-        """Nor those of a job that an API of the version before has submitted, of which it is not known."""
-        done, before = rows.pending(tenant, "http://1.example/"), rows.submit(tenant)
-        for job in (done, before):
-            rows.set(job, status="completed", finished_at=func.now() - text("interval '2 hours'"))
-        rows.set(before, has_inputs=None)
-        assert {done.id, before.id} == {row.id for row in rows.execute(inputs.finished(3600.0))}
-        for job in (done, before):
-            rows.execute(inputs.forget(job.id))
-        assert [] == rows.execute(inputs.finished(3600.0))
-
-    def test_an_upload_stays_while_a_job_waits_for_it(self, rows, tenant):
-        for name in ("used", "unused", "young"):
-            rows.execute(uploads.insert().values(id=name, tenant=tenant, key=f"t/uploads/{name}"))
-        rows.execute(
-            update(uploads).where(uploads.c.id != "young").values(created_at=func.now() - text("interval '3 days'"))
-        )
-        job = rows.pending(tenant)
-        rows.input(job, "input_image", source_key="t/uploads/used")
-        assert ["unused"] == [row.id for row in rows.execute(inputs.old_uploads(172_800.0))]
-        rows.cancel(job)
-        assert {"used", "unused"} == {row.id for row in rows.execute(inputs.old_uploads(172_800.0))}
-        rows.execute(inputs.forget_upload("unused"))
-        assert ["used"] == [row.id for row in rows.execute(inputs.old_uploads(172_800.0))]

@@ -1,10 +1,18 @@
 """Statements about uploads."""
 
 import pytest
-from sqlalchemy import func, text
+from sqlalchemy import func, text, update
 
 from jobs.schema.tables import uploads
-from jobs.statements.media.uploads import add_upload, find_uploads, measured, open_upload, unmeasured
+from jobs.statements.media.uploads import (
+    add_upload,
+    find_uploads,
+    forget_upload,
+    measured,
+    old_uploads,
+    open_upload,
+    unmeasured,
+)
 
 LIMITS = {"max_uploads": 3, "max_bytes": 100, "bytes_each": 20}
 
@@ -51,3 +59,19 @@ def test_an_upload_is_measured_once_and_when_it_is_old(rows, opened):
     assert ["inp_1"] == [row.id for row in rows.execute(unmeasured(3600.0))]
     rows.execute(measured("inp_1", 0))
     assert [] == rows.execute(unmeasured(3600.0))
+
+
+def test_an_upload_stays_while_a_job_waits_for_it(rows):
+    tenant = rows.tenant()
+    for name in ("used", "unused", "young"):
+        rows.execute(uploads.insert().values(id=name, tenant=tenant, key=f"t/uploads/{name}"))
+    rows.execute(
+        update(uploads).where(uploads.c.id != "young").values(created_at=func.now() - text("interval '3 days'"))
+    )
+    job = rows.pending(tenant)
+    rows.input(job, "input_image", source_key="t/uploads/used")
+    assert ["unused"] == [row.id for row in rows.execute(old_uploads(172_800.0))]
+    rows.cancel(job)
+    assert {"used", "unused"} == {row.id for row in rows.execute(old_uploads(172_800.0))}
+    rows.execute(forget_upload("unused"))
+    assert ["used"] == [row.id for row in rows.execute(old_uploads(172_800.0))]
