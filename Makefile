@@ -58,8 +58,9 @@ soak: setup ## all tests, RUNS=5 times beside a program that keeps every core bu
 bench: setup ## the benchmarks of benchmarks/
 	@$(BIN)/python -m benchmarks
 
-faults: setup ## what takes its time: the tests that `make test` leaves out, then the fault tests at full size and the storm
+faults: setup ## what takes its time: the tests that `make test` leaves out, the acceptance tests behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
+	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance; fi
 	@$(BIN)/python -m pytest tests/faults $(shell grep -rl 'full: bool)' tests/unit tests/integration --include=test_*.py) --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt

@@ -18,6 +18,8 @@ from cli.embedded.valkey import EmbeddedValkey
 from pipelines.runtime import torchaudio_stub
 from tests.support.servers import s3 as s3_server
 from tests.support.servers.databases import Databases
+from tests.support.servers.pgbouncer import Pooler, pgbouncer
+from tests.support.servers.pgbouncer_install import MISSING, find_pgbouncer
 
 torchaudio_stub.install()  # before a test imports diffusers
 
@@ -26,6 +28,7 @@ pytest_plugins = ["pytester", "tests.support.contract.plugin"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="fault tests at their full size (minutes)")
+    parser.addoption("--pgbouncer", action="store_true", help="every database behind PgBouncer in transaction mode")
     parser.addoption("--storm-seconds", type=float, help="length of the storm of random faults (default 600)")
     parser.addoption("--storm-seed", help="seed of an earlier storm, to repeat its faults in their order")
 
@@ -44,16 +47,42 @@ def full(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """A PostgreSQL server, as a maker of databases."""
-    named = os.environ.get("ATELIER_TEST_DATABASE_URL")
-    if named:
-        databases = Databases(named)
-        yield databases
-        databases.close()
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres | None]:
+    """The run's own PostgreSQL server; None where the environment names another one."""
+    if os.environ.get("ATELIER_TEST_DATABASE_URL"):
+        yield None
         return
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
-        yield Databases(server.url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: EmbeddedPostgres | None) -> str:
+    """URL of a database that may create others."""
+    return postgres_server.url if postgres_server else os.environ["ATELIER_TEST_DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
+def pooler(
+    postgres_server: EmbeddedPostgres | None, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pooler]:
+    """PgBouncer in transaction mode, before that server."""
+    if find_pgbouncer() is None:
+        pytest.skip(MISSING)
+    with pgbouncer(tmp_path_factory.mktemp("pgbouncer"), postgres_url, postgres_server) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    request: pytest.FixtureRequest, postgres_server: EmbeddedPostgres | None, postgres_url: str
+) -> Iterator[Databases]:
+    """A maker of databases on that server; with `--pgbouncer` tests reach them through it."""
+    through = request.getfixturevalue("pooler").url_of if request.config.getoption("pgbouncer") else None
+    databases = Databases(postgres_url, through)
+    yield databases
+    if postgres_server is None:
+        databases.close()
 
 
 @pytest.fixture

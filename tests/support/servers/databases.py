@@ -5,7 +5,7 @@ Copying a migrated template takes 100 ms and more, so what a test has left is em
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -35,10 +35,14 @@ SELECT
 
 
 class Databases:
-    """Makes databases on one server; `admin_url` is any database of it that may create others."""
+    """Makes databases on one server; `admin_url` is any database of it that may create others.
 
-    def __init__(self, admin_url: str) -> None:
+    `through` gives the URLs of databases that tests get, by name; without it tests connect to the server itself.
+    """
+
+    def __init__(self, admin_url: str, through: Callable[[str], str] | None = None) -> None:
         self._admin_url = admin_url
+        self._through = through or self.url_of
         self._prefix = f"atelier_test_{os.getpid()}"
         self._numbers = itertools.count(1)
         self._template = ""
@@ -50,7 +54,7 @@ class Databases:
         """URL of a database with the newest schema and no rows; taken away afterwards, even while it is used."""
         name = self._emptied.pop() if self._emptied else self._copy()
         try:
-            yield self.url_of(name)
+            yield self._through(name)
         finally:
             self._take_back(name)
 
@@ -60,7 +64,7 @@ class Databases:
         name = self._next_name()
         self._execute(f"CREATE DATABASE {name}")
         try:
-            yield self.url_of(name)
+            yield self._through(name)
         finally:
             self._drop(name)
 
