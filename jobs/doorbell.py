@@ -54,8 +54,11 @@ def queue_of(job: Job) -> str:
 
 
 def bell_queue(name: str) -> Queue:
-    """Return a queue of the default exchange; it needs no binding, which FLUSHALL would remove."""
-    return Queue(name, Exchange(""), routing_key=name)  # type: ignore[no-untyped-call]
+    """Return a queue of the default exchange, which needs no binding that FLUSHALL would remove.
+
+    Its messages are not acknowledged: that would cost round trips, for a bell that may be lost.
+    """
+    return Queue(name, Exchange(""), routing_key=name, no_ack=True)  # type: ignore[no-untyped-call]
 
 
 def celery_app(settings: Settings, **transport: Any) -> Celery:

@@ -30,11 +30,20 @@ class JobWatcher:
         """
         until = time.monotonic() + seconds
         with self.event_hub.subscribe(view.job.id) as subscription:
-            while True:
-                view = await self.refresh(view, key_id)
-                if view.job.status.terminal or time.monotonic() >= until or self.event_hub.closing.is_set():
-                    return view
+            view = await self.refresh(view, key_id)
+            if self._is_over(view, until):
+                return view
+            return await self.wait_for_news(subscription, view, key_id, until - time.monotonic())
+
+    async def wait_for_news(self, subscription: Subscription, view: JobView, key_id: str, seconds: float) -> JobView:
+        """Return what `wait` returns, for a job that was read after the subscription to it began."""
+        until = time.monotonic() + seconds
+        while True:
+            if not self.event_hub.closing.is_set():
                 await _wait_for_end(subscription, min(until, self.next_tick()))
+            view = await self.refresh(view, key_id)
+            if self._is_over(view, until):
+                return view
 
     async def refresh(self, view: JobView, key_id: str) -> JobView:
         """Return the job as it is now, or `view` while the database is away.
@@ -57,6 +66,9 @@ class JobWatcher:
     def answer(self, view: JobView) -> StatusAnswer:
         """Return the status answer."""
         return self._status_builder.answer(view)
+
+    def _is_over(self, view: JobView, until: float) -> bool:
+        return view.job.status.terminal or time.monotonic() >= until or self.event_hub.closing.is_set()
 
 
 async def _wait_for_end(subscription: Subscription, until: float) -> None:

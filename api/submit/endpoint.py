@@ -13,10 +13,11 @@ from api.follow.watcher import JobWatcher
 from api.http.strict_json import StrictRequest
 from api.submit.service import Submission, Submissions, SubmittedJob
 from api.submit.validation import IdempotencyKey
+from core.ids import new_id
 from core.settings import Settings
 from core.tracing import Facts, attributes, span, traceparent_of
-from jobs.job import Job
 from jobs.log_context import about_job
+from jobs.params.media import drop_data_urls
 from jobs.params.registry import AnyParams
 from jobs.statements.queue.look import JobView
 from pipelines.catalog.loader import NATIVE
@@ -57,11 +58,46 @@ class SubmitEndpoint:
         The job's trace begins with a span of this request, or continues the caller's `traceparent`. An Idempotency-Key
         belongs to the path and the body. Model names are those of `dialect`.
         """
+        return await self._submit(request, params, new_id("job"), idempotency_key, dialect)
+
+    async def submit_and_wait(
+        self,
+        request: StrictRequest,
+        params: AnyParams,
+        seconds: float,
+        *,
+        idempotency_key: str | None = None,
+        dialect: str = NATIVE,
+    ) -> tuple[SubmittedJob, JobView]:
+        """Submit as `submit` does, and return the job also as it is once it has ended.
+
+        That is after `seconds` at the latest, of which a setting limits the number, and as soon as the client
+        disconnects. The media of the request are released meanwhile. Raises also `UnknownJob` for a job that is deleted
+        meanwhile, and `Unauthenticated` once the key is revoked.
+        """
+        job_id, seconds = new_id("job"), min(seconds, self._wait_limit)
+        with self._watcher.event_hub.subscribe(
+            job_id
+        ) as subscription:  # before the commit, so the row need not be read
+            submitted = await self._submit(request, params, job_id, idempotency_key, dialect)
+            drop_data_urls(params)
+            request.release_body()
+            view, key_id = JobView(submitted.job), request.user.key_id
+            if submitted.repeated:
+                waiting = self._watcher.wait(view, key_id, seconds)
+            else:
+                waiting = self._watcher.wait_for_news(subscription, view, key_id, seconds)
+            return submitted, await while_connected(request.receive, waiting, view)
+
+    async def _submit(
+        self, request: StrictRequest, params: AnyParams, job_id: str, idempotency_key: str | None, dialect: str
+    ) -> SubmittedJob:
         route = request.scope["path"].rstrip("/")
         key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
         caller_trace = request.headers.get("traceparent")
         with span(f"POST {route}", parent=caller_trace, kind=SpanKind.SERVER, root=True) as opened:
             submission = Submission(
+                job_id=job_id,
                 caller=request.user,
                 params=params,
                 idempotency_key=key,
@@ -80,16 +116,6 @@ class SubmitEndpoint:
         with about_job(job):
             log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
         return submitted
-
-    async def wait(self, request: StrictRequest, job: Job, seconds: float) -> JobView:
-        """Return the job once it has ended, or after `seconds`, of which a setting limits the number.
-
-        The wait ends early, with `job` itself, when the client disconnects. Raises `UnknownJob` for a job that is
-        deleted meanwhile, and `Unauthenticated` once the key is revoked.
-        """
-        view = JobView(job)
-        waiting = self._watcher.wait(view, request.user.key_id, min(seconds, self._wait_limit))
-        return await while_connected(request.receive, waiting, view)
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], otherwise: T) -> T:

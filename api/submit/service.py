@@ -34,7 +34,6 @@ from core.errors import (
     TooManyJobs,
     UnknownJob,
 )
-from core.ids import new_id
 from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row
@@ -51,9 +50,11 @@ log = logging.getLogger(__name__)
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller submits, whatever the wire format it came in.
 
-    `traceparent` is the trace that a new job belongs to; `dialect` is the one whose model names `params.model` uses.
+    `job_id` is the id of a new job, and `traceparent` the trace that it belongs to; `dialect` is the one whose model
+    names `params.model` uses.
     """
 
+    job_id: str
     caller: Caller
     params: AnyParams
     idempotency_key: IdempotencyKey | None = None
@@ -88,9 +89,9 @@ class Submissions:
         """
         params = check(submission.params, submission.caller, self._settings)
         submission = msgspec.structs.replace(submission, params=params)
-        job_id, stored = new_id("job"), dict[str, str]()
+        stored = dict[str, str]()
         if params.server_id is None and not any(media_of(params)):
-            job = await self._submit_at_once(submission, job_id)
+            job = await self._submit_at_once(submission)
             if job is not None:
                 return self._accept(job)
         if needs_store(params):
@@ -98,9 +99,9 @@ class Submissions:
                 earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
             if earlier is not None:
                 return SubmittedJob(job=earlier, repeated=True)
-        ingested = await self._intake.ingest(submission.caller.tenant, job_id, params, stored)
-        job = await self._commit(submission, job_id, ingested)
-        if job.id != job_id:
+        ingested = await self._intake.ingest(submission.caller.tenant, submission.job_id, params, stored)
+        job = await self._commit(submission, ingested)
+        if job.id != submission.job_id:
             await self._intake.discard(ingested.folder)
             return SubmittedJob(job=job, repeated=True)
         return self._accept(job)
@@ -110,7 +111,7 @@ class Submissions:
         JOBS_SUBMITTED.labels(job.model, job.modality).inc()
         return SubmittedJob(job=job, repeated=False)
 
-    async def _submit_at_once(self, submission: Submission, job_id: str) -> Job | None:
+    async def _submit_at_once(self, submission: Submission) -> Job | None:
         """Submit in one statement; None, and nothing is written, where that takes a look at the rows."""
         params = submission.params
         try:
@@ -121,7 +122,7 @@ class Submissions:
         if not offers:
             return None
         served = params.model is None
-        statement = self._submit(submission, job_id, params, offers, served=served, key=submission.idempotency_key)
+        statement = self._submit(submission, params, offers, served=served, key=submission.idempotency_key)
         with _refusals():
             row = await self._database.row(statement)
         return None if row is None else job_from_row(row)
@@ -137,12 +138,12 @@ class Submissions:
         await connection.execute(ask(tenant, price, usual_cap=self._settings.max_waiting_jobs))
         return None, await stored_keys(connection, tenant, media_of(submission.params))
 
-    async def _commit(self, submission: Submission, job_id: str, ingested: IngestedRequest) -> Job:
+    async def _commit(self, submission: Submission, ingested: IngestedRequest) -> Job:
         """Insert the job, or return the one that the Idempotency-Key made before; a failure leaves no object."""
 
         async def work(connection: AsyncConnection) -> Job:
-            earlier = await _claim_key(connection, submission, job_id)
-            return earlier or await self._insert(connection, submission, ingested, job_id)
+            earlier = await _claim_key(connection, submission)
+            return earlier or await self._insert(connection, submission, ingested)
 
         try:
             with _refusals():
@@ -155,21 +156,20 @@ class Submissions:
             await self._intake.discard(ingested.folder)
             raise
 
-    async def _insert(
-        self, connection: AsyncConnection, submission: Submission, ingested: IngestedRequest, job_id: str
-    ) -> Job:
+    async def _insert(self, connection: AsyncConnection, submission: Submission, ingested: IngestedRequest) -> Job:
         params, tenant = ingested.params, submission.caller.tenant
         spec = await choose_model(connection, self._catalog, params, submission.dialect)
         offer = Offer(spec.id, spec.price_of(params))
-        job = job_from_row((await connection.execute(self._submit(submission, job_id, params, [offer]))).one())
+        job = job_from_row((await connection.execute(self._submit(submission, params, [offer]))).one())
         if ingested.sources:
-            await connection.execute(add_inputs(job_id, tenant, _with_minimum_length(ingested.sources, spec)))
+            await connection.execute(
+                add_inputs(submission.job_id, tenant, _with_minimum_length(ingested.sources, spec))
+            )
         return job
 
     def _submit(
         self,
         submission: Submission,
-        job_id: str,
         params: AnyParams,
         offers: Sequence[Offer],
         *,
@@ -178,7 +178,7 @@ class Submissions:
     ) -> Select[Any]:
         """Return the statement that adds the job with these parameters."""
         return submit(
-            job_id=job_id,
+            job_id=submission.job_id,
             tenant=submission.caller.tenant,
             offers=offers,
             served=served,
@@ -215,10 +215,13 @@ def _with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> lis
     ]
 
 
-async def _claim_key(connection: AsyncConnection, submission: Submission, job_id: str) -> Job | None:
-    """Claim the Idempotency-Key for `job_id`, if there is one; return the job that it already made."""
+async def _claim_key(connection: AsyncConnection, submission: Submission) -> Job | None:
+    """Claim the Idempotency-Key for a new job, if there is one; return the job that it already made."""
     key, tenant = submission.idempotency_key, submission.caller.tenant
-    if key is None or (await connection.execute(remember(tenant, key.key, key.digest, job_id))).first() is not None:
+    if (
+        key is None
+        or (await connection.execute(remember(tenant, key.key, key.digest, submission.job_id))).first() is not None
+    ):
         return None
     return await _find_repeated(connection, tenant, key)
 

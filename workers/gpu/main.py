@@ -8,11 +8,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.worker import state
+from celery.worker.consumer import Consumer
 
 from core.database import threads_engine
 from core.logs import start_logs
@@ -154,8 +156,22 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) 
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
     )
-    app.task(name=BELL)(supervisor.ring)
+    app.register_task(BellTask(supervisor.ring))
     return app
+
+
+class BellTask(Task):
+    """The task of the doorbell: rings in the thread that receives the message, without a trip through the pool."""
+
+    name = BELL
+    ignore_result = True
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self.run = ring
+
+    def start_strategy(self, app: Celery, consumer: Consumer, **kwargs: Any) -> Callable[..., None]:
+        """Return what the consumer calls with each message."""
+        return lambda *message: self.run()
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -19,7 +19,6 @@ from api.submit.errors import SUBMIT_ERRORS
 from core.errors import MalformedId, UnknownJob
 from core.settings import Settings
 from jobs.job import Job
-from jobs.params.media import drop_data_urls
 from jobs.params.modality import ModalitySpec
 from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import Accepted
@@ -67,17 +66,19 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
         wait: Wait = 0.0,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
-        submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
-        job, status_url = submitted.job, public_path(settings, f"{modality.path}/status/{submitted.job.id}")
-        headers = {"Location": status_url} | ({"Idempotency-Replayed": "true"} if submitted.repeated else {})
-        if wait <= 0:
-            events_url = public_path(settings, f"/jobs/v1/{job.id}/events")
-            return Response(accepted(job, status_url, events_url), status_code=202, headers=headers)
-        drop_data_urls(data)
-        request.release_body()
-        view = await submit_endpoint.wait(request, job, wait)
-        status_code = 200 if view.job.status.terminal else 202
-        return Response(watcher.answer(view), status_code=status_code, headers=headers)
+        answer: Accepted | StatusAnswer
+        if wait > 0:
+            submitted, view = await submit_endpoint.submit_and_wait(
+                request, data, wait, idempotency_key=idempotency_key
+            )
+            answer, status_code = watcher.answer(view), 200 if view.job.status.terminal else 202
+        else:
+            submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
+            answer, status_code = accepted(submitted.job, modality, settings), 202
+        headers = {"Location": status_url(submitted.job, modality, settings)}
+        if submitted.repeated:
+            headers["Idempotency-Replayed"] = "true"
+        return Response(answer, status_code=status_code, headers=headers)
 
     return create
 
@@ -105,7 +106,7 @@ def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
     return status
 
 
-def accepted(job: Job, status_url: str, events_url: str) -> Accepted:
+def accepted(job: Job, modality: ModalitySpec, settings: Settings) -> Accepted:
     """Return the answer to a submit that did not wait."""
     return Accepted(
         job_id=job.id,
@@ -113,7 +114,12 @@ def accepted(job: Job, status_url: str, events_url: str) -> Accepted:
         modality=job.modality,
         model=job.model,
         seed=job.seed,
-        status_url=status_url,
-        events_url=events_url,
+        status_url=status_url(job, modality, settings),
+        events_url=public_path(settings, f"/jobs/v1/{job.id}/events"),
         created_at=job.created_at,
     )
+
+
+def status_url(job: Job, modality: ModalitySpec, settings: Settings) -> str:
+    """Return where a job's status is."""
+    return public_path(settings, f"{modality.path}/status/{job.id}")
