@@ -160,7 +160,7 @@ def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) 
     return app
 
 
-class BellTask(Task):
+class BellTask(Task):  # type: ignore[misc]
     """The task of the doorbell: rings in the thread that receives the message, without a trip through the pool."""
 
     name = BELL

@@ -1,11 +1,14 @@
 """What a submit costs the database: the ordinary one is one statement beside the look-up of the key."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, event, update
 
 from jobs.schema.tables import jobs, tenants
+from tests.support.rows.rows import ARTIFACT
+from tests.support.wait import until
 
 ROUTE = "/generate/image/v1"
 
@@ -38,6 +41,16 @@ def test_an_ordinary_submit_is_one_statement(client, server, statements, rows, f
     assert 202 == accepted.status_code
     assert ["SELECT", "WITH"] == statements
     assert [accepted.json()["job_id"]] == [row.id for row in rows.execute(jobs.select())]
+
+
+def test_a_held_submit_reads_its_job_once(client, server, worker, statements):
+    statements.clear()
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(client.post, f"{ROUTE}?wait=30", json={"prompt": "a"})
+        job = worker.tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
+        worker.complete(worker.progress(job, 0.5), ARTIFACT)
+        assert (200, "completed") == (held.result(20).status_code, held.result().json()["status"])
+    assert ["SELECT", "WITH", "SELECT"] == statements
 
 
 @pytest.mark.parametrize(

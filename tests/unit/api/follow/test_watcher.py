@@ -1,6 +1,7 @@
 """The watcher: the row decides, and a database that is away only makes the job stale."""
 
 import asyncio
+import math
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
 from core.errors import DatabaseUnavailable, Unauthenticated, UnknownJob
+from jobs.events import JobEvent
 from jobs.job import JobStatus
 from jobs.statements.queue.look import FollowedJob, JobView
 
@@ -42,6 +44,10 @@ class Fakes:
     def subscribe(self, job_id):
         yield self.subscription
 
+    async def wait_for_news(self, seconds):
+        watcher = JobWatcher(self, self, None)
+        return (await watcher.wait_for_news(self.subscription, JobView(job()), KEY_ID, seconds)).job.status
+
     async def wait(self, seconds):
         return (await JobWatcher(self, self, None).wait(JobView(job()), KEY_ID, seconds)).job.status
 
@@ -68,3 +74,28 @@ async def test_a_wait_outlives_an_outage_of_the_database():
 async def test_a_deleted_job_and_a_revoked_key_end_a_wait(error):
     with pytest.raises(error):
         await Fakes(job(), error()).wait(30)
+
+
+async def test_a_wait_for_news_reads_the_row_after_the_event():
+    fakes = Fakes(job(JobStatus.COMPLETED))
+    fakes.next_tick = lambda: math.inf
+    waiting = asyncio.create_task(fakes.wait_for_news(30))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    fakes.subscription.add(JobEvent(job_id=JOB_ID, seq=4, status=JobStatus.COMPLETED, progress=1, stage=None))
+    assert JobStatus.COMPLETED is await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_wait_for_news_without_any_reads_at_the_tick():
+    assert JobStatus.FAILED is await Fakes(job(), job(JobStatus.FAILED)).wait_for_news(30)
+
+
+async def test_a_wait_for_news_ends_after_its_seconds():
+    assert JobStatus.PROCESSING is await Fakes(job()).wait_for_news(0.05)
+
+
+async def test_a_wait_for_news_ends_when_the_service_stops():
+    fakes = Fakes(job())
+    fakes.next_tick = lambda: math.inf
+    fakes.closing.set()
+    assert JobStatus.PROCESSING is await asyncio.wait_for(fakes.wait_for_news(30), 10)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 
 from api.http.auth import Caller
-from api.submit import service
 from api.submit.media_intake import IngestedRequest
 from api.submit.service import Submission, Submissions
 from core.errors import DatabaseUnavailable, TooManyJobs
@@ -48,12 +47,7 @@ class Fakes:
 
     async def submit(self, params):
         submissions = Submissions(self, Catalog(()), self, self, Settings())
-        return await submissions.submit(Submission(caller=CALLER, params=params))
-
-
-@pytest.fixture(autouse=True)
-def known_id(monkeypatch):
-    monkeypatch.setattr(service, "new_id", lambda prefix: f"{prefix}_new")
+        return await submissions.submit(Submission(job_id="job_new", caller=CALLER, params=params))
 
 
 async def test_a_new_job_is_returned_and_notified():
