@@ -46,10 +46,10 @@ def test_an_ordinary_submit_is_one_statement(client, server, statements, rows, f
 def test_a_held_submit_reads_its_job_once(client, server, worker, statements):
     statements.clear()
     with ThreadPoolExecutor(1) as pool:
-        held = pool.submit(client.post, f"{ROUTE}?wait=30", json={"prompt": "a"})
+        answer = pool.submit(client.post, f"{ROUTE}?wait=30", json={"prompt": "a"})
         job = worker.tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
         worker.complete(worker.progress(job, 0.5), ARTIFACT)
-        assert (200, "completed") == (held.result(20).status_code, held.result().json()["status"])
+        assert (200, "completed") == (answer.result(20).status_code, answer.result().json()["status"])
     assert ["SELECT", "WITH", "SELECT"] == statements
 
 
