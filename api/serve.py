@@ -93,7 +93,7 @@ def raise_file_limit() -> int:
 def main(host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     hide_memory()
-    sys.setswitchinterval(0.0005)  # the notifier's thread must not wait 5 ms for a busy event loop
+    sys.setswitchinterval(0.0005)  # the event loop must not wait 5 ms for a thread that decodes a body
     start_logs(settings(), "api")
     app = create_app(settings())
     # uvicorn raises the signal again once it has shut down; a requested stop is not a failure.

@@ -12,7 +12,20 @@ from litestar.types import Empty
 from api.http.auth import Caller
 from api.http.body_budget import LEASE, SMALL
 from api.http.msgspec_errors import refusal
-from core.errors import InvalidRequest, UnsupportedEncoding, UnsupportedType
+from core.errors import (
+    AtelierError,
+    BodyTooLarge,
+    InvalidJson,
+    InvalidRequest,
+    MissingField,
+    OutOfRange,
+    Overloaded,
+    TooManyBodies,
+    UnknownField,
+    UnsupportedEncoding,
+    UnsupportedType,
+    WrongType,
+)
 from jobs.statements.queue.look import JobView
 
 MOST_VALUES = 100_000
@@ -20,6 +33,11 @@ MOST_VALUES = 100_000
 entries that fit into a body for media would block the event loop for a second and take half a gigabyte."""
 JSON_TYPES = ("application/json", "text/json", "text/plain", "")
 """Media types whose bodies are read as JSON, beside those that end in `+json`: clients that name none mean it."""
+BODY_ERRORS: tuple[type[AtelierError], ...] = (
+    *(InvalidJson, BodyTooLarge, UnsupportedType, UnsupportedEncoding, TooManyBodies, Overloaded),
+    *(MissingField, UnknownField, WrongType, OutOfRange, InvalidRequest),
+)
+"""What any route with a JSON body may refuse one with, in the order in which the OpenAPI document lists them."""
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 
 

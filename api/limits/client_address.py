@@ -33,7 +33,18 @@ def client_address(connection: ASGIConnection[Any, Any, Any, Any], proxies: Sequ
         if not before or not _is_trusted(address, proxies):
             break
         address = before
-    return _group(address)
+    return network_of(address)
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address; other text as it is."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ip_network((int(parsed), CUSTOMER_BITS), strict=False))
 
 
 def _is_trusted(address: str, proxies: Sequence[Network]) -> bool:
@@ -57,13 +68,3 @@ def _bare(entry: str) -> str:
         return str(ip_address(text))
     except ValueError:
         return ""
-
-
-def _group(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or ip_network((int(parsed), CUSTOMER_BITS), strict=False))

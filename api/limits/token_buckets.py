@@ -24,7 +24,7 @@ CONNECTIONS = 16
 """Most requests of this process that ask Redis at the same time; the others wait their turn."""
 
 MOST_LOCAL = 100_000
-"""Buckets of this process beyond which those that are full are forgotten, and then all."""
+"""Buckets of this process beyond which those that are full are forgotten, and all where that leaves more than half."""
 
 SCRIPT = """
 local clock = redis.call('TIME')
@@ -89,7 +89,7 @@ class LocalBuckets:
         if len(self._full_at) < MOST_LOCAL:
             return
         self._full_at = {name: full for name, full in self._full_at.items() if full > now}
-        if len(self._full_at) >= MOST_LOCAL:
+        if len(self._full_at) > MOST_LOCAL // 2:  # else nearly every take would look through all of them
             self._full_at.clear()
 
 

@@ -5,9 +5,10 @@ new one is refused only where all of them are in the middle of a request.
 """
 
 from collections import defaultdict
-from ipaddress import IPv6Address, ip_address
 from itertools import islice
 from typing import Any, Protocol
+
+from api.limits.client_address import network_of
 
 LOOK = 16
 """Connections that are looked at for one to give way; those in use go to the end of the line."""
@@ -39,7 +40,7 @@ class OpenConnections:
     def admit(self, connection: Connection, address: str) -> bool:
         """Count a new connection; return False, and count nothing, where none gives way to it."""
         network = network_of(address)
-        neighbors = self._by_network[network]
+        neighbors = self._by_network.get(network, {})
         if self._most_per_address and len(neighbors) >= self._most_per_address and not self._make_room(neighbors):
             return False
         if len(self._all) >= self._most and not self._make_room(self._all):
@@ -65,14 +66,3 @@ class OpenConnections:
                 return True
             line[connection] = line.pop(connection)
         return False
-
-
-def network_of(address: str) -> str:
-    """Return what counts as one address: an IPv4 address, or the /64 of an IPv6 address, which one customer has."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address  # a unix socket
-    if not isinstance(parsed, IPv6Address):
-        return address
-    return str(parsed.ipv4_mapped or parsed.exploded[:19])

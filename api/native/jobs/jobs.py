@@ -1,11 +1,12 @@
 """/jobs/v1: jobs of every modality."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Stream
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.event_stream import EventStream, opened, read_event_id
@@ -92,7 +93,9 @@ class JobRoutes(Controller):
         check_id("job", job_id)
         row = await database.row(cancel(job_id, caller.tenant))
         if row is not None:
-            _notify(job_from_row(row), notifier, server_commands)
+            cancelled = job_from_row(row)
+            notifier.notify_later(cancelled)
+            _nudge_worker(cancelled, server_commands)
         return watcher.answer(await watcher.read(FollowedJob(job_id, caller.key_id)))
 
     @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
@@ -107,15 +110,19 @@ class JobRoutes(Controller):
         """Cancel the job if it runs, and remove its prompt, inputs and outputs; it answers 404 from then on."""
         check_id("job", job_id)
 
-        async def work(connection: AsyncConnection) -> Job:
-            row = (await connection.execute(erase(job_id, caller.tenant))).first()
+        async def work(connection: AsyncConnection) -> Row[Any]:
+            row: Row[Any] | None = (await connection.execute(erase(job_id, caller.tenant))).first()
             if row is None:
                 raise UnknownJob
             await connection.execute(forget_job_deliveries(job_id))
             await connection.execute(forget_inputs(job_id))
-            return job_from_row(row)
+            return row
 
-        _notify(await database.transaction(work), notifier, server_commands)
+        row = await database.transaction(work)
+        deleted = job_from_row(row)
+        notifier.notify_later(deleted)
+        if row.unfinished:
+            _nudge_worker(deleted, server_commands)
 
     @get(
         "/{job_id:str}/events",
@@ -147,8 +154,7 @@ class JobRoutes(Controller):
         return Stream(await opened(stream.frames()), media_type="text/event-stream", headers=headers)
 
 
-def _notify(job: Job, notifier: Notifier, server_commands: ServerCommands) -> None:
-    """Publish the end of a job, and have its worker look: it stops computing now and not at its next beat."""
-    notifier.notify_later(job)
+def _nudge_worker(job: Job, server_commands: ServerCommands) -> None:
+    """Have the worker of a job that was cancelled look: it stops computing now and not at its next beat."""
     if job.worker is not None:
         server_commands.nudge(job.worker)

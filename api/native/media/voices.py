@@ -15,31 +15,22 @@ from sqlalchemy import Row
 
 from api.http.auth import Caller
 from api.http.database import Database
+from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.voices import VoiceOperations
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import UPLOAD
 from core.errors import (
-    BodyTooLarge,
     InputTooLarge,
     InputUnreadable,
-    InvalidJson,
     InvalidRequest,
     MalformedId,
-    MissingField,
     NulInText,
-    OutOfRange,
-    Overloaded,
     StorageUnavailable,
-    TooManyBodies,
     TooManyVoices,
-    UnknownField,
     UnknownInput,
     UnknownVoice,
-    UnsupportedEncoding,
     UnsupportedMedia,
-    UnsupportedType,
-    WrongType,
 )
 from core.settings import Settings
 from core.storage.store import Store
@@ -60,9 +51,8 @@ EXAMPLES = [
     Example(summary="A short recording", value={"name": "Anna", "source": "data:audio/wav;base64,UklGRiQAAABXQVZF…"}),
 ]
 ERRORS = (
-    *(InvalidJson, BodyTooLarge, UnsupportedType, UnsupportedEncoding, TooManyBodies, Overloaded),
-    *(MissingField, UnknownField, WrongType, OutOfRange, NulInText, InvalidRequest),
-    *(UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable, TooManyVoices, StorageUnavailable),
+    *BODY_ERRORS,
+    *(NulInText, UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable, TooManyVoices, StorageUnavailable),
 )
 
 ModelFilter = Annotated[str | None, QueryParameter(description="Only voices that this model can use.")]

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from api.http.auth import Caller, admins_only
 from api.http.database import Database
+from api.http.strict_json import BODY_ERRORS
 from api.native.servers.servers import check_name, find_server, server_answer
 from api.openapi.documents import error_responses
 from api.operations.server_commands import ServerCommands
@@ -17,7 +18,6 @@ from core.errors import (
     BrokerUnavailable,
     CommandRefused,
     Forbidden,
-    InvalidRequest,
     ServerOffline,
     UnknownModel,
     UnknownServer,
@@ -29,7 +29,7 @@ from jobs.wire.servers import CommandAccepted, Desired, ServerAnswer
 STATE_RESPONSES = error_responses(Forbidden, UnknownServer)
 COMMAND_RESPONSES = error_responses(Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable)
 MODEL_COMMAND_RESPONSES = error_responses(
-    Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable, InvalidRequest, UnknownModel
+    *BODY_ERRORS, *(Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable, UnknownModel)
 )
 
 

@@ -12,19 +12,14 @@ from msgspec import Meta
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
+from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.webhooks import PREFIX
 from core.errors import (
-    BodyTooLarge,
-    InvalidJson,
     InvalidRequest,
     MalformedId,
-    MissingField,
     OutOfRange,
     UnknownDelivery,
-    UnknownField,
-    UnsupportedEncoding,
-    UnsupportedType,
     WebhookDisabled,
     WrongType,
 )
@@ -33,17 +28,6 @@ from jobs.statements.webhooks.delivery_log import REPLAYED, find_delivery, list_
 from jobs.wire.webhooks import Delivery, DeliveryPage, DeliveryState, Ended, Replayed, delivery_of
 
 FOUND = (MalformedId, UnknownDelivery)
-BODY = (
-    InvalidJson,
-    BodyTooLarge,
-    UnsupportedType,
-    UnsupportedEncoding,
-    MissingField,
-    UnknownField,
-    WrongType,
-    OutOfRange,
-    InvalidRequest,
-)
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Deliveries on a page.")]
 Time = Annotated[datetime, Meta(tz=True, description="A time with its zone, e.g. 2026-01-31T12:00:00Z.")]
@@ -132,7 +116,10 @@ class DeliveryRoutes(Controller):
         return await _find_delivery(database, caller, delivery_id)
 
     @post(
-        "/replay", status_code=202, responses=error_responses(*BODY, MalformedId), summary="Send a range of time again"
+        "/replay",
+        status_code=202,
+        responses=error_responses(*BODY_ERRORS, MalformedId),
+        summary="Send a range of time again",
     )
     async def replay_range(
         self, data: JSONBody[Replay], caller: NamedDependency[Caller], database: NamedDependency[Database]

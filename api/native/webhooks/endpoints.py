@@ -11,23 +11,15 @@ from sqlalchemy import Row
 
 from api.http.auth import Caller
 from api.http.database import Database
+from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.webhooks import WebhookOperations
 from core.errors import (
-    BodyTooLarge,
     ForbiddenUrl,
-    InvalidJson,
-    InvalidRequest,
     MalformedId,
-    MissingField,
-    OutOfRange,
     TooManyWebhooks,
-    UnknownField,
     UnknownWebhook,
-    UnsupportedEncoding,
-    UnsupportedType,
     WebhookDisabled,
-    WrongType,
 )
 from jobs.params.base import Url
 from jobs.statements.webhooks.endpoints import list_webhooks
@@ -43,17 +35,6 @@ from jobs.wire.webhooks import (
 )
 
 FOUND = (MalformedId, UnknownWebhook)
-BODY = (
-    InvalidJson,
-    BodyTooLarge,
-    UnsupportedType,
-    UnsupportedEncoding,
-    UnknownField,
-    WrongType,
-    OutOfRange,
-    InvalidRequest,
-    ForbiddenUrl,
-)
 
 Events = Annotated[
     list[EventType], Meta(min_length=1, max_length=len(EVENTS), description="The events that it receives.")
@@ -81,7 +62,11 @@ class WebhookRoutes(Controller):
     path = "/webhooks/v1"
     tags = ("Webhooks",)
 
-    @post(status_code=201, responses=error_responses(*BODY, MissingField, TooManyWebhooks), summary="Add an endpoint")
+    @post(
+        status_code=201,
+        responses=error_responses(*BODY_ERRORS, ForbiddenUrl, TooManyWebhooks),
+        summary="Add an endpoint",
+    )
     async def create(
         self, data: JSONBody[NewWebhook], caller: NamedDependency[Caller], webhooks: NamedDependency[WebhookOperations]
     ) -> WebhookWithSecret:
@@ -103,7 +88,9 @@ class WebhookRoutes(Controller):
         """Return the endpoint as it is now."""
         return webhook_of(await webhooks.find(caller.tenant, webhook_id))
 
-    @patch("/{webhook_id:str}", responses=error_responses(*FOUND, *BODY), summary="Change an endpoint")
+    @patch(
+        "/{webhook_id:str}", responses=error_responses(*FOUND, *BODY_ERRORS, ForbiddenUrl), summary="Change an endpoint"
+    )
     async def change(
         self,
         webhook_id: FromPath[str],

@@ -65,7 +65,10 @@ def cancel(job_id: str, tenant: str) -> Select[Any]:
 
 
 def erase(job_id: str, tenant: str) -> Select[Any]:
-    """Delete a job: cancel it if unfinished, remove what the caller wrote, and have its objects purged."""
+    """Delete a job: cancel it if unfinished, remove what the caller wrote, and have its objects purged.
+
+    Returns its row, and whether it was `unfinished`.
+    """
     ended = ended_values(JobStatus.CANCELLED)
     found = (  # what the update returns no longer says whether it has ended the job
         select(jobs.c.id, jobs.c.status.in_(ACTIVE).label("unfinished"))
@@ -84,7 +87,8 @@ def erase(job_id: str, tenant: str) -> Select[Any]:
         .returning(*jobs.c, found.c.unfinished)
         .cte("erased")
     )
-    return select(*(erased.c[column.name] for column in jobs.c)).add_cte(settle(erased, erased.c.unfinished))
+    columns = (erased.c[column.name] for column in jobs.c)
+    return select(*columns, erased.c.unfinished).add_cte(settle(erased, erased.c.unfinished))
 
 
 def forget_job_deliveries(job_id: str) -> Delete:

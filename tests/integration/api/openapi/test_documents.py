@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from api.http.strict_json import BODY_ERRORS
 from api.native.service.problems import MEANINGS
 from core import errors
 
@@ -123,6 +124,16 @@ def test_every_refusal_is_a_problem(document):
                 assert ["application/problem+json"] == list(response["content"]), (name, status)
         if "security" not in operation:
             assert {"401", "503"} <= set(operation["responses"]), name
+
+
+def test_every_route_with_a_body_says_what_may_refuse_it(document):
+    checked = 0
+    for name, operation in operations(document):
+        if "application/json" in operation.get("requestBody", {}).get("content", {}):
+            said = "".join(response["description"] for response in operation["responses"].values())
+            assert [] == [error.code for error in BODY_ERRORS if f"`{error.code}`" not in said], name
+            checked += 1
+    assert checked >= 11
 
 
 def test_downloads_are_bytes_and_streams_are_events(document):

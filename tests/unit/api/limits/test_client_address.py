@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from litestar.datastructures import Headers
 
-from api.limits.client_address import client_address, parse_proxies
+from api.limits.client_address import client_address, network_of, parse_proxies
 
 PROXIES = parse_proxies("10.0.0.0/8, 192.0.2.1, fd00::/8")
 
@@ -39,6 +39,21 @@ def address(peer, *forwarded, proxies=PROXIES):
 )
 def test_the_address_of_a_request(peer, forwarded, found):
     assert found == address(peer, *forwarded)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_a_customer_of_ipv6_is_one_network(address, network):
+    assert network == network_of(address)
 
 
 def test_without_proxies_no_header_counts():

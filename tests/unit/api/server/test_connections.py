@@ -1,8 +1,6 @@
 """Open connections: bounds in all and by address, and which one gives way."""
 
-import pytest
-
-from api.server.connections import LOOK, OpenConnections, network_of
+from api.server.connections import LOOK, OpenConnections
 
 
 class Peer:
@@ -65,16 +63,18 @@ def test_a_closed_connection_makes_room():
     admitted(connections, 1)
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("10.0.0.1", "10.0.0.1"),
-        ("::ffff:10.0.0.1", "10.0.0.1"),
-        ("2001:db8:1:2::1", "2001:0db8:0001:0002"),
-        ("2001:db8:1:2:ffff::", "2001:0db8:0001:0002"),
-        ("fe80::1%eth0", "fe80:0000:0000:0000"),
-        ("", ""),
-    ],
-)
-def test_a_customer_of_ipv6_is_one_network(address, network):
-    assert network == network_of(address)
+def test_a_customer_of_ipv6_is_one_address():
+    connections = OpenConnections(100, 2)
+    admitted(connections, 1, "2001:db8:1:2::1", waiting=False)
+    admitted(connections, 1, "2001:db8:1:2:ffff::", waiting=False)
+    assert not connections.admit(Peer(), "2001:db8:1:2::2")
+    assert connections.admit(Peer(), "2001:db8:1:3::1")
+
+
+def test_nothing_stays_of_an_address_that_is_gone():
+    connections = OpenConnections(1, 1)
+    (busy,) = admitted(connections, 1, waiting=False)
+    for number in range(2, 5):
+        assert not connections.admit(Peer(), f"10.0.0.{number}")
+    connections.discard(busy)
+    assert ({}, {}) == (connections._all, connections._by_network)

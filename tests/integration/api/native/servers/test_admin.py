@@ -8,10 +8,12 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
+from api.operations.server_commands import ServerCommands
 from jobs.schema.tables import servers
 from jobs.statements import servers as fleet
 from jobs.statements.api_keys import ADMIN
 from jobs.wire.servers import ResidentModel, ServerFacts
+from tests.support.rows.rows import ARTIFACT
 from tests.support.service.api_server import api_server, free_port, make_key
 from tests.support.service.command_recorder import REFUSED, SERVES, command_recorder, orders
 from tests.support.wait import until
@@ -71,6 +73,19 @@ def test_the_worker_of_a_cancelled_job_is_nudged(client, create, worker, setting
         else:
             assert client.delete(f"/jobs/v1/{job_id}").is_success
     until(lambda: [["look"]] == orders(settings), what="one nudge")
+
+
+@pytest.mark.parametrize("method", ["cancel", "delete"])
+def test_the_worker_of_a_job_that_has_ended_is_left_alone(client, create, worker, monkeypatch, method):
+    nudged = []
+    monkeypatch.setattr(ServerCommands, "nudge", lambda self, server_id: nudged.append(server_id))
+    completed, running = create(), create()
+    worker.complete(worker.claim(), ARTIFACT)
+    worker.claim()
+    for job_id in (completed, running):
+        path = f"/jobs/v1/{job_id}"
+        assert (client.post(f"{path}/cancel") if method == "cancel" else client.delete(path)).is_success
+    assert ["gpu-1"] == nudged
 
 
 class TestDesiredState:
