@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import Report, write_table
 
-NAMES = ("throughput", "overlap", "residency", "cold", "latency", "mixed", "depth", "ids", "cluster", "gpu")
+NAMES = ("throughput", "overlap", "residency", "cold", "latency", "cost", "mixed", "depth", "ids", "cluster", "gpu")
 
 
 def main() -> int:

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psutil
 import psycopg
 
 from benchmarks.report import Figure, Report
 from benchmarks.running.catalog import settings_in
+from benchmarks.running.database_load import load
 from benchmarks.running.serving import PATHS, ended
 from benchmarks.running.stack import Running, gpu_worker, running
 
@@ -39,16 +39,6 @@ IDLE_SECONDS = 20.0
 JOBS = 20
 """For each worker."""
 UTILIZATION = 0.7
-
-
-class Load(msgspec.Struct, frozen=True):
-    """What the database has done so far: transactions, and seconds of processor time."""
-
-    transactions: int
-    cpu: float
-
-    def since(self, before: "Load") -> "Load":
-        return Load(self.transactions - before.transactions, self.cpu - before.cpu)
 
 
 def run(*, quick: bool = False) -> Report:
@@ -116,17 +106,3 @@ def _serve(service: Running, gaps: list[float]) -> list[Times]:
         [datetime.fromisoformat(job[f"{name}_at"]).timestamp() for name in Times.__struct_fields__] for job in found
     ]
     return [Times(*each) for each in moments]
-
-
-def load(database: psycopg.Connection[Any]) -> Load:
-    """See `Load`. PostgreSQL's processes are the children of the one that started this connection's."""
-    counted = database.execute("""
-        SELECT pg_backend_pid(), pg_stat_clear_snapshot(), xact_commit + xact_rollback
-        FROM pg_stat_database WHERE datname = current_database()
-    """).fetchone()
-    assert counted is not None
-    server = psutil.Process(counted[0]).parent()
-    assert server is not None
-    times = [process.cpu_times() for process in [server, *server.children()]]
-    ended_backends = server.cpu_times().children_user + server.cpu_times().children_system
-    return Load(int(counted[2]), ended_backends + sum(each.user + each.system for each in times))

@@ -59,6 +59,7 @@ def _options(settings: Settings, pool: int, overflow: int) -> dict[str, Any]:
         "pool_size": pool,
         "max_overflow": overflow,
         "pool_timeout": settings.db_timeout,
+        "pool_use_lifo": True,  # so that few connections are in use, and those need no ping
         "hide_parameters": True,  # a logged error would hold prompts
         "connect_args": {
             "connect_timeout": max(2, seconds),

@@ -16,6 +16,7 @@ import redis.client
 from core.broker.clients import broker_client
 from core.circuit_breaker import CircuitBreaker
 from core.settings import Settings
+from jobs.cpu_bell import add_cpu_bells
 from jobs.job import Job, JobStatus
 
 log = logging.getLogger(__name__)
@@ -83,17 +84,22 @@ class Publisher:
         self._breaker = CircuitBreaker(settings.breaker_seconds)
 
     def publish(self, jobs: Iterable[Job]) -> None:
-        """Publish an event of each job, for its followers; called after the commit."""
-        self.publish_events([event_of(job) for job in jobs])
+        """Publish an event of each job for its followers, and ring for the CPU workers; called after the commit."""
+        changed = list(jobs)
+        self._send([event_of(job) for job in changed], changed)
 
     def publish_events(self, events: Collection[JobEvent]) -> None:
         """Publish events as they are."""
+        self._send(events, ())
+
+    def _send(self, events: Collection[JobEvent], changed: Collection[Job]) -> None:
         if not events or self._breaker.open:
             return
         try:
             with self._client.pipeline(transaction=False) as pipe:
                 for event in events:
                     add_event(pipe, event)
+                add_cpu_bells(pipe, changed)
                 pipe.execute()
         except (redis.RedisError, OSError) as error:
             self._breaker.fail()

@@ -100,6 +100,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Place in the order of submit among all jobs."""
     capped: bool = False
     """Whether the tenant has a limit of running jobs; known to the worker that claimed the job."""
+    announced: bool = False
+    """Whether the change that returned this job has also written deliveries of webhooks."""
 
     def read_params(self) -> AnyParams:
         """Return the parameters as the struct of this job's modality."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Protocol, Self
 
 from core.settings import Settings
+from jobs.cpu_bell import add_cpu_bells
 from jobs.doorbell import AnyPipeline, Doorbell, add_bells, queue_of
 from jobs.events import JobEvent, Publisher, add_event, event_of
 from jobs.job import Job, JobStatus
@@ -66,9 +67,10 @@ class JobNotifier:
 
 
 def add_notification(pipe: AnyPipeline, jobs: Collection[Job], bell_limit: int) -> None:
-    """Add the commands of a whole notification to one pipeline: the doorbells, then the events."""
+    """Add the commands of a whole notification to one pipeline: the doorbells, the events, the CPU workers' bells."""
     ringing = Counter(queue_of(job) for job in jobs if job.status is JobStatus.QUEUED)
     for queue, count in ringing.items():
         add_bells(pipe, queue, count, bell_limit)
     for job in jobs:
         add_event(pipe, event_of(job))
+    add_cpu_bells(pipe, jobs)

@@ -82,6 +82,13 @@ def gpu_worker(service: Running, server_id: str) -> Iterator[None]:
 
 
 @contextmanager
+def cpu_worker(service: Running) -> Iterator[None]:
+    """A CPU worker of the service."""
+    with _part(service.environment, "worker", "cpu"):
+        yield
+
+
+@contextmanager
 def _part(environment: Mapping[str, str], *command: str) -> Iterator[None]:
     process = spawn([sys.executable, "-m", "cli.main", *command], env=environment, name=command[0])
     try:

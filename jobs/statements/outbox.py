@@ -42,15 +42,17 @@ It is SQL text, like the other constants here, because a claim should spend no t
 
 
 def with_outbox_events(change: Update | Insert, *, ends: bool = False) -> Select[Any]:
-    """Add outbox events to a change of jobs; the statement returns the changed jobs.
+    """Add outbox events to a change of jobs; the statement returns the changed jobs, and whether each is `announced`.
 
     A callback gets the end of its job; an endpoint gets the events that it subscribes to. A change that may end jobs,
     which it finds unfinished, says so with `ends`: then it settles their prices too.
     """
     changed = change.returning(*jobs.c).cte("changed")
     columns = ("id", "tenant", "job_id", "event_seq", "type", "url", "webhook_id")
-    events = insert(outbox).from_select(columns, union_all(_callbacks(changed), _endpoints(changed))).cte("events")
-    statement = select(*(changed.c[column.name] for column in jobs.c)).add_cte(events)
+    events = insert(outbox).from_select(columns, union_all(_callbacks(changed), _endpoints(changed)))
+    added = events.returning(outbox.c.job_id).cte("events")
+    announced = changed.c.id.in_(select(added.c.job_id)).label("announced")
+    statement = select(*(changed.c[column.name] for column in jobs.c), announced)
     return statement.add_cte(settle(changed, changed.c.finished_at.is_not(None))) if ends else statement
 
 

@@ -1,4 +1,4 @@
-"""The watch over what is due: one statement wakes the tasks that have work, so that an idle worker asks little."""
+"""The watch over what is due: one statement, and the bells of other processes, wake the tasks that have work."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,54 +7,85 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.settings import Settings
 from jobs.statements.maintenance.due import TASKS, due
+from workers.cpu.contact import Contact
 from workers.cpu.periodic import wait
 
 IDLE_SECONDS = 2.0
-"""How often an idle worker looks, unless its settings say more seldom."""
+"""How often an idle worker looks, unless its settings say otherwise."""
 QUIET_LOOKS = 20
 """After so many looks in a row that found nothing the worker is idle."""
+BELL_SECONDS = 0.05
+"""The shortest pause of a task whose bell rings again and again: work that comes in a row is begun together."""
 
 
 class DueWatch:
-    """Looks as often as the most frequent of the tasks would, and every 2 s once there has been nothing for a while."""
+    """Looks every two seconds while bells are heard.
 
-    def __init__(self, settings: Settings, db: AsyncEngine) -> None:
-        self._db = db
-        self._statement = due(upload_seconds=settings.upload_seconds)
+    Without them it looks as often as the most frequent of the tasks would, and every two seconds once there has been
+    nothing for a while. `contact` notes whether the database answers.
+    """
+
+    def __init__(self, settings: Settings, db: AsyncEngine, contact: Contact) -> None:
+        self._single = db.execution_options(isolation_level="AUTOCOMMIT")
+        self._contact = contact
+        self._statement = due(upload_seconds=settings.upload_seconds, input_max_attempts=settings.input_max_attempts)
         self._due = {task: asyncio.Event() for task in TASKS}
+        self._rung = {task: asyncio.Event() for task in TASKS}
         self._quiet = 0
+        self._failed = False
         self.seconds = min(settings.webhook_poll_seconds, settings.input_poll_seconds, settings.upkeep_seconds)
+        self._idle_seconds = max(self.seconds, min(IDLE_SECONDS, settings.upkeep_seconds))
+        self.hears_bells = False
+        """Whether the bells of other processes reach this one."""
 
     async def look(self) -> bool:
-        """Wake the tasks that have work, and all of them when the database does not say which."""
+        """Wake the tasks that have work; all of them while the database does not say which, and once it does again."""
         try:
-            async with self._db.begin() as connection:
+            async with self._single.connect() as connection:
                 row = (await connection.execute(self._statement)).one()
         except BaseException:
-            self.wake_all()
+            self._failed = True
+            self._contact.note_failure()
+            self._wake(TASKS)
             raise
-        found = [task for task in TASKS if getattr(row, task)]
+        self._contact.note_answer()
+        found = [task for task in TASKS if self._failed or getattr(row, task)]
         self._quiet = 0 if found else self._quiet + 1
-        for task in found:
-            self._due[task].set()
+        self._failed = False
+        self._wake(found)
         return False
+
+    def ring(self, task: str) -> None:
+        """Wake a task at once: another process has committed work for it."""
+        if task in self._rung:
+            self._due[task].set()
+            self._rung[task].set()
 
     async def sleep(self, stop: asyncio.Event, seconds: float) -> None:
         """Pause between two looks."""
-        await wait(stop, seconds if self._quiet < QUIET_LOOKS else max(seconds, IDLE_SECONDS))
+        is_idle = self.hears_bells or self._quiet >= QUIET_LOOKS
+        await wait(stop, max(seconds, self._idle_seconds) if is_idle else seconds)
 
     def pause_of(self, task: str) -> Callable[[asyncio.Event, float], Awaitable[None]]:
-        """Return the pause of a task: at least its own seconds, then until it has work."""
+        """Return the pause of a task: its own seconds and then until it has work, or until its bell rings."""
+        rung, work = self._rung[task], self._due[task]
 
         async def pause(stop: asyncio.Event, seconds: float) -> None:
-            await wait(stop, seconds)
+            if seconds > 0:
+                await wait(stop, min(seconds, BELL_SECONDS))
+                await wait(rung, seconds - BELL_SECONDS)
             if seconds > 0 and not stop.is_set():
-                await self._due[task].wait()
-            self._due[task].clear()
+                await work.wait()
+            rung.clear()
+            work.clear()
 
         return pause
 
-    def wake_all(self) -> None:
-        """Wake every task: at the end, or while it is not known which has work."""
-        for event in self._due.values():
-            event.set()
+    def end(self) -> None:
+        """End every pause, since the worker stops."""
+        for task in TASKS:
+            self.ring(task)
+
+    def _wake(self, tasks: list[str] | tuple[str, ...]) -> None:
+        for task in tasks:
+            self._due[task].set()

@@ -46,7 +46,8 @@ class JobMaintenance:
         self._store = store
         self._notifier = JobNotifier.connect(settings)
         spare = settings.lease_seconds - settings.renew_seconds  # what a lease has left whenever it is renewed in time
-        self._contact = Contact(max(spare / 2, 3 * settings.upkeep_seconds), clock)
+        self.contact = Contact(max(spare / 2, 3 * settings.upkeep_seconds), clock)
+        """The contact by which lost leases are judged; the watch over what is due notes more answers there."""
         self._grace_seconds = settings.lease_seconds / 2
 
     def recover_jobs(self) -> bool:
@@ -57,11 +58,11 @@ class JobMaintenance:
         """
         try:
             late = self._change("expire", recovery.expire())
-            self._contact.note_answer()
+            self.contact.note_answer()
             lost = self._reap()
             stuck = self._fail_lost_inputs()
         except Exception:
-            self._contact.note_failure()
+            self.contact.note_failure()
             raise
         return max(len(lost), len(late), len(stuck)) >= recovery.BATCH
 
@@ -102,7 +103,7 @@ class JobMaintenance:
 
     def _reap(self) -> list[Job]:
         """Requeue at once: the pause that a lost worker's job may need was the rest of its lease."""
-        if self._contact.seconds < self._grace_seconds:
+        if self.contact.seconds < self._grace_seconds:
             return []
         return self._change("reap", recovery.reap(backoff=0.0))
 

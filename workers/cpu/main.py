@@ -24,6 +24,7 @@ from core.settings import Settings, settings
 from core.signing import check_secret_key
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from workers.cpu.bells import hear_bells
 from workers.cpu.budgets import CORRECTION_SECONDS, Budgets
 from workers.cpu.due_watch import DueWatch
 from workers.cpu.job_maintenance import JobMaintenance
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 5.0
 KEYS_SECONDS = 3600.0
+OLD_INPUTS = 6
+"""Old inputs are kept for an hour or so, and looked for in every sixth of the intervals of upkeep."""
 RETENTION_SECONDS = 60.0
 ORPHANS_SECONDS = 300.0
 
@@ -81,7 +84,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     retention = Retention(settings, db, store)
     webhooks = WebhookDispatcher(settings, async_db)
     ingest = Ingest(settings, async_db, store)
-    watch, probe_files = DueWatch(settings, async_db), ProbeFiles(settings, "cpu")
+    watch, probe_files = DueWatch(settings, async_db, recovery.contact), ProbeFiles(settings, "cpu")
 
     async def touch_probe_files() -> bool:
         probe_files.touch(ready=True)
@@ -96,9 +99,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("ingest", ingest.start_due, settings.input_poll_seconds, watch.pause_of("ingest")),
                 ("leases of inputs", ingest.renew_leases, settings.input_lease_seconds / 4, wait),
                 ("webhooks", webhooks.start_due, settings.webhook_poll_seconds, watch.pause_of("webhooks")),
-                ("upkeep", in_thread(recovery.recover_jobs), settings.upkeep_seconds, wait),
+                ("upkeep", in_thread(recovery.recover_jobs), settings.upkeep_seconds, watch.pause_of("recovery")),
                 ("purge", in_thread(maintenance.purge_jobs), settings.upkeep_seconds, watch.pause_of("purge")),
-                ("old inputs", in_thread(maintenance.remove_inputs), settings.upkeep_seconds, wait),
+                ("old inputs", in_thread(maintenance.remove_inputs), OLD_INPUTS * settings.upkeep_seconds, wait),
                 (
                     "old uploads",
                     in_thread(maintenance.remove_uploads),
@@ -112,8 +115,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS, wait),
             ):
                 loops.create_task(repeat(name, turn, seconds=seconds, stop=stop, sleep=sleep))
+            bells = loops.create_task(hear_bells(settings, watch, stop))
             await stop.wait()
-            watch.wake_all()
+            bells.cancel()
+            watch.end()
     finally:
         await ingest.close()
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))

@@ -12,6 +12,7 @@ from jobs.schema.tables import outbox, uploads
 from jobs.statements.maintenance.due import TASKS, due
 from jobs.statements.queue import tenant_jobs
 from workers.cpu import due_watch
+from workers.cpu.contact import Contact
 from workers.cpu.due_watch import IDLE_SECONDS, QUIET_LOOKS, DueWatch
 
 
@@ -26,7 +27,7 @@ def watching(settings):
     async def watching(**more):
         db = async_engine(settings)
         try:
-            yield DueWatch(Settings(database_url=settings.database_url, **more), db)
+            yield DueWatch(Settings(database_url=settings.database_url, **more), db, Contact(15.0))
         finally:
             await db.dispose()
 
@@ -35,7 +36,7 @@ def watching(settings):
 
 def found(rows):
     """The tasks that the statement names."""
-    (row,) = rows.execute(due(upload_seconds=86_400.0))
+    (row,) = rows.execute(due(upload_seconds=86_400.0, input_max_attempts=3))
     return {task for task in TASKS if getattr(row, task)}
 
 
@@ -76,6 +77,20 @@ def test_deleted_jobs_and_old_uploads_are_due(rows):
     assert {"purge", "uploads"} == found(rows)
 
 
+def test_a_lost_lease_a_deadline_and_a_lost_input_are_due(rows):
+    rows.submit(rows.tenant())
+    rows.claim(rows.server(), lease_seconds=-1.0)
+    assert {"recovery"} == found(rows)
+    rows.execute(text("UPDATE jobs SET lease_until = now() + interval '1 hour'"))
+    assert set() == found(rows)
+    late = rows.submit(rows.tenant(), deadline_seconds=-1.0)
+    assert {"recovery"} == found(rows)
+    rows.cancel(late)
+    rows.pending(rows.tenant(), "http://one.example/a.png")
+    rows.execute(text("UPDATE inputs SET attempt = 3, lease_until = now() - interval '1 second'"))
+    assert {"recovery", "ingest"} == found(rows)
+
+
 async def test_a_look_wakes_what_is_due_and_nothing_else(rows, watching):
     stop, woken, first = asyncio.Event(), [], asyncio.Event()
 
@@ -94,7 +109,7 @@ async def test_a_look_wakes_what_is_due_and_nothing_else(rows, watching):
             await first.wait()
         assert ["webhooks"] == woken
         stop.set()
-        watch.wake_all()
+        watch.end()
     assert sorted(TASKS) == sorted(woken)
 
 
@@ -108,6 +123,48 @@ async def test_a_database_that_does_not_answer_wakes_every_task(rows, watching):
                 await watch.pause_of(task)(asyncio.Event(), 0.01)
     finally:
         rows.execute(text("ALTER TABLE away RENAME TO outbox"))
+
+
+async def test_a_bell_ends_the_pause_of_its_task(watching):
+    """The pause is an hour, and no look is made."""
+    async with watching() as watch, asyncio.timeout(5):
+        pause = asyncio.create_task(watch.pause_of("webhooks")(asyncio.Event(), 3600.0))
+        other = asyncio.create_task(watch.pause_of("ingest")(asyncio.Event(), 3600.0))
+        watch.ring("webhooks")
+        await pause
+        assert not other.done()
+        watch.ring("ingest")
+        await other
+
+
+async def test_looks_are_seldom_while_bells_are_heard(rows, watching, monkeypatch):
+    pauses = []
+
+    async def wait(stop, seconds):
+        pauses.append(seconds)
+
+    monkeypatch.setattr(due_watch, "wait", wait)
+    async with watching() as watch:
+        rows.cancel(rows.submit(rows.tenant(), callback_url="http://one.example/"))
+        for watch.hears_bells in (True, False):
+            await watch.look()
+            await watch.sleep(asyncio.Event(), 0.5)
+    assert [IDLE_SECONDS, 0.5] == pauses
+
+
+async def test_every_task_is_woken_once_the_database_is_back(rows, watching):
+    rows.execute(text("ALTER TABLE outbox RENAME TO away"))
+    async with watching() as watch, asyncio.timeout(5):
+        try:
+            with pytest.raises(Exception, match="outbox"):
+                await watch.look()
+            for task in TASKS:
+                await watch.pause_of(task)(asyncio.Event(), 0.01)
+        finally:
+            rows.execute(text("ALTER TABLE away RENAME TO outbox"))
+        await watch.look()
+        for task in TASKS:
+            await watch.pause_of(task)(asyncio.Event(), 0.01)
 
 
 async def test_looks_are_seldom_once_nothing_was_due(rows, watching, monkeypatch):
