@@ -6,7 +6,10 @@ import sys
 
 from benchmarks.report import Report, write_table
 
-NAMES = ("throughput", "overlap", "residency", "cold", "latency", "cost", "mixed", "depth", "ids", "cluster", "gpu")
+NAMES = (
+    *("throughput", "overlap", "residency", "cold", "latency", "cost", "mixed"),
+    *("depth", "ids", "bodies", "cluster", "gpu"),
+)
 
 
 def main() -> int:

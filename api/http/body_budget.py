@@ -13,6 +13,7 @@ from litestar.datastructures import Headers
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, ReceiveMessage, Scope, Send
 
+from api.http.spooled_body import SpooledBody
 from core.errors import Overloaded, TooManyBodies
 from core.settings import Settings
 
@@ -37,6 +38,7 @@ class BodyBudget:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self.folder = settings.scratch_dir or None
         self._most = settings.body_budget
         self._seconds = settings.body_wait_seconds
         self._held: Counter[str] = Counter()
@@ -92,13 +94,14 @@ class BodyBudget:
 
 
 class BodyLease:
-    """What the body of one request holds of the budget."""
+    """The body of one request, and what it holds of the budget."""
 
     def __init__(self, budget: BodyBudget, tenant: str, size: int) -> None:
         self._budget = budget
         self._tenant = tenant
         self._size = size
         self._asked = self._held = False
+        self.body = SpooledBody(budget.folder)
 
     async def take(self) -> None:
         """Take it, the first time. Raises what `BodyBudget.take` raises."""
@@ -108,7 +111,8 @@ class BodyLease:
             self._held = True
 
     def give_back(self) -> None:
-        """Give it back, if it is held; nothing of the body is in use from here on."""
+        """Give it back, if it is held, and remove the body, of which nothing is in use from here on."""
+        self.body.close()
         if self._held:
             self._held = False
             self._budget.give_back(self._tenant, self._size)

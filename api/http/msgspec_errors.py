@@ -87,8 +87,9 @@ def _units(word: str) -> str:
 
 def _unknown(name: str, type_: Any) -> str:
     known = [field.encode_name for field in msgspec.structs.fields(type_)] if type_ is not None else []
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"Unknown field `{name[:80]}`; " + (f"did you mean `{close[0]}`?" if close else "remove it.")
+    shown = name[:80]  # what is compared takes its length squared
+    close = difflib.get_close_matches(shown, known, n=1)
+    return f"Unknown field `{shown}`; " + (f"did you mean `{close[0]}`?" if close else "remove it.")
 
 
 def _allowed(type_: Any, name: str) -> Iterator[Any]:

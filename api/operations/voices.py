@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.job_lookup import stored_keys
 from api.http.database import Database
+from api.http.spooled_body import SpooledBody
 from api.submit.media_intake import MediaIntake, StoredObject
 from core.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
 from core.ids import check_id, new_id
@@ -32,8 +33,10 @@ class VoiceOperations:
         self._intake = intake
         self._limit = settings.max_voices
 
-    async def add(self, tenant: str, name: str, recording: Medium) -> Row[Any]:
+    async def add(self, tenant: str, name: str, recording: Medium, body: SpooledBody | None) -> Row[Any]:
         """Store a recording, a `data:` URL or an upload, after the same checks as an input of a job; return its row.
+
+        `body` is where a long `data:` URL is.
 
         Raises `TooManyVoices`, `UnknownInput`, `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable` and
         `StorageUnavailable`, and then leaves nothing behind.
@@ -46,7 +49,7 @@ class VoiceOperations:
 
         voice_id = new_id("voi")
         key = f"{tenant}/voices/{voice_id}"
-        stored = await self._intake.store_copy(recording, key, await self._database.transaction(register))
+        stored = await self._intake.store_copy(recording, key, await self._database.transaction(register), body)
         return await self._commit(voice_id, tenant, name, key, stored)
 
     async def find(self, tenant: str, voice_id: str) -> Row[Any]:

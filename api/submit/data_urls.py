@@ -6,8 +6,10 @@ The media type in such a URL is ignored; the content decides (`jobs.media_types`
 import binascii
 import re
 from collections.abc import Iterator
+from mmap import mmap
 from urllib.parse import unquote_to_bytes
 
+from api.http.spooled_body import SpooledBody
 from core.errors import InputTooLarge, InputUnreadable
 
 STEP = 1 << 20
@@ -23,33 +25,44 @@ def is_data_url(text: str) -> bool:
     return text[:5].lower() == "data:"
 
 
-def decode(url: str, *, limit: int, field: str) -> Iterator[bytes]:
-    """Return the bytes of a `data:` URL in chunks. Raises `InputUnreadable`, or `InputTooLarge` beyond `limit`."""
+def decode(url: str, *, limit: int, field: str, body: SpooledBody | None = None) -> Iterator[bytes]:
+    """Return the bytes of a `data:` URL in chunks; of one in `body`, `url` may have only the reference to its base64.
+
+    Raises `InputUnreadable`, or `InputTooLarge` beyond `limit`.
+    """
     comma = url.find(",")
     if comma < 0:
         raise InputUnreadable("The data: URL has no comma; put one before the data.", field=field)
     if url[:comma].lower().endswith(";base64"):
-        return _base64(url, comma + 1, limit, field)
+        place = body.find(url[comma + 1 :]) if body is not None else None
+        text, begin, end = place or _unescaped(url, comma + 1)
+        return _base64(text, begin, end, limit, field)
     return iter([_percent(url[comma + 1 :], limit, field)])
 
 
-def _base64(text: str, begin: int, limit: int, field: str) -> Iterator[bytes]:
-    """Yield the bytes of the base64 from `begin` on; the text is copied only where it has escapes."""
+def _unescaped(text: str, begin: int) -> tuple[str, int, int]:
+    """Return the base64 from `begin` on as a text, its begin and its end; it is copied only where it has escapes."""
     if text.find("%", begin) >= 0:
         text, begin = text[begin:], 0
         for escape, character in _ESCAPES.items():
             text = text.replace(escape, character)
-    if (len(text) - begin) // 4 * 3 > limit + 2:
+    return text, begin, len(text)
+
+
+def _base64(text: str | mmap, begin: int, end: int, limit: int, field: str) -> Iterator[bytes]:
+    """Yield the bytes of the base64 between `begin` and `end`."""
+    if (end - begin) // 4 * 3 > limit + 2:
         raise _too_large(limit, field)
     size = 0
-    for start in range(begin, len(text), STEP):
+    for start in range(begin, end, STEP):
+        piece = text[start : min(start + STEP, end)]
         try:
-            chunk = binascii.a2b_base64(text[start : start + STEP], strict_mode=True)
+            chunk = binascii.a2b_base64(piece, strict_mode=True)
         except ValueError as error:
             raise InputUnreadable(
                 f"The data: URL is not valid base64 ({error}); encode the file again.", field=field
             ) from None
-        if len(chunk) < STEP // 4 * 3 and start + STEP < len(text):
+        if len(chunk) < STEP // 4 * 3 and start + STEP < end:
             raise InputUnreadable(
                 "The data: URL is not valid base64 (padding before its end); encode the file again.", field=field
             )

@@ -100,6 +100,7 @@ class SubmitEndpoint:
                 job_id=job_id,
                 caller=request.user,
                 params=params,
+                body=request.spooled_body,
                 idempotency_key=key,
                 traceparent=traceparent_of(opened),
                 dialect=dialect,

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from api.http.spooled_body import SpooledBody
 from api.submit.data_urls import decode, is_data_url
 from core.errors import InputTooLarge, StorageUnavailable, UnknownInput, UnknownOutput
 from core.settings import Settings
@@ -59,20 +60,32 @@ class MediaIntake:
         self._scratch = settings.scratch_dir or None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
 
-    async def ingest(self, tenant: str, job_id: str, params: AnyParams, stored: Mapping[str, str]) -> IngestedRequest:
+    async def ingest(
+        self,
+        tenant: str,
+        job_id: str,
+        params: AnyParams,
+        stored: Mapping[str, str],
+        body: SpooledBody | None,
+    ) -> IngestedRequest:
         """Ingest every medium of a request; `stored` has the keys of the tenant's objects that it names, by id.
+
+        `body` is where long `data:` URLs are (`api.submit.data_urls.decode`).
 
         Raises `UnsupportedMedia`, `InputTooLarge`, `InputUnreadable`, `UnknownInput` or `StorageUnavailable`, and
         then leaves nothing behind.
         """
         if not needs_store(params):
-            return self._ingest("", params, stored)  # a request that only names URLs does not wait for a thread
+            return self._ingest("", params, stored, body)  # a request that only names URLs does not wait for a thread
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._ingest, f"{tenant}/{job_id}/", params, stored)
+        return await loop.run_in_executor(self._threads, self._ingest, f"{tenant}/{job_id}/", params, stored, body)
 
-    async def store_copy(self, medium: Medium, key: str, stored: Mapping[str, str]) -> StoredObject:
+    async def store_copy(
+        self, medium: Medium, key: str, stored: Mapping[str, str], body: SpooledBody | None
+    ) -> StoredObject:
         """Store a `data:` URL, or a copy of an object in `stored`, under `key`. Raises what `ingest` raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._store_copy, medium, key, stored)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._store_copy, medium, key, stored, body)
 
     async def remove(self, key: str) -> None:
         """Remove an object that may not exist. Raises `StorageUnavailable`."""
@@ -87,7 +100,9 @@ class MediaIntake:
         """Release the threads."""
         self._threads.shutdown(wait=False)
 
-    def _ingest(self, folder: str, params: AnyParams, stored: Mapping[str, str]) -> IngestedRequest:
+    def _ingest(
+        self, folder: str, params: AnyParams, stored: Mapping[str, str], body: SpooledBody | None
+    ) -> IngestedRequest:
         sources: list[InputSource] = []
         replaced: dict[str, str] = {}
         try:
@@ -95,7 +110,7 @@ class MediaIntake:
                 if is_data_url(medium.source):
                     replaced[medium.name] = f"{STORED}{medium.name}"
                     key = f"{folder}inputs/raw/{medium.name}"
-                    self._put(medium, key)
+                    self._put(medium, key, body)
                     sources.append(InputSource(name=medium.name, kind=medium.kind, source_key=key))
                 elif is_stored(medium.source):
                     key = self._check_stored(medium, stored)
@@ -109,11 +124,13 @@ class MediaIntake:
             raise
         return IngestedRequest(with_sources(params, replaced), tuple(sources), folder if replaced else "")
 
-    def _store_copy(self, medium: Medium, key: str, stored: Mapping[str, str]) -> StoredObject:
+    def _store_copy(
+        self, medium: Medium, key: str, stored: Mapping[str, str], body: SpooledBody | None
+    ) -> StoredObject:
         source = None if is_data_url(medium.source) else self._check_stored(medium, stored)
-        return self._put(medium, key, source)
+        return self._put(medium, key, body, source)
 
-    def _put(self, medium: Medium, key: str, source: str | None = None) -> StoredObject:
+    def _put(self, medium: Medium, key: str, body: SpooledBody | None, source: str | None = None) -> StoredObject:
         """Store the content of a `data:` URL, or a copy of the object `source`."""
         try:
             with tempfile.NamedTemporaryFile(prefix="atelier-input-", dir=self._scratch) as file:
@@ -122,7 +139,7 @@ class MediaIntake:
                     self._store.get(source, path)
                     self._check_size(path.stat().st_size, medium)  # a second PUT may have replaced it since the check
                 else:
-                    for chunk in decode(medium.source, limit=self._limit, field=medium.field):
+                    for chunk in decode(medium.source, limit=self._limit, field=medium.field, body=body):
                         file.write(chunk)
                     file.flush()
                 with path.open("rb") as content:

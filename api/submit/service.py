@@ -22,6 +22,7 @@ from api.follow.job_lookup import stored_keys
 from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
+from api.http.spooled_body import SpooledBody
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
 from api.submit.validation import IdempotencyKey, check, draw_seed
@@ -57,6 +58,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     caller: Caller
     params: AnyParams
+    body: SpooledBody | None = None
     idempotency_key: IdempotencyKey | None = None
     traceparent: str | None = None
     dialect: str = NATIVE
@@ -99,7 +101,9 @@ class Submissions:
                 earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
             if earlier is not None:
                 return SubmittedJob(job=earlier, repeated=True)
-        ingested = await self._intake.ingest(submission.caller.tenant, submission.job_id, params, stored)
+        ingested = await self._intake.ingest(
+            submission.caller.tenant, submission.job_id, params, stored, submission.body
+        )
         job = await self._commit(submission, ingested)
         if job.id != submission.job_id:
             await self._intake.discard(ingested.folder)

@@ -6,10 +6,11 @@ PostgreSQL runs without fsync, so that no figure is the disk's.
 import os
 import secrets
 import socket
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,17 @@ START_SECONDS = 120.0
 
 
 class Running(msgspec.Struct, frozen=True):
-    """Where the service is: a client with a key, its settings, the environment of its processes."""
+    """Where the service is: a client with a key, its settings, the environment of its processes, that of the API."""
 
     client: httpx.Client
     settings: Settings
     environment: Mapping[str, str]
+    api_pid: int
 
 
 @contextmanager
-def running(settings: Mapping[str, str]) -> Iterator[Running]:
-    """Start everything with these further `ATELIER_*` settings, and stop it again."""
+def running(settings: Mapping[str, str], *, gpu: bool = True) -> Iterator[Running]:
+    """Start everything with these further `ATELIER_*` settings, without a worker unless `gpu`, and stop it again."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atelier-bench-")))
         postgres = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False))
@@ -60,16 +62,18 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
         known = read_settings(environment)
         _keep_commit_times(postgres)
         migrate(known.database_url)
-        stack.enter_context(_part(environment, "api", "--host", "127.0.0.1", "--port", str(port)))
+        api = stack.enter_context(_part(environment, "api", "--host", "127.0.0.1", "--port", str(port)))
         client = httpx.Client(
             base_url=f"http://127.0.0.1:{port}",
-            headers={"X-API-Key": _make_key(known)},
+            headers={"X-API-Key": make_key(known, "bench")},
             timeout=120,
             limits=httpx.Limits(max_connections=200),
         )
         stack.enter_context(client)
-        service = Running(client, known, environment)
-        stack.enter_context(gpu_worker(service, "bench"))
+        service = Running(client, known, environment, api.pid)
+        _await(client, "/health/ready", lambda _: True)
+        if gpu:
+            stack.enter_context(gpu_worker(service, "bench"))
         yield service
 
 
@@ -77,7 +81,7 @@ def running(settings: Mapping[str, str]) -> Iterator[Running]:
 def gpu_worker(service: Running, server_id: str) -> Iterator[None]:
     """A GPU worker of the service, from its registration on."""
     with _part(service.environment, "worker", "gpu", "--server-id", server_id):
-        _await_server(service.client, server_id)
+        _await(service.client, "/servers/v1", lambda found: _has(found["servers"], server_id))
         yield
 
 
@@ -89,10 +93,10 @@ def cpu_worker(service: Running) -> Iterator[None]:
 
 
 @contextmanager
-def _part(environment: Mapping[str, str], *command: str) -> Iterator[None]:
+def _part(environment: Mapping[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
     process = spawn([sys.executable, "-m", "cli.main", *command], env=environment, name=command[0])
     try:
-        yield
+        yield process
     finally:
         stop(process, 10.0)
 
@@ -105,27 +109,29 @@ def _keep_commit_times(postgres: EmbeddedPostgres) -> None:
     postgres.start()
 
 
-def _make_key(settings: Settings) -> str:
+def make_key(settings: Settings, name: str) -> str:
+    """Return a new key of the tenant of this name."""
     key = new_key()
     engine = sync_engine(settings)
     with engine.begin() as connection:
-        tenant = connection.execute(ensure_tenant("bench")).scalar_one()
-        connection.execute(add_key(new_id("key"), tenant, name="bench", digest=key_digest(settings.secret_key, key)))
+        tenant = connection.execute(ensure_tenant(name)).scalar_one()
+        connection.execute(add_key(new_id("key"), tenant, name=name, digest=key_digest(settings.secret_key, key)))
     engine.dispose()
     return key
 
 
-def _await_server(client: httpx.Client, server_id: str) -> None:
+def _await(client: httpx.Client, path: str, ready: Callable[[Any], bool]) -> None:
+    """Wait until the answer of a path is `ready`."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
-            answer = client.get("/servers/v1")
-            if answer.status_code == 200 and _has(answer.json()["servers"], server_id):
+            answer = client.get(path)
+            if answer.status_code == 200 and ready(answer.json()):
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise TimeoutError(f"the worker {server_id} was not ready after {START_SECONDS:g} s")
+    raise TimeoutError(f"GET {path} was not as expected after {START_SECONDS:g} s")
 
 
 def _has(servers: list[dict[str, Any]], server_id: str) -> bool:

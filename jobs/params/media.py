@@ -1,7 +1,7 @@
 """Fields that take media: a URL, a `data:` URL or the id of an uploaded input or of a stored voice."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -41,7 +41,13 @@ def field_of(name: str) -> str:
     return f"{field}[{number}]" if dot else field
 
 
-def media_of(params: Params) -> Iterator[Medium]:
+class NamesMedia(Protocol):
+    """A struct of which some fields take media: `media` has their names, with what each must be."""
+
+    media: ClassVar[dict[str, MediaKind]]
+
+
+def media_of(params: NamesMedia) -> Iterator[Medium]:
     """Return every input that these parameters name, in the order of the fields."""
     for name, kind in params.media.items():
         value = getattr(params, name)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from litestar import Controller, delete, get, post
@@ -15,7 +15,7 @@ from sqlalchemy import Row
 
 from api.http.auth import Caller
 from api.http.database import Database
-from api.http.strict_json import BODY_ERRORS
+from api.http.strict_json import BODY_ERRORS, StrictRequest
 from api.openapi.documents import error_responses
 from api.operations.voices import VoiceOperations
 from api.submit.data_urls import is_data_url
@@ -34,7 +34,7 @@ from core.errors import (
 )
 from core.settings import Settings
 from core.storage.store import Store
-from jobs.params.media import Medium
+from jobs.params.media import MediaKind, media_of
 from jobs.statements.media.voices import list_voices
 from jobs.statements.queue.submit import served_models
 from jobs.wire.voices import VoiceAnswer, VoiceList
@@ -62,6 +62,8 @@ LanguageFilter = Annotated[str | None, QueryParameter(description="Only voices t
 class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A recording to store: best 10 s of one person, at most 60 s."""
 
+    media: ClassVar[dict[str, MediaKind]] = {"source": "audio"}
+
     name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", description="What you call it.")]
     source: Annotated[
         str,
@@ -82,6 +84,7 @@ class VoiceRoutes(Controller):
     @post(status_code=201, responses=error_responses(*ERRORS), summary="Store a voice")
     async def create(
         self,
+        request: StrictRequest,
         data: Annotated[NewVoice, Body(examples=EXAMPLES)],
         caller: NamedDependency[Caller],
         voices: NamedDependency[VoiceOperations],
@@ -96,7 +99,8 @@ class VoiceRoutes(Controller):
             raise NulInText("Remove the NUL character (U+0000) from `name`.", field="$.name")
         if not is_data_url(data.source) and not data.source.startswith(UPLOAD):
             raise InvalidRequest(SOURCE_ADVICE, field="$.source")
-        row = await voices.add(caller.tenant, data.name.strip(), Medium("source", "audio", data.source))
+        (recording,) = media_of(data)
+        row = await voices.add(caller.tenant, data.name.strip(), recording, request.spooled_body)
         return (await _stored_voices([row], store, settings))[0]
 
     @get(responses=error_responses(), summary="Voices")

@@ -1,5 +1,6 @@
 """Bodies: types and encodings that are not read, and large ones within a budget."""
 
+import base64
 import gzip
 import json
 import threading
@@ -7,7 +8,10 @@ import zlib
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
+from jobs.schema.tables import inputs
+from jobs.statements.queue.tenant_jobs import by_id
 from tests.support.service.api_server import api_server
 from tests.support.service.raw_http import connection
 from tests.support.wait import until
@@ -167,3 +171,14 @@ def test_a_client_that_leaves_gives_its_budget_back(small, rows, server, key):
             leaving.sendall(head.encode() + PADDED[:100_000])
             until(lambda: own.post(ROUTE, content=PADDED).status_code == 429, what="the budget to be taken")
         until(lambda: own.post(ROUTE, content=PADDED).status_code == 202, what="the budget to be free")
+
+
+def test_a_large_body_is_spooled_and_its_picture_stored(client, rows, all_models, store, tmp_path):
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 12_000
+    body = {"input_image": "data:image/png;base64," + base64.b64encode(picture).decode(), "model": "chaos-video"}
+    answer = client.post("/generate/video/v1", json=body)
+    assert 202 == answer.status_code, answer.text
+    (row,) = rows.execute(select(inputs))
+    store.get(row.source_key, tmp_path / "object")
+    assert picture == (tmp_path / "object").read_bytes()
+    assert "stored:input_image" == rows.execute(by_id(answer.json()["job_id"]))[0].params["input_image"]

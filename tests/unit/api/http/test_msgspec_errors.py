@@ -104,3 +104,8 @@ def test_every_word_of_msgspec_is_a_refusal_of_some_kind():
 def test_a_value_that_is_no_body_has_its_own_root():
     error = refusal(msgspec.ValidationError("Expected `int` <= 100 - at `$`"), root="query.limit")
     assert (OutOfRange, "query.limit", "`limit` must be at most 100.") == (type(error), error.field, error.detail)
+
+
+def test_a_long_unknown_name_is_compared_by_its_begin():
+    error = refusal(msgspec.ValidationError(f"Object contains unknown field `width{'a' * 5_000_000}`"), ImageParams)
+    assert f"Unknown field `width{'a' * 75}`; remove it." == error.detail

@@ -6,7 +6,7 @@ tests/integration/api/submit/test_bad_input.py shows that the limits hold.
 from litestar.handlers import HTTPRouteHandler
 
 from api.app import create_app
-from api.http.strict_json import digest
+from api.http.spooled_body import digest
 from core.settings import Settings
 
 SETTINGS = Settings(
