@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -22,13 +23,17 @@ class Link(msgspec.Struct, eq=False):
 
 
 class Proxy:
-    """Passes TCP on to `target`, a port of loopback, from `port`. A context manager; call it from one thread."""
+    """Passes TCP on to `target`, a port of loopback, from `port`; with `tls` what callers send is decrypted.
 
-    def __init__(self, target: int) -> None:
+    A context manager; call it from one thread.
+    """
+
+    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
         self.delay = 0.0
         """Seconds that each piece of data is held back, in each direction."""
         self._target = target
+        self._tls = tls
         self._dropping = False
         self._links: set[Link] = set()
         self._loop = asyncio.new_event_loop()
@@ -73,7 +78,7 @@ class Proxy:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._take, "127.0.0.1", self.port, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
@@ -91,8 +96,8 @@ class Proxy:
         try:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
             ends.append(there_writer)
-            for source, sink in ((reader, there_writer), (there_reader, writer)):
-                pumps.append(asyncio.create_task(self._pump(link, source, sink)))
+            pumps.append(asyncio.create_task(self._pump(link, reader, there_writer, self._hear)))
+            pumps.append(asyncio.create_task(self._pump(link, there_reader, writer)))
             await link.over.wait()
         except OSError:
             pass  # nothing listens behind, and the caller is reset
@@ -107,10 +112,20 @@ class Proxy:
                 else:
                     end.close()
 
-    async def _pump(self, link: Link, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    def _hear(self, data: bytes) -> None:
+        """Note what a caller sent."""
+
+    async def _pump(
+        self,
+        link: Link,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        hear: Callable[[bytes], object] = lambda _: None,
+    ) -> None:
         """Pass on until either end closes; on a deaf link not even that is passed on."""
         try:
             while data := await source.read(CHUNK):
+                hear(data)
                 await asyncio.sleep(self.delay)
                 if not link.deaf:
                     sink.write(data)

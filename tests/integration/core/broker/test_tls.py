@@ -14,7 +14,7 @@ from tests.support.servers.tls_front import TlsFront
 
 PASSWORD = "TOPSECRET"
 BUSY = 10.0
-"""Seconds to connect where that is to succeed: the machine may be busy."""
+"""Seconds to connect: the machine may be busy."""
 
 
 def by_redis(settings):
@@ -60,7 +60,8 @@ def port(broker_url):
 def test_26_a_strangers_server_gets_no_byte(way, certificate, ca_bundle):
     with TlsFront(TLS / certificate) as stranger:
         url = f"rediss://:{PASSWORD}@localhost:{stranger.port}/0"
-        settings = Settings(broker_url=url, ca_bundle=str(TLS / ca_bundle) if ca_bundle else "")
+        bundle = str(TLS / ca_bundle) if ca_bundle else ""
+        settings = Settings(broker_url=url, ca_bundle=bundle, broker_timeout=BUSY)
         with pytest.raises((RedisError, KombuError, OSError)) as caught:
             way(settings)
     assert stranger.connected
