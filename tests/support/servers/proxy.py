@@ -96,7 +96,7 @@ class Proxy:
         try:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
             ends.append(there_writer)
-            pumps.append(asyncio.create_task(self._pump(link, reader, there_writer, self._hear)))
+            pumps.append(asyncio.create_task(self._pump(link, reader, there_writer, self._record)))
             pumps.append(asyncio.create_task(self._pump(link, there_reader, writer)))
             await link.over.wait()
         except OSError:
@@ -112,7 +112,7 @@ class Proxy:
                 else:
                     end.close()
 
-    def _hear(self, data: bytes) -> None:
+    def _record(self, data: bytes) -> None:
         """Note what a caller sent."""
 
     async def _pump(
@@ -120,12 +120,12 @@ class Proxy:
         link: Link,
         source: asyncio.StreamReader,
         sink: asyncio.StreamWriter,
-        hear: Callable[[bytes], object] = lambda _: None,
+        record: Callable[[bytes], object] = lambda _: None,
     ) -> None:
         """Pass on until either end closes; on a deaf link not even that is passed on."""
         try:
             while data := await source.read(CHUNK):
-                hear(data)
+                record(data)
                 await asyncio.sleep(self.delay)
                 if not link.deaf:
                     sink.write(data)

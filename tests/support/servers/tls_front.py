@@ -25,7 +25,7 @@ class TlsFront(Proxy):
     def _count(self, *_: object) -> None:
         self.connected += 1
 
-    def _hear(self, data: bytes) -> None:
+    def _record(self, data: bytes) -> None:
         self.received += data
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,4 +34,4 @@ class TlsFront(Proxy):
             return
         with suppress(OSError):
             while data := await reader.read(CHUNK):
-                self._hear(data)
+                self._record(data)
