@@ -48,7 +48,7 @@ class SpooledBody:
         return len(self._arrived) >= PIECE
 
     def write(self) -> None:
-        """Move what has arrived into the file. It blocks. Raises `StorageUnavailable` where there is no space."""
+        """Move what has arrived into the file. It blocks. Raises `StorageUnavailable` on a full disk."""
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="atelier-body-", dir=self._folder)  # noqa: SIM115
