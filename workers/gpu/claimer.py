@@ -28,7 +28,8 @@ RECENT_SECONDS = 1.0
 class Claimer:
     """Claims at a doorbell, after a job, and every few seconds without either; `start_job` runs each job.
 
-    After a job it asks again only if that can find something: not when it has just asked, ahead of the job's end.
+    After a job it asks again only if that can find something: not when it has just asked, ahead of the job's end, and
+    not when the job is the only one that a doorbell has announced since the queue was empty.
     """
 
     def __init__(
@@ -45,6 +46,10 @@ class Claimer:
         self._gate = gate
         self._start_job = start_job
         self._bell = threading.Event()
+        self._announced = math.inf
+        """How many jobs were announced since the last claim began; infinitely many where that is not known."""
+        self._is_empty = False
+        """Whether the queue was empty at the last claim, apart from the job that it found."""
         self._asked_at = -math.inf
         """When the last claim began; infinitely long ago if it found a job, or nothing was asked."""
         self._thread = threading.Thread(target=self._run, name="claim", daemon=True)
@@ -53,14 +58,15 @@ class Claimer:
         """Begin to claim."""
         self._thread.start()
 
-    def ring(self) -> None:
-        """Try to claim at once: there may be work."""
+    def ring(self, announced: float = math.inf) -> None:
+        """Try to claim at once: there may be work, of as many jobs as are `announced`."""
+        self._announced += announced
         self._bell.set()
 
     def look_again(self) -> None:
         """Try to claim at once, unless that was done just now without success; a doorbell is not forgotten."""
         if time.monotonic() - self._asked_at >= RECENT_SECONDS:
-            self._bell.set()
+            self.ring()
 
     def join(self) -> None:
         """Wait, after a drain, for a claim that is under way: its job is to be handed back with the others."""
@@ -88,6 +94,23 @@ class Claimer:
         folder = self._services.scratch.folder(f"{job.id}-{job.fence}")
         return ClaimedJob.begin(job, self._offer.catalog.get(job.model), folder, time.monotonic() - began)
 
+    def claim_next(self) -> bool:
+        """Claim a job and start it; return whether another claim may find one at once.
+
+        A lost doorbell costs at most the time to the next poll.
+        """
+        # Before the bell is cleared: what is asked for from now on is this claim.
+        self._asked_at = began = time.monotonic()
+        self._bell.clear()
+        announced, self._announced = self._announced, 0.0
+        if not self._claim_and_start():
+            self._is_empty = math.isfinite(self._asked_at)
+            return False
+        self._is_empty = self._is_empty and announced == 1
+        if self._is_empty:
+            self._asked_at = began
+        return not self._is_empty
+
     def _is_engine_up(self) -> bool:
         """Start the engine if need be, which can take a while; returns whether a job may be claimed after that."""
         if self._services.slots.computing is not None:  # the engine is up, and busy
@@ -103,11 +126,10 @@ class Claimer:
         slots, poll_seconds = self._services.slots, self._services.settings.poll_seconds
         while True:
             slots.wait_until_free(lambda: self._gate.is_draining)
-            self._asked_at = time.monotonic()  # before the bell is cleared: what is asked for from now on is this claim
-            self._bell.clear()
+            looks_again = self.claim_next()
             if self._gate.is_draining:
                 return
-            if not self._claim_and_start():
+            if not looks_again:
                 self._bell.wait(poll_seconds * random.uniform(0.75, 1.25))
 
     def _claim_and_start(self) -> bool:

@@ -81,7 +81,7 @@ class Supervisor:
             services.canceller,
             beat_seconds(settings),
             describe=self._describe,
-            on_change=self.ring,
+            on_change=self._claimer.ring,
             on_loss=self._on_name_lost,
         )
         self._keeper = KeepThread(
@@ -107,8 +107,8 @@ class Supervisor:
         self._claimer.start()
 
     def ring(self) -> None:
-        """Try to claim a job: there may be work."""
-        self._claimer.ring()
+        """Try to claim a job: a doorbell says that there is one more."""
+        self._claimer.ring(announced=1)
 
     @property
     def serves(self) -> tuple[str, ...]:

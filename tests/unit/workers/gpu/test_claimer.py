@@ -117,3 +117,41 @@ def test_a_doorbell_is_not_forgotten(bench: Bench) -> None:
     bench.claimer.ring()
     bench.claimer.look_again()
     assert bench.claimer._bell.is_set()
+
+
+def test_the_only_job_of_one_doorbell_ends_the_search(bench: Bench) -> None:
+    bench.claimer.claim_next()
+    bench.job_store.queue = [make_job(1), make_job(2)]
+    bench.claimer.ring(announced=1)
+    assert not bench.claimer.claim_next()
+    bench.claimer.look_again()
+    assert not bench.claimer._bell.is_set()
+    bench.claimer.ring(announced=1)
+    assert not bench.claimer.claim_next()
+    assert [] == bench.job_store.queue
+
+
+@pytest.mark.parametrize("rings", [(1, 1), (float("inf"),), ()], ids=["two doorbells", "another reason", "a poll"])
+def test_any_other_claim_looks_on_until_it_finds_nothing(bench: Bench, rings: tuple[float, ...]) -> None:
+    bench.claimer.claim_next()
+    bench.job_store.queue = [make_job(1), make_job(2)]
+    for announced in rings:
+        bench.claimer.ring(announced)
+    assert [True, True, False] == [bench.claimer.claim_next() for _ in range(3)]
+
+
+def test_a_doorbell_at_a_full_queue_looks_on(bench: Bench) -> None:
+    """The first claim of a worker: the queue was never seen empty."""
+    bench.job_store.queue = [make_job(1), make_job(2)]
+    bench.claimer.claim_next()
+    bench.claimer.ring(announced=1)
+    assert bench.claimer.claim_next()
+
+
+def test_a_closed_gate_does_not_count_as_an_empty_queue(bench: Bench) -> None:
+    bench.maintenance.is_loading = True
+    bench.claimer.claim_next()
+    bench.maintenance.is_loading = False
+    bench.job_store.queue = [make_job(1)]
+    bench.claimer.ring(announced=1)
+    assert bench.claimer.claim_next()
