@@ -52,7 +52,7 @@ def with_outbox_events(change: Update | Insert, *, ends: bool = False) -> Select
     events = insert(outbox).from_select(columns, union_all(_callbacks(changed), _endpoints(changed)))
     added = events.returning(outbox.c.job_id).cte("events")
     announced = changed.c.id.in_(select(added.c.job_id)).label("announced")
-    statement = select(*(changed.c[column.name] for column in jobs.c), announced)
+    statement = select(*(changed.c[column.name] for column in jobs.c), announced).add_cte(added)
     return statement.add_cte(settle(changed, changed.c.finished_at.is_not(None))) if ends else statement
 
 

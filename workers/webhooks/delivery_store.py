@@ -1,25 +1,42 @@
 """The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Row, Update
+import msgspec
+from sqlalchemy import Delete, Row, Update
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from core.database import state_of
 from core.metrics import WEBHOOK_DELIVERIES
 from core.settings import Settings
 from core.signing import webhook_secrets
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
-from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker
+from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker, take_function
 from jobs.wire.status import QueueEstimate, status_answer
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.payload import WebhookMessage, WebhookPayload, WebhookTestData, encode, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
+log = logging.getLogger(__name__)
+
 DISABLED = "The endpoint is disabled."
+UNDEFINED_FUNCTION = "42883"
+FUNCTION_SECONDS = 60.0
+"""How often a worker looks for a function that its database lacked."""
+
+
+class Leased(msgspec.Struct, frozen=True):
+    """A row of the outbox that this worker has leased, and its row of `deliveries.subjects`."""
+
+    delivery: Row[Any]
+    subject: Row[Any]
 
 
 class DeliveryStore:
@@ -30,42 +47,43 @@ class DeliveryStore:
         self._db = db
         self._transactions = asyncio.Semaphore(settings.db_pool)
         self._retry_policy = RetryPolicy.parse(settings.webhook_schedule)
+        self._function_due = 0.0
 
-    async def take(self, limit: int) -> tuple[Sequence[Row[Any]], bool]:
-        """Lease deliveries that are due, and close superseded ones; returns the leases, and whether more may be due."""
-        take = deliveries.take(
-            limit=limit,
-            lease_seconds=2 * self._settings.webhook_timeout,
-            breaker_failures=self._settings.webhook_breaker_failures,
-        )
+    async def take(self, limit: int) -> tuple[Sequence[Leased], bool]:
+        """Lease deliveries that are due, and close superseded ones; returns the leases, and whether more may be due.
+
+        Their subjects are read in the same transaction.
+        """
         async with self._transaction() as connection:
-            rows = (await connection.execute(take)).all()
-        leased = [row for row in rows if row.superseded_at is None]
+            rows = await self._lease(connection, limit)
+            leased = [row for row in rows if row.superseded_at is None]
+            found = await connection.execute(deliveries.subjects([row.id for row in leased])) if leased else ()
+            subjects = {row.delivery_id: row for row in found}
         superseded = len(rows) - len(leased)
         WEBHOOK_DELIVERIES.labels("superseded").inc(superseded)
-        return leased, superseded > 0 or len(leased) == limit
+        due = [Leased(row, subjects[row.id]) for row in leased if row.id in subjects]
+        return due, superseded > 0 or len(leased) == limit
 
-    async def compose(self, delivery: Row[Any]) -> WebhookMessage | DeliveryResult | None:
+    async def compose(self, leased: Leased) -> WebhookMessage | DeliveryResult | None:
         """Return the message, or the reason why it is not sent; None when it is dropped with its job or endpoint."""
-        async with self._transaction() as connection:
-            signer = (await connection.execute(endpoints.signer(delivery.tenant, delivery.webhook_id))).one_or_none()
-            if signer is None:
-                await connection.execute(deliveries.forget(delivery.id))
-                return None
-            if signer.disabled_at is not None:
-                return DeliveryResult(problem=DISABLED, final=True)
-            job = await self._read_job(connection, delivery)
-            if job is None and delivery.job_id is not None:
-                return None
-            payload = await self._payload(connection, delivery, job)
-        body = encode(payload)
+        delivery, subject = leased.delivery, leased.subject
+        job = None if subject.id is None else job_from_row(subject)
+        if subject.owner is None:
+            await self._drop(deliveries.forget(delivery.id))
+            return None
+        if subject.disabled_at is not None:
+            return DeliveryResult(problem=DISABLED, final=True)
+        if job is None and delivery.job_id is not None:
+            await self._drop(tenant_jobs.forget_job_deliveries(delivery.job_id))
+            return None
+        body = encode(self._payload(delivery, job, subject.balance))
         secrets = [
             secret
-            for generation in signing_generations(signer.generation, signer.rotated_at, signer.now)
-            for secret in webhook_secrets(self._settings.secret_key, signer.owner, generation)
+            for generation in signing_generations(subject.generation, subject.rotated_at, subject.now)
+            for secret in webhook_secrets(self._settings.secret_key, subject.owner, generation)
         ]
-        headers = sign(delivery.id, signer.now, body, secrets)
-        return WebhookMessage(body=body, headers=headers, composed_at=signer.now, job=job)
+        headers = sign(delivery.id, subject.now, body, secrets)
+        return WebhookMessage(body=body, headers=headers, composed_at=subject.now, job=job)
 
     async def record_result(self, delivery: Row[Any], result: DeliveryResult) -> None:
         """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its receiver.
@@ -80,20 +98,29 @@ class DeliveryStore:
             await connection.execute(statement)
         WEBHOOK_DELIVERIES.labels(outcome).inc()
 
-    async def _read_job(self, connection: AsyncConnection, delivery: Row[Any]) -> Job | None:
-        """Return the job of the delivery; None for a test, and for a deleted job, whose deliveries are dropped."""
-        if delivery.job_id is None:
-            return None
-        row = (await connection.execute(tenant_jobs.by_id(delivery.job_id))).one_or_none()
-        if row is None:
-            await connection.execute(tenant_jobs.forget_job_deliveries(delivery.job_id))
-            return None
-        return job_from_row(row)
+    async def _lease(self, connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+        """Lease by the function of the database, or while it lacks that by the statement."""
+        is_function_missing = time.monotonic() < self._function_due
+        statement = (deliveries.take if is_function_missing else take_function.call)(
+            limit=limit,
+            lease_seconds=2 * self._settings.webhook_timeout,
+            breaker_failures=self._settings.webhook_breaker_failures,
+        )
+        try:
+            return (await connection.execute(statement)).all()
+        except ProgrammingError as error:
+            if state_of(error) == UNDEFINED_FUNCTION:
+                log.warning("webhooks: function missing, each lease is planned anew; run `atelier migrate`")
+                self._function_due = time.monotonic() + FUNCTION_SECONDS
+            raise
 
-    async def _payload(self, connection: AsyncConnection, delivery: Row[Any], job: Job | None) -> WebhookPayload:
+    async def _drop(self, statement: Delete) -> None:
+        async with self._transaction() as connection:
+            await connection.execute(statement)
+
+    def _payload(self, delivery: Row[Any], job: Job | None, balance: float | None) -> WebhookPayload:
         if job is None:
             return WebhookPayload(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
-        balance = await connection.scalar(tenant_jobs.balance(delivery.tenant))
         data = status_answer(job, self._settings, QueueEstimate(balance_remaining_usd=balance))
         ended = delivery.type == f"job.{job.status}" and job.finished_at
         return WebhookPayload(delivery.type, ended or delivery.created_at, data)

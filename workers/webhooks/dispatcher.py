@@ -22,7 +22,7 @@ from core.logs import bind, log_context
 from core.net.url_guard import resolve_and_check
 from core.settings import Settings
 from core.tracing import Facts, attributes, span, trace_id, traceparent_of
-from workers.webhooks.delivery_store import DeliveryStore
+from workers.webhooks.delivery_store import DeliveryStore, Leased
 from workers.webhooks.payload import WebhookMessage
 from workers.webhooks.sender import DeliveryResult, WebhookSender
 
@@ -56,12 +56,15 @@ class WebhookDispatcher:
         began = time.monotonic()
         due, more = await self._store.take(free)
         took = time.monotonic() - began
-        for delivery in due:
-            with log_context(job_id=delivery.job_id, tenant_id=delivery.tenant):
-                task = asyncio.create_task(self._deliver(delivery))
+        for leased in due:
+            with log_context(job_id=leased.delivery.job_id, tenant_id=leased.delivery.tenant):
+                task = asyncio.create_task(self._deliver(leased))
             self._in_progress.add(task)
             task.add_done_callback(self._in_progress.discard)
-        if more or max(Counter((row.tenant, row.url) for row in due).values(), default=0) < MANY:
+        if (
+            more
+            or max(Counter((leased.delivery.tenant, leased.delivery.url) for leased in due).values(), default=0) < MANY
+        ):
             return more
         pause = self._settings.webhook_poll_seconds
         await asyncio.wait(self._in_progress, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
@@ -79,9 +82,10 @@ class WebhookDispatcher:
         await self._sender.close()
         self._resolvers.shutdown(wait=False, cancel_futures=True)
 
-    async def _deliver(self, delivery: Row[Any]) -> None:
+    async def _deliver(self, leased: Leased) -> None:
+        delivery = leased.delivery
         try:
-            result = await self._compose_and_send(delivery)
+            result = await self._compose_and_send(leased)
             if result is not None:
                 outcome = result.problem or result.status
                 log.info("webhook: sent id=%s attempt=%d result=%s", delivery.id, delivery.attempt, outcome)
@@ -92,9 +96,10 @@ class WebhookDispatcher:
             else:
                 log.exception("webhook: failed id=%s", delivery.id)
 
-    async def _compose_and_send(self, delivery: Row[Any]) -> DeliveryResult | None:
+    async def _compose_and_send(self, leased: Leased) -> DeliveryResult | None:
+        delivery = leased.delivery
         try:
-            message = await self._store.compose(delivery)
+            message = await self._store.compose(leased)
             if not isinstance(message, WebhookMessage):
                 return message
             bind(trace_id=trace_id(message.job.traceparent) if message.job else None)

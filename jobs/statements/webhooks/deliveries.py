@@ -1,16 +1,20 @@
 """Statements of the webhook outbox. A delivery is leased, so that no transaction is open during HTTP."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Delete,
+    Double,
     FromClause,
     Select,
+    Text,
     Update,
     and_,
     any_,
+    bindparam,
     case,
     delete,
     func,
@@ -18,9 +22,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from jobs.schema.tables import outbox
+from jobs.schema.tables import jobs, outbox, tenants, webhooks
 from jobs.statements.clauses import after, interval, lease_is_free, now
 from jobs.statements.webhooks.lanes import choose
 
@@ -56,10 +60,37 @@ def take(
         .where(outbox.c.id == any_(func.array(select(chosen.c.id).scalar_subquery())))
         .values(
             attempt=outbox.c.attempt + case((stale, 0), else_=1),
-            lease_until=case((stale, None), else_=after(lease_seconds)),
+            lease_until=case((stale, None), else_=after(bindparam("lease", lease_seconds, Double))),
             superseded_at=case((stale, now), else_=None),
         )
         .returning(*outbox.c)
+    )
+
+
+def subjects(ids: Sequence[str]) -> Select[Any]:
+    """Return the subjects of deliveries, as `delivery_id`, the columns of the job, those of the signer, and `balance`.
+
+    The job is null where it is deleted, and for a test. The owner of the secret that signs is the endpoint, or the
+    tenant for a callback: `owner`, null for an endpoint that was removed, `generation`, `rotated_at` and `disabled_at`.
+    `now` is the database's time.
+    """
+    of_tenant = outbox.c.webhook_id.is_(None)
+    return (
+        select(
+            outbox.c.id.label("delivery_id"),
+            case((of_tenant, tenants.c.id), else_=webhooks.c.id).label("owner"),
+            case((of_tenant, tenants.c.webhook_generation), else_=webhooks.c.generation).label("generation"),
+            case((of_tenant, tenants.c.webhook_rotated_at), else_=webhooks.c.rotated_at).label("rotated_at"),
+            webhooks.c.disabled_at,
+            now.label("now"),
+            (tenants.c.budget_usd - tenants.c.spent_usd).label("balance"),
+            *jobs.c,
+        )
+        .select_from(outbox)
+        .join(tenants, tenants.c.id == outbox.c.tenant)
+        .outerjoin(webhooks, webhooks.c.id == outbox.c.webhook_id)
+        .outerjoin(jobs, and_(jobs.c.id == outbox.c.job_id, jobs.c.deleted_at.is_(None)))
+        .where(outbox.c.id == any_(literal(list(ids), ARRAY(Text))))
     )
 
 

@@ -41,6 +41,7 @@ def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: i
     WITH RECURSIVE
     under_way AS MATERIALIZED (
         SELECT tenant, webhook_origin(url) AS origin FROM outbox WHERE {is_open} AND lease_until >= now()
+        ORDER BY lease_until
     ),
     leased AS MATERIALIZED (
         SELECT counted.*, coalesce(receiver.failures >= :failures, false) AS tripped

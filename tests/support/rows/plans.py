@@ -16,7 +16,7 @@ def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str,
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params()
         )
-        return list(_scans_of(explained.scalar_one()[0]["Plan"], tables or ("jobs",)))
+        return list(scans_of(explained.scalar_one()[0]["Plan"], tables or ("jobs",)))
 
 
 def scans_of_function(
@@ -36,7 +36,7 @@ def scans_of_function(
         fill()
         (plan,) = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({marks})", values).fetchone() or ()
         driver.execute("DISCARD ALL")
-    return list(_scans_of(plan[0]["Plan"], ("jobs",)))
+    return list(scans_of(plan[0]["Plan"], ("jobs",)))
 
 
 def rows_read(scan: dict[str, Any]) -> float:
@@ -44,8 +44,8 @@ def rows_read(scan: dict[str, Any]) -> float:
     return float((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"])
 
 
-def _scans_of(plan: dict[str, Any], tables: Collection[str]) -> Iterator[dict[str, Any]]:
+def scans_of(plan: dict[str, Any], tables: Collection[str]) -> Iterator[dict[str, Any]]:
     if plan.get("Relation Name") in tables and "Scan" in plan["Node Type"]:
         yield plan
     for below in plan.get("Plans", ()):
-        yield from _scans_of(below, tables)
+        yield from scans_of(below, tables)

@@ -18,6 +18,7 @@ from core.signing import webhook_secret
 from jobs.schema.tables import outbox
 from jobs.statements import api_keys
 from jobs.statements.queue import tenant_jobs
+from jobs.statements.webhooks.take_function import take_function
 from tests.support.paths import TLS
 from tests.support.rows.rows import ARTIFACT
 from tests.support.servers.webhook_receiver import Reply, Tarpit, WebhookReceiver
@@ -481,3 +482,12 @@ def test_a_pool_of_receivers_is_served_at_once(rows, settings):
             until(lambda: len(one.received) == len(two.received) == 10, what="twenty webhooks")
             until(lambda: all(row.delivered_at for row in rows.deliveries()), what="the bookkeeping")
         assert 20 == len({received.id for received in one.received + two.received})
+
+
+def test_a_database_without_the_function_leases_all_the_same(rows, settings, sink):
+    """Until `atelier migrate` has added it."""
+    name, _ = take_function()
+    rows.execute(text(f"DROP FUNCTION {name}"))
+    finished(rows, sink.url)
+    with cpu_worker(settings):
+        until(lambda: only(rows).delivered_at, timeout=20.0, what="the delivery")
