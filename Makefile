@@ -4,6 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+BENCH_STAMP := .venv/.installed-bench
 # Tests wait for a third of their time: three processes keep two cores busy
 PARALLEL := -n 3 --dist loadfile
 # A third of all code, of which hardly a module is ever imported: compiled when one is
@@ -55,8 +56,12 @@ ci: check ## what CI runs: the checks, then all tests; up to three that fail run
 soak: setup ## all tests, RUNS=5 times beside a program that keeps every core busy; prints what failed and what was flaky
 	@$(BIN)/python -m tests.support.runs.soak --runs $(or $(RUNS),5) $(PARALLEL)
 
-bench: setup ## the benchmarks of benchmarks/
+bench: $(BENCH_STAMP) ## the benchmarks of benchmarks/; installs what they compare with (0.03 GB)
 	@$(BIN)/python -m benchmarks
+
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
 
 faults: setup ## what takes its time: the tests that `make test` leaves out, the acceptance tests behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance

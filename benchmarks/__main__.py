@@ -7,7 +7,7 @@ import sys
 from benchmarks.report import Report, write_table
 
 NAMES = (
-    *("throughput", "overlap", "residency", "cold", "latency", "cost", "mixed"),
+    *("throughput", "overlap", "residency", "cold", "latency", "cost", "served", "rates", "mixed"),
     *("depth", "ids", "bodies", "cluster", "gpu"),
 )
 

@@ -7,6 +7,8 @@ server's last words.
 
 import select
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
@@ -29,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.util import greenlet_spawn
 
 from core.settings import Settings
 from core.urls import shown
@@ -97,9 +100,15 @@ def threads_engine(settings: Settings) -> Engine:
     return _watch(create_engine(**_options(settings, min(settings.db_pool, THREADS_POOL), THREADS_OVERFLOW)))
 
 
-def async_engine(settings: Settings) -> AsyncEngine:
-    """Return the connection pool of the API. Raises `ValueError` for a URL that cannot be read."""
-    db = create_async_engine(**_options(settings, settings.db_pool, settings.db_pool))
+def async_engine(settings: Settings, *, autocommit: bool = False) -> AsyncEngine:
+    """Return the connection pool of an event loop. Raises `ValueError` for a URL that cannot be read.
+
+    With `autocommit` each statement is its own transaction, but for those of `transactional`.
+    """
+    options = _options(settings, settings.db_pool, settings.db_pool)
+    if autocommit:  # nothing is left to be rolled back
+        options |= {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+    db = create_async_engine(**options)
     _watch(db.sync_engine)
     return db
 
@@ -107,6 +116,39 @@ def async_engine(settings: Settings) -> AsyncEngine:
 def autocommitted(db: Engine) -> Engine:
     """Return the pool for single statements: each is its own transaction, without a BEGIN and a COMMIT around it."""
     return db.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def transactional(db: AsyncEngine) -> AsyncEngine:
+    """Return a pool that is in autocommit for transactions of several statements."""
+    return db.execution_options(isolation_level="READ COMMITTED")
+
+
+@asynccontextmanager
+async def lent_connection(db: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    """Lend a connection of the pool as the driver has it; the driver's errors become those of SQLAlchemy."""
+    try:
+        lent = await db.raw_connection()
+    except psycopg.Error as error:
+        raise _wrapped(db, error, lost=False) from error
+    connection: Any = lent.driver_connection
+    try:
+        yield connection
+    except psycopg.Error as error:
+        lost = connection.closed or _state_of(error) == READ_ONLY
+        if lost:
+            await greenlet_spawn(lent.invalidate, error)
+        raise _wrapped(db, error, lost=lost) from error
+    except BaseException as error:
+        await greenlet_spawn(lent.invalidate, error)  # it may be in the middle of a statement
+        raise
+    finally:
+        await greenlet_spawn(lent.close)
+
+
+def _wrapped(db: AsyncEngine, error: psycopg.Error, *, lost: bool) -> BaseException:
+    return DBAPIError.instance(
+        None, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=lost, dialect=db.dialect
+    )
 
 
 def is_unreachable(error: Exception) -> bool:

@@ -15,7 +15,7 @@ from api.http.database import Database
 from core.errors import Unauthenticated, UnknownJob
 from core.settings import Settings
 from jobs.job import JobStatus
-from jobs.statements.queue.look import FollowedJob, JobView, look_again, view_of_row
+from jobs.statements.queue.look import FollowedJob, JobView, look_again
 from jobs.statements.queue.places import QueueName, count_ahead, group_of_row, queue_groups, queue_of_job
 
 BATCH = 256
@@ -73,8 +73,8 @@ class JobReader:
     async def _views(self, asked: Sequence[FollowedJob]) -> dict[FollowedJob, Outcome]:
         """Return the jobs whose followers have a valid key. The places of several are read once for each queue."""
         alone = len(asked) == 1
-        rows = await self._database.rows(look_again(asked, counted=alone))
-        views = {FollowedJob(row.followed_id, row.key_id): view_of_row(row) for row in rows}
+        found = await self._database.fetch(look_again(asked, counted=alone))
+        views = {FollowedJob(looked.job_id, looked.key.id): looked.view for looked in found}
         if not alone:
             ahead = await self._count_ahead(view for view in views.values() if view is not None)
             views = {followed: view and _with_place(view, ahead.get(view.job.id)) for followed, view in views.items()}

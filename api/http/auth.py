@@ -16,7 +16,7 @@ from core.ids import check_id, is_id
 from core.logs import bind
 from core.signing import key_digests
 from jobs.statements.api_keys import ADMIN, key_by_digest, renew_digest
-from jobs.statements.queue.look import JobView, look, view_of_row
+from jobs.statements.queue.look import JobView, Looked, look
 
 PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that requires no key."""
@@ -60,18 +60,22 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         digest, *older = key_digests(self._secret_key, presented_key(connection.headers))
         await self._limits.admit(connection, digest)
         job_id = _shown_job(connection)
-        row = await self._database.row(
-            key_by_digest(digest, *older) if job_id is None else look([digest, *older], job_id)
-        )
-        if row is None:
+        digests = [digest, *older]
+        if job_id is None:
+            found = [Looked(key) for key in await self._database.fetch(key_by_digest(digests))]
+        else:
+            found = await self._database.fetch(look(digests, job_id))
+        if not found:
             self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
         self._limits.remember(digest)
-        if row.key_digest != digest:
-            await self._database.row(renew_digest(row.key_id, digest))
-        caller = Caller(row.key_tenant, row.key_id, row.priority_ceiling, tuple(row.scopes))
-        bind(tenant_id=caller.tenant)
-        return AuthenticationResult(user=caller, auth=None if job_id is None else view_of_row(row))
+        key = found[0].key
+        if key.digest != digest:
+            await self._database.row(renew_digest(key.id, digest))
+        bind(tenant_id=key.tenant)
+        return AuthenticationResult(
+            user=Caller(key.tenant, key.id, key.priority_ceiling, key.scopes), auth=found[0].view
+        )
 
 
 def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> JobView:

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from psycopg.errors import ConnectionTimeout
+from psycopg.rows import scalar_row
 from sqlalchemy import Executable, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.database import async_engine, is_lost, is_unreachable, only_reads
+from core.database import async_engine, is_lost, is_unreachable, lent_connection, only_reads, transactional
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
+from jobs.statements.query import Query
 
 T = TypeVar("T")
 
@@ -35,8 +37,8 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._db = async_engine(settings)
-        self._single = self._db.execution_options(isolation_level="AUTOCOMMIT")
+        self._db = async_engine(settings, autocommit=True)
+        self._transactions = transactional(self._db)
         self._slots = asyncio.Semaphore(2 * settings.db_pool)  # the most that the pool has
         self._seconds = settings.db_timeout + 1
         self._answered_at = time.monotonic()
@@ -46,7 +48,7 @@ class Database:
         """Return all rows of one statement."""
 
         async def work() -> Sequence[Row[Any]]:
-            async with self._single.connect() as connection:
+            async with self._db.connect() as connection:
                 return (await connection.execute(statement)).all()
 
         return await self._bounded(work, lambda: only_reads(statement))
@@ -56,13 +58,23 @@ class Database:
         rows = await self.rows(statement)
         return rows[0] if rows else None
 
+    async def fetch(self, query: Query[T]) -> list[T]:
+        """Return all rows of a query that the driver executes itself."""
+
+        async def work() -> list[T]:
+            async with lent_connection(self._db) as connection, connection.cursor(row_factory=scalar_row) as cursor:
+                await cursor.execute(query.text, query.values)
+                return [query.decode(row) for row in await cursor.fetchall()]
+
+        return await self._bounded(work, lambda: query.reads)
+
     async def transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Return the result of `work` and commit; roll back when it raises. `work` may be called twice."""
         commits = False
 
         async def whole() -> T:
             nonlocal commits
-            async with self._db.begin() as connection:
+            async with self._transactions.begin() as connection:
                 result = await work(connection)
                 commits = True
             return result

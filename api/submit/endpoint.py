@@ -42,8 +42,8 @@ class SubmitEndpoint:
 
     def __init__(self, submissions: Submissions, watcher: JobWatcher, settings: Settings) -> None:
         self._submissions = submissions
-        self._watcher = watcher
-        self._wait_limit = settings.wait_limit
+        self.watcher = watcher
+        self.settings = settings
 
     async def submit(
         self,
@@ -75,18 +75,16 @@ class SubmitEndpoint:
         disconnects. The media of the request are released meanwhile. Raises also `UnknownJob` for a job that is deleted
         meanwhile, and `Unauthenticated` once the key is revoked.
         """
-        job_id, seconds = new_id("job"), min(seconds, self._wait_limit)
-        with self._watcher.event_hub.subscribe(
-            job_id
-        ) as subscription:  # before the commit, so the row need not be read
+        job_id, seconds = new_id("job"), min(seconds, self.settings.wait_limit)
+        with self.watcher.event_hub.subscribe(job_id) as subscription:  # before the commit, so the row need not be read
             submitted = await self._submit(request, params, job_id, idempotency_key, dialect)
             drop_data_urls(params)
             request.release_body()
             view, key_id = JobView(submitted.job), request.user.key_id
             if submitted.repeated:
-                waiting = self._watcher.wait(view, key_id, seconds)
+                waiting = self.watcher.wait(view, key_id, seconds)
             else:
-                waiting = self._watcher.wait_for_news(subscription, view, key_id, seconds)
+                waiting = self.watcher.wait_for_news(subscription, view, key_id, seconds)
             return submitted, await while_connected(request.receive, waiting, view)
 
     async def _submit(

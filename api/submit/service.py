@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import psycopg
-from sqlalchemy import Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,6 +41,7 @@ from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.statements.budget import FULL, SPENT
 from jobs.statements.queue.submit import InputSource, Offer, add_inputs, ask, remember, remembered, submit
+from jobs.statements.queue.submit_function import submit_at_once
 from jobs.statements.queue.tenant_jobs import visible
 from pipelines.catalog.loader import NATIVE, Catalog, ModelSpec
 
@@ -125,11 +125,15 @@ class Submissions:
         offers = [Offer(spec.id, spec.price_of(params)) for spec in specs]
         if not offers:
             return None
-        served = params.model is None
-        statement = self._submit(submission, params, offers, served=served, key=submission.idempotency_key)
+        query = submit_at_once(
+            offers=offers,
+            served=params.model is None,
+            key=submission.idempotency_key,
+            **self._facts(submission, params),
+        )
         with _refusals():
-            row = await self._database.row(statement)
-        return None if row is None else job_from_row(row)
+            jobs = await self._database.fetch(query)
+        return jobs[0] if jobs else None
 
     async def _look_up(self, connection: AsyncConnection, submission: Submission) -> tuple[Job | None, dict[str, str]]:
         """Return the job that the request already made, else the keys of the stored objects that it names, by id."""
@@ -163,38 +167,28 @@ class Submissions:
     async def _insert(self, connection: AsyncConnection, submission: Submission, ingested: IngestedRequest) -> Job:
         params, tenant = ingested.params, submission.caller.tenant
         spec = await choose_model(connection, self._catalog, params, submission.dialect)
-        offer = Offer(spec.id, spec.price_of(params))
-        job = job_from_row((await connection.execute(self._submit(submission, params, [offer]))).one())
+        offers = [Offer(spec.id, spec.price_of(params))]
+        spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
+        added = submit(offers=offers, spill_seconds=spill_seconds, **self._facts(submission, params))
+        job = job_from_row((await connection.execute(added)).one())
         if ingested.sources:
             await connection.execute(
                 add_inputs(submission.job_id, tenant, _with_minimum_length(ingested.sources, spec))
             )
         return job
 
-    def _submit(
-        self,
-        submission: Submission,
-        params: AnyParams,
-        offers: Sequence[Offer],
-        *,
-        served: bool = False,
-        key: IdempotencyKey | None = None,
-    ) -> Select[Any]:
-        """Return the statement that adds the job with these parameters."""
-        return submit(
-            job_id=submission.job_id,
-            tenant=submission.caller.tenant,
-            offers=offers,
-            served=served,
-            key=key,
-            params=params,
-            seed=draw_seed(params),
-            max_attempts=self._settings.max_attempts,
-            deadline_seconds=params.deadline_seconds or self._settings.deadline_seconds,
-            usual_cap=self._settings.max_waiting_jobs,
-            spill_seconds=params.prefer_seconds if params.pin == "prefer" else None,
-            traceparent=submission.traceparent,
-        )
+    def _facts(self, submission: Submission, params: AnyParams) -> dict[str, Any]:
+        """Return what every statement that adds the job with these parameters is given."""
+        return {
+            "job_id": submission.job_id,
+            "tenant": submission.caller.tenant,
+            "params": params,
+            "seed": draw_seed(params),
+            "max_attempts": self._settings.max_attempts,
+            "deadline_seconds": params.deadline_seconds or self._settings.deadline_seconds,
+            "usual_cap": self._settings.max_waiting_jobs,
+            "traceparent": submission.traceparent,
+        }
 
 
 @contextmanager

@@ -5,13 +5,14 @@ PostgreSQL runs without fsync, so that no figure is the disk's.
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from jobs.schema.migrate import migrate
 from jobs.statements.api_keys import add_key, ensure_tenant
 
 START_SECONDS = 120.0
+CLI = "cli.main"
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -48,7 +50,7 @@ def running(settings: Mapping[str, str], *, gpu: bool = True) -> Iterator[Runnin
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atelier-bench-")))
         postgres = stack.enter_context(EmbeddedPostgres(folder / "pg", durable=False))
         valkey = stack.enter_context(EmbeddedValkey(folder / "valkey"))
-        port = _free_port()
+        port = free_port()
         environment = {
             **os.environ,
             "ATELIER_DATABASE_URL": postgres.url,
@@ -62,7 +64,7 @@ def running(settings: Mapping[str, str], *, gpu: bool = True) -> Iterator[Runnin
         known = read_settings(environment)
         _keep_commit_times(postgres)
         migrate(known.database_url)
-        api = stack.enter_context(_part(environment, "api", "--host", "127.0.0.1", "--port", str(port)))
+        api = stack.enter_context(part(environment, CLI, "api", "--host", "127.0.0.1", "--port", str(port)))
         client = httpx.Client(
             base_url=f"http://127.0.0.1:{port}",
             headers={"X-API-Key": make_key(known, "bench")},
@@ -80,7 +82,7 @@ def running(settings: Mapping[str, str], *, gpu: bool = True) -> Iterator[Runnin
 @contextmanager
 def gpu_worker(service: Running, server_id: str) -> Iterator[None]:
     """A GPU worker of the service, from its registration on."""
-    with _part(service.environment, "worker", "gpu", "--server-id", server_id):
+    with part(service.environment, CLI, "worker", "gpu", "--server-id", server_id):
         _await(service.client, "/servers/v1", lambda found: _has(found["servers"], server_id))
         yield
 
@@ -88,17 +90,20 @@ def gpu_worker(service: Running, server_id: str) -> Iterator[None]:
 @contextmanager
 def cpu_worker(service: Running) -> Iterator[None]:
     """A CPU worker of the service."""
-    with _part(service.environment, "worker", "cpu"):
+    with part(service.environment, CLI, "worker", "cpu"):
         yield
 
 
 @contextmanager
-def _part(environment: Mapping[str, str], *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = spawn([sys.executable, "-m", "cli.main", *command], env=environment, name=command[0])
+def part(environment: Mapping[str, str], module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process beside the service, which runs a module; its own children end with it."""
+    process = spawn([sys.executable, "-m", module, *arguments], env=environment, name=module)
     try:
         yield process
     finally:
         stop(process, 10.0)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _keep_commit_times(postgres: EmbeddedPostgres) -> None:
@@ -138,7 +143,8 @@ def _has(servers: list[dict[str, Any]], server_id: str) -> bool:
     return any(server["alive"] for server in servers if server["server_id"] == server_id)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,6 +1,7 @@
 """The parameters that all modalities share."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -61,11 +62,19 @@ def read_params(row: dict[str, Any], type_: type[P]) -> P:
 
 def changed_fields(params: Params) -> Iterator[tuple[str, Any]]:
     """Return name and value of every field that differs from its default; required fields always do."""
-    for field in msgspec.structs.fields(params):
-        value = getattr(params, field.name)
-        default = field.default_factory() if callable(field.default_factory) else field.default
+    for name, default in _defaults(type(params)).items():
+        value = getattr(params, name)
         if value != default:
-            yield field.name, value
+            yield name, value
+
+
+@cache
+def _defaults(type_: type[Params]) -> dict[str, Any]:
+    """Return the default of each field; msgspec reads the annotations anew at each call."""
+    return {
+        field.name: field.default_factory() if callable(field.default_factory) else field.default
+        for field in msgspec.structs.fields(type_)
+    }
 
 
 def refuse_unbuilt(params: Params) -> None:

@@ -3,15 +3,39 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Insert, Select, Update, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.ids import new_id
 from jobs.schema.tables import api_keys, tenants
 from jobs.statements.clauses import now
+from jobs.statements.query import Query
 
 ADMIN = "admin"
 """The scope of an operator's key."""
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A key that is not revoked: its tenant, the digest that is stored of it, and what it may do."""
+
+    id: str
+    tenant: str
+    digest: str
+    priority_ceiling: int
+    scopes: tuple[str, ...]
+
+
+def key_json(row: str) -> str:
+    """Return the SQL of an `ApiKey` as JSON, of a row of `api_keys`."""
+    pairs = ", ".join(f"'{name}', {row}.{name}" for name in ApiKey.__struct_fields__)
+    return f"json_build_object({pairs})"
+
+
+_BY_DIGEST = f"""
+SELECT {key_json("api_keys")}::text FROM api_keys
+WHERE digest = ANY(string_to_array(%s, ',')) AND revoked_at IS NULL
+"""
 
 
 def ensure_tenant(name: str) -> Insert:
@@ -36,14 +60,9 @@ def make_admin(*digests: str) -> Update:
     return update(api_keys).where(api_keys.c.digest.in_(digests)).values(scopes=[ADMIN]).returning(api_keys.c.id)
 
 
-def key_by_digest(*digests: str) -> Select[Any]:
-    """Return the key with one of these digests, unless it is revoked.
-
-    Columns: `key_id`, `key_tenant`, `key_digest`, `priority_ceiling` and `scopes`.
-    """
-    c = api_keys.c
-    names = c.id.label("key_id"), c.tenant.label("key_tenant"), c.digest.label("key_digest")
-    return select(*names, c.priority_ceiling, c.scopes).where(c.digest.in_(digests), c.revoked_at.is_(None))
+def key_by_digest(digests: Sequence[str]) -> Query[ApiKey]:
+    """Return the key with one of these digests, unless it is revoked."""
+    return Query(_BY_DIGEST, (",".join(digests),), ApiKey, reads=True)
 
 
 def renew_digest(key_id: str, digest: str) -> Update:

@@ -33,7 +33,7 @@ SPENT, FULL = "AT402", "AT429"
 Price = Numeric(14, 6)
 
 
-def own_cap(tenant: str, usual: int) -> ColumnElement[Any]:
+def own_cap(tenant: ColumnElement[str] | str, usual: ColumnElement[int] | int) -> ColumnElement[Any]:
     """Return how many unfinished jobs a tenant may have: its own number, or else the usual one."""
     own = select(tenants.c.max_waiting_jobs).where(tenants.c.id == tenant).scalar_subquery()
     return func.coalesce(own, usual)

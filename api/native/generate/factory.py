@@ -10,8 +10,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
 from api.follow.status import StatusBuilder
-from api.follow.watcher import JobWatcher
-from api.http.auth import SHOWS_JOB
+from api.http.auth import SHOWS_JOB, shown_job
 from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
@@ -20,7 +19,6 @@ from core.errors import MalformedId, UnknownJob
 from core.settings import Settings
 from jobs.job import Job
 from jobs.params.modality import ModalitySpec
-from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import Accepted
 from jobs.wire.links import public_path
 from jobs.wire.status import StatusAnswer
@@ -60,9 +58,7 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
         self: object,
         request: StrictRequest,
         data: body,
-        submit_endpoint: NamedDependency[SubmitEndpoint],
-        watcher: NamedDependency[JobWatcher],
-        settings: NamedDependency[Settings],
+        submit_endpoint: NamedDependency[SubmitEndpoint],  # one only: Litestar makes a task of each of several
         wait: Wait = 0.0,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
@@ -71,11 +67,11 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
             submitted, view = await submit_endpoint.submit_and_wait(
                 request, data, wait, idempotency_key=idempotency_key
             )
-            answer, status_code = watcher.answer(view), 200 if view.job.status.terminal else 202
+            answer, status_code = submit_endpoint.watcher.answer(view), 200 if view.job.status.terminal else 202
         else:
             submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
-            answer, status_code = accepted(submitted.job, modality, settings), 202
-        headers = {"Location": status_url(submitted.job, modality, settings)}
+            answer, status_code = accepted(submitted.job, modality, submit_endpoint.settings), 202
+        headers = {"Location": status_url(submitted.job, modality, submit_endpoint.settings)}
         if submitted.repeated:
             headers["Idempotency-Replayed"] = "true"
         return Response(answer, status_code=status_code, headers=headers)
@@ -93,15 +89,13 @@ def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
         summary=modality.status_summary,
     )
     async def status(
-        self: object,
-        job_id: FromPath[str],
-        job_view: NamedDependency[JobView],
-        status_builder: NamedDependency[StatusBuilder],
+        self: object, request: StrictRequest, job_id: FromPath[str], status_builder: NamedDependency[StatusBuilder]
     ) -> StatusAnswer:
         """Return the job as it is now; poll until `status` is completed, failed or cancelled."""
-        if job_view.job.modality != modality.name:
+        view = shown_job(request)
+        if view.job.modality != modality.name:
             raise UnknownJob
-        return status_builder.answer(job_view)
+        return status_builder.answer(view)
 
     return status
 

@@ -5,13 +5,12 @@ row, without a job.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Boolean, Row, Text, TextClause, bindparam, text
 
-from jobs.job import Job, job_from_row
-from jobs.schema.tables import jobs
+from jobs.job import ACTIVE, Job
+from jobs.statements.api_keys import ApiKey, key_json
+from jobs.statements.query import DatabaseFunction, Query
 from jobs.statements.queue.forecast import NAME, Forecast
 
 
@@ -29,56 +28,75 @@ class JobView(msgspec.Struct, frozen=True):
     forecast: Forecast = Forecast()
 
 
-_VIEW = f"""
-    {", ".join(f"jobs.{column.name}" for column in jobs.c)},
-    forecast.ahead, forecast.reason, forecast.seconds, forecast.servers,
-    (SELECT budget_usd - spent_usd FROM tenants WHERE tenants.id = api_keys.tenant) AS balance"""
-_FORECAST = f"LEFT JOIN LATERAL {NAME}(jobs, :counted) AS forecast ON true"
+class Looked(msgspec.Struct, frozen=True):
+    """A valid key, and the job that was looked at with it; None where its tenant has no such job."""
+
+    key: ApiKey
+    job: Job | None = None
+    forecast: Forecast = Forecast()
+
+    @property
+    def view(self) -> JobView | None:
+        """The job and its forecast, if there is one."""
+        return None if self.job is None else JobView(self.job, self.forecast)
+
+
+class LookedAgain(Looked, frozen=True, kw_only=True):
+    """What a follower finds."""
+
+    job_id: str
+
+
+_UNFINISHED = ", ".join(f"'{status}'" for status in ACTIVE)
+_JOB = f"""
+    'key', {key_json("api_keys")},
+    'job', CASE WHEN jobs.id IS NOT NULL THEN row_to_json(jobs) END,
+    'forecast', json_build_object(
+        'ahead', forecast.ahead, 'reason', forecast.reason, 'seconds', forecast.seconds, 'servers', forecast.servers,
+        'balance', (SELECT budget_usd - spent_usd FROM tenants WHERE tenants.id = api_keys.tenant)
+    )"""
+# The forecast of a null job is none, and costs nothing.
+_FORECAST = f"LEFT JOIN LATERAL {NAME}(CASE WHEN jobs.status IN ({_UNFINISHED}) THEN jobs END, $3) AS forecast ON true"
 _OWN = "jobs.tenant = api_keys.tenant AND jobs.deleted_at IS NULL"
+# Planned once per connection, maybe while the tables are empty, and good for millions of rows.
+_OPTIONS = "STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off"
 
-# Text, since SQLAlchemy would take longer to build the statement than PostgreSQL to execute it.
-_LOOK = text(f"""
-    SELECT api_keys.id AS key_id, api_keys.tenant AS key_tenant, digest AS key_digest, priority_ceiling, scopes,
-        {_VIEW}
+LOOK = DatabaseFunction(
+    kind="look",
+    arguments={"digests": "text", "job_id": "text", "counted": "boolean"},
+    body=f"""
+    SELECT json_build_object({_JOB})::text
     FROM api_keys
-    LEFT JOIN jobs ON jobs.id = :job_id AND {_OWN}
+    LEFT JOIN jobs ON jobs.id = $2 AND {_OWN}
     {_FORECAST}
-    WHERE api_keys.digest = ANY(:digests) AND api_keys.revoked_at IS NULL
-""").bindparams(bindparam("digests", type_=ARRAY(Text)), bindparam("counted", True))
-
-_LOOK_AGAIN = text(f"""
-    SELECT asked.job_id AS followed_id, asked.key_id, {_VIEW}
-    FROM unnest(:job_ids, :key_ids) AS asked (job_id, key_id)
+    WHERE api_keys.digest = ANY(string_to_array($1, ',')) AND api_keys.revoked_at IS NULL
+    """,
+    options=_OPTIONS,
+)
+LOOK_AGAIN = DatabaseFunction(
+    kind="look_again",
+    arguments={"job_ids": "text[]", "key_ids": "text[]", "counted": "boolean"},
+    body=f"""
+    SELECT json_build_object('job_id', asked.job_id, {_JOB})::text
+    FROM unnest($1, $2) AS asked (job_id, key_id)
     JOIN api_keys ON api_keys.id = asked.key_id AND api_keys.revoked_at IS NULL
     LEFT JOIN jobs ON jobs.id = asked.job_id AND {_OWN}
     {_FORECAST}
-""").bindparams(
-    bindparam("job_ids", type_=ARRAY(Text)),
-    bindparam("key_ids", type_=ARRAY(Text)),
-    bindparam("counted", type_=Boolean),
+    """,
+    options=_OPTIONS,
 )
+_LOOK, _LOOK_AGAIN = LOOK.call, LOOK_AGAIN.call
 
 
-def look(digests: Sequence[str], job_id: str) -> TextClause:
-    """Return the key with one of these digests, unless it is revoked, and its tenant's job with this id, if any.
-
-    Columns of the key: `key_id`, `key_tenant`, `key_digest`, `priority_ceiling`, `scopes`; `view_of_row` reads others.
-    """
-    return _LOOK.bindparams(digests=list(digests), job_id=job_id)
+def look(digests: Sequence[str], job_id: str) -> Query[Looked]:
+    """Return the key with one of these digests, unless it is revoked, and its tenant's job with this id, if any."""
+    return Query(_LOOK, (",".join(digests), job_id, True), Looked, reads=True)
 
 
-def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> TextClause:
-    """Return the jobs of followers whose key is still valid. Columns: `followed_id`, `key_id`, and those of the view.
+def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> Query[LookedAgain]:
+    """Return the jobs of followers whose key is still valid.
 
     `counted` says whether the jobs ahead of each are counted; `places` of this folder does that for many at once.
     """
-    return _LOOK_AGAIN.bindparams(
-        job_ids=[one.job_id for one in followed], key_ids=[one.key_id for one in followed], counted=counted
-    )
-
-
-def view_of_row(row: Row[Any]) -> JobView | None:
-    """Return the view of a row of `look` or `look_again`; None without a job."""
-    if row.id is None:
-        return None
-    return JobView(job_from_row(row), msgspec.convert(row._mapping, Forecast))
+    ids = [one.job_id for one in followed], [one.key_id for one in followed]
+    return Query(_LOOK_AGAIN, (*ids, counted), LookedAgain, reads=True)

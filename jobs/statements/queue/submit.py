@@ -1,17 +1,22 @@
 """Statements of a submit: idempotency, the job itself, let in by its tenant's budget and cap, and its inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import (
     CTE,
+    BigInteger,
+    BindParameter,
     ColumnElement,
     Double,
     Insert,
+    Integer,
     Select,
+    SmallInteger,
     Text,
     any_,
+    bindparam,
     cast,
     column,
     exists,
@@ -20,8 +25,9 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.types import TypeEngine
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.params.media import MediaKind, media_of
@@ -32,6 +38,25 @@ from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.outbox import with_outbox_events
 
 IDEMPOTENCY_SECONDS = 86_400
+
+ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
+    "job": Text(),
+    "tenant": Text(),
+    "models": ARRAY(Text),
+    "prices": ARRAY(Double),
+    "key": Text(),
+    "digest": Text(),
+    "modality": Text(),
+    "params": JSONB(),
+    "seed": BigInteger(),
+    "max_attempts": Integer(),
+    "priority": SmallInteger(),
+    "callback_url": Text(),
+    "deadline": Double(),
+    "cap": Integer(),
+    "traceparent": Text(),
+}
+"""The parameters of a submit without inputs and without a server (`submit_function`); the deadline is in seconds."""
 
 
 class InputSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,48 +152,65 @@ def submit(
     A job that asks for a server may run on any other after `spill_seconds`; None stands for never. `usual_cap` is how
     many unfinished jobs a tenant without a number of its own may have.
     """
-    chosen = _first_of(offers, served)
+    given = {
+        name: bindparam(name, value, ARGUMENTS[name])
+        for name, value in {
+            "job": job_id,
+            "tenant": tenant,
+            "models": [offer.model for offer in offers],
+            "prices": [offer.price_usd for offer in offers],
+            "key": None if key is None else key.key,
+            "digest": None if key is None else key.digest,
+            "modality": type(params).__struct_config__.tag,
+            "params": msgspec.to_builtins(params),
+            "seed": seed,
+            "max_attempts": max_attempts,
+            "priority": params.priority,
+            "callback_url": params.callback_url,
+            "deadline": deadline_seconds,
+            "cap": usual_cap,
+            "traceparent": traceparent,
+        }.items()
+    }
+    chosen = _first_of(given["models"], given["prices"], served)
     if key is not None:
-        entry = select(literal(tenant), literal(key.key), literal(key.digest), literal(job_id)).select_from(chosen)
+        entry = select(given["tenant"], given["key"], given["digest"], given["job"]).select_from(chosen)
         # Materialized, so that the key is claimed before the tenant's budget is asked: a repeat adds no job.
         entered = _remember(entry).cte("entered")
         chosen = select(chosen.c.model, chosen.c.price_usd).select_from(chosen.join(entered, true())).cte("claimed")
         chosen = chosen.prefix_with("MATERIALIZED")
-    stored = msgspec.to_builtins(params)
     pending = any(media_of(params))
     values = {
-        "id": job_id,
-        "tenant": tenant,
-        "modality": stored["modality"],
+        "id": given["job"],
+        "tenant": given["tenant"],
+        "modality": given["modality"],
         "model": chosen.c.model,
-        "params": stored,
-        "seed": seed,
+        "params": given["params"],
+        "seed": given["seed"],
         "status": (JobStatus.PENDING if pending else JobStatus.QUEUED).value,
-        "max_attempts": max_attempts,
-        "priority": params.priority,
+        "max_attempts": given["max_attempts"],
+        "priority": given["priority"],
         "server_id": params.server_id,
         "spill_at": None if spill_seconds is None else after(spill_seconds),
-        "callback_url": params.callback_url,
+        "callback_url": given["callback_url"],
         "price_usd": chosen.c.price_usd,
         # Read from the clock one after the other, as they follow each other; defaults would be later than all of them.
         "available_at": now,
-        "deadline_at": after(deadline_seconds),
+        "deadline_at": after(given["deadline"]),
         "created_at": now,
         "queued_at": None if pending else now,
-        "traceparent": traceparent,
+        "traceparent": given["traceparent"],
         "has_inputs": pending,
     }
     typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]
-    cap = None if usual_cap is None else own_cap(tenant, usual_cap)
+    cap = None if usual_cap is None else own_cap(given["tenant"], given["cap"])
     return with_outbox_events(
-        jobs.insert().from_select(list(values), select(*typed).where(admit(tenant, chosen.c.price_usd, cap)))
+        jobs.insert().from_select(list(values), select(*typed).where(admit(given["tenant"], chosen.c.price_usd, cap)))
     )
 
 
-def _first_of(offers: Sequence[Offer], served: bool) -> CTE:
+def _first_of(models: BindParameter[Any], prices: BindParameter[Any], served: bool) -> CTE:
     """Return model and price of the first offer, with `served` of the first that a live server serves."""
-    models = literal([offer.model for offer in offers], ARRAY(Text))
-    prices = literal([offer.price_usd for offer in offers], ARRAY(Double))
     offered = (
         func.unnest(models, prices)
         .table_valued(column("model", Text), column("price_usd", Double), with_ordinality="place", name="offered")

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from core.settings import Settings
 from jobs.job import Job
 from jobs.schema.tables import api_keys
-from jobs.statements.queue.look import FollowedJob, JobView, look_again, view_of_row
+from jobs.statements.queue.look import FollowedJob, JobView, look_again
 from tests.support.rows.rows import Rows
 from tests.support.service.api_server import make_key
 
@@ -22,8 +22,8 @@ def key_of(rows: Rows, tenant: str) -> str:
 
 def look_at(rows: Rows, asked: Sequence[FollowedJob]) -> dict[FollowedJob, JobView | None]:
     """What each follower finds, with the jobs ahead counted for each by itself."""
-    answers = rows.execute(look_again(asked, counted=True))
-    return {FollowedJob(row.followed_id, row.key_id): view_of_row(row) for row in answers}
+    found = rows.fetch(look_again(asked, counted=True))
+    return {FollowedJob(looked.job_id, looked.key.id): looked.view for looked in found}
 
 
 def by_owner(rows: Rows, *jobs: Job) -> list[FollowedJob]:

@@ -1,7 +1,7 @@
 """Rows for tests: a tenant, a server, a job, made by the statements that the service itself uses."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Engine, Executable, update
@@ -12,8 +12,11 @@ from jobs.params.image import ImageParams
 from jobs.schema.tables import inputs, jobs, outbox
 from jobs.schema.tables import servers as servers_table
 from jobs.statements import api_keys, servers
+from jobs.statements.query import Query
 from jobs.statements.queue import claim, claim_function, claimed, submit, tenant_jobs
 from jobs.statements.queue.beat import HeldClaim, beat
+
+T = TypeVar("T")
 
 MODEL = "chaos"
 ARTIFACT = Artifact(key="ten/job/1/ab.webp", media_type="image/webp", bytes=10, sha256="ab", metadata={"width": 8})
@@ -30,6 +33,11 @@ class Rows:
         with self.engine.begin() as connection:
             result = connection.execute(statement)
             return result.all() if result.returns_rows else []
+
+    def fetch(self, query: Query[T]) -> list[T]:
+        """The rows of a query for the driver."""
+        with self.engine.begin() as connection:
+            return [query.decode(row) for row in connection.exec_driver_sql(query.text, query.values).scalars()]
 
     def scalar(self, statement: Executable) -> Any:
         """The one value of a statement."""

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 from redis import Redis
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 
 from jobs.events import STREAM
 from jobs.statements import api_keys
 from tests.support.rows.rows import ARTIFACT
+from tests.support.rows.statements import executed
 from tests.support.service.api_server import api_server, make_key
 from tests.support.wait import until
 
@@ -61,21 +62,6 @@ def streams(api, key, job_ids):
         opened.close()
 
 
-@contextmanager
-def statements():
-    """Every statement that is executed meanwhile."""
-    found = []
-
-    def note(connection, cursor, statement, parameters, context, executemany):
-        found.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 @pytest.fixture
 def quick(settings):
     with api_server(msgspec.structs.replace(settings, reread_seconds=PERIOD, max_streams=20)) as server:
@@ -92,9 +78,9 @@ def slow(settings):
 def test_idle_streams_share_their_re_reads(quick, key, create):
     """Two statements a tick for all of them: the rows, and the places in the queue that they wait in."""
     jobs = [create() for _ in range(20)]
-    with streams(quick, key, jobs), statements() as found:
+    with streams(quick, key, jobs), executed() as found:
         began = time.monotonic()
-        until(lambda: sum("unnest" in statement for statement in found) >= 4, what="four re-reads")
+        until(lambda: sum("look_again" in statement for statement in found) >= 4, what="four re-reads")
         ticks = (time.monotonic() - began) / PERIOD + 1
         assert len(found) <= 4 * ticks, found  # a tick may come in two parts
 
@@ -189,20 +175,3 @@ class TestRevokedKey:
         self.revoke(rows, row.id)
         (answer,) = until(lambda: answers, timeout=10.0, what="the answer")
         assert (401, "unauthenticated") == (answer.status_code, answer.json()["code"])
-
-
-def test_a_wait_is_two_reads_beyond_the_submit(slow, key, worker):
-    """The row after the subscription, and at the event the row with all that the answer says."""
-    answers = []
-
-    def wait():
-        with slow.client(key) as client:
-            answers.append(client.post("/generate/image/v1?wait=60", json={"prompt": "a"}))
-
-    with statements() as found:
-        threading.Thread(target=wait, daemon=True).start()
-        until(lambda: any("AS asked" in statement for statement in found), what="the first read")
-        worker.complete(worker.claim(), ARTIFACT)
-        (answer,) = until(lambda: answers, timeout=20.0, what="the answer")
-    assert (200, "completed") == (answer.status_code, answer.json()["status"])
-    assert 2 == sum("AS asked" in statement for statement in found), found

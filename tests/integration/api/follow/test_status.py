@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event
 
 from core.errors import GpuOutOfMemory
 from core.ids import new_id
@@ -12,6 +11,7 @@ from jobs.params.video import VideoParams
 from jobs.schema.tables import jobs
 from jobs.statements.queue.submit import Offer, submit
 from tests.support.rows.rows import ARTIFACT
+from tests.support.rows.statements import executed
 
 ROUTE = "/generate/image/v1"
 
@@ -96,16 +96,8 @@ def test_32_a_poll_is_one_statement(client, create, worker, claimed):
     job_id = create()
     if claimed:
         worker.claim()
-    statements = []
-
-    def note(connection, cursor, statement, parameters, context, executemany):
-        statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with executed() as statements:
         client.get(f"{ROUTE}/status/{job_id}")
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
     assert 1 == len(statements), statements
 
 

@@ -2,9 +2,9 @@
 
 import msgspec
 import pytest
-from sqlalchemy import Engine, event
 
 from core.signing import new_key
+from tests.support.rows.statements import executed
 from tests.support.service.api_server import api_server, make_key
 from tests.support.wait import until
 
@@ -103,13 +103,7 @@ def test_while_redis_is_away_the_process_counts_alone(settings, rows, key):
 
 
 def test_the_database_is_not_asked_about_a_refused_request(guarded, rows, key):
-    statements = []
-
-    def note(*args):
-        statements.append(args[2])
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with executed() as statements:
         for presented, status in ((key, 200), (new_key(), 401)):
             with guarded.client(presented) as client:
                 until(lambda client=client, status=status: ask(client).status_code != status, what="the limit")
@@ -117,5 +111,3 @@ def test_the_database_is_not_asked_about_a_refused_request(guarded, rows, key):
                 statements.clear()
                 assert 429 == ask(client).status_code
                 assert [] == statements
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)

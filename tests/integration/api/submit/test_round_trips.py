@@ -1,36 +1,31 @@
 """What a submit costs the database: the ordinary one is one statement beside the look-up of the key."""
 
-import threading
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Engine, event, update
+from sqlalchemy import update
 
 from jobs.schema.tables import jobs, tenants
 from tests.support.rows.rows import ARTIFACT
+from tests.support.rows.statements import executed
 from tests.support.wait import until
 
 ROUTE = "/generate/image/v1"
+CALL = re.compile(r"SELECT (\w+)_[0-9a-f]{12}\(")
 
 
 @pytest.fixture
-def statements(api, engine):
-    """Every statement that the API executes, and each end of a transaction."""
-    seen, test = [], threading.get_ident()
+def statements(client):
+    """Every statement that the API executes once it is connected, and each beginning of a transaction."""
+    assert 200 == client.get("/jobs/v1").status_code
+    with executed() as seen:
+        yield seen
 
-    def execute(connection, cursor, statement, *_):
-        if threading.get_ident() != test:
-            seen.append(statement.split()[0])
 
-    def end(connection):
-        if threading.get_ident() != test and not connection.get_execution_options().get("isolation_level"):
-            seen.append("COMMIT")
-
-    event.listen(Engine, "before_cursor_execute", execute)
-    event.listen(Engine, "commit", end)
-    yield seen
-    event.remove(Engine, "before_cursor_execute", execute)
-    event.remove(Engine, "commit", end)
+def kinds(statements):
+    """What each of them is: the function that it calls, or its first word."""
+    return [found[1] if (found := CALL.match(each)) else each.split()[0] for each in statements]
 
 
 @pytest.mark.parametrize("fields", [{}, {"model": "chaos"}, {"model": "chaos-edit"}])
@@ -39,7 +34,7 @@ def test_an_ordinary_submit_is_one_statement(client, server, statements, rows, f
     statements.clear()
     accepted = client.post(ROUTE, json={"prompt": "a"} | fields, headers=headers)
     assert 202 == accepted.status_code
-    assert ["SELECT", "WITH"] == statements
+    assert ["SELECT", "submit"] == kinds(statements)
     assert [accepted.json()["job_id"]] == [row.id for row in rows.execute(jobs.select())]
 
 
@@ -50,7 +45,7 @@ def test_a_held_submit_reads_its_job_once(client, server, worker, statements):
         job = worker.tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
         worker.complete(worker.progress(job, 0.5), ARTIFACT)
         assert (200, "completed") == (answer.result(20).status_code, answer.result().json()["status"])
-    assert ["SELECT", "WITH", "SELECT"] == statements
+    assert ["SELECT", "submit", "look_again"] == kinds(statements)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,8 @@ class Rows:
         self.gate = asyncio.Event()
         self.gate.set()
         monkeypatch.setattr(module, "look_again", lambda followed, counted: followed)
-        monkeypatch.setattr(module, "view_of_row", lambda row: row.view)
 
-    async def rows(self, followed):
+    async def fetch(self, followed):
         self.asked.append([one.job_id for one in followed])
         self.busy.set()
         await self.gate.wait()
@@ -38,7 +37,7 @@ class Rows:
     def row(self, followed):
         job = SimpleNamespace(id=followed.job_id, status=JobStatus.PROCESSING)
         view = JobView(job) if followed.job_id in self.names else None
-        return SimpleNamespace(followed_id=followed.job_id, key_id=followed.key_id, view=view)
+        return SimpleNamespace(job_id=followed.job_id, key=SimpleNamespace(id=followed.key_id), view=view)
 
 
 def reader(rows, **more):

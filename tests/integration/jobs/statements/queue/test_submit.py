@@ -132,11 +132,11 @@ class TestTenantsAndKeys:
     def test_a_key_works_until_it_is_revoked(self, rows):
         tenant = rows.tenant()
         rows.execute(api_keys.add_key("key_1", tenant, name="laptop", digest="d1", priority_ceiling=4))
-        (row,) = rows.execute(api_keys.key_by_digest("d1"))
-        assert ("key_1", tenant, 4) == (row.key_id, row.key_tenant, row.priority_ceiling)
+        (row,) = rows.fetch(api_keys.key_by_digest(["d1"]))
+        assert ("key_1", tenant, 4) == (row.id, row.tenant, row.priority_ceiling)
         assert "key_1" == rows.scalar(api_keys.revoke_key("key_1"))
         assert [] == rows.execute(api_keys.revoke_key("key_1"))
-        assert [] == rows.execute(api_keys.key_by_digest("d1"))
+        assert [] == rows.fetch(api_keys.key_by_digest(["d1"]))
         assert ["laptop"] == [row.name for row in rows.execute(api_keys.list_keys())]
 
     def test_a_budget_is_what_is_left(self, rows):
