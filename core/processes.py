@@ -31,6 +31,9 @@ from typing import IO, NoReturn
 Stream = int | IO[bytes] | None
 Process = subprocess.Popen[bytes]
 
+KILL_SECONDS = 30.0
+"""How long a process may take to end after SIGKILL. One in a driver's call that does not return does not end at all."""
+
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
 PR_SET_SECUREBITS, NO_SETUID_FIXUP = 28, 1 << 2  # so that access(2), which PostgreSQL asks, sees the capability too
@@ -80,14 +83,25 @@ def spawn(
     return _starter().submit(start)
 
 
-def stop(process: Process, grace_seconds: float, request: int = signal.SIGTERM) -> int:
-    """Send `request`, wait `grace_seconds`, then SIGKILL its whole group. Returns the exit status."""
+def stop(process: Process, grace_seconds: float, request: int = signal.SIGTERM) -> int | None:
+    """Send `request`, wait `grace_seconds`, then SIGKILL its whole group.
+
+    Returns the exit status; None where it cannot be killed.
+    """
     process.send_signal(request)
     try:
         return process.wait(grace_seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        return process.wait()
+        return await_killed(process)
+
+
+def await_killed(process: Process) -> int | None:
+    """Wait for a process that has SIGKILL; returns its exit status, None where it stays for `KILL_SECONDS`."""
+    try:
+        return process.wait(KILL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def die_with_parent() -> None:

@@ -13,6 +13,8 @@ import msgspec
 from core.errors import AtelierError, ModelLoadFailed
 from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import ModelSpec
+from pipelines.runtime.gpu_check import choose_device, multiplies
+from pipelines.runtime.host_memory import host_memory
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
@@ -32,10 +34,10 @@ OFFLINE = {
 }
 """Environment of an engine: it reads local files only and sends no telemetry."""
 
+ALLOCATOR = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+"""Variables that set torch's allocator; the second is the older name."""
+
 _LIBC = ctypes.CDLL(None)
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""Device files of NVIDIA, of NVIDIA under WSL, and of AMD."""
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,16 +53,19 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
 
     The process works offline, with `cpu_threads` threads (0: torch chooses) and with compiled code in the folder
     `compile_cache` (empty: torch's own, among temporary files). The device is `wanted`, else a GPU where there is one,
-    else the CPU. Without a GPU torch is not imported.
+    else the CPU. Without a GPU torch is not imported. Raises `DeviceUnusable`.
     """
     os.environ.update(OFFLINE)
+    if wanted != "cpu" and not any(name in os.environ for name in ALLOCATOR):
+        # Activations of ever other sizes would leave the device's memory in pieces that none of them fits.
+        os.environ[ALLOCATOR[0]] = "expandable_segments:True"
     if compile_cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compile_cache
     if cpu_threads > 0:
         os.environ.update({"OMP_NUM_THREADS": str(cpu_threads), "MKL_NUM_THREADS": str(cpu_threads)})
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(cpu_threads)
-    name = wanted or _find_device()
+    name = choose_device(wanted)
     return Device(name=name, memory_total=_memory_total(name), versions=_versions())
 
 
@@ -90,9 +95,7 @@ def computes_right(device: str) -> bool:
     """Return whether a small multiplication on the device is correct; true where torch was never imported."""
     if "torch" not in sys.modules:
         return True
-    torch = sys.modules["torch"]
-    ones = torch.ones(256, 256, device=device)
-    return bool((ones @ ones == 256).all())
+    return multiplies(sys.modules["torch"], device)
 
 
 def load(
@@ -125,29 +128,12 @@ def load(
         raise ModelLoadFailed(f"{spec.id} could not be loaded ({type(error).__name__}).") from error
 
 
-def _find_device() -> str:
-    if not any(Path(node).exists() for node in _GPU_NODES):
-        return "cpu"
-    import torch
-
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
-
-
 def _memory_total(device: str) -> int:
     if device == "cpu":
         return host_memory()
     import torch
 
     return torch.cuda.get_device_properties(device).total_memory
-
-
-def host_memory() -> int:
-    """Return the bytes of memory that this process may use: the machine's, or its container's."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(machine, int(_CGROUP_LIMIT.read_text()))
-    except (OSError, ValueError):  # no such file, or "max"
-        return machine
 
 
 def _versions() -> dict[str, str]:

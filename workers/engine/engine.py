@@ -25,6 +25,7 @@ from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage
+from pipelines.runtime.gpu_check import DeviceUnusable
 from pipelines.runtime.protocol import (
     Inputs,
     Interrupted,
@@ -49,6 +50,7 @@ from workers.ipc.messages import (
     Failed,
     Interrupt,
     Inventory,
+    NotReady,
     Ready,
     StageProgress,
     Stopped,
@@ -56,6 +58,8 @@ from workers.ipc.messages import (
 )
 
 log = logging.getLogger(__name__)
+
+Answer = Computed | SweepDone | Stopped | Failed
 
 
 class Engine:
@@ -92,17 +96,13 @@ class Engine:
 
     def _handle(self, request: Compute | EngineRequest) -> None:
         try:
-            answer = self._answer_to(request)
-            if isinstance(answer, Failed) and not answer.fatal:
-                # Only now: while an error was handled, its traceback kept the tensors of the job alive.
-                self._loader.free_caches()
-            self._channel.send(msgspec.structs.replace(answer, inventory=self._inventory(answer)))
+            self._channel.send(self._with_inventory(self._answer_to(request)))
         except ChannelClosed:
             os._exit(0)
         finally:
             self._interrupts.pop(request.ticket, None)
 
-    def _answer_to(self, request: Compute | EngineRequest) -> Computed | SweepDone | Stopped | Failed:
+    def _answer_to(self, request: Compute | EngineRequest) -> Answer:
         """Carry out a request, and return its answer, also for an error. Raises `ChannelClosed`."""
         try:
             if isinstance(request, Compute):
@@ -213,15 +213,27 @@ class Engine:
         with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
             return cut_out(pipeline, images, folder, ctx)
 
-    def _inventory(self, answer: Computed | SweepDone | Stopped | Failed) -> Inventory:
-        """Return what the engine holds and what happened since the last answer.
+    def _with_inventory(self, answer: Answer) -> Answer:
+        """Return the answer with what the engine holds and what happened since the last answer.
 
-        After a fatal error only the latter, since the device may not even answer.
+        After a fatal error only with the latter, since the device may not even answer. One that does not makes any
+        answer a fatal error: whatever the request met, this process must not be used again.
         """
         happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
         self._out_of_memory.clear()
         if isinstance(answer, Failed) and answer.fatal:
-            return happened
+            return msgspec.structs.replace(answer, inventory=happened)
+        try:
+            if isinstance(answer, Failed):
+                # Only now: while an error was handled, its traceback kept the tensors of the job alive.
+                self._loader.free_caches()
+            return msgspec.structs.replace(answer, inventory=self._inventory(answer, happened))
+        except Exception as error:
+            log.exception("engine: the device does not answer ticket=%s", answer.ticket)
+            return Failed(ticket=answer.ticket, error=to_job_error(error), fatal=True, inventory=happened)
+
+    def _inventory(self, answer: Answer, happened: Inventory) -> Inventory:
+        """Return the inventory as it is now, with `happened`."""
         models, used = self._residency.models, self._loader.memory_used()
         known = sum(model.bytes for model in models if model.where == "device")
         if self._loader.device.name == "cpu":
@@ -269,7 +281,11 @@ def main(fd: int) -> None:
     settings = read_settings()
     start_logs(settings, "engine")
     channel = Channel(socket.socket(fileno=fd))
-    loader = ModelLoader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
+    try:
+        loader = ModelLoader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
+    except DeviceUnusable as error:
+        channel.send(NotReady(reason=str(error)))
+        sys.exit(1)
     device = loader.device
     limits = limits_of(settings, device)
     channel.send(

@@ -10,6 +10,7 @@ from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime import device as runtime
+from pipelines.runtime.host_memory import host_memory
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.weights.lockfile import Lock
@@ -38,7 +39,7 @@ def limits_of(settings: Settings, device: runtime.Device) -> MemoryLimits:
 
 def host_share(workers: int) -> int:
     """Return the bytes of host memory for master copies of each of so many workers on this machine."""
-    return round(HOST_SHARE * runtime.host_memory() / workers)
+    return round(HOST_SHARE * host_memory() / workers)
 
 
 class LoadedPipeline:

@@ -96,7 +96,10 @@ def _find_servable(settings: Settings) -> tuple[str, ...] | None:
 
 
 def serve(settings: Settings, supervisor: Supervisor, subscription: QueueSubscription) -> int:
-    """Start the supervisor, listen to doorbells until a signal, hand back unfinished jobs; returns the exit status."""
+    """Start the supervisor, listen to doorbells until a signal, hand back unfinished jobs; returns the exit status.
+
+    It is 1 where the worker could not start, and where its device or one of its children has a defect.
+    """
     for number in SIGNALS:
         signal.signal(number, _interrupt)  # until Celery starts
     try:
@@ -113,7 +116,7 @@ def serve(settings: Settings, supervisor: Supervisor, subscription: QueueSubscri
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         supervisor.stop()
-    return 0
+    return 1 if supervisor.defect else 0
 
 
 def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubscription) -> None:

@@ -5,6 +5,7 @@ server's name alive; one gives the engine its work between jobs. Computing is on
 overlap with the next job's computing, and so does claiming it (`workers/gpu/job/slots.py`).
 """
 
+import logging
 import os
 import signal
 import time
@@ -29,6 +30,8 @@ from workers.gpu.services import build_services
 from workers.gpu.telemetry import Telemetry
 from workers.probe_files import ProbeFiles
 
+log = logging.getLogger(__name__)
+
 BUSY_SECONDS = 0.5
 """A worker that computes for longer than this stops listening to doorbells, so that they reach an idle one."""
 
@@ -42,7 +45,7 @@ class Supervisor:
     """One GPU worker: its children, its threads and the start and stop of both.
 
     `listen(on)` subscribes to the doorbells or leaves them to other workers; `leave()` ends this process when another
-    one has taken the server's name.
+    one has taken the server's name, or when it can compute no more.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Supervisor:
         self._keeper = KeepThread(
             min(1.0, beat_seconds(settings) / 2),
             [
+                self._leave_if_broken,
                 self._show_alive,
                 self._heartbeat.beat_if_due,
                 self._update_subscription,
@@ -187,8 +191,22 @@ class Supervisor:
     def _describe(self) -> ServerFacts:
         return describe_server(self._offer, self._lease, self._gate, self._services)
 
+    @property
+    def defect(self) -> str:
+        """Why this worker can compute no more, whatever it does; empty while it can."""
+        return self._services.engine.defect or self._services.encoder.defect
+
+    def _leave_if_broken(self) -> None:
+        """End a worker whose device is gone, or whose child cannot be killed; another process may have more luck."""
+        if self.defect and not self._gate.is_draining:
+            log.error("worker: leaves reason=%r", self.defect)
+            self.drain()
+            self._leave()
+
     def _show_alive(self) -> None:
-        self._probe_files.touch(ready=self._services.engine.pid is not None)
+        """Show signs of life, but not for a broken worker: one that does not even end is for the cluster to kill."""
+        if not self.defect:
+            self._probe_files.touch(ready=self._services.engine.pid is not None)
 
     def _update_subscription(self) -> None:
         """Listen to doorbells while one could be of use."""

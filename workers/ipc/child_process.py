@@ -3,14 +3,13 @@
 import logging
 import os
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NoReturn, Protocol
 
-from core.processes import spawn, stop
+from core.processes import Process, await_killed, spawn, stop
 from pipelines.catalog.spec import Deadlines, Stage
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
@@ -22,6 +21,7 @@ from workers.ipc.messages import (
     Failed,
     Interrupt,
     Inventory,
+    NotReady,
     Ready,
     StageProgress,
     Stopped,
@@ -34,12 +34,14 @@ START_SECONDS = 180.0
 _PASSED = """
 PATH HOME USER LANG LC_ALL TZ TMPDIR PYTHONPATH PYTHONUNBUFFERED LD_LIBRARY_PATH LD_PRELOAD
 CUDA_VISIBLE_DEVICES CUDA_DEVICE_ORDER NVIDIA_VISIBLE_DEVICES NVIDIA_DRIVER_CAPABILITIES OMP_NUM_THREADS MKL_NUM_THREADS
-NUMBA_CPU_NAME
+CUDA_CACHE_PATH CUDA_CACHE_MAXSIZE CUDA_MODULE_LOADING PYTORCH_ALLOC_CONF PYTORCH_CUDA_ALLOC_CONF CC CXX NUMBA_CPU_NAME
 ATELIER_CATALOG ATELIER_WEIGHTS_DIR ATELIER_WEIGHTS_LOCK ATELIER_ALLOWED_LICENSES ATELIER_DEVICE ATELIER_CPU_THREADS
 ATELIER_VRAM_BUDGET ATELIER_HOST_BUDGET ATELIER_IDLE_UNLOAD_SECONDS ATELIER_IDLE_DROP_SECONDS ATELIER_LOG_LEVEL
 ATELIER_LOG_FORMAT ATELIER_COMPILE_CACHE
 """
 """The variables that a child gets of the environment: no address, no credential."""
+_PASSED_PREFIXES = ("TORCHINDUCTOR_", "TRITON_")
+"""It gets those of the compilers, too, whatever they are called."""
 
 
 class ChildProcessDied(Exception):
@@ -91,14 +93,17 @@ class ChildProcess:
     ) -> None:
         self.name = module.rpartition(".")[2]
         self.ready = Ready()
+        self.defect = ""
+        """Why no process can be had on this machine any more, so that the worker is to leave; empty while it can."""
         self.inventory = Inventory()
         """The inventory of the engine's last answer; empty when it is gone."""
         self._module = module
         self._busy = threading.Lock()
         self._turn = threading.Lock()
         self._is_stopped = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._channel: Channel | None = None
+        self._device = ""
         self._on_ticket: str | None = None
         self._on_answer = on_answer
         self._on_loss = on_loss
@@ -124,6 +129,8 @@ class ChildProcess:
     def _start(self) -> Ready:
         if self._is_stopped:
             raise ChildProcessDied(self.name, "was stopped")
+        if self.defect:
+            raise ChildProcessDied(self.name, self.defect)
         if self.pid is not None:
             return self.ready
         self.kill("died")
@@ -139,12 +146,23 @@ class ChildProcess:
         try:
             message = self._channel.receive(START_SECONDS)
         except (ChannelClosed, TimeoutError) as error:
-            self.kill()
+            self.kill("died")
             raise ChildProcessDied(self.name, "did not start") from error
-        assert isinstance(message, Ready)
-        self.ready = message
+        if not isinstance(message, Ready) or message.device != (self._device or message.device):
+            self._refuse(message)
+        self.ready, self._device = message, message.device
         log.info("%s: started pid=%s device=%s", self.name, self._process.pid, message.device)
         return message
+
+    def _refuse(self, message: AnyMessage) -> NoReturn:
+        """End a process that computes on nothing, or on another device than the first one; raises."""
+        if isinstance(message, Ready):
+            self.defect = f"would compute on {message.device} instead of {self._device}, whose GPU is gone"
+        else:
+            assert isinstance(message, NotReady)
+            self.defect = f"did not start: {message.reason}"
+        self.kill("fault")
+        raise ChildProcessDied(self.name, self.defect)
 
     def request(
         self, request: Compute | Encode | EngineRequest, deadlines: Deadlines, listener: RequestListener | None = None
@@ -235,10 +253,16 @@ class ChildProcess:
             self._on_loss(reason)
             if self._process.poll() is None:
                 self._process.kill()
-                self._process.wait()
+                if await_killed(self._process) is None:
+                    self._give_up(self._process)
         if self._channel is not None:
             self._channel.close()
         self._process, self._channel, self.inventory = None, None, Inventory()
+
+    def _give_up(self, process: Process) -> None:
+        """Learn that a killed process stays; it holds the device, so that another one could not use it."""
+        self.defect = f"cannot be killed: process {process.pid} is in a call of the kernel that does not return"
+        log.error("%s: %s", self.name, self.defect)
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """End the process for good: it leaves when its channel closes, else it is killed after `grace_seconds`."""
@@ -246,10 +270,10 @@ class ChildProcess:
         process, channel = self._process, self._channel
         if channel is not None:
             channel.close()
-        if process is not None:
-            stop(process, grace_seconds)
+        if process is not None and stop(process, grace_seconds) is None:
+            self._give_up(process)
         self._process, self._channel = None, None
 
 
 def _allowed(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: environment[name] for name in _PASSED.split() if name in environment}
+    return {name: value for name, value in environment.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}

@@ -52,6 +52,12 @@ class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
     versions: dict[str, str] = {}
 
 
+class NotReady(EngineMessage, frozen=True, kw_only=True, tag="not_ready"):
+    """From a process, instead of `Ready`: it cannot work on this machine as it is, for a reason in words."""
+
+    reason: str
+
+
 class Compute(EngineMessage, frozen=True, kw_only=True, tag="compute"):
     """To the engine: compute this, and write the arrays into `folder`."""
 
@@ -136,6 +142,7 @@ EngineRequest = EngineCommand | Sweep
 
 AnyMessage = (
     Ready
+    | NotReady
     | Compute
     | EngineRequest
     | Interrupt

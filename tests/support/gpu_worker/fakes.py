@@ -116,6 +116,7 @@ class FakeChild:
         self.start_error: Exception | None = None
         self.pid: int | None = 4711
         self.ready = Ready(device="cpu")
+        self.defect = ""
         self.inventory = Inventory()
         self.busy_seconds = 0.0
         self.before_turn: Callable[[], object] = lambda: None

@@ -405,3 +405,16 @@ def test_a_stop_counts_a_claim_that_is_under_way(bench: Bench, start: Start) -> 
     go_on.set()
     join_all([stopping])
     assert ["release"] == endings(bench)
+
+
+def test_a_worker_whose_engine_cannot_be_had_leaves(bench: Bench, start: Start) -> None:
+    """Its device is gone, or a killed engine stays: without signs of life until its end."""
+    worker = start()
+    alive = bench.folder / "scratch" / "gpu-worker.alive"
+    until(alive.exists, WAIT_SECONDS)
+    bench.engine.defect = "cannot be killed"
+    assert bench.left.wait(WAIT_SECONDS)
+    alive.unlink()
+    beats(bench)
+    assert not alive.exists()
+    assert ("draining", "cannot be killed") == (state(bench), worker.defect)
