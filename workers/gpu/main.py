@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -127,7 +129,7 @@ def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubsc
     handle(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
-    signals.worker_shutting_down.connect(lambda **_: supervisor.drain(), weak=False)
+    drain_at_signals(supervisor)
     signals.worker_ready.connect(lambda sender, **_: subscription.attach(sender), weak=False)
     app.Worker(
         hostname=node_name(settings.server_id),
@@ -138,6 +140,22 @@ def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubsc
         without_heartbeat=True,
         quiet=True,
     ).start()
+
+
+def drain_at_signals(supervisor: Supervisor) -> None:
+    """Have a thread drain the supervisor once Celery has a signal to stop.
+
+    Celery says so in its signal handler, which interrupts the main thread anywhere, also in a ring: a drain there would
+    wait for ever for the lock of the event that is just being set. `SimpleQueue.put` may be called from a handler.
+    """
+    asked = SimpleQueue[None]()
+
+    def drain() -> None:
+        asked.get()
+        supervisor.drain()
+
+    threading.Thread(target=drain, name="drain", daemon=True).start()
+    signals.worker_shutting_down.connect(lambda **_: asked.put(None), weak=False)
 
 
 def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) -> Celery:
