@@ -42,6 +42,7 @@ FRESH_SECONDS = 5.0
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """What a statement raises when the database does not answer."""
 READ_ONLY = "25006"
+LOCK_NOT_AVAILABLE = "55P03"
 AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
 """SQLSTATEs of a demoted server and of sessions that it ended for being slow: another connection works."""
 
@@ -181,6 +182,11 @@ def set_statement_timeout(seconds: float) -> TextClause:
     `options`), and one that is set for a session stays for the next client of the connection.
     """
     return text(f"SET LOCAL statement_timeout = {round(1000 * seconds)}")
+
+
+def set_lock_timeout(seconds: float) -> TextClause:
+    """Return the statement that bounds how long the others of its transaction wait for locks."""
+    return text(f"SET LOCAL lock_timeout = {round(1000 * seconds)}")
 
 
 def state_of(error: DBAPIError) -> str | None:

@@ -23,7 +23,11 @@ INIT_TIMEOUT = 120.0
 START_TIMEOUT = 600.0  # recovery after a power failure may take minutes; a server that fails ends at once
 STOP_TIMEOUT = 30.0
 SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
-ALWAYS = ("listen_addresses=", "dynamic_shared_memory_type=mmap")  # nothing in /dev/shm that kill -9 would leave
+ALWAYS = (
+    "listen_addresses=",
+    "dynamic_shared_memory_type=mmap",  # nothing in /dev/shm that kill -9 would leave
+    "idle_in_transaction_session_timeout=60s",  # a process that is stopped amid a transaction keeps its locks no longer
+)
 FAST = ("fsync=off", "full_page_writes=off")  # commits survive kill -9, but not a power failure
 
 

@@ -48,8 +48,11 @@ _open_since = "greatest(available_at, spill_at)"
 has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
 has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
 may_have_inputs = "finished_at IS NOT NULL AND has_inputs IS NOT FALSE"
+cancelled_with_inputs = f"status = 'cancelled' AND {may_have_inputs}"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 is_open = "coalesce(delivered_at, given_up_at, superseded_at) IS NULL"  # so that only queries that say the same use it
+is_waiting = "status NOT IN ('ready', 'failed')"  # not in the words of `ix_inputs_due`, for the same reason
+input_lane = "hashtextextended(host || ' ' || model, 0)"
 
 
 _seq = Sequence("jobs_seq", metadata=metadata)
@@ -175,6 +178,7 @@ jobs = Table(
     Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
     Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
     Index("ix_jobs_inputs", "tenant", "finished_at", postgresql_where=text(may_have_inputs)),
+    Index("ix_jobs_cancelled_inputs", "finished_at", postgresql_where=text(cancelled_with_inputs)),
 )
 
 idempotency = Table(
@@ -198,6 +202,7 @@ inputs = Table(
     Column("url", Text),
     Column("source_key", Text),
     Column("host", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False, server_default=""),  # of its job; empty: a version before has submitted it
     Column("min_seconds", Double, nullable=False, server_default="0"),
     Column("status", Text, nullable=False, server_default="waiting"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
@@ -214,6 +219,8 @@ inputs = Table(
     CheckConstraint("(url IS NULL) <> (source_key IS NULL)", name="one_source"),
     PrimaryKeyConstraint("job_id", "name"),
     Index("ix_inputs_due", "available_at", postgresql_where=text("status = 'waiting'")),
+    Index("ix_inputs_lane", "tenant", text(input_lane), "available_at", postgresql_where=text(is_waiting)),
+    Index("ix_inputs_leased", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
     Index("ix_inputs_ready", "tenant", postgresql_include=["bytes"], postgresql_where=text("status = 'ready'")),
     Index("ix_inputs_source_key", "source_key", postgresql_where=text("source_key IS NOT NULL")),
 )

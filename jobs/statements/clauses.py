@@ -56,16 +56,6 @@ def lease_is_free(table: FromClause) -> ColumnElement[bool]:
     return or_(table.c.lease_until.is_(None), table.c.lease_until < tx_now)
 
 
-def rank_leased_first(
-    leased: ColumnElement[bool], *order: ColumnElement[Any], within: tuple[ColumnElement[Any], ...]
-) -> ColumnElement[int]:
-    """Return the rank of a row within a host or a tenant, from 1: leased rows first, then by `order`.
-
-    A limit on the rank is thereby a limit on the leases of all workers together.
-    """
-    return func.row_number().over(partition_by=within, order_by=(leased.desc(), *order))
-
-
 def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
     """Return whether the claim with this fence still owns the job."""
     return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.status == JobStatus.PROCESSING)

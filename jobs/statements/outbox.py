@@ -26,6 +26,7 @@ from sqlalchemy import (
 from jobs.job import JobStatus
 from jobs.schema.tables import jobs, outbox, webhooks
 from jobs.statements.budget import settle
+from jobs.statements.ended_inputs import close_inputs
 
 STARTED, QUEUED = "job.started", "job.queued"
 TRANSIENT_EVENTS = (QUEUED, STARTED)
@@ -41,11 +42,12 @@ It is SQL text, like the other constants here, because a claim should spend no t
 """
 
 
-def with_outbox_events(change: Update | Insert, *, ends: bool = False) -> Select[Any]:
+def with_outbox_events(change: Update | Insert, *, ends: bool = False, closes: bool = False) -> Select[Any]:
     """Add outbox events to a change of jobs; the statement returns the changed jobs, and whether each is `announced`.
 
     A callback gets the end of its job; an endpoint gets the events that it subscribes to. A change that may end jobs,
-    which it finds unfinished, says so with `ends`: then it settles their prices too.
+    which it finds unfinished, says so with `ends`: then it settles their prices too. One that may end jobs which wait
+    for inputs says so with `closes`.
     """
     changed = change.returning(*jobs.c).cte("changed")
     columns = ("id", "tenant", "job_id", "event_seq", "type", "url", "webhook_id")
@@ -53,7 +55,10 @@ def with_outbox_events(change: Update | Insert, *, ends: bool = False) -> Select
     added = events.returning(outbox.c.job_id).cte("events")
     announced = changed.c.id.in_(select(added.c.job_id)).label("announced")
     statement = select(*(changed.c[column.name] for column in jobs.c), announced).add_cte(added)
-    return statement.add_cte(settle(changed, changed.c.finished_at.is_not(None))) if ends else statement
+    ended = changed.c.finished_at.is_not(None)
+    if ends:
+        statement = statement.add_cte(settle(changed, ended))
+    return statement.add_cte(close_inputs(changed, ended)) if closes else statement
 
 
 def _callbacks(changed: CTE) -> Select[Any]:

@@ -9,10 +9,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, Row, Select
+from sqlalchemy.exc import OperationalError
 
+from core.database import LOCK_NOT_AVAILABLE, set_lock_timeout, state_of
 from core.errors import InputUnreachable, StorageUnavailable
 from core.metrics import UPKEEP
 from core.settings import Settings
@@ -53,14 +56,17 @@ class JobMaintenance:
     def recover_jobs(self) -> bool:
         """Requeue the jobs of lost workers, and fail jobs past their deadline or with lost inputs.
 
-        After an outage of the database the workers that live have time to renew their leases, or to commit what they
-        computed meanwhile, before any job is taken from them.
+        After an outage of the database, and at the start, the workers that live have time to renew their leases, or to
+        commit what they computed meanwhile, before any job or input counts as lost.
         """
+        lost, stuck = [], []
         try:
-            late = self._change("expire", recovery.expire())
+            late = self._change("expire", recovery.expire)
             self.contact.note_answer()
-            lost = self._reap()
-            stuck = self._fail_lost_inputs()
+            if self.contact.seconds >= self._grace_seconds:
+                # At once: the pause that a lost worker's job may need was the rest of its lease.
+                lost = self._change("reap", partial(recovery.reap, backoff=0.0))
+                stuck = self._fail_lost_inputs()
         except Exception:
             self.contact.note_failure()
             raise
@@ -101,33 +107,59 @@ class JobMaintenance:
                     UPKEEP.labels("forget-receivers").inc(connection.execute(statement).rowcount)
         return False
 
-    def _reap(self) -> list[Job]:
-        """Requeue at once: the pause that a lost worker's job may need was the rest of its lease."""
-        if self.contact.seconds < self._grace_seconds:
-            return []
-        return self._change("reap", recovery.reap(backoff=0.0))
+    def _change(self, name: str, statement_of: Callable[..., Select[Any]]) -> list[Job]:
+        """Execute a change of jobs; one that waits too long for a tenant is made for the others.
 
-    def _change(self, name: str, statement: Select[Any]) -> list[Job]:
-        changed: list[Job] = []
-        with self._locked(name) as connection:
-            if connection:
-                changed = [job_from_row(row) for row in connection.execute(statement)]
+        A process that was stopped, or cut off, between two statements of a transaction may hold a tenant locked for as
+        long as the server lets it.
+        """
+        try:
+            changed = self._execute_alone(name, statement_of())
+        except OperationalError as error:
+            if state_of(error) != LOCK_NOT_AVAILABLE:
+                raise
+            log.warning("%s: a tenant is locked; the others first", name)
+            changed = self._execute_alone(name, statement_of(skip_locked_tenants=True))
         for job in changed:
             UPKEEP.labels(name).inc()
             log.info("%s: %s is %s after attempt %d of %d", name, job.id, job.status, job.attempt, job.max_attempts)
         self._notifier.notify(*changed)
         return changed
 
+    def _execute_alone(self, name: str, statement: Select[Any]) -> list[Job]:
+        with self._locked(name) as connection:
+            if connection is None:
+                return []
+            connection.execute(set_lock_timeout(self._settings.db_timeout))
+            return [job_from_row(row) for row in connection.execute(statement)]
+
     def _fail_lost_inputs(self) -> list[Job]:
         """Fail the jobs of inputs whose last attempt was lost with its worker."""
-        failed: list[Job] = []
         with self._locked("lost-inputs") as connection:
-            if connection:
-                lost = connection.execute(inputs.lost(max_attempts=self._settings.input_max_attempts)).all()
-                failed = [job for row in lost if (job := _fail_input(connection, row)) is not None]
+            statement = inputs.lost(max_attempts=self._settings.input_max_attempts)
+            lost = connection.execute(statement).all() if connection else ()
+        failed = [job for row in lost if (job := self._fail_input(row)) is not None]
         UPKEEP.labels("lost-inputs").inc(len(failed))
         self._notifier.notify(*failed)
         return failed
+
+    def _fail_input(self, row: Row[Any]) -> Job | None:
+        """Fail the job of a lost input and return it; None when it has changed meanwhile, or its tenant is locked."""
+        problem = "Every worker that fetched it was lost; submit the job again."
+        try:
+            with self._db.begin() as connection:
+                connection.execute(set_lock_timeout(self._settings.db_timeout))
+                connection.execute(inputs.lock_job(row.job_id))
+                if connection.execute(inputs.fail(row.job_id, row.name, row.fence, problem=problem)).first() is None:
+                    return None
+                reason = JobError(InputUnreachable.code, f"`{field_of(row.name)}`: {problem}")
+                changed = connection.execute(inputs.fail_job(row.job_id, reason)).one_or_none()
+        except OperationalError as error:
+            if state_of(error) != LOCK_NOT_AVAILABLE:
+                raise
+            log.warning("lost-inputs: a tenant is locked job=%s", row.job_id)
+            return None
+        return None if changed is None else job_from_row(changed)
 
     def _remove_inputs(self, due: Select[Any]) -> bool:
         prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
@@ -180,14 +212,3 @@ class JobMaintenance:
         with self._db.begin() as connection:
             alone = connection.scalar(recovery.try_lock(f"atelier.{name}"))
             yield connection if alone else None
-
-
-def _fail_input(connection: Connection, row: Row[Any]) -> Job | None:
-    """Fail the job of a lost input and return it; None when it has changed meanwhile."""
-    connection.execute(inputs.lock_job(row.job_id))
-    problem = "Every worker that fetched it was lost; submit the job again."
-    if connection.execute(inputs.fail(row.job_id, row.name, row.fence, problem=problem)).first() is None:
-        return None
-    error = JobError(InputUnreachable.code, f"`{field_of(row.name)}`: {problem}")
-    changed = connection.execute(inputs.fail_job(row.job_id, error)).one_or_none()
-    return None if changed is None else job_from_row(changed)

@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Update, text
+from sqlalchemy import Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from core.database import set_lock_timeout
 from core.errors import AtelierError
 from core.settings import Settings
 from jobs.job import JobError, job_from_row
@@ -64,9 +65,8 @@ class InputStore:
 
     async def release(self, keys: Iterable[Key], *, delay: float = 0.0) -> None:
         """Release inputs for other workers, their attempts refunded."""
-        async with self._transaction() as connection:
-            for key in keys:
-                await connection.execute(inputs.release(*key, delay=delay))
+        for key in keys:  # one by one: a change of a job locks several of its inputs, in an order of its own
+            await self._execute(inputs.release(*key, delay=delay))
 
     async def retry(self, row: Row[Any], delay: float, problem: str) -> None:
         """Schedule another attempt in `delay` seconds."""
@@ -115,9 +115,8 @@ class InputStore:
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction; a burst of them waits here, since the pool times out soon.
 
-        It waits for locks only briefly: a purge locks the inputs of deleted jobs while it removes objects, and leases
-        must be renewed meanwhile.
+        It waits for locks only briefly: leases must be renewed meanwhile.
         """
         async with self._transactions, self._db.begin() as connection:
-            await connection.execute(text(f"SET LOCAL lock_timeout = {round(1000 * self._settings.db_timeout)}"))
+            await connection.execute(set_lock_timeout(self._settings.db_timeout))
             yield connection

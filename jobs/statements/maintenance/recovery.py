@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from core.errors import DeadlineExceeded, StorageUnavailable
 from jobs.job import ACTIVE, JobError, JobStatus
-from jobs.schema.tables import idempotency, jobs, servers
+from jobs.schema.tables import idempotency, jobs, servers, tenants
 from jobs.statements.clauses import ago, ended_values, error_value, lost_values, tx_now
 from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.submit import IDEMPOTENCY_SECONDS
@@ -45,17 +45,25 @@ def try_lock(name: str) -> Select[Any]:
     return select(func.pg_try_advisory_xact_lock(cast(func.hashtextextended(literal(name), 0), BigInteger)))
 
 
-def _batch(*where: Any) -> Any:
-    return select(jobs.c.id).where(*where).limit(BATCH).with_for_update(skip_locked=True)
+def _batch(*where: Any, skip_locked_tenants: bool = False) -> Any:
+    """Select and lock jobs of a condition; `skip_locked_tenants` also locks their tenants, as `settle` will."""
+    found = select(jobs.c.id).where(*where).limit(BATCH)
+    if not skip_locked_tenants:
+        return found.with_for_update(skip_locked=True)
+    free = (
+        select(tenants.c.id).with_for_update(skip_locked=True, key_share=True).cte("free").prefix_with("MATERIALIZED")
+    )
+    return found.where(jobs.c.tenant.in_(select(free.c.id))).with_for_update(of=jobs, skip_locked=True)
 
 
-def reap(*, backoff: float) -> Select[Any]:
-    """Take jobs back whose lease ran out.
+def reap(*, backoff: float, skip_locked_tenants: bool = False) -> Select[Any]:
+    """Take jobs back whose lease ran out, with `skip_locked_tenants` only those of tenants that nothing holds locked.
 
     When the lease of the server is over too, its worker is lost, and all jobs of that worker are taken at once: one
     whose lease has a moment left must not come back behind others.
     """
-    lost = _batch(jobs.c.status == JobStatus.PROCESSING, or_(jobs.c.lease_until < tx_now, _is_of_lost_worker()))
+    lease_is_over = or_(jobs.c.lease_until < tx_now, _is_of_lost_worker())
+    lost = _batch(jobs.c.status == JobStatus.PROCESSING, lease_is_over, skip_locked_tenants=skip_locked_tenants)
     return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(backoff)), ends=True)
 
 
@@ -83,15 +91,21 @@ def reclaim(server_id: str, incarnation: int) -> Select[Any]:
     return with_outbox_events(update(jobs).where(jobs.c.id.in_(lost)).values(**lost_values(0.0)), ends=True)
 
 
-def expire() -> Select[Any]:
-    """Fail jobs whose deadline has passed: for the store when it refused objects of their last claim."""
-    late = _batch(jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < tx_now)
+def expire(*, skip_locked_tenants: bool = False) -> Select[Any]:
+    """Fail jobs whose deadline has passed: for the store when it refused objects of their last claim.
+
+    `skip_locked_tenants` as in `reap`.
+    """
+    is_late = jobs.c.status.in_(ACTIVE), jobs.c.deadline_at < tx_now
+    late = _batch(*is_late, skip_locked_tenants=skip_locked_tenants)
     error = case(
         (jobs.c.store_refused_fence == jobs.c.fence, error_value(JobError.of(StorageUnavailable))),
         else_=error_value(JobError.of(DeadlineExceeded)),
     )
     return with_outbox_events(
-        update(jobs).where(jobs.c.id.in_(late)).values(**ended_values(JobStatus.FAILED, error)), ends=True
+        update(jobs).where(jobs.c.id.in_(late)).values(**ended_values(JobStatus.FAILED, error)),
+        ends=True,
+        closes=True,
     )
 
 

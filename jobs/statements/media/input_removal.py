@@ -4,8 +4,7 @@ from typing import Any
 
 from sqlalchemy import Delete, Exists, Select, delete, func, literal_column, not_, select, text, true, update
 
-from jobs.job import JobStatus
-from jobs.schema.tables import inputs, jobs, may_have_inputs, tenants
+from jobs.schema.tables import cancelled_with_inputs, inputs, jobs, may_have_inputs, tenants
 from jobs.statements.clauses import ago, outlived
 
 BATCH = 500
@@ -48,8 +47,7 @@ def cancelled() -> Select[Any]:
     return (
         select(jobs.c.id, jobs.c.tenant)
         .where(
-            text(may_have_inputs),
-            jobs.c.status == JobStatus.CANCELLED,
+            text(cancelled_with_inputs),
             jobs.c.finished_at < ago(CANCELLED_SECONDS),
             stored.exists(),
         )

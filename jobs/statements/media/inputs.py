@@ -10,30 +10,28 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Exists,
+    FromClause,
     Select,
     Update,
     and_,
     any_,
+    case,
     func,
-    not_,
-    or_,
     select,
     tuple_,
     update,
 )
 
 from jobs.job import JobError, JobStatus
-from jobs.schema.tables import inputs, jobs, servers
+from jobs.schema.tables import inputs, jobs
 from jobs.statements.clauses import (
     after,
     ended_values,
     error_value,
-    lease_is_free,
     now,
-    rank_leased_first,
     tx_now,
 )
+from jobs.statements.media.input_lanes import choose
 from jobs.statements.outbox import with_outbox_events
 
 BATCH = 500
@@ -54,52 +52,18 @@ def take(
     Over all workers at most `host_limit` are under way to one host and `tenant_limit` for one tenant, so that slow
     hosts delay only the tenants that named them. A lease that ran out is taken again, as the next attempt. An input
     waits while no live server serves its job's model, and while its tenant's clean copies have `tenant_bytes` or more.
+
+    The cost depends on the number of lanes (`jobs.statements.media.input_lanes`), and not on how long they are.
     """
-    leased = func.coalesce(inputs.c.lease_until >= tx_now, False)
-    due = and_(
-        inputs.c.available_at <= tx_now,
-        inputs.c.attempt < max_attempts,
-        _job_waits(),
-        _is_served(),
-        inputs.c.tenant.not_in(_full_tenants(tenant_bytes)),
-    )
-    waiting = (
-        select(
-            *(inputs.c.job_id, inputs.c.name, inputs.c.tenant, inputs.c.host, inputs.c.available_at),
-            leased.label("leased"),
-            func.count().filter(leased).over(partition_by=inputs.c.tenant).label("under_way"),
-            rank_leased_first(leased, inputs.c.available_at, within=(inputs.c.tenant, inputs.c.host)).label("turn"),
-        )
-        .join(jobs, jobs.c.id == inputs.c.job_id)
-        .where(inputs.c.status == "waiting", or_(leased, due))
-        .subquery("waiting")
-    )
-    w = waiting.c
-    by_host = (
-        select(waiting, rank_leased_first(w.leased, w.turn, w.available_at, within=(w.host,)).label("at_host"))
-        .where(or_(w.leased, w.under_way < tenant_limit))  # a tenant at its limit must not fill that of a host
-        .subquery("by_host")
-    )
-    h = by_host.c
-    by_tenant = (
-        select(by_host, rank_leased_first(h.leased, h.at_host, h.available_at, within=(h.tenant,)).label("at_tenant"))
-        .where(or_(h.at_host <= host_limit, h.host == ""))
-        .subquery("by_tenant")
-    )
-    t = by_tenant.c
-    chosen = (
-        select(inputs.c.job_id, inputs.c.name)
-        .join(by_tenant, and_(t.job_id == inputs.c.job_id, t.name == inputs.c.name))
-        .where(t.at_tenant <= tenant_limit, not_(t.leased), inputs.c.status == "waiting", lease_is_free(inputs))
-        .order_by(t.at_tenant, t.available_at)
-        .limit(limit)
-        .with_for_update(of=inputs, skip_locked=True)
-        .cte("chosen")
-        .prefix_with("MATERIALIZED")
-    )
+    chosen = choose(limit, max_attempts, tenant_bytes, host_limit, tenant_limit).cte("chosen")
+    chosen = chosen.prefix_with("MATERIALIZED")
     return (
         update(inputs)
-        .where(inputs.c.job_id == chosen.c.job_id, inputs.c.name == chosen.c.name)
+        .where(
+            # An array is of unknown length, so the planner looks its ids up and does not read the table.
+            inputs.c.job_id == any_(func.array(select(chosen.c.job_id).scalar_subquery())),
+            _name_of(inputs) == any_(func.array(select(_name_of(chosen)).scalar_subquery())),
+        )
         .values(attempt=inputs.c.attempt + 1, fence=inputs.c.fence + 1, lease_until=after(lease_seconds))
         .returning(*inputs.c)
     )
@@ -164,9 +128,13 @@ def retry(job_id: str, name: str, fence: int, *, delay: float, problem: str) -> 
 
 
 def release(job_id: str, name: str, fence: int, *, delay: float = 0.0) -> Update:
-    """Release an input and refund its attempt; it is due again in `delay` s."""
+    """Release an input and refund its attempt; it is due again in `delay` s, unless its job has ended meanwhile."""
+    pending = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING).exists()
     return _update_leased(job_id, name, fence).values(
-        available_at=after(delay), lease_until=None, attempt=inputs.c.attempt - 1
+        status=case((pending, "waiting"), else_="failed"),
+        available_at=after(delay),
+        lease_until=None,
+        attempt=inputs.c.attempt - 1,
     )
 
 
@@ -182,6 +150,7 @@ def fail_job(job_id: str, error: JobError) -> Select[Any]:
         .where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING)
         .values(**ended_values(JobStatus.FAILED, error_value(error))),
         ends=True,
+        closes=True,
     )
 
 
@@ -191,11 +160,12 @@ def lost(*, max_attempts: int) -> Select[Any]:
         select(inputs.c.job_id, inputs.c.name, inputs.c.fence)
         .join(jobs, jobs.c.id == inputs.c.job_id)
         .where(
-            inputs.c.status == "waiting",
+            inputs.c.lease_until < tx_now,
             inputs.c.attempt >= max_attempts,
-            lease_is_free(inputs),
+            inputs.c.status == "waiting",
             _job_waits(),
         )
+        .order_by(inputs.c.lease_until)
         .limit(BATCH)
     )
 
@@ -214,20 +184,9 @@ def _job_waits() -> ColumnElement[bool]:
     return and_(jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None), jobs.c.deadline_at > tx_now)
 
 
-def _is_served() -> Exists:
-    return (
-        select(servers.c.server_id)
-        .where(servers.c.lease_until > tx_now, jobs.c.model == any_(servers.c.serves))
-        .exists()
-    )
-
-
-def _full_tenants(most: int) -> Select[Any]:
-    """Return the tenants with waiting inputs whose clean copies have `most` bytes or more."""
-    waiting = select(inputs.c.tenant).where(inputs.c.status == "waiting").distinct().subquery("with_waiting")
-    stored = inputs.alias("stored")
-    used = select(func.sum(stored.c.bytes)).where(stored.c.tenant == waiting.c.tenant, stored.c.status == "ready")
-    return select(waiting.c.tenant).where(used.scalar_subquery() >= most)
+def _name_of(table: FromClause) -> ColumnElement[str]:
+    """Return job and name of an input as one value."""
+    return func.concat(table.c.job_id, "/", table.c.name)
 
 
 def _update_leased(job_id: str, name: str, fence: int) -> Update:

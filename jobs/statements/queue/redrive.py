@@ -14,6 +14,7 @@ from jobs.schema.tables import inputs, jobs, tenants
 from jobs.statements.budget import admit
 from jobs.statements.clauses import ago, now
 from jobs.statements.outbox import with_outbox_events
+from jobs.statements.queue.submit import model_of
 
 SERVICES_FAULT = (
     AttemptsExhausted.code,
@@ -100,6 +101,7 @@ def again_inputs(job_id: str, new_id: str) -> Insert:
     has_copy = inputs.c.key.is_not(None)
     values = {
         "job_id": literal(new_id),
+        "model": model_of(new_id),
         "url": case((has_copy, None), else_=inputs.c.url),
         "source_key": func.coalesce(inputs.c.key, inputs.c.source_key),
         "host": case((has_copy, ""), else_=inputs.c.host),

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Double,
     Insert,
     Integer,
+    ScalarSelect,
     Select,
     SmallInteger,
     Text,
@@ -225,8 +226,13 @@ def _first_of(models: BindParameter[Any], prices: BindParameter[Any], served: bo
 
 def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:
     """Add the inputs of a pending job, at least one; a CPU worker fetches and cleans them."""
-    common = {"job_id": job_id, "tenant": tenant}
+    common = {"job_id": job_id, "tenant": tenant, "model": model_of(job_id)}
     return inputs.insert().values([common | msgspec.structs.asdict(source) for source in sources])
+
+
+def model_of(job_id: str) -> ScalarSelect[str]:
+    """Return the model of a job, for a column of its inputs."""
+    return select(jobs.c.model).where(jobs.c.id == job_id).scalar_subquery()
 
 
 def served_models() -> Select[Any]:

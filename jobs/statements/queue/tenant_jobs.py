@@ -9,6 +9,7 @@ from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import jobs, outbox, tenants
 from jobs.statements.budget import settle
 from jobs.statements.clauses import after, ended_values, erased_values
+from jobs.statements.ended_inputs import close_inputs
 from jobs.statements.outbox import with_outbox_events
 
 
@@ -61,6 +62,7 @@ def cancel(job_id: str, tenant: str) -> Select[Any]:
         )
         .values(**ended_values(JobStatus.CANCELLED)),
         ends=True,
+        closes=True,
     )
 
 
@@ -88,7 +90,8 @@ def erase(job_id: str, tenant: str) -> Select[Any]:
         .cte("erased")
     )
     columns = (erased.c[column.name] for column in jobs.c)
-    return select(*columns, erased.c.unfinished).add_cte(settle(erased, erased.c.unfinished))
+    ends = settle(erased, erased.c.unfinished), close_inputs(erased, erased.c.unfinished)
+    return select(*columns, erased.c.unfinished).add_cte(*ends)
 
 
 def forget_job_deliveries(job_id: str) -> Delete:

@@ -1,9 +1,7 @@
 """The choice of what is sent next, made lane by lane. A lane is what is open for one tenant and one origin.
 
 An origin is scheme, host and port of a URL. The index `ix_outbox_lane` is sorted by tenant, lane and due time, so the
-statement goes from lane to lane and reads the head of each, however long the lane is. It is SQL text, since a loose
-index scan needs a recursive query. Each step names the condition of its index in that index's own words and sorts by
-its columns: no other index fits then, even when the planner has old statistics or none.
+statement goes from lane to lane (`jobs.statements.lane_index`) and reads the head of each, however long the lane is.
 """
 
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Boolean, Integer, Text, TextualSelect, bindparam, text
 
 from jobs.schema.tables import is_open
+from jobs.statements.lane_index import SECOND, LaneIndex
 from jobs.statements.outbox import TRANSIENT_EVENTS
 
 LANES = 1000
@@ -21,8 +20,13 @@ OLDER = 16
 """Older events of the same job that are looked at."""
 
 _FREE = "(lease_until IS NULL OR lease_until < now())"
-_SECOND = "extract(epoch FROM now())::bigint"
-_ORDER = "ORDER BY tenant, webhook_lane(url), available_at, event_seq LIMIT 1"
+_INDEX = LaneIndex(
+    table="outbox",
+    condition=is_open,
+    lane="webhook_lane(url)",
+    order="available_at, event_seq",
+    columns={"origin": "webhook_origin(url)"},
+)
 
 
 def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: int) -> TextualSelect:
@@ -33,7 +37,7 @@ def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: i
     not_stale = "NOT EXISTS (SELECT FROM stale WHERE stale.id = {}.id)"
     earlier = _of_same_job(f"event_seq < head.event_seq AND {not_stale.format('other')}", limit=1)
     # Among equals the order changes each second, so that the oldest backlog is not always the first.
-    spread = f"hashtextextended(tenant, {_SECOND})"
+    spread = f"hashtextextended(tenant, {SECOND})"
     locked = """
         SELECT id, delivered_at, given_up_at, superseded_at, lease_until FROM outbox
         WHERE outbox.id = wanted.id LIMIT 1 FOR UPDATE SKIP LOCKED"""
@@ -52,7 +56,7 @@ def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: i
     at_origin AS (
         SELECT origin, sum(least(number, :half)) AS number FROM leased WHERE NOT tripped GROUP BY origin
     ),
-    {_TENANTS},
+    {_INDEX.tenants()},
     busy AS MATERIALIZED (
         SELECT tenant, coalesce(of_tenant.number, 0) AS number
         FROM tenant_step LEFT JOIN of_tenant USING (tenant) WHERE tenant IS NOT NULL
@@ -138,38 +142,9 @@ def choose(limit: int, breaker_failures: int, origin_limit: int, tenant_limit: i
     return text(statement).bindparams(*bound).columns(id=Text, stale=Boolean)
 
 
-_TENANTS = f"""
-    tenant_step (tenant) AS (
-        (SELECT tenant FROM outbox WHERE {is_open} {_ORDER})
-        UNION ALL
-        SELECT (SELECT tenant FROM outbox WHERE {is_open} AND outbox.tenant > tenant_step.tenant {_ORDER})
-        FROM tenant_step WHERE tenant_step.tenant IS NOT NULL
-    )"""
-"""A recursive query: the tenants with open deliveries, then null."""
-
-
-def _lanes_of(tenant: str, second: str = _SECOND) -> str:
-    """Return a query of the lanes of a tenant, as (lane, origin, available_at of its first delivery).
-
-    It goes round, and begins at a point that moves from second to second but is the same for all workers. Lanes are
-    spread evenly, so the point is as often before the one as before the other.
-    """
-    first = f"""
-        SELECT webhook_lane(url) AS lane, webhook_origin(url) AS origin, available_at
-        FROM outbox WHERE {is_open} AND tenant = {tenant}"""
-    begin = f"hashtextextended('', {second})"
-    following = f"""
-        ({first} AND webhook_lane(url) {{beyond}} {_ORDER}) UNION ALL ({first} {_ORDER}) LIMIT 1"""
-    return f"""
-        WITH RECURSIVE lane_step AS (
-            SELECT found.*, found.lane AS begin, 1 AS number FROM ({following.format(beyond=f">= {begin}")}) AS found
-            UNION ALL
-            SELECT found.*, lane_step.begin, lane_step.number + 1
-            FROM lane_step
-            CROSS JOIN LATERAL ({following.format(beyond="> lane_step.lane")}) AS found
-            WHERE found.lane <> lane_step.begin AND lane_step.number < {LANES}
-        )
-        SELECT lane, origin, available_at FROM lane_step"""
+def _lanes_of(tenant: str, second: str = SECOND) -> str:
+    """Return a query of the lanes of a tenant, as (lane, origin, available_at of its first delivery)."""
+    return _INDEX.lanes_of(tenant, LANES, second)
 
 
 def _head_of(lane: str) -> str:

@@ -80,7 +80,8 @@ class Rows:
 
     def input(self, job: Job, name: str, *, kind: str = "image", **columns: Any) -> None:
         """A waiting input of a job: `url` and `host`, or `source_key`."""
-        self.execute(inputs.insert().values(job_id=job.id, tenant=job.tenant, name=name, kind=kind, **columns))
+        known = {"job_id": job.id, "tenant": job.tenant, "model": job.model}
+        self.execute(inputs.insert().values(**known, name=name, kind=kind, **columns))
 
     def inputs(self, job: Job) -> Sequence[Any]:
         """The inputs of a job, by name."""

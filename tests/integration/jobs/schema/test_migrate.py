@@ -81,8 +81,18 @@ def filled(url: str, revision: str) -> str:
 @pytest.fixture
 def rows(old: str) -> Iterator[Rows]:
     """The same after the upgrade."""
-    migrate(old)
-    engine = sync_engine(Settings(database_url=old))
+    yield from upgraded(old)
+
+
+@pytest.fixture(params=["0002", "0014"])
+def marked(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[Rows]:
+    """The same of a version that did not know which jobs have inputs, after the upgrade."""
+    yield from upgraded(filled(empty_database_url, request.param))
+
+
+def upgraded(url: str) -> Iterator[Rows]:
+    migrate(url)
+    engine = sync_engine(Settings(database_url=url))
     yield Rows(engine)
     engine.dispose()
 
@@ -141,19 +151,23 @@ def test_jobs_keep_the_order_of_their_submit(unnumbered: str) -> None:
         assert highest < next_one
 
 
-def test_jobs_that_have_inputs_are_marked(rows: Rows) -> None:
+def test_jobs_that_have_inputs_are_marked(marked: Rows) -> None:
     """Of those without any, the ones that an API of the version before submits are not known yet."""
-    known = {row.id: row.has_inputs for row in rows.execute(jobs.select())}
+    known = {row.id: row.has_inputs for row in marked.execute(jobs.select())}
     assert {"job_pending": True} == {job_id: has for job_id, has in known.items() if has is not False}
-    with psycopg.connect(rows.engine.url.set(drivername="postgresql").render_as_string(False)) as connection:
+    with psycopg.connect(marked.engine.url.set(drivername="postgresql").render_as_string(False)) as connection:
         connection.execute("""
             INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
                               finished_at)
             SELECT 'job_before', 'ten_1', 'image', 'chaos', '{}', 'completed', 3, 5, now(), now() - interval '1 day'
         """)
-    assert ["job_before"] == [row.id for row in rows.execute(input_removal.finished(3600.0))]
-    rows.execute(input_removal.forget("job_before"))
-    assert [] == rows.execute(input_removal.finished(3600.0))
+    assert ["job_before"] == [row.id for row in marked.execute(input_removal.finished(3600.0))]
+    marked.execute(input_removal.forget("job_before"))
+    assert [] == marked.execute(input_removal.finished(3600.0))
+
+
+def test_inputs_that_wait_get_the_model_of_their_job(rows: Rows) -> None:
+    assert [("waiting", "chaos")] == [tuple(row) for row in rows.execute(text("SELECT status, model FROM inputs"))]
 
 
 def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:

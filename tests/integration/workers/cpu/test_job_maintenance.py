@@ -16,7 +16,8 @@ from core.settings import Settings
 from core.storage.store import open_store
 from jobs.doorbell import model_queue
 from jobs.job import JobStatus
-from jobs.schema.tables import idempotency, jobs, uploads, webhook_hosts, webhook_receivers
+from jobs.schema.tables import idempotency, inputs, jobs, uploads, webhook_hosts, webhook_receivers
+from jobs.statements.budget import lock_tenant
 from jobs.statements.maintenance import recovery
 from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.webhooks import receiver_breaker
@@ -43,14 +44,23 @@ def make_settings(database_url, broker_url, tmp_path):
     return make
 
 
+def in_contact(settings, engine, clock=None):
+    """Maintenance whose database has answered for half a lease: what is lost is taken at once."""
+    clock = clock or FakeClock()
+    made = JobMaintenance(settings, engine, open_store(settings), clock)
+    made.recover_jobs()
+    clock.advance(settings.lease_seconds / 2)
+    return made
+
+
 @pytest.fixture
 def chores(make_settings, rows):
-    return JobMaintenance(make_settings(), rows.engine, open_store(make_settings()))
+    return in_contact(make_settings(), rows.engine)
 
 
 def abandoned(rows, **params):
     """A claimed job whose worker has been silent for longer than its lease."""
-    job = rows.submit(rows.tenant(), **params)
+    job = rows.submit(params.pop("tenant", None) or rows.tenant(), **params)
     claimed = rows.claim(rows.server(f"server-{job.id}"), lease_seconds=-1.0)
     assert job.id == claimed.id
     return claimed
@@ -101,7 +111,7 @@ def test_a_lost_workers_jobs_are_queued_without_a_pause(rows, make_settings, bro
     """They were waited for as long as a lease is: now they are the next of their tenant."""
     settings = make_settings(retry_backoff=60.0)
     jobs_ = [abandoned(rows), abandoned(rows)]
-    JobMaintenance(settings, rows.engine, open_store(settings)).recover_jobs()
+    in_contact(settings, rows.engine).recover_jobs()
     claimant = rows.server()
     assert [job.id for job in jobs_] == [rows.claim(claimant).id for _ in jobs_]
 
@@ -117,9 +127,7 @@ class TestOutage:
     def maintenance(self, rows, make_settings, clock):
         """Maintenance that has been in contact with the database, on a clock of its own."""
         settings = make_settings(lease_seconds=30.0, renew_seconds=10.0, upkeep_seconds=5.0)
-        made = JobMaintenance(settings, rows.engine, open_store(settings), clock)
-        made.recover_jobs()
-        return made
+        return in_contact(settings, rows.engine, clock)
 
     @pytest.fixture
     def job(self, rows):
@@ -161,6 +169,26 @@ class TestOutage:
         clock.advance(20.0)
         maintenance.recover_jobs()
         assert JobStatus.PROCESSING == rows.job(job).status
+
+    def test_a_worker_that_starts_just_after_one_gives_it_too(self, rows, make_settings, clock, job):
+        """It has not seen the outage."""
+        settings = make_settings(lease_seconds=30.0, renew_seconds=10.0, upkeep_seconds=5.0)
+        late = JobMaintenance(settings, rows.engine, open_store(settings), clock)
+        for status in (JobStatus.PROCESSING, JobStatus.PROCESSING, JobStatus.QUEUED):
+            late.recover_jobs()
+            assert status == rows.job(job).status
+            clock.advance(7.5)
+
+    def test_an_input_under_way_is_not_lost_either(self, rows, maintenance, clock):
+        waiting = rows.pending(rows.tenant(), "http://one.example/a.png")
+        lost = {"attempt": 3, "lease_until": func.now() - text("interval '1 s'")}
+        rows.execute(update(inputs).where(inputs.c.job_id == waiting.id).values(lost))
+        self.lose_the_database(rows, maintenance)
+        maintenance.recover_jobs()
+        assert JobStatus.PENDING == rows.job(waiting).status
+        clock.advance(15.0)
+        maintenance.recover_jobs()
+        assert (JobStatus.FAILED, "input_unreachable") == ((gone := rows.job(waiting)).status, gone.error.code)
 
     def test_a_deadline_is_kept_all_the_same(self, rows, maintenance, job):
         rows.set(job, deadline_at=func.now())
@@ -211,7 +239,7 @@ def test_more_than_a_batch_says_so_and_all_are_done(rows, chores, monkeypatch):
 def test_without_redis_upkeep_goes_on(rows, make_settings):
     job = abandoned(rows)
     deaf = make_settings(broker_url="redis://127.0.0.1:1/0")
-    JobMaintenance(deaf, rows.engine, open_store(deaf)).recover_jobs()
+    in_contact(deaf, rows.engine).recover_jobs()
     assert JobStatus.QUEUED == rows.job(job).status
 
 
@@ -232,6 +260,29 @@ def test_two_workers_do_everything_once(rows, make_settings, tmp_path):
     assert {(JobStatus.FAILED, 2)} == {tuple(row) for row in rows.execute(select(jobs.c.status, jobs.c.event_seq))}
     for engine in engines:
         engine.dispose()
+
+
+@pytest.mark.parametrize("loss", ["deadline", "lease", "input"])
+def test_a_tenant_locked_by_a_dead_process_holds_up_no_other(rows, make_settings, loss):
+    """Its transaction is open until the server ends it, which may take hours."""
+    chores = in_contact(make_settings(db_timeout=0.1), rows.engine)
+    stuck, other = (abandoned(rows, price_usd=0.5, tenant=rows.tenant(name)) for name in ("stuck", "other"))
+    before = JobStatus.PENDING if loss == "input" else JobStatus.PROCESSING
+    for job in (stuck, other):
+        match loss:
+            case "deadline":
+                rows.set(job, deadline_at=func.now(), lease_until=func.now() + text("interval '1 hour'"))
+            case "lease":
+                rows.set(job, attempt=3)
+            case "input":
+                rows.set(job, status="pending")
+                rows.input(job, "input_image", url="http://one.example/", attempt=3, lease_until=func.now())
+    with rows.engine.begin() as dead:
+        dead.execute(lock_tenant(stuck.tenant))
+        chores.recover_jobs()
+        assert [before, JobStatus.FAILED] == [rows.job(job).status for job in (stuck, other)]
+    chores.recover_jobs()
+    assert JobStatus.FAILED == rows.job(stuck).status
 
 
 def test_a_task_of_another_worker_is_left_to_it(rows, chores):

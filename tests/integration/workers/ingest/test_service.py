@@ -15,7 +15,7 @@ from core.storage.store import open_store
 from jobs.doorbell import model_queue
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, servers
-from jobs.statements.media import inputs as statements
+from jobs.statements.media import input_removal
 from jobs.statements.queue import tenant_jobs
 from tests.support.rows.rows import MODEL
 from tests.support.servers.media_server import MediaServer, Reply, encoded, png
@@ -249,7 +249,7 @@ def test_a_copy_that_is_stored_after_the_cancel_goes_too(rows, settings, host, m
 
     def cancel_first(ingest, *copy):
         rows.cancel(job)
-        rows.execute(statements.forget(job.id))
+        rows.execute(input_removal.forget(job.id))
         stored.append(store_copy(ingest, *copy))
         return stored[0]
 
@@ -300,7 +300,7 @@ def test_leases_are_renewed_during_a_purge(rows, settings, host):
         until(lambda: 2 == host.open, what="both fetches")
         rows.execute(tenant_jobs.erase(deleted.id, deleted.tenant))
         with rows.engine.begin() as purge:
-            purge.execute(statements.forget(deleted.id))
+            purge.execute(input_removal.forget(deleted.id))
             until(lambda: 1 == host.open, 20, what="the deleted job's input to be dropped")
             before = rows.inputs(kept)[0].lease_until
             until(lambda: rows.inputs(kept)[0].lease_until > before, 20, what="the other's lease to be renewed")

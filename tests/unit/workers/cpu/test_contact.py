@@ -1,7 +1,5 @@
 """Since when the database has answered without a gap."""
 
-import math
-
 import pytest
 
 from tests.support.gpu_worker.fakes import FakeClock
@@ -18,17 +16,21 @@ def contact(clock: FakeClock) -> Contact:
     return Contact(10.0, clock)
 
 
-def test_nothing_is_known_of_a_gap_before_the_first_answer(contact: Contact) -> None:
-    assert math.inf == contact.seconds
+def test_a_start_counts_as_a_gap(contact: Contact, clock: FakeClock) -> None:
+    """The database may have been away until just before."""
+    assert 0.0 == contact.seconds
     contact.note_answer()
-    assert math.inf == contact.seconds
+    assert 0.0 == contact.seconds
+    clock.advance(3.0)
+    contact.note_answer()
+    assert 3.0 == contact.seconds
 
 
 def test_answers_that_come_regularly_are_contact(contact: Contact, clock: FakeClock) -> None:
     for _ in range(5):
         contact.note_answer()
         clock.advance(10.0)
-    assert math.inf == contact.seconds
+    assert 50.0 == contact.seconds
 
 
 def test_a_failure_is_a_gap(contact: Contact, clock: FakeClock) -> None:

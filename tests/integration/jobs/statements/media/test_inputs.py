@@ -4,14 +4,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, literal, select, text, update
 
 from core.errors import InputUnreachable
+from core.ids import new_id
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import inputs as table
 from jobs.schema.tables import jobs, servers
-from jobs.statements.media import input_removal, inputs
+from jobs.statements.maintenance import recovery
+from jobs.statements.media import input_lanes, input_removal, inputs
 from jobs.statements.queue import tenant_jobs
+from tests.support.rows.plans import rows_read, scans
 
 STORED = {"key": "ten/job/inputs/ab.png", "media_type": "image/png", "bytes": 9, "sha256": "ab"}
 ERROR = JobError.of(InputUnreachable)
@@ -267,6 +270,110 @@ class TestRoom:
         with ThreadPoolExecutor(8) as pool:
             taken = [row for batch in pool.map(lambda _: take(rows), range(40)) for row in batch]
         assert 4 == len(taken)
+
+
+class TestLanes:
+    """The cost is one of lanes, not of what lies in them."""
+
+    def fill(self, rows, tenant, count, host="one.example", model="chaos", status="pending"):
+        """Jobs that wait for an input each; `host` may be SQL that depends on `number`, from 1."""
+        made = {"tenant": tenant, "model": model, "status": status, "prefix": new_id("job"), "count": count}
+        rows.execute(
+            text("""
+                INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
+                                  has_inputs)
+                SELECT :prefix || number, :tenant, 'image', :model, '{}', :status, 3, 5, now() + interval '1 hour', true
+                FROM generate_series(1, :count) AS number
+            """).bindparams(**made)
+        )
+        given = literal(host) if isinstance(host, str) else host
+        columns = {"name": literal("input_image"), "kind": literal("image"), "url": literal("http://x/"), "host": given}
+        columns |= {"job_id": jobs.c.id, "tenant": jobs.c.tenant, "model": jobs.c.model}
+        chosen = select(*columns.values()).where(jobs.c.id.startswith(made["prefix"]))
+        rows.execute(table.insert().from_select(list(columns), chosen))
+
+    @pytest.mark.parametrize("statistics", ["none", "of before", "present"])
+    def test_a_backlog_of_one_host_is_not_read(self, rows, tenant, statistics):
+        self.fill(rows, tenant, 200, status="failed")
+        rows.execute(update(table).values(status="ready", bytes=1))
+        if statistics == "of before":
+            rows.execute(text("ANALYZE inputs, jobs"))
+        self.fill(rows, tenant, 5000)
+        self.fill(rows, tenant, 5000, model="unserved")
+        quick = rows.pending(rows.tenant("another"), "http://quick.example/")
+        if statistics == "present":
+            rows.execute(text("ANALYZE inputs, jobs"))
+        assert quick.id in {row.job_id for row in take(rows)}
+        again = inputs.take(limit=100, lease_seconds=60.0, max_attempts=3, tenant_bytes=10**9)
+        found = scans(rows.engine, again, "inputs", "jobs")
+        assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
+        assert 0 < sum(map(rows_read, found)) < 600  # 200 of them are the copies whose bytes are counted
+
+    def test_many_made_up_hosts_are_visited_by_turns(self, rows, tenant, monkeypatch):
+        monkeypatch.setattr(input_lanes, "LANES", 10)
+        inputs.take.cache_clear()
+        self.fill(rows, tenant, 2000, func.concat(jobs.c.id, ".example"))
+        rows.pending(tenant, "http://one.example/")
+        other = rows.pending(rows.tenant("another"), "http://quick.example/")
+        again = inputs.take(limit=9, lease_seconds=60.0, max_attempts=3, tenant_bytes=9)
+        assert 0 < sum(map(rows_read, scans(rows.engine, again, "inputs"))) < 100
+        assert rows.inputs(other)[0].lease_until is not None
+        for second in range(3000):
+            query = input_lanes.INDEX.lanes_of(f"'{tenant}'", 10, f"{second}::bigint")
+            visited = {row.host for row in rows.execute(text(query))}
+            assert 10 == len(visited)
+            if "one.example" in visited:
+                break
+        else:
+            raise AssertionError("one.example was never visited")
+
+    def test_a_model_that_is_not_served_holds_up_no_other(self, rows, tenant):
+        """Of the same tenant and the same host."""
+        for number in range(20):
+            rows.pending(tenant, f"http://one.example/{number}", model="unserved")
+        served = rows.pending(tenant, "http://one.example/x")
+        assert [served.id] == [row.job_id for row in take(rows)]
+
+    def test_inputs_of_an_api_of_before_are_taken(self, rows, tenant):
+        """Their rows do not say the model."""
+        job = rows.pending(tenant, "http://one.example/a")
+        rows.pending(tenant, "http://two.example/a", model="unserved")
+        rows.execute(update(table).values(model=""))
+        assert [job.id] == [row.job_id for row in take(rows)]
+
+    @pytest.mark.parametrize("end", ["cancelled", "erased", "expired", "failed"])
+    def test_jobs_that_have_ended_leave_nothing_in_the_way(self, rows, tenant, end):
+        ended = [rows.pending(tenant, f"http://one.example/{number}") for number in range(20)]
+        for job in ended:
+            match end:
+                case "cancelled":
+                    rows.execute(tenant_jobs.cancel(job.id, tenant))
+                case "erased":
+                    rows.execute(tenant_jobs.erase(job.id, tenant))
+                case "expired":
+                    rows.set(job, deadline_at=func.now())
+                case "failed":
+                    rows.execute(inputs.fail_job(job.id, ERROR))
+        if end == "expired":
+            rows.execute(recovery.expire())
+        waiting = rows.pending(tenant, "http://one.example/x")
+        assert [waiting.id] == [row.job_id for row in take(rows)]
+        assert {"failed"} == {row.status for job in ended for row in rows.inputs(job)}
+
+    def test_a_fetch_of_an_ended_job_is_closed_when_it_is_released(self, rows, tenant):
+        job = rows.pending(tenant, "http://one.example/a")
+        (row,) = take(rows)
+        rows.cancel(job)
+        assert ["waiting"] == [one.status for one in rows.inputs(job)]
+        rows.execute(inputs.release(row.job_id, row.name, row.fence))
+        assert ["failed"] == [one.status for one in rows.inputs(job)]
+
+    def test_fewer_attempts_than_before_leave_no_input_behind(self, rows, tenant):
+        """It is neither under way nor lost: its last attempt ended with a pause."""
+        job = rows.pending(tenant, "http://one.example/a")
+        rows.execute(update(table).values(attempt=3))
+        assert [] == rows.execute(inputs.lost(max_attempts=2))
+        assert [job.id] == [row.job_id for row in take(rows, max_attempts=2)]
 
 
 def test_two_workers_never_lease_the_same_input(rows, tenant):
