@@ -112,10 +112,10 @@ class BodyLease:
 
     def give_back(self) -> None:
         """Give it back, if it is held, and remove the body, of which nothing is in use from here on."""
-        self.body.close()
         if self._held:
             self._held = False
             self._budget.give_back(self._tenant, self._size)
+        self.body.close()
 
 
 def hold_bodies(budget: BodyBudget) -> Any:

@@ -38,6 +38,7 @@ class SpooledBody:
     def __init__(self, folder: str | None) -> None:
         self._folder = folder
         self._arrived = bytearray()
+        self._commas = 0
         self._file: IO[bytes] | None = None
         self._content: mmap.mmap | None = None
         self._references: dict[str, Place] = {}
@@ -56,6 +57,7 @@ class SpooledBody:
             self._file.flush()
         except OSError as error:
             raise StorageUnavailable(f"Not enough space to read the body: {error.strerror}.") from error
+        self._commas += self._arrived.count(b",")
         self._arrived.clear()
 
     def digest(self, path: str) -> str:
@@ -65,6 +67,7 @@ class SpooledBody:
     def decode(self, type_: Any) -> Any:
         """Return the whole body as `type_`. It blocks. Raises the precise `InvalidRequest`."""
         content = self._whole()
+        _check_values(self._commas)
         if isinstance(content, mmap.mmap) and hasattr(type_, "media"):
             try:
                 found = decode(b"".join(self._without_base64(content)), type_)
@@ -100,32 +103,35 @@ class SpooledBody:
 
         A `data:` after a quote that is not escaped begins a string of JSON, and the next quote ends it where no
         backslash comes before. So what is left is JSON exactly if the whole is, up to what the base64 consists of.
+        No byte is searched for a quote twice, however many marks there are.
         """
         done, mark = 0, content.find(_MARK)
         while mark >= 0:
-            begin = mark + len(_MARK)
-            end = content.find(b'"', begin)
+            begin = past = mark + len(_MARK)
             quote = content.rfind(b'"', max(1, mark - _BEFORE), mark)
-            if (
-                end - begin > _LONG
-                and content[quote + 1 : quote + 6].lower() == b"data:"
-                and content[quote - 1 : quote] != b"\\"
-                and content.find(b"\\", begin, end) < 0
-                and content.find(b"%", begin, end) < 0
-            ):
-                reference = f"@{secrets.token_hex(16)}"
-                self._references[reference] = (content, begin, end)
-                yield content[done:begin]
-                yield reference.encode()
-                done = end
-            mark = content.find(_MARK, begin)
+            if content[quote + 1 : quote + 6].lower() == b"data:" and content[quote - 1 : quote] != b"\\":
+                end = content.find(b'"', begin)
+                if end < 0:
+                    break
+                past = end
+                if end - begin > _LONG and content.find(b"\\", begin, end) < 0 and content.find(b"%", begin, end) < 0:
+                    reference = f"@{secrets.token_hex(16)}"
+                    self._references[reference] = (content, begin, end)
+                    yield content[done:begin]
+                    yield reference.encode()
+                    done = end
+            mark = content.find(_MARK, past)
         yield content[done:]
+
+
+def _check_values(commas: int) -> None:
+    if commas > MOST_VALUES:
+        raise InvalidRequest(f"The body has more than {MOST_VALUES} values; remove some.", field="$")
 
 
 def decode(body: bytes | bytearray, type_: Any) -> Any:
     """Return the JSON of a body as `type_`. Raises the precise `InvalidRequest`."""
-    if body.count(b",") > MOST_VALUES:
-        raise InvalidRequest(f"The body has more than {MOST_VALUES} values; remove some.", field="$")
+    _check_values(body.count(b","))
     try:
         return msgspec.json.decode(body, type=type_)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
