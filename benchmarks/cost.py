@@ -36,7 +36,7 @@ SETTINGS = {
     "ATELIER_ALLOWED_NETWORKS": "127.0.0.0/8",
     "ATELIER_DEVELOPMENT": "true",
 }
-BODY = {"prompt": "steps=3 compute=0.1", "model": "chaos"}
+BODY = {"prompt": "steps=3 compute=0.05", "model": "chaos"}
 ROUTE = "/generate/image/v1"
 REPORTED_SECONDS = 11.0
 """After so long without a statement a backend has reported what it did."""
@@ -52,7 +52,7 @@ class Window(msgspec.Struct, frozen=True):
 
 def run(*, quick: bool = False) -> Report:
     """Measure on real PostgreSQL, Valkey and processes; nothing else is asked of the service."""
-    idle_seconds, count = (15.0, 20) if quick else (120.0, 200)
+    idle_seconds, count = (15.0, 20) if quick else (60.0, 100)
     with ExitStack() as stack:
         service = stack.enter_context(running(SETTINGS))
         stack.enter_context(cpu_worker(service))
@@ -61,7 +61,7 @@ def run(*, quick: bool = False) -> Report:
         jobs = Jobs(service, receiver)
         for job in jobs.kinds.values():  # the model is loaded, every connection open, every plan made
             job()
-        time.sleep(2 * REPORTED_SECONDS)
+        time.sleep(REPORTED_SECONDS)
         idle = _window(database, lambda: time.sleep(idle_seconds))
         figures = _idle_figures(idle)
         for kind, job in jobs.kinds.items():

@@ -21,6 +21,10 @@ from jobs.statements.queue.submit import ARGUMENTS, KeyDigest, Offer, submit
 _DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
 _OPTIONS = "VOLATILE ROWS 1 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off"
 
+_JOB = """
+    CASE WHEN EXISTS (SELECT FROM events) THEN (to_jsonb(changed) || '{"announced": true}')::text
+    ELSE row_to_json(changed)::text END"""
+
 
 class _AnyKey(msgspec.Struct, frozen=True):
     key: str = ""
@@ -42,7 +46,7 @@ def submit_function(*, served: bool, keyed: bool) -> DatabaseFunction:
         key=_AnyKey() if keyed else None,
         usual_cap=0,
     )
-    row: ColumnElement[str] = literal_column("row_to_json(changed)::text").label("job")
+    row: ColumnElement[str] = literal_column(_JOB).label("job")
     compiled = statement.with_only_columns(row, maintain_column_froms=True).compile(dialect=_DIALECT)
     places = {name: f"${number}" for number, name in enumerate(ARGUMENTS, start=1)}
     body = str(compiled) % {name: places.get(name) or _constant(value) for name, value in compiled.params.items()}

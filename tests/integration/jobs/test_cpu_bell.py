@@ -3,9 +3,14 @@
 import pytest
 from redis import Redis
 
+from core.ids import new_id
 from core.settings import Settings
 from jobs.cpu_bell import LIMIT, LIST
 from jobs.events import Publisher
+from jobs.params.image import ImageParams
+from jobs.statements.queue.submit import Offer
+from jobs.statements.queue.submit_function import submit_at_once
+from jobs.statements.webhooks import endpoints
 
 CALLBACK = "http://one.example/"
 
@@ -45,3 +50,23 @@ def test_bells_that_no_worker_takes_stay_few(rows, bells, broker_url):
         Publisher(Settings(broker_url=broker_url)).publish([done])
     with Redis.from_url(broker_url) as client:
         assert LIMIT == client.llen(LIST)
+
+
+def test_an_endpoint_of_new_jobs_hears_the_submit(rows, bells):
+    """By the function, and by the statement."""
+    tenant = rows.tenant()
+    rows.execute(endpoints.add_webhook(new_id("whk"), tenant, url="http://one.example/", events=["job.queued"]))
+    facts = {
+        "tenant": tenant,
+        "params": ImageParams(prompt="a"),
+        "seed": 1,
+        "max_attempts": 3,
+        "deadline_seconds": 60.0,
+        "usual_cap": 9,
+        "traceparent": None,
+    }
+    query = submit_at_once(job_id=new_id("job"), offers=[Offer("chaos")], served=False, key=None, **facts)
+    (found,) = rows.fetch(query)
+    assert found.announced
+    assert ["webhooks"] == bells(found)
+    assert ["webhooks"] == bells(rows.submit(tenant))
