@@ -3,14 +3,13 @@
 Followers re-read at common ticks, so that their number hardly changes what they cost the database.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 
 import msgspec
 
+from api.http.batch_reader import BatchReader
 from api.http.database import Database
 from core.errors import Unauthenticated, UnknownJob
 from core.settings import Settings
@@ -21,9 +20,6 @@ from jobs.statements.queue.places import QueueName, count_ahead, group_of_row, q
 BATCH = 256
 """Jobs of one statement, at most: reading their rows holds the event loop."""
 
-Outcome = JobView | Exception
-"""What a follower receives: its job as it is now, or the error to raise."""
-
 
 class JobReader:
     """The reader of followed jobs."""
@@ -31,8 +27,7 @@ class JobReader:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._period = settings.reread_seconds
-        self._asked: dict[FollowedJob, asyncio.Future[Outcome]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._reader = BatchReader[FollowedJob, JobView](self._outcomes, most=BATCH, at_once=1)
 
     async def read(self, followed: FollowedJob) -> JobView:
         """Return the job as it is now, read together with all others that are asked for meanwhile.
@@ -40,37 +35,19 @@ class JobReader:
         Raises `Unauthenticated` once the key is revoked, `UnknownJob` once the job is deleted, and
         `DatabaseUnavailable`.
         """
-        future = self._asked.get(followed)
-        if future is None:
-            future = self._asked[followed] = asyncio.get_running_loop().create_future()
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._read_asked(), name="job reader")
-        outcome = await asyncio.shield(future)  # others may wait for the same
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return await self._reader.read(followed)
 
     def next_tick(self) -> float:
         """Return the time (of `time.monotonic`) of the next common re-read, half a period from now at the earliest."""
         return (math.floor(time.monotonic() / self._period + 0.5) + 1) * self._period
 
-    async def _read_asked(self) -> None:
-        while self._asked:
-            batch = {followed: self._asked.pop(followed) for followed in list(islice(self._asked, BATCH))}
-            outcomes = await self._outcomes(list(batch))
-            for followed, future in batch.items():
-                future.set_result(outcomes[followed])
-
-    async def _outcomes(self, asked: Sequence[FollowedJob]) -> Mapping[FollowedJob, Outcome]:
-        """Read a batch. An error of the whole batch is that of each."""
-        try:
-            found = await self._views(asked)
-        except Exception as error:
-            return dict.fromkeys(asked, error)
+    async def _outcomes(self, asked: Sequence[FollowedJob]) -> Mapping[FollowedJob, JobView | Exception]:
+        """Read a batch."""
+        found = await self._views(asked)
         revoked = Unauthenticated("This key was revoked; `atelier keys create` makes one.")
         return {followed: found.get(followed, revoked) for followed in asked}
 
-    async def _views(self, asked: Sequence[FollowedJob]) -> dict[FollowedJob, Outcome]:
+    async def _views(self, asked: Sequence[FollowedJob]) -> dict[FollowedJob, JobView | Exception]:
         """Return the jobs whose followers have a valid key. The places of several are read once for each queue."""
         alone = len(asked) == 1
         found = await self._database.fetch(look_again(asked, counted=alone))

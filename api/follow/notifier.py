@@ -24,12 +24,15 @@ BOUND = 10_000
 BATCH = 256
 """Notifications of one pipeline, at most."""
 
+GAP_SECONDS = 0.002
+"""The least time between two pipelines. A pipeline takes this process longer than ten notifications of it do."""
+
 
 class Notifier:
     """The notifier of workers and subscribers about what the API has committed.
 
-    Jobs that are committed while a pipeline is under way share the next one. A broker that is away costs one
-    timeout per period of the circuit breaker, and no request waits for it.
+    Jobs that are committed while a pipeline is under way, or right after it, share the next one. A broker that is away
+    costs one timeout per period of the circuit breaker, and no request waits for it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,6 +66,7 @@ class Notifier:
                 await self._send(jobs)
             except Exception:
                 log.exception("notifier: notification failed jobs=%s", ",".join(job.id for job in jobs))
+            await asyncio.sleep(GAP_SECONDS)
 
     async def _send(self, jobs: list[Job]) -> None:
         if self._breaker.open:

@@ -1,5 +1,6 @@
 """Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,14 +10,15 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
+from api.http.batch_reader import BatchReader
 from api.http.database import Database
 from api.limits.request_limits import RequestLimits
 from core.errors import Forbidden, Unauthenticated, UnknownJob
 from core.ids import check_id, is_id
 from core.logs import bind
 from core.signing import key_digests
-from jobs.statements.api_keys import ADMIN, key_by_digest, renew_digest
-from jobs.statements.queue.look import JobView, Looked, look
+from jobs.statements.api_keys import ADMIN, renew_digest
+from jobs.statements.queue.look import Glance, JobView, Looked, look
 
 PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 """`opt` of a route that requires no key."""
@@ -26,6 +28,10 @@ SHOWS_JOB: dict[str, Any] = {"shows_job": True}
 
 NO_SECURITY: tuple[dict[str, list[str]]] = ({},)
 """`security` of such a route in the OpenAPI document: an empty requirement, which every request meets."""
+
+
+MOST_LOOKS, LOOKS_AT_ONCE = 32, 2
+"""Keys and jobs of one statement, and statements at the same time: polls that come together share the round trip."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -48,8 +54,13 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
     def __init__(self, app: ASGIApp, *, database: Database, limits: RequestLimits, secret_key: str) -> None:
         super().__init__(app)
         self._database = database
+        self._keys = BatchReader[Glance, Looked | None](self._look, most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
         self._limits = limits
         self._secret_key = secret_key
+
+    async def _look(self, asked: Sequence[Glance]) -> dict[Glance, Looked | None]:
+        found = {looked.place: looked for looked in await self._database.fetch(look(asked))}
+        return {glance: found.get(place) for place, glance in enumerate(asked, start=1)}
 
     async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
         """Return the caller.
@@ -59,23 +70,16 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         """
         digest, *older = key_digests(self._secret_key, presented_key(connection.headers))
         await self._limits.admit(connection, digest)
-        job_id = _shown_job(connection)
-        digests = [digest, *older]
-        if job_id is None:
-            found = [Looked(key) for key in await self._database.fetch(key_by_digest(digests))]
-        else:
-            found = await self._database.fetch(look(digests, job_id))
-        if not found:
+        found = await self._keys.read(Glance((digest, *older), _shown_job(connection)))
+        if found is None:
             self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
         self._limits.remember(digest)
-        key = found[0].key
+        key = found.key
         if key.digest != digest:
             await self._database.row(renew_digest(key.id, digest))
         bind(tenant_id=key.tenant)
-        return AuthenticationResult(
-            user=Caller(key.tenant, key.id, key.priority_ceiling, key.scopes), auth=found[0].view
-        )
+        return AuthenticationResult(user=Caller(key.tenant, key.id, key.priority_ceiling, key.scopes), auth=found.view)
 
 
 def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> JobView:

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from api.http.problems import MEDIA_TYPE, error_headers, problem_details
 from api.http.request_ids import HEADER
 from api.server.connections import OpenConnections
+from api.server.gathering import GatheringTransport
 from core.errors import AtelierError, HeadTooLarge, MalformedRequest, RequestTimedOut, TooManyConnections
 from core.ids import new_id
 from core.metrics import HTTP_REQUESTS, OTHER
@@ -83,7 +84,7 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """Admit or refuse the connection."""
-        super().connection_made(transport)
+        super().connection_made(GatheringTransport(transport, self.loop))  # type: ignore[arg-type]
         if not self._open_connections.admit(self, self.client[0] if self.client else ""):
             self.refuse(TooManyConnections())
             self.transport.close()  # without lingering: it is not counted

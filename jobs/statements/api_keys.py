@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from core.ids import new_id
 from jobs.schema.tables import api_keys, tenants
 from jobs.statements.clauses import now
-from jobs.statements.query import Query
 
 ADMIN = "admin"
 """The scope of an operator's key."""
@@ -30,12 +29,6 @@ def key_json(row: str) -> str:
     """Return the SQL of an `ApiKey` as JSON, of a row of `api_keys`."""
     pairs = ", ".join(f"'{name}', {row}.{name}" for name in ApiKey.__struct_fields__)
     return f"json_build_object({pairs})"
-
-
-_BY_DIGEST = f"""
-SELECT {key_json("api_keys")}::text FROM api_keys
-WHERE digest = ANY(string_to_array(%s, ',')) AND revoked_at IS NULL
-"""
 
 
 def ensure_tenant(name: str) -> Insert:
@@ -58,11 +51,6 @@ def add_key(
 def make_admin(*digests: str) -> Update:
     """Give the key with one of these digests the admin scope; returns its id, or no row for unknown digests."""
     return update(api_keys).where(api_keys.c.digest.in_(digests)).values(scopes=[ADMIN]).returning(api_keys.c.id)
-
-
-def key_by_digest(digests: Sequence[str]) -> Query[ApiKey]:
-    """Return the key with one of these digests, unless it is revoked."""
-    return Query(_BY_DIGEST, (",".join(digests),), ApiKey, reads=True)
 
 
 def renew_digest(key_id: str, digest: str) -> Update:

@@ -1,4 +1,4 @@
-"""Looking at jobs: a caller's key, its job and the job's forecast in one statement, for a poll and for followers.
+"""Looking at jobs: callers' keys, their jobs and the jobs' forecasts in one statement, for polls and for followers.
 
 A key that is revoked gives no row. The id of another tenant's job, of a deleted one and of none at all give the same
 row, without a job.
@@ -11,6 +11,7 @@ import msgspec
 from jobs.job import ACTIVE, Job
 from jobs.statements.api_keys import ApiKey, key_json
 from jobs.statements.query import DatabaseFunction, Query
+from jobs.statements.queue.claim_function import PLANNING
 from jobs.statements.queue.forecast import NAME, Forecast
 
 
@@ -28,6 +29,13 @@ class JobView(msgspec.Struct, frozen=True):
     forecast: Forecast = Forecast()
 
 
+class Glance(msgspec.Struct, frozen=True):
+    """What a request asks: its key, by the digests that may be stored of it, and the job that it shows, if any."""
+
+    digests: tuple[str, ...]
+    job_id: str | None = None
+
+
 class Looked(msgspec.Struct, frozen=True):
     """A valid key, and the job that was looked at with it; None where its tenant has no such job."""
 
@@ -39,6 +47,12 @@ class Looked(msgspec.Struct, frozen=True):
     def view(self) -> JobView | None:
         """The job and its forecast, if there is one."""
         return None if self.job is None else JobView(self.job, self.forecast)
+
+
+class LookedFirst(Looked, frozen=True, kw_only=True):
+    """What a request finds; `place` is that of its question, from 1."""
+
+    place: int
 
 
 class LookedAgain(Looked, frozen=True, kw_only=True):
@@ -58,18 +72,17 @@ _JOB = f"""
 # The forecast of a null job is none, and costs nothing.
 _FORECAST = f"LEFT JOIN LATERAL {NAME}(CASE WHEN jobs.status IN ({_UNFINISHED}) THEN jobs END, $3) AS forecast ON true"
 _OWN = "jobs.tenant = api_keys.tenant AND jobs.deleted_at IS NULL"
-# Planned once per connection, maybe while the tables are empty, and good for millions of rows.
-_OPTIONS = "STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off"
+_OPTIONS = "STABLE " + " ".join(f"SET {name} = {value}" for name, value in PLANNING.items())
 
 LOOK = DatabaseFunction(
     kind="look",
-    arguments={"digests": "text", "job_id": "text", "counted": "boolean"},
+    arguments={"digests": "text[]", "job_ids": "text[]", "counted": "boolean"},
     body=f"""
-    SELECT json_build_object({_JOB})::text
-    FROM api_keys
-    LEFT JOIN jobs ON jobs.id = $2 AND {_OWN}
+    SELECT json_build_object('place', asked.place, {_JOB})::text
+    FROM unnest($1, $2) WITH ORDINALITY AS asked (digests, job_id, place)
+    JOIN api_keys ON api_keys.digest = ANY(string_to_array(asked.digests, ',')) AND api_keys.revoked_at IS NULL
+    LEFT JOIN jobs ON jobs.id = asked.job_id AND {_OWN}
     {_FORECAST}
-    WHERE api_keys.digest = ANY(string_to_array($1, ',')) AND api_keys.revoked_at IS NULL
     """,
     options=_OPTIONS,
 )
@@ -88,9 +101,10 @@ LOOK_AGAIN = DatabaseFunction(
 _LOOK, _LOOK_AGAIN = LOOK.call, LOOK_AGAIN.call
 
 
-def look(digests: Sequence[str], job_id: str) -> Query[Looked]:
-    """Return the key with one of these digests, unless it is revoked, and its tenant's job with this id, if any."""
-    return Query(_LOOK, (",".join(digests), job_id, True), Looked, reads=True)
+def look(asked: Sequence[Glance]) -> Query[LookedFirst]:
+    """Return the keys that are valid, each with its tenant's job with the id of the question, if any."""
+    digests = [",".join(glance.digests) for glance in asked]
+    return Query(_LOOK, (digests, [glance.job_id for glance in asked], True), LookedFirst, reads=True)
 
 
 def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> Query[LookedAgain]:

@@ -34,7 +34,7 @@ def test_an_ordinary_submit_is_one_statement(client, server, statements, rows, f
     statements.clear()
     accepted = client.post(ROUTE, json={"prompt": "a"} | fields, headers=headers)
     assert 202 == accepted.status_code
-    assert ["SELECT", "submit"] == kinds(statements)
+    assert ["look", "submit"] == kinds(statements)
     assert [accepted.json()["job_id"]] == [row.id for row in rows.execute(jobs.select())]
 
 
@@ -45,7 +45,7 @@ def test_a_held_submit_reads_its_job_once(client, server, worker, statements):
         job = worker.tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
         worker.complete(worker.progress(job, 0.5), ARTIFACT)
         assert (200, "completed") == (answer.result(20).status_code, answer.result().json()["status"])
-    assert ["SELECT", "submit", "look_again"] == kinds(statements)
+    assert ["look", "submit", "look_again"] == kinds(statements)
 
 
 @pytest.mark.parametrize(

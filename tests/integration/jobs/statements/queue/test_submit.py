@@ -12,6 +12,7 @@ from jobs.schema.tables import idempotency, tenants
 from jobs.statements import api_keys
 from jobs.statements.budget import FULL
 from jobs.statements.queue import submit, tenant_jobs
+from jobs.statements.queue.look import Glance, look
 from jobs.statements.servers import fleet, heartbeat, leave, register
 from jobs.statements.webhooks import endpoints
 from jobs.wire.servers import ServerFacts
@@ -132,11 +133,13 @@ class TestTenantsAndKeys:
     def test_a_key_works_until_it_is_revoked(self, rows):
         tenant = rows.tenant()
         rows.execute(api_keys.add_key("key_1", tenant, name="laptop", digest="d1", priority_ceiling=4))
-        (row,) = rows.fetch(api_keys.key_by_digest(["d1"]))
-        assert ("key_1", tenant, 4) == (row.id, row.tenant, row.priority_ceiling)
+        asked = [Glance(("d0", "d1")), Glance(("d2",), "job_1")]
+        (looked,) = rows.fetch(look(asked))
+        assert (1, None) == (looked.place, looked.job)
+        assert ("key_1", tenant, 4) == (looked.key.id, looked.key.tenant, looked.key.priority_ceiling)
         assert "key_1" == rows.scalar(api_keys.revoke_key("key_1"))
         assert [] == rows.execute(api_keys.revoke_key("key_1"))
-        assert [] == rows.fetch(api_keys.key_by_digest(["d1"]))
+        assert [] == rows.fetch(look(asked))
         assert ["laptop"] == [row.name for row in rows.execute(api_keys.list_keys())]
 
     def test_a_budget_is_what_is_left(self, rows):

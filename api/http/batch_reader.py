@@ -1,0 +1,54 @@
+"""Reading for many requests at once: whatever is asked for while a statement is under way becomes the next one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class BatchReader(Generic[K, V]):
+    """Reads values by key, `most` of them by one statement and `at_once` statements at the same time.
+
+    `read_many` returns the value of each key, or the error that its readers raise. An error that it raises is that of
+    each.
+    """
+
+    def __init__(
+        self, read_many: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]], *, most: int, at_once: int
+    ) -> None:
+        self._read_many = read_many
+        self._most = most
+        self._at_once = at_once
+        self._asked: dict[K, asyncio.Future[V | Exception]] = {}
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def read(self, key: K) -> V:
+        """Return the value of a key, read by a statement that begins after this call."""
+        future = self._asked.get(key)
+        if future is None:
+            future = self._asked[key] = asyncio.get_running_loop().create_future()
+            if self._running < self._at_once:
+                self._running += 1
+                task = asyncio.create_task(self._read_asked(), name="batch reader")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        outcome = await asyncio.shield(future)  # others may wait for the same
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _read_asked(self) -> None:
+        while self._asked:
+            batch = {key: self._asked.pop(key) for key in list(islice(self._asked, self._most))}
+            outcomes: Mapping[K, V | Exception]
+            try:
+                outcomes = await self._read_many(list(batch))
+            except Exception as error:
+                outcomes = dict.fromkeys(batch, error)
+            for key, future in batch.items():
+                future.set_result(outcomes[key])
+        self._running -= 1

@@ -1,0 +1,73 @@
+"""The batch reader: what is asked for meanwhile is the next statement, and each gets its own outcome."""
+
+import asyncio
+
+import pytest
+
+from api.http.batch_reader import BatchReader
+
+
+class Reads:
+    """Statements that write down their keys and wait for the gate; `bad` has an error, `none` fails all."""
+
+    def __init__(self, most=3, at_once=1):
+        self.asked = []
+        self.gate = asyncio.Event()
+        self.reader = BatchReader(self.many, most=most, at_once=at_once)
+
+    async def many(self, keys):
+        self.asked.append(list(keys))
+        await self.gate.wait()
+        if "none" in keys:
+            raise OSError("away")
+        return {key: ValueError(key) if key == "bad" else key.upper() for key in keys}
+
+    async def begin(self, *keys):
+        """Ask for keys, and return the tasks once they wait."""
+        tasks = [asyncio.create_task(self.reader.read(key)) for key in keys]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return tasks
+
+
+async def test_what_is_asked_for_meanwhile_is_the_next_statement():
+    reads = Reads()
+    first = await reads.begin("a")
+    rest = await reads.begin("b", "c", "b", "d", "e")
+    reads.gate.set()
+    assert ["A", "B", "C", "B", "D", "E"] == await asyncio.gather(*first, *rest)
+    assert [["a"], ["b", "c", "d"], ["e"]] == reads.asked
+
+
+async def test_no_more_statements_at_once_than_allowed():
+    reads = Reads(at_once=2)
+    tasks = [task for key in "abcd" for task in await reads.begin(key)]
+    assert [["a"], ["b"]] == reads.asked
+    reads.gate.set()
+    assert ["A", "B", "C", "D"] == await asyncio.gather(*tasks)
+    assert [["a"], ["b"], ["c", "d"]] == reads.asked
+
+
+async def test_a_key_under_way_is_read_again_for_who_asks_later():
+    reads = Reads()
+    tasks = [*await reads.begin("a"), *await reads.begin("a")]
+    reads.gate.set()
+    await asyncio.gather(*tasks)
+    assert [["a"], ["a"]] == reads.asked
+
+
+@pytest.mark.parametrize(("key", "error"), [("bad", ValueError), ("none", OSError)])
+async def test_an_error_is_raised_by_its_readers_and_ends_nothing(key, error):
+    reads = Reads()
+    reads.gate.set()
+    with pytest.raises(error):
+        await reads.reader.read(key)
+    assert "A" == await reads.reader.read("a")
+
+
+async def test_a_reader_that_gives_up_takes_nothing_from_others():
+    reads = Reads()
+    one, other = await reads.begin("a", "a")
+    one.cancel()
+    reads.gate.set()
+    assert "A" == await other
