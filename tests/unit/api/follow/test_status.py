@@ -7,6 +7,7 @@ import pytest
 from api.follow.status import queue_estimate
 from jobs.job import JobStatus
 from jobs.statements.queue.forecast import Forecast
+from jobs.wire.status import QueueEstimate
 from jobs.wire.wait_reasons import SENTENCES, Reason
 
 
@@ -61,6 +62,11 @@ def test_a_queued_job_waits_for_those_ahead(ahead, servers, seconds, estimate, e
 def test_a_running_job_has_what_its_progress_leaves(progress, expected):
     found = queue_estimate(job(JobStatus.PROCESSING, progress), Forecast(seconds=8.0, servers=1), 1.0)
     assert expected == found.estimated_seconds
+
+
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.PENDING, JobStatus.COMPLETED])
+def test_what_no_database_has_forecast_is_left_out(status):
+    assert QueueEstimate() == queue_estimate(job(status), Forecast(), 4.0)
 
 
 @pytest.mark.parametrize("status", [JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED])

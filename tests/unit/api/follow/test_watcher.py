@@ -70,6 +70,10 @@ async def test_a_wait_outlives_an_outage_of_the_database():
     assert JobStatus.COMPLETED is await Fakes(DatabaseUnavailable(), job(JobStatus.COMPLETED)).wait(30)
 
 
+async def test_a_wait_without_the_database_ends_with_the_job_it_had():
+    assert JobStatus.PROCESSING is await Fakes(DatabaseUnavailable()).wait(0.05)
+
+
 @pytest.mark.parametrize("error", [UnknownJob, Unauthenticated])
 async def test_a_deleted_job_and_a_revoked_key_end_a_wait(error):
     with pytest.raises(error):

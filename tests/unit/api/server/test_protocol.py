@@ -67,3 +67,13 @@ async def test_requests_that_come_at_once_are_no_long_head(protocol: BoundedProt
     for _ in range(200):
         await asyncio.sleep(0)  # the answers
     assert 20 == transport.written.count(b"HTTP/1.1 204 ")
+
+
+async def test_an_offer_of_another_protocol_is_no_warning(
+    protocol: BoundedProtocol, transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    protocol.data_received(BEGIN + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert 1 == transport.written.count(b"HTTP/1.1 204 ")
+    assert [] == caplog.records
