@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import rich_click as click
+from sqlalchemy.exc import DBAPIError
 
 from cli.operator.admin import SecretMissing, UnknownTenant
-from core.database import is_unreachable
+from core.database import is_unreachable, state_of
+from jobs.schema.migrate import LOCK_NOT_FREE
 
 
 @contextmanager
@@ -19,6 +21,11 @@ def database_errors_explained() -> Iterator[None]:
     except Exception as error:
         if not is_unreachable(error):
             raise
+        if isinstance(error, DBAPIError) and state_of(error) in LOCK_NOT_FREE:
+            raise click.ClickException(
+                "A table was in use all the time: end the long transaction that has it (pg_stat_activity shows it), or "
+                "run this again later."
+            ) from None
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         raise click.ClickException(
             f"The database does not answer: {reason}. Start `atelier up`, or correct ATELIER_DATABASE_URL."

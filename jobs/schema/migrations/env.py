@@ -4,6 +4,9 @@ The lock is held by the open transaction of a second connection: building an ind
 the first, and PgBouncer keeps no lock of a session. A second starter asks again and again, each time in a new
 transaction, because a statement that waits keeps a snapshot, and an index that is built concurrently waits for those.
 
+A transaction of a migration best locks one table: one that waits for a second table while it has the first makes
+transactions of the service wait that have the second and need the first.
+
 At the newest version the functions of the queue are added, which have no version of their own.
 """
 
@@ -24,7 +27,7 @@ AGAIN_SECONDS = 0.1
 
 
 def run() -> None:
-    """Run the migrations; one that does not get the lock of a table soon fails, since others queue up behind it."""
+    """Run the migrations; one that does not get the lock of a table soon fails, and `migrate` tries it again."""
     engine = sync_engine(Settings(database_url=context.config.attributes["database_url"]))
     bound = f"SET LOCAL lock_timeout = {round(1000 * context.config.attributes['lock_seconds'])}"
     try:

@@ -147,6 +147,25 @@ def test_a_migration_does_not_wait_for_a_table(empty_database_url):
     assert [] == difference(empty_database_url)
 
 
+def test_a_migration_gives_way_before_a_deadlock(empty_database_url):
+    """It has one table and waits for a second, of a transaction that then waits for the first."""
+    migrate(empty_database_url, to="0013")
+    waits = "SELECT FROM pg_locks WHERE relation = 'jobs'::regclass AND NOT granted"
+    with (
+        psycopg.connect(empty_database_url) as caller,
+        psycopg.connect(empty_database_url, autocommit=True) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        caller.execute("SET LOCAL deadlock_timeout = '500ms'")  # half of the default: this one is ended first
+        caller.execute("SELECT count(*) FROM jobs")
+        migrating = pool.submit(migrate, empty_database_url)
+        until(lambda: other.execute(waits).fetchall(), what="the migration to wait for the table")
+        assert (0,) == caller.execute("SELECT count(*) FROM tenants").fetchone()
+        caller.commit()
+        migrating.result()
+    assert [] == difference(empty_database_url)
+
+
 def test_the_bound_on_locks_holds_after_rows_were_numbered(empty_database_url, monkeypatch):
     migrate(empty_database_url, to="0009")
     with psycopg.connect(empty_database_url) as reader:

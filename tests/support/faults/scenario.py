@@ -38,10 +38,14 @@ SETTINGS = {
 
 
 class Scenario:
-    """`service` with all that it needs, a receiver of its webhooks, and a log of the answers to its callers."""
+    """`service` with all that it needs, a receiver of its webhooks, and a log of the answers to its callers.
 
-    def __init__(self, service: Service, sink: WebhookReceiver) -> None:
+    `name` tells the keys of its load apart from those of another scenario on the same database.
+    """
+
+    def __init__(self, service: Service, sink: WebhookReceiver, name: str = "") -> None:
         self.service = service
+        self._name = name
         self.sink = sink
         self.log: list[Exchange] = []
         self.caller = Caller(service.url, service.key, self.log)
@@ -89,7 +93,9 @@ class Scenario:
         now = time.monotonic()
         with ThreadPoolExecutor(CALLERS) as threads:
             yield [
-                threads.submit(self._one, f"load {self._loads}, job {n}", seconds, now + over * n / count)
+                threads.submit(
+                    self._one, f"{self._name} load {self._loads}, job {n}".strip(), seconds, now + over * n / count
+                )
                 for n in range(count)
             ]
 

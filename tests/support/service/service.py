@@ -63,7 +63,6 @@ class Service:
             **settings,
         }
         self.settings: Settings = read_settings(self.environment)
-        self._forks = fork_server(PROCESSES if self.environment["ATELIER_CATALOG"] == str(CHAOS) else MODELS)
         self.database: Engine = sync_engine(self.settings)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.newest: dict[str, subprocess.Popen[bytes]] = {}
@@ -167,7 +166,9 @@ class Service:
 
     def _start(self, name: str, arguments: list[str], **settings: str) -> subprocess.Popen[bytes]:
         environment = self.environment | settings
-        start = spawn if "LD_PRELOAD" in environment else self._forks.spawn  # a library that only a new program loads
+        imported = PROCESSES if environment["ATELIER_CATALOG"] == str(CHAOS) else MODELS
+        # LD_PRELOAD names a library that only a new program loads.
+        start = spawn if "LD_PRELOAD" in environment else fork_server(imported).spawn
         with (self.folder / f"{name}.log").open("ab") as log:
             process = start(
                 [sys.executable, *arguments],
