@@ -1,20 +1,37 @@
 """Corrections of Litestar's OpenAPI document where it differs from the service."""
 
 from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
 
-from litestar.openapi.spec import OpenAPI, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody
+from litestar.openapi.spec import (
+    OpenAPI,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Parameter,
+    Reference,
+    RequestBody,
+)
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.openapi.spec.schema import Schema
+
+from api.openapi.headers import add_headers
+from api.openapi.operation_ids import name_operation
+from api.openapi.schemas import struct_schemas
+from api.openapi.webhooks import STRUCTS, webhooks
 
 FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 
 
 def correct_document(document: OpenAPI) -> None:
-    """Correct the document: no 400 of the framework, which this service never answers, and no bodies of null.
+    """Correct the document, and add what the framework does not know.
 
-    Add the body that a handler reads as a stream, and correct the required fields of structs.
+    There is no 400 of the framework, which this service never answers, and no body of null. A handler that reads a
+    stream has a body. Schemas are those of msgspec; a parameter is never null. Operations get their ids, answers their
+    headers, and webhooks their section.
     """
-    for operation in _operations(document):
+    for path, method, operation in _operations(document):
         responses = operation.responses or {}
         bad_request = responses.get("400")
         if isinstance(bad_request, OpenAPIResponse) and "application/json" in (bad_request.content or {}):
@@ -22,19 +39,27 @@ def correct_document(document: OpenAPI) -> None:
         for response in responses.values():
             if isinstance(response, OpenAPIResponse):
                 _correct_content(response)
+        for parameter in operation.parameters or ():
+            if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
+                parameter.schema = _without_null(parameter.schema)
+        name_operation(method, path, operation)
+        add_headers(path, operation)
     for item in (document.paths or {}).values():
         if item.put is not None and item.put.request_body is None:  # its handler reads the stream
             content = {"application/octet-stream": OpenAPIMediaType(schema=FILE)}
             item.put.request_body = RequestBody(content=content, required=True)
-    for schema in document.components.schemas.values():
-        _correct_schema(schema)
+    document.webhooks = webhooks()
+    schemas: dict[str, Any] = document.components.schemas
+    schemas |= struct_schemas([*schemas, *(struct.__name__ for struct in STRUCTS)])
 
 
-def _operations(document: OpenAPI) -> Iterator[Operation]:
-    for item in (document.paths or {}).values():
-        for operation in (item.get, item.head, item.post, item.put, item.patch, item.delete):
+def _operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:
+    """Yield every operation with its path and its method."""
+    for path, item in (document.paths or {}).items():
+        for method in ("get", "head", "post", "put", "patch", "delete"):
+            operation = getattr(item, method)
             if operation is not None:
-                yield operation
+                yield path, method, operation
 
 
 def _correct_content(response: OpenAPIResponse) -> None:
@@ -48,19 +73,21 @@ def _correct_content(response: OpenAPIResponse) -> None:
         response.content = {"application/octet-stream": media}
 
 
-def _correct_schema(schema: Schema) -> None:
-    """Make the tag of a struct optional, and ignore the `...` of a tuple as a type of its items."""
-    fields = {
-        name: field_schema
-        for name, field_schema in (schema.properties or {}).items()
-        if isinstance(field_schema, Schema)
-    }
-    tags = {name for name, field_schema in fields.items() if field_schema.const is not None}
-    schema.required = [name for name in schema.required or () if name not in tags] or None
-    for field_schema in fields.values():
-        if (
-            isinstance(field_schema.items, Schema)
-            and field_schema.items.one_of
-            and Schema() in field_schema.items.one_of
-        ):
-            (field_schema.items,) = (kind for kind in field_schema.items.one_of if kind != Schema())
+def _without_null(schema: Schema) -> Schema | Reference:
+    """Return the schema of a parameter that may be left out; there is no null in a URL or a header."""
+    if isinstance(schema.type, list):
+        kinds = [kind for kind in schema.type if kind is not OpenAPIType.NULL]
+        values = [value for value in schema.enum or () if value is not None]
+        return replace(schema, type=kinds[0] if len(kinds) == 1 else kinds, enum=values or None)
+    kinds_of = [kind for kind in schema.one_of or () if not _is_null(kind)]
+    if len(kinds_of) != 1:
+        return schema
+    (kind,) = kinds_of
+    if isinstance(kind, Reference):
+        return kind
+    outer = {field.name: getattr(schema, field.name) for field in fields(Schema) if field.name != "one_of"}
+    return replace(kind, **{name: value for name, value in outer.items() if value is not None})
+
+
+def _is_null(schema: Schema | Reference) -> bool:
+    return isinstance(schema, Schema) and schema.type is OpenAPIType.NULL

@@ -1,11 +1,10 @@
 """Answers about jobs, other than the status answer itself."""
 
-from datetime import datetime
-
 import msgspec
 
 from jobs.job import JobStatus
 from jobs.wire.status import StatusAnswer
+from jobs.wire.values import UtcTime
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +17,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None
     status_url: str
     events_url: str
-    created_at: datetime
+    created_at: UtcTime
 
 
 class JobPage(msgspec.Struct, frozen=True):

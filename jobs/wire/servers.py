@@ -1,12 +1,11 @@
 """The state of servers, as they report it and as the API answers it. No SQL: the engine uses it, too."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from jobs.wire.values import documented
+from jobs.wire.values import UtcTime, documented
 
 
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +67,7 @@ class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     resident: list[str]
     models: list[ResidentModel]
     versions: dict[str, str]
-    started_at: datetime
+    started_at: UtcTime
     heartbeat_age_seconds: float
 
 

@@ -1,6 +1,5 @@
 """The status answer: a job as status routes, event streams and webhooks show it."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ from core.settings import Settings
 from core.signing import sign_link
 from jobs.job import Artifact, Job, JobError, JobStatus
 from jobs.wire.links import public_link
+from jobs.wire.values import UtcTime
 from jobs.wire.wait_reasons import Waiting
 
 
@@ -50,10 +50,10 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     server_id: str | None
     seed: int | None
     attempt: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    outputs_removed_at: datetime | None = None
+    created_at: UtcTime
+    started_at: UtcTime | None
+    finished_at: UtcTime | None
+    outputs_removed_at: UtcTime | None = None
     redrive_of: str | None = None
     redriven_as: str | None = None
 

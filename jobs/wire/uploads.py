@@ -1,9 +1,10 @@
 """The answer to a request for an upload link."""
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
+
+from jobs.wire.values import UtcTime
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,5 +18,5 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     upload_url: str
     method: Literal["PUT"] = "PUT"
     headers: dict[str, str] = {}
-    expires_at: datetime
+    expires_at: UtcTime
     max_bytes: int

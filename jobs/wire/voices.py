@@ -1,11 +1,10 @@
 """Answers about voices."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from jobs.wire.values import documented
+from jobs.wire.values import UtcTime, documented
 
 VoiceKind = Literal["stored", "builtin"]
 
@@ -26,7 +25,7 @@ class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str | None = None
     bytes: int | None = None
     preview_url: str | None = None
-    created_at: datetime | None = None
+    created_at: UtcTime | None = None
 
 
 class VoiceList(msgspec.Struct, frozen=True):

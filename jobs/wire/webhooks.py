@@ -1,11 +1,11 @@
 """Answers about webhook endpoints and deliveries."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-from jobs.wire.values import documented
+from jobs.wire.status import StatusAnswer
+from jobs.wire.values import UtcTime, documented
 
 EventType = Literal["job.queued", "job.started", "job.completed", "job.failed", "job.cancelled"]
 EVENTS: tuple[EventType, ...] = get_args(EventType)
@@ -25,8 +25,8 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[EventType, ...]
     enabled: bool
     disabled_because: Literal["owner", "failing", "gone"] | None
-    failing_since: datetime | None
-    created_at: datetime
+    failing_since: UtcTime | None
+    created_at: UtcTime
 
 
 class WebhookWithSecret(Webhook, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt: its number, its start, the HTTP status if any, the problem if any, and its duration."""
 
     attempt: int
-    at: datetime
+    at: UtcTime
     status: int | None
     problem: str | None
     milliseconds: int
@@ -60,8 +60,33 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     state: Annotated[str, documented(DeliveryState)]
     problem: str | None
     attempts: tuple[Attempt, ...]
-    next_attempt_at: datetime | None
-    created_at: datetime
+    next_attempt_at: UtcTime | None
+    created_at: UtcTime
+
+
+class WebhookEvent(msgspec.Struct, frozen=True):
+    """The body of a webhook about a job, which is sent to its `callback_url` and to endpoints.
+
+    `timestamp` is the time of the event, `data` what the job's status route answers now.
+    """
+
+    type: Annotated[str, documented(EventType)]
+    timestamp: UtcTime
+    data: StatusAnswer
+
+
+class WebhookTestData(msgspec.Struct, frozen=True):
+    """The data of a test event."""
+
+    webhook_id: str
+
+
+class WebhookTest(msgspec.Struct, frozen=True):
+    """The body of the test event of an endpoint."""
+
+    type: str
+    timestamp: UtcTime
+    data: WebhookTestData
 
 
 class WebhookList(msgspec.Struct, frozen=True):
@@ -84,7 +109,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     replayed: int
-    next_since: datetime | None
+    next_since: UtcTime | None
 
 
 def webhook_of(row: Any) -> Webhook:

@@ -20,8 +20,9 @@ from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker, take_function
 from jobs.wire.status import QueueEstimate, status_answer
+from jobs.wire.webhooks import WebhookEvent, WebhookTest, WebhookTestData
 from workers.retry_policy import RetryPolicy
-from workers.webhooks.payload import WebhookMessage, WebhookPayload, WebhookTestData, encode, sign, signing_generations
+from workers.webhooks.payload import WebhookMessage, encode, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
 log = logging.getLogger(__name__)
@@ -118,12 +119,12 @@ class DeliveryStore:
         async with self._transaction() as connection:
             await connection.execute(statement)
 
-    def _payload(self, delivery: Row[Any], job: Job | None, balance: float | None) -> WebhookPayload:
+    def _payload(self, delivery: Row[Any], job: Job | None, balance: float | None) -> WebhookEvent | WebhookTest:
         if job is None:
-            return WebhookPayload(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
+            return WebhookTest(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
         data = status_answer(job, self._settings, QueueEstimate(balance_remaining_usd=balance))
         ended = delivery.type == f"job.{job.status}" and job.finished_at
-        return WebhookPayload(delivery.type, ended or delivery.created_at, data)
+        return WebhookEvent(delivery.type, ended or delivery.created_at, data)
 
     async def _record_for_endpoint(self, connection: AsyncConnection, webhook_id: str, result: DeliveryResult) -> None:
         if result.delivered:

@@ -7,24 +7,10 @@ import msgspec
 from standardwebhooks import Webhook
 
 from jobs.job import Job
-from jobs.wire.status import StatusAnswer
+from jobs.wire.webhooks import WebhookEvent, WebhookTest
 
 BOTH_SECRETS = timedelta(hours=24)
 """How long after a rotation the old secret also signs."""
-
-
-class WebhookTestData(msgspec.Struct, frozen=True):
-    """The data of a test event."""
-
-    webhook_id: str
-
-
-class WebhookPayload(msgspec.Struct, frozen=True):
-    """The body of a webhook: `timestamp` is the time of the event, `data` what the job's status route answers now."""
-
-    type: str
-    timestamp: datetime
-    data: StatusAnswer | WebhookTestData
 
 
 class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +22,7 @@ class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
     job: Job | None = None
 
 
-def encode(payload: WebhookPayload) -> bytes:
+def encode(payload: WebhookEvent | WebhookTest) -> bytes:
     """Return the body as JSON, its timestamp in UTC."""
     return msgspec.json.encode(msgspec.structs.replace(payload, timestamp=payload.timestamp.astimezone(UTC)))
 

@@ -17,12 +17,13 @@ from jobs.schema.tables import jobs, outbox
 from jobs.statements.queue import claimed as run
 from jobs.statements.queue import submit, tenant_jobs
 from jobs.wire.status import QueueEstimate, status_answer
+from jobs.wire.webhooks import WebhookEvent
 from tests.support.faults.callers import Exchange
 from tests.support.faults.promises import breaches
 from tests.support.faults.records import gather
 from tests.support.rows.rows import Rows
 from tests.support.servers.webhook_receiver import Received
-from workers.webhooks.payload import WebhookPayload, encode, sign
+from workers.webhooks.payload import encode, sign
 
 HOOK = "http://127.0.0.1/hook"
 
@@ -84,7 +85,7 @@ class World:
 
     def deliver(self, job, message, *, type="", secret=""):
         data = status_answer(job, self.settings, QueueEstimate())
-        body = encode(WebhookPayload(type or f"job.{job.status}", job.created_at, data))
+        body = encode(WebhookEvent(type or f"job.{job.status}", job.created_at, data))
         secret = secret or webhook_secret(self.settings.secret_key, job.tenant, 1)
         self.received.append(Received("/hook", sign(message, job.created_at, body, [secret]), body))
 

@@ -7,7 +7,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core.signing import webhook_secret
-from workers.webhooks.payload import BOTH_SECRETS, WebhookPayload, WebhookTestData, encode, sign, signing_generations
+from jobs.wire.webhooks import WebhookTest, WebhookTestData
+from workers.webhooks.payload import BOTH_SECRETS, encode, sign, signing_generations
 
 OLD, NEW = (webhook_secret("secret", "ten_1", generation) for generation in (1, 2))
 BODY = '{"type":"job.completed","text":"größer"}'.encode()
@@ -57,7 +58,7 @@ def test_the_old_secret_signs_for_a_day_after_a_rotation():
 @pytest.mark.parametrize("hours", [-11, 0, 2, 14])
 def test_the_timestamp_of_a_body_is_in_utc(hours):
     happened_at = datetime(2026, 1, 2, 12, tzinfo=UTC).astimezone(timezone(timedelta(hours=hours)))
-    body = msgspec.json.decode(encode(WebhookPayload("webhook.test", happened_at, WebhookTestData("wh_1"))))
+    body = msgspec.json.decode(encode(WebhookTest("webhook.test", happened_at, WebhookTestData("wh_1"))))
     assert {
         "type": "webhook.test",
         "timestamp": "2026-01-02T12:00:00Z",
