@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, literal, or_
+from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors import AttemptsExhausted
@@ -56,9 +56,13 @@ def lease_is_free(table: FromClause) -> ColumnElement[bool]:
     return or_(table.c.lease_until.is_(None), table.c.lease_until < tx_now)
 
 
-def fenced(job_id: str, fence: int) -> ColumnElement[bool]:
+HELD = JobStatus.PROCESSING.value
+"""The status of a job while a worker has a claim on it."""
+
+
+def fenced(job_id: ColumnElement[str] | str, fence: ColumnElement[int] | int) -> ColumnElement[bool]:
     """Return whether the claim with this fence still owns the job."""
-    return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.status == JobStatus.PROCESSING)
+    return and_(jobs.c.id == job_id, jobs.c.fence == fence, jobs.c.status == bindparam("held", HELD, Text))
 
 
 def error_value(error: JobError) -> ColumnElement[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, Update, func, literal, update
+from sqlalchemy import BigInteger, Double, Select, Text, Update, bindparam, func, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.job import Artifact, JobError, JobStatus
@@ -36,14 +36,14 @@ def commit(
     """
     return with_outbox_events(
         update(jobs)
-        .where(fenced(job_id, fence))
+        .where(fenced(bindparam("a_job", job_id, Text), bindparam("a_fence", fence, BigInteger)))
         .values(
             **ended_values(JobStatus.COMPLETED),
             progress=1.0,
             stage=None,
-            artifacts=literal(msgspec.to_builtins(list(artifacts)), JSONB),
-            warnings=literal(list(warnings), JSONB),
-            cost=func.coalesce(jobs.c.price_usd, cost),
+            artifacts=bindparam("a_artifacts", msgspec.to_builtins(list(artifacts)), JSONB),
+            warnings=bindparam("a_warnings", list(warnings), JSONB),
+            cost=func.coalesce(jobs.c.price_usd, bindparam("a_cost", cost, Double)),
         ),
         ends=True,
     )

@@ -7,7 +7,7 @@ each call their own. `atelier migrate` adds those of its version, and removes ot
 
 from sqlalchemy import ARRAY, Text, TextClause, bindparam, text
 
-from jobs.statements.queue import forecast
+from jobs.statements.queue import commit_function, forecast
 from jobs.statements.queue.claim_function import claim_function
 from jobs.statements.queue.look import LOOK, LOOK_AGAIN
 from jobs.statements.queue.submit_function import submit_function
@@ -15,7 +15,7 @@ from jobs.statements.webhooks import take_function
 
 KEPT_DAYS = 30
 """How long a function stays after another version has superseded it: for processes that were not restarted since."""
-KINDS = ("claim", "forecast", "look", "look_again", "submit", take_function.KIND)
+KINDS = ("claim", "forecast", "look", "look_again", "submit", take_function.KIND, commit_function.KIND)
 """What the names begin with, before the digest."""
 
 
@@ -23,11 +23,11 @@ def definitions() -> dict[str, str]:
     """Return the SQL that makes each function, by name."""
     claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
     submits = [submit_function(served=served, keyed=keyed) for served in (False, True) for keyed in (False, True)]
-    take_name, take_definition = take_function.take_function()
+    others = (take_function.take_function(), commit_function.commit_function())
     return {
         **{claim.name: claim.definition for claim in claims},
         forecast.NAME: forecast.DEFINITION,
-        take_name: take_definition,
+        **{function.name: function.definition for function in others},
         **{function.name: function.definition for function in (LOOK, LOOK_AGAIN, *submits)},
     }
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import ProgrammingError
 
-from core.database import autocommitted, is_unreachable, set_statement_timeout
+from core.database import autocommitted, is_unreachable, set_statement_timeout, state_of
 from core.retry import Backoff, retry
 from core.settings import Settings
 from jobs.events import JobEvent
@@ -18,7 +18,7 @@ from jobs.notify import JobNotifier
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
 from jobs.statements.queue import claim as claims
-from jobs.statements.queue import claim_function, claimed, tenant_jobs
+from jobs.statements.queue import claim_function, claimed, commit_function, tenant_jobs
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +52,15 @@ class JobStore:
 
     def claim(self, claimant: claims.Claimant) -> Job | None:
         """Claim the best job for this worker. Raises what the database raises."""
-        try:
-            job = self._change(self._claim_statement(claimant))
-        except ProgrammingError as error:
-            if getattr(error.orig, "sqlstate", None) != UNDEFINED_FUNCTION:
-                raise
-            log.warning("claim: function missing, each claim is planned anew; run `atelier migrate`")
-            self._function_due = time.monotonic() + FUNCTION_SECONDS
-            job = self._change(self._claim_statement(claimant))
+        job = self._by_function(
+            lambda by_function: self._change(
+                (claim_function.call if by_function else claims.claim)(
+                    claimant,
+                    lease_seconds=self._settings.lease_seconds,
+                    warm_bound_seconds=self._settings.warm_bound_seconds,
+                )
+            )
+        )
         self._notify(job)
         return job
 
@@ -78,8 +79,14 @@ class JobStore:
         A connection that is lost while it commits leaves open whether it did. The repeated statement then matches no
         row, and only the row shows that this claim completed the job.
         """
-        statement = claimed.commit(job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost)
-        completed = self._settle(job, statement)
+        completed = self._by_function(
+            lambda by_function: self._settle(
+                job,
+                (commit_function.call if by_function else claimed.commit)(
+                    job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost
+                ),
+            )
+        )
         return completed or self._persist(lambda connection: _completed(connection, job), _patience(job))
 
     def fail(self, job: Job, error: JobError) -> Job | None:
@@ -119,13 +126,18 @@ class JobStore:
             log.warning("job: lost with an earlier incarnation job=%s status=%s", job.id, job.status)
             self._notify(job)
 
-    def _claim_statement(self, claimant: claims.Claimant) -> Select[Any]:
-        is_function_missing = time.monotonic() < self._function_due
-        return (claims.claim if is_function_missing else claim_function.call)(
-            claimant,
-            lease_seconds=self._settings.lease_seconds,
-            warm_bound_seconds=self._settings.warm_bound_seconds,
-        )
+    def _by_function(self, execute: Callable[[bool], Job | None]) -> Job | None:
+        """Execute a change by a function of the database, or by its statement while the database lacks functions."""
+        if time.monotonic() < self._function_due:
+            return execute(False)
+        try:
+            return execute(True)
+        except ProgrammingError as error:
+            if state_of(error) != UNDEFINED_FUNCTION:
+                raise
+            log.warning("database: functions missing, each statement is planned anew; run `atelier migrate`")
+            self._function_due = time.monotonic() + FUNCTION_SECONDS
+            return execute(False)
 
     def _settle(self, job: Job, statement: Select[Any]) -> Job | None:
         """Execute a fenced change, and notify of it."""

@@ -486,8 +486,7 @@ def test_a_pool_of_receivers_is_served_at_once(rows, settings):
 
 def test_a_database_without_the_function_leases_all_the_same(rows, settings, sink):
     """Until `atelier migrate` has added it."""
-    name, _ = take_function()
-    rows.execute(text(f"DROP FUNCTION {name}"))
+    rows.execute(text(f"DROP FUNCTION {take_function().name}"))
     finished(rows, sink.url)
     with cpu_worker(settings):
         until(lambda: only(rows).delivered_at, timeout=20.0, what="the delivery")

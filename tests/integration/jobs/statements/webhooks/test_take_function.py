@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from core.ids import new_id
 from jobs.schema.tables import outbox
+from jobs.statements.table_function import PLANNING
 from jobs.statements.webhooks import take_function
 from tests.support.rows.plans import rows_read, scans_of
 
@@ -43,9 +44,9 @@ def test_the_plan_of_an_empty_outbox_serves_a_full_one(rows, analyzed):
     tenant = rows.tenant()
     with rows.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         driver = connection.connection.driver_connection
-        for name, value in take_function.PLANNING.items():
+        for name, value in PLANNING.items():
             driver.execute(f"SET {name} = {value}")
-        driver.execute(f"PREPARE asked (int, float, int) AS {take_function.take_body()}")
+        driver.execute(f"PREPARE asked (int, float, int) AS {take_function.take_function().body}")
         cursor = psycopg.ClientCursor(driver)
         cursor.execute("EXECUTE asked (100, 30, 3)")
         rows.execute(FILL.bindparams(tenant=tenant))

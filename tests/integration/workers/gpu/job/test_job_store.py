@@ -98,7 +98,7 @@ def test_a_database_without_the_function_gives_jobs_too(
     again = job_store.claim(CLAIMANT)
     assert (claimed.id, 2) == (again and again.id, again and again.fence)
     assert job_store.claim(CLAIMANT) is None
-    assert ["claim: function missing, each claim is planned anew; run `atelier migrate`"] == caplog.messages
+    assert ["database: functions missing, each statement is planned anew; run `atelier migrate`"] == caplog.messages
 
 
 def test_a_commit_whose_answer_was_lost_is_recognized(db: Engine, job_store: JobStore, claimed: Job) -> None:

@@ -1,0 +1,74 @@
+"""Statements as functions of the database, so that their plans are made once per connection, through any PgBouncer.
+
+A function has the SQL of a statement, with some of its parameters as arguments. Its name has a digest of all the rest:
+`jobs.statements.queue.functions` says why. The plan is a generic one from the first call on, and stays while tables
+grow from nothing to millions. So what a planner prefers while a table is small is switched off.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, Update, bindparam, column, func, select
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.types import TypeEngine
+
+PLANNING = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
+"""The settings under which a statement is planned and executed."""
+_DIALECT = psycopg.dialect()  # type: ignore[no-untyped-call]
+
+
+class TableFunction(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that returns the rows of a statement."""
+
+    name: str
+    body: str
+    """The statement, with its arguments as `$1`, `$2` and so on."""
+    arguments: Mapping[str, TypeEngine[Any]]
+    """The type of each argument, by the name of the statement's parameter."""
+    columns: Mapping[str, TypeEngine[Any]]
+    """The type of each column of its rows, by name."""
+    definition: str
+    """The SQL that makes it."""
+
+    def call(self, values: Mapping[str, Any]) -> Select[Any]:
+        """Return the statement that calls it with a value for each argument."""
+        given = (bindparam(name, values[name], type_) for name, type_ in self.arguments.items())
+        returned = (column(name, type_) for name, type_ in self.columns.items())
+        return select(getattr(func, self.name)(*given).table_valued(*returned, name="changed"))
+
+
+def table_function(
+    kind: str, statement: Select[Any] | Update, arguments: Mapping[str, TypeEngine[Any]]
+) -> TableFunction:
+    """Return the function of a statement; its name begins with `kind`."""
+    compiled = statement.compile(dialect=_DIALECT)
+    places = {name: f"${number}" for number, name in enumerate(arguments, start=1)}
+    body = str(compiled) % {name: places.get(name) or _constant(value) for name, value in compiled.params.items()}
+    columns = {found.name: found.type for found in statement.exported_columns}
+    taken = ", ".join(_sql(type_) for type_ in arguments.values())
+    returned = ", ".join(f'"{name}" {_sql(type_)}' for name, type_ in columns.items())
+    planning = " ".join(f"SET {name} = {value}" for name, value in PLANNING.items())
+    rest = (
+        f"({taken}) RETURNS TABLE ({returned})\nLANGUAGE plpgsql VOLATILE {planning} AS $function$\n"
+        f"#variable_conflict use_column\nBEGIN\n    RETURN QUERY {body};\nEND\n$function$"
+    )
+    name = f"{kind}_{hashlib.sha256(rest.encode()).hexdigest()[:12]}"
+    definition = f"CREATE OR REPLACE FUNCTION {name}{rest}"
+    return TableFunction(name=name, body=body, arguments=arguments, columns=columns, definition=definition)
+
+
+def _sql(type_: Any) -> str:
+    return str(type_.compile(_DIALECT))
+
+
+def _constant(value: float | str | None) -> str:
+    if value is None:
+        return "NULL"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)

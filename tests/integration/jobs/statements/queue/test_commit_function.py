@@ -1,0 +1,62 @@
+"""The commit as a function: it does what the statement does, and its plan outlives empty tables."""
+
+import psycopg
+from sqlalchemy import text
+
+from jobs.job import JobStatus
+from jobs.statements.queue import commit_function
+from jobs.statements.table_function import PLANNING
+from tests.support.rows.plans import rows_read, scans_of
+from tests.support.rows.rows import ARTIFACT
+
+RUNNING = text("""
+    UPDATE jobs SET status = 'processing', fence = 1, attempt = 1, started_at = now(),
+        lease_until = now() + interval '1 minute'
+""")
+
+
+def call(job, fence=None):
+    fence = job.fence if fence is None else fence
+    return commit_function.call(job.id, fence, artifacts=[ARTIFACT], warnings=["a"], cost=0.5)
+
+
+def test_it_completes_the_job_and_announces_it(rows):
+    rows.submit(rows.tenant(), callback_url="http://one.example/")
+    claimed = rows.claim(rows.server())
+    done = rows.change(call(claimed))
+    assert (JobStatus.COMPLETED, (ARTIFACT,), ("a",), True) == (
+        done.status,
+        done.artifacts,
+        done.warnings,
+        done.announced,
+    )
+    assert ["job.completed"] == [row.type for row in rows.deliveries()]
+    assert rows.change(call(claimed)) is None
+
+
+def test_a_stale_fence_changes_nothing(rows):
+    rows.submit(rows.tenant())
+    claimed = rows.claim(rows.server())
+    assert rows.change(call(claimed, fence=claimed.fence - 1)) is None
+    assert JobStatus.PROCESSING is rows.job(claimed).status
+
+
+def test_the_plan_of_empty_tables_serves_many_running_jobs(rows):
+    with rows.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        driver = connection.connection.driver_connection
+        for name, value in PLANNING.items():
+            driver.execute(f"SET {name} = {value}")
+        driver.execute(
+            f"PREPARE asked (text, bigint, jsonb, jsonb, float, text) AS {commit_function.commit_function().body}"
+        )
+        cursor = psycopg.ClientCursor(driver)
+        cursor.execute("EXECUTE asked ('', 0, '[]', '[]', 0, 'processing')")
+        made = [rows.submit(rows.tenant(f"tenant {number}")) for number in range(60)]
+        rows.execute(RUNNING)
+        explained = cursor.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ('{made[30].id}', 1, '[]', '[]', 0, 'processing')"
+        ).fetchone()
+        driver.execute("DISCARD ALL")
+    found = list(scans_of(explained[0][0]["Plan"], ("jobs", "tenants", "webhooks")))
+    assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
+    assert 1 <= sum(map(rows_read, found)) <= 4
