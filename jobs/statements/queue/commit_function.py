@@ -1,12 +1,13 @@
 """The commit of a job as a function of the database: its plan costs several times what the statement does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Double, Select, Text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 from jobs.job import Artifact
 from jobs.statements.clauses import HELD
@@ -14,7 +15,7 @@ from jobs.statements.queue.claimed import commit
 from jobs.statements.table_function import TableFunction, table_function
 
 KIND = "commit"
-ARGUMENTS = {
+ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "a_job": Text(),
     "a_fence": BigInteger(),
     "a_artifacts": JSONB(),
