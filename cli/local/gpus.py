@@ -1,18 +1,33 @@
-"""The NVIDIA GPUs of this machine, found without importing torch."""
+"""The NVIDIA GPUs of this machine, found and tried without importing torch here."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+
+from core.processes import Process, await_killed
+
 PROC = Path("/proc/driver/nvidia/gpus")
 LIST_TIMEOUT = 20.0
+TRY_TIMEOUT = 120.0
+"""A fresh process imports torch, loads CUDA's libraries and multiplies: seconds, if nothing is wrong."""
+
+
+class GpuTrial(msgspec.Struct, frozen=True):
+    """What came of trying a GPU: whether it works, and its name and driver, or the reason why not."""
+
+    works: bool
+    text: str
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Return a value of CUDA_VISIBLE_DEVICES for each GPU that torch could use; empty without one.
+    """Return a value of CUDA_VISIBLE_DEVICES for each GPU, or MIG slice, that torch could use; empty without one.
 
     A CUDA_VISIBLE_DEVICES that is already set limits them; a torch built for the CPU finds none.
     """
@@ -24,16 +39,51 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     return _of_nvidia_smi() or _of_proc()
 
 
+def torch_version() -> str:
+    """Return the version of the installed torch; empty without one."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""
+
+
 def torch_has_cuda() -> bool:
     """Say whether the installed torch is a build for CUDA, by its version."""
+    return torch_version() != "" and not torch_version().endswith("+cpu")
+
+
+def try_gpus(gpus: Sequence[str]) -> list[GpuTrial]:
+    """Have torch multiply a matrix on each GPU that is named, all at once, each in a process of its own."""
+    tries = [_start_trial(gpu) for gpu in gpus]
+    return [_finish_trial(process) for process in tries]
+
+
+def _start_trial(gpu: str) -> Process:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.runtime.gpu_check", "cuda:0"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": gpu},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _finish_trial(process: Process) -> GpuTrial:
     try:
-        return not version("torch").endswith("+cpu")
-    except PackageNotFoundError:
-        return False
+        out, errors = process.communicate(timeout=TRY_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        await_killed(process)
+        return GpuTrial(False, f"it did not answer within {TRY_TIMEOUT:.0f} s; look at `nvidia-smi` and `dmesg`")
+    said = out.decode(errors="replace").strip() or errors.decode(errors="replace").strip()
+    return GpuTrial(process.returncode == 0, (said or f"exit status {process.returncode}").splitlines()[-1])
 
 
 def _of_nvidia_smi() -> list[str]:
-    """Read UUIDs from lines such as `GPU 0: NVIDIA H200 (UUID: GPU-5c3e…)`."""
+    """Read UUIDs from lines such as `GPU 0: NVIDIA H200 (UUID: GPU-5c3e…)`.
+
+    Below a GPU that is cut into MIG slices are lines such as `  MIG 3g.71gb  Device  0: (UUID: MIG-2a1f…)`; then these
+    are meant, since the GPU's own UUID gives its first slice.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -43,8 +93,13 @@ def _of_nvidia_smi() -> list[str]:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    lines = (line for line in listing.splitlines() if line.startswith("GPU "))
-    return [line.rpartition("UUID: ")[2].rstrip(")") for line in lines if "UUID: " in line]
+    found = re.findall(r"^(GPU|\s+MIG)\s.*\(UUID: (\S+)\)", listing, flags=re.MULTILINE)
+    kinds = [kind.strip() for kind, _ in found] + ["GPU"]
+    return [
+        uuid
+        for (_, uuid), kind, following in zip(found, kinds, kinds[1:], strict=False)
+        if kind == "MIG" or following == "GPU"
+    ]
 
 
 def _of_proc() -> list[str]:

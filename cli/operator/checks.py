@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from cli.local.gpus import torch_has_cuda, visible_gpus
+from cli.local.gpus import torch_has_cuda, torch_version, try_gpus, visible_gpus
 from cli.operator.admin import connected
 from core.broker.clients import broker_client
 from core.sandbox.account import unprivileged_account
@@ -22,6 +21,7 @@ from core.urls import shown
 from jobs.schema.migrate import schema_versions
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
+from pipelines.runtime.gpu_check import find_gpu
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import missing, weights_folder
 
@@ -59,26 +59,33 @@ def run_check(check: Check, settings: Settings) -> Finding:
 
 
 def device(settings: Settings) -> tuple[CheckStatus, str]:
-    """Check torch and its GPUs."""
-    try:
-        torch = version("torch")
-    except PackageNotFoundError:
+    """Check torch, and have it multiply a matrix on each GPU."""
+    torch = torch_version()
+    if not torch:
         return (
             CheckStatus.WARNING,
             "torch is not installed, so no GPU worker can run here: pip install 'atelier[worker]'",
         )
+    if settings.device == "cpu":
+        return CheckStatus.OK, f"torch {torch} computes on the CPU, as ATELIER_DEVICE says"
     if not torch_has_cuda():
+        if settings.device:
+            return CheckStatus.ERROR, f"torch {torch} is built for the CPU, but ATELIER_DEVICE is {settings.device}"
         return (
             CheckStatus.WARNING,
             f"torch {torch} computes on the CPU: enough for the demo tier, too slow for large models",
         )
-    gpus = visible_gpus()
+    gpus = visible_gpus() or (["0"] if settings.device or find_gpu() else [])
     if not gpus:
         return (
             CheckStatus.WARNING,
             f"torch {torch}, but no NVIDIA GPU or driver is visible; workers compute on the CPU",
         )
-    return CheckStatus.OK, f"torch {torch}, {len(gpus)} GPU(s)"
+    trials = try_gpus(gpus)
+    problems = [f"GPU {gpu}: {trial.text}" for gpu, trial in zip(gpus, trials, strict=True) if not trial.works]
+    if problems:
+        return CheckStatus.ERROR, "; ".join(problems)
+    return CheckStatus.OK, f"torch {torch} multiplies on {'; '.join(trial.text for trial in trials)}"
 
 
 def attention(settings: Settings) -> tuple[CheckStatus, str]:

@@ -16,11 +16,11 @@ from cli.embedded.valkey import EmbeddedValkey
 from cli.http.client import ApiUnavailable, Client
 from cli.local.address import Address
 from cli.local.data_dir import DataDirectory
-from cli.local.gpus import visible_gpus
 from cli.local.scratch import fresh_scratch
 from cli.operator.admin import ensure_key
 from cli.stack.process_supervisor import PrintStatus, ProcessSupervisor, stop_all
 from cli.stack.services import Command, Service
+from cli.stack.worker_gpus import choose_gpus
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
 from workers.engine.model_loader import host_share
@@ -33,15 +33,21 @@ OWN_SETTINGS = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KE
 
 
 class Stack:
-    """A stack: `start` starts it, `client` calls its API, and `stop` ends every process."""
+    """A stack: `start` starts it, `client` calls its API, and `stop` ends every process.
 
-    def __init__(self, data_directory: DataDirectory, address: Address, print_status: PrintStatus) -> None:
+    With `falls_back` it computes on the CPU where torch cannot use the GPUs, and says so.
+    """
+
+    def __init__(
+        self, data_directory: DataDirectory, address: Address, print_status: PrintStatus, *, falls_back: bool = False
+    ) -> None:
         self.data_directory = data_directory
         self.address = address
         self.admin_key = ""
         self.new_key = False
         self.hurry = threading.Event()
         self._print_status = print_status
+        self._falls_back = falls_back
         self._postgres = EmbeddedPostgres(data_directory.postgres)
         self._valkey = EmbeddedValkey(data_directory.valkey)
         self._api: list[Command] = []
@@ -55,19 +61,20 @@ class Stack:
     def start(self) -> None:
         """Start every service and keep them running; the API and the workers may need some more seconds.
 
-        Raises `DataDirectoryBusy`, `AddressTaken` or `ServerFailed`, and `ValueError` for a setting that cannot be
-        read; call `stop` then too.
+        Raises `DataDirectoryBusy`, `AddressTaken`, `GpuUnusable` or `ServerFailed`, and `ValueError` for a setting that
+        cannot be read; call `stop` then too.
         """
         self._grace = read_settings().grace_seconds + SLACK_SECONDS
         self.data_directory.lock()
         self.address.refuse_taken()
+        gpus = choose_gpus(self._print_status, falls_back=self._falls_back)
         self._print_status("starting PostgreSQL and Valkey")
         self._postgres.start()
         self._valkey.start()
         self._prepare()
         address = ["--host", self.address.host, "--port", str(self.address.port)]
         self._api = [self._command("api", ["api", *address])]
-        self._workers = [self._command("worker-cpu", ["worker", "cpu"], **self._metrics(0)), *self._gpu_workers()]
+        self._workers = [self._command("worker-cpu", ["worker", "cpu"], **self._metrics(0)), *self._gpu_workers(gpus)]
         self._print_status(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
         for service in (*self._api, *self._workers):
             service.start()
@@ -142,17 +149,21 @@ class Stack:
         ensure_key(read_settings(self._environment), self.admin_key)
         self.data_directory.write_settings(own_settings | {"ATELIER_URL": self.address.local_url})
 
-    def _gpu_workers(self) -> list[Command]:
-        """Return one worker per GPU, which share the host memory, or one that computes on the CPU."""
-        gpus = visible_gpus()
+    def _gpu_workers(self, gpus: list[str]) -> list[Command]:
+        """Return one worker per GPU, which share the host memory, or one that computes on the CPU.
+
+        Each is given its device by name: a worker whose GPU is gone then ends, rather than to go on on the CPU.
+        """
         if not gpus:
-            return [self._command("worker-local", ["worker", "gpu", "--server-id", "local"], **self._metrics(1))]
+            arguments = ["worker", "gpu", "--server-id", "local"]
+            return [self._command("worker-local", arguments, ATELIER_DEVICE="cpu", **self._metrics(1))]
         host, share = socket.gethostname(), os.environ.get("ATELIER_HOST_BUDGET", str(host_share(len(gpus))))
         return [
             self._command(
                 f"worker-gpu{n}",
                 ["worker", "gpu", "--server-id", f"{host}-gpu{n}"],
                 CUDA_VISIBLE_DEVICES=gpu,
+                ATELIER_DEVICE="cuda:0",
                 ATELIER_HOST_BUDGET=share,
                 **self._metrics(n + 1),
             )

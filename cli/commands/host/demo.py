@@ -44,10 +44,13 @@ class DemoJob(msgspec.Struct, frozen=True):
     "-o", "--out", default="out", show_default=True, type=click.Path(path_type=Path, file_okay=False), help="Folder."
 )
 def demo(out: Path) -> None:
-    """Start everything in a temporary folder, make every modality, stop everything."""
+    """Start everything in a temporary folder, make every modality, stop everything.
+
+    Where torch cannot use the GPU, the demo computes on the CPU and prints why.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="atelier-demo-") as folder:
-        stack = Stack(DataDirectory(Path(folder) / "data"), free_address(), print_status)
+        stack = Stack(DataDirectory(Path(folder) / "data"), free_address(), print_status, falls_back=True)
         EndingSignal(stack.hurry, interrupt=True)
         try:
             with stack:

@@ -11,6 +11,7 @@ from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
 from cli.local.data_dir import DataDirectory, DataDirectoryBusy, data_option
 from cli.stack.stack import Stack
+from cli.stack.worker_gpus import GpuUnusable
 from core.sandbox.kernel import hide_memory
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -68,7 +69,7 @@ def up(host: str, port: int, data: Path) -> None:
             )
         ending.asked.wait()
         print_status("stopping; press Ctrl-C again to stop at once")
-    except (AddressTaken, DataDirectoryBusy, ServerFailed, ValueError) as error:
+    except (AddressTaken, DataDirectoryBusy, GpuUnusable, ServerFailed, ValueError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         stack.stop()

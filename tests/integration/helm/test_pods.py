@@ -179,6 +179,28 @@ def test_each_worker_has_one_gpu_or_slice():
     assert ["gpu"] == [one["key"] for one in cloud["tolerations"]]
 
 
+@pytest.mark.parametrize(
+    ("changes", "device"),
+    [
+        ({}, "cuda:0"),
+        ({"gpuResource": "nvidia.com/mig-3g.40gb"}, "cuda:0"),
+        ({"gpuResource": ""}, "cpu"),
+        ({"settings": {"device": "cpu"}}, "cpu"),
+    ],
+)
+def test_a_pool_names_its_device(changes, device):
+    """A pod whose GPU torch cannot use fails then, with the reason, and does not compute on the CPU."""
+    rendered = render(over(values("least"), {"gpu": {"defaults": changes}}))
+    (pool,) = [one for one in rendered if one["kind"] == "StatefulSet"]
+    assert device == environment(containers(pool["spec"]["template"])[0])["ATELIER_DEVICE"]
+
+
+def test_memory_that_will_be_pinned_is_requested():
+    for one in manifests("pools", "StatefulSet"):
+        resources = one["spec"]["template"]["spec"]["containers"][0]["resources"]
+        assert resources["requests"]["memory"] == resources["limits"]["memory"]
+
+
 def test_a_pod_without_a_gpu_sees_none():
     workers = manifest("demo models on the CPU", "StatefulSet", "atelier-gpu-default")["spec"]["template"]
     assert {"memory"} == set(containers(workers)[0]["resources"]["limits"])

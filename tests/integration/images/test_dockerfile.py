@@ -60,6 +60,11 @@ def test_what_runs_is_no_root_and_cannot_change_what_it_runs(stage):
     assert "chown" not in DOCKERFILE
 
 
+def test_the_base_of_gpu_brings_no_second_cuda():
+    """NVIDIA's `base` has what refuses an old driver (NVIDIA_REQUIRE_CUDA); the libraries come with torch."""
+    assert re.search(r"^ARG BASE_IMAGE=docker\.io/nvidia/cuda:13\.\d\.\d-base-ubi9$", DOCKERFILE, flags=re.MULTILINE)
+
+
 def test_everything_is_pinned_as_make_setup_pins_it():
     setup = (ROOT / "Makefile").read_text()
     for line in [*installs(stages()["api-build"]), *installs(stages()["gpu-build"])]:

@@ -56,3 +56,46 @@ def test_a_torch_for_the_cpu_finds_no_gpu(machine, monkeypatch):
     nvidia_smi(machine, f"echo '{LISTING}'")
     monkeypatch.setattr(gpus, "version", lambda _: "2.13.0+cpu")
     assert [] == gpus.visible_gpus({})
+
+
+def test_mig_slices_stand_for_the_gpu_that_is_cut(machine):
+    listing = """\
+GPU 0: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000000)
+  MIG 3g.71gb     Device  0: (UUID: MIG-2a1f0000-0000-5000-8000-000000000000)
+  MIG 3g.71gb     Device  1: (UUID: MIG-2a1f0000-0000-5000-8000-000000000001)
+GPU 1: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000001)
+GPU 2: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000002)
+  MIG 7g.141gb    Device  0: (UUID: MIG-2a1f0000-0000-5000-8000-000000000002)
+"""
+    nvidia_smi(machine, f"echo '{listing}'")
+    slices = [f"MIG-2a1f0000-0000-5000-8000-00000000000{n}" for n in range(3)]
+    gpu = "GPU-5c3e0f3a-0000-4000-8000-000000000001"
+    assert [*slices[:2], gpu, slices[2]] == gpus.visible_gpus({})
+
+
+def test_each_gpu_is_tried_in_a_process_that_sees_only_it(machine, monkeypatch):
+    script = machine / "python"
+    script.write_text(
+        '#!/bin/sh\ncase "$CUDA_VISIBLE_DEVICES" in\n'
+        'GPU-good) echo "a warning"; echo "NVIDIA H200, driver 580.65.06" ;;\n'
+        'GPU-bad) echo "torch cannot use $3: the GPU may be gone"; exit 1 ;;\n'
+        "*) echo 'Segmentation fault' >&2; exit 139 ;;\nesac\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(gpus.sys, "executable", str(script))
+    good, bad, worse = gpus.try_gpus(["GPU-good", "GPU-bad", "GPU-worse"])
+    assert (True, "NVIDIA H200, driver 580.65.06") == (good.works, good.text)
+    assert (False, "torch cannot use cuda:0: the GPU may be gone") == (bad.works, bad.text)
+    assert (False, "Segmentation fault") == (worse.works, worse.text)
+    assert [] == gpus.try_gpus([])
+
+
+def test_a_gpu_that_does_not_answer_does_not_work(machine, monkeypatch):
+    script = machine / "python"
+    script.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(gpus.sys, "executable", str(script))
+    monkeypatch.setattr(gpus, "TRY_TIMEOUT", 0.1)
+    (trial,) = gpus.try_gpus(["0"])
+    assert not trial.works
+    assert "did not answer" in trial.text
