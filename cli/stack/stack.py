@@ -75,7 +75,8 @@ class Stack:
         address = ["--host", self.address.host, "--port", str(self.address.port)]
         self._api = [self._command("api", ["api", *address])]
         self._workers = [self._command("worker-cpu", ["worker", "cpu"], **self._metrics(0)), *self._gpu_workers(gpus)]
-        self._print_status(f"starting the API, the CPU worker and {len(self._workers) - 1} GPU worker(s)")
+        workers = f"{len(gpus)} GPU worker(s)" if gpus else "a GPU worker that computes on the CPU"
+        self._print_status(f"starting the API, the CPU worker and {workers}")
         for service in (*self._api, *self._workers):
             service.start()
         self._supervisor = ProcessSupervisor(
