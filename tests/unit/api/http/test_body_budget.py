@@ -1,10 +1,11 @@
 """The byte budget of bodies: shares of tenants, turns, and what is refused after a wait."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from api.http.body_budget import BodyBudget, BodyLease
+from api.http.body_budget import BodyBudget, BodyLease, hold_bodies
 from core.errors import Overloaded, TooManyBodies
 from core.settings import Settings
 
@@ -113,3 +114,27 @@ async def test_a_lease_takes_and_gives_back_once():
     lease.give_back()
     await lease.take()  # a request that watches for its client to leave reads on
     assert 0 == shared.in_use
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+async def test_a_request_that_fails_gives_back_what_it_took(error):
+    shared, held = budget(most=400_000), []
+
+    async def app(scope, receive, send):
+        held.append(shared.in_use)  # nothing, before the body is read
+        await receive()
+        held.append(shared.in_use)
+        raise error
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "headers": [(b"content-length", b"90000")],
+        "state": {},
+        "user": SimpleNamespace(tenant="a"),
+        "route_handler": SimpleNamespace(resolve_request_max_body_size=lambda: 200_000),
+    }
+    with pytest.raises(error):
+        await hold_bodies(shared)(app)(scope, receive, None)
+    assert ([0, 90_000], 0) == (held, shared.in_use)
