@@ -32,6 +32,9 @@ SPENT, FULL = "AT402", "AT429"
 
 Price = Numeric(14, 6)
 
+BALANCE = "tenants.budget_usd - tenants.spent_usd - tenants.reserved_usd"
+"""SQL of the US dollars that a tenant may still spend on further jobs; null without a budget."""
+
 
 def own_cap(tenant: ColumnElement[str] | str, usual: ColumnElement[int] | int) -> ColumnElement[Any]:
     """Return how many unfinished jobs a tenant may have: its own number, or else the usual one."""

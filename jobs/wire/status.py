@@ -28,6 +28,9 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
 
+    `balance_remaining_usd` is what the tenant may still spend on further jobs: of its budget, without what completed
+    jobs have cost and what is reserved for unfinished ones. It is null without a budget.
+
     `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
     failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
     """

@@ -10,6 +10,7 @@ import msgspec
 
 from jobs.job import ACTIVE, Job
 from jobs.statements.api_keys import ApiKey, key_json
+from jobs.statements.budget import BALANCE
 from jobs.statements.query import DatabaseFunction, Query
 from jobs.statements.queue.claim_function import PLANNING
 from jobs.statements.queue.forecast import NAME, Forecast
@@ -67,7 +68,7 @@ _JOB = f"""
     'job', CASE WHEN jobs.id IS NOT NULL THEN row_to_json(jobs) END,
     'forecast', json_build_object(
         'ahead', forecast.ahead, 'reason', forecast.reason, 'seconds', forecast.seconds, 'servers', forecast.servers,
-        'balance', (SELECT budget_usd - spent_usd FROM tenants WHERE tenants.id = api_keys.tenant)
+        'balance', (SELECT {BALANCE} FROM tenants WHERE tenants.id = api_keys.tenant)
     )"""
 # The forecast of a null job is none, and costs nothing.
 _FORECAST = f"LEFT JOIN LATERAL {NAME}(CASE WHEN jobs.status IN ({_UNFINISHED}) THEN jobs END, $3) AS forecast ON true"

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, case, delete, select, tuple_, update
+from sqlalchemy import Delete, Select, Update, case, delete, literal_column, select, tuple_, update
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import jobs, outbox, tenants
-from jobs.statements.budget import settle
+from jobs.schema.tables import Money, jobs, outbox, tenants
+from jobs.statements.budget import BALANCE, settle
 from jobs.statements.clauses import after, ended_values, erased_values
 from jobs.statements.ended_inputs import close_inputs
 from jobs.statements.outbox import with_outbox_events
@@ -46,8 +46,8 @@ def listing(
 
 
 def balance(tenant: str) -> Select[Any]:
-    """Return the US dollars left of the tenant's budget; null without a budget."""
-    return select(tenants.c.budget_usd - tenants.c.spent_usd).where(tenants.c.id == tenant)
+    """Return the US dollars that the tenant may still spend on further jobs; null without a budget."""
+    return select(literal_column(BALANCE, Money)).where(tenants.c.id == tenant)
 
 
 def cancel(job_id: str, tenant: str) -> Select[Any]:

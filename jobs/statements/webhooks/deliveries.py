@@ -19,12 +19,14 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    literal_column,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from jobs.schema.tables import jobs, outbox, tenants, webhooks
+from jobs.schema.tables import Money, jobs, outbox, tenants, webhooks
+from jobs.statements.budget import BALANCE
 from jobs.statements.clauses import after, interval, lease_is_free, now
 from jobs.statements.webhooks.lanes import choose
 
@@ -83,7 +85,7 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
             case((of_tenant, tenants.c.webhook_rotated_at), else_=webhooks.c.rotated_at).label("rotated_at"),
             webhooks.c.disabled_at,
             now.label("now"),
-            (tenants.c.budget_usd - tenants.c.spent_usd).label("balance"),
+            literal_column(BALANCE, Money).label("balance"),
             *jobs.c,
         )
         .select_from(outbox)

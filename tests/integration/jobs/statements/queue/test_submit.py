@@ -16,6 +16,7 @@ from jobs.statements.queue.look import Glance, look
 from jobs.statements.servers import fleet, heartbeat, leave, register
 from jobs.statements.webhooks import endpoints
 from jobs.wire.servers import ServerFacts
+from tests.support.rows.looks import seen
 
 
 def test_an_idempotency_key_belongs_to_the_first_submit(rows):
@@ -150,6 +151,15 @@ class TestTenantsAndKeys:
             rows.submit(tenant, price_usd=price)
             rows.complete(rows.claim(rows.server(f"gpu-{price}")))
         assert 0.749999 == rows.scalar(tenant_jobs.balance(tenant))
+
+    def test_what_is_reserved_is_not_left(self, rows):
+        """As a submit counts; the price of a job that is cancelled is left again."""
+        tenant = rows.tenant()
+        rows.execute(api_keys.set_budget(tenant, 1.0))
+        job = rows.submit(tenant, price_usd=0.75)
+        assert 0.25 == rows.scalar(tenant_jobs.balance(tenant)) == seen(rows, job).forecast.balance
+        rows.cancel(job)
+        assert 1.0 == rows.scalar(tenant_jobs.balance(tenant))
 
     def test_a_rotation_moves_to_the_next_generation(self, rows):
         tenant = rows.tenant()
