@@ -8,6 +8,9 @@ from jobs.schema.tables import cancelled_with_inputs, inputs, jobs, may_have_inp
 from jobs.statements.clauses import ago, outlived
 
 BATCH = 500
+OLDEST = 2000
+"""Jobs of a tenant, or of all cancelled ones, among which a batch is chosen: a store that was away for a day leaves
+many, and they are looked for every few seconds."""
 CANCELLED_SECONDS = 30.0
 """How long the inputs of a cancelled job stay: an ingest under way has noticed the cancel by then."""
 
@@ -16,7 +19,7 @@ def finished(seconds: float) -> Select[Any]:
     """Return ended jobs whose inputs are past their retention and still stored, as (id, tenant), in random order.
 
     The retention is the tenant's, or `seconds`. Inputs that a redriven job still waits for are not past it. Each
-    tenant's jobs are a range of an index, which has no jobs without inputs.
+    tenant's oldest jobs are the beginning of a range of an index, which has no jobs without inputs.
     """
     due = (
         select(jobs.c.id, jobs.c.tenant)
@@ -26,8 +29,9 @@ def finished(seconds: float) -> Select[Any]:
             outlived("inputs", jobs.c.finished_at, seconds),
             not_(are_waited_for()),
         )
+        .order_by(jobs.c.finished_at)
         .correlate(tenants)
-        .offset(literal_column("0"))  # each tenant's range by itself, never a join of all jobs that may have inputs
+        .limit(OLDEST)
         .lateral("due")
     )
     return (
@@ -44,16 +48,14 @@ def cancelled() -> Select[Any]:
     Their inputs wait for no retention: a caller could fill the store with jobs that it cancels.
     """
     stored = select(inputs.c.name).where(inputs.c.job_id == jobs.c.id)
-    return (
+    due = (
         select(jobs.c.id, jobs.c.tenant)
-        .where(
-            text(cancelled_with_inputs),
-            jobs.c.finished_at < ago(CANCELLED_SECONDS),
-            stored.exists(),
-        )
-        .order_by(func.random())
-        .limit(BATCH)
+        .where(text(cancelled_with_inputs), jobs.c.finished_at < ago(CANCELLED_SECONDS), stored.exists())
+        .order_by(jobs.c.finished_at)
+        .limit(OLDEST)
+        .subquery("due")
     )
+    return select(due.c.id, due.c.tenant).order_by(func.random()).limit(BATCH)
 
 
 def are_waited_for() -> Exists:

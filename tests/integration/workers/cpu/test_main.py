@@ -39,6 +39,8 @@ def settings(database_url, tmp_path):
         upkeep_seconds=0.1,
         webhook_poll_seconds=0.1,
         retry_backoff=0.0,
+        lease_seconds=4.0,  # nothing counts as lost for half of it after the start
+        renew_seconds=0.2,
     )
 
 
@@ -93,6 +95,7 @@ def test_a_hanging_name_server_does_not_delay_the_end(settings, rows, tmp_path):
 
 def test_it_does_all_of_its_work_without_redis(settings, rows):
     with WebhookReceiver() as sink, cpu_process(settings):
+        until(alive_file(settings).exists, 60, "the start")
         lost = rows.submit(rows.tenant())
         rows.claim(rows.server(), lease_seconds=-1.0)
         late = rows.submit(rows.tenant(), deadline_seconds=-1.0, callback_url=sink.url)

@@ -22,6 +22,29 @@ def test_inputs_of_a_cancelled_job_go_soon(rows, tenant, status, seconds, due):
     assert due == ([(job.id, tenant)] == [tuple(row) for row in rows.execute(input_removal.cancelled())])
 
 
+@pytest.mark.parametrize("status", ["cancelled", "completed"])
+def test_of_a_long_backlog_only_the_oldest_are_read(rows, tenant, monkeypatch, status):
+    monkeypatch.setattr(input_removal, "OLDEST", 20)
+    rows.execute(
+        text("""
+            INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at,
+                              has_inputs, finished_at)
+            SELECT 'job_' || number, :tenant, 'image', 'chaos', '{}', :status, 3, 5, now(), true,
+                   now() - make_interval(hours => 2, secs => number)
+            FROM generate_series(1, 2000) AS number
+        """).bindparams(tenant=tenant, status=status)
+    )
+    rows.execute(
+        text("""
+            INSERT INTO inputs (job_id, name, tenant, kind, source_key, status, key)
+            SELECT id, 'input_image', tenant, 'image', id || '/raw', 'ready', id || '/clean' FROM jobs
+        """)
+    )
+    statement = input_removal.cancelled() if status == "cancelled" else input_removal.finished(3600.0)
+    assert {f"job_{number}" for number in range(1981, 2001)} == {row.id for row in rows.execute(statement)}
+    assert 0 < sum(map(rows_read, scans(rows.engine, statement, "jobs"))) <= 20
+
+
 def test_inputs_of_a_cancelled_job_are_removed_once(rows, tenant):
     job = rows.pending(tenant, "http://one.example/a.png")
     rows.set(job, status="cancelled", finished_at=func.now() - text("interval '1 hour'"))
