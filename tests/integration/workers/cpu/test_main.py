@@ -39,7 +39,7 @@ def settings(database_url, tmp_path):
         upkeep_seconds=0.1,
         webhook_poll_seconds=0.1,
         retry_backoff=0.0,
-        lease_seconds=4.0,  # nothing counts as lost for half of it after the start
+        lease_seconds=6.0,  # nothing counts as lost for half of it after the start
         renew_seconds=0.2,
     )
 

@@ -39,7 +39,7 @@ def settings(database_url, broker_url, tmp_path):
         input_poll_seconds=0.1,
         input_backoff=0.0,
         grace_seconds=1.0,
-        lease_seconds=4.0,  # nothing counts as lost for half of it after the start
+        lease_seconds=6.0,  # nothing counts as lost for half of it after the start
         renew_seconds=0.2,
     )
 
