@@ -27,7 +27,7 @@ FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 def correct_document(document: OpenAPI) -> None:
     """Correct the document, and add what the framework does not know.
 
-    There is no 400 of the framework, which this service never answers, and no body of null. A handler that reads a
+    The 400 of the framework, which this service never answers, and bodies of null are left out. A handler that reads a
     stream has a body. Schemas are those of msgspec; a parameter is never null. Operations get their ids, answers their
     headers, and webhooks their section.
     """
@@ -74,7 +74,7 @@ def _correct_content(response: OpenAPIResponse) -> None:
 
 
 def _without_null(schema: Schema) -> Schema | Reference:
-    """Return the schema of a parameter that may be left out; there is no null in a URL or a header."""
+    """Return the schema of a parameter that may be left out; a URL and a header have no null."""
     if isinstance(schema.type, list):
         kinds = [kind for kind in schema.type if kind is not OpenAPIType.NULL]
         values = [value for value in schema.enum or () if value is not None]

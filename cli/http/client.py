@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -50,6 +51,8 @@ class Client:
     """A client of one API with one key; a context manager that closes its connections."""
 
     def __init__(self, url: str, key: str) -> None:
+        if not key.isascii():
+            raise ApiError("an API key has only letters of ASCII; this one was mistyped, or is another text")
         self._url = url
         self._http = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=TIMEOUT, trust_env=False)
 
@@ -203,7 +206,7 @@ class Client:
 
     def download(self, url: str, target: Path) -> None:
         """Download an output; the file appears when it is complete. The link is signed, so the key is not sent."""
-        draft = target.with_name(f".{target.name}.part")
+        draft = _draft(target)
         try:
             with httpx.stream("GET", url, follow_redirects=True, timeout=TIMEOUT, trust_env=False) as answer:
                 _raise_problem(answer)
@@ -213,8 +216,11 @@ class Client:
             draft.replace(target)
         except httpx.HTTPError as error:
             raise ApiUnavailable(f"the download from {httpx.URL(url).host} was interrupted: {error}") from None
+        except OSError as error:
+            raise ApiError(f"{target} cannot be written: {error.strerror}") from None
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
 
     def _has_ended(self, job_id: str) -> bool:
         """Say whether the job has ended; False while the API does not answer."""
@@ -242,6 +248,8 @@ class Client:
             raise ApiError(f"{self._url}{path} answers in another form ({error}); use the CLI of its version") from None
 
     def _send(self, method: str, path: str, **options: Any) -> bytes:
+        if "json" in options:
+            options["json"] = _readable(options["json"])
         try:
             answer = self._http.request(method, path, **options)
             _raise_problem(answer)
@@ -251,6 +259,28 @@ class Client:
 
     def _unreachable(self, error: Exception) -> ApiUnavailable:
         return ApiUnavailable(f"no API answers at {self._url} ({error}); start one on this machine with `atelier up`")
+
+
+def refuse_unwritable(target: Path) -> None:
+    """Raise `ApiError` for a file that `download` could not write, before anything is computed for it."""
+    try:
+        _draft(target).touch()
+        _draft(target).unlink()
+    except OSError as error:
+        raise ApiError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _readable(value: Any) -> Any:
+    """Return JSON whose texts are those that were typed; under a locale without UTF-8 Python reads them as bytes."""
+    if isinstance(value, dict):
+        return {name: _readable(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(one) for one in value]
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
 
 
 def _webhook_path(webhook_id: str) -> str:

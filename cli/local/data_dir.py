@@ -17,6 +17,10 @@ class DataDirectoryBusy(Exception):
     """A data directory that another `atelier up` runs on."""
 
 
+class DataDirectoryUnusable(Exception):
+    """A data directory that cannot be made, read or written."""
+
+
 class DataDirectory:
     """The files and folders in a data directory, which only its owner may read."""
 
@@ -32,11 +36,20 @@ class DataDirectory:
         self._lock: IO[str] | None = None
 
     def lock(self) -> None:
-        """Make the folder and lock it until this process ends. Raises `DataDirectoryBusy`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
-        self.logs.mkdir(exist_ok=True)
-        lock = (self.folder / "lock").open("a+")
+        """Make the folder and lock it until this process ends.
+
+        Raises `DataDirectoryBusy` or `DataDirectoryUnusable`.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            self.logs.mkdir(exist_ok=True)
+            lock = (self.folder / "lock").open("a+")
+        except OSError as error:
+            at = f" ({error.filename})" if error.filename not in (None, str(self.folder)) else ""
+            raise DataDirectoryUnusable(
+                f"the data directory {self.folder} cannot be used: {error.strerror}{at}; choose another with --data"
+            ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

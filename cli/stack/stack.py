@@ -61,8 +61,8 @@ class Stack:
     def start(self) -> None:
         """Start every service and keep them running; the API and the workers may need some more seconds.
 
-        Raises `DataDirectoryBusy`, `AddressTaken`, `GpuUnusable` or `ServerFailed`, and `ValueError` for a setting that
-        cannot be read; call `stop` then too.
+        Raises `DataDirectoryBusy`, `DataDirectoryUnusable`, `AddressTaken`, `GpuUnusable` or `ServerFailed`, and
+        `ValueError` for a setting that cannot be read; call `stop` then too.
         """
         self._grace = read_settings().grace_seconds + SLACK_SECONDS
         self.data_directory.lock()

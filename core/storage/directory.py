@@ -72,11 +72,12 @@ class DirectoryStore:
         except OSError as error:
             raise _unavailable(error) from error
 
-    def link(self, key: str, *, seconds: float, media_type: str) -> str:
+    def link(self, key: str, *, seconds: float, media_type: str, name: str = "") -> str:
         """Return a link to the API's own `/files` route."""
         expires = int(time.time() + seconds)
-        signature = sign_link(self._secret_key, _download(key, media_type), expires=expires)
-        query = urlencode({"type": media_type, "expires": expires, "signature": signature})
+        signature = sign_link(self._secret_key, _download(key, media_type, name), expires=expires)
+        named = {"name": name} if name else {}
+        query = urlencode({"type": media_type, **named, "expires": expires, "signature": signature})
         return f"{self._public_url}/files/{quote(key)}?{query}"
 
     def upload_link(self, key: str, *, seconds: float) -> str:
@@ -85,9 +86,9 @@ class DirectoryStore:
         signature = sign_link(self._secret_key, _upload(key), expires=expires)
         return f"{self._public_url}/files/{quote(key)}?{urlencode({'expires': expires, 'signature': signature})}"
 
-    def open_link(self, key: str, *, media_type: str, expires: int, signature: str) -> Path:
+    def open_link(self, key: str, *, media_type: str, expires: int, signature: str, name: str = "") -> Path:
         """Return the file of a link; raises `BadSignature` or `UnknownOutput`."""
-        check_link(self._secret_key, _download(key, media_type), signature, expires=expires)
+        check_link(self._secret_key, _download(key, media_type, name), signature, expires=expires)
         path = self.path(key)
         if not path.is_file():
             raise UnknownOutput
@@ -158,9 +159,9 @@ class DirectoryStore:
         return path
 
 
-def _download(key: str, media_type: str) -> str:
+def _download(key: str, media_type: str, name: str) -> str:
     """Return the text that a download link signs; no key begins like that of an upload."""
-    return f"{key}\n{media_type}"
+    return "\n".join((key, media_type, name) if name else (key, media_type))
 
 
 def _upload(key: str) -> str:

@@ -16,6 +16,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from core.errors import StorageUnavailable, UnknownOutput
+from core.storage.disposition import disposition
 from core.urls import shown
 
 FULL_CODES = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge"}
@@ -87,14 +88,17 @@ class S3Store:
                 response.close()
                 response.release_conn()
 
-    def link(self, key: str, *, seconds: float, media_type: str) -> str:
+    def link(self, key: str, *, seconds: float, media_type: str, name: str = "") -> str:
         """Return a presigned link of the public endpoint."""
         with _storage_errors():
             return self._public.presigned_get_object(
                 self._bucket,
                 key,
                 expires=timedelta(seconds=min(seconds, 7 * 86_400)),
-                response_headers={"response-content-type": media_type},
+                response_headers={
+                    "response-content-type": media_type,
+                    "response-content-disposition": disposition(name),
+                },
             )
 
     def upload_link(self, key: str, *, seconds: float) -> str:

@@ -33,8 +33,8 @@ class Store(Protocol):
     def head(self, key: str, length: int) -> bytes:
         """Return the first bytes of an object that is not empty; raises `UnknownOutput` when it does not exist."""
 
-    def link(self, key: str, *, seconds: float, media_type: str) -> str:
-        """Return a URL that downloads the object, without a key, for so many seconds."""
+    def link(self, key: str, *, seconds: float, media_type: str, name: str = "") -> str:
+        """Return a URL that downloads the object, without a key, for so many seconds, as a file of this name."""
 
     def upload_link(self, key: str, *, seconds: float) -> str:
         """Return a URL that takes a PUT of the object, without a key, for so many seconds; the last whole one counts.

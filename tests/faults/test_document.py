@@ -29,15 +29,15 @@ from client.api.jobs import list_jobs
 from client.models import Accepted, ImageParams, JobStatus, ProblemDetails, StatusAnswer
 
 with AuthenticatedClient(sys.argv[2], sys.argv[3], raise_on_unexpected_status=True, timeout=60) as api:
-    held = create_image.sync_detailed(client=api, body=ImageParams(prompt="a red circle", model="chaos"), wait=30.0)
-    assert 200 == held.status_code and isinstance(held.parsed, StatusAnswer), held
-    assert JobStatus.COMPLETED == held.parsed.status and held.parsed.outputs[0].bytes_ > 0
+    waited = create_image.sync_detailed(client=api, body=ImageParams(prompt="a red circle", model="chaos"), wait=30.0)
+    assert 200 == waited.status_code and isinstance(waited.parsed, StatusAnswer), waited
+    assert JobStatus.COMPLETED == waited.parsed.status and waited.parsed.outputs[0].bytes_ > 0
     made = create_image.sync(client=api, body=ImageParams(prompt="a", model="chaos", seed=7), idempotency_key="k")
     assert isinstance(made, Accepted) and 7 == made.seed
     assert made.job_id == get_image_status.sync(made.job_id, client=api).job_id
     page = list_jobs.sync(client=api, limit=1)
     assert [made.job_id] == [job.job_id for job in page.jobs] and page.next_cursor
-    assert [held.parsed.job_id] == [job.job_id for job in list_jobs.sync(client=api, cursor=page.next_cursor).jobs]
+    assert [waited.parsed.job_id] == [job.job_id for job in list_jobs.sync(client=api, cursor=page.next_cursor).jobs]
     refused = create_image.sync(client=api, body=ImageParams(prompt="a", num_images=9))
     assert isinstance(refused, ProblemDetails) and "$.num_images" == refused.field, refused
 print("done")

@@ -28,13 +28,13 @@ from core.errors import (
 )
 from core.settings import Settings
 from core.storage.directory import DirectoryStore
+from core.storage.disposition import disposition
 from core.storage.store import Store
 
 CHUNK = 256 * 1024
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Content-Disposition": "inline",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 """A browser shows an output by its media type and runs nothing in it; other sites may embed it."""
@@ -63,14 +63,15 @@ class FileRoutes(Controller):
         key: FromPath[str],
         store: NamedDependency[SkipValidation[Store]],
         media_type: Annotated[str, QueryParameter(name="type", description="As in the link.")] = "",
+        name: FromQuery[str] = "",
         expires: FromQuery[int] = 0,
         signature: FromQuery[str] = "",
     ) -> Response[Any]:
         """Return the bytes, whole or in part (`Range`)."""
         if not isinstance(store, DirectoryStore):
             raise UnknownRoute
-        file = store.open_link(key.lstrip("/"), media_type=media_type, expires=expires, signature=signature)
-        return await _send(request, file, media_type)
+        file = store.open_link(key.lstrip("/"), media_type=media_type, name=name, expires=expires, signature=signature)
+        return await _send(request, file, media_type, name)
 
     @put(
         "/{key:path}",
@@ -119,10 +120,11 @@ async def _receive(request: StrictRequest, file: anyio.AsyncFile[bytes], limit: 
     await file.flush()
 
 
-async def _send(request: StrictRequest, file: Path, media_type: str) -> Response[Any]:
+async def _send(request: StrictRequest, file: Path, media_type: str, name: str) -> Response[Any]:
     size = (await anyio.Path(file).stat()).st_size
     tag = f'"{file.stem}"'  # the name is the content's sha256
     headers = SAFE_HEADERS | {
+        "Content-Disposition": disposition(name),
         "ETag": tag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=3600, immutable",

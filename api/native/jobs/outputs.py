@@ -56,7 +56,11 @@ class OutputRoutes(Controller):
             raise UnknownOutput
         artifact = _find_output(job_from_row(row), name)
         link = await asyncio.to_thread(
-            store.link, artifact.key, seconds=settings.link_seconds, media_type=artifact.media_type
+            store.link,
+            artifact.key,
+            seconds=settings.link_seconds,
+            media_type=artifact.media_type,
+            name=artifact.metadata.get("name") or f"{job_id}-{name}",
         )
         return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
 

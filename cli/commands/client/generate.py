@@ -9,7 +9,7 @@ import rich_click as click
 from rich.console import Console
 
 from cli.commands.client.request_options import request_body, request_options
-from cli.http.client import Client
+from cli.http.client import Client, refuse_unwritable
 from cli.http.connection import with_client
 from cli.http.progress import job_bars, watch
 from jobs.params.modality import ModalitySpec
@@ -48,11 +48,15 @@ for _modality in MODALITIES:
 
 
 def _format(output: Path, formats: Mapping[str, str]) -> str:
-    """Return the format of a file's extension; raise `UsageError` for an unknown one, or without the file's folder."""
+    """Return the format of a file's extension.
+
+    Raises `UsageError` for an unknown one or without the file's folder, `ApiError` for a file that cannot be written.
+    """
     if output.suffix.lower() not in formats:
         raise click.UsageError(f"{output.name}: use one of the extensions {', '.join(formats)}")
     if not output.absolute().parent.is_dir():
         raise click.UsageError(f"the folder {output.absolute().parent} does not exist; create it")
+    refuse_unwritable(output)
     return formats[output.suffix.lower()]
 
 

@@ -9,7 +9,7 @@ import rich_click as click
 
 from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
-from cli.local.data_dir import DataDirectory, DataDirectoryBusy, data_option
+from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUnusable, data_option
 from cli.stack.stack import Stack
 from cli.stack.worker_gpus import GpuUnusable
 from core.sandbox.kernel import hide_memory
@@ -69,7 +69,7 @@ def up(host: str, port: int, data: Path) -> None:
             )
         ending.asked.wait()
         print_status("stopping; press Ctrl-C again to stop at once")
-    except (AddressTaken, DataDirectoryBusy, GpuUnusable, ServerFailed, ValueError) as error:
+    except (AddressTaken, DataDirectoryBusy, DataDirectoryUnusable, GpuUnusable, ServerFailed, ValueError) as error:
         raise click.ClickException(str(error)) from None
     finally:
         stack.stop()

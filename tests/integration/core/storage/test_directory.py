@@ -151,6 +151,7 @@ class TestLinks:
         [
             {"key": "ten/job/1/b.webp"},
             {"media_type": "text/html"},
+            {"name": "b.webp"},
             {"expires": 2**40},
             {"expires": 0},
             {"signature": "x"},
@@ -161,6 +162,13 @@ class TestLinks:
             store.put(f"ten/job/1/{name}.webp", source, "image/webp")
         with pytest.raises(BadSignature):
             store.open_link(**(self.parts(store) | changed))
+
+    def test_a_link_has_the_name_of_the_file(self, store, source):
+        store.put("ten/job/1/a.webp", source, "image/webp")
+        parts = self.parts(store, name="Größe.webp")
+        assert b"picture" == store.open_link(**parts, name="Größe.webp").read_bytes()
+        with pytest.raises(BadSignature):
+            store.open_link(**parts)
 
     def test_a_link_expires(self, store, source):
         store.put("ten/job/1/a.webp", source, "image/webp")

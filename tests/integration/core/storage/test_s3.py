@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from minio.credentials.providers import IamAwsProvider
@@ -192,6 +193,13 @@ def test_links_lead_to_the_public_endpoint():
     store = a_store("http://inside:9000", public_endpoint="https://media.example")
     assert store.link("k", seconds=60, media_type="text/plain").startswith("https://media.example/bucket/k?")
     assert a_store("http://inside:9000").link("k", seconds=60, media_type="t").startswith("http://inside:9000/")
+
+
+def test_a_link_names_the_file():
+    link = a_store("http://inside:9000").link("k", seconds=60, media_type="model/gltf-binary", name="chair.glb")
+    query = parse_qs(urlsplit(link).query)
+    assert ['inline; filename="chair.glb"'] == query["response-content-disposition"]
+    assert ["model/gltf-binary"] == query["response-content-type"]
 
 
 def test_a_link_lives_a_week_at_most():

@@ -118,12 +118,12 @@ async def test_a_lease_takes_and_gives_back_once():
 
 @pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
 async def test_a_request_that_fails_gives_back_what_it_took(error):
-    shared, held = budget(most=400_000), []
+    shared, seen = budget(most=400_000), []
 
     async def app(scope, receive, send):
-        held.append(shared.in_use)  # nothing, before the body is read
+        seen.append(shared.in_use)  # nothing, before the body is read
         await receive()
-        held.append(shared.in_use)
+        seen.append(shared.in_use)
         raise error
 
     async def receive():
@@ -137,4 +137,4 @@ async def test_a_request_that_fails_gives_back_what_it_took(error):
     }
     with pytest.raises(error):
         await hold_bodies(shared)(app)(scope, receive, None)
-    assert ([0, 90_000], 0) == (held, shared.in_use)
+    assert ([0, 90_000], 0) == (seen, shared.in_use)

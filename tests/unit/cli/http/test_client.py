@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cli.http import client as module
-from cli.http.client import ApiError, ApiUnavailable, Client
+from cli.http.client import ApiError, ApiUnavailable, Client, refuse_unwritable
 from jobs.wire.jobs import ProgressEvent
 
 JOB = {
@@ -254,3 +254,32 @@ def test_a_missing_file_is_an_error_with_its_name(api, client, tmp_path):
     with pytest.raises(ApiError, match=r"nowhere\.png: No such file"):
         client.source(str(tmp_path / "nowhere.png"))
     assert [] == api.requests
+
+
+def test_a_text_under_a_locale_of_bytes_is_sent_as_typed(api, client):
+    """As under a locale without UTF-8."""
+    api.add("/generate/image/v1", ACCEPTED)
+    typed = "ein grüner Kreis 😀"
+    read = typed.encode().decode("ascii", "surrogateescape")
+    client.submit("/generate/image/v1", {"prompt": read, "palette": (read, typed), "seed": 1})
+    assert {"prompt": typed, "palette": [typed, typed], "seed": 1} == json.loads(api.requests[0][2])
+
+
+def test_a_key_that_no_header_can_hold_is_one_sentence():
+    with pytest.raises(ApiError, match="ASCII"):
+        Client("http://127.0.0.1:9", "schlüssel")
+
+
+@pytest.mark.parametrize("folder", ["none", "file"])
+def test_a_file_that_cannot_be_written_is_one_sentence(api, client, tmp_path, folder):
+    (tmp_path / "file").write_text("x")
+    target = tmp_path / folder / "a.webp"
+    api.add("/o/x", {})
+    for write in (lambda: refuse_unwritable(target), lambda: client.download(f"{api.url}/o/x", target)):
+        with pytest.raises(ApiError, match=r"a\.webp cannot be written: No"):
+            write()
+
+
+def test_looking_whether_a_file_can_be_written_leaves_none(tmp_path):
+    refuse_unwritable(tmp_path / "a.webp")
+    assert [] == list(tmp_path.iterdir())

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cli.local.data_dir import DataDirectory, DataDirectoryBusy, write_private
+from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUnusable, write_private
 from core.signing import key_digest
 
 
@@ -72,3 +72,15 @@ def test_a_private_file_replaces_a_draft_that_was_left(tmp_path):
     assert "text" == path.read_text()
     assert 0o600 == mode(path)
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataDirectoryUnusable, match="cannot be used: Not a directory; choose another with --data"):
+        DataDirectory(tmp_path / "file" / "data").lock()
+
+
+def test_a_part_of_the_folder_that_is_in_the_way_is_named(tmp_path):
+    (tmp_path / "logs").write_text("x")
+    with pytest.raises(DataDirectoryUnusable, match=r"cannot be used: File exists \(.*/logs\)"):
+        DataDirectory(tmp_path).lock()

@@ -15,16 +15,27 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def result_url(client, create, worker, store, tmp_path):
-    """The stable link of a job whose output is `CONTENT`."""
-    job_id = create()
-    job = worker.claim()
-    source = tmp_path / "picture"
-    source.write_bytes(CONTENT)
-    key = f"{job.tenant}/{job.id}/{job.fence}/{SHA256}.webp"
-    store.put(key, source, "image/webp")
-    worker.complete(job, Artifact(key=key, media_type="image/webp", bytes=len(CONTENT), sha256=SHA256))
-    return client.get(f"/jobs/v1/{job_id}").json()["result_url"]
+def completed(client, create, worker, store, tmp_path):
+    """A way to complete a job whose output is `CONTENT`; the stable link of that."""
+
+    def complete(**metadata):
+        job_id = create()
+        job = worker.claim()
+        source = tmp_path / "picture"
+        source.write_bytes(CONTENT)
+        key = f"{job.tenant}/{job.id}/{job.fence}/{SHA256}.webp"
+        store.put(key, source, "image/webp")
+        output = Artifact(key=key, media_type="image/webp", bytes=len(CONTENT), sha256=SHA256, metadata=metadata)
+        worker.complete(job, output)
+        return client.get(f"/jobs/v1/{job_id}").json()["result_url"]
+
+    return complete
+
+
+@pytest.fixture
+def result_url(completed):
+    """The stable link of an output whose name no caller chose."""
+    return completed()
 
 
 @pytest.fixture
@@ -47,8 +58,17 @@ def test_a_result_url_leads_to_the_bytes_without_a_key(anybody, result_url):
     assert (200, CONTENT) == (answer.status_code, answer.content)
     assert "image/webp" == answer.headers["Content-Type"]
     assert str(len(CONTENT)) == answer.headers["Content-Length"]
-    assert ("nosniff", "inline") == (answer.headers["X-Content-Type-Options"], answer.headers["Content-Disposition"])
+    assert "nosniff" == answer.headers["X-Content-Type-Options"]
+    job_id = urlsplit(result_url).path.split("/")[2]
+    assert f'inline; filename="{job_id}-0.webp"' == answer.headers["Content-Disposition"]
     assert (f'"{SHA256}"', "bytes") == (answer.headers["ETag"], answer.headers["Accept-Ranges"])
+
+
+def test_an_output_is_saved_under_the_name_of_its_caller(anybody, completed):
+    answer = anybody.get(anybody.get(completed(name="Stühle.webp")).headers["Location"])
+    assert (
+        "inline; filename=\"St_hle.webp\"; filename*=UTF-8''St%C3%BChle.webp" == answer.headers["Content-Disposition"]
+    )
 
 
 def test_an_output_whose_retention_is_over_is_gone(client, anybody, result_url, rows):
