@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from cli.local.gpus import torch_has_cuda, torch_version, try_gpus, visible_gpus
-from pipelines.runtime.gpu_check import find_gpu
+from pipelines.runtime.gpu_check import THE_CPU_INSTEAD, find_gpu
 
 
 class GpuUnusable(Exception):
@@ -35,7 +35,7 @@ def _working(print_status: Callable[[str], None], environment: Mapping[str, str]
         return []
     if not torch_has_cuda():
         if wanted:
-            raise GpuUnusable(f"torch {torch_version()} is built for the CPU, not for {wanted}")
+            raise GpuUnusable(f"torch {torch_version()} is built for the CPU, not for {wanted}. {THE_CPU_INSTEAD}")
         print_status(f"computing on the CPU, since torch {torch_version()} is built for it, although there is a GPU")
         return []
     gpus = visible_gpus(environment) or ["0"]  # not listed, but there: torch has the reason

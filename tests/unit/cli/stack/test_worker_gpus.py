@@ -77,5 +77,5 @@ def test_a_torch_for_the_cpu_goes_on_on_the_cpu_and_says_so(machine):
     machine.torch_has_cuda = False
     assert [] == machine.choose()
     assert ["computing on the CPU, since torch 2.13.0 is built for it, although there is a GPU"] == machine.printed
-    with pytest.raises(GpuUnusable, match="built for the CPU, not for cuda"):
+    with pytest.raises(GpuUnusable, match=r"built for the CPU, not for cuda\. .* set ATELIER_DEVICE=cpu"):
         machine.choose("cuda")
