@@ -22,7 +22,7 @@ class DueWatch:
     """Looks every two seconds while bells are heard.
 
     Without them it looks as often as the most frequent of the tasks would, and every two seconds once there has been
-    nothing for a while. `contact` notes whether the database answers.
+    nothing for a while. `contact` notes when the database answers; a failure is noted by the recovery, which it wakes.
     """
 
     def __init__(self, settings: Settings, db: AsyncEngine, contact: Contact) -> None:
@@ -45,7 +45,6 @@ class DueWatch:
                 row = (await connection.execute(self._statement)).one()
         except BaseException:
             self._failed = True
-            self._contact.note_failure()
             self._wake(TASKS)
             raise
         self._contact.note_answer()
