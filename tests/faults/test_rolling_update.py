@@ -189,7 +189,7 @@ def fill(before: Scenario, away: str, picture: str) -> Made:
     for job_id, state in wanted.items():
         seen(before, job_id, state)
     assert before.caller.delete(deleted).good
-    retried = before.submit("compute=1 steps=20", server_id="old")
+    retried = before.submit("compute=8 steps=160", server_id="old")
     running(before, retried)
     os.kill(engine_of(before.service.newest["old"].pid) or 0, signal.SIGKILL)
     seen(before, retried, "queued")
