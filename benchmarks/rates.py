@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -21,6 +22,7 @@ import psutil
 import psycopg
 
 from benchmarks.report import Figure, Report
+from benchmarks.running.database_load import Load, load
 from benchmarks.running.load_client import Answered, LoadClient, Turn, load_client, request
 from benchmarks.running.serving import ended
 from benchmarks.running.stack import START_SECONDS, Running, free_port, part, running
@@ -44,10 +46,11 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One turn: what was answered, and the processor time of the program, in seconds."""
+    """One turn: what was answered, the processor time of the program in seconds, and what the database did."""
 
     answered: Answered
     cpu: float
+    database: Load
 
 
 def run(*, quick: bool = False) -> Report:
@@ -67,7 +70,7 @@ def run(*, quick: bool = False) -> Report:
         for number in range(-1, rounds):  # the first round warms up
             for kind in ("status poll", "submit"):
                 for name, side in sides.items():
-                    measured = _turn(client, side, kind, seconds if number >= 0 else 1.0)
+                    measured = _turn(client, database, side, kind, seconds if number >= 0 else 1.0)
                     for statement in side.clean:
                         database.execute(statement)
                     if number >= 0:
@@ -127,12 +130,13 @@ def _first_job(http: httpx.Client) -> str:
         time.sleep(0.1)
 
 
-def _turn(client: LoadClient, side: Side, kind: str, seconds: float) -> Measured:
-    before = psutil.Process(side.pid).cpu_times()
+def _turn(client: LoadClient, database: psycopg.Connection[Any], side: Side, kind: str, seconds: float) -> Measured:
+    before, done_before = psutil.Process(side.pid).cpu_times(), load(database)
     requests = side.polls if kind == "status poll" else (side.submit,)
     answered = client(Turn(side.port, requests, CONNECTIONS, seconds))
     after = psutil.Process(side.pid).cpu_times()
-    return Measured(answered, after.user + after.system - before.user - before.system)
+    cpu = after.user + after.system - before.user - before.system
+    return Measured(answered, cpu, load(database).since(done_before))
 
 
 def _figures(found: dict[tuple[str, str], list[Measured]], kind: str, target: str) -> Iterator[Figure]:
@@ -145,3 +149,7 @@ def _figures(found: dict[tuple[str, str], list[Measured]], kind: str, target: st
         yield Figure(f"{kind}s, {name}: p50 of {CONNECTIONS} connections", statistics.median(times), "ms")
         cpu = statistics.median(1000 * one.cpu / len(one.answered.took) for one in turns)
         yield Figure(f"{kind}s, {name}: processor time of the process", cpu, "ms")
+        counts = [one.database.transactions / len(one.answered.took) for one in turns]
+        yield Figure(f"{kind}s, {name}: transactions", statistics.median(counts))
+        cpu = statistics.median(1000 * one.database.cpu / len(one.answered.took) for one in turns)
+        yield Figure(f"{kind}s, {name}: processor time of PostgreSQL", cpu, "ms")
