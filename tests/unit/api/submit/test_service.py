@@ -35,7 +35,7 @@ class Fakes:
             raise result
         return result
 
-    async def ingest(self, tenant, job_id, params, stored):
+    async def ingest(self, tenant, job_id, params, stored, body):
         self.ingested.append((job_id, dict(stored)))
         return IngestedRequest(params, (), FOLDER if params.input_image else "")
 
