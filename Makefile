@@ -66,7 +66,7 @@ $(BENCH_STAMP): $(STAMP)
 faults: setup ## what takes its time: the tests that `make test` leaves out, the acceptance tests behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
 	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance; fi
-	@$(BIN)/python -m pytest tests/faults $(shell grep -rl 'full: bool)' tests/unit tests/integration --include=test_*.py) --full
+	@$(BIN)/python -m pytest tests/faults $$(grep -rl 'full: bool)' tests/unit tests/integration --include='test_*.py') --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt
 	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
