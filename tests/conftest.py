@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: the tests' processes share the cores
 
@@ -123,6 +124,12 @@ def broker_url(valkey: str) -> str:
     with Redis.from_url(valkey) as client:
         client.flushall()
     return valkey
+
+
+@pytest.fixture
+def quiet_broker_url(broker_url: str) -> str:
+    """Another database of the same server: no CPU worker of the service that the run shares takes bells from it."""
+    return urlsplit(broker_url)._replace(path="/7").geturl()
 
 
 @pytest.fixture(scope="session")

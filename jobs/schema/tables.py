@@ -52,7 +52,9 @@ cancelled_with_inputs = f"status = 'cancelled' AND {may_have_inputs}"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 is_open = "coalesce(delivered_at, given_up_at, superseded_at) IS NULL"  # so that only queries that say the same use it
 is_waiting = "status NOT IN ('ready', 'failed')"  # not in the words of `ix_inputs_due`, for the same reason
-input_lane = "hashtextextended(host || ' ' || model, 0)"
+input_lane = (
+    "hashtextextended((host || ' ') || model, 0)"  # with the parentheses that PostgreSQL shows: Alembic compares
+)
 
 
 _seq = Sequence("jobs_seq", metadata=metadata)
