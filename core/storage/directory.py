@@ -119,10 +119,13 @@ class DirectoryStore:
         return removed
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        """Yield the keys of all objects that begin with `prefix`."""
+        """Yield the keys of all objects that begin with `prefix`; what is removed meanwhile may be left out."""
         root, (parent, _, name) = self.folder.resolve(), prefix.rpartition("/")
-        for top in sorted(self.path(parent).glob(f"{escape(name)}*")):
-            for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+        tops: list[Path] = []
+        with contextlib.suppress(FileNotFoundError):
+            tops = sorted(self.path(parent).glob(f"{escape(name)}*"))
+        for top in tops:
+            for path in sorted(_files(top)):
                 if path.is_file() and not path.name.startswith(".part-"):
                     yield path.relative_to(root).as_posix()
 
@@ -166,6 +169,15 @@ def _download(key: str, media_type: str, name: str) -> str:
 
 def _upload(key: str) -> str:
     return f"PUT {key}"
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """Yield a file, or the files below a folder; `os.walk` leaves out folders that are removed meanwhile."""
+    if not top.is_dir():
+        yield top
+        return
+    for folder, _, names in os.walk(top):
+        yield from (Path(folder, name) for name in names)
 
 
 def _flush(folder: Path) -> None:

@@ -1,9 +1,11 @@
 """What only the directory has: a disk that can be full, links that the API signs, paths that must not leave it."""
 
 import errno
+import os
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -108,6 +110,21 @@ def test_a_prefix_is_no_pattern(store, source):
     assert ["ten/a[1]b"] == list(store.keys("ten/a[1]"))
     assert ["ten/a*"] == list(store.keys("ten/a*"))
     assert ["ten/ab/c"] == list(store.keys("ten/ab"))
+
+
+@pytest.mark.parametrize("gone", ["ten", "job", "inputs"])
+def test_keys_leave_out_a_folder_that_goes_meanwhile(store, source, tmp_path, monkeypatch, gone):
+    read = os.scandir
+
+    def scandir(folder="."):
+        if Path(folder).name == gone:
+            Path(folder).rename(tmp_path / "gone")
+        return read(folder)
+
+    for key in ("ten/job/inputs/a", "ten/job-2/b"):
+        store.put(key, source, "image/png")
+    monkeypatch.setattr("os.scandir", scandir)
+    assert "ten/job/inputs/a" not in list(store.keys("ten/job"))
 
 
 def test_a_store_that_has_nothing_yet_has_no_keys(store):
