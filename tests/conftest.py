@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from urllib.parse import urlsplit
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: the tests' processes share the cores
 
@@ -21,6 +20,7 @@ from tests.support.servers import s3 as s3_server
 from tests.support.servers.databases import Databases
 from tests.support.servers.pgbouncer import Pooler, pgbouncer
 from tests.support.servers.pgbouncer_install import MISSING, find_pgbouncer
+from tests.support.servers.redis_database import redis_database
 
 torchaudio_stub.install()  # before a test imports diffusers
 
@@ -128,8 +128,8 @@ def broker_url(valkey: str) -> str:
 
 @pytest.fixture
 def quiet_broker_url(broker_url: str) -> str:
-    """Another database of the same server: no CPU worker of the service that the run shares takes bells from it."""
-    return urlsplit(broker_url)._replace(path="/7").geturl()
+    """Another database of the same server, which no service uses."""
+    return redis_database(broker_url, 7)
 
 
 @pytest.fixture(scope="session")
