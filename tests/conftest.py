@@ -20,7 +20,6 @@ from tests.support.servers import s3 as s3_server
 from tests.support.servers.databases import Databases
 from tests.support.servers.pgbouncer import Pooler, pgbouncer
 from tests.support.servers.pgbouncer_install import MISSING, find_pgbouncer
-from tests.support.servers.redis_database import redis_database
 
 torchaudio_stub.install()  # before a test imports diffusers
 
@@ -124,12 +123,6 @@ def broker_url(valkey: str) -> str:
     with Redis.from_url(valkey) as client:
         client.flushall()
     return valkey
-
-
-@pytest.fixture
-def quiet_broker_url(broker_url: str) -> str:
-    """Another database of the same server, which no service uses."""
-    return redis_database(broker_url, 7)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from redis import Redis
 
 from core.settings import Settings
 from tests.support.servers.databases import Databases
-from tests.support.servers.redis_database import redis_database
 from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.published import published
 from tests.support.service.service import QUICK, Service, service
@@ -63,7 +62,7 @@ def usual(postgres: Databases, valkey: str, tmp_path_factory: pytest.TempPathFac
         service(
             tmp_path_factory.mktemp("cost"),
             database_url=url,
-            broker_url=redis_database(valkey, 6),
+            broker_url=valkey,
             ATELIER_DEVELOPMENT="1",
             ATELIER_ALLOWED_NETWORKS="127.0.0.0/8",
             **defaults,

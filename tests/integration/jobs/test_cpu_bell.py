@@ -16,12 +16,12 @@ CALLBACK = "http://one.example/"
 
 
 @pytest.fixture
-def bells(quiet_broker_url):
+def bells(broker_url):
     """Publish jobs, and return the tasks that are named."""
 
     def bells(*jobs):
-        Publisher(Settings(broker_url=quiet_broker_url)).publish(jobs)
-        with Redis.from_url(quiet_broker_url) as client:
+        Publisher(Settings(broker_url=broker_url)).publish(jobs)
+        with Redis.from_url(broker_url) as client:
             return [task.decode() for task in client.lpop(LIST, LIMIT) or ()]
 
     return bells
@@ -44,11 +44,11 @@ def test_the_end_of_a_job_with_a_callback_rings(rows, bells):
     assert ["webhooks"] == bells(rows.complete(claimed))
 
 
-def test_bells_that_no_worker_takes_stay_few(rows, bells, quiet_broker_url):
+def test_bells_that_no_worker_takes_stay_few(rows, bells, broker_url):
     done = rows.cancel(rows.submit(rows.tenant(), callback_url=CALLBACK))
     for _ in range(LIMIT + 1):
-        Publisher(Settings(broker_url=quiet_broker_url)).publish([done])
-    with Redis.from_url(quiet_broker_url) as client:
+        Publisher(Settings(broker_url=broker_url)).publish([done])
+    with Redis.from_url(broker_url) as client:
         assert LIMIT == client.llen(LIST)
 
 

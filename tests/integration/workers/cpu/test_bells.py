@@ -43,18 +43,18 @@ async def listener(url):
             await task
 
 
-async def test_a_bell_wakes_its_task(quiet_broker_url):
-    async with listener(quiet_broker_url) as woken, Redis.from_url(quiet_broker_url) as client:
+async def test_a_bell_wakes_its_task(broker_url):
+    async with listener(broker_url) as woken, Redis.from_url(broker_url) as client:
         await client.lpush(LIST, "webhooks", "ingest")
         assert ["webhooks", "ingest"] == [await woken.tasks.get(), await woken.tasks.get()]
         assert woken.hears_bells
 
 
-async def test_each_bell_wakes_one_of_two_listeners(quiet_broker_url):
+async def test_each_bell_wakes_one_of_two_listeners(broker_url):
     async with (
-        listener(quiet_broker_url) as one,
-        listener(quiet_broker_url) as two,
-        Redis.from_url(quiet_broker_url) as client,
+        listener(broker_url) as one,
+        listener(broker_url) as two,
+        Redis.from_url(broker_url) as client,
     ):
         for _ in range(4):
             await client.lpush(LIST, "ingest")
