@@ -45,18 +45,21 @@ class TableFunction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def table_function(
-    kind: str, statement: Select[Any] | Update, arguments: Mapping[str, TypeEngine[Any]]
+    kind: str,
+    statement: Select[Any] | Update,
+    arguments: Mapping[str, TypeEngine[Any]],
+    planning: Mapping[str, str] = PLANNING,
 ) -> TableFunction:
-    """Return the function of a statement; its name begins with `kind`."""
+    """Return the function of a statement, planned and executed under `planning`; its name begins with `kind`."""
     compiled = statement.compile(dialect=_DIALECT)
     places = {name: f"${number}" for number, name in enumerate(arguments, start=1)}
     body = str(compiled) % {name: places.get(name) or _constant(value) for name, value in compiled.params.items()}
     columns = {found.name: found.type for found in statement.exported_columns}
     taken = ", ".join(_sql(type_) for type_ in arguments.values())
     returned = ", ".join(f'"{name}" {_sql(type_)}' for name, type_ in columns.items())
-    planning = " ".join(f"SET {name} = {value}" for name, value in PLANNING.items())
+    settings = " ".join(f"SET {name} = {value}" for name, value in planning.items())
     rest = (
-        f"({taken}) RETURNS TABLE ({returned})\nLANGUAGE plpgsql VOLATILE {planning} AS $function$\n"
+        f"({taken}) RETURNS TABLE ({returned})\nLANGUAGE plpgsql VOLATILE {settings} AS $function$\n"
         f"#variable_conflict use_column\nBEGIN\n    RETURN QUERY {body};\nEND\n$function$"
     )
     name = f"{kind}_{hashlib.sha256(rest.encode()).hexdigest()[:12]}"

@@ -6,7 +6,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, Executable
 
-from jobs.statements.queue.claim_function import PLANNING, ClaimFunction
+from jobs.statements.queue.claim_function import PLANNING
+from jobs.statements.table_function import TableFunction
 
 
 def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str, Any]]:
@@ -20,7 +21,7 @@ def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str,
 
 
 def scans_of_function(
-    engine: Engine, function: ClaimFunction, arguments: Mapping[str, Any], fill: Callable[[], None]
+    engine: Engine, function: TableFunction, arguments: Mapping[str, Any], fill: Callable[[], None]
 ) -> list[dict[str, Any]]:
     """Plan the statement of a function, as its first call does, then fill the tables and execute it by that plan."""
     values = [*arguments.values()]
@@ -30,7 +31,8 @@ def scans_of_function(
         assert driver is not None
         for name, value in PLANNING.items():
             driver.execute(f"SET {name} = {value}")
-        driver.execute(f"PREPARE asked ({', '.join(function.arguments)}) AS {function.body}")
+        types = ", ".join(str(type_.compile(engine.dialect)) for type_ in function.arguments.values())
+        driver.execute(f"PREPARE asked ({types}) AS {function.body}")
         cursor = psycopg.ClientCursor(driver)
         cursor.execute(f"EXECUTE asked ({marks})", values)
         fill()
