@@ -69,20 +69,6 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
     return Device(name=name, memory_total=_memory_total(name), versions=_versions())
 
 
-def memory_used(device: str) -> int:
-    """Return the bytes in use on `device`.
-
-    On a GPU they are those of all processes, without torch's cache; on the CPU those of this process.
-    """
-    if device == "cpu":
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    import torch
-
-    free, total = torch.cuda.mem_get_info(device)
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return total - free - kept
-
-
 def free_caches() -> None:
     """Return cached memory: torch's on the device, where torch was imported, and the C library's."""
     if "torch" in sys.modules and sys.modules["torch"].cuda.is_initialized():

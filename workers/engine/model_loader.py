@@ -10,6 +10,7 @@ from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime import device as runtime
+from pipelines.runtime import device_memory
 from pipelines.runtime.host_memory import host_memory
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
@@ -113,8 +114,8 @@ class ModelLoader:
         return self._catalog.get(model_id).vram_bytes
 
     def memory_used(self) -> int:
-        """Return the bytes in use on the device."""
-        return runtime.memory_used(self.device.name)
+        """See `residency.ModelSource`."""
+        return device_memory.memory_used(self.device.name)
 
     def free_caches(self) -> None:
         """See `residency.ModelSource`."""

@@ -63,7 +63,7 @@ class ModelSource(Protocol):
         """Free unreferenced memory and caches."""
 
     def memory_used(self) -> int:
-        """Return the bytes in use on the device."""
+        """Return the bytes that this process uses on the device."""
 
     def computes_right(self) -> bool:
         """Return whether the device still computes correctly."""

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.runtime import nvml
+from pipelines.runtime.device_memory import memory_used
 from pipelines.runtime.protocol import RawOutput
+from tests.support.gpu_worker.card import GIB, Card
 from workers.engine.engine import Engine
 from workers.ipc.messages import AnyMessage, Compute, Computed, Failed, Inventory, Sweep
 
@@ -77,11 +80,13 @@ def device() -> Device:
 def answer(device: Device, folder: Path, run: Callable[..., RawOutput]) -> Any:
     """Return the engine's answer to a job that `run` computes."""
     channel: Any = Sent()
-    params = {"modality": "image", "prompt": "x"}
-    request = Compute(ticket="job-1", model="m", modality="image", params=params, seed=1, folder=str(folder / "raw"))
-    engine = Engine(channel, device, Models(run))  # type: ignore[arg-type]
-    engine._handle(request)
+    Engine(channel, device, Models(run))._handle(job(folder))  # type: ignore[arg-type]
     return channel.messages[-1]
+
+
+def job(folder: Path) -> Compute:
+    params = {"modality": "image", "prompt": "x"}
+    return Compute(ticket="job-1", model="m", modality="image", params=params, seed=1, folder=str(folder / "raw"))
 
 
 def works(*_: Any) -> RawOutput:
@@ -127,6 +132,23 @@ def test_an_error_is_the_jobs_or_the_devices(device, tmp_path, error, code, fata
 
     found = answer(device, tmp_path, run)
     assert (code, fatal) == (found.error.code, found.fatal)
+
+
+def test_a_neighbor_that_takes_memory_is_not_drift(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Card.install(monkeypatch)
+    monkeypatch.setattr(nvml, "process_bytes", lambda uuid: None)
+    device.memory_used = lambda: memory_used("cuda:0")  # type: ignore[method-assign]
+    channel: Any = Sent()
+    engine = Engine(channel, device, Models(works))  # type: ignore[arg-type]
+    card.allocated = GIB
+    engine._handle(job(tmp_path))
+    card.neighbors = 30 * GIB
+    engine._handle(job(tmp_path))
+    card.allocated += 3 * GIB
+    engine._handle(job(tmp_path))
+    assert [0, 0, 3 * GIB] == [answered.inventory.drift for answered in channel.messages]
 
 
 def test_a_sweep_on_a_device_that_is_gone_is_a_fault(device: Device) -> None:
