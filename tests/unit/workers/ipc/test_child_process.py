@@ -132,5 +132,5 @@ def test_settings_of_allocator_and_compilers_are_kept() -> None:
         "TRITON_CACHE_DIR": "/cache/triton",
         "CC": "clang",
     }
-    secrets = {"ATELIER_DATABASE_URL": "postgresql://", "AWS_SECRET_ACCESS_KEY": "x", "HF_TOKEN": "x"}
+    secrets = {"ATELIER_DATABASE_URL": "postgresql://", "AWS_SECRET_ACCESS_KEY": "x", "HF_TOKEN": "x", "HOST": "x"}
     assert kept == child_process._allowed(kept | secrets)
