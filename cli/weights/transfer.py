@@ -9,6 +9,7 @@ import rich_click as click
 
 from cli.weights.byte_bars import byte_bars
 from cli.weights.context import WeightsContext
+from core.signals import deferred
 from pipelines.catalog.spec import ModelSpec
 from pipelines.weights.fetch import FetchStopped, Offer, Outcome, alone, fetch
 from pipelines.weights.fetch_plan import FetchItem, NoRoom, plan_models, refuse_full_disk
@@ -56,7 +57,8 @@ def transfer(
 def _set_by_ctrl_c() -> Iterator[Event]:
     """Set an event on SIGINT, instead of an exception, which Python ignores when it is raised in a finalizer."""
     stop = Event()
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    set_stop = deferred(stop.set, "stop")
+    before = signal.signal(signal.SIGINT, lambda *_: set_stop())
     try:
         yield stop
     finally:

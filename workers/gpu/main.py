@@ -8,9 +8,7 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
 from typing import Any
 
 import msgspec
@@ -23,6 +21,7 @@ from core.logs import start_logs
 from core.metrics import GPU, PortTaken, expose
 from core.sandbox.kernel import hide_memory
 from core.settings import Settings, read_settings
+from core.signals import deferred
 from core.storage.store import open_store
 from core.tracing import start_tracing
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
@@ -129,7 +128,8 @@ def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubsc
     handle(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
-    drain_at_signals(supervisor)
+    drain = deferred(supervisor.drain, "drain")  # Celery sends this in its signal handler
+    signals.worker_shutting_down.connect(lambda **_: drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: subscription.attach(sender), weak=False)
     app.Worker(
         hostname=node_name(settings.server_id),
@@ -140,22 +140,6 @@ def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubsc
         without_heartbeat=True,
         quiet=True,
     ).start()
-
-
-def drain_at_signals(supervisor: Supervisor) -> None:
-    """Have a thread drain the supervisor once Celery has a signal to stop.
-
-    Celery says so in its signal handler, which interrupts the main thread anywhere, also in a ring: a drain there would
-    wait for ever for the lock of the event that is just being set. `SimpleQueue.put` may be called from a handler.
-    """
-    asked = SimpleQueue[None]()
-
-    def drain() -> None:
-        asked.get()
-        supervisor.drain()
-
-    threading.Thread(target=drain, name="drain", daemon=True).start()
-    signals.worker_shutting_down.connect(lambda **_: asked.put(None), weak=False)
 
 
 def bell_app(settings: Settings, supervisor: Supervisor, queues: Sequence[str]) -> Celery:

@@ -13,6 +13,7 @@ from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUn
 from cli.stack.stack import Stack
 from cli.stack.worker_gpus import GpuUnusable
 from core.sandbox.kernel import hide_memory
+from core.signals import deferred
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -27,17 +28,22 @@ class EndingSignal:
         self.asked = threading.Event()
         self._hurry = hurry
         self._interrupt = interrupt
+        self._received = 0
+        self._set_events = deferred(self._set, "signals")
         for number in SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
                 signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._received += 1
+        self._set_events()
+        if self._interrupt and self._received == 1:
+            raise KeyboardInterrupt
+
+    def _set(self) -> None:
         if self.asked.is_set():
             self._hurry.set()
-            return
         self.asked.set()
-        if self._interrupt:
-            raise KeyboardInterrupt
 
 
 @click.command()

@@ -1,11 +1,9 @@
 """The signals of a GPU worker."""
 
 import signal
-import threading
 from types import SimpleNamespace
 
 import pytest
-from celery import signals
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
 
@@ -41,21 +39,3 @@ def test_the_exit_status_says_whether_the_worker_was_broken(monkeypatch, defect,
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def test_a_signal_waits_for_no_lock_of_what_it_interrupts(monkeypatch):
-    """Such as that of the event which a doorbell is just setting, in the same thread."""
-    monkeypatch.setattr(signals.worker_shutting_down, "receivers", [])
-    lock, drained = threading.Lock(), threading.Event()
-
-    def drain():
-        with lock:
-            drained.set()
-
-    main.drain_at_signals(SimpleNamespace(drain=drain))
-    handler = threading.Thread(target=signals.worker_shutting_down.send, kwargs={"sender": None}, daemon=True)
-    with lock:
-        handler.start()
-        handler.join(10)
-        assert not handler.is_alive()
-    assert drained.wait(10)
