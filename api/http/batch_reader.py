@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
+from core.errors import AtelierError
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -12,8 +14,8 @@ V = TypeVar("V")
 class BatchReader(Generic[K, V]):
     """Reads values by key, `most` of them by one statement and `at_once` statements at the same time.
 
-    `read_many` returns the value of each key, or the error that its readers raise. An error that it raises is that of
-    each.
+    `read_many` returns the value of each key, or the error that its readers raise. An `AtelierError` that it raises is
+    that of each. After any other the keys are read one by one, since one of them may have made the statement fail.
     """
 
     def __init__(
@@ -44,11 +46,15 @@ class BatchReader(Generic[K, V]):
     async def _read_asked(self) -> None:
         while self._asked:
             batch = {key: self._asked.pop(key) for key in list(islice(self._asked, self._most))}
-            outcomes: Mapping[K, V | Exception]
-            try:
-                outcomes = await self._read_many(list(batch))
-            except Exception as error:
-                outcomes = dict.fromkeys(batch, error)
+            outcomes = await self._outcomes(list(batch))
             for key, future in batch.items():
                 future.set_result(outcomes[key])
         self._running -= 1
+
+    async def _outcomes(self, keys: Sequence[K]) -> Mapping[K, V | Exception]:
+        try:
+            return await self._read_many(keys)
+        except Exception as error:
+            if len(keys) == 1 or isinstance(error, AtelierError):
+                return dict.fromkeys(keys, error)
+        return {key: (await self._outcomes([key]))[key] for key in keys}

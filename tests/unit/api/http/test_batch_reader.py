@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from api.http.batch_reader import BatchReader
+from core.errors import DatabaseUnavailable
 
 
 class Reads:
-    """Statements that write down their keys and wait for the gate; `bad` has an error, `none` fails all."""
+    """Statements that write down their keys and wait for the gate; `bad` has an error, two others fail them."""
 
     def __init__(self, most=3, at_once=1):
         self.asked = []
@@ -18,8 +19,10 @@ class Reads:
     async def many(self, keys):
         self.asked.append(list(keys))
         await self.gate.wait()
-        if "none" in keys:
-            raise OSError("away")
+        if "broken" in keys:
+            raise ZeroDivisionError
+        if "away" in keys:
+            raise DatabaseUnavailable
         return {key: ValueError(key) if key == "bad" else key.upper() for key in keys}
 
     async def begin(self, *keys):
@@ -56,13 +59,36 @@ async def test_a_key_under_way_is_read_again_for_who_asks_later():
     assert [["a"], ["a"]] == reads.asked
 
 
-@pytest.mark.parametrize(("key", "error"), [("bad", ValueError), ("none", OSError)])
+@pytest.mark.parametrize(
+    ("key", "error"), [("bad", ValueError), ("broken", ZeroDivisionError), ("away", DatabaseUnavailable)]
+)
 async def test_an_error_is_raised_by_its_readers_and_ends_nothing(key, error):
     reads = Reads()
     reads.gate.set()
     with pytest.raises(error):
         await reads.reader.read(key)
     assert "A" == await reads.reader.read("a")
+
+
+async def test_a_key_that_breaks_a_statement_fails_alone():
+    reads = Reads()
+    first = await reads.begin("a")
+    rest = await reads.begin("b", "broken", "c")
+    reads.gate.set()
+    found = await asyncio.gather(*first, *rest, return_exceptions=True)
+    assert ["A", "B", "ZeroDivisionError()", "C"] == [one if isinstance(one, str) else repr(one) for one in found]
+    assert [["a"], ["b", "broken", "c"], ["b"], ["broken"], ["c"]] == reads.asked
+
+
+async def test_a_database_that_is_away_fails_a_batch_at_once():
+    reads = Reads()
+    first = await reads.begin("a")
+    rest = await reads.begin("b", "away")
+    reads.gate.set()
+    assert ["A"] == await asyncio.gather(*first)
+    found = await asyncio.gather(*rest, return_exceptions=True)
+    assert [DatabaseUnavailable] * 2 == [type(one) for one in found]
+    assert [["a"], ["b", "away"]] == reads.asked
 
 
 async def test_a_reader_that_gives_up_takes_nothing_from_others():
