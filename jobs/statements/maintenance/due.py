@@ -1,8 +1,8 @@
-"""Which tasks of the CPU worker have work: one statement in place of one for each of them."""
+"""Which tasks of the CPU worker have work, and when next: one statement in place of one for each of them."""
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, exists, extract, func, or_, select
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import inputs, jobs, outbox, uploads
@@ -13,9 +13,10 @@ TASKS = ("recovery", "ingest", "webhooks", "purge", "uploads")
 
 
 def due(*, upload_seconds: float, input_max_attempts: int) -> Select[Any]:
-    """Return one row that says of each of `TASKS` whether it has work.
+    """Return one row that says of each of `TASKS` whether it has work, and `next_seconds`.
 
     A task that has work is named; one that is named may find that another worker has it, or that a limit holds it up.
+    `next_seconds` is the time until the next input or delivery is due that is not yet; null where there is none.
     """
     waits = and_(jobs.c.id == inputs.c.job_id, jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None))
     unfetched = and_(inputs.c.status == "waiting", inputs.c.available_at <= tx_now, lease_is_free(inputs), waits)
@@ -30,5 +31,12 @@ def due(*, upload_seconds: float, input_max_attempts: int) -> Select[Any]:
         "purge": exists().where(jobs.c.purge_at < tx_now),
         "uploads": exists().where(uploads.c.created_at < ago(upload_seconds)),
     }
+    next_at = func.least(_next_at(inputs, inputs.c.status == "waiting"), _next_at(outbox, open_(outbox)))
     columns: list[ColumnElement[Any]] = [is_due[task].label(task) for task in TASKS]
-    return select(*columns)
+    return select(*columns, extract("epoch", next_at - tx_now).label("next_seconds"))
+
+
+def _next_at(table: Table, waits: ColumnElement[bool]) -> ColumnElement[Any]:
+    """Return the next time at which a row of a queue becomes due; the index of those that wait is sorted by it."""
+    due_at = table.c.available_at
+    return select(due_at).where(waits, due_at > tx_now).order_by(due_at).limit(1).scalar_subquery()
