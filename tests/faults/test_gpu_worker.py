@@ -68,6 +68,7 @@ def test_a_living_holder_keeps_its_name(stack: Service) -> None:
 
 def test_a_worker_shows_a_probe_that_it_lives_and_can_compute(stack: Service) -> None:
     probes = ProbeFiles(stack.settings, "gpu")
+    stack.ended(stack.submit("null=1"))  # by an engine, without which it is not ready
     for path in (probes.alive, probes.ready):
         os.utime(path, (1000, 1000))
         until(lambda path=path: path.stat().st_mtime > 1000, what=f"a newer {path.name}")
