@@ -43,6 +43,8 @@ UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
 """What a statement raises when the database does not answer."""
 READ_ONLY = "25006"
 LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK_DETECTED = "40P01"
+UNDEFINED_FUNCTION = "42883"
 AWAY_STATES = {READ_ONLY, "25P03", "25P04"}
 """SQLSTATEs of a demoted server and of sessions that it ended for being slow: another connection works."""
 

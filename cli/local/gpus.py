@@ -6,12 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
 from core.processes import Process, await_killed
+from pipelines.runtime.gpu_check import torch_version
 
 PROC = Path("/proc/driver/nvidia/gpus")
 LIST_TIMEOUT = 20.0
@@ -37,14 +37,6 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
     if limited is not None:
         return [name.strip() for name in limited.split(",") if name.strip() and name.strip() != "-1"]
     return _of_nvidia_smi() or _of_proc()
-
-
-def torch_version() -> str:
-    """Return the version of the installed torch; empty without one."""
-    try:
-        return version("torch")
-    except PackageNotFoundError:
-        return ""
 
 
 def torch_has_cuda() -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import text
 
-from cli.local.gpus import torch_has_cuda, torch_version, try_gpus, visible_gpus
+from cli.local.gpus import torch_has_cuda, try_gpus, visible_gpus
 from cli.operator.admin import connected
 from core.broker.clients import broker_client
 from core.sandbox.account import unprivileged_account
@@ -21,7 +21,7 @@ from core.urls import shown
 from jobs.schema.migrate import schema_versions
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
-from pipelines.runtime.gpu_check import find_gpu
+from pipelines.runtime.gpu_check import find_gpu, torch_version
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import missing, weights_folder
 

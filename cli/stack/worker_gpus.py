@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Mapping
 
-from cli.local.gpus import torch_has_cuda, torch_version, try_gpus, visible_gpus
-from pipelines.runtime.gpu_check import THE_CPU_INSTEAD, find_gpu
+from cli.local.gpus import torch_has_cuda, try_gpus, visible_gpus
+from pipelines.runtime.gpu_check import THE_CPU_INSTEAD, find_gpu, torch_version
 
 
 class GpuUnusable(Exception):

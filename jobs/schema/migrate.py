@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from core.database import state_of, sync_engine
+from core.database import DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, state_of, sync_engine
 from core.retry import Backoff, retry
 from core.settings import Settings
 
@@ -20,7 +20,7 @@ migration has locked, while the migration waits for one of that transaction's. A
 transaction, and its caller would be answered 503. So the migration gives way before.
 """
 PAUSES = Backoff(first=0.1, longest=1.0, jitter=1.0)
-LOCK_NOT_FREE = {"55P03", "40P01"}
+LOCK_NOT_FREE = {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED}
 """SQLSTATEs of a lock that was not free in time, and of a deadlock that the migration was ended for."""
 _migrating = Lock()  # Alembic's environment is one per process
 

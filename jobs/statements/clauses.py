@@ -10,6 +10,9 @@ from core.errors import AttemptsExhausted
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
 
+HELD = JobStatus.PROCESSING.value
+"""The status of a job while a worker has a claim on it."""
+
 now = func.clock_timestamp()
 """The database's clock, which is the only clock, for times that are written."""
 
@@ -54,10 +57,6 @@ def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElem
 def lease_is_free(table: FromClause) -> ColumnElement[bool]:
     """Return whether no worker has a lease on a row: never leased, released, or the lease is over."""
     return or_(table.c.lease_until.is_(None), table.c.lease_until < tx_now)
-
-
-HELD = JobStatus.PROCESSING.value
-"""The status of a job while a worker has a claim on it."""
 
 
 def fenced(job_id: ColumnElement[str] | str, fence: ColumnElement[int] | int) -> ColumnElement[bool]:

@@ -57,14 +57,18 @@ def table_function(
     columns = {found.name: found.type for found in statement.exported_columns}
     taken = ", ".join(_sql(type_) for type_ in arguments.values())
     returned = ", ".join(f'"{name}" {_sql(type_)}' for name, type_ in columns.items())
-    settings = " ".join(f"SET {name} = {value}" for name, value in planning.items())
     rest = (
-        f"({taken}) RETURNS TABLE ({returned})\nLANGUAGE plpgsql VOLATILE {settings} AS $function$\n"
+        f"({taken}) RETURNS TABLE ({returned})\nLANGUAGE plpgsql VOLATILE {set_options(planning)} AS $function$\n"
         f"#variable_conflict use_column\nBEGIN\n    RETURN QUERY {body};\nEND\n$function$"
     )
     name = f"{kind}_{hashlib.sha256(rest.encode()).hexdigest()[:12]}"
     definition = f"CREATE OR REPLACE FUNCTION {name}{rest}"
     return TableFunction(name=name, body=body, arguments=arguments, columns=columns, definition=definition)
+
+
+def set_options(planning: Mapping[str, str]) -> str:
+    """Return the SQL by which a function has its own settings."""
+    return " ".join(f"SET {name} = {value}" for name, value in planning.items())
 
 
 def _sql(type_: Any) -> str:

@@ -69,13 +69,21 @@ def find_gpu(environment: Mapping[str, str] = os.environ) -> str:
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and visible.strip() in ("", "-1"):
         return ""
-    for node in (*_GPU_NODES, *([_AMD_NODE] if "rocm" in _torch_version() else [])):
+    for node in (*_GPU_NODES, *([_AMD_NODE] if "rocm" in torch_version() else [])):
         if Path(node).exists():
             return node
     for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"):
         if environment.get(name, "").strip() not in _NO_GPU:
             return f"{name}={environment[name]}"
     return ""
+
+
+def torch_version() -> str:
+    """Return the version of the installed torch, without importing it; empty without one."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""
 
 
 def driver_version() -> str:
@@ -133,13 +141,6 @@ def _advice(reason: str, cuda: str, driver: str, found: str) -> str:
     if "device ordinal" in reason.lower() or "device id" in reason.lower():
         return "there are fewer GPUs here"
     return "the GPU may be gone, or held by another process; `nvidia-smi` and `dmesg | grep -i xid` say more"
-
-
-def _torch_version() -> str:
-    try:
-        return version("torch")
-    except PackageNotFoundError:
-        return ""
 
 
 def main(device: str) -> int:

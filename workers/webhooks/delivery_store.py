@@ -1,8 +1,6 @@
 """The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +10,6 @@ from sqlalchemy import Delete, Row, Update
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from core.database import state_of
 from core.metrics import WEBHOOK_DELIVERIES
 from core.settings import Settings
 from core.signing import webhook_secrets
@@ -21,16 +18,12 @@ from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker, take_function
 from jobs.wire.status import QueueEstimate, status_answer
 from jobs.wire.webhooks import WebhookEvent, WebhookTest, WebhookTestData
+from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.payload import WebhookMessage, encode, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
-log = logging.getLogger(__name__)
-
 DISABLED = "The endpoint is disabled."
-UNDEFINED_FUNCTION = "42883"
-FUNCTION_SECONDS = 60.0
-"""How often a worker looks for a function that its database lacked."""
 
 
 class Leased(msgspec.Struct, frozen=True):
@@ -48,7 +41,7 @@ class DeliveryStore:
         self._db = db
         self._transactions = asyncio.Semaphore(settings.db_pool)
         self._retry_policy = RetryPolicy.parse(settings.webhook_schedule)
-        self._function_due = 0.0
+        self._fallback = FunctionFallback()
 
     async def take(self, limit: int) -> tuple[Sequence[Leased], bool]:
         """Lease deliveries that are due, and close superseded ones; returns the leases, and whether more may be due.
@@ -101,8 +94,7 @@ class DeliveryStore:
 
     async def _lease(self, connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
         """Lease by the function of the database, or while it lacks that by the statement."""
-        is_function_missing = time.monotonic() < self._function_due
-        statement = (deliveries.take if is_function_missing else take_function.call)(
+        statement = (deliveries.take if self._fallback.active else take_function.call)(
             limit=limit,
             lease_seconds=2 * self._settings.webhook_timeout,
             breaker_failures=self._settings.webhook_breaker_failures,
@@ -110,9 +102,7 @@ class DeliveryStore:
         try:
             return (await connection.execute(statement)).all()
         except ProgrammingError as error:
-            if state_of(error) == UNDEFINED_FUNCTION:
-                log.warning("webhooks: function missing, each lease is planned anew; run `atelier migrate`")
-                self._function_due = time.monotonic() + FUNCTION_SECONDS
+            self._fallback.begin_for(error)
             raise
 
     async def _drop(self, statement: Delete) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from alembic import context
 from sqlalchemy import Connection, Engine, event, text
 
-from core.database import sync_engine
+from core.database import set_lock_timeout, sync_engine
 from core.settings import Settings
 from jobs.schema.tables import metadata
 from jobs.statements.queue.functions import add_functions
@@ -29,7 +29,7 @@ AGAIN_SECONDS = 0.1
 def run() -> None:
     """Run the migrations; one that does not get the lock of a table soon fails, and `migrate` tries it again."""
     engine = sync_engine(Settings(database_url=context.config.attributes["database_url"]))
-    bound = f"SET LOCAL lock_timeout = {round(1000 * context.config.attributes['lock_seconds'])}"
+    bound = set_lock_timeout(context.config.attributes["lock_seconds"]).text
     try:
         with _alone(engine), engine.connect() as connection:
             # Without effect where an index is built concurrently, which is outside of any transaction.

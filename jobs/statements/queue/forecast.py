@@ -11,6 +11,7 @@ import msgspec
 
 from jobs.statements.queue.claim_function import PLANNING
 from jobs.statements.queue.position import POSITION_LIMIT, position_text
+from jobs.statements.table_function import set_options
 from jobs.wire.wait_reasons import Reason
 
 _VALUES = {
@@ -109,9 +110,7 @@ END
 
 _ARGUMENTS = "job jobs, counted boolean"
 _RESULTS = "OUT ahead integer, OUT reason text, OUT seconds double precision, OUT servers integer"
-_OPTIONS = "LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE " + " ".join(
-    f"SET {name} = {value}" for name, value in PLANNING.items()
-)
+_OPTIONS = f"LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE {set_options(PLANNING)}"
 NAME = f"forecast_{hashlib.sha256((_ARGUMENTS + _RESULTS + _OPTIONS + _BODY).encode()).hexdigest()[:12]}"
 DEFINITION = f"CREATE OR REPLACE FUNCTION {NAME}({_ARGUMENTS}, {_RESULTS}) {_OPTIONS} AS $function${_BODY}$function$"
 """The SQL that makes the function. Its name has a digest of it, as `jobs.statements.queue.functions` explains."""

@@ -14,6 +14,7 @@ from jobs.statements.budget import BALANCE
 from jobs.statements.query import DatabaseFunction, Query
 from jobs.statements.queue.claim_function import PLANNING
 from jobs.statements.queue.forecast import NAME, Forecast
+from jobs.statements.table_function import set_options
 
 
 class FollowedJob(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ _JOB = f"""
 # The forecast of a null job is none, and costs nothing.
 _FORECAST = f"LEFT JOIN LATERAL {NAME}(CASE WHEN jobs.status IN ({_UNFINISHED}) THEN jobs END, $3) AS forecast ON true"
 _OWN = "jobs.tenant = api_keys.tenant AND jobs.deleted_at IS NULL"
-_OPTIONS = "STABLE " + " ".join(f"SET {name} = {value}" for name, value in PLANNING.items())
+_OPTIONS = f"STABLE {set_options(PLANNING)}"
 
 LOOK = DatabaseFunction(
     kind="look",

@@ -2,14 +2,13 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select
 from sqlalchemy.exc import ProgrammingError
 
-from core.database import autocommitted, is_unreachable, set_statement_timeout, state_of
+from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
 from core.settings import Settings
 from jobs.events import JobEvent
@@ -19,6 +18,7 @@ from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
 from jobs.statements.queue import claim as claims
 from jobs.statements.queue import claim_function, claimed, commit_function, tenant_jobs
+from workers.function_fallback import FunctionFallback
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +26,6 @@ T = TypeVar("T")
 AWAY_SECONDS = 600.0
 """How long a statement is retried; a final one is until the job's deadline, since nothing is to be computed twice."""
 BACKOFF = Backoff(first=0.1, longest=5.0)
-UNDEFINED_FUNCTION = "42883"
-FUNCTION_SECONDS = 60.0
-"""How often a worker looks for a function that its database lacked."""
 
 
 class JobStore:
@@ -44,7 +41,7 @@ class JobStore:
         self._settings = settings
         self._notifier = JobNotifier.connect(settings)
         self._closing = threading.Event()
-        self._function_due = 0.0
+        self._fallback = FunctionFallback()
 
     def close(self) -> None:
         """Stop waiting for a database that is away."""
@@ -128,15 +125,13 @@ class JobStore:
 
     def _by_function(self, execute: Callable[[bool], Job | None]) -> Job | None:
         """Execute a change by a function of the database, or by its statement while the database lacks functions."""
-        if time.monotonic() < self._function_due:
+        if self._fallback.active:
             return execute(False)
         try:
             return execute(True)
         except ProgrammingError as error:
-            if state_of(error) != UNDEFINED_FUNCTION:
+            if not self._fallback.begin_for(error):
                 raise
-            log.warning("database: functions missing, each statement is planned anew; run `atelier migrate`")
-            self._function_due = time.monotonic() + FUNCTION_SECONDS
             return execute(False)
 
     def _settle(self, job: Job, statement: Select[Any]) -> Job | None:

@@ -13,7 +13,7 @@ GPU 1: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000001)
 @pytest.fixture(autouse=True)
 def machine(tmp_path, monkeypatch):
     """A machine with a CUDA torch, without a driver, and with an empty PATH."""
-    monkeypatch.setattr(gpus, "version", lambda _: "2.13.0")
+    monkeypatch.setattr(gpus, "torch_version", lambda: "2.13.0")
     monkeypatch.setattr(gpus, "PROC", tmp_path / "proc")
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
@@ -54,7 +54,7 @@ def test_cuda_visible_devices_limits_the_gpus(machine, devices, expected):
 
 def test_a_torch_for_the_cpu_finds_no_gpu(machine, monkeypatch):
     nvidia_smi(machine, f"echo '{LISTING}'")
-    monkeypatch.setattr(gpus, "version", lambda _: "2.13.0+cpu")
+    monkeypatch.setattr(gpus, "torch_version", lambda: "2.13.0+cpu")
     assert [] == gpus.visible_gpus({})
 
 

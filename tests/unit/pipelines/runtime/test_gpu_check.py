@@ -151,9 +151,9 @@ def test_a_variable_that_names_a_gpu_shows_one(environment, shown):
 
 def test_amds_driver_counts_beside_a_torch_for_rocm(machine, monkeypatch):
     (machine / "kfd").touch()
-    monkeypatch.setattr(gpu_check, "_torch_version", lambda: "2.13.0")
+    monkeypatch.setattr(gpu_check, "torch_version", lambda: "2.13.0")
     assert "" == find_gpu({})
-    monkeypatch.setattr(gpu_check, "_torch_version", lambda: "2.13.0+rocm7.1")
+    monkeypatch.setattr(gpu_check, "torch_version", lambda: "2.13.0+rocm7.1")
     assert str(machine / "kfd") == find_gpu({})
 
 
