@@ -11,13 +11,15 @@ from jobs.wire.values import UtcTime, documented
 class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model in a server's memory, with the bytes of its weights.
 
-    `where` is `device` or `host`, the memory that holds them. A newer worker may report other values.
+    `where` is `device` or `host`, the memory that holds them. A newer worker may report other values. `warnings` say
+    where it computes otherwise than it should, on the CPU for example.
     """
 
     id: str
     bytes: int
     where: str
     pinned: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):

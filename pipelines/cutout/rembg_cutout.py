@@ -1,5 +1,6 @@
 """The family `rembg`: background removal by one of rembg's sessions, on ONNX Runtime."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.arrays import Pixels
 from pipelines.cutout.foreground import clean_edges
+from pipelines.cutout.onnx_session import cpu_fallback
 from pipelines.cutout.sessions import open_session
 from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
@@ -17,6 +19,8 @@ from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 SOLID, VISIBLE = 128, 26
 """Of 255: from `SOLID` on, a pixel is foreground; from `VISIBLE` on, a crop keeps it."""
 NOTHING_FOUND = "No foreground was found in the image; it was not cropped."
+
+log = logging.getLogger(__name__)
 
 
 class RembgCutout:
@@ -30,7 +34,11 @@ class RembgCutout:
         if len(files) != 1:
             raise ModelLoadFailed(f"The folder must hold one .onnx file; it holds {len(files)}.")
         self.spec = spec
-        self.session = open_session(spec.variant or spec.id, files[0], device)
+        self.session = open_session(spec.variant or spec.id, files[0], device, spec.vram_bytes)
+        reason = cpu_fallback(self.session.inner_session, device)
+        self.warnings = (reason,) if reason else ()
+        if reason:
+            log.warning("cutout: %s %s", spec.id, reason)
 
     def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Return one image: RGBA, RGB on `background_color`, or the matte as RGB with `mask_only`."""

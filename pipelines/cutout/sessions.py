@@ -5,8 +5,6 @@ Only sessions that run on this machine from one file are opened. Refused by name
 file, so rembg's downloader never runs.
 """
 
-import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +13,10 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-import onnxruntime  # type: ignore[import-untyped]
 from PIL import Image
 
 from core.errors import ModelLoadFailed
+from pipelines.cutout.onnx_session import create_session
 
 DEMO = "demo-cutout"
 """Name of the session of `demo_session`."""
@@ -27,24 +25,25 @@ REFUSED = {
     "u2net_cloth_seg": "it finds three kinds of clothes, not the foreground",
 }
 
-log = logging.getLogger(__name__)
-
 
 class Session(Protocol):
-    """The part of a rembg `BaseSession` that is used."""
+    """The part of a rembg `BaseSession` that is used; `inner_session` is ONNX Runtime's."""
+
+    inner_session: Any
 
     def predict(self, img: Image.Image) -> list[Image.Image]:
         """Return mattes of `img`, grayscale (mode L), of its size."""
 
 
-def open_session(name: str, file: Path, device: str) -> Session:
-    """Open the session `name` on the network in `file`. Raises `ModelLoadFailed` for an unknown or refused name."""
+def open_session(name: str, file: Path, device: str, expected_bytes: int = 0) -> Session:
+    """Open the session `name` on the network in `file`, as `onnx_session.create_session` does.
+
+    Raises `ModelLoadFailed` for an unknown or refused name.
+    """
     class_ = session_class(name)
     session = class_.__new__(class_)
     session.model_name = name
-    session.inner_session = onnxruntime.InferenceSession(str(file), _options(), providers=_providers(device))
-    if device != "cpu":
-        log.info("background removal runs with %s", session.inner_session.get_providers()[0])
+    session.inner_session = create_session(file, device, expected_bytes)
     opened: Session = session
     return opened
 
@@ -85,22 +84,3 @@ def _without_front_door() -> Iterator[None]:
     finally:
         if spec is not None:
             del sys.modules["rembg"]
-
-
-def _options() -> onnxruntime.SessionOptions:
-    """Return options with as many threads as `pipelines.runtime.device.prepare` set, like `rembg.new_session`."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
-    options.log_severity_level = 3
-    return options
-
-
-def _providers(device: str) -> list[Any]:
-    """Return CUDA on "cuda:N" where onnxruntime has it, and always the CPU after it."""
-    if device.startswith("cuda"):
-        if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            onnxruntime.preload_dlls()  # CUDA's own libraries, from torch's wheels
-            number = int(device.partition(":")[2] or 0)
-            return [("CUDAExecutionProvider", {"device_id": number}), "CPUExecutionProvider"]
-        log.warning("this onnxruntime has no CUDA provider: install onnxruntime-gpu; the CPU is used instead")
-    return ["CPUExecutionProvider"]

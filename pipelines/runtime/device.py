@@ -15,6 +15,7 @@ from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.gpu_check import choose_device, multiplies
 from pipelines.runtime.host_memory import host_memory
+from pipelines.runtime.processors import cores_per_gpu
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
@@ -51,9 +52,10 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> Device:
     """Configure this process before torch is imported, and return its device.
 
-    The process works offline, with `cpu_threads` threads (0: torch chooses) and with compiled code in the folder
-    `compile_cache` (empty: torch's own, among temporary files). The device is `wanted`, else a GPU where there is one,
-    else the CPU. Without a GPU torch is not imported. Raises `DeviceUnusable`.
+    The process works offline, with `cpu_threads` threads (0: torch chooses; -1: one on the CPU, beside a GPU its share
+    of the machine's cores) and with compiled code in the folder `compile_cache` (empty: torch's own, among temporary
+    files). The device is `wanted`, else a GPU where there is one, else the CPU. Without a GPU torch is not imported.
+    Raises `DeviceUnusable`.
     """
     os.environ.update(OFFLINE)
     if wanted != "cpu" and not any(name in os.environ for name in ALLOCATOR):
@@ -61,11 +63,8 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
         os.environ[ALLOCATOR[0]] = "expandable_segments:True"
     if compile_cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compile_cache
-    if cpu_threads > 0:
-        os.environ.update({"OMP_NUM_THREADS": str(cpu_threads), "MKL_NUM_THREADS": str(cpu_threads)})
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(cpu_threads)
     name = choose_device(wanted)
+    _set_threads(_default_threads(name) if cpu_threads < 0 else cpu_threads)
     return Device(name=name, memory_total=_memory_total(name), versions=_versions())
 
 
@@ -112,6 +111,23 @@ def load(
             raise
         # Its text can hold paths of this machine, and the job's owner sees ours: the text is for the log alone.
         raise ModelLoadFailed(f"{spec.id} could not be loaded ({type(error).__name__}).") from error
+
+
+def _default_threads(device: str) -> int:
+    """Return one on the CPU, where two of torch's wait for each other; beside a GPU they do what the GPU waits for."""
+    if device == "cpu":
+        return 1
+    import torch
+
+    return cores_per_gpu(torch.cuda.device_count())
+
+
+def _set_threads(number: int) -> None:
+    """Have torch, which may be imported already, and ONNX Runtime use so many threads; 0: as many as they choose."""
+    if number > 0:
+        os.environ.update({"OMP_NUM_THREADS": str(number), "MKL_NUM_THREADS": str(number)})
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(number)
 
 
 def _memory_total(device: str) -> int:

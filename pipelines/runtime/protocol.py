@@ -104,6 +104,9 @@ class Pipeline(Protocol):
     them, each once. Other tensors stay on the device and are small. Its constructor takes one more argument, the
     `WeightLoader` of `pipelines.memory` through which it reads its files; without one it makes its own.
 
+    A pipeline that may compute otherwise than it should, on another device or slower, has `warnings`: what the operator
+    should know of it now, each a clause after the model's name ("computes on the CPU: ..."). A run may change them.
+
     A pipeline whose first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result is
     discarded.
     """

@@ -58,6 +58,11 @@ class LoadedPipeline:
         """Whether host memory holds a copy of the weights."""
         return self._offload is not None and self._offload.has_master
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `residency.LoadedModel`."""
+        return tuple(getattr(self.pipeline, "warnings", ()))
+
     def offload(self) -> None:
         """See `residency.LoadedModel`."""
         assert self._offload is not None, "a model without bytes is not offloaded"

@@ -37,6 +37,10 @@ class LoadedModel(Protocol):
     def has_master(self) -> bool:
         """Whether host memory holds a copy of the weights."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should know of it now: see `pipelines.runtime.protocol.Pipeline`."""
+
     def offload(self) -> None:
         """Move the weights to the host. Raises `MemoryError` where they do not fit; they stay on the device then."""
 
@@ -115,7 +119,13 @@ class Residency:
     def models(self) -> tuple[ResidentModel, ...]:
         """The models in memory, in the order in which they were loaded."""
         return tuple(
-            ResidentModel(id=one.id, bytes=one.bytes, where="device" if one.on_device else "host", pinned=one.pinned)
+            ResidentModel(
+                id=one.id,
+                bytes=one.bytes,
+                where="device" if one.on_device else "host",
+                pinned=one.pinned,
+                warnings=one.loaded.warnings,
+            )
             for one in self._entries.values()
         )
 

@@ -63,6 +63,7 @@ def show(client: Client, name: str, as_json: bool) -> None:
         "memory": _format_memory(server),
         "serves": "\n".join(server.serves),
         "in memory": "\n".join(map(_format_model, server.models)) or "\n".join(server.resident),
+        "warnings": "\n".join(f"{model.id} {text}" for model in server.models for text in model.warnings),
         "heartbeat": _format_heartbeat(server),
         "versions": "\n".join(f"{name} {version}" for name, version in sorted(server.versions.items())),
     }

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from importlib.metadata import requires
 
 import pytest
 
@@ -69,15 +70,44 @@ def test_everything_is_pinned_as_make_setup_pins_it():
     setup = (ROOT / "Makefile").read_text()
     for line in [*installs(stages()["api-build"]), *installs(stages()["gpu-build"])]:
         assert "-c constraints.txt" in line or "--no-deps --require-hashes -r requirements-nodeps.txt" in line
+    for file in ("requirements-nodeps.txt", "requirements-gpu.txt"):
+        pinned = re.findall(
+            r"^[\w-]+==\S+[^\n]*(?:\n    --hash=sha256:[0-9a-f]{64}[^\n]*)+", (ROOT / file).read_text(), re.M
+        )
+        assert len(pinned) == len(re.findall(r"^[a-z]", (ROOT / file).read_text(), re.M))
     assert "--no-deps --require-hashes -r requirements-nodeps.txt" in setup
 
 
 def test_each_image_has_the_extras_that_it_needs():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    asked = re.search(r"-e '\.\[([a-z,]+)\]'", stages()["gpu-build"])
+    asked = re.search(r"-e '\.\[([a-z,-]+)\]'", stages()["gpu-build"])
     assert asked is not None
-    assert set(extras) - {"bench", "dev", "embedded", "xformers"} == set(asked[1].split(","))
+    assert set(extras) - {"bench", "dev", "embedded", "matting", "xformers"} == set(asked[1].split(","))
     assert "[" not in "".join(installs(stages()["api-build"]))
+
+
+def test_gpu_has_the_onnxruntime_with_cuda_and_no_other():
+    """Both packages fill one folder: whichever came last would win, and the other's files would stay among its own."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    constraints = (ROOT / "constraints.txt").read_text().splitlines()
+    assert [line for line in installs(stages()["gpu-build"]) if "-r requirements-gpu.txt" in line]
+    assert {"onnxruntime", "rembg[cpu]"} == set(extras["matting"]) - set(extras["matting-gpu"])
+    assert [] == [name for name in extras["matting-gpu"] if "onnxruntime" in name or "[" in name]
+    replaced = re.findall(
+        r"^(\S+)==(\S+) ; platform_machine == \"(\w+)\"", (ROOT / "requirements-gpu.txt").read_text(), re.M
+    )
+    assert {("onnxruntime-gpu", "x86_64"), ("onnxruntime", "aarch64")} == {(name, on) for name, _, on in replaced}
+    assert {f"onnxruntime=={version}" for _, version, _ in replaced} == {
+        line for line in constraints if line.startswith("onnxruntime=")
+    }
+
+
+def test_it_has_what_onnxruntime_needs():
+    """`--no-deps` leaves its requirements out, so the extra names them."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = {re.split(r"[^\w-]", name)[0] for name in requires("onnxruntime") or () if "extra ==" not in name}
+    assert {"flatbuffers", "numpy"} <= needed
+    assert needed - {"numpy"} <= set(extras["matting-gpu"])
 
 
 def test_what_is_copied_is_what_is_imported_and_read():
@@ -85,5 +115,6 @@ def test_what_is_copied_is_what_is_imported_and_read():
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
     assert kept >= {name.rstrip("*") for name in packages}
     assert kept >= {"weights.lock", "pyproject.toml", "constraints.txt", "requirements-nodeps.txt", "LICENSE"}
+    assert "requirements-gpu.txt" in kept
     assert [] == [name for name in kept if not (ROOT / name).exists()]
     assert not kept & {"tests", "docs", "benchmarks", "helm", ".git", ".venv", "weights"}

@@ -1,15 +1,10 @@
-import logging
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import pytest
-from PIL import Image
 
 from core.errors import ModelLoadFailed
-from pipelines.cutout.sessions import DEMO, open_session, session_class
+from pipelines.cutout.sessions import DEMO, session_class
 from tests.support.checkpoints import tiny_onnx
 
 SERVED = tuple(tiny_onnx.LAYOUTS)
@@ -61,23 +56,3 @@ def test_neither_numba_nor_pymatting_is_imported() -> None:
         "sys.exit(any(name in sys.modules for name in ('numba', 'pymatting', 'skimage', 'rembg', 'torch')))"
     )
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
-
-
-def test_threads_are_what_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tiny_onnx.save("u2net", tmp_path)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    one = open_session("u2net", file, "cpu")
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    any_number = open_session("u2net", file, "cpu")
-    assert 1 == one.inner_session.get_session_options().intra_op_num_threads  # type: ignore[attr-defined]
-    assert 0 == any_number.inner_session.get_session_options().intra_op_num_threads  # type: ignore[attr-defined]
-
-
-def test_a_gpu_without_cuda_provider_falls_back_to_the_cpu(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("this onnxruntime has the CUDA provider")
-    with caplog.at_level(logging.WARNING):
-        session = open_session("u2net", tiny_onnx.save("u2net", tmp_path), "cuda:0")
-    assert "onnxruntime-gpu" in caplog.text
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8))
-    assert (30, 40) == session.predict(image)[0].size

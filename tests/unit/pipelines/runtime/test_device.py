@@ -1,12 +1,15 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import ModelLoadFailed, WeightsNotLocked
-from pipelines.runtime.device import load
+from pipelines.runtime import device as runtime
+from pipelines.runtime.device import load, prepare
 from pipelines.weights.lockfile import Lock
 from tests.support.checkpoints.specs import spec
 from tests.support.faults.chaos import Chaos
@@ -37,6 +40,20 @@ def test_a_fresh_process_is_offline_with_a_device_but_no_torch() -> None:
     assert ("cpu", False, "1", "1", "/kept") == (name, torch_imported, offline, threads, compiled)
     assert 2**28 < memory
     assert {"torch", "diffusers", "transformers"} == set(versions)
+
+
+@pytest.mark.parametrize(("device", "wanted", "threads"), [("cpu", -1, 1), ("cuda:0", -1, 5), ("cuda:0", 3, 3)])
+def test_threads_on_either_device(monkeypatch: pytest.MonkeyPatch, device: str, wanted: int, threads: int) -> None:
+    before, environment = torch.get_num_threads(), dict(os.environ)
+    monkeypatch.setattr(runtime, "choose_device", lambda wanted: device)
+    monkeypatch.setattr(runtime, "_memory_total", lambda name: 1)
+    monkeypatch.setattr(runtime, "cores_per_gpu", lambda visible: 5)
+    monkeypatch.setattr(os, "environ", environment)
+    try:
+        prepare(device, wanted)
+        assert (threads, str(threads)) == (torch.get_num_threads(), environment["OMP_NUM_THREADS"])
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_model_without_weights_needs_no_lock(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.runtime import host_memory as module
+from pipelines.runtime import control_groups as module
 from pipelines.runtime.host_memory import host_memory
 
 GROUP_1 = "9:name=systemd:/\n4:memory:/kubepods/pod1/abc\n3:cpu,cpuacct:/\n0::/\n"

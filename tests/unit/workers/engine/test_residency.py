@@ -53,6 +53,7 @@ class Model:
         self.pipeline: Any = object()
         self.size = size
         self.bytes = size if movable else 0
+        self.warnings: tuple[str, ...] = ()
         self.has_master, self.is_offloaded = movable and keeps, False
         self._memory = memory
         memory.device += size
@@ -401,3 +402,11 @@ def test_memory_of_the_first_use_counts_for_the_model() -> None:
             memory.more += 7
 
     assert [37] == [model.bytes for model in models.models]
+
+
+def test_warnings_of_a_model_are_those_of_now() -> None:
+    models = residency(Memory())
+    with models.using("small"):
+        assert () == models.models[0].warnings
+        models._entries["small"].loaded.warnings = ("computes on the CPU: ...",)  # type: ignore[misc]
+    assert ("computes on the CPU: ...",) == models.models[0].warnings

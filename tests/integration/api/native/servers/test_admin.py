@@ -210,11 +210,11 @@ class TestListing:
     def test_memory_by_model(self, client, rows, server):
         resident = [
             ResidentModel(id="chaos", bytes=3 << 30, where="device", pinned=True),
-            ResidentModel(id="chaos-two", bytes=1 << 30, where="host"),
+            ResidentModel(id="chaos-two", bytes=1 << 30, where="host", warnings=("computes on the CPU: …",)),
         ]
         beat(rows, server, memory_total=8 << 30, memory_used=3 << 30, resident=["chaos"], models=tuple(resident))
         seen = client.get("/servers/v1/gpu-1").json()
-        assert msgspec.to_builtins(resident) == seen["models"]
+        assert resident == msgspec.convert(seen["models"], list[ResidentModel])
         assert (8 << 30, 3 << 30, ["chaos"]) == (seen["memory_total"], seen["memory_used"], seen["resident"])
         assert [seen["models"]] == [one["models"] for one in client.get("/servers/v1").json()["servers"]]
         rows.execute(fleet.leave("gpu-1", server.incarnation))
@@ -226,7 +226,7 @@ class TestListing:
     def test_unknown_facts_of_a_newer_worker_are_left_out(self, client, rows, server):
         model = {"id": "chaos", "bytes": 1, "where": "disk", "pinned": False}
         rows.execute(update(servers).values(models=[model | {"since": "yesterday"}]))
-        assert [model] == client.get("/servers/v1/gpu-1").json()["models"]
+        assert [model | {"warnings": []}] == client.get("/servers/v1/gpu-1").json()["models"]
 
     def test_the_job_it_runs_is_for_admins_only(self, client, admin, rows, server):
         beat(rows, server, state="busy", current_job="job_" + 32 * "a")

@@ -22,7 +22,7 @@ from tests.support.wait import until
 
 MODELS = (
     ResidentModel(id="chaos", bytes=3_000_000_000, where="device", pinned=True),
-    ResidentModel(id="chaos-two", bytes=500_000_000, where="host"),
+    ResidentModel(id="chaos-two", bytes=500_000_000, where="host", warnings=("computes on the CPU: …",)),
 )
 
 
@@ -108,7 +108,13 @@ def test_the_list_shows_state_memory_and_models(run, rows, server):
 def test_show_has_all_facts_about_a_server(run, rows, server):
     beat(rows, server, state="busy", current_job="job_" + 32 * "a", versions={"torch": "2.13"})
     shown = run("show", "gpu-1")
-    for words in ("busy, dedicated", "job_" + 32 * "a", "chaos 3.0 GB, pinned", "torch 2.13"):
+    for words in (
+        "busy, dedicated",
+        "job_" + 32 * "a",
+        "chaos 3.0 GB, pinned",
+        "torch 2.13",
+        "chaos-two computes on the CPU",
+    ):
         assert words in shown
     assert "busy" == json.loads(run("show", "gpu-1", "--json"))["state"]
     assert "[unknown_server]" in run("show", "a b?", status=1)
