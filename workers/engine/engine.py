@@ -41,6 +41,7 @@ from pipelines.weights.lockfile import read_lock
 from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader, limits_of
 from workers.engine.residency import Residency
+from workers.engine.working_memory import job_size, warm_up_size
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     Compute,
@@ -144,7 +145,7 @@ class Engine:
 
     def _warm_up(self, model: str, context: RunContext) -> None:
         """Run a model for the first, slowest time; the model is served also when that fails."""
-        with self._residency.using(model) as pipeline:
+        with self._residency.using(model, job_size=warm_up_size(self._loader.spec(model))) as pipeline:
             warm_up = getattr(pipeline, "warm_up", None)
             try:
                 if warm_up is not None:
@@ -180,17 +181,23 @@ class Engine:
                 self._residency.release(request.model)
 
     def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
-        """Call `work`; where memory runs out, once more with only this model in it: same seed, same quality."""
-        try:
-            return work()
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-        # Not inside the handler, whose traceback would keep the tensors of the first attempt alive.
-        log.warning("engine: out of memory, retried once model=%s", model)
-        self._out_of_memory.append(model)
-        self._residency.keep_only(model)
-        return work()
+        """Call `work` again while memory runs out and another model can leave: same seed, same quality.
+
+        It is called at least twice, since the first time caches may have been in its way.
+        """
+        tries = 0
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                is_last = tries > 0 and not self._residency.can_make_room(model)
+                if is_last or isinstance(error, GpuOutOfMemory) or not is_out_of_memory(error):
+                    raise
+            # Not inside the handler, whose traceback would keep the tensors of the first attempt alive.
+            tries += 1
+            log.warning("engine: out of memory, tried again model=%s tries=%d", model, tries)
+            self._out_of_memory.append(model)
+            self._residency.make_room(model)
 
     def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
         params = read_params(request.params, PARAMS_OF[request.modality])
@@ -206,7 +213,8 @@ class Engine:
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
 
     def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        with self._residency.using(request.model, lambda: ctx.progress(0.0, "load")) as pipeline:
+        size = job_size(params, len(inputs.files))
+        with self._residency.using(request.model, lambda: ctx.progress(0.0, "load"), size) as pipeline:
             return pipeline.run(params, inputs, ctx)
 
     def _cut_out(self, remover: str, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:

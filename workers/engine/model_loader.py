@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pipelines.memory.weight_loader import WeightLoader
 
 DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
-"""Shares of the device's and of the machine's memory that models may take, unless the settings say otherwise. A job's
-working memory comes on top: where it does not fit, idle models are evicted and the job is tried once more."""
+"""Shares of the device's and of the machine's memory that models may take, unless the settings say otherwise. What
+jobs take comes on top (`workers.engine.working_memory`)."""
 
 
 def limits_of(settings: Settings, device: runtime.Device) -> MemoryLimits:
@@ -121,6 +121,18 @@ class ModelLoader:
     def memory_used(self) -> int:
         """See `residency.ModelSource`."""
         return device_memory.memory_used(self.device.name)
+
+    def memory_free(self) -> int:
+        """See `residency.ModelSource`."""
+        return device_memory.memory_free(self.device.name)
+
+    def reset_peak(self) -> int:
+        """See `residency.ModelSource`."""
+        return device_memory.reset_peak(self.device.name)
+
+    def read_peak(self) -> int:
+        """See `residency.ModelSource`."""
+        return device_memory.read_peak(self.device.name)
 
     def free_caches(self) -> None:
         """See `residency.ModelSource`."""

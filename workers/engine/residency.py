@@ -16,6 +16,7 @@ import msgspec
 from core.errors import GpuOutOfMemory
 from jobs.wire.servers import ResidentModel
 from pipelines.runtime.protocol import Pipeline
+from workers.engine.working_memory import PeakSource, WorkingMemory
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class LoadedModel(Protocol):
         """Return whether no weight is NaN or infinite."""
 
 
-class ModelSource(Protocol):
+class ModelSource(PeakSource, Protocol):
     """The source of models, and the device that they are loaded onto."""
 
     def load(self, model_id: str, *, keeps: bool) -> LoadedModel:
@@ -68,6 +69,9 @@ class ModelSource(Protocol):
 
     def memory_used(self) -> int:
         """Return the bytes that this process uses on the device."""
+
+    def memory_free(self) -> int:
+        """Return the bytes that can be allocated on the device; other processes take some of it."""
 
     def computes_right(self) -> bool:
         """Return whether the device still computes correctly."""
@@ -113,6 +117,7 @@ class Residency:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._measured: dict[str, int] = {}
+        self._working_memory = WorkingMemory(source)
         self._evicted: list[str] = []
 
     @property
@@ -135,16 +140,23 @@ class Residency:
         return evicted
 
     @contextmanager
-    def using(self, model_id: str, before_load: Callable[[], None] = lambda: None) -> Iterator[Pipeline]:
+    def using(
+        self, model_id: str, before_load: Callable[[], None] = lambda: None, job_size: int = 0
+    ) -> Iterator[Pipeline]:
         """Keep the model on the device while the block runs; call `before_load` when it has to be loaded.
+
+        Models are evicted until what earlier jobs of this `job_size` took is free, too.
 
         Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those in use or pinned.
         """
         entry = self._bring_to_device(model_id, before_load)
-        before = self._unaccounted() if entry.grows else 0
         entry.users += 1
         try:
-            yield entry.loaded.pipeline
+            wanted = self._working_memory.expected(model_id, job_size)
+            self._evict_until(lambda: self._source.memory_free() >= wanted)
+            before = self._unaccounted() if entry.grows else 0
+            with self._working_memory.measured(model_id, job_size):
+                yield entry.loaded.pipeline
         finally:
             entry.users -= 1
             entry.used = self._clock()
@@ -167,12 +179,18 @@ class Residency:
         for entry in self._select(model_id):
             self._unload(entry)
 
-    def keep_only(self, model_id: str) -> None:
-        """Evict every other model that may be evicted, and free caches."""
-        for entry in self._select(None):
-            if entry.id != model_id:
-                self._evict(entry)
+    def can_make_room(self, model_id: str) -> bool:
+        """Return whether another model than this one may be evicted."""
+        return bool(self._evictable(self._entries.get(model_id)))
+
+    def make_room(self, model_id: str) -> bool:
+        """Free caches and evict one model, not this one; return whether there was one that may be evicted."""
         self._source.free_caches()
+        if not self.can_make_room(model_id):
+            return False
+        with self._working_memory.without_eviction():
+            self._evict(self._evictable(self._entries.get(model_id))[0])
+        return True
 
     def is_healthy(self, model_id: str) -> bool:
         """Return whether the device computes correctly and the model's weights are finite."""
@@ -251,12 +269,24 @@ class Residency:
         return fixed + size <= self._limits.device
 
     def _evict_for(self, size: int, keep: _Entry | None = None) -> None:
-        """Evict models, the least recently used first, until `size` more bytes fit or none may be evicted."""
-        evictable = [one for one in self._on_device() if one.is_free and one is not keep]
-        for entry in sorted(evictable, key=lambda one: one.used):
-            if sum(one.bytes for one in self._on_device()) + size <= self._limits.device:
+        """Evict models other than `keep` until `size` more bytes are in the budget and free, or none may be evicted."""
+
+        def fits() -> bool:
+            taken = sum(one.bytes for one in self._on_device())
+            return taken + size <= self._limits.device and self._source.memory_free() >= size
+
+        self._evict_until(fits, keep)
+
+    def _evict_until(self, is_enough: Callable[[], bool], keep: _Entry | None = None) -> None:
+        """Evict models other than `keep`, the least recently used first, until it is enough or none may be evicted."""
+        for entry in self._evictable(keep):
+            if is_enough():
                 break
             self._evict(entry)
+
+    def _evictable(self, keep: _Entry | None = None) -> list[_Entry]:
+        """Return the models on the device that may be evicted, but `keep`; the least recently used first."""
+        return sorted((one for one in self._on_device() if one.is_free and one is not keep), key=lambda one: one.used)
 
     def _unaccounted(self) -> int:
         """Return the bytes in use that do not belong to a model."""

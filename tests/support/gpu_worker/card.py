@@ -17,6 +17,7 @@ class Card:
         self.allocated = 0
         self.cached = 0
         self.neighbors = 0
+        self.peak = 0
 
     @classmethod
     def install(cls, monkeypatch: pytest.MonkeyPatch) -> "Card":
@@ -24,6 +25,16 @@ class Card:
         card = cls()
         monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=card))
         return card
+
+    def allocate(self, size: int) -> None:
+        self.allocated += size
+        self.peak = max(self.peak, self.allocated)
+
+    def reset_peak_memory_stats(self, device: str) -> None:
+        self.peak = self.allocated
+
+    def max_memory_allocated(self, device: str) -> int:
+        return self.peak
 
     def memory_allocated(self, device: str) -> int:
         return self.allocated

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.runtime import nvml
-from pipelines.runtime.device_memory import memory_used
+from pipelines.runtime.device_memory import memory_free, memory_used, read_peak, reset_peak
 from tests.support.gpu_worker.card import GIB, Card
 
 
@@ -28,3 +28,17 @@ def test_the_drivers_figure_counts_without_torchs_cache(card: Card, monkeypatch:
     card.allocated, card.cached = 5 * GIB, 2 * GIB
     assert 8 * GIB == memory_used("cuda:0")
     assert ["GPU-5f1c"] == asked
+
+
+def test_what_is_free_is_the_cards_and_torchs_cache(card: Card) -> None:
+    card.allocated, card.cached, card.neighbors = 5 * GIB, 2 * GIB, 40 * GIB
+    assert 35 * GIB == memory_free("cuda:0")
+
+
+def test_a_peak_begins_at_what_is_allocated(card: Card) -> None:
+    card.allocate(30 * GIB)
+    card.allocate(-25 * GIB)
+    assert 5 * GIB == reset_peak("cuda:0")
+    card.allocate(10 * GIB)
+    card.allocate(-10 * GIB)
+    assert 15 * GIB == read_peak("cuda:0")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.errors import GpuOutOfMemory
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
 from pipelines.runtime.protocol import RawOutput
@@ -50,16 +51,19 @@ class Device:
 
 
 class Models:
-    """A residency of one model that runs `run`."""
+    """A residency of one model that runs `run`, beside `others` that can leave."""
 
     models = ()
     host_bytes = 0
 
-    def __init__(self, run: Callable[..., RawOutput]) -> None:
+    def __init__(self, run: Callable[..., RawOutput], others: int = 0) -> None:
         self._pipeline = SimpleNamespace(run=run)
+        self.others = others
+        self.sizes: list[int] = []
 
     @contextmanager
-    def using(self, model: str, before_load: Callable[[], None]) -> Iterator[Any]:
+    def using(self, model: str, before_load: Callable[[], None], job_size: int) -> Iterator[Any]:
+        self.sizes.append(job_size)
         yield self._pipeline
 
     def take_evicted(self) -> tuple[str, ...]:
@@ -68,8 +72,12 @@ class Models:
     def sweep(self) -> None:
         return
 
-    def keep_only(self, model: str) -> None:
-        return
+    def can_make_room(self, model: str) -> bool:
+        return self.others > 0
+
+    def make_room(self, model: str) -> bool:
+        self.others -= 1
+        return self.others >= 0
 
 
 @pytest.fixture
@@ -158,15 +166,43 @@ def test_a_sweep_on_a_device_that_is_gone_is_a_fault(device: Device) -> None:
     assert channel.messages[0].fatal
 
 
-def test_memory_that_runs_out_in_cudnns_words_is_tried_again(device: Device, tmp_path: Path) -> None:
-    tries: list[int] = []
+class TestOutOfMemory:
+    """A job is tried again while models leave for it."""
 
-    def run(*arguments: Any) -> RawOutput:
-        tries.append(1)
-        if len(tries) == 1:
-            raise RuntimeError("GET was unable to find an engine to execute this computation")
-        return works()
+    def tried(self, device: Device, folder: Path, errors: list[Exception], others: int = 0) -> tuple[int, Any, Models]:
+        """Return the tries of a job that meets these errors one after the other, its answer, and the models."""
+        left, tries = list(errors), list[int]()
 
-    found = answer(device, tmp_path, run)
-    assert isinstance(found, Computed)
-    assert (2, ("m",)) == (len(tries), found.inventory.out_of_memory)
+        def run(*arguments: Any) -> RawOutput:
+            tries.append(1)
+            if left:
+                raise left.pop(0)
+            return works()
+
+        channel: Any = Sent()
+        models = Models(run, others)
+        Engine(channel, device, models)._handle(job(folder))  # type: ignore[arg-type]
+        return len(tries), channel.messages[-1], models
+
+    def test_cudnns_words_count_too(self, device: Device, tmp_path: Path) -> None:
+        error = RuntimeError("GET was unable to find an engine to execute this computation")
+        tries, found, _ = self.tried(device, tmp_path, [error])
+        assert isinstance(found, Computed)
+        assert (2, ("m",)) == (tries, found.inventory.out_of_memory)
+
+    def test_one_model_leaves_after_the_other(self, device: Device, tmp_path: Path) -> None:
+        tries, found, models = self.tried(device, tmp_path, [MemoryError(), MemoryError()], others=3)
+        assert isinstance(found, Computed)
+        assert (3, 1, ("m", "m")) == (tries, models.others, found.inventory.out_of_memory)
+
+    def test_when_all_have_left_it_is_the_jobs_failure(self, device: Device, tmp_path: Path) -> None:
+        tries, found, _ = self.tried(device, tmp_path, [MemoryError() for _ in range(9)], others=2)
+        assert (3, "gpu_out_of_memory", False) == (tries, found.error.code, found.fatal)
+
+    def test_a_model_that_is_too_large_is_not_tried_again(self, device: Device, tmp_path: Path) -> None:
+        tries, found, _ = self.tried(device, tmp_path, [GpuOutOfMemory()], others=2)
+        assert (1, "gpu_out_of_memory") == (tries, found.error.code)
+
+    def test_its_size_is_known_before_it_runs(self, device: Device, tmp_path: Path) -> None:
+        _, _, models = self.tried(device, tmp_path, [])
+        assert [1024 * 1024] == models.sizes

@@ -14,6 +14,8 @@ from workers.engine.residency import MemoryLimits, Residency
 
 SIZES = {"small": 10, "half": 50, "large": 80, "whole": 100, "fixed": 30, "giant": 130}
 """Bytes of each model; `fixed` cannot be offloaded, and `giant` is larger than the device."""
+CARD = 140
+"""Bytes of the device, of which models may take 100."""
 NAMES = st.sampled_from(sorted(SIZES))
 
 
@@ -26,6 +28,8 @@ class Memory:
         self.host_is_full = False
         self.loads = list[str]()
         self.more = 0
+        self.neighbors = 0
+        self.peak = 0
         self.is_right = self.is_finite = True
         self.estimates = dict(SIZES)
 
@@ -38,6 +42,22 @@ class Memory:
 
     def memory_used(self) -> int:
         return self.device + self.more
+
+    def memory_free(self) -> int:
+        return CARD - self.device - self.more - self.neighbors
+
+    def compute(self, size: int) -> None:
+        """Take and give back so much beside the weights, or run out of it."""
+        self.peak = max(self.peak, self.device + min(size, self.memory_free()))
+        if size > self.memory_free():
+            raise MemoryError
+
+    def reset_peak(self) -> int:
+        self.peak = self.device
+        return self.device
+
+    def read_peak(self) -> int:
+        return self.peak
 
     def free_caches(self) -> None:
         pass
@@ -164,7 +184,10 @@ class Demand(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def run_out_of_memory(self, name: str) -> None:
-        self.residency.keep_only(name)
+        others = {one for one, where in self.placed.items() if where == "device"} - {name} - self.pinned
+        others -= {user for user, _ in self.using}
+        assert bool(others) == self.residency.can_make_room(name) == self.residency.make_room(name)
+        assert max(0, len(others) - 1) == sum(self.placed.get(one) == "device" for one in others)
 
     @rule(seconds=st.sampled_from([1.0, 9.0, 25.0]))
     def wait(self, seconds: float) -> None:
@@ -294,7 +317,7 @@ def test_a_pinned_model_stays_until_it_is_unloaded() -> None:
     now[0] = 100.0
     models.sweep()
     models.release("half")
-    models.keep_only("small")
+    assert not models.make_room("small")
     assert {"half": "device"} == placed(models)
 
     with pytest.raises(GpuOutOfMemory, match=r"large takes 0\.0 GB"):
@@ -410,3 +433,82 @@ def test_warnings_of_a_model_are_those_of_now() -> None:
         assert () == models.models[0].warnings
         models._entries["small"].loaded.warnings = ("computes on the CPU: ...",)  # type: ignore[misc]
     assert ("computes on the CPU: ...",) == models.models[0].warnings
+
+
+class TestWorkingMemory:
+    """What a job takes beside the weights: known after the first job of its size, and free before the next."""
+
+    def test_the_second_job_of_a_size_does_not_run_out_of_memory(self) -> None:
+        memory, now = Memory(), [0.0]
+        models = residency(memory, lambda: now[0])
+        for name in ("half", "small"):
+            now[0] += 1
+            use(models, name)
+        with pytest.raises(MemoryError), models.using("small", job_size=64):
+            memory.compute(120)
+        assert models.make_room("small")
+        with models.using("small", job_size=64):
+            memory.compute(120)
+        use(models, "half")
+
+        with models.using("small", job_size=64):
+            memory.compute(120)
+        assert {"half": "host", "small": "device"} == placed(models)
+
+    def test_only_as_many_leave_as_are_in_the_way(self) -> None:
+        memory, now = Memory(), [0.0]
+        models = residency(memory, lambda: now[0], host=0)
+        with models.using("fixed", job_size=64):
+            memory.compute(75)
+        for name in ("half", "small", "fixed"):
+            now[0] += 1
+            use(models, name)
+        assert {"half", "small", "fixed"} == set(placed(models))
+
+        with models.using("fixed", job_size=64):
+            memory.compute(75)
+        assert {"small", "fixed"} == set(placed(models))
+
+    def test_a_larger_job_takes_at_least_as_much(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("small", job_size=64):
+            memory.compute(120)
+        for size, kept in ((32, "device"), (128, "host")):
+            use(models, "half")
+            with models.using("small", job_size=size):
+                pass
+            assert kept == placed(models)["half"]
+
+    def test_a_model_in_the_way_that_is_pinned_stays(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("small", job_size=64):
+            memory.compute(120)
+        models.preload("half", pin=True)
+
+        with pytest.raises(MemoryError), models.using("small", job_size=64):
+            memory.compute(120)
+        assert not models.can_make_room("small")
+
+    def test_a_model_that_leaves_meanwhile_hides_no_peak(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        use(models, "half")
+        with models.using("small", job_size=64):
+            memory.compute(30)
+            assert models.make_room("small")
+            memory.compute(100)
+        use(models, "half")
+
+        with models.using("small", job_size=64):
+            assert "host" == placed(models)["half"]
+
+    def test_a_neighbor_on_the_card_has_others_leave_for_a_model(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        use(models, "half")
+        memory.neighbors = 90
+        use(models, "small")
+
+        assert {"half": "host", "small": "device"} == placed(models)

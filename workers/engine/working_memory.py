@@ -1,0 +1,84 @@
+"""Working memory: what jobs take on the device beside the weights, measured by model and size of job. No torch."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from jobs.params.base import Params
+from jobs.params.image import ImageParams
+from jobs.params.video import VideoParams
+from pipelines.catalog.spec import ModelSpec
+
+_FRAMES_PER_SECOND = 24
+"""Only sizes of one model are compared, so its own rate does not matter."""
+
+
+class PeakSource(Protocol):
+    """The device, as far as peaks of its memory are read."""
+
+    def reset_peak(self) -> int:
+        """Begin a new peak; return the bytes that are allocated now."""
+
+    def read_peak(self) -> int:
+        """Return the most bytes that were allocated at once since then."""
+
+
+class WorkingMemory:
+    """The measured peaks. One job is measured at a time."""
+
+    def __init__(self, source: PeakSource) -> None:
+        self._source = source
+        self._peaks = defaultdict[str, dict[int, int]](dict)
+        self._start = 0
+        self._peak = 0
+
+    def expected(self, model_id: str, size: int) -> int:
+        """Return the bytes that a job of this size takes at least: as many as one of this size or a smaller one did."""
+        return max((peak for known, peak in self._peaks[model_id].items() if known <= size), default=0)
+
+    @contextmanager
+    def measured(self, model_id: str, size: int) -> Iterator[None]:
+        """Record the most memory that the block takes beyond what is in use when it begins, also when it fails."""
+        self._start, self._peak = self._source.reset_peak(), 0
+        try:
+            yield
+        finally:
+            self._read()
+            peaks = self._peaks[model_id]
+            peaks[size] = max(self._peak, peaks.get(size, 0))
+
+    @contextmanager
+    def without_eviction(self) -> Iterator[None]:
+        """Keep what the block frees out of the present measurement: a model that leaves in the midst of a job."""
+        self._read()
+        before = self._source.reset_peak()
+        yield
+        self._start += self._source.reset_peak() - before
+
+    def _read(self) -> None:
+        self._peak = max(self._peak, self._source.read_peak() - self._start)
+
+
+def job_size(params: Params, inputs: int) -> int:
+    """Return a number that grows with the memory that a job with so many input files takes: pixels, where it has any.
+
+    Jobs of models that always compute at the same size have the same one.
+    """
+    match params:
+        case ImageParams():
+            return params.width * params.height * (1 + inputs)
+        case VideoParams():
+            return round(params.width * params.height * params.duration_seconds * _FRAMES_PER_SECOND)
+        case _:
+            return 1
+
+
+def warm_up_size(spec: ModelSpec) -> int:
+    """Return the size of a model's run before its first job (`pipelines.diffusion.warmup`)."""
+    width, height = spec.defaults.width, spec.defaults.height
+    if spec.modality == "video":
+        return job_size(VideoParams(width=width, height=height), 0)
+    if spec.modality == "image":
+        return job_size(ImageParams(prompt="", width=width, height=height), "text-to-image" not in spec.capabilities)
+    return 1
