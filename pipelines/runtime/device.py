@@ -19,8 +19,9 @@ from pipelines.runtime.processors import cores_per_gpu
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
+from pipelines.weights.hash_cache import HashCache
 from pipelines.weights.lockfile import Lock
-from pipelines.weights.verify import verify
+from pipelines.weights.verify import verifying
 
 if TYPE_CHECKING:
     from pipelines.memory.weight_loader import WeightLoader
@@ -90,20 +91,27 @@ def load(
     device: str,
     allowed: Allowed = frozenset(),
     loader: "WeightLoader | None" = None,
+    hashes: HashCache | None = None,
 ) -> Pipeline:
     """Load the model of `spec` onto `device`, from weights that `lock` names, under an allowed license.
 
     A pipeline with `modules` reads its weights through `loader`, where the caller needs the loader afterwards.
+    Safetensors that `hashes` does not know are hashed while they are read, and the pipeline is returned once both are
+    done.
 
-    Raises `LicenseRefused` and `WeightsNotLocked` before anything is parsed, and `ModelLoadFailed` for every failure of
-    the constructor but two: out of memory, which the engine may mend by unloading another model, and a broken device.
+    Raises `LicenseRefused`, `WeightsNotLocked`, and `ModelLoadFailed` for every failure of the constructor but two: out
+    of memory, which the engine may mend by unloading another model, and a broken device. Of wrong weights nothing is
+    parsed but safetensors.
     """
-    directory = spec.directory(weights_dir)
     refuse_license(spec, allowed)
-    verify(spec, lock, weights_dir)
+    with verifying(spec, lock, weights_dir, hashes):
+        return _construct(spec, weights_dir, device, loader)
+
+
+def _construct(spec: ModelSpec, weights_dir: Path, device: str, loader: "WeightLoader | None") -> Pipeline:
     make: Callable[..., Pipeline] = pipeline_class(spec)
     try:
-        return make(spec, directory, device, *([] if loader is None else [loader]))
+        return make(spec, spec.directory(weights_dir), device, *([] if loader is None else [loader]))
     except ModelLoadFailed as error:
         raise ModelLoadFailed(f"{spec.id}: {error.detail}") from error
     except Exception as error:

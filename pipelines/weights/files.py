@@ -1,10 +1,9 @@
-"""The files of one model's folder: listed without following links out of it, and hashed once."""
+"""The files of one model's folder: listed without following links out of it, and hashed."""
 
 import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 from core.errors import WeightsNotLocked
@@ -48,21 +47,6 @@ def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
             if not file.exists() or not stat.S_ISREG(file.stat().st_mode):
                 raise WeightsNotLocked(f"{path} is not a regular file.")
             yield path, file
-
-
-def sha256_of(file: Path) -> str:
-    """Return the hexadecimal sha256.
-
-    It is computed once per process and identity of the file (size, time of change, inode).
-    """
-    now = file.stat()
-    return _sha256(file, now.st_size, now.st_mtime_ns, now.st_ino)
-
-
-@cache
-def _sha256(file: Path, size: int, mtime_ns: int, inode: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def hash_file(file: Path, advance: Advance) -> str:

@@ -1,21 +1,29 @@
-"""Verification of weights on disk against `weights.lock`, before any file is parsed.
+"""Verification of weights on disk against `weights.lock`, before a model made of them is used.
 
 No torch, no numpy.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 from core.errors import LicenseRefused, WeightsNotLocked
 from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import CHECKOUT, Bundle, ModelSpec, Source
-from pipelines.weights.files import is_pickle, sha256_of, weight_files
+from pipelines.weights.files import is_pickle, weight_files
+from pipelines.weights.hash_cache import FileIdentity, HashCache, hash_content
 from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
 
-_HASHERS = 4
-"""Files hashed at once; hashing releases the interpreter lock."""
+Digest = Callable[[Path], str]
+"""Returns the hexadecimal sha256 of a file."""
+
+PLAIN_DATA = ".safetensors"
+"""Files whose parser builds tensors and nothing else, so that they may be parsed before they are verified."""
 
 
 def weights_folder(named: str) -> Path:
@@ -23,21 +31,42 @@ def weights_folder(named: str) -> Path:
     return Path(named) if named else CHECKOUT / "weights"
 
 
-def verify(spec: ModelSpec, lock: Lock, weights_dir: Path) -> None:
+def verify(spec: ModelSpec, lock: Lock, weights_dir: Path, hashes: HashCache | None = None) -> None:
     """Raise `WeightsNotLocked`, naming the file, unless the folders of `spec` match `lock` exactly.
 
     The folders are the model's own and those of its LoRAs. Refused is a file that is missing, extra, of another size or
-    sha256 or of unknown sha256, a pickle, and a link that leads outside. A file is hashed once per process as long as
-    its size, time of change and inode stay the same.
+    sha256 or of unknown sha256, a pickle, and a link that leads outside. A file that `hashes` knows is not hashed.
     """
-    for bundle in spec.bundles:
-        for problem in differences(bundle, lock, weights_dir):
-            raise WeightsNotLocked(problem)
+    with verifying(spec, lock, weights_dir, hashes):
+        pass
 
 
-def differences(
-    bundle: Bundle, lock: Lock, weights_dir: Path, digest: Callable[[Path], str] = sha256_of
-) -> Iterator[str]:
+@contextmanager
+def verifying(spec: ModelSpec, lock: Lock, weights_dir: Path, hashes: HashCache | None = None) -> Iterator[None]:
+    """Verify like `verify`, safetensors while the block runs, and everything else before.
+
+    The block is not entered where a name, a size, or a file that is not plain data is wrong. Its result may be used
+    once the context was left without an error: every file was hashed by then and has not changed meanwhile. An error of
+    the block is raised only if the files are right; `WeightsNotLocked` comes first.
+    """
+    checks = [check for bundle in spec.bundles for check in _checks(bundle, lock, weights_dir)]
+    before = {check.file: FileIdentity.of(check.file) for check in checks}
+    digest = (hashes or HashCache()).sha256_of
+    with _hashers() as pool:
+        running = {check: pool.submit(digest, check.file) for check in _longest_first(checks)}
+        for check in checks:
+            if check.file.suffix != PLAIN_DATA:
+                check.refuse_other(running[check].result())
+        try:
+            yield
+        finally:
+            for check in checks:
+                check.refuse_other(running[check].result())
+                if FileIdentity.of(check.file) != before[check.file]:
+                    raise WeightsNotLocked(f"{check.name} was changed while it was loaded.")
+
+
+def differences(bundle: Bundle, lock: Lock, weights_dir: Path, digest: Digest = hash_content) -> Iterator[str]:
     """Yield each difference between a bundle's folder and the lock, as a sentence that names the file.
 
     Files are hashed, by `digest`, only once names and sizes are right.
@@ -45,11 +74,10 @@ def differences(
     problems = list(misplaced(bundle, lock, weights_dir))
     yield from problems
     if not problems:
-        folder, expected = bundle.directory(weights_dir).resolve(), locked(bundle, lock).on_disk()
-        found = _hashes((folder / path for path in expected), digest)
-        for (path, facts), sha256 in zip(expected.items(), found, strict=True):
-            if sha256 != facts.sha256:
-                yield f"{bundle.key}: {path} is not the file of weights.lock (other sha256)."
+        checks = _checks(bundle, lock, weights_dir)
+        for check, sha256 in zip(checks, _hashes((check.file for check in checks), digest), strict=True):
+            if sha256 != check.sha256:
+                yield check.problem
 
 
 def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
@@ -98,7 +126,7 @@ def lock_directory(of: ModelSpec | Bundle, directory: Path) -> LockedModel:
         raise WeightsNotLocked(f"{name}: there are no files to lock.")
     facts = {
         path: LockedFile(size=file.stat().st_size, sha256=sha256)
-        for (path, file), sha256 in zip(files.items(), _hashes(files.values(), sha256_of), strict=True)
+        for (path, file), sha256 in zip(files.items(), _hashes(files.values(), hash_content), strict=True)
     }
     return LockedModel(files=facts, repo=of.source.repo, revision=of.source.revision, url=of.source.url)
 
@@ -142,6 +170,54 @@ def _size_problem(bundle: Bundle, path: str, facts: Facts, file: Path | None) ->
     return None
 
 
-def _hashes(files: Iterable[Path], digest: Callable[[Path], str]) -> list[str]:
-    with ThreadPoolExecutor(_HASHERS) as pool:
+class _Check(msgspec.Struct, frozen=True):
+    """A file that has to have this sha256; its name is for messages."""
+
+    name: str
+    file: Path
+    sha256: str | None
+    size: int
+
+    def refuse_other(self, sha256: str) -> None:
+        """Raise `WeightsNotLocked` unless this is its sha256."""
+        if sha256 != self.sha256:
+            raise WeightsNotLocked(self.problem)
+
+    @property
+    def problem(self) -> str:
+        """The sentence about a file of another sha256."""
+        return f"{self.name} is not the file of weights.lock (other sha256)."
+
+
+def _checks(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[_Check]:
+    """Return what is to be hashed of a bundle. Raises `WeightsNotLocked` where a name or a size is wrong."""
+    for problem in misplaced(bundle, lock, weights_dir):
+        raise WeightsNotLocked(problem)
+    folder = bundle.directory(weights_dir).resolve()
+    return [
+        _Check(f"{bundle.key}: {path}", folder / path, facts.sha256, facts.size or 0)
+        for path, facts in locked(bundle, lock).on_disk().items()
+    ]
+
+
+def _longest_first(checks: Iterable[_Check]) -> list[_Check]:
+    """Return the order of hashing: what must be known before the load, then large files, which take longest."""
+    return sorted(checks, key=lambda check: (check.file.suffix == PLAIN_DATA, -check.size))
+
+
+def _hashes(files: Iterable[Path], digest: Digest) -> list[str]:
+    with _hashers() as pool:
         return list(pool.map(digest, files))
+
+
+@contextmanager
+def _hashers() -> Iterator[ThreadPoolExecutor]:
+    """Give threads that hash one file each, as many as there are cores; hashing releases the interpreter lock.
+
+    What has not begun at the end of the block is not hashed.
+    """
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), "hash")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -37,6 +37,7 @@ from pipelines.runtime.protocol import (
     save_raw,
 )
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
+from pipelines.weights.hash_cache import HashCache, HashedFile
 from pipelines.weights.lockfile import read_lock
 from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader, limits_of
@@ -49,6 +50,7 @@ from workers.ipc.messages import (
     EngineCommand,
     EngineRequest,
     Failed,
+    HashedFiles,
     Interrupt,
     Inventory,
     NotReady,
@@ -66,8 +68,9 @@ Answer = Computed | SweepDone | Stopped | Failed
 class Engine:
     """The engine: runs one request at a time in the main thread; a second thread receives interrupts."""
 
-    def __init__(self, channel: Channel, loader: ModelLoader, residency: Residency) -> None:
+    def __init__(self, channel: Channel, loader: ModelLoader, residency: Residency, hashes: HashCache | None = None) -> None:
         self._channel = channel
+        self._hashes = hashes or HashCache()
         self._loader = loader
         self._residency = residency
         self._requests: queue.SimpleQueue[Compute | EngineRequest] = queue.SimpleQueue()
@@ -94,6 +97,8 @@ class Engine:
                 self._requests.put(message)
             elif isinstance(message, Interrupt):
                 self._interrupts[message.ticket] = message
+            elif isinstance(message, HashedFiles):
+                self._hashes.add(message.files)
 
     def _handle(self, request: Compute | EngineRequest) -> None:
         try:
@@ -289,8 +294,13 @@ def main(fd: int) -> None:
     settings = read_settings()
     start_logs(settings, "engine")
     channel = Channel(socket.socket(fileno=fd))
+
+    def report(hashed: HashedFile) -> None:
+        channel.send(HashedFiles(files=(hashed,)))
+
+    hashes = HashCache(report)
     try:
-        loader = ModelLoader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings)
+        loader = ModelLoader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings, hashes)
     except DeviceUnusable as error:
         channel.send(NotReady(reason=str(error)))
         sys.exit(1)
@@ -304,7 +314,7 @@ def main(fd: int) -> None:
             versions=device.versions,
         )
     )
-    Engine(channel, loader, Residency(loader, limits)).serve()
+    Engine(channel, loader, Residency(loader, limits), hashes).serve()
 
 
 if __name__ == "__main__":

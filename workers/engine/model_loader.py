@@ -14,6 +14,7 @@ from pipelines.runtime import device_memory
 from pipelines.runtime.host_memory import host_memory
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
+from pipelines.weights.hash_cache import HashCache
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import servable, weights_folder
 from workers.engine.residency import MemoryLimits
@@ -86,12 +87,13 @@ class LoadedPipeline:
 class ModelLoader:
     """A `residency.ModelSource`: the models of the catalog, from weights that `weights.lock` lists."""
 
-    def __init__(self, catalog: Catalog, lock: Lock, settings: Settings) -> None:
+    def __init__(self, catalog: Catalog, lock: Lock, settings: Settings, hashes: HashCache | None = None) -> None:
         self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
         self._catalog = catalog
         self._lock = lock
         self._weights = weights_folder(settings.weights_dir)
         self._allowed = read_allowed(settings.allowed_licenses)
+        self._hashes = hashes or HashCache()
 
     def spec(self, model_id: str) -> ModelSpec:
         """Return the catalog entry of a model. Raises `UnknownModel`."""
@@ -108,7 +110,9 @@ class ModelLoader:
         class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
         before = self.memory_used()
         weight_loader = _weight_loader(class_, self.device.name, keeps=keeps)
-        pipeline = runtime.load(spec, self._weights, self._lock, self.device.name, self._allowed, weight_loader)
+        pipeline = runtime.load(
+            spec, self._weights, self._lock, self.device.name, self._allowed, weight_loader, self._hashes
+        )
         taken = self.memory_used() - before
         if weight_loader is not None and self.device.name == "cpu":
             taken -= weight_loader.host_bytes  # there it is the same memory

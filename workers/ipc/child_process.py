@@ -7,10 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NoReturn, Protocol
 
 from core.processes import Process, await_killed, spawn, stop
 from pipelines.catalog.spec import Deadlines, Stage
+from pipelines.weights.hash_cache import HashedFile
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     AnyMessage,
@@ -19,6 +21,7 @@ from workers.ipc.messages import (
     Encode,
     EngineRequest,
     Failed,
+    HashedFiles,
     Interrupt,
     Inventory,
     NotReady,
@@ -105,6 +108,8 @@ class ChildProcess:
         self._process: Process | None = None
         self._channel: Channel | None = None
         self._device = ""
+        self._hashed: dict[str, HashedFile] = {}
+        """What processes have hashed, by path: the next one need not."""
         self._on_ticket: str | None = None
         self._on_answer = on_answer
         self._on_loss = on_loss
@@ -152,8 +157,15 @@ class ChildProcess:
         if not isinstance(message, Ready) or message.device != (self._device or message.device):
             self._refuse(message)
         self.ready, self._device = message, message.device
+        self._tell_hashes()
         log.info("%s: started pid=%s device=%s", self.name, self._process.pid, message.device)
         return message
+
+    def _tell_hashes(self) -> None:
+        """Give a fresh process what others have hashed; one that has died already shows at its first request."""
+        if self._hashed and self._channel is not None:
+            with suppress(ChannelClosed):
+                self._channel.send(HashedFiles(files=tuple(self._hashed.values())))
 
     def _refuse(self, message: AnyMessage) -> NoReturn:
         """End a process that computes on nothing, or on another device than the first one; raises."""
@@ -215,6 +227,9 @@ class ChildProcess:
                 message = channel.receive(until - time.monotonic())
             except TimeoutError:
                 raise StageOverran(stage, deadlines.of(stage)) from None
+            if isinstance(message, HashedFiles):
+                self._hashed |= {hashed.identity.path: hashed for hashed in message.files}
+                continue
             if message.ticket != request.ticket:
                 raise ChannelClosed(f"an answer to {message.ticket} instead of {request.ticket}")
             if not isinstance(message, StageProgress):

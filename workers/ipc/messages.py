@@ -10,6 +10,7 @@ from jobs.server_commands import Preload, Unload
 from jobs.wire.servers import ResidentModel
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Outputs
+from pipelines.weights.hash_cache import HashedFile
 
 
 class EngineMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -56,6 +57,12 @@ class NotReady(EngineMessage, frozen=True, kw_only=True, tag="not_ready"):
     """From a process, instead of `Ready`: it cannot work on this machine as it is, for a reason in words."""
 
     reason: str
+
+
+class HashedFiles(EngineMessage, frozen=True, kw_only=True, tag="hashed_files"):
+    """From the engine, at any time: weights that it has hashed. To a fresh engine: what the one before has hashed."""
+
+    files: tuple[HashedFile, ...]
 
 
 class Compute(EngineMessage, frozen=True, kw_only=True, tag="compute"):
@@ -143,6 +150,7 @@ EngineRequest = EngineCommand | Sweep
 AnyMessage = (
     Ready
     | NotReady
+    | HashedFiles
     | Compute
     | EngineRequest
     | Interrupt

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from core.errors import ModelLoadFailed, WeightsNotLocked
 from pipelines.runtime import device as runtime
 from pipelines.runtime.device import load, prepare
-from pipelines.weights.lockfile import Lock
+from pipelines.weights import hash_cache
+from pipelines.weights.lockfile import Lock, LockedFile, LockedModel
 from tests.support.checkpoints.specs import spec
 from tests.support.faults.chaos import Chaos
 
@@ -58,6 +60,32 @@ def test_threads_on_either_device(monkeypatch: pytest.MonkeyPatch, device: str, 
 
 def test_a_model_without_weights_needs_no_lock(tmp_path: Path) -> None:
     assert isinstance(load(spec(family="tests.support.faults.chaos:Chaos", source={}), tmp_path, Lock(), "cpu"), Chaos)
+
+
+class Reader:
+    """A pipeline that records when it was made."""
+
+    made = threading.Event()
+
+    def __init__(self, *_: object) -> None:
+        self.made.set()
+
+
+def test_a_model_is_read_while_its_files_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hash_content(file: Path) -> str:
+        assert Reader.made.wait(10), "the load waited for the hash"
+        steps.append("hashed")
+        return "0" * 64
+
+    steps: list[str] = []
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "model.safetensors").write_bytes(b"weights")
+    lock = Lock({"tiny": LockedModel(files={"model.safetensors": LockedFile(size=7, sha256="0" * 64)})})
+    monkeypatch.setattr(hash_cache, "hash_content", hash_content)
+
+    load(spec(family=HERE + "Reader"), tmp_path, lock, "cpu")
+    steps.append("returned")
+    assert ["hashed", "returned"] == steps
 
 
 def test_a_model_with_weights_does(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 
 from core.errors import WeightsNotLocked
 from pipelines.catalog.loader import Catalog
-from pipelines.weights import files as weight_files
+from pipelines.weights import hash_cache
+from pipelines.weights import verify as weight_verify
+from pipelines.weights.hash_cache import HashCache, HashedFile, hash_content
 from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
-from pipelines.weights.verify import differences, lock_directory, misplaced, missing, servable, verify
+from pipelines.weights.verify import differences, lock_directory, misplaced, missing, servable, verify, verifying
 from tests.support.checkpoints.specs import spec
 
 TINY = spec()
@@ -150,19 +154,97 @@ def test_a_revision_that_was_edited_and_not_locked_is_refused(folder: Path, lock
         verify(moved, lock, folder.parent)
 
 
-def test_a_file_is_hashed_once_until_it_changes(folder: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
-    digest = weight_files.hashlib.file_digest
-    hashed: list[str] = []
+def test_what_the_cache_knows_is_not_hashed(folder: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
     monkeypatch.setattr(
-        weight_files.hashlib, "file_digest", lambda stream, name: hashed.append(stream.name) or digest(stream, name)
+        hash_cache, "hash_content", lambda file: hashed.append(file) or weight_verify.hash_content(file)
     )
+    first = HashCache(clock=lambda: time.time() + 3600)
+    reported: list[HashedFile] = []
+    second = HashCache(reported.append, clock=lambda: time.time() + 3600)
 
-    verify(TINY, lock, folder.parent)
-    assert [] == hashed
+    verify(TINY, lock, folder.parent, second)
+    assert {folder / "model_index.json", folder / "unet" / "model.safetensors"} == set(hashed)
+    first.add(reported)
+    verify(TINY, lock, folder.parent, first)
+    assert 2 == len(hashed)
 
     os.utime(folder / "model_index.json", ns=(1, 1))
-    verify(TINY, lock, folder.parent)
-    assert [str(folder / "model_index.json")] == hashed
+    verify(TINY, lock, folder.parent, first)
+    assert folder / "model_index.json" == hashed[2]
+    assert 3 == len(hashed)
+
+
+class TestBesideTheLoad:
+    """Large files of plain data are hashed while the block runs, with a hash that waits for a sign."""
+
+    @pytest.fixture
+    def may_hash(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        sign = threading.Event()
+
+        def hash_content(file: Path) -> str:
+            if file.suffix == ".safetensors":
+                assert sign.wait(10)
+            return weight_verify.hash_content(file)
+
+        monkeypatch.setattr(hash_cache, "hash_content", hash_content)
+        return sign
+
+    @pytest.fixture
+    def load(self, folder: Path, lock: Lock, may_hash: threading.Event) -> Callable[..., None]:
+        """Do some work while `TINY` is verified; its safetensors are hashed afterwards."""
+
+        def load(work: Callable[[], object] = lambda: None) -> None:
+            with verifying(TINY, lock, folder.parent):
+                assert not may_hash.is_set()
+                may_hash.set()
+                work()
+
+        return load
+
+    def test_the_block_begins_before_safetensors_are_hashed(self, load: Callable[..., None]) -> None:
+        load()
+
+    def test_wrong_safetensors_are_refused_after_the_block(self, folder: Path, load: Callable[..., None]) -> None:
+        tampered(folder)
+        steps: list[str] = []
+        with pytest.raises(WeightsNotLocked, match=r"model\.safetensors is not the file"):
+            load(lambda: steps.append("loaded"))
+        assert ["loaded"] == steps
+
+    @pytest.mark.parametrize(("harm", "error"), [(tampered, WeightsNotLocked), (lambda folder: None, MemoryError)])
+    def test_an_error_of_the_load_comes_after_wrong_weights(
+        self, folder: Path, load: Callable[..., None], harm: Callable[[Path], None], error: type[Exception]
+    ) -> None:
+        def fail() -> None:
+            raise MemoryError
+
+        harm(folder)
+        with pytest.raises(error):
+            load(fail)
+
+    def test_other_files_are_verified_before_the_block(self, folder: Path, lock: Lock) -> None:
+        (folder / "model_index.json").write_text("[]")
+        loading = verifying(TINY, lock, folder.parent)
+        with pytest.raises(WeightsNotLocked, match=r"model_index\.json is not the file"):
+            loading.__enter__()
+
+    def test_a_file_that_changes_meanwhile_is_refused(self, folder: Path, load: Callable[..., None]) -> None:
+        file = folder / "unet" / "model.safetensors"
+        with pytest.raises(WeightsNotLocked, match=r"model\.safetensors was changed while it was loaded"):
+            load(lambda: os.utime(file, ns=(1, 1)))
+
+    def test_there_are_as_many_hashers_as_cores(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        cores = 6
+        monkeypatch.setattr(weight_verify.os, "sched_getaffinity", lambda pid: set(range(cores)))
+        together = threading.Barrier(cores)
+        monkeypatch.setattr(hash_cache, "hash_content", lambda file: (together.wait(10) and "") or "0" * 64)
+        for number in range(cores - 2):
+            (folder / f"{number}.safetensors").write_bytes(b"x")
+        lock = Lock({"tiny": lock_directory(TINY, folder)})
+        with pytest.raises(WeightsNotLocked):
+            verify(TINY, lock, folder.parent)
+        assert not together.broken
 
 
 class TestBundles:
@@ -221,7 +303,7 @@ class TestPickles:
         (tmp_path / "tiny").mkdir()
         (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"made")
         pickled = LockedFile(size=9, sha256="0" * 64)
-        made = Facts(size=4, sha256=weight_files.sha256_of(tmp_path / "tiny" / "ve.safetensors"))
+        made = Facts(size=4, sha256=hash_content(tmp_path / "tiny" / "ve.safetensors"))
 
         before = Lock({"tiny": LockedModel(files={"ve.pt": pickled})})
         assert "`atelier weights fetch` makes safetensors of it" in str(missing(TINY, before, tmp_path))

@@ -9,10 +9,11 @@ import pytest
 
 from core import processes
 from pipelines.catalog.spec import Deadlines
+from pipelines.weights.hash_cache import FileIdentity, HashedFile
 from workers.ipc import child_process
 from workers.ipc.channel import Channel
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
-from workers.ipc.messages import AnyMessage, NotReady, Ready, Sweep
+from workers.ipc.messages import AnyMessage, HashedFiles, NotReady, Ready, Sweep, SweepDone
 
 
 class FakeProcess:
@@ -120,6 +121,21 @@ def test_a_stop_does_not_wait_for_ever(script: Start, monkeypatch: pytest.Monkey
     engine.stop(grace_seconds=0.01)
     assert [4711] == killed
     assert "cannot be killed" in engine.defect
+
+
+def test_what_one_engine_hashed_is_given_to_the_next(script: Start) -> None:
+    started = script(Ready(), Ready())
+    engine = ChildProcess("workers.engine.engine")
+    engine.start()
+    files = tuple(HashedFile(FileIdentity(path, 1, 2, 3, 4, 5), "0" * 64) for path in ("/w/a", "/w/b"))
+    for file in files:
+        started[0].channel.send(HashedFiles(files=(file,)))
+    started[0].channel.send(SweepDone(ticket="ord_1"))
+    assert SweepDone(ticket="ord_1") == engine.request(Sweep(ticket="ord_1"), Deadlines())
+    assert Sweep(ticket="ord_1") == started[0].channel.receive(1)
+
+    engine.recycle()
+    assert HashedFiles(files=files) == started[1].channel.receive(1)
 
 
 def test_settings_of_allocator_and_compilers_are_kept() -> None:
