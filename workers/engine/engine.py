@@ -68,7 +68,9 @@ Answer = Computed | SweepDone | Stopped | Failed
 class Engine:
     """The engine: runs one request at a time in the main thread; a second thread receives interrupts."""
 
-    def __init__(self, channel: Channel, loader: ModelLoader, residency: Residency, hashes: HashCache | None = None) -> None:
+    def __init__(
+        self, channel: Channel, loader: ModelLoader, residency: Residency, hashes: HashCache | None = None
+    ) -> None:
         self._channel = channel
         self._hashes = hashes or HashCache()
         self._loader = loader

@@ -1,5 +1,7 @@
 """The engine's answers when its device answers no more; loader, pipeline and device are made up."""
 
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +15,13 @@ from core.errors import GpuOutOfMemory
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
 from pipelines.runtime.protocol import RawOutput
+from pipelines.weights import hash_cache
+from pipelines.weights.hash_cache import HashCache, HashedFile
 from tests.support.gpu_worker.card import GIB, Card
+from workers.engine import engine as engine_module
 from workers.engine.engine import Engine
-from workers.ipc.messages import AnyMessage, Compute, Computed, Failed, Inventory, Sweep
+from workers.ipc.channel import Channel
+from workers.ipc.messages import AnyMessage, Compute, Computed, Failed, HashedFiles, Inventory, Sweep
 
 GONE = RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -206,3 +212,32 @@ class TestOutOfMemory:
     def test_its_size_is_known_before_it_runs(self, device: Device, tmp_path: Path) -> None:
         _, _, models = self.tried(device, tmp_path, [])
         assert [1024 * 1024] == models.sizes
+
+
+def test_a_second_engine_hashes_nothing_that_the_first_one_did(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hash_content(file: Path) -> str:
+        counted.append(file.stat().st_size)
+        return "0" * 64
+
+    def leave(status: int) -> None:
+        raise SystemExit(status)
+
+    counted: list[int] = []
+    reported: list[HashedFile] = []
+    monkeypatch.setattr(hash_cache, "hash_content", hash_content)
+    monkeypatch.setattr(engine_module.os, "_exit", leave)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    HashCache(reported.append, clock=lambda: time.time() + 3600).sha256_of(weights)
+    assert 7 == sum(counted)
+
+    second, (ours, theirs) = HashCache(), socket.socketpair()
+    engine = Engine(Channel(theirs), device, Models(works), second)  # type: ignore[arg-type]
+    Channel(ours).send(HashedFiles(files=tuple(reported)))
+    ours.close()
+    with pytest.raises(SystemExit):
+        engine._listen()
+    assert "0" * 64 == second.sha256_of(weights)
+    assert 7 == sum(counted)
