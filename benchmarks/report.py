@@ -28,6 +28,11 @@ class Figure(msgspec.Struct, frozen=True):
     unit: str = ""
     target: str = ""
 
+    def show(self) -> None:
+        """Print it."""
+        target = f"   (target {self.target})" if self.target else ""
+        print(f"  {self.name:<64} {self.value:>10.3f} {self.unit}{target}", flush=True)
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one benchmark."""
@@ -35,6 +40,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     figures: list[Figure]
+    notes: list[str] = []
+    """What was not measured, and why."""
     machine: str = msgspec.field(default_factory=lambda: machine())
     load: float | None = None
     """Load average of the machine at the end: far above 1 for each benchmark, others were at work."""
@@ -42,10 +49,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = msgspec.field(default_factory=lambda: _versions())
 
     def show(self) -> None:
-        """Print the figures."""
+        """Print the figures and notes."""
         for figure in self.figures:
-            target = f"   (target {figure.target})" if figure.target else ""
-            print(f"  {figure.name:<64} {figure.value:>10.3f} {figure.unit}{target}", flush=True)
+            figure.show()
+        for note in self.notes:
+            print(f"  {note}", flush=True)
 
     def write(self) -> None:
         """Write `results/<name>.json`; a run that had nothing to measure leaves what another machine found."""
@@ -74,6 +82,7 @@ def write_table() -> None:
             + ("| figure | value | target |\n|---|---|---|\n" if report.figures else "")
         )
         lines += [f"| {f.name} | {f.value:.3f} {f.unit} | {f.target} |\n" for f in report.figures]
+        lines += ["\n" if report.notes else "", *(f"- {note}\n" for note in report.notes)]
         lines.append("\n")
     TABLE.write_text("".join(lines).rstrip() + "\n")
 

@@ -1,4 +1,4 @@
-"""A family around another one that writes down when it computed; what the engine-busy fraction is made of.
+"""Families around another one that write down when it computed; what the engine-busy fraction is made of.
 
 Each line of the log is one job: when `run` began and when it had its arrays, in seconds of the monotonic clock, which
 on Linux is the same for every process. The log lies in the folder for temporary files, since TMPDIR is what an engine
@@ -7,18 +7,19 @@ is given; no torch is imported here.
 
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jobs.params.registry import AnyParams
-from jobs.params.video import VideoParams
+from jobs.params.registry import MODALITIES, AnyParams
 from pipelines.catalog.spec import ModelSpec
-from pipelines.image import encode as images
-from pipelines.runtime.protocol import Inputs, Outputs, RawOutput, RunContext
+from pipelines.runtime.protocol import Encode, Inputs, Outputs, RawOutput, RunContext
 from pipelines.runtime.registry import pipeline_class
-from pipelines.video import encode as videos
+
+if TYPE_CHECKING:
+    from pipelines.memory.weight_loader import WeightLoader
 
 LOG = "computed.log"
 
@@ -26,29 +27,41 @@ Interval = tuple[float, float]
 
 
 class Timed:
-    """The pipeline of the family that the title names after its last ": "."""
+    """The pipeline, without weights that move, of the family that the title names after its last ": "."""
 
-    def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
+    def __init__(self, spec: ModelSpec, weights: Path, device: str, *loader: "WeightLoader") -> None:
         meant = msgspec.structs.replace(spec, family=spec.title.rpartition(": ")[2])
-        self._pipeline = pipeline_class(meant)(meant, weights, device)
+        self._pipeline: Any = pipeline_class(meant)(meant, weights, device, *loader)
         self._log = Path(tempfile.gettempdir()) / LOG
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else the pipeline has, `modules` above all."""
+        """Whatever else the pipeline has, such as a warm-up."""
         return getattr(self._pipeline, name)
 
     def run(self, params: AnyParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """See `Pipeline`."""
         began = time.monotonic()
-        raw = self._pipeline.run(params, inputs, ctx)
+        raw: RawOutput = self._pipeline.run(params, inputs, ctx)
         with self._log.open("a") as log:
             log.write(f"{began} {time.monotonic()}\n")
         return raw
 
 
+class TimedModel(Timed):
+    """The same around a family with `modules`: the class has them too, so the engine offloads it like the family."""
+
+    @property
+    def modules(self) -> list[Any]:
+        """See `Pipeline`."""
+        modules: list[Any] = self._pipeline.modules
+        return modules
+
+
 def encode(raw: RawOutput, params: AnyParams, folder: Path) -> Outputs:
-    """As the service encodes images and videos."""
-    return videos.encode(raw, params, folder) if isinstance(params, VideoParams) else images.encode(raw, params, folder)
+    """As the service encodes what such parameters ask for; only that encoder is imported."""
+    word = next(modality.word for modality in MODALITIES if isinstance(params, modality.params))
+    encoder: Encode = import_module(f"pipelines.{word}.encode").encode
+    return encoder(raw, params, folder)
 
 
 def take_log(folder: Path) -> list[Interval]:
@@ -60,9 +73,14 @@ def take_log(folder: Path) -> list[Interval]:
 
 
 def busy_fraction(intervals: list[Interval]) -> float:
-    """Of the time from the first beginning to the last end, what lies within any of the intervals."""
-    busy, until = 0.0, intervals[0][0]
+    """Of the time from the first beginning to the last end, what lies within any of the sorted intervals."""
+    return union_seconds(intervals) / (max(ended for _, ended in intervals) - intervals[0][0])
+
+
+def union_seconds(intervals: list[Interval]) -> float:
+    """Seconds that lie within any of the sorted intervals."""
+    busy, until = 0.0, float("-inf")
     for began, ended in intervals:
         busy += max(0.0, ended - max(began, until))
         until = max(until, ended)
-    return busy / (until - intervals[0][0])
+    return busy

@@ -18,22 +18,25 @@ LONGEST = 600.0
 
 
 class Bench:
-    """One engine and one encoder; the processes start at the first request."""
+    """One engine and, if it `encodes`, one encoder; the processes start at the first request."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, encodes: bool = True) -> None:
         self.engine = ChildProcess("workers.engine.engine")
         self.encoder = ChildProcess("workers.engine.encoder")
         self._folder = folder
+        self._encodes = encodes
 
     def make(self, model: str, modality: str, body: Mapping[str, Any]) -> None:
-        """One job: computed and encoded."""
+        """One job: computed, and encoded where the bench encodes."""
         ticket = new_id("job")
         params = {**body, "modality": modality}
         raw, out = str(self._folder / ticket / "raw"), str(self._folder / ticket / "out")
         compute = Compute(ticket=ticket, model=model, modality=modality, params=params, seed=1, folder=raw)
-        encode = Encode(ticket=ticket, model=model, modality=modality, params=params, raw=raw, folder=out)
         answer = _ask(self.engine, compute)
         assert isinstance(answer, Computed), answer
+        if not self._encodes:
+            return
+        encode = Encode(ticket=ticket, model=model, modality=modality, params=params, raw=raw, folder=out)
         answer = _ask(self.encoder, encode)
         assert isinstance(answer, Encoded), answer
 
@@ -54,10 +57,10 @@ class Bench:
 
 
 @contextmanager
-def bench(settings: Mapping[str, str]) -> Iterator[Bench]:
+def bench(settings: Mapping[str, str], *, encodes: bool = True) -> Iterator[Bench]:
     """A bench whose processes get these settings."""
     with environment(dict(settings)), tempfile.TemporaryDirectory(prefix="atelier-bench-") as folder:
-        made = Bench(Path(folder))
+        made = Bench(Path(folder), encodes=encodes)
         try:
             yield made
         finally:

@@ -84,7 +84,7 @@ def save(name: str, folder: Path, *, builtin: bool = True) -> Path:
         BUILDERS[name](folder)
         if builtin:
             loaded = nets.load_nets(folder, WeightLoader("cpu"), torch.float32)
-            _save_conditionals(embed_voice(loaded, hum(6.0, 180)), folder)
+            save_conditionals(embed_voice(loaded, hum(6.0, 180)), folder)
     return folder
 
 
@@ -183,7 +183,7 @@ def _save_pickle(content: dict[str, Any], file: Path) -> None:
     file.unlink()
 
 
-def _save_conditionals(voice: ReferenceVoice, folder: Path) -> None:
+def save_conditionals(voice: ReferenceVoice, folder: Path) -> None:
     """As Chatterbox's own `Conditionals.save` writes them."""
     condition = voice.condition(0.5, torch.float32)
     _save_pickle({"t3": vars(condition), "gen": voice.leading}, folder / "conds.pt")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.families.timed import LOG, busy_fraction, take_log
-from benchmarks.residency import leak
+from benchmarks.running.cycles import leak
 
 
 def test_the_busy_fraction_counts_time_once_and_gaps_not_at_all() -> None:
