@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from diffusers import AutoPipelineForImage2Image
 from numpy.typing import NDArray
-from PIL import Image
 
 from core.errors import ModelLoadFailed, NotFinite
 from jobs.params.image import ImageParams
@@ -22,8 +21,9 @@ from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
 from pipelines.image.inputs import gather_images
 from pipelines.image.lora import load_loras, schedulers, use_lora
+from pipelines.image.pixels import fill_pixels
 from pipelines.image.progress import StepProgress
-from pipelines.image.size import plan_size
+from pipelines.image.size import SizePlan, plan_size
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.runtime.protocol import Inputs, RawOutput, RunContext
 
@@ -89,9 +89,8 @@ class DiffusersImage:
             progress = StepProgress(ctx, number, params.num_images)
             progress.begin(self.acceleration.first_stage)
             make = partial(_make, pipe, call, plan, ctx.seed + number, progress)
-            arrays[str(number)] = np.asarray(
-                size.finish(_to_image(self.spec, self.acceleration.run(pipe, plan.reuse, make)))
-            )
+            values = self.acceleration.run(pipe, plan.reuse, make)
+            arrays[str(number)] = self._pixels(values, size, str(number), ctx)
         return RawOutput(
             arrays=dict(arrays),
             warnings=plan.warnings,
@@ -106,6 +105,14 @@ class DiffusersImage:
             },
         )
 
+    def _pixels(self, values: torch.Tensor, size: SizePlan, name: str, ctx: RunContext) -> NDArray[np.uint8]:
+        """Return the image that the pipeline made. Raises `NotFinite`."""
+        width, height = size.asked
+        pixels = ctx.empty(name, (height, width, 3))
+        if not fill_pixels(pixels, values, size):
+            raise NotFinite(f"{self.spec.id} computed values that are not finite; it made no image.")
+        return pixels
+
     def warm_up(self, ctx: RunContext) -> None:
         """See `Pipeline`."""
         width, height = self.spec.defaults.width, self.spec.defaults.height
@@ -113,15 +120,15 @@ class DiffusersImage:
             self.run(ImageParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
 
-def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) -> NDArray[np.float32]:
-    """Call the pipeline once; return height x width x 3 in 0 to 1."""
+def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) -> torch.Tensor:
+    """Call the pipeline once; return 3 x height x width in 0 to 1, where it was computed."""
     extras = {
         "generator": torch.Generator("cpu").manual_seed(seed),
         "callback_on_step_end": progress.on_step_end,
-        "output_type": "np",
+        "output_type": "pt",
     }
     arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
-    made: NDArray[np.float32] = pipe(**arguments).images[0]
+    made: torch.Tensor = pipe(**arguments).images[0]
     return made
 
 
@@ -158,13 +165,3 @@ def _multiple(pipe: Any) -> int:
     """
     config = getattr(getattr(pipe, "image_processor", None), "config", {})
     return max(MIN_MULTIPLE, int(config.get("vae_scale_factor", 16)))
-
-
-def _to_image(spec: ModelSpec, values: NDArray[np.float32]) -> Image.Image:
-    """Return the image of height x width x 3 values in 0 to 1, as diffusers makes it.
-
-    Raises `NotFinite` for NaN, which diffusers silently turns into black.
-    """
-    if not np.isfinite(values).all():
-        raise NotFinite(f"{spec.id} computed values that are not finite; it made no image.")
-    return Image.fromarray((values * 255).round().astype(np.uint8)).convert("RGB")

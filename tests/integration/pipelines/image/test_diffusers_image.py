@@ -1,9 +1,11 @@
 """The generic family with real diffusers code: tiny random checkpoints in the published layout, no special case."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from core.errors import ModelLoadFailed, PipelineFailed, WeightsNotLocked
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.device import load
-from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext, load_raw, save_raw
+from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext, empty_array, load_raw, save_raw
 from pipelines.runtime.registry import encoder
 from pipelines.weights.lockfile import Lock, read_lock
 from pipelines.weights.verify import lock_directory
@@ -167,6 +169,16 @@ class TestArguments:
         assert ["zimage draws 64x64; resized to 1024x1024"] == warned == list(raw.warnings)
         assert np.array_equal(expected, raw.arrays["0"])
         assert (64, 64) == (raw.metadata["made_width"], raw.metadata["made_height"])
+
+
+def test_pixels_are_written_to_the_file_that_the_encoder_reads(weights_dir: Path, tmp_path: Path) -> None:
+    into_files = msgspec.structs.replace(context(), empty=partial(empty_array, tmp_path))
+    raw = loaded("sdxl", weights_dir).run(asked(num_images=2), Inputs(), into_files)
+
+    files = [array.filename for array in raw.arrays.values() if isinstance(array, np.memmap)]
+    assert [str(tmp_path / "0.npy"), str(tmp_path / "1.npy")] == [str(file) for file in files]
+    save_raw(raw, tmp_path)
+    assert np.array_equal(directly(weights_dir / "sdxl", 1), load_raw(tmp_path).arrays["0"])
 
 
 def test_a_png_has_the_pixels_of_diffusers(weights_dir: Path, tmp_path: Path) -> None:
