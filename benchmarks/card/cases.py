@@ -80,7 +80,7 @@ CASES = (
 _SMALL: dict[str, dict[str, Any]] = {
     "image": {"width": 64, "height": 64, "num_inference_steps": 2},
     "video": {"width": 64, "height": 64, "num_inference_steps": 2, "duration_seconds": 0.2},
-    "speech": {"text": "An apple.", "max_new_tokens": 24},
+    "speech": {"text": "An apple.", "max_new_tokens": 12},
 }
 
 

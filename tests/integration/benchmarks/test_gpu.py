@@ -17,8 +17,6 @@ from benchmarks.card.session import MODELS
 from benchmarks.card.weights import weights
 from benchmarks.families.full_size import NETWORKS, materialised, on_meta, parameters
 from benchmarks.running.catalog import settings_in
-from benchmarks.running.cycles import cycle
-from benchmarks.running.engine import bench
 from pipelines.catalog.loader import load_catalog
 
 ROOT = Path(__file__).parents[3]
@@ -62,6 +60,7 @@ def test_a_process_that_only_computes_measures_a_tiny_model(tmp_path: Path) -> N
     assert 0 < figures["z-image: weights in memory"] < 0.01
 
 
+@pytest.mark.long
 def test_an_engine_is_measured_without_a_codec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.card.cases.find_spec", lambda name: None)
     case = tiny(next(case for case in CASES if case.model == "wan22"))
@@ -72,18 +71,6 @@ def test_an_engine_is_measured_without_a_codec(tmp_path: Path, monkeypatch: pyte
     assert 0 < figures["wan22: 3, engine-busy fraction"] <= 1
     assert figures["wan22: 1, engine / bare loop, compute only"] > 0
     assert not [name for name in figures if "encodes inline" in name]
-
-
-def test_a_model_that_does_not_park_gives_no_parked_row(tmp_path: Path) -> None:
-    """As long as `Timed` had no `modules` each parked cycle was a load from disk, and nothing said so."""
-    case = tiny(CASES[0])
-    list(weights(case, tmp_path, is_tiny=True))
-    given = {"ATELIER_DEVICE": "cpu", "ATELIER_CPU_THREADS": "1", "ATELIER_HOST_BUDGET": "0"}
-    with (
-        bench(given | settings_in(tmp_path, MODELS)) as made,
-        pytest.raises(AssertionError),
-    ):
-        cycle(made, case.model, case.modality, case.body, 1, where="host")
 
 
 def test_without_a_gpu_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

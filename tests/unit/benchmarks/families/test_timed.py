@@ -1,7 +1,8 @@
-"""The families of the benchmarks take part in offloading as the families that they stand for do."""
+"""The families of the benchmarks: when they computed, and that they are offloaded like the families they stand for."""
 
 from pathlib import Path
 
+from benchmarks.families.timed import LOG, busy_fraction, take_log
 from benchmarks.running.catalog import MODELS, environment, settings_in
 from core.settings import read_settings
 from pipelines.catalog.loader import load_catalog
@@ -30,3 +31,14 @@ def test_a_timed_device_without_weights_has_none_to_move(tmp_path: Path) -> None
         loaded = loader.load("simulated-image", keeps=True)
     assert not loaded.has_master
     assert 0 == loaded.bytes
+
+
+def test_the_busy_fraction_counts_time_once_and_gaps_not_at_all() -> None:
+    assert 1.0 == busy_fraction([(0.0, 4.0), (1.0, 2.0), (4.0, 10.0)])
+    assert 0.75 == busy_fraction([(10.0, 12.0), (13.0, 14.0)])
+
+
+def test_a_log_is_sorted_and_taken_once(tmp_path: Path) -> None:
+    (tmp_path / LOG).write_text("5.0 6.5\n1.0 2.0\n")
+    assert [(1.0, 2.0), (5.0, 6.5)] == take_log(tmp_path)
+    assert [] == take_log(tmp_path)
