@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,38 +91,43 @@ def _head(opened: socket.socket) -> int:
 def _times(service: Running, path: str = "/health/live") -> Iterator[list[float]]:
     """The seconds of each answer to another tenant while the context lasts."""
     found: list[float] = []
-    stop = threading.Event()
     headers = {"X-API-Key": make_key(service.settings, "another")}
+    with httpx.Client(base_url=service.client.base_url, headers=headers, timeout=60) as client:
 
-    def ask() -> None:
-        with httpx.Client(base_url=service.client.base_url, headers=headers, timeout=60) as client:
-            while not stop.wait(0.02):
-                begun = time.perf_counter()
-                client.get(path).raise_for_status()
-                found.append(time.perf_counter() - begun)
+        def ask() -> None:
+            begun = time.perf_counter()
+            client.get(path).raise_for_status()
+            found.append(time.perf_counter() - begun)
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        thread.join()
+        with _repeated(ask, 0.02):
+            yield found
 
 
 @contextmanager
 def _peak(pid: int) -> Iterator[list[int]]:
     """The most bytes of memory that the process has while the context lasts, as its only entry."""
-    most, stop = [0], threading.Event()
+    most = [0]
 
     def watch() -> None:
-        while not stop.wait(0.01):
-            most[0] = max(most[0], _memory(pid))
+        most[0] = max(most[0], _memory(pid))
 
-    thread = threading.Thread(target=watch)
+    with _repeated(watch, 0.01):
+        yield most
+
+
+@contextmanager
+def _repeated(work: Callable[[], None], pause: float) -> Iterator[None]:
+    """Do `work` again and again while the context lasts, in a thread, with so many seconds between."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(pause):
+            work()
+
+    thread = threading.Thread(target=repeat)
     thread.start()
     try:
-        yield most
+        yield
     finally:
         stop.set()
         thread.join()

@@ -83,15 +83,21 @@ def before(
     made = ReleaseBefore(*code, tmp_path / "old", settings)
     try:
         assert SCHEMA == schema(empty_database_url)
-        made.gpu("old", wait=False, ATELIER_RETRY_BACKOFF=str(BACKOFF_SECONDS))
-        made.gpu("old-bell", wait=False, **NO_POLLS)
-        made.cpu()
-        made.api()
-        for name in ("old", "old-bell"):
-            made.up(name)
+        start(made, "old", ATELIER_RETRY_BACKOFF=str(BACKOFF_SECONDS))
         yield Scenario(made, sink, "old")
     finally:
         made.close()
+
+
+def start(service: Service, name: str, **settings: str) -> None:
+    """Start API, CPU worker and two GPU workers; the second one does not poll."""
+    names = name, f"{name}-bell"
+    for server_id, more in zip(names, (settings, NO_POLLS), strict=True):
+        service.gpu(server_id, wait=False, **more)
+    service.cpu()
+    service.api()
+    for server_id in names:
+        service.up(server_id)
 
 
 def schema(database_url: str) -> str:
@@ -116,12 +122,7 @@ def beside(before: Scenario, sink: WebhookReceiver, folder: Path) -> Iterator[Sc
     settings = {f"ATELIER_{name}": before.service.environment[f"ATELIER_{name}"] for name in shared}
     made = Service(folder, SETTINGS | settings)
     try:
-        made.gpu("new", wait=False)
-        made.gpu("new-bell", wait=False, **NO_POLLS)
-        made.cpu()
-        made.api()
-        for name in ("new", "new-bell"):
-            made.up(name)
+        start(made, "new")
         yield Scenario(made, sink, "new")
     finally:
         made.close()

@@ -4,14 +4,15 @@ import fcntl
 import subprocess
 import sys
 import tarfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
 import psycopg
 
-from core.processes import Process, spawn
+from core.processes import spawn
 from tests.support.paths import CACHE, ROOT
-from tests.support.service.service import Service
+from tests.support.service.service import Service, Spawn
 
 COMMIT = "77743c6431956949f9fb3345226dfd35c29b8254"
 """The release that an upgrade to this code begins at: the last commit before the schema's version 0011.
@@ -79,19 +80,8 @@ class ReleaseBefore(Service):
         assert 0 == outcome.returncode, outcome.stderr
         return outcome.stdout.strip()
 
-    def _start(self, name: str, arguments: list[str], **settings: str) -> Process:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            process = spawn(
-                [sys.executable, *arguments],
-                env=self.environment | settings,
-                name=name,
-                cwd=self.root,
-                stdout=log,
-                stderr=log,
-            )
-        self.processes.append(process)
-        self.newest[name] = process
-        return process
+    def _starter(self, environment: Mapping[str, str]) -> Spawn:
+        return spawn  # a server to fork from has imported this release
 
     def _incarnation(self, server_id: str) -> int:
         with psycopg.connect(self.settings.database_url) as connection:

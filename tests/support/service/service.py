@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from core.database import sync_engine
 from core.ids import new_id
-from core.processes import spawn
+from core.processes import Process, spawn
 from core.settings import Settings, read_settings
 from core.signing import key_digest, new_key
 from jobs.job import Job, job_from_row
@@ -25,6 +25,8 @@ from tests.support.paths import ROOT
 from tests.support.service.fork_server import MODELS, PROCESSES, fork_server
 from tests.support.wait import until
 
+Spawn = Callable[..., Process]
+"""`core.processes.spawn`, or one that takes its arguments."""
 CHAOS = ROOT / "tests" / "support" / "models.toml"
 QUICK = {
     "ATELIER_LEASE_SECONDS": "3",
@@ -46,6 +48,9 @@ QUICK = {
 
 class Service:
     """Starts processes with one environment and ends those that are left."""
+
+    root = ROOT
+    """The code that they run."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
         port = _free_port()
@@ -166,21 +171,24 @@ class Service:
 
     def _start(self, name: str, arguments: list[str], **settings: str) -> subprocess.Popen[bytes]:
         environment = self.environment | settings
-        imported = PROCESSES if environment["ATELIER_CATALOG"] == str(CHAOS) else MODELS
-        # LD_PRELOAD names a library that only a new program loads.
-        start = spawn if "LD_PRELOAD" in environment else fork_server(imported).spawn
+        start = self._starter(environment)
         with (self.folder / f"{name}.log").open("ab") as log:
             process = start(
                 [sys.executable, *arguments],
                 env=environment,
                 name=name,
-                cwd=ROOT,
+                cwd=self.root,
                 stdout=log,
                 stderr=log,
             )
         self.processes.append(process)
         self.newest[name] = process
         return process
+
+    def _starter(self, environment: Mapping[str, str]) -> Spawn:
+        if "LD_PRELOAD" in environment:  # it names a library that only a new program loads
+            return spawn
+        return fork_server(PROCESSES if environment["ATELIER_CATALOG"] == str(CHAOS) else MODELS).spawn
 
     def _incarnation(self, server_id: str) -> int:
         with self.database.begin() as connection:
