@@ -73,12 +73,19 @@ class DirectoryStore:
             raise _unavailable(error) from error
 
     def link(self, key: str, *, seconds: float, media_type: str, name: str = "") -> str:
-        """Return a link to the API's own `/files` route."""
+        """Return a link to the API's own `/files` route.
+
+        The name has a signature of its own: an API of a version without names takes the link, too, and ignores it.
+        """
         expires = int(time.time() + seconds)
-        signature = sign_link(self._secret_key, _download(key, media_type, name), expires=expires)
-        named = {"name": name} if name else {}
-        query = urlencode({"type": media_type, **named, "expires": expires, "signature": signature})
-        return f"{self._public_url}/files/{quote(key)}?{query}"
+        signature = sign_link(self._secret_key, _download(key, media_type), expires=expires)
+        query: dict[str, str | int] = {"type": media_type, "expires": expires, "signature": signature}
+        if name:
+            query |= {
+                "name": name,
+                "name_signature": sign_link(self._secret_key, _name(key, name), expires=expires),
+            }
+        return f"{self._public_url}/files/{quote(key)}?{urlencode(query)}"
 
     def upload_link(self, key: str, *, seconds: float) -> str:
         """Return a link to PUT the object to, at the same route."""
@@ -86,9 +93,13 @@ class DirectoryStore:
         signature = sign_link(self._secret_key, _upload(key), expires=expires)
         return f"{self._public_url}/files/{quote(key)}?{urlencode({'expires': expires, 'signature': signature})}"
 
-    def open_link(self, key: str, *, media_type: str, expires: int, signature: str, name: str = "") -> Path:
+    def open_link(
+        self, key: str, *, media_type: str, expires: int, signature: str, name: str = "", name_signature: str = ""
+    ) -> Path:
         """Return the file of a link; raises `BadSignature` or `UnknownOutput`."""
-        check_link(self._secret_key, _download(key, media_type, name), signature, expires=expires)
+        check_link(self._secret_key, _download(key, media_type), signature, expires=expires)
+        if name:
+            check_link(self._secret_key, _name(key, name), name_signature, expires=expires)
         path = self.path(key)
         if not path.is_file():
             raise UnknownOutput
@@ -162,9 +173,13 @@ class DirectoryStore:
         return path
 
 
-def _download(key: str, media_type: str, name: str) -> str:
-    """Return the text that a download link signs; no key begins like that of an upload."""
-    return "\n".join((key, media_type, name) if name else (key, media_type))
+def _download(key: str, media_type: str) -> str:
+    """Return the text that a download link signs; no key begins like those below."""
+    return f"{key}\n{media_type}"
+
+
+def _name(key: str, name: str) -> str:
+    return f"NAME {key}\n{name}"
 
 
 def _upload(key: str) -> str:

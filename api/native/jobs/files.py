@@ -66,11 +66,19 @@ class FileRoutes(Controller):
         name: FromQuery[str] = "",
         expires: FromQuery[int] = 0,
         signature: FromQuery[str] = "",
+        name_signature: FromQuery[str] = "",
     ) -> Response[Any]:
         """Return the bytes, whole or in part (`Range`)."""
         if not isinstance(store, DirectoryStore):
             raise UnknownRoute
-        file = store.open_link(key.lstrip("/"), media_type=media_type, name=name, expires=expires, signature=signature)
+        file = store.open_link(
+            key.lstrip("/"),
+            media_type=media_type,
+            expires=expires,
+            signature=signature,
+            name=name,
+            name_signature=name_signature,
+        )
         return await _send(request, file, media_type, name)
 
     @put(

@@ -1,10 +1,13 @@
 """The release before this one, with its own code: what runs while an upgrade is under way."""
 
 import fcntl
+import hashlib
+import re
 import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from importlib.metadata import distributions
 from io import BytesIO
 from pathlib import Path
 
@@ -39,14 +42,17 @@ def unpack(folder: Path) -> Path:
 
 
 def libraries(root: Path) -> Path:
-    """The folder of the libraries that this release no longer has; installs them once. Raises `Unavailable`."""
-    ours, theirs = (_pinned(folder / "constraints.txt") for folder in (ROOT, root))
-    place = CACHE / f"release-{COMMIT[:12]}"
+    """The folder of the libraries that are not installed here; installs them once. Raises `Unavailable`.
+
+    Those that this release pins need not be here either: some are of extras that a checkout may lack.
+    """
+    here = {_canonical(found.name) for found in distributions()}
+    gone = [line for name, line in _pinned(root / "constraints.txt").items() if name not in here]
+    place = CACHE / f"release-{COMMIT[:12]}-{hashlib.sha256(' '.join(gone).encode()).hexdigest()[:12]}"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "release.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.exists():
-            gone = [line for name, line in theirs.items() if name not in ours]
             draft = place.with_name(f"{place.name}.new")
             pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(draft), *gone]
             if gone and subprocess.run(pip, stdout=sys.stderr, check=False).returncode:
@@ -57,9 +63,14 @@ def libraries(root: Path) -> Path:
 
 
 def _pinned(file: Path) -> dict[str, str]:
-    """The lines of a file of constraints by the name of the package."""
+    """The lines of a file of constraints by the canonical name of the package."""
     lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
-    return {line.partition("==")[0]: line for line in lines if "==" in line}
+    return {_canonical(line.partition("==")[0]): line for line in lines if "==" in line}
+
+
+def _canonical(name: str) -> str:
+    """The name of a package as PyPI compares it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class ReleaseBefore(Service):

@@ -182,10 +182,17 @@ class TestLinks:
 
     def test_a_link_has_the_name_of_the_file(self, store, source):
         store.put("ten/job/1/a.webp", source, "image/webp")
+        link = store.link("ten/job/1/a.webp", seconds=60, media_type="image/webp", name="Größe.webp")
+        (signature,) = parse_qs(urlsplit(link).query)["name_signature"]
         parts = self.parts(store, name="Größe.webp")
-        assert b"picture" == store.open_link(**parts, name="Größe.webp").read_bytes()
+        assert b"picture" == store.open_link(**parts, name="Größe.webp", name_signature=signature).read_bytes()
         with pytest.raises(BadSignature):
-            store.open_link(**parts)
+            store.open_link(**parts, name="setup.exe", name_signature=signature)
+
+    def test_a_named_link_has_the_signature_of_a_plain_one(self, store, source):
+        """So that an API of a version without names serves it."""
+        store.put("ten/job/1/a.webp", source, "image/webp")
+        assert b"picture" == store.open_link(**self.parts(store, name="a.webp")).read_bytes()
 
     def test_a_link_expires(self, store, source):
         store.put("ten/job/1/a.webp", source, "image/webp")
