@@ -16,7 +16,7 @@ import httpx
 
 from benchmarks.report import Figure, Report
 from benchmarks.running.serving import PATHS
-from benchmarks.running.stack import START_SECONDS, Running, free_port, part, running
+from benchmarks.running.stack import Running, await_answer, free_port, part, running
 
 TITLE = "Ratio 10: the same model behind LitServe"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu"}
@@ -37,7 +37,7 @@ def run(*, quick: bool = False) -> Report:
         port = free_port()
         stack.enter_context(part(service.environment, "benchmarks.running.behind_litserve", str(port)))
         litserve = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120))
-        _await(litserve)
+        await_answer(litserve, "/health")  # once the model is loaded
         sides = {"ours": _ours(service), "LitServe": _theirs(litserve)}
         rates: dict[str, list[float]] = {name: [] for name in sides}
         waits: dict[str, list[float]] = {name: [] for name in sides}
@@ -94,16 +94,3 @@ def _checked(answer: httpx.Response) -> bytes:
     content = answer.raise_for_status().content
     assert content.startswith(PNG), content[:100]
     return content
-
-
-def _await(litserve: httpx.Client) -> None:
-    """Wait until the model is loaded."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if litserve.get("/health").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise TimeoutError("LitServe does not answer")

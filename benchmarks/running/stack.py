@@ -73,7 +73,7 @@ def running(settings: Mapping[str, str], *, gpu: bool = True) -> Iterator[Runnin
         )
         stack.enter_context(client)
         service = Running(client, known, environment, api.pid)
-        _await(client, "/health/ready", lambda _: True)
+        await_answer(client, "/health/ready")
         if gpu:
             stack.enter_context(gpu_worker(service, "bench"))
         yield service
@@ -83,7 +83,7 @@ def running(settings: Mapping[str, str], *, gpu: bool = True) -> Iterator[Runnin
 def gpu_worker(service: Running, server_id: str) -> Iterator[None]:
     """A GPU worker of the service, from its registration on."""
     with part(service.environment, CLI, "worker", "gpu", "--server-id", server_id):
-        _await(service.client, "/servers/v1", lambda found: _has(found["servers"], server_id))
+        await_answer(service.client, "/servers/v1", lambda answer: _has(answer.json()["servers"], server_id))
         yield
 
 
@@ -125,13 +125,15 @@ def make_key(settings: Settings, name: str) -> str:
     return key
 
 
-def _await(client: httpx.Client, path: str, ready: Callable[[Any], bool]) -> None:
-    """Wait until the answer of a path is `ready`."""
+def await_answer(
+    client: httpx.Client, path: str, ready: Callable[[httpx.Response], bool] = lambda answer: True
+) -> None:
+    """Wait until the answer of a path is 200 and `ready`."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
             answer = client.get(path)
-            if answer.status_code == 200 and ready(answer.json()):
+            if answer.status_code == 200 and ready(answer):
                 return
         except httpx.TransportError:
             pass

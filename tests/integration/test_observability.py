@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry
 from core import metrics
 from core.tracing import trace_id
 from jobs.job import Job, JobStatus
+from tests.support.ports import free_port
 from tests.support.servers.collector import Collector, Seen
 from tests.support.servers.webhook_receiver import Received, WebhookReceiver
-from tests.support.service.api_server import free_port
 from tests.support.service.scrape import Scraped, scrape
 from tests.support.service.service import Service, service
 from tests.support.wait import until

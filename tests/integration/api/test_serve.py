@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.support.service.api_server import free_port
+from tests.support.ports import free_port
 from tests.support.service.sse import events
 from tests.support.wait import until
 

@@ -1,7 +1,6 @@
 """A real PgBouncer in transaction mode between a test's service and its PostgreSQL; all else as PgBouncer has it."""
 
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from cli.embedded.account import Account, cluster_account
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.server import await_ready, environment, open_log
 from core.processes import spawn, stop
+from tests.support.ports import free_port
 from tests.support.servers.pgbouncer_install import find_pgbouncer, library_path
 
 START_TIMEOUT = 60.0
@@ -55,7 +55,7 @@ def pgbouncer(folder: Path, database_url: str, embedded: EmbeddedPostgres | None
     if embedded is not None:
         _admit(account, embedded)
     account.make_folder(folder)
-    port, password = _free_port(), secrets.token_urlsafe()
+    port, password = free_port(), secrets.token_urlsafe()
     users, configuration = folder / "users.txt", folder / "pgbouncer.ini"
     account.write(users, f'"{USER}" "{password}"\n')
     server = _server(make_url(database_url))
@@ -104,8 +104,3 @@ def _server(url: URL) -> str:
         "password": url.password,
     }
     return " ".join(f"{name}='{str(value).replace(chr(39), chr(39) * 2)}'" for name, value in known.items() if value)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

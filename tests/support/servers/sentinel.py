@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from cli.embedded.server import environment
 from cli.embedded.valkey import _binary
 from core.processes import spawn, stop
-from tests.support.service.api_server import free_port
+from tests.support.ports import free_port
 from tests.support.wait import until
 
 MASTER = "atelier-main"

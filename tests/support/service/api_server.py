@@ -59,12 +59,6 @@ class ApiServer:
         return httpx.Client(base_url=self.url, headers=headers, timeout=30.0, **more)  # type: ignore[arg-type]
 
 
-def free_port() -> int:
-    """A port that no process listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def api_server(settings: Settings, prefix: str = "") -> Iterator[ApiServer]:
     """The API for as long as the context lasts."""

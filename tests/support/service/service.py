@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ from jobs.job import Job, job_from_row
 from jobs.statements import api_keys, servers
 from jobs.statements.queue import tenant_jobs
 from tests.support.paths import ROOT
+from tests.support.ports import free_port
 from tests.support.service.fork_server import MODELS, PROCESSES, fork_server
 from tests.support.wait import until
 
@@ -53,7 +53,7 @@ class Service:
     """The code that they run."""
 
     def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.folder = folder
         self.environment = {
@@ -82,7 +82,7 @@ class Service:
 
     def another_api(self) -> str:
         """Start one more API process and wait until it is live; returns its URL."""
-        port = _free_port()
+        port = free_port()
         self._start_api(f"api-{port}", url := f"http://127.0.0.1:{port}")
         return url
 
@@ -218,9 +218,3 @@ def service(folder: Path, *, database_url: str, broker_url: str, **settings: str
 
 def _terminal(job: Job) -> Job | None:
     return job if job.status.terminal else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

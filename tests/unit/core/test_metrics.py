@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from core import metrics
 from core.settings import Settings
 from tests.support.paths import DOCS
-from tests.support.service.api_server import free_port
+from tests.support.ports import free_port
 from tests.support.service.scrape import scrape
 
 PAGE = DOCS / "operations.md"

@@ -13,7 +13,8 @@ import httpx
 import msgspec
 import pytest
 
-from tests.support.service.api_server import free_port, make_key
+from tests.support.ports import free_port
+from tests.support.service.api_server import make_key
 from tests.support.service.processes import forget_peak, peak_memory
 from tests.support.service.raw_http import connection, is_closed, read_answer, send
 from tests.support.wait import until

@@ -13,8 +13,9 @@ from jobs.schema.tables import servers
 from jobs.statements import servers as fleet
 from jobs.statements.api_keys import ADMIN
 from jobs.wire.servers import ResidentModel, ServerFacts
+from tests.support.ports import free_port
 from tests.support.rows.rows import ARTIFACT
-from tests.support.service.api_server import api_server, free_port, make_key
+from tests.support.service.api_server import api_server, make_key
 from tests.support.service.command_recorder import REFUSED, SERVES, command_recorder, orders
 from tests.support.wait import until
 
