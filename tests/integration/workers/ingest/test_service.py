@@ -293,8 +293,8 @@ def test_a_long_fetch_keeps_its_lease(rows, settings, host):
 
 
 def test_leases_are_renewed_during_a_purge(rows, settings, host):
-    """Upkeep forgets the inputs of deleted jobs in one transaction with the removal of many objects."""
-    hurried = msgspec.structs.replace(settings, input_lease_seconds=12.0, db_timeout=2.0, upkeep_seconds=600.0)
+    """A transaction that forgets the inputs of a deleted job has them locked for longer than a lease may wait."""
+    hurried = msgspec.structs.replace(settings, input_lease_seconds=4.0, db_timeout=0.5, upkeep_seconds=600.0)
     with cpu_worker(hurried):
         deleted, kept = (
             rows.pending(rows.tenant(), host.serve(path, bytes(10_000), dribble=0.1)) for path in ("/a", "/b")
