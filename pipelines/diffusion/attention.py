@@ -13,6 +13,7 @@ from diffusers.models.attention_dispatch import attention_backend, dispatch_atte
 from core.errors import AtelierError
 from pipelines.catalog.spec import ATTENTION, Attention
 from pipelines.runtime.protocol import Interrupted
+from pipelines.runtime.torch_errors import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class AttentionBackend:
         except _NOT_ITS_FAULT:
             raise
         except Exception as error:
+            if is_out_of_memory(error):  # in the words of CUDA's libraries
+                raise
             log.warning("attention %s failed, trying native: %s: %s", self.name, type(error).__name__, error)
         made = compute()
         self.name = NATIVE

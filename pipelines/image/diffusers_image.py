@@ -16,6 +16,7 @@ from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
+from pipelines.diffusion.decode_retry import decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
@@ -128,7 +129,8 @@ def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) 
         "output_type": "pt",
     }
     arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
-    made: torch.Tensor = pipe(**arguments).images[0]
+    with decode_retried(pipe, progress.ctx.make_room):
+        made: torch.Tensor = pipe(**arguments).images[0]
     return made
 
 

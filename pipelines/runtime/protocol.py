@@ -49,12 +49,15 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
       `RawOutput.warnings`.
     - `empty(name, shape)`: returns a uint8 array for the entry `name` of `RawOutput.arrays`. In an engine it is the
       file that the encoder reads, so that large arrays are not copied while the device waits.
+    - `make_room()`: frees memory of the device, by sending another model away if one may leave, and returns whether one
+      left. A pipeline that ran out of memory late calls it to repeat that part alone. Raises what `progress` raises.
     """
 
     seed: int
     progress: Callable[[float, Stage], None]
     warn: Callable[[str], None]
     empty: Callable[[str, tuple[int, ...]], NDArray[np.uint8]] = _in_memory
+    make_room: Callable[[], bool] = lambda: False
 
 
 class Inputs(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
+from pipelines.diffusion.decode_retry import clear_vae_cache, decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import choose
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
@@ -84,7 +85,7 @@ class DiffusersVideo:
         try:
             made = self.acceleration.run(pipe, reuse, make)
         except Exception:
-            _clear_vae_cache(pipe)
+            clear_vae_cache(pipe)
             raise
         frames = empty_video(ctx, len(made), *size.asked)
         self._convert(made, size, frames)
@@ -130,17 +131,12 @@ class DiffusersVideo:
         return self.pipes["first-last-frame" if has_last else "image-to-video" if has_first else "text-to-video"]
 
 
-def _clear_vae_cache(pipe: Any) -> None:
-    """Clear the frames that Wan's autoencoder keeps until its next video, also from an unfinished one."""
-    if hasattr(pipe.vae, "clear_cache"):
-        pipe.vae.clear_cache()
-
-
 def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: StepProgress) -> torch.Tensor:
     """Call the pipeline once; return n x 3 x height x width in 0 to 1."""
     generator = torch.Generator("cpu").manual_seed(seed)
     extras = {"generator": generator, "callback_on_step_end": progress.on_step_end, "output_type": "pt"}
-    made: torch.Tensor = pipe(**arguments, **extras).frames[0]
+    with decode_retried(pipe, progress.ctx.make_room):
+        made: torch.Tensor = pipe(**arguments, **extras).frames[0]
     return made
 
 

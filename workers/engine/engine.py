@@ -164,8 +164,11 @@ class Engine:
 
     def _compute(self, request: Compute) -> None:
         warnings: list[str] = []
+        reported: tuple[float, Stage] = (0.0, "prepare")
 
         def progress(fraction: float, stage: Stage) -> None:
+            nonlocal reported
+            reported = fraction, stage
             interrupt = self._interrupts.get(request.ticket)
             if interrupt is not None:
                 raise JobPreempted if interrupt.preempt else JobCancelled
@@ -173,13 +176,22 @@ class Engine:
                 StageProgress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
             )
 
+        def make_room() -> bool:
+            progress(*reported)  # the stage begins again
+            self._out_of_memory.append(request.model)
+            return self._residency.make_room(request.model)
+
         def run() -> None:
             warnings.clear()
             save_raw(self._run(request, context), folder)
 
         folder = Path(request.folder)
         context = RunContext(
-            seed=request.seed, progress=progress, warn=warnings.append, empty=partial(empty_array, folder)
+            seed=request.seed,
+            progress=progress,
+            warn=warnings.append,
+            empty=partial(empty_array, folder),
+            make_room=make_room,
         )
         try:
             self._retry_after_oom(request.model, run)

@@ -10,7 +10,7 @@ from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVide
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelLoadFailed, NotThisModel, PipelineFailed
+from core.errors import GpuOutOfMemory, ModelLoadFailed, NotThisModel, PipelineFailed
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load
@@ -336,7 +336,7 @@ def test_an_aborted_video_leaves_nothing_in_wans_autoencoder(videos_dir: Path, m
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(vae.decoder, "forward", run_out)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(GpuOutOfMemory):
         run(pipeline)
 
     assert all(kept is None for kept in vae._feat_map)

@@ -14,7 +14,7 @@ import pytest
 from core.errors import GpuOutOfMemory
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
-from pipelines.runtime.protocol import RawOutput
+from pipelines.runtime.protocol import RawOutput, RunContext
 from pipelines.weights import hash_cache
 from pipelines.weights.hash_cache import HashCache, HashedFile
 from tests.support.gpu_worker.card import GIB, Card
@@ -212,6 +212,21 @@ class TestOutOfMemory:
     def test_its_size_is_known_before_it_runs(self, device: Device, tmp_path: Path) -> None:
         _, _, models = self.tried(device, tmp_path, [])
         assert [1024 * 1024] == models.sizes
+
+    def test_a_pipeline_can_ask_for_room_and_the_stage_begins_again(self, device: Device, tmp_path: Path) -> None:
+        left = list[bool]()
+
+        def run(params: Any, inputs: Any, ctx: RunContext) -> RawOutput:
+            ctx.progress(0.75, "decode")
+            left.extend(ctx.make_room() for _ in range(2))
+            return works()
+
+        channel: Any = Sent()
+        Engine(channel, device, Models(run, others=1))._handle(job(tmp_path))  # type: ignore[arg-type]
+        *reports, found = channel.messages
+        assert [True, False] == left
+        assert [(0.75, "decode")] * 3 == [(one.fraction, one.stage) for one in reports]
+        assert ("m", "m") == found.inventory.out_of_memory
 
 
 def test_a_second_engine_hashes_nothing_that_the_first_one_did(
