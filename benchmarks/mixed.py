@@ -38,7 +38,7 @@ from jobs.schema.tables import servers
 from jobs.statements.api_keys import ensure_tenant
 from jobs.statements.queue import claimed as running
 from jobs.statements.queue.claim import Claimant, claim
-from jobs.statements.queue.submit import Offer, submit
+from jobs.statements.queue.submit import Offer, new_job, submit
 from jobs.statements.servers import register
 from jobs.wire.servers import ServerFacts
 
@@ -184,13 +184,15 @@ def _claim(connection: Connection, claimant: Claimant) -> Job:
 def _submit(connection: Connection, job: Arrival) -> str:
     tenant = connection.execute(ensure_tenant(job.tenant)).scalar_one()
     statement = submit(
-        job_id=new_id("job"),
-        tenant=tenant,
-        offers=[Offer(job.model)],
-        params=ImageParams(prompt="a red circle"),
-        seed=1,
-        max_attempts=3,
-        deadline_seconds=86_400,
+        new_job(
+            job_id=new_id("job"),
+            tenant=tenant,
+            offers=[Offer(job.model)],
+            params=ImageParams(prompt="a red circle"),
+            seed=1,
+            max_attempts=3,
+            deadline_seconds=86_400,
+        )
     )
     job_id = str(connection.execute(statement).one().id)
     connection.commit()

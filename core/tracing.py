@@ -110,6 +110,8 @@ def record_span(
 
 def traceparent_of(span: Span) -> str | None:
     """Return the traceparent that stands for `span`; None for one that belongs to no trace."""
+    if not span.get_span_context().is_valid:
+        return None
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, trace.set_span_in_context(span, Context()))
     return carrier.get("traceparent")
@@ -154,4 +156,6 @@ def _check_endpoint(endpoint: str) -> None:
 
 
 def _context(traceparent: str | None) -> Context:
-    return _W3C.extract({"traceparent": traceparent or ""}, Context())
+    if not traceparent:
+        return Context()
+    return _W3C.extract({"traceparent": traceparent}, Context())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from api.http.batch_reader import BatchReader
+from api.http.batcher import Batcher
 from api.http.database import Database
 from core.errors import Unauthenticated, UnknownJob
 from core.settings import Settings
@@ -27,7 +27,7 @@ class JobReader:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._period = settings.reread_seconds
-        self._reader = BatchReader[FollowedJob, JobView](self._outcomes, most=BATCH, at_once=1)
+        self._reader = Batcher[FollowedJob, JobView](self._outcomes, most=BATCH, at_once=1)
 
     async def read(self, followed: FollowedJob) -> JobView:
         """Return the job as it is now, read together with all others that are asked for meanwhile.
@@ -35,7 +35,7 @@ class JobReader:
         Raises `Unauthenticated` once the key is revoked, `UnknownJob` once the job is deleted, and
         `DatabaseUnavailable`.
         """
-        return await self._reader.read(followed)
+        return await self._reader.get(followed)
 
     def next_tick(self) -> float:
         """Return the time (of `time.monotonic`) of the next common re-read, half a period from now at the earliest."""

@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 from litestar.types import ASGIApp
 
-from api.http.batch_reader import BatchReader
+from api.http.batcher import Batcher
 from api.http.database import Database
 from api.limits.request_limits import RequestLimits
 from core.errors import Forbidden, Unauthenticated, UnknownJob
@@ -54,7 +54,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
     def __init__(self, app: ASGIApp, *, database: Database, limits: RequestLimits, secret_key: str) -> None:
         super().__init__(app)
         self._database = database
-        self._keys = BatchReader[Glance, Looked | None](self._look, most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
+        self._keys = Batcher[Glance, Looked | None](self._look, most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
         self._limits = limits
         self._secret_key = secret_key
 
@@ -70,7 +70,7 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         """
         digest, *older = key_digests(self._secret_key, presented_key(connection.headers))
         await self._limits.admit(connection, digest)
-        found = await self._keys.read(Glance((digest, *older), _shown_job(connection)))
+        found = await self._keys.get(Glance((digest, *older), _shown_job(connection)))
         if found is None:
             self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")

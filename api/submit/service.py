@@ -22,6 +22,7 @@ from api.follow.notifier import Notifier
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.spooled_body import SpooledBody
+from api.submit.batches import SubmitBatches
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
 from api.submit.validation import IdempotencyKey, check, draw_seed
@@ -40,8 +41,7 @@ from jobs.job import Job, job_from_row
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.statements.budget import FULL, SPENT
-from jobs.statements.queue.submit import InputSource, Offer, add_inputs, ask, remember, remembered, submit
-from jobs.statements.queue.submit_function import submit_at_once
+from jobs.statements.queue.submit import InputSource, Offer, add_inputs, ask, new_job, remember, remembered, submit
 from jobs.statements.queue.tenant_jobs import visible
 from pipelines.catalog.loader import NATIVE, Catalog, ModelSpec
 
@@ -78,6 +78,7 @@ class Submissions:
         self, database: Database, catalog: Catalog, notifier: Notifier, intake: MediaIntake, settings: Settings
     ) -> None:
         self._database = database
+        self._batches = SubmitBatches(database)
         self._catalog = catalog
         self._notifier = notifier
         self._intake = intake
@@ -125,15 +126,14 @@ class Submissions:
         offers = [Offer(spec.id, spec.price_of(params)) for spec in specs]
         if not offers:
             return None
-        query = submit_at_once(
+        added = new_job(
             offers=offers,
             served=params.model is None,
             key=submission.idempotency_key,
             **self._facts(submission, params),
         )
         with _refusals():
-            jobs = await self._database.fetch(query)
-        return jobs[0] if jobs else None
+            return await self._batches.add(added)
 
     async def _look_up(self, connection: AsyncConnection, submission: Submission) -> tuple[Job | None, dict[str, str]]:
         """Return the job that the request already made, else the keys of the stored objects that it names, by id."""
@@ -169,8 +169,8 @@ class Submissions:
         spec = await choose_model(connection, self._catalog, params, submission.dialect)
         offers = [Offer(spec.id, spec.price_of(params))]
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
-        added = submit(offers=offers, spill_seconds=spill_seconds, **self._facts(submission, params))
-        job = job_from_row((await connection.execute(added)).one())
+        added = new_job(offers=offers, spill_seconds=spill_seconds, **self._facts(submission, params))
+        job = job_from_row((await connection.execute(submit(added))).one())
         if ingested.sources:
             await connection.execute(
                 add_inputs(submission.job_id, tenant, _with_minimum_length(ingested.sources, spec))

@@ -78,6 +78,8 @@ tenants = Table(
     Column("reserved_usd", Money, nullable=False, server_default="0"),  # the prices of its unfinished jobs
     Column("max_waiting_jobs", Integer),
     Column("max_running_jobs", Integer),
+    Column("counted_jobs", BigInteger),  # unfinished jobs at the last count of them; null: never counted
+    Column("counted_at", BigInteger),  # the last `jobs.seq` that was drawn before it
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
     Column("keep_prompts_seconds", Double),

@@ -1,7 +1,7 @@
 """Statements about a tenant's budget: what its jobs have cost, and what is reserved for those that have not ended.
 
 A submit reserves the price of its job, or is refused; the change that ends the job settles it. Whatever happens at the
-same time, `spent_usd + reserved_usd` never exceeds the budget by a submit. The database's function `admit_v1` asks, in
+same time, `spent_usd + reserved_usd` never exceeds the budget by a submit. The database's function `admit_v2` asks, in
 queries of its own: only those see what was committed while they waited for the tenant's lock.
 """
 
@@ -36,26 +36,21 @@ BALANCE = "tenants.budget_usd - tenants.spent_usd - tenants.reserved_usd"
 """SQL of the US dollars that a tenant may still spend on further jobs; null without a budget."""
 
 
-def own_cap(tenant: ColumnElement[str] | str, usual: ColumnElement[int] | int) -> ColumnElement[Any]:
-    """Return how many unfinished jobs a tenant may have: its own number, or else the usual one."""
-    own = select(tenants.c.max_waiting_jobs).where(tenants.c.id == tenant).scalar_subquery()
-    return func.coalesce(own, usual)
-
-
 def admit(
     tenant: ColumnElement[str] | str,
     price_usd: ColumnElement[Any] | float,
-    cap: ColumnElement[Any] | None = None,
+    usual_cap: ColumnElement[Any] | int | None = None,
     *,
     dry: bool = False,
 ) -> ColumnElement[bool]:
     """Return the call that lets a job in and reserves its price until the job's end; with `dry` it only asks.
 
-    `cap` is the highest number of unfinished jobs; None stands for any number. A refusal is an error with `SPENT` or
-    `FULL` as its SQLSTATE, so that nothing else of the statement happens either; `FULL` has the cap as its message.
+    `usual_cap` is the highest number of unfinished jobs of a tenant that has no number of its own; None stands for any
+    number, of every tenant. A refusal is an error with `SPENT` or `FULL` as its SQLSTATE, so that nothing else of the
+    statement happens either; `FULL` has the cap as its message.
     """
-    limit = null() if cap is None else cap
-    return func.admit_v1(cast(tenant, Text), cast(price_usd, Price), cast(limit, Integer), literal(dry))
+    limit = null() if usual_cap is None else usual_cap
+    return func.admit_v2(cast(tenant, Text), cast(price_usd, Price), cast(limit, Integer), literal(dry))
 
 
 def settle(changed: CTE, ended: ColumnElement[bool]) -> CTE:

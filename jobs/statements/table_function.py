@@ -6,7 +6,7 @@ grow from nothing to millions. So what a planner prefers while a table is small 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,9 +51,7 @@ def table_function(
     planning: Mapping[str, str] = PLANNING,
 ) -> TableFunction:
     """Return the function of a statement, planned and executed under `planning`; its name begins with `kind`."""
-    compiled = statement.compile(dialect=_DIALECT)
-    places = {name: f"${number}" for number, name in enumerate(arguments, start=1)}
-    body = str(compiled) % {name: places.get(name) or _constant(value) for name, value in compiled.params.items()}
+    body = body_of(statement, list(arguments))
     columns = {found.name: found.type for found in statement.exported_columns}
     taken = ", ".join(_sql(type_) for type_ in arguments.values())
     returned = ", ".join(f'"{name}" {_sql(type_)}' for name, type_ in columns.items())
@@ -69,6 +67,13 @@ def table_function(
 def set_options(planning: Mapping[str, str]) -> str:
     """Return the SQL by which a function has its own settings."""
     return " ".join(f"SET {name} = {value}" for name, value in planning.items())
+
+
+def body_of(statement: Select[Any] | Update, arguments: Sequence[str]) -> str:
+    """Return the SQL of a statement; the parameters that are `arguments` are `$1`, `$2` and so on, others constants."""
+    compiled = statement.compile(dialect=_DIALECT)
+    places = {name: f"${number}" for number, name in enumerate(arguments, start=1)}
+    return str(compiled) % {name: places.get(name) or _constant(value) for name, value in compiled.params.items()}
 
 
 def _sql(type_: Any) -> str:

@@ -17,7 +17,7 @@ from jobs.job import Job, JobStatus
 from jobs.params.image import ImageParams
 from jobs.schema.tables import jobs
 from jobs.statements import servers
-from jobs.statements.queue.submit import Offer, submit
+from jobs.statements.queue.submit import Offer, new_job, submit
 from jobs.wire.servers import ServerFacts
 from tests.support.faults.faults import engine_and_encoder, engine_of, kill
 from tests.support.service.processes import alive
@@ -178,13 +178,15 @@ def test_older_worker_does_a_job_of_a_newer_api(stack: Service) -> None:
         connection.execute(text("ALTER TABLE jobs ADD COLUMN mood text NOT NULL DEFAULT 'good'"))
         connection.execute(
             submit(
-                job_id=job_id,
-                tenant=stack.tenant,
-                offers=[Offer("chaos")],
-                params=params,
-                seed=7,
-                max_attempts=3,
-                deadline_seconds=60,
+                new_job(
+                    job_id=job_id,
+                    tenant=stack.tenant,
+                    offers=[Offer("chaos")],
+                    params=params,
+                    seed=7,
+                    max_attempts=3,
+                    deadline_seconds=60,
+                )
             )
         )
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(params=newer))

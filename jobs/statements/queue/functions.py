@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, Text, TextClause, bindparam, text
 from jobs.statements.queue import commit_function, forecast
 from jobs.statements.queue.claim_function import claim_function
 from jobs.statements.queue.look import LOOK, LOOK_AGAIN
-from jobs.statements.queue.submit_function import submit_function
+from jobs.statements.queue.submit_function import SUBMIT
 from jobs.statements.webhooks import take_function
 
 KEPT_DAYS = 30
@@ -22,13 +22,12 @@ KINDS = ("claim", "forecast", "look", "look_again", "submit", take_function.KIND
 def definitions() -> dict[str, str]:
     """Return the SQL that makes each function, by name."""
     claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
-    submits = [submit_function(served=served, keyed=keyed) for served in (False, True) for keyed in (False, True)]
     others = (take_function.take_function(), commit_function.commit_function())
     return {
         **{claim.name: claim.definition for claim in claims},
         forecast.NAME: forecast.DEFINITION,
         **{function.name: function.definition for function in others},
-        **{function.name: function.definition for function in (LOOK, LOOK_AGAIN, *submits)},
+        **{function.name: function.definition for function in (LOOK, LOOK_AGAIN, SUBMIT)},
     }
 
 

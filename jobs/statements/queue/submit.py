@@ -8,6 +8,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     BindParameter,
+    Boolean,
     ColumnElement,
     Double,
     Insert,
@@ -18,11 +19,14 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    case,
     cast,
     column,
     exists,
     func,
     literal,
+    not_,
+    or_,
     select,
     true,
 )
@@ -34,17 +38,20 @@ from jobs.job import ACTIVE, JobStatus
 from jobs.params.media import MediaKind, media_of
 from jobs.params.registry import AnyParams
 from jobs.schema.tables import idempotency, inputs, jobs, servers
-from jobs.statements.budget import admit, own_cap
+from jobs.statements.budget import admit
 from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.outbox import with_outbox_events
 
 IDEMPOTENCY_SECONDS = 86_400
 
-ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
+ADDED = "added"
+"""The parameter of `submit`: the new jobs, as JSON."""
+COLUMNS: Mapping[str, TypeEngine[Any]] = {
     "job": Text(),
     "tenant": Text(),
     "models": ARRAY(Text),
     "prices": ARRAY(Double),
+    "served": Boolean(),
     "key": Text(),
     "digest": Text(),
     "modality": Text(),
@@ -52,12 +59,15 @@ ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "seed": BigInteger(),
     "max_attempts": Integer(),
     "priority": SmallInteger(),
+    "server": Text(),
+    "spill": Double(),
     "callback_url": Text(),
     "deadline": Double(),
     "cap": Integer(),
     "traceparent": Text(),
+    "pending": Boolean(),
 }
-"""The parameters of a submit without inputs and without a server (`submit_function`); the deadline is in seconds."""
+"""The type of each field of `NewJob`."""
 
 
 class InputSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +92,33 @@ class Offer(msgspec.Struct, frozen=True):
     price_usd: float = 0.0
 
 
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """A job to be added, as the statement reads it from JSON; `new_job` says what the fields are. None equals another.
+
+    `deadline` and `spill` are in seconds. `key` and `digest` are of the Idempotency-Key.
+    """
+
+    job: str
+    tenant: str
+    models: list[str]
+    prices: list[float]
+    served: bool
+    key: str | None
+    digest: str | None
+    modality: str
+    params: AnyParams
+    seed: int | None
+    max_attempts: int
+    priority: int
+    server: str | None
+    spill: float | None
+    callback_url: str | None
+    deadline: float
+    cap: int | None
+    traceparent: str | None
+    pending: bool
+
+
 class KeyDigest(Protocol):
     """An Idempotency-Key and the digest of its request."""
 
@@ -99,9 +136,9 @@ def remember(tenant: str, key: str, body_sha256: str, job_id: str) -> Insert:
     return _remember(select(literal(tenant), literal(key), literal(body_sha256), literal(job_id)))
 
 
-def _remember(row: Select[str, str, str, str]) -> ReturningInsert[Any]:
-    """Claim the Idempotency-Key of a row of tenant, key, body and job, if there is one."""
-    entry = insert(idempotency).from_select(["tenant", "key", "body_sha256", "job_id"], row)
+def _remember(rows: Select[str, str, str, str]) -> ReturningInsert[Any]:
+    """Claim the Idempotency-Keys of rows of tenant, key, body and job; returns the jobs that have got theirs."""
+    entry = insert(idempotency).from_select(["tenant", "key", "body_sha256", "job_id"], rows)
     fresh = {"body_sha256": entry.excluded.body_sha256, "job_id": entry.excluded.job_id, "created_at": now}
     return entry.on_conflict_do_update(
         index_elements=["tenant", "key"],
@@ -121,7 +158,7 @@ def remembered(tenant: str, key: str) -> Select[Any]:
 
 def ask(tenant: str, price_usd: float, *, usual_cap: int) -> Select[Any]:
     """Ask whether `submit` would be let in now; raises as it does."""
-    return select(admit(tenant, price_usd, own_cap(tenant, usual_cap), dry=True))
+    return select(admit(tenant, price_usd, usual_cap, dry=True))
 
 
 def count_active(tenant: str) -> Select[Any]:
@@ -129,7 +166,7 @@ def count_active(tenant: str) -> Select[Any]:
     return select(func.count()).select_from(jobs).where(jobs.c.tenant == tenant, jobs.c.status.in_(ACTIVE))
 
 
-def submit(
+def new_job(
     *,
     job_id: str,
     tenant: str,
@@ -143,85 +180,104 @@ def submit(
     usual_cap: int | None = None,
     spill_seconds: float | None = None,
     traceparent: str | None = None,
-) -> Select[Any]:
-    """Add a job: queued, or pending if it needs inputs, which `add_inputs` adds in the same transaction.
+) -> NewJob:
+    """Return a job to be added: queued, or pending if it needs inputs, which `add_inputs` adds in its transaction.
 
     The model is the first of `offers`, with `served` the first that a live server serves; its price is reserved. A
-    `key` is claimed for the job. No row, and nothing is written, when no model is served or the key is taken. A
-    refusal is an error, as `jobs.statements.budget.admit` describes it.
-
-    A job that asks for a server may run on any other after `spill_seconds`; None stands for never. `usual_cap` is how
-    many unfinished jobs a tenant without a number of its own may have.
+    `key` is claimed for the job. A job that asks for a server may run on any other after `spill_seconds`; None stands
+    for never. `usual_cap` is how many unfinished jobs a tenant without a number of its own may have.
     """
-    given = {
-        name: bindparam(name, value, ARGUMENTS[name])
-        for name, value in {
-            "job": job_id,
-            "tenant": tenant,
-            "models": [offer.model for offer in offers],
-            "prices": [offer.price_usd for offer in offers],
-            "key": None if key is None else key.key,
-            "digest": None if key is None else key.digest,
-            "modality": type(params).__struct_config__.tag,
-            "params": msgspec.to_builtins(params),
-            "seed": seed,
-            "max_attempts": max_attempts,
-            "priority": params.priority,
-            "callback_url": params.callback_url,
-            "deadline": deadline_seconds,
-            "cap": usual_cap,
-            "traceparent": traceparent,
-        }.items()
-    }
-    chosen = _first_of(given["models"], given["prices"], served)
-    if key is not None:
-        entry = select(given["tenant"], given["key"], given["digest"], given["job"]).select_from(chosen)
-        # Materialized, so that the key is claimed before the tenant's budget is asked: a repeat adds no job.
-        entered = _remember(entry).cte("entered")
-        chosen = select(chosen.c.model, chosen.c.price_usd).select_from(chosen.join(entered, true())).cte("claimed")
-        chosen = chosen.prefix_with("MATERIALIZED")
-    pending = any(media_of(params))
+    return NewJob(
+        job=job_id,
+        tenant=tenant,
+        models=[offer.model for offer in offers],
+        prices=[offer.price_usd for offer in offers],
+        served=served,
+        key=None if key is None else key.key,
+        digest=None if key is None else key.digest,
+        modality=str(type(params).__struct_config__.tag),
+        params=params,
+        seed=seed,
+        max_attempts=max_attempts,
+        priority=params.priority,
+        server=params.server_id,
+        spill=spill_seconds,
+        callback_url=params.callback_url,
+        deadline=deadline_seconds,
+        cap=usual_cap,
+        traceparent=traceparent,
+        pending=any(media_of(params)),
+    )
+
+
+def submit(*new_jobs: NewJob) -> Select[Any]:
+    """Add jobs, and return their rows.
+
+    No row, and nothing is written, for one of which no model is served or the key is taken. A refusal is an error, as
+    `jobs.statements.budget.admit` describes it, and then nothing of the whole statement is written. Keys of one
+    statement must differ, or it is an error too. Jobs of several tenants would make two statements wait for each other.
+    """
+    chosen = _chosen(bindparam(ADDED, msgspec.json.encode(new_jobs).decode(), Text))
+    # Materialized, so that the key is claimed before the tenant's budget is asked: a repeat adds no job.
+    keyed = select(chosen.c.tenant, chosen.c.key, chosen.c.digest, chosen.c.job).where(chosen.c.key.is_not(None))
+    entered = _remember(keyed).cte("entered")
+    claimed = (
+        select(chosen)
+        .outerjoin(entered, entered.c.job_id == chosen.c.job)
+        .where(or_(chosen.c.key.is_(None), entered.c.job_id.is_not(None)))
+        .cte("claimed")
+        .prefix_with("MATERIALIZED")
+    )
+    given = claimed.c
     values = {
-        "id": given["job"],
-        "tenant": given["tenant"],
-        "modality": given["modality"],
-        "model": chosen.c.model,
-        "params": given["params"],
-        "seed": given["seed"],
-        "status": (JobStatus.PENDING if pending else JobStatus.QUEUED).value,
-        "max_attempts": given["max_attempts"],
-        "priority": given["priority"],
-        "server_id": params.server_id,
-        "spill_at": None if spill_seconds is None else after(spill_seconds),
-        "callback_url": given["callback_url"],
-        "price_usd": chosen.c.price_usd,
+        "id": given.job,
+        "tenant": given.tenant,
+        "modality": given.modality,
+        "model": given.model,
+        "params": given.params,
+        "seed": given.seed,
+        "status": case((given.pending, JobStatus.PENDING.value), else_=JobStatus.QUEUED.value),
+        "max_attempts": given.max_attempts,
+        "priority": given.priority,
+        "server_id": given.server,
+        "spill_at": after(given.spill),
+        "callback_url": given.callback_url,
+        "price_usd": given.price_usd,
         # Read from the clock one after the other, as they follow each other; defaults would be later than all of them.
         "available_at": now,
-        "deadline_at": after(given["deadline"]),
+        "deadline_at": after(given.deadline),
         "created_at": now,
-        "queued_at": None if pending else now,
-        "traceparent": given["traceparent"],
-        "has_inputs": pending,
+        "queued_at": case((not_(given.pending), now)),
+        "traceparent": given.traceparent,
+        "has_inputs": given.pending,
     }
     typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]
-    cap = None if usual_cap is None else own_cap(given["tenant"], given["cap"])
     return with_outbox_events(
-        jobs.insert().from_select(list(values), select(*typed).where(admit(given["tenant"], chosen.c.price_usd, cap)))
+        jobs.insert().from_select(list(values), select(*typed).where(admit(given.tenant, given.price_usd, given.cap)))
     )
 
 
-def _first_of(models: BindParameter[Any], prices: BindParameter[Any], served: bool) -> CTE:
-    """Return model and price of the first offer, with `served` of the first that a live server serves."""
+def _chosen(added: BindParameter[str]) -> CTE:
+    """Return the jobs of the JSON, each with the model and price of the first offer that will do."""
+    given = (
+        func.jsonb_to_recordset(cast(added, JSONB))
+        .table_valued(*(column(name, type_) for name, type_ in COLUMNS.items()), name="given")
+        .render_derived(name="given", with_types=True)
+    )
     offered = (
-        func.unnest(models, prices)
+        func.unnest(given.c.models, given.c.prices)
         .table_valued(column("model", Text), column("price_usd", Double), with_ordinality="place", name="offered")
-        .render_derived()
+        .render_derived(name="offered")
     )
-    first = select(offered.c.model, offered.c.price_usd).order_by(offered.c.place).limit(1)
-    if served:
-        serving = exists().where(servers.c.lease_until > tx_now, offered.c.model == any_(servers.c.serves))
-        first = first.where(serving.correlate(offered))
-    return first.cte("chosen")
+    serving = exists().where(servers.c.lease_until > tx_now, offered.c.model == any_(servers.c.serves))
+    first = (
+        select(offered.c.model, offered.c.price_usd)
+        .where(or_(not_(given.c.served), serving.correlate(offered)))
+        .order_by(offered.c.place)
+        .limit(1)
+        .lateral("first")
+    )
+    return select(given, first.c.model, first.c.price_usd).join_from(given, first, true()).cte("chosen")
 
 
 def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:

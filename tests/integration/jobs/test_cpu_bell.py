@@ -8,7 +8,7 @@ from core.settings import Settings
 from jobs.cpu_bell import LIMIT, LIST
 from jobs.events import Publisher
 from jobs.params.image import ImageParams
-from jobs.statements.queue.submit import Offer
+from jobs.statements.queue.submit import Offer, new_job
 from jobs.statements.queue.submit_function import submit_at_once
 from jobs.statements.webhooks import endpoints
 
@@ -65,7 +65,7 @@ def test_an_endpoint_of_new_jobs_hears_the_submit(rows, bells):
         "usual_cap": 9,
         "traceparent": None,
     }
-    query = submit_at_once(job_id=new_id("job"), offers=[Offer("chaos")], served=False, key=None, **facts)
+    query = submit_at_once([new_job(job_id=new_id("job"), offers=[Offer("chaos")], **facts)])
     (found,) = rows.fetch(query)
     assert found.announced
     assert ["webhooks"] == bells(found)

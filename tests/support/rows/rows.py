@@ -59,14 +59,16 @@ class Rows:
     ) -> Job:
         """A queued image job; `params` are those of the route."""
         statement = submit.submit(
-            job_id=new_id("job"),
-            tenant=tenant,
-            offers=[submit.Offer(model, price_usd)],
-            params=msgspec.convert({"modality": "image", "prompt": "a red circle"} | params, ImageParams),
-            seed=7,
-            max_attempts=3,
-            deadline_seconds=deadline_seconds,
-            spill_seconds=spill_seconds,
+            submit.new_job(
+                job_id=new_id("job"),
+                tenant=tenant,
+                offers=[submit.Offer(model, price_usd)],
+                params=msgspec.convert({"modality": "image", "prompt": "a red circle"} | params, ImageParams),
+                seed=7,
+                max_attempts=3,
+                deadline_seconds=deadline_seconds,
+                spill_seconds=spill_seconds,
+            )
         )
         return job_from_row(self.execute(statement)[0])
 

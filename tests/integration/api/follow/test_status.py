@@ -9,7 +9,7 @@ from core.ids import new_id
 from jobs.job import JobError
 from jobs.params.video import VideoParams
 from jobs.schema.tables import jobs
-from jobs.statements.queue.submit import Offer, submit
+from jobs.statements.queue.submit import Offer, new_job, submit
 from tests.support.rows.rows import ARTIFACT
 from tests.support.rows.statements import executed
 
@@ -116,7 +116,15 @@ def test_a_job_of_another_modality_is_not_under_this_route(client, rows, tenant)
     job_id = new_id("job")
     params = VideoParams(input_image="https://example.org/a.png")
     statement = submit(
-        job_id=job_id, tenant=tenant, offers=[Offer("v")], params=params, seed=1, max_attempts=3, deadline_seconds=60.0
+        new_job(
+            job_id=job_id,
+            tenant=tenant,
+            offers=[Offer("v")],
+            params=params,
+            seed=1,
+            max_attempts=3,
+            deadline_seconds=60.0,
+        )
     )
     rows.execute(statement)
     assert "video" == client.get(f"/jobs/v1/{job_id}").json()["modality"]

@@ -90,6 +90,12 @@ def marked(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[
     yield from upgraded(filled(empty_database_url, request.param))
 
 
+@pytest.fixture(params=["0002", "0015"])
+def in_lanes(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[Rows]:
+    """The same of a version whose inputs did not know their model, after the upgrade."""
+    yield from upgraded(filled(empty_database_url, request.param))
+
+
 def upgraded(url: str) -> Iterator[Rows]:
     migrate(url)
     engine = sync_engine(Settings(database_url=url))
@@ -166,8 +172,8 @@ def test_jobs_that_have_inputs_are_marked(marked: Rows) -> None:
     assert [] == marked.execute(input_removal.finished(3600.0))
 
 
-def test_inputs_that_wait_get_the_model_of_their_job(rows: Rows) -> None:
-    assert [("waiting", "chaos")] == [tuple(row) for row in rows.execute(text("SELECT status, model FROM inputs"))]
+def test_inputs_that_wait_get_the_model_of_their_job(in_lanes: Rows) -> None:
+    assert [("waiting", "chaos")] == [tuple(row) for row in in_lanes.execute(text("SELECT status, model FROM inputs"))]
 
 
 def test_a_worker_of_the_version_before_goes_on(rows: Rows) -> None:

@@ -189,14 +189,16 @@ def test_a_free_job_far_from_the_cap_takes_no_lock(rows, tenant):
     template = rows.submit(tenant)
     job = rows.claim(rows.server())
     arrival = submit.submit(
-        job_id="job_free",
-        tenant=tenant,
-        offers=[submit.Offer("chaos")],
-        params=template.read_params(),
-        seed=1,
-        max_attempts=3,
-        deadline_seconds=60,
-        usual_cap=10_000,
+        submit.new_job(
+            job_id="job_free",
+            tenant=tenant,
+            offers=[submit.Offer("chaos")],
+            params=template.read_params(),
+            seed=1,
+            max_attempts=3,
+            deadline_seconds=60,
+            usual_cap=10_000,
+        )
     )
     with rows.engine.begin() as other, rows.engine.begin() as connection:
         other.execute(budget.lock_tenant(tenant))

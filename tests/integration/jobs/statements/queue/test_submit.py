@@ -3,16 +3,20 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import func, text, update
+import pytest
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from api.submit.validation import IdempotencyKey
 from core.database import state_of
 from jobs.job import JobStatus
+from jobs.params.image import ImageParams
 from jobs.schema.tables import idempotency, tenants
 from jobs.statements import api_keys
 from jobs.statements.budget import FULL
 from jobs.statements.queue import submit, tenant_jobs
 from jobs.statements.queue.look import Glance, look
+from jobs.statements.queue.submit_function import submit_at_once
 from jobs.statements.servers import fleet, heartbeat, leave, register
 from jobs.statements.webhooks import endpoints
 from jobs.wire.servers import ServerFacts
@@ -57,14 +61,16 @@ def test_submits_of_a_tenant_count_in_turn_without_deadlock(rows):
             gate.wait()
             connection.execute(submit.remember(tenant, f"key {number}", "sha", f"job_{number}"))
             statement = submit.submit(
-                job_id=f"job_{number}",
-                tenant=tenant,
-                offers=[submit.Offer("chaos")],
-                params=template.read_params(),
-                seed=1,
-                max_attempts=3,
-                deadline_seconds=60,
-                usual_cap=10_000,
+                submit.new_job(
+                    job_id=f"job_{number}",
+                    tenant=tenant,
+                    offers=[submit.Offer("chaos")],
+                    params=template.read_params(),
+                    seed=1,
+                    max_attempts=3,
+                    deadline_seconds=60,
+                    usual_cap=10_000,
+                )
             )
             try:
                 connection.execute(statement)
@@ -79,6 +85,65 @@ def test_submits_of_a_tenant_count_in_turn_without_deadlock(rows):
         refusals = list(pool.map(attempt, range(10)))
     assert (5, 5) == (refusals.count(None), refusals.count((FULL, "5")))
     assert 5 == rows.scalar(submit.count_active(tenant))
+
+
+def test_jobs_of_one_statement_count_each_other(rows, arrivals):
+    """A refusal of one is a refusal of all, so that each is tried alone."""
+    tenant = rows.tenant()
+    rows.execute(update(tenants).values(max_waiting_jobs=3))
+    with pytest.raises(DBAPIError) as caught:
+        rows.fetch(submit_at_once(arrivals(tenant, "a", "b", "c", "d")))
+    assert (FULL, 0) == (state_of(caught.value), rows.scalar(submit.count_active(tenant)))
+    added = rows.fetch(submit_at_once(arrivals(tenant, "a", "b", "c")))
+    assert (["a", "b", "c"], [1, 2, 3]) == ([job.id for job in added], [job.seq - added[0].seq + 1 for job in added])
+
+
+def test_a_job_whose_key_is_taken_is_not_added(rows, arrivals):
+    tenant = rows.tenant()
+    rows.execute(submit.remember(tenant, "taken", "sha", "job_1"))
+    jobs = arrivals(tenant, "a", "b", "c", keys={"a": "taken", "c": "free"})
+    assert ["b", "c"] == [job.id for job in rows.fetch(submit_at_once(jobs))]
+    assert "c" == rows.scalar(select(idempotency.c.job_id).where(idempotency.c.key == "free"))
+
+
+def test_jobs_are_counted_only_near_the_cap(rows, arrivals):
+    """In between, numbers that others draw stand for jobs of this tenant, so the cap is never exceeded."""
+
+    def counted():
+        return rows.execute(select(tenants.c.counted_jobs, tenants.c.counted_at))[0]
+
+    tenant = rows.tenant()
+    rows.fetch(submit_at_once(arrivals(tenant, "a")))
+    first = counted()
+    rows.fetch(submit_at_once(arrivals(tenant, "b", "c")))
+    assert (0, first) == (first.counted_jobs, counted())
+    rows.execute(select(func.setval("jobs_seq", first.counted_at + 7990)))  # others may have submitted as many
+    rows.fetch(submit_at_once(arrivals(tenant, *(f"d{number}" for number in range(20)))))
+    assert 3 < counted().counted_jobs <= 23
+    rows.execute(update(tenants).values(max_waiting_jobs=23))
+    with pytest.raises(DBAPIError):
+        rows.fetch(submit_at_once(arrivals(tenant, "e")))
+
+
+@pytest.fixture
+def arrivals():
+    """New jobs of these ids, which ask for the usual cap."""
+
+    def make(tenant, *ids, keys=None):
+        facts = {"offers": [submit.Offer("chaos")], "params": ImageParams(prompt="a"), "seed": 1, "max_attempts": 3}
+        return [
+            submit.new_job(
+                job_id=job_id,
+                tenant=tenant,
+                deadline_seconds=60.0,
+                usual_cap=10_000,
+                key=IdempotencyKey(keys[job_id], "sha") if keys and job_id in keys else None,
+                **facts,
+            )
+            for job_id in ids
+        ]
+
+    return make
 
 
 def test_a_job_without_inputs_is_queued_at_once(rows):

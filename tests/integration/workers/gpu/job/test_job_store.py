@@ -52,13 +52,15 @@ def claimed(db: Engine, job_store: JobStore) -> Job:
         params = ImageParams(prompt="null=1", callback_url="http://example.com/")
         connection.execute(
             submit.submit(
-                job_id=new_id("job"),
-                tenant=tenant,
-                offers=[submit.Offer("chaos", 0.5)],
-                params=params,
-                seed=1,
-                max_attempts=3,
-                deadline_seconds=60,
+                submit.new_job(
+                    job_id=new_id("job"),
+                    tenant=tenant,
+                    offers=[submit.Offer("chaos", 0.5)],
+                    params=params,
+                    seed=1,
+                    max_attempts=3,
+                    deadline_seconds=60,
+                )
             )
         )
     job = job_store.claim(CLAIMANT)

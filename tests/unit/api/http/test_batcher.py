@@ -1,10 +1,10 @@
-"""The batch reader: what is asked for meanwhile is the next statement, and each gets its own outcome."""
+"""The batcher: what is asked for meanwhile is the next statement, and each gets its own outcome."""
 
 import asyncio
 
 import pytest
 
-from api.http.batch_reader import BatchReader
+from api.http.batcher import Batcher
 from core.errors import DatabaseUnavailable
 
 
@@ -14,7 +14,7 @@ class Reads:
     def __init__(self, most=3, at_once=1):
         self.asked = []
         self.gate = asyncio.Event()
-        self.reader = BatchReader(self.many, most=most, at_once=at_once)
+        self.reader = Batcher(self.many, most=most, at_once=at_once)
 
     async def many(self, keys):
         self.asked.append(list(keys))
@@ -27,7 +27,7 @@ class Reads:
 
     async def begin(self, *keys):
         """Ask for keys, and return the tasks once they wait."""
-        tasks = [asyncio.create_task(self.reader.read(key)) for key in keys]
+        tasks = [asyncio.create_task(self.reader.get(key)) for key in keys]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return tasks
@@ -66,8 +66,8 @@ async def test_an_error_is_raised_by_its_readers_and_ends_nothing(key, error):
     reads = Reads()
     reads.gate.set()
     with pytest.raises(error):
-        await reads.reader.read(key)
-    assert "A" == await reads.reader.read("a")
+        await reads.reader.get(key)
+    assert "A" == await reads.reader.get("a")
 
 
 async def test_a_key_that_breaks_a_statement_fails_alone():

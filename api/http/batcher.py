@@ -1,4 +1,4 @@
-"""Reading for many requests at once: whatever is asked for while a statement is under way becomes the next one."""
+"""One statement for many requests: whatever is asked for while a statement is under way becomes the next one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,31 +11,32 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class BatchReader(Generic[K, V]):
-    """Reads values by key, `most` of them by one statement and `at_once` statements at the same time.
+class Batcher(Generic[K, V]):
+    """Gets values by key, `most` of them by one statement and `at_once` statements at the same time.
 
-    `read_many` returns the value of each key, or the error that its readers raise. An `AtelierError` that it raises is
-    that of each. After any other the keys are read one by one, since one of them may have made the statement fail.
+    `get_many` returns the value of each key, or the error that its callers raise. An `AtelierError` that it raises is
+    that of each. After any other the keys are tried one by one, since one of them may have made the statement fail.
+    Callers of equal keys that ask together share one value.
     """
 
     def __init__(
-        self, read_many: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]], *, most: int, at_once: int
+        self, get_many: Callable[[Sequence[K]], Awaitable[Mapping[K, V | Exception]]], *, most: int, at_once: int
     ) -> None:
-        self._read_many = read_many
+        self._get_many = get_many
         self._most = most
         self._at_once = at_once
         self._asked: dict[K, asyncio.Future[V | Exception]] = {}
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, key: K) -> V:
-        """Return the value of a key, read by a statement that begins after this call."""
+    async def get(self, key: K) -> V:
+        """Return the value of a key, from a statement that begins after this call; a caller that goes ends none."""
         future = self._asked.get(key)
         if future is None:
             future = self._asked[key] = asyncio.get_running_loop().create_future()
             if self._running < self._at_once:
                 self._running += 1
-                task = asyncio.create_task(self._read_asked(), name="batch reader")
+                task = asyncio.create_task(self._get_asked(), name="batcher")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         outcome = await asyncio.shield(future)  # others may wait for the same
@@ -43,7 +44,7 @@ class BatchReader(Generic[K, V]):
             raise outcome
         return outcome
 
-    async def _read_asked(self) -> None:
+    async def _get_asked(self) -> None:
         while self._asked:
             batch = {key: self._asked.pop(key) for key in list(islice(self._asked, self._most))}
             outcomes = await self._outcomes(list(batch))
@@ -53,7 +54,7 @@ class BatchReader(Generic[K, V]):
 
     async def _outcomes(self, keys: Sequence[K]) -> Mapping[K, V | Exception]:
         try:
-            return await self._read_many(keys)
+            return await self._get_many(keys)
         except Exception as error:
             if len(keys) == 1 or isinstance(error, AtelierError):
                 return dict.fromkeys(keys, error)

@@ -1,0 +1,81 @@
+"""A submit counts its tenant's unfinished jobs only near the cap: how many there were at the last count is kept.
+
+Safe while the service runs: the columns are changes of the catalog only, and an API of the version before goes on to
+count at each submit with the function that it knows.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0017"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+ADMIT = """
+CREATE FUNCTION admit_v2(a_tenant text, price numeric, usual_cap integer, dry boolean DEFAULT false) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    uncommitted CONSTANT integer := 2000;
+    quota tenants%ROWTYPE;
+    cap integer;
+    drawn bigint;
+    near boolean;
+    active bigint;
+BEGIN
+    -- Each query of this function sees what was committed before it, and so, after a lock, what others did under it.
+    SELECT * INTO STRICT quota FROM tenants WHERE id = a_tenant;
+    cap := CASE WHEN usual_cap IS NOT NULL THEN coalesce(quota.max_waiting_jobs, usual_cap) END;
+    -- Every new job draws a number, so no more were added since the count than numbers were drawn. Beside those there
+    -- are the jobs that others have not committed yet: all API processes together add fewer than `uncommitted` at once.
+    SELECT last_value INTO drawn FROM jobs_seq;
+    near := cap IS NOT NULL
+        AND coalesce(quota.counted_jobs + drawn - quota.counted_at >= cap - uncommitted, true);
+    IF near THEN
+        SELECT count(*) INTO active FROM jobs
+            WHERE tenant = a_tenant AND status IN ('pending', 'queued', 'processing');
+        near := active >= cap - uncommitted;
+        IF NOT near AND NOT dry THEN
+            UPDATE tenants SET counted_jobs = active, counted_at = drawn
+                WHERE id = (SELECT id FROM tenants WHERE id = a_tenant FOR NO KEY UPDATE SKIP LOCKED);
+        END IF;
+    END IF;
+    -- Submits of one tenant wait for each other only where two of them could exceed a limit together.
+    IF NOT dry AND (near OR quota.budget_usd IS NOT NULL) THEN
+        SELECT * INTO STRICT quota FROM tenants WHERE id = a_tenant FOR NO KEY UPDATE;
+        IF near THEN
+            SELECT count(*) INTO active FROM jobs
+                WHERE tenant = a_tenant AND status IN ('pending', 'queued', 'processing');
+        END IF;
+    END IF;
+    IF quota.spent_usd >= quota.budget_usd OR quota.spent_usd + quota.reserved_usd + price > quota.budget_usd THEN
+        RAISE EXCEPTION 'the budget is spent or reserved' USING ERRCODE = 'AT402';
+    END IF;
+    IF near AND active >= cap THEN
+        RAISE EXCEPTION '%', cap USING ERRCODE = 'AT429';
+    END IF;
+    IF price > 0 AND NOT dry THEN
+        UPDATE tenants SET reserved_usd = reserved_usd + price WHERE id = a_tenant;
+    END IF;
+    RETURN true;
+END
+$$
+"""
+"""Lets a job of a tenant in and reserves its price, in US dollars. A tenant without a number of its own may have
+`usual_cap` unfinished jobs; null stands for any number, also where it has one. With `dry` it only asks.
+
+FOR NO KEY UPDATE: the foreign keys of rows that the transaction has added hold the tenant FOR KEY SHARE, with which a
+plain FOR UPDATE of another submit would deadlock.
+"""
+
+
+def upgrade() -> None:
+    op.add_column("tenants", sa.Column("counted_jobs", sa.BigInteger, nullable=True))
+    op.add_column("tenants", sa.Column("counted_at", sa.BigInteger, nullable=True))
+    op.execute(ADMIT)
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION admit_v2(text, numeric, integer, boolean)")
+    op.drop_column("tenants", "counted_at")
+    op.drop_column("tenants", "counted_jobs")
