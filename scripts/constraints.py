@@ -12,14 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 OF_TORCH = ("nvidia-", "cuda-", "triton")
-APART = {"xformers"}
-"""Extras that pin a torch of their own."""
 
 
 def resolve() -> dict[str, str]:
     """Names and versions that pip would install into an empty environment."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [extra for name, extra in project["optional-dependencies"].items() if name not in APART]
+    extras = project["optional-dependencies"].values()
     requirements = [*project["dependencies"], *(name for extra in extras for name in extra)]
     pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "--report", "-"]
     report = subprocess.run([*pip, *requirements], check=True, stdout=subprocess.PIPE).stdout

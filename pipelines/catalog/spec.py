@@ -37,7 +37,6 @@ Attention = Literal[
     "_native_math",
     "flash",
     "_flash_3",
-    "xformers",
 ]
 """Attention backends by diffusers' names, without those that diffusers would download. "auto" chooses the fastest that
 works."""

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from pipelines.catalog.spec import ModelSpec, Stage
+from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.attention import AttentionBackend
-from pipelines.diffusion.compilation import compile_blocks
+from pipelines.diffusion.compilation import Compilation
 from pipelines.diffusion.step_cache import check_reuse, reused_steps
 
 T = TypeVar("T")
@@ -25,25 +25,36 @@ class Acceleration:
         for pipe in (first, *others):
             check_reuse(pipe, spec.quality)
         self.attention = AttentionBackend(spec.attention, device, precision(spec, device))
-        self._uncompiled = spec.compile and compile_blocks(first)
+        self._compilation = Compilation(first, wanted=spec.compile)
         if device.startswith("cuda"):
             channels_last(first)
 
     @property
-    def first_stage(self) -> Stage:
-        """The stage that a run begins with: "compile" for the first run of a model with compiled blocks."""
-        return "compile" if self._uncompiled else "prepare"
+    def warnings(self) -> tuple[str, ...]:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        return (*self.attention.warnings, *self._compilation.warnings)
 
-    def run(self, pipe: Any, threshold: float | None, compute: Callable[[], T]) -> T:
-        """Return the result of `compute`, which calls `pipe` and can be repeated; `threshold` is the preset's."""
+    def compiles(self, pipe: Any, threshold: float | None, lora: str | None = None) -> bool:
+        """Return whether the next run with these arguments of `run` compiles, which takes a while."""
+        return self._compilation.is_due(_variant(pipe, threshold, lora))
+
+    def run(self, pipe: Any, threshold: float | None, compute: Callable[[], T], lora: str | None = None) -> T:
+        """Return the result of `compute`, which calls `pipe` and can be repeated.
+
+        `threshold` and `lora` are the preset's, which `pipe` has in use.
+        """
 
         def reusing() -> T:
             with reused_steps(pipe, threshold):
                 return compute()
 
-        made = self.attention.run(reusing)
-        self._uncompiled = False
-        return made
+        with self._compilation.run(_variant(pipe, threshold, lora)):
+            return self.attention.run(reusing)
+
+
+def _variant(pipe: Any, threshold: float | None, lora: str | None) -> object:
+    """Return what changes the code of the blocks, so that each has graphs of its own."""
+    return type(pipe), threshold is None, lora
 
 
 def precision(spec: ModelSpec, device: str) -> torch.dtype:

@@ -31,6 +31,12 @@ class AttentionBackend:
 
     def __init__(self, wanted: Attention, device: str, dtype: torch.dtype) -> None:
         self.name = choose(wanted, device, dtype)
+        self._wanted = self.name if wanted == "auto" else wanted
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        return () if self.name == self._wanted else (f"has attention {self.name}: {self._wanted} does not work here",)
 
     def run(self, compute: Callable[[], T]) -> T:
         """Return the result of `compute` with this backend.

@@ -83,8 +83,10 @@ def _of_transformers(
 ) -> tuple[Any, dict[str, Any]]:
     """Load through transformers, which knows old names, fused weights and tied weights; it gets what was read."""
     config = class_.config_class.from_pretrained(folder, local_files_only=True)
-    # Only the library knows which of its tensors stay in float32, so it converts them all.
-    converts_itself = class_._keep_in_fp32_modules or class_._keep_in_fp32_modules_strict
+    # Only the library knows which of its tensors stay in float32, so it converts them all. Those of the first list, as
+    # T5's `wo`, do so for float16 alone.
+    kept = class_._keep_in_fp32_modules if dtype == torch.float16 else None
+    converts_itself = kept or class_._keep_in_fp32_modules_strict
     wanted: DtypeRule = (lambda _, stored: stored) if converts_itself else convert_floats_to(dtype)
     tensors = loader.read(_files(folder, SAFE_WEIGHTS_NAME, variant), wanted, sent=False, as_mapped=True)
     loaded: tuple[Any, dict[str, Any]] = class_.from_pretrained(

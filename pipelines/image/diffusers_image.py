@@ -71,6 +71,11 @@ class DiffusersImage:
         """See `Pipeline`."""
         return torch_modules(self.pipe)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        return self.acceleration.warnings
+
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Make `num_images` images, one after the other; image n has the seed `ctx.seed + n`.
 
@@ -87,10 +92,11 @@ class DiffusersImage:
         pipe.scheduler = self.schedulers[plan.lora]
         arrays: dict[str, NDArray[np.uint8]] = {}
         for number in range(params.num_images):
-            progress = StepProgress(ctx, number, params.num_images)
-            progress.begin(self.acceleration.first_stage)
+            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora)
+            progress = StepProgress(ctx, number, params.num_images, compiles)
+            progress.begin()
             make = partial(_make, pipe, call, plan, ctx.seed + number, progress)
-            values = self.acceleration.run(pipe, plan.reuse, make)
+            values = self.acceleration.run(pipe, plan.reuse, make, plan.lora)
             arrays[str(number)] = self._pixels(values, size, str(number), ctx)
         return RawOutput(
             arrays=dict(arrays),

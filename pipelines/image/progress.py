@@ -9,15 +9,19 @@ from pipelines.runtime.protocol import RunContext
 
 
 class StepProgress(msgspec.Struct, frozen=True):
-    """Progress of output `number` (from 0) of `count`; each is the same share of the whole, so progress only rises."""
+    """Progress of output `number` (from 0) of `count`; each is the same share of the whole, so progress only rises.
+
+    An output that `compiles` is in the stage `compile` until it is decoded: any step may be the first to need a graph.
+    """
 
     ctx: RunContext
     number: int
     count: int
+    compiles: bool = False
 
-    def begin(self, stage: Stage = "prepare") -> None:
-        """Report that this output begins with `stage`. Raises what `ctx.progress` raises."""
-        self.ctx.progress(self.number / self.count, stage)
+    def begin(self) -> None:
+        """Report that this output begins. Raises what `ctx.progress` raises."""
+        self.ctx.progress(self.number / self.count, "compile" if self.compiles else "prepare")
 
     def on_step_end(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """Report a step; a `callback_on_step_end` of diffusers.
@@ -26,5 +30,6 @@ class StepProgress(msgspec.Struct, frozen=True):
         """
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
         part = (step + 1) / (steps + 1)
-        self.ctx.progress((self.number + part) / self.count, "decode" if step + 1 == steps else "step")
+        stage: Stage = "compile" if self.compiles else "step"
+        self.ctx.progress((self.number + part) / self.count, "decode" if step + 1 == steps else stage)
         return tensors

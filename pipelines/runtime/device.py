@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,7 +15,7 @@ from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.gpu_check import choose_device, multiplies
 from pipelines.runtime.host_memory import host_memory
-from pipelines.runtime.processors import cores_per_gpu
+from pipelines.runtime.processors import bind_near, cores, cores_per_gpu
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
@@ -65,7 +65,9 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
     if compile_cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compile_cache
     name = choose_device(wanted)
-    _set_threads(_default_threads(name) if cpu_threads < 0 else cpu_threads)
+    share = _share_of_cores(name)
+    near = _bind_near(name)
+    _set_threads(min(share, near) if cpu_threads < 0 else cpu_threads)
     return Device(name=name, memory_total=_memory_total(name), versions=_versions())
 
 
@@ -121,13 +123,24 @@ def _construct(spec: ModelSpec, weights_dir: Path, device: str, loader: "WeightL
         raise ModelLoadFailed(f"{spec.id} could not be loaded ({type(error).__name__}).") from error
 
 
-def _default_threads(device: str) -> int:
-    """Return one on the CPU, where two of torch's wait for each other; beside a GPU they do what the GPU waits for."""
+def _share_of_cores(device: str) -> int:
+    """Return the cores for this process: one on the CPU, where two threads of torch's wait for each other."""
     if device == "cpu":
         return 1
     import torch
 
     return cores_per_gpu(torch.cuda.device_count())
+
+
+def _bind_near(device: str) -> int:
+    """Bind this process to the cores near its GPU, before it has memory to copy from; return how many it may use."""
+    if device == "cpu":
+        return cores()
+    import torch
+
+    place: Any = torch.cuda.get_device_properties(device)
+    bind_near(place.pci_domain_id, place.pci_bus_id, place.pci_device_id)
+    return cores()
 
 
 def _set_threads(number: int) -> None:

@@ -48,7 +48,7 @@ def encoder(spec: ModelSpec) -> Encode:
     """Return the function that encodes what this model makes: `encode` of `pipelines.<word>.encode` of its modality.
 
     A family that is named as `module:Class` may have an `encode` of its own in that module. The encoders of modalities
-    import no torch. Raises `ModelLoadFailed`.
+    import no torch before they need it, for a watermark. Raises `ModelLoadFailed`.
     """
     own = None if spec.family in FAMILIES else _family_of(spec).module
     try:

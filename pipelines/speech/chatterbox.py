@@ -24,7 +24,6 @@ from pipelines.speech.samples import PAUSE_TOKENS, Samples, fade_out, join_chunk
 from pipelines.speech.text import clean_text, split_text
 from pipelines.speech.tokens import SamplingParams, sample
 from pipelines.speech.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
-from pipelines.speech.watermark import add_watermark
 
 MAX_CHUNK_TOKENS = 1000
 """Tokens of one chunk, 40 s: a model that goes on longer has lost its way."""
@@ -102,8 +101,6 @@ class Chatterbox:
         if is_cut:
             warnings.append(truncation_warning(params.max_new_tokens))
             ctx.warn(warnings[-1])
-        if params.apply_watermark:
-            samples = add_watermark(samples, SAMPLE_RATE)
         metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": SAMPLE_RATE, "language": language}
         return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 

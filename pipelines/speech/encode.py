@@ -1,4 +1,4 @@
-"""Audio as files; runs in the encoder process, without torch.
+"""Audio as files; runs in the encoder process. Torch is imported for the first watermark only.
 
 - WAV: 16-bit PCM.
 - MP3: LAME, 96 kbit/s, one channel.
@@ -21,6 +21,7 @@ from core.errors import EncodeFailed
 from jobs.params.speech import SpeechParams
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
+from pipelines.speech.watermark import add_watermark
 from pipelines.speech.waveform import SIZE, draw_waveform
 
 
@@ -42,9 +43,9 @@ _FORMATS = {
 def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
     """Write `raw.arrays["samples"]` as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and the waveform as `1.png`.
 
-    The samples are float32 in -1 to 1 with one axis, `raw.metadata["sample_rate"]` of them per second. Image formats
-    give wav and a warning. Raises `EncodeFailed` for an array that is not audio; a full or missing disk stays an
-    `OSError`.
+    The samples are float32 in -1 to 1 with one axis, `raw.metadata["sample_rate"]` of them per second; they get the
+    watermark here, unless `params` wants none. Image formats give wav and a warning. Raises `EncodeFailed` for an array
+    that is not audio, and `ModelLoadFailed` without the watermarker; a full or missing disk stays an `OSError`.
     """
     name, warnings = choose_format(params.output_format, _FORMATS, "wav", "audio")
     samples, rate = raw.arrays.get("samples"), raw.metadata.get("sample_rate")
@@ -54,6 +55,8 @@ def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
         raise EncodeFailed("Audio needs its `sample_rate`, a whole number.")
     if not np.isfinite(samples).all():
         raise EncodeFailed("The model computed samples that are not finite; it made no audio.")
+    if params.apply_watermark:
+        samples = add_watermark(samples, rate)
     file = folder / f"0.{name}"
     pcm = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
     try:

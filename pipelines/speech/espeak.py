@@ -11,7 +11,6 @@ from pipelines.speech.espeak_library import Espeak, LibraryVoice, all_voices
 from pipelines.speech.languages import voice_for
 from pipelines.speech.samples import TOKENS_PER_SECOND, Samples, join_chunks, truncate, truncation_warning
 from pipelines.speech.text import clean_text, split_text
-from pipelines.speech.watermark import add_watermark
 
 _UNUSED = ("temperature", "cfg_weight")
 
@@ -35,8 +34,6 @@ class EspeakVoice:
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.9, "decode")
-        if params.apply_watermark:
-            samples = add_watermark(samples, rate)
         metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": rate, "voice": voice.name}
         return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 

@@ -1,6 +1,7 @@
 """The watermark of Perth (https://github.com/resemble-ai/Perth): inaudible, and marks speech as generated.
 
-Perth works at 32,000 samples a second; soxr resamples other rates there and back.
+It is added by the encoder process: a network on the CPU, in whose time the device computes the next job. Perth works at
+32,000 samples a second; soxr resamples other rates there and back.
 """
 
 import warnings
@@ -11,6 +12,7 @@ import numpy as np
 import soxr
 
 from core.errors import ModelLoadFailed
+from pipelines.runtime import torchaudio_stub
 from pipelines.speech.samples import Samples
 
 RATE = 32_000
@@ -41,6 +43,7 @@ def _widened(samples: Samples, rate: int) -> Samples:
 
 @cache
 def _perth() -> Any:
+    torchaudio_stub.install()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about its own use of pkg_resources
         try:

@@ -66,6 +66,11 @@ class DiffusersVideo:
         """See `Pipeline`."""
         return torch_modules(next(iter(self.pipes.values())))
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        return self.acceleration.warnings
+
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Make `frames` for `params`, seeded with `ctx.seed`; report after every step.
 
@@ -79,8 +84,8 @@ class DiffusersVideo:
         reuse = choose(self.spec, params).reuse
         for warning in warnings:
             ctx.warn(warning)
-        progress = StepProgress(ctx, 0, 1)
-        progress.begin(self.acceleration.first_stage)
+        progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse))
+        progress.begin()
         make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx.seed, progress)
         try:
             made = self.acceleration.run(pipe, reuse, make)

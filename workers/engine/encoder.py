@@ -1,6 +1,6 @@
 """The encoder process: turns arrays into files on the CPU, so that the device never waits for an encoding.
 
-`python -m workers.engine.encoder FD`. It does not import torch, and ends when its socket closes.
+`python -m workers.engine.encoder FD`. It imports torch only for a watermark, and ends when its socket closes.
 """
 
 import logging
@@ -56,6 +56,7 @@ def main(fd: int) -> None:
     """Serve the supervisor at the other end of `fd`."""
     settings = read_settings()
     start_logs(settings, "encoder")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's, beside an engine that computes
     channel = Channel(socket.socket(fileno=fd))
     channel.send(Ready())
     serve(channel, load_catalog(settings.catalog))

@@ -82,7 +82,7 @@ def test_each_image_has_the_extras_that_it_needs():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     asked = re.search(r"-e '\.\[([a-z,-]+)\]'", stages()["gpu-build"])
     assert asked is not None
-    assert set(extras) - {"bench", "dev", "embedded", "matting", "xformers"} == set(asked[1].split(","))
+    assert set(extras) - {"bench", "dev", "embedded", "matting"} == set(asked[1].split(","))
     assert "[" not in "".join(installs(stages()["api-build"]))
 
 

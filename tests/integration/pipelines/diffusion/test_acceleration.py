@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,7 @@ class TestAttention:
         made = image(pipeline).astype(int)
 
         assert used == pipeline.acceleration.attention.name
+        assert (wanted == "flash") == bool(pipeline.warnings)
         assert np.abs(directly(weights_dir / "zimage") - made).max() <= 1
 
 
@@ -152,8 +154,21 @@ class TestCompiled:
         pipeline.warm_up(context(log=logs[0]))
         pipeline.run(asked(), Inputs(), context(log=logs[1]))
 
-        assert ["compile", "step", "decode"] == [stage for _, stage in logs[0]]
+        assert ["compile", "compile", "decode"] == [stage for _, stage in logs[0]]
         assert "prepare" == logs[1][0][1]
+
+    @pytest.mark.long
+    def test_each_preset_has_its_graphs_and_says_so_once(self, weights_dir: Path) -> None:
+        pipeline: Any = loaded("qwenimage", weights_dir, compile=True, **REUSED)
+        stages = list[list[Stage]]()
+        for quality in ("standard", "fast", "standard", "fast"):
+            log: list[tuple[float, Stage]] = []
+            pipeline.run(asked(quality=quality, num_inference_steps=3), Inputs(), context(log=log))
+            stages.append([stage for _, stage in log])
+
+        first, later = ["compile", "compile", "compile", "decode"], ["prepare", "step", "step", "decode"]
+        assert [first, first, later, later] == stages
+        assert () == pipeline.warnings
 
 
 class Block(nn.Module):
@@ -214,6 +229,44 @@ def test_code_that_cannot_be_made_is_not_needed(monkeypatch: pytest.MonkeyPatch,
 
     assert compilation.compile_blocks(pipe)
     assert torch.allclose(expected, pipe.transformer(values))
+
+
+@pytest.mark.usefixtures("traced")
+def test_what_cannot_be_compiled_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(graph: object, inputs: object) -> None:
+        raise ValueError("no compiler")
+
+    monkeypatch.setattr(compilation, "BACKEND", broken)
+    pipe, values = Tall(), torch.linspace(-2, 2, 33)
+    expected = pipe.transformer(values)
+    compiled = compilation.Compilation(pipe, wanted=True)
+    assert () == compiled.warnings
+    with compiled.run("any"):
+        assert torch.equal(expected, pipe.transformer(values))
+
+    (warning,) = compiled.warnings
+    assert warning.startswith("compiled 0 graphs; what failed 1 times runs as it is: BackendCompilerFailed: ")
+    assert "no compiler" in warning
+
+
+@pytest.mark.usefixtures("traced")
+def test_a_variant_is_compiled_once_its_run_has_ended() -> None:
+    pipe, values = Tall(), torch.linspace(-2, 2, 34)
+    compiled = compilation.Compilation(pipe, wanted=True)
+    with pytest.raises(JobCancelled), compiled.run("one"):
+        raise JobCancelled
+    assert compiled.is_due("one")
+    with compiled.run("one"):
+        pipe.transformer(values)
+    assert (False, True) == (compiled.is_due("one"), compiled.is_due("two"))
+    assert () == compiled.warnings
+
+
+def test_a_pipeline_without_known_blocks_is_reported() -> None:
+    compiled = compilation.Compilation(SimpleNamespace(), wanted=True)
+    assert ("is not compiled: its blocks are not known",) == compiled.warnings
+    assert not compiled.is_due("any")
+    assert () == compilation.Compilation(SimpleNamespace(), wanted=False).warnings
 
 
 def test_a_model_that_needs_an_image_is_warmed_with_a_gray_one(weights_dir: Path) -> None:

@@ -56,6 +56,20 @@ def test_all_of_it_is_as_from_pretrained_loads_it(folders: dict[str, Path], name
         assert not found.training
 
 
+def test_a_float32_text_encoder_is_sent_in_bfloat16(folders: dict[str, Path]) -> None:
+    folder = folders["wan22"] / "text_encoder"
+    (file,) = folder.glob("*.safetensors")
+    stored = load_file(file)
+    assert {torch.float32} == {tensor.dtype for tensor in stored.values()}
+    loader = WeightLoader("cpu", keep_host_copy=True)
+    model = load_component(folder, classes(folders["wan22"])["text_encoder"], torch.bfloat16, loader)
+
+    (sent,) = loader.uploaded
+    assert sent.on_device.numel() < 3 * sum(tensor.numel() for tensor in stored.values())
+    addresses = {tensor.untyped_storage().data_ptr() for tensor in model.parameters()}
+    assert {sent.on_device.untyped_storage().data_ptr()} == addresses
+
+
 @pytest.fixture
 def component(folders: dict[str, Path], tmp_path: Path) -> Path:
     """One of each library, to be broken."""

@@ -50,6 +50,7 @@ def test_threads_on_either_device(monkeypatch: pytest.MonkeyPatch, device: str, 
     monkeypatch.setattr(runtime, "choose_device", lambda wanted: device)
     monkeypatch.setattr(runtime, "_memory_total", lambda name: 1)
     monkeypatch.setattr(runtime, "cores_per_gpu", lambda visible: 5)
+    monkeypatch.setattr(runtime, "_bind_near", lambda device: 100)
     monkeypatch.setattr(os, "environ", environment)
     try:
         prepare(device, wanted)

@@ -1,4 +1,4 @@
-"""Cores that a process may use: its machine's, its container's, and its share of them beside the GPUs."""
+"""Cores that a process may use: its machine's, its container's, its share of them, and those near its GPU."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.runtime import control_groups, processors
-from pipelines.runtime.processors import cores, cores_per_gpu
+from pipelines.runtime.processors import bind_near, cores, cores_per_gpu
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +47,36 @@ def test_gpus_divide_the_cores(root: Path, nodes: int, visible: int, expected: i
     for other in ("nvidiactl", "nvidia-uvm", "nvidia0-cap"):
         (root / "dev" / other).touch()
     assert expected == cores_per_gpu(visible)
+
+
+@pytest.fixture
+def bound(monkeypatch: pytest.MonkeyPatch, root: Path) -> dict[int, set[int]]:
+    """The cores that threads were bound to; this process has two threads, 10 and 11."""
+    found = dict[int, set[int]]()
+    monkeypatch.setattr(processors, "_PCI_DEVICES", root / "pci")
+    monkeypatch.setattr(processors, "_TASKS", root / "tasks")
+    monkeypatch.setattr(os, "sched_setaffinity", found.__setitem__)
+    for task in (10, 11):
+        (root / "tasks" / str(task)).mkdir(parents=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("near", "expected"), [("0-3,8-9", {0, 1, 2, 3, 8, 9}), ("15", {15}), ("12-40", set(range(12, 16)))]
+)
+def test_every_thread_goes_to_the_gpus_socket(
+    root: Path, bound: dict[int, set[int]], near: str, expected: set[int]
+) -> None:
+    write(root / "pci" / "0001:8a:00.0" / "local_cpulist", near)
+    bind_near(1, 0x8A, 0)
+    assert {10: expected, 11: expected} == bound
+
+
+@pytest.mark.parametrize("near", [None, "", "64-127", "none"])
+def test_without_a_usable_core_near_it_nothing_changes(
+    root: Path, bound: dict[int, set[int]], near: str | None
+) -> None:
+    if near is not None:
+        write(root / "pci" / "0000:8a:00.0" / "local_cpulist", near)
+    bind_near(0, 0x8A, 0)
+    assert {} == bound

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import EncodeFailed
+from core.errors import EncodeFailed, ModelLoadFailed
 from jobs.params.speech import SpeechParams
 from pipelines.runtime.protocol import Outputs, RawOutput
+from pipelines.speech import encode as module
 from pipelines.speech.encode import encode
+from pipelines.speech.watermark import detect_watermark
 from pipelines.speech.waveform import INK, draw_waveform
 
 RATES = [22_050, 24_000]
@@ -25,10 +27,13 @@ def tone(rate: int, seconds: float = 1.5) -> np.ndarray:
     return (0.5 * np.sin(2 * np.pi * 440 * time) * np.hanning(len(time))).astype(np.float32)
 
 
-def encoded(folder: Path, output_format: str, samples: np.ndarray, **facts: Any) -> Outputs:
+def encoded(
+    folder: Path, output_format: Any, samples: np.ndarray, *, apply_watermark: bool = False, **facts: Any
+) -> Outputs:
     folder.mkdir(exist_ok=True)
     raw = RawOutput(arrays={"samples": samples}, metadata={"seed": 1, **facts})
-    return encode(raw, SpeechParams(text="Hello", output_format=output_format), folder)  # type: ignore[arg-type]
+    params = SpeechParams(text="Hello", output_format=output_format, apply_watermark=apply_watermark)
+    return encode(raw, params, folder)
 
 
 def decoded(file: Path) -> tuple[np.ndarray, int, str]:
@@ -90,6 +95,28 @@ def test_too_loud_is_clipped_and_does_not_turn_over(tmp_path: Path) -> None:
     samples, _, _ = decoded(tmp_path / "0.wav")
     assert np.abs(np.diff(samples)).max() < 0.3
     assert 1 == pytest.approx(np.abs(samples).max(), abs=0.001)
+
+
+@pytest.mark.contract("C39")
+def test_the_watermark_is_there_when_it_is_wanted(tmp_path: Path) -> None:
+    noise = (0.1 * np.random.default_rng(3).normal(size=48_000)).astype(np.float32)
+    found = []
+    for wanted in (True, False):
+        encoded(tmp_path, "wav", noise, sample_rate=24_000, apply_watermark=wanted)
+        samples, rate, _ = decoded(tmp_path / "0.wav")
+        found.append(detect_watermark(samples, rate))
+    assert found[0] > 0.9
+    assert found[1] < 0.1
+
+
+def test_without_the_watermarker_no_file_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(samples: np.ndarray, rate: int) -> np.ndarray:
+        raise ModelLoadFailed("the watermarker is not installed")
+
+    monkeypatch.setattr(module, "add_watermark", missing)
+    with pytest.raises(ModelLoadFailed):
+        encoded(tmp_path, "wav", tone(24_000), sample_rate=24_000, apply_watermark=True)
+    assert [] == list(tmp_path.iterdir())
 
 
 class TestWaveform:
