@@ -73,13 +73,6 @@ class HostBlock:
             torch.cuda.cudart().cudaHostUnregister(self.memory.data_ptr())  # type: ignore[no-untyped-call]
 
 
-class UploadedChunk(msgspec.Struct, frozen=True):
-    """A chunk on the device, and its counterpart in host memory where that was kept."""
-
-    on_device: torch.Tensor
-    host: HostBlock | None = None
-
-
 def allocate(sizes: Iterable[int], chunk: int) -> tuple[list[tuple[int, int]], list[int]]:
     """Place tensors of these sizes into chunks of `chunk` bytes.
 

@@ -4,7 +4,8 @@ The weights are only read, so one copy in host memory is valid for good. Offload
 costs nothing. Restoring fills a few large chunks on the device as fast as the bus allows (pinned memory, one copy per
 chunk) and points the tensors there. Tensors that are not registered with a module stay where they are.
 
-Weights that `pipelines.memory.weight_loader` kept in host memory are the master copy from the start.
+The copy is made after the load, in memory that is ready for it (`pipelines.memory.pinned_pool`): chunk by chunk while
+the engine is idle, or what is missing at once when the model leaves.
 """
 
 from collections import defaultdict
@@ -17,7 +18,6 @@ from pipelines.memory.chunks import (
     CHUNK_BYTES,
     HostBlock,
     TensorSlot,
-    UploadedChunk,
     aligned,
     allocate,
     byte_offset,
@@ -28,9 +28,12 @@ from pipelines.memory.chunks import (
     synchronize,
     tensors_of,
 )
+from pipelines.memory.pinned_pool import FreshMemory, HostMemory
 
 _MIN_USED_SHARE = 0.9
 """A chunk that was read is reused only if weights fill at least this share of it; the rest is unused or has changed."""
+
+_NOWHERE = torch.empty(0, dtype=torch.uint8)
 
 
 class Offload:
@@ -41,7 +44,8 @@ class Offload:
         modules: Iterable[nn.Module],
         device: str,
         chunk: int = CHUNK_BYTES,
-        uploaded: Sequence[UploadedChunk] = (),
+        uploaded: Sequence[torch.Tensor] = (),
+        host_memory: HostMemory | None = None,
     ) -> None:
         modules = list(modules)
         self._device = torch.device(device)
@@ -49,38 +53,60 @@ class Offload:
         used = _reusable_chunks(groups, uploaded)
         self._slots, self._sizes = _plan_slots(groups, used, chunk)
         self._recurrent = recurrent(modules)
-        self._master: list[HostBlock | None] = [one.host for one in used] + [None] * (len(self._sizes) - len(used))
+        self._host_memory = host_memory or FreshMemory(device)
+        self._master: list[HostBlock | None] = [None] * len(self._sizes)
         self.bytes = sum(bytes_of(slot.tensors[0]) for slot in self._slots)
         """Size of the weights, without the alignment."""
         _detach(
             groups,
-            {storage_address(one.on_device) for one in uploaded} - {storage_address(one.on_device) for one in used},
+            {storage_address(one) for one in uploaded} - {storage_address(one) for one in used},
         )
-        if any(self._master):
-            self._complete_or_forget()
 
     @property
     def has_master(self) -> bool:
         """Whether there is a copy in host memory."""
         return bool(self._master) and None not in self._master
 
+    @property
+    def host_bytes(self) -> int:
+        """Bytes of the weights that the copy has, also an unfinished one."""
+        return sum(bytes_of(slot.tensors[0]) for slot in self._slots if self._master[slot.chunk] is not None)
+
+    def copy_chunk(self) -> bool:
+        """Copy one more chunk into host memory; return whether there was memory ready for it.
+
+        What is missing of the copy is wanted of the host memory from now on.
+        """
+        missing = self._missing()
+        self._host_memory.want([self._sizes[number] for number in missing])
+        try:
+            self._copy(missing[:1])
+        except MemoryError:
+            return False
+        return True
+
     def offload(self) -> None:
-        """Move off the device; the first time, make the master copy. Raises `MemoryError` if it has no room."""
-        self._complete()
+        """Move off the device; copy what the master copy lacks. Raises `MemoryError` where no memory is ready for it.
+
+        The weights stay on the device then.
+        """
+        self._copy(self._missing())
         self._assign(self._copies())
 
     def restore(self) -> None:
         """Move back to the device. Raises torch's out of memory; the weights then stay offloaded."""
-        on_device = [torch.empty(size, dtype=torch.uint8, device=self._device) for size in self._sizes]
-        for target, source in zip(on_device, self._copies(), strict=True):
-            target.copy_(source, non_blocking=True)
-        synchronize(self._device)
+        with self._host_memory.undisturbed():
+            on_device = [torch.empty(size, dtype=torch.uint8, device=self._device) for size in self._sizes]
+            for target, source in zip(on_device, self._copies(), strict=True):
+                target.copy_(source, non_blocking=True)
+            synchronize(self._device)
         self._assign(on_device)
         for part in self._recurrent:
             part.flatten_parameters()
 
     def drop(self) -> None:
-        """Free the master copy; for weights that are on the device or will not be used again."""
+        """Give the master copy back; for weights that are on the device or will not be used again."""
+        self._host_memory.give_back([block for block in self._master if block is not None])
         self._master = [None] * len(self._sizes)
 
     def is_finite(self) -> bool:
@@ -88,25 +114,20 @@ class Offload:
         floating = [slot.tensors[0] for slot in self._slots if slot.tensors[0].is_floating_point()]
         return all(bool(torch.isfinite(tensor).all()) for tensor in floating)
 
-    def _complete_or_forget(self) -> None:
-        try:
-            self._complete()
-        except MemoryError:
-            self.drop()
+    def _missing(self) -> list[int]:
+        """Return the numbers of the chunks that the master copy lacks."""
+        return [number for number, block in enumerate(self._master) if block is None]
 
-    def _complete(self) -> None:
-        """Copy what has no place in host memory yet."""
-        new = {number: HostBlock(self._sizes[number]) for number, block in enumerate(self._master) if block is None}
-        for block in new.values():
-            if not block.pin(self._device):
-                break
-        master = [block or new[number] for number, block in enumerate(self._master)]
-        copies = [block.memory for block in master]
+    def _copy(self, numbers: list[int]) -> None:
+        """Copy these chunks into host memory. Raises `MemoryError`."""
+        blocks = dict(zip(numbers, self._host_memory.borrow([self._sizes[number] for number in numbers]), strict=True))
+        memories = [blocks[number].memory if number in blocks else _NOWHERE for number in range(len(self._sizes))]
         for slot in self._slots:
-            if slot.chunk in new:
-                slot.view(copies).copy_(slot.tensors[0], non_blocking=True)
+            if slot.chunk in blocks:
+                slot.view(memories).copy_(slot.tensors[0], non_blocking=True)
         synchronize(self._device)
-        self._master = list(master)
+        for number, block in blocks.items():
+            self._master[number] = block
 
     def _copies(self) -> list[torch.Tensor]:
         """Return the chunks of the master copy."""
@@ -127,22 +148,22 @@ def _tied_tensors(modules: Iterable[nn.Module]) -> list[list[torch.Tensor]]:
     return list(groups.values())
 
 
-def _reusable_chunks(groups: Iterable[list[torch.Tensor]], uploaded: Iterable[UploadedChunk]) -> list[UploadedChunk]:
+def _reusable_chunks(groups: Iterable[list[torch.Tensor]], uploaded: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     """Return the chunks that are mostly weights of these modules."""
     taken = defaultdict[int, int](int)
     for first, *_ in groups:
         taken[storage_address(first)] += aligned(bytes_of(first))
-    return [one for one in uploaded if taken[storage_address(one.on_device)] >= _MIN_USED_SHARE * one.on_device.numel()]
+    return [one for one in uploaded if taken[storage_address(one)] >= _MIN_USED_SHARE * one.numel()]
 
 
 def _plan_slots(
-    groups: Iterable[list[torch.Tensor]], used: Sequence[UploadedChunk], chunk: int
+    groups: Iterable[list[torch.Tensor]], used: Sequence[torch.Tensor], chunk: int
 ) -> tuple[list[TensorSlot], list[int]]:
     """Return a slot for every tensor, and the sizes of the chunks.
 
     A tensor keeps its place where it lies in a used chunk.
     """
-    numbers = {storage_address(one.on_device): number for number, one in enumerate(used)}
+    numbers = {storage_address(one): number for number, one in enumerate(used)}
     slots, others = list[TensorSlot](), list[list[torch.Tensor]]()
     for tensors in groups:
         number = numbers.get(storage_address(tensors[0]))
@@ -154,7 +175,7 @@ def _plan_slots(
     slots += [
         TensorSlot(tensors, len(used) + number, start) for tensors, (number, start) in zip(others, places, strict=True)
     ]
-    return slots, [one.on_device.numel() for one in used] + sizes
+    return slots, [one.numel() for one in used] + sizes
 
 
 def _detach(groups: Iterable[list[torch.Tensor]], homes: set[int]) -> None:

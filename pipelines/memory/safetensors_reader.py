@@ -71,11 +71,11 @@ def _stored(file: Path) -> list[StoredTensor]:
     return tensors
 
 
-def plan_reads(one: StoredTensor, target: torch.Tensor) -> Iterator[tuple[StoredTensor, int, torch.Tensor]]:
-    """Yield the reads that fill `target`, a flat tensor of as many values: arguments of `read_values`."""
+def plan_reads(one: StoredTensor) -> Iterator[tuple[int, int]]:
+    """Yield the reads of a tensor, each as the number of its first value and the number of values."""
     step = READ_BYTES // one.dtype.itemsize
     for first in range(0, one.numel, step):
-        yield one, first, target[first : first + step]
+        yield first, min(step, one.numel - first)
 
 
 def read_values(one: StoredTensor, first: int, target: torch.Tensor) -> None:

@@ -1,13 +1,14 @@
 """Weights from files onto a device: into host memory by large reads, from there by large copies.
 
-With a GPU the host memory is pinned. Where there is room it is kept as the master copy from which an offloaded model is
-restored (`pipelines.memory.offload`); else the next chunk is read into it. On the CPU, where nothing is kept, weights
-stay where they were read.
+With a GPU they pass through two staging blocks, which are pinned beforehand, if at all: nothing is pinned between
+reads. The master copy of an offloaded model is made later (`pipelines.memory.offload`). On the CPU weights stay where
+they were read.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,6 @@ from pipelines.memory.chunks import (
     CHUNK_BYTES,
     HostBlock,
     TensorSlot,
-    UploadedChunk,
     allocate,
     byte_offset,
     is_dense,
@@ -30,6 +30,7 @@ from pipelines.memory.chunks import (
     tensors_of,
 )
 from pipelines.memory.safetensors_reader import StoredTensor, plan_reads, read_index, read_values
+from pipelines.memory.staging import StagingBlocks
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -57,37 +58,52 @@ class _TensorRead(msgspec.Struct, frozen=True):
         return chunk[self.start : self.start + self.stored.numel * self.kind.itemsize].view(self.kind)
 
 
-class _SpareBlock(msgspec.Struct, frozen=True, eq=False):
-    """Host memory that can be read into again once its content was sent."""
+_Chunk = tuple[int, list[_TensorRead]]
+"""The size of a chunk, and the tensors that it holds."""
 
-    block: HostBlock
-    wait: Callable[[], None]
+
+class _ValuesRead(msgspec.Struct, frozen=True):
+    """Some values of a tensor: the number of the first one, how many, and their first byte in a chunk."""
+
+    part: _TensorRead
+    first: int
+    count: int
+
+    @property
+    def start(self) -> int:
+        return self.part.start + self.first * self.part.kind.itemsize
+
+    @property
+    def end(self) -> int:
+        return self.start + self.count * self.part.kind.itemsize
+
+    def fill(self, memory: torch.Tensor, begin: int) -> None:
+        """Read into `memory`, whose first byte is byte `begin` of the chunk."""
+        read_values(self.part.stored, self.first, memory[self.start - begin : self.end - begin].view(self.part.kind))
 
 
 class WeightLoader:
     """One load of a model onto `device`: `read` files, build a module of the result, then call `to_device`.
 
-    With `keep_host_copy` the weights stay in host memory as well.
+    On a GPU, and where `staging` is given, weights pass through staging blocks; else they stay where they are read.
     """
 
-    def __init__(self, device: str, *, keep_host_copy: bool = False, chunk: int = CHUNK_BYTES) -> None:
+    def __init__(self, device: str, *, staging: StagingBlocks | None = None, chunk: int = CHUNK_BYTES) -> None:
         self.device = device
-        self.uploaded = list[UploadedChunk]()
+        self.uploaded = list[torch.Tensor]()
         """Chunks that were sent to the device, of all modules."""
         self._torch_device = torch.device(device)
-        self._keeps_host_copy = keep_host_copy
+        self._staging = staging or (None if device == "cpu" else StagingBlocks())
         self._chunk_bytes = chunk
-        self._open = list[tuple[HostBlock, torch.Tensor]]()
-        self._spare = list[_SpareBlock]()
-        self._can_pin = True
+        self._open = list[tuple[torch.Tensor, torch.Tensor]]()
 
     def read(
         self, files: Iterable[Path], wanted: DtypeRule, *, sent: bool = True, as_mapped: bool = False
     ) -> dict[str, torch.Tensor]:
         """Return the tensors of safetensors files by name, in the dtype of the rule `wanted`.
 
-        - `sent`: return the tensors on the device. Two blocks of host memory then serve any number of chunks. Else
-          return those in host memory, valid until `to_device`, for a library that changes them first.
+        - `sent`: return the tensors on the device. The staging blocks then serve any number of chunks. Else return
+          those in host memory, valid until `to_device`, for a library that changes them first.
         - `as_mapped`: tensors that stay where they are read begin at the addresses of a mapped file, modulo
           `ALIGNMENT`. On a CPU the last bit of a sum depends on that, and the numbers must equal those of the
           libraries.
@@ -96,24 +112,16 @@ class WeightLoader:
         memory.
         """
         tensors = dict[str, torch.Tensor]()
+        plan = self._plan(files, wanted, as_mapped=as_mapped and self._staging is None)
         with ThreadPoolExecutor(_READERS) as pool:
-            for size, parts in self._plan(files, wanted, as_mapped=as_mapped and self._reads_in_place):
-                block = self._block(size)
-                reads = [read for part in parts for read in plan_reads(part.stored, part.flat(block.memory))]
-                for _ in pool.map(lambda read: read_values(*read), reads):
-                    pass
-                on_device = self._send(block, size)
-                memory = on_device if sent else block.memory
+            chunks = self._read_in_place(pool, plan) if self._staging is None or not sent else self._send(pool, plan)
+            for memory, (_, parts) in zip(chunks, plan, strict=True):
                 tensors |= {part.stored.name: part.flat(memory).view(part.stored.shape) for part in parts}
-                if sent:
-                    self._release(block, on_device)
-                else:
-                    self._open.append((block, on_device))
         return tensors
 
     def to_device(self, module: M) -> M:
         """Return the module with everything on the device; tensors read for it use the copies under way."""
-        numbers = {storage_address(block.memory): number for number, (block, _) in enumerate(self._open)}
+        numbers = {storage_address(memory): number for number, (memory, _) in enumerate(self._open)}
         chunks = [on_device for _, on_device in self._open]
         for tensor in tensors_of([module]):
             number = numbers.get(storage_address(tensor))
@@ -122,14 +130,11 @@ class WeightLoader:
                 slot.assign(slot.view(chunks))
         synchronize(self._torch_device)
         module.to(self._torch_device)  # the rest: tensors that it computed itself or made of those read
-        for block, on_device in self._open:
-            self._release(block, on_device)
+        self.uploaded += chunks
         self._open.clear()
         return module
 
-    def _plan(
-        self, files: Iterable[Path], wanted: DtypeRule, *, as_mapped: bool
-    ) -> list[tuple[int, list[_TensorRead]]]:
+    def _plan(self, files: Iterable[Path], wanted: DtypeRule, *, as_mapped: bool) -> list[_Chunk]:
         """Return the chunks with their sizes and reads."""
         stored = [(one, kind) for one in read_index(files) if (kind := wanted(one.name, one.dtype)) is not None]
         names = Counter(one.name for one, _ in stored)
@@ -144,48 +149,53 @@ class WeightLoader:
             chunks[number][1].append(_TensorRead(one, kind, start + lead))
         return chunks
 
-    def _block(self, size: int) -> HostBlock:
-        """Return memory for a chunk, a spare block if possible: pinning takes longer than reading.
+    def _read_in_place(self, pool: Executor, plan: list[_Chunk]) -> Iterator[torch.Tensor]:
+        """Read each chunk into host memory of its own; on a GPU it is sent while the next one is read."""
+        before: torch.Tensor | None = None
+        for size, parts in plan:
+            memory = HostBlock(size).memory
+            reading = [pool.submit(one.fill, memory, 0) for one in _reads(parts)]
+            if before is not None:
+                self._open_copy(before)
+            for read in reading:
+                read.result()
+            yield memory
+            before = memory
+        if before is not None:
+            self._open_copy(before)
 
-        Two blocks take turns: one is read into while the other is sent.
-        """
-        fit = [spare for spare in self._spare if spare.block.memory.numel() >= size]
-        if len(fit) < 2:
-            return HostBlock(size)
-        self._spare.remove(fit[0])
-        fit[0].wait()
-        return fit[0].block
+    def _open_copy(self, memory: torch.Tensor) -> None:
+        """Begin the copy of a chunk to the device, where that is another place."""
+        if self._staging is not None:
+            on_device = torch.empty(len(memory), dtype=torch.uint8, device=self._torch_device)
+            self._open.append((memory, on_device.copy_(memory, non_blocking=True)))
 
-    def _send(self, block: HostBlock, size: int) -> torch.Tensor:
-        """Return the chunk on the device; the copy may still be under way."""
-        if self._reads_in_place:
-            return block.memory
-        on_device = torch.empty(size, dtype=torch.uint8, device=self._torch_device)
-        self._can_pin = self._can_pin and block.pin(self._torch_device)  # pages that were touched are pinned faster
-        return on_device.copy_(block.memory[:size], non_blocking=True)
-
-    def _release(self, block: HostBlock, on_device: torch.Tensor) -> None:
-        """Record the chunk, whose copy is under way; nothing else reads the block in host memory."""
-        if self._reads_in_place:
-            return
-        self.uploaded.append(UploadedChunk(on_device, block if self._keeps_host_copy else None))
-        if not self._keeps_host_copy:
-            self._spare.append(_SpareBlock(block, _pending_copies(self._torch_device)))
-
-    @property
-    def host_bytes(self) -> int:
-        """Bytes of host memory that are kept."""
-        return sum(one.host.memory.numel() for one in self.uploaded if one.host is not None)
-
-    @property
-    def _reads_in_place(self) -> bool:
-        return self._torch_device.type == "cpu" and not self._keeps_host_copy
+    def _send(self, pool: Executor, plan: list[_Chunk]) -> Iterator[torch.Tensor]:
+        """Send each chunk to the device, a block at a time, and read the next block meanwhile."""
+        assert self._staging is not None
+        for size, parts in plan:
+            on_device = torch.empty(size, dtype=torch.uint8, device=self._torch_device)
+            self.uploaded.append(on_device)
+            for reads in _by_block(_reads(parts), self._staging.size):
+                begin, end = reads[0].start, reads[-1].end
+                memory = self._staging.take(end - begin)
+                for _ in pool.map(_ValuesRead.fill, reads, repeat(memory), repeat(begin)):
+                    pass
+                self._staging.send(on_device[begin:end])
+            yield on_device
 
 
-def _pending_copies(device: torch.device) -> Callable[[], None]:
-    """Return a function that waits for the copies begun so far."""
-    if device.type != "cuda":
-        return lambda: None
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record(torch.cuda.current_stream(device))
-    return event.synchronize
+def _reads(parts: Iterable[_TensorRead]) -> list[_ValuesRead]:
+    return [_ValuesRead(part, first, count) for part in parts for first, count in plan_reads(part.stored)]
+
+
+def _by_block(reads: Iterable[_ValuesRead], size: int) -> Iterator[list[_ValuesRead]]:
+    """Yield the reads of a chunk in groups that fit into a block of `size` bytes."""
+    group = list[_ValuesRead]()
+    for read in reads:
+        if group and read.end - group[0].start > size:
+            yield group
+            group = []
+        group.append(read)
+    if group:
+        yield group

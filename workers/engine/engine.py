@@ -75,7 +75,8 @@ class Engine:
         self._hashes = hashes or HashCache()
         self._loader = loader
         self._residency = residency
-        self._requests: queue.SimpleQueue[Compute | EngineRequest] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Compute | EngineRequest | None] = queue.SimpleQueue()
+        """Requests in order; `None` says that there may be something to do while the engine is idle."""
         self._interrupts: dict[str, Interrupt] = {}
         self._baseline: int | None = None
         """Bytes that belong to no model after the first job, during which libraries are loaded."""
@@ -84,10 +85,28 @@ class Engine:
     def serve(self) -> None:
         """Answer requests until the supervisor is gone."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        self._loader.when_host_memory_is_ready(lambda: self._requests.put(None))
         while True:
-            request = self._requests.get()
+            request = self._next_request()
             with log_context(job_id=request.job_id):
                 self._handle(request)
+
+    def _next_request(self) -> Compute | EngineRequest:
+        """Wait for a request, and copy weights to the host meanwhile, a part at a time."""
+        while True:
+            while self._requests.empty() and self._copy_to_host():
+                pass
+            with self._loader.idle():
+                request = self._requests.get()
+            if request is not None:
+                return request
+
+    def _copy_to_host(self) -> bool:
+        try:
+            return self._residency.copy_to_host()
+        except Exception:  # a device that is gone shows at the next request, too
+            log.exception("engine: no copy of the weights was made")
+            return False
 
     def _listen(self) -> None:
         while True:

@@ -1,7 +1,8 @@
 """The loader of models from disk onto the engine's device, for `workers.engine.residency`."""
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from core.settings import Settings
@@ -21,6 +22,8 @@ from workers.engine.residency import MemoryLimits
 
 if TYPE_CHECKING:
     from pipelines.memory.offload import Offload
+    from pipelines.memory.pinned_pool import HostMemory, PinnedPool
+    from pipelines.memory.staging import StagingBlocks
     from pipelines.memory.weight_loader import WeightLoader
 
 DEVICE_SHARE, HOST_SHARE = 0.9, 0.5
@@ -47,10 +50,16 @@ def host_share(workers: int) -> int:
 class LoadedPipeline:
     """A `residency.LoadedModel`: a pipeline, and its weights where its modules allow to move them."""
 
-    def __init__(self, pipeline: Pipeline, weight_loader: "WeightLoader | None", taken: int) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        weight_loader: "WeightLoader | None",
+        taken: int,
+        host_memory: "HostMemory | None" = None,
+    ) -> None:
         """Wrap a pipeline that took `taken` bytes of the device; its weights came through `weight_loader`."""
         self.pipeline = pipeline
-        self._offload = _offload_of(pipeline, weight_loader)
+        self._offload = _offload_of(pipeline, weight_loader, host_memory)
         self.bytes = self._offload.bytes if self._offload else 0
         self.size = max(self.bytes, taken)
 
@@ -58,6 +67,15 @@ class LoadedPipeline:
     def has_master(self) -> bool:
         """Whether host memory holds a copy of the weights."""
         return self._offload is not None and self._offload.has_master
+
+    @property
+    def host_bytes(self) -> int:
+        """See `residency.LoadedModel`."""
+        return self._offload.host_bytes if self._offload else 0
+
+    def copy_chunk(self) -> bool:
+        """See `residency.LoadedModel`."""
+        return self._offload is not None and self._offload.copy_chunk()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -94,6 +112,26 @@ class ModelLoader:
         self._weights = weights_folder(settings.weights_dir)
         self._allowed = read_allowed(settings.allowed_licenses)
         self._hashes = hashes or HashCache()
+        self._staging: StagingBlocks | None = None
+        self._pool: PinnedPool | None = None
+        if self.device.name != "cpu":
+            self._prepare_host_memory(limits_of(settings, self.device).host)
+
+    def _prepare_host_memory(self, limit: int) -> None:
+        from pipelines.memory.pinned_pool import PinnedPool
+        from pipelines.memory.staging import StagingBlocks
+
+        self._staging = StagingBlocks()
+        self._pool = PinnedPool(self.device.name, limit, staging=self._staging.blocks)
+
+    def when_host_memory_is_ready(self, act: Callable[[], None]) -> None:
+        """Have `act` called, in another thread, each time that more pinned memory is ready for master copies."""
+        if self._pool is not None:
+            self._pool.on_ready = act
+
+    def idle(self) -> AbstractContextManager[None]:
+        """Return the context in which the engine waits for a request, so that memory may be pinned."""
+        return nullcontext() if self._pool is None else self._pool.idle()
 
     def spec(self, model_id: str) -> ModelSpec:
         """Return the catalog entry of a model. Raises `UnknownModel`."""
@@ -104,19 +142,25 @@ class ModelLoader:
         offered = servable(self._catalog, self._lock, self._weights, self._allowed)
         return next((spec for spec in offered if spec.modality == modality), None)
 
-    def load(self, model_id: str, *, keeps: bool = False) -> LoadedPipeline:
+    def load(self, model_id: str) -> LoadedPipeline:
         """See `residency.ModelSource`. Raises `LicenseRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
         spec = self._catalog.get(model_id)
         class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
         before = self.memory_used()
-        weight_loader = _weight_loader(class_, self.device.name, keeps=keeps)
-        pipeline = runtime.load(
-            spec, self._weights, self._lock, self.device.name, self._allowed, weight_loader, self._hashes
-        )
-        taken = self.memory_used() - before
-        if weight_loader is not None and self.device.name == "cpu":
-            taken -= weight_loader.host_bytes  # there it is the same memory
-        return LoadedPipeline(pipeline, weight_loader, taken)
+        weight_loader = self._weight_loader(class_)
+        with nullcontext() if self._pool is None else self._pool.undisturbed():
+            pipeline = runtime.load(
+                spec, self._weights, self._lock, self.device.name, self._allowed, weight_loader, self._hashes
+            )
+        return LoadedPipeline(pipeline, weight_loader, self.memory_used() - before, self._pool)
+
+    def _weight_loader(self, class_: type[Pipeline]) -> "WeightLoader | None":
+        """Return the loader for a pipeline that names the modules of its weights; None, without torch, for another."""
+        if not hasattr(class_, "modules"):
+            return None
+        from pipelines.memory.weight_loader import WeightLoader
+
+        return WeightLoader(self.device.name, staging=self._staging)
 
     def estimate(self, model_id: str) -> int:
         """See `residency.ModelSource`."""
@@ -148,19 +192,12 @@ class ModelLoader:
         return runtime.computes_right(self.device.name)
 
 
-def _weight_loader(class_: type[Pipeline], device: str, *, keeps: bool) -> "WeightLoader | None":
-    """Return the loader for a pipeline that names the modules of its weights; None, without torch, for another."""
-    if not hasattr(class_, "modules"):
-        return None
-    from pipelines.memory.weight_loader import WeightLoader
-
-    return WeightLoader(device, keep_host_copy=keeps)
-
-
-def _offload_of(pipeline: Pipeline, weight_loader: "WeightLoader | None") -> "Offload | None":
+def _offload_of(
+    pipeline: Pipeline, weight_loader: "WeightLoader | None", host_memory: "HostMemory | None"
+) -> "Offload | None":
     if weight_loader is None:
         return None
     from pipelines.memory.offload import Offload
 
     modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
-    return Offload(modules, weight_loader.device, uploaded=weight_loader.uploaded)
+    return Offload(modules, weight_loader.device, uploaded=weight_loader.uploaded, host_memory=host_memory)

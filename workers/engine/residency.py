@@ -39,6 +39,13 @@ class LoadedModel(Protocol):
         """Whether host memory holds a copy of the weights."""
 
     @property
+    def host_bytes(self) -> int:
+        """Bytes in host memory of a copy that is complete or being made."""
+
+    def copy_chunk(self) -> bool:
+        """Copy one more part of the weights to the host; return whether host memory was ready for it."""
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know of it now: see `pipelines.runtime.protocol.Pipeline`."""
 
@@ -58,8 +65,8 @@ class LoadedModel(Protocol):
 class ModelSource(PeakSource, Protocol):
     """The source of models, and the device that they are loaded onto."""
 
-    def load(self, model_id: str, *, keeps: bool) -> LoadedModel:
-        """Load a model from disk onto the device; with `keeps` the bytes in host memory become its master copy."""
+    def load(self, model_id: str) -> LoadedModel:
+        """Load a model from disk onto the device."""
 
     def estimate(self, model_id: str) -> int:
         """Return the bytes that the model will probably take."""
@@ -207,6 +214,18 @@ class Residency:
             elif not entry.on_device and limits.idle_drop and idle >= limits.idle_drop:
                 self._drop(entry)
 
+    def copy_to_host(self) -> bool:
+        """Copy one more part of the weights on the device to the host; return whether there was one, and room for it.
+
+        For idle time, so that a model that has to leave has its master copy already. No other copy is dropped for it.
+        """
+        for entry in sorted(self._on_device(), key=lambda one: -one.used):
+            loaded = entry.loaded
+            missing = 0 if loaded.has_master else loaded.bytes - loaded.host_bytes
+            if missing > 0 and self.host_bytes + missing <= self._limits.host:
+                return loaded.copy_chunk()
+        return False
+
     def _select(self, model_id: str | None) -> list[_Entry]:
         return [entry for entry in self._entries.values() if model_id in (None, entry.id)]
 
@@ -238,13 +257,9 @@ class Residency:
             self._make_room(model_id, known)
         else:
             self._evict_for(expected)
-        # No copy is dropped from the host for one that is not needed yet; a budget of 0 does not fit an unknown size.
-        keeps = self.host_bytes + max(expected, 1) <= self._limits.host
         # Only the entry refers to it, so that it is freed when the entry is dropped.
-        entry = self._entries[model_id] = _Entry(model_id, self._source.load(model_id, keeps=keeps), self._clock())
+        entry = self._entries[model_id] = _Entry(model_id, self._source.load(model_id), self._clock())
         size = self._measured[model_id] = entry.bytes
-        if self.host_bytes > self._limits.host:
-            entry.loaded.drop()
         if not self._can_fit(0, keep=entry):
             self._drop(entry)
             raise self._too_large(model_id, size)
@@ -319,15 +334,17 @@ class Residency:
 
     def _has_host_room(self, entry: _Entry) -> bool:
         """Return whether its master copy fits, once others were dropped: first those of models on the device."""
-        size, limit = entry.loaded.bytes, self._limits.host
-        if entry.loaded.has_master:
+        loaded, limit = entry.loaded, self._limits.host
+        missing = loaded.bytes - loaded.host_bytes
+        if loaded.has_master:
             return True
-        others = [one for one in self._entries.values() if one.loaded.has_master and (one.on_device or one.is_free)]
-        fixed = self.host_bytes - sum(one.loaded.bytes for one in others)
-        if size == 0 or fixed + size > limit:
+        copies = [one for one in self._entries.values() if one is not entry and one.loaded.host_bytes]
+        others = [one for one in copies if one.on_device or one.is_free]
+        fixed = self.host_bytes - sum(one.loaded.host_bytes for one in others)
+        if loaded.bytes == 0 or fixed + missing > limit:
             return False
         for one in sorted(others, key=lambda one: (not one.on_device, one.used)):
-            if self.host_bytes + size <= limit:
+            if self.host_bytes + missing <= limit:
                 break
             if one.on_device:
                 one.loaded.drop()
@@ -337,8 +354,8 @@ class Residency:
 
     @property
     def host_bytes(self) -> int:
-        """Bytes of all master copies."""
-        return sum(entry.loaded.bytes for entry in self._entries.values() if entry.loaded.has_master)
+        """Bytes of all master copies, unfinished ones too."""
+        return sum(entry.loaded.host_bytes for entry in self._entries.values())
 
     def _drop(self, entry: _Entry) -> None:
         if entry.users:

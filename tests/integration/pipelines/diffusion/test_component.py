@@ -14,6 +14,7 @@ from torch import nn
 from core.errors import ModelLoadFailed
 from pipelines.diffusion.checkpoint import classes
 from pipelines.diffusion.component import load_component
+from pipelines.memory.staging import StagingBlocks
 from pipelines.memory.weight_loader import WeightLoader
 from tests.support.checkpoints import tiny_checkpoints, tiny_videos
 
@@ -47,7 +48,7 @@ def same(one: torch.Tensor, other: torch.Tensor) -> bool:
 def test_all_of_it_is_as_from_pretrained_loads_it(folders: dict[str, Path], name: str, dtype: torch.dtype) -> None:
     for folder, class_ in models(folders[name]):
         expected = class_.from_pretrained(folder, dtype=dtype)
-        found = load_component(folder, class_, dtype, WeightLoader("cpu", keep_host_copy=True, chunk=2**14))
+        found = load_component(folder, class_, dtype, WeightLoader("cpu", staging=StagingBlocks(2**16), chunk=2**14))
         values, others = everything(found), everything(expected)
 
         assert list(others) == list(values)

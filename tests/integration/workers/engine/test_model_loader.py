@@ -15,6 +15,7 @@ from jobs.params.mesh import MeshParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
+from pipelines.memory.staging import StagingBlocks
 from pipelines.runtime.protocol import Inputs, Pipeline, RunContext
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
@@ -91,13 +92,16 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one.astype(float), other.astype(float), atol=1 + 1e-3)
 
 
-@pytest.mark.parametrize("keeps", [False, True])
+@pytest.mark.parametrize("is_staged", [False, True])
 @pytest.mark.parametrize("name", PARAMS)
 def test_it_makes_the_same_after_its_way_to_the_host_and_back(
-    loader: ModelLoader, name: str, keeps: bool, tmp_path: Path
+    loader: ModelLoader, name: str, is_staged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = loader.load(name, keeps=keeps)
-    assert keeps == loaded.has_master
+    if is_staged:  # as on a GPU
+        monkeypatch.setattr(loader, "_staging", StagingBlocks())
+    loaded = loader.load(name)
+    while is_staged and not loaded.has_master:
+        assert loaded.copy_chunk()
     weights, before = tensors(loaded.pipeline), make(loaded.pipeline, name, tmp_path)
     loaded.offload()
     loaded.restore()

@@ -38,8 +38,8 @@ def read(file: Path, dtype: torch.dtype | None = None) -> dict[str, torch.Tensor
     found = {}
     for one in read_index([file]):
         flat = torch.empty(one.numel, dtype=dtype or one.dtype)
-        for part in plan_reads(one, flat):
-            read_values(*part)
+        for first, count in plan_reads(one):
+            read_values(one, first, flat[first : first + count])
         found[one.name] = flat.view(one.shape)
     return found
 

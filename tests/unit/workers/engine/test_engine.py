@@ -256,3 +256,43 @@ def test_a_second_engine_hashes_nothing_that_the_first_one_did(
         engine._listen()
     assert "0" * 64 == second.sha256_of(weights)
     assert 7 == sum(counted)
+
+
+class TestIdle:
+    """What the engine does until a request comes."""
+
+    @pytest.fixture
+    def steps(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def engine(self, steps: list[str]) -> Engine:
+        @contextmanager
+        def idle() -> Iterator[None]:
+            steps.append("idle")
+            engine._requests.put(requests.pop(0))
+            yield
+
+        requests: list[Sweep | None] = [None, Sweep(ticket="ord_1")]
+        parts = iter([True, True, False, True, False])
+        residency = SimpleNamespace(copy_to_host=lambda: steps.append("copy") or next(parts))
+        channel: Any = Sent()
+        loader: Any = SimpleNamespace(idle=idle)
+        engine = Engine(channel, loader, residency)  # type: ignore[arg-type]
+        return engine
+
+    def test_weights_are_copied_while_nothing_is_asked(self, engine: Engine, steps: list[str]) -> None:
+        assert "ord_1" == engine._next_request().ticket
+        assert ["copy"] * 3 + ["idle"] + ["copy"] * 2 + ["idle"] == steps
+
+    def test_a_request_comes_before_copies(self, engine: Engine, steps: list[str]) -> None:
+        engine._requests.put(Sweep(ticket="ord_2"))
+        assert "ord_2" == engine._next_request().ticket
+        assert "copy" not in steps
+
+    def test_a_copy_that_fails_ends_nothing(self, engine: Engine, steps: list[str]) -> None:
+        def fail() -> bool:
+            raise GONE
+
+        engine._residency.copy_to_host = fail  # type: ignore[method-assign]
+        assert "ord_1" == engine._next_request().ticket

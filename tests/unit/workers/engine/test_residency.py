@@ -33,9 +33,9 @@ class Memory:
         self.is_right = self.is_finite = True
         self.estimates = dict(SIZES)
 
-    def load(self, model_id: str, *, keeps: bool) -> "Model":
+    def load(self, model_id: str) -> "Model":
         self.loads.append(model_id)
-        return Model(self, SIZES[model_id], movable=model_id != "fixed", keeps=keeps)
+        return Model(self, SIZES[model_id], movable=model_id != "fixed")
 
     def estimate(self, model_id: str) -> int:
         return self.estimates[model_id]
@@ -69,24 +69,34 @@ class Memory:
 class Model:
     """A model that takes device memory until it is offloaded, or collected."""
 
-    def __init__(self, memory: Memory, size: int, *, movable: bool, keeps: bool) -> None:
+    def __init__(self, memory: Memory, size: int, *, movable: bool) -> None:
         self.pipeline: Any = object()
         self.size = size
         self.bytes = size if movable else 0
         self.warnings: tuple[str, ...] = ()
-        self.has_master, self.is_offloaded = movable and keeps, False
+        self.host_bytes, self.is_offloaded = 0, False
         self._memory = memory
         memory.device += size
-        memory.host += size if self.has_master else 0
+
+    @property
+    def has_master(self) -> bool:
+        return 0 < self.bytes == self.host_bytes
+
+    def copy_chunk(self) -> bool:
+        return self._copy(min(10, self.bytes - self.host_bytes))
+
+    def _copy(self, size: int) -> bool:
+        if self._memory.host_is_full:
+            return False
+        self.host_bytes += size
+        self._memory.host += size
+        return True
 
     def offload(self) -> None:
         assert self.bytes
         assert not self.is_offloaded
-        if not self.has_master:
-            if self._memory.host_is_full:
-                raise MemoryError
-            self.has_master = True
-            self._memory.host += self.size
+        if not self.has_master and not self._copy(self.bytes - self.host_bytes):
+            raise MemoryError
         self.is_offloaded = True
         self._memory.device -= self.size
 
@@ -96,9 +106,8 @@ class Model:
         self._memory.device += self.size
 
     def drop(self) -> None:
-        if self.has_master:
-            self.has_master = False
-            self._memory.host -= self.size
+        self._memory.host -= self.host_bytes
+        self.host_bytes = 0
 
     def is_finite(self) -> bool:
         return self._memory.is_finite
@@ -194,6 +203,13 @@ class Demand(RuleBasedStateMachine):
         self.now += seconds
         self.residency.sweep()
 
+    @rule(times=st.integers(1, 20))
+    def be_idle(self, times: int) -> None:
+        placed = self.placed
+        for _ in range(times):
+            self.residency.copy_to_host()
+        assert placed == self.placed
+
     @rule(full=st.booleans())
     def fill_host(self, full: bool) -> None:
         self.memory.host_is_full = full
@@ -258,15 +274,48 @@ def test_a_model_on_the_host_is_not_loaded_again() -> None:
     assert {"large": "device", "half": "host"} == placed(models)
 
 
-def test_bytes_that_were_read_become_the_master_copy() -> None:
+def test_the_master_copy_is_made_in_idle_time() -> None:
     memory = Memory()
     models = residency(memory, host=120)
     use(models, "half")
-    assert 50 == memory.host
+    sizes = [memory.host]
+    while models.copy_to_host():
+        sizes.append(memory.host)
+    assert [0, 10, 20, 30, 40, 50] == sizes
+    memory.host_is_full = True  # nothing more can be copied, and need not be
     use(models, "large")
 
     assert {"half": "host", "large": "device"} == placed(models)
-    assert 50 == memory.host
+
+
+def test_no_copy_goes_for_one_of_idle_time() -> None:
+    memory = Memory()
+    models = residency(memory, host=50)
+    for name in ("half", "large"):
+        use(models, name)
+    assert {"half": "host", "large": "device"} == placed(models)
+    assert not models.copy_to_host()
+    assert {"half": "host", "large": "device"} == placed(models)
+
+
+def test_the_model_used_last_is_copied_first() -> None:
+    memory, now = Memory(), [0.0]
+    models = residency(memory, lambda: now[0])
+    for now[0], name in enumerate(("small", "half")):
+        use(models, name)
+    assert models.copy_to_host()
+    copied = {entry.id: entry.loaded.host_bytes for entry in models._entries.values()}
+    assert {"small": 0, "half": 10} == copied
+
+
+def test_without_host_memory_that_is_ready_a_model_is_dropped() -> None:
+    memory = Memory()
+    models = residency(memory, host=120)
+    use(models, "half")
+    memory.host_is_full = True
+    assert not models.copy_to_host()
+    use(models, "large")
+    assert {"large": "device"} == placed(models)
 
 
 def test_a_copy_larger_than_the_budget_is_dropped() -> None:
@@ -384,8 +433,8 @@ def test_a_refused_model_is_freed_with_the_caches() -> None:
     memory.estimates["giant"] = 20
     make, seen = memory.load, list[int]()
 
-    def load(model_id: str, *, keeps: bool) -> Model:
-        made = make(model_id, keeps=keeps)
+    def load(model_id: str) -> Model:
+        made = make(model_id)
         made.pipeline = made
         return made
 
@@ -398,22 +447,6 @@ def test_a_refused_model_is_freed_with_the_caches() -> None:
         use(residency(memory), "giant")
 
     assert [0] == seen
-
-
-def test_without_a_host_budget_no_copy_of_unknown_size_is_kept() -> None:
-    memory, asked = Memory(), list[bool]()
-    memory.estimates["small"] = 0
-    make = memory.load
-
-    def load(model_id: str, *, keeps: bool) -> Model:
-        asked.append(keeps)
-        return make(model_id, keeps=keeps)
-
-    memory.load = load  # type: ignore[method-assign]
-    for host in (0, 100):
-        use(residency(memory, host=host), "small")
-
-    assert [False, True] == asked
 
 
 @pytest.mark.contract("F20")

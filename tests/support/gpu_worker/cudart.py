@@ -1,0 +1,26 @@
+"""A made-up CUDA runtime that pins host memory, for tests of code that asks torch for the real one."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+
+
+class Cudart:
+    """What `torch.cuda.cudart()` returns: notes what is pinned and unpinned, by size and address, and answers `status`.
+
+    `before_pin()` is called first; pinning then takes `seconds`.
+    """
+
+    def __init__(self, before_pin: Callable[[], object] = lambda: None, seconds: float = 0.0, status: int = 0) -> None:
+        self.pinned: list[int] = []
+        self.unpinned: list[int] = []
+        self._before_pin, self._seconds, self._status = before_pin, seconds, status
+
+    def __call__(self) -> SimpleNamespace:
+        return SimpleNamespace(cudaHostRegister=self._pin, cudaHostUnregister=self.unpinned.append)
+
+    def _pin(self, address: int, size: int, flags: int) -> int:
+        self._before_pin()
+        time.sleep(self._seconds)
+        self.pinned.append(size)
+        return self._status
