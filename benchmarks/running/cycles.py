@@ -11,6 +11,9 @@ from benchmarks.report import Figure
 from benchmarks.running.engine import Bench
 from jobs.server_commands import Preload, Unload
 
+IDLE_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Idle times that a model gets, one after the other, until its copy in host memory is made."""
+
 
 class Cycles(msgspec.Struct, frozen=True):
     """What each cycle showed: seconds of coming to the device and of leaving it, and bytes once the model was away."""
@@ -35,7 +38,7 @@ def cycle(
     made.make(model, modality, job)
     pid = made.engine.pid
     found = Cycles(size=next(one.bytes for one in made.engine.inventory.models if one.id == model))
-    made.command(Unload())
+    _send_away(made, model, where)
     for _ in range(cycles):
         found.coming.append(_seconds(made, Preload(model=model)))
         assert _place(made, model) == "device", made.engine.inventory.models
@@ -56,6 +59,17 @@ def leak(name: str, found: Sequence[int], settling: int) -> list[Figure]:
         Figure(f"{name}: growth, slope over {len(kept)} cycles", slope, "MB/cycle", "≤ 1"),
         Figure(f"{name}: growth from cycle {settling + 1} to {len(found)}", kept[-1] - kept[0], "MB"),
     ]
+
+
+def _send_away(made: Bench, model: str, where: Literal["host", "disk"]) -> None:
+    """Unload the model; one that is to go to the host stays idle on the device until it can."""
+    made.command(Unload())
+    for seconds in IDLE_SECONDS if where == "host" else ():
+        if _place(made, model) == where:
+            return
+        made.command(Preload(model=model))
+        time.sleep(seconds)
+        made.command(Unload())
 
 
 def _seconds(made: Bench, command: Preload | Unload) -> float:

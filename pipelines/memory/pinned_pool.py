@@ -7,6 +7,7 @@ stays pinned for the next model.
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -107,6 +108,7 @@ class PinnedPool:
             if missing:
                 raise MemoryError(f"{len(missing)} of {len(sizes)} blocks of pinned host memory are not ready.")
             self._free = [block for block in self._free if block not in found]
+            self._wanted = sorted((Counter(self._wanted) - Counter(sizes)).elements(), reverse=True)
             return found
 
     def give_back(self, blocks: Iterable[HostBlock]) -> None:
@@ -150,6 +152,9 @@ class PinnedPool:
                 self.on_ready()
             except MemoryError as error:
                 log.info("host memory: no further block reason=%r", str(error))
+                self.want(())
+            except Exception:  # this thread outlives what goes wrong with one block
+                log.exception("host memory: no further block")
                 self.want(())
 
     def _next_missing(self) -> int:

@@ -48,7 +48,7 @@ def same(one: torch.Tensor, other: torch.Tensor) -> bool:
 def test_all_of_it_is_as_from_pretrained_loads_it(folders: dict[str, Path], name: str, dtype: torch.dtype) -> None:
     for folder, class_ in models(folders[name]):
         expected = class_.from_pretrained(folder, dtype=dtype)
-        found = load_component(folder, class_, dtype, WeightLoader("cpu", staging=StagingBlocks(2**16), chunk=2**14))
+        found = load_component(folder, class_, dtype, WeightLoader("cpu", staging=StagingBlocks(), chunk=2**14))
         values, others = everything(found), everything(expected)
 
         assert list(others) == list(values)

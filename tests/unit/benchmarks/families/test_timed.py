@@ -17,8 +17,9 @@ def test_a_timed_model_is_parked_in_host_memory(tmp_path: Path) -> None:
     with environment(given):
         settings = read_settings()
         loader = ModelLoader(load_catalog(MODELS), read_lock(settings.weights_lock), settings)
-        loaded = loader.load("tiny-sdxl", keeps=True)
-    assert loaded.has_master
+        loaded = loader.load("tiny-sdxl")
+    while not loaded.has_master:
+        assert loaded.copy_chunk()
     loaded.offload()
     loaded.restore()
     assert loaded.bytes > 1_000_000
@@ -28,8 +29,8 @@ def test_a_timed_device_without_weights_has_none_to_move(tmp_path: Path) -> None
     with environment(settings_in(tmp_path) | {"ATELIER_DEVICE": "cpu"}):
         settings = read_settings()
         loader = ModelLoader(load_catalog(MODELS), read_lock(settings.weights_lock), settings)
-        loaded = loader.load("simulated-image", keeps=True)
-    assert not loaded.has_master
+        loaded = loader.load("simulated-image")
+    assert not loaded.copy_chunk()
     assert 0 == loaded.bytes
 
 

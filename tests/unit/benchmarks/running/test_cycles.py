@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.running import cycles
 from benchmarks.running.cycles import cycle, leak
 from jobs.server_commands import Preload, Unload
 from jobs.wire.servers import ResidentModel
@@ -44,9 +45,23 @@ def test_a_parked_model_comes_and_leaves_as_often_as_asked() -> None:
     assert 3 == len(found.coming) == len(found.leaving)
 
 
+def test_a_model_stays_idle_until_its_copy_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        made._goes_to = "host" if len(slept) == 3 else "disk"
+
+    made: Any = MadeUpBench("disk")
+    monkeypatch.setattr(cycles.time, "sleep", sleep)
+    assert 3 == len(cycle(made, "a", "image", {}, 3, where="host").coming)
+    assert list(cycles.IDLE_SECONDS[:3]) == slept
+
+
 @pytest.mark.parametrize(("goes_to", "said"), [("disk", "host"), ("host", "disk")])
-def test_a_model_that_goes_elsewhere_gives_no_figures(goes_to: str, said: Any) -> None:
+def test_a_model_that_goes_elsewhere_gives_no_figures(goes_to: str, said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as `Timed` had no `modules`, each "parked" cycle was a load from disk, and nothing said so."""
+    monkeypatch.setattr(cycles, "IDLE_SECONDS", (0.0, 0.0))
     made: Any = MadeUpBench(goes_to)
     with pytest.raises(AssertionError):
         cycle(made, "a", "image", {}, 3, where=said)

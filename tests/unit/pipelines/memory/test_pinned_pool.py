@@ -69,6 +69,16 @@ def test_a_block_that_comes_back_stays_pinned(pool_of: Make, cudart: Cudart, rea
     assert ([STEP], []) == (cudart.pinned, cudart.unpinned)
 
 
+def test_what_was_lent_is_no_longer_wanted(pool_of: Make, cudart: Cudart, ready: SimpleQueue[None]) -> None:
+    pool = pool_of(10 * STEP)
+    prepared(pool, ready, 100, 100)
+    pool.borrow([100])
+    assert [100] == pool._wanted
+    pool.borrow([100])
+    assert [] == pool._wanted
+    assert [STEP] * 2 == cudart.pinned
+
+
 def test_where_one_is_missing_none_is_lent(pool_of: Make, ready: SimpleQueue[None]) -> None:
     pool = pool_of(10 * STEP)
     prepared(pool, ready, 100)
