@@ -1,0 +1,25 @@
+"""The precisions that files are published in, held against networks of the published sizes."""
+
+import pytest
+
+from benchmarks.families.full_size import NETWORKS, on_meta, parameters
+from benchmarks.memory import BYTES, stored_precision
+from pipelines.catalog.loader import load_catalog
+from pipelines.weights.lockfile import read_lock
+
+MODELS = {"z-image": "z-image-turbo", "sdxl": "sdxl", "wan22": "wan2.2-ti2v-5b"}
+
+
+@pytest.mark.parametrize(("network", "part"), [(name, part) for name in MODELS for part in NETWORKS[name]])
+def test_files_are_as_large_as_the_network_in_their_precision(network: str, part: str) -> None:
+    spec, lock = load_catalog().get(MODELS[network]), read_lock()
+    sizes = {
+        path: facts.size
+        for path, facts in lock.models[spec.id].files.items()
+        if path.startswith(f"{part}/") and path.endswith(".safetensors")
+    }
+    if None in sizes.values():
+        pytest.skip("the lock does not know the size")
+    stored = {stored_precision(spec, spec.bundles[0], path) for path in sizes}
+    expected = parameters(on_meta(NETWORKS[network][part])) * BYTES[stored.pop()]
+    assert 0.998 < sum(size or 0 for size in sizes.values()) / expected < 1.002

@@ -1,0 +1,61 @@
+"""What models take of a card, by the lock."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.memory import PAGE, Weights, header_precision, table, weights_of, with_table
+from pipelines.catalog.loader import load_catalog
+from pipelines.catalog.spec import ModelSpec
+from pipelines.weights.lockfile import Lock, LockedFile, LockedModel, read_lock
+from tests.support.checkpoints.specs import spec
+
+LOCK = read_lock()
+SPECS = load_catalog().models
+KNOWN = {one.id: weights for one in SPECS if (weights := weights_of(one, LOCK)).total and not weights.unknown}
+
+
+def locked(**sizes: int | None) -> Lock:
+    files = {
+        name.replace("__", "/") + ".safetensors": LockedFile(size=size, sha256=None) for name, size in sizes.items()
+    }
+    return Lock({"wan2.2-ti2v-5b": LockedModel(files=files)})
+
+
+def wan(**changes: object) -> ModelSpec:
+    return spec(id="wan2.2-ti2v-5b", source={"path": "wan"}, **changes)
+
+
+def test_the_page_has_the_table_of_the_lock_and_catalog() -> None:
+    page = PAGE.read_text()
+    assert page == with_table(page, table(SPECS, LOCK)), "run `python -m benchmarks.memory --write`"
+
+
+def test_each_part_counts_in_its_own_precision() -> None:
+    found = weights_of(wan(), locked(transformer__a=800, text_encoder__a=300, vae__a=100, scheduler=None))
+    assert Weights(files=1200, in_memory={"bfloat16": 700, "float32": 100}, unknown=1) == found
+    assert 1600 == weights_of(wan(dtype="float32"), locked(transformer__a=800, text_encoder__a=300, vae__a=200)).total
+
+
+def test_what_does_not_fit_says_so() -> None:
+    made = table([wan()], locked(transformer__a=60 * 10**9), cards=(24, 48))
+    assert "| wan2.2-ti2v-5b | 60 | 30 | bfloat16 | 0 | does not fit | 18 |" in made
+
+
+@pytest.mark.parametrize("name", sorted(set(KNOWN) - {"demo-shapes", "demo-cutout"}))
+def test_an_estimate_is_what_the_weights_take_and_little_more(name: str) -> None:
+    """The engine makes room by it at the first load: twice as much sends models away that could have stayed."""
+    estimate = next(one.vram_bytes for one in SPECS if one.id == name)
+    assert 1.0 <= estimate / KNOWN[name].total <= 1.3
+
+
+def test_most_large_models_are_known() -> None:
+    assert {"flux2-klein-4b", "z-image-turbo", "wan2.2-ti2v-5b", "triposg", "chatterbox"} <= set(KNOWN)
+
+
+def test_a_header_tells_the_precision_of_most_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    save_file({"a": torch.ones(100, dtype=torch.bfloat16), "b": torch.ones(10)}, file, metadata={"format": "pt"})
+    assert "bfloat16" == header_precision(file)
