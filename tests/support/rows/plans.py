@@ -6,8 +6,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine, Executable
 
-from jobs.statements.queue.claim_function import PLANNING
-from jobs.statements.table_function import TableFunction
+from jobs.statements.table_function import PLANNING, TableFunction
 
 
 def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str, Any]]:
@@ -17,28 +16,36 @@ def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str,
         explained = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params()
         )
-        return list(scans_of(explained.scalar_one()[0]["Plan"], tables or ("jobs",)))
+        return list(_scans_of(explained.scalar_one()[0]["Plan"], tables or ("jobs",)))
 
 
 def scans_of_function(
-    engine: Engine, function: TableFunction, arguments: Mapping[str, Any], fill: Callable[[], None]
+    engine: Engine,
+    function: TableFunction,
+    arguments: Mapping[str, Any],
+    fill: Callable[[], Mapping[str, Any] | None],
+    *tables: str,
+    planning: Mapping[str, str] = PLANNING,
 ) -> list[dict[str, Any]]:
-    """Plan the statement of a function, as its first call does, then fill the tables and execute it by that plan."""
-    values = [*arguments.values()]
+    """Plan the statement of a function, as its first call does, then fill the tables and execute it by that plan.
+
+    `fill` may return other arguments for that. Returned are the nodes that read the table of jobs, or `tables`.
+    """
+    values = list(arguments.values())
     marks = ", ".join(["%s"] * len(values))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         driver = connection.connection.driver_connection
         assert driver is not None
-        for name, value in PLANNING.items():
+        for name, value in planning.items():
             driver.execute(f"SET {name} = {value}")
         types = ", ".join(str(type_.compile(engine.dialect)) for type_ in function.arguments.values())
         driver.execute(f"PREPARE asked ({types}) AS {function.body}")
         cursor = psycopg.ClientCursor(driver)
         cursor.execute(f"EXECUTE asked ({marks})", values)
-        fill()
+        values = list((fill() or arguments).values())
         (plan,) = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({marks})", values).fetchone() or ()
         driver.execute("DISCARD ALL")
-    return list(scans_of(plan[0]["Plan"], ("jobs",)))
+    return list(_scans_of(plan[0]["Plan"], tables or ("jobs",)))
 
 
 def rows_read(scan: dict[str, Any]) -> float:
@@ -46,8 +53,8 @@ def rows_read(scan: dict[str, Any]) -> float:
     return float((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"])
 
 
-def scans_of(plan: dict[str, Any], tables: Collection[str]) -> Iterator[dict[str, Any]]:
+def _scans_of(plan: dict[str, Any], tables: Collection[str]) -> Iterator[dict[str, Any]]:
     if plan.get("Relation Name") in tables and "Scan" in plan["Node Type"]:
         yield plan
     for below in plan.get("Plans", ()):
-        yield from scans_of(below, tables)
+        yield from _scans_of(below, tables)

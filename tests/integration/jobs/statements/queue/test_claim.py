@@ -13,7 +13,7 @@ from jobs.schema.tables import jobs, servers, tenants
 from jobs.statements.clauses import ago
 from jobs.statements.queue import claimed
 from jobs.statements.queue.claim import Claimant, arguments, claim
-from jobs.statements.queue.claim_function import claim_function
+from jobs.statements.queue.claim_function import PLANNING, claim_function
 from jobs.statements.servers import leave
 from tests.support.rows.plans import rows_read, scans, scans_of_function
 
@@ -343,5 +343,6 @@ def test_a_deep_queue_is_not_read_by_the_plan_of_a_short_one(rows):
         rows.submit(tenant, model=model)
     rows.execute(text("ANALYZE"))
     given = arguments(claimant, 30.0, 60.0)
-    found = scans_of_function(rows.engine, claim_function(dedicated=False), given, lambda: deep_queue(rows))
+    function = claim_function(dedicated=False)
+    found = scans_of_function(rows.engine, function, given, lambda: deep_queue(rows), planning=PLANNING)
     assert_little_was_read(found)

@@ -1,12 +1,10 @@
 """The commit as a function: it does what the statement does, and its plan outlives empty tables."""
 
-import psycopg
 from sqlalchemy import text
 
 from jobs.job import JobStatus
 from jobs.statements.queue import commit_function
-from jobs.statements.table_function import PLANNING
-from tests.support.rows.plans import rows_read, scans_of
+from tests.support.rows.plans import rows_read, scans_of_function
 from tests.support.rows.rows import ARTIFACT
 
 RUNNING = text("""
@@ -42,21 +40,14 @@ def test_a_stale_fence_changes_nothing(rows):
 
 
 def test_the_plan_of_empty_tables_serves_many_running_jobs(rows):
-    with rows.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        driver = connection.connection.driver_connection
-        for name, value in PLANNING.items():
-            driver.execute(f"SET {name} = {value}")
-        driver.execute(
-            f"PREPARE asked (text, bigint, jsonb, jsonb, float, text) AS {commit_function.commit_function().body}"
-        )
-        cursor = psycopg.ClientCursor(driver)
-        cursor.execute("EXECUTE asked ('', 0, '[]', '[]', 0, 'processing')")
+    arguments = {"job": "", "fence": 1, "artifacts": "[]", "warnings": "[]", "cost": 0.0, "held": "processing"}
+
+    def fill():
         made = [rows.submit(rows.tenant(f"tenant {number}")) for number in range(60)]
         rows.execute(RUNNING)
-        explained = cursor.execute(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ('{made[30].id}', 1, '[]', '[]', 0, 'processing')"
-        ).fetchone()
-        driver.execute("DISCARD ALL")
-    found = list(scans_of(explained[0][0]["Plan"], ("jobs", "tenants", "webhooks")))
+        return arguments | {"job": made[30].id}
+
+    function = commit_function.commit_function()
+    found = scans_of_function(rows.engine, function, arguments, fill, "jobs", "tenants", "webhooks")
     assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
     assert 1 <= sum(map(rows_read, found)) <= 4

@@ -1,14 +1,12 @@
 """The lease of deliveries as a function: it does what the statement does, and its plan outlives the empty outbox."""
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
 from core.ids import new_id
 from jobs.schema.tables import outbox
-from jobs.statements.table_function import PLANNING
 from jobs.statements.webhooks import take_function
-from tests.support.rows.plans import rows_read, scans_of
+from tests.support.rows.plans import rows_read, scans_of_function
 
 FILL = text("""
     INSERT INTO outbox (id, tenant, job_id, event_seq, type, url)
@@ -41,19 +39,12 @@ def call():
 
 @pytest.mark.parametrize("analyzed", [False, True])
 def test_the_plan_of_an_empty_outbox_serves_a_full_one(rows, analyzed):
-    tenant = rows.tenant()
-    with rows.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        driver = connection.connection.driver_connection
-        for name, value in PLANNING.items():
-            driver.execute(f"SET {name} = {value}")
-        driver.execute(f"PREPARE asked (int, float, int) AS {take_function.take_function().body}")
-        cursor = psycopg.ClientCursor(driver)
-        cursor.execute("EXECUTE asked (100, 30, 3)")
-        rows.execute(FILL.bindparams(tenant=tenant))
+    def fill():
+        rows.execute(FILL.bindparams(tenant=rows.tenant()))
         if analyzed:
-            driver.execute("ANALYZE outbox")
-        (plan,) = cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked (100, 30, 3)").fetchone()
-        driver.execute("DISCARD ALL")
-    found = list(scans_of(plan[0]["Plan"], ("outbox",)))
+            rows.execute(text("ANALYZE outbox"))
+
+    arguments = {"limit": 100, "lease": 30.0, "failures": 3}
+    found = scans_of_function(rows.engine, take_function.take_function(), arguments, fill, "outbox")
     assert [] == [scan for scan in found if scan["Node Type"] == "Seq Scan"]
     assert 0 < sum(map(rows_read, found)) < 200
