@@ -20,9 +20,11 @@ def decode_retried(pipe: Any, make_room: Callable[[], bool]) -> Iterator[None]:
     """Within the block, repeat a decode of `pipe` that runs out of memory while `make_room` evicts another model.
 
     It is repeated at least once, since caches may have been in its way. Then `GpuOutOfMemory` is raised: to make the
-    steps again would not help.
+    steps again would not help. After any error the autoencoder is in its own precision again, which SDXL's pipeline
+    changes while it decodes.
     """
     with ExitStack() as undo:
+        undo.enter_context(_own_precision(pipe))
         for attribute, method in DECODING:
             part = getattr(pipe, attribute, None)
             if hasattr(part, method):
@@ -36,6 +38,17 @@ def clear_vae_cache(pipe: Any) -> None:
     vae: Any = getattr(pipe, "vae", None)
     if hasattr(vae, "clear_cache"):
         vae.clear_cache()
+
+
+@contextmanager
+def _own_precision(pipe: Any) -> Iterator[None]:
+    vae: Any = getattr(pipe, "vae", None)
+    dtype = getattr(vae, "dtype", None)
+    try:
+        yield
+    finally:
+        if dtype != getattr(vae, "dtype", None):
+            vae.to(dtype)
 
 
 def _retried(call: Callable[..., Any], pipe: Any, make_room: Callable[[], bool]) -> Callable[..., Any]:

@@ -22,18 +22,36 @@ ALIGNMENT = 512
 
 
 class TensorSlot(msgspec.Struct, frozen=True):
-    """A tensor and its place: the number of the chunk and the first byte in it."""
+    """A tensor and its place: the number of the chunk and the first byte in it.
+
+    It remembers the tensor's form, so that a model that was left in another precision comes back in its own.
+    """
 
     tensors: list[torch.Tensor]
     """All tensors that share the place: tied weights."""
     chunk: int
     start: int
+    dtype: torch.dtype
+    shape: torch.Size
+    stride: tuple[int, ...]
+    """Of the values in the chunk; those of a tensor with gaps have none there."""
+
+    @classmethod
+    def of(cls, tensors: list[torch.Tensor], chunk: int, start: int) -> "TensorSlot":
+        """Return the slot of these tensors in their present form."""
+        first = tensors[0]
+        strides = first.stride() if is_dense(first) else torch.empty(first.shape, device="meta").stride()
+        return cls(tensors, chunk, start, first.dtype, first.shape, strides)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the values."""
+        return self.shape.numel() * self.dtype.itemsize
 
     def view(self, chunks: list[torch.Tensor]) -> torch.Tensor:
         """Return the tensor's values in `chunks`, in its shape and with its strides."""
-        like = self.tensors[0]
-        flat = chunks[self.chunk][self.start : self.start + bytes_of(like)].view(like.dtype)
-        return flat.as_strided(like.shape, like.stride()) if is_dense(like) else flat.view(like.shape)
+        flat = chunks[self.chunk][self.start : self.start + self.bytes].view(self.dtype)
+        return flat.as_strided(self.shape, self.stride)
 
     def assign(self, values: torch.Tensor) -> None:
         """Make these the values of the tensor, and of all that share its place."""

@@ -55,7 +55,7 @@ class Offload:
         self._recurrent = recurrent(modules)
         self._host_memory = host_memory or FreshMemory(device)
         self._master: list[HostBlock | None] = [None] * len(self._sizes)
-        self.bytes = sum(bytes_of(slot.tensors[0]) for slot in self._slots)
+        self.bytes = sum(slot.bytes for slot in self._slots)
         """Size of the weights, without the alignment."""
         _detach(
             groups,
@@ -70,7 +70,7 @@ class Offload:
     @property
     def host_bytes(self) -> int:
         """Bytes of the weights that the copy has, also an unfinished one."""
-        return sum(bytes_of(slot.tensors[0]) for slot in self._slots if self._master[slot.chunk] is not None)
+        return sum(slot.bytes for slot in self._slots if self._master[slot.chunk] is not None)
 
     def copy_chunk(self) -> bool:
         """Copy one more chunk into host memory; return whether there was memory ready for it.
@@ -168,12 +168,13 @@ def _plan_slots(
     for tensors in groups:
         number = numbers.get(storage_address(tensors[0]))
         if number is not None and is_dense(tensors[0]):
-            slots.append(TensorSlot(tensors, number, byte_offset(tensors[0])))
+            slots.append(TensorSlot.of(tensors, number, byte_offset(tensors[0])))
         else:
             others.append(tensors)
     places, sizes = allocate((bytes_of(tensors[0]) for tensors in others), chunk)
     slots += [
-        TensorSlot(tensors, len(used) + number, start) for tensors, (number, start) in zip(others, places, strict=True)
+        TensorSlot.of(tensors, len(used) + number, start)
+        for tensors, (number, start) in zip(others, places, strict=True)
     ]
     return slots, [one.numel() for one in used] + sizes
 

@@ -126,7 +126,7 @@ class WeightLoader:
         for tensor in tensors_of([module]):
             number = numbers.get(storage_address(tensor))
             if number is not None and is_dense(tensor):
-                slot = TensorSlot([tensor], number, byte_offset(tensor))
+                slot = TensorSlot.of([tensor], number, byte_offset(tensor))
                 slot.assign(slot.view(chunks))
         synchronize(self._torch_device)
         module.to(self._torch_device)  # the rest: tensors that it computed itself or made of those read

@@ -20,8 +20,7 @@ from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_checkpoints, tiny_videos
 from tests.support.checkpoints.specs import spec
 
-STEPS = 3
-SMALL = {"prompt": "a red apple", "width": 64, "height": 64, "num_inference_steps": STEPS}
+SMALL: dict[str, Any] = {"prompt": "a red apple", "width": 64, "height": 64, "num_inference_steps": 1}
 FILM: dict[str, Any] = {
     "family": "diffusers-video",
     "modality": "video",
@@ -30,7 +29,7 @@ FILM: dict[str, Any] = {
     "defaults": {"fps": 24},
 }
 CASES: dict[str, tuple[dict[str, Any], Params]] = {
-    "sdxl": ({}, ImageParams(**SMALL)),
+    "sdxl": ({"dtype": "float16"}, ImageParams(**SMALL)),
     "zimage": ({}, ImageParams(**SMALL)),
     "wan22": (FILM, VideoParams(duration_seconds=0.5, **SMALL)),
 }
@@ -58,6 +57,11 @@ class Watched:
         denoiser = getattr(self.pipe, "transformer", None) or self.pipe.unet
         last = list(self.pipe.vae.decoder.children())[-1]
         self.hooks = [denoiser.register_forward_pre_hook(self.count), last.register_forward_pre_hook(self.fail)]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        found: torch.dtype = self.pipe.vae.dtype
+        return found
 
     def count(self, *_: Any) -> None:
         self.evaluations += 1
@@ -104,3 +108,15 @@ def test_when_no_model_can_leave_it_is_tried_once_more(pipeline: Pipeline, name:
     assert (alone, 7) == (watched.evaluations, watched.failures)
     watched.failures = 0
     assert np.array_equal(expected, make(pipeline, name))
+
+
+@pytest.mark.parametrize("name", ["sdxl"], indirect=True, scope="module")
+def test_sdxls_autoencoder_is_float16_again(pipeline: Pipeline, name: str, watched: Watched) -> None:
+    watched.failures = 9
+    seen: list[torch.dtype] = []
+    watched.hooks.append(watched.pipe.vae.decoder.register_forward_pre_hook(lambda *_: seen.append(watched.dtype)))
+    with pytest.raises(GpuOutOfMemory):
+        make(pipeline, name)
+
+    assert [torch.float32] * 2 == seen
+    assert torch.float16 == watched.dtype

@@ -1,5 +1,6 @@
 """Weights leave the device and come back as they were, on the CPU by the code that a GPU uses."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -65,6 +66,27 @@ def test_the_master_is_made_once_and_is_not_what_computes() -> None:
     assert not master & storages(net)
     offload.offload()
     assert master == storages(net)
+
+
+@pytest.mark.parametrize("has_master", [False, True])
+@torch.no_grad()
+def test_weights_left_in_another_precision_come_back(has_master: bool) -> None:
+    """A pipeline that takes a part to float32 for a while, and fails meanwhile."""
+    net = Net().half()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    strides = net.conv.weight.stride()
+    offload = parked(net)
+    if has_master:
+        offload.offload()
+        offload.restore()
+    net.float()
+    net.conv.to(memory_format=torch.contiguous_format)
+    offload.offload()
+    offload.restore()
+
+    after = net.state_dict()
+    assert all(torch.equal(before[name], value) and before[name].dtype == value.dtype for name, value in after.items())
+    assert strides == net.conv.weight.stride()
 
 
 def test_weights_that_share_memory_still_share_it() -> None:
