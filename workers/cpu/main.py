@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 5.0
 KEYS_SECONDS = 3600.0
-OLD_INPUTS = 6
-"""Old inputs are kept for an hour or so, and looked for in every sixth of the intervals of upkeep."""
+INPUTS_INTERVALS = 6
+"""Old inputs, which are kept for an hour or so, are looked for once in so many intervals of upkeep."""
 RETENTION_SECONDS = 60.0
 ORPHANS_SECONDS = 300.0
 
@@ -101,7 +101,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("webhooks", webhooks.start_due, settings.webhook_poll_seconds, watch.pause_of("webhooks")),
                 ("upkeep", in_thread(recovery.recover_jobs), settings.upkeep_seconds, watch.pause_of("recovery")),
                 ("purge", in_thread(maintenance.purge_jobs), settings.upkeep_seconds, watch.pause_of("purge")),
-                ("old inputs", in_thread(maintenance.remove_inputs), OLD_INPUTS * settings.upkeep_seconds, wait),
+                ("old inputs", in_thread(maintenance.remove_inputs), INPUTS_INTERVALS * settings.upkeep_seconds, wait),
                 (
                     "old uploads",
                     in_thread(maintenance.remove_uploads),

@@ -115,6 +115,11 @@ class Supervisor:
         self._claimer.ring(announced=1)
 
     @property
+    def defect(self) -> str:
+        """Why this worker can compute no more, whatever it does; empty while it can."""
+        return self._services.engine.defect or self._services.encoder.defect
+
+    @property
     def serves(self) -> tuple[str, ...]:
         """Models that this worker can load."""
         return self._offer.models
@@ -190,11 +195,6 @@ class Supervisor:
 
     def _describe(self) -> ServerFacts:
         return describe_server(self._offer, self._lease, self._gate, self._services)
-
-    @property
-    def defect(self) -> str:
-        """Why this worker can compute no more, whatever it does; empty while it can."""
-        return self._services.engine.defect or self._services.encoder.defect
 
     def _leave_if_broken(self) -> None:
         """End a worker whose device is gone, or whose child cannot be killed; another process may have more luck."""

@@ -78,8 +78,8 @@ def test_migrating_twice_changes_nothing(database_url):
 
 
 def test_threads_may_migrate_at_once(postgres):
-    with postgres.empty() as url, ThreadPoolExecutor(4) as pool:
-        list(pool.map(migrate, [url] * 4))
+    with postgres.empty() as url, ThreadPoolExecutor(2) as pool:
+        list(pool.map(migrate, [url] * 2))
         assert [] == difference(url)
 
 
@@ -92,13 +92,13 @@ def test_processes_may_migrate_at_once(postgres):
             subprocess.Popen(
                 [sys.executable, "-c", program, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
-            for _ in range(3)
+            for _ in range(2)
         ]
         for process in processes:
             process.stdin.close()
             process.stdin = None
         outcomes = [process.communicate(timeout=60) for process in processes]
-        assert [0] * 3 == [process.returncode for process in processes], outcomes
+        assert [0] * 2 == [process.returncode for process in processes], outcomes
         assert [] == difference(url)
 
 
