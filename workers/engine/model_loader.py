@@ -97,6 +97,14 @@ class LoadedPipeline:
         if self._offload is not None:
             self._offload.drop()
 
+    def close(self) -> None:
+        """See `residency.LoadedModel`."""
+        self.drop()
+        if self._offload is not None:
+            from pipelines.memory.method_caches import clear_method_caches
+
+            clear_method_caches(_modules(self.pipeline))
+
     def is_finite(self) -> bool:
         """See `residency.LoadedModel`."""
         return self._offload is None or self._offload.is_finite()
@@ -199,5 +207,9 @@ def _offload_of(
         return None
     from pipelines.memory.offload import Offload
 
-    modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
-    return Offload(modules, weight_loader.device, uploaded=weight_loader.uploaded, host_memory=host_memory)
+    return Offload(_modules(pipeline), weight_loader.device, uploaded=weight_loader.uploaded, host_memory=host_memory)
+
+
+def _modules(pipeline: Pipeline) -> Iterable[Any]:
+    found: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
+    return found

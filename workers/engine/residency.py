@@ -58,6 +58,9 @@ class LoadedModel(Protocol):
     def drop(self) -> None:
         """Free the copy in host memory."""
 
+    def close(self) -> None:
+        """Free that copy, and what else would outlive the model, which is not used again."""
+
     def is_finite(self) -> bool:
         """Return whether no weight is NaN or infinite."""
 
@@ -361,7 +364,7 @@ class Residency:
         if entry.users:
             return
         del self._entries[entry.id]
-        entry.loaded.drop()
+        entry.loaded.close()
         log.info("model: dropped model=%s", entry.id)
         del entry.loaded
         self._source.free_caches()

@@ -1,5 +1,6 @@
 """Models of the real families, loaded, sent to host memory and brought back: what they make stays the same."""
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ SMALL = {"num_inference_steps": 2, "width": 64, "height": 64}
 SPECS = {
     "sdxl": spec(id="sdxl", source={"path": "sdxl"}),
     "flux": spec(id="flux", source={"path": "flux"}),
+    "qwenimage": spec(id="qwenimage", source={"path": "qwenimage"}),
     "wan22": spec(
         id="wan22",
         family="diffusers-video",
@@ -51,6 +53,7 @@ SPECS = {
 PARAMS: dict[str, Params] = {
     "sdxl": ImageParams(prompt="a red apple", **SMALL),
     "flux": ImageParams(prompt="a red apple", **SMALL),
+    "qwenimage": ImageParams(prompt="a red apple", **SMALL),
     "wan22": VideoParams(prompt="a red apple", duration_seconds=0.2, **SMALL),
     "triposg": MeshParams(image_path="picture"),
 }
@@ -59,7 +62,7 @@ PARAMS: dict[str, Params] = {
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    for name in ("sdxl", "flux"):
+    for name in ("sdxl", "flux", "qwenimage"):
         tiny_checkpoints.save(name, folder / name)
     tiny_videos.save("wan22", folder / "wan22")
     tiny_triposg.save(folder / "triposg")
@@ -128,6 +131,20 @@ def test_a_budget_for_one_has_them_take_turns(
     assert alike(made[0], made[2])
     assert alike(made[1], made[3])
     assert not alike(made[0], made[1])
+
+
+def test_a_model_that_is_dropped_leaves_no_module(loader: ModelLoader, tmp_path: Path) -> None:
+    """Qwen-Image's position tables are kept by caches of their class."""
+    models, gone = Residency(loader, MemoryLimits(device=2**40)), list[weakref.ref[Any]]()
+    for _ in range(2):
+        with models.using("qwenimage") as pipeline:
+            make(pipeline, "qwenimage", tmp_path)
+            gone += [weakref.ref(part) for module in pipeline.modules for part in module.modules()]  # type: ignore[attr-defined]
+        del pipeline
+        models.unload()
+
+    assert len(gone) > 100
+    assert {None} == {part() for part in gone}
 
 
 def test_the_first_of_a_modality_is_one_that_can_be_loaded(loader: ModelLoader) -> None:

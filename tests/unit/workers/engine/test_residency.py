@@ -109,6 +109,9 @@ class Model:
         self._memory.host -= self.host_bytes
         self.host_bytes = 0
 
+    def close(self) -> None:
+        self.drop()
+
     def is_finite(self) -> bool:
         return self._memory.is_finite
 

@@ -1,0 +1,35 @@
+"""Caches of methods: an `lru_cache` on a method belongs to the class, and keeps each instance and its tensors for good.
+
+Such is Qwen-Image's in diffusers, `QwenEmbedRope._get_device_freqs`: a model that is loaded again leaves some megabytes
+on the host and on the device every time.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import _lru_cache_wrapper
+from types import FunctionType
+from typing import Any
+
+from torch import nn
+
+
+def clear_method_caches(modules: Iterable[nn.Module]) -> None:
+    """Clear the caches of the methods of these modules and their parts; other models of these classes compute anew."""
+    classes = {class_ for module in modules for part in module.modules() for class_ in type(part).__mro__}
+    for class_ in classes:
+        for attribute in vars(class_).values():
+            for cache in _caches(attribute, set()):
+                cache.cache_clear()
+
+
+def _caches(attribute: object, seen: set[int]) -> Iterator["_lru_cache_wrapper[Any]"]:
+    """Yield the caches of a function: itself, or what the functions around it call."""
+    if isinstance(attribute, _lru_cache_wrapper):
+        yield attribute
+    elif isinstance(attribute, staticmethod | classmethod):
+        yield from _caches(attribute.__func__, seen)
+    elif isinstance(attribute, FunctionType) and id(attribute) not in seen:
+        seen.add(id(attribute))
+        for cell in attribute.__closure__ or ():
+            with suppress(ValueError):  # a variable without a value
+                yield from _caches(cell.cell_contents, seen)
