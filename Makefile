@@ -63,9 +63,9 @@ $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-faults: setup ## what takes its time: the tests that `make test` leaves out, the acceptance tests behind PgBouncer, the fault tests at full size, the storm
+faults: setup ## what takes its time: the tests that `make test` leaves out, the acceptance tests and a PostgreSQL that is killed behind PgBouncer, the fault tests at full size, the storm
 	@$(BIN)/python -m pytest $(PARALLEL) -m long --full tests/unit tests/integration tests/acceptance
-	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance; fi
+	@if $(BIN)/python -m tests.support.servers.pgbouncer_install; then $(BIN)/python -m pytest $(PARALLEL) --pgbouncer --full tests/acceptance tests/faults/test_servers_away.py; fi
 	@$(BIN)/python -m pytest tests/faults $$(grep -rl 'full: bool)' tests/unit tests/integration --include='test_*.py') --full
 
 constraints: setup ## resolve every dependency again and write constraints.txt

@@ -25,11 +25,11 @@ pytestmark = pytest.mark.timeout(900)  # at full size, on a machine that is busy
 
 @pytest.fixture(scope="module")
 def run(
-    tmp_path_factory: pytest.TempPathFactory, own_postgres: EmbeddedPostgres, network: Proxy, through: str
+    tmp_path_factory: pytest.TempPathFactory, own_database_url: str, network: Proxy, through: str
 ) -> Iterator[Scenario]:
     """The service under trial."""
     folder = tmp_path_factory.mktemp("servers")
-    with scenario(folder, database_url=own_postgres.url, broker_url=through) as begun:
+    with scenario(folder, database_url=own_database_url, broker_url=through) as begun:
         yield begun
 
 
@@ -44,6 +44,12 @@ def hears_bells(run: Scenario, timeout: float) -> None:
             return False
 
     until(consumed, timeout, "a bell to be heard")
+
+
+def bring_back(run: Scenario, server: EmbeddedPostgres) -> None:
+    """Start the server again; PgBouncer tries its login at most every 15 seconds."""
+    server.start()
+    until(lambda: run.service.client.get("/health/ready").status_code == 200, 30, "the API to be ready again")
 
 
 def test_4_a_flushall_loses_nothing(run: Scenario, broker: EmbeddedValkey, full: bool) -> None:
@@ -126,8 +132,7 @@ def test_7_without_the_database_no_job_is_accepted(run: Scenario, own_postgres: 
         if full:
             until(lambda: time.monotonic() - began >= 30, 31, "half a minute to be over")
         back = time.monotonic()
-        own_postgres.start()
-        until(lambda: run.service.client.get("/health/ready").status_code == 200, 30, "the API to be ready again")
+        bring_back(run, own_postgres)
     assert not [
         exchange for exchange in run.log if exchange.good and exchange.asked >= began and exchange.answered < back
     ]
@@ -147,7 +152,7 @@ def test_7_a_job_outlives_an_outage_longer_than_its_lease(
     began = time.monotonic()
     until(lambda: run.service.log("one").count("database: failed") > waits, 30, "the commit to wait")
     until(lambda: time.monotonic() - began > outage, outage + 1, "the lease to be over")
-    own_postgres.start()
+    bring_back(run, own_postgres)
     ended = run.ended(job.id)
     assert (JobStatus.COMPLETED, 1, 1) == (ended.status, ended.attempt, ended.fence)
     assert [] == run.verdict(60)

@@ -32,6 +32,15 @@ pool_mode = transaction
 """
 
 
+class AdmittingPostgres(EmbeddedPostgres):
+    """A PostgreSQL that admits the account of PgBouncer from each start on."""
+
+    def start(self) -> None:
+        """Start it, and let the account in."""
+        super().start()
+        _admit(cluster_account(self.data), self)
+
+
 class Pooler:
     """Where a running PgBouncer is; it knows every database of its server."""
 
