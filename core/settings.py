@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_drop_seconds: float = 3600.0
     preload: str = ""
     drift_bytes: int = 2**31
+    spare_engine: bool = True
 
     allowed_networks: str = ""
     allowed_ports: str = "80,443,1025-65535"

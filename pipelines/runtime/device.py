@@ -50,13 +50,11 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> Device:
-    """Configure this process before torch is imported, and return its device.
+def configure(wanted: str = "", compile_cache: str = "") -> None:
+    """Set the environment of this process, before torch is imported; no device is touched.
 
-    The process works offline, with `cpu_threads` threads (0: torch chooses; -1: one on the CPU, beside a GPU its share
-    of the machine's cores) and with compiled code in the folder `compile_cache` (empty: torch's own, among temporary
-    files). The device is `wanted`, else a GPU where there is one, else the CPU. Without a GPU torch is not imported.
-    Raises `DeviceUnusable`.
+    The process works offline and with compiled code in the folder `compile_cache` (empty: torch's own, among temporary
+    files). The device will be `wanted`, see `prepare`.
     """
     os.environ.update(OFFLINE)
     if wanted != "cpu" and not any(name in os.environ for name in ALLOCATOR):
@@ -64,6 +62,16 @@ def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> 
         os.environ[ALLOCATOR[0]] = "expandable_segments:True"
     if compile_cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compile_cache
+
+
+def prepare(wanted: str = "", cpu_threads: int = 0, compile_cache: str = "") -> Device:
+    """Configure this process, before torch is imported unless `configure` was called, and return its device.
+
+    The process has `cpu_threads` threads (0: torch chooses; -1: one on the CPU, beside a GPU its share of the machine's
+    cores). The device is `wanted`, else a GPU where there is one, else the CPU. Without a GPU torch is not imported.
+    Raises `DeviceUnusable`.
+    """
+    configure(wanted, compile_cache)
     name = choose_device(wanted)
     share = _share_of_cores(name)
     near = _bind_near(name)
@@ -107,10 +115,11 @@ def load(
     """
     refuse_license(spec, allowed)
     with verifying(spec, lock, weights_dir, hashes):
-        return _construct(spec, weights_dir, device, loader)
+        return construct(spec, weights_dir, device, loader)
 
 
-def _construct(spec: ModelSpec, weights_dir: Path, device: str, loader: "WeightLoader | None") -> Pipeline:
+def construct(spec: ModelSpec, weights_dir: Path, device: str, loader: "WeightLoader | None" = None) -> Pipeline:
+    """Make the pipeline of weights that are verified or are being verified. Raises like `load`."""
     make: Callable[..., Pipeline] = pipeline_class(spec)
     try:
         return make(spec, spec.directory(weights_dir), device, *([] if loader is None else [loader]))

@@ -58,6 +58,7 @@ def main(fd: int) -> None:
     start_logs(settings, "encoder")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's, beside an engine that computes
     channel = Channel(socket.socket(fileno=fd))
+    channel.receive()  # the message to begin
     channel.send(Ready())
     serve(channel, load_catalog(settings.catalog))
 

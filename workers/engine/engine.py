@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +24,10 @@ from jobs.job import JobError
 from jobs.params.base import Params, read_params
 from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
+from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage
+from pipelines.runtime.device import configure
 from pipelines.runtime.gpu_check import DeviceUnusable
 from pipelines.runtime.protocol import (
     Inputs,
@@ -39,7 +42,9 @@ from pipelines.runtime.protocol import (
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 from pipelines.weights.hash_cache import HashCache, HashedFile
 from pipelines.weights.lockfile import read_lock
+from pipelines.weights.verify import servable, weights_folder
 from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
+from workers.engine.family_imports import FamilyImports, without_cuda
 from workers.engine.model_loader import ModelLoader, limits_of
 from workers.engine.residency import Residency
 from workers.engine.working_memory import job_size, warm_up_size
@@ -69,10 +74,16 @@ class Engine:
     """The engine: runs one request at a time in the main thread; a second thread receives interrupts."""
 
     def __init__(
-        self, channel: Channel, loader: ModelLoader, residency: Residency, hashes: HashCache | None = None
+        self,
+        channel: Channel,
+        loader: ModelLoader,
+        residency: Residency,
+        hashes: HashCache | None = None,
+        imports: FamilyImports | None = None,
     ) -> None:
         self._channel = channel
         self._hashes = hashes or HashCache()
+        self._imports = imports or FamilyImports(())
         self._loader = loader
         self._residency = residency
         self._requests: queue.SimpleQueue[Compute | EngineRequest | None] = queue.SimpleQueue()
@@ -92,14 +103,21 @@ class Engine:
                 self._handle(request)
 
     def _next_request(self) -> Compute | EngineRequest:
-        """Wait for a request, and copy weights to the host meanwhile, a part at a time."""
+        """Wait for a request; meanwhile import families, then copy weights to the host, a part at a time."""
         while True:
-            while self._requests.empty() and self._copy_to_host():
+            while self._requests.empty() and (self._import_family() or self._copy_to_host()):
                 pass
             with self._loader.idle():
                 request = self._requests.get()
             if request is not None:
                 return request
+
+    def _import_family(self) -> bool:
+        before = self._loader.memory_used()
+        was_left = self._imports.import_next()
+        if was_left and self._baseline is not None:
+            self._baseline += max(0, self._loader.memory_used() - before)
+        return was_left
 
     def _copy_to_host(self) -> bool:
         try:
@@ -322,6 +340,17 @@ def to_job_error(error: Exception) -> JobError:
     return JobError(PipelineFailed.code, f"{PipelineFailed.advice} ({type(error).__name__}: {str(error)[:300]})")
 
 
+def await_turn(channel: Channel, imports: FamilyImports) -> None:
+    """Wait until the supervisor has this process begin, and import families meanwhile. Raises `ChannelClosed`.
+
+    Only a spare waits: for the others the message is there when they look.
+    """
+    with without_cuda():
+        while not channel.has_received() and imports.import_next():
+            pass
+        channel.receive()
+
+
 def main(fd: int) -> None:
     """Serve the supervisor at the other end of `fd`."""
     settings = read_settings()
@@ -331,9 +360,13 @@ def main(fd: int) -> None:
     def report(hashed: HashedFile) -> None:
         channel.send(HashedFiles(files=(hashed,)))
 
-    hashes = HashCache(report)
+    hashes, catalog, lock = HashCache(report), load_catalog(settings.catalog), read_lock(settings.weights_lock)
+    configure(settings.device, settings.compile_cache)
+    allowed, weights = read_allowed(settings.allowed_licenses), weights_folder(settings.weights_dir)
+    imports = FamilyImports(servable(catalog, lock, weights, allowed))
+    await_turn(channel, imports)
     try:
-        loader = ModelLoader(load_catalog(settings.catalog), read_lock(settings.weights_lock), settings, hashes)
+        loader = ModelLoader(catalog, lock, settings, hashes)
     except DeviceUnusable as error:
         channel.send(NotReady(reason=str(error)))
         sys.exit(1)
@@ -347,8 +380,9 @@ def main(fd: int) -> None:
             versions=device.versions,
         )
     )
-    Engine(channel, loader, Residency(loader, limits), hashes).serve()
+    Engine(channel, loader, Residency(loader, limits), hashes, imports).serve()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with suppress(ChannelClosed):
+        main(int(sys.argv[1]))

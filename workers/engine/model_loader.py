@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.settings import Settings
 from jobs.params.registry import Modality
-from pipelines.catalog.licenses import read_allowed
+from pipelines.catalog.licenses import read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime import device as runtime
@@ -17,7 +17,7 @@ from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.weights.hash_cache import HashCache
 from pipelines.weights.lockfile import Lock
-from pipelines.weights.verify import servable, weights_folder
+from pipelines.weights.verify import servable, verifying, weights_folder
 from workers.engine.residency import MemoryLimits
 
 if TYPE_CHECKING:
@@ -153,14 +153,18 @@ class ModelLoader:
     def load(self, model_id: str) -> LoadedPipeline:
         """See `residency.ModelSource`. Raises `LicenseRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
         spec = self._catalog.get(model_id)
-        class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
-        before = self.memory_used()
-        weight_loader = self._weight_loader(class_)
-        with nullcontext() if self._pool is None else self._pool.undisturbed():
-            pipeline = runtime.load(
-                spec, self._weights, self._lock, self.device.name, self._allowed, weight_loader, self._hashes
-            )
-        return LoadedPipeline(pipeline, weight_loader, self.memory_used() - before, self._pool)
+        refuse_license(spec, self._allowed)
+        # Hashing takes its time: it begins before the imports.
+        with verifying(spec, self._lock, self._weights, self._hashes), self._undisturbed():
+            class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
+            before = self.memory_used()
+            weight_loader = self._weight_loader(class_)
+            pipeline = runtime.construct(spec, self._weights, self.device.name, weight_loader)
+            taken = self.memory_used() - before
+        return LoadedPipeline(pipeline, weight_loader, taken, self._pool)
+
+    def _undisturbed(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._pool is None else self._pool.undisturbed()
 
     def _weight_loader(self, class_: type[Pipeline]) -> "WeightLoader | None":
         """Return the loader for a pipeline that names the modules of its weights; None, without torch, for another."""

@@ -13,6 +13,7 @@ from core.settings import Settings
 from jobs.server_commands import Preload, Unload
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import Deadlines
+from pipelines.runtime.host_memory import available_memory
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
 from workers.ipc.messages import EngineCommand, EngineRequest, Failed, Sweep
 
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 5.0
 PIN_TRIES = 4
 """Loads of a pinned model that may fail in a row before it is given up."""
+SPARE_BYTES = 2**33
+"""Memory that has to be available for a spare engine: several times what the libraries take."""
 
 
 def preloaded(settings: Settings) -> list[str]:
@@ -101,6 +104,7 @@ class EngineMaintenance:
             if time.monotonic() - swept_at >= pause:
                 swept_at = time.monotonic()
                 self._carry_out(self._sweep)
+                self._carry_out(self._keep_spare)
 
     def _carry_out(self, task: Callable[[], None]) -> None:
         """Do one task; this thread outlives whatever goes wrong with it."""
@@ -145,6 +149,15 @@ class EngineMaintenance:
         if drift > self._settings.drift_bytes:
             log.warning("engine: replaced, memory grew that no model accounts for bytes=%d", drift)
             self._engine.recycle("drift")
+
+    def _keep_spare(self) -> None:
+        """See to a spare engine: its imports are seconds that nobody waits for when this engine dies.
+
+        On the CPU there is none, where engines die seldom and memory is what computes.
+        """
+        is_wanted = self._settings.spare_engine and self._engine.ready.device != "cpu"
+        if is_wanted and not self._engine.has_spare and available_memory() >= SPARE_BYTES:
+            self._engine.keep_spare()
 
     def _preload(self, model: str, pin: bool) -> None:
         if pin:

@@ -3,6 +3,7 @@
 `multiprocessing.connection` is slower with deadlines, and has none for the rest of a message that has begun.
 """
 
+import select
 import socket
 import threading
 import time
@@ -50,6 +51,10 @@ class Channel:
             return self._decoder.decode(frame[_LENGTH:])
         except msgspec.MsgspecError as error:
             raise ChannelClosed(f"not a message: {error}") from error
+
+    def has_received(self) -> bool:
+        """Return whether something has come, or the other side is gone, so that `receive` has something to say."""
+        return bool(self._buffer) or bool(select.select([self._socket], [], [], 0)[0])
 
     def close(self) -> None:
         """Close this end; the other side reads the end of the stream."""

@@ -1,19 +1,17 @@
 """The supervisor's handle on its engine or its encoder: a child process that answers one request at a time."""
 
 import logging
-import os
-import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
-from core.processes import Process, await_killed, spawn, stop
+from core.processes import Process, await_killed, stop
 from pipelines.catalog.spec import Deadlines, Stage
 from pipelines.weights.hash_cache import HashedFile
 from workers.ipc.channel import Channel, ChannelClosed
+from workers.ipc.child_launcher import ChildLauncher
 from workers.ipc.messages import (
     AnyMessage,
     Compute,
@@ -34,18 +32,6 @@ from workers.ipc.messages import (
 log = logging.getLogger(__name__)
 
 START_SECONDS = 180.0
-_PASSED = {
-    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "PYTHONUNBUFFERED"),
-    *("LD_LIBRARY_PATH", "LD_PRELOAD", "CC", "CXX", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_CPU_NAME"),
-    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
-    *("CUDA_CACHE_PATH", "CUDA_CACHE_MAXSIZE", "CUDA_MODULE_LOADING", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"),
-    *("ATELIER_CATALOG", "ATELIER_WEIGHTS_DIR", "ATELIER_WEIGHTS_LOCK", "ATELIER_ALLOWED_LICENSES", "ATELIER_DEVICE"),
-    *("ATELIER_CPU_THREADS", "ATELIER_VRAM_BUDGET", "ATELIER_HOST_BUDGET", "ATELIER_IDLE_UNLOAD_SECONDS"),
-    *("ATELIER_IDLE_DROP_SECONDS", "ATELIER_LOG_LEVEL", "ATELIER_LOG_FORMAT", "ATELIER_COMPILE_CACHE"),
-}
-"""The variables that a child gets of the environment: no address, no credential."""
-_PASSED_PREFIXES = ("TORCHINDUCTOR_", "TRITON_")
-"""It gets those of the compilers, too, whatever they are called."""
 
 
 class ChildProcessDied(Exception):
@@ -101,7 +87,7 @@ class ChildProcess:
         """Why no process can be had on this machine any more, so that the worker is to leave; empty while it can."""
         self.inventory = Inventory()
         """The inventory of the engine's last answer; empty when it is gone."""
-        self._module = module
+        self._launcher = ChildLauncher(module)
         self._busy = threading.Lock()
         self._turn = threading.Lock()
         self._is_stopped = False
@@ -132,6 +118,17 @@ class ChildProcess:
         with self._busy:
             return self._start()
 
+    @property
+    def has_spare(self) -> bool:
+        """Whether a second process waits to be the next one."""
+        return self._launcher.has_spare
+
+    def keep_spare(self) -> None:
+        """Have a second process ready, which imports its libraries, takes no device and is the next one to start."""
+        with self._busy:
+            if self.pid is not None and not self._is_stopped:
+                self._launcher.keep_spare()
+
     def _start(self) -> Ready:
         if self._is_stopped:
             raise ChildProcessDied(self.name, "was stopped")
@@ -140,15 +137,8 @@ class ChildProcess:
         if self.pid is not None:
             return self.ready
         self.kill("died")
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = spawn(
-                [sys.executable, "-m", self._module, str(theirs.fileno())],
-                env=_allowed(os.environ),
-                name=self.name,
-                pass_fds=[theirs.fileno()],
-            )
-        self._channel = Channel(ours)
+        launched = self._launcher.launch()
+        self._process, self._channel = launched.process, launched.channel
         try:
             message = self._channel.receive(START_SECONDS)
         except (ChannelClosed, TimeoutError) as error:
@@ -289,7 +279,4 @@ class ChildProcess:
         if process is not None and stop(process, grace_seconds) is None:
             self._give_up(process)
         self._process, self._channel = None, None
-
-
-def _allowed(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
+        self._launcher.stop(grace_seconds)

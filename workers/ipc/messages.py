@@ -44,6 +44,10 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(model.id for model in self.models if model.where == "device")
 
 
+class Begin(EngineMessage, frozen=True, kw_only=True, tag="begin"):
+    """To a process, as the first message: begin. Until then it has no device, and answers nothing."""
+
+
 class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
     """From a process: it has started. Memory is in bytes; models may take `memory_budget` of it."""
 
@@ -148,7 +152,8 @@ EngineRequest = EngineCommand | Sweep
 """The requests that the engine carries out between jobs."""
 
 AnyMessage = (
-    Ready
+    Begin
+    | Ready
     | NotReady
     | HashedFiles
     | Compute

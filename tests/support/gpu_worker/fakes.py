@@ -119,6 +119,7 @@ class FakeChild:
         self.defect = ""
         self.inventory = Inventory()
         self.busy_seconds = 0.0
+        self.has_spare = False
         self.before_turn: Callable[[], object] = lambda: None
         self._busy = threading.Lock()
 
@@ -157,6 +158,11 @@ class FakeChild:
     def abort(self, ticket: str) -> None:
         """Note the end of a request."""
         self.calls.append("abort")
+
+    def keep_spare(self) -> None:
+        """Note the spare."""
+        self.calls.append("spare")
+        self.has_spare = True
 
     def recycle(self, reason: str = "ordered") -> None:
         """Forget every model, as a fresh process does."""

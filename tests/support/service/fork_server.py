@@ -190,8 +190,8 @@ def _leave_a_copy_behind() -> None:
         _show_command(["fork server of the worker"])
         serve(theirs)
     theirs.close()
-    child_process = import_module("workers.ipc.child_process")
-    child_process.spawn = ForkServer(ours).spawn  # type: ignore[attr-defined]
+    child_launcher = import_module("workers.ipc.child_launcher")
+    child_launcher.spawn = ForkServer(ours).spawn  # type: ignore[attr-defined]
 
 
 def _run(argv: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -365,3 +366,40 @@ def test_a_disk_error_is_not_an_error_of_the_job(engine: ChildProcess, tmp_path:
         broke = ask(engine, tmp_path, prompt)
         assert isinstance(broke, Failed)
         assert broke.fatal
+
+
+class TestSpare:
+    """A second engine that waits."""
+
+    def test_it_takes_over_with_its_imports_done(
+        self, engine: ChildProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its family is one that only this test has, and notes when it is imported."""
+        (tmp_path / "noted_family.py").write_text(
+            "import os, pathlib\n"
+            "from tests.support.faults.chaos import Chaos as Family\n"
+            f"pathlib.Path({str(tmp_path)!r}, f'imported-{{os.getpid()}}').touch()\n"
+        )
+        catalog = CATALOG.read_text().replace("tests.support.faults.chaos:Chaos", "noted_family:Family", 1)
+        (tmp_path / "models.toml").write_text(catalog)
+        monkeypatch.setenv("ATELIER_CATALOG", str(tmp_path / "models.toml"))
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+        first = engine.start() and engine.pid
+        until(lambda: (tmp_path / f"imported-{first}").exists())
+        engine.keep_spare()
+        until(lambda: 2 == len(list(tmp_path.glob("imported-*"))))
+
+        os.kill(first or 0, signal.SIGKILL)
+        until(lambda: engine.pid is None)
+        engine.start()
+        assert (tmp_path / f"imported-{engine.pid}").exists()
+        assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
+        assert not engine.has_spare
+
+    def test_it_ends_with_its_engine(self, engine: ChildProcess) -> None:
+        engine.start()
+        engine.keep_spare()
+        spare = engine._launcher._spare
+        assert spare is not None
+        engine.stop()
+        assert not alive(spare.process.pid)

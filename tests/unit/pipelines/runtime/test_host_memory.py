@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.runtime import control_groups as module
-from pipelines.runtime.host_memory import host_memory
+from pipelines.runtime.host_memory import available_memory, host_memory
 
 GROUP_1 = "9:name=systemd:/\n4:memory:/kubepods/pod1/abc\n3:cpu,cpuacct:/\n0::/\n"
 UNLIMITED = str(2**63 - 4096)
@@ -60,3 +60,21 @@ def test_a_mount_that_shows_only_the_own_group(root):
 
 def test_without_control_groups_it_is_the_machines(root):
     assert 2**28 < host_memory()
+
+
+class TestAvailable:
+    """Memory that is free, or held by files that were read."""
+
+    def test_without_a_limit_it_is_the_machines(self, root):
+        (root / "self").write_text("0::/")
+        assert 0 < available_memory() < host_memory()
+
+    def test_a_container_has_what_its_limit_leaves(self, root):
+        files = {"memory.max": "5000", "memory.current": "4000", "memory.stat": "anon 1\ninactive_file 700\nx 2"}
+        limit(root, "0::/\n", **files)
+        assert 1700 == available_memory()
+
+    def test_a_container_of_version_1_too(self, root):
+        names = {"limit_in_bytes": "5000", "usage_in_bytes": "4000", "stat": "cache 9\ntotal_inactive_file 500"}
+        limit(root, GROUP_1, **{f"memory/memory.{name}": text for name, text in names.items()})
+        assert 1500 == available_memory()

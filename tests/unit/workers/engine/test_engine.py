@@ -1,5 +1,6 @@
 """The engine's answers when its device answers no more; loader, pipeline and device are made up."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -19,9 +20,10 @@ from pipelines.weights import hash_cache
 from pipelines.weights.hash_cache import HashCache, HashedFile
 from tests.support.gpu_worker.card import GIB, Card
 from workers.engine import engine as engine_module
-from workers.engine.engine import Engine
-from workers.ipc.channel import Channel
-from workers.ipc.messages import AnyMessage, Compute, Computed, Failed, HashedFiles, Inventory, Sweep
+from workers.engine.engine import Engine, await_turn
+from workers.engine.family_imports import FamilyImports
+from workers.ipc.channel import Channel, ChannelClosed
+from workers.ipc.messages import AnyMessage, Begin, Compute, Computed, Failed, HashedFiles, Inventory, Sweep
 
 GONE = RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -274,21 +276,28 @@ class TestIdle:
             yield
 
         requests: list[Sweep | None] = [None, Sweep(ticket="ord_1")]
-        parts = iter([True, True, False, True, False])
+        parts = iter([True, True, False, True, *[False] * 9])
         residency = SimpleNamespace(copy_to_host=lambda: steps.append("copy") or next(parts))
         channel: Any = Sent()
-        loader: Any = SimpleNamespace(idle=idle)
-        engine = Engine(channel, loader, residency)  # type: ignore[arg-type]
+        loader: Any = SimpleNamespace(idle=idle, memory_used=lambda: 100 * len(steps))
+        families = iter([True, *[False] * 9])
+        imports: Any = SimpleNamespace(import_next=lambda: next(families) and not steps.append("import"))
+        engine = Engine(channel, loader, residency, imports=imports)  # type: ignore[arg-type]
         return engine
 
-    def test_weights_are_copied_while_nothing_is_asked(self, engine: Engine, steps: list[str]) -> None:
+    def test_it_imports_and_copies_while_nothing_is_asked(self, engine: Engine, steps: list[str]) -> None:
         assert "ord_1" == engine._next_request().ticket
-        assert ["copy"] * 3 + ["idle"] + ["copy"] * 2 + ["idle"] == steps
+        assert ["import"] + ["copy"] * 3 + ["idle"] + ["copy"] * 2 + ["idle"] == steps
 
-    def test_a_request_comes_before_copies(self, engine: Engine, steps: list[str]) -> None:
+    def test_a_request_comes_before_that(self, engine: Engine, steps: list[str]) -> None:
         engine._requests.put(Sweep(ticket="ord_2"))
         assert "ord_2" == engine._next_request().ticket
-        assert "copy" not in steps
+        assert ["idle"] == steps
+
+    def test_memory_of_imports_is_no_drift(self, engine: Engine) -> None:
+        engine._baseline = 7
+        engine._next_request()
+        assert 107 == engine._baseline
 
     def test_a_copy_that_fails_ends_nothing(self, engine: Engine, steps: list[str]) -> None:
         def fail() -> bool:
@@ -296,3 +305,36 @@ class TestIdle:
 
         engine._residency.copy_to_host = fail  # type: ignore[method-assign]
         assert "ord_1" == engine._next_request().ticket
+
+
+class TestTurn:
+    """A spare imports until it is its turn."""
+
+    @pytest.fixture
+    def ends(self) -> Iterator[tuple[Channel, Channel]]:
+        """Those of the supervisor and of the engine."""
+        ours, theirs = (Channel(one) for one in socket.socketpair())
+        yield ours, theirs
+        ours.close()
+        theirs.close()
+
+    def test_one_that_is_to_begin_imports_nothing_before(self, ends: tuple[Channel, Channel]) -> None:
+        imports: Any = SimpleNamespace(import_next=lambda: pytest.fail("it imported"))
+        ends[0].send(Begin())
+        await_turn(ends[1], imports)
+
+    def test_a_spare_imports_until_it_is_to_begin(self, ends: tuple[Channel, Channel]) -> None:
+        def import_next() -> bool:
+            done.append(os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"])
+            if len(done) == 2:
+                ends[0].send(Begin())
+            return True
+
+        done: list[str] = []
+        await_turn(ends[1], SimpleNamespace(import_next=import_next))  # type: ignore[arg-type]
+        assert ["1", "1"] == done
+
+    def test_a_spare_ends_with_its_supervisor(self, ends: tuple[Channel, Channel]) -> None:
+        ends[0].close()
+        with pytest.raises(ChannelClosed):
+            await_turn(ends[1], FamilyImports(()))

@@ -11,9 +11,10 @@ from pipelines.catalog.loader import load_catalog
 from tests.support.gpu_worker.fakes import FakeChild
 from tests.support.paths import CATALOG
 from tests.support.wait import until
+from workers.gpu import engine_maintenance
 from workers.gpu.engine_maintenance import PIN_TRIES, EngineMaintenance, Pin
 from workers.ipc.child_process import ChildProcessDied
-from workers.ipc.messages import EngineCommand, Failed, Inventory, Sweep
+from workers.ipc.messages import EngineCommand, Failed, Inventory, Ready, Sweep
 
 SETTINGS = Settings(idle_unload_seconds=0.04, retry_backoff=0.0)
 SLOW = msgspec.structs.replace(SETTINGS, idle_unload_seconds=1000.0)
@@ -177,3 +178,38 @@ def test_a_stop_ends_the_request_under_way(engine: FakeChild, start: Start) -> N
     maintenance = start(SLOW)
     maintenance.stop()
     assert ["abort"] == engine.calls
+
+
+class TestSpare:
+    """Where a second engine is kept."""
+
+    @pytest.fixture(autouse=True)
+    def memory(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The available memory, which a test may change."""
+        found = [2**40]
+        monkeypatch.setattr(engine_maintenance, "available_memory", lambda: found[0])
+        return found
+
+    def test_a_gpu_has_one(self, engine: FakeChild, start: Start) -> None:
+        engine.ready = Ready(device="cuda:0")
+        start(SETTINGS)
+        until(lambda: "spare" in engine.calls)
+        engine.has_spare = False
+        until(lambda: 2 == engine.calls.count("spare"))
+
+    @pytest.mark.parametrize(
+        ("device", "settings", "available"),
+        [
+            ("cpu", SETTINGS, 2**40),
+            ("cuda:0", msgspec.structs.replace(SETTINGS, spare_engine=False), 2**40),
+            ("cuda:0", SETTINGS, engine_maintenance.SPARE_BYTES - 1),
+        ],
+    )
+    def test_elsewhere_there_is_none(
+        self, engine: FakeChild, start: Start, memory: list[int], device: str, settings: Settings, available: int
+    ) -> None:
+        engine.ready, memory[0] = Ready(device=device), available
+        engine.inventory = Inventory(drift=1)
+        start(settings)
+        until(lambda: 3 < sum(isinstance(request, Sweep) for request in engine.requests))
+        assert "spare" not in engine.calls

@@ -1,6 +1,7 @@
 """The handle on a child: which start it refuses, and a process that cannot be killed; with made-up processes."""
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
@@ -10,10 +11,10 @@ import pytest
 from core import processes
 from pipelines.catalog.spec import Deadlines
 from pipelines.weights.hash_cache import FileIdentity, HashedFile
-from workers.ipc import child_process
+from workers.ipc import child_launcher
 from workers.ipc.channel import Channel
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, StageOverran
-from workers.ipc.messages import AnyMessage, HashedFiles, NotReady, Ready, Sweep, SweepDone
+from workers.ipc.messages import AnyMessage, Begin, HashedFiles, NotReady, Ready, Sweep, SweepDone
 
 
 class FakeProcess:
@@ -61,7 +62,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Start:
             started.append(FakeProcess(next(messages), pass_fds[0], can_die=can_die))
             return started[-1]
 
-        monkeypatch.setattr(child_process, "spawn", spawn)
+        monkeypatch.setattr(child_launcher, "spawn", spawn)
         return started
 
     return prepare
@@ -132,10 +133,72 @@ def test_what_one_engine_hashed_is_given_to_the_next(script: Start) -> None:
         started[0].channel.send(HashedFiles(files=(file,)))
     started[0].channel.send(SweepDone(ticket="ord_1"))
     assert SweepDone(ticket="ord_1") == engine.request(Sweep(ticket="ord_1"), Deadlines())
-    assert Sweep(ticket="ord_1") == started[0].channel.receive(1)
+    assert [Begin(), Sweep(ticket="ord_1")] == [started[0].channel.receive(1) for _ in range(2)]
 
     engine.recycle()
+    assert Begin() == started[1].channel.receive(1)
     assert HashedFiles(files=files) == started[1].channel.receive(1)
+
+
+class TestSpare:
+    """A second process takes over when the first one has died."""
+
+    @pytest.fixture
+    def losses(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def engine(self, losses: list[str]) -> ChildProcess:
+        return ChildProcess("workers.engine.engine", on_loss=losses.append)
+
+    def test_it_begins_when_the_first_one_is_gone(self, script: Start, engine: ChildProcess) -> None:
+        started = script(Ready(), Ready())
+        engine.start()
+        assert not engine.has_spare
+        engine.keep_spare()
+        engine.keep_spare()
+        assert engine.has_spare
+        assert 2 == len(started)
+        assert not started[1].channel.has_received()
+
+        started[0].kill()
+        engine.start()
+        assert Begin() == started[1].channel.receive(1)
+        assert (2, False) == (len(started), engine.has_spare)
+
+    def test_one_that_died_is_replaced(self, script: Start, engine: ChildProcess) -> None:
+        started = script(Ready(), Ready(), Ready())
+        engine.start()
+        engine.keep_spare()
+        started[1].kill()
+        assert not engine.has_spare
+        engine.recycle()
+        assert 3 == len(started)
+        assert Begin() == started[2].channel.receive(1)
+
+    def test_there_is_none_for_an_engine_that_never_started(self, script: Start, engine: ChildProcess) -> None:
+        started = script(Ready())
+        engine.keep_spare()
+        assert [] == started
+
+    def test_it_ends_with_its_engine(self, script: Start, engine: ChildProcess, losses: list[str]) -> None:
+        started = script(Ready(), Ready())
+        engine.start()
+        engine.keep_spare()
+        for process in started:
+            process.kill()
+        engine.stop(grace_seconds=0.01)
+        assert [signal.SIGTERM, 0.01] == started[1].calls[1:]
+        assert not engine.has_spare
+        engine.keep_spare()
+        assert (2, []) == (len(started), losses)
+
+    def test_it_is_held_to_the_first_ones_device(self, script: Start, engine: ChildProcess) -> None:
+        script(Ready(device="cuda:0"), Ready(device="cpu"))
+        engine.start()
+        engine.keep_spare()
+        with pytest.raises(ChildProcessDied, match="on cpu instead of cuda:0"):
+            engine.recycle()
 
 
 def test_settings_of_allocator_and_compilers_are_kept() -> None:
@@ -149,4 +212,4 @@ def test_settings_of_allocator_and_compilers_are_kept() -> None:
         "CC": "clang",
     }
     secrets = {"ATELIER_DATABASE_URL": "postgresql://", "AWS_SECRET_ACCESS_KEY": "x", "HF_TOKEN": "x", "HOST": "x"}
-    assert kept == child_process._allowed(kept | secrets)
+    assert kept == child_launcher._allowed(kept | secrets)
