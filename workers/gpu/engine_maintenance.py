@@ -151,9 +151,9 @@ class EngineMaintenance:
             self._engine.recycle("drift")
 
     def _keep_spare(self) -> None:
-        """See to a spare engine: its imports are seconds that nobody waits for when this engine dies.
+        """See to a spare engine, whose imports are done when this one dies.
 
-        On the CPU there is none, where engines die seldom and memory is what computes.
+        There is none on the CPU, where engines seldom die and models are in the same memory.
         """
         is_wanted = self._settings.spare_engine and self._engine.ready.device != "cpu"
         if is_wanted and not self._engine.has_spare and available_memory() >= SPARE_BYTES:
