@@ -168,23 +168,54 @@ class Defaults(Entry, frozen=True, kw_only=True):
     fps: Annotated[int, Meta(ge=1, le=120)] | None = None
 
 
+class StepCache(Entry, frozen=True, kw_only=True):
+    """How a preset reuses what earlier steps computed: faster, and the result differs.
+
+    - "first-block": a step whose first block has changed by less than `threshold` since the last whole step reuses what
+      the later blocks did in that step.
+    - "magcache" (MagCache): blocks are left out as long as the error that `ratios` foretell, added up since the last
+      whole step, stays below `threshold`, for three steps at most and never in the first fifth. `ratios` are those of
+      this checkpoint, one for each step of the run that they were measured in, and are spread over `steps`.
+    - "taylorseer" (TaylorSeer): from the fourth step on only each `interval`-th step is whole, and the transformer's
+      output of the others is extrapolated.
+    """
+
+    kind: Literal["first-block", "magcache", "taylorseer"]
+    threshold: float
+    ratios: tuple[float, ...]
+    interval: int
+    steps: int | None
+
+
 class Preset(Entry, frozen=True, kw_only=True):
     """Values of one `quality` word; `None` keeps the model's default. `lora` is a key of the model's `loras`.
 
-    `cache` "first-block" reuses the later blocks of the last whole step in every step whose first block has changed by
-    less than `cache_threshold`. This is faster, and the result differs.
+    `cache` with `cache_threshold`, `cache_ratios` and `cache_interval` is as `StepCache` describes.
     """
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
     lora: Name | None = None
-    cache: Literal["first-block"] | None = None
+    cache: Literal["first-block", "magcache", "taylorseer"] | None = None
     cache_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    cache_ratios: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(max_length=1000)] = ()
+    cache_interval: Annotated[int, Meta(ge=2, le=100)] = 5
 
-    @property
-    def reuse_threshold(self) -> float | None:
-        """The threshold where steps are reused, else `None`."""
-        return self.cache_threshold if self.cache else None
+    def __post_init__(self) -> None:
+        if (self.cache == "magcache") != bool(self.cache_ratios):
+            raise ValueError('`cache = "magcache"` and `cache_ratios` go together')
+
+    def reuse(self, steps: int | None) -> StepCache | None:
+        """Return how a run of so many steps reuses them, if it does; `None` is the number of `cache_ratios`."""
+        if self.cache is None:
+            return None
+        return StepCache(
+            kind=self.cache,
+            threshold=self.cache_threshold,
+            ratios=self.cache_ratios,
+            interval=self.cache_interval,
+            steps=steps,
+        )
 
 
 class Deadlines(Entry, frozen=True, kw_only=True):

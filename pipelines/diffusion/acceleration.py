@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.attention import AttentionBackend
 from pipelines.diffusion.compilation import Compilation
 from pipelines.diffusion.step_cache import check_reuse, reused_steps
@@ -34,27 +34,27 @@ class Acceleration:
         """See `pipelines.runtime.protocol.Pipeline`."""
         return (*self.attention.warnings, *self._compilation.warnings)
 
-    def compiles(self, pipe: Any, threshold: float | None, lora: str | None = None) -> bool:
+    def compiles(self, pipe: Any, cache: StepCache | None, lora: str | None = None) -> bool:
         """Return whether the next run with these arguments of `run` compiles, which takes a while."""
-        return self._compilation.is_due(_variant(pipe, threshold, lora))
+        return self._compilation.is_due(_variant(pipe, cache, lora))
 
-    def run(self, pipe: Any, threshold: float | None, compute: Callable[[], T], lora: str | None = None) -> T:
+    def run(self, pipe: Any, cache: StepCache | None, compute: Callable[[], T], lora: str | None = None) -> T:
         """Return the result of `compute`, which calls `pipe` and can be repeated.
 
-        `threshold` and `lora` are the preset's, which `pipe` has in use.
+        `cache` and `lora` are the preset's, which `pipe` has in use.
         """
 
         def reusing() -> T:
-            with reused_steps(pipe, threshold):
+            with reused_steps(pipe, cache):
                 return compute()
 
-        with self._compilation.run(_variant(pipe, threshold, lora)):
+        with self._compilation.run(_variant(pipe, cache, lora)):
             return self.attention.run(reusing)
 
 
-def _variant(pipe: Any, threshold: float | None, lora: str | None) -> object:
+def _variant(pipe: Any, cache: StepCache | None, lora: str | None) -> object:
     """Return what changes the code of the blocks, so that each has graphs of its own."""
-    return type(pipe), threshold is None, lora
+    return type(pipe), cache and cache.kind, lora
 
 
 def precision(spec: ModelSpec, device: str) -> torch.dtype:

@@ -9,7 +9,7 @@ import msgspec
 
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
-from pipelines.catalog.spec import ModelSpec, Preset
+from pipelines.catalog.spec import ModelSpec, Preset, StepCache
 
 OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
 """Fields that a caller may set and a model may not use."""
@@ -18,14 +18,13 @@ OPTIONAL = ("negative_prompt", "num_inference_steps", "guidance_scale")
 class SamplingSettings(msgspec.Struct, frozen=True):
     """Settings of one run.
 
-    `steps` and `guidance` (scale); `lora` is a key of `spec.loras`; `reuse` is the threshold at which steps are reused
-    (`Preset.reuse_threshold`).
+    `steps` and `guidance` (scale); `lora` is a key of `spec.loras`; `reuse` is how steps are reused.
     """
 
     steps: int | None
     guidance: float | None
     lora: str | None
-    reuse: float | None = None
+    reuse: StepCache | None = None
 
 
 def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettings:
@@ -33,11 +32,12 @@ def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettin
     preset = spec.quality.get(params.quality, Preset())
     steps = (params.num_inference_steps, preset.num_inference_steps, spec.defaults.num_inference_steps)
     guidance = (params.guidance_scale, preset.guidance_scale, spec.defaults.guidance_scale)
+    chosen = next((value for value in steps if value is not None), None)
     return SamplingSettings(
-        steps=next((value for value in steps if value is not None), None),
+        steps=chosen,
         guidance=next((value for value in guidance if value is not None), None),
         lora=preset.lora,
-        reuse=preset.reuse_threshold,
+        reuse=preset.reuse(chosen),
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 from PIL import Image, ImageOps
 
 from jobs.params.image import ImageParams
-from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.sampling_settings import choose, ignored_field_warnings, unsupported_field_warnings
 from pipelines.image.inputs import ImageInputs
 from pipelines.image.size import Size, SizePlan
@@ -30,13 +30,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The plan of one job.
 
-    `arguments` are those of every call, `lora` is a key of `spec.loras`, `reuse` is the threshold at which steps are
-    reused, and `warnings` are for the caller.
+    `arguments` are those of every call, `lora` is a key of `spec.loras`, `reuse` is how steps are reused, and
+    `warnings` are for the caller.
     """
 
     arguments: dict[str, Any]
     lora: str | None
-    reuse: float | None = None
+    reuse: StepCache | None = None
     warnings: tuple[str, ...]
 
 

@@ -106,7 +106,7 @@ class DiffusersImage:
                 "num_inference_steps": plan.arguments.get("num_inference_steps"),
                 "guidance_scale": plan.arguments.get(call.guidance),
                 "strength": plan.arguments.get("strength"),
-                "cache": None if plan.reuse is None else "first-block",
+                "cache": None if plan.reuse is None else plan.reuse.kind,
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },

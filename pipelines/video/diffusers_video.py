@@ -103,7 +103,7 @@ class DiffusersVideo:
                 "frames": len(made),
                 "num_inference_steps": arguments.get("num_inference_steps"),
                 "guidance_scale": arguments.get("guidance_scale"),
-                "cache": None if reuse is None else "first-block",
+                "cache": None if reuse is None else reuse.kind,
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },

@@ -1,6 +1,7 @@
 """Attention, compiled blocks, reused steps and the first run, with the code of the real families."""
 
 import shutil
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,15 @@ from pipelines.memory.offload import Offload
 from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
 from tests.support.checkpoints.image_runs import asked, context, directly, image, loaded, run
 
-REUSED = {"quality": {"fast": {"cache": "first-block", "cache_threshold": 0.9}}}
+RATIOS = (1.0, 0.8904, 1.1445, 0.9929, 0.9119, 1.1246, 0.9835, 0.9323, 0.9957, 0.9846)
+RATIOS += (1.0357, 0.9277, 0.9133, 1.0166, 0.9915, 0.9897, 1.0521, 0.9638, 0.9707, 1.1395)
+"""Of the tiny Qwen-Image in 20 steps, by `python -m benchmarks.magcache`."""
+CACHES: dict[str, dict[str, Any]] = {
+    "first-block": {"cache": "first-block", "cache_threshold": 0.9},
+    "magcache": {"cache": "magcache", "cache_ratios": RATIOS, "cache_threshold": 0.06},
+    "taylorseer": {"cache": "taylorseer", "cache_interval": 3},
+}
+REUSED = {"quality": {"fast": CACHES["first-block"]}}
 
 
 class Evaluations:
@@ -79,10 +88,27 @@ class TestReusedSteps:
         assert not pipeline.pipe.transformer.is_cache_enabled
         assert np.array_equal(directly(weights_dir / "qwenimage"), image(pipeline))
 
-    @pytest.mark.parametrize("name", ["zimage", "sdxl"])
-    def test_a_model_that_cannot_does_not_load(self, weights_dir: Path, name: str) -> None:
+    @pytest.mark.parametrize(("name", "kind"), [*product(["zimage", "sdxl"], CACHES), ("flux2klein", "first-block")])
+    def test_a_model_that_cannot_does_not_load(self, weights_dir: Path, name: str, kind: str) -> None:
         with pytest.raises(ModelLoadFailed, match="cannot reuse steps; remove `cache`"):
-            loaded(name, weights_dir, **REUSED)
+            loaded(name, weights_dir, quality={"fast": CACHES[kind]})
+
+    @pytest.mark.parametrize(
+        ("name", "kind", "whole"),
+        [("qwenimage", "magcache", 24), ("qwenimage", "taylorseer", 18), ("flux2klein", "taylorseer", 18)],
+    )
+    def test_a_cache_leaves_steps_out_and_stays_near(self, weights_dir: Path, name: str, kind: str, whole: int) -> None:
+        """Of 20 steps with two evaluations each; a channel is off by a quarter of a level in the mean."""
+        pipeline = loaded(name, weights_dir, quality={"fast": CACHES[kind]})
+        count = Evaluations(pipeline)
+        plain = image(pipeline, num_inference_steps=20).astype(int)
+        before = count.whole
+        raw = run(pipeline, quality="fast", num_inference_steps=20)
+
+        assert (40, whole) == (before, count.whole - before)
+        assert kind == raw.metadata["cache"]
+        assert 0 < np.abs(raw.arrays["0"] - plain).mean() < 0.25
+        assert np.array_equal(plain, image(pipeline, num_inference_steps=20))
 
 
 class TestAttention:

@@ -98,6 +98,8 @@ class TestRefused:
             (ENTRY + 'source = { path = "a", shipped = "b" }\n', "name one of"),
             (ENTRY + "price_usd = -1\n", "$.price_usd"),
             (ENTRY + "quality = { best = {} }\n", "Invalid enum value 'best'"),
+            (ENTRY + 'quality = { fast = { cache = "magcache" } }\n', "`cache_ratios` go together"),
+            (ENTRY + "quality = { fast = { cache_ratios = [1.0] } }\n", "`cache_ratios` go together"),
             (ENTRY + "deadlines = { step = 0 }\n", "$.deadlines.step"),
             (ENTRY + 'aliases = { a = ["x"] }\n' + ENTRY.replace('"one"', '"x"'), "`aliases.a` has 'x'"),
             ("models = 3\n", "unknown key 'models'"),
