@@ -1,6 +1,6 @@
 """The `cache_ratios` of a model for `cache = "magcache"`: `python -m benchmarks.magcache MODEL`.
 
-They belong to a checkpoint and its schedule, so whoever serves a model measures them once: by one run of the default
+They belong to a checkpoint and its schedule, so an operator measures them once for a model: by one run of the default
 job in which no block is left out, with the settings of a server (`ATELIER_CATALOG`, `ATELIER_WEIGHTS_DIR` ...). A run
 with guidance has two evaluations a step, and the mean of both is printed.
 """
