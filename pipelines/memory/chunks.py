@@ -112,13 +112,27 @@ def aligned(size: int) -> int:
 
 
 def tensors_of(modules: Iterable[nn.Module]) -> Iterable[torch.Tensor]:
-    """Yield every parameter and buffer that is not empty, each once."""
+    """Yield every parameter and buffer that is not empty, each once; of a wrapper, which has no memory, its parts."""
     seen = set[int]()
     for module in modules:
-        for tensor in (*module.parameters(), *module.buffers()):
-            if id(tensor) not in seen and tensor.numel():
-                seen.add(id(tensor))
-                yield tensor
+        for whole in (*module.parameters(), *module.buffers()):
+            for tensor in _unwrapped(whole):
+                if id(tensor) not in seen and tensor.numel():
+                    seen.add(id(tensor))
+                    yield tensor
+
+
+def _unwrapped(tensor: torch.Tensor) -> Iterable[torch.Tensor]:
+    """Yield the tensor, or what a wrapper subclass is made of: quantized values and their scales, in torchao's case.
+
+    https://docs.pytorch.org/docs/stable/notes/extending.html#subclassing-torch-tensor
+    """
+    if not hasattr(tensor, "__tensor_flatten__"):
+        yield tensor
+        return
+    names, _ = tensor.__tensor_flatten__()
+    for name in names:
+        yield from _unwrapped(getattr(tensor, name))
 
 
 def recurrent(modules: Iterable[nn.Module]) -> list[nn.RNNBase]:

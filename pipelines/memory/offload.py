@@ -33,6 +33,9 @@ from pipelines.memory.pinned_pool import FreshMemory, HostMemory
 _MIN_USED_SHARE = 0.9
 """A chunk that was read is reused only if weights fill at least this share of it; the rest is unused or has changed."""
 
+_CONVERTED_AT_ONCE = 2**24
+"""Values of float8 that are converted at once: 64 MiB of float32."""
+
 _NOWHERE = torch.empty(0, dtype=torch.uint8)
 
 
@@ -112,7 +115,7 @@ class Offload:
     def is_finite(self) -> bool:
         """Return whether no weight is NaN or infinite, which would mean that its memory is broken."""
         floating = [slot.tensors[0] for slot in self._slots if slot.tensors[0].is_floating_point()]
-        return all(bool(torch.isfinite(tensor).all()) for tensor in floating)
+        return all(map(_is_finite, floating))
 
     def _missing(self) -> list[int]:
         """Return the numbers of the chunks that the master copy lacks."""
@@ -138,6 +141,13 @@ class Offload:
     def _assign(self, chunks: list[torch.Tensor]) -> None:
         for slot in self._slots:
             slot.assign(slot.view(chunks))
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    if tensor.element_size() > 1:
+        return bool(torch.isfinite(tensor).all())
+    # Of float8 torch cannot say it, so a part at a time is converted.
+    return all(bool(torch.isfinite(part.float()).all()) for part in torch.split(tensor.reshape(-1), _CONVERTED_AT_ONCE))
 
 
 def _tied_tensors(modules: Iterable[nn.Module]) -> list[list[torch.Tensor]]:

@@ -6,6 +6,7 @@ from torch import nn
 
 from pipelines.memory.chunks import ALIGNMENT
 from pipelines.memory.offload import Offload
+from tests.support.checkpoints.wrapped import ScaledTensor
 
 
 class Net(nn.Module):
@@ -141,3 +142,50 @@ def test_a_weight_that_is_no_number_is_found() -> None:
         net.low[3] = float("nan")
 
     assert not offload.is_finite()
+
+
+class TestQuantized:
+    """Weights that are wrappers around float8 values and scales, as torchao makes them."""
+
+    @pytest.fixture
+    def net(self) -> nn.Module:
+        net = nn.Sequential(nn.Linear(16, 32), nn.Linear(32, 16)).requires_grad_(False)
+        for part in net:
+            part.weight = nn.Parameter(ScaledTensor.of(part.weight), requires_grad=False)
+        return net
+
+    def test_they_compute_the_same_after_any_number_of_ways(self, net: nn.Module) -> None:
+        image = torch.ones(3, 16)
+        before, offload = net(image), parked(net)
+        places = set[int]()
+        for _ in range(2):
+            offload.offload()
+            places.add(net[0].weight.values.untyped_storage().data_ptr())
+            offload.restore()
+
+        assert torch.equal(before, net(image))
+        assert 1 == len(places)
+        assert net[0].weight.values.untyped_storage().data_ptr() not in places
+        assert torch.float8_e4m3fn == net[0].weight.values.dtype
+        assert 2 * 16 * 32 + (32 + 16) * 4 + 2 * 4 == offload.bytes
+
+    def test_weights_that_every_pass_casts_come_back_too(self) -> None:
+        """Layerwise casting, as diffusers does it."""
+        net = nn.Linear(16, 32).requires_grad_(False).to(torch.float8_e4m3fn)
+        net.register_forward_pre_hook(lambda *_: net.float() and None)
+        net.register_forward_hook(lambda *_: net.to(torch.float8_e4m3fn) and None)
+        offload, image = parked(net), torch.ones(3, 16)
+        before = net(image)
+        for _ in range(2):
+            offload.offload()
+            offload.restore()
+            assert torch.float8_e4m3fn == net.weight.dtype
+            assert torch.equal(before, net(image))
+        assert offload.is_finite()
+
+    @pytest.mark.parametrize("part", ["values", "scale"])
+    def test_one_that_is_no_number_is_found(self, net: nn.Module, part: str) -> None:
+        offload = parked(net)
+        assert offload.is_finite()
+        getattr(net[1].weight, part).view(-1)[-1:].fill_(float("nan"))
+        assert not offload.is_finite()

@@ -21,6 +21,7 @@ from pipelines.memory.pinned_pool import FreshMemory, PinnedPool
 from pipelines.memory.safetensors_reader import read_index
 from pipelines.memory.staging import StagingBlocks
 from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
+from tests.support.checkpoints.wrapped import ScaledTensor
 from tests.support.gpu_worker.cudart import Cudart
 from tests.support.wait import until
 
@@ -98,6 +99,31 @@ def test_a_tensor_that_is_larger_than_a_block_passes_in_parts(file: Path, monkey
     net = uploaded(WeightLoader("cpu", staging=StagingBlocks(1024)), file)
 
     assert is_as_in_the_file(net)
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_float8_wrapped_by_a_library_lies_in_the_chunk(tmp_path: Path, sent: bool) -> None:
+    weight = ScaledTensor.of(torch.randn(16, 16, generator=torch.Generator().manual_seed(3)))
+    save_file({"values": weight.values, "scale": weight.scale}, tmp_path / "model.safetensors")
+    loader = WeightLoader("cpu", staging=StagingBlocks(4096))
+    read = loader.read([tmp_path / "model.safetensors"], lambda _, stored: stored, sent=sent)
+    net = nn.Linear(16, 16, bias=False)
+    net.weight = nn.Parameter(ScaledTensor(read["values"], read["scale"]), requires_grad=False)
+    found = loader.to_device(net).weight
+
+    assert isinstance(found, ScaledTensor)
+    assert torch.equal(weight.values.float(), found.values.float())
+    assert torch.equal(weight.scale, found.scale)
+    assert torch.float8_e4m3fn == found.values.dtype
+    assert {storage_address(found.values), storage_address(found.scale)} == {storage_address(loader.uploaded[0])}
+
+
+def test_float8_is_read_in_another_precision(tmp_path: Path) -> None:
+    stored = torch.randn(16, 16, generator=torch.Generator().manual_seed(3)).to(torch.float8_e4m3fn)
+    save_file({"weight": stored}, tmp_path / "model.safetensors")
+    read = WeightLoader("cpu").read([tmp_path / "model.safetensors"], convert_floats_to(torch.bfloat16))
+
+    assert torch.equal(stored.to(torch.bfloat16), read["weight"])
 
 
 def test_tensors_lie_as_a_gpus_allocator_would_lay_them(file: Path) -> None:
