@@ -5,11 +5,12 @@ execute it. JSON is decoded into a struct in one pass. The queries are calls of 
 plans are kept through any PgBouncer.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
+
+from jobs.statements.table_function import define_query
 
 T = TypeVar("T")
 
@@ -44,12 +45,12 @@ class DatabaseFunction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Its name."""
-        return f"{self.kind}_{hashlib.sha256(self._signature.encode()).hexdigest()[:12]}"
+        return self._defined[0]
 
     @property
     def definition(self) -> str:
         """The SQL that makes it."""
-        return f"CREATE OR REPLACE FUNCTION {self.name}{self._signature}"
+        return self._defined[1]
 
     @property
     def call(self) -> str:
@@ -57,10 +58,7 @@ class DatabaseFunction(msgspec.Struct, frozen=True, kw_only=True):
         return f"SELECT {self.name}({', '.join(f'%s::{type_}' for type_ in self.arguments.values())})"
 
     @property
-    def _signature(self) -> str:
+    def _defined(self) -> tuple[str, str]:
         taken = ", ".join(f"{name} {type_}" for name, type_ in self.arguments.items())
-        # Times in UTC, whatever the server prefers.
-        return (
-            f"({taken}) RETURNS SETOF text\nLANGUAGE plpgsql {self.options} SET timezone = 'UTC' AS $function$\n"
-            f"#variable_conflict use_column\nBEGIN\n    RETURN QUERY {self.body};\nEND\n$function$"
-        )
+        options = f"{self.options} SET timezone = 'UTC'"  # whatever the server prefers
+        return define_query(self.kind, f"({taken}) RETURNS SETOF text", options, self.body)

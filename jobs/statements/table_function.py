@@ -55,13 +55,28 @@ def table_function(
     columns = {found.name: found.type for found in statement.exported_columns}
     taken = ", ".join(_sql(type_) for type_ in arguments.values())
     returned = ", ".join(f'"{name}" {_sql(type_)}' for name, type_ in columns.items())
-    rest = (
-        f"({taken}) RETURNS TABLE ({returned})\nLANGUAGE plpgsql VOLATILE {set_options(planning)} AS $function$\n"
-        f"#variable_conflict use_column\nBEGIN\n    RETURN QUERY {body};\nEND\n$function$"
+    name, definition = define_query(
+        kind, f"({taken}) RETURNS TABLE ({returned})", f"VOLATILE {set_options(planning)}", body
     )
-    name = f"{kind}_{hashlib.sha256(rest.encode()).hexdigest()[:12]}"
-    definition = f"CREATE OR REPLACE FUNCTION {name}{rest}"
     return TableFunction(name=name, body=body, arguments=arguments, columns=columns, definition=definition)
+
+
+def define_query(kind: str, signature: str, options: str, body: str) -> tuple[str, str]:
+    """Return what `define` does for a function that returns the rows of a query.
+
+    `signature` is its arguments and its result in SQL, `options` its volatility and settings, `body` the query.
+    """
+    return define(
+        kind,
+        f"{signature}\nLANGUAGE plpgsql {options} AS $function$\n"
+        f"#variable_conflict use_column\nBEGIN\n    RETURN QUERY {body};\nEND\n$function$",
+    )
+
+
+def define(kind: str, rest: str) -> tuple[str, str]:
+    """Return the name of a function, which is its kind and a digest of `rest`, and the SQL that makes it."""
+    name = f"{kind}_{hashlib.sha256(rest.encode()).hexdigest()[:12]}"
+    return name, f"CREATE OR REPLACE FUNCTION {name}{rest}"
 
 
 def set_options(planning: Mapping[str, str]) -> str:

@@ -4,14 +4,13 @@ A function's plans are kept by each connection, through any PgBouncer, so a stat
 are made as those of the claim (`claim_function`): maybe while the tables are empty, and good for millions of rows.
 """
 
-import hashlib
 import re
 
 import msgspec
 
 from jobs.statements.queue.claim_function import PLANNING
 from jobs.statements.queue.position import POSITION_LIMIT, position_text
-from jobs.statements.table_function import set_options
+from jobs.statements.table_function import define, set_options
 from jobs.wire.wait_reasons import Reason
 
 _VALUES = {
@@ -111,6 +110,5 @@ END
 _ARGUMENTS = "job jobs, counted boolean"
 _RESULTS = "OUT ahead integer, OUT reason text, OUT seconds double precision, OUT servers integer"
 _OPTIONS = f"LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE {set_options(PLANNING)}"
-NAME = f"forecast_{hashlib.sha256((_ARGUMENTS + _RESULTS + _OPTIONS + _BODY).encode()).hexdigest()[:12]}"
-DEFINITION = f"CREATE OR REPLACE FUNCTION {NAME}({_ARGUMENTS}, {_RESULTS}) {_OPTIONS} AS $function${_BODY}$function$"
-"""The SQL that makes the function. Its name has a digest of it, as `jobs.statements.queue.functions` explains."""
+NAME, DEFINITION = define("forecast", f"({_ARGUMENTS}, {_RESULTS}) {_OPTIONS} AS $function${_BODY}$function$")
+"""Its name and the SQL that makes it."""
