@@ -45,8 +45,10 @@ class WorkingMemory:
             yield
         finally:
             self._read()
-            peaks = self._peaks[model_id]
-            peaks[size] = max(self._peak, peaks.get(size, 0))
+            if self._peak > self.expected(model_id, size):  # the rest says nothing new, and callers choose any size
+                peaks = self._peaks[model_id].items()
+                kept = {known: peak for known, peak in peaks if known < size or peak > self._peak}
+                self._peaks[model_id] = kept | {size: self._peak}
 
     @contextmanager
     def without_eviction(self) -> Iterator[None]:

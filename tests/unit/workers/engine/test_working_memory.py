@@ -1,8 +1,10 @@
+import pytest
+
 from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 from tests.support.checkpoints.specs import spec
-from workers.engine.working_memory import job_size, warm_up_size
+from workers.engine.working_memory import WorkingMemory, job_size, warm_up_size
 
 
 def test_more_pixels_frames_or_images_are_a_larger_job() -> None:
@@ -23,3 +25,37 @@ def test_the_first_run_is_as_large_as_a_job_of_the_default_size() -> None:
     assert job_size(ImageParams(prompt="x", width=512, height=768), 0) == warm_up_size(image)
     assert job_size(ImageParams(prompt="x", width=512, height=768), 1) == warm_up_size(edits)
     assert job_size(VideoParams(width=640, height=1024), 0) == warm_up_size(video)
+
+
+class Peaks:
+    """A device on which nothing is allocated when a job begins, and `peak` at the most."""
+
+    peak = 0
+
+    def reset_peak(self) -> int:
+        return 0
+
+    def read_peak(self) -> int:
+        return self.peak
+
+
+def test_only_peaks_that_say_something_new_are_kept() -> None:
+    device = Peaks()
+    memory = WorkingMemory(device)
+    for size, device.peak in ((10, 5), (11, 5), (30, 9), (20, 9), (20, 7), (40, 12)):
+        with memory.measured("m", size):
+            pass
+
+    assert {10: 5, 20: 9, 40: 12} == memory._peaks["m"]
+    assert [0, 5, 9, 9, 12] == [memory.expected("m", size) for size in (9, 10, 20, 39, 50)]
+    assert 0 == memory.expected("other", 50)
+
+
+def test_a_job_that_fails_is_measured_too() -> None:
+    device = Peaks()
+    memory = WorkingMemory(device)
+    device.peak = 8
+    with pytest.raises(MemoryError), memory.measured("m", 10):
+        raise MemoryError
+
+    assert 8 == memory.expected("m", 10)
