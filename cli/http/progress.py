@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Column
 
 from cli.http.client import Client
+from cli.output.status import status_console
 from jobs.wire.jobs import ProgressEvent
 from jobs.wire.servers import ServerAnswer
 from jobs.wire.status import StatusAnswer
@@ -41,7 +42,7 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
 def await_drained(client: Client, server_id: str) -> ServerAnswer:
     """Show a draining server until it is drained or offline, or an operator changes its desired state."""
     columns = TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=status_console()) as bar:
         task = bar.add_task(f"{server_id}: draining", total=None)
         while True:
             server = client.server(server_id)

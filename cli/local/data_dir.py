@@ -40,6 +40,10 @@ class DataDirectory:
 
         Raises `DataDirectoryBusy` or `DataDirectoryUnusable`.
         """
+        if "\n" in str(self.folder) or "\r" in str(self.folder):  # PostgreSQL refuses it, too
+            raise DataDirectoryUnusable(
+                f"the data directory {str(self.folder)!r} has a line break in its name; choose another with --data"
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
@@ -79,15 +83,21 @@ class DataDirectory:
         return self._read_or_write(self.admin_key, new_key()), new
 
     def write_settings(self, environment: dict[str, str]) -> None:
-        """Write the settings by which other commands on this machine find the running service."""
+        """Write the settings by which other commands on this machine find the running service.
+
+        Raises `ValueError` for one with a line break, since each has a line.
+        """
+        for name, value in environment.items():
+            if "\n" in value:
+                raise ValueError(f"{name} has a line break; remove it")
         write_private(self.settings, "".join(f"{name}={value}\n" for name, value in environment.items()))
 
     def read_settings(self) -> dict[str, str]:
         """Return the settings of the running service; empty when no `atelier up` runs here."""
         if not self.settings.exists():
             return {}
-        pairs = (line.partition("=") for line in self.settings.read_text().splitlines())
-        return {name: value for name, _, value in pairs}
+        pairs = (line.partition("=") for line in os.fsdecode(self.settings.read_bytes()).split("\n"))
+        return {name: value for name, _, value in pairs if name}
 
     def _read_or_write(self, path: Path, fresh: str) -> str:
         if not path.exists():
@@ -99,8 +109,8 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in one step."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(os.fsencode(text))
     draft.replace(path)
 
 

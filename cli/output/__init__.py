@@ -1,1 +1,1 @@
-"""Tables and durations on a terminal."""
+"""Tables, durations and status lines on a terminal."""

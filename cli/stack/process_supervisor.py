@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from cli.embedded.server import ServerFailed, tail
+from cli.embedded.server import tail
 from cli.stack.services import Service, kill
 
 WATCH_SECONDS = 0.2
@@ -13,6 +13,7 @@ STEADY_SECONDS = 60.0
 """A service that ran this long is restarted after the first pause again."""
 
 PrintStatus = Callable[[str], None]
+"""Prints a line. It neither raises nor waits for a reader: the thread that calls it has work to go on with."""
 
 
 class ProcessSupervisor:
@@ -64,7 +65,7 @@ class ProcessSupervisor:
         self._started_at[service.name] = time.monotonic()
         try:
             service.start()
-        except (ServerFailed, OSError) as error:
+        except Exception as error:  # whatever it is, the next start may succeed, and the other services go on
             self._plan_restart(service, f"{service.name} did not start: {error}")
 
 

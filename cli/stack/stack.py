@@ -136,7 +136,7 @@ class Stack:
             "ATELIER_DATABASE_URL": self._postgres.url,
             "ATELIER_BROKER_URL": self._valkey.url,
             "ATELIER_SECRET_KEY_FILE": str(self.data_directory.secret_key),
-            "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", f"file://{self.data_directory.objects}"),
+            "ATELIER_STORAGE_URL": os.environ.get("ATELIER_STORAGE_URL", self.data_directory.objects.as_uri()),
             "ATELIER_COMPILE_CACHE": os.environ.get(
                 "ATELIER_COMPILE_CACHE", str(self.data_directory.folder / "compiled")
             ),

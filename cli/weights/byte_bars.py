@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
@@ -15,6 +14,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Column
+
+from cli.output.status import status_console
 
 
 class ByteBars:
@@ -42,7 +43,7 @@ class ByteBars:
 @contextmanager
 def byte_bars(total: int | None) -> Iterator[ByteBars]:
     """Show bars on standard error where it is a terminal, and nothing elsewhere."""
-    console = Console(stderr=True)
+    console = status_console()
     columns = (
         TextColumn(
             "{task.description}", markup=False, table_column=Column(max_width=48, no_wrap=True, overflow="ellipsis")

@@ -4,10 +4,11 @@ Keys are `tenant/job/fence/sha256.ext` for outputs, `tenant/job/inputs/…` for 
 for uploads of callers and `tenant/voices/id` for their stored voices.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from core.settings import Settings
 from core.storage.directory import DirectoryStore
@@ -67,6 +68,8 @@ class Store(Protocol):
 def open_store(settings: Settings) -> Store:
     """Return the store of `ATELIER_STORAGE_URL`: `file:///dir` or `s3://bucket?endpoint=http://host:port`.
 
+    The path of a file URL is percent-encoded, as `Path.as_uri` does it.
+
     An S3 URL takes `region`, `public_endpoint` (for links that work outside the cluster), `access_key` and
     `secret_key`; without keys the AWS chain (environment, IRSA) is used. Raises `ValueError`, without any secret in it,
     for another scheme, for one key without the other, and for an endpoint that is not an http(s) URL.
@@ -75,9 +78,16 @@ def open_store(settings: Settings) -> Store:
         url = urlsplit(settings.storage_url)
     except ValueError:
         url = urlsplit("")
-    if url.scheme == "file" and url.path:
-        return DirectoryStore(Path(url.path), settings.public_url, settings.secret_key)
+    if url.scheme == "file" and url.path and url.netloc in ("", "localhost"):
+        return DirectoryStore(_folder(settings.storage_url, url), settings.public_url, settings.secret_key)
     if url.scheme == "s3" and url.netloc:
         return S3Store.from_url(settings.storage_url, ca_bundle=settings.ca_bundle)
     place = shown(settings.storage_url)
     raise ValueError(f"ATELIER_STORAGE_URL={place}: use file:///dir or s3://bucket?endpoint=... (two slashes)")
+
+
+def _folder(text: str, url: SplitResult) -> Path:
+    """Return the folder of a file URL; raise `ValueError` where a part of it would be read as a query or a fragment."""
+    if "#" in text or "?" in text:
+        raise ValueError(f"ATELIER_STORAGE_URL={shown(text)}: write # as %23 and ? as %3F in a file:// URL")
+    return Path(os.fsdecode(unquote_to_bytes(os.fsencode(url.path))))

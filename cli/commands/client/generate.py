@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import rich_click as click
-from rich.console import Console
 
 from cli.commands.client.request_options import request_body, request_options
 from cli.http.client import Client, refuse_unwritable
 from cli.http.connection import with_client
 from cli.http.progress import job_bars, watch
+from cli.output.status import status_console
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire.status import OutputAnswer
@@ -73,7 +73,7 @@ def _generate(client: Client, path: str, body: dict[str, Any], output: Path) -> 
     """Submit a job, show its progress, and download its outputs; cancel it on Ctrl-C."""
     job_id = client.submit(path, body)
     try:
-        with job_bars(Console(stderr=True)) as bar:
+        with job_bars(status_console()) as bar:
             job = watch(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="submitted"))
     except KeyboardInterrupt:
         client.cancel(job_id)
@@ -82,10 +82,12 @@ def _generate(client: Client, path: str, body: dict[str, Any], output: Path) -> 
         raise click.ClickException(f"{job_id} failed: {job.error.message} [{job.error.code}]")
     if not job.outputs:
         raise click.ClickException(f"{job_id} was {job.status}")
+    files = _files(job.outputs, output)
+    for answer, file in zip(job.outputs, files, strict=True):
+        client.download(answer.url, file)
     for warning in job.warnings:
         click.echo(f"note: {warning}", err=True)
-    for answer, file in zip(job.outputs, _files(job.outputs, output), strict=True):
-        client.download(answer.url, file)
+    for file in files:
         click.echo(f"{file} ({_describe(job.model, job.seed, job.processing_time_seconds)})")
 
 

@@ -9,6 +9,7 @@ from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.local.data_dir import data_option
 from cli.output.durations import Duration
+from cli.output.status import lossy, print_line
 from cli.output.tables import format_time, json_option, print_json, print_table
 from jobs.job import JobStatus
 from jobs.wire.status import StatusAnswer
@@ -111,12 +112,12 @@ def redrive(
             return
         redriven = 0
         with click.progressbar(
-            length=len(failed), label="redriving", file=sys.stderr, hidden=sys.stdout.isatty()
+            length=len(failed), label="redriving", file=lossy(sys.stderr), hidden=sys.stdout.isatty()
         ) as bar:
             for outcome in redrive_jobs(db, settings, failed):
                 bar.update(1)
                 redriven += outcome.new is not None
-                click.echo(f"{outcome.job.id} {outcome.new.id if outcome.new else '- ' + (outcome.problem or '')}")
+                print_line(f"{outcome.job.id} {outcome.new.id if outcome.new else '- ' + (outcome.problem or '')}")
     missing = sorted(set(job_ids) - {job.id for job in failed})
     click.echo(f"{redriven} of {len(failed)} redriven", err=True)
     if missing:

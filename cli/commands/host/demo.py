@@ -1,20 +1,21 @@
 """`atelier demo`: one job of every modality through a temporary service."""
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import rich_click as click
-from rich.console import Console
 from rich.progress import Progress
 
-from cli.commands.host.up import EndingSignal, print_status
+from cli.commands.host.up import EndingSignal
 from cli.embedded.server import ServerFailed
 from cli.http.client import Client
 from cli.http.progress import job_bars, watch
 from cli.local.address import free_address
 from cli.local.data_dir import DataDirectory
+from cli.output.status import StatusPrinter, status_console
 from cli.output.tables import print_table
 from cli.stack.stack import Stack
 from jobs.wire.status import StatusAnswer
@@ -49,8 +50,9 @@ def demo(out: Path) -> None:
     Where torch cannot use the GPU, the demo computes on the CPU and prints why.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="atelier-demo-") as folder:
-        stack = Stack(DataDirectory(Path(folder) / "data"), free_address(), print_status, falls_back=True)
+    with tempfile.TemporaryDirectory(prefix="atelier-demo-") as folder, StatusPrinter() as printer:
+        directory = DataDirectory(Path(folder) / "data")
+        stack = Stack(directory, free_address(), printer.print_status, falls_back=True)
         EndingSignal(stack.hurry, interrupt=True)
         try:
             with stack:
@@ -85,7 +87,7 @@ def mesh_job(cutout: str) -> DemoJob:
 
 def _run_all(client: Client, out: Path) -> list[list[str]]:
     """Run all jobs, the mesh after its cut-out; return the rows of the table."""
-    with job_bars(Console()) as bar:
+    with job_bars(status_console(sys.stdout)) as bar:
         rows = _run(client, first_jobs(client.source(str(PHOTO))), out, bar)
         return rows + _run(client, [mesh_job(client.source(str(out / CUTOUT)))], out, bar)
 

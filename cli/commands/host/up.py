@@ -10,6 +10,7 @@ import rich_click as click
 from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
 from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUnusable, data_option
+from cli.output.status import StatusPrinter
 from cli.stack.stack import Stack
 from cli.stack.worker_gpus import GpuUnusable
 from core.sandbox.kernel import hide_memory
@@ -62,34 +63,29 @@ def up(host: str, port: int, data: Path) -> None:
     outputs are stored in a folder. Every process ends with this command.
     """
     hide_memory()
-    stack = Stack(DataDirectory(data), Address(host, port), print_status)
-    ending = EndingSignal(stack.hurry)
-    try:
-        stack.start()
-        ready = stack.await_ready(ended=ending.asked.is_set)
-        if not ending.asked.is_set():
-            if not ready:
-                print_status(f"not every worker is ready yet; see {stack.data_directory.logs}, or run `atelier doctor`")
-            _print_welcome(
-                stack.address.url, stack.admin_key if stack.new_key else None, stack.data_directory.admin_key
-            )
-        ending.asked.wait()
-        print_status("stopping; press Ctrl-C again to stop at once")
-    except (AddressTaken, DataDirectoryBusy, DataDirectoryUnusable, GpuUnusable, ServerFailed, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    finally:
-        stack.stop()
-    print_status("stopped")
+    with StatusPrinter() as printer:
+        stack = Stack(DataDirectory(data), Address(host, port), printer.print_status)
+        ending = EndingSignal(stack.hurry)
+        try:
+            stack.start()
+            ready = stack.await_ready(ended=ending.asked.is_set)
+            if not ending.asked.is_set():
+                _print_welcome(printer, stack, is_ready=ready)
+            ending.asked.wait()
+            printer.print_status("stopping; press Ctrl-C again to stop at once")
+        except (AddressTaken, DataDirectoryBusy, DataDirectoryUnusable, GpuUnusable, ServerFailed, ValueError) as error:
+            raise click.ClickException(str(error)) from None
+        finally:
+            stack.stop()
+        printer.print_status("stopped")
 
 
-def print_status(text: str) -> None:
-    """Print what the command does to standard error."""
-    click.echo(f"atelier: {text}", err=True)
-
-
-def _print_welcome(url: str, new_key: str | None, key_file: Path) -> None:
-    click.echo(f"Atelier is ready at {url} (API documentation: {url}/schema)")
-    if new_key is not None:
-        click.echo(f"Admin key, shown only now: {new_key}")
-    click.echo(f"The admin key is in {key_file}. Try it in another terminal on this machine:")
-    click.echo('  atelier generate image "a red circle on a blue background" -o circle.webp')
+def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> None:
+    url, directory = stack.address.url, stack.data_directory
+    if not is_ready:
+        printer.print_status(f"not every worker is ready yet; see {directory.logs}, or run `atelier doctor`")
+    printer.print_result(f"Atelier is ready at {url} (API documentation: {url}/schema)")
+    if stack.new_key:
+        printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
+    printer.print_result(f"The admin key is in {directory.admin_key}. Try it in another terminal on this machine:")
+    printer.print_result('  atelier generate image "a red circle on a blue background" -o circle.webp')

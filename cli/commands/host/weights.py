@@ -11,6 +11,7 @@ from pathlib import Path
 import rich_click as click
 
 from cli.local.data_dir import data_option
+from cli.output.status import print_line
 from cli.output.tables import json_option, print_json, print_table
 from cli.weights.byte_bars import byte_bars, format_size
 from cli.weights.context import WeightsContext, remote, weights_context
@@ -61,7 +62,7 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
     written, failed = lock_writer.drop_unknown_bundles(context.lock, every), []
     for bundle in (bundle for spec in context.choose(models) for bundle in spec.bundles):
         if bundle.source.is_remote and not models and not update and lock_writer.is_complete(bundle, written):
-            click.echo(f"{bundle.key}: known already")
+            print_line(f"{bundle.key}: known already")
             continue
         try:
             with alone(context.folder) if bundle.source.is_remote else nullcontext():
@@ -72,7 +73,7 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
         written = Lock({**written.models, bundle.key: facts})
         context.write(written)  # after each: the next server may be unreachable
         trusted = " (its first download is trusted: compare the sha256 with its publisher's)" if facts.url else ""
-        click.echo(f"{bundle.key}: {len(facts.files)} files{trusted}")
+        print_line(f"{bundle.key}: {len(facts.files)} files{trusted}")
     context.write(written)
     _fail_if_any(failed, "not locked; earlier facts stay as they are")
 

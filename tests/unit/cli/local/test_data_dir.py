@@ -84,3 +84,22 @@ def test_a_part_of_the_folder_that_is_in_the_way_is_named(tmp_path):
     (tmp_path / "logs").write_text("x")
     with pytest.raises(DataDirectoryUnusable, match=r"cannot be used: File exists \(.*/logs\)"):
         DataDirectory(tmp_path).lock()
+
+
+def test_settings_keep_every_character_of_a_folder(directory):
+    path = "/srv/\u2028größe\x0b = \udcff\r#"
+    directory.write_settings({"ATELIER_COMPILE_CACHE": path, "ATELIER_URL": "http://127.0.0.1:80"})
+    assert {"ATELIER_COMPILE_CACHE": path, "ATELIER_URL": "http://127.0.0.1:80"} == directory.read_settings()
+
+
+def test_a_setting_with_a_line_break_is_refused(directory):
+    with pytest.raises(ValueError, match="ATELIER_PUBLIC_URL has a line break"):
+        directory.write_settings({"ATELIER_PUBLIC_URL": "http://a\nATELIER_SECRET_KEY=x"})
+    assert {} == directory.read_settings()
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r"])
+def test_a_folder_with_a_line_break_is_refused(tmp_path, line_break):
+    with pytest.raises(DataDirectoryUnusable, match=r"has a line break in its name; choose another with --data"):
+        DataDirectory(tmp_path / f"a{line_break}b").lock()
+    assert [] == list(tmp_path.iterdir())

@@ -116,6 +116,20 @@ def test_a_start_that_failed_is_repeated(start_service, supervise):
     assert "postgres did not start: no disk" in messages[1]
 
 
+def test_whatever_a_start_raises_it_is_repeated(start_service, supervise):
+    shell = start_service("postgres", "exit 1")
+    first_start, failures = shell.start, iter([RuntimeError("can't start new thread"), ValueError("odd")])
+
+    def start():
+        for failure in failures:
+            raise failure
+        first_start()
+
+    shell.start = start
+    supervise(shell)
+    until(lambda: shell.starts >= 2, what="a start that works")
+
+
 def test_services_that_ignore_sigterm_are_killed(start_service):
     polite = start_service("polite", "trap 'kill %1; exit 0' TERM; echo ready; while :; do sleep 1000 & wait; done")
     stubborn = start_service("stubborn", IGNORES_TERM)

@@ -1,12 +1,42 @@
 """The signals that end `atelier up` and `atelier demo`."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from cli.commands.host.up import SIGNALS, EndingSignal
+from tests.support.service.processes import descendants
+from tests.support.wait import until
+
+ONE_SERVICE = """
+import sys
+from cli.commands.host import up
+from cli.stack import process_supervisor, stack
+from cli.stack.services import Command
+
+process_supervisor.FIRST_PAUSE = 0.05
+
+class Stack(stack.Stack):
+    def start(self):
+        service = Command("sleeper", [], {}, self.data_directory.folder / "log")
+        service._argv = ["/bin/sleep", "1000"]
+        service.start()
+        self._api = [service]
+        self._supervisor = process_supervisor.ProcessSupervisor([service], self._print_status)
+        self._supervisor.start()
+
+    def await_ready(self, ended):
+        return True
+
+up.Stack = Stack
+up.up()
+"""
+"""`atelier up` with a program that sleeps in the place of all servers."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +73,20 @@ def test_only_the_first_signal_interrupts() -> None:
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)
     assert hurry.wait(10)
+
+
+def test_without_a_reader_it_restarts_its_parts_and_ends_well(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", ONE_SERVICE, "--data", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        assert b"Atelier is ready" in process.stdout.readline()
+        process.stdout.close()
+        for _ in range(2):
+            (part,) = descendants(process.pid)
+            os.kill(part, signal.SIGKILL)
+            until(lambda part=part: descendants(process.pid) - {part}, what="a new part")
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(10)
+    finally:
+        process.kill()
