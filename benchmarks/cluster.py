@@ -28,8 +28,9 @@ import psycopg
 from benchmarks.report import Figure, Report
 from benchmarks.running.catalog import settings_in
 from benchmarks.running.database_load import load
-from benchmarks.running.serving import PATHS, ended
+from benchmarks.running.serving import ended
 from benchmarks.running.stack import Running, gpu_worker, running
+from jobs.params.image import IMAGE
 
 TITLE = "The scale drill: 1 to 8 workers on one database"
 WORKERS = (1, 2, 4, 8)
@@ -98,7 +99,7 @@ def _serve(service: Running, gaps: list[float]) -> list[Times]:
     for gap in gaps:
         began += gap
         time.sleep(max(0.0, began - time.monotonic()))
-        answer = service.client.post(PATHS["image"], json=BODY).raise_for_status()
+        answer = service.client.post(IMAGE.path, json=BODY).raise_for_status()
         ids.append(answer.json()["job_id"])
     until = time.monotonic() + 60 + 2 * COMPUTE_SECONDS * len(gaps)
     found = [ended(service.client, job_id, until) for job_id in reversed(ids)]

@@ -25,7 +25,11 @@ from benchmarks.running.bus import read_and_map, wake_and_copy
 from benchmarks.running.catalog import settings_in
 from benchmarks.running.cycles import cycle, leak
 from benchmarks.running.engine import bench
-from tests.support.checkpoints.tiny_checkpoints import save
+from pipelines.runtime import torchaudio_stub
+
+torchaudio_stub.install()  # before diffusers is imported
+
+from tests.support.checkpoints.tiny_checkpoints import save  # noqa: E402
 
 TITLE = "Ratio 5: waking, loading and unloading"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu", "ATELIER_LOG_LEVEL": "WARNING"}

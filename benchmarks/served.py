@@ -15,8 +15,8 @@ from contextlib import ExitStack
 import httpx
 
 from benchmarks.report import Figure, Report
-from benchmarks.running.serving import PATHS
 from benchmarks.running.stack import Running, await_answer, free_port, part, running
+from jobs.params.image import IMAGE
 
 TITLE = "Ratio 10: the same model behind LitServe"
 SETTINGS = {"ATELIER_CPU_THREADS": "1", "ATELIER_DEVICE": "cpu"}
@@ -79,7 +79,7 @@ def _seconds(draw: Draw, seed: int) -> float:
 def _ours(service: Running) -> Draw:
     def draw(seed: int) -> bytes:
         body = BODY | {"seed": seed, "model": MODEL}
-        answer = service.client.post(PATHS["image"], params={"wait": 120}, json=body).raise_for_status().json()
+        answer = service.client.post(IMAGE.path, params={"wait": 120}, json=body).raise_for_status().json()
         assert answer["status"] == "completed", answer
         return _checked(service.client.get(answer["result_url"], follow_redirects=True))
 

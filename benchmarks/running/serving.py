@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from jobs.params.registry import modality_named
+
 JOB_SECONDS = 120.0
 POLL_SECONDS = 1.0
 """As a polite client does; the rows say when a job began and ended, so that no figure hangs on it."""
@@ -14,7 +16,7 @@ POLL_SECONDS = 1.0
 def serve(client: httpx.Client, modality: str, body: dict[str, Any], count: int) -> float:
     """Seconds of `count` jobs of the same body, from the first start to the last commit."""
     ids = [
-        client.post(f"/generate/{modality}/v1", json=body | {"seed": number}).raise_for_status().json()["job_id"]
+        client.post(modality_named(modality).path, json=body | {"seed": number}).raise_for_status().json()["job_id"]
         for number in range(count)
     ]
     found = [ended(client, job_id, time.monotonic() + JOB_SECONDS * count) for job_id in reversed(ids)]
