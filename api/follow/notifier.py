@@ -24,7 +24,7 @@ BOUND = 10_000
 BATCH = 256
 """Notifications of one pipeline, at most."""
 
-GAP_SECONDS = 0.002
+GAP_SECONDS = 0.005
 """The least time between two pipelines. A pipeline takes this process longer than ten notifications of it do."""
 
 

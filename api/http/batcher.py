@@ -25,31 +25,28 @@ class Batcher(Generic[K, V]):
         self._get_many = get_many
         self._most = most
         self._at_once = at_once
-        self._asked: dict[K, asyncio.Future[V | Exception]] = {}
+        self._asked: dict[K, list[asyncio.Future[V]]] = {}
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def get(self, key: K) -> V:
         """Return the value of a key, from a statement that begins after this call; a caller that goes ends none."""
-        future = self._asked.get(key)
-        if future is None:
-            future = self._asked[key] = asyncio.get_running_loop().create_future()
-            if self._running < self._at_once:
-                self._running += 1
-                task = asyncio.create_task(self._get_asked(), name="batcher")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        outcome = await asyncio.shield(future)  # others may wait for the same
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(key, []).append(future)
+        if self._running < self._at_once:
+            self._running += 1
+            task = asyncio.create_task(self._get_asked(), name="batcher")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await future
 
     async def _get_asked(self) -> None:
         while self._asked:
             batch = {key: self._asked.pop(key) for key in list(islice(self._asked, self._most))}
             outcomes = await self._outcomes(list(batch))
-            for key, future in batch.items():
-                future.set_result(outcomes[key])
+            for key, futures in batch.items():
+                for future in futures:
+                    _settle(future, outcomes[key])
         self._running -= 1
 
     async def _outcomes(self, keys: Sequence[K]) -> Mapping[K, V | Exception]:
@@ -59,3 +56,12 @@ class Batcher(Generic[K, V]):
             if len(keys) == 1 or isinstance(error, AtelierError):
                 return dict.fromkeys(keys, error)
         return {key: (await self._outcomes([key]))[key] for key in keys}
+
+
+def _settle(future: asyncio.Future[V], outcome: V | Exception) -> None:
+    if future.done():
+        return  # its caller has gone
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
