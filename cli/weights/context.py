@@ -38,6 +38,11 @@ class WeightsContext(NamedTuple):
         """Return how many of the files of each model are on this machine."""
         return [state_of(spec, self.lock, self.folder, self.allowed) for spec in specs]
 
+    @property
+    def can_write(self) -> bool:
+        """Whether the lock file can be replaced; the one of a container's image cannot."""
+        return os.access(self.lock_file, os.W_OK) and os.access(self.lock_file.parent, os.W_OK)
+
     def write(self, lock: Lock) -> None:
         """Replace the lock file; raise `ClickException` when that fails."""
         try:

@@ -31,9 +31,11 @@ def transfer(
     """Get the files of models by `offer`, print the state of each model, and return the failures as sentences.
 
     With `is_lenient` a model that is refused, or of which no file was found, is not a failure. The lock gets the facts
-    of converted pickles. Exits with 130 on Ctrl-C.
+    of converted files. Exits with 130 on Ctrl-C.
     """
-    planned, refused = plan_models(specs, context.lock, context.folder, context.allowed)
+    planned, refused = plan_models(specs, context.lock, context.folder, context.allowed, casts=context.can_write)
+    if not context.can_write:
+        _tell_what_is_not_cast(planned)
     items, outcome = [resolve_item(item) for item in planned], Outcome()
     try:
         refuse_full_disk(items, context.folder)
@@ -51,6 +53,13 @@ def transfer(
             lock = add_converted(read_lock(context.lock_file), outcome.converted)  # another command may have written
             context.write(lock)
     return [text for spec in specs for text in _report(context._replace(lock=lock), spec, outcome, refused, is_lenient)]
+
+
+def _tell_what_is_not_cast(planned: Sequence[FetchItem]) -> None:
+    """Print the models whose files stay as they are published, since the lock could not say what they became."""
+    stays = {one.bundle.key for one in planned if one.storing is None and one.bundle.source.storing(one.path)}
+    for key in sorted(stays):
+        click.echo(f"{key}: stored as it is published, since weights.lock cannot be written")
 
 
 @contextmanager

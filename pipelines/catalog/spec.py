@@ -1,5 +1,6 @@
 """One entry of the model catalog, as frozen structs. No torch, no numpy: the API imports this module."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -55,6 +56,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Base of every part of an entry: keyword fields only; an unknown key is an error."""
 
 
+class StoredAs(Entry, frozen=True, kw_only=True):
+    """Safetensors that are stored in another precision than they are published in: that of the computation.
+
+    `atelier weights fetch` casts the files that match the shell pattern `files`, once. Tensors whose dotted name has
+    one of the parts in `float32` stay as they are: diffusers computes them in float32 (`_keep_in_fp32_modules`).
+    """
+
+    files: Name
+    dtype: Literal["bfloat16", "float16"]
+    float32: tuple[Name, ...] = ()
+
+
 class Source(Entry, frozen=True, kw_only=True):
     """Origin of the weights: one of four kinds, or nothing for a family without weights.
 
@@ -64,7 +77,8 @@ class Source(Entry, frozen=True, kw_only=True):
     - `path`: a folder, absolute or relative to the weights directory.
     - `shipped`: a folder of this repository.
 
-    Files of `repo` and `url` lie below the weights directory in a folder named like `Bundle.key`.
+    Files of `repo` and `url` lie below the weights directory in a folder named like `Bundle.key`, some of them
+    `stored_as` they are computed.
     """
 
     repo: Name | None = None
@@ -76,14 +90,22 @@ class Source(Entry, frozen=True, kw_only=True):
     ) = None
     path: Name | None = None
     shipped: Name | None = None
+    stored_as: tuple[StoredAs, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.stored_as and self.repo is None and self.url is None:
+            raise ValueError("`stored_as` is for files of a `repo` or `url`")
         if sum(place is not None for place in (self.repo, self.url, self.path, self.shipped)) > 1:
             raise ValueError("name one of `repo`, `url`, `path` and `shipped`")
         if (self.repo is None) != (self.revision is None):
             raise ValueError("`repo` and `revision` go together")
         if self.repo is None and (self.include or self.exclude):
             raise ValueError("`include` and `exclude` choose files of a `repo`")
+
+    def storing(self, path: str) -> StoredAs | None:
+        """Return how the file at this path is stored; `None` as it is published."""
+        fits = (one for one in self.stored_as if path.endswith(".safetensors") and fnmatchcase(path, one.files))
+        return next(fits, None)
 
     @property
     def needs_weights(self) -> bool:

@@ -16,11 +16,12 @@ from typing import Protocol
 
 import msgspec
 
+from pipelines.weights.casting import cast
 from pipelines.weights.download import Download
 from pipelines.weights.fetch_plan import INCOMING, FetchItem
-from pipelines.weights.files import Advance, hash_file, is_pickle
+from pipelines.weights.files import Advance, hash_file
 from pipelines.weights.hub import FetchError
-from pipelines.weights.lockfile import Facts
+from pipelines.weights.lockfile import Converted
 from pipelines.weights.pickles import convert
 
 
@@ -40,11 +41,11 @@ class TransferObserver(Protocol):
 class Outcome(msgspec.Struct):
     """Results by the bundle's key and the path.
 
-    `failed` says why a file failed; `converted` has the facts of the safetensors that a pickle became.
+    `failed` says why a file failed; `converted` has the facts of the safetensors that a file became.
     """
 
     failed: dict[tuple[str, str], str] = {}
-    converted: dict[tuple[str, str], Facts] = {}
+    converted: dict[tuple[str, str], Converted] = {}
 
 
 Offer = Callable[[FetchItem, Advance], str]
@@ -103,7 +104,7 @@ def alone(weights_dir: Path) -> Iterator[None]:
         yield
 
 
-def _settle(outcome: Outcome, item: FetchItem, future: Future[Facts | None]) -> None:
+def _settle(outcome: Outcome, item: FetchItem, future: Future[Converted | None]) -> None:
     place = item.bundle.key, item.path
     try:
         converted = future.result()
@@ -118,7 +119,7 @@ def _settle(outcome: Outcome, item: FetchItem, future: Future[Facts | None]) -> 
             outcome.converted[place] = converted
 
 
-def _bring(item: FetchItem, offer: Offer, observer: TransferObserver, stop: Event) -> Facts | None:
+def _bring(item: FetchItem, offer: Offer, observer: TransferObserver, stop: Event) -> Converted | None:
     def advance(count: int) -> None:
         if stop.is_set():
             raise FetchStopped
@@ -130,6 +131,8 @@ def _bring(item: FetchItem, offer: Offer, observer: TransferObserver, stop: Even
     try:
         if item.is_there(advance):
             return item.facts.converted
+        if item.is_published_there(advance):
+            return item.facts.converted if item.keeps_published else _convert(item, item.final)
         sha256 = offer(item, advance)
         if sha256 != item.facts.sha256:
             item.incoming.unlink()
@@ -139,22 +142,36 @@ def _bring(item: FetchItem, offer: Offer, observer: TransferObserver, stop: Even
         observer.end(item.name)
 
 
-def _place(item: FetchItem) -> Facts | None:
+def _place(item: FetchItem) -> Converted | None:
     item.final.parent.mkdir(parents=True, exist_ok=True)
-    if not is_pickle(item.path):
+    if not item.is_converted:
         _move(item.incoming, item.final)
         return None
-    made = item.incoming.with_name(item.incoming.name + ".safetensors")
     try:
-        convert(item.incoming, made)
-        facts = Facts(size=made.stat().st_size, sha256=hash_file(made, lambda _: None))
-        if item.facts.converted not in (None, facts):
+        return _convert(item, item.incoming)
+    finally:
+        item.incoming.unlink()
+
+
+def _convert(item: FetchItem, published: Path) -> Converted:
+    """Put what becomes of the published file at its place, and return its facts."""
+    made = item.incoming.with_name(item.incoming.name + ".safetensors")
+    made.parent.mkdir(parents=True, exist_ok=True)
+    known = item.final_facts
+    try:
+        if item.storing is None:
+            convert(published, made)
+            how = Converted(size=None, sha256=None)
+        else:
+            cast(published, made, item.storing)
+            how = Converted(size=None, sha256=None, dtype=item.storing.dtype, float32=item.storing.float32)
+        size, sha256 = made.stat().st_size, hash_file(made, lambda _: None)
+        if known is not None and (known.size, known.sha256) != (size, sha256):
             raise FetchError("its safetensors are not those of weights.lock; they were removed")
         _move(made, item.final)
     finally:
         made.unlink(missing_ok=True)
-        item.incoming.unlink()
-    return facts
+    return msgspec.structs.replace(how, size=size, sha256=sha256)
 
 
 def _move(incoming: Path, final: Path) -> None:

@@ -9,7 +9,7 @@ from pipelines.catalog.spec import Bundle
 from pipelines.weights.download import Download
 from pipelines.weights.fetch_plan import INCOMING
 from pipelines.weights.hub import FetchError, is_wanted, list_files
-from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.weights.lockfile import Converted, Facts, Lock, LockedFile, LockedModel
 from pipelines.weights.verify import lock_directory
 
 
@@ -66,8 +66,8 @@ def drop_unknown_bundles(lock: Lock, bundles: Iterable[Bundle]) -> Lock:
     return Lock({key: model for key, model in lock.models.items() if key in keys})
 
 
-def add_converted(lock: Lock, converted: dict[tuple[str, str], Facts]) -> Lock:
-    """Return the lock with the facts of converted pickles, by bundle and path; unknown files are ignored."""
+def add_converted(lock: Lock, converted: dict[tuple[str, str], Converted]) -> Lock:
+    """Return the lock with the facts of converted files, by bundle and path; unknown files are ignored."""
     models = dict(lock.models)
     for (key, path), facts in converted.items():
         if key not in models or path not in models[key].files:

@@ -4,10 +4,11 @@ No torch, no numpy: the API may read it to say what is fetched.
 """
 
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import msgspec
 
-from pipelines.catalog.spec import CHECKOUT, Bundle
+from pipelines.catalog.spec import CHECKOUT, Bundle, StoredAs
 from pipelines.weights.files import is_pickle
 
 SHIPPED = CHECKOUT / "weights.lock"
@@ -20,15 +21,42 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sha256: str | None
 
 
+class Converted(Facts, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The facts of a conversion. One of safetensors says what was done: see `StoredAs` of the catalog."""
+
+    dtype: Literal["bfloat16", "float16"] | None = None
+    float32: tuple[str, ...] = ()
+
+    @property
+    def storing(self) -> StoredAs | None:
+        """How safetensors were cast; `None` for a pickle."""
+        return None if self.dtype is None else StoredAs(files="*", dtype=self.dtype, float32=self.float32)
+
+    def is_of(self, storing: StoredAs) -> bool:
+        """Return whether the catalog means this conversion."""
+        return (self.dtype, self.float32) == (storing.dtype, storing.float32)
+
+
 class LockedFile(Facts, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The facts of a file at its source, and for a pickle also those of its conversion.
+    """The facts of a file at its source, and those of its conversion.
 
     A pickle never lies in the model's folder: `atelier weights fetch` turns it into safetensors once, and the first
-    conversion writes their facts here. Safetensors of the same tensors are the same bytes, so every later conversion
-    must give the same sha256.
+    conversion writes their facts here. So it does with safetensors that the catalog has stored in another precision;
+    those may lie there as they are published until then. Safetensors of the same tensors are the same bytes, so every
+    later conversion must give the same sha256.
     """
 
-    converted: Facts | None = None
+    converted: Converted | None = None
+
+    def stored(self, size: int | None = None) -> Facts:
+        """Return the facts of the file that has to lie in the folder; one of `size` bytes does.
+
+        It is the conversion where there is one. Safetensors may also lie there as they are published.
+        """
+        made = self.converted
+        if made is None or (made.dtype is not None and size == self.size):
+            return self
+        return made
 
 
 class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -51,15 +79,14 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         source = bundle.source
         return (self.repo, self.revision, self.url) == (source.repo, source.revision, source.url)
 
-    def on_disk(self) -> dict[str, Facts]:
-        """Return the files that must lie in the folder.
-
-        A pickle counts as its safetensors, with the pickle's own facts as long as those of the conversion are unknown.
-        """
-        return {
-            converted_name(path) if is_pickle(path) else path: file.converted or file
-            for path, file in self.files.items()
-        }
+    def on_disk(self, folder: Path | None = None) -> dict[str, Facts]:
+        """Return the files that must lie in the folder: a pickle as its safetensors; see `LockedFile.stored`."""
+        found = dict[str, Facts]()
+        for path, file in self.files.items():
+            name = converted_name(path) if is_pickle(path) else path
+            lies = folder / name if folder else None
+            found[name] = file.stored(lies.stat().st_size if lies and lies.is_file() else None)
+        return found
 
 
 class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from pipelines.weights.hub import FetchError
 
 log = logging.getLogger(__name__)
 
-_one_at_a_time = threading.Lock()
+one_at_a_time = threading.Lock()
 """A checkpoint can be as large as the memory."""
 
 
@@ -25,7 +25,7 @@ def convert(source: Path, target: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    with _one_at_a_time:
+    with one_at_a_time:
         try:
             value = torch.load(source, map_location="cpu", weights_only=True, mmap=_can_be_mapped(source))
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:

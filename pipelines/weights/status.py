@@ -61,7 +61,7 @@ def _files(spec: ModelSpec, lock: Lock, weights_dir: Path) -> list[tuple[Path, F
         (bundle.directory(weights_dir) / path, facts)
         for bundle in spec.bundles
         if bundle.key in lock.models
-        for path, facts in lock.models[bundle.key].on_disk().items()
+        for path, facts in lock.models[bundle.key].on_disk(bundle.directory(weights_dir)).items()
     ]
 
 

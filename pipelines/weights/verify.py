@@ -17,7 +17,7 @@ from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import CHECKOUT, Bundle, ModelSpec, Source
 from pipelines.weights.files import is_pickle, weight_files
 from pipelines.weights.hash_cache import FileIdentity, HashCache, hash_content
-from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.weights.lockfile import Converted, Facts, Lock, LockedFile, LockedModel
 
 Digest = Callable[[Path], str]
 """Returns the hexadecimal sha256 of a file."""
@@ -83,7 +83,7 @@ def differences(bundle: Bundle, lock: Lock, weights_dir: Path, digest: Digest = 
 def misplaced(bundle: Bundle, lock: Lock, weights_dir: Path) -> Iterator[str]:
     """Yield the differences in names and sizes of a bundle's folder: missing files first, then those not locked."""
     try:
-        expected, found = _expected(bundle, lock), dict(weight_files(bundle.directory(weights_dir)))
+        expected, found = _expected(bundle, lock, weights_dir), dict(weight_files(bundle.directory(weights_dir)))
     except WeightsNotLocked as error:
         yield error.detail
         return
@@ -144,7 +144,7 @@ def locked(bundle: Bundle, lock: Lock) -> LockedModel:
     return known
 
 
-def _expected(bundle: Bundle, lock: Lock) -> dict[str, Facts]:
+def _expected(bundle: Bundle, lock: Lock, weights_dir: Path) -> dict[str, Facts]:
     known = locked(bundle, lock)
     for path, facts in known.files.items():
         if is_pickle(path) and facts.converted is None and facts.sha256 is not None:
@@ -152,7 +152,15 @@ def _expected(bundle: Bundle, lock: Lock) -> dict[str, Facts]:
                 f"{bundle.key}: {path} is a pickle, which can run code when it is read; `atelier weights fetch` "
                 "makes safetensors of it."
             )
-    return known.on_disk()
+    expected = known.on_disk(bundle.directory(weights_dir))
+    for path, lies in expected.items():
+        wanted = bundle.source.storing(path)
+        if wanted is not None and isinstance(lies, Converted) and not lies.is_of(wanted):
+            raise WeightsNotLocked(
+                f"{bundle.key}: {path} is stored in {lies.dtype}, with other parts in float32 or in another precision "
+                f"than the catalog says ({wanted.dtype}); `atelier weights fetch` stores it anew."
+            )
+    return expected
 
 
 def _origin(named: Source | LockedModel) -> str:
@@ -196,7 +204,7 @@ def _checks(bundle: Bundle, lock: Lock, weights_dir: Path) -> list[_Check]:
     folder = bundle.directory(weights_dir).resolve()
     return [
         _Check(f"{bundle.key}: {path}", folder / path, facts.sha256, facts.size or 0)
-        for path, facts in locked(bundle, lock).on_disk().items()
+        for path, facts in locked(bundle, lock).on_disk(folder).items()
     ]
 
 

@@ -8,11 +8,13 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
-from pipelines.weights.lockfile import LockedFile, write_lock
+from cli.weights.context import WeightsContext
+from pipelines.weights.lockfile import Converted, LockedFile, write_lock
 from tests.support.paths import TLS
 from tests.support.servers.hub import Hub, Machine, Proxy, sha256
 from tests.support.wait import until
@@ -373,3 +375,87 @@ class TestPickles:
         assert not marker.exists()
         assert {} == machine.files("evil")
         assert [] == [*machine.weights.rglob("*.pt"), *machine.weights.rglob("*.bin")]
+
+
+class TestStoredInAnotherPrecision:
+    """Safetensors that are published in float32, and a catalog that has them stored in bfloat16."""
+
+    STORED = (
+        f'{{ repo = "{REPO}", revision = "{OTHER}", '
+        'stored_as = [{ files = "net/*", dtype = "bfloat16", float32 = ["norm"] }] }'
+    )
+
+    @pytest.fixture
+    def tensors(self, machine: Machine, hub: Hub) -> dict[str, torch.Tensor]:
+        made = {"a.weight": torch.randn(40, 50), "norm.weight": torch.randn(5)}
+        hub.repos[REPO, OTHER] = {"net/model.safetensors": save(made), "vae/model.safetensors": save(made)}
+        machine.add_model("large", self.STORED)
+        machine.write_lock("large", REPO, OTHER, hub.repos[REPO, OTHER])
+        return made
+
+    def found(self, machine: Machine) -> dict[str, torch.Tensor]:
+        return load_file(machine.weights / "large" / "net" / "model.safetensors")
+
+    def test_it_is_cast_once_and_the_lock_knows_both(
+        self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
+    ) -> None:
+        machine.run("fetch", "large")
+
+        found = self.found(machine)
+        assert torch.equal(tensors["a.weight"].bfloat16(), found["a.weight"])
+        assert torch.equal(tensors["norm.weight"], found["norm.weight"])
+        published, files = hub.repos[REPO, OTHER], machine.files("large")
+        assert published["vae/model.safetensors"] == files["vae/model.safetensors"]
+        facts = machine.lock().models["large"].files["net/model.safetensors"]
+        assert sha256(published["net/model.safetensors"]) == facts.sha256
+        assert facts.converted == Converted(
+            size=len(files["net/model.safetensors"]),
+            sha256=sha256(files["net/model.safetensors"]),
+            dtype="bfloat16",
+            float32=("norm",),
+        )
+        assert machine.lock().models["large"].files["vae/model.safetensors"].converted is None
+        assert "large: as locked" in machine.run_here("verify", "large")
+        hub.asked.clear()
+        assert "large: ready" in machine.run("fetch", "large")
+        assert [] == hub.asked
+
+    def test_one_that_was_fetched_before_is_cast_where_it_lies(
+        self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
+    ) -> None:
+        for path, data in hub.repos[REPO, OTHER].items():
+            (machine.weights / "large" / path).parent.mkdir(parents=True)
+            (machine.weights / "large" / path).write_bytes(data)
+        assert "large: as locked" in machine.run_here("verify", "large")
+        machine.run("fetch", "large")
+
+        assert torch.bfloat16 == self.found(machine)["a.weight"].dtype
+        assert [] == hub.asked
+        assert "large: as locked" in machine.run_here("verify", "large")
+
+    def test_a_lock_that_cannot_be_written_leaves_it_as_it_is(
+        self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(WeightsContext, "can_write", False)
+        for path, data in hub.repos[REPO, OTHER].items():
+            (machine.weights / "large" / path).parent.mkdir(parents=True)
+            (machine.weights / "large" / path).write_bytes(data)
+        said = machine.run_here("fetch", "large")
+
+        assert "large: stored as it is published, since weights.lock cannot be written" in said
+        assert hub.repos[REPO, OTHER] == machine.files("large")
+        assert "large: as locked" in machine.run_here("verify", "large")
+
+    def test_another_result_than_the_locks_is_refused(
+        self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
+    ) -> None:
+        machine.run("fetch", "large")
+        lock = machine.lock()
+        file = lock.models["large"].files["net/model.safetensors"]
+        assert file.converted is not None
+        wrong = msgspec.structs.replace(file.converted, sha256="0" * 64)
+        lock.models["large"].files["net/model.safetensors"] = msgspec.structs.replace(file, converted=wrong)
+        write_lock(lock, machine.lock_file)
+
+        said = machine.run("fetch", "large", status=1)
+        assert "its safetensors are not those of weights.lock; they were removed" in said

@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Bundle, Source
 from pipelines.weights.hub import is_wanted
 from tests.support.checkpoints.specs import spec
@@ -64,3 +65,29 @@ def test_include_and_exclude_match_the_whole_path(path: str, wanted: bool) -> No
 )
 def test_without_them_all_but_what_no_loader_reads(path: str, wanted: bool) -> None:
     assert wanted == is_wanted(Source(**HUB), path)
+
+
+def test_a_file_is_stored_as_the_first_pattern_says() -> None:
+    stored = [{"files": "net/*", "dtype": "bfloat16"}, {"files": "*", "dtype": "float16"}]
+    source = msgspec.convert(HUB | {"stored_as": stored}, Source)
+    paths = ("net/a.safetensors", "vae/a.safetensors", "net/config.json", "net/a.bin")
+    found = [source.storing(path) for path in paths]
+    assert ["bfloat16", "float16", None, None] == [one and one.dtype for one in found]
+
+
+def test_only_what_is_fetched_can_be_stored_otherwise() -> None:
+    with pytest.raises(msgspec.ValidationError, match="is for files of a `repo` or `url`"):
+        msgspec.convert({"path": "x", "stored_as": [{"files": "*", "dtype": "bfloat16"}]}, Source)
+
+
+@pytest.mark.parametrize(
+    ("model", "class_name"),
+    [("z-image-turbo", "ZImageTransformer2DModel"), ("wan2.2-ti2v-5b", "WanTransformer3DModel")],
+)
+def test_what_diffusers_keeps_in_float32_is_not_cast(model: str, class_name: str) -> None:
+    import diffusers
+
+    storing = load_catalog().get(model).source.storing("transformer/diffusion_pytorch_model-00001-of-00003.safetensors")
+    kept = getattr(diffusers, class_name)._keep_in_fp32_modules
+    assert storing is not None
+    assert ("bfloat16", set(kept or ())) == (storing.dtype, set(storing.float32))

@@ -1,5 +1,5 @@
 from pipelines.weights.lock_writer import add_converted, drop_unknown_bundles, is_complete
-from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.weights.lockfile import Converted, Lock, LockedFile, LockedModel
 from tests.support.checkpoints.specs import spec
 
 HUB = {"repo": "a/b", "revision": "1" * 40}
@@ -27,7 +27,7 @@ def test_what_the_catalogue_does_not_name_any_more_leaves() -> None:
 
 
 def test_what_pickles_have_become_is_added() -> None:
-    made = Facts(size=2, sha256="11")
+    made = Converted(size=2, sha256="11")
     before = Lock({"tiny": LockedModel(files={"a.pt": KNOWN, "b.json": KNOWN}, **HUB)})
 
     after = add_converted(before, {("tiny", "a.pt"): made, ("tiny", "gone.pt"): made, ("gone", "a.pt"): made})

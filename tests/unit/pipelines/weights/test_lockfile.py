@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.catalog.loader import load_catalog
 from pipelines.weights.hub import is_wanted
-from pipelines.weights.lockfile import SHIPPED, Facts, Lock, LockedFile, LockedModel, read_lock, write_lock
+from pipelines.weights.lockfile import SHIPPED, Converted, Lock, LockedFile, LockedModel, read_lock, write_lock
 from pipelines.weights.verify import verify
 
 MODEL = LockedModel(files={"b": LockedFile(size=1, sha256="00"), "a": LockedFile(size=None, sha256=None)}, repo="r/r")
@@ -54,7 +54,7 @@ def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, path: str) -> No
 
 class TestPickles:
     def test_on_disk_are_the_safetensors(self) -> None:
-        made = Facts(size=2, sha256="11")
+        made = Converted(size=2, sha256="11")
         pickled = LockedFile(size=1, sha256="00", converted=made)
 
         assert {"d/ve.safetensors": made} == LockedModel(files={"d/ve.pt": pickled}).on_disk()

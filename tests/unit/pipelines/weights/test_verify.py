@@ -1,3 +1,4 @@
+import hashlib
 import os
 import threading
 import time
@@ -12,7 +13,7 @@ from pipelines.catalog.loader import Catalog
 from pipelines.weights import hash_cache
 from pipelines.weights import verify as weight_verify
 from pipelines.weights.hash_cache import HashCache, HashedFile, hash_content
-from pipelines.weights.lockfile import Facts, Lock, LockedFile, LockedModel
+from pipelines.weights.lockfile import Converted, Lock, LockedFile, LockedModel
 from pipelines.weights.verify import differences, lock_directory, misplaced, missing, servable, verify, verifying
 from tests.support.checkpoints.specs import spec
 
@@ -303,7 +304,7 @@ class TestPickles:
         (tmp_path / "tiny").mkdir()
         (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"made")
         pickled = LockedFile(size=9, sha256="0" * 64)
-        made = Facts(size=4, sha256=hash_content(tmp_path / "tiny" / "ve.safetensors"))
+        made = Converted(size=4, sha256=hash_content(tmp_path / "tiny" / "ve.safetensors"))
 
         before = Lock({"tiny": LockedModel(files={"ve.pt": pickled})})
         assert "`atelier weights fetch` makes safetensors of it" in str(missing(TINY, before, tmp_path))
@@ -313,6 +314,44 @@ class TestPickles:
         (tmp_path / "tiny" / "ve.safetensors").write_bytes(b"edam")
         with pytest.raises(WeightsNotLocked, match=r"ve\.safetensors is not the file"):
             verify(TINY, lock, tmp_path)
+
+
+class TestStoredInAnotherPrecision:
+    """A file that was cast after its download; the published one is right, too."""
+
+    MODEL = spec(source=HUB | {"stored_as": [{"files": "unet/*", "dtype": "bfloat16", "float32": ["norm"]}]})
+
+    @pytest.fixture
+    def made(self, lock: Lock) -> LockedModel:
+        """The lock of a model whose `unet/model.safetensors`, of 200 bytes, was cast to 4 bytes."""
+        made = Converted(size=4, sha256=hashlib.sha256(b"cast").hexdigest(), dtype="bfloat16", float32=("norm",))
+        path = "unet/model.safetensors"
+        files = lock.models["tiny"].files
+        both = msgspec.structs.replace(files[path], converted=made)
+        return LockedModel(files={**files, path: both}, repo=HUB["repo"], revision=HUB["revision"])
+
+    def test_both_are_verified_by_their_own_hash(self, folder: Path, made: LockedModel) -> None:
+        file, lock = folder / "unet" / "model.safetensors", Lock({"tiny": made})
+        published = file.read_bytes()
+        for right, wrong in ((published, b"x" * 200), (b"cast", b"tsac")):
+            file.write_bytes(right)
+            verify(self.MODEL, lock, folder.parent)
+            assert missing(self.MODEL, lock, folder.parent) is None
+            file.write_bytes(wrong)
+            with pytest.raises(WeightsNotLocked, match="other sha256"):
+                verify(self.MODEL, lock, folder.parent)
+
+    def test_any_other_size_is_refused(self, folder: Path, made: LockedModel) -> None:
+        (folder / "unet" / "model.safetensors").write_bytes(b"short")
+        assert "has 5 bytes, weights.lock says 4" in str(missing(self.MODEL, Lock({"tiny": made}), folder.parent))
+
+    def test_one_of_another_cast_is_refused(self, folder: Path, made: LockedModel) -> None:
+        wanted = {"files": "unet/*", "dtype": "bfloat16"}
+        other = spec(source=HUB | {"stored_as": [wanted]})
+        lock = Lock({"tiny": made})
+        assert missing(other, lock, folder.parent) is None  # it lies there as it is published
+        (folder / "unet" / "model.safetensors").write_bytes(b"cast")
+        assert "`atelier weights fetch` stores it anew" in str(missing(other, lock, folder.parent))
 
 
 class TestServable:

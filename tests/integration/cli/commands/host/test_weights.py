@@ -4,9 +4,10 @@ import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from pipelines.weights.lockfile import Facts, LockedFile, write_lock
+from pipelines.weights.lockfile import Converted, LockedFile, write_lock
 from tests.support.servers.hub import Hub, Machine, sha256
 
 REPO, COMMIT = "maker/model", "c" * 40
@@ -87,13 +88,25 @@ class TestImport:
         tensors = b"tensors of the pickle"
         lock = machine.lock()
         lock.models["tiny"].files["ve.pt"] = LockedFile(
-            size=5, sha256="0" * 64, converted=Facts(size=len(tensors), sha256=sha256(tensors))
+            size=5, sha256="0" * 64, converted=Converted(size=len(tensors), sha256=sha256(tensors))
         )
         write_lock(lock, machine.lock_file)
 
         machine.run_here("import", str(write(tmp_path / "source", {**FILES, "ve.safetensors": tensors})))
 
         assert {**FILES, "ve.safetensors": tensors} == machine.files("tiny")
+        assert "tiny: as locked" in machine.run_here("verify", "tiny")
+
+    def test_safetensors_cast_elsewhere_are_imported(self, machine: Machine, tmp_path: Path) -> None:
+        lock = machine.lock()
+        path, cast = "unet/model.safetensors", b"half as long"
+        how = Converted(size=len(cast), sha256=sha256(cast), dtype="bfloat16")
+        lock.models["tiny"].files[path] = msgspec.structs.replace(lock.models["tiny"].files[path], converted=how)
+        write_lock(lock, machine.lock_file)
+
+        machine.run_here("import", str(write(tmp_path / "source", {**FILES, path: cast})))
+
+        assert {**FILES, path: cast} == machine.files("tiny")
         assert "tiny: as locked" in machine.run_here("verify", "tiny")
 
 
