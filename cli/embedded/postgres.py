@@ -3,6 +3,7 @@
 import shutil
 import signal
 import tempfile
+import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,8 @@ import psycopg
 from cli.embedded.account import Account, cluster_account
 from cli.embedded.leftovers import clear_leftovers
 from cli.embedded.server import ServerFailed, await_ready, environment, open_log, tail
+from cli.local.libpq import forget_libpq_variables
+from cli.local.start_wait import wait_until
 from core.processes import Process, spawn, stop
 
 VERSION = "18"
@@ -35,18 +38,19 @@ class EmbeddedPostgres:
     """A PostgreSQL cluster in `folder`, made on the first start; `url` is the same at each start of this object.
 
     `durable=False` leaves out fsync, for tests. Only our own account can connect: the server listens on a unix socket
-    alone, and the kernel names the account of its client ("peer" authentication).
+    alone, and the kernel names the account of its client ("peer" authentication). `interrupted` ends a start.
     """
 
     name = "PostgreSQL"
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True, interrupted: threading.Event | None = None) -> None:
         self.folder = folder.absolute()
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.durable = durable
         self.process: Process | None = None
         self._sockets = self.folder / "run"
+        self._interrupted = interrupted or threading.Event()
         self._temporary: Path | None = None
         if not _fits_a_socket(self._sockets):
             short = Path(tempfile.gettempdir(), "atelier-12345678")
@@ -65,11 +69,14 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Make the cluster if it is missing, start it, wait until it answers, make the database.
 
-        Raises `ServerFailed` with the end of the log, also when another PostgreSQL still runs on this folder.
+        Variables of libpq (`PGPORT` …) are removed from the environment: clients connect as the URL says. Raises
+        `ServerFailed` with the end of the log, also when another PostgreSQL still runs on this folder, and
+        `StartInterrupted`.
         """
+        forget_libpq_variables()
         self.folder.mkdir(parents=True, exist_ok=True)
         account = cluster_account(self.data)
-        clear_leftovers(self.data)
+        clear_leftovers(self.data, interrupted=self._interrupted)
         if not self.data.exists():
             self._make_cluster(account)
         account.write(self.data / "pg_hba.conf", "local all all peer map=us\n")
@@ -79,7 +86,7 @@ class EmbeddedPostgres:
         options = [word for setting in settings for word in ("-c", setting)]
         self.process = self._run("postgres", ["-D", str(self.data), "-k", str(self._sockets), *options], account)
         try:
-            await_ready("PostgreSQL", self.process, self._answers, self.log, START_TIMEOUT)
+            await_ready("PostgreSQL", self.process, self._answers, self.log, START_TIMEOUT, self._interrupted)
         except BaseException:
             self.stop()
             raise
@@ -118,9 +125,15 @@ class EmbeddedPostgres:
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         access = ["--auth-local=peer", "--auth-host=reject", "-U", ROLE]
         sync = [] if self.durable else ["--no-sync"]
-        status = self._run("initdb", ["-D", str(draft), *locale, *access, *sync], account).wait(INIT_TIMEOUT)
-        if status != 0:
-            raise ServerFailed(f"initdb ended with status {status}:{tail(self.log)}")
+        initdb = self._run("initdb", ["-D", str(draft), *locale, *access, *sync], account)
+        try:
+            if not wait_until(lambda: initdb.poll() is not None, INIT_TIMEOUT, self._interrupted):
+                raise ServerFailed(f"initdb did not end within {INIT_TIMEOUT:g} s:{tail(self.log)}")
+        finally:
+            if initdb.poll() is None:
+                stop(initdb, STOP_TIMEOUT)
+        if initdb.returncode != 0:
+            raise ServerFailed(f"initdb ended with status {initdb.returncode}:{tail(self.log)}")
         draft.rename(self.data)
 
     def _run(self, program: str, arguments: Sequence[str], account: Account) -> Process:

@@ -1,14 +1,14 @@
 """The log, the environment and the readiness of embedded servers."""
 
 import os
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from cli.local.start_wait import wait_until
 from core.processes import Process
 
-POLL_SECONDS = 0.02
 LOG_LIMIT = 5_000_000
 
 
@@ -32,16 +32,26 @@ def tail(path: Path, lines: int = 15) -> str:
     return "".join(f"\n    {line}" for line in text.splitlines()[-lines:])
 
 
-def await_ready(name: str, process: Process, ready: Callable[[], bool], log: Path, timeout: float) -> None:
-    """Return once `ready()`; raise `ServerFailed` when the process ends first or `timeout` seconds pass."""
-    deadline = time.monotonic() + timeout
-    while not ready():
-        status = process.poll()
-        if status is not None:
-            raise ServerFailed(f"{name} ended with status {status} while it started:{tail(log)}")
-        if time.monotonic() > deadline:
-            raise ServerFailed(f"{name} was not ready after {timeout:g} s:{tail(log)}")
-        time.sleep(POLL_SECONDS)
+def await_ready(
+    name: str,
+    process: Process,
+    ready: Callable[[], bool],
+    log: Path,
+    timeout: float,
+    interrupted: threading.Event | None = None,
+) -> None:
+    """Return once `ready()`; raise `ServerFailed` when the process ends first or `timeout` seconds pass.
+
+    Raises `StartInterrupted` once `interrupted` is set.
+    """
+
+    def is_decided() -> bool:
+        return ready() or process.poll() is not None
+
+    if not wait_until(is_decided, timeout, interrupted or threading.Event()):
+        raise ServerFailed(f"{name} was not ready after {timeout:g} s:{tail(log)}")
+    if process.poll() is not None:
+        raise ServerFailed(f"{name} ended with status {process.returncode} while it started:{tail(log)}")
 
 
 def environment() -> dict[str, str]:

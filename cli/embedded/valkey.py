@@ -6,6 +6,7 @@ import signal
 import socket
 import string
 import subprocess
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,15 +26,16 @@ PLAIN = string.ascii_letters + string.digits + "/._-"
 class EmbeddedValkey:
     """A Valkey server with its files in `folder`; `url` stays the same when it is stopped and started again.
 
-    Its data is not saved: PostgreSQL has the truth, and the broker may be lost at any time.
+    Its data is not saved: PostgreSQL has the truth, and the broker may be lost at any time. `interrupted` ends a start.
     """
 
     name = "Valkey"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, interrupted: threading.Event | None = None) -> None:
         self.folder = folder.absolute()
         self.log = self.folder / "log"
         self.process: Process | None = None
+        self._interrupted = interrupted
         self._port = 0
         self._password = secrets.token_urlsafe(24)
 
@@ -93,7 +95,7 @@ class EmbeddedValkey:
         with self.process.stdin as stdin:
             stdin.write(self._configuration().encode())
         try:
-            await_ready("Valkey", self.process, self._answers, self.log, START_TIMEOUT)
+            await_ready("Valkey", self.process, self._answers, self.log, START_TIMEOUT, self._interrupted)
         except BaseException:
             self.stop()
             raise

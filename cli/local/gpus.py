@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from cli.local.start_wait import POLL_SECONDS, wait_until
 from core.processes import Process, await_killed
 from pipelines.runtime.gpu_check import torch_version
 
@@ -44,10 +47,17 @@ def torch_has_cuda() -> bool:
     return torch_version() != "" and not torch_version().endswith("+cpu")
 
 
-def try_gpus(gpus: Sequence[str]) -> list[GpuTrial]:
-    """Have torch multiply a matrix on each GPU that is named, all at once, each in a process of its own."""
+def try_gpus(gpus: Sequence[str], interrupted: threading.Event | None = None) -> list[GpuTrial]:
+    """Have torch multiply a matrix on each GPU that is named, all at once, each in a process of its own.
+
+    Raises `StartInterrupted` once `interrupted` is set.
+    """
     tries = [_start_trial(gpu) for gpu in gpus]
-    return [_finish_trial(process) for process in tries]
+    try:
+        return [_finish_trial(process, interrupted or threading.Event()) for process in tries]
+    finally:
+        for process in tries:
+            process.kill()
 
 
 def _start_trial(gpu: str) -> Process:
@@ -59,13 +69,19 @@ def _start_trial(gpu: str) -> Process:
     )
 
 
-def _finish_trial(process: Process) -> GpuTrial:
-    try:
-        out, errors = process.communicate(timeout=TRY_TIMEOUT)
-    except subprocess.TimeoutExpired:
+def _finish_trial(process: Process, interrupted: threading.Event) -> GpuTrial:
+    output: list[tuple[bytes, bytes]] = []
+
+    def has_ended() -> bool:
+        with suppress(subprocess.TimeoutExpired):  # it keeps what was read so far
+            output.append(process.communicate(timeout=POLL_SECONDS))
+        return bool(output)
+
+    if not wait_until(has_ended, TRY_TIMEOUT, interrupted):
         process.kill()
         await_killed(process)
         return GpuTrial(False, f"it did not answer within {TRY_TIMEOUT:.0f} s; look at `nvidia-smi` and `dmesg`")
+    out, errors = output[0]
     said = out.decode(errors="replace").strip() or errors.decode(errors="replace").strip()
     return GpuTrial(process.returncode == 0, (said or f"exit status {process.returncode}").splitlines()[-1])
 

@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 from cli.local.data_dir import DataDirectory
+from cli.local.libpq import forget_libpq_variables
 from core.settings import Settings, read_settings
 
 
 def local_settings(data: Path) -> Settings:
     """Read the environment's settings, and for missing ones those of the `atelier up` that runs on `data`.
 
-    Raises `ValueError` for a setting that cannot be read.
+    Variables of libpq are then removed from the environment: its database is at the URL alone. Raises `ValueError` for
+    a setting that cannot be read.
     """
     in_environment = {name.removesuffix("_FILE") for name in os.environ}
     of_running_service = {
@@ -18,4 +20,6 @@ def local_settings(data: Path) -> Settings:
         for name, value in DataDirectory(data).read_settings().items()
         if name.removesuffix("_FILE") not in in_environment
     }
+    if "ATELIER_DATABASE_URL" in of_running_service:
+        forget_libpq_variables()
     return read_settings({**of_running_service, **os.environ})

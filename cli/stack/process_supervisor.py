@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cli.embedded.server import tail
+from cli.local.start_wait import StartInterrupted
 from cli.stack.services import Service, kill
 
 WATCH_SECONDS = 0.2
@@ -65,6 +66,8 @@ class ProcessSupervisor:
         self._started_at[service.name] = time.monotonic()
         try:
             service.start()
+        except StartInterrupted:
+            return
         except Exception as error:  # whatever it is, the next start may succeed, and the other services go on
             self._plan_restart(service, f"{service.name} did not start: {error}")
 

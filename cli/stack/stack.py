@@ -5,7 +5,6 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from cli.http.client import ApiUnavailable, Client
 from cli.local.address import Address
 from cli.local.data_dir import DataDirectory
 from cli.local.scratch import fresh_scratch
+from cli.local.start_wait import StartInterrupted
 from cli.operator.admin import ensure_key
 from cli.stack.process_supervisor import PrintStatus, ProcessSupervisor, stop_all
 from cli.stack.services import Command, Service
@@ -35,6 +35,8 @@ OWN_SETTINGS = ("ATELIER_DATABASE_URL", "ATELIER_BROKER_URL", "ATELIER_SECRET_KE
 class Stack:
     """A stack: `start` starts it, `client` calls its API, and `stop` ends every process.
 
+    The event `ending` ends a start; `hurry` ends the waits of a stop.
+
     With `falls_back` it computes on the CPU where torch cannot use the GPUs, and says so.
     """
 
@@ -45,11 +47,12 @@ class Stack:
         self.address = address
         self.admin_key = ""
         self.new_key = False
+        self.ending = threading.Event()
         self.hurry = threading.Event()
         self._print_status = print_status
         self._falls_back = falls_back
-        self._postgres = EmbeddedPostgres(data_directory.postgres)
-        self._valkey = EmbeddedValkey(data_directory.valkey)
+        self._postgres = EmbeddedPostgres(data_directory.postgres, interrupted=self.ending)
+        self._valkey = EmbeddedValkey(data_directory.valkey, interrupted=self.ending)
         self._api: list[Command] = []
         self._workers: list[Command] = []
         self._supervisor: ProcessSupervisor | None = None
@@ -62,12 +65,12 @@ class Stack:
         """Start every service and keep them running; the API and the workers may need some more seconds.
 
         Raises `DataDirectoryBusy`, `DataDirectoryUnusable`, `AddressTaken`, `GpuUnusable` or `ServerFailed`, and
-        `ValueError` for a setting that cannot be read; call `stop` then too.
+        `ValueError` for a setting that cannot be read; `StartInterrupted` once `ending` is set. Call `stop` then too.
         """
         self._grace = read_settings().grace_seconds + SLACK_SECONDS
         self.data_directory.lock()
         self.address.refuse_taken()
-        gpus = choose_gpus(self._print_status, falls_back=self._falls_back)
+        gpus = choose_gpus(self._print_status, falls_back=self._falls_back, interrupted=self.ending)
         self._print_status("starting PostgreSQL and Valkey")
         self._postgres.start()
         self._valkey.start()
@@ -78,32 +81,35 @@ class Stack:
         workers = f"{len(gpus)} GPU worker(s)" if gpus else "a GPU worker that computes on the CPU"
         self._print_status(f"starting the API, the CPU worker and {workers}")
         for service in (*self._api, *self._workers):
+            if self.ending.is_set():
+                raise StartInterrupted
             service.start()
         self._supervisor = ProcessSupervisor(
             [self._postgres, self._valkey, *self._api, *self._workers], self._print_status
         )
         self._supervisor.start()
 
-    def await_ready(self, ended: Callable[[], bool] = lambda: False) -> bool:
-        """Wait until the API answers and every GPU worker is alive; return False after two minutes or once `ended()`.
+    def await_ready(self) -> bool:
+        """Wait until the API answers and every GPU worker is alive; return False after two minutes or once `ending`.
 
         A worker of an earlier, killed stack seems alive until its lease has expired; it is not counted.
         """
         deadline = time.monotonic() + READY_SECONDS
         gpu_workers = len(self._workers) - 1
         with self.client() as client:
-            while not ended() and time.monotonic() < deadline:
+            while not self.ending.is_set() and time.monotonic() < deadline:
                 try:
                     servers = client.servers()
                     if sum(server.alive and server.started_at > self._started_at for server in servers) >= gpu_workers:
                         return True
                 except ApiUnavailable:
                     pass
-                time.sleep(POLL_SECONDS)
+                self.ending.wait(POLL_SECONDS)
         return False
 
     def stop(self) -> None:
         """Stop the workers first, then the API, then the servers; `hurry` ends every wait."""
+        self.ending.set()  # a server that is being restarted is not waited for
         if self._supervisor is not None:
             self._supervisor.stop()
         in_order: tuple[list[Service], ...] = ([*self._workers], [*self._api], [self._valkey], [self._postgres])

@@ -1,6 +1,7 @@
 """The GPUs that the stack starts a worker for."""
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 
 from cli.local.gpus import torch_has_cuda, try_gpus, visible_gpus
@@ -12,16 +13,20 @@ class GpuUnusable(Exception):
 
 
 def choose_gpus(
-    print_status: Callable[[str], None], *, falls_back: bool, environment: Mapping[str, str] = os.environ
+    print_status: Callable[[str], None],
+    *,
+    falls_back: bool,
+    environment: Mapping[str, str] = os.environ,
+    interrupted: threading.Event | None = None,
 ) -> list[str]:
     """Return a value of CUDA_VISIBLE_DEVICES for each GPU to compute on; empty for the CPU.
 
     They are those of this machine, or the one that ATELIER_DEVICE names, and each has multiplied a matrix. A torch that
     is built for the CPU has the CPU chosen, which is printed where there is a GPU. Raises `GpuUnusable`, or with
-    `falls_back` prints its text and chooses the CPU.
+    `falls_back` prints its text and chooses the CPU; raises `StartInterrupted` once `interrupted` is set.
     """
     try:
-        return _working(print_status, environment)
+        return _working(print_status, environment, interrupted)
     except GpuUnusable as error:
         if not falls_back:
             raise
@@ -29,7 +34,9 @@ def choose_gpus(
         return []
 
 
-def _working(print_status: Callable[[str], None], environment: Mapping[str, str]) -> list[str]:
+def _working(
+    print_status: Callable[[str], None], environment: Mapping[str, str], interrupted: threading.Event | None
+) -> list[str]:
     wanted, found = environment.get("ATELIER_DEVICE", ""), find_gpu(environment)
     if wanted == "cpu" or not (wanted or found):
         return []
@@ -42,7 +49,7 @@ def _working(print_status: Callable[[str], None], environment: Mapping[str, str]
     number = wanted.partition(":")[2]
     if number:
         gpus = gpus[int(number) :][:1] or [number]
-    for gpu, trial in zip(gpus, try_gpus(gpus), strict=True):
+    for gpu, trial in zip(gpus, try_gpus(gpus, interrupted), strict=True):
         if not trial.works:
             raise GpuUnusable(f"GPU {gpu}: {trial.text}")
     return gpus

@@ -15,6 +15,7 @@ from cli.http.client import Client
 from cli.http.progress import job_bars, watch
 from cli.local.address import free_address
 from cli.local.data_dir import DataDirectory
+from cli.local.start_wait import StartInterrupted
 from cli.output.status import StatusPrinter, status_console
 from cli.output.tables import print_table
 from cli.stack.stack import Stack
@@ -53,7 +54,7 @@ def demo(out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="atelier-demo-") as folder, StatusPrinter() as printer:
         directory = DataDirectory(Path(folder) / "data")
         stack = Stack(directory, free_address(), printer.print_status, falls_back=True)
-        EndingSignal(stack.hurry, interrupt=True)
+        EndingSignal(stack.ending, stack.hurry, interrupt=True)
         try:
             with stack:
                 stack.start()
@@ -61,6 +62,8 @@ def demo(out: Path) -> None:
                     raise click.ClickException("the service did not start; see the messages above")
                 with stack.client() as client:
                     rows = _run_all(client, out)
+        except StartInterrupted:
+            raise click.Abort from None
         except (ServerFailed, ValueError) as error:
             raise click.ClickException(str(error)) from None
     print_table(["job", "in queue", "computing", "file"], rows)

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -10,6 +11,7 @@ import rich_click as click
 from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
 from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUnusable, data_option
+from cli.local.start_wait import StartInterrupted
 from cli.output.status import StatusPrinter
 from cli.stack.stack import Stack
 from cli.stack.worker_gpus import GpuUnusable
@@ -20,13 +22,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndingSignal:
-    """The signals that end the command: the first sets `asked`, the second `hurry`.
+    """The signals that end the command: the first sets the event `asked`, the second `hurry`.
 
     With `interrupt` the first signal also raises `KeyboardInterrupt`.
     """
 
-    def __init__(self, hurry: threading.Event, *, interrupt: bool = False) -> None:
-        self.asked = threading.Event()
+    def __init__(self, asked: threading.Event, hurry: threading.Event, *, interrupt: bool = False) -> None:
+        self._asked = asked
         self._hurry = hurry
         self._interrupt = interrupt
         self._received = 0
@@ -42,9 +44,9 @@ class EndingSignal:
             raise KeyboardInterrupt
 
     def _set(self) -> None:
-        if self.asked.is_set():
+        if self._asked.is_set():
             self._hurry.set()
-        self.asked.set()
+        self._asked.set()
 
 
 @click.command()
@@ -65,13 +67,14 @@ def up(host: str, port: int, data: Path) -> None:
     hide_memory()
     with StatusPrinter() as printer:
         stack = Stack(DataDirectory(data), Address(host, port), printer.print_status)
-        ending = EndingSignal(stack.hurry)
+        EndingSignal(stack.ending, stack.hurry)
         try:
-            stack.start()
-            ready = stack.await_ready(ended=ending.asked.is_set)
-            if not ending.asked.is_set():
-                _print_welcome(printer, stack, is_ready=ready)
-            ending.asked.wait()
+            with suppress(StartInterrupted):
+                stack.start()
+                ready = stack.await_ready()
+                if not stack.ending.is_set():
+                    _print_welcome(printer, stack, is_ready=ready)
+                stack.ending.wait()
             printer.print_status("stopping; press Ctrl-C again to stop at once")
         except (AddressTaken, DataDirectoryBusy, DataDirectoryUnusable, GpuUnusable, ServerFailed, ValueError) as error:
             raise click.ClickException(str(error)) from None

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import psycopg
@@ -11,11 +12,13 @@ import pytest
 from cli.embedded.leftovers import clear_leftovers
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.server import ServerFailed
+from cli.local.start_wait import StartInterrupted
 from tests.support.service.processes import alive, descendants
 from tests.support.wait import until
 
 PARENT = """
 import sys
+import threading
 from pathlib import Path
 from cli.embedded.postgres import EmbeddedPostgres
 EmbeddedPostgres(Path(sys.argv[1]), durable=False).start()
@@ -77,6 +80,25 @@ def test_a_restart_keeps_the_data_and_the_url(server):
     server.start()
     assert url == server.url
     assert 7 == query(url, "SELECT n FROM kept")
+
+
+def test_variables_of_another_database_are_not_taken(server, monkeypatch):
+    server.stop()
+    other = {"PORT": "5433", "SERVICE": "prod", "OPTIONS": "-c search_path=nowhere", "TARGETSESSIONATTRS": "read-only"}
+    for name, value in other.items():
+        monkeypatch.setenv(f"PG{name}", value)
+    server.start()
+    assert '"$user", public' == query(server.url, "SHOW search_path")
+
+
+def test_an_interrupted_start_leaves_no_half_cluster(folder):
+    interrupted, before = threading.Event(), descendants(os.getpid())
+    server = EmbeddedPostgres(folder, durable=False, interrupted=interrupted)
+    threading.Thread(target=lambda: until((folder / "data.new").exists) and interrupted.set()).start()
+    with pytest.raises(StartInterrupted):
+        server.start()
+    assert not (folder / "data").exists()
+    assert before == descendants(os.getpid())
 
 
 def test_stop_does_not_wait_for_clients(server):

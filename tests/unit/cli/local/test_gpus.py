@@ -1,8 +1,11 @@
 """GPUs, found without torch."""
 
+import threading
+
 import pytest
 
 from cli.local import gpus
+from cli.local.start_wait import StartInterrupted
 
 LISTING = """\
 GPU 0: NVIDIA H200 (UUID: GPU-5c3e0f3a-0000-4000-8000-000000000000)
@@ -88,6 +91,17 @@ def test_each_gpu_is_tried_in_a_process_that_sees_only_it(machine, monkeypatch):
     assert (False, "torch cannot use cuda:0: the GPU may be gone") == (bad.works, bad.text)
     assert (False, "Segmentation fault") == (worse.works, worse.text)
     assert [] == gpus.try_gpus([])
+
+
+def test_an_interrupted_start_waits_for_no_gpu(machine, monkeypatch):
+    script = machine / "python"
+    script.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(gpus.sys, "executable", str(script))
+    interrupted = threading.Event()
+    interrupted.set()
+    with pytest.raises(StartInterrupted):
+        gpus.try_gpus(["0", "1"], interrupted)
 
 
 def test_a_gpu_that_does_not_answer_does_not_work(machine, monkeypatch):

@@ -20,7 +20,7 @@ class Machine:
         self.tried: list[str] = []
         self.printed: list[str] = []
 
-    def try_gpus(self, gpus):
+    def try_gpus(self, gpus, interrupted):
         self.tried += gpus
         return [GpuTrial(gpu not in self.broken, "its driver is older than r580") for gpu in gpus]
 

@@ -14,8 +14,9 @@ from tests.support.service.processes import descendants
 from tests.support.wait import until
 
 ONE_SERVICE = """
-import sys
+import os
 from cli.commands.host import up
+from cli.embedded.server import await_ready
 from cli.stack import process_supervisor, stack
 from cli.stack.services import Command
 
@@ -26,17 +27,20 @@ class Stack(stack.Stack):
         service = Command("sleeper", [], {}, self.data_directory.folder / "log")
         service._argv = ["/bin/sleep", "1000"]
         service.start()
+        if "HANGS" in os.environ:
+            print("starting", flush=True)
+            await_ready("sleeper", service.process, lambda: False, service.log, 600, self.ending)
         self._api = [service]
         self._supervisor = process_supervisor.ProcessSupervisor([service], self._print_status)
         self._supervisor.start()
 
-    def await_ready(self, ended):
+    def await_ready(self):
         return True
 
 up.Stack = Stack
 up.up()
 """
-"""`atelier up` with a program that sleeps in the place of all servers."""
+"""`atelier up` with a program that sleeps in the place of all servers; with HANGS it is never ready."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +54,10 @@ def handlers() -> Iterator[None]:
 
 def test_the_first_signal_asks_and_the_second_one_hurries() -> None:
     hurry = threading.Event()
-    ending = EndingSignal(hurry)
+    asked = threading.Event()
+    EndingSignal(asked, hurry)
     signal.raise_signal(signal.SIGTERM)
-    assert ending.asked.wait(10)
+    assert asked.wait(10)
     assert not hurry.is_set()
     signal.raise_signal(signal.SIGINT)
     assert hurry.wait(10)
@@ -60,33 +65,57 @@ def test_the_first_signal_asks_and_the_second_one_hurries() -> None:
 
 def test_a_signal_may_interrupt_what_holds_the_events_lock() -> None:
     """As the wait for the event itself does for a moment, in the main thread."""
-    ending = EndingSignal(threading.Event())
-    with ending.asked._cond:
+    asked = threading.Event()
+    EndingSignal(asked, threading.Event())
+    with asked._cond:
         signal.raise_signal(signal.SIGTERM)
-    assert ending.asked.wait(10)
+    assert asked.wait(10)
 
 
 def test_only_the_first_signal_interrupts() -> None:
     hurry = threading.Event()
-    EndingSignal(hurry, interrupt=True)
+    EndingSignal(threading.Event(), hurry, interrupt=True)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)
     assert hurry.wait(10)
 
 
-def test_without_a_reader_it_restarts_its_parts_and_ends_well(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", ONE_SERVICE, "--data", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        assert b"Atelier is ready" in process.stdout.readline()
-        process.stdout.close()
-        for _ in range(2):
-            (part,) = descendants(process.pid)
-            os.kill(part, signal.SIGKILL)
-            until(lambda part=part: descendants(process.pid) - {part}, what="a new part")
-        process.send_signal(signal.SIGTERM)
-        assert 0 == process.wait(10)
-    finally:
+@pytest.fixture
+def start(tmp_path):
+    """A function that starts `up` with one service, and returns the process and its first line."""
+    processes = []
+
+    def start(**environment):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ONE_SERVICE, "--data", str(tmp_path)],
+            env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        processes.append(process)
+        return process, process.stdout.readline()
+
+    yield start
+    for process in processes:
         process.kill()
+        process.wait()
+
+
+def test_without_a_reader_it_restarts_its_parts_and_ends_well(start):
+    process, line = start()
+    assert b"Atelier is ready" in line
+    process.stdout.close()
+    for _ in range(2):
+        (part,) = descendants(process.pid)
+        os.kill(part, signal.SIGKILL)
+        until(lambda part=part: descendants(process.pid) - {part}, what="a new part")
+    process.send_signal(signal.SIGTERM)
+    assert 0 == process.wait(10)
+
+
+def test_a_signal_ends_a_start_that_does_not_get_on(start):
+    process, line = start(HANGS="1")
+    assert b"starting\n" == line
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=10)
+    assert 0 == process.returncode
+    assert output.endswith(b"atelier: stopped\n")
