@@ -18,11 +18,14 @@ from api.follow.event_hub import EventHub
 from api.server.connections import OpenConnections
 from api.server.protocol import BoundedProtocol
 from core.logs import start_logs
+from core.net.listening import EVERYWHERE, listen_everywhere
 from core.sandbox.kernel import hide_memory
 from core.settings import Settings, settings
 
 GRACE_SECONDS = 10
 """How long open requests may take once the process was asked to stop."""
+BACKLOG = 2048
+"""Connections that wait for the event loop to accept them."""
 SWEEP_TICKS = 10
 """Ticks of uvicorn, of 0.1 s each, between two looks for overdue connections."""
 MOST_FILES = 65_536
@@ -75,7 +78,7 @@ def make_server(app: Litestar, app_settings: Settings, **address: Any) -> Draini
         log_config=None,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=75,
-        backlog=2048,
+        backlog=BACKLOG,
         **address,
     )
     return DrainingServer(config, app.state.event_hub)
@@ -92,8 +95,9 @@ def raise_file_limit() -> int:
 
 
 def main(host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; an address that cannot be listened on ends the process with a sentence."""
     hide_memory()
+    sockets = _sockets(host, port)
     sys.setswitchinterval(0.0005)  # the event loop must not wait 5 ms for a thread that decodes a body
     start_logs(settings(), "api")
     app = create_app(settings())
@@ -101,4 +105,12 @@ def main(host: str, port: int) -> None:
     # uvicorn raises the signal again once it has shut down; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with suppress(KeyboardInterrupt):
-        make_server(app, settings(), host=host, port=port).run()
+        make_server(app, settings(), host=host, port=port).run(sockets)
+
+
+def _sockets(host: str, port: int) -> list[socket.socket] | None:
+    """Return the socket that listens everywhere; None for another host, which uvicorn listens on."""
+    try:
+        return [listen_everywhere(port, BACKLOG)] if host == EVERYWHERE else None
+    except OSError as error:
+        sys.exit(f"api: cannot listen on {host} port {port}: {error.strerror}")

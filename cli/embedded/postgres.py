@@ -130,8 +130,7 @@ class EmbeddedPostgres:
             if not wait_until(lambda: initdb.poll() is not None, INIT_TIMEOUT, self._interrupted):
                 raise ServerFailed(f"initdb did not end within {INIT_TIMEOUT:g} s:{tail(self.log)}")
         finally:
-            if initdb.poll() is None:
-                stop(initdb, STOP_TIMEOUT)
+            stop(initdb, 0)
         if initdb.returncode != 0:
             raise ServerFailed(f"initdb ended with status {initdb.returncode}:{tail(self.log)}")
         draft.rename(self.data)

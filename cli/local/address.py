@@ -4,7 +4,9 @@ import socket
 
 import msgspec
 
-EVERYWHERE = ("0.0.0.0", "::")
+from core.net.listening import EVERYWHERE, listen_everywhere
+
+WILDCARDS = ("0.0.0.0", EVERYWHERE)
 
 
 class AddressTaken(Exception):
@@ -20,23 +22,28 @@ class Address(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """The URL for other machines; an API that listens everywhere is named by this machine's host name."""
-        return self._url(socket.gethostname() if self.host in EVERYWHERE else self.host)
+        return self._url(socket.gethostname() if self.host in WILDCARDS else self.host)
 
     @property
     def local_url(self) -> str:
         """The URL for this machine itself."""
-        return self._url("127.0.0.1" if self.host in EVERYWHERE else self.host)
+        return self._url("127.0.0.1" if self.host in WILDCARDS else self.host)
 
     def refuse_taken(self) -> None:
         """Raise `AddressTaken` when a process cannot listen here now."""
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        with socket.socket(family) as probe:
+        try:
+            self._try_to_listen()
+        except OSError as error:
+            reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
+            raise AddressTaken(f"{reason}; choose another --port or --host") from None
+
+    def _try_to_listen(self) -> None:
+        if self.host == EVERYWHERE:
+            listen_everywhere(self.port).close()
+            return
+        with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.host, self.port))
-            except OSError as error:
-                reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
-                raise AddressTaken(f"{reason}; choose another --port or --host") from None
+            probe.bind((self.host, self.port))
 
     def _url(self, host: str) -> str:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"

@@ -1,1 +1,1 @@
-"""Outgoing HTTP: which addresses may be connected to, and a transport that connects to nothing else."""
+"""Which addresses may be connected to, a transport for these alone, and a socket that listens everywhere."""

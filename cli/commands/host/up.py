@@ -54,7 +54,7 @@ class EndingSignal:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address on which the API listens; 0.0.0.0 is every interface.",
+    help="Address on which the API listens; 0.0.0.0 is every interface of IPv4, :: of IPv6 and IPv4.",
 )
 @click.option("--port", default=8000, show_default=True, help="Port of the API.")
 @data_option

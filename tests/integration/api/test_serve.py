@@ -18,11 +18,11 @@ from tests.support.wait import until
 
 
 @contextmanager
-def process(settings, port):
+def process(settings, port, host="127.0.0.1"):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
     for name in ("database_url", "broker_url", "storage_url", "secret_key", "catalog"):
         environment[f"ATELIER_{name.upper()}"] = getattr(settings, name)
-    script = f"from api.serve import main; main('127.0.0.1', {port})"
+    script = f"from api.serve import main; main({host!r}, {port})"
     running = subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.PIPE, text=True)
     try:
         yield running
@@ -70,12 +70,13 @@ def test_streams_and_waits_end_when_it_is_asked_to_stop(settings, key, create, u
         assert "Traceback" not in running.stderr.read()
 
 
-def test_it_starts_without_database_and_redis(settings, url):
+def test_it_starts_without_database_and_redis_on_every_interface(settings, url):
     alone = msgspec.structs.replace(
         settings, database_url="postgresql://127.0.0.1:1/x", broker_url="redis://127.0.0.1:1/0"
     )
-    with process(alone, url.rpartition(":")[2]):
+    with process(alone, url.rpartition(":")[2], "::"):
         until(lambda: answers(url), timeout=60, what="the API to answer")
+        assert answers(url.replace("127.0.0.1", "[::1]"))
         assert 503 == httpx.get(f"{url}/health/ready").status_code
 
 

@@ -1,5 +1,6 @@
 """The address of the API and its URLs."""
 
+import errno
 import socket
 
 import pytest
@@ -27,3 +28,20 @@ def test_a_port_in_use_is_refused_with_advice():
 
 def test_a_free_address_is_free():
     free_address().refuse_taken()
+
+
+def test_a_port_of_ipv4_alone_is_taken_for_every_interface():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(AddressTaken, match="cannot listen on :: port"),
+    ):
+        Address("::", server.getsockname()[1]).refuse_taken()
+
+
+def test_a_machine_without_ipv6_is_one_sentence(monkeypatch):
+    def create_server(*args, **kwargs):
+        raise OSError(errno.EAFNOSUPPORT, "of the system")
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    with pytest.raises(AddressTaken, match="cannot listen on :: port 80: this machine has no IPv6"):
+        Address("::", 80).refuse_taken()
