@@ -70,7 +70,7 @@ def test_streams_and_waits_end_when_it_is_asked_to_stop(settings, key, create, u
         assert "Traceback" not in running.stderr.read()
 
 
-def test_it_starts_without_database_and_redis_on_every_interface(settings, url):
+def test_it_starts_everywhere_without_database_and_redis(settings, url):
     alone = msgspec.structs.replace(
         settings, database_url="postgresql://127.0.0.1:1/x", broker_url="redis://127.0.0.1:1/0"
     )
