@@ -144,6 +144,7 @@ class PinnedPool:
             self._changed.notify_all()
 
     def _run(self) -> None:
+        torch.cuda.set_device(self._device)  # it is each thread's own: else there is a context on the first GPU, too
         for block in self._staging:
             self._pin(block, patience=0)
         while True:

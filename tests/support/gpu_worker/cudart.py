@@ -3,6 +3,10 @@
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
 
 
 class Cudart:
@@ -12,9 +16,18 @@ class Cudart:
     """
 
     def __init__(self, before_pin: Callable[[], object] = lambda: None, seconds: float = 0.0, status: int = 0) -> None:
+        self.devices: set[torch.device] = set()
         self.pinned: list[int] = []
         self.unpinned: list[int] = []
         self._before_pin, self._seconds, self._status = before_pin, seconds, status
+
+    @classmethod
+    def install(cls, monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any) -> "Cudart":
+        """Make a new one that of torch; `devices` are those that threads have chosen."""
+        made = cls(*arguments, **options)
+        monkeypatch.setattr(torch.cuda, "cudart", made)
+        monkeypatch.setattr(torch.cuda, "set_device", made.devices.add)
+        return made
 
     def __call__(self) -> SimpleNamespace:
         return SimpleNamespace(cudaHostRegister=self._pin, cudaHostUnregister=self.unpinned.append)

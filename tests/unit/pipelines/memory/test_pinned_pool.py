@@ -15,8 +15,7 @@ STEP = 1024
 
 @pytest.fixture
 def cudart(monkeypatch: pytest.MonkeyPatch) -> Cudart:
-    made = Cudart()
-    monkeypatch.setattr(torch.cuda, "cudart", made)
+    made = Cudart.install(monkeypatch)
     monkeypatch.setattr(pinned_pool, "STEP_BYTES", STEP)
     monkeypatch.setattr(pinned_pool, "MAX_WASTE", 0)
     return made
@@ -55,6 +54,7 @@ def test_a_wanted_block_becomes_ready(pool_of: Make, cudart: Cudart, ready: Simp
     pool = pool_of(10 * STEP)
     prepared(pool, ready, 100, STEP + 1)
     assert [2 * STEP, STEP] == cudart.pinned
+    assert {torch.device("cuda:0")} == cudart.devices
     assert [STEP, 2 * STEP] == [block.memory.numel() for block in pool.borrow([100, STEP + 1])]
 
 
@@ -122,8 +122,7 @@ def test_memory_that_cannot_be_pinned_is_lent_all_the_same(
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError("CUDA error: out of memory")  # the error that was pending
 
-    cudart = Cudart(status=2)
-    monkeypatch.setattr(torch.cuda, "cudart", cudart)
+    cudart = Cudart.install(monkeypatch, status=2)
     monkeypatch.setattr(torch, "zeros", fail)
     pool = pool_of(STEP)
     prepared(pool, ready, STEP)

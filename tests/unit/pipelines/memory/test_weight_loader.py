@@ -199,7 +199,7 @@ def test_nothing_is_pinned_between_reads(file: Path, monkeypatch: pytest.MonkeyP
         time.sleep(0.02)
         read_values(*arguments)
 
-    monkeypatch.setattr(torch.cuda, "cudart", Cudart(lambda: steps.append("pin"), seconds=0.02))
+    Cudart.install(monkeypatch, lambda: steps.append("pin"), seconds=0.02)
     monkeypatch.setattr(weight_loader, "read_values", read)
     monkeypatch.setattr(safetensors_reader, "READ_BYTES", 512)
     monkeypatch.setattr(pinned_pool, "STEP_BYTES", 512)
