@@ -340,3 +340,20 @@ def test_an_aborted_video_leaves_nothing_in_wans_autoencoder(videos_dir: Path, m
         run(pipeline)
 
     assert all(kept is None for kept in vae._feat_map)
+
+
+MAGCACHE = {"cache": "magcache", "cache_ratios": [1.0] * 12}
+TAYLORSEER = {"cache": "taylorseer", "cache_interval": 3}
+
+
+@pytest.mark.parametrize("preset", [MAGCACHE, TAYLORSEER], ids=["magcache", "taylorseer"])
+def test_a_film_reuses_steps_and_stays_near(videos_dir: Path, preset: dict[str, Any]) -> None:
+    pipeline = loaded("wan22", videos_dir, quality={"fast": preset})
+    plain, reused = (run(pipeline, quality=word, num_inference_steps=12) for word in ("standard", "fast"))
+    assert (None, preset["cache"]) == (plain.metadata["cache"], reused.metadata["cache"])
+    assert 0 < np.abs(frames(plain).astype(int) - frames(reused)).mean() < 3
+
+
+def test_two_transformers_cannot_share_the_ratios_of_one(videos_dir: Path) -> None:
+    with pytest.raises(ModelLoadFailed, match="cannot reuse steps; remove `cache`"):
+        loaded("wan22a14b", videos_dir, quality={"fast": MAGCACHE})
