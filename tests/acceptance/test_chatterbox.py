@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +16,7 @@ from pipelines.speech.watermark import detect_watermark
 from tests.support.checkpoints import tiny_chatterbox
 from tests.support.checkpoints.tiny_chatterbox import save_voice
 from tests.support.servers.databases import Databases
+from tests.support.service.finished import download
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
 from tests.support.wait import until
@@ -77,10 +77,6 @@ def failed(at: Service, job_id: str) -> dict[str, Any]:
     assert JobStatus.FAILED == job.status
     status: dict[str, Any] = at.client.get(f"/generate/speech/v1/status/{job_id}").json()
     return status
-
-
-def download(url: str) -> bytes:
-    return httpx.get(url, follow_redirects=True).raise_for_status().content
 
 
 def sound(status: dict[str, Any]) -> tuple[np.ndarray, int]:

@@ -5,15 +5,14 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
 from tests.support.servers.media_server import MediaServer
+from tests.support.service import finished
 from tests.support.service.service import Service
-from tests.support.service.sse import events
 
 SIZE = (1024, 768)
 
@@ -38,21 +37,11 @@ def mask() -> np.ndarray:
 
 
 def make(studio: Service, image_url: str, **fields: Any) -> dict[str, Any]:
-    """The status answer of a finished cut-out."""
-    body = {"image_url": image_url, **fields}
-    answer = studio.client.post("/generate/remove-background/v1", params={"wait": 60}, json=body, timeout=90)
-    assert answer.status_code in (200, 202), answer.text
-    job_id = answer.json()["job_id"]
-    studio.ended(job_id, 120)
-    found = studio.client.get(f"/generate/remove-background/v1/status/{job_id}").raise_for_status()
-    status: dict[str, Any] = found.json()
-    assert "completed" == status["status"], status
-    return status
+    return finished.make(studio, "remove-background", image_url=image_url, **fields)
 
 
 def picture(status: dict[str, Any]) -> Image.Image:
-    """The job's output, downloaded without a key."""
-    return Image.open(BytesIO(httpx.get(status["result_url"], follow_redirects=True).raise_for_status().content))
+    return Image.open(BytesIO(finished.download(status["result_url"])))
 
 
 def test_a_data_url_becomes_a_cutout_of_the_mug(studio: Service, data_url: str) -> None:
@@ -110,14 +99,7 @@ def test_the_options(studio: Service, data_url: str) -> None:
 def test_progress_is_told_as_it_rises(studio: Service, data_url: str) -> None:
     accepted = studio.client.post("/generate/remove-background/v1", json={"image_url": data_url})
     assert 202 == accepted.status_code, accepted.text
-
-    with studio.client.stream("GET", f"/jobs/v1/{accepted.json()['job_id']}/events", timeout=120) as stream:
-        progress = [event.data for event in events(stream)]
-
-    seen = [event["progress"] for event in progress if event["status"] == "processing"]
-    assert sorted(seen) == seen
-    assert len(set(seen)) >= 3, progress
-    assert "completed" == progress[-1]["status"]
+    finished.assert_progress_rises(studio, accepted.json()["job_id"])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import torch
@@ -21,9 +20,9 @@ from tests.support.checkpoints.specs import entry
 from tests.support.faults.faults import engine_of, frozen
 from tests.support.paths import PHOTO
 from tests.support.servers.databases import Databases
+from tests.support.service import finished
 from tests.support.service.model_service import model_service
 from tests.support.service.service import Service
-from tests.support.service.sse import events
 from tests.support.wait import until
 
 Pixels = NDArray[np.uint8]
@@ -125,7 +124,7 @@ def download(families: Service, job_id: str) -> bytes:
     job = families.ended(job_id, 120)
     assert JobStatus.COMPLETED == job.status, job.error
     url = families.client.get(f"/jobs/v1/{job_id}").json()["result_url"]
-    return httpx.get(url, follow_redirects=True).raise_for_status().content
+    return finished.download(url)
 
 
 def pixels(file: bytes) -> Pixels:
@@ -256,14 +255,7 @@ class TestEveryFamily:
 
     def test_progress_rises_at_least_three_times_before_the_end(self, families: Service, name: str) -> None:
         job_id = self.ask(families, name, num_inference_steps=20)
-
-        with families.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
-            progress = [event.data for event in events(stream)]
-
-        seen = [event["progress"] for event in progress if event["status"] == "processing"]
-        assert sorted(seen) == seen
-        assert 3 <= len(set(seen)), progress
-        assert "completed" == progress[-1]["status"]
+        finished.assert_progress_rises(families, job_id)
 
     def test_a_cancel_stops_it_and_the_engine_goes_on(self, families: Service, name: str) -> None:
         """The engine stands still while it is asked for: on a busy machine these tiny models are done before that."""

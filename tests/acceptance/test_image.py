@@ -4,7 +4,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import torch
@@ -12,6 +11,7 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 
 from pipelines.catalog.loader import load_catalog
+from tests.support.service import finished
 from tests.support.service.service import Service
 from tests.support.service.sse import events
 
@@ -21,19 +21,12 @@ NATIVE = {"width": SPEC.defaults.width, "height": SPEC.defaults.height}
 
 
 def make(studio: Service, **fields: Any) -> dict[str, Any]:
-    """The status answer of a finished job."""
-    answer = studio.client.post(
-        "/generate/image/v1", params={"wait": 60}, json={"prompt": PROMPT, **fields}, timeout=90
-    )
-    assert 200 == answer.status_code, answer.text
-    status: dict[str, Any] = answer.json()
-    assert "completed" == status["status"], status
-    return status
+    return finished.make(studio, "image", **{"prompt": PROMPT, **fields})
 
 
 def picture(status: dict[str, Any]) -> Image.Image:
-    """The job's first output, downloaded without a key."""
-    return Image.open(BytesIO(httpx.get(status["result_url"], follow_redirects=True).raise_for_status().content))
+    """The job's first output."""
+    return Image.open(BytesIO(finished.download(status["result_url"])))
 
 
 @pytest.mark.contract("C23", "E1")

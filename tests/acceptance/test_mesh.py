@@ -4,7 +4,6 @@ import base64
 from io import BytesIO
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import trimesh
@@ -12,6 +11,8 @@ from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
 from tests.support.paths import PHOTO
+from tests.support.service import finished
+from tests.support.service.finished import download
 from tests.support.service.service import Service
 
 
@@ -29,17 +30,7 @@ def data_url(picture: Image.Image) -> str:
 
 
 def make(studio: Service, **fields: Any) -> dict[str, Any]:
-    """The status answer of a finished job."""
-    body = {"image_path": ring(), "max_faces": 5000, **fields}
-    answer = studio.client.post("/generate/3d/v1", params={"wait": 90}, json=body, timeout=120)
-    assert 200 == answer.status_code, answer.text
-    status: dict[str, Any] = answer.json()
-    assert "completed" == status["status"], status
-    return status
-
-
-def download(url: str) -> bytes:
-    return httpx.get(url, follow_redirects=True).raise_for_status().content
+    return finished.make(studio, "3d", **{"image_path": ring(), "max_faces": 5000, **fields})
 
 
 @pytest.mark.contract("C41", "C42", "C47")

@@ -4,26 +4,18 @@ from io import BytesIO
 from typing import Any
 
 import av
-import httpx
 import pytest
 from PIL import Image
 
+from tests.support.service import finished
+from tests.support.service.finished import download
 from tests.support.service.service import Service
 
 TEXT = "Good morning. Your order has left our workshop."
 
 
 def make(studio: Service, **fields: Any) -> dict[str, Any]:
-    """The status answer of a finished job."""
-    answer = studio.client.post("/generate/speech/v1", params={"wait": 60}, json={"text": TEXT, **fields}, timeout=90)
-    assert 200 == answer.status_code, answer.text
-    status: dict[str, Any] = answer.json()
-    assert "completed" == status["status"], status
-    return status
-
-
-def download(url: str) -> bytes:
-    return httpx.get(url, follow_redirects=True).raise_for_status().content
+    return finished.make(studio, "speech", **{"text": TEXT, **fields})
 
 
 def seconds(file: bytes) -> float:

@@ -9,14 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from tests.support.media.videos import DecodedVideo, decode_video, psnr, scene
+from tests.support.service import finished
 from tests.support.service.service import Service
-from tests.support.service.sse import events
 
 STILL = (960, 720)
 SMALL = {"width": 192, "height": 128, "duration_seconds": 0.5}
@@ -42,19 +41,12 @@ def still() -> str:
 
 def make(studio: Service, **fields: Any) -> dict[str, Any]:
     """The status answer of a finished film of the demo."""
-    body = {"input_image": still(), **fields}
-    answer = studio.client.post("/generate/video/v1", params={"wait": 60}, json=body, timeout=90)
-    assert answer.status_code in (200, 202), answer.text
-    job_id = answer.json()["job_id"]
-    studio.ended(job_id, 180)
-    status: dict[str, Any] = studio.client.get(f"/generate/video/v1/status/{job_id}").raise_for_status().json()
-    assert "completed" == status["status"], status
-    return status
+    return finished.make(studio, "video", **{"input_image": still(), **fields})
 
 
 def download(status: dict[str, Any]) -> bytes:
-    """The first output, fetched without a key."""
-    return httpx.get(status["result_url"], follow_redirects=True).raise_for_status().content
+    """The first output."""
+    return finished.download(status["result_url"])
 
 
 def film(status: dict[str, Any], container: str = "mp4") -> DecodedVideo:
@@ -142,14 +134,7 @@ def test_a_format_of_pictures_gives_mp4_and_a_warning(studio: Service) -> None:
 def test_progress_is_told_as_it_rises(studio: Service) -> None:
     body = {"input_image": still(), "duration_seconds": 5}
     job_id = studio.client.post("/generate/video/v1", json=body).json()["job_id"]
-
-    with studio.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
-        progress = [event.data for event in events(stream)]
-
-    seen = [event["progress"] for event in progress if event["status"] == "processing"]
-    assert sorted(seen) == seen
-    assert len(set(seen)) >= 3, progress
-    assert "completed" == progress[-1]["status"]
+    finished.assert_progress_rises(studio, job_id)
 
 
 @pytest.mark.parametrize(

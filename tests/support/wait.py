@@ -1,4 +1,4 @@
-"""Waiting for something that another process does."""
+"""Waiting for something that another process does, and for how long."""
 
 import time
 from collections.abc import Callable
@@ -21,3 +21,10 @@ def until(
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout:g} s for {what}; last seen: {value!r}")
         time.sleep(every)
+
+
+def seconds(act: Callable[[], object]) -> float:
+    """How long it took to act."""
+    started = time.monotonic()
+    act()
+    return time.monotonic() - started

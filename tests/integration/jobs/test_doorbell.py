@@ -5,35 +5,16 @@ import os
 import queue
 import signal
 import socket
-import time
 
 import msgspec
 import pytest
 from celery.contrib.testing.worker import start_worker
 from redis import Redis
 
-from cli.embedded.valkey import EmbeddedValkey
 from core.settings import Settings
 from jobs.doorbell import BELL, Doorbell, add_bells, bell_queue, celery_app, model_queue, server_queue
 from tests.support.rows.rows import MODEL
-from tests.support.wait import until
-
-
-@pytest.fixture
-def server(tmp_path):
-    with EmbeddedValkey(tmp_path / "valkey") as running:
-        yield running
-
-
-@pytest.fixture
-def job(rows):
-    return rows.submit(rows.tenant())
-
-
-def seconds(act):
-    started = time.monotonic()
-    act()
-    return time.monotonic() - started
+from tests.support.wait import seconds, until
 
 
 def bells(url, queue=None):

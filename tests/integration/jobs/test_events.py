@@ -3,13 +3,11 @@
 import os
 import signal
 import socket
-import time
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as BrokerAway
 
-from cli.embedded.valkey import EmbeddedValkey
 from core.broker.clients import broker_client
 from core.settings import Settings
 from jobs.events import (
@@ -23,24 +21,7 @@ from jobs.events import (
 )
 from jobs.job import JobStatus
 from tests.support.service.published import published
-from tests.support.wait import until
-
-
-@pytest.fixture
-def server(tmp_path):
-    with EmbeddedValkey(tmp_path / "valkey") as running:
-        yield running
-
-
-@pytest.fixture
-def job(rows):
-    return rows.submit(rows.tenant())
-
-
-def seconds(act):
-    started = time.monotonic()
-    act()
-    return time.monotonic() - started
+from tests.support.wait import seconds, until
 
 
 def read(url, job):

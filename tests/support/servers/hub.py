@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from click.testing import CliRunner
 from cli.main import atelier
 from pipelines.weights.lockfile import Lock, LockedFile, LockedModel, read_lock, write_lock
 from tests.support.paths import ROOT
+from tests.support.servers.quiet_server import QuietServer
 
 LARGE = (".safetensors", ".pt", ".bin", ".onnx")
 """Endings that the hub keeps in large file storage."""
@@ -96,12 +97,8 @@ def _is_last(asked: Asked) -> bool:
     return asked.path.startswith("/cdn/") or not asked.path.endswith(LARGE) or "/resolve/" not in asked.path
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Server(QuietServer):
     hub: Hub
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent about a client that hangs up."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -218,10 +215,7 @@ class Proxy:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 

@@ -3,12 +3,14 @@
 import io
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import msgspec
 import numpy as np
 from PIL import Image
+
+from tests.support.servers.quiet_server import QuietServer
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -75,14 +77,7 @@ class MediaServer:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                """Stay silent about a client that hangs up."""
-
-        self._server = Server((host, 0), Handler)
+        self._server = QuietServer((host, 0), Handler)
         self.port = int(self._server.server_address[1])
         self.url = f"http://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)

@@ -1,0 +1,35 @@
+"""A job as its caller sees it: made while the request waits, followed to its end, downloaded without a key."""
+
+from typing import Any
+
+import httpx
+
+from tests.support.service.service import Service
+from tests.support.service.sse import events
+
+
+def make(service: Service, modality: str, **body: Any) -> dict[str, Any]:
+    """The status answer of a completed job of a modality, as its path names it."""
+    answer = service.client.post(f"/generate/{modality}/v1", params={"wait": 60}, json=body, timeout=90)
+    assert answer.status_code in (200, 202), answer.text
+    job_id = answer.json()["job_id"]
+    service.ended(job_id, 180)
+    found = service.client.get(f"/generate/{modality}/v1/status/{job_id}").raise_for_status()
+    status: dict[str, Any] = found.json()
+    assert "completed" == status["status"], status
+    return status
+
+
+def download(url: str) -> bytes:
+    """The bytes that the link of an output leads to."""
+    return httpx.get(url, follow_redirects=True).raise_for_status().content
+
+
+def assert_progress_rises(service: Service, job_id: str) -> None:
+    """Follow a job that has just been submitted: its progress rises three times or more before it is completed."""
+    with service.client.stream("GET", f"/jobs/v1/{job_id}/events", timeout=120) as stream:
+        progress = [event.data for event in events(stream)]
+    seen = [event["progress"] for event in progress if event["status"] == "processing"]
+    assert sorted(seen) == seen, progress
+    assert 3 <= len(set(seen)), progress
+    assert "completed" == progress[-1]["status"]
