@@ -22,7 +22,7 @@ from pipelines.speech.languages import language_for
 from pipelines.speech.nets import load_nets
 from pipelines.speech.samples import PAUSE_TOKENS, Samples, fade_out, join_chunks, truncation_warning
 from pipelines.speech.text import clean_text, split_text
-from pipelines.speech.tokens import SamplingParams, sample
+from pipelines.speech.tokens import SamplingParams, TokenSampler
 from pipelines.speech.voices import SAMPLE_RATE, ReferenceVoice, VoiceCache
 
 MAX_CHUNK_TOKENS = 1000
@@ -54,13 +54,19 @@ class _Progress(msgspec.Struct):
         self.ctx.progress(0.95 * self.behind / self.total, "decode")
 
 
+class _Chunk(msgspec.Struct, frozen=True):
+    """A part of the text, in letters and in tokens (1 x n)."""
+
+    text: str
+    tokens: torch.Tensor
+
+
 class _SpeechRun(msgspec.Struct, frozen=True):
     """What all chunks of a text have in common."""
 
     params: SpeechParams
-    language: str
     voice: ReferenceVoice
-    random: torch.Generator
+    sampler: TokenSampler
     progress: _Progress
 
 
@@ -72,6 +78,8 @@ class Chatterbox:
         self.dtype: torch.dtype = getattr(torch, spec.dtype or "float32")
         self.nets = load_nets(weights, loader or WeightLoader(device), self.dtype)
         self.voices = VoiceCache(self.nets, spec.id)
+        self.warnings: tuple[str, ...] = ()
+        """See `pipelines.runtime.protocol.Pipeline`."""
 
     @property
     def modules(self) -> list[torch.nn.Module]:
@@ -93,18 +101,27 @@ class Chatterbox:
         warnings = list(_warnings(self.spec, params, self.nets.layout.is_turbo, language))
         for warning in warnings:
             ctx.warn(warning)
-        random, progress = (
+        parts = [_Chunk(chunk, self.nets.tokenize(chunk, language)) for chunk in chunks]
+        sampler = TokenSampler(
+            self.nets,
+            SamplingParams(
+                max_tokens=min(params.max_new_tokens, MAX_CHUNK_TOKENS),
+                temperature=params.temperature,
+                cfg_weight=params.cfg_weight,
+                max_text=max(part.tokens.size(1) for part in parts),
+            ),
             torch.Generator(self.nets.device).manual_seed(ctx.seed),
-            _Progress(ctx, sum(map(len, chunks))),
         )
-        samples, is_cut = self._speak(chunks, _SpeechRun(params, language, voice, random, progress))
+        progress = _Progress(ctx, sum(map(len, chunks)))
+        samples, is_cut = self._speak(parts, _SpeechRun(params, voice, sampler, progress))
+        self.warnings = (sampler.defect,) if sampler.defect else ()
         if is_cut:
             warnings.append(truncation_warning(params.max_new_tokens))
             ctx.warn(warnings[-1])
         metadata: dict[str, MetadataValue] = {"seed": ctx.seed, "sample_rate": SAMPLE_RATE, "language": language}
         return RawOutput(arrays={"samples": samples}, warnings=tuple(warnings), metadata=metadata)
 
-    def _speak(self, chunks: list[str], run: _SpeechRun) -> tuple[Samples, bool]:
+    def _speak(self, chunks: list[_Chunk], run: _SpeechRun) -> tuple[Samples, bool]:
         """Return the samples, and whether the text was cut off."""
         progress, parts = run.progress, list[Samples]()
         remaining, is_cut = run.params.max_new_tokens, False
@@ -116,7 +133,7 @@ class Chatterbox:
             tokens, is_ended = self._tokens(chunk, min(remaining, MAX_CHUNK_TOKENS), run)
             is_cut = not is_ended and remaining <= MAX_CHUNK_TOKENS
             remaining -= len(tokens)
-            progress.end(len(chunk))
+            progress.end(len(chunk.text))
             if len(tokens):
                 parts.append(self._decode(tokens, run.voice, progress.ctx.seed))
             if is_cut:
@@ -126,16 +143,14 @@ class Chatterbox:
         joined = join_chunks(parts, SAMPLE_RATE)
         return (fade_out(joined, SAMPLE_RATE) if is_cut else joined), is_cut
 
-    def _tokens(self, chunk: str, max_tokens: int, run: _SpeechRun) -> tuple[torch.Tensor, bool]:
+    def _tokens(self, chunk: _Chunk, max_tokens: int, run: _SpeechRun) -> tuple[torch.Tensor, bool]:
         """Return the speech tokens of a chunk with its closing silence, and whether the chunk is complete."""
-        params, silence = run.params, self.nets.layout.closing_silence
-        sampled = sample(
-            self.nets,
-            run.voice.condition(params.exaggeration, self.dtype),
-            self.nets.tokenize(chunk, run.language),
-            SamplingParams(max_tokens, params.temperature, params.cfg_weight),
-            run.random,
-            lambda count: run.progress.at(count, len(chunk)),
+        silence = self.nets.layout.closing_silence
+        sampled = run.sampler.sample(
+            run.voice.condition(run.params.exaggeration, self.dtype),
+            chunk.tokens,
+            max_tokens,
+            lambda count: run.progress.at(count, len(chunk.text)),
         )
         closing = torch.full((min(silence, max_tokens - len(sampled.tokens)),), _SILENCE, device=self.nets.device)
         return (torch.cat([sampled.tokens, closing]) if len(sampled.tokens) else sampled.tokens), sampled.is_ended

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from core.errors import ModelLoadFailed
 from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
+from pipelines.speech.alignment import prepare_watched_layers
 from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of
 
 with warnings.catch_warnings():
@@ -77,7 +78,7 @@ def _t3(layout: Layout, file: Path, loader: WeightLoader, dtype: torch.dtype) ->
         config = T3Config.multilingual() if layout is MULTILINGUAL else T3Config.english_only()
         t3 = _filled(_empty_t3(config), file, loader, dtype)
         if layout is MULTILINGUAL:
-            t3.tfmr.set_attn_implementation("eager")  # the others do not return attention weights (`tokens.py`)
+            prepare_watched_layers(t3.tfmr)
         return t3
     config = T3Config(text_tokens_dict_size=50276)
     config.llama_config_name = "GPT2_medium"

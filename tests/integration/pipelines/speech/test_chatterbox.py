@@ -12,14 +12,14 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelLoadFailed, NotThisModel, OutOfRange
+from core.errors import ModelLoadFailed, NotFinite, NotThisModel, OutOfRange
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, RawOutput, RunContext, load_raw, save_raw
 from pipelines.speech import chatterbox
 from pipelines.speech.samples import PAUSE_TOKENS
-from pipelines.speech.tokens import SamplingParams, sample
+from pipelines.speech.tokens import SamplingParams, TokenSampler
 from pipelines.speech.voices import VoiceCache
 from pipelines.weights.files import is_pickle
 from pipelines.weights.lockfile import Lock, converted_name
@@ -107,8 +107,9 @@ def authors_tokens(model: TinyChatterbox, text: torch.Tensor, condition: Any, ma
 @pytest.mark.parametrize("seed", [0, 2**53 - 1])
 def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights_dir: Path, seed: int) -> None:
     text, voice, max_tokens = model.nets.tokenize(TEXT, "en"), model.voices.builtin(), 30
-    params, random = SamplingParams(max_tokens, 0.8, 0.5), torch.Generator().manual_seed(seed)
-    ours = sample(model.nets, voice.condition(0.5, torch.float32), text, params, random, lambda count: None)
+    params, random = SamplingParams(max_tokens, 0.8, 0.5, text.size(1)), torch.Generator().manual_seed(seed)
+    sampler = TokenSampler(model.nets, params, random)
+    ours = sampler.sample(voice.condition(0.5, torch.float32), text, max_tokens, lambda count: None)
 
     theirs_of = loaded(model.spec.id, weights_dir)  # their loop leaves things behind
     with torch.random.fork_rng():
@@ -118,6 +119,42 @@ def test_the_tokens_are_those_of_the_authors_loop(model: TinyChatterbox, weights
     expected = theirs[theirs < 6561]
     assert 0 < len(expected) <= max_tokens
     assert torch.equal(expected, ours.tokens)
+
+
+@pytest.mark.parametrize("layout", [pytest.param("english", marks=pytest.mark.long), "multilingual", "turbo"])
+def test_looking_at_each_eighth_token_changes_nothing(
+    model: TinyChatterbox, layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [model.nets.tokenize(text, "en") for text in ("Hello.", "Good morning.")]
+
+    def speak(stride: int) -> list[tuple[list[int], bool, list[int]]]:
+        params = SamplingParams(12, 0.8, 0.5, max(text.size(1) for text in texts))
+        sampler, found = TokenSampler(model.nets, params, torch.Generator().manual_seed(3), stride), []
+        for text in texts:
+            reports = list[int]()
+            condition = model.voices.builtin().condition(0.5, torch.float32)
+            sampled = sampler.sample(condition, text, 12, reports.append)
+            found.append((sampled.tokens.tolist(), sampled.is_ended, reports))
+        return found
+
+    plain = speak(1)
+    tokens, is_ended, reports = plain[0]
+    assert (12, False, list(range(1, 13))) == (len(tokens), is_ended, reports)
+    assert plain == speak(8)
+    # Random weights hardly ever end a sentence: the fourth token of the first text is made the one that ends it.
+    monkeypatch.setattr(model.nets.t3.hp, "stop_speech_token", tokens[3])
+    ended = speak(1)
+    if layout != "multilingual":  # whose end is prevented before the whole text was spoken
+        assert (tokens[: tokens.index(tokens[3])], True) == ended[0][:2]
+    assert ended == speak(8)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_values_that_are_not_finite_are_an_error(model: TinyChatterbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = torch.full_like(model.nets.t3.speech_head.weight, torch.nan)
+    monkeypatch.setattr(model.nets.t3.speech_head.weight, "data", broken)
+    with pytest.raises(NotFinite):
+        run(model)
 
 
 @pytest.mark.parametrize(
