@@ -17,6 +17,7 @@ from jobs.params.speech import SpeechParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.memory.weight_loader import WeightLoader
+from pipelines.runtime.matmul_precision import tensor_float_matmuls
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
 from pipelines.speech.languages import language_for
 from pipelines.speech.nets import load_nets
@@ -163,7 +164,7 @@ class Chatterbox:
         """
         s3gen: Any = self.nets.s3gen
         devices = [self.nets.device] if self.nets.device != "cpu" else []
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), tensor_float_matmuls(self.nets.device):
             torch.manual_seed(seed)
             # It writes into the dictionary that it gets.
             wave, _ = s3gen.inference(speech_tokens=tokens, ref_dict=dict(voice.leading))
