@@ -301,8 +301,13 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     compile: bool = False
     """Whether to compile the repeated blocks at the first run, which takes a while; results differ in the last
     digits."""
+    offload_blocks: bool = False
+    """Whether the blocks of transformers and text encoders stay in host memory and come to the device one at a time,
+    for a GPU that is smaller than the model; every step then moves all of them. Families of diffusers only."""
 
     def __post_init__(self) -> None:
+        if self.compile and self.offload_blocks:
+            raise ValueError("`compile` and `offload_blocks` exclude each other")
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")

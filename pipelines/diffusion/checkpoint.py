@@ -14,13 +14,23 @@ import transformers
 from diffusers import AutoencoderKLWan, DiffusionPipeline, ModelMixin
 from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
+from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.compilation import DENOISERS
 from pipelines.diffusion.component import load_component
 from pipelines.diffusion.qwen_processor import load_processor
+from pipelines.memory.block_offload import offload_blocks
 from pipelines.memory.weight_loader import WeightLoader
 
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)
 _FULL_PRECISION = (AutoencoderKLWan,)
 """Models that are always loaded in float32: Wan's autoencoder is published so, and bfloat16 shows in its output."""
+
+
+def loader_for(spec: ModelSpec, device: str, loader: WeightLoader | None) -> WeightLoader:
+    """Return the loader of a family: the engine's, its own, or one into host memory for a model that does not fit."""
+    if spec.offload_blocks:
+        return WeightLoader("cpu")
+    return loader or WeightLoader(device)
 
 
 def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, variant: str | None = None) -> Any:
@@ -40,6 +50,23 @@ def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, va
     )  # type: ignore[no-untyped-call]
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(loader.device)
+
+
+def resident_modules(pipe: Any, device: str, *, are_blocks_offloaded: bool) -> list[torch.nn.Module]:
+    """Return the modules of a pipeline whose weights stay on `device` between its steps.
+
+    They are all of them, unless its blocks are offloaded: then the blocks of its denoisers and text encoders are not
+    among them (`pipelines.memory.block_offload`), and what is returned comes to the device now.
+    """
+    if not are_blocks_offloaded:
+        return torch_modules(pipe)
+    found = list[torch.nn.Module]()
+    for name, part in pipe.components.items():
+        if not isinstance(part, torch.nn.Module):
+            continue
+        is_large = name in DENOISERS or name.startswith("text_encoder")
+        found.append(offload_blocks(part, device) if is_large else part.to(device))
+    return found
 
 
 def torch_modules(pipe: Any) -> list[torch.nn.Module]:

@@ -15,7 +15,7 @@ from core.errors import ModelLoadFailed, NotFinite
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
-from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
+from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
 from pipelines.diffusion.decode_retry import decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
@@ -49,7 +49,7 @@ class DiffusersImage:
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        self.pipe = load_diffusers(weights, precision(spec, device), loader or WeightLoader(device), spec.variant)
+        self.pipe = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec.variant)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
@@ -65,11 +65,12 @@ class DiffusersImage:
         for pipe in pipes:
             self.prompts.attach(pipe)
         self.multiple = spec.limits.side_multiple or _multiple(self.pipe)
+        self._resident = resident_modules(self.pipe, device, are_blocks_offloaded=spec.offload_blocks)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
         """See `Pipeline`."""
-        return torch_modules(self.pipe)
+        return self._resident
 
     @property
     def warnings(self) -> tuple[str, ...]:

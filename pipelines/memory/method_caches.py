@@ -4,7 +4,7 @@ Such is Qwen-Image's in diffusers, `QwenEmbedRope._get_device_freqs`: a model th
 on the host and on the device every time.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import _lru_cache_wrapper
 from types import FunctionType
@@ -13,13 +13,20 @@ from typing import Any
 from torch import nn
 
 
-def clear_method_caches(modules: Iterable[nn.Module]) -> None:
-    """Clear the caches of the methods of these modules and their parts; other models of these classes compute anew."""
-    classes = {class_ for module in modules for part in module.modules() for class_ in type(part).__mro__}
-    for class_ in classes:
-        for attribute in vars(class_).values():
+def clear_method_caches() -> None:
+    """Clear the caches of the methods of all classes of modules; models that are still in memory compute anew."""
+    for class_ in _subclasses(nn.Module, set()):
+        for attribute in list(vars(class_).values()):
             for cache in _caches(attribute, set()):
                 cache.cache_clear()
+
+
+def _subclasses(class_: type[Any], seen: set[type[Any]]) -> Iterator[type[Any]]:
+    for one in class_.__subclasses__():
+        if one not in seen:
+            seen.add(one)
+            yield one
+            yield from _subclasses(one, seen)
 
 
 def _caches(attribute: object, seen: set[int]) -> Iterator["_lru_cache_wrapper[Any]"]:

@@ -16,7 +16,7 @@ from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
-from pipelines.diffusion.checkpoint import load_diffusers, torch_modules
+from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
 from pipelines.diffusion.decode_retry import clear_vae_cache, decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import choose
@@ -47,7 +47,7 @@ class DiffusersVideo:
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), loader or WeightLoader(device), spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec.variant)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
@@ -60,11 +60,12 @@ class DiffusersVideo:
         prompts = PromptCache()
         for pipe in pipes:
             prompts.attach(pipe)
+        self._resident = resident_modules(loaded, device, are_blocks_offloaded=spec.offload_blocks)
 
     @property
     def modules(self) -> list[torch.nn.Module]:
         """See `Pipeline`."""
-        return torch_modules(next(iter(self.pipes.values())))
+        return self._resident
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ class LoadedPipeline:
         if self._offload is not None:
             from pipelines.memory.method_caches import clear_method_caches
 
-            clear_method_caches(_modules(self.pipeline))
+            clear_method_caches()
 
     def is_finite(self) -> bool:
         """See `residency.LoadedModel`."""
@@ -211,9 +211,5 @@ def _offload_of(
         return None
     from pipelines.memory.offload import Offload
 
-    return Offload(_modules(pipeline), weight_loader.device, uploaded=weight_loader.uploaded, host_memory=host_memory)
-
-
-def _modules(pipeline: Pipeline) -> Iterable[Any]:
-    found: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
-    return found
+    modules: Iterable[Any] = getattr(pipeline, "modules")  # noqa: B009
+    return Offload(modules, weight_loader.device, uploaded=weight_loader.uploaded, host_memory=host_memory)

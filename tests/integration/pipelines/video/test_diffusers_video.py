@@ -326,6 +326,13 @@ def test_a_prompt_is_read_once_for_any_number_of_films(videos_dir: Path, name: s
     assert np.array_equal(directly(videos_dir / name, seed=2), second)
 
 
+@pytest.mark.parametrize("name", BOTH)
+def test_frames_are_the_same_with_blocks_in_host_memory(name: str, videos_dir: Path) -> None:
+    whole, blocks = loaded(name, videos_dir), loaded(name, videos_dir, offload_blocks=True)
+
+    assert np.array_equal(frames(run(whole)), frames(run(blocks)))
+
+
 def test_an_aborted_video_leaves_nothing_in_wans_autoencoder(videos_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It keeps what it has decoded for the frames that come next."""
     pipeline: Any = loaded("wan22", videos_dir)

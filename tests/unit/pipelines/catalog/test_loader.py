@@ -135,3 +135,8 @@ class TestSpec:
     def test_deadlines_of_a_stage(self) -> None:
         assert 7.0 == spec(deadlines={"step": 7}).deadlines.of("step")
         assert 0 < spec().deadlines.of("load")
+
+
+def test_blocks_cannot_be_both_compiled_and_offloaded() -> None:
+    with pytest.raises(ValueError, match="exclude each other"):
+        spec(compile=True, offload_blocks=True)
