@@ -11,6 +11,7 @@ from PIL import Image
 from core.errors import ModelLoadFailed, PipelineFailed, WeightsNotLocked
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec, Stage
+from pipelines.cutout.rembg_cutout import RembgCutout
 from pipelines.cutout.sessions import session_class
 from pipelines.runtime.device import load
 from pipelines.runtime.protocol import Inputs, JobCancelled, Pipeline, RawOutput, RunContext
@@ -18,6 +19,7 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_onnx
 from tests.support.checkpoints.specs import spec
+from workers.engine.model_loader import LoadedPipeline
 
 
 def entry(name: str, **changes: Any) -> ModelSpec:
@@ -269,3 +271,12 @@ class TestLoading:
 
         with pytest.raises(ModelLoadFailed, match="u2net could not be loaded"):
             opened(entry("u2net"), tmp_path)
+
+
+def test_on_a_gpu_without_its_provider_the_facts_say_so(tmp_path: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has the CUDA provider")
+    tiny_onnx.save("u2net", tmp_path)
+    for device, said in (("cuda:0", ("computes on the CPU",)), ("cpu", ())):
+        remover = LoadedPipeline(RembgCutout(entry("u2net"), tmp_path, device), None, 0)
+        assert said == tuple(text.partition(":")[0] for text in remover.warnings)
