@@ -161,6 +161,8 @@ class ModelLoader:
             weight_loader = self._weight_loader(class_)
             pipeline = runtime.construct(spec, self._weights, self.device.name, weight_loader)
             taken = self.memory_used() - before
+        if weight_loader is None and self.device.name != "cpu" and taken <= 0:
+            taken = spec.vram_bytes  # ONNX Runtime's, say, of which the driver does not speak in a container
         return LoadedPipeline(pipeline, weight_loader, taken, self._pool)
 
     def _undisturbed(self) -> AbstractContextManager[None]:
