@@ -32,7 +32,7 @@ PICTURE = {"prompt": "a red apple on a table", "width": 1024, "height": 1024, "o
 FILM = {"prompt": "a red apple rolls", "width": 896, "height": 512, "duration_seconds": 2.0}
 SPEECH = {
     "text": "The apple rolled off the table, over the floor, and out through the open door into the garden.",
-    "max_new_tokens": 400,
+    "max_new_tokens": 150,
     "output_format": "wav",
     "apply_watermark": False,
 }
