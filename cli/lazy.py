@@ -1,10 +1,13 @@
 """Command groups: one that imports a command only when it runs, and one whose default command is `list`."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import rich_click as click
+
+from cli.output.interrupts import Interrupted
 
 
 class ListingGroup(click.RichGroup):
@@ -50,3 +53,19 @@ class LazyGroup(click.RichGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every name, in order."""
         return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command of the first word. Raises `UsageError` with the nearest name for an unknown one."""
+        close = get_close_matches(args[0], self.commands, 1)
+        if close and args[0] not in self.commands and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; Ctrl-C ends each with the same status."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted") from None

@@ -13,7 +13,7 @@ COMMANDS = {
         "Start everything in a temporary folder, make every modality, stop everything.",
     ),
     "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
-    "jobs": (f"{CLIENT}.jobs:jobs", "List, show, cancel and redrive jobs."),
+    "jobs": (f"{CLIENT}.jobs:jobs", "List, show, watch, download, cancel, delete and redrive jobs."),
     "voices": (f"{CLIENT}.voices:voices", "Keep voices for `atelier generate speech --voice ID`."),
     "models": (f"{CLIENT}.models:models", "List the models of the catalog and their availability."),
     "servers": (f"{CLIENT}.servers:servers", "List the GPU servers; cordon, drain, preload and restart them."),
@@ -23,6 +23,10 @@ COMMANDS = {
     "keys": (f"{HOST}.keys:keys", "Create, list and revoke API keys."),
     "retention": (f"{HOST}.retention:retention", "Show and set the retention of a tenant's data after the job's end."),
     "webhooks": (f"{CLIENT}.webhooks:webhooks", "Manage webhook endpoints, their deliveries and their secrets."),
+    "completion": (
+        f"{CLIENT}.completion:completion",
+        "Print the script by which a shell completes commands and options.",
+    ),
     "weights": (f"{HOST}.weights:weights", "Manage model files and weights.lock."),
     "doctor": (f"{HOST}.doctor:doctor", "Check device, weights, database, broker and store, and say what to fix."),
 }
@@ -35,6 +39,8 @@ def atelier() -> None:
     """Run a self-hosted GPU service for generated media.
 
     `atelier up` starts everything on this machine; the other commands send it work or run one of its processes.
+
+    Exit status: 0 done; 1 refused, failed or cancelled; 2 typed wrongly; 124 timed out; 130 interrupted by Ctrl-C.
     """
 
 

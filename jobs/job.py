@@ -102,6 +102,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the tenant has a limit of running jobs; known to the worker that claimed the job."""
     announced: bool = False
     """Whether the change that returned this job has also written deliveries of webhooks."""
+    unserved: bool = False
+    """Whether no live server served its model when it was submitted; known to the submit alone."""
 
     def read_params(self) -> AnyParams:
         """Return the parameters as the struct of this job's modality."""

@@ -1,5 +1,9 @@
 """Status answers: a job's row, with its queue position, its wait reason, the seconds left and the balance."""
 
+from collections.abc import Sequence
+
+import msgspec
+
 from api.http.database import Database
 from core.settings import Settings
 from jobs.job import Job, JobStatus
@@ -25,11 +29,11 @@ class StatusBuilder:
         estimate = queue_estimate(view.job, view.forecast, self._estimates.get(view.job.model))
         return status_answer(view.job, self._settings, estimate)
 
-    async def answers(self, jobs: list[Job], tenant: str) -> list[StatusAnswer]:
-        """Return status answers for a list, without positions and estimates, which would cost a count each."""
+    async def answers(self, views: Sequence[JobView], tenant: str) -> list[StatusAnswer]:
+        """Return the status answers of a list of the tenant's jobs; the balance is read once."""
         facts = await self._database.row(balance(tenant))
-        estimate = QueueEstimate(balance_remaining_usd=facts[0] if facts else None)
-        return [status_answer(job, self._settings, estimate) for job in jobs]
+        left = facts[0] if facts else None
+        return [msgspec.structs.replace(self.answer(view), balance_remaining_usd=left) for view in views]
 
 
 def queue_estimate(job: Job, forecast: Forecast, estimate: float | None) -> QueueEstimate:

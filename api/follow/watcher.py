@@ -4,13 +4,16 @@ Both subscribe first and read the row afterwards, so that no change between the 
 job has ended; an event from Redis only says when to read the row.
 """
 
+import asyncio
 import time
+from collections.abc import Sequence
 
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.status import StatusBuilder
 from api.follow.subscription import Subscription
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, UnknownJob
+from jobs.job import Job
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.wire.status import StatusAnswer
 
@@ -58,6 +61,17 @@ class JobWatcher:
     async def read(self, followed: FollowedJob) -> JobView:
         """Return the job as it is now. Raises also `DatabaseUnavailable`."""
         return await self._reader.read(followed)
+
+    async def views(self, jobs: Sequence[Job], key_id: str) -> list[JobView]:
+        """Return jobs with the forecasts of those that have not ended, which are read together."""
+        return await asyncio.gather(*(self._view(job, key_id) for job in jobs))
+
+    async def _view(self, job: Job, key_id: str) -> JobView:
+        view = JobView(job)
+        try:
+            return view if job.status.terminal else await self.refresh(view, key_id)
+        except UnknownJob:
+            return view  # it was deleted since the list was read
 
     def next_tick(self) -> float:
         """Return the time (of `time.monotonic`) at which all watched jobs are read again."""

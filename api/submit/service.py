@@ -41,8 +41,17 @@ from jobs.job import Job, job_from_row
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.statements.budget import FULL, SPENT
-from jobs.statements.queue.submit import InputSource, Offer, add_inputs, ask, new_job, remember, remembered, submit
-from jobs.statements.queue.tenant_jobs import visible
+from jobs.statements.queue.submit import (
+    InputSource,
+    Offer,
+    add_inputs,
+    ask,
+    new_job,
+    remember,
+    remembered,
+    repeated,
+    submit,
+)
 from pipelines.catalog.loader import NATIVE, Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
@@ -231,7 +240,7 @@ async def _find_repeated(connection: AsyncConnection, tenant: str, key: Idempote
         return None
     if entry.body_sha256 != key.digest:
         raise IdempotencyMismatch(field="header.Idempotency-Key")
-    row = (await connection.execute(visible(entry.job_id, tenant))).first()
+    row = (await connection.execute(repeated(entry.job_id, tenant))).first()
     if row is None:
         raise UnknownJob("The job that this Idempotency-Key made was deleted; use a new key for a new job.")
     return job_from_row(row)

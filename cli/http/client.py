@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -64,9 +64,9 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, path: str, body: dict[str, Any]) -> str:
-        """Submit a job; return its id."""
-        return self._request("POST", path, Accepted, json=body).job_id
+    def submit(self, path: str, body: dict[str, Any]) -> Accepted:
+        """Submit a job."""
+        return self._request("POST", path, Accepted, json=body)
 
     def source(self, text: str) -> str:
         """Return the value of a media field: a URL or an id as it is; a local file is uploaded and becomes its id."""
@@ -87,7 +87,7 @@ class Client:
 
     def job(self, job_id: str) -> StatusAnswer:
         """Return the present state of a job."""
-        return self._request("GET", f"/jobs/v1/{job_id}", StatusAnswer)
+        return self._request("GET", f"/jobs/v1/{quote(job_id, safe='')}", StatusAnswer)
 
     def jobs(self, *, limit: int, status: str | None = None) -> list[StatusAnswer]:
         """Return the newest jobs."""
@@ -96,7 +96,11 @@ class Client:
 
     def cancel(self, job_id: str) -> StatusAnswer:
         """Cancel a job and return it; a job that has ended stays as it is."""
-        return self._request("POST", f"/jobs/v1/{job_id}/cancel", StatusAnswer)
+        return self._request("POST", f"/jobs/v1/{quote(job_id, safe='')}/cancel", StatusAnswer)
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job with its prompt, inputs and outputs; one that runs is cancelled."""
+        self._send("DELETE", f"/jobs/v1/{quote(job_id, safe='')}")
 
     def models(self) -> list[ModelAnswer]:
         """Return the models of the catalog."""
@@ -208,19 +212,24 @@ class Client:
         """Download an output; the file appears when it is complete. The link is signed, so the key is not sent."""
         draft = _draft(target)
         try:
-            with httpx.stream("GET", url, follow_redirects=True, timeout=TIMEOUT, trust_env=False) as answer:
-                _raise_problem(answer)
-                with draft.open("wb") as file:
-                    for chunk in answer.iter_bytes():
-                        file.write(chunk)
+            with draft.open("wb") as file:
+                self.copy(url, file)
             draft.replace(target)
-        except httpx.HTTPError as error:
-            raise ApiUnavailable(f"the download from {httpx.URL(url).host} was interrupted: {error}") from None
         except OSError as error:
             raise ApiError(f"{target} cannot be written: {error.strerror}") from None
         finally:
             with suppress(OSError):
                 draft.unlink()
+
+    def copy(self, url: str, file: BinaryIO) -> None:
+        """Write an output into an open file. Raises `OSError` where that cannot be written."""
+        try:
+            with httpx.stream("GET", url, follow_redirects=True, timeout=TIMEOUT, trust_env=False) as answer:
+                _raise_problem(answer)
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+        except httpx.HTTPError as error:
+            raise ApiUnavailable(f"the download from {httpx.URL(url).host} was interrupted: {error}") from None
 
     def _has_ended(self, job_id: str) -> bool:
         """Say whether the job has ended; False while the API does not answer."""

@@ -11,6 +11,7 @@ from cli.output.status import status_console
 from jobs.wire.jobs import ProgressEvent
 from jobs.wire.servers import ServerAnswer
 from jobs.wire.status import StatusAnswer
+from jobs.wire.wait_reasons import Reason
 
 POLL_SECONDS = 0.5
 
@@ -30,10 +31,17 @@ def job_bars(console: Console) -> Progress:
 
 
 def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAnswer:
-    """Show a job's progress until it has ended; return the ended job."""
+    """Show a job's progress until it has ended; return the ended job.
+
+    A job whose model no server serves is noted once, with what could be done.
+    """
+    is_noted = False
     for event in client.follow(job_id):
         done = 1.0 if event.status == "completed" else event.progress
         bar.update(task, completed=done, doing=_describe(event))
+        if _is_unserved(event) and not is_noted:
+            is_noted = True
+            bar.console.print(unserved_note(client, job_id), markup=False, highlight=False, soft_wrap=True)
     job = client.job(job_id)
     bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)
     return job
@@ -54,7 +62,23 @@ def await_drained(client: Client, server_id: str) -> ServerAnswer:
             time.sleep(POLL_SECONDS)
 
 
+def unserved_note(client: Client, job_id: str) -> str:
+    """Return the sentence about a job that waits for a server of its model."""
+    job = client.job(job_id)
+    here = ", ".join(model.id for model in client.models() if model.available and model.modality == job.modality)
+    return (
+        f"{job_id} waits: no running server serves {job.model}; here: {here or 'no model of its kind'}. "
+        f"`atelier weights fetch {job.model}` on a server gets it, Ctrl-C cancels the job."
+    )
+
+
+def _is_unserved(event: ProgressEvent) -> bool:
+    return event.waiting_for is not None and event.waiting_for.code == Reason.NO_SERVER_FOR_MODEL
+
+
 def _describe(event: ProgressEvent) -> str:
+    if _is_unserved(event):
+        return "waits for a server of its model"
     if event.status == "queued":
         place = event.queue_position
         return f"queued, place {place}" if place else "queued"

@@ -5,10 +5,14 @@ import msgspec
 from jobs.job import JobStatus
 from jobs.wire.status import StatusAnswer
 from jobs.wire.values import UtcTime
+from jobs.wire.wait_reasons import Waiting
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted job. Poll `status_url`, or follow `events_url`; both are paths, as callers reach them."""
+    """An accepted job. Poll `status_url`, or follow `events_url`; both are paths, as callers reach them.
+
+    `waiting_for` says that no server serves its model at present, so that it waits for one.
+    """
 
     job_id: str
     status: JobStatus
@@ -18,13 +22,21 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     status_url: str
     events_url: str
     created_at: UtcTime
+    waiting_for: Waiting | None = None
 
 
 class JobPage(msgspec.Struct, frozen=True):
-    """Jobs, newest first; `next_cursor` is null on the last page. Queue positions are only in a job's own answer."""
+    """Jobs, newest first; `next_cursor` is null on the last page."""
 
     jobs: list[StatusAnswer]
     next_cursor: str | None
+
+
+class WaitReason(msgspec.Struct, frozen=True):
+    """What a job waits for, in the words of an API that may be newer than the client."""
+
+    code: str
+    message: str
 
 
 class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +50,7 @@ class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
     progress: float = 0.0
     stage: str | None = None
     queue_position: int | str | None = None
+    waiting_for: WaitReason | None = None
 
 
 class DeletedEvent(msgspec.Struct, frozen=True):

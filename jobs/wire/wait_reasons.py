@@ -26,7 +26,7 @@ SENTENCES = {
     Reason.SERVER_CORDONED: "Every server that can run it is cordoned or draining.",
     Reason.STORE_AWAY: "The object store takes no results at present; jobs start again as soon as it does.",
     Reason.SERVER_BUSY: "It is next; every server that can run it is busy.",
-    Reason.NO_SERVER_FOR_MODEL: "No available server serves its model.",
+    Reason.NO_SERVER_FOR_MODEL: "No running server serves its model; GET /models/v1 lists those that are available.",
     Reason.TENANT_RUNNING_CAP: "You have reached your limit of concurrent jobs.",
     Reason.QUEUE: "Other jobs are ahead of it, or a server is about to start it.",
 }

@@ -22,6 +22,7 @@ from jobs.params.modality import ModalitySpec
 from jobs.wire.jobs import Accepted
 from jobs.wire.links import public_path
 from jobs.wire.status import StatusAnswer
+from jobs.wire.wait_reasons import Reason, waiting_for
 
 Wait = Annotated[
     float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most this many seconds.")
@@ -111,6 +112,7 @@ def accepted(job: Job, modality: ModalitySpec, settings: Settings) -> Accepted:
         status_url=status_url(job, modality, settings),
         events_url=public_path(settings, f"/jobs/v1/{job.id}/events"),
         created_at=job.created_at,
+        waiting_for=waiting_for(Reason.NO_SERVER_FOR_MODEL) if job.unserved else None,
     )
 
 

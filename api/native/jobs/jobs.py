@@ -47,6 +47,7 @@ class JobRoutes(Controller):
         caller: NamedDependency[Caller],
         database: NamedDependency[Database],
         status_builder: NamedDependency[StatusBuilder],
+        watcher: NamedDependency[JobWatcher],
         limit: Limit = 20,
         cursor: FromQuery[str | None] = None,
         status: FromQuery[JobStatus | None] = None,
@@ -62,7 +63,8 @@ class JobRoutes(Controller):
         )
         page = [job_from_row(row) for row in rows[:limit]]
         next_cursor = pack(page[-1]) if len(rows) > limit else None
-        return JobPage(await status_builder.answers(page, caller.tenant), next_cursor)
+        views = await watcher.views(page, caller.key_id)
+        return JobPage(await status_builder.answers(views, caller.tenant), next_cursor)
 
     @get("/{job_id:str}", opt=SHOWS_JOB, responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(

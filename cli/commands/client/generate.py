@@ -1,20 +1,23 @@
 """`atelier generate`: generate media and save it in a file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import rich_click as click
 
 from cli.commands.client.request_options import request_body, request_options
 from cli.http.client import Client, refuse_unwritable
 from cli.http.connection import with_client
+from cli.http.outputs import STDOUT, refuse_overwriting, save_outputs, succeeded
 from cli.http.progress import job_bars, watch
+from cli.output.durations import Duration
+from cli.output.interrupts import Interrupted, TimedOut, TimeLimit, time_limit
 from cli.output.status import status_console
+from cli.output.tables import json_option, print_json
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
-from jobs.wire.status import OutputAnswer
+from jobs.wire.status import StatusAnswer
 
 
 @click.group()
@@ -29,35 +32,81 @@ def generate() -> None:
 def generate_command(modality: ModalitySpec) -> click.Command:
     """Return the command that generates one modality; its options are the fields of the parameters."""
 
-    def run(client: Client, output: Path, **values: Any) -> None:
-        body = request_body(values) | {"output_format": _format(output, modality.formats)}
-        _generate(client, modality.path, _upload(client, body, modality.params.media), output)
+    def run(
+        client: Client,
+        output: Path | None,
+        preview: Path | None,
+        timeout: float | None,
+        no_wait: bool,
+        as_json: bool,
+        **values: Any,
+    ) -> None:
+        body = request_body(values)
+        if output is not None:
+            _check_output(output, body.get("num_images", 1), modality.formats)
+            if output != STDOUT:
+                body["output_format"] = modality.formats[output.suffix.lower()]
+        elif not no_wait:
+            raise click.UsageError("Missing option '-o': name the file to write, or - for standard output.")
+        if preview is not None:
+            _check_folder(preview)
+        accepted = client.submit(modality.path, _upload(client, body, modality.params.media))
+        if no_wait:
+            print_json(accepted) if as_json else click.echo(accepted.job_id)
+            return
+        job = _follow(client, accepted.job_id, timeout)
+        files = save_outputs(client, job, output or STDOUT, preview)
+        for warning in job.warnings:
+            click.echo(f"note: {warning}", err=True)
+        if as_json:
+            print_json(job)
+            return
+        for file in files:
+            click.echo(f"{file} ({_describe(job)})", err=output == STDOUT)
 
     run.__doc__ = f"{modality.summary}: {', '.join(dict.fromkeys(modality.formats.values()))}."
-    command = click.command(modality.word)(with_client(run))
+    command = click.command(modality.word)(json_option(with_client(run)))
     argument, *options = request_options(modality)
-    output = click.Option(
-        ["-o", "--output"], required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write."
-    )
-    command.params[:0] = [argument, output, *options]
+    command.params[:0] = [argument, *_file_options(), *options]
     return command
+
+
+def _file_options() -> list[click.Option]:
+    file = click.Path(path_type=Path, dir_okay=False)
+    return [
+        click.Option(["-o", "--output"], type=file, help="File to write; - is standard output."),
+        click.Option(["--preview"], type=file, help="File for the preview of a sound or a mesh: a PNG."),
+        click.Option(["--timeout"], type=Duration(), help="Cancel the job after so long: 45s, 10m, 2h."),
+        click.Option(
+            ["--no-wait"], is_flag=True, help="Print the id of the job and end; `atelier jobs download` gets it."
+        ),
+    ]
 
 
 for _modality in MODALITIES:
     generate.add_command(generate_command(_modality))
 
 
-def _format(output: Path, formats: Mapping[str, str]) -> str:
-    """Return the format of a file's extension.
+def _check_output(output: Path, number: int, formats: Mapping[str, str]) -> None:
+    """Refuse a file that cannot be written, before anything is computed for it.
 
-    Raises `UsageError` for an unknown one or without the file's folder, `ApiError` for a file that cannot be written.
+    Raises `UsageError` for an unknown extension, without the file's folder, or where a file that was not named would be
+    overwritten; `ApiError` for a file that cannot be written.
     """
+    if output == STDOUT:
+        if number > 1:
+            raise click.UsageError("standard output takes one image; name a file for several")
+        return
     if output.suffix.lower() not in formats:
         raise click.UsageError(f"{output.name}: use one of the extensions {', '.join(formats)}")
-    if not output.absolute().parent.is_dir():
-        raise click.UsageError(f"the folder {output.absolute().parent} does not exist; create it")
-    refuse_unwritable(output)
-    return formats[output.suffix.lower()]
+    _check_folder(output)
+    refuse_overwriting(output, number)
+
+
+def _check_folder(file: Path) -> None:
+    if not file.absolute().parent.is_dir():
+        raise click.UsageError(f"the folder {file.absolute().parent} does not exist; create it")
+    refuse_unwritable(file)
 
 
 def _upload(client: Client, body: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:
@@ -69,38 +118,21 @@ def _upload(client: Client, body: dict[str, Any], media: Mapping[str, str]) -> d
     return sent
 
 
-def _generate(client: Client, path: str, body: dict[str, Any], output: Path) -> None:
-    """Submit a job, show its progress, and download its outputs; cancel it on Ctrl-C."""
-    job_id = client.submit(path, body)
+def _follow(client: Client, job_id: str, timeout: float | None) -> StatusAnswer:
+    """Show a job's progress and return it with its outputs; cancel it on Ctrl-C and after the timeout."""
     try:
-        with job_bars(status_console()) as bar:
+        with time_limit(timeout), job_bars(status_console()) as bar:
             job = watch(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="submitted"))
     except KeyboardInterrupt:
         client.cancel(job_id)
-        raise click.ClickException(f"{job_id} was cancelled") from None
-    if job.error is not None:
-        raise click.ClickException(f"{job_id} failed: {job.error.message} [{job.error.code}]")
-    if not job.outputs:
-        raise click.ClickException(f"{job_id} was {job.status}")
-    files = _files(job.outputs, output)
-    for answer, file in zip(job.outputs, files, strict=True):
-        client.download(answer.url, file)
-    for warning in job.warnings:
-        click.echo(f"note: {warning}", err=True)
-    for file in files:
-        click.echo(f"{file} ({_describe(job.model, job.seed, job.processing_time_seconds)})")
+        raise Interrupted(f"{job_id} was cancelled") from None
+    except TimeLimit:
+        waited_for = client.cancel(job_id).waiting_for
+        reason = f": it waited for {waited_for.code}" if waited_for else ""
+        raise TimedOut(f"{job_id} was not done in time and was cancelled{reason}") from None
+    return succeeded(job)
 
 
-def _files(outputs: Sequence[OutputAnswer], output: Path) -> list[Path]:
-    """Return the file of each output: numbered when several have one type, and for all after the first."""
-    several = sum(answer.media_type == outputs[0].media_type for answer in outputs) > 1
-    return [
-        output
-        if number == 1 and not several
-        else output.with_name(f"{output.stem}-{number}{Path(urlsplit(answer.url).path).suffix}")
-        for number, answer in enumerate(outputs, 1)
-    ]
-
-
-def _describe(model: str, seed: int | None, seconds: float | None) -> str:
-    return ", ".join([model, *([] if seed is None else [f"seed {seed}"]), f"{seconds or 0:.1f} s"])
+def _describe(job: StatusAnswer) -> str:
+    seed = [] if job.seed is None else [f"seed {job.seed}"]
+    return ", ".join([job.model, *seed, f"{job.processing_time_seconds or 0:.1f} s"])

@@ -3,13 +3,18 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import rich_click as click
 
 from cli.http.client import Client
 from cli.http.connection import with_client
+from cli.http.outputs import STDOUT, own_names, save_outputs, succeeded
+from cli.http.progress import job_bars
+from cli.http.progress import watch as follow
 from cli.local.data_dir import data_option
 from cli.output.durations import Duration
-from cli.output.status import lossy, print_line
+from cli.output.interrupts import TimedOut, TimeLimit, time_limit
+from cli.output.status import lossy, print_line, status_console
 from cli.output.tables import format_time, json_option, print_json, print_table
 from jobs.job import JobStatus
 from jobs.wire.status import StatusAnswer
@@ -17,7 +22,7 @@ from jobs.wire.status import StatusAnswer
 
 @click.group()
 def jobs() -> None:
-    """List, show, cancel and redrive jobs."""
+    """List, show, watch, download, cancel, delete and redrive jobs."""
 
 
 @jobs.command("list")
@@ -37,12 +42,14 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
             job.status,
             job.model,
             f"{job.progress:.0%}",
+            job.queue_position,
+            job.waiting_for.code if job.waiting_for else None,
             format_time(job.created_at),
             job.processing_time_seconds,
         ]
         for job in answers
     ]
-    print_table(["job", "status", "model", "progress", "created", "seconds"], rows)
+    print_table(["job", "status", "model", "progress", "place", "waits for", "created", "seconds"], rows)
 
 
 @jobs.command()
@@ -52,6 +59,59 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
 def show(client: Client, job_id: str, as_json: bool) -> None:
     """Show all facts about one job."""
     _print_job(client.job(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option("--timeout", type=Duration(), help="Stop watching after so long: 45s, 10m, 2h; the job goes on.")
+@json_option
+@with_client
+def watch(client: Client, job_id: str, timeout: float | None, as_json: bool) -> None:
+    """Show the progress of a job until it has ended; Ctrl-C leaves it as it is."""
+    try:
+        with time_limit(timeout), job_bars(status_console()) as bar:
+            job = follow(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="asked for"))
+    except TimeLimit:
+        raise TimedOut(f"{job_id} has not ended yet; it goes on") from None
+    _print_job(job, as_json)
+    if job.error is not None:
+        raise click.ClickException(f"{job_id} failed: {job.error.message} [{job.error.code}]")
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="File for the first output, or - for standard output; default: all outputs, by their names, in this folder.",
+)
+@with_client
+def download(client: Client, job_id: str, output: Path) -> None:
+    """Download the outputs of a completed job; a file that is there already is never overwritten unless it is named."""
+    job = succeeded(client.job(job_id))
+    if output == STDOUT or not output.is_dir():
+        files = save_outputs(client, msgspec.structs.replace(job, outputs=job.outputs[:1]), output)
+    else:
+        files = [output / name for name in own_names(job)]
+        there = [str(file) for file in files if file.exists()]
+        if there:
+            raise click.ClickException(f"{', '.join(there)} is there already; name a file or a folder with -o")
+        for answer, file in zip(job.outputs, files, strict=True):
+            client.download(answer.url, file)
+    for file in files:
+        print_line(str(file))
+
+
+@jobs.command()
+@click.argument("job_ids", nargs=-1, required=True, metavar="JOB...")
+@with_client
+def delete(client: Client, job_ids: tuple[str, ...]) -> None:
+    """Delete jobs with their prompts, inputs and outputs; one that runs is cancelled."""
+    for job_id in job_ids:
+        client.delete(job_id)
+        print_line(job_id)
 
 
 @jobs.command()
@@ -131,10 +191,12 @@ def _print_job(job: StatusAnswer, as_json: bool) -> None:
     facts = {
         "job": job.job_id,
         "status": job.status,
+        "modality": job.modality,
         "model": job.model,
         "server": job.server_id,
         "progress": f"{job.progress:.0%} {job.stage or ''}",
         "queue position": job.queue_position,
+        "waits for": f"{job.waiting_for.message} [{job.waiting_for.code}]" if job.waiting_for else None,
         "created": format_time(job.created_at),
         "started": format_time(job.started_at),
         "finished": format_time(job.finished_at),

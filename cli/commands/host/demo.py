@@ -97,7 +97,7 @@ def _run_all(client: Client, out: Path) -> list[list[str]]:
 
 def _run(client: Client, jobs: list[DemoJob], out: Path, bar: Progress) -> list[list[str]]:
     """Submit jobs, follow one after the other, download their outputs; return the rows of the table."""
-    job_ids = [client.submit(job.path, job.body) for job in jobs]
+    job_ids = [client.submit(job.path, job.body).job_id for job in jobs]
     shown = [bar.add_task(job.title, total=1.0, doing="submitted") for job in jobs]
     ended = [watch(client, job_id, bar, line) for job_id, line in zip(job_ids, shown, strict=True)]
     return [_download(client, job, answer, out) for job, answer in zip(jobs, ended, strict=True)]

@@ -22,9 +22,9 @@ from sqlalchemy import (
     case,
     cast,
     column,
-    exists,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
@@ -41,6 +41,7 @@ from jobs.schema.tables import idempotency, inputs, jobs, servers
 from jobs.statements.budget import admit
 from jobs.statements.clauses import after, ago, now, tx_now
 from jobs.statements.outbox import with_outbox_events
+from jobs.statements.queue.tenant_jobs import visible
 
 IDEMPOTENCY_SECONDS = 86_400
 
@@ -145,6 +146,11 @@ def _remember(rows: Select[str, str, str, str]) -> ReturningInsert[Any]:
         set_=fresh,
         where=idempotency.c.created_at < ago(IDEMPOTENCY_SECONDS),
     ).returning(idempotency.c.job_id)
+
+
+def repeated(job_id: str, tenant: str) -> Select[Any]:
+    """Return the job that an Idempotency-Key made, as the answer to its repeat shows it; no row once it is deleted."""
+    return visible(job_id, tenant).add_columns(not_(_is_served(jobs.c.model)).label("unserved"))
 
 
 def remembered(tenant: str, key: str) -> Select[Any]:
@@ -252,9 +258,10 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
         "has_inputs": given.pending,
     }
     typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]
-    return with_outbox_events(
+    added = with_outbox_events(
         jobs.insert().from_select(list(values), select(*typed).where(admit(given.tenant, given.price_usd, given.cap)))
     )
+    return added.add_columns(not_(_is_served(added.selected_columns.model)).label("unserved"))
 
 
 def _chosen(added: BindParameter[str]) -> CTE:
@@ -269,15 +276,22 @@ def _chosen(added: BindParameter[str]) -> CTE:
         .table_valued(column("model", Text), column("price_usd", Double), with_ordinality="place", name="offered")
         .render_derived(name="offered")
     )
-    serving = exists().where(servers.c.lease_until > tx_now, offered.c.model == any_(servers.c.serves))
     first = (
         select(offered.c.model, offered.c.price_usd)
-        .where(or_(not_(given.c.served), serving.correlate(offered)))
+        .where(or_(not_(given.c.served), _is_served(offered.c.model)))
         .order_by(offered.c.place)
         .limit(1)
         .lateral("first")
     )
     return select(given, first.c.model, first.c.price_usd).join_from(given, first, true()).cte("chosen")
+
+
+def _is_served(model: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether a live server serves a model."""
+    serving: Select[Any] = select(literal_column("1")).where(
+        servers.c.lease_until > tx_now, model == any_(servers.c.serves)
+    )
+    return serving.correlate_except(servers).exists()
 
 
 def add_inputs(job_id: str, tenant: str, sources: Sequence[InputSource]) -> Insert:

@@ -12,8 +12,12 @@ from jobs.statements.queue.submit import ADDED, NewJob, new_job, submit
 from jobs.statements.table_function import body_of
 
 _JOB: ColumnElement[str] = literal_column("""
-    CASE WHEN changed.id IN (SELECT job_id FROM events) THEN (to_jsonb(changed) || '{"announced": true}')::text
-    ELSE row_to_json(changed)::text END""")
+    left(row_to_json(changed)::text, -1)
+    || CASE WHEN changed.id IN (SELECT job_id FROM events) THEN ', "announced": true' ELSE '' END
+    || CASE WHEN EXISTS (SELECT FROM servers WHERE lease_until > now() AND changed.model = ANY(serves)) THEN ''
+        ELSE ', "unserved": true' END
+    || '}'""")
+"""The row as JSON, and what the columns of the statement beside it say, where it is so."""
 
 
 def _submit_function() -> DatabaseFunction:

@@ -56,6 +56,28 @@ def test_an_unknown_command_is_a_usage_error():
     assert "No such command 'nonsense'" in outcome.output
 
 
+def test_a_mistyped_command_is_answered_with_the_nearest_one():
+    outcome = CliRunner().invoke(atelier, ["generat", "image"])
+    assert (2, True) == (outcome.exit_code, "Did you mean 'generate'?" in outcome.output)
+
+
+def test_ctrl_c_ends_a_command_with_the_status_of_a_signal(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.http.client.Client.models", interrupted)
+    assert 130 == CliRunner().invoke(atelier, ["models", "--url", "http://127.0.0.1:1", "--key", "k"]).exit_code
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"), [("atelier jobs wa", "watch"), ("atelier generate image --wi", "--width")]
+)
+def test_words_are_completed_in_a_shell(words, completed):
+    assert "_atelier_completion" in CliRunner().invoke(atelier, ["completion", "bash"]).output
+    asked = {"_ATELIER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    assert f"plain,{completed}" == CliRunner().invoke(atelier, [], prog_name="atelier", env=asked).output.strip()
+
+
 def test_a_command_is_imported_only_to_run():
     script = "import sys, cli.main; print(*(name for name in sys.modules if name.startswith('cli.commands')))"
     outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

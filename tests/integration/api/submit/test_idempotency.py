@@ -65,7 +65,9 @@ def test_a_repeat_is_answered_before_any_quota(client, server, rows, tenant):
 def test_a_repeat_is_answered_though_no_server_is_left(client, server, rows):
     first = post(client)
     rows.execute(text("DELETE FROM servers"))
-    assert first.json() == post(client).json()
+    again = post(client).json()
+    assert first.json() == again | {"waiting_for": None}
+    assert "no_server_for_model" == again["waiting_for"]["code"]
 
 
 def test_a_refused_submit_leaves_the_key_free(client, rows):

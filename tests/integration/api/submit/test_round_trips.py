@@ -38,6 +38,32 @@ def test_an_ordinary_submit_is_one_statement(client, server, statements, rows, f
     assert [accepted.json()["job_id"]] == [row.id for row in rows.execute(jobs.select())]
 
 
+def test_a_submit_says_that_no_server_serves_its_model(client, server):
+    """Also for a model that needs inputs, which takes a transaction, and to a repeat."""
+    image = "https://example.org/a.png"
+    for fields in ({"model": "chaos-edit"}, {"model": "chaos-edit", "input_image": image}):
+        for _ in range(2):
+            answer = client.post(ROUTE, json={"prompt": "a"} | fields, headers={"Idempotency-Key": str(len(fields))})
+            assert (202, "no_server_for_model") == (answer.status_code, answer.json()["waiting_for"]["code"])
+    assert client.post(ROUTE, json={"prompt": "a", "model": "chaos"}).json()["waiting_for"] is None
+    assert client.post(ROUTE, json={"prompt": "a"}).json()["waiting_for"] is None
+
+
+def test_a_list_says_what_its_jobs_wait_for(client, server, worker, statements):
+    running = client.post(ROUTE, json={"prompt": "a"}).json()["job_id"]
+    worker.tell(until(lambda: worker.rows.claim(worker.claimant), what="a job"))
+    waiting = [
+        client.post(ROUTE, json={"prompt": "a"} | fields).json()["job_id"]
+        for fields in ({}, {}, {"model": "chaos-edit"})
+    ]
+    statements.clear()
+    jobs = {job["job_id"]: job for job in client.get("/jobs/v1").json()["jobs"]}
+    assert len(statements) <= 8
+    assert [1, 2, 1] == [jobs[job_id]["queue_position"] for job_id in waiting]
+    assert "no_server_for_model" == jobs[waiting[2]]["waiting_for"]["code"]
+    assert (None, "processing") == (jobs[running]["queue_position"], jobs[running]["status"])
+
+
 def test_a_held_submit_reads_its_job_once(client, server, worker, statements):
     statements.clear()
     with ThreadPoolExecutor(1) as pool:

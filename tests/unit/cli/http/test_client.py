@@ -122,7 +122,7 @@ def test_a_modality_of_a_newer_api_is_read(api, client):
 
 def test_submit_sends_json_and_returns_the_id(api, client):
     api.add("/generate/image/v1", ACCEPTED, 202)
-    assert "job_9" == client.submit("/generate/image/v1", {"prompt": "a"})
+    assert "job_9" == client.submit("/generate/image/v1", {"prompt": "a"}).job_id
     assert {"prompt": "a"} == json.loads(api.requests[0][2])
 
 

@@ -169,6 +169,18 @@ class TestWhileItRuns:
         assert "completed" in service.run("jobs", "show", job_id)
         assert '"status": "completed"' in service.run("jobs", "cancel", job_id, "--json")
 
+    def test_a_job_goes_from_script_to_script(self, service, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        job_id = service.run("generate", "image", "anything", "--no-wait").strip()
+        assert "completed" in service.run("jobs", "watch", job_id, "--timeout", "60s")
+        (name,) = service.run("jobs", "download", job_id).split()
+        assert f"{job_id}-0.webp" == name
+        assert "there already" in service.run("jobs", "download", job_id, status=1)
+        piped = CliRunner().invoke(atelier, ["jobs", "download", job_id, "-o", "-"], env=service.environment)
+        assert Path(name).read_bytes() == piped.stdout_bytes
+        assert f"{job_id}\n" == service.run("jobs", "delete", job_id)
+        assert "unknown_job" in service.run("jobs", "show", job_id, status=1)
+
     def test_the_operators_commands_find_it(self, service):
         key = service.run("keys", "create", "--tenant", "shop").strip()
         answer = httpx.get(f"{service.address.url}/jobs/v1", headers={"X-API-Key": key})

@@ -1,29 +1,13 @@
 """The files and fields of `atelier generate`."""
 
-from pathlib import Path
 from typing import Any
 
-from cli.commands.client.generate import _files, _upload
-from jobs.wire.status import OutputAnswer
+from click.testing import CliRunner
 
+from cli.commands.client.generate import _upload
+from cli.main import atelier
 
-def output(number: int, ending: str, media_type: str) -> OutputAnswer:
-    url = f"https://media.example/o/job_1/{number}.{ending}?signature=x"
-    return OutputAnswer(url=url, media_type=media_type, bytes=1, sha256="0")
-
-
-def test_one_output_gets_the_named_file():
-    assert [Path("a/star.jpg")] == _files([output(0, "jpeg", "image/jpeg")], Path("a/star.jpg"))
-
-
-def test_several_outputs_of_one_type_are_numbered():
-    outputs = [output(number, "webp", "image/webp") for number in range(2)]
-    assert [Path("a/star-1.webp"), Path("a/star-2.webp")] == _files(outputs, Path("a/star.webp"))
-
-
-def test_a_second_output_of_another_type_is_numbered():
-    outputs = [output(0, "glb", "model/gltf-binary"), output(1, "png", "image/png")]
-    assert [Path("a/mug.glb"), Path("a/mug-2.png")] == _files(outputs, Path("a/mug.glb"))
+NOWHERE = ["--url", "http://127.0.0.1:1", "--key", "atl_key"]
 
 
 class Uploads:
@@ -39,3 +23,21 @@ def test_the_media_of_a_body_are_uploaded():
     media = {"input_image": "image", "reference_images": "image", "last_image": "image"}
     sent = _upload(client, body, media)
     assert {"prompt": "a cat", "input_image": "inp_a.png", "reference_images": ["inp_b.png", "inp_c.png"]} == sent
+
+
+def test_a_file_that_was_not_named_is_not_overwritten(tmp_path):
+    (tmp_path / "a-2.webp").write_text("mine")
+    words = ["generate", "image", "a star", "-n", "2", "-o", str(tmp_path / "a.webp"), *NOWHERE]
+    outcome = CliRunner().invoke(atelier, words)
+    assert (2, "mine") == (outcome.exit_code, (tmp_path / "a-2.webp").read_text())
+    assert "a-2.webp would be overwritten" in outcome.output
+
+
+def test_a_file_is_named_or_nothing_is_waited_for():
+    outcome = CliRunner().invoke(atelier, ["generate", "image", "a star", *NOWHERE])
+    assert (2, True) == (outcome.exit_code, "Missing option '-o'" in outcome.output)
+
+
+def test_standard_output_takes_one_image():
+    outcome = CliRunner().invoke(atelier, ["generate", "image", "a star", "-n", "2", "-o", "-", *NOWHERE])
+    assert (2, True) == (outcome.exit_code, "takes one image" in outcome.output)

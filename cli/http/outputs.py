@@ -1,0 +1,64 @@
+"""The files of a job's outputs."""
+
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import rich_click as click
+
+from cli.http.client import Client
+from jobs.wire.status import StatusAnswer
+
+STDOUT = Path("-")
+
+
+def save_outputs(client: Client, job: StatusAnswer, output: Path, preview: Path | None = None) -> list[Path]:
+    """Download what a job has made; return the files.
+
+    `output` gets the outputs of the first one's type, numbered where they are several; `-` is standard output, which
+    gets the first. An output of another type is a preview of it, for `preview` where that is named.
+    """
+    main = [answer for answer in job.outputs if answer.media_type == job.outputs[0].media_type]
+    if output == STDOUT:
+        client.copy(main[0].url, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        files = []
+    else:
+        files = numbered(output, len(main))
+        for answer, file in zip(main, files, strict=True):
+            client.download(answer.url, file)
+    if preview is not None:
+        others = [answer for answer in job.outputs if answer not in main]
+        if not others:
+            raise click.ClickException(f"{job.job_id} has no preview")
+        client.download(others[0].url, preview)
+        files.append(preview)
+    return files
+
+
+def succeeded(job: StatusAnswer) -> StatusAnswer:
+    """Return an ended job that has outputs. Raises `ClickException` for any other."""
+    if job.error is not None:
+        raise click.ClickException(f"{job.job_id} failed: {job.error.message} [{job.error.code}]")
+    if not job.outputs:
+        raise click.ClickException(f"{job.job_id} is {job.status} and has no outputs")
+    return job
+
+
+def numbered(output: Path, number: int) -> list[Path]:
+    """Return the file of each of so many outputs of one type."""
+    if number == 1:
+        return [output]
+    return [output.with_name(f"{output.stem}-{place}{output.suffix}") for place in range(1, number + 1)]
+
+
+def refuse_overwriting(output: Path, number: int) -> None:
+    """Raise `UsageError` where a numbered file is there already: that one was not named."""
+    there = [file.name for file in numbered(output, number) if number > 1 and file.exists()]
+    if there:
+        raise click.UsageError(f"{', '.join(there)} would be overwritten; remove it or choose another name")
+
+
+def own_names(job: StatusAnswer) -> list[str]:
+    """Return the file name of each output: the caller's, or the job's id and the number of the output."""
+    return [answer.name or f"{job.job_id}-{Path(urlsplit(answer.url).path).name}" for answer in job.outputs]

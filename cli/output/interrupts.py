@@ -1,0 +1,44 @@
+"""How a command ends early: Ctrl-C, or a time limit; each has an exit status of its own."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import rich_click as click
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C: exit status 130, as a shell has it for SIGINT."""
+
+    exit_code = 130
+
+
+class TimedOut(click.ClickException):
+    """A wait that took longer than the caller wanted: exit status 124, as `timeout` has it."""
+
+    exit_code = 124
+
+
+class TimeLimit(BaseException):
+    """The end of a time limit; no exception of the standard library, which an HTTP client would take for its own."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Raise `TimeLimit` in the block after so many seconds; None stands for no limit. For the main thread."""
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise TimeLimit
+
+    handler = signal.signal(signal.SIGALRM, end)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.signal(signal.SIGALRM, handler)
