@@ -35,8 +35,15 @@ STORED: dict[str, dict[str, str]] = {
 """Precision of published files by model and the beginning of their paths, where it is not the usual one."""
 LOADED = {"chatterbox": "float32", "triposg": "float16"}
 """Precision in memory on a GPU by family, where the entry has none and it is not bfloat16."""
-KEPT: dict[str, dict[str, str]] = {"wan2.2-ti2v-5b": {"vae": "float32"}}
-"""Precision in memory of parts that keep theirs: `pipelines/diffusion/checkpoint.py`."""
+_SPEECH = {"s3gen": "float32", "ve.": "float32"}
+KEPT: dict[str, dict[str, str]] = {
+    "wan2.2-ti2v-5b": {"vae": "float32"},
+    "chatterbox": _SPEECH,
+    "chatterbox-multilingual-v3": _SPEECH,
+    "chatterbox-turbo": _SPEECH,
+}
+"""Precision in memory of parts that keep theirs whatever the entry says: `pipelines/diffusion/checkpoint.py`,
+`pipelines/speech/nets.py`."""
 END = "\n\n"
 """What follows the table in the page."""
 WEIGHTS = (".safetensors", ".pt", ".bin", ".onnx")

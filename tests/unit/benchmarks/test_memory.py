@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -37,6 +38,13 @@ def test_each_part_counts_in_its_own_precision() -> None:
     found = weights_of(wan(), locked(transformer__a=800, text_encoder__a=300, vae__a=100, scheduler=None))
     assert Weights(files=1200, in_memory={"bfloat16": 700, "float32": 100}, unknown=1) == found
     assert 1600 == weights_of(wan(dtype="float32"), locked(transformer__a=800, text_encoder__a=300, vae__a=200)).total
+
+
+def test_only_t3_takes_the_precision_of_a_speech_entry() -> None:
+    entry = next(one for one in SPECS if one.id == "chatterbox")
+    found = weights_of(msgspec.structs.replace(entry, dtype="bfloat16"), LOCK).in_memory
+    assert 1056484620 + 5695784 == found["float32"]  # s3gen.safetensors and ve.safetensors
+    assert (2129653744 + 107374) // 2 == found["bfloat16"]
 
 
 def test_what_does_not_fit_says_so() -> None:
