@@ -57,7 +57,7 @@ def test_an_unknown_command_is_a_usage_error():
 
 
 def test_a_mistyped_command_is_answered_with_the_nearest_one():
-    outcome = CliRunner().invoke(atelier, ["generat", "image"])
+    outcome = CliRunner().invoke(atelier, ["generat", "image"])  # codespell:ignore generat
     assert (2, True) == (outcome.exit_code, "Did you mean 'generate'?" in outcome.output)
 
 
