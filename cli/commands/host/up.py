@@ -1,6 +1,9 @@
 """`atelier up`: the whole service on this machine until Ctrl-C."""
 
+import shlex
+import shutil
 import signal
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -91,4 +94,15 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     if stack.new_key:
         printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
     printer.print_result(f"The admin key is in {directory.admin_key}. Try it in another terminal on this machine:")
-    printer.print_result('  atelier generate image "a red circle on a blue background" -o circle.webp')
+    printer.print_result(f'  {_program()} generate image "a red circle on a blue background" -o circle.webp')
+    printer.print_result(
+        f"Logs are in {directory.logs}; `atelier retention` shows how long jobs and their files are kept."
+    )
+
+
+def _program() -> str:
+    """Return the command as a shell on this machine finds it."""
+    found = shutil.which("atelier")
+    if found is not None and Path(found).resolve() == Path(sys.argv[0]).resolve():
+        return "atelier"
+    return shlex.quote(sys.argv[0])

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from cli.local.address import free_address
 from cli.main import atelier
-from tests.support.paths import CATALOG
+from tests.support.paths import CATALOG, ROOT
 from tests.support.service.processes import alive, descendants
 from tests.support.service.scrape import scrape
 from tests.support.wait import until
@@ -127,6 +127,8 @@ class TestWhileItRuns:
         key = (service.data / "admin.key").read_text().strip()
         assert f"Atelier is ready at http://127.0.0.1:{service.address.port}" in output
         assert f"Admin key, shown only now: {key}" in output
+        assert f"{ROOT}/cli/main.py generate image" in output  # the command as it was called
+        assert f"Logs are in {service.data}/logs" in output
         assert 0o600 == (service.data / "admin.key").stat().st_mode & 0o777
 
     def test_the_api_accepts_only_the_admin_key(self, service):
