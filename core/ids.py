@@ -4,7 +4,7 @@ import re
 import time
 import uuid
 
-from core.errors import MalformedId
+from core.errors.unknown import MalformedId
 
 _ID = re.compile(r"([a-z_]+)_([0-9a-f]{32})")
 

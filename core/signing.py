@@ -13,7 +13,7 @@ import secrets
 import time
 import zlib
 
-from core.errors import BadSignature, Unauthenticated
+from core.errors.access import BadSignature, Unauthenticated
 from core.settings import Settings
 
 _PREFIX = "atl_"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 from jobs.params.base import read_params
 from jobs.params.registry import PARAMS_OF, AnyParams, Modality
 

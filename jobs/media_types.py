@@ -4,7 +4,7 @@ The type decides only which decoder reads a file; decoding shows whether the fil
 films share their containers: where audio is expected the streams in the file decide, which the decoder sees.
 """
 
-from core.errors import UnsupportedMedia
+from core.errors.inputs import UnsupportedMedia
 from jobs.params.media import MediaKind
 
 HEAD = 64

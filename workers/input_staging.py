@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from core.errors import InputUnreachable, StorageUnavailable, UnknownOutput
+from core.errors.failures import InputUnreachable
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.storage.store import Store
 from jobs.job import Job
 from jobs.params.media import field_of, media_of

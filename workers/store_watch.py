@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.retry import Backoff
 from core.storage.store import Store
 

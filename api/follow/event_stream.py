@@ -16,7 +16,8 @@ import msgspec
 from api.follow.stream_limit import StreamLimit
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
-from core.errors import Unauthenticated, UnknownJob
+from core.errors.access import Unauthenticated
+from core.errors.unknown import UnknownJob
 from jobs.events import EventNumber
 from jobs.job import JobStatus
 from jobs.statements.queue.look import JobView

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.auth import Caller
 from api.http.database import Database
-from core.errors import UnknownJob
+from core.errors.unknown import UnknownJob
 from core.ids import check_id, is_id
 from jobs.job import Job, job_from_row
 from jobs.params.media import Medium

@@ -11,7 +11,8 @@ import msgspec
 
 from api.http.batcher import Batcher
 from api.http.database import Database
-from core.errors import Unauthenticated, UnknownJob
+from core.errors.access import Unauthenticated
+from core.errors.unknown import UnknownJob
 from core.settings import Settings
 from jobs.job import JobStatus
 from jobs.statements.queue.look import FollowedJob, JobView, look_again

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.errors import TooManyStreams
+from core.errors.limits import TooManyStreams
 
 
 class StreamLimit:

@@ -12,7 +12,8 @@ from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.status import StatusBuilder
 from api.follow.subscription import Subscription
-from core.errors import DatabaseUnavailable, UnknownJob
+from core.errors.unavailable import DatabaseUnavailable
+from core.errors.unknown import UnknownJob
 from jobs.job import Job
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.wire.status import StatusAnswer

@@ -9,7 +9,8 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from api.front.cross_origin import share
 from api.front.methods import answer_head, answer_options, methods_of
 from api.http.problems import problem
-from core.errors import AtelierError, MalformedRequest, UnknownRoute
+from core.errors.base import AtelierError
+from core.errors.http import MalformedRequest, UnknownRoute
 
 SPELLING = "A path has one spelling here; write it with single slashes, without `.` and `..`, and with no slash as %2F."
 

@@ -13,7 +13,8 @@ from litestar.types import ASGIApp
 from api.http.batcher import Batcher
 from api.http.database import Database
 from api.limits.request_limits import RequestLimits
-from core.errors import Forbidden, Unauthenticated, UnknownJob
+from core.errors.access import Forbidden, Unauthenticated
+from core.errors.unknown import UnknownJob
 from core.ids import check_id, is_id
 from core.logs import bind
 from core.signing import key_digests

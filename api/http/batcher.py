@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -14,7 +14,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, ReceiveMessage, Scope, Send
 
 from api.http.spooled_body import SpooledBody
-from core.errors import Overloaded, TooManyBodies
+from core.errors.limits import TooManyBodies
+from core.errors.unavailable import Overloaded
 from core.settings import Settings
 
 SMALL = 64_000

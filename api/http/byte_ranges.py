@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from core.errors import BadRange
+from core.errors.http import BadRange
 
 _ONE_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
 

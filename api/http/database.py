@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.database import async_engine, is_lost, is_unreachable, lent_connection, only_reads, transactional
-from core.errors import DatabaseUnavailable
+from core.errors.unavailable import DatabaseUnavailable
 from core.settings import Settings
 from jobs.statements.query import Query
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from core.errors import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
+from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
 
 _SENTENCE = re.compile(r"(?P<fault>.*?)(?: - at `(?P<path>\$.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from core.errors import InvalidRequest
+from core.errors.fields import InvalidRequest
 
 Position = tuple[datetime, str]
 

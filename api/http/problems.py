@@ -15,26 +15,12 @@ from litestar.exceptions import HTTPException, ValidationException
 from api.http.msgspec_errors import refusal
 from api.http.request_ids import request_id
 from core.database import is_unreachable
-from core.errors import (
-    AtelierError,
-    BodyTooLarge,
-    DatabaseUnavailable,
-    InvalidJson,
-    InvalidRequest,
-    MissingField,
-    Overloaded,
-    RateLimited,
-    RequestRefused,
-    StorageUnavailable,
-    TooManyBodies,
-    TooManyConnections,
-    TooManyJobs,
-    TooManyStreams,
-    TooManyUploads,
-    Unauthenticated,
-    UnknownRoute,
-    WrongMethod,
-)
+from core.errors.access import Unauthenticated
+from core.errors.base import AtelierError, RequestRefused
+from core.errors.fields import InvalidJson, InvalidRequest, MissingField
+from core.errors.http import BodyTooLarge, UnknownRoute, WrongMethod
+from core.errors.limits import RateLimited, TooManyBodies, TooManyJobs, TooManyStreams, TooManyUploads
+from core.errors.unavailable import DatabaseUnavailable, Overloaded, StorageUnavailable, TooManyConnections
 from jobs.wire.problems import ProblemDetails
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import IO, Any
 import msgspec
 
 from api.http.msgspec_errors import refusal
-from core.errors import InvalidRequest, StorageUnavailable
+from core.errors.fields import InvalidRequest
+from core.errors.unavailable import StorageUnavailable
 from jobs.params.media import media_of
 
 PIECE = 1 << 20

@@ -10,20 +10,11 @@ from litestar.types import Empty
 from api.http.auth import Caller
 from api.http.body_budget import LEASE
 from api.http.spooled_body import SpooledBody, decode, digest
-from core.errors import (
-    AtelierError,
-    BodyTooLarge,
-    InvalidJson,
-    InvalidRequest,
-    MissingField,
-    OutOfRange,
-    Overloaded,
-    TooManyBodies,
-    UnknownField,
-    UnsupportedEncoding,
-    UnsupportedType,
-    WrongType,
-)
+from core.errors.base import AtelierError
+from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
+from core.errors.http import BodyTooLarge, UnsupportedEncoding, UnsupportedType
+from core.errors.limits import TooManyBodies
+from core.errors.unavailable import Overloaded
 from jobs.statements.queue.look import JobView
 
 JSON_TYPES = ("application/json", "text/json", "text/plain", "")

@@ -14,7 +14,7 @@ from litestar.types import Message, Scope
 
 from api.limits.client_address import FORWARDED, client_address, parse_proxies
 from api.limits.token_buckets import BucketAnswer, LocalBuckets, Rate, TokenBuckets
-from core.errors import RateLimited, TooManyUnknownKeys
+from core.errors.limits import RateLimited, TooManyUnknownKeys
 from core.settings import Settings
 
 log = logging.getLogger(__name__)

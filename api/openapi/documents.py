@@ -1,6 +1,5 @@
 """The OpenAPI document beyond the types: texts, security, errors. Its page loads nothing from other hosts."""
 
-from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
@@ -13,14 +12,11 @@ from litestar.params import FromPath
 
 from api.http.auth import PUBLIC
 from api.http.problems import MEDIA_TYPE
-from core.errors import (
-    AtelierError,
-    DatabaseUnavailable,
-    RateLimited,
-    TooManyUnknownKeys,
-    Unauthenticated,
-    UnknownRoute,
-)
+from core.errors.access import Unauthenticated
+from core.errors.base import AtelierError
+from core.errors.http import UnknownRoute
+from core.errors.limits import RateLimited, TooManyUnknownKeys
+from core.errors.unavailable import DatabaseUnavailable
 from jobs.wire.problems import ProblemDetails
 
 SCRIPTS = "/schema/scripts"
@@ -122,10 +118,3 @@ def script(name: FromPath[str]) -> Response[bytes]:
 def _asset(name: str) -> bytes:
     """Return the bytes of a file, the same ones to every client, however slowly each takes them."""
     return (files("swagger_ui") / "static" / name).read_bytes()
-
-
-def all_subclasses(root: type[AtelierError]) -> Iterator[type[AtelierError]]:
-    """Yield every subclass of `root`, each before its own subclasses."""
-    for kind in root.__subclasses__():
-        yield kind
-        yield from all_subclasses(kind)

@@ -17,7 +17,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.openapi.spec.schema import Schema
 
 from api.openapi.schemas import REF, Verbatim
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from jobs.job import JobError, JobStatus
 from jobs.wire.status import OutputAnswer, StatusAnswer
 from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest, WebhookTestData

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from api.http.database import Database
 from api.operations.readiness import Readiness
 from core import metrics
-from core.errors import DatabaseUnavailable
+from core.errors.unavailable import DatabaseUnavailable
 from jobs.job import ACTIVE
 from jobs.statements.maintenance.gauges import gauges
 from pipelines.catalog.loader import Catalog

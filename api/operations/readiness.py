@@ -9,7 +9,7 @@ from sqlalchemy import text
 from api.http.database import Database
 from core.broker.clients import async_broker_client
 from core.database import is_unreachable
-from core.errors import DatabaseUnavailable, SchemaBehind
+from core.errors.unavailable import DatabaseUnavailable, SchemaBehind
 from core.settings import Settings
 from jobs.schema.migrate import schema_versions
 from jobs.statements.queue.functions import missing_functions

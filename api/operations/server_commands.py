@@ -9,7 +9,10 @@ import msgspec
 import redis
 from kombu.exceptions import KombuError
 
-from core.errors import AtelierError, BrokerUnavailable, CommandRefused, UnknownModel
+from core.errors.base import AtelierError
+from core.errors.conflicts import CommandRefused
+from core.errors.fields import UnknownModel
+from core.errors.unavailable import BrokerUnavailable
 from core.settings import Settings
 from jobs.doorbell import celery_app
 from jobs.server_commands import COMMAND, CommandReply, Refresh, ServerCommand, command_arguments, node_name

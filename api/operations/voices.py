@@ -10,7 +10,9 @@ from api.follow.job_lookup import stored_keys
 from api.http.database import Database
 from api.http.spooled_body import SpooledBody
 from api.submit.media_intake import MediaIntake, StoredObject
-from core.errors import DatabaseUnavailable, TooManyVoices, UnknownVoice
+from core.errors.limits import TooManyVoices
+from core.errors.unavailable import DatabaseUnavailable
+from core.errors.unknown import UnknownVoice
 from core.ids import check_id, new_id
 from core.settings import Settings
 from jobs.params.media import Medium

@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.http.database import Database
 from api.submit.validation import check_url
-from core.errors import TooManyWebhooks, UnknownWebhook, WebhookDisabled
+from core.errors.conflicts import WebhookDisabled
+from core.errors.limits import TooManyWebhooks
+from core.errors.unknown import UnknownWebhook
 from core.ids import check_id, new_id
 from core.settings import Settings
 from core.signing import webhook_secret

@@ -17,7 +17,9 @@ from api.http.problems import MEDIA_TYPE, error_headers, problem_details
 from api.http.request_ids import HEADER
 from api.server.connections import OpenConnections
 from api.server.gathering import GatheringTransport
-from core.errors import AtelierError, HeadTooLarge, MalformedRequest, RequestTimedOut, TooManyConnections
+from core.errors.base import AtelierError
+from core.errors.http import HeadTooLarge, MalformedRequest, RequestTimedOut
+from core.errors.unavailable import TooManyConnections
 from core.ids import new_id
 from core.metrics import HTTP_REQUESTS, OTHER
 from core.settings import Settings

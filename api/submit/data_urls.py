@@ -10,7 +10,7 @@ from mmap import mmap
 from urllib.parse import unquote_to_bytes
 
 from api.http.spooled_body import SpooledBody
-from core.errors import InputTooLarge, InputUnreadable
+from core.errors.inputs import InputTooLarge, InputUnreadable
 
 STEP = 1 << 20
 """Characters decoded at once; a multiple of 4."""

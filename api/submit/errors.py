@@ -1,25 +1,12 @@
 """The errors that a submission can be refused with; every wire format documents and renders the same ones."""
 
 from api.http.strict_json import BODY_ERRORS
-from core.errors import (
-    AtelierError,
-    BudgetExhausted,
-    ForbiddenUrl,
-    IdempotencyMismatch,
-    InputTooLarge,
-    InputUnreadable,
-    NoModelAvailable,
-    NotSupportedYet,
-    NotThisModel,
-    NulInText,
-    StorageUnavailable,
-    TooManyJobs,
-    UnknownInput,
-    UnknownJob,
-    UnknownModel,
-    UnknownServer,
-    UnsupportedMedia,
-)
+from core.errors.base import AtelierError
+from core.errors.fields import ForbiddenUrl, IdempotencyMismatch, NotSupportedYet, NotThisModel, NulInText, UnknownModel
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnknownInput, UnsupportedMedia
+from core.errors.limits import BudgetExhausted, TooManyJobs
+from core.errors.unavailable import NoModelAvailable, StorageUnavailable
+from core.errors.unknown import UnknownJob, UnknownServer
 
 SUBMIT_ERRORS: tuple[type[AtelierError], ...] = (
     *BODY_ERRORS,

@@ -16,7 +16,9 @@ import msgspec
 
 from api.http.spooled_body import SpooledBody
 from api.submit.data_urls import decode, is_data_url
-from core.errors import InputTooLarge, StorageUnavailable, UnknownInput, UnknownOutput
+from core.errors.inputs import InputTooLarge, UnknownInput
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.media_types import HEAD, expect

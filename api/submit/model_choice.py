@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.errors import InvalidRequest, NoModelAvailable, NotThisModel, UnknownServer
+from core.errors.fields import InvalidRequest, NotThisModel
+from core.errors.unavailable import NoModelAvailable
+from core.errors.unknown import UnknownServer
 from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec

@@ -27,14 +27,10 @@ from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
 from api.submit.validation import IdempotencyKey, check, draw_seed
 from core.database import state_of
-from core.errors import (
-    BudgetExhausted,
-    DatabaseUnavailable,
-    IdempotencyMismatch,
-    InvalidRequest,
-    TooManyJobs,
-    UnknownJob,
-)
+from core.errors.fields import IdempotencyMismatch, InvalidRequest
+from core.errors.limits import BudgetExhausted, TooManyJobs
+from core.errors.unavailable import DatabaseUnavailable
+from core.errors.unknown import UnknownJob
 from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row

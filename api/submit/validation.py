@@ -8,7 +8,7 @@ import msgspec
 from api.http.auth import Caller
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import is_stored
-from core.errors import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
+from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
 from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import rich_click as click
 
 from cli.operator.settings import local_settings
-from core.errors import UnknownModel
+from core.errors.fields import UnknownModel
 from pipelines.catalog.licenses import Allowed, read_allowed
 from pipelines.catalog.loader import Catalog, CatalogError, load_catalog
 from pipelines.catalog.spec import ModelSpec

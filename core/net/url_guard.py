@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 import httpx
 import msgspec
 
-from core.errors import ForbiddenUrl
+from core.errors.fields import ForbiddenUrl
 from core.net.ip_ranges import LOOPBACK, METADATA, UNSPECIFIED, Address, Network, classify, embedded_addresses, in_any
 from core.settings import Settings
 

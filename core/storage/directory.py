@@ -11,7 +11,8 @@ from glob import escape
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from core.errors import StorageUnavailable, UnknownOutput
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.signing import check_link, sign_link
 
 FULL = (errno.ENOSPC, errno.EDQUOT)

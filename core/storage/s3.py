@@ -15,7 +15,8 @@ from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsP
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
-from core.errors import StorageUnavailable, UnknownOutput
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.storage.disposition import disposition
 from core.urls import shown
 

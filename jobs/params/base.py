@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from core.errors import NotSupportedYet, NulInText
+from core.errors.fields import NotSupportedYet, NulInText
 
 OutputFormat = Literal["webp", "jpeg", "png"]
 Quality = Literal["fast", "standard", "pro", "ultra"]

@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, literal, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
-from core.errors import AttemptsExhausted
+from core.errors.failures import AttemptsExhausted
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
 

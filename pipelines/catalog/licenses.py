@@ -1,6 +1,6 @@
 """Check of a model's license against `ATELIER_ALLOWED_LICENSES`."""
 
-from core.errors import LicenseRefused
+from core.errors.failures import LicenseRefused
 from pipelines.catalog.spec import ModelSpec
 
 Allowed = frozenset[str]

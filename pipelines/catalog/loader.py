@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import UnknownModel
+from core.errors.fields import UnknownModel
 from jobs.params.registry import Modality
 from pipelines.catalog.spec import ModelSpec
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from core.errors import InvalidRequest, MissingField, NotThisModel, OutOfRange
+from core.errors.fields import InvalidRequest, MissingField, NotThisModel, OutOfRange
 from core.languages import find_language, not_spoken
 from jobs.params.image import ImageParams
 from jobs.params.media import media_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor
 
-from core.errors import ModelLoadFailed, NotFinite
+from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.cutout.arrays import Pixels

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.cutout.onnx_session import create_session
 
 DEMO = "demo-cutout"

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from diffusers.models.attention_dispatch import attention_backend, dispatch_attention_fn
 
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 from pipelines.catalog.spec import ATTENTION, Attention
 from pipelines.runtime.protocol import Interrupted
 from pipelines.runtime.torch_errors import is_out_of_memory

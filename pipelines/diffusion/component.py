@@ -18,7 +18,7 @@ from diffusers import ModelMixin
 from diffusers.utils.constants import SAFETENSORS_WEIGHTS_NAME
 from transformers.utils import SAFE_WEIGHTS_NAME
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.diffusion.state_dict_check import MISMATCHED, MISSING, UNEXPECTED, refuse, state_dict_mismatches
 from pipelines.memory.weight_loader import DtypeRule, WeightLoader, convert_floats_to
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
 
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from pipelines.runtime.torch_errors import is_out_of_memory
 
 log = logging.getLogger(__name__)

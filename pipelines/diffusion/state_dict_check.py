@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 
 MISSING, UNEXPECTED, MISMATCHED = "missing", "unexpected", "of another shape"
 

@@ -12,7 +12,7 @@ import torch
 from diffusers import FirstBlockCacheConfig, MagCacheConfig, TaylorSeerCacheConfig
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import Preset, StepCache
 
 TRANSFORMERS = ("transformer", "transformer_2")

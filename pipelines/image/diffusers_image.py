@@ -11,7 +11,7 @@ import torch
 from diffusers import AutoPipelineForImage2Image
 from numpy.typing import NDArray
 
-from core.errors import ModelLoadFailed, NotFinite
+from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.base import Params
 from pipelines.image.flatten import flatten_on_white
 from pipelines.runtime.protocol import Output, Outputs, RawOutput

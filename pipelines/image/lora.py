@@ -7,7 +7,7 @@ from typing import Any
 from safetensors import safe_open
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec
 
 _DOWN = re.compile(r"(lora_A|lora_down|lora\.down)(\.default)?\.weight$")

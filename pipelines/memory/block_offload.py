@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.memory.chunks import tensors_of
 from pipelines.memory.offload import Offload
 

@@ -7,7 +7,7 @@ import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 
 READ_BYTES = 2**25
 """Bytes that one thread reads at a time."""

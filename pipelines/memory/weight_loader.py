@@ -16,7 +16,7 @@ import msgspec
 import torch
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.memory.chunks import (
     ALIGNMENT,
     CHUNK_BYTES,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.mesh import MeshParams
 from pipelines.mesh.decimate import reduced
 from pipelines.mesh.files import FORMATS, write_mesh

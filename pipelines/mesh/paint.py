@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter  # type: ignore[import-untyped]
 from scipy.spatial import cKDTree  # type: ignore[import-untyped]
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from pipelines.mesh.fill import nearest_known
 from pipelines.mesh.raster import rasterize
 from pipelines.mesh.render import on_screen

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import find_objects, label  # type: ignore[import-untyped]
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 from pipelines.mesh.fill import nearest_known
 
 MAX_SIDE = 1024

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from pipelines.runtime.protocol import RawOutput
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from core.errors import AtelierError, ModelLoadFailed
+from core.errors.base import AtelierError
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.gpu_check import choose_device, multiplies

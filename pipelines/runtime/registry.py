@@ -4,7 +4,7 @@ from importlib import import_module
 
 import msgspec
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from jobs.params.registry import modality_named
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime import torchaudio_stub

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import torch
 
-from core.errors import PipelineFailed
+from core.errors.failures import PipelineFailed
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.speech import SpeechParams
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput

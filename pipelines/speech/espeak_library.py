@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import ModelLoadFailed, PipelineFailed
+from core.errors.failures import ModelLoadFailed, PipelineFailed
 from pipelines.speech.samples import Samples
 
 _SYNCHRONOUS = 2

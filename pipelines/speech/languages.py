@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from core.errors import NotThisModel
+from core.errors.fields import NotThisModel
 from core.languages import find_language, not_spoken
 from pipelines.catalog.spec import ModelSpec
 from pipelines.speech.espeak_library import LibraryVoice

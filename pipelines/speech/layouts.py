@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from accelerate import init_empty_weights
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.memory.weight_loader import WeightLoader, convert_floats_to
 from pipelines.speech.alignment import prepare_watched_layers
 from pipelines.speech.layouts import CONDITIONALS, MULTILINGUAL, SPEAKER, Layout, layout_of

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from core.errors import OutOfRange
+from core.errors.fields import OutOfRange
 
 MAX_CHARACTERS = 300
 """Characters that a model speaks well in one go; it loses its way in a longer text."""

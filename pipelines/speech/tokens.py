@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import torch
 
-from core.errors import NotFinite
+from core.errors.failures import NotFinite
 from pipelines.runtime.cuda_graph import GraphedStep
 from pipelines.speech.decoding import NOT_FINITE, TokenDecoder, embed_token
 from pipelines.speech.nets import Nets

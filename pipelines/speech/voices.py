@@ -13,7 +13,7 @@ import soxr
 import torch
 from chatterbox.models.t3.modules.cond_enc import T3Cond
 
-from core.errors import NotThisModel
+from core.errors.fields import NotThisModel
 from pipelines.catalog.requirements import check_voice_seconds
 from pipelines.speech.nets import Nets
 from pipelines.speech.samples import Samples

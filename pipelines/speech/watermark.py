@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soxr
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.runtime import torchaudio_stub
 from pipelines.speech.samples import Samples
 

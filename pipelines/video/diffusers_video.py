@@ -11,7 +11,7 @@ from diffusers import LTXImageToVideoPipeline, LTXPipeline, WanImageToVideoPipel
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import ModelLoadFailed, NotFinite
+from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec

@@ -22,7 +22,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.video import VideoParams
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput

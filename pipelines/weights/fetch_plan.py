@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import AtelierError, WeightsNotLocked
+from core.errors.base import AtelierError
+from core.errors.failures import WeightsNotLocked
 from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.spec import Bundle, ModelSpec, StoredAs
 from pipelines.weights.files import Advance, hash_file, is_pickle

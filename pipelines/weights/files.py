@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from core.errors import WeightsNotLocked
+from core.errors.failures import WeightsNotLocked
 
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 """Formats that run code when they are read; refused even where the lock names them."""

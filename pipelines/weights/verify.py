@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import LicenseRefused, WeightsNotLocked
+from core.errors.failures import LicenseRefused, WeightsNotLocked
 from pipelines.catalog.licenses import Allowed, refuse_license
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import CHECKOUT, Bundle, ModelSpec, Source

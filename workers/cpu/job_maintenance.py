@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Engine, Executable, Row, Select
 from sqlalchemy.exc import OperationalError
 
 from core.database import LOCK_NOT_AVAILABLE, set_lock_timeout, state_of
-from core.errors import InputUnreachable, StorageUnavailable
+from core.errors.failures import InputUnreachable
+from core.errors.unavailable import StorageUnavailable
 from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store

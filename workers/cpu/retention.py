@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import Engine, Executable, Row
 
 from core.database import autocommitted
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store

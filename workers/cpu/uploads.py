@@ -4,7 +4,7 @@ import logging
 
 from sqlalchemy import Engine
 
-from core.errors import UnknownOutput
+from core.errors.unknown import UnknownOutput
 from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store

@@ -9,7 +9,8 @@ import socket
 import sys
 from pathlib import Path
 
-from core.errors import AtelierError, EncodeFailed
+from core.errors.base import AtelierError
+from core.errors.failures import EncodeFailed
 from core.logs import log_context, start_logs
 from core.settings import read_settings
 from jobs.job import JobError

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import AtelierError, GpuOutOfMemory, NotFinite, PipelineFailed
+from core.errors.base import AtelierError
+from core.errors.failures import GpuOutOfMemory, NotFinite, PipelineFailed
 from core.logs import log_context, start_logs
 from core.settings import read_settings
 from jobs.job import JobError

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec
 from pipelines.runtime.registry import pipeline_class
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from jobs.wire.servers import ResidentModel
 from pipelines.runtime.protocol import Pipeline
 from workers.engine.working_memory import PeakSource, WorkingMemory

@@ -10,7 +10,7 @@ import msgspec
 from av.error import FFmpegError
 from av.stream import Disposition
 
-from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from jobs.media_types import HEAD, sniff
 from pipelines.catalog.requirements import check_voice_seconds
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
+from core.errors.failures import InputUnreachable
+from core.errors.fields import ForbiddenUrl
+from core.errors.inputs import InputTooLarge
 from core.net.pinned_http import BROKEN, open_client, request_arguments
 from core.net.url_guard import ResolvedUrl, check_literal, resolve_and_check
 from core.settings import Settings

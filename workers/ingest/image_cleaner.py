@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin, Image, ImageChops, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from workers.ingest.image_containers import PROFILE_BYTES, check_jpeg, without_texts
 
 MAX_SIDE = 8192

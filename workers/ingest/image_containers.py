@@ -6,7 +6,7 @@ import zlib
 
 import msgspec
 
-from core.errors import InputTooLarge, InputUnreadable
+from core.errors.inputs import InputTooLarge, InputUnreadable
 
 MAX_SCANS = 200
 SCANS_OF_THE_LARGEST = 12

@@ -12,7 +12,7 @@ from sqlalchemy import Row, Update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.database import set_lock_timeout
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 from core.settings import Settings
 from jobs.job import JobError, job_from_row
 from jobs.notify import JobNotifier

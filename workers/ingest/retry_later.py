@@ -1,6 +1,6 @@
 """The error of an attempt that may go well next time."""
 
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 
 
 class RetryLater(Exception):

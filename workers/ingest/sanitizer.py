@@ -11,7 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors import AtelierError, InputTooLarge, InputUnreadable, NotThisModel, UnsupportedMedia
+from core.errors.base import AtelierError
+from core.errors.fields import NotThisModel
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from core.processes import Process, spawn, stop
 from core.sandbox.account import unprivileged_account
 from jobs.params.media import MediaKind

@@ -25,7 +25,8 @@ import av
 import msgspec
 from PIL import Image
 
-from core.errors import AtelierError, InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.errors.base import AtelierError
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from core.processes import die_with_parent
 from core.sandbox.confinement import confine
 from jobs.media_types import HEAD, expect

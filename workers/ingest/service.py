@@ -23,7 +23,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import is_unreachable
-from core.errors import AtelierError, InputTooLarge, InputUnreachable, StorageUnavailable, UnknownOutput
+from core.errors.base import AtelierError
+from core.errors.failures import InputUnreachable
+from core.errors.inputs import InputTooLarge
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.logs import log_context
 from core.metrics import INPUTS
 from core.retry import Backoff

@@ -17,7 +17,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import is_unreachable
-from core.errors import ForbiddenUrl
+from core.errors.fields import ForbiddenUrl
 from core.logs import bind, log_context
 from core.net.url_guard import resolve_and_check
 from core.settings import Settings

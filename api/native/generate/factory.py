@@ -15,7 +15,7 @@ from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
-from core.errors import MalformedId, UnknownJob
+from core.errors.unknown import MalformedId, UnknownJob
 from core.settings import Settings
 from jobs.job import Job
 from jobs.params.modality import ModalitySpec

@@ -16,16 +16,11 @@ from api.http.byte_ranges import ByteRange, parse_range
 from api.http.problems import problem
 from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses, extra_response
-from core.errors import (
-    BadRange,
-    BadSignature,
-    BodyTooLarge,
-    StorageUnavailable,
-    UnknownOutput,
-    UnknownRoute,
-    UnsupportedEncoding,
-    WrongType,
-)
+from core.errors.access import BadSignature
+from core.errors.fields import WrongType
+from core.errors.http import BadRange, BodyTooLarge, UnknownRoute, UnsupportedEncoding
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.settings import Settings
 from core.storage.directory import DirectoryStore
 from core.storage.disposition import disposition

@@ -19,7 +19,9 @@ from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.openapi.documents import error_responses, extra_response
 from api.operations.server_commands import ServerCommands
-from core.errors import InvalidRequest, MalformedId, NulInText, TooManyStreams, UnknownJob
+from core.errors.fields import InvalidRequest, NulInText
+from core.errors.limits import TooManyStreams
+from core.errors.unknown import MalformedId, UnknownJob
 from core.ids import check_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality

@@ -10,7 +10,9 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 from api.http.auth import NO_SECURITY, PUBLIC
 from api.http.database import Database
 from api.openapi.documents import error_responses
-from core.errors import BadSignature, DatabaseUnavailable, OutputExpired, StorageUnavailable, UnknownOutput
+from core.errors.access import BadSignature
+from core.errors.unavailable import DatabaseUnavailable, StorageUnavailable
+from core.errors.unknown import OutputExpired, UnknownOutput
 from core.ids import check_id
 from core.settings import Settings
 from core.signing import check_link

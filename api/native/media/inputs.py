@@ -10,7 +10,8 @@ from litestar.params import SkipValidation
 from api.http.auth import Caller
 from api.http.database import Database
 from api.openapi.documents import error_responses
-from core.errors import StorageUnavailable, TooManyUploads
+from core.errors.limits import TooManyUploads
+from core.errors.unavailable import StorageUnavailable
 from core.ids import new_id
 from core.settings import Settings
 from core.storage.store import Store

@@ -20,18 +20,11 @@ from api.openapi.documents import error_responses
 from api.operations.voices import VoiceOperations
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import UPLOAD
-from core.errors import (
-    InputTooLarge,
-    InputUnreadable,
-    InvalidRequest,
-    MalformedId,
-    NulInText,
-    StorageUnavailable,
-    TooManyVoices,
-    UnknownInput,
-    UnknownVoice,
-    UnsupportedMedia,
-)
+from core.errors.fields import InvalidRequest, NulInText
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnknownInput, UnsupportedMedia
+from core.errors.limits import TooManyVoices
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import MalformedId, UnknownVoice
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.params.media import MediaKind, media_of

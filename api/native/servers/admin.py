@@ -14,14 +14,11 @@ from api.http.strict_json import BODY_ERRORS
 from api.native.servers.servers import check_name, find_server, server_answer
 from api.openapi.documents import error_responses
 from api.operations.server_commands import ServerCommands
-from core.errors import (
-    BrokerUnavailable,
-    CommandRefused,
-    Forbidden,
-    ServerOffline,
-    UnknownModel,
-    UnknownServer,
-)
+from core.errors.access import Forbidden
+from core.errors.conflicts import CommandRefused, ServerOffline
+from core.errors.fields import UnknownModel
+from core.errors.unavailable import BrokerUnavailable
+from core.errors.unknown import UnknownServer
 from jobs.server_commands import ModelCommand, Name, Preload, Recycle, ServerCommand, Unload
 from jobs.statements import servers
 from jobs.wire.servers import CommandAccepted, Desired, ServerAnswer

@@ -11,7 +11,10 @@ from sqlalchemy import Row
 from api.http.auth import Caller, admins_only
 from api.http.database import Database
 from api.openapi.documents import error_responses
-from core.errors import Forbidden, InvalidRequest, ServerAlive, ServerHasJobs, UnknownServer
+from core.errors.access import Forbidden
+from core.errors.conflicts import ServerAlive, ServerHasJobs
+from core.errors.fields import InvalidRequest
+from core.errors.unknown import UnknownServer
 from jobs.statements import servers
 from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList
 

@@ -6,7 +6,7 @@ from litestar.di import NamedDependency
 from api.http.auth import NO_SECURITY, PUBLIC
 from api.openapi.documents import error_responses
 from api.operations.readiness import Readiness
-from core.errors import DatabaseUnavailable, SchemaBehind
+from core.errors.unavailable import DatabaseUnavailable, SchemaBehind
 from jobs.wire.health import LivenessAnswer, ReadinessAnswer
 
 

@@ -5,14 +5,15 @@ from litestar.params import FromPath
 
 from api.http.auth import NO_SECURITY, PUBLIC
 from api.http.problems import title
-from api.openapi.documents import all_subclasses, error_responses
-from core.errors import AtelierError, JobFailed, UnknownRoute
+from api.openapi.documents import error_responses
+from core.errors.failures import JobFailed
+from core.errors.http import UnknownRoute
+from core.errors.tree import all_errors
 from jobs.wire.problems import ErrorCode, ErrorCodeList
 
-KINDS: tuple[type[AtelierError], ...] = (AtelierError, *all_subclasses(AtelierError))
 MEANINGS = {
     kind.code: ErrorCode(kind.code, None if issubclass(kind, JobFailed) else kind.status, title(kind.code), kind.advice)
-    for kind in KINDS
+    for kind in all_errors()
 }
 
 

@@ -15,14 +15,9 @@ from api.http.pagination import pack, unpack
 from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.webhooks import PREFIX
-from core.errors import (
-    InvalidRequest,
-    MalformedId,
-    OutOfRange,
-    UnknownDelivery,
-    WebhookDisabled,
-    WrongType,
-)
+from core.errors.conflicts import WebhookDisabled
+from core.errors.fields import InvalidRequest, OutOfRange, WrongType
+from core.errors.unknown import MalformedId, UnknownDelivery
 from core.ids import check_id
 from jobs.statements.webhooks.delivery_log import REPLAYED, find_delivery, list_deliveries, replay_one, replay_range
 from jobs.wire.webhooks import Delivery, DeliveryPage, DeliveryState, Ended, Replayed, delivery_of

@@ -14,13 +14,10 @@ from api.http.database import Database
 from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.webhooks import WebhookOperations
-from core.errors import (
-    ForbiddenUrl,
-    MalformedId,
-    TooManyWebhooks,
-    UnknownWebhook,
-    WebhookDisabled,
-)
+from core.errors.conflicts import WebhookDisabled
+from core.errors.fields import ForbiddenUrl
+from core.errors.limits import TooManyWebhooks
+from core.errors.unknown import MalformedId, UnknownWebhook
 from jobs.params.base import Url
 from jobs.statements.webhooks.endpoints import list_webhooks
 from jobs.wire.webhooks import (

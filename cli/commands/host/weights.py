@@ -15,7 +15,7 @@ from cli.output.status import print_line
 from cli.output.tables import json_option, print_json, print_table
 from cli.weights.byte_bars import byte_bars, format_size
 from cli.weights.context import WeightsContext, remote, weights_context
-from core.errors import WeightsNotLocked
+from core.errors.failures import WeightsNotLocked
 from pipelines.catalog.licenses import is_allowed
 from pipelines.catalog.spec import ModelSpec
 from pipelines.weights.files import hash_file

@@ -18,7 +18,8 @@ from sqlalchemy import (
     update,
 )
 
-from core.errors import DeadlineExceeded, StorageUnavailable
+from core.errors.failures import DeadlineExceeded
+from core.errors.unavailable import StorageUnavailable
 from jobs.job import ACTIVE, JobError, JobStatus
 from jobs.schema.tables import idempotency, jobs, servers, tenants
 from jobs.statements.clauses import ago, ended_values, error_value, lost_values, tx_now

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Insert, Select, Update, case, func, insert, literal, null, select, update
 
-from core.errors import AttemptsExhausted, DeadlineExceeded, EngineLost, StageDeadlineExceeded, StorageUnavailable
+from core.errors.failures import AttemptsExhausted, DeadlineExceeded, EngineLost, StageDeadlineExceeded
+from core.errors.unavailable import StorageUnavailable
 from jobs.job import JobStatus
 from jobs.schema.tables import inputs, jobs, tenants
 from jobs.statements.budget import admit

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from transformers import Dinov2Model
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 
 MAX_SIDE = 2000
 """Larger images are reduced first; the encoder sees 224 pixels."""

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 
 
 class TransformerConfig(msgspec.Struct, frozen=True, kw_only=True):

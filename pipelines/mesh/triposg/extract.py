@@ -17,7 +17,7 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from core.errors import NotFinite, PipelineFailed
+from core.errors.failures import NotFinite, PipelineFailed
 
 BOUND = 1.005
 """Half the side of the cube that is searched; the model keeps its shapes within [-1, 1]."""

@@ -9,7 +9,7 @@ import transformers
 from torch import nn
 from transformers import BitImageProcessorPil, Dinov2Model
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.diffusion.component import load_component
 from pipelines.diffusion.state_dict_check import refuse, state_dict_mismatches
 from pipelines.memory.weight_loader import WeightLoader

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import NotFinite
+from core.errors.failures import NotFinite
 from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from pipelines.catalog.spec import ModelSpec

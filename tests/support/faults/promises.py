@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from standardwebhooks import Webhook
 
-from core.errors import AttemptsExhausted, EngineLost, StageDeadlineExceeded
+from core.errors.failures import AttemptsExhausted, EngineLost, StageDeadlineExceeded
 from jobs.job import TERMINAL
 from tests.support.faults.callers import Exchange
 from tests.support.faults.records import Records

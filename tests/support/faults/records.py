@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, select
 
-from core.errors import UnknownOutput
+from core.errors.unknown import UnknownOutput
 from core.settings import Settings
 from core.signing import webhook_secret
 from core.storage.store import open_store

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.events import JobEvent
 from jobs.job import Artifact, Job, JobError, JobStatus

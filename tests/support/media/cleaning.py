@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 from core.settings import Settings
 
 MAX_PIXELS = Settings().input_max_pixels

@@ -12,7 +12,7 @@ import msgspec
 from redis import Redis
 
 from core.broker.clients import broker_client
-from core.errors import CommandRefused
+from core.errors.conflicts import CommandRefused
 from core.processes import spawn, stop
 from core.settings import Settings, read_settings
 from jobs.doorbell import celery_app

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from core.errors import MalformedId
+from core.errors.unknown import MalformedId
 from core.ids import check_id, new_id
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.errors import BadSignature, Unauthenticated
+from core.errors.access import BadSignature, Unauthenticated
 from core.settings import Settings
 from core.signing import (
     check_link,

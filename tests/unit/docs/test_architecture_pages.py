@@ -80,8 +80,8 @@ def test_every_link_of_a_page_leads_to_a_file(page):
 
 def test_the_checks_find_what_is_missing():
     assert is_module("core.errors")
-    assert is_module("core.errors.AtelierError")
-    assert not is_module("core.errors.Nothing")
+    assert is_module("core.errors.base.AtelierError")
+    assert not is_module("core.errors.base.Nothing")
     assert not is_module("core.nothing")
     assert FILE.fullmatch("core/nothing.py")
     assert MODULE.fullmatch("workers.gpu.supervisor")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import UnsupportedMedia
+from core.errors.inputs import UnsupportedMedia
 from jobs.media_types import AS_AUDIO, HEAD, TYPES, expect, sniff
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import InputUnreachable, StorageUnavailable
+from core.errors.failures import InputUnreachable
+from core.errors.unavailable import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.params.base import Params
 from jobs.params.image import ImageParams

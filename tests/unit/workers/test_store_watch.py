@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.retry import Backoff
 from tests.support.gpu_worker.fakes import FakeStore
 from tests.support.wait import until

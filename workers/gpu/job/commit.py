@@ -2,7 +2,7 @@
 
 import logging
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.storage.store import Store
 from jobs.job import Job
 from workers.gpu.job.job_store import JobStore

@@ -2,14 +2,8 @@
 
 import logging
 
-from core.errors import (
-    AttemptsExhausted,
-    EngineLost,
-    InputUnreachable,
-    JobFailed,
-    StageDeadlineExceeded,
-    StorageUnavailable,
-)
+from core.errors.failures import AttemptsExhausted, EngineLost, InputUnreachable, JobFailed, StageDeadlineExceeded
+from core.errors.unavailable import StorageUnavailable
 from jobs.job import Job, JobError
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob

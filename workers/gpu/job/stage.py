@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.storage.store import Store
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.job_store import JobStore

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.retry import Backoff, retry
 from core.storage.store import Store
 from jobs.job import Artifact, Job

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import msgspec
 from celery.worker.control import control_command
 
-from core.errors import InvalidRequest, RequestRefused, UnknownModel
+from core.errors.base import RequestRefused
+from core.errors.fields import InvalidRequest, UnknownModel
 from jobs.server_commands import (
     COMMAND,
     CommandReply,

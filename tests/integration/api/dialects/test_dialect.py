@@ -16,7 +16,7 @@ from api.http.database import Database
 from api.http.problems import error_headers, exception_handlers
 from api.http.strict_json import StrictRequest
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
-from core.errors import AtelierError
+from core.errors.base import AtelierError
 from jobs.job import Job, JobStatus
 from jobs.params.image import ImageParams
 from tests.support.paths import CATALOG

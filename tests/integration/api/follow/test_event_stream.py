@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from cli.embedded.valkey import EmbeddedValkey
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from jobs.events import Publisher
 from jobs.job import JobError
 from tests.support.rows.rows import ARTIFACT

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from core.ids import new_id
 from jobs.job import JobError
 from jobs.params.video import VideoParams

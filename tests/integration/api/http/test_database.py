@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event, func, select, text
 
 from api.http.database import Database
-from core.errors import DatabaseUnavailable
+from core.errors.unavailable import DatabaseUnavailable
 from core.settings import Settings
 from jobs.schema.tables import tenants
 

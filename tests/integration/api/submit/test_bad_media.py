@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import text, update
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.schema.tables import idempotency, inputs, jobs, tenants
 from tests.support.media.media import data_url, image_file

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from core.errors import BadSignature, StorageUnavailable, UnknownOutput
+from core.errors.access import BadSignature
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownOutput
 from core.storage.directory import DirectoryStore
 
 

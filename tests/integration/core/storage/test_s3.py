@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from minio.credentials.providers import IamAwsProvider
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from core.storage import s3
 from core.storage.s3 import S3Store

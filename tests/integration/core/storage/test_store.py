@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from core.errors import BadSignature, UnknownOutput
+from core.errors.access import BadSignature
+from core.errors.unknown import UnknownOutput
 from core.ids import new_id
 from core.settings import Settings
 from core.storage.directory import DirectoryStore

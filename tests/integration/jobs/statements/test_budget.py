@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from core.database import state_of
-from core.errors import InputUnreachable
+from core.errors.failures import InputUnreachable
 from jobs.job import JobError
 from jobs.schema.tables import jobs, tenants
 from jobs.statements import budget

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from core.errors import ModelLoadFailed, PipelineFailed, WeightsNotLocked
+from core.errors.failures import ModelLoadFailed, PipelineFailed, WeightsNotLocked
 from jobs.params.cutout import CutoutParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.cutout.rembg_cutout import RembgCutout

@@ -13,7 +13,7 @@ from diffusers import ModelMixin
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import Stage
 from pipelines.diffusion import compilation
 from pipelines.diffusion.acceleration import channels_last

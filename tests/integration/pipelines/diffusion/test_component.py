@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.diffusion.checkpoint import classes
 from pipelines.diffusion.component import load_component
 from pipelines.memory.staging import StagingBlocks

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from jobs.params.base import Params
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams

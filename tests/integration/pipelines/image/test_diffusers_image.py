@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelLoadFailed, PipelineFailed, WeightsNotLocked
+from core.errors.failures import ModelLoadFailed, PipelineFailed, WeightsNotLocked
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.device import load

@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from core.errors import ModelLoadFailed, NotThisModel
+from core.errors.failures import ModelLoadFailed
+from core.errors.fields import NotThisModel
 from pipelines.catalog.spec import Stage
 from pipelines.image.diffusers_image import DiffusersImage
 from pipelines.runtime.protocol import Inputs

@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from core.errors import ModelLoadFailed, WeightsNotLocked
+from core.errors.failures import ModelLoadFailed, WeightsNotLocked
 from pipelines.catalog.spec import Stage
 from pipelines.runtime.protocol import Inputs, JobCancelled, RunContext
 from tests.support.checkpoints import tiny_checkpoints

@@ -10,7 +10,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.mesh import MeshParams
 from pipelines.mesh.decimate import reduced
 from pipelines.mesh.encode import encode

@@ -10,7 +10,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 from jobs.params.mesh import MeshParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage

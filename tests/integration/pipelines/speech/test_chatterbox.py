@@ -12,7 +12,8 @@ import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelLoadFailed, NotFinite, NotThisModel, OutOfRange
+from core.errors.failures import ModelLoadFailed, NotFinite
+from core.errors.fields import NotThisModel, OutOfRange
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import NotThisModel, OutOfRange, PipelineFailed
+from core.errors.failures import PipelineFailed
+from core.errors.fields import NotThisModel, OutOfRange
 from jobs.params.speech import SpeechParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import load

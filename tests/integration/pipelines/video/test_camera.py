@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from core.errors import NotThisModel
+from core.errors.fields import NotThisModel
 from jobs.params.video import VideoParams
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import Stage

@@ -10,7 +10,8 @@ from diffusers import DiffusionPipeline, LTXImageToVideoPipeline, WanImageToVide
 from PIL import Image, ImageOps
 from safetensors.torch import load_file, save_file
 
-from core.errors import GpuOutOfMemory, ModelLoadFailed, NotThisModel, PipelineFailed
+from core.errors.failures import GpuOutOfMemory, ModelLoadFailed, PipelineFailed
+from core.errors.fields import NotThisModel
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load

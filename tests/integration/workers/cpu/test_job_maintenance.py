@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from core.database import sync_engine
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.doorbell import model_queue

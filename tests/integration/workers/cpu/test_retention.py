@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, text
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.job import Artifact

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, text
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.schema.tables import uploads

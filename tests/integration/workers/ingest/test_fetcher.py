@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.errors import ForbiddenUrl, InputTooLarge, InputUnreachable
+from core.errors.failures import InputUnreachable
+from core.errors.fields import ForbiddenUrl
+from core.errors.inputs import InputTooLarge
 from core.settings import Settings
 from tests.support.paths import TLS
 from tests.support.servers.media_server import MediaServer

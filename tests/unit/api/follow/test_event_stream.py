@@ -9,7 +9,9 @@ import pytest
 from api.follow.event_stream import RETRY, EventStream, frame, opened, read_event_id
 from api.follow.stream_limit import StreamLimit
 from api.follow.subscription import Subscription
-from core.errors import TooManyStreams, Unauthenticated, UnknownJob
+from core.errors.access import Unauthenticated
+from core.errors.limits import TooManyStreams
+from core.errors.unknown import UnknownJob
 from jobs.events import EventNumber, JobEvent
 from jobs.job import JobStatus
 from jobs.statements.queue.look import JobView

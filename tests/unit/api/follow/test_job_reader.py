@@ -8,7 +8,9 @@ import pytest
 
 from api.follow import job_reader as module
 from api.follow.job_reader import JobReader
-from core.errors import DatabaseUnavailable, Unauthenticated, UnknownJob
+from core.errors.access import Unauthenticated
+from core.errors.unavailable import DatabaseUnavailable
+from core.errors.unknown import UnknownJob
 from core.settings import Settings
 from jobs.job import JobStatus
 from jobs.statements.queue.look import FollowedJob, JobView

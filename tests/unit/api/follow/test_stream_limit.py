@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from api.follow.stream_limit import StreamLimit
-from core.errors import TooManyStreams
+from core.errors.limits import TooManyStreams
 
 
 def test_each_tenant_has_its_own_limit():

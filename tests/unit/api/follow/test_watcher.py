@@ -10,7 +10,9 @@ import pytest
 
 from api.follow.subscription import Subscription
 from api.follow.watcher import JobWatcher
-from core.errors import DatabaseUnavailable, Unauthenticated, UnknownJob
+from core.errors.access import Unauthenticated
+from core.errors.unavailable import DatabaseUnavailable
+from core.errors.unknown import UnknownJob
 from jobs.events import JobEvent
 from jobs.job import JobStatus
 from jobs.statements.queue.look import FollowedJob, JobView

@@ -3,7 +3,7 @@
 import pytest
 
 from api.front.front import check_framing
-from core.errors import MalformedRequest
+from core.errors.http import MalformedRequest
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from litestar.datastructures import Headers
 
 from api.http.auth import presented_key
-from core.errors import Unauthenticated
+from core.errors.access import Unauthenticated
 
 
 @pytest.mark.contract("C1")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from api.http.batcher import Batcher
-from core.errors import DatabaseUnavailable
+from core.errors.unavailable import DatabaseUnavailable
 
 
 class Reads:

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from api.http.body_budget import BodyBudget, BodyLease, hold_bodies
-from core.errors import Overloaded, TooManyBodies
+from core.errors.limits import TooManyBodies
+from core.errors.unavailable import Overloaded
 from core.settings import Settings
 
 

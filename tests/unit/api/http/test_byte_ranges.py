@@ -3,7 +3,7 @@
 import pytest
 
 from api.http.byte_ranges import ByteRange, parse_range
-from core.errors import BadRange
+from core.errors.http import BadRange
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from api.http.msgspec_errors import refusal
-from core.errors import InvalidJson, MissingField, OutOfRange, UnknownField, WrongType
+from core.errors.fields import InvalidJson, MissingField, OutOfRange, UnknownField, WrongType
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from api.http.pagination import pack, unpack
-from core.errors import InvalidRequest
+from core.errors.fields import InvalidRequest
 
 
 def test_a_cursor_comes_back_to_the_microsecond():

@@ -9,7 +9,9 @@ import pytest
 from api.http.spooled_body import MOST_VALUES, PIECE, SpooledBody, decode, digest
 from api.native.media.voices import NewVoice
 from api.submit import data_urls
-from core.errors import AtelierError, InvalidRequest, StorageUnavailable
+from core.errors.base import AtelierError
+from core.errors.fields import InvalidRequest
+from core.errors.unavailable import StorageUnavailable
 from jobs.params.image import ImageParams
 from jobs.params.media import media_of
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from api.submit.batches import SubmitBatches
-from core.errors import DatabaseUnavailable
+from core.errors.unavailable import DatabaseUnavailable
 from jobs.params.image import ImageParams
 from jobs.statements.queue.submit import Offer, new_job
 

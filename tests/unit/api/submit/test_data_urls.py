@@ -6,7 +6,7 @@ import random
 import pytest
 
 from api.submit.data_urls import STEP, decode, is_data_url
-from core.errors import InputTooLarge, InputUnreadable
+from core.errors.inputs import InputTooLarge, InputUnreadable
 
 LIMIT = 5_000_000
 

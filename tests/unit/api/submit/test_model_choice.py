@@ -4,7 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from api.submit.model_choice import check_model, default_model, models_without_server
-from core.errors import MissingField, NoModelAvailable, NotThisModel, OutOfRange, UnknownModel
+from core.errors.fields import MissingField, NotThisModel, OutOfRange, UnknownModel
+from core.errors.unavailable import NoModelAvailable
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams
 from jobs.params.speech import SpeechParams

@@ -7,7 +7,8 @@ import pytest
 from api.http.auth import Caller
 from api.submit.media_intake import IngestedRequest
 from api.submit.service import Submission, Submissions
-from core.errors import DatabaseUnavailable, TooManyJobs
+from core.errors.limits import TooManyJobs
+from core.errors.unavailable import DatabaseUnavailable
 from core.settings import Settings
 from jobs.params.image import ImageParams
 from pipelines.catalog.loader import Catalog

@@ -4,7 +4,7 @@ import pytest
 
 from api.http.auth import Caller
 from api.submit.validation import check, draw_seed
-from core.errors import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, NulInText, OutOfRange
+from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, NotSupportedYet, NulInText, OutOfRange
 from core.settings import Settings
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from core.errors import ForbiddenUrl
+from core.errors.fields import ForbiddenUrl
 from core.net.url_guard import check_literal, forbidden_reason, parse_networks, parse_ports, resolve_and_check
 from core.settings import Settings
 

@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from core.errors import NotSupportedYet, NulInText
+from core.errors.fields import NotSupportedYet, NulInText
 from jobs.params.base import changed_fields, read_params, refuse_nul, refuse_unbuilt
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import ImageParams

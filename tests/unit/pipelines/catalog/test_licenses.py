@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import LicenseRefused
+from core.errors.failures import LicenseRefused
 from pipelines.catalog.licenses import is_allowed, read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.runtime.device import load

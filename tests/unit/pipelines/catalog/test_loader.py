@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import UnknownModel
+from core.errors.fields import UnknownModel
 from pipelines.catalog.loader import Catalog, CatalogError, load_catalog
 from pipelines.runtime.registry import FAMILIES
 from tests.support.checkpoints.specs import spec

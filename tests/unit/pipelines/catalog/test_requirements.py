@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.errors import MissingField, NotThisModel, OutOfRange
+from core.errors.fields import MissingField, NotThisModel, OutOfRange
 from jobs.params.image import ImageParams
 from jobs.params.media import media_of
 from jobs.params.video import VideoParams

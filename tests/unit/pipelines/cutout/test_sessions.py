@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.cutout.sessions import DEMO, session_class
 from tests.support.checkpoints import tiny_onnx
 

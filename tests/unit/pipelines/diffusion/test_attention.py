@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from core.errors import NotFinite
+from core.errors.failures import NotFinite
 from pipelines.diffusion.attention import AttentionBackend, choose, working
 from pipelines.runtime.protocol import JobCancelled
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.image import ImageParams
 from pipelines.image.encode import encode
 from pipelines.runtime.protocol import Output, RawOutput

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.errors import NotThisModel, OutOfRange
+from core.errors.fields import NotThisModel, OutOfRange
 from pipelines.catalog.spec import ModelSpec
 from pipelines.image.inputs import fit_reference, gather_images, read_image
 from pipelines.runtime.protocol import Inputs

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.memory.block_offload import offload_blocks
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.memory import safetensors_reader
 from pipelines.memory.safetensors_reader import plan_reads, read_index, read_values
 

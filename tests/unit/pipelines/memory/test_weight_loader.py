@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.memory import pinned_pool, safetensors_reader, weight_loader
 from pipelines.memory.chunks import ALIGNMENT, HostBlock, storage_address
 from pipelines.memory.offload import Offload

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 from pipelines.mesh.fill import nearest_known
 from pipelines.mesh.silhouette import GUESSED, cutout_of, unlike_border
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from pipelines.mesh.decimate import is_closed, reduced, without_flaps
 from pipelines.mesh.render import CLAY, preview, render, turned
 from pipelines.mesh.surface import Mesh, mesh_of, normals_of, sample

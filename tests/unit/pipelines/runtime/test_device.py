@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.errors import ModelLoadFailed, WeightsNotLocked
+from core.errors.failures import ModelLoadFailed, WeightsNotLocked
 from pipelines.runtime import device as runtime
 from pipelines.runtime.device import load, prepare
 from pipelines.weights import hash_cache

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from pipelines.image.encode import encode as encode_images

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import EncodeFailed, ModelLoadFailed
+from core.errors.failures import EncodeFailed, ModelLoadFailed
 from jobs.params.speech import SpeechParams
 from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.speech import encode as module

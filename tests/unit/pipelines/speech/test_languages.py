@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.errors import NotThisModel
+from core.errors.fields import NotThisModel
 from pipelines.catalog.loader import load_catalog
 from pipelines.speech.espeak_library import all_voices
 from pipelines.speech.languages import voice_for

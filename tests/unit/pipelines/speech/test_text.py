@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.errors import OutOfRange
+from core.errors.fields import OutOfRange
 from pipelines.speech.text import clean_text, split_text
 
 SENTENCE = "The ship sailed at dawn."

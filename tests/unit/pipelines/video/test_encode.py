@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from av.bitstream import BitStreamFilterContext
 
-from core.errors import EncodeFailed
+from core.errors.failures import EncodeFailed
 from jobs.params.video import VideoParams
 from pipelines.runtime.protocol import Output, Outputs, RawOutput, load_raw, save_raw
 from pipelines.video.encode import encode

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.errors import WeightsNotLocked
+from core.errors.failures import WeightsNotLocked
 from pipelines.catalog.loader import Catalog
 from pipelines.weights import hash_cache
 from pipelines.weights import verify as weight_verify

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
 from pipelines.runtime.protocol import RawOutput, RunContext

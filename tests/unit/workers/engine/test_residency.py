@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from core.errors import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory
 from workers.engine.residency import MemoryLimits, Residency
 
 SIZES = {"small": 10, "half": 50, "large": 80, "whole": 100, "fixed": 30, "giant": 130}

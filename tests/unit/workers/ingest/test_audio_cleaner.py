@@ -8,7 +8,8 @@ import wave
 import numpy as np
 import pytest
 
-from core.errors import NotThisModel, UnsupportedMedia
+from core.errors.fields import NotThisModel
+from core.errors.inputs import UnsupportedMedia
 from tests.support.media.cleaning import code_of
 from tests.support.media.costly import wav_of_an_unknown_codec
 from tests.support.media.recordings import film, float_wav, sound, tone

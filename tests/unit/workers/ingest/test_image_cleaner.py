@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from core.errors import InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
 from tests.support.media.cleaning import MAX_PIXELS, code_of
 from tests.support.media.costly import jpeg_of_few_bytes, jpeg_of_scans
 from tests.support.servers.media_server import encoded, png

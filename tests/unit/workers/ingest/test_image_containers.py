@@ -7,7 +7,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from core.errors import InputTooLarge, InputUnreadable
+from core.errors.inputs import InputTooLarge, InputUnreadable
 from tests.support.servers.media_server import encoded, png
 from workers.ingest.image_containers import PROFILE_BYTES, JpegOutline, check_jpeg, outline_jpeg, without_texts
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 from core.processes import spawn
 from core.sandbox.confinement import try_confinement
 from tests.support.media.cleaning import MAX_PIXELS, code_of

@@ -9,7 +9,7 @@ import sys
 import msgspec
 import pytest
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 from workers.ingest import sanitizer_process
 from workers.ingest.sanitizer_messages import NO_ROOM, SanitizeRequest, SanitizeResult
 from workers.ingest.sanitizer_process import BROKEN, FILE_BYTES, MEMORY_BYTES, OPEN_FILES, verdict

@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from api.operations.voices import VoiceOperations
 from cli.main import atelier
-from core.errors import DatabaseUnavailable, StorageUnavailable
+from core.errors.unavailable import DatabaseUnavailable, StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.schema.tables import inputs, jobs, uploads, voices
 from jobs.statements import servers

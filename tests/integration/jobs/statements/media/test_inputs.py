@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import func, literal, select, text, update
 
-from core.errors import InputUnreachable
+from core.errors.failures import InputUnreachable
 from core.ids import new_id
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import inputs as table

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from core.errors import PipelineFailed
+from core.errors.failures import PipelineFailed
 from jobs.job import TERMINAL, JobError, JobStatus
 from jobs.schema.tables import jobs
 from jobs.statements.clauses import ago

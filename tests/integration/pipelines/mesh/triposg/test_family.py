@@ -9,7 +9,8 @@ import torch
 import trimesh
 from PIL import Image, ImageDraw
 
-from core.errors import InputUnreadable, ModelLoadFailed, PipelineFailed, WeightsNotLocked
+from core.errors.failures import ModelLoadFailed, PipelineFailed, WeightsNotLocked
+from core.errors.inputs import InputUnreadable
 from jobs.params.mesh import MeshParams
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.device import load

@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageDraw
 from transformers import Dinov2Model
 
-from core.errors import InputUnreadable
+from core.errors.inputs import InputUnreadable
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.conditioning import WHOLE, image_tokens, object_on_white
 from pipelines.mesh.triposg.load import load_image_encoder, load_processor

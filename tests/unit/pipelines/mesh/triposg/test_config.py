@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.mesh.triposg.config import ScheduleConfig, TransformerConfig, VaeConfig, read_config
 from tests.support.checkpoints.tiny_triposg import PUBLISHED
 

@@ -9,7 +9,7 @@ import torch
 import trimesh
 from torch import Tensor
 
-from core.errors import PipelineFailed
+from core.errors.failures import PipelineFailed
 from pipelines.mesh.triposg.extract import BOUND, Field, Grid, extract, surface
 
 FINE = 64

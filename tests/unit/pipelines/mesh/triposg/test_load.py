@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import Dinov2Model
 
-from core.errors import ModelLoadFailed
+from core.errors.failures import ModelLoadFailed
 from pipelines.diffusion.state_dict_check import state_dict_mismatches
 from pipelines.memory.weight_loader import WeightLoader
 from pipelines.mesh.triposg.config import TransformerConfig, VaeConfig, read_config

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from core.errors import StorageUnavailable
+from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from jobs.job import Job, JobError, JobStatus
 from tests.support.gpu_worker.fakes import (

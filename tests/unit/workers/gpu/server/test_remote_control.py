@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from core.errors import CommandRefused
+from core.errors.conflicts import CommandRefused
 from jobs.server_commands import CommandReply, Preload, Recycle, Refresh, Unload, command_arguments
 from workers.gpu.server.remote_control import answer
 

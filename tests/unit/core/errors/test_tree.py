@@ -4,26 +4,24 @@ import re
 
 import pytest
 
-from core import errors
-from core.errors import AtelierError, ForbiddenUrl, JobFailed, StorageUnavailable, UnknownJob
+from core.errors import tree
+from core.errors.base import AtelierError
+from core.errors.failures import JobFailed
+from core.errors.fields import ForbiddenUrl
+from core.errors.unavailable import StorageUnavailable
+from core.errors.unknown import UnknownJob
 
 LINE = re.compile(r"^ {4}([│ ]*)(?:[├└]── )?([A-Z]\w+)(?: +(.*))?$")
 
 
-def descendants(cls):
-    for child in cls.__subclasses__():
-        yield child
-        yield from descendants(child)
-
-
-TREE = [AtelierError, *descendants(AtelierError)]
+TREE = list(tree.all_errors())
 LEAVES = [cls for cls in TREE if not cls.__subclasses__()]
 
 
 def drawn():
     """(class, its parent, what stands beside it) of every line of the drawing."""
     parents = []
-    for line in errors.__doc__.splitlines():
+    for line in tree.__doc__.splitlines():
         match = LINE.match(line)
         if match is None:
             continue

@@ -1,0 +1,27 @@
+"""Keys and signatures that do not give access."""
+
+from core.errors.base import RequestRefused
+
+
+class Unauthenticated(RequestRefused):
+    """A request without a valid API key."""
+
+    code, status = "unauthenticated", 401
+    advice = (
+        "The API key is missing or not valid; send one as X-API-Key or Authorization: Bearer. "
+        "`atelier keys create` makes one."
+    )
+
+
+class Forbidden(RequestRefused):
+    """A valid key without the scope of the route."""
+
+    code, status = "forbidden", 403
+    advice = "This route needs the admin scope; use a key of `atelier keys create --admin`."
+
+
+class BadSignature(RequestRefused):
+    """A download or upload link whose signature is wrong or has expired."""
+
+    code, status = "bad_signature", 403
+    advice = "Use a fresh link: from the job's status, or from POST /inputs/v1 for an upload."

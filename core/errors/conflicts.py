@@ -1,0 +1,38 @@
+"""Requests that the present state of a server or of a webhook endpoint forbids."""
+
+from core.errors.base import RequestRefused
+
+
+class WebhookDisabled(RequestRefused):
+    """A webhook endpoint that is disabled or was removed, so that nothing is sent to it."""
+
+    code, status = "webhook_disabled", 409
+    advice = 'This webhook endpoint is disabled or was removed; PATCH it with {"enabled": true}, then try again.'
+
+
+class ServerOffline(RequestRefused):
+    """A command for a server that is offline."""
+
+    code, status = "server_offline", 409
+    advice = "This server is offline and receives no commands; start its worker, then send the request again."
+
+
+class ServerAlive(RequestRefused):
+    """The removal of a server that is online."""
+
+    code, status = "server_alive", 409
+    advice = "This server is online; stop its worker, wait until it is offline, then remove it."
+
+
+class ServerHasJobs(RequestRefused):
+    """The removal of a server that waiting jobs are pinned to, without `force`."""
+
+    code, status = "server_has_jobs", 409
+    advice = "Waiting jobs are pinned to this server; let them end, cancel them, or remove it with ?force=true."
+
+
+class CommandRefused(RequestRefused):
+    """A command that its server has refused; the detail says why."""
+
+    code, status = "order_refused", 409
+    advice = "The server refused this command; see its state in GET /servers/v1."

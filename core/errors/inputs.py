@@ -1,0 +1,34 @@
+"""Files that a request names: missing, too large, or of no use."""
+
+from core.errors.fields import InvalidRequest
+
+
+class UnknownInput(InvalidRequest):
+    """The id of an input or stored voice that the tenant does not have, or of an input without its file."""
+
+    code = "unknown_input"
+    advice = (
+        "This input does not exist; make one with POST /inputs/v1, PUT the file to its `upload_url`, "
+        "then send its `input_id`."
+    )
+
+
+class UnsupportedMedia(InvalidRequest):
+    """An input of a media type that the field does not accept, by its content."""
+
+    code = "unsupported_media"
+    advice = "The media type of this file is not supported; send a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF image."
+
+
+class InputTooLarge(InvalidRequest):
+    """An input with too many bytes or pixels."""
+
+    code = "input_too_large"
+    advice = "The file is too large; send at most 20 MB and 64 megapixels, with no side above 8192 pixels."
+
+
+class InputUnreadable(InvalidRequest):
+    """An input that is broken: truncated, or of another type than it declares."""
+
+    code = "input_unreadable"
+    advice = "The file cannot be decoded; check that it opens on your side, then send it again."

@@ -1,0 +1,83 @@
+"""Limits of a tenant, of a key and of an address."""
+
+from math import ceil
+
+from core.errors.base import RequestRefused
+from core.errors.fields import InvalidRequest
+
+
+class BudgetExhausted(RequestRefused):
+    """A job whose price does not fit into what is left of its tenant's budget."""
+
+    code, status = "budget_exhausted", 402
+    advice = (
+        "The budget of this tenant is spent, or reserved for its unfinished jobs; wait until some of those have ended, "
+        "or ask the operator to raise it."
+    )
+
+
+class TooManyVoices(InvalidRequest):
+    """A voice beyond the tenant's limit."""
+
+    code = "too_many_voices"
+    advice = "Remove a voice with DELETE /voices/v1/{voice_id}, then send the request again."
+
+
+class TooManyWebhooks(InvalidRequest):
+    """A webhook endpoint beyond the tenant's limit."""
+
+    code = "too_many_webhooks"
+    advice = "Remove one with DELETE /webhooks/v1/{webhook_id}, then send the request again."
+
+
+class TooManyBodies(RequestRefused):
+    """A large body beyond what the tenant may send at the same time."""
+
+    code, status = "too_many_bodies", 429
+    advice = (
+        "You are sending too many large bodies at once; send fewer at a time, or upload files with POST /inputs/v1."
+    )
+
+
+class TooManyJobs(RequestRefused):
+    """A job beyond the tenant's limit of unfinished jobs."""
+
+    code, status = "too_many_jobs", 429
+    advice = "Wait until some of your jobs have finished, then send the request again."
+
+
+class RateLimited(RequestRefused):
+    """A request beyond the rate limit of its key; `retry_after` is in whole seconds, 1 or more."""
+
+    code, status = "rate_limited", 429
+    advice = (
+        "This key sends requests faster than its rate limit; wait as many seconds as Retry-After says, then repeat it."
+    )
+
+    def __init__(self, detail: str | None = None, *, retry_after: float = 1.0) -> None:
+        super().__init__(detail)
+        self.retry_after = max(1, ceil(retry_after))
+
+
+class TooManyUnknownKeys(RateLimited):
+    """A request from an address that has sent too many unknown keys."""
+
+    code = "too_many_unknown_keys"
+    advice = (
+        "Too many requests with unknown keys came from this address; wait as many seconds as Retry-After says, then "
+        "send a valid key."
+    )
+
+
+class TooManyStreams(RequestRefused):
+    """An event stream beyond the tenant's limit of open ones."""
+
+    code, status = "too_many_streams", 429
+    advice = "Close some of them, or poll the status of your jobs instead, and try again later."
+
+
+class TooManyUploads(RequestRefused):
+    """An upload beyond the tenant's limit of their number or their bytes."""
+
+    code, status = "too_many_uploads", 429
+    advice = "Wait until older uploads have expired, and name one upload in all jobs that need its file."

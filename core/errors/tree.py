@@ -1,0 +1,96 @@
+"""The tree of all errors that a caller can see.
+
+::
+
+    AtelierError
+    ├── RequestRefused                  the caller can correct it
+    │   ├── InvalidRequest              422  invalid_request
+    │   │   ├── InvalidJson             400  invalid_json
+    │   │   ├── MissingField            422  missing_field
+    │   │   ├── UnknownField            422  unknown_field
+    │   │   ├── WrongType               422  wrong_type
+    │   │   ├── OutOfRange              422  out_of_range
+    │   │   ├── NulInText               422  nul_in_text
+    │   │   ├── NotSupportedYet         422  not_supported_yet
+    │   │   ├── UnknownModel            422  unknown_model
+    │   │   ├── IdempotencyMismatch     422  idempotency_key_reused
+    │   │   ├── NotThisModel            422  not_supported_by_model
+    │   │   ├── UnknownInput            422  unknown_input
+    │   │   ├── TooManyVoices           422  too_many_voices
+    │   │   ├── TooManyWebhooks         422  too_many_webhooks
+    │   │   ├── ForbiddenUrl            422  forbidden_url
+    │   │   ├── UnsupportedMedia        422  unsupported_media
+    │   │   ├── InputTooLarge           422  input_too_large
+    │   │   └── InputUnreadable         422  input_unreadable
+    │   ├── MalformedRequest            400  malformed_request
+    │   ├── RequestTimedOut             408  request_timed_out
+    │   ├── BodyTooLarge                413  body_too_large
+    │   ├── UnsupportedType             415  unsupported_type
+    │   │   └── UnsupportedEncoding     415  unsupported_encoding
+    │   ├── HeadTooLarge                431  head_too_large
+    │   ├── Unauthenticated             401  unauthenticated
+    │   ├── Forbidden                   403  forbidden
+    │   ├── BudgetExhausted             402  budget_exhausted
+    │   ├── MalformedId                 404  malformed_id
+    │   ├── UnknownJob                  404  unknown_job
+    │   ├── UnknownServer               404  unknown_server
+    │   ├── UnknownVoice                404  unknown_voice
+    │   ├── UnknownWebhook              404  unknown_webhook
+    │   ├── UnknownDelivery             404  unknown_delivery
+    │   ├── UnknownOutput               404  unknown_output
+    │   ├── OutputExpired               410  output_expired
+    │   ├── UnknownRoute                404  not_found
+    │   ├── WrongMethod                 405  method_not_allowed
+    │   ├── BadSignature                403  bad_signature
+    │   ├── WebhookDisabled             409  webhook_disabled
+    │   ├── ServerOffline               409  server_offline
+    │   ├── ServerAlive                 409  server_alive
+    │   ├── ServerHasJobs               409  server_has_jobs
+    │   ├── CommandRefused              409  order_refused
+    │   ├── BadRange                    416  range_not_satisfiable
+    │   ├── TooManyBodies               429  too_many_bodies
+    │   ├── TooManyJobs                 429  too_many_jobs
+    │   ├── RateLimited                 429  rate_limited
+    │   │   └── TooManyUnknownKeys  429  too_many_unknown_keys
+    │   ├── TooManyStreams              429  too_many_streams
+    │   └── TooManyUploads              429  too_many_uploads
+    ├── Unavailable                     the service cannot do it now
+    │   ├── DatabaseUnavailable         503  database_unavailable
+    │   ├── SchemaBehind                503  schema_behind
+    │   ├── StorageUnavailable          503  storage_unavailable
+    │   ├── BrokerUnavailable           503  broker_unavailable
+    │   ├── TooManyConnections          503  too_many_connections
+    │   ├── Overloaded                  503  overloaded
+    │   └── NoModelAvailable            503  no_model_available
+    └── JobFailed                       stored on the job, never an HTTP status of its own
+        ├── InputUnreachable                 input_unreachable
+        ├── PipelineFailed                   pipeline_failed
+        │   └── NotFinite                    not_finite
+        ├── ModelLoadFailed                  model_load_failed
+        ├── WeightsNotLocked                 weights_not_locked
+        ├── LicenseRefused                   licence_refused
+        ├── EncodeFailed                     encode_failed
+        ├── GpuOutOfMemory                   gpu_out_of_memory
+        ├── StageDeadlineExceeded            stage_deadline_exceeded
+        ├── EngineLost                       engine_lost
+        ├── DeadlineExceeded                 deadline_exceeded
+        └── AttemptsExhausted                attempts_exhausted
+
+``code`` never changes once published. ``detail`` says what is wrong, then what to do. A fault of an input may show only
+after it was fetched: then its code is that of the failed job.
+"""
+
+from collections.abc import Iterator
+
+from core.errors import access, conflicts, failures, fields, http, inputs, limits, unavailable, unknown
+from core.errors.base import AtelierError
+
+MODULES = (access, conflicts, failures, fields, http, inputs, limits, unavailable, unknown)
+"""Those whose classes are the tree."""
+
+
+def all_errors(root: type[AtelierError] = AtelierError) -> Iterator[type[AtelierError]]:
+    """Yield `root` and every class below it, each before its own subclasses."""
+    yield root
+    for kind in root.__subclasses__():
+        yield from all_errors(kind)
