@@ -7,7 +7,7 @@ from typing import Any
 
 import rich_click as click
 
-from cli.output.interrupts import Interrupted
+from cli.output.interrupts import CommandInterrupted
 
 
 class ListingGroup(click.RichGroup):
@@ -68,4 +68,4 @@ class LazyGroup(click.RichGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise Interrupted("interrupted") from None
+            raise CommandInterrupted("interrupted") from None

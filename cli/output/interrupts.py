@@ -9,7 +9,7 @@ from types import FrameType
 import rich_click as click
 
 
-class Interrupted(click.ClickException):
+class CommandInterrupted(click.ClickException):
     """Ctrl-C: exit status 130, as a shell has it for SIGINT."""
 
     exit_code = 130

@@ -12,7 +12,7 @@ from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, refuse_overwriting, save_outputs, succeeded
 from cli.http.progress import job_bars, watch
 from cli.output.durations import Duration
-from cli.output.interrupts import Interrupted, TimedOut, TimeLimit, time_limit
+from cli.output.interrupts import CommandInterrupted, TimedOut, TimeLimit, time_limit
 from cli.output.status import status_console
 from cli.output.tables import json_option, print_json
 from jobs.params.modality import ModalitySpec
@@ -125,7 +125,7 @@ def _follow(client: Client, job_id: str, timeout: float | None) -> StatusAnswer:
             job = watch(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="submitted"))
     except KeyboardInterrupt:
         client.cancel(job_id)
-        raise Interrupted(f"{job_id} was cancelled") from None
+        raise CommandInterrupted(f"{job_id} was cancelled") from None
     except TimeLimit:
         waited_for = client.cancel(job_id).waiting_for
         reason = f": it waited for {waited_for.code}" if waited_for else ""
