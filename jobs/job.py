@@ -103,7 +103,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     announced: bool = False
     """Whether the change that returned this job has also written deliveries of webhooks."""
     unserved: bool = False
-    """Whether no live server served its model when it was submitted; known to the submit alone."""
+    """Whether it waits though no live server serves its model; known to the submit alone, and to its repeat."""
 
     def read_params(self) -> AnyParams:
         """Return the parameters as the struct of this job's modality."""

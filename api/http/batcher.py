@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from typing import Generic, TypeVar
 
-from core.errors.base import AtelierError
+from core.errors.unavailable import DatabaseUnavailable
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -14,8 +14,9 @@ V = TypeVar("V")
 class Batcher(Generic[K, V]):
     """Gets values by key, `most` of them by one statement and `at_once` statements at the same time.
 
-    `get_many` returns the value of each key, or the error that its callers raise. An `AtelierError` that it raises is
-    that of each. After any other the keys are tried one by one, since one of them may have made the statement fail.
+    `get_many` returns the value of each key, or the error that its callers raise. After any
+    error that it raises the keys are tried one by one, since one of them may have made the statement fail; but
+    `DatabaseUnavailable` is at once that of all that are left.
     Callers of equal keys that ask together share one value.
     """
 
@@ -52,10 +53,20 @@ class Batcher(Generic[K, V]):
     async def _outcomes(self, keys: Sequence[K]) -> Mapping[K, V | Exception]:
         try:
             return await self._get_many(keys)
+        except DatabaseUnavailable as error:
+            return dict.fromkeys(keys, error)
         except Exception as error:
-            if len(keys) == 1 or isinstance(error, AtelierError):
-                return dict.fromkeys(keys, error)
-        return {key: (await self._outcomes([key]))[key] for key in keys}
+            if len(keys) == 1:
+                return {keys[0]: error}
+        return await self._outcomes_one_by_one(keys)
+
+    async def _outcomes_one_by_one(self, keys: Sequence[K]) -> Mapping[K, V | Exception]:
+        outcomes: dict[K, V | Exception] = {}
+        for number, key in enumerate(keys):
+            outcomes |= await self._outcomes([key])
+            if isinstance(outcomes[key], DatabaseUnavailable):  # which each of the others would wait for again
+                return outcomes | dict.fromkeys(keys[number:], outcomes[key])
+        return outcomes
 
 
 def _settle(future: asyncio.Future[V], outcome: V | Exception) -> None:

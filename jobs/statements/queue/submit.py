@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     Text,
+    and_,
     any_,
     bindparam,
     case,
@@ -149,8 +150,12 @@ def _remember(rows: Select[str, str, str, str]) -> ReturningInsert[Any]:
 
 
 def repeated(job_id: str, tenant: str) -> Select[Any]:
-    """Return the job that an Idempotency-Key made, as the answer to its repeat shows it; no row once it is deleted."""
-    return visible(job_id, tenant).add_columns(not_(_is_served(jobs.c.model)).label("unserved"))
+    """Return the job that an Idempotency-Key made, as the answer to its repeat shows it; no row once it is deleted.
+
+    It is unserved only while it waits.
+    """
+    waits = jobs.c.status.in_((JobStatus.PENDING, JobStatus.QUEUED))
+    return visible(job_id, tenant).add_columns(and_(waits, not_(_is_served(jobs.c.model))).label("unserved"))
 
 
 def remembered(tenant: str, key: str) -> Select[Any]:
@@ -225,7 +230,12 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
     """
     chosen = _chosen(bindparam(ADDED, msgspec.json.encode(new_jobs).decode(), Text))
     # Materialized, so that the key is claimed before the tenant's budget is asked: a repeat adds no job.
-    keyed = select(chosen.c.tenant, chosen.c.key, chosen.c.digest, chosen.c.job).where(chosen.c.key.is_not(None))
+    # In the order of the keys, so that two statements with several of the same do not wait for each other in a circle.
+    keyed = (
+        select(chosen.c.tenant, chosen.c.key, chosen.c.digest, chosen.c.job)
+        .where(chosen.c.key.is_not(None))
+        .order_by(chosen.c.key)
+    )
     entered = _remember(keyed).cte("entered")
     claimed = (
         select(chosen)

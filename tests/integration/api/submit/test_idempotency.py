@@ -37,6 +37,13 @@ def test_a_repeat_shows_how_the_job_stands_now(client, server, worker):
     assert (job_id, "completed") == (repeated["job_id"], repeated["status"])
 
 
+def test_a_job_that_is_done_waits_for_no_server(client, server, worker, rows):
+    post(client)
+    worker.complete(worker.claim())
+    rows.execute(text("DELETE FROM servers"))
+    assert ("completed", None) == (post(client).json()["status"], post(client).json()["waiting_for"])
+
+
 def test_a_repeat_with_another_body_is_refused(client, server, rows):
     post(client)
     answer = post(client, body={"prompt": "a blue circle"})

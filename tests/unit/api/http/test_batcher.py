@@ -91,6 +91,17 @@ async def test_a_database_that_is_away_fails_a_batch_at_once():
     assert [["a"], ["b", "away"]] == reads.asked
 
 
+async def test_a_database_that_goes_away_is_waited_for_once():
+    reads = Reads(most=5)
+    first = await reads.begin("a")
+    rest = await reads.begin("b", "broken", "away", "c", "d")
+    reads.gate.set()
+    found = await asyncio.gather(*first, *rest, return_exceptions=True)
+    assert ["A", "B"] == found[:2]
+    assert [ZeroDivisionError, *[DatabaseUnavailable] * 3] == [type(one) for one in found[2:]]
+    assert [["b"], ["broken"], ["away"]] == reads.asked[2:]
+
+
 async def test_a_reader_that_gives_up_takes_nothing_from_others():
     reads = Reads()
     one, other = await reads.begin("a", "a")

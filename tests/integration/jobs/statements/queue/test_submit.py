@@ -21,6 +21,9 @@ from jobs.statements.servers import fleet, heartbeat, leave, register
 from jobs.statements.webhooks import endpoints
 from jobs.wire.servers import ServerFacts
 from tests.support.rows.looks import seen
+from tests.support.wait import until
+
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 def test_an_idempotency_key_belongs_to_the_first_submit(rows):
@@ -104,6 +107,30 @@ def test_a_job_whose_key_is_taken_is_not_added(rows, arrivals):
     jobs = arrivals(tenant, "a", "b", "c", keys={"a": "taken", "c": "free"})
     assert ["b", "c"] == [job.id for job in rows.fetch(submit_at_once(jobs))]
     assert "c" == rows.scalar(select(idempotency.c.job_id).where(idempotency.c.key == "free"))
+
+
+def test_jobs_have_their_places_whatever_their_keys(rows, arrivals):
+    jobs = arrivals(rows.tenant(), "a", "b", "c", "d", keys={"a": "z", "b": "m", "d": "a"})
+    added = rows.fetch(submit_at_once(jobs))
+    assert ["a", "b", "c", "d"] == [job.id for job in sorted(added, key=lambda job: job.seq)]
+
+
+def test_keys_of_two_statements_are_claimed_in_one_order(rows, arrivals):
+    """Both have claimed a key and wait for a third one when the transaction that holds that one ends."""
+    tenant = rows.tenant()
+
+    def add(*keys):
+        jobs = arrivals(tenant, *(f"{keys} {key}" for key in keys), keys={f"{keys} {key}": key for key in keys})
+        return [job.id for job in rows.fetch(submit_at_once(jobs))]
+
+    with ThreadPoolExecutor(2) as pool:
+        with rows.engine.begin() as connection:
+            connection.execute(submit.remember(tenant, "m", "sha", "job_1"))
+            one, other = pool.submit(add, "a", "m", "z"), pool.submit(add, "z", "m", "a")
+            until(lambda: 2 == rows.scalar(WAITING), 10, "two statements that wait")
+            connection.rollback()
+        added = one.result() + other.result()
+    assert ["a", "m", "z"] == sorted(job_id[-1] for job_id in added)
 
 
 def test_jobs_are_counted_only_near_the_cap(rows, arrivals):
