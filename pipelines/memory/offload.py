@@ -124,13 +124,20 @@ class Offload:
     def _copy(self, numbers: list[int]) -> None:
         """Copy these chunks into host memory. Raises `MemoryError`."""
         blocks = dict(zip(numbers, self._host_memory.borrow([self._sizes[number] for number in numbers]), strict=True))
+        try:
+            self._fill(blocks)
+        except BaseException:
+            self._host_memory.give_back(blocks.values())
+            raise
+        for number, block in blocks.items():
+            self._master[number] = block
+
+    def _fill(self, blocks: dict[int, HostBlock]) -> None:
         memories = [blocks[number].memory if number in blocks else _NOWHERE for number in range(len(self._sizes))]
         for slot in self._slots:
             if slot.chunk in blocks:
                 slot.view(memories).copy_(slot.tensors[0], non_blocking=True)
         synchronize(self._device)
-        for number, block in blocks.items():
-            self._master[number] = block
 
     def _copies(self) -> list[torch.Tensor]:
         """Return the chunks of the master copy."""

@@ -185,11 +185,11 @@ class PinnedPool:
         try:
             block = HostBlock(size)
             block.memory.zero_()  # the pages are given here, not in the driver's call, which may hold up the GPU
-        except MemoryError:
+            self._pin(block, patience=PATIENCE_SECONDS)
+        except BaseException:
             with self._changed:
                 self._bytes -= size
             raise
-        self._pin(block, patience=PATIENCE_SECONDS)
         self.give_back([block])
 
     def _make_room(self, size: int) -> list[HostBlock]:

@@ -106,12 +106,20 @@ class Engine:
     def _next_request(self) -> Compute | EngineRequest:
         """Wait for a request; meanwhile import families, then copy weights to the host, a part at a time."""
         while True:
-            while self._requests.empty() and (self._import_family() or self._copy_to_host()):
+            while self._requests.empty() and self._work_ahead():
                 pass
             with self._loader.idle():
                 request = self._requests.get()
             if request is not None:
                 return request
+
+    def _work_ahead(self) -> bool:
+        """Do one part of what can be done before it is asked for; return whether there was one."""
+        try:
+            return self._import_family() or self._residency.copy_to_host()
+        except Exception:  # a device that is gone shows at the next request, too
+            log.exception("engine: work ahead failed")
+            return False
 
     def _import_family(self) -> bool:
         before = self._loader.memory_used()
@@ -119,13 +127,6 @@ class Engine:
         if was_left and self._baseline is not None:
             self._baseline += max(0, self._loader.memory_used() - before)
         return was_left
-
-    def _copy_to_host(self) -> bool:
-        try:
-            return self._residency.copy_to_host()
-        except Exception:  # a device that is gone shows at the next request, too
-            log.exception("engine: no copy of the weights was made")
-            return False
 
     def _listen(self) -> None:
         while True:

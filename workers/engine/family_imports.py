@@ -31,6 +31,8 @@ class FamilyImports:
             pipeline_class(spec)
         except ModelLoadFailed as error:
             log.warning("family: not imported family=%s reason=%r", spec.family, error.detail)
+        except Exception:  # a module may raise anything; its models' jobs fail by it, and no others
+            log.warning("family: not imported family=%s", spec.family, exc_info=True)
         else:
             log.debug("family: imported family=%s seconds=%.1f", spec.family, time.monotonic() - began)
         return True

@@ -164,15 +164,24 @@ class Residency:
         try:
             wanted = self._working_memory.expected(model_id, job_size)
             self._evict_until(lambda: self._source.memory_free() >= wanted)
-            before = self._unaccounted() if entry.grows else 0
-            with self._working_memory.measured(model_id, job_size):
+            with self._grown(entry), self._working_memory.measured(model_id, job_size):
                 yield entry.loaded.pipeline
         finally:
             entry.users -= 1
             entry.used = self._clock()
-            if entry.grows:
-                entry.bytes += max(0, self._unaccounted() - before)
-                entry.grows = False
+
+    @contextmanager
+    def _grown(self, entry: _Entry) -> Iterator[None]:
+        """Count to a model what its first use in the block takes for good."""
+        if not entry.grows:
+            yield
+            return
+        before = self._unaccounted()
+        try:
+            yield
+        finally:
+            entry.bytes += max(0, self._unaccounted() - before)
+            entry.grows = False
 
     def preload(self, model_id: str, *, pin: bool, before_load: Callable[[], None] = lambda: None) -> None:
         """Bring a model onto the device before a job needs it; with `pin` it stays. Raises like `using`."""

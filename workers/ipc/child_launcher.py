@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -45,10 +46,12 @@ class LaunchedChild(msgspec.Struct, frozen=True):
 
 
 class ChildLauncher:
-    """Starts of `python -m MODULE`. One thread at a time uses it."""
+    """Starts of `python -m MODULE`. One thread at a time uses it; any other may stop it."""
 
     def __init__(self, module: str) -> None:
         self._module = module
+        self._changing = threading.Lock()
+        self._is_stopped = False
         self._spare: LaunchedChild | None = None
 
     @property
@@ -59,7 +62,7 @@ class ChildLauncher:
 
     def launch(self) -> LaunchedChild:
         """Return a process that begins: the spare where there is one, else a fresh one."""
-        spare, self._spare = self._spare, None
+        spare = self._take_spare()
         if spare is not None:
             if spare.begin():
                 return spare
@@ -69,16 +72,23 @@ class ChildLauncher:
         return child
 
     def keep_spare(self) -> None:
-        """See to it that a process is there that has not begun; it imports what it will need."""
-        if not self.has_spare:
-            self._spare = self._spawn()
+        """See to it that a process is there that has not begun; it imports what it will need. None after a stop."""
+        with self._changing:
+            if not (self._is_stopped or self.has_spare):
+                self._spare = self._spawn()
 
     def stop(self, grace_seconds: float) -> None:
-        """End the spare."""
-        spare, self._spare = self._spare, None
+        """End the spare, for good."""
+        self._is_stopped = True
+        spare = self._take_spare()
         if spare is not None:
             spare.channel.close()
             stop(spare.process, grace_seconds)
+
+    def _take_spare(self) -> LaunchedChild | None:
+        with self._changing:
+            spare, self._spare = self._spare, None
+        return spare
 
     def _spawn(self) -> LaunchedChild:
         ours, theirs = socket.socketpair()

@@ -126,7 +126,7 @@ class ChildProcess:
     def keep_spare(self) -> None:
         """Have a second process ready, which imports its libraries, takes no device and is the next one to start."""
         with self._busy:
-            if self.pid is not None and not self._is_stopped:
+            if self.pid is not None:
                 self._launcher.keep_spare()
 
     def _start(self) -> Ready:

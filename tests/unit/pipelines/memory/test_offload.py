@@ -1,11 +1,15 @@
 """Weights leave the device and come back as they were, on the CPU by the code that a GPU uses."""
 
+from collections.abc import Iterable, Sequence
+
 import pytest
 import torch
 from torch import nn
 
-from pipelines.memory.chunks import ALIGNMENT
+from pipelines.memory import offload as offload_module
+from pipelines.memory.chunks import ALIGNMENT, HostBlock
 from pipelines.memory.offload import Offload
+from pipelines.memory.pinned_pool import FreshMemory
 from tests.support.checkpoints.wrapped import ScaledTensor
 
 
@@ -132,6 +136,28 @@ def test_after_it_was_forgotten_the_next_way_makes_a_new_one() -> None:
     offload.restore()
 
     assert same(expected, net())
+
+
+def test_blocks_of_a_copy_that_fails_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counted(FreshMemory):
+        def borrow(self, sizes: Sequence[int]) -> list[HostBlock]:
+            blocks = super().borrow(sizes)
+            lent.extend(blocks)
+            return blocks
+
+        def give_back(self, blocks: Iterable[HostBlock]) -> None:
+            for block in blocks:
+                lent.remove(block)
+
+    def fail(device: torch.device) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    lent: list[HostBlock] = []
+    offload = Offload([Net()], "cpu", host_memory=Counted("cpu"))
+    monkeypatch.setattr(offload_module, "synchronize", fail)
+    with pytest.raises(RuntimeError, match="illegal"):
+        offload.copy_chunk()
+    assert ([], 0) == (lent, offload.host_bytes)
 
 
 def test_a_weight_that_is_no_number_is_found() -> None:

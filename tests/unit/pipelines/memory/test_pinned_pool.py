@@ -9,6 +9,7 @@ import torch
 from pipelines.memory import pinned_pool
 from pipelines.memory.pinned_pool import FreshMemory, PinnedPool
 from tests.support.gpu_worker.cudart import Cudart
+from tests.support.wait import until
 
 STEP = 1024
 
@@ -128,6 +129,24 @@ def test_memory_that_cannot_be_pinned_is_lent_all_the_same(
     prepared(pool, ready, STEP)
     del pool.borrow([STEP])[:]
     assert ([STEP], []) == (cudart.pinned, cudart.unpinned)
+
+
+def test_a_pin_that_raises_counts_nothing(
+    pool_of: Make, ready: SimpleQueue[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        failed.append(STEP)
+        if len(failed) == 1:
+            raise RuntimeError("CUDA error: initialization error")
+
+    failed: list[int] = []
+    cudart = Cudart.install(monkeypatch, before_pin=fail)
+    pool = pool_of(STEP)
+    with pool.idle():
+        pool.want([STEP])
+        until(lambda: bool(failed) and not pool._wanted)
+    prepared(pool, ready, STEP)
+    assert [STEP] == cudart.pinned
 
 
 def test_fresh_memory_is_pinned_when_it_is_asked_for(cudart: Cudart) -> None:

@@ -306,6 +306,13 @@ class TestIdle:
         engine._residency.copy_to_host = fail  # type: ignore[method-assign]
         assert "ord_1" == engine._next_request().ticket
 
+    def test_an_import_that_fails_ends_nothing(self, engine: Engine) -> None:
+        def fail() -> bool:
+            raise GONE
+
+        engine._imports.import_next = fail  # type: ignore[method-assign]
+        assert "ord_1" == engine._next_request().ticket
+
 
 class TestTurn:
     """A spare imports until it is its turn."""

@@ -15,7 +15,7 @@ def families(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of two families whose modules can be imported, and of one that cannot."""
     names = ["made_up_one", "made_up_broken", "made_up_two"]
     for name in names:
-        (tmp_path / f"{name}.py").write_text("raise ImportError" if "broken" in name else "class Family: ...")
+        (tmp_path / f"{name}.py").write_text("class Family: ...")
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -26,7 +26,9 @@ def imported(families: list[str]) -> list[str]:
     return [name for name in families if name in sys.modules]
 
 
-def test_families_are_imported_one_by_one(families: list[str]) -> None:
+@pytest.mark.parametrize("error", ["ImportError", "OSError", "RuntimeError"])
+def test_families_are_imported_one_by_one(families: list[str], error: str, tmp_path: Path) -> None:
+    (tmp_path / "made_up_broken.py").write_text(f"raise {error}")
     models = [spec(family=f"{name}:Family") for name in families for _ in range(2)]
     imports = FamilyImports(models)
     assert [] == imported(families)

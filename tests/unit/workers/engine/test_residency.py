@@ -463,6 +463,24 @@ def test_memory_of_the_first_use_counts_for_the_model() -> None:
     assert [37] == [model.bytes for model in models.models]
 
 
+def test_an_error_before_the_first_use_is_raised_as_it_is() -> None:
+    def fail() -> int:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    memory = Memory()
+    models = residency(memory)
+    for name in ("small", "fixed"):
+        models.preload(name, pin=False)
+    free, memory.memory_free = memory.memory_free, fail  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        use(models, "fixed")
+
+    memory.memory_free = free  # type: ignore[method-assign]
+    with models.using("fixed"):
+        memory.more += 7
+    assert [10, 37] == [model.bytes for model in models.models]
+
+
 def test_warnings_of_a_model_are_those_of_now() -> None:
     models = residency(Memory())
     with models.using("small"):

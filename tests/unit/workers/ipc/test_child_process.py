@@ -193,6 +193,13 @@ class TestSpare:
         engine.keep_spare()
         assert (2, []) == (len(started), losses)
 
+    def test_none_is_started_after_a_stop(self, script: Start) -> None:
+        started = script(Ready())
+        launcher = child_launcher.ChildLauncher("workers.engine.engine")
+        launcher.stop(grace_seconds=0.01)
+        launcher.keep_spare()
+        assert ([], False) == (started, launcher.has_spare)
+
     def test_it_is_held_to_the_first_ones_device(self, script: Start, engine: ChildProcess) -> None:
         script(Ready(device="cuda:0"), Ready(device="cpu"))
         engine.start()
