@@ -36,10 +36,17 @@ def save_outputs(client: Client, job: StatusAnswer, output: Path, preview: Path 
     return files
 
 
-def succeeded(job: StatusAnswer) -> StatusAnswer:
-    """Return an ended job that has outputs. Raises `ClickException` for any other."""
+def refuse_failed(job: StatusAnswer) -> None:
+    """Raise `ClickException` for a job that failed or was cancelled."""
     if job.error is not None:
         raise click.ClickException(f"{job.job_id} failed: {job.error.message} [{job.error.code}]")
+    if job.status == "cancelled":
+        raise click.ClickException(f"{job.job_id} was cancelled")
+
+
+def succeeded(job: StatusAnswer) -> StatusAnswer:
+    """Return an ended job that has outputs. Raises `ClickException` for any other."""
+    refuse_failed(job)
     if not job.outputs:
         raise click.ClickException(f"{job.job_id} is {job.status} and has no outputs")
     return job
@@ -60,5 +67,10 @@ def refuse_overwriting(output: Path, number: int) -> None:
 
 
 def own_names(job: StatusAnswer) -> list[str]:
-    """Return the file name of each output: the caller's, or the job's id and the number of the output."""
-    return [answer.name or f"{job.job_id}-{Path(urlsplit(answer.url).path).name}" for answer in job.outputs]
+    """Return the file name of each output: the caller's, for the first of that name; else the job's id and a number."""
+    names = list[str]()
+    for answer in job.outputs:
+        name = Path(answer.name or "").name  # of a folder, whatever the server says
+        is_free = name not in ("", "..", *names)
+        names.append(name if is_free else f"{job.job_id}-{Path(urlsplit(answer.url).path).name}")
+    return names

@@ -68,7 +68,7 @@ def unserved_note(client: Client, job_id: str) -> str:
     here = ", ".join(model.id for model in client.models() if model.available and model.modality == job.modality)
     return (
         f"{job_id} waits: no running server serves {job.model}; here: {here or 'no model of its kind'}. "
-        f"`atelier weights fetch {job.model}` on a server gets it, Ctrl-C cancels the job."
+        f"`atelier weights fetch {job.model}` on a server gets it, `atelier jobs cancel {job_id}` ends the wait."
     )
 
 

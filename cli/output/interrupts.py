@@ -25,6 +25,12 @@ class TimeLimit(BaseException):
     """The end of a time limit; no exception of the standard library, which an HTTP client would take for its own."""
 
 
+LEAST_SECONDS = 0.001
+"""The shortest limit; a timer of 0 would never end."""
+REPEAT_SECONDS = 1.0
+"""The pause until `TimeLimit` is raised again: Python ignores one that is raised in a finalizer."""
+
+
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise `TimeLimit` in the block after so many seconds; None stands for no limit. For the main thread."""
@@ -36,9 +42,9 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         raise TimeLimit
 
     handler = signal.signal(signal.SIGALRM, end)
-    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.setitimer(signal.ITIMER_REAL, max(seconds, LEAST_SECONDS), REPEAT_SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, left)
+        signal.setitimer(signal.ITIMER_REAL, *before)
         signal.signal(signal.SIGALRM, handler)

@@ -1,5 +1,6 @@
 """Status lines and progress bars: output that may be lost, and that neither ends nor holds up the work it tells of."""
 
+import io
 import os
 import queue
 import sys
@@ -96,9 +97,18 @@ class _LossyStream:
                 os.dup2(nothing.fileno(), self._stream.fileno())
 
 
-def lossy(stream: TextIO) -> TextIO:
-    """Return a stream that loses what cannot be written; once its reader is gone, it writes to /dev/null."""
-    return cast(TextIO, _LossyStream(stream))
+class _ClosedStream(io.TextIOBase):
+    def write(self, text: str) -> int:
+        """Lose text; return its length."""
+        return len(text)
+
+
+def lossy(stream: TextIO | None) -> TextIO:
+    """Return a stream that loses what cannot be written; once its reader is gone, it writes to /dev/null.
+
+    None is a standard stream whose descriptor was closed before the start.
+    """
+    return cast(TextIO, _ClosedStream() if stream is None else _LossyStream(stream))
 
 
 def status_console(stream: TextIO | None = None) -> Console:

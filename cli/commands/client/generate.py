@@ -42,12 +42,11 @@ def generate_command(modality: ModalitySpec) -> click.Command:
         **values: Any,
     ) -> None:
         body = request_body(values)
+        _check_choices(output, preview, timeout, no_wait=no_wait, as_json=as_json)
         if output is not None:
             _check_output(output, body.get("num_images", 1), modality.formats)
             if output != STDOUT:
                 body["output_format"] = modality.formats[output.suffix.lower()]
-        elif not no_wait:
-            raise click.UsageError("Missing option '-o': name the file to write, or - for standard output.")
         if preview is not None:
             _check_folder(preview)
         accepted = client.submit(modality.path, _upload(client, body, modality.params.media))
@@ -85,6 +84,20 @@ def _file_options() -> list[click.Option]:
 
 for _modality in MODALITIES:
     generate.add_command(generate_command(_modality))
+
+
+def _check_choices(
+    output: Path | None, preview: Path | None, timeout: float | None, *, no_wait: bool, as_json: bool
+) -> None:
+    """Raise `UsageError` for options that do not go together."""
+    if no_wait and (preview is not None or timeout is not None):
+        raise click.UsageError("--no-wait ends before the job does; leave out --timeout and --preview")
+    if no_wait:
+        return
+    if output is None:
+        raise click.UsageError("Missing option '-o': name the file to write, or - for standard output.")
+    if output == STDOUT and as_json:
+        raise click.UsageError("standard output takes the file or, with --json, the answer; name a file")
 
 
 def _check_output(output: Path, number: int, formats: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ import rich_click as click
 
 from cli.http.client import Client
 from cli.http.connection import with_client
-from cli.http.outputs import STDOUT, own_names, save_outputs, succeeded
+from cli.http.outputs import STDOUT, own_names, refuse_failed, save_outputs, succeeded
 from cli.http.progress import job_bars
 from cli.http.progress import watch as follow
 from cli.local.data_dir import data_option
@@ -74,8 +74,7 @@ def watch(client: Client, job_id: str, timeout: float | None, as_json: bool) -> 
     except TimeLimit:
         raise TimedOut(f"{job_id} has not ended yet; it goes on") from None
     _print_job(job, as_json)
-    if job.error is not None:
-        raise click.ClickException(f"{job_id} failed: {job.error.message} [{job.error.code}]")
+    refuse_failed(job)
 
 
 @jobs.command()

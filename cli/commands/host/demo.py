@@ -63,7 +63,7 @@ def demo(out: Path) -> None:
                 with stack.client() as client:
                     rows = _run_all(client, out)
         except StartInterrupted:
-            raise click.Abort from None
+            raise KeyboardInterrupt from None
         except (ServerFailed, ValueError) as error:
             raise click.ClickException(str(error)) from None
     print_table(["job", "in queue", "computing", "file"], rows)

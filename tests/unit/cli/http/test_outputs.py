@@ -27,8 +27,8 @@ def output(number, media_type, **fields):
     )
 
 
-def job(*outputs, error=None):
-    return SimpleNamespace(job_id="job_1", status="completed", outputs=list(outputs), error=error)
+def job(*outputs, status="completed", error=None):
+    return SimpleNamespace(job_id="job_1", status=status, outputs=list(outputs), error=error)
 
 
 def test_one_output_gets_the_named_file():
@@ -54,8 +54,15 @@ def test_outputs_have_names_of_their_own():
     assert ["mug.glb", "job_1-1.png"] == own_names(job(output(0, MESH, name="mug.glb"), output(1, "image/png")))
 
 
+def test_no_output_takes_the_file_of_another_or_leaves_the_folder():
+    made = job(*(output(number, MESH, name=name) for number, name in enumerate(["a.glb", "a.glb", "../b.glb", ".."])))
+    assert ["a.glb", "job_1-1.glb", "b.glb", "job_1-3.glb"] == own_names(made)
+
+
 def test_a_job_without_outputs_is_an_error_with_its_reason():
     with pytest.raises(click.ClickException, match=r"Too wide\. \[out_of_range\]"):
         succeeded(job(error=JobError("out_of_range", "Too wide.")))
     with pytest.raises(click.ClickException, match="job_1 is completed and has no outputs"):
         succeeded(job())
+    with pytest.raises(click.ClickException, match="job_1 was cancelled"):
+        succeeded(job(status="cancelled"))

@@ -10,7 +10,7 @@ import pytest
 from rich.progress import Progress
 
 from cli.output import status as module
-from cli.output.status import StatusPrinter, lossy, status_console
+from cli.output.status import StatusPrinter, lossy, print_line, status_console
 from cli.weights.byte_bars import ByteBars
 
 
@@ -71,6 +71,14 @@ def test_a_stream_that_was_closed_before_the_start_is_left_out(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     with StatusPrinter() as printer:
         printer.print_status("nowhere")
+
+
+def test_lines_and_bars_do_without_standard_streams(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    print_line("nowhere")
+    with Progress(console=status_console()) as progress:
+        ByteBars(progress, 10).begin("file", 10)
 
 
 def test_a_lost_stream_is_written_without_an_error(lost):

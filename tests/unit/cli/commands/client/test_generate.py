@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from cli.commands.client.generate import _upload
@@ -38,6 +39,15 @@ def test_a_file_is_named_or_nothing_is_waited_for():
     assert (2, True) == (outcome.exit_code, "Missing option '-o'" in outcome.output)
 
 
-def test_standard_output_takes_one_image():
-    outcome = CliRunner().invoke(atelier, ["generate", "image", "a star", "-n", "2", "-o", "-", *NOWHERE])
-    assert (2, True) == (outcome.exit_code, "takes one image" in outcome.output)
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["-n", "2", "-o", "-"], "takes one image"),
+        (["--json", "-o", "-"], "name a file"),
+        (["--no-wait", "--timeout", "5s"], "leave out --timeout"),
+        (["--no-wait", "--preview", "p.png"], "leave out --timeout"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(words, reason):
+    outcome = CliRunner().invoke(atelier, ["generate", "image", "a star", *words, *NOWHERE])
+    assert (2, True) == (outcome.exit_code, reason in outcome.output)
