@@ -54,7 +54,7 @@ def test_outputs_have_names_of_their_own():
     assert ["mug.glb", "job_1-1.png"] == own_names(job(output(0, MESH, name="mug.glb"), output(1, "image/png")))
 
 
-def test_no_output_takes_the_file_of_another_or_leaves_the_folder():
+def test_no_output_takes_anothers_file_or_leaves_the_folder():
     made = job(*(output(number, MESH, name=name) for number, name in enumerate(["a.glb", "a.glb", "../b.glb", ".."])))
     assert ["a.glb", "job_1-1.glb", "b.glb", "job_1-3.glb"] == own_names(made)
 
