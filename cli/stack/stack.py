@@ -23,7 +23,7 @@ from cli.stack.services import Command, Service
 from cli.stack.worker_gpus import choose_gpus
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
-from workers.engine.model_loader import host_share
+from workers.engine.memory_limits import host_share
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1

@@ -10,10 +10,7 @@ import queue
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -22,38 +19,24 @@ from core.errors.failures import GpuOutOfMemory, NotFinite, PipelineFailed
 from core.logs import log_context, start_logs
 from core.settings import read_settings
 from jobs.job import JobError
-from jobs.params.base import Params, read_params
-from jobs.params.registry import PARAMS_OF
-from jobs.server_commands import Preload, Unload
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
-from pipelines.catalog.spec import Stage
 from pipelines.runtime.device import configure
 from pipelines.runtime.gpu_check import DeviceUnusable
-from pipelines.runtime.protocol import (
-    Inputs,
-    Interrupted,
-    JobCancelled,
-    JobPreempted,
-    RawOutput,
-    RunContext,
-    empty_array,
-    save_raw,
-)
+from pipelines.runtime.protocol import Interrupted
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 from pipelines.weights.hash_cache import HashCache, HashedFile
 from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import servable, weights_folder
-from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
+from workers.engine.executor import RequestExecutor
 from workers.engine.family_imports import FamilyImports, without_cuda
-from workers.engine.model_loader import ModelLoader, limits_of
+from workers.engine.memory_limits import limits_of
+from workers.engine.model_loader import ModelLoader
 from workers.engine.residency import Residency
-from workers.engine.working_memory import job_size, warm_up_size
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     Compute,
     Computed,
-    EngineCommand,
     EngineRequest,
     Failed,
     HashedFiles,
@@ -61,7 +44,6 @@ from workers.ipc.messages import (
     Inventory,
     NotReady,
     Ready,
-    StageProgress,
     Stopped,
     SweepDone,
 )
@@ -92,7 +74,7 @@ class Engine:
         self._interrupts: dict[str, Interrupt] = {}
         self._baseline: int | None = None
         """Bytes that belong to no model after the first job, during which libraries are loaded."""
-        self._out_of_memory: list[str] = []
+        self._executor = RequestExecutor(channel, loader, residency, self._interrupts)
 
     def serve(self) -> None:
         """Answer requests until the supervisor is gone."""
@@ -152,132 +134,16 @@ class Engine:
     def _answer_to(self, request: Compute | EngineRequest) -> Answer:
         """Carry out a request, and return its answer, also for an error. Raises `ChannelClosed`."""
         try:
-            if isinstance(request, Compute):
-                self._compute(request)
-                return Computed(ticket=request.ticket)
-            self._maintain(request)
-            return SweepDone(ticket=request.ticket)
+            return self._executor.execute(request)
         except Interrupted:
             return Stopped(ticket=request.ticket)
         except ChannelClosed:
             raise
         except Exception as error:
             log.exception("engine: failed ticket=%s", request.ticket)
-            model = _model_of(request)
-            if model and (is_out_of_memory(error) or isinstance(error, GpuOutOfMemory)):
-                self._out_of_memory.append(model)
             return Failed(
                 ticket=request.ticket, error=to_job_error(error), fatal=self._is_machine_fault(error, request)
             )
-
-    def _maintain(self, request: EngineRequest) -> None:
-        if not isinstance(request, EngineCommand):
-            self._residency.sweep()
-            return
-        match request.command:
-            case Preload() as preload:
-                self._retry_after_oom(preload.model, lambda: self._preload(preload, request.ticket))
-            case Unload(model):
-                self._residency.unload(model)
-
-    def _preload(self, preload: Preload, ticket: str) -> None:
-        def report(fraction: float, stage: Stage) -> None:
-            self._channel.send(StageProgress(ticket=ticket, fraction=fraction, stage=stage))
-
-        is_new = all(model.id != preload.model for model in self._residency.models)
-        self._residency.preload(preload.model, pin=preload.pin, before_load=lambda: report(0.0, "load"))
-        if is_new:
-            self._warm_up(preload.model, RunContext(seed=0, progress=report, warn=log.debug))
-
-    def _warm_up(self, model: str, context: RunContext) -> None:
-        """Run a model for the first, slowest time; the model is served also when that fails."""
-        with self._residency.using(model, job_size=warm_up_size(self._loader.spec(model))) as pipeline:
-            warm_up = getattr(pipeline, "warm_up", None)
-            try:
-                if warm_up is not None:
-                    warm_up(context)
-            except ChannelClosed:
-                raise
-            except Exception:
-                log.warning("engine: first run failed model=%s", model, exc_info=True)
-
-    def _compute(self, request: Compute) -> None:
-        warnings: list[str] = []
-        reported: tuple[float, Stage] = (0.0, "prepare")
-
-        def progress(fraction: float, stage: Stage) -> None:
-            nonlocal reported
-            reported = fraction, stage
-            interrupt = self._interrupts.get(request.ticket)
-            if interrupt is not None:
-                raise JobPreempted if interrupt.preempt else JobCancelled
-            self._channel.send(
-                StageProgress(ticket=request.ticket, fraction=fraction, stage=stage, warnings=tuple(warnings))
-            )
-
-        def make_room() -> bool:
-            progress(*reported)  # the stage begins again
-            self._out_of_memory.append(request.model)
-            return self._residency.make_room(request.model)
-
-        def run() -> None:
-            warnings.clear()
-            save_raw(self._run(request, context), folder)
-
-        folder = Path(request.folder)
-        context = RunContext(
-            seed=request.seed,
-            progress=progress,
-            warn=warnings.append,
-            empty=partial(empty_array, folder),
-            make_room=make_room,
-        )
-        try:
-            self._retry_after_oom(request.model, run)
-        finally:
-            if request.params.get("auto_unload"):
-                self._residency.release(request.model)
-
-    def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
-        """Call `work` again while memory runs out and another model can leave: same seed, same quality.
-
-        It is called at least twice, since the first time caches may have been in its way.
-        """
-        tries = 0
-        while True:
-            try:
-                return work()
-            except Exception as error:
-                is_last = tries > 0 and not self._residency.can_make_room(model)
-                if is_last or isinstance(error, GpuOutOfMemory) or not is_out_of_memory(error):
-                    raise
-            # Not inside the handler, whose traceback would keep the tensors of the first attempt alive.
-            tries += 1
-            log.warning("engine: out of memory, tried again model=%s tries=%d", model, tries)
-            self._out_of_memory.append(model)
-            self._residency.make_room(model)
-
-    def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
-        params = read_params(request.params, PARAMS_OF[request.modality])
-        inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
-        images = find_opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
-        remover = self._loader.first("remove-background") if images else None
-        if remover is None:
-            return self._run_pipeline(request, params, inputs, ctx)
-        cutouts = self._cut_out(remover.id, images, Path(f"{request.folder}-cutouts"), ctx)
-        warning = f"the image has no transparent background; {remover.id} removed it first"
-        ctx.warn(warning)
-        raw = self._run_pipeline(request, params, Inputs(inputs.files | cutouts), after_cutouts(ctx))
-        return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
-
-    def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        size = job_size(params, len(inputs.files))
-        with self._residency.using(request.model, lambda: ctx.progress(0.0, "load"), size) as pipeline:
-            return pipeline.run(params, inputs, ctx)
-
-    def _cut_out(self, remover: str, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
-        with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
-            return cut_out(pipeline, images, folder, ctx)
 
     def _with_inventory(self, answer: Answer) -> Answer:
         """Return the answer with what the engine holds and what happened since the last answer.
@@ -285,8 +151,8 @@ class Engine:
         After a fatal error only with the latter, since the device may not even answer. One that does not makes any
         answer a fatal error: whatever the request met, this process must not be used again.
         """
-        happened = Inventory(evicted=self._residency.take_evicted(), out_of_memory=tuple(self._out_of_memory))
-        self._out_of_memory.clear()
+        evicted, out_of_memory = self._residency.take_evicted(), self._executor.take_out_of_memory()
+        happened = Inventory(evicted=evicted, out_of_memory=out_of_memory)
         if isinstance(answer, Failed) and answer.fatal:
             return msgspec.structs.replace(answer, inventory=happened)
         try:
@@ -321,16 +187,6 @@ class Engine:
         except Exception:  # the device may not even multiply
             log.exception("engine: health check failed model=%s", model)
             return False
-
-
-def _model_of(request: Compute | EngineRequest) -> str | None:
-    match request:
-        case Compute():
-            return request.model
-        case EngineCommand():
-            return request.command.model
-        case _:
-            return None
 
 
 def to_job_error(error: Exception) -> JobError:

@@ -9,95 +9,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
-
-import msgspec
 
 from core.errors.failures import GpuOutOfMemory
 from jobs.wire.servers import ResidentModel
 from pipelines.runtime.protocol import Pipeline
-from workers.engine.working_memory import PeakSource, WorkingMemory
+from workers.engine.memory_limits import MemoryLimits
+from workers.engine.model_source import LoadedModel, ModelSource
+from workers.engine.working_memory import WorkingMemory
 
 log = logging.getLogger(__name__)
-
-
-class LoadedModel(Protocol):
-    """A loaded model, with its weights on the device or offloaded to host memory."""
-
-    pipeline: Pipeline
-
-    @property
-    def size(self) -> int:
-        """Measured bytes on the device."""
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of its master copy, if it has one; 0 for a model that cannot be offloaded."""
-
-    @property
-    def has_master(self) -> bool:
-        """Whether host memory holds a copy of the weights."""
-
-    @property
-    def host_bytes(self) -> int:
-        """Bytes in host memory of a copy that is complete or being made."""
-
-    def copy_chunk(self) -> bool:
-        """Copy one more part of the weights to the host; return whether host memory was ready for it."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the operator should know of it now: see `pipelines.runtime.protocol.Pipeline`."""
-
-    def offload(self) -> None:
-        """Move the weights to the host. Raises `MemoryError` where they do not fit; they stay on the device then."""
-
-    def restore(self) -> None:
-        """Move the weights back to the device. Raises out of memory; they stay on the host then."""
-
-    def drop(self) -> None:
-        """Free the copy in host memory."""
-
-    def close(self) -> None:
-        """Free that copy, and what else would outlive the model, which is not used again."""
-
-    def is_finite(self) -> bool:
-        """Return whether no weight is NaN or infinite."""
-
-
-class ModelSource(PeakSource, Protocol):
-    """The source of models, and the device that they are loaded onto."""
-
-    def load(self, model_id: str) -> LoadedModel:
-        """Load a model from disk onto the device."""
-
-    def estimate(self, model_id: str) -> int:
-        """Return the bytes that the model will probably take."""
-
-    def free_caches(self) -> None:
-        """Free unreferenced memory and caches."""
-
-    def memory_used(self) -> int:
-        """Return the bytes that this process uses on the device."""
-
-    def memory_free(self) -> int:
-        """Return the bytes that can be allocated on the device; other processes take some of it."""
-
-    def computes_right(self) -> bool:
-        """Return whether the device still computes correctly."""
-
-
-class MemoryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of memory and of idleness.
-
-    `device` and `host` are bytes: of models on the device, of master copies in host memory. After `idle_unload` seconds
-    an idle model leaves the device, after `idle_drop` the host too; 0 means never.
-    """
-
-    device: int
-    host: int = 0
-    idle_unload: float = 0.0
-    idle_drop: float = 0.0
 
 
 class _Entry:

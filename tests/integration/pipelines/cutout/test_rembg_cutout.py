@@ -19,7 +19,7 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_onnx
 from tests.support.checkpoints.specs import spec
-from workers.engine.model_loader import LoadedPipeline
+from workers.engine.loaded_pipeline import LoadedPipeline
 
 
 def entry(name: str, **changes: Any) -> ModelSpec:

@@ -22,8 +22,9 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import lock_directory
 from tests.support.checkpoints import tiny_checkpoints, tiny_triposg, tiny_videos
 from tests.support.checkpoints.specs import spec
-from workers.engine.model_loader import ModelLoader, limits_of
-from workers.engine.residency import MemoryLimits, Residency
+from workers.engine.memory_limits import MemoryLimits, limits_of
+from workers.engine.model_loader import ModelLoader
+from workers.engine.residency import Residency
 
 SMALL = {"num_inference_steps": 2, "width": 64, "height": 64}
 SPECS = {

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from core.errors.failures import GpuOutOfMemory
-from workers.engine.residency import MemoryLimits, Residency
+from workers.engine.memory_limits import MemoryLimits
+from workers.engine.residency import Residency
 
 SIZES = {"small": 10, "half": 50, "large": 80, "whole": 100, "fixed": 30, "giant": 130}
 """Bytes of each model; `fixed` cannot be offloaded, and `giant` is larger than the device."""
