@@ -41,7 +41,7 @@ class EventNumber(NamedTuple):
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of a job; `seq` and `n` are its `EventNumber`, `progress` is 0 to 1."""
+    """A snapshot of a job; `seq` and `n` are its `EventNumber`, `progress` is 0 to 1, `attempt` counts from 1."""
 
     job_id: str
     seq: int
@@ -49,6 +49,7 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
     status: JobStatus
     progress: float
     stage: str | None
+    attempt: int = 0
 
     @property
     def number(self) -> EventNumber:
@@ -58,7 +59,14 @@ class JobEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 def event_of(job: Job) -> JobEvent:
     """Return the event of a job's present state."""
-    return JobEvent(job_id=job.id, seq=job.event_seq, status=job.status, progress=job.progress, stage=job.stage)
+    return JobEvent(
+        job_id=job.id,
+        seq=job.event_seq,
+        status=job.status,
+        progress=job.progress,
+        stage=job.stage,
+        attempt=job.attempt,
+    )
 
 
 def encode_event(event: JobEvent) -> bytes:

@@ -19,7 +19,7 @@ from api.follow.watcher import JobWatcher
 from core.errors.access import Unauthenticated
 from core.errors.unknown import UnknownJob
 from jobs.events import EventNumber
-from jobs.job import JobStatus
+from jobs.job import Job, JobStatus
 from jobs.statements.queue.look import JobView
 from jobs.wire.jobs import DeletedEvent
 
@@ -42,6 +42,8 @@ class EventStream:
         self._key_id = key_id
         row = EventNumber(view.job.event_seq)
         self._seen = row if seen.seq > row.seq else seen  # a number of the future hides nothing
+        self._reported = (0, 0.0)
+        """Attempt and progress of the last report that was not a row."""
         self._position: int | str | None = None
         self._refresh_at = self._sent_at = time.monotonic()
         self._ended = False
@@ -76,7 +78,7 @@ class EventStream:
             return None
         job, number = view.job, EventNumber(view.job.event_seq)
         self._ended = job.status.terminal
-        is_news = self._ended or number > self._seen
+        is_news = self._ended or (number > self._seen and not self._is_behind(job))
         if not is_news and job.status is not JobStatus.QUEUED:
             return None
         answer = self._watcher.answer(view)
@@ -87,6 +89,10 @@ class EventStream:
         self._seen, self._position = number, answer.queue_position
         return frame(number, job.status if self._ended else "progress", answer)
 
+    def _is_behind(self, job: Job) -> bool:
+        """Return whether the row has less progress than a report: one that was published while it was being written."""
+        return job.status is JobStatus.PROCESSING and (job.attempt, job.progress) < self._reported
+
     async def _next_progress(self, subscription: Subscription) -> bytes | None:
         """Wait for progress until the next refresh or keep-alive is due; return it if there is any."""
         until = min(self._refresh_at, self._sent_at + KEEP_ALIVE_SECONDS)
@@ -96,7 +102,7 @@ class EventStream:
         if event.status.terminal:
             self._refresh_at = 0.0  # now: the row has the outputs
             return None
-        self._seen = event.number
+        self._seen, self._reported = event.number, (event.attempt, event.progress)
         return frame(event.number, "progress", event)
 
 

@@ -34,9 +34,9 @@ def test_an_event_is_a_snapshot_of_the_row(rows, job, broker_url):
     claimed = rows.claim(rows.server())
     publisher.publish([claimed])
     assert [event_of(job), event_of(claimed)] == read(broker_url, job)
-    assert JobEvent(job_id=job.id, seq=2, status=JobStatus.PROCESSING, progress=0.0, stage="starting") == event_of(
-        claimed
-    )
+    assert JobEvent(
+        job_id=job.id, seq=2, status=JobStatus.PROCESSING, progress=0.0, stage="starting", attempt=1
+    ) == event_of(claimed)
 
 
 def test_an_event_survives_its_encoding(job):

@@ -67,4 +67,5 @@ def _next_event(claimed: ClaimedJob, report: StageProgress) -> JobEvent:
         status=JobStatus.PROCESSING,
         progress=report.fraction,
         stage=report.stage,
+        attempt=claimed.job.attempt,
     )

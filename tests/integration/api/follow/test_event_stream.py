@@ -98,9 +98,15 @@ def test_a_job_from_the_queue_to_its_end(client, create, worker, listen):
     assert [f"{seq}.0" for seq in range(1, 7)] == [event.id for event in seen]
     assert ["progress"] * 5 + ["completed"] == listener.names()
     assert [0.0, 0.0, 0.25, 0.5, 0.75, 1.0] == [event.data["progress"] for event in seen]
-    assert {"job_id": job_id, "seq": 3, "n": 0, "status": "processing", "progress": 0.25, "stage": "step"} == seen[
-        2
-    ].data
+    assert {
+        "job_id": job_id,
+        "seq": 3,
+        "n": 0,
+        "status": "processing",
+        "progress": 0.25,
+        "stage": "step",
+        "attempt": 1,
+    } == seen[2].data
     assert client.get(f"/jobs/v1/{job_id}").json() == seen[-1].data
 
 

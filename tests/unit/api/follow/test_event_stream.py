@@ -72,14 +72,14 @@ class Script:
         return Answer(view.job.event_seq, view.job.place)
 
 
-def row(seq, status=JobStatus.PROCESSING, place=None):
-    return SimpleNamespace(
-        id="job_1", tenant="ten_1", event_seq=seq, status=status, place=place, progress=0.5, stage="step"
-    )
+def row(seq, status=JobStatus.PROCESSING, place=None, fraction=0.5, attempt=1):
+    facts = {"status": status, "place": place, "progress": fraction, "stage": "step", "attempt": attempt}
+    return SimpleNamespace(id="job_1", tenant="ten_1", event_seq=seq, **facts)
 
 
-def progress(seq, n=0, fraction=0.5):
-    return JobEvent(job_id="job_1", seq=seq, n=n, status=JobStatus.PROCESSING, progress=fraction, stage="step")
+def progress(seq, n=0, fraction=0.5, attempt=1):
+    facts = {"status": JobStatus.PROCESSING, "progress": fraction, "stage": "step", "attempt": attempt}
+    return JobEvent(job_id="job_1", seq=seq, n=n, **facts)
 
 
 def stream(script, seen=(0,), limit=None):
@@ -123,6 +123,15 @@ async def test_progress_ahead_of_the_row_is_numbered_after_it():
         script.subscription.add(progress(5, n))
     between = [("5.1", "progress"), ("5.2", "progress"), ("5.4", "progress")]
     assert [("5.0", "progress"), *between, ("6.0", "progress"), ("7.0", "completed")] == await received(script)
+
+
+@pytest.mark.parametrize(("fraction", "attempt", "is_sent"), [(0.4, 1, False), (0.7, 1, True), (0.1, 2, True)])
+async def test_progress_never_falls_within_an_attempt(fraction, attempt, is_sent):
+    """A report may be published while the beat writes the one before it, under the number of the next row."""
+    script = Script(row(5), row(5), row(6, fraction=fraction, attempt=attempt), row(7, JobStatus.COMPLETED))
+    script.subscription.add(progress(5, 1, 0.6))
+    between = [("6.0", "progress")] if is_sent else []
+    assert [("5.0", "progress"), ("5.1", "progress"), *between, ("7.0", "completed")] == await received(script)
 
 
 async def test_a_resumed_stream_repeats_no_report():
