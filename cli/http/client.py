@@ -87,7 +87,7 @@ class Client:
 
     def job(self, job_id: str) -> StatusAnswer:
         """Return the present state of a job."""
-        return self._request("GET", f"/jobs/v1/{quote(job_id, safe='')}", StatusAnswer)
+        return self._request("GET", _job_path(job_id), StatusAnswer)
 
     def jobs(self, *, limit: int, status: str | None = None) -> list[StatusAnswer]:
         """Return the newest jobs."""
@@ -96,11 +96,11 @@ class Client:
 
     def cancel(self, job_id: str) -> StatusAnswer:
         """Cancel a job and return it; a job that has ended stays as it is."""
-        return self._request("POST", f"/jobs/v1/{quote(job_id, safe='')}/cancel", StatusAnswer)
+        return self._request("POST", f"{_job_path(job_id)}/cancel", StatusAnswer)
 
     def delete(self, job_id: str) -> None:
         """Delete a job with its prompt, inputs and outputs; one that runs is cancelled."""
-        self._send("DELETE", f"/jobs/v1/{quote(job_id, safe='')}")
+        self._send("DELETE", _job_path(job_id))
 
     def models(self) -> list[ModelAnswer]:
         """Return the models of the catalog."""
@@ -242,7 +242,7 @@ class Client:
         headers = {"Last-Event-ID": seen} if seen else {}
         timeout = httpx.Timeout(5.0, read=SILENCE_SECONDS)
         try:
-            with self._http.stream("GET", f"/jobs/v1/{job_id}/events", headers=headers, timeout=timeout) as answer:
+            with self._http.stream("GET", f"{_job_path(job_id)}/events", headers=headers, timeout=timeout) as answer:
                 _raise_problem(answer)
                 if answer.status_code != NO_MORE_EVENTS:
                     yield from (event for event in EventSource(answer).iter_sse() if event.data)
@@ -290,6 +290,10 @@ def _readable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_readable(one) for one in value]
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if isinstance(value, str) else value
+
+
+def _job_path(job_id: str) -> str:
+    return f"/jobs/v1/{quote(job_id, safe='')}"
 
 
 def _webhook_path(webhook_id: str) -> str:

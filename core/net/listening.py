@@ -14,6 +14,8 @@ def listen_everywhere(port: int, backlog: int = 2048) -> socket.socket:
     Raises `OSError` with a reason in its `strerror`, also on a machine without IPv6.
     """
     try:
+        if not socket.has_dualstack_ipv6():  # for which `create_server` has a `ValueError`
+            raise OSError(errno.EAFNOSUPPORT, "")
         return socket.create_server((EVERYWHERE, port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
     except OSError as error:
         reason = os.strerror(error.errno or 0)

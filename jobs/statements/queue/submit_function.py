@@ -9,7 +9,7 @@ from jobs.job import Job
 from jobs.params.image import ImageParams
 from jobs.statements.query import DatabaseFunction, Query
 from jobs.statements.queue.submit import ADDED, NewJob, new_job, submit
-from jobs.statements.table_function import body_of
+from jobs.statements.table_function import PLANNING, body_of, set_options
 
 _JOB: ColumnElement[str] = literal_column("""
     left(row_to_json(changed)::text, -1)
@@ -35,7 +35,7 @@ def _submit_function() -> DatabaseFunction:
         kind="submit",
         arguments={ADDED: "text"},
         body=body_of(statement, [ADDED]),
-        options="VOLATILE ROWS 1 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off",
+        options=f"VOLATILE ROWS 1 {set_options(PLANNING)}",
     )
 
 

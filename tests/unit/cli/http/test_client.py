@@ -191,6 +191,14 @@ def test_a_204_ends_the_stream_of_an_ended_job(api, client):
     assert [] == list(client.follow("job_1"))
 
 
+def test_an_id_is_one_part_of_a_path(api, client):
+    for path in ("/jobs/v1/a%2F..%2Fb/events", "/jobs/v1/a%2F..%2Fb/cancel", "/jobs/v1/a%2F..%2Fb"):
+        api.add(path, problem("unknown_job", "No such job."), 404)
+    for ask in (client.job, client.cancel, lambda job_id: next(client.follow(job_id))):
+        with pytest.raises(ApiError, match="No such job"):
+            ask("a/../b")
+
+
 def test_following_an_unknown_job_is_an_error(api, client):
     api.add("/jobs/v1/job_1/events", problem("unknown_job", "No such job."), 404)
     with pytest.raises(ApiError, match="No such job"):

@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
-from core.net import listening
 from core.net.listening import listen_everywhere
+
+NO_IPV6 = r"this machine has no IPv6 \(.*\), 0\.0\.0\.0 is every interface of IPv4"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -23,11 +24,24 @@ def test_a_port_in_use_is_named():
         listen_everywhere(server.getsockname()[1])
 
 
-@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
-def test_a_machine_without_ipv6_is_named(monkeypatch, number):
-    def create_server(*args, **kwargs):
-        raise OSError(number, "of the system")
+def test_a_machine_without_ipv6_is_named(monkeypatch):
+    class Socket(socket.socket):
+        """That of a kernel that was started without IPv6."""
 
-    monkeypatch.setattr(listening.socket, "create_server", create_server)
-    with pytest.raises(OSError, match=r"this machine has no IPv6 \(.*\), 0\.0\.0\.0 is every interface of IPv4"):
+        def __init__(self, family=-1, *arguments, **options):
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "of the system")
+            super().__init__(family, *arguments, **options)
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    with pytest.raises(OSError, match=NO_IPV6):
+        listen_everywhere(0)
+
+
+def test_an_interface_without_ipv6_is_named(monkeypatch):
+    def create_server(*args, **kwargs):
+        raise OSError(errno.EADDRNOTAVAIL, "of the system")
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    with pytest.raises(OSError, match=NO_IPV6):
         listen_everywhere(0)
