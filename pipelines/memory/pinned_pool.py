@@ -197,9 +197,9 @@ class PinnedPool:
         with self._changed:
             kept, _ = self._allot(self._wanted)
             unused, gone = [block for block in self._free if block not in kept], list[HostBlock]()
+            if self._bytes + size - sum(block.memory.numel() for block in unused) > self._limit:
+                raise MemoryError("the budget is taken")
             while self._bytes + size > self._limit:
-                if not unused:
-                    raise MemoryError("the budget is taken")
                 gone.append(unused.pop())
                 self._free.remove(gone[-1])
                 self._bytes -= gone[-1].memory.numel()

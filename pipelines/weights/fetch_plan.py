@@ -44,10 +44,6 @@ class FetchItem(msgspec.Struct, frozen=True):
         """Whether another file than the published one lies at `final` in the end."""
         return is_pickle(self.path) or self.storing is not None
 
-    def is_sized(self) -> bool:
-        """Return whether a file of the right size lies at `final`."""
-        return self._is_sized(self.final_facts)
-
     def is_there(self, advance: Advance) -> bool:
         """Return whether the right file lies at `final`; `advance` is called for its bytes if it does."""
         return self._is(self.final_facts, advance)
@@ -67,7 +63,7 @@ class FetchItem(msgspec.Struct, frozen=True):
     def needed_bytes(self) -> int:
         """Return the bytes of disk that are missing, while it is fetched and converted."""
         published = self.facts.size or 0
-        if self.is_sized():
+        if self._is_sized(self.final_facts):
             return 0
         if self.storing is not None and self._is_sized(self.facts):
             return published
@@ -75,6 +71,7 @@ class FetchItem(msgspec.Struct, frozen=True):
         return published * (2 if self.is_converted else 1) - begun
 
     def _is_sized(self, facts: Facts | None) -> bool:
+        """Return whether a file of this size lies at `final`."""
         return facts is not None and self.final.is_file() and self.final.stat().st_size == facts.size
 
     def _is(self, facts: Facts | None, advance: Advance) -> bool:

@@ -10,7 +10,7 @@ import queue
 import socket
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import msgspec
 
@@ -90,7 +90,8 @@ class Engine:
         while True:
             while self._requests.empty() and self._work_ahead():
                 pass
-            with self._loader.idle():
+            # With a request at hand the engine is not idle: memory that is pinned now would hold up its job.
+            with self._loader.idle() if self._requests.empty() else nullcontext():
                 request = self._requests.get()
             if request is not None:
                 return request

@@ -28,7 +28,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     """The models and the memory of the engine, and what happened to them since its last answer.
 
     `memory_used` is the bytes that the engine's process uses on the device; those of its neighbors do not count.
-    `drift` is the bytes among them that belong to no model, beyond those at the first answer: it grows with a leak.
+    `drift` is the bytes among them that belong to no model, beyond those after the first job: it grows with a leak.
     `evicted` are the models that left the device for another one, `out_of_memory` those with which memory ran out.
     """
 

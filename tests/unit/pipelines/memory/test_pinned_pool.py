@@ -96,6 +96,18 @@ def test_blocks_that_fit_nothing_go_for_others(pool_of: Make, cudart: Cudart, re
     assert 2 == len(cudart.unpinned)
 
 
+def test_no_block_goes_in_vain(pool_of: Make, cudart: Cudart, ready: SimpleQueue[None]) -> None:
+    pool = pool_of(4 * STEP)
+    prepared(pool, ready, STEP, 2 * STEP)
+    lent = pool.borrow([2 * STEP])
+    pool.want([3 * STEP])
+    with pool.idle():
+        until(lambda: not pool._wanted)
+    assert [] == cudart.unpinned
+    assert 1 == len(pool.borrow([STEP]))
+    del lent
+
+
 def test_the_limit_counts_what_is_lent(pool_of: Make, cudart: Cudart, ready: SimpleQueue[None]) -> None:
     pool = pool_of(2 * STEP)
     prepared(pool, ready, STEP)
