@@ -1,12 +1,15 @@
 """The files and fields of `atelier generate`."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.client.generate import _upload
+from cli.commands.client.generate import _follow, _upload
 from cli.main import atelier
+from cli.output.interrupts import TimedOut, TimeLimit
+from jobs.wire.jobs import WaitReason
 
 NOWHERE = ["--url", "http://127.0.0.1:1", "--key", "atl_key"]
 
@@ -16,6 +19,37 @@ class Uploads:
 
     def source(self, source: str) -> str:
         return f"inp_{source}"
+
+
+class Late:
+    """A client whose job takes too long; `end` is its status once it was cancelled."""
+
+    def __init__(self, end: str, waiting_for: WaitReason | None = None) -> None:
+        self.end = end
+        self.waits_for = waiting_for
+
+    def follow(self, job_id: str) -> None:
+        raise TimeLimit
+
+    def job(self, job_id: str) -> SimpleNamespace:
+        return SimpleNamespace(waiting_for=self.waits_for)
+
+    def cancel(self, job_id: str) -> SimpleNamespace:
+        return SimpleNamespace(status=self.end, waiting_for=None, error=None, outputs=["an output"])
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "reason"), [(WaitReason("queue", "…"), "cancelled: it waited for queue"), (None, "cancelled")]
+)
+def test_a_job_that_took_too_long_says_what_it_waited_for(waits_for, reason):
+    late: Any = Late("cancelled", waits_for)
+    with pytest.raises(TimedOut, match=f"job_1 was not done in time and was {reason}$"):
+        _follow(late, "job_1", None)
+
+
+def test_a_job_that_ended_at_its_limit_is_done():
+    late: Any = Late("completed")
+    assert ["an output"] == _follow(late, "job_1", None).outputs
 
 
 def test_the_media_of_a_body_are_uploaded():
