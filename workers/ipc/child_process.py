@@ -139,6 +139,9 @@ class ChildProcess:
         self.kill("died")
         launched = self._launcher.launch()
         self._process, self._channel = launched.process, launched.channel
+        if self._is_stopped:  # since the first look, by another thread, which may have found no process to end
+            self.kill("ordered")
+            raise ChildProcessDied(self.name, "was stopped")
         try:
             message = self._channel.receive(START_SECONDS)
         except (ChannelClosed, TimeoutError) as error:

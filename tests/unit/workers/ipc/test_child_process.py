@@ -124,6 +124,23 @@ def test_a_stop_does_not_wait_for_ever(script: Start, monkeypatch: pytest.Monkey
     assert "cannot be killed" in engine.defect
 
 
+def test_a_stop_in_the_midst_of_a_start_ends_the_process(script: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def launch_and_stop() -> child_launcher.LaunchedChild:
+        launched = launch()
+        engine.stop(grace_seconds=0.01)
+        return launched
+
+    started = script(Ready(), Ready())
+    engine = ChildProcess("workers.engine.engine")
+    launch = engine._launcher.launch
+    monkeypatch.setattr(engine._launcher, "launch", launch_and_stop)
+    for _ in range(2):
+        with pytest.raises(ChildProcessDied, match="was stopped"):
+            engine.start()
+    assert [["kill"]] == [one.calls[:1] for one in started]
+    assert engine.pid is None
+
+
 def test_what_one_engine_hashed_is_given_to_the_next(script: Start) -> None:
     started = script(Ready(), Ready())
     engine = ChildProcess("workers.engine.engine")
