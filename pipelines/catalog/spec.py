@@ -197,7 +197,8 @@ class StepCache(Entry, frozen=True, kw_only=True):
       the later blocks did in that step.
     - "magcache" (MagCache): blocks are left out as long as the error that `ratios` foretell, added up since the last
       whole step, stays below `threshold`, for three steps at most and never in the first fifth. `ratios` are those of
-      this checkpoint, one for each step of the run that they were measured in, and are spread over `steps`.
+      this checkpoint, one for each step of the run that they were measured in, and are spread over `steps`; a run that
+      starts from an image has those of its steps.
     - "taylorseer" (TaylorSeer): from the fourth step on only each `interval`-th step is whole, and the transformer's
       output of the others is extrapolated.
     """
@@ -207,6 +208,12 @@ class StepCache(Entry, frozen=True, kw_only=True):
     ratios: tuple[float, ...]
     interval: int
     steps: int | None
+
+    def of_last(self, share: float) -> "StepCache":
+        """Return the reuse in a run of the last steps alone, a share (0 to 1) of all, with the ratios of those."""
+        count = max(1, round(share * len(self.ratios)))
+        steps = None if self.steps is None else max(1, int(share * self.steps))
+        return msgspec.structs.replace(self, ratios=self.ratios[-count:], steps=steps)
 
 
 class Preset(Entry, frozen=True, kw_only=True):

@@ -61,11 +61,12 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
     if not values["negative_prompt"]:
         values["negative_prompt"] = call.no_negative_prompt if guidance is None or guidance > 1 else None
     arguments = {name: value for name, value in values.items() if value is not None and name in call.accepts}
+    reuse, strength = choices.reuse, arguments.get("strength")
     guides = {"guidance_scale"} if call.guidance in usable else set()
     return Plan(
         arguments=arguments,
         lora=choices.lora,
-        reuse=choices.reuse,
+        reuse=reuse if reuse is None or strength is None else reuse.of_last(strength),
         warnings=(
             *([size.warning] if size.warning else ()),
             *ignored_field_warnings(spec, params, usable - {"guidance_scale"} | guides),

@@ -175,6 +175,17 @@ class TestImages:
         assert 1 == int(steps * found.arguments["strength"])
         assert (f"`strength` 0.001 of {steps} steps is less than one step; one was made",) == found.warnings
 
+    @pytest.mark.parametrize(("steps", "made", "count"), [(10, 6, 3), (20, 12, 3), (1, 1, 5)])
+    def test_a_start_image_leaves_the_ratios_of_the_last_steps(self, steps: int, made: int, count: int) -> None:
+        ratios = [1.0, 0.9, 0.8, 0.7, 0.6]
+        model = spec(quality={"fast": {"cache": "magcache", "cache_ratios": ratios, "num_inference_steps": steps}})
+
+        whole, part = (plan(model, images=images, quality="fast").reuse for images in (ImageInputs(), START))
+        assert whole is not None
+        assert part is not None
+        assert (tuple(ratios), steps) == (whole.ratios, whole.steps)
+        assert (tuple(ratios[-count:]), made) == (part.ratios, part.steps)
+
     def test_strength_without_an_image_is_said(self) -> None:
         found = plan(self.model, strength=0.5)
 
