@@ -11,7 +11,7 @@ from core.processes import Process, await_killed, stop
 from pipelines.catalog.spec import Deadlines, Stage
 from pipelines.weights.hash_cache import HashedFile
 from workers.ipc.channel import Channel, ChannelClosed
-from workers.ipc.child_launcher import ChildLauncher
+from workers.ipc.child_launcher import ChildLauncher, LaunchedChild
 from workers.ipc.messages import (
     AnyMessage,
     Compute,
@@ -137,13 +137,9 @@ class ChildProcess:
         if self.pid is not None:
             return self.ready
         self.kill("died")
-        launched = self._launcher.launch()
-        self._process, self._channel = launched.process, launched.channel
-        if self._is_stopped:  # since the first look, by another thread, which may have found no process to end
-            self.kill("ordered")
-            raise ChildProcessDied(self.name, "was stopped")
+        launched = self._launch()
         try:
-            message = self._channel.receive(START_SECONDS)
+            message = launched.channel.receive(START_SECONDS)
         except (ChannelClosed, TimeoutError) as error:
             self.kill("died")
             raise ChildProcessDied(self.name, "did not start") from error
@@ -151,8 +147,17 @@ class ChildProcess:
             self._refuse(message)
         self.ready, self._device = message, message.device
         self._tell_hashes()
-        log.info("%s: started pid=%s device=%s", self.name, self._process.pid, message.device)
+        log.info("%s: started pid=%s device=%s", self.name, launched.process.pid, message.device)
         return message
+
+    def _launch(self) -> LaunchedChild:
+        """Launch the process. Raises `ChildProcessDied` where another thread has stopped this meanwhile."""
+        launched = self._launcher.launch()
+        self._process, self._channel = launched.process, launched.channel
+        if self._is_stopped:  # by a call that may have found no process to end
+            self.kill("ordered")
+            raise ChildProcessDied(self.name, "was stopped")
+        return launched
 
     def _tell_hashes(self) -> None:
         """Give a fresh process what others have hashed; one that has died already shows at its first request."""
