@@ -95,7 +95,7 @@ def raise_file_limit() -> int:
 
 
 def main(host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM; an address that cannot be listened on ends the process with a sentence."""
+    """Serve until SIGINT or SIGTERM; an address that cannot be listened on ends the process with a reason."""
     hide_memory()
     sockets = _sockets(host, port)
     sys.setswitchinterval(0.0005)  # the event loop must not wait 5 ms for a thread that decodes a body

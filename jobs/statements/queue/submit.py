@@ -35,7 +35,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
-from jobs.job import ACTIVE, JobStatus
+from jobs.job import JobStatus
 from jobs.params.media import MediaKind, media_of
 from jobs.params.registry import AnyParams
 from jobs.schema.tables import idempotency, inputs, jobs, servers
@@ -170,11 +170,6 @@ def remembered(tenant: str, key: str) -> Select[Any]:
 def ask(tenant: str, price_usd: float, *, usual_cap: int) -> Select[Any]:
     """Ask whether `submit` would be let in now; raises as it does."""
     return select(admit(tenant, price_usd, usual_cap, dry=True))
-
-
-def count_active(tenant: str) -> Select[Any]:
-    """Return how many unfinished jobs a tenant has."""
-    return select(func.count()).select_from(jobs).where(jobs.c.tenant == tenant, jobs.c.status.in_(ACTIVE))
 
 
 def new_job(

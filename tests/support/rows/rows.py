@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Engine, Executable, update
+from sqlalchemy import Engine, Executable, func, select, update
 
 from core.ids import new_id
-from jobs.job import Artifact, Job, job_from_row
+from jobs.job import ACTIVE, Artifact, Job, job_from_row
 from jobs.params.image import ImageParams
 from jobs.schema.tables import inputs, jobs, outbox
 from jobs.schema.tables import servers as servers_table
@@ -43,6 +43,11 @@ class Rows:
         """The one value of a statement."""
         return self.execute(statement)[0][0]
 
+    def count_active(self, tenant: str) -> int:
+        """How many unfinished jobs a tenant has."""
+        counted = select(func.count()).where(jobs.c.tenant == tenant, jobs.c.status.in_(ACTIVE))
+        return int(self.scalar(counted))
+
     def tenant(self, name: str = "studio") -> str:
         """A tenant's id."""
         return str(self.scalar(api_keys.ensure_tenant(name)))
@@ -70,7 +75,8 @@ class Rows:
                 spill_seconds=spill_seconds,
             )
         )
-        return job_from_row(self.execute(statement)[0])
+        job = job_from_row(self.execute(statement)[0])
+        return msgspec.structs.replace(job, unserved=False)  # as every later reader has it
 
     def pending(self, tenant: str, *urls: str, deadline_seconds: float = 3600.0, **params: Any) -> Job:
         """A pending image job whose reference images are at `urls`, none of them fetched yet."""

@@ -152,7 +152,7 @@ def test_ended_jobs_cost_the_claim_and_the_upkeep_nothing(rows):
         recovery.expire(),
         recovery.due_purges(),
         claim.claim(claimant, lease_seconds=30),
-        submit.count_active(rows.tenant()),
+        submit.ask(rows.tenant(), 0.0, usual_cap=10_000),
         tenant_jobs.listing(rows.tenant("another"), limit=10),
     ):
         with rows.engine.begin() as connection:

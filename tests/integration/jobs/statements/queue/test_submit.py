@@ -87,7 +87,7 @@ def test_submits_of_a_tenant_count_in_turn_without_deadlock(rows):
     with ThreadPoolExecutor(10) as pool:
         refusals = list(pool.map(attempt, range(10)))
     assert (5, 5) == (refusals.count(None), refusals.count((FULL, "5")))
-    assert 5 == rows.scalar(submit.count_active(tenant))
+    assert 5 == rows.count_active(tenant)
 
 
 def test_jobs_of_one_statement_count_each_other(rows, arrivals):
@@ -96,7 +96,7 @@ def test_jobs_of_one_statement_count_each_other(rows, arrivals):
     rows.execute(update(tenants).values(max_waiting_jobs=3))
     with pytest.raises(DBAPIError) as caught:
         rows.fetch(submit_at_once(arrivals(tenant, "a", "b", "c", "d")))
-    assert (FULL, 0) == (state_of(caught.value), rows.scalar(submit.count_active(tenant)))
+    assert (FULL, 0) == (state_of(caught.value), rows.count_active(tenant))
     added = rows.fetch(submit_at_once(arrivals(tenant, "a", "b", "c")))
     assert (["a", "b", "c"], [1, 2, 3]) == ([job.id for job in added], [job.seq - added[0].seq + 1 for job in added])
 
@@ -188,7 +188,7 @@ def test_a_job_with_inputs_waits_for_them(rows):
     )
     rows.execute(submit.add_inputs(job.id, tenant, sources))
     assert (JobStatus.PENDING, None) == (job.status, job.queued_at)
-    assert 1 == rows.scalar(submit.count_active(tenant))
+    assert 1 == rows.count_active(tenant)
     assert rows.claim(rows.server()) is None
     first, second = rows.inputs(job)
     assert ("input_image", "image", "https://a.example/x.png", None, "a.example", "waiting", tenant) == (
@@ -201,8 +201,8 @@ def test_only_unfinished_jobs_count(rows):
     tenant = rows.tenant()
     for status in JobStatus:
         rows.set(rows.submit(tenant), status=status)
-    assert 3 == rows.scalar(submit.count_active(tenant))
-    assert 0 == rows.scalar(submit.count_active(rows.tenant("another")))
+    assert 3 == rows.count_active(tenant)
+    assert 0 == rows.count_active(rows.tenant("another"))
 
 
 def test_the_served_models_are_those_of_living_servers(rows):
