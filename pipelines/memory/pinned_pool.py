@@ -148,22 +148,29 @@ class PinnedPool:
         for block in self._staging:
             self._pin(block, patience=0)
         while True:
+            size, wanted = self._next_missing()
             try:
-                self._prepare(self._next_missing())
+                self._prepare(size)
                 self.on_ready()
             except MemoryError as error:
                 log.info("host memory: no further block reason=%r", str(error))
-                self.want(())
+                self._give_up(wanted)
             except Exception:  # this thread outlives what goes wrong with one block
                 log.exception("host memory: no further block")
-                self.want(())
+                self._give_up(wanted)
 
-    def _next_missing(self) -> int:
-        """Wait until there is a wanted size for which no free block is ready, and return it."""
+    def _next_missing(self) -> tuple[int, list[int]]:
+        """Wait until there is a wanted size for which no free block is ready; return it, and all that is wanted."""
         with self._changed:
             while not (missing := self._allot(self._wanted)[1]):
                 self._changed.wait()
-            return missing[0]
+            return missing[0], self._wanted
+
+    def _give_up(self, wanted: list[int]) -> None:
+        """Prepare no further block, unless something else is wanted by now."""
+        with self._changed:
+            if self._wanted is wanted:
+                self._wanted = []
 
     def _allot(self, sizes: Iterable[int]) -> tuple[list[HostBlock], list[int]]:
         """Return free blocks for these sizes, and the sizes for which there is none."""

@@ -39,7 +39,7 @@ def pipeline_class(spec: ModelSpec) -> type[Pipeline]:
     family = _family_of(spec)
     try:
         found: type[Pipeline] = getattr(import_module(family.module), family.class_name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, OSError) as error:  # the last is a shared library that does not load
         raise ModelLoadFailed(f"{spec.id}: the family {spec.family!r} could not be imported: {error}") from error
     return found
 
@@ -56,7 +56,7 @@ def encoder(spec: ModelSpec) -> Encode:
         if found is None:
             found = import_module(f"pipelines.{modality_named(spec.modality).word}.encode").encode
         return found
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise ModelLoadFailed(f"{spec.id}: its encoder could not be imported: {error}") from error
 
 

@@ -161,6 +161,20 @@ def test_a_pin_that_raises_counts_nothing(
     assert [STEP] == cudart.pinned
 
 
+def test_what_is_wanted_while_another_block_fails_is_made(pool_of: Make, ready: SimpleQueue[None]) -> None:
+    def fail_once(size: int) -> None:
+        pool._prepare = prepare  # type: ignore[method-assign]
+        pool.want([STEP])
+        raise MemoryError("the budget is taken")
+
+    pool = pool_of(STEP)
+    prepare, pool._prepare = pool._prepare, fail_once  # type: ignore[method-assign]
+    pool.want([STEP])
+    with pool.idle():
+        ready.get(timeout=10)
+    assert 1 == len(pool.borrow([STEP]))
+
+
 def test_fresh_memory_is_pinned_when_it_is_asked_for(cudart: Cudart) -> None:
     assert [7, 8] == [block.memory.numel() for block in FreshMemory("cuda:0").borrow([7, 8])]
     assert [7, 8] == cudart.pinned

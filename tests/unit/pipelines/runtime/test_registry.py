@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from core.errors.failures import ModelLoadFailed
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
+from pipelines.catalog.spec import ModelSpec
 from pipelines.image.encode import encode as encode_images
 from pipelines.runtime.protocol import Outputs, RawOutput
 from pipelines.runtime.registry import encoder, pipeline_class
@@ -46,3 +48,13 @@ def test_an_unknown_family_is_a_load_failure_that_names_it(family: str) -> None:
 def test_an_encoder_that_cannot_be_imported() -> None:
     with pytest.raises(ModelLoadFailed, match="its encoder"):
         encoder(spec(family="no.such:C"))
+
+
+@pytest.mark.parametrize("find", [pipeline_class, encoder])
+def test_a_library_that_does_not_load_is_a_load_failure(
+    find: Callable[[ModelSpec], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made_up_linked.py").write_text("import ctypes; ctypes.CDLL('libmadeup.so')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModelLoadFailed, match=r"could not be imported: libmadeup\.so"):
+        find(spec(family="made_up_linked:Family"))
