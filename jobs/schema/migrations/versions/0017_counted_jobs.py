@@ -31,7 +31,7 @@ BEGIN
     SELECT last_value INTO drawn FROM jobs_seq;
     near := cap IS NOT NULL
         AND coalesce(quota.counted_jobs + drawn - quota.counted_at >= cap - uncommitted, true);
-    IF near THEN
+    IF near AND (dry OR cap > uncommitted) THEN  -- a lower cap is always near: it is counted once, under the lock
         SELECT count(*) INTO active FROM jobs
             WHERE tenant = a_tenant AND status IN ('pending', 'queued', 'processing');
         near := active >= cap - uncommitted;

@@ -178,6 +178,13 @@ def test_a_question_reserves_nothing(rows, tenant):
     assert budget.SPENT == state_of(caught.value)
 
 
+def test_a_question_counts_under_a_low_cap(rows, tenant, job):
+    rows.execute(submit.ask(tenant, 0.0, usual_cap=2))
+    with pytest.raises(DBAPIError) as caught:
+        rows.execute(submit.ask(tenant, 0.0, usual_cap=1))
+    assert budget.FULL == state_of(caught.value)
+
+
 def test_a_refused_submit_leaves_nothing(rows, tenant):
     rows.execute(set_budget(tenant, 0.0))
     refusal(rows, tenant, PRICE)
