@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -296,6 +298,16 @@ def test_the_process_leaves_with_its_channel(engine: ChildProcess) -> None:
     assert engine._channel is not None
     engine._channel.close()
     until(lambda: not alive(pid), what="the engine to leave")
+
+
+@pytest.mark.parametrize("module", ["workers.engine.engine", "workers.engine.encoder"])
+def test_a_process_that_is_never_to_begin_leaves_in_silence(module: str) -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        command = [sys.executable, "-m", module, str(theirs.fileno())]
+        ended = subprocess.run(command, pass_fds=[theirs.fileno()], capture_output=True, timeout=60, check=False)
+    assert (0, b"") == (ended.returncode, ended.stderr)
 
 
 def test_two_requests_take_turns(engine: ChildProcess, tmp_path: Path) -> None:
