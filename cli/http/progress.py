@@ -1,12 +1,13 @@
 """Progress bars of jobs, from their event streams, and of servers that drain."""
 
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from cli.http.client import Client
+from cli.http.client import ApiUnavailable, Client
 from cli.output.status import status_console
 from jobs.wire.jobs import ProgressEvent
 from jobs.wire.servers import ServerAnswer
@@ -41,7 +42,8 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
         bar.update(task, completed=done, doing=_describe(event))
         if _is_unserved(event) and not is_noted:
             is_noted = True
-            bar.console.print(unserved_note(client, job_id), markup=False, highlight=False, soft_wrap=True)
+            with suppress(ApiUnavailable):  # `follow` bears with that, and so the note does
+                bar.console.print(unserved_note(client, job_id), markup=False, highlight=False, soft_wrap=True)
     job = client.job(job_id)
     bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)
     return job

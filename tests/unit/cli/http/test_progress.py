@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
+from cli.http.client import ApiUnavailable
 from cli.http.progress import job_bars, watch
 from jobs.wire.jobs import ProgressEvent, WaitReason
 
@@ -41,6 +42,14 @@ def queued(code):
 def test_a_job_without_a_server_is_noted_once():
     printed = shown(queued("no_server_for_model"), queued("no_server_for_model"))
     assert 1 == printed.count("job_1 waits: no running server serves sdxl; here: chaos. `atelier weights fetch sdxl`")
+
+
+def test_an_api_that_is_away_leaves_out_the_note(monkeypatch):
+    def models(self):
+        raise ApiUnavailable("away")
+
+    monkeypatch.setattr(Scripted, "models", models)
+    assert "running server" not in shown(queued("no_server_for_model"))
 
 
 def test_a_job_that_waits_its_turn_is_not_noted():
