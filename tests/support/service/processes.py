@@ -32,6 +32,15 @@ def command_of(pid: int) -> str:
         return ""
 
 
+def belongs(pid: int, folder: Path) -> bool:
+    """Whether the words or the variables that `pid` was started with name a folder; not when it is gone."""
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        variables = ""
+    return str(folder) in variables + command_of(pid)
+
+
 def peak_memory(pid: int) -> int:
     """The most bytes of memory that `pid` has had since `forget_peak`."""
     status = Path(f"/proc/{pid}/status").read_text()

@@ -108,7 +108,7 @@ class TestSounds:
     def test_hours_of_silence_in_a_small_file(self, tmp_path):
         """Refused at the end of the first minute, with next to nothing of the rest decoded."""
         script = (
-            "import resource, sys; from pathlib import Path; from core.errors import InputTooLarge\n"
+            "import resource, sys; from pathlib import Path; from core.errors.inputs import InputTooLarge\n"
             "from workers.ingest.audio_cleaner import clean_audio\n"
             "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
             "try:\n    clean_audio(Path(sys.argv[1]), 'audio/flac', Path(sys.argv[2]))\n"
