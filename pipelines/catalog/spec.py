@@ -179,6 +179,20 @@ class Limits(Entry, frozen=True, kw_only=True):
     min_voice_seconds: Annotated[float, Meta(ge=0)] = 0.0
 
 
+class Scope(Entry, frozen=True, kw_only=True):
+    """What a demo model can make, for the warning to a prompt that asks for more.
+
+    - `check`: a function as `module:function`; of a prompt it returns what the model cannot make, as sentences without
+      their subject, and nothing for a prompt within the scope.
+    - `makes`: what it makes, in words that follow "It makes".
+    - `alternative`: the id of a model of the catalog that makes more.
+    """
+
+    check: Annotated[str, Meta(pattern=r"^[\w.]+:\w+$")]
+    makes: Name
+    alternative: ModelId
+
+
 class Defaults(Entry, frozen=True, kw_only=True):
     """Values for fields that the caller omits; `None` leaves a field to the pipeline."""
 
@@ -288,6 +302,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     """The languages that it speaks; empty leaves the check to the pipeline."""
     voice: Name | None = None
     """Name of its own voice, used where the request has no reference voice; `None` if it has none."""
+    scope: Scope | None = None
     limits: Limits = Limits()
     defaults: Defaults = Defaults()
     quality: dict[Quality, Preset] = {}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from pipelines.demo.scene import COLORS, Rng, Scene, Thing
+from pipelines.diffusion.prompt_scope import quote
 
 SHAPE_WORDS = {
     "circle": ("circle", "circle", "circle", "circle", "disc", "disk", "dot"),
@@ -73,6 +76,28 @@ def vocabulary() -> list[str]:
     phrases = [phrase for table in tables for phrases in table.values() for phrase in phrases]
     phrases += [*BACKGROUND_PHRASES, *CORNER_PHRASES, *LOOSE_PHRASES, *ARTICLES, *OPENINGS, *COLORS, "an that is in"]
     return sorted({word for phrase in phrases for word in phrase.replace("{}", " ").split()})
+
+
+def unread(prompt: str) -> tuple[str, ...]:
+    """Return what of a prompt the model cannot draw: sentences without their subject, none for a prompt of its world.
+
+    A word is known where its letters and digits, which are all that the tokenizer keeps, are words of the vocabulary.
+    """
+    known, words = set(vocabulary()), prompt.lower().split()
+    parts = {word: re.findall("[a-z0-9]+", word) for word in words}
+    unknown = [word for word in words if not known.issuperset(parts[word]) or re.search(r"[^\W_a-z0-9]", word)]
+    shapes, colors = (sum(part in names for word in words for part in parts[word]) for names in (_SHAPES, COLORS))
+    said = [f"does not know {quote(unknown)}"] if unknown else []
+    if not shapes:
+        said.append("found no shape in the prompt")
+    elif shapes > 2:
+        said.append("draws two shapes at most")
+    elif colors <= shapes:
+        said.append("needs a color for each shape and one for the background")
+    return tuple(said)
+
+
+_SHAPES = {name.split()[0] for names in SHAPE_WORDS.values() for name in names}
 
 
 def _say_one(scene: Scene, rng: Rng, strict: bool) -> str:

@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 
 from jobs.params.image import ImageParams
 from pipelines.catalog.spec import ModelSpec, StepCache
+from pipelines.diffusion.prompt_scope import scope_warnings
 from pipelines.diffusion.sampling_settings import choose, ignored_field_warnings, unsupported_field_warnings
 from pipelines.image.inputs import ImageInputs
 from pipelines.image.size import Size, SizePlan
@@ -68,6 +69,7 @@ def plan_call(spec: ModelSpec, params: ImageParams, size: SizePlan, call: Call, 
         lora=choices.lora,
         reuse=reuse if reuse is None or strength is None else reuse.of_last(strength),
         warnings=(
+            *scope_warnings(spec, params.prompt),
             *([size.warning] if size.warning else ()),
             *ignored_field_warnings(spec, params, usable - {"guidance_scale"} | guides),
             *unsupported_field_warnings(arguments.get("negative_prompt"), guidance),

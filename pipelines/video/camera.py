@@ -14,6 +14,7 @@ from PIL import Image
 from jobs.params.video import VideoParams
 from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
+from pipelines.diffusion.prompt_scope import scope_warnings
 from pipelines.diffusion.sampling_settings import ignored_field_warnings
 from pipelines.image.inputs import read_image
 from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunContext
@@ -41,7 +42,11 @@ class CameraMove:
         """Make `frames` for `params`; report after every frame. Raises what `check_media` raises."""
         check_media(self.spec, inputs.files)
         plan, move = plan_frames(self.spec, params.duration_seconds), choose_move(params.prompt, ctx.seed)
-        warnings = (*([plan.warning] if plan.warning else []), *ignored_field_warnings(self.spec, params, frozenset()))
+        warnings = (
+            *scope_warnings(self.spec, params.prompt),
+            *([plan.warning] if plan.warning else []),
+            *ignored_field_warnings(self.spec, params, frozenset()),
+        )
         for warning in warnings:
             ctx.warn(warning)
         ctx.progress(0.0, "prepare")

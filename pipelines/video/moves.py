@@ -21,6 +21,8 @@ import re
 
 import msgspec
 
+from pipelines.diffusion.prompt_scope import quote
+
 _PLACE = re.compile(
     r"\b(from|on|at) (the |its |your )?(left|right|top|bottom|above|below|behind)\b|\b(left|right)[- ]hand\b"
 )
@@ -44,6 +46,17 @@ _ORBIT = re.compile(r"\borbit|\bparallax|\b(mov|turn|rotat|spin|travel)\w* aroun
 _STATIC = re.compile(r"\bstatic\b|\blocked\b|\bno (camera )?(motion|movement)|\bmotionless")
 _SLOW = re.compile(r"\bslow|\bgentl|\bsubtl")
 _FAST = re.compile(r"\bfast|\bquick|\brapid|\bdramatic")
+
+
+_PAN, _TILT = re.compile(r"\bpan(s|ning)?\b"), re.compile(r"\btilt")
+_SIDE = re.compile(rf"\b({'|'.join(_SIDES)})\b")
+_READ = (_PLACE, _CLOSE_UP, _OUT, _IN, _ORBIT, _STATIC, _SLOW, _FAST, _PAN, _TILT, _SIDE)
+_PLAIN = {
+    *("a", "an", "the", "and", "then", "while", "with", "by", "of", "to", "towards", "in", "on", "at", "from", "into"),
+    *("around", "it", "its", "very", "camera", "lens", "shot", "cinematic", "motion", "move", "moves", "movement"),
+    *("moving", "drift", "drifts", "drifting", "smooth", "smoothly", "steady", "middle", "center"),
+}
+"""Words that ask for nothing beyond a move."""
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,13 +100,22 @@ def choose_move(prompt: str, seed: int) -> Move:
     )
 
 
+def unread(prompt: str) -> tuple[str, ...]:
+    """Return what of a prompt names no move: a sentence without its subject, or nothing."""
+    text = prompt.lower()
+    read = {place for pattern in _READ for match in pattern.finditer(text) for place in range(*match.span())}
+    words = [word for word in re.finditer(r"[^\W_]+(?:['’-][^\W_]+)*", text) if read.isdisjoint(range(*word.span()))]
+    unknown = [word[0] for word in words if word[0] not in _PLAIN]
+    return (f"did not look at {quote(unknown)}",) if unknown else ()
+
+
 def _direction(text: str) -> tuple[float, float]:
     named = [way for word, way in _SIDES.items() if re.search(rf"\b{word}\b", text)]
     right = max(-1.0, min(1.0, sum(way[0] for way in named)))
     down = max(-1.0, min(1.0, sum(way[1] for way in named)))
-    if not named and re.search(r"\bpan(s|ning)?\b", text):
+    if not named and _PAN.search(text):
         right = 1.0
-    if not named and re.search(r"\btilt", text):
+    if not named and _TILT.search(text):
         down = -1.0
     return right, down
 

@@ -55,6 +55,12 @@ def test_each_output_format(studio: Service, output_format: str, name: str) -> N
     assert name == picture(make(studio, **NATIVE, output_format=output_format)).format
 
 
+def test_a_prompt_of_another_world_is_warned_of(studio: Service) -> None:
+    (warning,) = make(studio, **NATIVE, prompt="a cat")["warnings"]
+    assert warning.startswith('demo-shapes does not know "cat"')
+    assert "atelier weights fetch flux2-klein-4b" in warning
+
+
 @pytest.mark.contract("C14", "C15")
 def test_another_size_than_the_models_own_is_made_and_said(studio: Service) -> None:
     status = make(studio, width=512, height=384)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.demo import heldout
-from pipelines.demo.captions import ROW_WORDS, SHAPE_WORDS, SIZE_WORDS, caption, vocabulary
+from pipelines.demo.captions import ROW_WORDS, SHAPE_WORDS, SIZE_WORDS, caption, unread, vocabulary
 from pipelines.demo.latents import training_scenes
 from pipelines.demo.scene import Scene, Thing, sample_scene
 
@@ -64,3 +64,24 @@ def test_a_pair_told_from_either_side_is_the_same_scene() -> None:
     assert heldout.key(Scene("white", (ring,))) == heldout.key(
         Scene("white", (Thing("red", "ring", "medium", "center"),))
     )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("A small red circle, on the LEFT of a blue background.", ()),
+        ("a medium-sized plus sign in red on white", ()),
+        ("a red circle above a blue star on green", ()),
+        ("a cat", ('does not know "cat"', "found no shape in the prompt")),
+        ("a red circle in a hat, on blue", ('does not know "hat"',)),
+        ("größe, a red circle on blue", ('does not know "größe"',)),
+        ("a red circle", ("needs a color for each shape and one for the background",)),
+        ("a red circle, a blue star and a green ring on white", ("draws two shapes at most",)),
+    ],
+)
+def test_what_a_prompt_asks_in_vain_is_said(prompt: str, said: tuple[str, ...]) -> None:
+    assert said == unread(prompt)
+
+
+def test_every_evaluation_caption_is_within_the_world() -> None:
+    assert [] == [case.prompt for case in heldout.load() if unread(case.prompt)]

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.video.moves import Move, choose_move
+from pipelines.video.moves import Move, choose_move, unread
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,28 @@ def test_the_seed_decides_only_what_the_prompt_leaves_open() -> None:
     assert 1 == len({choose_move("pan left", seed).right for seed in range(40)})
     assert {1} == {choose_move("orbit to the right", seed).orbit for seed in range(40)}
     assert choose_move("orbit", 7) == choose_move("orbit", 7)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "cinematic motion",
+        "slow zoom in, drifting to the left",
+        "pan from the left to the right",
+        "Close-up; static shot",
+    ],
+)
+def test_a_prompt_of_moves_alone_is_read_whole(prompt: str) -> None:
+    assert () == unread(prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ("a dog runs, slow zoom in", '"dog", "runs"'),
+        ("orbit around the bottle", '"bottle"'),
+        ("l'été à la plage", '"l\'été", "à", "la", "plage"'),
+    ],
+)
+def test_words_that_name_no_move_are_said(prompt: str, words: str) -> None:
+    assert (f"did not look at {words}",) == unread(prompt)
