@@ -107,6 +107,20 @@ def expect(head: bytes, kind: MediaKind, *, field: str | None = None) -> str:
     return found
 
 
+def expect_any(head: bytes) -> str:
+    """Return the media type of a file that some field takes; raises `UnsupportedMedia`, which names the types."""
+    found = sniff(head)
+    if found is None or (found not in AS_AUDIO and not any(found in names for names in TYPES.values())):
+        *images, last_image = TYPES["image"].values()
+        *sounds, last_sound = TYPES["audio"].values()
+        what = "of no known type" if found is None else _SHOWN.get(found, found)
+        raise UnsupportedMedia(
+            f"This file is {what}, judged by its content; send an image as {', '.join(images)} or {last_image}, "
+            f"or audio as {', '.join(sounds)} or {last_sound}."
+        )
+    return found
+
+
 def _iso_media(head: bytes) -> str | None:
     """Return the type by the major brand, of pictures by the compatible ones too."""
     brand = head[8:12]

@@ -17,7 +17,8 @@ from core.errors.limits import TooManyBodies
 from core.errors.unavailable import Overloaded
 from jobs.statements.queue.look import JobView
 
-JSON_TYPES = ("application/json", "text/json", "text/plain", "")
+JSON_NAMES = ("application/json", "text/json")
+JSON_TYPES = (*JSON_NAMES, "text/plain", "")
 """Media types whose bodies are read as JSON, beside those that end in `+json`: clients that name none mean it."""
 BODY_ERRORS: tuple[type[AtelierError], ...] = (
     *(InvalidJson, BodyTooLarge, UnsupportedType, UnsupportedEncoding, TooManyBodies, Overloaded),
@@ -25,6 +26,11 @@ BODY_ERRORS: tuple[type[AtelierError], ...] = (
 )
 """What any route with a JSON body may refuse one with, in the order in which the OpenAPI document lists them."""
 CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+
+
+def is_json(media_type: str) -> bool:
+    """Return whether a media type names JSON."""
+    return media_type.lower() in JSON_NAMES or media_type.lower().endswith("+json")
 
 
 class StrictRequest(Request[Caller, JobView | None, State]):
@@ -94,7 +100,7 @@ class StrictRequest(Request[Caller, JobView | None, State]):
         self.check_encoding()
         name, options = self.content_type
         charset = options.get("charset", "utf-8")
-        if name.lower() not in JSON_TYPES and not name.lower().endswith("+json"):
+        if name.lower() not in JSON_TYPES and not is_json(name):
             raise UnsupportedType(f"The body has Content-Type {name[:100]}. {UnsupportedType.advice}")
         if charset.lower() not in CHARSETS:
             raise UnsupportedType(f"The body has charset {charset[:100]}. Send JSON as UTF-8.")

@@ -22,6 +22,18 @@ from api.openapi.schemas import struct_schemas
 from api.openapi.webhooks import STRUCTS, webhooks
 
 FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+FORM = Schema(type=OpenAPIType.OBJECT, properties={"file": replace(FILE, description="The file.")}, required=["file"])
+STREAMED = {
+    "put /files/{key}": RequestBody({"application/octet-stream": OpenAPIMediaType(FILE)}, required=True),
+    "post /inputs/v1": RequestBody(
+        {
+            "multipart/form-data": OpenAPIMediaType(FORM),
+            **{type_: OpenAPIMediaType(FILE) for type_ in ("application/octet-stream", "image/*", "audio/*")},
+        },
+        description="The file. Without a body the answer has a link to PUT it to.",
+    ),
+}
+"""The bodies that handlers read as streams, of which the framework knows nothing."""
 
 
 def correct_document(document: OpenAPI) -> None:
@@ -44,10 +56,8 @@ def correct_document(document: OpenAPI) -> None:
                 parameter.schema = _without_null(parameter.schema)
         name_operation(method, path, operation)
         add_headers(path, operation)
-    for item in (document.paths or {}).values():
-        if item.put is not None and item.put.request_body is None:  # its handler reads the stream
-            content = {"application/octet-stream": OpenAPIMediaType(schema=FILE)}
-            item.put.request_body = RequestBody(content=content, required=True)
+        if (body := STREAMED.get(f"{method} {path}")) is not None:
+            operation.request_body = body
     document.webhooks = webhooks()
     schemas: dict[str, Any] = document.components.schemas
     schemas |= struct_schemas([*schemas, *(struct.__name__ for struct in STRUCTS)])

@@ -34,7 +34,7 @@ class UnsupportedType(RequestRefused):
     """A body of another media type than JSON."""
 
     code, status = "unsupported_type", 415
-    advice = "This route takes JSON; send a JSON object with Content-Type application/json."
+    advice = "This route takes JSON; send an object with Content-Type application/json, and files to POST /inputs/v1."
 
 
 class UnsupportedEncoding(UnsupportedType):

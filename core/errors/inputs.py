@@ -8,8 +8,8 @@ class UnknownInput(InvalidRequest):
 
     code = "unknown_input"
     advice = (
-        "This input does not exist; make one with POST /inputs/v1, PUT the file to its `upload_url`, "
-        "then send its `input_id`."
+        "This input does not exist; send the file to POST /inputs/v1, as the form field `file`, "
+        "then send the `input_id` of the answer."
     )
 
 

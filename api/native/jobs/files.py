@@ -14,6 +14,7 @@ from litestar.response import Stream
 from api.http.auth import NO_SECURITY, PUBLIC
 from api.http.byte_ranges import ByteRange, parse_range
 from api.http.problems import problem
+from api.http.received_file import receive_body
 from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses, extra_response
 from core.errors.access import BadSignature
@@ -103,24 +104,10 @@ class FileRoutes(Controller):
         store.check_upload(name, expires=expires, signature=signature)
         try:
             async with anyio.NamedTemporaryFile(prefix="atelier-upload-", dir=settings.scratch_dir or None) as file:
-                await _receive(request, file, settings.input_max_bytes)
+                await receive_body(request, file, settings.input_max_bytes)
                 await asyncio.to_thread(store.put, name, Path(str(file.name)), "application/octet-stream")
         except OSError as error:
             raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
-
-
-async def _receive(request: StrictRequest, file: anyio.AsyncFile[bytes], limit: int) -> None:
-    """Write the body to `file`. Raises `BodyTooLarge` once it has more than `limit` bytes."""
-    too_large = BodyTooLarge(f"Send at most {limit} bytes.")
-    if (request.content_length or 0) > limit:
-        raise too_large
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise too_large
-        await file.write(chunk)
-    await file.flush()
 
 
 async def _send(request: StrictRequest, file: Path, media_type: str, name: str) -> Response[Any]:
