@@ -1,9 +1,10 @@
 """The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Delete, Row, Update
@@ -15,7 +16,7 @@ from core.settings import Settings
 from core.signing import webhook_secrets
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
-from jobs.statements.webhooks import deliveries, endpoints, receiver_breaker, take_function
+from jobs.statements.webhooks import deliveries, delivery_functions, endpoints, receiver_breaker
 from jobs.wire.status import QueueEstimate, status_answer
 from jobs.wire.webhooks import WebhookEvent, WebhookTest, WebhookTestData
 from workers.function_fallback import FunctionFallback
@@ -23,6 +24,7 @@ from workers.retry_policy import RetryPolicy
 from workers.webhooks.payload import WebhookMessage, encode, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
+T = TypeVar("T")
 DISABLED = "The endpoint is disabled."
 
 
@@ -48,11 +50,8 @@ class DeliveryStore:
 
         Their subjects are read in the same transaction.
         """
-        async with self._transaction() as connection:
-            rows = await self._lease(connection, limit)
-            leased = [row for row in rows if row.superseded_at is None]
-            found = await connection.execute(deliveries.subjects([row.id for row in leased])) if leased else ()
-            subjects = {row.delivery_id: row for row in found}
+        rows, subjects = await self._by_functions(partial(self._lease, limit))
+        leased = [row for row in rows if row.superseded_at is None]
         superseded = len(rows) - len(leased)
         WEBHOOK_DELIVERIES.labels("superseded").inc(superseded)
         due = [Leased(row, subjects[row.id]) for row in leased if row.id in subjects]
@@ -84,26 +83,63 @@ class DeliveryStore:
 
         The endpoint's row is locked first, as in the API: another order could deadlock.
         """
-        async with self._transaction() as connection:
-            if delivery.webhook_id is not None:
-                await self._record_for_endpoint(connection, delivery.webhook_id, result)
-            await self._record_for_receiver(connection, delivery, result)
-            outcome, statement = self._outcome_of(delivery, result)
-            await connection.execute(statement)
+        outcome = await self._by_functions(partial(self._record, delivery, result))
         WEBHOOK_DELIVERIES.labels(outcome).inc()
 
-    async def _lease(self, connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
-        """Lease by the function of the database, or while it lacks that by the statement."""
-        statement = (deliveries.take if self._fallback.active else take_function.call)(
+    async def _lease(self, limit: int) -> tuple[Sequence[Row[Any]], Mapping[str, Row[Any]]]:
+        """Return the rows that were leased or superseded, and the subjects of the former by the delivery's id."""
+        take, subjects_of = (
+            (deliveries.take, deliveries.subjects)
+            if self._fallback.active
+            else (delivery_functions.call_take, delivery_functions.call_subjects)
+        )
+        statement = take(
             limit=limit,
             lease_seconds=2 * self._settings.webhook_timeout,
             breaker_failures=self._settings.webhook_breaker_failures,
         )
+        async with self._transaction() as connection:
+            rows = (await connection.execute(statement)).all()
+            leased = [row.id for row in rows if row.superseded_at is None]
+            found = await connection.execute(subjects_of(leased)) if leased else ()
+            return rows, {row.delivery_id: row for row in found}
+
+    async def _record(self, delivery: Row[Any], result: DeliveryResult) -> str:
+        """Do what `record_result` says; returns the outcome, as the metric names it."""
+        async with self._transaction() as connection:
+            if delivery.webhook_id is not None:
+                await self._record_for_endpoint(connection, delivery.webhook_id, result)
+            if result.delivered:
+                await self._record_delivered(connection, delivery, result)
+                return "delivered"
+            await self._record_for_receiver(connection, delivery, result)
+            outcome, statement = self._failure_of(delivery, result)
+            await connection.execute(statement)
+            return outcome
+
+    async def _record_delivered(self, connection: AsyncConnection, delivery: Row[Any], result: DeliveryResult) -> None:
+        record = delivery_functions.delivered if self._fallback.active else delivery_functions.call_delivered
+        statement = record(
+            delivery.tenant,
+            delivery.url,
+            delivery.id,
+            delivery.attempt,
+            answer=result.status or 0,
+            milliseconds=result.milliseconds,
+        )
+        await connection.execute(statement)
+
+    async def _by_functions(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do a transaction; when the database lacks a function, do it again by plain statements.
+
+        A message that was sent must be recorded, or it is sent twice.
+        """
         try:
-            return (await connection.execute(statement)).all()
+            return await work()
         except ProgrammingError as error:
-            self._fallback.begin_for(error)
-            raise
+            if not self._fallback.begin_for(error):
+                raise
+        return await work()
 
     async def _drop(self, statement: Delete) -> None:
         async with self._transaction() as connection:
@@ -136,11 +172,9 @@ class DeliveryStore:
         elif result.status is not None:
             await connection.execute(receiver_breaker.answered(tenant, url))
 
-    def _outcome_of(self, delivery: Row[Any], result: DeliveryResult) -> tuple[str, Update]:
-        """Return the outcome of an attempt, as the metric names it, and the statement that records it."""
+    def _failure_of(self, delivery: Row[Any], result: DeliveryResult) -> tuple[str, Update]:
+        """Return the outcome of a failed attempt, as the metric names it, and the statement that records it."""
         message, attempt, took = delivery.id, delivery.attempt, result.milliseconds
-        if result.delivered:
-            return "delivered", deliveries.delivered(message, attempt, answer=result.status or 0, milliseconds=took)
         problem = result.problem or ""
         attempts = attempt - delivery.attempts_before
         delay = None if result.final else self._retry_policy.delay(attempts, result.retry_after)

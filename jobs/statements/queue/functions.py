@@ -11,18 +11,23 @@ from jobs.statements.queue import commit_function, forecast
 from jobs.statements.queue.claim_function import claim_function
 from jobs.statements.queue.look import LOOK, LOOK_AGAIN
 from jobs.statements.queue.submit_function import SUBMIT
-from jobs.statements.webhooks import take_function
+from jobs.statements.webhooks import delivery_functions
 
 KEPT_DAYS = 30
 """How long a function stays after another version has superseded it: for processes that were not restarted since."""
-KINDS = ("claim", "forecast", "look", "look_again", "submit", take_function.KIND, commit_function.KIND)
+KINDS = ("claim", "forecast", "look", "look_again", "submit", commit_function.KIND, *delivery_functions.KINDS)
 """What the names begin with, before the digest."""
 
 
 def definitions() -> dict[str, str]:
     """Return the SQL that makes each function, by name."""
     claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
-    others = (take_function.take_function(), commit_function.commit_function())
+    others = (
+        commit_function.commit_function(),
+        delivery_functions.take_function(),
+        delivery_functions.subjects_function(),
+        delivery_functions.delivered_function(),
+    )
     return {
         **{claim.name: claim.definition for claim in claims},
         forecast.NAME: forecast.DEFINITION,

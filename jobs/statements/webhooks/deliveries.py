@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     Delete,
     Double,
     FromClause,
+    Integer,
     Select,
     Text,
     Update,
@@ -18,9 +20,9 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    literal,
     literal_column,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -84,7 +86,7 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
             case((of_tenant, tenants.c.webhook_generation), else_=webhooks.c.generation).label("generation"),
             case((of_tenant, tenants.c.webhook_rotated_at), else_=webhooks.c.rotated_at).label("rotated_at"),
             webhooks.c.disabled_at,
-            now.label("now"),
+            type_coerce(now, DateTime(timezone=True)).label("now"),
             literal_column(BALANCE, Money).label("balance"),
             *jobs.c,
         )
@@ -92,7 +94,7 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
         .join(tenants, tenants.c.id == outbox.c.tenant)
         .outerjoin(webhooks, webhooks.c.id == outbox.c.webhook_id)
         .outerjoin(jobs, and_(jobs.c.id == outbox.c.job_id, jobs.c.deleted_at.is_(None)))
-        .where(outbox.c.id == any_(literal(list(ids), ARRAY(Text))))
+        .where(outbox.c.id == any_(bindparam("ids", list(ids), ARRAY(Text))))
     )
 
 
@@ -139,20 +141,28 @@ def open_(table: FromClause) -> ColumnElement[bool]:
     return and_(table.c.delivered_at.is_(None), table.c.given_up_at.is_(None), table.c.superseded_at.is_(None))
 
 
+def log_entry(attempt: int, answer: int | None, problem: str | None, milliseconds: int) -> dict[str, Any]:
+    """Return an attempt as the log of its delivery has it, but for `at`, the time of its begin."""
+    return {"attempt": attempt, "status": answer, "problem": problem, "milliseconds": milliseconds}
+
+
 def _ended(message_id: str, attempt: int, answer: int | None, problem: str | None, milliseconds: int) -> Update:
     """Return the end of an attempt, with its entry in the log; matches no row after another attempt has begun."""
-    begun_at = now - interval(milliseconds / 1000)
-    facts = {"attempt": attempt, "status": answer, "problem": problem, "milliseconds": milliseconds}
-    entry = literal(facts, JSONB).concat(func.jsonb_build_object("at", begun_at))
+    begun_at = now - interval(bindparam("a_seconds", milliseconds / 1000, Double))
+    facts = log_entry(attempt, answer, problem, milliseconds)
+    entry = bindparam("a_entry", facts, JSONB).concat(func.jsonb_build_object("at", begun_at))
     kept = case(
         (func.jsonb_array_length(outbox.c.attempts) >= LOGGED, outbox.c.attempts.op("-")(0)), else_=outbox.c.attempts
     )
     return (
         update(outbox)
-        .where(outbox.c.id == message_id, outbox.c.attempt == attempt)
+        .where(
+            outbox.c.id == bindparam("a_message", message_id, Text),
+            outbox.c.attempt == bindparam("a_attempt", attempt, Integer),
+        )
         .values(
             lease_until=None,
-            answer=answer,
+            answer=bindparam("a_answer", answer, Integer),
             problem=problem,
             attempts=kept.concat(func.jsonb_build_array(entry)),
         )

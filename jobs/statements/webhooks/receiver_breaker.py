@@ -8,7 +8,7 @@ first answer closes the breaker.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Delete, Insert, case, delete, func, literal, or_
+from sqlalchemy import ColumnElement, Delete, Insert, Text, bindparam, case, delete, func, literal, or_
 from sqlalchemy.dialects.postgresql import insert
 
 from jobs.schema.tables import webhook_hosts, webhook_receivers
@@ -28,7 +28,10 @@ def origin_of(url: ColumnElement[str]) -> ColumnElement[str]:
 def answered(tenant: str, url: str) -> Delete:
     """Close the breaker of a tenant's receiver at `url`, after an answer."""
     receivers = webhook_receivers.c
-    return delete(webhook_receivers).where(receivers.tenant == tenant, receivers.origin == origin_of(literal(url)))
+    return delete(webhook_receivers).where(
+        receivers.tenant == bindparam("a_tenant", tenant, Text),
+        receivers.origin == origin_of(bindparam("a_url", url, Text)),
+    )
 
 
 def failed(tenant: str, url: str, *, failures: int, seconds: float) -> Insert:

@@ -18,7 +18,7 @@ from core.signing import webhook_secret
 from jobs.schema.tables import outbox
 from jobs.statements import api_keys
 from jobs.statements.queue import tenant_jobs
-from jobs.statements.webhooks.take_function import take_function
+from jobs.statements.webhooks.delivery_functions import delivered_function, subjects_function, take_function
 from tests.support.paths import TLS
 from tests.support.rows.rows import ARTIFACT
 from tests.support.servers.webhook_receiver import Reply, Tarpit, WebhookReceiver
@@ -484,9 +484,11 @@ def test_a_pool_of_receivers_is_served_at_once(rows, settings):
         assert 20 == len({received.id for received in one.received + two.received})
 
 
-def test_a_database_without_the_function_leases_all_the_same(rows, settings, sink):
-    """Until `atelier migrate` has added it."""
-    rows.execute(text(f"DROP FUNCTION {take_function().name}"))
+@pytest.mark.parametrize("function", [take_function, subjects_function, delivered_function])
+def test_a_function_that_is_missing_costs_no_delivery(rows, settings, sink, function):
+    """Until `atelier migrate` has added it; what was sent is not sent again."""
+    rows.execute(text(f"DROP FUNCTION {function().name}"))
     finished(rows, sink.url)
     with cpu_worker(settings):
         until(lambda: only(rows).delivered_at, timeout=20.0, what="the delivery")
+    assert (1, 1) == (only(rows).attempt, len(sink.received))
