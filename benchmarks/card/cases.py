@@ -13,6 +13,7 @@ TINY_SECONDS = 15.0
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A model of `families/gpu_models.toml` and the job it is measured with; `count` jobs in a row.
 
+    `variants` are other entries of that catalog that read the same checkpoint, of which only the computing is measured.
     `disk` is the size of its checkpoint in bytes. `seconds` are what each stage is taken to need on a card: sums of
     the sizes by the rates of one disk, bus and GPU, not measured ones. `inline` and `floor` are targets of ratios 2
     and 4.
@@ -24,6 +25,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     disk: int
     seconds: dict[Stage, float]
+    variants: tuple[str, ...] = ()
     inline: str = ""
     floor: str = ""
 
@@ -54,6 +56,7 @@ CASES = (
         count=12,
         disk=7_000_000_000,
         seconds={"weights": 25, "compute": 45, "engine": 110, "service": 100},
+        variants=("sdxl-graphs",),
         inline="≥ 1.18",
         floor="≥ 0.72",
     ),

@@ -75,6 +75,8 @@ def _measure(case: Case, device: str, *, is_tiny: bool) -> Iterator[Figure]:
     busy, count = kernel_seconds(job, device)
     yield Figure(f"{name}: 3, kernels' share of a warm job", busy / warm)
     yield Figure(f"{name}: kernels in a job", count)
+    if spec.cuda_graphs:
+        yield Figure(f"{name}: CUDA graphs in memory", pipeline.graph_bytes / 1e9, "GB")
     yield from _stages(case, run, device)
     if case.modality != "speech":
         yield from _floor(case, pipeline, job, warm, device, is_tiny=is_tiny)
@@ -100,6 +102,8 @@ def _stages(case: Case, run: Callable[[RunContext], RawOutput], device: str) -> 
 def _floor(
     case: Case, pipeline: Any, job: Callable[[], None], warm: float, device: str, *, is_tiny: bool
 ) -> Iterator[Figure]:
+    if hasattr(pipeline, "free_graphs"):
+        pipeline.free_graphs()  # of a step that is launched as a graph nothing could be counted
     counted = counted_flops(denoiser(pipeline), job)
     rate = matmul_rate(device, 512 if is_tiny else 8192)
     yield Figure(f"{case.model}: 4, compute floor / end to end", counted / rate / warm, "", case.floor)

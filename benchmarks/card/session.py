@@ -60,7 +60,8 @@ class Session:
             settings = {"ATELIER_DEVICE": self._device, "ATELIER_LOG_LEVEL": "WARNING"} | settings_in(folder, MODELS)
             if self._device == "cpu":
                 settings["ATELIER_CPU_THREADS"] = "1"
-            self._of(case, "compute", settings, self._device, is_tiny)
+            if self._of(case, "compute", settings, self._device, is_tiny):
+                self._measure_variants(case, settings)
             self._of(case, "engine", settings, folder, cycles)
             if self._options.with_service and case.modality != "speech":
                 self._of(case, "service", settings, folder)
@@ -84,6 +85,16 @@ class Session:
             self._note(f"{name}: failed, {failure}")
             return False
         return True
+
+    def _measure_variants(self, case: Case, settings: dict[str, str]) -> None:
+        """Measure the computing of a case's variants, and how much faster than the model itself they are."""
+        for name in case.variants:
+            variant = msgspec.structs.replace(case, model=name, floor="")
+            if self._of(variant, "compute", settings, self._device, self._options.is_tiny):
+                seconds = {figure.name: figure.value for figure in self.figures}
+                ratio = seconds[f"{case.model}: warm job"] / seconds[f"{name}: warm job"]
+                self.figures.append(Figure(f"{name}: warm job of {case.model} / its own", ratio))
+                self.figures[-1].show()
 
     def _note(self, text: str) -> None:
         print(f"  {text}", flush=True)

@@ -18,14 +18,11 @@ def settings_in(folder: Path, models: Path = MODELS) -> dict[str, str]:
     Each folder that is there is locked as it is. `folder` is also where the processes put temporary files, the log of
     `benchmarks.families.timed` among them.
     """
-    lock = Lock(
-        {
-            bundle.key: lock_directory(bundle, bundle.directory(folder))
-            for spec in load_catalog(models).models
-            for bundle in spec.bundles
-            if bundle.directory(folder).is_dir()
-        }
-    )
+    bundles = [bundle for spec in load_catalog(models).models for bundle in spec.bundles]
+    there = {bundle.directory(folder): bundle for bundle in bundles if bundle.directory(folder).is_dir()}
+    locked = {directory: lock_directory(bundle, directory) for directory, bundle in there.items()}
+    keys = {bundle.key: bundle.directory(folder) for bundle in bundles}
+    lock = Lock({key: locked[directory] for key, directory in keys.items() if directory in locked})
     write_lock(lock, folder / "weights.lock")
     return {
         "ATELIER_CATALOG": str(models),

@@ -326,10 +326,15 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     offload_blocks: bool = False
     """Whether the blocks of transformers and text encoders stay in host memory and come to the device one at a time,
     for a GPU that is smaller than the model; every step then moves all of them. Families of diffusers only."""
+    cuda_graphs: bool = False
+    """Whether a GPU takes each step of the UNet as one CUDA graph, recorded in the second step of each size; the
+    results are the same. Pipelines of diffusers with a UNet only."""
 
     def __post_init__(self) -> None:
         if self.compile and self.offload_blocks:
             raise ValueError("`compile` and `offload_blocks` exclude each other")
+        if self.cuda_graphs and (self.compile or self.offload_blocks):
+            raise ValueError("`cuda_graphs` goes with neither `compile` nor `offload_blocks`")
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")

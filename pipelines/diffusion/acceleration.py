@@ -1,4 +1,4 @@
-"""Attention backend, compiled blocks, memory layout and step reuse of a diffusers pipeline."""
+"""Attention backend, compiled blocks, CUDA graphs, memory layout and step reuse of a diffusers pipeline."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.attention import AttentionBackend
 from pipelines.diffusion.compilation import Compilation
 from pipelines.diffusion.step_cache import check_reuse, reused_steps
+from pipelines.diffusion.unet_graphs import UNetGraphs
 
 T = TypeVar("T")
 
@@ -17,7 +19,7 @@ T = TypeVar("T")
 class Acceleration:
     """The acceleration of one model, whose pipelines share their components.
 
-    Raises `ModelLoadFailed` for a preset that one of the pipelines cannot apply.
+    Raises `ModelLoadFailed` for a preset that one of the pipelines cannot apply, and for CUDA graphs without a UNet.
     """
 
     def __init__(self, pipes: Iterable[Any], spec: ModelSpec, device: str) -> None:
@@ -26,13 +28,25 @@ class Acceleration:
             check_reuse(pipe, spec.quality)
         self.attention = AttentionBackend(spec.attention, device, precision(spec, device))
         self._compilation = Compilation(first, wanted=spec.compile)
+        self.graphs = _graphs(first, device) if spec.cuda_graphs else None
         if device.startswith("cuda"):
             channels_last(first)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """See `pipelines.runtime.protocol.Pipeline`."""
-        return (*self.attention.warnings, *self._compilation.warnings)
+        graphs = self.graphs.warnings if self.graphs else ()
+        return (*self.attention.warnings, *self._compilation.warnings, *graphs)
+
+    @property
+    def graph_bytes(self) -> int:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        return self.graphs.bytes if self.graphs else 0
+
+    def free_graphs(self) -> None:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        if self.graphs:
+            self.graphs.free()
 
     def compiles(self, pipe: Any, cache: StepCache | None, lora: str | None = None) -> bool:
         """Return whether the next run with these arguments of `run` compiles, which takes a while."""
@@ -48,8 +62,17 @@ class Acceleration:
             with reused_steps(pipe, cache):
                 return compute()
 
+        if self.graphs:
+            self.graphs.lora = lora
         with self._compilation.run(_variant(pipe, cache, lora)):
             return self.attention.run(reusing)
+
+
+def _graphs(pipe: Any, device: str) -> UNetGraphs | None:
+    """Return the graphs of the pipeline's UNet; `None` on the CPU. Raises `ModelLoadFailed` where there is no UNet."""
+    if not hasattr(pipe, "unet"):
+        raise ModelLoadFailed(f"{type(pipe).__name__} has no UNet; remove `cuda_graphs`.")
+    return UNetGraphs(pipe.unet, device) if device.startswith("cuda") else None
 
 
 def _variant(pipe: Any, cache: StepCache | None, lora: str | None) -> object:

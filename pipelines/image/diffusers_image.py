@@ -77,6 +77,15 @@ class DiffusersImage:
         """See `pipelines.runtime.protocol.Pipeline`."""
         return self.acceleration.warnings
 
+    @property
+    def graph_bytes(self) -> int:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        return self.acceleration.graph_bytes
+
+    def free_graphs(self) -> None:
+        """See `pipelines.runtime.protocol.Pipeline`."""
+        self.acceleration.free_graphs()
+
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Make `num_images` images, one after the other; image n has the seed `ctx.seed + n`.
 

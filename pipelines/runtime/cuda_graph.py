@@ -20,6 +20,8 @@ class GraphedStep:
 
     def __init__(self, step: Callable[[], None], device: str) -> None:
         self.defect = ""
+        self.bytes = 0
+        """Bytes of the device that the graph keeps for its activations; torch counts them as free."""
         self._step = step
         self._is_graphed = device.startswith("cuda")
         self._is_warm = False
@@ -55,11 +57,13 @@ class GraphedStep:
         keeps.
         """
         graph = torch.cuda.CUDAGraph()
+        before = 0
         try:
             with (
                 torch.cuda.stream(torch.cuda.current_stream()),
                 torch.cuda.graph(graph, capture_error_mode="thread_local"),
             ):
+                before = torch.cuda.memory_reserved()  # torch has emptied its cache by now
                 self._step()
         except Exception as error:
             if is_out_of_memory(error) or is_device_fault(error):
@@ -70,3 +74,4 @@ class GraphedStep:
             log.warning("graph: none could be made", exc_info=True)
         else:
             self._graph = graph
+            self.bytes = max(0, torch.cuda.memory_reserved() - before)

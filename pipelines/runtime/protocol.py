@@ -110,6 +110,9 @@ class Pipeline(Protocol):
     A pipeline that may compute otherwise than it should, on another device or slower, has `warnings`: what the operator
     should know of it now, each a clause after the model's name ("computes on the CPU: ..."). A run may change them.
 
+    A pipeline that keeps CUDA graphs from one run to the next has `graph_bytes`, what they take of the device, and
+    `free_graphs()`: they hold addresses of its weights, so it is called before those move, and when memory is short.
+
     A pipeline whose first run is slow also has `warm_up(ctx)`: a run of few steps at the default size, whose result is
     discarded.
     """

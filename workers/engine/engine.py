@@ -167,7 +167,7 @@ class Engine:
 
     def _inventory(self, answer: Answer, happened: Inventory) -> Inventory:
         """Return the inventory as it is now, with `happened`."""
-        models, used = self._residency.models, self._loader.memory_used()
+        models, used = self._residency.models, self._loader.memory_used() + self._residency.graph_bytes
         known = sum(model.bytes for model in models if model.where == "device")
         if self._loader.device.name == "cpu":
             known += self._residency.host_bytes  # there it is the same memory

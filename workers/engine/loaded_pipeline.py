@@ -46,9 +46,20 @@ class LoadedPipeline:
         """See `model_source.LoadedModel`."""
         return tuple(getattr(self.pipeline, "warnings", ()))
 
+    @property
+    def graph_bytes(self) -> int:
+        """See `model_source.LoadedModel`."""
+        return int(getattr(self.pipeline, "graph_bytes", 0))
+
+    def free_graphs(self) -> None:
+        """See `model_source.LoadedModel`."""
+        if hasattr(self.pipeline, "free_graphs"):
+            self.pipeline.free_graphs()
+
     def offload(self) -> None:
         """See `model_source.LoadedModel`."""
         assert self._offload is not None, "a model without bytes is not offloaded"
+        self.free_graphs()
         self._offload.offload()
 
     def restore(self) -> None:
@@ -63,6 +74,7 @@ class LoadedPipeline:
 
     def close(self) -> None:
         """See `model_source.LoadedModel`."""
+        self.free_graphs()
         self.drop()
         if self._offload is not None:
             from pipelines.memory.method_caches import clear_method_caches

@@ -34,6 +34,13 @@ class LoadedModel(Protocol):
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know of it now: see `pipelines.runtime.protocol.Pipeline`."""
 
+    @property
+    def graph_bytes(self) -> int:
+        """Bytes of the device that its CUDA graphs keep; `ModelSource.memory_free` takes them for free."""
+
+    def free_graphs(self) -> None:
+        """Free its CUDA graphs; not while it computes a step."""
+
     def offload(self) -> None:
         """Move the weights to the host. Raises `MemoryError` where they do not fit; they stay on the device then."""
 

@@ -14,28 +14,11 @@ from core.errors.failures import GpuOutOfMemory
 from jobs.wire.servers import ResidentModel
 from pipelines.runtime.protocol import Pipeline
 from workers.engine.memory_limits import MemoryLimits
-from workers.engine.model_source import LoadedModel, ModelSource
+from workers.engine.model_source import ModelSource
+from workers.engine.residency_entry import ResidencyEntry
 from workers.engine.working_memory import WorkingMemory
 
 log = logging.getLogger(__name__)
-
-
-class _Entry:
-    def __init__(self, model_id: str, loaded: LoadedModel, now: float) -> None:
-        self.id = model_id
-        self.loaded = loaded
-        self.bytes = loaded.size
-        self.grows = loaded.bytes == 0
-        """True until its first use: an ONNX session, which cannot be offloaded, allocates its working memory then."""
-        self.on_device = True
-        self.pinned = False
-        self.users = 0
-        self.used = now
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it may be evicted."""
-        return not (self.pinned or self.users)
 
 
 class Residency:
@@ -45,7 +28,7 @@ class Residency:
         self._source = source
         self._limits = limits
         self._clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, ResidencyEntry] = {}
         self._measured: dict[str, int] = {}
         self._working_memory = WorkingMemory(source)
         self._evicted: list[str] = []
@@ -53,16 +36,12 @@ class Residency:
     @property
     def models(self) -> tuple[ResidentModel, ...]:
         """The models in memory, in the order in which they were loaded."""
-        return tuple(
-            ResidentModel(
-                id=one.id,
-                bytes=one.bytes,
-                where="device" if one.on_device else "host",
-                pinned=one.pinned,
-                warnings=one.loaded.warnings,
-            )
-            for one in self._entries.values()
-        )
+        return tuple(entry.fact for entry in self._entries.values())
+
+    @property
+    def graph_bytes(self) -> int:
+        """Bytes that the CUDA graphs of all models keep on the device; the source takes them for free."""
+        return sum(entry.loaded.graph_bytes for entry in self._on_device())
 
     def take_evicted(self) -> tuple[str, ...]:
         """Return the ids of the models evicted since the last call."""
@@ -83,15 +62,17 @@ class Residency:
         entry.users += 1
         try:
             wanted = self._working_memory.expected(model_id, job_size)
-            self._evict_until(lambda: self._source.memory_free() >= wanted)
+            self._evict_until(lambda: self._memory_free() >= wanted)
             with self._grown(entry), self._working_memory.measured(model_id, job_size):
                 yield entry.loaded.pipeline
         finally:
             entry.users -= 1
             entry.used = self._clock()
+            if self._taken() > self._limits.device:
+                self._free_graphs()
 
     @contextmanager
-    def _grown(self, entry: _Entry) -> Iterator[None]:
+    def _grown(self, entry: ResidencyEntry) -> Iterator[None]:
         """Count to a model what its first use in the block takes for good."""
         if not entry.grows:
             yield
@@ -123,7 +104,11 @@ class Residency:
         return bool(self._evictable(self._entries.get(model_id)))
 
     def make_room(self, model_id: str) -> bool:
-        """Free caches and evict one model, not this one; return whether there was one that may be evicted."""
+        """Free CUDA graphs and caches, and evict one model, not this one; return whether there was one to evict.
+
+        Not in the midst of a step.
+        """
+        self._free_graphs(in_use=True)
         self._source.free_caches()
         if not self.can_make_room(model_id):
             return False
@@ -158,10 +143,10 @@ class Residency:
                 return loaded.copy_chunk()
         return False
 
-    def _select(self, model_id: str | None) -> list[_Entry]:
+    def _select(self, model_id: str | None) -> list[ResidencyEntry]:
         return [entry for entry in self._entries.values() if model_id in (None, entry.id)]
 
-    def _bring_to_device(self, model_id: str, before_load: Callable[[], None]) -> _Entry:
+    def _bring_to_device(self, model_id: str, before_load: Callable[[], None]) -> ResidencyEntry:
         entry = self._entries.get(model_id)
         if entry is None:
             before_load()
@@ -171,7 +156,7 @@ class Residency:
         entry.used = self._clock()
         return entry
 
-    def _restore(self, entry: _Entry) -> None:
+    def _restore(self, entry: ResidencyEntry) -> None:
         """Move a model from the host; it counts as in use meanwhile, so that making room does not drop it."""
         entry.users += 1
         try:
@@ -181,7 +166,7 @@ class Residency:
             entry.users -= 1
         entry.on_device = True
 
-    def _load(self, model_id: str) -> _Entry:
+    def _load(self, model_id: str) -> ResidencyEntry:
         """Load a model from disk; its size is known afterwards, so the room made before is an estimate."""
         known = self._measured.get(model_id)
         expected = self._source.estimate(model_id) if known is None else known
@@ -190,7 +175,7 @@ class Residency:
         else:
             self._evict_for(expected)
         # Only the entry refers to it, so that it is freed when the entry is dropped.
-        entry = self._entries[model_id] = _Entry(model_id, self._source.load(model_id), self._clock())
+        entry = self._entries[model_id] = ResidencyEntry(model_id, self._source.load(model_id), self._clock())
         size = self._measured[model_id] = entry.bytes
         if not self._can_fit(0, keep=entry):
             self._drop(entry)
@@ -210,44 +195,62 @@ class Residency:
             "beside the models in use or pinned; ask the operator for a larger server."
         )
 
-    def _can_fit(self, size: int, keep: _Entry | None = None) -> bool:
+    def _can_fit(self, size: int, keep: ResidencyEntry | None = None) -> bool:
         """Return whether `size` more bytes would fit beside `keep` and the models that may not be evicted."""
         fixed = sum(one.bytes for one in self._on_device() if one is keep or not one.is_free)
         return fixed + size <= self._limits.device
 
-    def _evict_for(self, size: int, keep: _Entry | None = None) -> None:
+    def _evict_for(self, size: int, keep: ResidencyEntry | None = None) -> None:
         """Evict models other than `keep` until `size` more bytes are in the budget and free, or none may be evicted."""
 
         def fits() -> bool:
-            taken = sum(one.bytes for one in self._on_device())
-            return taken + size <= self._limits.device and self._source.memory_free() >= size
+            return self._taken() + size <= self._limits.device and self._memory_free() >= size
 
         self._evict_until(fits, keep)
 
-    def _evict_until(self, is_enough: Callable[[], bool], keep: _Entry | None = None) -> None:
-        """Evict models other than `keep`, the least recently used first, until it is enough or none may be evicted."""
+    def _evict_until(self, is_enough: Callable[[], bool], keep: ResidencyEntry | None = None) -> None:
+        """Evict models other than `keep`, the least recently used first, until it is enough or none may be evicted.
+
+        CUDA graphs go before any model: they are made again within a step.
+        """
+        if not is_enough():
+            self._free_graphs()
         for entry in self._evictable(keep):
             if is_enough():
                 break
             self._evict(entry)
 
-    def _evictable(self, keep: _Entry | None = None) -> list[_Entry]:
+    def _evictable(self, keep: ResidencyEntry | None = None) -> list[ResidencyEntry]:
         """Return the models on the device that may be evicted, but `keep`; the least recently used first."""
         return sorted((one for one in self._on_device() if one.is_free and one is not keep), key=lambda one: one.used)
+
+    def _free_graphs(self, *, in_use: bool = False) -> None:
+        """Free the CUDA graphs of all models, of those in use only if `in_use`."""
+        for entry in self._on_device():
+            if in_use or not entry.users:
+                entry.loaded.free_graphs()
+
+    def _taken(self) -> int:
+        """Return the bytes of all models on the device."""
+        return sum(entry.taken for entry in self._on_device())
+
+    def _memory_free(self) -> int:
+        """Return the bytes that can be allocated on the device."""
+        return self._source.memory_free() - self.graph_bytes
 
     def _unaccounted(self) -> int:
         """Return the bytes in use that do not belong to a model."""
         return self._source.memory_used() - sum(entry.bytes for entry in self._on_device())
 
-    def _on_device(self) -> list[_Entry]:
+    def _on_device(self) -> list[ResidencyEntry]:
         return [entry for entry in self._entries.values() if entry.on_device]
 
-    def _evict(self, entry: _Entry) -> None:
+    def _evict(self, entry: ResidencyEntry) -> None:
         if entry.is_free and entry.on_device:
             self._evicted.append(entry.id)
         self._unload(entry)
 
-    def _unload(self, entry: _Entry) -> None:
+    def _unload(self, entry: ResidencyEntry) -> None:
         """Offload a model to the host, or drop it where it does not fit; one in use, pinned or offloaded stays."""
         if not entry.is_free or not entry.on_device:
             return
@@ -264,7 +267,7 @@ class Residency:
         self._source.free_caches()
         log.info("model: offloaded model=%s", entry.id)
 
-    def _has_host_room(self, entry: _Entry) -> bool:
+    def _has_host_room(self, entry: ResidencyEntry) -> bool:
         """Return whether its master copy fits, once others were dropped: first those of models on the device."""
         loaded, limit = entry.loaded, self._limits.host
         missing = loaded.bytes - loaded.host_bytes
@@ -289,7 +292,7 @@ class Residency:
         """Bytes of all master copies, unfinished ones too."""
         return sum(entry.loaded.host_bytes for entry in self._entries.values())
 
-    def _drop(self, entry: _Entry) -> None:
+    def _drop(self, entry: ResidencyEntry) -> None:
         if entry.users:
             return
         del self._entries[entry.id]

@@ -37,6 +37,18 @@ def test_a_failed_stage_costs_no_other(asked: list[tuple[str, float]]) -> None:
     assert 3 == len(session.figures)
 
 
+def test_a_variant_is_compared_with_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def figures_of(work: str, arguments: tuple[Any, ...], seconds: float) -> Iterator[Figure]:
+        model = arguments[0].model
+        yield Figure(f"{model}: warm job", 3.0 if model == "sdxl" else 2.0, "s")
+
+    monkeypatch.setattr(sessions, "figures_of", figures_of)
+    monkeypatch.setattr(sessions, "settings_in", lambda folder, models: {})
+    session = Session("cpu", Options(is_tiny=True), clock=lambda: 0.0)
+    session.measure(tiny(next(case for case in CASES if case.model == "sdxl")))
+    assert 1.5 == {one.name: one.value for one in session.figures}["sdxl-graphs: warm job of sdxl / its own"]
+
+
 def test_a_stage_that_no_longer_fits_is_skipped(asked: list[tuple[str, float]]) -> None:
     now = iter([0.0, 90.0])
     session = Session("cpu", Options(seconds=100), clock=lambda: next(now))

@@ -137,6 +137,13 @@ class TestSpec:
         assert 0 < spec().deadlines.of("load")
 
 
+@pytest.mark.parametrize("other", ["compile", "offload_blocks"])
+def test_graphs_are_of_code_and_weights_that_stay(other: str) -> None:
+    assert spec(cuda_graphs=True).cuda_graphs
+    with pytest.raises(ValueError, match="goes with neither"):
+        spec(cuda_graphs=True, **{other: True})
+
+
 def test_blocks_cannot_be_both_compiled_and_offloaded() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         spec(compile=True, offload_blocks=True)

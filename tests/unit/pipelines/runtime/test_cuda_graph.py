@@ -21,6 +21,7 @@ class Gpu:
     def __init__(self) -> None:
         self.log: list[str] = []
         self.error: Exception | None = None
+        self.reserved = 100
         self._is_recording = False
 
     def step(self) -> None:
@@ -30,10 +31,12 @@ class Gpu:
             raise self.error
         else:
             self.log.append("record")
+            self.reserved += 30
 
     @contextmanager
     def graph(self, graph: object, capture_error_mode: str) -> Iterator[None]:
         assert "thread_local" == capture_error_mode
+        self.reserved -= 50  # torch empties its cache first
         self._is_recording = True
         try:
             yield
@@ -55,6 +58,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "graph", made.graph)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", made.CUDAGraph)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: made.reserved)
     return made
 
 
@@ -63,7 +67,7 @@ def test_the_first_step_is_taken_and_later_ones_are_launched(gpu: Gpu) -> None:
     for _ in range(4):
         step()
     assert ["step", "record", "launch", "launch", "launch"] == gpu.log
-    assert "" == step.defect
+    assert ("", 30) == (step.defect, step.bytes)
 
 
 def test_on_the_cpu_every_step_is_taken(gpu: Gpu) -> None:
@@ -80,6 +84,7 @@ def test_a_step_that_cannot_be_recorded_is_taken(gpu: Gpu) -> None:
         step()
     assert ["step"] * 4 == gpu.log
     assert "without a CUDA graph: RuntimeError: operation not permitted" in step.defect
+    assert 0 == step.bytes
 
 
 @pytest.mark.parametrize("words", ["CUDA out of memory", "CUDA error: an illegal memory access was encountered"])

@@ -63,6 +63,7 @@ class Models:
 
     models = ()
     host_bytes = 0
+    graph_bytes = 0
 
     def __init__(self, run: Callable[..., RawOutput], others: int = 0) -> None:
         self._pipeline = SimpleNamespace(run=run)

@@ -75,6 +75,7 @@ class Model:
         self.size = size
         self.bytes = size if movable else 0
         self.warnings: tuple[str, ...] = ()
+        self.graph_bytes = 0
         self.host_bytes, self.is_offloaded = 0, False
         self._memory = memory
         memory.device += size
@@ -93,9 +94,17 @@ class Model:
         self._memory.host += size
         return True
 
+    def make_graph(self, size: int) -> None:
+        """Keep so much for CUDA graphs; the device says that it is free."""
+        self.graph_bytes += size
+
+    def free_graphs(self) -> None:
+        self.graph_bytes = 0
+
     def offload(self) -> None:
         assert self.bytes
         assert not self.is_offloaded
+        self.free_graphs()
         if not self.has_master and not self._copy(self.bytes - self.host_bytes):
             raise MemoryError
         self.is_offloaded = True
@@ -567,3 +576,51 @@ class TestWorkingMemory:
         use(models, "small")
 
         assert {"half": "host", "small": "device"} == placed(models)
+
+
+class TestGraphs:
+    """CUDA graphs count for their model, and go before a model does."""
+
+    def graph(self, models: Residency, name: str, size: int) -> Model:
+        with models.using(name):
+            model: Model = models._entries[name].loaded  # type: ignore[assignment]
+            model.make_graph(size)
+        return model
+
+    def test_they_count_for_the_model(self) -> None:
+        models = residency(Memory())
+        self.graph(models, "small", 7)
+        assert (17, 7) == (models.models[0].bytes, models.graph_bytes)
+        models.unload("small")
+        assert (10, 0) == (models.models[0].bytes, models.graph_bytes)
+
+    def test_they_go_before_a_model_does(self) -> None:
+        models = residency(Memory())
+        graphs = [self.graph(models, name, 20) for name in ("small", "half")]
+        use(models, "fixed")
+        assert {"small": "device", "half": "device", "fixed": "device"} == placed(models)
+        assert [0, 0] == [one.graph_bytes for one in graphs]
+
+    def test_those_of_others_are_not_taken_for_free_memory(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("small", job_size=64):
+            memory.compute(75)
+        graph = self.graph(models, "half", 10)
+        with models.using("small", job_size=64):
+            assert 0 == graph.graph_bytes
+            memory.compute(75)
+        assert {"small": "device", "half": "device"} == placed(models)
+
+    def test_a_job_that_fills_the_budget_keeps_none(self) -> None:
+        models = residency(Memory())
+        use(models, "half")
+        assert 0 == self.graph(models, "small", 41).graph_bytes
+        assert 40 == self.graph(models, "small", 40).graph_bytes
+
+    def test_room_in_the_midst_of_a_job_is_made_of_its_own(self) -> None:
+        models = residency(Memory())
+        graph = self.graph(models, "small", 10)
+        with models.using("small"):
+            assert not models.make_room("small")
+            assert 0 == graph.graph_bytes
