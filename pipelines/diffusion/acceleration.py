@@ -69,7 +69,7 @@ class Acceleration:
 
 
 def _graphs(pipe: Any, device: str) -> UNetGraphs | None:
-    """Return the graphs of the pipeline's UNet; `None` on the CPU. Raises `ModelLoadFailed` where there is no UNet."""
+    """Return the graphs of the pipeline's UNet; `None` on the CPU. Raises `ModelLoadFailed` without a UNet."""
     if not hasattr(pipe, "unet"):
         raise ModelLoadFailed(f"{type(pipe).__name__} has no UNet; remove `cuda_graphs`.")
     return UNetGraphs(pipe.unet, device) if device.startswith("cuda") else None

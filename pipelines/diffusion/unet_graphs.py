@@ -50,7 +50,7 @@ class UNetGraphs:
         self._graphs.clear()
 
     def _call(self, *args: Any, **named: Any) -> Any:
-        """Take a step; without a graph where there is no memory for one."""
+        """Take a step; as it is where a graph does not fit into memory."""
         arguments: Arguments = args, named
         graph = self._graph_of(arguments)
         if graph is not None:
