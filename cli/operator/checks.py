@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 
+import httpx
 import msgspec
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -45,6 +46,7 @@ class Finding(msgspec.Struct, frozen=True):
 Check = Callable[[Settings], tuple[CheckStatus, str]]
 
 LEAST_POSTGRES = 15
+READY_SECONDS = 10.0
 
 
 def run_check(check: Check, settings: Settings) -> Finding:
@@ -185,6 +187,15 @@ def decoder(settings: Settings) -> tuple[CheckStatus, str]:
     if missing:
         return CheckStatus.WARNING, f"{text}; not {', '.join(missing)}, which this machine does not give"
     return CheckStatus.OK, text
+
+
+def api(settings: Settings) -> tuple[CheckStatus, str]:
+    """Check that the API answers at its public URL and is ready for jobs."""
+    url = settings.public_url.rstrip("/")
+    answer = httpx.get(f"{url}/health/ready", timeout=READY_SECONDS)
+    if answer.is_success:
+        return CheckStatus.OK, f"ready at {url}"
+    return CheckStatus.ERROR, f"{url}/health/ready answers {answer.status_code}: {answer.text}"
 
 
 CHECKS: tuple[Check, ...] = (device, attention, weights, secret, database, schema, clock, broker, store, decoder)

@@ -58,13 +58,44 @@ labels:
 {{- toJson $pool -}}
 {{- end }}
 
-{{/* Of the weights: the claim; whether a Job of the chart fills it; and the digest of what that Job brings. */}}
+{{/* Of the weights: the shared claim; what of the chart fills the volume (nothing, a pod for itself, a Job for all);
+and the digest of what it brings. */}}
 {{- define "atelier.weights.claim" -}}
 {{- .Values.weights.existingClaim | default (printf "%s-weights" (include "atelier.name" .)) -}}
 {{- end }}
 
+{{/* What the volume is: one claim for each worker, one that all share, or a folder of each node. */}}
+{{- define "atelier.weights.kind" -}}
+{{- if .Values.weights.existingClaim -}}
+shared
+{{- else if .Values.weights.hostPath -}}
+node
+{{- else -}}
+{{ .Values.weights.volume }}
+{{- end -}}
+{{- end }}
+
 {{- define "atelier.weights.filled" -}}
-{{- if and .Values.weights.models (not .Values.weights.hostPath) }}true{{ end -}}
+{{- $kind := include "atelier.weights.kind" . -}}
+{{- if and .Values.weights.models (ne $kind "node") }}{{ $kind }}{{ end -}}
+{{- end }}
+
+{{- define "atelier.weights.mark" -}}
+/weights/.complete-{{ include "atelier.weights.digest" . }}
+{{- end }}
+
+{{/* The command line that fills a volume and marks it as full. */}}
+{{- define "atelier.weights.fill" -}}
+{{- $bring := ternary "import /carried" "fetch" (not (empty .Values.weights.importClaim)) -}}
+atelier weights {{ $bring }} "$@"; touch {{ include "atelier.weights.mark" . }}
+{{- end }}
+
+{{- define "atelier.weights.env" -}}
+- {name: ATELIER_WEIGHTS_DIR, value: /weights}
+- {name: NVIDIA_VISIBLE_DEVICES, value: void}
+{{- with .Values.weights.env }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "atelier.weights.digest" -}}
@@ -119,12 +150,14 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* Settings: root, secrets (those of .Values.secrets), store (whether it uses the bucket), settings (its own). */}}
+{{/* Settings: root, secrets (those of .Values.secrets), store (whether it uses the bucket), settings (its own), url (the API's, where
+it is not the public one), and early:
+whether a pod starts without its Secrets and before the chart's objects. */}}
 {{- define "atelier.env" -}}
 {{- $values := .root.Values -}}
 - {name: HOME, value: /tmp}
 - {name: ATELIER_SCRATCH_DIR, value: /scratch}
-- {name: ATELIER_PUBLIC_URL, value: {{ $values.publicUrl | quote }}}
+- {name: ATELIER_PUBLIC_URL, value: {{ .url | default $values.publicUrl | quote }}}
 {{- range .secrets }}
 - {name: ATELIER_{{ snakecase . | upper }}_FILE, value: /run/secrets/atelier/{{ kebabcase . }}}
 {{- end }}
@@ -133,16 +166,16 @@ securityContext:
 {{- with $values.storage.credentials }}
 {{- if .secret }}
 - name: AWS_ACCESS_KEY_ID
-  valueFrom: {secretKeyRef: {name: {{ .secret }}, key: {{ .accessKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ .secret }}, key: {{ .accessKey }}{{ if $.early }}, optional: true{{ end }}}}
 - name: AWS_SECRET_ACCESS_KEY
-  valueFrom: {secretKeyRef: {name: {{ .secret }}, key: {{ .secretKey }}}}
+  valueFrom: {secretKeyRef: {name: {{ .secret }}, key: {{ .secretKey }}{{ if $.early }}, optional: true{{ end }}}}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if $values.catalogue.models }}
+{{- if and $values.catalogue.models (not .early) }}
 - {name: ATELIER_CATALOG, value: /etc/atelier/catalogue/models.toml}
 {{- end }}
-{{- if $values.catalogue.lock }}
+{{- if and $values.catalogue.lock (not .early) }}
 - {name: ATELIER_WEIGHTS_LOCK, value: /etc/atelier/catalogue/weights.lock}
 {{- end }}
 {{- if $values.caBundle.configMap }}
@@ -170,7 +203,7 @@ securityContext:
 {{- if .secrets }}
 - {name: secrets, mountPath: /run/secrets/atelier, readOnly: true}
 {{- end }}
-{{- if or .root.Values.catalogue.models .root.Values.catalogue.lock }}
+{{- if and (not .early) (or .root.Values.catalogue.models .root.Values.catalogue.lock) }}
 - {name: catalogue, mountPath: /etc/atelier/catalogue, readOnly: true}
 {{- end }}
 {{- if .root.Values.caBundle.configMap }}
@@ -191,10 +224,10 @@ securityContext:
     sources:
       {{- range . }}
       {{- $secret := index $.root.Values.secrets . }}
-      - secret: {name: {{ $secret.name }}, items: [{key: {{ $secret.key }}, path: {{ kebabcase . }}}]}
+      - secret: {name: {{ $secret.name }}, items: [{key: {{ $secret.key }}, path: {{ kebabcase . }}}]{{ if $.early }}, optional: true{{ end }}}
       {{- end }}
 {{- end }}
-{{- if or .root.Values.catalogue.models .root.Values.catalogue.lock }}
+{{- if and (not .early) (or .root.Values.catalogue.models .root.Values.catalogue.lock) }}
 - name: catalogue
   configMap: {name: {{ include "atelier.name" .root }}-catalogue}
 {{- end }}

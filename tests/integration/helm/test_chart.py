@@ -9,7 +9,7 @@ import kubernetes_validate.utils as kubernetes
 import msgspec
 import pytest
 
-from tests.support.deploy.chart import CHART, LEAST, MATRIX, chart, manifest, manifests, over, render, values
+from tests.support.deploy.chart import CHART, EXAMPLES, LEAST, MATRIX, chart, manifest, manifests, over, render, values
 from tests.support.deploy.custom_resources import SCHEMAS
 
 VERSIONS = ("1.30", "1.34", "1.37")
@@ -39,7 +39,7 @@ def complaint(version: str, encoded: bytes) -> str:
     return ""
 
 
-@pytest.mark.parametrize("case", MATRIX)
+@pytest.mark.parametrize("case", [*MATRIX, *EXAMPLES])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_valid(case, version):
     found = [complaint(version, msgspec.json.encode(one)) for one in manifests(case)]
@@ -56,7 +56,7 @@ def test_the_check_sees_what_is_wrong():
     assert "maxReplicas" in complaint(VERSIONS[0], msgspec.json.encode(scaled))
 
 
-@pytest.mark.parametrize("case", MATRIX)
+@pytest.mark.parametrize("case", [*MATRIX, *EXAMPLES])
 def test_helm_lints_it_without_a_warning(case):
     oldest = f"v{VERSIONS[0]}.0"
     report = helm_python.lint(CHART, values(case), strict=True, namespace="studio", kube_version=oldest)

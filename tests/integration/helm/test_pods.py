@@ -155,7 +155,7 @@ def test_every_command_is_one_of_the_command_line(case):
                 assert {"-c", "-ec"} >= {flag}
                 for words in re.findall(r'atelier ([a-z/ ]+) "\$@"', script):
                     parsed([*shlex.split(words.replace("/carried", "/")), *rest[1:]])
-                assert ("atelier " in script) == (component == "weights")
+                assert ("atelier " in script) == (component == "weights" or container["name"] == "fetch-weights")
 
 
 def test_a_worker_is_named_after_its_pod_and_keeps_its_models():
@@ -314,6 +314,123 @@ def test_changed_job_gets_another_name():
     more = made({"weights": {"models": ["flux2-klein-4b", "sdxl"]}})
     assert job != more[0]
     assert workers != more[1]
+
+
+def run_script(script, folder, *words):
+    """Run an init container's script for real, on another folder and without its long pauses."""
+    here = script.replace("/weights", str(folder)).replace("sleep 5", "sleep 0.01")
+    return subprocess.run(["sh", "-c", here, *words], capture_output=True, text=True, timeout=20, check=False)
+
+
+def test_who_waits_for_weights_says_so_and_gives_up(tmp_path):
+    given = over(values("weights that a Job fetches"), {"weights": {"deadlineSeconds": 130}})
+    (workers,) = (one for one in render(given) if one["kind"] == "StatefulSet")
+    (init,) = workers["spec"]["template"]["spec"]["initContainers"]
+    gone = run_script(init["command"][2], tmp_path)
+    logs = "kubectl -n studio logs -l app.kubernetes.io/component=weights,app.kubernetes.io/instance=atelier"
+    lines = gone.stdout.splitlines()
+    assert ["0", "60", "120"] == [re.findall(r"since (\d+) s", line)[0] for line in lines]
+    assert all("flux2-klein-4b, birefnet-general" in line and line.endswith(logs) for line in lines)
+    assert gone.stderr.startswith("gave up after 130 s")
+    assert 1 == gone.returncode
+    mark = re.search(r"/weights/(\.complete-[0-9a-f]{10})", init["command"][2])
+    assert mark is not None
+    (tmp_path / mark[1]).touch()
+    assert (0, "") == (run_script(init["command"][2], tmp_path).returncode, gone.stderr[:0])
+
+
+def test_a_worker_fills_a_volume_of_its_own_once(tmp_path, monkeypatch):
+    workers = manifest("weights of each worker", "StatefulSet", "atelier-gpu-default")["spec"]
+    claims = {one["metadata"]["name"]: one["spec"] for one in workers["volumeClaimTemplates"]}
+    assert ["ReadWriteOnce"] == claims["weights"]["accessModes"] == claims["cache"]["accessModes"]
+    assert ("block", "80Gi") == (
+        claims["weights"]["storageClassName"],
+        claims["weights"]["resources"]["requests"]["storage"],
+    )
+    assert [] == manifests("weights of each worker", "PersistentVolumeClaim")
+    (init,) = workers["template"]["spec"]["initContainers"]
+    mounts = {one["mountPath"]: one.get("readOnly", False) for one in init["volumeMounts"]}
+    assert mounts["/weights"] is False
+    worker = {one["mountPath"]: one for one in containers(workers["template"])[-1]["volumeMounts"]}
+    assert worker["/weights"]["readOnly"] is True
+
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "atelier").write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nexit $(cat {tmp_path}/ends)\n'
+    )
+    (tmp_path / "bin" / "atelier").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    (tmp_path / "volume").mkdir()
+    words = init["command"][3:]
+    (tmp_path / "ends").write_text("1")
+    failed = run_script(init["command"][2], tmp_path / "volume", *words)
+    assert (1, []) == (failed.returncode, list((tmp_path / "volume").iterdir()))
+    assert failed.stderr.startswith("gave up")
+    (tmp_path / "ends").write_text("0")
+    filled = run_script(init["command"][2], tmp_path / "volume", *words)
+    assert (0, "") == (filled.returncode, filled.stderr)
+    again = run_script(init["command"][2], tmp_path / "volume", *words)
+    assert "here already: flux2-klein-4b, sdxl" == again.stdout.strip()
+    assert 2 * ["weights fetch flux2-klein-4b sdxl"] == (tmp_path / "asked").read_text().splitlines()
+
+
+def test_filling_ends_at_its_deadline(tmp_path, monkeypatch):
+    given = over(values("weights of each worker"), {"weights": {"deadlineSeconds": 1}})
+    (workers,) = (one for one in render(given) if one["kind"] == "StatefulSet")
+    (init,) = workers["spec"]["template"]["spec"]["initContainers"]
+    (tmp_path / "atelier").write_text("#!/bin/sh\nexec sleep 30\n")
+    (tmp_path / "atelier").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert "gave up" in run_script(init["command"][2], tmp_path, *init["command"][3:]).stderr
+
+
+def test_demo_models_need_no_volume():
+    (workers,) = manifests("least", "StatefulSet")
+    (volume,) = (one for one in workers["spec"]["template"]["spec"]["volumes"] if one["name"] == "weights")
+    assert "emptyDir" in volume
+    assert [] == manifests("least", "PersistentVolumeClaim")
+
+
+def test_the_doctor_comes_before_a_release_and_in_its_test():
+    case = "catalog, keys and authorities"
+    before = manifest(case, "Job", "atelier-doctor")
+    hooks = before["metadata"]["annotations"]
+    assert "pre-install,pre-upgrade" == hooks["helm.sh/hook"]
+    assert int(hooks["helm.sh/hook-weight"]) < 0, "before the migrations"
+    spec = before["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in spec
+    made = {one["metadata"]["name"] for one in manifests(case, "ConfigMap")}
+    assert not made & {volume.get("configMap", {}).get("name") for volume in spec["volumes"]}
+    asked = containers(before["spec"]["template"])[0]["args"][2::2]
+    assert ["secret", "database", "clock", "broker", "store"] == asked
+    of_the_test = manifest(case, "Job", "atelier-test")
+    assert "test" == of_the_test["metadata"]["annotations"]["helm.sh/hook"]
+    container = containers(of_the_test["spec"]["template"])[0]
+    assert {"schema", "api"} < set(container["args"])
+    assert "http://atelier-api:80" == environment(container)["ATELIER_PUBLIC_URL"]
+    with_role = [one["metadata"]["name"] for one in manifests("a role of AWS", "Job")]
+    assert ["atelier-migrations", "atelier-test"] == sorted(with_role)
+
+
+def test_a_doctor_starts_without_the_secrets_that_it_misses():
+    template = manifest("least", "Job", "atelier-doctor")["spec"]["template"]
+    (volume,) = (one for one in template["spec"]["volumes"] if one["name"] == "secrets")
+    assert {True} == {source["secret"]["optional"] for source in volume["projected"]["sources"]}
+    keys = [one["valueFrom"]["secretKeyRef"] for one in containers(template)[0]["env"] if "valueFrom" in one]
+    assert [True, True] == [key["optional"] for key in keys]
+
+
+def test_migrations_may_have_the_role_that_owns_the_tables():
+    def url_of(case):
+        (volume,) = (
+            one
+            for one in manifest(case, "Job", "atelier-migrations")["spec"]["template"]["spec"]["volumes"]
+            if one["name"] == "secrets"
+        )
+        return volume["secret"]["secretName"], volume["secret"]["items"][0]["key"]
+
+    assert ("database", "owner") == url_of("catalog, keys and authorities")
+    assert ("atelier", "database-url") == url_of("least")
 
 
 @pytest.mark.parametrize("case", ["weights on every node", "weights of one's own", "least"])

@@ -152,6 +152,19 @@ def test_what_is_wrong_is_refused_when_it_is_rendered_and_named(wrong, named):
         render(over(LEAST, wrong))
 
 
+@pytest.mark.parametrize(
+    ("storage", "named"),
+    [
+        ({"credentials": {"secret": ""}}, "create secret generic atelier-bucket"),
+        ({"url": "s3://media?access_key=a&secret_key=b"}, "storage.url has keys in it"),
+        ({"url": "s3://media", "credentials": {"secret": ""}}, "serviceAccounts.api.annotations"),
+    ],
+)
+def test_a_bucket_without_keys_is_refused_and_how_to_give_them(storage, named):
+    with pytest.raises(helm_python.HelmError, match=named):
+        render(over(LEAST, {"storage": storage}))
+
+
 def test_settings_are_those_of_the_code():
     fields = {field.name for field in msgspec.structs.fields(Settings)}
     listed = set(schema()["definitions"]["settings"]["properties"])

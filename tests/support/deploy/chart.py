@@ -17,7 +17,7 @@ Manifest = dict[str, Any]
 
 LEAST: Values = {
     "publicUrl": "https://media.example.com",
-    "storage": {"url": "s3://media?endpoint=https://s3.example.com"},
+    "storage": {"url": "s3://media?endpoint=https://s3.example.com", "credentials": {"secret": "bucket"}},
 }
 """All that has to be said."""
 
@@ -70,6 +70,7 @@ MATRIX: dict[str, Values] = {
     },
     "weights that a Job fetches": {
         "weights": {
+            "volume": "shared",
             "models": ["flux2-klein-4b", "birefnet-general"],
             "storageClass": "shared",
             "env": [
@@ -79,6 +80,11 @@ MATRIX: dict[str, Values] = {
             ],
         }
     },
+    "weights of each worker": {
+        "weights": {"models": ["flux2-klein-4b", "sdxl"], "storageClass": "block", "size": "80Gi"},
+        "gpu": {"pools": {"default": {"compileCache": {"size": "20Gi"}}}},
+    },
+    "weights of each worker, carried in": {"weights": {"models": ["sdxl"], "importClaim": "carried"}},
     "weights that were carried in": {
         "weights": {"models": ["sdxl"], "importClaim": "carried", "existingClaim": "weights"},
     },
@@ -92,7 +98,18 @@ MATRIX: dict[str, Values] = {
         "caBundle": {"configMap": "authorities", "key": "all.pem"},
         "storage": {"credentials": {"secret": "bucket", "accessKey": "id", "secretKey": "key"}},
         "secrets": {"databaseUrl": {"name": "database", "key": "url"}, "secretKey": {"name": "signing", "key": "key"}},
+        "migrations": {"databaseUrl": {"name": "database", "key": "owner"}},
     },
+    "a role of AWS": {
+        "storage": {"url": "s3://media?region=eu-central-1", "credentials": {"secret": ""}},
+        "serviceAccounts": {
+            "api": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/media"}},
+            "cpuWorker": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/media"}},
+            "gpuWorker": {"name": "made-by-terraform"},
+        },
+        "doctor": {"beforeRelease": False},
+    },
+    "keys from elsewhere": {"storage": {"credentials": {"secret": "", "ambient": True}}},
     "a cloud": {
         "fullnameOverride": "studio-media",
         "serviceAccounts": {
@@ -138,8 +155,15 @@ MATRIX: dict[str, Values] = {
 """Every switch on and off at least once; each on top of `LEAST`."""
 
 
+EXAMPLES = ("eks", "gke", "on-prem")
+"""Cases that are files of `helm/examples`, as they are."""
+
+
 def values(case: str) -> Values:
-    """The values of one case of the matrix, as a person would write them."""
+    """The values of one case of the matrix, as a person would write them, or of an example."""
+    if case in EXAMPLES:
+        found: Values = yaml.load((CHART / "examples" / f"{case}.yaml").read_text(), yaml.CSafeLoader)
+        return found
     return over(LEAST, MATRIX[case])
 
 

@@ -1,10 +1,11 @@
 """What `atelier doctor` says of a GPU, on machines that are made up."""
 
+import httpx
 import pytest
 
 from cli.local.gpus import GpuTrial
 from cli.operator import checks
-from cli.operator.checks import CheckStatus, device
+from cli.operator.checks import CheckStatus, api, device
 from core.settings import Settings
 
 
@@ -43,3 +44,17 @@ def test_the_device_that_workers_will_have(machine, found, wanted, status, text)
     answer = device(Settings(device=wanted))
     assert status == answer[0]
     assert text in answer[1]
+
+
+def test_the_api_is_asked_at_its_public_url(monkeypatch):
+    asked = {}
+
+    def answer(url, timeout):
+        asked[url] = timeout
+        return httpx.Response(200 if url.startswith("http://good") else 503, text="schema_behind")
+
+    monkeypatch.setattr(httpx, "get", answer)
+    assert (CheckStatus.OK, "ready at http://good:80") == api(Settings(public_url="http://good:80/"))
+    status, text = api(Settings(public_url="http://bad"))
+    assert (CheckStatus.ERROR, "http://bad/health/ready answers 503: schema_behind") == (status, text)
+    assert ["http://good:80/health/ready", "http://bad/health/ready"] == list(asked)

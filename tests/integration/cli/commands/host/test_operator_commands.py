@@ -134,6 +134,11 @@ class TestDoctor:
         assert expected | {"decoder"} == set(found)
         assert not [line for line in found.values() if line.startswith("wrong")]
 
+    def test_only_the_checks_that_are_named_are_run(self, run):
+        said = run("doctor", "--check", "secret", "--check", "clock", status=0).stdout.splitlines()
+        assert ["secret", "clock"] == [line[6:].partition(":")[0] for line in said]
+        assert "disks" in run("doctor", "--check", "disks", status=2).output
+
     def test_what_the_kernel_takes_from_the_decoder_is_said(self, run, monkeypatch):
         given = Confinement(no_new_privileges=True, no_capabilities=True, landlock=0, seccomp=True)
         monkeypatch.setattr(checks, "try_confinement", lambda: given)
