@@ -1,7 +1,8 @@
 # Everything a person types. `make` alone lists it.
 SHELL := /bin/bash
-PYTHON ?= $(shell for p in python3.11 python3 python; do \
-	if $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then echo $$p; break; fi; done)
+# 3.11 is what the tests run on; the pins resolve for 3.12 and 3.13, too (docs/support.md)
+PYTHON ?= $(shell for p in python3.11 python3 python python3.13 python3.12; do \
+	if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
@@ -12,7 +13,7 @@ RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check ci soak bench faults constraints contract clean
+.PHONY: help setup demo up test check ci soak bench faults constraints contract release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,9 +21,9 @@ help: ## list these targets
 setup: $(STAMP) ## create .venv and install everything into it (idempotent)
 
 $(STAMP): pyproject.toml constraints.txt requirements-nodeps.txt
-	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11: install it, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python -o -n "$(PYTHON)" || { echo "Atelier needs Python 3.11, 3.12 or 3.13: install one, or say where it is: make setup PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "setup: virtual environment in .venv, made with $(PYTHON)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian: apt install python3.11-venv)."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "The venv module is missing (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
 	@echo "setup: PyTorch from $(or $(ATELIER_TORCH_INDEX),the default package index)"
 	@test -n "$(ATELIER_TORCH_INDEX)" || echo "       The default build for Linux carries CUDA: about 3 GB to download, 7 GB on disk. Without an NVIDIA GPU set ATELIER_TORCH_INDEX to PyTorch's CPU wheel index: 0.2 GB and 0.9 GB."
 	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
@@ -74,6 +75,9 @@ constraints: setup ## resolve every dependency again and write constraints.txt
 contract: setup ## run all tests and write docs/contract.md from what passed
 	@$(BIN)/python -m pytest $(PARALLEL) --write-contract
 
+release: setup ## cut VERSION=1.2.3: changelog, versions, commit and tag, here alone; then dist/1.2.3 (docs/releasing.md). SIGN_KEY=, BUILD_OPTIONS=
+	@$(BIN)/python -m scripts.release "$(VERSION)" $(if $(SIGN_KEY),--sign "$(SIGN_KEY)") $(if $(BUILD_OPTIONS),--build-options="$(BUILD_OPTIONS)")
+
 clean: ## remove what the other targets made
-	rm -rf .venv .cache out .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .cache out dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
