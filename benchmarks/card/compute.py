@@ -25,6 +25,8 @@ from pipelines.weights.lockfile import read_lock
 WARM = 3
 READ_AT_MOST = 2048
 """MB of the largest file that is written for reading it."""
+BATCH, BATCH_SIDE = 4, 512
+"""Images at once, and their sides in pixels."""
 SAMPLES_PER_TOKEN = 960
 """24,000 samples a second and 25 tokens a second."""
 
@@ -60,8 +62,8 @@ def _measure(case: Case, device: str, *, is_tiny: bool) -> Iterator[Figure]:
         nonlocal pipeline
         pipeline = runtime.load(spec, Path(read.weights_dir), read_lock(read.weights_lock), device)
 
-    def run(context: RunContext) -> RawOutput:
-        raw: RawOutput = pipeline.run(msgspec.convert(case.body, PARAMS_OF[case.modality]), Inputs(), context)
+    def run(context: RunContext, **changes: int) -> RawOutput:
+        raw: RawOutput = pipeline.run(msgspec.convert(case.body | changes, PARAMS_OF[case.modality]), Inputs(), context)
         return raw
 
     def job() -> None:
@@ -78,6 +80,8 @@ def _measure(case: Case, device: str, *, is_tiny: bool) -> Iterator[Figure]:
     if spec.cuda_graphs:
         yield Figure(f"{name}: CUDA graphs in memory", pipeline.graph_bytes / 1e9, "GB")
     yield from _stages(case, run, device)
+    if case.modality == "image":
+        yield from _batched(case, run, device, is_tiny=is_tiny)
     if case.modality != "speech":
         yield from _floor(case, pipeline, job, warm, device, is_tiny=is_tiny)
 
@@ -97,6 +101,23 @@ def _stages(case: Case, run: Callable[[RunContext], RawOutput], device: str) -> 
         yield Figure(
             f"{case.model}: seconds of speech a second of computing", tokens / 25 / sum(meter.seconds.values())
         )
+
+
+def _batched(case: Case, run: Callable[..., RawOutput], device: str, *, is_tiny: bool) -> Iterator[Figure]:
+    """Gain of several small images at once, as `batch` of the catalog has them made."""
+    size = {} if is_tiny else {"width": BATCH_SIDE, "height": BATCH_SIDE}
+
+    def seconds(at_once: int) -> float:
+        def job() -> None:
+            context = RunContext(seed=1, progress=lambda *_: None, warn=lambda text: None, batch=at_once)
+            run(context, num_images=BATCH, **size)
+
+        job()  # the first run of a shape is slower
+        return seconds_of(job, device)
+
+    one, all_at_once = seconds(1), seconds(BATCH)
+    side = case.body["width"] if is_tiny else BATCH_SIDE
+    yield Figure(f"{case.model}: {BATCH} images of {side}x{side}, one by one / at once", one / all_at_once)
 
 
 def _floor(

@@ -8,6 +8,8 @@ from jobs.params.base import HexColor, OutputFormat, Params, Prompt, Quality, Se
 from jobs.params.media import MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
+MAX_IMAGES = 8
+"""Most images of one job."""
 Side = Annotated[int, Meta(ge=64, le=1024, description="Pixels.")]
 
 
@@ -26,7 +28,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     quality: Annotated[Quality, Meta(description="A preset of the model; fields that you set win over it.")] = (
         "standard"
     )
-    num_images: Annotated[int, Meta(ge=1, le=8, description="Images to make.")] = 1
+    num_images: Annotated[int, Meta(ge=1, le=MAX_IMAGES, description="Images to make.")] = 1
     input_image: Annotated[Source, Meta(description="The image to start from.")] | None = None
     strength: Annotated[float, Meta(gt=0, le=1, description="How much of `input_image` may change.")] | None = None
     reference_images: Annotated[

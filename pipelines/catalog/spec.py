@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from jobs.params.base import Params, Quality
+from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -261,6 +262,17 @@ class Preset(Entry, frozen=True, kw_only=True):
         )
 
 
+class BatchLimits(Entry, frozen=True, kw_only=True):
+    """How many images of one job are computed at once: at most `images`, and no more than have `pixels` together.
+
+    Each image is the one that would be made alone, up to roundings. Large images fill a GPU by themselves, which
+    `pixels` is for.
+    """
+
+    images: Annotated[int, Meta(ge=1, le=MAX_IMAGES)] = 1
+    pixels: Annotated[int, Meta(ge=1)] | None = None
+
+
 class Deadlines(Entry, frozen=True, kw_only=True):
     """Seconds that each stage may take before the watchdog ends it.
 
@@ -329,6 +341,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     cuda_graphs: bool = False
     """Whether a GPU takes each step of the UNet as one CUDA graph, recorded in the second step of each size; the
     results are the same. Pipelines of diffusers with a UNet only."""
+    batch: BatchLimits = BatchLimits()
+    """How many images of a job are computed at once. `diffusers-image` only."""
 
     def __post_init__(self) -> None:
         if self.compile and self.offload_blocks:

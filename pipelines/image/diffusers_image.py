@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from diffusers import AutoPipelineForImage2Image
 from numpy.typing import NDArray
+from PIL import Image
 
 from core.errors.failures import ModelLoadFailed, NotFinite
 from jobs.params.image import ImageParams
@@ -20,6 +21,7 @@ from pipelines.diffusion.decode_retry import decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.warmup import PROMPT, STEPS, minimal_inputs
 from pipelines.image.arguments import Call, Plan, plan_call
+from pipelines.image.batching import images_at_once
 from pipelines.image.inputs import gather_images
 from pipelines.image.lora import load_loras, schedulers, use_lora
 from pipelines.image.pixels import fill_pixels
@@ -60,6 +62,9 @@ class DiffusersImage:
             self.image_to_image = _sibling(self.pipe)
             self.image_to_image_call = _call(self.image_to_image)
             pipes.append(self.image_to_image)
+        if spec.batch.images > 1:
+            for pipe in pipes:
+                _check_batch(_call(pipe), pipe)
         self.acceleration = Acceleration(pipes, spec, device)
         self.prompts = PromptCache()
         for pipe in pipes:
@@ -87,7 +92,9 @@ class DiffusersImage:
         self.acceleration.free_graphs()
 
     def run(self, params: ImageParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Make `num_images` images, one after the other; image n has the seed `ctx.seed + n`.
+        """Make `num_images` images, as many at once as `images_at_once` and `ctx.batch` allow.
+
+        Image n has the seed `ctx.seed + n`, and is the one that would be made alone.
 
         Reports after every step. Raises what `check_media` raises.
         """
@@ -101,13 +108,16 @@ class DiffusersImage:
         self.prompts.lora = plan.lora
         pipe.scheduler = self.schedulers[plan.lora]
         arrays: dict[str, NDArray[np.uint8]] = {}
-        for number in range(params.num_images):
-            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora)
-            progress = StepProgress(ctx, number, params.num_images, compiles)
+        most = min(images_at_once(self.spec, params), ctx.batch)
+        for first in range(0, params.num_images, most):
+            numbers = range(first, min(first + most, params.num_images))
+            compiles = self.acceleration.compiles(pipe, plan.reuse, plan.lora, len(numbers))
+            progress = StepProgress(ctx, first, params.num_images, compiles, len(numbers))
             progress.begin()
-            make = partial(_make, pipe, call, plan, ctx.seed + number, progress)
-            values = self.acceleration.run(pipe, plan.reuse, make, plan.lora)
-            arrays[str(number)] = self._pixels(values, size, str(number), ctx)
+            make = partial(_make, pipe, call, plan, [ctx.seed + number for number in numbers], progress)
+            made = self.acceleration.run(pipe, plan.reuse, make, plan.lora, len(numbers))
+            for number, values in zip(numbers, made, strict=True):
+                arrays[str(number)] = self._pixels(values, size, str(number), ctx)
         return RawOutput(
             arrays=dict(arrays),
             warnings=plan.warnings,
@@ -117,6 +127,7 @@ class DiffusersImage:
                 "guidance_scale": plan.arguments.get(call.guidance),
                 "strength": plan.arguments.get("strength"),
                 "cache": None if plan.reuse is None else plan.reuse.kind,
+                "batch_size": min(most, params.num_images),
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },
@@ -137,17 +148,28 @@ class DiffusersImage:
             self.run(ImageParams(prompt=PROMPT, num_inference_steps=STEPS, width=width, height=height), inputs, ctx)
 
 
-def _make(pipe: Any, call: Call, plan: Plan, seed: int, progress: StepProgress) -> torch.Tensor:
-    """Call the pipeline once; return 3 x height x width in 0 to 1, where it was computed."""
-    extras = {
-        "generator": torch.Generator("cpu").manual_seed(seed),
-        "callback_on_step_end": progress.on_step_end,
-        "output_type": "pt",
-    }
+def _make(pipe: Any, call: Call, plan: Plan, seeds: list[int], progress: StepProgress) -> torch.Tensor:
+    """Call the pipeline once; return n x 3 x height x width in 0 to 1, one for each seed, where it was computed."""
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    extras = {"callback_on_step_end": progress.on_step_end, "output_type": "pt"}
+    if len(seeds) == 1:
+        extras["generator"] = generators[0]
+    else:
+        extras |= {"generator": generators, "num_images_per_prompt": len(seeds)}
+        start = plan.arguments.get("image")
+        if isinstance(start, Image.Image):  # each has noise of its own added to it
+            extras["image"] = [start] * len(seeds)
     arguments = plan.arguments | {name: value for name, value in extras.items() if name in call.accepts}
     with decode_retried(pipe, progress.ctx.make_room):
-        made: torch.Tensor = pipe(**arguments).images[0]
+        made: torch.Tensor = pipe(**arguments).images
     return made
+
+
+def _check_batch(call: Call, pipe: Any) -> None:
+    """Have the autoencoder decode one image at a time, each as if alone. Raises `ModelLoadFailed` where it cannot."""
+    if not {"generator", "num_images_per_prompt"} <= call.accepts or not hasattr(pipe.vae, "enable_slicing"):
+        raise ModelLoadFailed(f"{type(pipe).__name__} makes one image at once; remove `batch`.")
+    pipe.vae.enable_slicing()
 
 
 def _call(pipe: Any) -> Call:

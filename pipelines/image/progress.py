@@ -9,7 +9,9 @@ from pipelines.runtime.protocol import RunContext
 
 
 class StepProgress(msgspec.Struct, frozen=True):
-    """Progress of output `number` (from 0) of `count`; each is the same share of the whole, so progress only rises.
+    """Progress of output `number` (from 0) of `count`, and of the next ones where `size` are made at once.
+
+    Each is the same share of the whole, so progress only rises.
 
     An output that `compiles` is in the stage `compile` until it is decoded: any step may be the first to need a graph.
     """
@@ -18,6 +20,7 @@ class StepProgress(msgspec.Struct, frozen=True):
     number: int
     count: int
     compiles: bool = False
+    size: int = 1
 
     def begin(self) -> None:
         """Report that this output begins. Raises what `ctx.progress` raises."""
@@ -31,5 +34,5 @@ class StepProgress(msgspec.Struct, frozen=True):
         steps = max(step + 1, int(getattr(pipe, "num_timesteps", 0) or 0))
         part = (step + 1) / (steps + 1)
         stage: Stage = "compile" if self.compiles else "step"
-        self.ctx.progress((self.number + part) / self.count, "decode" if step + 1 == steps else stage)
+        self.ctx.progress((self.number + part * self.size) / self.count, "decode" if step + 1 == steps else stage)
         return tensors

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.params.image import MAX_IMAGES
 from pipelines.catalog.spec import ModelSpec, Stage
 
 MetadataValue = str | int | float | bool | None
@@ -49,6 +50,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
       `RawOutput.warnings`.
     - `empty(name, shape)`: returns a uint8 array for the entry `name` of `RawOutput.arrays`. In an engine it is the
       file that the encoder reads, so that large arrays are not copied while the device waits.
+    - `batch`: the most images at once that there is memory for.
     - `make_room()`: frees memory of the device, by sending another model away if one may leave, and returns whether one
       left. A pipeline that ran out of memory late calls it to repeat that part alone. Raises what `progress` raises.
     """
@@ -58,6 +60,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     warn: Callable[[str], None]
     empty: Callable[[str, tuple[int, ...]], NDArray[np.uint8]] = _in_memory
     make_room: Callable[[], bool] = lambda: False
+    batch: int = MAX_IMAGES
 
 
 class Inputs(msgspec.Struct, frozen=True):

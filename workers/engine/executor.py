@@ -12,6 +12,7 @@ from jobs.params.base import Params, read_params
 from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
 from pipelines.catalog.spec import Stage
+from pipelines.image.batching import images_at_once
 from pipelines.runtime.protocol import (
     Inputs,
     JobCancelled,
@@ -25,6 +26,7 @@ from pipelines.runtime.torch_errors import is_out_of_memory
 from workers.engine.auto_cutout import after_cutouts, cut_out, find_opaque
 from workers.engine.model_loader import ModelLoader
 from workers.engine.residency import Residency
+from workers.engine.residency_entry import ModelInUse
 from workers.engine.working_memory import job_size, warm_up_size
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import Compute, Computed, EngineCommand, EngineRequest, Interrupt, StageProgress, SweepDone
@@ -87,8 +89,8 @@ class RequestExecutor:
 
     def _warm_up(self, model: str, context: RunContext) -> None:
         """Run a model for the first, slowest time; the model is served also when that fails."""
-        with self._residency.using(model, job_size=warm_up_size(self._loader.spec(model))) as pipeline:
-            warm_up = getattr(pipeline, "warm_up", None)
+        with self._residency.using(model, job_size=warm_up_size(self._loader.spec(model))) as used:
+            warm_up = getattr(used.pipeline, "warm_up", None)
             try:
                 if warm_up is not None:
                     warm_up(context)
@@ -167,13 +169,23 @@ class RequestExecutor:
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
 
     def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        size = job_size(params, len(inputs.files))
-        with self._residency.using(request.model, lambda: ctx.progress(0.0, "load"), size) as pipeline:
-            return pipeline.run(params, inputs, ctx)
+        size, batch = job_size(params, len(inputs.files)), images_at_once(self._loader.spec(request.model), params)
+        while True:
+            used: ModelInUse | None = None
+            try:
+                with self._residency.using(request.model, lambda: ctx.progress(0.0, "load"), size, batch) as used:
+                    return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
+            except Exception as error:
+                batch = 0 if used is None else used.batch // 2
+                if batch == 0 or isinstance(error, GpuOutOfMemory) or not is_out_of_memory(error):
+                    raise
+            # As in `_retry_after_oom`, not inside the handler. Smaller batches cost less than another model's way back.
+            log.warning("engine: out of memory, tried in smaller batches model=%s batch=%d", request.model, batch)
+            self._out_of_memory.append(request.model)
 
     def _cut_out(self, remover: str, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
-        with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as pipeline:
-            return cut_out(pipeline, images, folder, ctx)
+        with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as used:
+            return cut_out(used.pipeline, images, folder, ctx)
 
 
 def _model_of(request: Compute | EngineRequest) -> str | None:

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 from core.errors.failures import GpuOutOfMemory
 from jobs.wire.servers import ResidentModel
-from pipelines.runtime.protocol import Pipeline
+from pipelines.runtime.torch_errors import is_out_of_memory
 from workers.engine.memory_limits import MemoryLimits
 from workers.engine.model_source import ModelSource
-from workers.engine.residency_entry import ResidencyEntry
+from workers.engine.residency_entry import ModelInUse, ResidencyEntry
 from workers.engine.working_memory import WorkingMemory
 
 log = logging.getLogger(__name__)
@@ -50,26 +50,43 @@ class Residency:
 
     @contextmanager
     def using(
-        self, model_id: str, before_load: Callable[[], None] = lambda: None, job_size: int = 0
-    ) -> Iterator[Pipeline]:
+        self, model_id: str, before_load: Callable[[], None] = lambda: None, job_size: int = 0, batch: int = 1
+    ) -> Iterator[ModelInUse]:
         """Keep the model on the device while the block runs; call `before_load` when it has to be loaded.
 
-        Models are evicted until what earlier jobs of this `job_size` took is free, too.
+        Models are evicted until what earlier jobs of this `job_size` took is free, too, times `batch` where there can
+        be so much, else for fewer outputs at once.
 
         Raises what loading raises, and `GpuOutOfMemory` for a model that does not fit beside those in use or pinned.
         """
         entry = self._bring_to_device(model_id, before_load)
         entry.users += 1
         try:
-            wanted = self._working_memory.expected(model_id, job_size)
-            self._evict_until(lambda: self._memory_free() >= wanted)
-            with self._grown(entry), self._working_memory.measured(model_id, job_size):
-                yield entry.loaded.pipeline
+            at_once = self._make_working_room(model_id, job_size, batch)
+            free = self._memory_free()
+            try:
+                with self._grown(entry), self._working_memory.measured(model_id, job_size, at_once):
+                    yield ModelInUse(entry.loaded.pipeline, at_once)
+            except Exception as error:
+                if at_once > 1 and is_out_of_memory(error):
+                    self._working_memory.keep_batch(model_id, job_size, at_once, free + 1)
+                raise
         finally:
             entry.users -= 1
             entry.used = self._clock()
             if self._taken() > self._limits.device:
                 self._free_graphs()
+
+    def _make_working_room(self, model_id: str, job_size: int, most: int) -> int:
+        """Evict models until `most` outputs at once have room, or as many as can; return how many, at least 1."""
+        for batch in range(most, 0, -1):
+            wanted = self._working_memory.expected(model_id, job_size, batch)
+            available = self._source.memory_free() + sum(one.bytes for one in self._evictable())
+            if batch == 1 or available >= wanted:
+                self._evict_until(lambda wanted=wanted: self._memory_free() >= wanted)  # type: ignore[misc]
+                if self._memory_free() >= wanted:
+                    return batch
+        return 1
 
     @contextmanager
     def _grown(self, entry: ResidencyEntry) -> Iterator[None]:

@@ -1,7 +1,17 @@
 """A model in memory, as the residency counts it. No torch."""
 
+import msgspec
+
 from jobs.wire.servers import ResidentModel
+from pipelines.runtime.protocol import Pipeline
 from workers.engine.model_source import LoadedModel
+
+
+class ModelInUse(msgspec.Struct, frozen=True):
+    """A model on the device, and how many outputs at once it has memory for."""
+
+    pipeline: Pipeline
+    batch: int
 
 
 class ResidencyEntry:

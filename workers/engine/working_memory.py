@@ -1,6 +1,6 @@
 """Working memory: what jobs take on the device beside the weights, measured by model and size of job. No torch."""
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -12,6 +12,8 @@ from pipelines.catalog.spec import ModelSpec
 
 _FRAMES_PER_SECOND = 24
 """Only sizes of one model are compared, so its own rate does not matter."""
+_BATCHES = 64
+"""Measured batches that are kept of a model: callers choose any size."""
 
 
 class PeakSource(Protocol):
@@ -30,22 +32,44 @@ class WorkingMemory:
     def __init__(self, source: PeakSource) -> None:
         self._source = source
         self._peaks = defaultdict[str, dict[int, int]](dict)
+        self._batches = defaultdict[str, OrderedDict[tuple[int, int], int]](OrderedDict)
+        """Bytes by the size of each job and the number that are computed at once, where that is more than one."""
         self._start = 0
         self._peak = 0
 
-    def expected(self, model_id: str, size: int) -> int:
-        """Return the bytes that a job of this size takes at least: as many as one of this size or a smaller one did."""
-        return max((peak for known, peak in self._peaks[model_id].items() if known <= size), default=0)
+    def expected(self, model_id: str, size: int, batch: int = 1) -> int:
+        """Return the bytes that a job of this size takes at least: as many as one of this size or a smaller one did.
+
+        A `batch` that was not measured yet takes as many times that.
+        """
+        alone = max((peak for known, peak in self._peaks[model_id].items() if known <= size), default=0)
+        return alone if batch == 1 else self._batches[model_id].get((size, batch), batch * alone)
+
+    def keep_batch(self, model_id: str, size: int, batch: int, peak: int) -> None:
+        """Learn what a batch takes, or more than what it takes when it ran out of memory."""
+        batches = self._batches[model_id]
+        batches[size, batch] = peak
+        batches.move_to_end((size, batch))
+        if len(batches) > _BATCHES:
+            batches.popitem(last=False)
 
     @contextmanager
-    def measured(self, model_id: str, size: int) -> Iterator[None]:
-        """Record the most memory that the block takes beyond what is in use when it begins, also when it fails."""
+    def measured(self, model_id: str, size: int, batch: int = 1) -> Iterator[None]:
+        """Record the most memory that the block takes beyond what is in use when it begins, also when it fails.
+
+        A batch is recorded when it is complete.
+        """
         self._start, self._peak = self._source.reset_peak(), 0
+        is_complete = False
         try:
             yield
+            is_complete = True
         finally:
             self._read()
-            if self._peak > self.expected(model_id, size):  # the rest says nothing new, and callers choose any size
+            if batch > 1:  # a part says little of the whole, and a multiple is expected already
+                if is_complete:
+                    self.keep_batch(model_id, size, batch, self._peak)
+            elif self._peak > self.expected(model_id, size):  # the rest says nothing new, and callers choose any size
                 peaks = self._peaks[model_id].items()
                 kept = {known: peak for known, peak in peaks if known < size or peak > self._peak}
                 self._peaks[model_id] = kept | {size: self._peak}

@@ -125,8 +125,8 @@ def test_a_budget_for_one_has_them_take_turns(
     loaded = Residency(loader, MemoryLimits(device=max(sizes), host=2**30))
     made = []
     for name in ("sdxl", "flux", "sdxl", "flux"):
-        with loaded.using(name) as pipeline:
-            made.append(make(pipeline, name, tmp_path)["0"])
+        with loaded.using(name) as used:
+            made.append(make(used.pipeline, name, tmp_path)["0"])
         assert [name] == [model.id for model in loaded.models if model.where == "device"]
 
     assert alike(made[0], made[2])
@@ -138,10 +138,10 @@ def test_a_model_that_is_dropped_leaves_no_module(loader: ModelLoader, tmp_path:
     """Qwen-Image's position tables are kept by caches of their class."""
     models, gone = Residency(loader, MemoryLimits(device=2**40)), list[weakref.ref[Any]]()
     for _ in range(2):
-        with models.using("qwenimage") as pipeline:
-            make(pipeline, "qwenimage", tmp_path)
-            gone += [weakref.ref(part) for module in pipeline.modules for part in module.modules()]  # type: ignore[attr-defined]
-        del pipeline
+        with models.using("qwenimage") as used:
+            make(used.pipeline, "qwenimage", tmp_path)
+            gone += [weakref.ref(part) for module in used.pipeline.modules for part in module.modules()]  # type: ignore[attr-defined]
+        del used
         models.unload()
 
     assert len(gone) > 100

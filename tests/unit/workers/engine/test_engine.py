@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from core.errors.failures import GpuOutOfMemory
+from pipelines.catalog.spec import BatchLimits
 from pipelines.runtime import nvml
 from pipelines.runtime.device_memory import memory_used
 from pipelines.runtime.protocol import RawOutput, RunContext
 from pipelines.weights import hash_cache
 from pipelines.weights.hash_cache import HashCache, HashedFile
+from tests.support.checkpoints.specs import spec
 from tests.support.gpu_worker.card import GIB, Card
 from workers.engine import engine as engine_module
 from workers.engine.engine import Engine, await_turn
 from workers.engine.family_imports import FamilyImports
+from workers.engine.residency_entry import ModelInUse
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import AnyMessage, Begin, Compute, Computed, Failed, HashedFiles, Inventory, Sweep
 
@@ -44,6 +47,7 @@ class Device:
     def __init__(self) -> None:
         self.device = SimpleNamespace(name="cuda:0")
         self.is_gone = False
+        self.batch = BatchLimits()
 
     def memory_used(self) -> int:
         if self.is_gone:
@@ -55,7 +59,7 @@ class Device:
             raise GONE
 
     def spec(self, model: str) -> Any:
-        return SimpleNamespace(wants_cutout=False)
+        return spec(batch={"images": self.batch.images})
 
 
 class Models:
@@ -71,9 +75,9 @@ class Models:
         self.sizes: list[int] = []
 
     @contextmanager
-    def using(self, model: str, before_load: Callable[[], None], job_size: int) -> Iterator[Any]:
+    def using(self, model: str, before_load: Callable[[], None], job_size: int, batch: int) -> Iterator[ModelInUse]:
         self.sizes.append(job_size)
-        yield self._pipeline
+        yield ModelInUse(self._pipeline, batch)
 
     def take_evicted(self) -> tuple[str, ...]:
         return ("other",)
@@ -215,6 +219,28 @@ class TestOutOfMemory:
     def test_its_size_is_known_before_it_runs(self, device: Device, tmp_path: Path) -> None:
         _, _, models = self.tried(device, tmp_path, [])
         assert [1024 * 1024] == models.sizes
+
+    @pytest.mark.parametrize(("fails", "batches"), [(0, [8]), (2, [8, 4, 2]), (4, [8, 4, 2, 1, 8])])
+    def test_batches_shrink_before_a_model_leaves(
+        self, device: Device, tmp_path: Path, fails: int, batches: list[int]
+    ) -> None:
+        seen = list[int]()
+        device.batch = BatchLimits(images=8)
+
+        def run(params: Any, inputs: Any, ctx: RunContext) -> RawOutput:
+            seen.append(ctx.batch)
+            if len(seen) <= fails:
+                raise MemoryError
+            return works()
+
+        channel: Any = Sent()
+        models = Models(run, others=1)
+        request = job(tmp_path)
+        request.params["num_images"] = 8
+        Engine(channel, device, models)._handle(request)  # type: ignore[arg-type]
+        assert batches == seen
+        assert isinstance(channel.messages[-1], Computed)
+        assert (fails < 4) == bool(models.others)
 
     def test_a_pipeline_can_ask_for_room_and_the_stage_begins_again(self, device: Device, tmp_path: Path) -> None:
         left = list[bool]()

@@ -555,6 +555,37 @@ class TestWorkingMemory:
             memory.compute(120)
         assert not models.can_make_room("small")
 
+    def test_a_batch_has_room_for_as_many_as_there_can_be(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("small", job_size=64):
+            memory.compute(30)
+        use(models, "half")
+        for most, batch, place in ((2, 2, "device"), (4, 4, "host"), (8, 4, "host")):
+            use(models, "half")
+            with models.using("small", job_size=64, batch=most) as used:
+                assert (batch, place) == (used.batch, placed(models)["half"])
+                memory.compute(30 * batch)
+
+    def test_a_pinned_model_leaves_room_for_a_smaller_batch(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("small", job_size=64):
+            memory.compute(30)
+        models.preload("half", pin=True)
+
+        with models.using("small", job_size=64, batch=4) as used:
+            assert 2 == used.batch
+
+    def test_a_batch_that_ran_out_of_memory_is_smaller_next_time(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with pytest.raises(MemoryError), models.using("small", job_size=64, batch=4):
+            memory.compute(200)
+
+        with models.using("small", job_size=64, batch=4) as used:
+            assert 3 == used.batch
+
     def test_a_model_that_leaves_meanwhile_hides_no_peak(self) -> None:
         memory = Memory()
         models = residency(memory)

@@ -59,3 +59,40 @@ def test_a_job_that_fails_is_measured_too() -> None:
         raise MemoryError
 
     assert 8 == memory.expected("m", 10)
+
+
+def test_a_batch_takes_a_multiple_until_it_is_measured() -> None:
+    device = Peaks()
+    memory = WorkingMemory(device)
+    device.peak = 8
+    with memory.measured("m", 10):
+        pass
+    assert [8, 16, 32] == [memory.expected("m", 10, batch) for batch in (1, 2, 4)]
+
+    device.peak = 12
+    with memory.measured("m", 10, 4):
+        pass
+    assert [8, 16, 12] == [memory.expected("m", 10, batch) for batch in (1, 2, 4)]
+    assert 8 == memory.expected("m", 20)
+
+
+def test_a_batch_that_did_not_end_says_nothing() -> None:
+    device = Peaks()
+    memory = WorkingMemory(device)
+    device.peak = 8
+    with memory.measured("m", 10):
+        pass
+    device.peak = 1
+    with pytest.raises(InterruptedError), memory.measured("m", 10, 4):
+        raise InterruptedError
+
+    assert 32 == memory.expected("m", 10, 4)
+
+
+def test_only_the_latest_batches_are_kept() -> None:
+    memory = WorkingMemory(Peaks())
+    for size in range(100):
+        memory.keep_batch("m", size, 2, 7)
+
+    assert 64 == len(memory._batches["m"])
+    assert 7 == memory.expected("m", 99, 2)

@@ -1,0 +1,34 @@
+import pytest
+
+from jobs.params.image import ImageParams
+from jobs.params.speech import SpeechParams
+from pipelines.image.batching import images_at_once
+from tests.support.checkpoints.specs import spec
+
+
+@pytest.mark.parametrize(
+    ("batch", "asked", "expected"),
+    [
+        ({}, {"num_images": 4}, 1),
+        ({"images": 4}, {}, 1),
+        ({"images": 4}, {"num_images": 3}, 3),
+        ({"images": 4}, {"num_images": 8}, 4),
+        ({"images": 8, "pixels": 2**20}, {"num_images": 8, "width": 512, "height": 512}, 4),
+        ({"images": 8, "pixels": 2**20}, {"num_images": 8, "width": 1024, "height": 1024}, 1),
+        ({"images": 8, "pixels": 2**10}, {"num_images": 8, "width": 1024, "height": 1024}, 1),
+    ],
+)
+def test_the_catalog_bounds_images_and_pixels(batch: dict[str, int], asked: dict[str, int], expected: int) -> None:
+    assert expected == images_at_once(spec(batch=batch), ImageParams(prompt="x", **asked))
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("first-block", 1), ("taylorseer", 2)])
+def test_a_verdict_on_the_whole_batch_is_for_one_image(kind: str, expected: int) -> None:
+    entry = spec(batch={"images": 4}, quality={"fast": {"cache": kind}})
+
+    assert expected == images_at_once(entry, ImageParams(prompt="x", quality="fast", num_images=2))
+    assert 2 == images_at_once(entry, ImageParams(prompt="x", num_images=2))
+
+
+def test_other_modalities_make_one_at_once() -> None:
+    assert 1 == images_at_once(spec(batch={"images": 4}), SpeechParams(text="x"))
