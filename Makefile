@@ -72,8 +72,9 @@ faults: setup ## what takes its time: the tests that `make test` leaves out, the
 constraints: setup ## resolve every dependency again and write constraints.txt
 	@$(BIN)/python scripts/constraints.py > .venv/constraints.txt && mv .venv/constraints.txt constraints.txt
 
-contract: setup ## run all tests and write docs/contract.md from what passed
+contract: setup ## run all tests, and write docs/contract.md and docs/features.md from what passed
 	@$(BIN)/python -m pytest $(PARALLEL) --write-contract
+	@$(BIN)/python scripts/features.py
 
 release: setup ## cut VERSION=1.2.3: changelog, versions, commit and tag, here alone; then dist/1.2.3 (docs/releasing.md). SIGN_KEY=, BUILD_OPTIONS=
 	@$(BIN)/python -m scripts.release "$(VERSION)" $(if $(SIGN_KEY),--sign "$(SIGN_KEY)") $(if $(BUILD_OPTIONS),--build-options="$(BUILD_OPTIONS)")

@@ -1,0 +1,48 @@
+"""Every fenced block of README and docs: run by `tests/acceptance/test_pages.py`, or with a reason why not."""
+
+import re
+
+import pytest
+
+from tests.support.pages import PAGES, PROGRAMS, SHOWN, Block, read_blocks, save_blocks
+from tests.support.paths import ROOT
+
+LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|href)="([^"#]+)"')
+COMMENT = re.compile(r"(^|\s)#\s")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_are_run_or_say_why_not(page):
+    unlabelled = [block.place for block in read_blocks(page) if block.language not in PROGRAMS | SHOWN]
+    advice = f"write ```bash (or another of {sorted(PROGRAMS)}) for what is run, ```text for what is only shown"
+    assert [] == unlabelled, advice
+    commented = [block.place for block in read_blocks(page) if block.is_run and COMMENT.search(shell_code(block))]
+    assert [] == commented, "zsh takes the words of a comment that is pasted for arguments: say it beside the block"
+    hidden = [block.place for block in read_blocks(page) if block.reason is not None and block.language in SHOWN]
+    assert [] == hidden, "what is only shown needs no reason"
+
+
+def shell_code(block: Block) -> str:
+    return block.code if block.language == "bash" else ""
+
+
+def test_links_of_the_readme_lead_somewhere():
+    found = [link or image for link, image in LINK.findall((ROOT / "README.md").read_text())]
+    assert len(found) > 10
+    assert [] == [link for link in found if "://" not in link and not (ROOT / link).exists()]
+
+
+def test_a_reason_stands_on_the_line_before_the_fence(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- not run: needs a cluster -->\n```bash\nkubectl get pods\n```\n\n```python app.py\nx\n```\n")
+    first, second = read_blocks(page)
+    assert ("bash", "needs a cluster", False, 2) == (first.language, first.reason, first.is_run, first.line)
+    assert ("python", "app.py", None, True) == (second.language, second.file, second.reason, second.is_run)
+
+
+def test_programs_are_saved_and_run_where_they_stand(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```bash\nls :8000\n```\n```python\n1\n```\n```ts\n2\n```\n```python app.py\n3\n```\n")
+    lines = save_blocks(read_blocks(page), tmp_path, {":8000": ":1234"})
+    assert ["ls :1234", ".venv/bin/python page-4.py", "node page-7.mts"] == lines.split("\n")[:5:2]
+    assert "3\n" == (tmp_path / "app.py").read_text()
