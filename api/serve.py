@@ -21,6 +21,7 @@ from core.logs import start_logs
 from core.net.listening import EVERYWHERE, listen_everywhere
 from core.sandbox.kernel import hide_memory
 from core.settings import Settings, settings
+from core.startup.settings_check import check_settings, settings_refused
 
 GRACE_SECONDS = 10
 """How long open requests may take once the process was asked to stop."""
@@ -99,8 +100,10 @@ def main(host: str, port: int) -> None:
     hide_memory()
     sockets = _sockets(host, port)
     sys.setswitchinterval(0.0005)  # the event loop must not wait 5 ms for a thread that decodes a body
-    start_logs(settings(), "api")
-    app = create_app(settings())
+    with settings_refused("api"):
+        check_settings(settings())
+        start_logs(settings(), "api")
+        app = create_app(settings())
     gc.freeze()  # routes and schemas stay: a full collection walks through half a million objects less
     # uvicorn raises the signal again once it has shut down; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

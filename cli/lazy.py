@@ -1,12 +1,13 @@
 """Command groups: one that imports a command only when it runs, and one whose default command is `list`."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import rich_click as click
 
+from cli.entry import imports_are_done
+from cli.examples import EXAMPLES
 from cli.output.interrupts import CommandInterrupted
 
 
@@ -28,17 +29,30 @@ class LazyCommand(click.RichCommand):
         self._place = place
 
     def load(self) -> click.Command:
-        """Import the command itself."""
+        """Import the command itself, with its examples."""
         module, _, attribute = self._place.partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
+        assert self.name is not None
+        _add_examples(command, self.name)
         return command
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Make the context of the command itself, which click then invokes."""
-        return self.load().make_context(info_name, args, parent, **extra)
+        command = self.load()
+        imports_are_done()
+        return command.make_context(info_name, args, parent, **extra)
+
+
+def _add_examples(command: click.Command, words: str) -> None:
+    """Add its example to the help of a command, and to those of a group's commands."""
+    if words in EXAMPLES:
+        command.epilog = f"Example:  {EXAMPLES[words]}"
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            _add_examples(one, f"{words} {name}")
 
 
 class LazyGroup(click.RichGroup):
@@ -53,15 +67,6 @@ class LazyGroup(click.RichGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return every name, in order."""
         return list(self.commands)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command of the first word. Raises `UsageError` with the nearest name for an unknown one."""
-        close = get_close_matches(args[0], self.commands, 1)
-        if close and args[0] not in self.commands and not args[0].startswith("-"):
-            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", ctx)
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; Ctrl-C ends each with the same status."""

@@ -58,7 +58,7 @@ connections of PostgreSQL.
 
 
 def _options(settings: Settings, pool: int, overflow: int) -> dict[str, Any]:
-    url = _read_url(settings.database_url)
+    url = read_url(settings.database_url)
     seconds = max(1, round(settings.db_timeout))
     return {
         "url": url,
@@ -79,8 +79,11 @@ def _options(settings: Settings, pool: int, overflow: int) -> dict[str, Any]:
     }
 
 
-def _read_url(text: str) -> URL:
-    """Return the URL for psycopg; what follows an @ in a password would be a host, which errors name."""
+def read_url(text: str) -> URL:
+    """Return the URL for psycopg. Raises `ValueError` for a text that is none.
+
+    What follows an @ in a password would be a host, which errors name.
+    """
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

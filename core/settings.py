@@ -157,6 +157,14 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(**found)  # type: ignore[arg-type]
 
 
+def read_log_format() -> str:
+    """Return the format of the logs, for a process whose other settings cannot be read."""
+    try:
+        return read_settings({"ATELIER_LOG_FORMAT": os.environ.get("ATELIER_LOG_FORMAT", "text")}).log_format
+    except ValueError:
+        return "text"
+
+
 @cache
 def settings() -> Settings:
     """Return the settings of this process, read once."""

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-import rich_click as click
 from httpx_sse import EventSource, ServerSentEvent
 
+from cli.http.problems import ApiError, ApiUnavailable, raise_problem
 from jobs.wire.jobs import Accepted, JobPage, ProgressEvent
 from jobs.wire.models import ModelAnswer, ModelList
 from jobs.wire.servers import ServerAnswer, ServerList
@@ -29,22 +29,6 @@ RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 NO_MORE_EVENTS = 204
 TERMINAL = ("completed", "failed", "cancelled")
 ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_", "voi_")
-
-
-class ApiError(click.ClickException):
-    """A refusal of the API; its text is shown on the terminal."""
-
-
-class ApiUnavailable(ApiError):
-    """An API that does not answer, or answers with 5xx; the same call may work later."""
-
-
-class _Problem(msgspec.Struct):
-    """What is shown of a problem (RFC 9457); a gateway before the API sends neither code nor field."""
-
-    code: str = ""
-    detail: str = ""
-    field: str | None = None
 
 
 class Client:
@@ -82,7 +66,7 @@ class Client:
             raise ApiError(f"{text}: {error.strerror}") from None
         except httpx.HTTPError as error:
             raise ApiUnavailable(f"{text} could not be uploaded: {error}") from None
-        _raise_problem(answer)
+        raise_problem(answer)
         return upload.input_id
 
     def job(self, job_id: str) -> StatusAnswer:
@@ -225,7 +209,7 @@ class Client:
         """Write an output into an open file. Raises `OSError` where that cannot be written."""
         try:
             with httpx.stream("GET", url, follow_redirects=True, timeout=TIMEOUT, trust_env=False) as answer:
-                _raise_problem(answer)
+                raise_problem(answer)
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
         except httpx.HTTPError as error:
@@ -243,7 +227,7 @@ class Client:
         timeout = httpx.Timeout(5.0, read=SILENCE_SECONDS)
         try:
             with self._http.stream("GET", f"{_job_path(job_id)}/events", headers=headers, timeout=timeout) as answer:
-                _raise_problem(answer)
+                raise_problem(answer)
                 if answer.status_code != NO_MORE_EVENTS:
                     yield from (event for event in EventSource(answer).iter_sse() if event.data)
         except httpx.HTTPError as error:
@@ -261,7 +245,7 @@ class Client:
             options["json"] = _readable(options["json"])
         try:
             answer = self._http.request(method, path, **options)
-            _raise_problem(answer)
+            raise_problem(answer)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
         return answer.content
@@ -302,18 +286,3 @@ def _webhook_path(webhook_id: str) -> str:
 
 def _server_path(server_id: str) -> str:
     return f"/servers/v1/{quote(server_id, safe='')}"
-
-
-def _raise_problem(answer: httpx.Response) -> None:
-    """Raise `ApiError` with the sentence of a problem."""
-    if answer.is_success:
-        return
-    answer.read()
-    try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
-    except msgspec.DecodeError:  # not from the API: from a proxy before it, or the object store
-        text = f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]"
-    else:
-        field = f" (field {problem.field})" if problem.field else ""
-        text = f"{problem.detail or answer.reason_phrase}{field} [{problem.code or answer.status_code}]"
-    raise (ApiUnavailable if answer.is_server_error else ApiError)(text)

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from cli.http.client import ApiUnavailable, Client
+from cli.http.client import Client
+from cli.http.problems import ApiUnavailable
 from cli.output.status import status_console
 from jobs.wire.jobs import ProgressEvent
 from jobs.wire.servers import ServerAnswer

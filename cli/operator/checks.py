@@ -36,7 +36,7 @@ class CheckStatus(Enum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of a check."""
+    """The result of a check; lines of its text after the first are details."""
 
     name: str
     status: CheckStatus
@@ -112,10 +112,12 @@ def weights(settings: Settings) -> tuple[CheckStatus, str]:
     allowed = read_allowed(settings.allowed_licenses)
     problems = {spec.id: missing(spec, lock, folder, allowed) for spec in specs}
     served = [name for name, problem in problems.items() if problem is None]
+    absent = [problem for problem in problems.values() if problem is not None]
     if not served:
-        return CheckStatus.ERROR, f"no model can be served from {folder}: {'; '.join(filter(None, problems.values()))}"
-    absent = "".join(f"; not {name} ({problem})" for name, problem in problems.items() if problem is not None)
-    return CheckStatus.WARNING if absent else CheckStatus.OK, f"{', '.join(served)} can be served{absent}"
+        return CheckStatus.ERROR, "\n".join([f"no model can be served from {folder}", *absent])
+    if not absent:
+        return CheckStatus.OK, f"{', '.join(served)} can be served"
+    return CheckStatus.WARNING, "\n".join([f"{', '.join(served)} can be served; {len(absent)} others not yet", *absent])
 
 
 def secret(settings: Settings) -> tuple[CheckStatus, str]:

@@ -13,10 +13,10 @@ from jobs.schema.migrate import LOCK_NOT_FREE
 
 @contextmanager
 def database_errors_explained() -> Iterator[None]:
-    """Turn an unreachable database and the errors of `cli.operator.admin` into a `ClickException`."""
+    """Turn an unreachable database, a URL that is none and the errors of `cli.operator.admin` into `ClickException`."""
     try:
         yield
-    except (SecretMissing, UnknownTenant) as error:
+    except (SecretMissing, UnknownTenant, ValueError) as error:
         raise click.ClickException(str(error)) from None
     except Exception as error:
         if not is_unreachable(error):

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import rich_click as click
+
 from cli.local.data_dir import DataDirectory
 from cli.local.libpq import forget_libpq_variables
 from core.settings import Settings, read_settings
@@ -11,8 +13,8 @@ from core.settings import Settings, read_settings
 def local_settings(data: Path) -> Settings:
     """Read the environment's settings, and for missing ones those of the `atelier up` that runs on `data`.
 
-    Variables of libpq are then removed from the environment: its database is at the URL alone. Raises `ValueError` for
-    a setting that cannot be read.
+    Variables of libpq are then removed from the environment: its database is at the URL alone. Raises `ClickException`
+    for a setting that cannot be read.
     """
     in_environment = {name.removesuffix("_FILE") for name in os.environ}
     of_running_service = {
@@ -22,4 +24,7 @@ def local_settings(data: Path) -> Settings:
     }
     if "ATELIER_DATABASE_URL" in of_running_service:
         forget_libpq_variables()
-    return read_settings({**of_running_service, **os.environ})
+    try:
+        return read_settings({**of_running_service, **os.environ})
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None

@@ -8,11 +8,13 @@ from types import FrameType
 
 import rich_click as click
 
+from cli.entry import INTERRUPTED
+
 
 class CommandInterrupted(click.ClickException):
     """Ctrl-C: exit status 130, as a shell has it for SIGINT."""
 
-    exit_code = 130
+    exit_code = INTERRUPTED
 
 
 class TimedOut(click.ClickException):

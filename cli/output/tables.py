@@ -1,27 +1,94 @@
 """Tables and times on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 import rich_click as click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+GAP = 2
+"""Characters between two columns."""
+LEAST = 6
+"""Characters of a column to which the first one does not give way."""
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; where the output is not a terminal, it is 1000 columns wide, so that no cell is folded."""
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]], *, optional: Sequence[str] = ()) -> None:
+    """Print a table as wide as its output allows.
+
+    On a terminal that is too narrow the `optional` columns are left out, the last one first, and named below the table;
+    then cells are folded, those of the first column only where it is very wide. Nothing is left out or folded where the
+    output is not a terminal.
+    """
     console = Console()
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [
+        max(cell_len(line) for cell in column for line in cell.split("\n"))
+        for column in zip(titles, *cells, strict=True)
+    ]
+    left_out = _left_out(titles, widths, optional, console.width) if console.is_terminal else set[str]()
+    shown = [number for number, title in enumerate(titles) if title not in left_out]
+    widths = [widths[number] for number in shown]
+    if console.is_terminal:
+        widths = _narrowed(widths, console.width - GAP * (len(shown) - 1))
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    for width in widths:
+        table.add_column(width=width, overflow="fold")
+    table.add_row(*(Text(titles[number], style="bold") for number in shown))
+    for row in cells:
+        table.add_row(*(Text(row[number]) for number in shown))
+    Console(width=sum(widths) + GAP * len(widths)).print(table)
+    if left_out:
+        names = ", ".join(title for title in titles if title in left_out)
+        console.print(Text(f"A wider terminal shows {names} too.", style="dim"))
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print the facts about one thing, a line each; those that are None or empty are left out.
+
+    Only a terminal has long ones folded, between words where there are any.
+    """
+    there = {name: str(fact) for name, fact in facts.items() if fact not in (None, "")}
+    console, width = Console(), max(map(cell_len, there)) + GAP
     if not console.is_terminal:
-        console = Console(width=1000)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console.print(table)
+        console = Console(width=width + max(cell_len(line) for fact in there.values() for line in fact.split("\n")))
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in there.items():
+        table.add_row(Text(name, style="bold"), Text(fact))
+    console.print(table, crop=False)
+
+
+def _left_out(titles: Sequence[str], widths: Sequence[int], optional: Sequence[str], most: int) -> set[str]:
+    """Return the titles of the optional columns that a table of `most` characters has no room for."""
+    left_out = set[str]()
+    for title in reversed(optional):
+        if sum(width + GAP for name, width in zip(titles, widths, strict=True) if name not in left_out) - GAP <= most:
+            break
+        left_out.add(title)
+    return left_out
+
+
+def _narrowed(widths: Sequence[int], room: int) -> list[int]:
+    """Return the widths of columns that fit into so many characters: the widest give way, the first one last."""
+    narrowed = list(widths)
+    while sum(narrowed) > room:
+        others = range(1, len(narrowed))
+        widest = max(others, key=narrowed.__getitem__, default=0)
+        widest = widest if widest and narrowed[widest] > LEAST else max(range(len(narrowed)), key=narrowed.__getitem__)
+        narrowed[widest] -= 1
+    return narrowed
+
+
+def few(items: Collection[str], most: int = 3) -> str:
+    """Return the first of some names and the number of the others, for a cell: `ar, da, de and 20 more`."""
+    first = ", ".join(list(items)[:most])
+    return f"{first} and {len(items) - most} more" if len(items) > most else first
 
 
 def print_json(value: Any) -> None:

@@ -12,7 +12,8 @@ from typing import Self
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
-from cli.http.client import ApiUnavailable, Client
+from cli.http.client import Client
+from cli.http.problems import ApiUnavailable
 from cli.local.address import Address
 from cli.local.data_dir import DataDirectory
 from cli.local.scratch import fresh_scratch

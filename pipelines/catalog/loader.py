@@ -4,6 +4,8 @@ No torch, no numpy: the API imports this module.
 """
 
 import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ class Catalog(msgspec.Struct, frozen=True):
         for spec in self.models:
             if spec.id == model_id:
                 return spec
-        raise UnknownModel(f"Unknown model {model_id[:80]!r}; GET /models/v1 lists the models.", field="$.model")
+        raise _unknown_model("model", model_id, self.models)
 
     def resolve(self, name: str, modality: Modality, dialect: str = NATIVE) -> ModelSpec:
         """Return the model of `modality` that `name` means in `dialect`.
@@ -51,7 +53,14 @@ class Catalog(msgspec.Struct, frozen=True):
         for spec in self.of(modality):
             if name == spec.id or name in spec.aliases.get(dialect, ()):
                 return spec
-        raise UnknownModel(f"Unknown {modality} model {name[:80]!r}; GET /models/v1 lists the models.", field="$.model")
+        raise _unknown_model(f"{modality} model", name, self.of(modality))
+
+
+def _unknown_model(kind: str, name: str, models: Sequence[ModelSpec]) -> UnknownModel:
+    """Return the error of a name that is none of these models; its sentence also has the nearest one."""
+    near = get_close_matches(name[:80], [spec.id for spec in models], 1)
+    advice = f"did you mean {near[0]!r}? GET" if near else "GET"
+    return UnknownModel(f"Unknown {kind} {name[:80]!r}; {advice} /models/v1 lists the models.", field="$.model")
 
 
 def load_catalog(path: Path | str | None = None) -> Catalog:

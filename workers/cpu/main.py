@@ -8,20 +8,17 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NoReturn
 
-from core.broker.address import broker_address
 from core.database import async_engine, threads_engine
 from core.logs import start_logs
 from core.metrics import CPU, expose
-from core.net.url_guard import parse_networks, parse_ports
 from core.sandbox.kernel import hide_memory
 from core.settings import Settings, settings
 from core.signing import check_secret_key
+from core.startup.settings_check import check_settings, settings_refused
 from core.storage.store import open_store
 from core.tracing import start_tracing
 from workers.cpu.bells import hear_bells
@@ -49,12 +46,10 @@ ORPHANS_SECONDS = 300.0
 def main() -> NoReturn:
     """Run until SIGTERM or SIGINT, then end the process; a wrong setting ends it with a sentence."""
     hide_memory()
-    try:
+    with settings_refused("cpu worker"):
         chosen = settings()
         check(chosen)
         expose(chosen, CPU)
-    except ValueError as error:
-        sys.exit(f"cpu worker: {error}")
     start_logs(chosen, "cpu")
     asyncio.run(_until_signal(chosen))
     logging.shutdown()
@@ -64,15 +59,8 @@ def main() -> NoReturn:
 def check(settings: Settings) -> None:
     """Raise `ValueError` for settings that this worker cannot run with."""
     check_secret_key(settings)
-    if settings.log_level.upper() not in logging.getLevelNamesMapping():
-        raise ValueError(f"ATELIER_LOG_LEVEL={settings.log_level!r}: use DEBUG, INFO, WARNING or ERROR")
-    if settings.ca_bundle and not Path(settings.ca_bundle).is_file():
-        raise ValueError(f"ATELIER_CA_BUNDLE={settings.ca_bundle!r}; this file does not exist")
-    parse_networks(settings.allowed_networks)
-    parse_ports(settings.allowed_ports)
+    check_settings(settings)
     RetryPolicy.parse(settings.webhook_schedule)
-    open_store(settings)
-    broker_address(settings)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:

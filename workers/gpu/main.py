@@ -22,13 +22,14 @@ from core.metrics import GPU, PortTaken, expose
 from core.sandbox.kernel import hide_memory
 from core.settings import Settings, read_settings
 from core.signals import deferred
+from core.startup.settings_check import check_settings, settings_refused
 from core.storage.store import open_store
 from core.tracing import start_tracing
 from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queue
 from jobs.server_commands import node_name
 from pipelines.catalog.licenses import read_allowed
-from pipelines.catalog.loader import load_catalog
-from pipelines.weights.lockfile import read_lock
+from pipelines.catalog.loader import Catalog, load_catalog
+from pipelines.weights.lockfile import Lock, read_lock
 from pipelines.weights.verify import missing, servable, weights_folder
 from workers.gpu.engine_maintenance import preloaded
 from workers.gpu.server.lease import ServerIdTaken, check_name
@@ -46,7 +47,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequence[str] = ()) -> int:
     """Run a GPU worker until SIGTERM, and return the exit status; models in `preload` are added to the setting's."""
     hide_memory()
-    settings = read_settings()
+    with settings_refused("gpu worker"):
+        settings = read_settings()
+        check_settings(settings)
+        catalog, lock = load_catalog(settings.catalog), read_lock(settings.weights_lock)
     if server_id:
         settings = msgspec.structs.replace(settings, server_id=server_id)
     if preload:
@@ -57,7 +61,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     except ValueError as error:
         log.error("%s", error)
         return 1
-    models = _find_servable(settings)
+    models = _find_servable(settings, catalog, lock)
     if models is None:
         return 1
     queues = [server_queue(settings.server_id)]
@@ -66,7 +70,7 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     subscription, stop_tracing = QueueSubscription(queues), start_tracing(settings, "atelier-gpu")
     supervisor = Supervisor(
         settings,
-        ServerOffer(catalog=load_catalog(settings.catalog), models=models, dedicated=dedicated),
+        ServerOffer(catalog=catalog, models=models, dedicated=dedicated),
         db=threads_engine(settings),
         store=open_store(settings),
         listen=subscription.set_active,
@@ -77,11 +81,9 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         stop_tracing()
 
 
-def _find_servable(settings: Settings) -> tuple[str, ...] | None:
+def _find_servable(settings: Settings, catalog: Catalog, lock: Lock) -> tuple[str, ...] | None:
     """Return the ids of the models that can be served; None, and the reason is logged, when this worker cannot run."""
-    catalog = load_catalog(settings.catalog)
-    lock, weights = read_lock(settings.weights_lock), weights_folder(settings.weights_dir)
-    allowed = read_allowed(settings.allowed_licenses)
+    weights, allowed = weights_folder(settings.weights_dir), read_allowed(settings.allowed_licenses)
     models = tuple(spec.id for spec in servable(catalog, lock, weights, allowed))
     for spec in catalog.models:
         if spec.id not in models:

@@ -15,7 +15,7 @@ from cli.local.data_dir import data_option
 from cli.output.durations import Duration
 from cli.output.interrupts import TimedOut, TimeLimit, time_limit
 from cli.output.status import lossy, print_line, status_console
-from cli.output.tables import format_time, json_option, print_json, print_table
+from cli.output.tables import format_time, json_option, print_facts, print_json, print_table
 from jobs.job import JobStatus
 from jobs.wire.status import StatusAnswer
 
@@ -49,7 +49,8 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
         ]
         for job in answers
     ]
-    print_table(["job", "status", "model", "progress", "place", "waits for", "created", "seconds"], rows)
+    titles = ["job", "status", "model", "progress", "place", "waits for", "created", "seconds"]
+    print_table(titles, rows, optional=["progress", "created", "waits for", "place", "seconds"])
 
 
 @jobs.command()
@@ -167,7 +168,7 @@ def redrive(
             rows = [
                 [job.id, job.model, job.error.code if job.error else "", format_time(job.finished_at)] for job in failed
             ]
-            print_table(["job", "model", "error", "failed"], rows)
+            print_table(["job", "model", "error", "failed"], rows, optional=["error", "failed"])
             return
         redriven = 0
         with click.progressbar(
@@ -208,4 +209,4 @@ def _print_job(job: StatusAnswer, as_json: bool) -> None:
         "warnings": "\n".join(job.warnings),
         "outputs": "\n".join(output.url for output in job.outputs),
     }
-    print_table(["", ""], [[name, fact] for name, fact in facts.items() if fact not in (None, "")])
+    print_facts(facts)

@@ -6,6 +6,7 @@ import msgspec
 import rich_click as click
 from msgspec import inspect
 
+from cli.http.problems import in_commands
 from jobs.params.base import Params
 from jobs.params.modality import ModalitySpec
 
@@ -51,7 +52,7 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
     type_, description = _unwrapped(field.type)
     if field.name in modality.params.media:
         description = f"File or URL. {description}"
-    settings: dict[str, Any] = {"help": HELP.get(field.name, description)}
+    settings: dict[str, Any] = {"help": HELP.get(field.name, in_commands(description))}
     match type_:
         case inspect.BoolType():
             flags = (f"{flags[0]}/--no-{flags[0].removeprefix('--')}",) if field.default else flags

@@ -6,7 +6,7 @@ from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.progress import await_drained
 from cli.lazy import ListingGroup
-from cli.output.tables import json_option, print_json, print_table
+from cli.output.tables import few, json_option, print_facts, print_json, print_table
 from jobs.wire.servers import ResidentModel, ServerAnswer
 
 GIGABYTE = 1e9
@@ -35,13 +35,14 @@ def list_(client: Client, as_json: bool) -> None:
             _format_state(server),
             server.device,
             _format_memory(server),
-            ", ".join(server.serves),
-            ", ".join(map(_format_model, server.models)) or ", ".join(server.resident),
+            few(server.serves),
+            few(list(map(_format_model, server.models)) or server.resident),
             _format_heartbeat(server),
         ]
         for server in answers
     ]
-    print_table(["server", "state", "device", "memory", "serves", "in memory", "heartbeat"], rows)
+    titles = ["server", "state", "device", "memory", "serves", "in memory", "heartbeat"]
+    print_table(titles, rows, optional=["serves", "memory", "device", "in memory", "heartbeat"])
 
 
 @servers.command()
@@ -67,7 +68,7 @@ def show(client: Client, name: str, as_json: bool) -> None:
         "heartbeat": _format_heartbeat(server),
         "versions": "\n".join(f"{name} {version}" for name, version in sorted(server.versions.items())),
     }
-    print_table(["", ""], [[name, fact] for name, fact in facts.items() if fact])
+    print_facts(facts)
 
 
 @servers.command()

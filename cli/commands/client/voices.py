@@ -4,7 +4,7 @@ import rich_click as click
 
 from cli.http.client import Client
 from cli.http.connection import with_client
-from cli.output.tables import format_time, json_option, print_json, print_table
+from cli.output.tables import few, format_time, json_option, print_json, print_table
 
 
 @click.group()
@@ -24,10 +24,10 @@ def list_(client: Client, model: str | None, language: str | None, as_json: bool
         print_json(answers)
         return
     rows = [
-        [voice.voice_id, voice.name, voice.model, ", ".join(voice.languages), format_time(voice.created_at)]
+        [voice.voice_id, voice.name, voice.model, few(voice.languages), format_time(voice.created_at)]
         for voice in answers
     ]
-    print_table(["voice", "name", "model", "languages", "created"], rows)
+    print_table(["voice", "name", "model", "languages", "created"], rows, optional=["model", "languages", "created"])
 
 
 @voices.command()

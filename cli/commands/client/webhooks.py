@@ -30,13 +30,13 @@ def list_(client: Client, as_json: bool) -> None:
         [
             webhook.webhook_id,
             webhook.url,
-            ", ".join(webhook.events),
+            "all" if set(webhook.events) == set(EVENTS) else ", ".join(webhook.events),
             _format_state(webhook),
             format_time(webhook.created_at),
         ]
         for webhook in answers
     ]
-    print_table(["webhook", "url", "events", "state", "created"], rows)
+    print_table(["webhook", "url", "events", "state", "created"], rows, optional=["events", "created"])
 
 
 @webhooks.command()
@@ -109,7 +109,8 @@ def deliveries(client: Client, as_json: bool, **filters: str | int | None) -> No
         ]
         for delivery in answers
     ]
-    print_table(["delivery", "event", "to", "state", "attempts", "last answer", "next attempt"], rows)
+    titles = ["delivery", "event", "to", "state", "attempts", "last answer", "next attempt"]
+    print_table(titles, rows, optional=["event", "to", "last answer", "attempts", "next attempt"])
 
 
 @webhooks.command()

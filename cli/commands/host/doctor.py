@@ -1,16 +1,19 @@
 """`atelier doctor`: the checks of a machine of the service."""
 
 from pathlib import Path
+from textwrap import wrap
 
 import rich_click as click
+from rich.console import Console
 
 from cli.local.data_dir import data_option
 from cli.operator.checks import CHECKS, CheckStatus, api, run_check
 from cli.operator.settings import local_settings
+from cli.output.tables import json_option, print_json
 
 COLORS = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.ERROR: "red"}
 
-
+INDENT = " " * 6
 CHOICES = {check.__name__: check for check in (*CHECKS, api)}
 
 
@@ -22,21 +25,29 @@ CHOICES = {check.__name__: check for check in (*CHECKS, api)}
     multiple=True,
     help="Only this check; may be given several times. `api` is run only when it is named.",
 )
+@json_option
 @data_option
-def doctor(data: Path, names: tuple[str, ...]) -> None:
+def doctor(data: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Check device, weights, database, broker and store, and say what to fix.
 
     Reads the environment's settings, or those of the `atelier up` that runs on --data. Exits with 1 after an error.
     """
-    try:
-        settings = local_settings(data)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    checks = [CHOICES[name] for name in names] or CHECKS
-    findings = [run_check(check, settings) for check in checks]
-    for finding in findings:
-        mark = click.style(f"{finding.status.value:5}", fg=COLORS[finding.status])
-        click.echo(f"{mark} {finding.name}: {finding.text}")
+    settings = local_settings(data)
+    findings = [run_check(check, settings) for check in [CHOICES[name] for name in names] or CHECKS]
+    if as_json:
+        print_json(findings)
+    else:
+        for finding in findings:
+            mark = click.style(f"{finding.status.value:{len(INDENT) - 1}}", fg=COLORS[finding.status])
+            click.echo(f"{mark} {_fold(f'{finding.name}: {finding.text}')}")
     errors = sum(finding.status is CheckStatus.ERROR for finding in findings)
     if errors:
         raise click.ClickException(f"{errors} of {len(findings)} checks found an error")
+
+
+def _fold(text: str) -> str:
+    """Return lines that fit beside the mark; they are folded on a terminal only."""
+    console = Console()
+    room = console.width - len(INDENT) if console.is_terminal else max(map(len, text.split("\n")))
+    lines = [part for line in text.split("\n") for part in wrap(line, room, break_on_hyphens=False)]
+    return f"\n{INDENT}".join(lines)

@@ -66,7 +66,8 @@ def list_(data: Path) -> None:
         [row.id, row.tenant, row.name, ", ".join(row.scopes), format_time(row.created_at), format_time(row.revoked_at)]
         for row in rows
     ]
-    print_table(["key", "tenant", "name", "scopes", "created", "revoked"], cells)
+    titles = ["key", "tenant", "name", "scopes", "created", "revoked"]
+    print_table(titles, cells, optional=["tenant", "name", "scopes", "revoked", "created"])
 
 
 @keys.command()

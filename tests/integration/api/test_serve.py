@@ -95,3 +95,18 @@ def test_another_server_can_run_it_too(settings, url):
     finally:
         running.kill()
         running.wait()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"secret_key": ""}, "ATELIER_SECRET_KEY is not set"),
+        pytest.param({"catalog": "/nowhere.toml"}, "/nowhere.toml", marks=pytest.mark.long),
+    ],
+)
+def test_a_wrong_setting_ends_it_with_one_sentence(settings, wrong, named):
+    with process(msgspec.structs.replace(settings, **wrong), free_port()) as running:
+        (line,) = running.communicate(timeout=60)[1].splitlines()
+    assert 1 == running.returncode
+    assert line.startswith("api: ")
+    assert named in line

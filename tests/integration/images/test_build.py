@@ -11,7 +11,8 @@ import pytest
 
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
-from cli.http.client import ApiUnavailable, Client
+from cli.http.client import Client
+from cli.http.problems import ApiUnavailable
 from cli.local.address import free_address
 from cli.operator.admin import create_key
 from core.settings import read_settings

@@ -1,12 +1,16 @@
 """The command line itself: help, names, speed of help."""
 
+import re
+import shlex
 import subprocess
 import sys
 from inspect import cleandoc
 
+import click
 import pytest
 from click.testing import CliRunner
 
+from cli.examples import EXAMPLES
 from cli.lazy import LazyCommand, LazyGroup
 from cli.main import COMMANDS, atelier
 
@@ -31,6 +35,28 @@ def test_every_command_has_a_help(words):
     assert 0 == outcome.exit_code
     assert "Usage" in outcome.output
     assert ALL[words].help.strip().endswith(".")
+
+
+@pytest.mark.parametrize("words", [words for words in ALL if not isinstance(ALL[words], click.Group)], ids=" ".join)
+def test_every_command_has_an_example_that_it_takes(words):
+    example = EXAMPLES[" ".join(words)]
+    assert len(example) < 80 - len(" Example:  ")
+    assert example in CliRunner(env={"COLUMNS": "80"}).invoke(atelier, [*words, "--help"]).output
+    first, *typed = shlex.split(example.removeprefix('eval "$(').removesuffix(')"'))
+    assert ("atelier", list(words[:1])) == (first, typed[:1])
+    context = atelier.make_context("atelier", typed)
+    while context.command is not ALL[words]:
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        context = command.make_context(name, rest, parent=context)
+
+
+def test_every_example_is_of_a_command():
+    assert {" ".join(words) for words in ALL} >= EXAMPLES.keys()
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_no_help_speaks_of_routes(words):
+    assert not re.search(r"\b(GET|POST|PATCH|DELETE) /", CliRunner().invoke(atelier, [*words, "--help"]).output)
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
@@ -59,6 +85,30 @@ def test_an_unknown_command_is_a_usage_error():
 def test_a_mistyped_command_is_answered_with_the_nearest_one():
     outcome = CliRunner().invoke(atelier, ["generat", "image"])  # codespell:ignore generat
     assert (2, True) == (outcome.exit_code, "Did you mean 'generate'?" in outcome.output)
+
+
+@pytest.mark.parametrize("words", [words for words in ALL if isinstance(ALL[words], click.Group)], ids=" ".join)
+def test_a_group_answers_a_mistyped_command_with_the_nearest_one(words):
+    name = next(iter(ALL[words].commands))
+    outcome = CliRunner().invoke(atelier, [*words, f"{name}x"])
+    assert (2, True) == (outcome.exit_code, f"Did you mean '{name}'?" in outcome.output), outcome.output
+
+
+@pytest.mark.parametrize("module", ["cli.main", "rich_click", "cli.commands.client.models", "httpx"])
+def test_ctrl_c_during_an_import_ends_without_a_traceback(module):
+    script = f"""
+import signal, sys
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+sys.argv = ["atelier", "models", "--url", "http://127.0.0.1:1", "--key", "k"]
+from cli.entry import main
+main()
+"""
+    outcome = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (130, "") == (outcome.returncode, outcome.stderr)
 
 
 def test_ctrl_c_ends_a_command_with_the_status_of_a_signal(monkeypatch):

@@ -11,7 +11,7 @@ from redis import Redis
 from core.settings import Settings
 from jobs.doorbell import Doorbell, model_queue
 from tests.support.rows.rows import MODEL
-from workers.gpu.main import bell_app
+from workers.gpu.main import bell_app, main
 
 
 @pytest.mark.usefixtures("celery_logs_as_they_are")
@@ -31,3 +31,9 @@ def test_a_bell_rings_without_the_pool(rows, broker_url):
             assert "ThreadPoolExecutor" not in rung.get(timeout=20)
         assert not Redis.from_url(broker_url).exists("unacked")
     assert rung.empty()
+
+
+def test_a_wrong_setting_ends_the_worker_with_a_sentence(monkeypatch):
+    monkeypatch.setenv("ATELIER_BROKER_URL", "amqp://broker")
+    with pytest.raises(SystemExit, match=r"^gpu worker: ATELIER_BROKER_URL"):
+        main("one")

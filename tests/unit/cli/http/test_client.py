@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from cli.http import client as module
-from cli.http.client import ApiError, ApiUnavailable, Client, refuse_unwritable
+from cli.http.client import Client, refuse_unwritable
+from cli.http.problems import ApiError, ApiUnavailable
 from jobs.wire.jobs import ProgressEvent
 
 JOB = {

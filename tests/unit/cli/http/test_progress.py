@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
-from cli.http.client import ApiUnavailable
+from cli.http.problems import ApiUnavailable
 from cli.http.progress import job_bars, watch
 from jobs.wire.jobs import ProgressEvent, WaitReason
 

@@ -2,6 +2,7 @@
 
 import base64
 
+import msgspec
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -111,6 +112,17 @@ def test_an_unreachable_database_is_an_error_in_one_sentence(run, monkeypatch, t
     assert "Traceback" not in outcome.output
 
 
+@pytest.mark.parametrize("words", [("keys", "list"), ("migrate",), ("retention",)])
+def test_a_setting_that_cannot_be_read_is_a_sentence(run, monkeypatch, words):
+    monkeypatch.setenv("ATELIER_LEASE_SECONDS", "soon")
+    assert "ATELIER_LEASE_SECONDS='soon'" in run(*words, status=1).output
+
+
+def test_a_database_url_that_is_none_is_a_sentence(run, monkeypatch):
+    monkeypatch.setenv("ATELIER_DATABASE_URL", "none")
+    assert "ATELIER_DATABASE_URL=" in run("keys", "list", status=1).output
+
+
 def test_migrate_prints_the_version_of_the_schema(run, empty_database_url, monkeypatch):
     monkeypatch.setenv("ATELIER_DATABASE_URL", empty_database_url)
     first = run("migrate").stdout
@@ -147,6 +159,17 @@ class TestDoctor:
         assert line.startswith("note")
         assert "no new privileges, no capabilities, seccomp" in line
         assert "not Landlock, which this machine does not give" in line
+
+    def test_its_findings_are_also_json(self, run):
+        found = msgspec.json.decode(run("doctor", "--json").stdout)
+        assert {"database": "ok", "store": "ok"}.items() <= {one["name"]: one["status"] for one in found}.items()
+
+    def test_its_lines_fit_a_terminal(self, run, monkeypatch):
+        for name, value in {"TTY_COMPATIBLE": "1", "COLUMNS": "60"}.items():
+            monkeypatch.setenv(name, value)
+        lines = run("doctor").stdout.splitlines()
+        assert any(line.startswith("      ") for line in lines)
+        assert [line for line in lines if len(line) > 60] == []
 
     def test_an_unreachable_database_leaves_the_other_checks(self, run, monkeypatch, tmp_path):
         monkeypatch.setenv("ATELIER_DATABASE_URL", f"postgresql://x@/y?host={tmp_path}")

@@ -1,0 +1,95 @@
+"""Refusals of the API, in the words of the command line."""
+
+import re
+
+import httpx
+import msgspec
+import rich_click as click
+
+COMMANDS = {
+    "GET /jobs/v1": "`atelier jobs list`",
+    "GET /models/v1": "`atelier models`",
+    "GET /servers/v1": "`atelier servers`",
+    "GET /voices/v1": "`atelier voices list`",
+    "GET /webhooks/v1": "`atelier webhooks list`",
+    "GET /webhooks/v1/deliveries": "`atelier webhooks deliveries`",
+    "DELETE /voices/v1/{voice_id}": "`atelier voices remove`",
+    "DELETE /webhooks/v1/{webhook_id}": "`atelier webhooks remove`",
+    "POST /inputs/v1": "the name of a local file",
+    "?force=true": "--force",
+}
+"""What a sentence of the API names, and what the command line has for it."""
+
+ADVICE = {
+    "unauthenticated": "The API key is missing or not valid; give --key, or set ATELIER_API_KEY. `atelier keys create`"
+    " makes one.",
+    "webhook_disabled": "This webhook endpoint is disabled or was removed; `atelier webhooks enable` brings it back.",
+    "unknown_input": "This input does not exist or was used up; name a local file instead, which is uploaded.",
+    "body_too_large": "The request is too large; name local files, which are uploaded, and shorten what is typed.",
+    "rate_limited": "This key sends requests faster than its rate limit; wait some seconds, then run it again.",
+    "too_many_unknown_keys": "Too many requests with unknown keys came from this address; wait some seconds, then give"
+    " a valid --key.",
+}
+"""The sentences for codes whose own ones are about HTTP."""
+
+ROUTE = re.compile("|".join(re.escape(route) for route in sorted(COMMANDS, key=len, reverse=True)))
+
+
+class ApiError(click.ClickException):
+    """A refusal of the API; its text is shown on the terminal."""
+
+
+class ApiUnavailable(ApiError):
+    """An API that does not answer, or answers with 5xx; the same call may work later."""
+
+
+class _Problem(msgspec.Struct):
+    """What is shown of a problem (RFC 9457); a gateway before the API sends neither code nor field."""
+
+    code: str = ""
+    detail: str = ""
+    field: str | None = None
+
+
+def raise_problem(answer: httpx.Response) -> None:
+    """Raise `ApiError`, or `ApiUnavailable` for a 5xx, with the sentence of a problem; return for a success."""
+    if answer.is_success:
+        return
+    answer.read()
+    try:
+        problem = msgspec.json.decode(answer.content, type=_Problem)
+    except msgspec.DecodeError:  # not from the API: from a proxy before it, or the object store
+        text = f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]"
+    else:
+        text = f"{_sentence(problem) or answer.reason_phrase} [{problem.code or answer.status_code}]"
+    raise (ApiUnavailable if answer.is_server_error else ApiError)(text)
+
+
+def in_commands(text: str) -> str:
+    """Return a sentence of the API with commands in the place of its routes."""
+    return ROUTE.sub(lambda match: COMMANDS[match[0]], text)
+
+
+def _sentence(problem: _Problem) -> str:
+    """Return the sentence of a problem, with the options of the running command in the place of the fields."""
+    options = _options()
+    text = in_commands(ADVICE.get(problem.code, problem.detail))
+    text = re.sub(r"`(\w+)`", lambda match: f"`{options.get(match[1], match[1])}`", text)
+    if problem.field is None:
+        return text
+    name = re.split(r"\W", problem.field.removeprefix("$."))[0]
+    option = options.get(name, f"field {problem.field}")
+    return text if option in text else f"{text} ({option})"
+
+
+def _options() -> dict[str, str]:
+    """Return how each parameter of the running command is typed, by its name, which is that of the field."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return {}
+    return {
+        parameter.name: parameter.make_metavar(context).strip("[]")
+        if isinstance(parameter, click.Argument)
+        else max(parameter.opts, key=len)
+        for parameter in context.command.params
+    }

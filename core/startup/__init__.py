@@ -1,0 +1,1 @@
+"""What a process checks before it starts."""
