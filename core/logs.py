@@ -12,12 +12,32 @@ from types import MappingProxyType
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.msgspec import MsgspecFormatter
 
+from core.log_capture import capture_prints
 from core.settings import Settings
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
-QUIET = ("alembic", "httpx")
-"""Libraries that log routine events as INFO; httpx would log whole URLs, which may hold tokens of callers."""
+QUIET = {"alembic": logging.WARNING, "httpx": logging.WARNING, "diffusers.configuration_utils": logging.ERROR}
+"""The least level of libraries that log routine events. httpx would log whole URLs, which may hold tokens of callers;
+diffusers warns of entries of a configuration that a model does not read."""
+WITH_HANDLERS = ("diffusers", "huggingface_hub", "transformers")
+"""Libraries whose loggers write to stderr by themselves, in a form of their own."""
+
+
+class PropagatingLogger(logging.Logger):
+    """A logger of a library that installs a handler of its own: its records go to ours instead."""
+
+    @property  # type: ignore[override]
+    def propagate(self) -> bool:
+        """Whether records go on to the root logger, whatever the library sets."""
+        return True
+
+    @propagate.setter
+    def propagate(self, value: bool) -> None:
+        pass
+
+    def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802
+        """Install nothing."""
 
 
 def start_logs(settings: Settings, process: str) -> None:
@@ -27,8 +47,14 @@ def start_logs(settings: Settings, process: str) -> None:
     handler.setFormatter(json_lines(process) if settings.log_format == "json" else text_lines(process))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     logging.captureWarnings(True)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    for name in WITH_HANDLERS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.__class__ = PropagatingLogger
+    if settings.log_format == "json":
+        capture_prints()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.support.service.scrape import Scraped, scrape
 from tests.support.service.service import Service, service
 from tests.support.wait import until
 
-PROMPT = "zebrafinch compute=0.05 steps=3"
+PROMPT = "zebrafinch compute=0.05 steps=3 noisy=1"
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SETTINGS = {
     "ATELIER_DEVELOPMENT": "1",
@@ -199,6 +199,21 @@ def test_every_line_of_a_log_is_json_that_names_the_job(stack: Stack, process: s
     assert {(stack.job.tenant, TRACE)} == {(line["tenant_id"], line["trace_id"]) for line in about}
     if process == "api":
         assert all(line["request_id"].startswith("req_") for line in about)
+
+
+def test_what_an_engine_prints_is_json_too(stack: Stack) -> None:
+    until(lambda: "in a thread" in stack.service.log("one"), 10, "the end of the thread")
+    noise = [line for line in stack.lines("one") if "noise" in line["message"] + line.get("exc_info", "")]
+    assert {"engine"} == {line["process"] for line in noise}
+    assert {"printed", "10 %", "100 %", "logged", "written by C"} <= {
+        line["message"].removeprefix("noise: ") for line in noise
+    }
+    assert any('{"noise":' == line["message"] for line in noise)
+    (warned,) = [line for line in noise if "noise: warned" in line["message"]]
+    (logged,) = [line for line in noise if "noise: logged" in line["message"]]
+    (uncaught,) = [line for line in noise if "in a thread" in line.get("exc_info", "")]
+    assert ("py.warnings", "diffusers.models") == (warned["logger"], logged["logger"])
+    assert "CRITICAL" == uncaught["level"]
 
 
 @pytest.mark.parametrize("process", ["api", "one", "cpu"])

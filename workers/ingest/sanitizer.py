@@ -14,6 +14,8 @@ import msgspec
 from core.errors.base import AtelierError
 from core.errors.fields import NotThisModel
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnsupportedMedia
+from core.log_capture import child_output
+from core.logs import json_lines
 from core.processes import Process, spawn, stop
 from core.sandbox.account import unprivileged_account
 from jobs.params.media import MediaKind
@@ -119,12 +121,14 @@ class Sanitizer:
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        with theirs, child_output("the sanitizer", json_lines("sanitizer")) as output:
             self._process = spawn(
                 [sys.executable, "-m", self._module, str(theirs.fileno()), str(CODE)],
                 env={name: os.environ[name] for name in PASSED if name in os.environ},
                 name="the sanitizer",
                 user=self._account,
+                stdout=output,
+                stderr=output,
                 pass_fds=[theirs.fileno()],
             )
 

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import msgspec
 
+from core.log_capture import child_output
+from core.logs import json_lines
 from core.processes import Process, spawn, stop
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import Begin
@@ -92,11 +94,14 @@ class ChildLauncher:
 
     def _spawn(self) -> LaunchedChild:
         ours, theirs = socket.socketpair()
-        with theirs:
+        name = self._module.rpartition(".")[2]
+        with theirs, child_output(name, json_lines(name)) as output:
             process = spawn(
                 [sys.executable, "-m", self._module, str(theirs.fileno())],
                 env=_allowed(os.environ),
-                name=self._module.rpartition(".")[2],
+                name=name,
+                stdout=output,
+                stderr=output,
                 pass_fds=[theirs.fileno()],
             )
         return LaunchedChild(process, Channel(ours))

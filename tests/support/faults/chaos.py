@@ -20,13 +20,18 @@ The prompt is words `key=value`; other words mean nothing::
     placed=1        the first image is made in the space that the context has for it
     side=8          width and height of the image in pixels
     warn=text       one warning
+    noisy=1         print, warn, log as libraries do, and write to the descriptors, each with the word "noise"
 
 `crash_at=2`, `hang_at=2` do it before step 2 (counted from 0) instead of before the first. A cut-out has no prompt,
 so nothing can be ordered of one.
 """
 
+import logging
 import os
+import sys
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +67,8 @@ class Chaos:
         warnings = tuple(text for text in [orders.get("warn")] if text)
         for text in warnings:
             ctx.warn(text)
+        if "noisy" in orders:
+            _make_noise()
         steps, side = int(orders.get("steps", 1)), int(orders.get("side", 8))
         room = ctx.empty("0", (side, side, 3)) if "placed" in orders else None
         if "null" not in orders:
@@ -83,6 +90,20 @@ class Chaos:
 
 _LEAKED: list[bytearray] = []
 _SEEN: set[int] = set()
+
+
+def _make_noise() -> None:
+    """Write as libraries do: each line but those of warnings and loggers is raw."""
+    print("noise: printed")
+    print("noise: 10 %\rnoise: 100 %\r", end="", file=sys.stderr, flush=True)
+    print('{"noise": ', file=sys.stderr)
+    warnings.warn("noise: warned", stacklevel=1)
+    library = logging.getLogger("diffusers")
+    library.addHandler(logging.StreamHandler())  # as its first import does
+    library.propagate = False
+    logging.getLogger("diffusers.models").warning("noise: logged")
+    os.write(1, b"noise: written by C\n")
+    threading.Thread(target=int, args=("noise: in a thread",)).start()
 
 
 def _go_wrong(orders: dict[str, str], seed: int) -> None:

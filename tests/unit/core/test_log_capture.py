@@ -1,0 +1,112 @@
+"""What is printed, and what a child writes, among JSON lines."""
+
+import io
+import logging
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from core.log_capture import LoggedStream, as_object
+from core.logs import PropagatingLogger, json_lines
+
+CHILD = """
+import ctypes, faulthandler, os, sys, threading, warnings
+from core.logs import start_logs
+from core.settings import Settings
+start_logs(Settings(log_format="json"), "cpu")
+print("printed")
+print("half", end="")
+print(" and half")
+print("to stderr", file=sys.stderr)
+print("10 %\\r20 %\\r", end="", file=sys.stderr)
+warnings.warn("warned")
+thread = threading.Thread(target=lambda: 1 / 0, name="divider")
+thread.start()
+thread.join()
+raise ValueError("the end")
+"""
+
+PARENT = """
+import subprocess, sys
+from core.log_capture import child_output
+from core.logs import json_lines
+script = "import os; print('out', flush=True); os.write(2, b'x' * 70000 + bytes([10])); os.abort()"
+with child_output("the child", json_lines("engine")) as output:
+    child = subprocess.Popen([sys.executable, "-X", "faulthandler", "-c", script], stdout=output, stderr=output)
+child.wait()
+import threading
+for thread in threading.enumerate():
+    if thread.name == "output of the child":
+        thread.join()
+"""
+
+
+def lines_of(script: str, **environment: str) -> list[dict]:
+    outcome = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "" == outcome.stdout
+    return [msgspec.json.decode(line) for line in outcome.stderr.splitlines()]
+
+
+def test_every_line_of_a_process_is_an_object():
+    lines = lines_of(CHILD)
+    printed = [line["message"] for line in lines if line["logger"] == "printed"]
+    assert ["printed", "half and half", "to stderr", "10 %", "20 %"] == printed
+    assert {"cpu"} == {line["process"] for line in lines}
+    assert "warned" in next(line for line in lines if line["logger"] == "py.warnings")["message"]
+    of_thread, at_the_end = (line for line in lines if line["level"] == "CRITICAL")
+    assert "uncaught: ZeroDivisionError in thread divider" == of_thread["message"]
+    assert at_the_end["exc_info"].endswith("ValueError: the end")
+
+
+def test_every_line_of_a_crashed_child_is_an_object():
+    lines = lines_of(PARENT, ATELIER_LOG_FORMAT="json")
+    messages = [line["message"] for line in lines]
+    assert "out" == messages[0]
+    assert 70_000 == sum(message.count("x") for message in messages if set(message) == {"x"})
+    assert any(message.startswith("Fatal Python error: Aborted") for message in messages)
+    assert {"engine"} == {line["process"] for line in lines}
+
+
+def test_a_child_has_the_streams_of_its_parent_where_logs_are_text():
+    script = PARENT.replace("os.write(2, b'x' * 70000 + bytes([10])); os.abort()", "")
+    outcome = subprocess.run([sys.executable, "-c", script], env={}, capture_output=True, text=True, check=True)
+    assert ("out\n", "") == (outcome.stdout, outcome.stderr)
+
+
+@pytest.mark.parametrize("line", [b"null", b"[1]", b"1", b'{"a":', b"\xff", b'"text"'])
+def test_only_objects_stay_as_they_are(line):
+    made = msgspec.json.decode(as_object(line, json_lines("engine")))
+    assert line.decode(errors="backslashreplace") == made["message"]
+    assert b'{"a": 1}' == as_object(b'{"a": 1}', json_lines("engine"))
+
+
+def test_a_handler_that_fails_does_not_log_its_failure_for_ever(monkeypatch):
+    stream = LoggedStream(2)
+
+    def fail(record):
+        stream.write("the handler failed\n")
+
+    logger = logging.getLogger("printed")
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", fail)
+    logger.addHandler(handler)
+    try:
+        assert 5 == stream.write("text\n")
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_the_records_of_a_library_go_to_the_root():
+    logger = PropagatingLogger("library")
+    logger.parent = logging.Logger("root")
+    stream = io.StringIO()
+    logger.parent.addHandler(logging.StreamHandler(stream))
+    logger.addHandler(logging.StreamHandler(io.StringIO()))
+    logger.propagate = False
+    logger.warning("kept")
+    assert "kept\n" == stream.getvalue()
+    assert [] == logger.handlers
