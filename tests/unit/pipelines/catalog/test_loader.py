@@ -79,8 +79,8 @@ class TestLookup:
         assert "$.model" == caught.value.field
 
     def test_an_unknown_model_is_answered_with_the_nearest_one(self) -> None:
-        with pytest.raises(UnknownModel, match="Unknown image model 'frist'; did you mean 'first'\\? GET /models/v1"):
-            self.catalog.resolve("frist", "image")
+        with pytest.raises(UnknownModel, match="Unknown image model 'firstly'; did you mean 'first'\\? GET /models/v1"):
+            self.catalog.resolve("firstly", "image")
         with pytest.raises(UnknownModel, match="Unknown model 'nothing-like-it'; GET /models/v1"):
             self.catalog.get("nothing-like-it")
 
