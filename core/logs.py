@@ -27,7 +27,7 @@ WITH_HANDLERS = ("diffusers", "huggingface_hub", "transformers")
 class PropagatingLogger(logging.Logger):
     """A logger of a library that installs a handler of its own: its records go to ours instead."""
 
-    @property  # type: ignore[override]
+    @property
     def propagate(self) -> bool:
         """Whether records go on to the root logger, whatever the library sets."""
         return True
