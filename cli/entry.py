@@ -4,8 +4,7 @@ import os
 import signal
 from types import FrameType
 
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, as a shell has it for SIGINT."""
+from cli.output.exit_codes import INTERRUPTED
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """An example of each command, which the end of its help shows."""
 
 EXAMPLES = {
-    "up": "atelier up --port 8000",
+    "up": "atelier up --dev",
     "demo": "atelier demo -o out",
     "generate image": 'atelier generate image "a red circle on white" -o circle.webp',
     "generate video": 'atelier generate video "slow zoom in" --input mug.jpg -o mug.mp4',
@@ -9,7 +9,7 @@ EXAMPLES = {
     "generate speech": 'atelier generate speech "Good morning." -o morning.mp3',
     "generate mesh": "atelier generate mesh mug.png -o mug.glb",
     "jobs list": "atelier jobs list --status failed --limit 50",
-    "jobs show": "atelier jobs show JOB",
+    "jobs show": "atelier jobs show JOB --log",
     "jobs watch": "atelier jobs watch JOB --timeout 10m",
     "jobs download": "atelier jobs download JOB -o circle.webp",
     "jobs delete": "atelier jobs delete JOB",
@@ -39,6 +39,7 @@ EXAMPLES = {
     "retention set": "atelier retention set --tenant shop --prompts 30d --outputs 90d",
     "webhooks list": "atelier webhooks list",
     "webhooks add": "atelier webhooks add https://shop.example/hooks --event job.failed",
+    "webhooks listen": "atelier webhooks listen --event job.completed",
     "webhooks remove": "atelier webhooks remove WEBHOOK",
     "webhooks enable": "atelier webhooks enable WEBHOOK",
     "webhooks rotate": "atelier webhooks rotate WEBHOOK",
@@ -52,6 +53,7 @@ EXAMPLES = {
     "weights verify": "atelier weights verify",
     "weights import": "atelier weights import . --link",
     "weights lock": "atelier weights lock sdxl",
+    "logs": "atelier logs worker-local -f",
     "doctor": "atelier doctor",
 }
 """By the words that run the command, after `atelier`."""

@@ -28,6 +28,7 @@ COMMANDS = {
         "Print the script by which a shell completes commands and options.",
     ),
     "weights": (f"{HOST}.weights:weights", "Manage model files and weights.lock."),
+    "logs": (f"{HOST}.logs:logs", "Print the logs of the `atelier up` on this machine."),
     "doctor": (f"{HOST}.doctor:doctor", "Check device, weights, database, broker and store, and say what to fix."),
 }
 """Place and summary of every command; the summary is the first sentence of the command's own help."""

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -84,7 +85,7 @@ def child_output(process: str, formatter: logging.Formatter) -> Iterator[int | N
 def as_object(line: bytes, formatter: logging.Formatter) -> bytes:
     """Return a line as it is where it is a JSON object, else as the message of one."""
     try:
-        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.DecodeError:
         text = line.decode(errors="backslashreplace")
         return formatter.format(logging.LogRecord(PRINTED, logging.INFO, "", 0, "%s", (text,), None)).encode()

@@ -16,6 +16,7 @@ OPERATION_IDS = {
     "get /jobs/v1": "listJobs",
     "get /jobs/v1/{job_id}": "getJob",
     "delete /jobs/v1/{job_id}": "deleteJob",
+    "get /jobs/v1/{job_id}/request": "getJobRequest",
     "post /jobs/v1/{job_id}/cancel": "cancelJob",
     "get /jobs/v1/{job_id}/events": "followJob",
     "get /webhooks/v1": "listWebhooks",

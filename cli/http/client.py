@@ -13,6 +13,7 @@ import msgspec
 from httpx_sse import EventSource, ServerSentEvent
 
 from cli.http.problems import ApiError, ApiUnavailable, raise_problem
+from jobs.wire.job_request import JobRequest
 from jobs.wire.jobs import Accepted, JobPage, ProgressEvent
 from jobs.wire.models import ModelAnswer, ModelList
 from jobs.wire.servers import ServerAnswer, ServerList
@@ -35,9 +36,9 @@ class Client:
     """A client of one API with one key; a context manager that closes its connections."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.url = url
         if not key.isascii():
             raise ApiError("an API key has only letters of ASCII; this one was mistyped, or is another text")
-        self._url = url
         self._http = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=TIMEOUT, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -72,6 +73,10 @@ class Client:
     def job(self, job_id: str) -> StatusAnswer:
         """Return the present state of a job."""
         return self._request("GET", _job_path(job_id), StatusAnswer)
+
+    def job_request(self, job_id: str) -> JobRequest:
+        """Return what a job was asked for."""
+        return self._request("GET", f"{_job_path(job_id)}/request", JobRequest)
 
     def jobs(self, *, limit: int, status: str | None = None) -> list[StatusAnswer]:
         """Return the newest jobs."""
@@ -238,7 +243,7 @@ class Client:
         try:
             return msgspec.json.decode(content, type=kind)
         except msgspec.DecodeError as error:  # of an older or newer version, or not of the API at all
-            raise ApiError(f"{self._url}{path} answers in another form ({error}); use the CLI of its version") from None
+            raise ApiError(f"{self.url}{path} answers in another form ({error}); use the CLI of its version") from None
 
     def _send(self, method: str, path: str, **options: Any) -> bytes:
         if "json" in options:
@@ -251,7 +256,7 @@ class Client:
         return answer.content
 
     def _unreachable(self, error: Exception) -> ApiUnavailable:
-        return ApiUnavailable(f"no API answers at {self._url} ({error}); start one on this machine with `atelier up`")
+        return ApiUnavailable(f"no API answers at {self.url} ({error}); start one on this machine with `atelier up`")
 
 
 def refuse_unwritable(target: Path) -> None:

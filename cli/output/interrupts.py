@@ -8,19 +8,22 @@ from types import FrameType
 
 import rich_click as click
 
-from cli.entry import INTERRUPTED
+from cli.output.exit_codes import INTERRUPTED, TIMED_OUT
+from core.signals import deferred
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CommandInterrupted(click.ClickException):
-    """Ctrl-C: exit status 130, as a shell has it for SIGINT."""
+    """Ctrl-C."""
 
     exit_code = INTERRUPTED
 
 
 class TimedOut(click.ClickException):
-    """A wait that took longer than the caller wanted: exit status 124, as `timeout` has it."""
+    """A wait that took longer than the caller wanted."""
 
-    exit_code = 124
+    exit_code = TIMED_OUT
 
 
 class TimeLimit(BaseException):
@@ -31,6 +34,26 @@ LEAST_SECONDS = 0.001
 """The shortest limit; a timer of 0 would never end."""
 REPEAT_SECONDS = 1.0
 """The pause until `TimeLimit` is raised again: Python ignores one that is raised in a finalizer."""
+
+
+@contextmanager
+def set_by_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C, SIGTERM and SIGHUP set, for a command that runs until then. For the main thread.
+
+    No exception is raised, so that the command ends where it looks at the event.
+    """
+    stop = threading.Event()
+    set_stop = deferred(stop.set, "stop")
+    before = {number: signal.signal(number, lambda *_: set_stop()) for number in ENDING if _is_heard(number)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_heard(number: int) -> bool:
+    return signal.getsignal(number) is not signal.SIG_IGN  # as nohup sets it
 
 
 @contextmanager

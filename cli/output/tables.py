@@ -25,23 +25,21 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]], *, opti
     output is not a terminal.
     """
     console = Console()
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [
-        max(cell_len(line) for cell in column for line in cell.split("\n"))
-        for column in zip(titles, *cells, strict=True)
-    ]
-    left_out = _left_out(titles, widths, optional, console.width) if console.is_terminal else set[str]()
+    cells = [[_on_one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+    if not console.is_terminal:
+        for row in (titles, *cells):
+            click.echo("".join(_padded(cell, width + GAP) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    left_out = _left_out(titles, widths, optional, console.width)
     shown = [number for number, title in enumerate(titles) if title not in left_out]
-    widths = [widths[number] for number in shown]
-    if console.is_terminal:
-        widths = _narrowed(widths, console.width - GAP * (len(shown) - 1))
     table = Table.grid(padding=(0, GAP, 0, 0))
-    for width in widths:
+    for width in _narrowed([widths[number] for number in shown], console.width - GAP * (len(shown) - 1)):
         table.add_column(width=width, overflow="fold")
     table.add_row(*(Text(titles[number], style="bold") for number in shown))
     for row in cells:
         table.add_row(*(Text(row[number]) for number in shown))
-    Console(width=sum(widths) + GAP * len(widths)).print(table)
+    console.print(table)
     if left_out:
         names = ", ".join(title for title in titles if title in left_out)
         console.print(Text(f"A wider terminal shows {names} too.", style="dim"))
@@ -55,13 +53,23 @@ def print_facts(facts: Mapping[str, object]) -> None:
     there = {name: str(fact) for name, fact in facts.items() if fact not in (None, "")}
     console, width = Console(), max(map(cell_len, there)) + GAP
     if not console.is_terminal:
-        console = Console(width=width + max(cell_len(line) for fact in there.values() for line in fact.split("\n")))
+        for name, fact in there.items():
+            click.echo(_padded(name, width) + fact.replace("\n", f"\n{' ' * width}"))
+        return
     table = Table.grid(padding=(0, GAP, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, fact in there.items():
         table.add_row(Text(name, style="bold"), Text(fact))
-    console.print(table, crop=False)
+    console.print(table)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))
+
+
+def _on_one_line(cell: object) -> str:
+    return "" if cell is None else " ".join(str(cell).splitlines())
 
 
 def _left_out(titles: Sequence[str], widths: Sequence[int], optional: Sequence[str], most: int) -> set[str]:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from cli.operator.admin import ensure_key
 from cli.stack.process_supervisor import PrintStatus, ProcessSupervisor, stop_all
 from cli.stack.services import Command, Service
 from cli.stack.worker_gpus import choose_gpus
+from core.net.ip_ranges import LOOPBACK
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
 from workers.engine.memory_limits import host_share
@@ -38,11 +40,18 @@ class Stack:
 
     The event `ending` ends a start; `hurry` ends the waits of a stop.
 
-    With `falls_back` it computes on the CPU where torch cannot use the GPUs, and says so.
+    With `falls_back` it computes on the CPU where torch cannot use the GPUs, and says so. With `opens_loopback`
+    URLs of callers may lead to this machine's loopback.
     """
 
     def __init__(
-        self, data_directory: DataDirectory, address: Address, print_status: PrintStatus, *, falls_back: bool = False
+        self,
+        data_directory: DataDirectory,
+        address: Address,
+        print_status: PrintStatus,
+        *,
+        falls_back: bool = False,
+        opens_loopback: bool = False,
     ) -> None:
         self.data_directory = data_directory
         self.address = address
@@ -52,6 +61,7 @@ class Stack:
         self.hurry = threading.Event()
         self._print_status = print_status
         self._falls_back = falls_back
+        self._opens_loopback = opens_loopback
         self._postgres = EmbeddedPostgres(data_directory.postgres, interrupted=self.ending)
         self._valkey = EmbeddedValkey(data_directory.valkey, interrupted=self.ending)
         self._api: list[Command] = []
@@ -150,6 +160,8 @@ class Stack:
             "ATELIER_PUBLIC_URL": os.environ.get("ATELIER_PUBLIC_URL", self.address.url),
         }
         self._environment = {name: value for name, value in os.environ.items() if _is_passed_on(name)} | own_settings
+        if self._opens_loopback:
+            self._environment |= loopback_opened(os.environ)
         if self._scratch is not None:
             self._environment["ATELIER_SCRATCH_DIR"] = str(self._scratch)
         migrate(self._postgres.url)
@@ -185,6 +197,12 @@ class Stack:
 
     def _command(self, name: str, arguments: list[str], **extra: str) -> Command:
         return Command(name, arguments, self._environment | extra, self.data_directory.logs / f"{name}.log")
+
+
+def loopback_opened(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings by which URLs may lead to loopback, beside the networks that are open already."""
+    networks = [environment.get("ATELIER_ALLOWED_NETWORKS", ""), *map(str, LOOPBACK)]
+    return {"ATELIER_DEVELOPMENT": "1", "ATELIER_ALLOWED_NETWORKS": ",".join(filter(None, networks))}
 
 
 def _is_passed_on(name: str) -> bool:

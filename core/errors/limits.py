@@ -20,14 +20,20 @@ class TooManyVoices(InvalidRequest):
     """A voice beyond the tenant's limit."""
 
     code = "too_many_voices"
-    advice = "Remove a voice with DELETE /voices/v1/{voice_id}, then send the request again."
+    advice = (
+        "Remove a voice with DELETE /voices/v1/{voice_id}, then send the request again, or ask the operator to raise "
+        "ATELIER_MAX_VOICES."
+    )
 
 
 class TooManyWebhooks(InvalidRequest):
     """A webhook endpoint beyond the tenant's limit."""
 
     code = "too_many_webhooks"
-    advice = "Remove one with DELETE /webhooks/v1/{webhook_id}, then send the request again."
+    advice = (
+        "Remove one with DELETE /webhooks/v1/{webhook_id}, then send the request again, or ask the operator to raise "
+        "ATELIER_MAX_WEBHOOKS."
+    )
 
 
 class TooManyBodies(RequestRefused):
@@ -35,7 +41,8 @@ class TooManyBodies(RequestRefused):
 
     code, status = "too_many_bodies", 429
     advice = (
-        "You are sending too many large bodies at once; send fewer at a time, or upload files with POST /inputs/v1."
+        "You are sending too many large bodies at once; send fewer at a time, or upload files with POST /inputs/v1. "
+        "The operator can raise ATELIER_BODY_BUDGET."
     )
 
 
@@ -43,7 +50,10 @@ class TooManyJobs(RequestRefused):
     """A job beyond the tenant's limit of unfinished jobs."""
 
     code, status = "too_many_jobs", 429
-    advice = "Wait until some of your jobs have finished, then send the request again."
+    advice = (
+        "Wait until some of your jobs have finished, then send the request again, or ask the operator to raise "
+        "ATELIER_MAX_WAITING_JOBS."
+    )
 
 
 class RateLimited(RequestRefused):
@@ -51,7 +61,8 @@ class RateLimited(RequestRefused):
 
     code, status = "rate_limited", 429
     advice = (
-        "This key sends requests faster than its rate limit; wait as many seconds as Retry-After says, then repeat it."
+        "This key sends requests faster than its rate limit; wait as many seconds as Retry-After says, then repeat it. "
+        "The operator can raise ATELIER_RATE_LIMIT."
     )
 
     def __init__(self, detail: str | None = None, *, retry_after: float = 1.0) -> None:
@@ -65,7 +76,7 @@ class TooManyUnknownKeys(RateLimited):
     code = "too_many_unknown_keys"
     advice = (
         "Too many requests with unknown keys came from this address; wait as many seconds as Retry-After says, then "
-        "send a valid key."
+        "send a valid key. The operator can raise ATELIER_UNKNOWN_KEY_LIMIT."
     )
 
 
@@ -73,11 +84,17 @@ class TooManyStreams(RequestRefused):
     """An event stream beyond the tenant's limit of open ones."""
 
     code, status = "too_many_streams", 429
-    advice = "Close some of them, or poll the status of your jobs instead, and try again later."
+    advice = (
+        "Close some of them, or poll the status of your jobs instead, and try again later. "
+        "The operator can raise ATELIER_MAX_STREAMS."
+    )
 
 
 class TooManyUploads(RequestRefused):
     """An upload beyond the tenant's limit of their number or their bytes."""
 
     code, status = "too_many_uploads", 429
-    advice = "Wait until older uploads have expired, and name one upload in all jobs that need its file."
+    advice = (
+        "Wait until older uploads have expired, and name one upload in all jobs that need its file. "
+        "The operator can raise ATELIER_MAX_UPLOADS and ATELIER_MAX_UPLOAD_BYTES."
+    )

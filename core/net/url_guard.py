@@ -20,6 +20,10 @@ from core.net.ip_ranges import LOOPBACK, METADATA, UNSPECIFIED, Address, Network
 from core.settings import Settings
 
 PORTS = {"http": 80, "https": 443}
+LOOPBACK_KIND = "a loopback address"
+METADATA_KIND, UNSPECIFIED_KIND = "a metadata service", "an unspecified address"
+NEVER_OPEN = (METADATA_KIND, UNSPECIFIED_KIND)
+OPENS_LOOPBACK = "ATELIER_DEVELOPMENT=1 and ATELIER_ALLOWED_NETWORKS=127.0.0.0/8"
 
 
 class ResolvedUrl(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +64,7 @@ def resolve_and_check(url: str, settings: Settings) -> ResolvedUrl:
     for address in addresses:
         reason = forbidden_reason(ip_address(address), port, settings)
         if reason is not None:
-            raise ForbiddenUrl(f"{host!r} leads to {reason}, and the service does not connect there; use a public URL.")
+            raise ForbiddenUrl(f"{host!r} leads to {_refusal(reason)}")
         _check_port(port, ip_address(address), settings)
     return ResolvedUrl(url=url, host=host, authority=parsed.netloc.decode(), port=port, addresses=addresses)
 
@@ -76,7 +80,7 @@ def check_literal(url: str, settings: Settings) -> None:
     host = parsed.raw_host.decode().rstrip(".")
     reasons = [forbidden_reason(address, port, settings) for address in _literal(host)]
     if reasons and all(reasons):
-        raise ForbiddenUrl(f"{host!r} is {reasons[0]}, and the service does not connect there; use a public URL.")
+        raise ForbiddenUrl(f"{host!r} is {_refusal(reasons[0])}")
     _check_port(port, None, settings)
 
 
@@ -85,16 +89,24 @@ def forbidden_reason(address: Address, port: int, settings: Settings) -> str | N
     networks = parse_networks(settings.allowed_networks)
     for embedded in embedded_addresses(address):
         if embedded in METADATA:
-            return "a metadata service"
+            return METADATA_KIND
         if in_any(embedded, UNSPECIFIED):
-            return "an unspecified address"
+            return UNSPECIFIED_KIND
         opened = any(embedded in one.network and one.port in (None, port) for one in networks)
         if in_any(embedded, LOOPBACK):
             if not (opened and settings.development):
-                return "a loopback address"
+                return LOOPBACK_KIND
         elif not opened and (kind := classify(embedded)) is not None:
             return f"a forbidden address ({kind})"
     return None
+
+
+def _refusal(reason: str | None) -> str:
+    """Return the end of the sentence about a forbidden address: its kind, what to do, and the setting that opens it."""
+    sentence = f"{reason}, and the service does not connect there; use a public URL."
+    if reason == LOOPBACK_KIND:
+        return f"{sentence} For tests on one machine, the operator can run `atelier up --dev`, or set {OPENS_LOOPBACK}."
+    return sentence if reason in NEVER_OPEN else f"{sentence} The operator can open it with ATELIER_ALLOWED_NETWORKS."
 
 
 @cache
@@ -123,7 +135,10 @@ def _check_port(port: int, address: Address | None, settings: Settings) -> None:
     networks = parse_networks(settings.allowed_networks)
     if any(one.port == port and (address is None or address in one.network) for one in networks):
         return
-    raise ForbiddenUrl(f"The service does not connect to port {port}; use a URL with one of {settings.allowed_ports}.")
+    raise ForbiddenUrl(
+        f"The service does not connect to port {port}; use a URL with one of {settings.allowed_ports}. The operator can"
+        " open it with ATELIER_ALLOWED_PORTS."
+    )
 
 
 @cache

@@ -89,7 +89,8 @@ class Fetcher:
             if hop == 0:
                 raise
             raise ForbiddenUrl(  # the target of a redirect may be a secret of its network
-                "The URL redirects to a place where the service does not connect; use a public URL."
+                "The URL redirects to a place where the service does not connect; use a public URL. The operator can "
+                "open networks with ATELIER_ALLOWED_NETWORKS."
             ) from None
         loop = asyncio.get_running_loop()
         try:

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.event_stream import EventStream, opened, read_event_id
+from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
@@ -23,11 +24,13 @@ from core.errors.fields import InvalidRequest, NulInText
 from core.errors.limits import TooManyStreams
 from core.errors.unknown import MalformedId, UnknownJob
 from core.ids import check_id
+from core.tracing import trace_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
 from jobs.statements.media.input_removal import forget as forget_inputs
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
+from jobs.wire.job_request import JobRequest, job_request
 from jobs.wire.jobs import JobPage
 from jobs.wire.status import StatusAnswer
 
@@ -77,6 +80,16 @@ class JobRoutes(Controller):
     ) -> StatusAnswer:
         """Return the job as it is now, whatever its modality."""
         return status_builder.answer(job_view)
+
+    @get(
+        "/{job_id:str}/request", responses=error_responses(MalformedId, UnknownJob), summary="What a job was asked for"
+    )
+    async def show_request(
+        self, job_id: FromPath[str], caller: NamedDependency[Caller], database: NamedDependency[Database]
+    ) -> JobRequest:
+        """Return the fields of the job's submit. They are in no event and in no webhook."""
+        job = await find_job(database, caller, job_id)
+        return job_request(job, trace_id(job.traceparent))
 
     @post(
         "/{job_id:str}/cancel",

@@ -1,23 +1,31 @@
 """`atelier jobs`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import rich_click as click
+from click import get_current_context
 
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, own_names, refuse_failed, save_outputs, succeeded
 from cli.http.progress import job_bars
 from cli.http.progress import watch as follow
-from cli.local.data_dir import data_option
+from cli.local.data_dir import DataDirectory, data_option
+from cli.local.log_files import lines_about
 from cli.output.durations import Duration
 from cli.output.interrupts import TimedOut, TimeLimit, time_limit
 from cli.output.status import lossy, print_line, status_console
 from cli.output.tables import format_time, json_option, print_facts, print_json, print_table
 from jobs.job import JobStatus
+from jobs.wire.job_request import JobRequest
 from jobs.wire.status import StatusAnswer
+
+LOG_LINES = 20
+LONGEST_VALUE = 200
+"""Characters that are shown of a parameter; a data: URL has millions."""
 
 
 @click.group()
@@ -55,11 +63,21 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
 
 @jobs.command()
 @click.argument("job_id")
+@click.option("--log", "with_log", is_flag=True, help="Print the last log lines about it, of the `atelier up` here.")
 @json_option
 @with_client
-def show(client: Client, job_id: str, as_json: bool) -> None:
-    """Show all facts about one job."""
-    _print_job(client.job(job_id), as_json)
+def show(client: Client, job_id: str, with_log: bool, as_json: bool) -> None:
+    """Show all facts about one job: what was asked for, how far it is, why it waits or failed, where its log is."""
+    job, request = client.job(job_id), client.job_request(job_id)
+    if as_json:
+        print_json({"job": job, "request": request})
+        return
+    directory = DataDirectory(get_current_context().params["data"])
+    is_here = directory.read_settings().get("ATELIER_URL") == client.url
+    lines = list(lines_about(directory, job_id)) if is_here else []
+    print_facts(_facts(job) | _asked_for(request) | {"log": _log_place(job, request, directory, lines)})
+    for name, line in lines[-LOG_LINES:] if with_log else []:
+        print_line(f"{name}: {line}")
 
 
 @jobs.command()
@@ -188,7 +206,45 @@ def _print_job(job: StatusAnswer, as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
-    facts = {
+    print_facts(_facts(job))
+
+
+def _asked_for(request: JobRequest) -> dict[str, object]:
+    """Return the facts about the submit: the prompt, then the parameters that have a value."""
+    params = dict(request.params or {})
+    text: dict[str, object] = {name: params.pop(name) for name in ("prompt", "text") if name in params}
+    given = [f"{name}={_shortened(value)}" for name, value in sorted(params.items()) if value not in (None, (), [], "")]
+    return {
+        **(text or {"prompt": None if params else "removed, when the retention of prompts ended"}),
+        "parameters": "\n".join(given),
+        "priority": request.priority,
+        "deadline": format_time(request.deadline_at),
+        "callback": request.callback_url,
+        "tenant": request.tenant_id,
+        "trace": request.trace_id,
+    }
+
+
+def _shortened(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _log_place(
+    job: StatusAnswer, request: JobRequest, directory: DataDirectory, lines: Sequence[tuple[str, str]]
+) -> str:
+    """Return where the log lines about a job are."""
+    if lines:
+        files = ", ".join(f"{name}.log" for name in dict.fromkeys(name for name, _ in lines))
+        return f"{len(lines)} lines in {files} of {directory.logs}; --log, or `atelier logs --job {job.job_id}`"
+    places = ["the API", *([f"the worker {job.server_id}"] if job.server_id else []), "the CPU worker"]
+    trace = f" or {request.trace_id}" if request.trace_id else ""
+    return f"lines with {job.job_id}{trace} in the logs of {', '.join(places)}"
+
+
+def _facts(job: StatusAnswer) -> dict[str, object]:
+    """Return the facts about the state of a job."""
+    return {
         "job": job.job_id,
         "status": job.status,
         "modality": job.modality,
@@ -209,4 +265,3 @@ def _print_job(job: StatusAnswer, as_json: bool) -> None:
         "warnings": "\n".join(job.warnings),
         "outputs": "\n".join(output.url for output in job.outputs),
     }
-    print_facts(facts)

@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import rich_click as click
 
 from cli.http.client import Client
 from cli.http.connection import with_client
+from cli.http.webhook_listener import ReceivedEvent, WebhookListener
 from cli.local.data_dir import data_option
+from cli.output.interrupts import set_by_signals
+from cli.output.status import print_line
 from cli.output.tables import format_time, json_option, print_json, print_table
 from jobs.wire.webhooks import EVENTS, Delivery, DeliveryState, Ended, Webhook
 
@@ -47,6 +51,40 @@ def add(client: Client, target: str, events: tuple[str, ...]) -> None:
     """Add an endpoint that receives your jobs' events at URL; prints its id and, only now, its secret."""
     webhook = client.add_webhook(target, events)
     click.echo(f"{webhook.webhook_id}\n{webhook.secret}")
+
+
+@webhooks.command()
+@click.option("--event", "events", multiple=True, type=click.Choice(EVENTS), help="Only this event; may be repeated.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of 127.0.0.1; default: a free one.")
+@click.option("--secret", "secrets", multiple=True, help="Also accept what is signed with this secret (whsec_…).")
+@json_option
+@with_client
+def listen(client: Client, events: tuple[str, ...], port: int, secrets: tuple[str, ...], as_json: bool) -> None:
+    """Receive your jobs' events on this machine and print them as they come, until Ctrl-C.
+
+    Adds an endpoint at a port of 127.0.0.1, verifies each signature, and removes the endpoint at the end. The service
+    must be allowed to connect there: `atelier up --dev`. Use the printed URL as --callback-url too, with --secret.
+    """
+
+    def show(event: ReceivedEvent) -> None:
+        print_line(msgspec.json.encode(event).decode() if as_json else _describe_event(event))
+
+    def refuse(text: str) -> None:
+        click.echo(text, err=True)
+
+    try:
+        listener = WebhookListener(port=port, secrets=secrets, on_event=show, on_refusal=refuse)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on port {port}: {error.strerror}; choose another --port") from None
+    with set_by_signals() as stop, listener:
+        webhook = client.add_webhook(listener.url, events)
+        listener.secrets.append(webhook.secret)
+        try:
+            click.echo(f"{webhook.webhook_id} listens at {listener.url}; Ctrl-C ends it and removes it.", err=True)
+            stop.wait()
+        finally:
+            client.remove_webhook(webhook.webhook_id)
+    click.echo(f"{webhook.webhook_id} is removed.", err=True)
 
 
 @webhooks.command()
@@ -145,6 +183,14 @@ def secret(tenant: str, rotate: bool, data: Path) -> None:
 
     with database_errors_explained():
         click.echo(tenant_secret(local_settings(data), tenant, rotate=rotate))
+
+
+def _describe_event(event: ReceivedEvent) -> str:
+    """Return the time, the type and the subject of an event, and why a job failed."""
+    data = event.body.get("data", {})
+    error = data.get("error") or {}
+    words = [event.body.get("timestamp", ""), event.body.get("type", ""), data.get("job_id") or data.get("webhook_id")]
+    return "  ".join(filter(None, [*words, error.get("code"), data.get("result_url")]))
 
 
 def _format_state(webhook: Webhook) -> str:

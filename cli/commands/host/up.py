@@ -60,16 +60,18 @@ class EndingSignal:
     help="Address on which the API listens; 0.0.0.0 is every interface of IPv4, :: of IPv6 and IPv4.",
 )
 @click.option("--port", default=8000, show_default=True, help="Port of the API.")
+@click.option("--dev", is_flag=True, help="Let callbacks, webhooks and inputs lead to this machine's loopback.")
 @data_option
-def up(host: str, port: int, data: Path) -> None:
+def up(host: str, port: int, dev: bool, data: Path) -> None:
     """Start everything on this machine and keep it running until Ctrl-C.
 
     Starts PostgreSQL, Valkey, the API, one CPU worker, and one GPU worker per GPU, or one that computes on the CPU;
-    outputs are stored in a folder. Every process ends with this command.
+    outputs are stored in a folder. Every process ends with this command. With --dev a caller with a key reaches what
+    listens on this machine alone.
     """
     hide_memory()
     with StatusPrinter() as printer:
-        stack = Stack(DataDirectory(data), Address(host, port), printer.print_status)
+        stack = Stack(DataDirectory(data), Address(host, port), printer.print_status, opens_loopback=dev)
         EndingSignal(stack.ending, stack.hurry)
         try:
             with suppress(StartInterrupted):
@@ -96,7 +98,8 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     printer.print_result(f"The admin key is in {directory.admin_key}. Try it in another terminal on this machine:")
     printer.print_result(f'  {_program()} generate image "a red circle on a blue background" -o circle.webp')
     printer.print_result(
-        f"Logs are in {directory.logs}; `atelier retention` shows how long jobs and their files are kept."
+        f"Logs are in {directory.logs}, and `atelier logs` prints them; `atelier retention` shows how long jobs and"
+        " their files are kept."
     )
 
 

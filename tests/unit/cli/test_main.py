@@ -88,7 +88,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest_one():
 
 
 @pytest.mark.parametrize("words", [words for words in ALL if isinstance(ALL[words], click.Group)], ids=" ".join)
-def test_a_group_answers_a_mistyped_command_with_the_nearest_one(words):
+def test_a_group_names_the_nearest_one_for_a_mistyped_command(words):
     name = next(iter(ALL[words].commands))
     outcome = CliRunner().invoke(atelier, [*words, f"{name}x"])
     assert (2, True) == (outcome.exit_code, f"Did you mean '{name}'?" in outcome.output), outcome.output

@@ -71,7 +71,7 @@ def test_every_line_of_a_crashed_child_is_an_object():
     assert {"engine"} == {line["process"] for line in lines}
 
 
-def test_a_child_has_the_streams_of_its_parent_where_logs_are_text():
+def test_a_child_has_its_parents_streams_where_logs_are_text():
     script = PARENT.replace("os.write(2, b'x' * 70000 + bytes([10])); os.abort()", "")
     outcome = subprocess.run([sys.executable, "-c", script], env={}, capture_output=True, text=True, check=True)
     assert ("out\n", "") == (outcome.stdout, outcome.stderr)

@@ -59,6 +59,7 @@ def test_the_document_names_every_route(document):
         ("get", "/jobs/v1"),
         ("get", "/jobs/v1/{job_id}"),
         ("delete", "/jobs/v1/{job_id}"),
+        ("get", "/jobs/v1/{job_id}/request"),
         ("post", "/jobs/v1/{job_id}/cancel"),
         ("get", "/jobs/v1/{job_id}/events"),
         ("post", "/webhooks/v1"),

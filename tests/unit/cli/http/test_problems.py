@@ -35,7 +35,7 @@ def refusal(response: httpx.Response) -> str:
     return CliRunner().invoke(command, ["a star"], catch_exceptions=False).output.strip()
 
 
-def test_every_route_in_a_sentence_of_the_service_is_a_command_here():
+def test_every_route_in_a_sentence_is_a_command_here():
     files = [file for place in SENTENCES for file in (ROOT / place).rglob("*.py")] + [ROOT / file for file in ALONE]
     found = {route for file in files for route in ROUTE.findall(file.read_text())}
     assert {"GET /models/v1", "POST /inputs/v1"} <= found <= COMMANDS.keys()

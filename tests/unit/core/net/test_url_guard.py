@@ -384,3 +384,21 @@ class TestResolved:
         monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
         with pytest.raises(OSError, match="Temporary failure"):
             resolve_and_check("https://hooks.example/", CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("url", "opens"),
+    [
+        ("http://127.0.0.1:9000/", "`atelier up --dev`, or set ATELIER_DEVELOPMENT=1 and ATELIER_ALLOWED_NETWORKS"),
+        ("http://localhost/", "`atelier up --dev`"),
+        ("http://10.1.2.3/", "The operator can open it with ATELIER_ALLOWED_NETWORKS."),
+        ("http://93.184.216.34:25/", "The operator can open it with ATELIER_ALLOWED_PORTS."),
+        ("http://169.254.169.254/", "use a public URL."),
+        ("http://0.0.0.0/", "use a public URL."),
+    ],
+)
+def test_a_refusal_names_the_setting_that_would_allow_it(url, opens):
+    with pytest.raises(ForbiddenUrl) as caught:
+        check_literal(url, Settings())
+    assert opens in caught.value.detail
+    assert ("ATELIER_" in caught.value.detail) == ("ATELIER_" in opens or "--dev" in opens)

@@ -27,7 +27,7 @@ ATELIER = [sys.executable, "-m", "cli.main"]
 class Up:
     """A running `atelier up` on `data`."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
         self.data = data
         self.address = free_address()
         self.metrics = free_pair()
@@ -42,7 +42,7 @@ class Up:
         self.output = data.with_suffix(".output")
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*ATELIER, "up", "--port", str(self.address.port)],
+                [*ATELIER, "up", "--port", str(self.address.port), *options],
                 env=self.environment,
                 stdout=output,
                 stderr=output,
@@ -97,7 +97,7 @@ def command_line(pid: int) -> str:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     """One `up` for the tests of a class; its end is checked too."""
-    up = Up(tmp_path_factory.mktemp("up") / "data").await_ready()
+    up = Up(tmp_path_factory.mktemp("up") / "data", "--dev").await_ready()
     yield up
     family = up.family()
     assert 0 == up.end(signal.SIGTERM)
@@ -182,6 +182,38 @@ class TestWhileItRuns:
         assert Path(name).read_bytes() == piped.stdout_bytes
         assert f"{job_id}\n" == service.run("jobs", "delete", job_id)
         assert "unknown_job" in service.run("jobs", "show", job_id, status=1)
+
+    def test_a_job_is_shown_with_its_request_and_its_log(self, service, tmp_path):
+        service.run("generate", "image", "a zebrafinch", "-o", str(tmp_path / "a.png"), "--width", "128")
+        job_id = re.search(r"job_[0-9a-f]{32}", service.run("jobs", "list"))[0]
+        shown = service.run("jobs", "show", job_id, "--log")
+        assert re.search("prompt +a zebrafinch\n", shown)
+        assert re.search("parameters +.*width=128\n", shown, re.DOTALL)
+        assert re.search(f"log +[0-9]+ lines in api.log, .*worker-local.log of {service.data}/logs", shown)
+        assert f"submit: accepted job={job_id}" in shown
+        assert f"submit: accepted job={job_id}" in service.run("logs", "api", "--job", job_id)
+        assert "ready to accept connections" in service.run("logs", "postgres", "-n", "1000")
+        elsewhere = service.run("jobs", "show", job_id, "--data", str(tmp_path), "--url", service.address.url, "--key",
+                                (service.data / "admin.key").read_text().strip())  # fmt: skip
+        assert f"lines with {job_id} in the logs of the API, the worker local" in " ".join(elsewhere.split())
+
+    def test_events_and_callbacks_come_to_this_machine(self, service):
+        secret = service.run("webhooks", "secret").strip()
+        heard = service.data / "heard"
+        with heard.open("wb") as output:
+            listening = subprocess.Popen(
+                [*ATELIER, "webhooks", "listen", "--event", "job.failed", "--secret", secret],
+                env=service.environment, stdout=output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        line = until(lambda: re.search(r"(whk_\S+) listens at (http://127\S+);", heard.read_text()), START, "it")
+        service.run("webhooks", "test", line[1])
+        job_id = service.run("generate", "image", "anything", "--no-wait", "--callback-url", line[2]).strip()
+        until(lambda: f"job.completed  {job_id}" in heard.read_text(), START, "the callback")
+        until(lambda: f"webhook.test  {line[1]}" in heard.read_text(), START, "the test event")
+        listening.send_signal(signal.SIGINT)
+        assert 0 == listening.wait(START)
+        assert heard.read_text().endswith(f"{line[1]} is removed.\n")
+        assert line[1] not in service.run("webhooks", "list")
 
     def test_the_operators_commands_find_it(self, service):
         key = service.run("keys", "create", "--tenant", "shop").strip()

@@ -1,0 +1,44 @@
+"""The answer that says what a job was asked for."""
+
+from typing import Any
+
+import msgspec
+
+from jobs.job import Job
+from jobs.wire.values import UtcTime
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job was asked for, and by whom.
+
+    `params` are the fields of the submit, with the values of those that were left out; null once the retention of
+    prompts has removed them. `server_id` is the server that was asked for. `trace_id` is in the service's log lines
+    about the job, where traces are on.
+    """
+
+    job_id: str
+    tenant_id: str
+    modality: str
+    model: str
+    params: dict[str, Any] | None
+    server_id: str | None
+    priority: int
+    callback_url: str | None
+    deadline_at: UtcTime
+    trace_id: str | None
+
+
+def job_request(job: Job, trace_id: str | None) -> JobRequest:
+    """Return the answer for a job, whose trace has this id."""
+    return JobRequest(
+        job_id=job.id,
+        tenant_id=job.tenant,
+        modality=job.modality,
+        model=job.model,
+        params=job.params or None,
+        server_id=job.server_id,
+        priority=job.priority,
+        callback_url=job.callback_url,
+        deadline_at=job.deadline_at,
+        trace_id=trace_id,
+    )
