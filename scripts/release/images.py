@@ -48,25 +48,29 @@ def fetch(program: str, name: str) -> str | None:
     return None if _run(program, *look) is None else _run(program, "pull", name)
 
 
-def build(program: str, source: Path, target: str, version: str, options: Sequence[str], into: Path) -> Saved:
-    """Build a target of Dockerfile.gpu in `source`, and save it.
+def build(program: str, source: Path, target: str, version: str, options: Sequence[str]) -> str:
+    """Build a target of Dockerfile.gpu in `source`; return the image's name. The builder prints what it does.
 
     Raises:
-        Refused: the build failed; with the builder's last lines.
+        Refused: the build failed.
 
     """
     name = f"atelier-{target}:{version}"
-    arguments = ["build", *options, "--file", str(source / "Dockerfile.gpu"), "--target", target, "--tag", name]
-    archive = into / f"atelier-{target}-{version}.oci.tar"
-    archive.unlink(missing_ok=True)
-    save = {
-        "buildah": ["push", name, f"oci-archive:{archive}:{name}"],
-        "podman": ["save", "--format=oci-archive", f"--output={archive}", name],
+    arguments = ["--file", str(source / "Dockerfile.gpu"), "--target", target, "--tag", name, str(source)]
+    if subprocess.run([program, "build", *options, *arguments], check=False).returncode:
+        raise Refused(f"The image {target} could not be built: the lines above say why.")
+    return name
+
+
+def save(program: str, name: str, archive: Path) -> Saved:
+    """Save the image `name` in `archive`."""
+    command = {
+        "buildah": ["push", "--quiet", name, f"oci-archive:{archive}:{name}"],
+        "podman": ["save", "--quiet", "--format=oci-archive", f"--output={archive}", name],
         "docker": ["save", f"--output={archive}", name],
     }
-    for step in ([*arguments, str(source)], save[program]):
-        if complaint := _run(program, *step):
-            raise Refused(f"The image {target} could not be built:\n{complaint}")
+    if complaint := _run(program, *command[program]):
+        raise Refused(f"The image {name} could not be saved:\n{complaint}")
     return Saved(archive, digest(archive), take_inventory(program, name))
 
 

@@ -73,12 +73,14 @@ def system_packages() -> list[dict[str, str]]:
 
 
 def debian(package: str) -> str:
-    """The licences that a package's copyright file names, where it is one that programs can read."""
+    """The licences that a package's copyright file names: in its fields, or by the texts that Debian has of them."""
     try:
         text = (DOCUMENTS / package / "copyright").read_text(errors="replace")
     except OSError:
         return ""
-    return ", ".join(sorted(set(re.findall(r"^License: *(\S[^\n]*)$", text, re.MULTILINE))))
+    fields = re.findall(r"^License: *(\S[^\n]*)$", text, re.MULTILINE)
+    texts = re.findall(r"/usr/share/common-licenses/([\w+-]+(?:\.\d+)?)", text)
+    return ", ".join(sorted(set(fields or texts)))
 
 
 def system_name() -> str:

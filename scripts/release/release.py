@@ -77,12 +77,13 @@ def _image(
     complaint = images.fetch(program, base) if program else None
     if complaint or not program:
         reason = f"{base} is not here, and could not be fetched" if program else NO_BUILDER
-        say(f"the image {target} is not built: {reason}{': ' + complaint if complaint else ''}")
+        say(f"the image {target} is not built: {reason}{f': {complaint.splitlines()[-1]}' if complaint else ''}")
         planned = selection.inventory(source, selection.GPU if target == "gpu" else ())
         bill.write_text(sbom.bill(f"atelier-{target}", name, epoch, planned, built=False))
         return NOT_BUILT.format(target=target, reason=reason, base=base, version=name, bill=bill.name)
     say(f"the image {target}, with {program} on {base}: some minutes")
-    saved = images.build(program, source, target, name, options, files)
+    built = images.build(program, source, target, name, options)
+    saved = images.save(program, built, files / f"atelier-{target}-{name}.oci.tar")
     bill.write_text(sbom.bill(f"atelier-{target}", name, epoch, saved.inventory, built=True))
     return BUILT.format(target=target, archive=saved.archive.name, digest=saved.digest, base=base, bill=bill.name)
 

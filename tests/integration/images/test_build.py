@@ -1,6 +1,9 @@
 """Both images, built and run for real; where that cannot be done, the reason is in the test's output."""
 
+import hashlib
+import json
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +19,8 @@ from cli.http.problems import ApiUnavailable
 from cli.local.address import free_address
 from cli.operator.admin import create_key
 from core.settings import read_settings
+from scripts.release import images as release_images
+from scripts.release import sbom
 from tests.support.checkpoints import tiny_checkpoints
 from tests.support.checkpoints.specs import entry
 from tests.support.deploy import images
@@ -167,6 +172,21 @@ def test_torch_is_only_in_the_one_for_gpu_workers(api_image: Image, gpu_image: I
 def test_all_its_bytecode_is_compiled(image: Image) -> None:
     header = "import api.app, os; c = api.app.__cached__; print(os.path.exists(c), open(c, 'rb').read(8)[4])"
     assert "True 1" == image.run(["python", "-c", header], {})[1].strip()  # PEP 552: by hash, unchecked
+
+
+@pytest.mark.usefixtures("api_image")
+def test_a_release_saves_it_and_lists_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILDAH_ISOLATION", "chroot")
+    saved = release_images.save("buildah", "localhost/atelier-test-api", tmp_path / "api.oci.tar")
+    with tarfile.open(saved.archive) as archive:
+        manifest = archive.extractfile(f"blobs/{saved.digest.replace(':', '/')}")
+        assert manifest is not None
+        assert saved.digest == f"sha256:{hashlib.sha256(manifest.read()).hexdigest()}"
+    bill = json.loads(sbom.bill("atelier-api", "1.2.3", 1_700_000_000, saved.inventory, built=True))
+    found = {one["purl"].partition("@")[0]: one for one in bill["components"]}
+    assert {"pkg:pypi/litestar", "pkg:deb/debian/libc6", "pkg:deb/debian/python3.11"} <= found.keys()
+    assert "pkg:pypi/torch" not in found
+    assert [{"license": {"name": "GPL-2, LGPL-2.1"}}] == found["pkg:deb/debian/libc6"]["licenses"]
 
 
 def test_the_doctor_finds_nothing_wrong(image: Image, environment: tuple[Environment, Path]) -> None:

@@ -54,6 +54,9 @@ def test_copyright_files_of_debian_name_licences(tmp_path, monkeypatch):
     (tmp_path / "grep").mkdir()
     (tmp_path / "grep" / "copyright").write_text("Files: *\nLicense: GPL-3+\n text\n\nFiles: b\nLicense: MIT\n")
     assert "GPL-3+, MIT" == inventory.debian("grep")
+    (tmp_path / "libc6").mkdir()
+    (tmp_path / "libc6" / "copyright").write_text("Under the LGPL, see /usr/share/common-licenses/LGPL-2.1.\n")
+    assert "LGPL-2.1" == inventory.debian("libc6")
     assert "" == inventory.debian("unknown")
 
 
