@@ -1,4 +1,4 @@
-"""The fenced blocks of README and docs, and the lines that a reader pastes into a shell."""
+"""The fenced blocks of the root's pages and of docs, and the lines that a reader pastes into a shell."""
 
 import os
 import re
@@ -12,7 +12,7 @@ import msgspec
 
 from tests.support.paths import DOCS, ROOT
 
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*(page for page in sorted(ROOT.glob("*.md")) if page.stem != "CHANGELOG"), *sorted(DOCS.rglob("*.md"))]
 
 PROGRAMS = {"bash", "python", "ts", "sql"}
 """Languages of blocks that do something: each is run, or says why not."""
