@@ -5,13 +5,37 @@ msgspec stops at the first fault and describes it in one of a few sentences; eac
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
 from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
+from jobs.params.media import PICTURE, PICTURE_NAMES, field_of, picture_field
+
+ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("image", "images", "img", "init_image", "photo", "picture", "start_image"), ("input_image",)),
+    **dict.fromkeys(("first_frame", "first_frame_image", "image_base64", "source", "url"), ("input_image",)),
+    **dict.fromkeys(("image_urls", "input_images", "references"), ("reference_images", "input_image")),
+    **dict.fromkeys(("last_frame", "end_image", "tail_image"), ("last_image",)),
+    **dict.fromkeys(("description", "input", "query", "script"), ("prompt", "text")),
+    "text": ("prompt",),
+    "prompt": ("text",),
+    **dict.fromkeys(("n", "batch_size", "count", "num_outputs", "samples"), ("num_images",)),
+    **dict.fromkeys(("steps", "num_steps"), ("num_inference_steps",)),
+    **dict.fromkeys(("cfg", "cfg_scale", "guidance"), ("guidance_scale",)),
+    **dict.fromkeys(("denoise", "denoising_strength", "image_strength"), ("strength",)),
+    **dict.fromkeys(("audio", "reference_audio", "speaker_wav", "voice", "voice_id"), ("target_voice_path",)),
+    **dict.fromkeys(("lang", "locale"), ("language_id",)),
+    **dict.fromkeys(("duration", "length", "seconds"), ("duration_seconds",)),
+    **dict.fromkeys(("format", "file_format", "response_format"), ("output_format",)),
+    **dict.fromkeys(("background", "bg_color"), ("background_color",)),
+    **dict.fromkeys(("callback", "notify_url", "webhook", "webhook_url"), ("callback_url",)),
+    **dict.fromkeys(("server", "gpu", "node"), ("server_id",)),
+    **dict.fromkeys(("timeout", "ttl"), ("deadline_seconds", "wait")),
+}
+"""Names that other services have for a field, and the fields that may be meant here."""
 
 _SENTENCE = re.compile(r"(?P<fault>.*?)(?: - at `(?P<path>\$.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
@@ -28,10 +52,11 @@ _NAMES |= {"array": "an array", "object": "an object", "null": "null"}
 _WORDS = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
 
 
-def refusal(error: Exception, type_: Any = None, root: str = "$") -> InvalidRequest:
+def refusal(error: Exception, type_: Any = None, root: str = "$", picture: str = PICTURE) -> InvalidRequest:
     """Return the refusal for `error`, which `msgspec.json.decode(body, type=type_)` or `msgspec.convert` raised.
 
-    `root` replaces the `$` of its path, for values that do not come from a body.
+    `root` replaces the `$` of its path, for values that do not come from a body, and `picture` the name that the type
+    has for its picture.
     """
     if not isinstance(error, msgspec.ValidationError):
         return InvalidJson(
@@ -42,6 +67,11 @@ def refusal(error: Exception, type_: Any = None, root: str = "$") -> InvalidRequ
     fault, path = match["fault"], match["path"] or "$"
     if path == "$" and root == "$" and (got := _GOT.fullmatch(fault)):
         return InvalidJson(f"The body is {_name(got[2])}; {InvalidJson.advice[0].lower()}{InvalidJson.advice[1:]}")
+    own = picture_field(type_)
+    if own is not None and path == "$":
+        fault = fault.replace(f"`{own}`", f"`{picture}`")
+    elif own is not None and path == f"$.{own}":
+        path = f"$.{picture}"
     return _about_field(fault, path, type_, root)
 
 
@@ -87,9 +117,17 @@ def _units(word: str) -> str:
 
 def _unknown(name: str, type_: Any) -> str:
     known = [field.encode_name for field in msgspec.structs.fields(type_)] if type_ is not None else []
-    shown = name[:80]  # what is compared takes its length squared
-    close = difflib.get_close_matches(shown, known, n=1)
-    return f"Unknown field `{shown}`; " + (f"did you mean `{close[0]}`?" if close else "remove it.")
+    if picture_field(type_) is not None:
+        known += PICTURE_NAMES
+    shown = name[:80]
+    close = nearest(shown, known)
+    return f"Unknown field `{shown}`; " + (f"did you mean `{field_of(close)}`?" if close else "remove it.")
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that is meant by another one: as other services call it, or by its letters."""
+    elsewhere = next((right for right in ELSEWHERE.get(name.lower(), ()) if right in known), None)
+    return elsewhere or next(iter(difflib.get_close_matches(name[:80], known, n=1)), None)
 
 
 def _allowed(type_: Any, name: str) -> Iterator[Any]:

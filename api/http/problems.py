@@ -21,12 +21,16 @@ from core.errors.fields import InvalidJson, InvalidRequest, MissingField
 from core.errors.http import BodyTooLarge, UnknownRoute, WrongMethod
 from core.errors.limits import RateLimited, TooManyBodies, TooManyJobs, TooManyStreams, TooManyUploads
 from core.errors.unavailable import DatabaseUnavailable, Overloaded, StorageUnavailable, TooManyConnections
+from jobs.params.media import picture_field
 from jobs.wire.problems import ProblemDetails
 
 log = logging.getLogger(__name__)
 
 DISCONNECTED = "client disconnected prematurely"
 """The framework's text for a body that ends early; no client is left to read the response."""
+
+PICTURE_NAME = "picture_name"
+"""Where the state of a request has the name that its body has for a picture (`PICTURE_NAMES`)."""
 
 Renderer = Callable[[Request[Any, Any, Any], AtelierError, Mapping[str, str]], Response[Any]]
 """Makes the response of an error in one wire format."""
@@ -103,7 +107,7 @@ def exception_handlers(render: Renderer) -> dict[int | type[Exception], Any]:
         if isinstance(exception, HTTPException):
             offered = {name.lower(): value for name, value in (exception.headers or {}).items()}
             allow = {"Allow": allow_header(offered["allow"].split(", "))} if "allow" in offered else {}
-        return render(request, to_error(request, exception), allow)
+        return render(request, _in_callers_words(request, to_error(request, exception)), allow)
 
     return {AtelierError: handle, HTTPException: handle, Exception: handle}
 
@@ -124,6 +128,17 @@ def to_error(request: Request[Any, Any, Any], exception: Exception) -> AtelierEr
         return DatabaseUnavailable()
     log.error("request: failed id=%s", request_id(request.scope), exc_info=exception)
     return AtelierError()
+
+
+def _in_callers_words(request: Request[Any, Any, Any], error: AtelierError) -> AtelierError:
+    """Return the error with the picture of the request under the name that the body has for it."""
+    name = request.scope["state"].get(PICTURE_NAME)
+    if name is not None:
+        body = request.route_handler.parsed_data_field
+        own = picture_field(body.annotation) if body is not None else None
+        error.detail = error.detail.replace(f"`{own}`", f"`{name}`")
+        error.field = f"$.{name}" if error.field == f"$.{own}" else error.field
+    return error
 
 
 def _to_refusal(request: Request[Any, Any, Any], error: HTTPException) -> AtelierError:

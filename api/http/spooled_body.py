@@ -12,7 +12,7 @@ import msgspec
 from api.http.msgspec_errors import refusal
 from core.errors.fields import InvalidRequest
 from core.errors.unavailable import StorageUnavailable
-from jobs.params.media import media_of
+from jobs.params.media import PICTURE, PICTURE_NAMES, media_of, picture_field
 
 PIECE = 1 << 20
 """Bytes that are written at once. A body that is no longer stays in memory."""
@@ -43,6 +43,7 @@ class SpooledBody:
         self._file: IO[bytes] | None = None
         self._content: mmap.mmap | None = None
         self._references: dict[str, Place] = {}
+        self.picture_name: str | None = None
 
     def add(self, piece: bytes) -> bool:
         """Add the next piece; returns whether it is time to `write`."""
@@ -71,14 +72,16 @@ class SpooledBody:
         _check_values(self._commas)
         if isinstance(content, mmap.mmap) and hasattr(type_, "media"):
             try:
-                found = decode(b"".join(self._without_base64(content)), type_)
+                found, name = decode_named(b"".join(self._without_base64(content)), type_)
             except InvalidRequest:
                 pass  # the whole body has the fault too, at its right place
             else:
                 if self._references.keys() <= {medium.source.rpartition(",")[2] for medium in media_of(found)}:
+                    self.picture_name = name
                     return found
             self._references.clear()  # base64 in another field, or in one that is given twice
-        return decode(content[:], type_)
+        found, self.picture_name = decode_named(content[:], type_)
+        return found
 
     def find(self, reference: str) -> Place | None:
         """Return the base64 that a reference stands for, or None for any other text."""
@@ -132,11 +135,41 @@ def _check_values(commas: int) -> None:
 
 def decode(body: bytes | bytearray, type_: Any) -> Any:
     """Return the JSON of a body as `type_`. Raises the precise `InvalidRequest`."""
+    return decode_named(body, type_)[0]
+
+
+def decode_named(body: bytes | bytearray, type_: Any) -> tuple[Any, str | None]:
+    """Return the JSON of a body as `decode` does, and the name that it has for a picture (`PICTURE_NAMES`)."""
     _check_values(body.count(b","))
+    own = picture_field(type_)
     try:
-        return msgspec.json.decode(body, type=type_)
+        return msgspec.json.decode(body, type=type_), own
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if own is None or not isinstance(error, msgspec.ValidationError):
+            raise refusal(error, type_) from None
+        return _decode_renamed(body, type_, own, error)
+
+
+def _decode_renamed(
+    body: bytes | bytearray, type_: Any, own: str, error: msgspec.ValidationError
+) -> tuple[Any, str | None]:
+    """Decode a body again with its picture under the name `own`; where that is its name, `error` is what it has."""
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
         raise refusal(error, type_) from None
+    names = [name for name in PICTURE_NAMES if name in members]
+    if len(names) > 1:
+        twice = " and ".join(f"`{name}`" for name in names)
+        raise InvalidRequest(f"{twice} are names of one field; send `{PICTURE}` alone.", field=f"$.{names[-1]}")
+    name = names[0] if names else PICTURE
+    if names and name != own:
+        renamed = {own if key == name else key: value for key, value in members.items()}
+        try:
+            return msgspec.json.decode(msgspec.json.encode(renamed), type=type_), name
+        except (msgspec.DecodeError, RecursionError) as second:
+            raise refusal(second, type_, picture=name) from None
+    raise refusal(error, type_, picture=name) from None
 
 
 def digest(path: str, body: bytes | bytearray | mmap.mmap) -> str:

@@ -9,7 +9,8 @@ from litestar.types import Empty
 
 from api.http.auth import Caller
 from api.http.body_budget import LEASE
-from api.http.spooled_body import SpooledBody, decode, digest
+from api.http.problems import PICTURE_NAME
+from api.http.spooled_body import SpooledBody, decode_named, digest
 from core.errors.base import AtelierError
 from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
 from core.errors.http import BodyTooLarge, UnsupportedEncoding, UnsupportedType
@@ -51,10 +52,13 @@ class StrictRequest(Request[Caller, JobView | None, State]):
         type_ = field.annotation if field is not None else Any
         body, spooled = await self.body(), self.spooled_body
         if spooled is None:
-            return decode(body, type_)
+            decoded, self.scope["state"][PICTURE_NAME] = decode_named(body, type_)
+            return decoded
         if "Idempotency-Key" in self.headers:
             self.scope["state"]["body_digest"] = await asyncio.to_thread(spooled.digest, self.scope["path"])
-        return await asyncio.to_thread(spooled.decode, type_)
+        decoded = await asyncio.to_thread(spooled.decode, type_)
+        self.scope["state"][PICTURE_NAME] = spooled.picture_name
+        return decoded
 
     async def body(self) -> bytes:
         """Return the bytes of the body, which is JSON; of a large one, which is spooled, only the first piece.

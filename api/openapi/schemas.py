@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 from litestar.openapi.spec.base import BaseSchemaObject
 
+from jobs.params.media import field_of, picture_field
+
 WINGS = ("api", "jobs")
 """The wings that have structs of bodies and answers."""
 REF = "#/components/schemas/{name}"
@@ -36,6 +38,7 @@ def struct_schemas(names: Iterable[str]) -> dict[str, Verbatim]:
     schemas = msgspec.json.schema_components(structs, ref_template=REF)[1]
     for struct in structs:
         _make_tag_optional(schemas[struct.__name__], struct)
+        _name_picture(schemas[struct.__name__], struct)
     return {name: Verbatim(tidy(schema)) for name, schema in schemas.items()}
 
 
@@ -75,5 +78,14 @@ def _structs(root: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
 def _make_tag_optional(schema: JsonSchema, struct: type[msgspec.Struct]) -> None:
     """Make the tag of a struct optional: a request names its modality by its route."""
     tag = struct.__struct_config__.tag_field
-    if tag in schema.get("required", ()):
+    if tag is not None:
         schema["required"].remove(tag)
+        schema["properties"][tag]["description"] = "May be left out: the route says it."
+
+
+def _name_picture(schema: JsonSchema, struct: type[msgspec.Struct]) -> None:
+    """Give the picture of a modality the name that all of them have."""
+    own = picture_field(struct)
+    if own is not None:
+        schema["properties"] = {field_of(name): facts for name, facts in schema["properties"].items()}
+        schema["required"] = [field_of(name) for name in schema.get("required", ())]

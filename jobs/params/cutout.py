@@ -5,16 +5,16 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from jobs.params.base import HexColor, Params
-from jobs.params.media import MediaKind, Source
+from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 
 class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="remove-background"):
-    """The foreground of an image on transparency; `image_url` is required."""
+    """The foreground of an image on transparency; `input_image` is required."""
 
     media: ClassVar[dict[str, MediaKind]] = {"image_url": "image"}
 
-    image_url: Source
+    image_url: Annotated[Source, Meta(description=f"The image whose background is removed. {NAMED}")]
     output_format: Annotated[
         Literal["png", "webp", "jpeg"],
         Meta(description="png or webp; jpeg, which has no transparency, is accepted with a warning and gives png."),
@@ -31,11 +31,11 @@ CUTOUT = ModalitySpec(
     note="it is `pending` until its image is fetched and checked.",
     status_summary="Status of a cut-out",
     examples=(
-        ("Only an image", {"image_url": "https://shop.example/chair.jpg"}),
+        ("Only an image", {"input_image": "https://shop.example/chair.jpg"}),
         (
             "Cropped, on white",
             {
-                "image_url": "https://shop.example/chair.jpg",
+                "input_image": "https://shop.example/chair.jpg",
                 "background_color": "#FFFFFF",
                 "crop": True,
                 "output_format": "webp",

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from jobs.params.base import HexColor, OutputFormat, Params, Prompt, Quality, Seed, Url
-from jobs.params.media import MediaKind, Source
+from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 MAX_IMAGES = 8
@@ -29,7 +29,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
         "standard"
     )
     num_images: Annotated[int, Meta(ge=1, le=MAX_IMAGES, description="Images to make.")] = 1
-    input_image: Annotated[Source, Meta(description="The image to start from.")] | None = None
+    input_image: Annotated[Source, Meta(description=f"The image to start from. {NAMED}")] | None = None
     strength: Annotated[float, Meta(gt=0, le=1, description="How much of `input_image` may change.")] | None = None
     reference_images: Annotated[
         tuple[Source, ...], Meta(max_length=16, description="Images that guide the model.")

@@ -1,6 +1,7 @@
 """Fields that take media: a URL, a `data:` URL or the id of an uploaded input or of a stored voice."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
@@ -19,6 +20,13 @@ Source = Annotated[
     ),
 ]
 
+PICTURE = "input_image"
+"""The name of the picture that a job starts from, the same for every modality."""
+PICTURE_NAMES = (PICTURE, "image_path", "image_url")
+"""All names that a body may have it under, for ever: clients of single modalities send the others. Some parameters have
+it under one of those, and so do their rows, which workers of an older version read."""
+NAMED = "Read as `image_path` and `image_url`, too."
+
 P = TypeVar("P", bound=Params)
 
 
@@ -31,12 +39,24 @@ class Medium(msgspec.Struct, frozen=True):
 
     @property
     def field(self) -> str:
-        """The path of the field in the body, as problems name it."""
-        return f"$.{field_of(self.name)}"
+        """The path of the field in the parameters, as problems name it."""
+        return f"$.{_path(self.name)}"
 
 
 def field_of(name: str) -> str:
-    """Return an input's name as callers write it: `reference_images[0]` for `reference_images.0`."""
+    """Return an input's name as it is documented: `reference_images[0]` for `reference_images.0`."""
+    return PICTURE if name in PICTURE_NAMES else _path(name)
+
+
+@cache
+def picture_field(type_: Any) -> str | None:
+    """Return the name that a type of parameters has for its picture; None for one without a picture."""
+    if not (isinstance(type_, type) and issubclass(type_, Params)):
+        return None
+    return next((name for name in PICTURE_NAMES if name in type_.__struct_fields__), None)
+
+
+def _path(name: str) -> str:
     field, dot, number = name.partition(".")
     return f"{field}[{number}]" if dot else field
 

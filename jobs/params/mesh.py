@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from jobs.params.base import Params, Seed
-from jobs.params.media import MediaKind, Source
+from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 FileName = Annotated[
@@ -15,11 +15,11 @@ FileName = Annotated[
 
 
 class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3d"):
-    """A mesh from an image; `image_path` is required."""
+    """A mesh from an image; `input_image` is required."""
 
     media: ClassVar[dict[str, MediaKind]] = {"image_path": "image"}
 
-    image_path: Source
+    image_path: Annotated[Source, Meta(description=f"The image of the object. {NAMED}")]
     output_format: Annotated[
         Literal["glb", "obj", "stl", "ply", "webp", "jpeg", "png"],
         Meta(description="glb, obj, stl or ply; image formats are accepted with a warning and give glb."),
@@ -44,10 +44,10 @@ MESH = ModalitySpec(
     note="it is `pending` until its image is fetched and checked.",
     status_summary="Status of a mesh",
     examples=(
-        ("Only an image", {"image_path": "https://shop.example/chair.png"}),
+        ("Only an image", {"input_image": "https://shop.example/chair.png"}),
         (
             "With a texture",
-            {"image_path": "https://shop.example/chair.png", "mode": "paint", "painted_save_name": "chair.glb"},
+            {"input_image": "https://shop.example/chair.png", "mode": "paint", "painted_save_name": "chair.glb"},
         ),
     ),
     word="mesh",

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from jobs.params.base import Params, Prompt, Quality, Seed
-from jobs.params.media import MediaKind, Source
+from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
 Side = Annotated[int, Meta(ge=64, le=1536, multiple_of=32, description="Pixels, a multiple of 32.")]
@@ -16,7 +16,7 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
 
     media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "last_image": "image"}
 
-    input_image: Annotated[Source, Meta(description="The first frame.")] | None = None
+    input_image: Annotated[Source, Meta(description=f"The first frame. {NAMED}")] | None = None
     last_image: Annotated[Source, Meta(description="The last frame, for a model that supports one.")] | None = None
     prompt: Prompt = "cinematic motion"
     negative_prompt: Annotated[str, Meta(max_length=4000, description="What to avoid.")] | None = None

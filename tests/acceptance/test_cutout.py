@@ -105,7 +105,7 @@ def test_progress_is_told_as_it_rises(studio: Service, data_url: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({}, "$.image_url"),
+        ({}, "$.input_image"),
         ({"image_url": "https://a.example/b.png", "background_color": "white"}, "$.background_color"),
         ({"image_url": "https://a.example/b.png", "output_format": "gif"}, "$.output_format"),
     ],

@@ -77,7 +77,7 @@ def first_jobs(photo: str) -> list[DemoJob]:
             DemoJob(prompt, "/generate/image/v1", {"prompt": prompt}, f"{prompt.replace(' ', '-')}.webp")
             for prompt in PROMPTS
         ),
-        DemoJob("photo -> cut-out", "/generate/remove-background/v1", {"image_url": photo}, CUTOUT),
+        DemoJob("photo -> cut-out", "/generate/remove-background/v1", {"input_image": photo}, CUTOUT),
         DemoJob("photo -> video", "/generate/video/v1", video, "product.mp4"),
         DemoJob("text -> speech", "/generate/speech/v1", {"text": TEXT}, "product.wav"),
     ]
@@ -85,7 +85,7 @@ def first_jobs(photo: str) -> list[DemoJob]:
 
 def mesh_job(cutout: str) -> DemoJob:
     """Return a mesh of the uploaded cut-out, with the cut-out as its texture."""
-    return DemoJob("cut-out -> 3D", "/generate/3d/v1", {"image_path": cutout, "mode": "paint"}, "product.glb")
+    return DemoJob("cut-out -> 3D", "/generate/3d/v1", {"input_image": cutout, "mode": "paint"}, "product.glb")
 
 
 def _run_all(client: Client, out: Path) -> list[list[str]]:

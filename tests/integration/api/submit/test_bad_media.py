@@ -68,7 +68,7 @@ def refused(answer, code, field, status=422):
         (CUTOUT, {"image_url": URL + "a" * 4096}, "out_of_range", "$.image_url"),
         (CUTOUT, {"image_url": "https://a\0b/"}, "nul_in_text", "$.image_url"),
         (CUTOUT, {"image_url": ""}, "out_of_range", "$.image_url"),
-        (CUTOUT, {}, "missing_field", "$.image_url"),
+        (CUTOUT, {}, "missing_field", "$.input_image"),
         (IMAGE, {"reference_images": [URL] * 17}, "out_of_range", "$.reference_images"),
         # uploads that are none
         (CUTOUT, {"image_url": "inp_" + "0" * 32}, "unknown_input", "$.image_url"),

@@ -6,6 +6,7 @@ tests/integration/api/submit/test_bad_input.py shows that the limits hold.
 from litestar.handlers import HTTPRouteHandler
 
 from api.app import create_app
+from api.http.received_file import ENVELOPE
 from api.http.spooled_body import digest
 from core.settings import Settings
 
@@ -25,6 +26,9 @@ def limits():
 
 def test_only_routes_that_take_media_take_large_bodies():
     by_route = dict(limits())
+    assert SETTINGS.input_max_bytes + ENVELOPE == by_route.pop(
+        "POST /inputs/v1"
+    )  # a file, which goes to the disk as it arrives
     large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
     assert large <= {route for route, limit in by_route.items() if limit == 2}
     assert all(
