@@ -155,7 +155,7 @@ def _decode_renamed(
 ) -> tuple[Any, str | None]:
     """Decode a body again with its picture under the name `own`; where that is its name, `error` is what it has."""
     try:
-        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        members = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
         raise refusal(error, type_) from None
     names = [name for name in PICTURE_NAMES if name in members]
