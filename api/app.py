@@ -14,9 +14,10 @@ from litestar.middleware import DefineMiddleware
 
 from api.front.cross_origin import allowed_origins
 from api.front.front import put_in_front
-from api.http.auth import KeyAuthentication
+from api.http.auth import KeyAuthentication, protect_answer
 from api.http.body_budget import BodyBudget, hold_bodies
 from api.http.problems import EXCEPTION_HANDLERS
+from api.http.query_parameters import check_query
 from api.http.request_ids import echo_request_id
 from api.http.request_metrics import count_response, observe_requests
 from api.http.strict_json import StrictRequest
@@ -71,9 +72,9 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
     app = Litestar(
         route_handlers=routers(services),
         dependencies=services.dependencies(),
-        middleware=[observe_requests, authentication, hold_bodies(BodyBudget(app_settings))],
+        middleware=[observe_requests, authentication, check_query, hold_bodies(BodyBudget(app_settings))],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[echo_request_id, show_rate_limit, count_response],
+        before_send=[echo_request_id, protect_answer, show_rate_limit, count_response],
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,
         openapi_config=openapi_config(version("atelier"), public_path(app_settings, "")),

@@ -1,14 +1,14 @@
 """Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Headers
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Message, Scope
 
 from api.http.batcher import Batcher
 from api.http.database import Database
@@ -26,6 +26,8 @@ PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 
 SHOWS_JOB: dict[str, Any] = {"shows_job": True}
 """`opt` of a route that shows the job `job_id` of its path: its key and its job are read in one statement."""
+
+NO_STORE, NO_SNIFF = (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")
 
 NO_SECURITY: tuple[dict[str, list[str]]] = ({},)
 """`security` of such a route in the OpenAPI document: an empty requirement, which every request meets."""
@@ -101,6 +103,18 @@ def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteH
     """Guard a route for operators: raise `Forbidden` without the admin scope."""
     if not connection.user.admin:
         raise Forbidden
+
+
+async def protect_answer(message: Message, scope: Scope) -> None:
+    """Add the headers of every answer: it is what its media type says; and where a key was needed, no cache keeps it.
+
+    Such answers have secrets: of webhooks, and in links of outputs and uploads, which need no key.
+    """
+    if message["type"] == "http.response.start":
+        headers = cast(list[tuple[bytes, bytes]], message["headers"])
+        if scope.get("user") is not None and not any(name == b"cache-control" for name, _ in headers):
+            headers.append(NO_STORE)
+        headers.append(NO_SNIFF)
 
 
 def presented_key(headers: Headers) -> str:

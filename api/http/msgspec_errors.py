@@ -3,39 +3,16 @@
 msgspec stops at the first fault and describes it in one of a few sentences; each has a pattern below.
 """
 
-import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
+from api.http.suggestions import nearest
 from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
 from jobs.params.media import PICTURE, PICTURE_NAMES, field_of, picture_field
-
-ELSEWHERE: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("image", "images", "img", "init_image", "photo", "picture", "start_image"), ("input_image",)),
-    **dict.fromkeys(("first_frame", "first_frame_image", "image_base64", "source", "url"), ("input_image",)),
-    **dict.fromkeys(("image_urls", "input_images", "references"), ("reference_images", "input_image")),
-    **dict.fromkeys(("last_frame", "end_image", "tail_image"), ("last_image",)),
-    **dict.fromkeys(("description", "input", "query", "script"), ("prompt", "text")),
-    "text": ("prompt",),
-    "prompt": ("text",),
-    **dict.fromkeys(("n", "batch_size", "count", "num_outputs", "samples"), ("num_images",)),
-    **dict.fromkeys(("steps", "num_steps"), ("num_inference_steps",)),
-    **dict.fromkeys(("cfg", "cfg_scale", "guidance"), ("guidance_scale",)),
-    **dict.fromkeys(("denoise", "denoising_strength", "image_strength"), ("strength",)),
-    **dict.fromkeys(("audio", "reference_audio", "speaker_wav", "voice", "voice_id"), ("target_voice_path",)),
-    **dict.fromkeys(("lang", "locale"), ("language_id",)),
-    **dict.fromkeys(("duration", "length", "seconds"), ("duration_seconds",)),
-    **dict.fromkeys(("format", "file_format", "response_format"), ("output_format",)),
-    **dict.fromkeys(("background", "bg_color"), ("background_color",)),
-    **dict.fromkeys(("callback", "notify_url", "webhook", "webhook_url"), ("callback_url",)),
-    **dict.fromkeys(("server", "gpu", "node"), ("server_id",)),
-    **dict.fromkeys(("timeout", "ttl"), ("deadline_seconds", "wait")),
-}
-"""Names that other services have for a field, and the fields that may be meant here."""
 
 _SENTENCE = re.compile(r"(?P<fault>.*?)(?: - at `(?P<path>\$.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
@@ -122,12 +99,6 @@ def _unknown(name: str, type_: Any) -> str:
     shown = name[:80]
     close = nearest(shown, known)
     return f"Unknown field `{shown}`; " + (f"did you mean `{field_of(close)}`?" if close else "remove it.")
-
-
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that is meant by another one: as other services call it, or by its letters."""
-    elsewhere = next((right for right in ELSEWHERE.get(name.lower(), ()) if right in known), None)
-    return elsewhere or next(iter(difflib.get_close_matches(name[:80], known, n=1)), None)
 
 
 def _allowed(type_: Any, name: str) -> Iterator[Any]:

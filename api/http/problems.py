@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from api.http.msgspec_errors import refusal
 from api.http.request_ids import request_id
+from api.http.suggestions import suggested_path
 from core.database import is_unreachable
 from core.errors.access import Unauthenticated
 from core.errors.base import AtelierError, RequestRefused
@@ -38,7 +39,6 @@ Renderer = Callable[[Request[Any, Any, Any], AtelierError, Mapping[str, str]], R
 MEDIA_TYPE = "application/problem+json"
 BY_STATUS: Mapping[int, type[AtelierError]] = {
     401: Unauthenticated,
-    404: UnknownRoute,
     405: WrongMethod,
 }
 HEADERS: Mapping[type[AtelierError], dict[str, str]] = {
@@ -147,6 +147,8 @@ def _to_refusal(request: Request[Any, Any, Any], error: HTTPException) -> Atelie
         return _bad_parameter(error)
     if error.status_code == BodyTooLarge.status:
         return _too_large(request)
+    if error.status_code == UnknownRoute.status:
+        return UnknownRoute(suggested_path(request.scope["path"], [route.path_format for route in request.app.routes]))
     known = BY_STATUS.get(error.status_code)
     return known() if known else RequestRefused(error.detail)
 

@@ -1,31 +1,20 @@
 """The OpenAPI document beyond the types: texts, security, errors. Its page loads nothing from other hosts."""
 
-from functools import cache
-from importlib.resources import files
-
-from litestar import Response, Router, get
-from litestar.datastructures import CacheControlHeader
+from litestar import Router
 from litestar.openapi import OpenAPIConfig, ResponseSpec
-from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
-from litestar.params import FromPath
 
 from api.http.auth import PUBLIC
 from api.http.problems import MEDIA_TYPE
+from api.openapi.page import PAGE_HEADERS, SchemaPage, script
 from core.errors.access import Unauthenticated
 from core.errors.base import AtelierError
-from core.errors.http import UnknownRoute
+from core.errors.fields import UnknownField
 from core.errors.limits import RateLimited, TooManyUnknownKeys
 from core.errors.unavailable import DatabaseUnavailable
 from jobs.wire.problems import ProblemDetails
 
-SCRIPTS = "/schema/scripts"
-MEDIA_TYPES = {
-    "swagger-ui-bundle.js": "text/javascript",
-    "swagger-ui-standalone-preset.js": "text/javascript",
-    "swagger-ui.css": "text/css",
-    "favicon-32x32.png": "image/png",
-}
 DESCRIPTION = """\
 Media made on your own GPUs. Submit a job and receive its `job_id` with 202; then poll its status, follow its events,
 hold the request open with `?wait=30`, or name a `callback_url`.
@@ -39,8 +28,9 @@ Every route but health, downloads and this page requires a key: `X-API-Key: atl_
 
 Errors are RFC 9457 problems with a stable `code`, the path of the `field` at fault (`$.width` in the body,
 `query.limit`, `header.Idempotency-Key`), a sentence that says what to do, and the `request_id`: the `X-Request-Id` that
-you sent, or a new one. `GET /problems` lists every code. Any request may be answered 400 `malformed_request`, 408
-`request_timed_out`, 431 `head_too_large` or 503 `too_many_connections`, before its route is known.
+you sent, or a new one. A field or a parameter that a route does not have is refused. `GET /problems` lists every code.
+Any request may be answered 400 `malformed_request`, 408 `request_timed_out`, 431 `head_too_large` or 503
+`too_many_connections`, before its route is known.
 """
 
 
@@ -48,6 +38,7 @@ def error_responses(*errors: type[AtelierError], key: bool = True) -> dict[int, 
     """Return the `responses` of a route: its own errors, and those of every route that requires a key."""
     if key:
         errors = (*errors, Unauthenticated, RateLimited, TooManyUnknownKeys, DatabaseUnavailable)
+        errors += () if UnknownField in errors else (UnknownField,)
     by_status: dict[int, list[str]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(f"`{error.code}`: {error.advice}")
@@ -91,30 +82,8 @@ def openapi_config(version: str, prefix: str) -> OpenAPIConfig:
         ],
         use_handler_docstrings=True,
         servers=[Server(url=prefix or "/")],
-        render_plugins=[_page(prefix + SCRIPTS), JsonRenderPlugin(path="/openapi.json")],
-        openapi_router=Router("/schema", route_handlers=[script], opt=PUBLIC, include_in_schema=False),
+        render_plugins=[SchemaPage(prefix), JsonRenderPlugin(path="/openapi.json")],
+        openapi_router=Router(
+            "/schema", route_handlers=[script], opt=PUBLIC, include_in_schema=False, response_headers=PAGE_HEADERS
+        ),
     )
-
-
-def _page(scripts: str) -> SwaggerRenderPlugin:
-    return SwaggerRenderPlugin(
-        path="/",
-        js_url=f"{scripts}/swagger-ui-bundle.js",
-        css_url=f"{scripts}/swagger-ui.css",
-        standalone_preset_js_url=f"{scripts}/swagger-ui-standalone-preset.js",
-        favicon=f"<link rel='icon' type='image/png' href='{scripts}/favicon-32x32.png'>",
-    )
-
-
-@get("/scripts/{name:str}", cache_control=CacheControlHeader(max_age=86_400, public=True), sync_to_thread=True)
-def script(name: FromPath[str]) -> Response[bytes]:
-    """Return one of the files that the page loads."""
-    if name not in MEDIA_TYPES:
-        raise UnknownRoute
-    return Response(_asset(name), media_type=MEDIA_TYPES[name])
-
-
-@cache
-def _asset(name: str) -> bytes:
-    """Return the bytes of a file, the same ones to every client, however slowly each takes them."""
-    return (files("swagger_ui") / "static" / name).read_bytes()

@@ -16,8 +16,9 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.openapi.spec.schema import Schema
 
+from api.openapi.descriptions import DESCRIPTIONS
 from api.openapi.headers import add_headers
-from api.openapi.operation_ids import name_operation
+from api.openapi.operation_ids import PLACES, name_operation
 from api.openapi.schemas import struct_schemas
 from api.openapi.webhooks import STRUCTS, webhooks
 
@@ -41,8 +42,9 @@ def correct_document(document: OpenAPI) -> None:
 
     The 400 of the framework, which this service never answers, and bodies of null are left out. A handler that reads a
     stream has a body. Schemas are those of msgspec; a parameter is never null. Operations get their ids, answers their
-    headers, and webhooks their section.
+    headers, parameters their descriptions, and webhooks their section.
     """
+    document.paths = dict(sorted((document.paths or {}).items(), key=lambda item: PLACES.get(item[0], 1)))
     for path, method, operation in _operations(document):
         responses = operation.responses or {}
         bad_request = responses.get("400")
@@ -54,6 +56,7 @@ def correct_document(document: OpenAPI) -> None:
         for parameter in operation.parameters or ():
             if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
                 parameter.schema = _without_null(parameter.schema)
+                parameter.description = parameter.description or DESCRIPTIONS.get(parameter.name)
         name_operation(method, path, operation)
         add_headers(path, operation)
         if (body := STREAMED.get(f"{method} {path}")) is not None:

@@ -6,8 +6,14 @@ from jobs.params.registry import MODALITIES
 
 _NAMES = {"image": "Image", "video": "Video", "speech": "Speech", "3d": "Mesh", "remove-background": "Cutout"}
 OPERATION_IDS = {
-    **{f"post {modality.path}": f"create{_NAMES[modality.name]}" for modality in MODALITIES},
-    **{f"get {modality.path}/status/{{job_id}}": f"get{_NAMES[modality.name]}Status" for modality in MODALITIES},
+    **{
+        name: id_
+        for modality in MODALITIES
+        for name, id_ in (
+            (f"post {modality.path}", f"create{_NAMES[modality.name]}"),
+            (f"get {modality.path}/status/{{job_id}}", f"get{_NAMES[modality.name]}Status"),
+        )
+    },
     "post /inputs/v1": "createUpload",
     "get /voices/v1": "listVoices",
     "post /voices/v1": "createVoice",
@@ -50,7 +56,10 @@ OPERATION_IDS = {
     "get /problems": "listErrorCodes",
     "get /problems/{code}": "getErrorCode",
 }
-"""By method and path. A client that is generated anew loses a method when one changes: add, do not rename."""
+"""By method and path, in the order of the document. A client that is generated anew loses a method when one changes:
+add, do not rename."""
+PLACES = {name.partition(" ")[2]: -place for place, name in enumerate(reversed(OPERATION_IDS))}
+"""The place of each path in the document."""
 
 
 def name_operation(method: str, path: str, operation: Operation) -> None:

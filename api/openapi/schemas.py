@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from litestar.openapi.spec.base import BaseSchemaObject
 
+from api.openapi.descriptions import DESCRIPTIONS
 from jobs.params.media import field_of, picture_field
 
 WINGS = ("api", "jobs")
@@ -39,6 +40,8 @@ def struct_schemas(names: Iterable[str]) -> dict[str, Verbatim]:
     for struct in structs:
         _make_tag_optional(schemas[struct.__name__], struct)
         _name_picture(schemas[struct.__name__], struct)
+    for name, schema in schemas.items():
+        _describe(schema, name)
     return {name: Verbatim(tidy(schema)) for name, schema in schemas.items()}
 
 
@@ -89,3 +92,11 @@ def _name_picture(schema: JsonSchema, struct: type[msgspec.Struct]) -> None:
     if own is not None:
         schema["properties"] = {field_of(name): facts for name, facts in schema["properties"].items()}
         schema["required"] = [field_of(name) for name in schema.get("required", ())]
+
+
+def _describe(schema: JsonSchema, struct: str) -> None:
+    """Describe the properties that their type does not describe."""
+    for name, facts in schema.get("properties", {}).items():
+        text = DESCRIPTIONS.get(f"{struct}.{name}", DESCRIPTIONS.get(name))
+        if text is not None and "description" not in facts:
+            schema["properties"][name] = {**facts, "description": text}

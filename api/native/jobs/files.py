@@ -12,10 +12,10 @@ from litestar.params import FromPath, FromQuery, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from api.http.auth import NO_SECURITY, PUBLIC
-from api.http.byte_ranges import ByteRange, parse_range
 from api.http.problems import problem
 from api.http.received_file import receive_body
 from api.http.strict_json import StrictRequest
+from api.native.jobs.byte_ranges import ByteRange, parse_range
 from api.openapi.documents import error_responses, extra_response
 from core.errors.access import BadSignature
 from core.errors.fields import WrongType
@@ -29,7 +29,6 @@ from core.storage.store import Store
 
 CHUNK = 256 * 1024
 SAFE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }

@@ -4,6 +4,7 @@ from litestar import Router
 
 from api.http.dependencies import provide
 from api.native.service.health import HealthRoutes
+from api.native.service.home import HomeRoutes
 from api.native.service.metrics import metrics
 from api.native.service.models import ModelRoutes
 from api.native.service.problems import ProblemRoutes
@@ -15,6 +16,6 @@ def service_router(readiness: Readiness, queue_metrics: QueueMetrics) -> Router:
     """Return the router."""
     return Router(
         "/",
-        route_handlers=[ModelRoutes, HealthRoutes, metrics, ProblemRoutes],
+        route_handlers=[HomeRoutes, ModelRoutes, HealthRoutes, metrics, ProblemRoutes],
         dependencies=provide(readiness=readiness, queue_metrics=queue_metrics),
     )

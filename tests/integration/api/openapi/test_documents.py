@@ -34,6 +34,16 @@ def test_the_page_loads_everything_from_here(anonymous):
         assert len(answer.content) > 500
 
 
+def test_a_browser_runs_only_scripts_from_here(anonymous):
+    """tests/integration/api/openapi/test_page.py shows that the page works so."""
+    page = anonymous.get("/schema")
+    assert [] == re.findall(r"<script[^>]*>[^<]|\son[a-z]+=|<style", page.text)
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; ")
+    assert "frame-ancestors 'none'" in policy
+    assert ("nosniff", "no-referrer") == (page.headers["X-Content-Type-Options"], page.headers["Referrer-Policy"])
+
+
 def test_a_script_that_is_not_the_pages_is_not_served(anonymous):
     for name in ("swagger-editor.js", "..%2f__init__.py", "index.css"):
         assert 404 == anonymous.get(f"/schema/scripts/{name}").status_code

@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from api.app import create_app
+from api.openapi.descriptions import DESCRIPTIONS
 from api.openapi.operation_ids import OPERATION_IDS
 from core.settings import Settings
 from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest
@@ -80,6 +81,43 @@ def test_the_examples_satisfy_their_schemas(document, operations):
         assert [] == faults(document, body, example), name
 
 
+def test_every_property_and_parameter_is_described(document, operations):
+    schemas = document["components"]["schemas"]
+    assert [] == [
+        f"{struct}.{name}"
+        for struct, schema in schemas.items()
+        for name, facts in schema.get("properties", {}).items()
+        if not facts.get("description")
+    ]
+    assert [] == [
+        f"{operation}: {parameter['name']}"
+        for operation, facts in operations.items()
+        for parameter in facts.get("parameters", ())
+        if not parameter.get("description")
+    ]
+
+
+def test_no_description_is_of_nothing(document, operations):
+    names = {parameter["name"] for facts in operations.values() for parameter in facts.get("parameters", ())}
+    for struct, schema in document["components"]["schemas"].items():
+        for name in schema.get("properties", {}):
+            names |= {name, f"{struct}.{name}"}
+    assert set() == DESCRIPTIONS.keys() - names
+
+
+def test_a_submit_stands_before_its_status(document):
+    paths = list(document["paths"])
+    assert ["/generate/image/v1", "/generate/image/v1/status/{job_id}"] == paths[:2]
+    assert "/problems/{code}" == paths[-1]
+
+
+def test_the_picture_has_one_name(document):
+    for struct in ("ImageParams", "VideoParams", "MeshParams", "CutoutParams"):
+        schema = document["components"]["schemas"][struct]
+        assert {"input_image"} == {"input_image", "image_path", "image_url"} & schema["properties"].keys()
+        assert (struct in ("MeshParams", "CutoutParams")) == ("input_image" in schema["required"])
+
+
 def test_no_parameter_may_be_null(operations):
     for name, operation in operations.items():
         for parameter in operation.get("parameters", ()):
@@ -104,7 +142,8 @@ def test_the_headers_of_the_answers_are_documented(operations):
 
 def test_times_have_their_format_and_texts_no_indentation(document):
     schemas = document["components"]["schemas"]
-    assert {"type": "string", "format": "date-time"} == schemas["Accepted"]["properties"]["created_at"]
+    created_at = schemas["Accepted"]["properties"]["created_at"]
+    assert {"type": "string", "format": "date-time", "description": DESCRIPTIONS["created_at"]} == created_at
     assert {"type": "string", "format": "date-time"} in schemas["StatusAnswer"]["properties"]["finished_at"]["anyOf"]
     for name, schema in schemas.items():
         assert "\n  " not in schema.get("description", ""), name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.http.byte_ranges import ByteRange, parse_range
+from api.native.jobs.byte_ranges import ByteRange, parse_range
 from core.errors.http import BadRange
 
 
