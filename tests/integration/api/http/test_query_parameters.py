@@ -22,7 +22,7 @@ def refused(answer, field):
 @pytest.mark.parametrize(
     ("method", "path", "name", "says"),
     [
-        ("POST", IMAGE, "wiat", "did you mean `wait`?"),
+        ("POST", IMAGE, "waitt", "did you mean `wait`?"),
         ("POST", IMAGE, "timeout", "did you mean `wait`?"),
         ("POST", IMAGE, "color", "remove it: this route has `wait`."),
         ("POST", "/inputs/v1", "name", "remove it: this route has none."),
@@ -42,8 +42,8 @@ def test_an_unknown_parameter_is_refused(admin, server, rows, method, path, name
 
 
 def test_the_first_unknown_one_is_named_among_known_ones(client, server):
-    answer = client.post(f"{IMAGE}?wait=0&wiat=3&other=", json={"prompt": "a"})
-    assert "`wiat`" in refused(answer, "wiat")
+    answer = client.post(f"{IMAGE}?wait=0&waitt=3&other=", json={"prompt": "a"})
+    assert "`waitt`" in refused(answer, "waitt")
     assert "``" in refused(client.get("/jobs/v1?=3"), "")
 
 
