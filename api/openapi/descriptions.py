@@ -42,6 +42,13 @@ DESCRIPTIONS: Mapping[str, str] = {
     "JobError.message": "What is wrong, then what to do.",
     "Waiting.code": "The reason, as a code that stays the same.",
     "Waiting.message": "The reason, in a sentence.",
+    "tenant_id": "The tenant of the key.",
+    "params": "The fields of the submit, with the values of those that were left out; null once they were removed.",
+    "JobRequest.server_id": "The server that was asked for; null for any.",
+    "priority": "The priority, 0 to 9.",
+    "callback_url": "What receives the end of the job; null where nothing does.",
+    "deadline_at": "When the job fails unless it has ended, in UTC.",
+    "trace_id": "The id of the trace in the log lines about the job; null where traces are off.",
     # outputs, links
     "url": "The URL.",
     "OutputAnswer.url": "The link of the output: it stays the same, needs no key, and redirects to the object store.",

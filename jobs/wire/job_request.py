@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from jobs.job import Job
+from jobs.params.media import field_of
 from jobs.wire.values import UtcTime
 
 
@@ -35,7 +36,7 @@ def job_request(job: Job, trace_id: str | None) -> JobRequest:
         tenant_id=job.tenant,
         modality=job.modality,
         model=job.model,
-        params=job.params or None,
+        params={field_of(name): value for name, value in job.params.items()} or None,
         server_id=job.server_id,
         priority=job.priority,
         callback_url=job.callback_url,

@@ -20,3 +20,10 @@ def test_a_job_of_another_tenant_is_unknown(client, stranger, create):
     answer = stranger.get(f"/jobs/v1/{create()}/request")
     assert (404, "unknown_job") == (answer.status_code, answer.json()["code"])
     assert 404 == client.get("/jobs/v1/nothing/request").status_code
+
+
+def test_the_picture_has_its_documented_name(client, all_models):
+    body = {"image_path": "https://shop.example/chair.jpg"}
+    job_id = client.post("/generate/3d/v1", json=body).json()["job_id"]
+    params = client.get(f"/jobs/v1/{job_id}/request").json()["params"]
+    assert ("https://shop.example/chair.jpg", False) == (params["input_image"], "image_path" in params)
