@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.storage.store import open_store
 from core.tracing import start_tracing
 from pipelines.catalog.loader import load_catalog
+from pipelines.weights.footprint import footprints
 
 
 class Services:
@@ -37,6 +38,7 @@ class Services:
         self.settings = settings
         self.database = Database(settings)
         self.catalog = load_catalog(settings.catalog or None)
+        self.footprints = footprints(self.catalog, settings.weights_lock)
         self.store = open_store(settings)
         self.event_hub = EventHub(settings)
         self.notifier = Notifier(settings)
@@ -54,6 +56,7 @@ class Services:
         return {"caller": provide_caller(), "job_view": provide_job_view()} | provide(
             catalog=self.catalog,
             database=self.database,
+            footprints=self.footprints,
             notifier=self.notifier,
             settings=self.settings,
             status_builder=self.status_builder,

@@ -19,7 +19,7 @@ from jobs.params.registry import PARAMS_OF
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime import device as runtime
 from pipelines.runtime.protocol import Inputs, RunContext
-from pipelines.weights.lockfile import read_lock
+from pipelines.weights.local_lock import read_locks
 from pipelines.weights.verify import weights_folder
 
 PROMPT = "a red apple on a wooden table beside a window"
@@ -47,9 +47,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.magcache", description=__doc__)
     parser.add_argument("model", help="an image or video model of the catalog that makes its outputs from a prompt")
     settings = read_settings()
-    spec = load_catalog(settings.catalog).get(parser.parse_args().model)
+    catalog = load_catalog(settings.catalog)
+    spec = catalog.get(parser.parse_args().model)
     device = runtime.prepare(settings.device, settings.cpu_threads)
-    lock, folder = read_lock(settings.weights_lock), weights_folder(settings.weights_dir)
+    folder = weights_folder(settings.weights_dir)
+    lock = read_locks(settings.weights_lock, folder, catalog)
     pipeline: Any = runtime.load(spec, Path(folder), lock, device.name)
     pipe = pipeline.pipe if hasattr(pipeline, "pipe") else next(iter(pipeline.pipes.values()))
     size = {"width": spec.defaults.width, "height": spec.defaults.height}

@@ -15,7 +15,10 @@ COMMANDS = {
     "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
     "jobs": (f"{CLIENT}.jobs:jobs", "List, show, watch, download, cancel, delete and redrive jobs."),
     "voices": (f"{CLIENT}.voices:voices", "Keep voices for `atelier generate speech --voice ID`."),
-    "models": (f"{CLIENT}.models:models", "List the models of the catalog and their availability."),
+    "models": (
+        f"{CLIENT}.models:models",
+        "List the models of the catalog: availability, license, size on disk, and what they take of a card.",
+    ),
     "servers": (f"{CLIENT}.servers:servers", "List the GPU servers; cordon, drain, preload and restart them."),
     "api": (f"{HOST}.api:api", "Run the API; settings come from the environment (docs/settings.md)."),
     "worker": (f"{HOST}.worker:worker", "Run one worker; settings come from the environment (docs/settings.md)."),

@@ -23,7 +23,7 @@ from jobs.schema.migrate import schema_versions
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.gpu_check import find_gpu, torch_version
-from pipelines.weights.lockfile import read_lock
+from pipelines.weights.local_lock import read_locks
 from pipelines.weights.verify import missing, weights_folder
 
 
@@ -107,10 +107,9 @@ def attention(settings: Settings) -> tuple[CheckStatus, str]:
 
 def weights(settings: Settings) -> tuple[CheckStatus, str]:
     """Check the models of the catalog whose weights are complete here."""
-    folder, lock = weights_folder(settings.weights_dir), read_lock(settings.weights_lock or None)
-    specs = load_catalog(settings.catalog or None).models
-    allowed = read_allowed(settings.allowed_licenses)
-    problems = {spec.id: missing(spec, lock, folder, allowed) for spec in specs}
+    folder, catalog = weights_folder(settings.weights_dir), load_catalog(settings.catalog or None)
+    lock, allowed = read_locks(settings.weights_lock or None, folder, catalog), read_allowed(settings.allowed_licenses)
+    problems = {spec.id: missing(spec, lock, folder, allowed) for spec in catalog.models}
     served = [name for name, problem in problems.items() if problem is None]
     absent = [problem for problem in problems.values() if problem is not None]
     if not served:

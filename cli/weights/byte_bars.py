@@ -1,7 +1,11 @@
-"""Progress bars of bytes, for files that are fetched or hashed."""
+"""Progress of bytes, for files that are fetched or hashed: bars on a terminal, lines elsewhere."""
 
-from collections.abc import Iterator
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 from rich.progress import (
@@ -15,7 +19,14 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from cli.output.status import status_console
+from cli.output.status import lossy, status_console
+
+if TYPE_CHECKING:
+    from pipelines.weights.fetch import TransferObserver
+
+FIRST_SECONDS = 2.0
+EVERY_SECONDS = 10.0
+"""Time between two lines, after the first."""
 
 
 class ByteBars:
@@ -40,10 +51,54 @@ class ByteBars:
         self._progress.remove_task(self._files.pop(name))
 
 
+class ByteLines:
+    """A line about the total and the files in progress, every ten seconds, from whichever thread advances then."""
+
+    def __init__(
+        self, print_progress: Callable[[str], None], total: int | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._print, self._clock, self._total = print_progress, clock, total
+        self._began = clock()
+        self._due = self._began + FIRST_SECONDS
+        self._done = 0
+        self._files: list[str] = []
+        self._changing = threading.Lock()
+
+    def begin(self, name: str, size: int) -> None:
+        """Name a file from now on."""
+        with self._changing:
+            self._files.append(name)
+
+    def advance(self, name: str, count: int) -> None:
+        """Count more bytes of a file as done, and print a line if one is due."""
+        with self._changing:
+            self._done += count
+            now = self._clock()
+            if now < self._due:
+                return
+            self._due = now + EVERY_SECONDS
+            line = self._line(now - self._began)
+        self._print(line)
+
+    def end(self, name: str) -> None:
+        """Name a file no more."""
+        with self._changing:
+            self._files.remove(name)
+
+    def _line(self, seconds: float) -> str:
+        done = format_size(self._done)
+        if self._total:
+            done += f" of {format_size(self._total)} ({100 * self._done // self._total} %)"
+        return f"{done} after {seconds:.0f} s, {format_size(round(self._done / seconds))}/s: {', '.join(self._files)}"
+
+
 @contextmanager
-def byte_bars(total: int | None) -> Iterator[ByteBars]:
-    """Show bars on standard error where it is a terminal, and nothing elsewhere."""
+def byte_bars(total: int | None) -> "Iterator[TransferObserver]":
+    """Show bars on standard error where it is a terminal, and lines elsewhere."""
     console = status_console()
+    if not console.is_terminal:
+        yield ByteLines(print_progress, total)
+        return
     columns = (
         TextColumn(
             "{task.description}", markup=False, table_column=Column(max_width=48, no_wrap=True, overflow="ellipsis")
@@ -53,8 +108,15 @@ def byte_bars(total: int | None) -> Iterator[ByteBars]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         yield ByteBars(progress, total)
+
+
+def print_progress(text: str) -> None:
+    """Print a line to standard error amid work that goes on where it is lost."""
+    stream = lossy(sys.stderr)
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def format_size(count: int) -> str:

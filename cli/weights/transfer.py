@@ -7,7 +7,7 @@ from threading import Event
 
 import rich_click as click
 
-from cli.weights.byte_bars import byte_bars
+from cli.weights.byte_bars import byte_bars, format_size, print_progress
 from cli.weights.context import WeightsContext
 from core.signals import deferred
 from pipelines.catalog.spec import ModelSpec
@@ -15,7 +15,6 @@ from pipelines.weights.fetch import FetchStopped, Offer, Outcome, alone, fetch
 from pipelines.weights.fetch_plan import FetchItem, NoRoom, plan_models, refuse_full_disk
 from pipelines.weights.hub import FetchError
 from pipelines.weights.lock_writer import add_converted
-from pipelines.weights.lockfile import read_lock
 from pipelines.weights.verify import misplaced
 
 
@@ -30,8 +29,8 @@ def transfer(
 ) -> list[str]:
     """Get the files of models by `offer`, print the state of each model, and return the failures as sentences.
 
-    With `is_lenient` a model that is refused, or of which no file was found, is not a failure. The lock gets the facts
-    of converted files. Exits with 130 on Ctrl-C.
+    With `is_lenient` a model that is refused, or of which no file was found, is not a failure. The facts of converted
+    files are recorded. Exits with 130 on Ctrl-C.
     """
     planned, refused = plan_models(specs, context.lock, context.folder, context.allowed, casts=context.can_write)
     if not context.can_write:
@@ -40,6 +39,8 @@ def transfer(
     try:
         refuse_full_disk(items, context.folder)
         size = sum(item.facts.size or 0 for item in items)
+        if items:
+            print_progress(f"{len(items)} files, {format_size(size)} in all")
         with _set_by_ctrl_c() as stop, alone(context.folder), byte_bars(size) as bars:
             fetch(items, offer, outcome, bars, jobs=jobs, stop=stop)
     except FetchStopped:
@@ -48,11 +49,11 @@ def transfer(
     except (FetchError, NoRoom, OSError) as error:
         raise click.ClickException(str(error)) from None
     finally:
-        lock = context.lock
-        if outcome.converted:
-            lock = add_converted(read_lock(context.lock_file), outcome.converted)  # another command may have written
-            context.write(lock)
-    return [text for spec in specs for text in _report(context._replace(lock=lock), spec, outcome, refused, is_lenient)]
+        lock = add_converted(context.lock, outcome.converted)
+        changed = {key for key, _ in outcome.converted}
+        if changed:
+            context = context.record({key: lock.models[key] for key in changed})
+    return [text for spec in specs for text in _report(context, spec, outcome, refused, is_lenient)]
 
 
 def _tell_what_is_not_cast(planned: Sequence[FetchItem]) -> None:

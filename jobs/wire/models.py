@@ -52,6 +52,11 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
     what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
     model does not name any.
+
+    `disk_bytes`: all its files. `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
+    that it takes of a GPU. `smallest_card_gb`: the smallest card, as they are sold, that has room for that; null where
+    no card is needed. `estimated_on`: the hardware that `estimated_seconds` is for; `is_measured`: whether it was
+    measured there. What is not known is null or empty.
     """
 
     id: str
@@ -68,6 +73,12 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     price_usd: float
     estimated_seconds: float
     licence: ModelLicense
+    disk_bytes: int | None = None
+    weights_bytes: dict[str, int] = {}
+    vram_bytes: int = 0
+    smallest_card_gb: int | None = None
+    estimated_on: str | None = None
+    is_measured: bool = False
 
 
 class ModelList(msgspec.Struct, frozen=True):

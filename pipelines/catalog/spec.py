@@ -299,6 +299,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     - `aliases`: further names per dialect.
     - `price_usd`: the price of one output at the default size.
     - `vram_bytes`, `estimated_seconds`: estimates for the intended hardware, until a worker has measured them.
+    - `estimated_on`: the hardware that `estimated_seconds` is for; `is_measured` where it was measured there by
+      `python -m benchmarks.gpu` rather than taken from what others have published.
     """
 
     id: ModelId
@@ -322,6 +324,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
     estimated_seconds: Seconds = 60.0
+    estimated_on: Name | None = None
+    is_measured: bool = False
     deadlines: Deadlines = Deadlines()
     wants_cutout: bool = False
     """Whether the engine removes the background of its images first, where they have one and the server has a model for

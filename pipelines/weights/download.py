@@ -9,7 +9,7 @@ import httpx2
 
 from pipelines.catalog.spec import Source
 from pipelines.weights.files import CHUNK, Advance
-from pipelines.weights.hub import FetchError, Transient, check, opened
+from pipelines.weights.hub import FetchError, Transient, Unreachable, check, opened
 from pipelines.weights.lockfile import Facts
 
 TRIES = 5
@@ -18,11 +18,25 @@ PAUSE = 0.5
 """Seconds before the second try; doubled for each further one."""
 
 
+class ServerContact:
+    """Whether a server has answered in this run; one that never has is not waited for."""
+
+    def __init__(self) -> None:
+        self.has_answered = False
+        self.failure: str | None = None
+        """Why it is given up, and what to do."""
+
+    def give_up(self, error: Unreachable) -> str:
+        """Ask it for nothing more; return the failure."""
+        self.failure = f"{error}: no answer; check the network, HTTPS_PROXY and HF_ENDPOINT"
+        return self.failure
+
+
 class Download:
     """A file of a source on its way into `file`, which may hold its beginning already.
 
     `facts` are the known facts of the file; the hub is asked to confirm them before the first byte. `advance` is called
-    for every byte, including those that were there.
+    for every byte, including those that were there. `contact` is shared by the files of one server.
     """
 
     def __init__(
@@ -33,18 +47,21 @@ class Download:
         *,
         facts: Facts,
         advance: Advance,
+        contact: ServerContact | None = None,
     ) -> None:
         self.resumed = False
         self._source, self._path, self._file = source, path, file
         self._facts, self._size, self._checked = facts, facts.size, False
         self._advance = advance
+        self._contact = contact or ServerContact()
         self._digest = hashlib.sha256()
         self._done = 0
 
     def run(self) -> str:
         """Fetch the missing bytes and return the sha256 of the whole file.
 
-        Raises `FetchError`, and what `advance` raises; the bytes received by then stay in the file.
+        Raises `FetchError`, `Unreachable` where the server has never answered, and what `advance` raises; the bytes
+        received by then stay in the file.
         """
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._read_beginning()
@@ -54,6 +71,8 @@ class Download:
                 self._continue()
                 break
             except Transient as error:
+                if isinstance(error, Unreachable) and not self._contact.has_answered:
+                    raise
                 # Not merely further than before: a server that makes us begin again would keep us for ever.
                 tries = 1 if self._done > furthest else tries + 1
                 furthest = max(furthest, self._done)
@@ -76,7 +95,9 @@ class Download:
         if not self._checked:
             check(self._source, self._path, self._facts)
             self._checked = True
+            self._contact.has_answered |= self._source.repo is not None
         with opened(self._source, self._path, self._done) as response, self._file.open("r+b") as stream:
+            self._contact.has_answered = True
             stream.seek(self._go_on_from(response))
             stream.truncate()
             length = response.headers.get("Content-Length")

@@ -16,11 +16,12 @@ from typing import Protocol
 
 import msgspec
 
+from pipelines.catalog.spec import Source
 from pipelines.weights.casting import cast
-from pipelines.weights.download import Download
+from pipelines.weights.download import Download, ServerContact
 from pipelines.weights.fetch_plan import INCOMING, FetchItem
 from pipelines.weights.files import Advance, hash_file
-from pipelines.weights.hub import FetchError
+from pipelines.weights.hub import FetchError, Unreachable, server_of
 from pipelines.weights.lockfile import Converted
 from pipelines.weights.pickles import convert
 
@@ -77,18 +78,36 @@ def fetch(
         raise FetchStopped
 
 
-def download(item: FetchItem, advance: Advance) -> str:
-    """Fetch the file from its source and return its sha256.
+class Downloads:
+    """The downloads of one run. A server that does not answer the first file is not waited for with the others."""
 
-    A file that an earlier run began and that came out wrong is fetched once more, from its start.
-    """
-    while True:
-        one = Download(item.bundle.source, item.path, item.incoming, facts=item.facts, advance=advance)
-        sha256 = one.run()
-        if sha256 == item.facts.sha256 or not one.resumed:
-            return sha256
-        advance(-item.incoming.stat().st_size)
-        item.incoming.unlink()
+    def __init__(self) -> None:
+        self._contacts: dict[str, ServerContact] = {}
+
+    def contact(self, source: Source) -> ServerContact:
+        """Return what is known of a source's server."""
+        return self._contacts.setdefault(server_of(source), ServerContact())
+
+    def offer(self, item: FetchItem, advance: Advance) -> str:
+        """Fetch the file from its source and return its sha256.
+
+        A file that an earlier run began and that came out wrong is fetched once more, from its start. Raises
+        `FetchError`, and what `advance` raises.
+        """
+        source = item.bundle.source
+        contact = self.contact(source)
+        while True:
+            if contact.failure is not None:
+                raise FetchError(contact.failure)
+            one = Download(source, item.path, item.incoming, facts=item.facts, advance=advance, contact=contact)
+            try:
+                sha256 = one.run()
+            except Unreachable as error:
+                raise FetchError(contact.give_up(error)) from None
+            if sha256 == item.facts.sha256 or not one.resumed:
+                return sha256
+            advance(-item.incoming.stat().st_size)
+            item.incoming.unlink()
 
 
 @contextmanager

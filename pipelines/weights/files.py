@@ -49,6 +49,18 @@ def weight_files(directory: Path) -> Iterator[tuple[str, Path]]:
             yield path, file
 
 
+def git_blob_id(file: Path) -> str:
+    """Return git's name of a file: the hexadecimal sha1 of `blob SIZE`, a null byte and the content.
+
+    Source: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+    """
+    digest = hashlib.sha1(b"blob %d\0" % file.stat().st_size, usedforsecurity=False)
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 def hash_file(file: Path, advance: Advance) -> str:
     """Return the hexadecimal sha256 of the file's present content; `advance` is called for every byte."""
     digest = hashlib.sha256()

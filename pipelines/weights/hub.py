@@ -31,7 +31,7 @@ from huggingface_hub.errors import (
 )
 
 from pipelines.catalog.spec import Source
-from pipelines.weights.lockfile import Facts, LockedFile
+from pipelines.weights.lockfile import Facts
 
 constants.HF_HUB_DISABLE_TELEMETRY = True  # requests do not name the torch version or the library
 
@@ -53,7 +53,28 @@ class Transient(FetchError):
     """A failure that may not occur on the next try."""
 
 
-def list_files(source: Source) -> dict[str, LockedFile]:
+class HubFile(Facts, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a commit says of a file: of a large one its pointer's sha256, of a small one git's name of its content.
+
+    Both are part of the commit, so that another file under the same commit would be a lie of the hub.
+    """
+
+    blob_id: str | None
+
+
+class Unreachable(Transient):
+    """No answer came at all."""
+
+
+def server_of(source: Source) -> str:
+    """Return the address of the server that has a source: the hub's, or that of the `url`."""
+    if source.repo is not None:
+        return constants.ENDPOINT
+    assert source.url is not None
+    return "/".join(source.url.split("/", 3)[:3])
+
+
+def list_files(source: Source) -> dict[str, HubFile]:
     """Return the wanted files of a repository at its commit, by path; sha256 only of those in large file storage.
 
     Raises `FetchError`.
@@ -65,7 +86,9 @@ def list_files(source: Source) -> dict[str, LockedFile]:
         )
     _refuse_moved(source, info.sha)
     return {
-        sibling.rfilename: LockedFile(size=sibling.size, sha256=sibling.lfs.sha256 if sibling.lfs else None)
+        sibling.rfilename: HubFile(size=sibling.size, sha256=sibling.lfs.sha256, blob_id=None)
+        if sibling.lfs
+        else HubFile(size=sibling.size, sha256=None, blob_id=sibling.blob_id)
         for sibling in info.siblings or []
         if is_wanted(source, sibling.rfilename)
     }
@@ -147,9 +170,8 @@ def explain_errors(source: Source, path: str = "") -> Iterator[None]:
         kind = Transient if status in (408, 429) or status >= 500 else FetchError
         raise kind(f"{where} answers {status} {error.response.reason_phrase}") from None
     except httpx2.TransportError as error:
-        host = constants.ENDPOINT if source.repo else where
-        kind = FetchError if "CERTIFICATE_VERIFY_FAILED" in str(error) else Transient
-        raise kind(f"{host}: {str(error) or type(error).__name__}") from None
+        kind = FetchError if "CERTIFICATE_VERIFY_FAILED" in str(error) else Unreachable
+        raise kind(f"{server_of(source)}: {str(error) or type(error).__name__}") from None
     except httpx2.HTTPError as error:
         raise FetchError(f"{where}: {str(error) or type(error).__name__}") from None
 

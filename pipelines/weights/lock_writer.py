@@ -8,7 +8,8 @@ import msgspec
 from pipelines.catalog.spec import Bundle
 from pipelines.weights.download import Download
 from pipelines.weights.fetch_plan import INCOMING
-from pipelines.weights.hub import FetchError, is_wanted, list_files
+from pipelines.weights.files import Advance, git_blob_id
+from pipelines.weights.hub import FetchError, HubFile, is_wanted, list_files
 from pipelines.weights.lockfile import Converted, Facts, Lock, LockedFile, LockedModel
 from pipelines.weights.verify import lock_directory
 
@@ -20,19 +21,17 @@ class FactsDiffer(Exception):
 def is_complete(bundle: Bundle, lock: Lock) -> bool:
     """Return whether the lock has every fact of a remote bundle."""
     known = lock.models.get(bundle.key)
-    return (
-        known is not None
-        and known.is_of(bundle)
-        and all(file.size is not None and file.sha256 for file in known.files.values())
-    )
+    return known is not None and known.is_of(bundle) and known.is_complete
 
 
-def lock_bundle(bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool) -> LockedModel:
+def lock_bundle(
+    bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool = False, advance: Advance = lambda _: None
+) -> LockedModel:
     """Return the facts of a bundle: of its folder as it is, or, for a remote one, from the server.
 
-    For a hub's repository they are the list of its files with the sha256 of the large ones. The small ones are
-    downloaded and hashed. So is the file of a `url`, whose first download is trusted. Downloaded files are left for
-    `fetch`.
+    For a hub's repository they are those of the commit: the list of its files with the sha256 of the large ones. The
+    small ones are downloaded, held against git's name of each, and hashed. The file of a `url` is hashed, too, and its
+    first download is trusted. Downloaded files are left for `fetch`; `advance` is called for their bytes.
 
     Locked facts stay. Where they contradict what was found, `FactsDiffer` is raised unless `update` is set. Raises
     `FetchError` and `WeightsNotLocked`.
@@ -42,14 +41,14 @@ def lock_bundle(bundle: Bundle, lock: Lock, weights_dir: Path, *, update: bool) 
         return lock_directory(bundle, bundle.directory(weights_dir))
     known = lock.models.get(bundle.key)
     before = known.files if known is not None and known.is_of(bundle) and not update else {}
-    found = list_files(source) if source.repo else {source.url.rpartition("/")[2]: _UNKNOWN}  # type: ignore[union-attr]
+    found = list_files(source) if source.repo else {source.url.rpartition("/")[2]: _ANY}  # type: ignore[union-attr]
     if not found:
         raise FetchError(f"{source.repo} has no file that `include` and `exclude` leave")
     files = {}
-    for path, facts in found.items():
-        facts = _agreed(bundle, path, before.get(path, _UNKNOWN), facts)
+    for path, of_source in found.items():
+        facts = _agreed(bundle, path, before.get(path, _UNKNOWN), of_source)
         if facts.sha256 is None:
-            facts = _agreed(bundle, path, facts, _downloaded(bundle, path, facts, weights_dir))
+            facts = _agreed(bundle, path, facts, _downloaded(bundle, path, of_source, weights_dir, advance))
         files[path] = facts
     gone = {path for path, facts in before.items() if facts.sha256 and is_wanted(source, path)} - files.keys()
     for path in sorted(gone):
@@ -78,6 +77,8 @@ def add_converted(lock: Lock, converted: dict[tuple[str, str], Converted]) -> Lo
 
 
 _UNKNOWN = LockedFile(size=None, sha256=None)
+_ANY = HubFile(size=None, sha256=None, blob_id=None)
+"""What is known of the file of a `url`, which no commit names."""
 
 
 def _agreed(bundle: Bundle, path: str, known: LockedFile, found: Facts) -> LockedFile:
@@ -92,8 +93,13 @@ def _agreed(bundle: Bundle, path: str, known: LockedFile, found: Facts) -> Locke
     return LockedFile(size=size, sha256=known.sha256 or found.sha256, converted=known.converted)
 
 
-def _downloaded(bundle: Bundle, path: str, facts: Facts, weights_dir: Path) -> Facts:
+def _downloaded(bundle: Bundle, path: str, facts: HubFile, weights_dir: Path, advance: Advance) -> Facts:
+    if bundle.source.repo is not None and facts.blob_id is None:
+        raise FetchError(f"the hub does not say what git calls {path}, so nothing holds it to its commit")
     file = weights_dir / INCOMING / bundle.key / path
     file.unlink(missing_ok=True)  # an old file may be of another revision, and without a sha256 that stays undetected
-    sha256 = Download(bundle.source, path, file, facts=facts, advance=lambda _: None).run()
+    sha256 = Download(bundle.source, path, file, facts=facts, advance=advance).run()
+    if facts.blob_id is not None and git_blob_id(file) != facts.blob_id:
+        file.unlink()
+        raise FetchError(f"{path} is not the file of commit {bundle.source.revision}; it was removed")
     return Facts(size=file.stat().st_size, sha256=sha256)

@@ -74,6 +74,11 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         if len(self.on_disk()) < len(self.files):
             raise ValueError("a pickle and its safetensors are both named; choose one by `include` or `exclude`")
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every fact is known."""
+        return all(file.size is not None and file.sha256 for file in self.files.values())
+
     def is_of(self, bundle: Bundle) -> bool:
         """Return whether the catalog means these files."""
         source = bundle.source

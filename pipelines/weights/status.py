@@ -7,6 +7,7 @@ import msgspec
 
 from pipelines.catalog.licenses import Allowed, is_allowed
 from pipelines.catalog.spec import ModelSpec
+from pipelines.weights.footprint import footprint
 from pipelines.weights.lockfile import Facts, Lock
 from pipelines.weights.verify import missing
 
@@ -15,7 +16,10 @@ State = Literal["ready", "partial", "not fetched", "not locked", "unknown facts"
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
-    """State of one model: `size` is the bytes of the files of known size, `why` a sentence unless it is ready."""
+    """State of one model: `size` is the bytes of the files of known size, `why` a sentence unless it is ready.
+
+    The rest is what the model takes, as in `Footprint` and in its catalog entry.
+    """
 
     id: str
     tier: str
@@ -26,6 +30,12 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     files_unknown: int
     size: int
     why: str | None
+    vram_bytes: int
+    weights_bytes: dict[str, int]
+    smallest_card_gb: int | None
+    estimated_seconds: float
+    estimated_on: str | None
+    is_measured: bool
 
     @property
     def text(self) -> str:
@@ -42,7 +52,7 @@ def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -
     files = _files(spec, lock, weights_dir)
     here = [file for file, facts in files if file.is_file() and file.stat().st_size == facts.size]
     unknown = [file for file, facts in files if facts.sha256 is None or facts.size is None]
-    why = missing(spec, lock, weights_dir, allowed)
+    why, taken = missing(spec, lock, weights_dir, allowed), footprint(spec, lock)
     return ModelState(
         id=spec.id,
         tier=spec.tier,
@@ -53,6 +63,12 @@ def state_of(spec: ModelSpec, lock: Lock, weights_dir: Path, allowed: Allowed) -
         files_unknown=len(unknown),
         size=sum(facts.size or 0 for _, facts in files),
         why=why,
+        vram_bytes=spec.vram_bytes,
+        weights_bytes=taken.weights_bytes,
+        smallest_card_gb=taken.smallest_card_gb,
+        estimated_seconds=spec.estimated_seconds,
+        estimated_on=spec.estimated_on,
+        is_measured=spec.is_measured,
     )
 
 

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from contextlib import nullcontext, suppress
+from functools import partial
 
 import msgspec
 
@@ -26,7 +27,7 @@ from pipelines.runtime.gpu_check import DeviceUnusable
 from pipelines.runtime.protocol import Interrupted
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 from pipelines.weights.hash_cache import HashCache, HashedFile
-from pipelines.weights.lockfile import read_lock
+from pipelines.weights.local_lock import read_locks
 from pipelines.weights.verify import servable, weights_folder
 from workers.engine.executor import RequestExecutor
 from workers.engine.family_imports import FamilyImports, without_cuda
@@ -219,13 +220,14 @@ def main(fd: int) -> None:
     def report(hashed: HashedFile) -> None:
         channel.send(HashedFiles(files=(hashed,)))
 
-    hashes, catalog, lock = HashCache(report), load_catalog(settings.catalog), read_lock(settings.weights_lock)
+    hashes, catalog = HashCache(report), load_catalog(settings.catalog)
     configure(settings.device, settings.compile_cache)
     allowed, weights = read_allowed(settings.allowed_licenses), weights_folder(settings.weights_dir)
-    imports = FamilyImports(servable(catalog, lock, weights, allowed))
+    locks = partial(read_locks, settings.weights_lock, weights, catalog)
+    imports = FamilyImports(servable(catalog, locks(), weights, allowed))
     await_turn(channel, imports)
     try:
-        loader = ModelLoader(catalog, lock, settings, hashes)
+        loader = ModelLoader(catalog, locks, settings, hashes)
     except DeviceUnusable as error:
         channel.send(NotReady(reason=str(error)))
         sys.exit(1)

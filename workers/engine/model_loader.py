@@ -27,12 +27,17 @@ if TYPE_CHECKING:
 
 
 class ModelLoader:
-    """A `model_source.ModelSource`: the models of the catalog, from weights that `weights.lock` lists."""
+    """A `model_source.ModelSource`: the models of the catalog, from weights that `weights.lock` lists.
 
-    def __init__(self, catalog: Catalog, lock: Lock, settings: Settings, hashes: HashCache | None = None) -> None:
+    `locks()` reads the lock; each load does, so that a model which was fetched meanwhile can be loaded.
+    """
+
+    def __init__(
+        self, catalog: Catalog, locks: Callable[[], Lock], settings: Settings, hashes: HashCache | None = None
+    ) -> None:
         self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
         self._catalog = catalog
-        self._lock = lock
+        self._locks = locks
         self._weights = weights_folder(settings.weights_dir)
         self._allowed = read_allowed(settings.allowed_licenses)
         self._hashes = hashes or HashCache()
@@ -63,7 +68,7 @@ class ModelLoader:
 
     def first(self, modality: Modality) -> ModelSpec | None:
         """Return the first model of a modality that can be loaded here."""
-        offered = servable(self._catalog, self._lock, self._weights, self._allowed)
+        offered = servable(self._catalog, self._locks(), self._weights, self._allowed)
         return next((spec for spec in offered if spec.modality == modality), None)
 
     def load(self, model_id: str) -> LoadedPipeline:
@@ -71,7 +76,7 @@ class ModelLoader:
         spec = self._catalog.get(model_id)
         refuse_license(spec, self._allowed)
         # Hashing takes its time: it begins before the imports.
-        with verifying(spec, self._lock, self._weights, self._hashes), self._undisturbed():
+        with verifying(spec, self._locks(), self._weights, self._hashes), self._undisturbed():
             class_ = pipeline_class(spec)  # its imports stay in memory without the model, too
             before = self.memory_used()
             weight_loader = self._weight_loader(class_)

@@ -29,13 +29,15 @@ from jobs.doorbell import BELL, bell_queue, celery_app, model_queue, server_queu
 from jobs.server_commands import node_name
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import Catalog, load_catalog
-from pipelines.weights.lockfile import Lock, read_lock
+from pipelines.weights.local_lock import read_locks
+from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import missing, servable, weights_folder
 from workers.gpu.engine_maintenance import preloaded
 from workers.gpu.server.lease import ServerIdTaken, check_name
 from workers.gpu.server.offer import ServerOffer
 from workers.gpu.server.queue_subscription import QueueSubscription
 from workers.gpu.server.remote_control import handle
+from workers.gpu.server.weights_watch import WeightsWatch
 from workers.gpu.supervisor import Supervisor
 from workers.ipc.child_process import ChildProcessDied
 
@@ -50,7 +52,8 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     with settings_refused("gpu worker"):
         settings = read_settings()
         check_settings(settings)
-        catalog, lock = load_catalog(settings.catalog), read_lock(settings.weights_lock)
+        catalog = load_catalog(settings.catalog)
+        lock = read_locks(settings.weights_lock, weights_folder(settings.weights_dir), catalog)
     if server_id:
         settings = msgspec.structs.replace(settings, server_id=server_id)
     if preload:
@@ -68,16 +71,27 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
     if not dedicated:
         queues += [model_queue(model) for model in models]
     subscription, stop_tracing = QueueSubscription(queues), start_tracing(settings, "atelier-gpu")
+    offer = ServerOffer(catalog=catalog, models=models, dedicated=dedicated)
     supervisor = Supervisor(
         settings,
-        ServerOffer(catalog=catalog, models=models, dedicated=dedicated),
+        offer,
         db=threads_engine(settings),
         store=open_store(settings),
         listen=subscription.set_active,
     )
+
+    def serve_too(added: tuple[str, ...]) -> None:
+        if not dedicated:
+            subscription.add([model_queue(model) for model in added])
+        supervisor.refresh()
+        supervisor.ring()
+
+    watch = WeightsWatch(settings, offer, serve_too)
+    watch.start()
     try:
         return serve(settings, supervisor, subscription)
     finally:
+        watch.stop()
         stop_tracing()
 
 

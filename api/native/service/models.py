@@ -9,6 +9,7 @@ from api.openapi.documents import error_responses
 from jobs.statements.queue.submit import served_models
 from jobs.wire.models import ModelAnswer, ModelDefaults, ModelLicense, ModelLimits, ModelList, ModelPreset
 from pipelines.catalog.loader import Catalog, ModelSpec
+from pipelines.weights.footprint import Footprint
 
 
 class ModelRoutes(Controller):
@@ -18,17 +19,27 @@ class ModelRoutes(Controller):
     tags = ("Service",)
 
     @get(responses=error_responses(), summary="Models")
-    async def index(self, catalog: NamedDependency[Catalog], database: NamedDependency[Database]) -> ModelList:
+    async def index(
+        self,
+        catalog: NamedDependency[Catalog],
+        database: NamedDependency[Database],
+        footprints: NamedDependency[dict[str, Footprint]],
+    ) -> ModelList:
         """Return every model of the catalog, also those that no server serves at the moment."""
         served = {row[0] for row in await database.rows(served_models())}
         defaults: dict[str, str] = {}
         for spec in catalog.models:
             if spec.id in served:
                 defaults.setdefault(spec.modality, spec.id)
-        return ModelList([_answer(spec, spec.id in served, spec.id in defaults.values()) for spec in catalog.models])
+        return ModelList(
+            [
+                _answer(spec, footprints[spec.id], spec.id in served, spec.id in defaults.values())
+                for spec in catalog.models
+            ]
+        )
 
 
-def _answer(spec: ModelSpec, available: bool, default: bool) -> ModelAnswer:
+def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: bool) -> ModelAnswer:
     return ModelAnswer(
         id=spec.id,
         title=spec.title,
@@ -46,4 +57,10 @@ def _answer(spec: ModelSpec, available: bool, default: bool) -> ModelAnswer:
         price_usd=spec.price_usd,
         estimated_seconds=spec.estimated_seconds,
         licence=msgspec.convert(spec.licence, ModelLicense, from_attributes=True),
+        disk_bytes=footprint.disk_bytes,
+        weights_bytes=footprint.weights_bytes,
+        vram_bytes=spec.vram_bytes,
+        smallest_card_gb=footprint.smallest_card_gb,
+        estimated_on=spec.estimated_on,
+        is_measured=spec.is_measured,
     )

@@ -1,9 +1,11 @@
 """`atelier models`."""
 
 import rich_click as click
+from rich.filesize import decimal
 
 from cli.http.client import Client
 from cli.http.connection import with_client
+from cli.output.model_columns import TITLES, needs
 from cli.output.tables import json_option, print_json, print_table
 
 
@@ -11,7 +13,7 @@ from cli.output.tables import json_option, print_json, print_table
 @json_option
 @with_client
 def models(client: Client, as_json: bool) -> None:
-    """List the models of the catalog and their availability."""
+    """List the models of the catalog: availability, license, size on disk, and what they take of a card."""
     answers = client.models()
     if as_json:
         print_json(answers)
@@ -20,11 +22,12 @@ def models(client: Client, as_json: bool) -> None:
         [
             model.id,
             model.modality,
-            model.title,
             model.tier,
-            "yes" if model.available else "no",
-            "default" if model.default else "",
+            ("default" if model.default else "yes") if model.available else "no",
+            model.licence.name,
+            "" if model.disk_bytes is None else decimal(model.disk_bytes),
+            *needs(model),
         ]
         for model in answers
     ]
-    print_table(["model", "modality", "title", "tier", "available", "default"], rows)
+    print_table(["model", "modality", "tier", "available", "license", "on disk", *TITLES], rows)

@@ -4,22 +4,20 @@ What speaks to a hub is imported by the commands that need it: `list` and `verif
 """
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import rich_click as click
 
 from cli.local.data_dir import data_option
+from cli.output.model_columns import TITLES, needs
 from cli.output.status import print_line
 from cli.output.tables import json_option, print_json, print_table
 from cli.weights.byte_bars import byte_bars, format_size
 from cli.weights.context import WeightsContext, remote, weights_context
-from core.errors.failures import WeightsNotLocked
 from pipelines.catalog.licenses import is_allowed
 from pipelines.catalog.spec import ModelSpec
 from pipelines.weights.files import hash_file
-from pipelines.weights.lockfile import Lock
 from pipelines.weights.status import ModelState
 from pipelines.weights.verify import differences
 
@@ -35,7 +33,7 @@ def weights() -> None:
 @json_option
 @data_option
 def list_(data: Path, as_json: bool) -> None:
-    """List the models of the catalog: license, size and the state of their files on this machine."""
+    """List the models of the catalog: license, size, the state of their files on this machine, and what they take."""
     context = weights_context(data, new_lock=True)
     if as_json:
         print_json(context.states(context.catalog.models))
@@ -51,55 +49,54 @@ def lock(data: Path, models: tuple[str, ...], update: bool) -> None:
     """Write the size and the sha256 of the files of models into weights.lock.
 
     A local model is locked as its folder is now. For a remote model the command asks the server for missing facts, and
-    for all facts when the model is named; a file without a published sha256 is downloaded and hashed.
+    for all facts when the model is named; a file without a published sha256 is downloaded and hashed. Where
+    weights.lock cannot be written, the facts go into the one of the weights folder.
     """
-    from pipelines.weights import lock_writer
-    from pipelines.weights.fetch import alone
-    from pipelines.weights.hub import FetchError
+    from cli.weights.pinning import pin
+    from pipelines.weights.fetch import Downloads
+    from pipelines.weights.lock_writer import drop_unknown_bundles, is_complete
 
     context = weights_context(data, new_lock=True)
-    every = [bundle for spec in context.catalog.models for bundle in spec.bundles]
-    written, failed = lock_writer.drop_unknown_bundles(context.lock, every), []
-    for bundle in (bundle for spec in context.choose(models) for bundle in spec.bundles):
-        if bundle.source.is_remote and not models and not update and lock_writer.is_complete(bundle, written):
-            print_line(f"{bundle.key}: known already")
-            continue
-        try:
-            with alone(context.folder) if bundle.source.is_remote else nullcontext():
-                facts = lock_writer.lock_bundle(bundle, written, context.folder, update=update)
-        except (FetchError, WeightsNotLocked, lock_writer.FactsDiffer, OSError) as error:
-            failed.append(f"{bundle.key}: {error}")
-            continue
-        written = Lock({**written.models, bundle.key: facts})
-        context.write(written)  # after each: the next server may be unreachable
-        trusted = " (its first download is trusted: compare the sha256 with its publisher's)" if facts.url else ""
-        print_line(f"{bundle.key}: {len(facts.files)} files{trusted}")
-    context.write(written)
-    _fail_if_any(failed, "not locked; earlier facts stay as they are")
+    context.rewrite(partial(drop_unknown_bundles, bundles=context.bundles))
+    bundles = [bundle for spec in context.choose(models) for bundle in spec.bundles]
+    known = [one for one in bundles if one.source.is_remote and is_complete(one, context.lock)]
+    known = [] if models or update else known
+    for bundle in known:
+        print_line(f"{bundle.key}: known already")
+    _, failed = pin(context, [one for one in bundles if one not in known], Downloads(), update=update)
+    _fail_if_any([f"{key}: {why}" for key, why in failed.items()], "not locked; earlier facts stay as they are")
 
 
 @weights.command()
 @models_argument
 @click.option("--all", "everything", is_flag=True, help="Every remote model with an allowed license.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, show_default=True, help="Files fetched at once.")
+@click.option("--trust-first-use", is_flag=True, help="Lock a file that no commit pins by its first download.")
 @data_option
-def fetch(data: Path, models: tuple[str, ...], everything: bool, jobs: int) -> None:
+def fetch(data: Path, models: tuple[str, ...], everything: bool, jobs: int, trust_first_use: bool) -> None:
     """Download models, verified against weights.lock.
 
-    Files that are complete stay; an interrupted download resumes. HF_ENDPOINT names a mirror of the hub, HF_TOKEN opens
-    gated models, HTTPS_PROXY and ATELIER_CA_BUNDLE configure a proxy.
+    Facts that the lock lacks are first taken from the commit that the catalog names, and written to the lock, or to the
+    one of the weights folder where the lock cannot be written. Files that are complete stay; an interrupted download
+    resumes. HF_ENDPOINT names a mirror of the hub, HF_TOKEN opens gated models, HTTPS_PROXY and ATELIER_CA_BUNDLE
+    configure a proxy.
     """
+    from cli.weights.pinning import pin_models
     from cli.weights.transfer import transfer
-    from pipelines.weights.fetch import download
+    from pipelines.weights.fetch import Downloads
 
-    context = weights_context(data)
+    context = weights_context(data, new_lock=True)
     specs = context.choose(models) if models else remote(context.catalog.models)
     if not models and not everything:
         _print_states(context, specs)
         raise click.UsageError("name models, or give --all: atelier weights fetch MODEL...")
     if not models:
         specs = [spec for spec in specs if is_allowed(spec, context.allowed)]
-    _fail_if_any(transfer(context, specs, download, jobs=jobs), "not fetched; run the command again to resume")
+    downloads = Downloads()
+    context, failed = pin_models(context, specs, downloads, trust_first_use=trust_first_use)
+    pinned = [spec for spec in specs if spec.id not in failed]
+    problems = [*failed.values(), *transfer(context, pinned, downloads.offer, jobs=jobs)]
+    _fail_if_any(problems, "not fetched; run the command again to resume")
 
 
 @weights.command("import")
@@ -152,8 +149,11 @@ def verify(data: Path, models: tuple[str, ...]) -> None:
 
 
 def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
-    rows = [[state.id, state.tier, state.licence, _format_size(state), state.text] for state in context.states(specs)]
-    print_table(["model", "tier", "license", "size", "state"], rows)
+    rows = [
+        [state.id, state.tier, state.licence, _format_size(state), state.text, *needs(state)]
+        for state in context.states(specs)
+    ]
+    print_table(["model", "tier", "license", "size", "state", *TITLES], rows)
 
 
 def _format_size(state: ModelState) -> str:

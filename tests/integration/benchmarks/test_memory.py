@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.families.full_size import NETWORKS, on_meta, parameters
-from benchmarks.memory import BYTES, stored_precision
 from pipelines.catalog.loader import load_catalog
+from pipelines.weights.footprint import BYTES, stored_precision
 from pipelines.weights.lockfile import read_lock
 
 MODELS = {"z-image": "z-image-turbo", "sdxl": "sdxl", "wan22": "wan2.2-ti2v-5b"}

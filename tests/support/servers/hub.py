@@ -53,7 +53,8 @@ class Hub:
 
     `cut` has, by path, after how many bytes of a body the next connections are lost; `wrong` what is sent instead of
     a file; `moved` the commit that is answered with, whatever was asked for; `status` what the next requests for a
-    body are refused with; `ignores_range` is of a server that knows no ranges; while `stalled` is clear, connections
+    body are refused with; `ignores_range` is of a server that knows no ranges; without `names_blobs` no list says what
+    git calls a file; while `stalled` is clear, connections
     that are to be lost after no byte at all are kept open instead.
     """
 
@@ -68,6 +69,7 @@ class Hub:
         self.stalled = threading.Event()
         self.stalled.set()
         self.gated: set[str] = set()
+        self.names_blobs = True
         self.asked: list[Asked] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hub = self
@@ -129,7 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         if files is None:
             return self._refuse(404, "RevisionNotFound")
         siblings = [
-            {"rfilename": path, "size": len(data), "blobId": blob_id(data)}
+            {"rfilename": path, "size": len(data)}
+            | ({"blobId": blob_id(data)} if self.server.hub.names_blobs else {})
             | ({"lfs": {"sha256": sha256(data), "size": len(data), "pointerSize": 134}} if path.endswith(LARGE) else {})
             for path, data in files.items()
         ]

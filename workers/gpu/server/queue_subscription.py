@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from celery.worker.consumer import Consumer
 
+from jobs.doorbell import bell_queue
+
 log = logging.getLogger(__name__)
 
 
@@ -19,6 +21,11 @@ class QueueSubscription:
     def attach(self, consumer: Consumer) -> None:
         """Use this consumer; called once, since it stays the same over reconnects."""
         self._consumer = consumer
+
+    def add(self, queues: Sequence[str]) -> None:
+        """Listen to these queues, too; from any thread."""
+        self.queues += tuple(queues)
+        self.set_active(self._wanted)
 
     def set_active(self, on: bool) -> None:
         """Subscribe, or leave the doorbells to other workers; from any thread, as often as the caller wants.
@@ -41,8 +48,11 @@ class QueueSubscription:
     def _apply(self) -> None:
         assert self._consumer is not None
         try:
+            known = self._consumer.app.amqp.queues
             change = self._consumer.add_task_queue if self._wanted else self._consumer.cancel_task_queue
             for queue in self._wrong_queues():
+                if queue not in known:
+                    known.add(bell_queue(queue))
                 change(queue)
         except Exception as error:  # of any kind: it would end the loop's other callbacks too
             log.debug("queues: not changed reason=%r", str(error))

@@ -5,12 +5,14 @@ import os
 import pickle
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file, save
 
 from cli.weights.context import WeightsContext
@@ -27,7 +29,12 @@ FILES = {
     "unet/model.safetensors": LARGE,
     "vae/model.safetensors": os.urandom(5000),
 }
-"""An authority, and a certificate that it gave to `hooks.example`."""
+
+
+def pickled(value: object) -> bytes:
+    made = io.BytesIO()
+    torch.save(value, made)
+    return made.getvalue()
 
 
 @pytest.fixture
@@ -243,15 +250,29 @@ class TestFetch:
         assert f"accept its terms at {hub.url}/{REPO} and set HF_TOKEN" in locked.run("fetch", "tiny", status=1)
         assert "ready" in locked.run("fetch", "tiny", HF_TOKEN="hf_secret")
 
-    def test_an_unknown_sha256_is_refused(self, locked: Machine, hub: Hub) -> None:
-        lock = locked.lock()
-        lock.models["tiny"].files["vae/model.safetensors"] = LockedFile(size=5000, sha256=None)
-        write_lock(lock, locked.lock_file)
+    def test_a_hub_that_is_away_is_said_at_once(self, locked: Machine) -> None:
+        said = locked.run("fetch", "tiny", status=1, HF_ENDPOINT="http://127.0.0.1:1")
 
-        said = locked.run("fetch", "tiny", status=1)
+        assert "no answer; check the network, HTTPS_PROXY and HF_ENDPOINT" in said
+        assert "tried" not in said
+        assert {} == locked.files("tiny")
 
-        assert "run `atelier weights lock tiny` on a connected machine" in said
-        assert [] == hub.asked
+    def test_a_hub_that_never_answers_is_waited_for_once(self, locked: Machine) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            said = locked.run("fetch", "tiny", "--jobs", "1", status=1, HF_ENDPOINT=endpoint, HF_HUB_ETAG_TIMEOUT="1")
+            silent.settimeout(0)
+            silent.accept()[0].close()
+            with pytest.raises(BlockingIOError):
+                silent.accept()
+
+        assert 3 == said.count(f"{endpoint}: timed out: no answer")
+
+    def test_a_file_that_came_is_not_waited_for_again(self, locked: Machine, hub: Hub) -> None:
+        """A connection that is lost after an answer is another thing than a hub that is away."""
+        hub.cut["unet/model.safetensors"] = [0, 0]
+
+        assert "tiny: ready" in locked.run("fetch", "tiny")
 
     def test_a_disk_that_is_too_small(self, locked: Machine, hub: Hub) -> None:
         lock = locked.lock()
@@ -283,6 +304,84 @@ class TestFetch:
         assert FILES == machine.files("big")
 
 
+class TestUnknownFacts:
+    """Files whose facts the lock lacks: they come from the commit that the catalog names."""
+
+    @pytest.fixture
+    def partly(self, locked: Machine) -> Machine:
+        """A machine whose lock knows the sizes of two files, and one file whole."""
+        lock = locked.lock()
+        for path in ("model_index.json", "unet/model.safetensors"):
+            lock.models["tiny"].files[path] = LockedFile(size=len(FILES[path]), sha256=None)
+        write_lock(lock, locked.lock_file)
+        return locked
+
+    def test_they_come_from_the_commit_and_the_lock_has_them(self, partly: Machine) -> None:
+        said = partly.run("fetch", "tiny")
+
+        assert f"tiny: 3 files, as commit {COMMIT} has them" in said
+        assert "tiny: ready" in said
+        assert FILES == partly.files("tiny")
+        assert {path: LockedFile(size=len(data), sha256=sha256(data)) for path, data in FILES.items()} == (
+            partly.lock().models["tiny"].files
+        )
+
+    def test_a_small_file_comes_once(self, partly: Machine, hub: Hub) -> None:
+        partly.run("fetch", "tiny")
+
+        assert 1 == len(hub.bodies("model_index.json"))
+
+    def test_a_known_file_stays_as_it_is_known(self, partly: Machine, hub: Hub) -> None:
+        hub.repos[REPO, COMMIT]["vae/model.safetensors"] = bytes(5000)
+
+        assert "the sha256 of vae/model.safetensors is" in partly.run("fetch", "tiny", status=1)
+        assert {} == partly.files("tiny")
+
+    def test_a_small_file_that_the_commit_does_not_name_is_refused(self, partly: Machine, hub: Hub) -> None:
+        before = partly.lock()
+        hub.wrong["model_index.json"] = b"x" * len(FILES["model_index.json"])
+
+        said = partly.run("fetch", "tiny", status=1)
+
+        assert f"tiny: model_index.json is not the file of commit {COMMIT}; it was removed" in said
+        assert before == partly.lock()
+        assert [] == list(partly.weights.rglob("model_index.json"))
+
+    def test_a_hub_that_says_nothing_of_the_commit_is_refused(self, partly: Machine, hub: Hub) -> None:
+        hub.names_blobs = False
+
+        assert "so nothing holds it to its commit" in partly.run("fetch", "tiny", status=1)
+
+    def test_a_hub_that_is_away_is_asked_once(self, partly: Machine) -> None:
+        partly.add_model("more", SOURCE)
+
+        said = partly.run("fetch", "tiny", "more", status=1, HF_ENDPOINT="http://127.0.0.1:1")
+
+        assert 1 == said.count("asking http://127.0.0.1:1")
+        assert 2 == said.count("no answer; check the network")
+
+    def test_a_read_only_lock_is_completed_beside_the_weights(
+        self, partly: Machine, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hub.repos[REPO, COMMIT]["ve.pt"] = pickled({"a": torch.ones(3)})
+        before = partly.lock_file.read_bytes()
+        monkeypatch.setattr(WeightsContext, "can_write", False)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+
+        said = partly.run_here("fetch", "tiny")
+
+        assert f"as commit {COMMIT} has them; written to {partly.weights / 'weights.lock'}" in said
+        assert before == partly.lock_file.read_bytes()
+        assert "tiny: as locked" in partly.run_here("verify", "tiny")
+        assert {*FILES, "ve.safetensors"} == set(partly.files("tiny"))
+        hub.asked.clear()
+        assert "tiny: ready" in partly.run_here("fetch", "tiny")
+        assert [] == hub.asked
+
+
 class TestUrl:
     def test_one_file_by_https_through_a_proxy(self, machine: Machine, hub: Hub) -> None:
         url = "https://hooks.example/releases/v1/net.onnx"
@@ -291,6 +390,8 @@ class TestUrl:
             server.plain["/releases/v1/net.onnx"] = LARGE
             way = {"HTTPS_PROXY": proxy.url, "ATELIER_CA_BUNDLE": str(TLS / "ca.pem"), "HF_TOKEN": "hf_secret"}
 
+            assert "give --trust-first-use" in machine.run("fetch", "net", status=1, **way)
+            assert [] == server.asked
             assert "its first download is trusted" in machine.run("lock", "net", **way)
             assert "net: ready" in machine.run("fetch", "net", **way)
 
@@ -299,6 +400,18 @@ class TestUrl:
             assert [None] == [one.token for one in server.asked], "once, and the hub's token stays with the hub"
             assert {"hooks.example:443"} == set(proxy.asked)
 
+    def test_it_is_trusted_where_that_is_said(self, machine: Machine) -> None:
+        machine.add_model("net", '{ url = "https://hooks.example/net.onnx" }')
+        with Hub(certificate=TLS / "server.pem") as server, Proxy(server.port) as proxy:
+            server.plain["/net.onnx"] = LARGE
+            way = {"HTTPS_PROXY": proxy.url, "ATELIER_CA_BUNDLE": str(TLS / "ca.pem")}
+
+            said = machine.run("fetch", "net", "--trust-first-use", **way)
+
+        assert f"compare the sha256 with its publisher's: {sha256(LARGE)}" in said
+        assert {"net.onnx": LARGE} == machine.files("net")
+        assert 1 == len(server.asked)
+
     def test_a_certificate_of_nobody_we_know(self, machine: Machine) -> None:
         machine.add_model("net", '{ url = "https://hooks.example/net.onnx" }')
         with Hub(certificate=TLS / "server.pem") as server, Proxy(server.port) as proxy:
@@ -306,12 +419,6 @@ class TestUrl:
 
         assert "certificate verify failed" in said.lower()
         assert "net" not in machine.lock().models
-
-
-def pickled(value: object) -> bytes:
-    made = io.BytesIO()
-    torch.save(value, made)
-    return made.getvalue()
 
 
 class TestPickles:

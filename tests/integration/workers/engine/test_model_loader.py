@@ -73,7 +73,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def loader(weights: Path) -> ModelLoader:
     lock = Lock({one.id: lock_directory(one, one.directory(weights)) for one in SPECS.values()})
-    made = ModelLoader(Catalog(tuple(SPECS.values())), lock, Settings(weights_dir=str(weights), device="cpu"))
+    made = ModelLoader(Catalog(tuple(SPECS.values())), lambda: lock, Settings(weights_dir=str(weights), device="cpu"))
     torch.set_num_threads(1)
     return made
 

@@ -16,7 +16,7 @@ def test_a_timed_model_is_parked_in_host_memory(tmp_path: Path) -> None:
     given = settings_in(tmp_path) | {"ATELIER_DEVICE": "cpu", "ATELIER_CPU_THREADS": "1"}
     with environment(given):
         settings = read_settings()
-        loader = ModelLoader(load_catalog(MODELS), read_lock(settings.weights_lock), settings)
+        loader = ModelLoader(load_catalog(MODELS), lambda: read_lock(settings.weights_lock), settings)
         loaded = loader.load("tiny-sdxl")
     while not loaded.has_master:
         assert loaded.copy_chunk()
@@ -28,7 +28,7 @@ def test_a_timed_model_is_parked_in_host_memory(tmp_path: Path) -> None:
 def test_a_timed_device_without_weights_has_none_to_move(tmp_path: Path) -> None:
     with environment(settings_in(tmp_path) | {"ATELIER_DEVICE": "cpu"}):
         settings = read_settings()
-        loader = ModelLoader(load_catalog(MODELS), read_lock(settings.weights_lock), settings)
+        loader = ModelLoader(load_catalog(MODELS), lambda: read_lock(settings.weights_lock), settings)
         loaded = loader.load("simulated-image")
     assert not loaded.copy_chunk()
     assert 0 == loaded.bytes

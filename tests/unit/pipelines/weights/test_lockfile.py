@@ -92,7 +92,11 @@ class TestTheCommittedLock:
         assert [] == unwanted
 
     @pytest.mark.parametrize(
-        "key", ["flux2-klein-4b", "wan2.2-ti2v-5b", "qwen-image-edit-2511+lightning", "demo-shapes"]
+        "key",
+        [
+            *("flux2-klein-4b", "wan2.2-ti2v-5b", "qwen-image-edit-2511+lightning", "demo-shapes"),
+            *("birefnet-general", "birefnet-general-lite", "isnet-general-use", "u2net"),
+        ],
     )
     def test_knows_everything_about_these(self, key: str) -> None:
         files = read_lock().models[key].files

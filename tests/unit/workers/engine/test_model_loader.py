@@ -20,7 +20,7 @@ ENTRY = spec(family="tests.support.faults.chaos:Chaos", source={}, vram_bytes=10
 def test_it_counts_as_the_catalog_says_unless_it_is_measured(
     monkeypatch: pytest.MonkeyPatch, device: str, used: list[int], expected: int
 ) -> None:
-    loader = ModelLoader(Catalog((ENTRY,)), Lock(), Settings(device="cpu"))
+    loader = ModelLoader(Catalog((ENTRY,)), Lock, Settings(device="cpu"))
     monkeypatch.setattr(loader, "device", msgspec.structs.replace(loader.device, name=device))
     figures: Iterator[int] = iter(used)
     monkeypatch.setattr(loader, "memory_used", lambda: next(figures))

@@ -61,6 +61,14 @@ def test_a_model_tells_what_a_caller_needs(client):
     assert 4000 == model["limits"]["max_prompt_chars"]
 
 
+def test_a_model_tells_what_it_takes(client):
+    model = client.get("/models/v1").json()["models"][0]
+    assert (0, {}, 0, None, None, False) == tuple(
+        model[name]
+        for name in ("disk_bytes", "weights_bytes", "vram_bytes", "smallest_card_gb", "estimated_on", "is_measured")
+    )
+
+
 def test_a_model_tells_what_it_can_do(client):
     models = {model["id"]: model for model in client.get("/models/v1").json()["models"]}
     assert ["text-to-image", "references"] == models["chaos-references"]["capabilities"]

@@ -84,6 +84,16 @@ class TestImport:
         assert "tiny: not fetched" in machine.run_here("import", str(tmp_path / "empty"))
         assert "it is not there" in machine.run_here("import", str(tmp_path / "empty"), "tiny", status=1)
 
+    def test_an_unknown_sha256_is_refused(self, machine: Machine, tmp_path: Path) -> None:
+        lock = machine.lock()
+        lock.models["tiny"].files["vae/model.safetensors"] = LockedFile(size=3000, sha256=None)
+        write_lock(lock, machine.lock_file)
+
+        said = machine.run_here("import", str(plain_repository(tmp_path / "source")), "tiny", status=1)
+
+        assert "run `atelier weights lock tiny` on a connected machine" in said
+        assert {} == machine.files("tiny")
+
     def test_a_pickle_converted_elsewhere_is_imported(self, machine: Machine, tmp_path: Path) -> None:
         tensors = b"tensors of the pickle"
         lock = machine.lock()
@@ -166,6 +176,9 @@ class TestList:
             found["size"],
         )
         assert "tiny: model_index.json is missing." == found["why"]
+        assert ({"bfloat16": 6000, "float16": 6000, "float32": 12000}, 60.0, None, False) == tuple(
+            found[name] for name in ("weights_bytes", "estimated_seconds", "estimated_on", "is_measured")
+        )
 
 
 def test_a_license_that_is_not_allowed_is_not_fetched(machine: Machine) -> None:
