@@ -91,7 +91,8 @@ def test_a_mistyped_command_is_answered_with_the_nearest_one():
 def test_a_group_names_the_nearest_one_for_a_mistyped_command(words):
     name = next(iter(ALL[words].commands))
     outcome = CliRunner().invoke(atelier, [*words, f"{name}x"])
-    assert (2, True) == (outcome.exit_code, f"Did you mean '{name}'?" in outcome.output), outcome.output
+    assert 2 == outcome.exit_code
+    assert re.search(f"Did you mean.*'{name}'", outcome.output), outcome.output
 
 
 @pytest.mark.parametrize("module", ["cli.main", "rich_click", "cli.commands.client.models", "httpx"])
