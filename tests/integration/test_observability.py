@@ -221,3 +221,10 @@ def test_no_log_holds_a_prompt_or_a_secret(stack: Stack, process: str) -> None:
     log = stack.service.log(process)
     for secret in ("zebrafinch", stack.service.key, stack.service.settings.secret_key):
         assert secret not in log
+
+
+def test_the_end_of_a_worker_is_json_too(stack: Stack) -> None:
+    process = stack.service.newest["one"]
+    process.terminate()
+    assert 0 == process.wait(30)
+    assert {"gpu", "engine"} <= {line["process"] for line in stack.lines("one")}

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from celery import Celery, Task, signals
+from celery.apps import worker
 from celery.worker import state
 from celery.worker.consumer import Consumer
 
@@ -144,6 +145,7 @@ def _listen(settings: Settings, supervisor: Supervisor, subscription: QueueSubsc
     handle(supervisor)
     # With a receiver of this signal Celery leaves the root logger alone, whose level it would raise to its own.
     signals.setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
+    worker.safe_say = lambda *_: None  # it writes to the descriptor, past the log; ours says that it is stopping
     drain = deferred(supervisor.drain, "drain")  # Celery sends this in its signal handler
     signals.worker_shutting_down.connect(lambda **_: drain(), weak=False)
     signals.worker_ready.connect(lambda sender, **_: subscription.attach(sender), weak=False)

@@ -24,6 +24,7 @@ from jobs.wire.job_request import JobRequest
 from jobs.wire.status import StatusAnswer
 
 LOG_LINES = 20
+SHOWN_ELSEWHERE = ("callback_url", "model", "modality", "priority")
 LONGEST_VALUE = 200
 """Characters that are shown of a parameter; a data: URL has millions."""
 
@@ -211,7 +212,7 @@ def _print_job(job: StatusAnswer, as_json: bool) -> None:
 
 def _asked_for(request: JobRequest) -> dict[str, object]:
     """Return the facts about the submit: the prompt, then the parameters that have a value."""
-    params = dict(request.params or {})
+    params = {name: value for name, value in (request.params or {}).items() if name not in SHOWN_ELSEWHERE}
     text: dict[str, object] = {name: params.pop(name) for name in ("prompt", "text") if name in params}
     given = [f"{name}={_shortened(value)}" for name, value in sorted(params.items()) if value not in (None, (), [], "")]
     return {
