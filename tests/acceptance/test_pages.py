@@ -25,7 +25,7 @@ MADE = {
     "README.md": {"star.webp", "mug.png", "mug.mp4", "mug.mp3", "circle.webp", "ring.webp", "square.webp"},
     "docs/servers.md": {"circle.webp"},
     "docs/uploads.md": {"cutout.png", "mug.glb", "recording.wav"},
-    "docs/webhooks.md": {"ring.webp"},
+    "docs/webhooks.md": {"ring.webp", "star.webp"},
 }
 """The media that the lines of each page leave behind."""
 
@@ -39,17 +39,16 @@ class Running(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, node: Path) -> Iterator[Running]:
-    """`up` as the pages start it, but on a free port; its webhooks may go to loopback, as docs/webhooks.md says."""
+    """`up` as the pages start it, but on a free port; with `--dev`, as docs/webhooks.md says."""
     home, folder = tmp_path_factory.mktemp("home"), make_checkout(tmp_path_factory.mktemp("up"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
     environment |= {"HOME": str(home), "COLUMNS": "200", "PATH": f"{node.parent}{os.pathsep}{environment['PATH']}"}
-    allowed = {"ATELIER_DEVELOPMENT": "1", "ATELIER_ALLOWED_NETWORKS": "127.0.0.0/8"}
     address = free_address()
     output = folder / "up.output"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [".venv/bin/atelier", "up", "--port", str(address.port)],
-            cwd=folder, env=environment | allowed, stdout=file, stderr=file, start_new_session=True,
+            [".venv/bin/atelier", "up", "--dev", "--port", str(address.port)],
+            cwd=folder, env=environment, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
     try:
         until(lambda: "Atelier is ready" in output.read_text(), 120, "the service")
