@@ -208,14 +208,14 @@ def test_what_numba_compiles_came_with_it(gpu_image: Image) -> None:
 
 def test_a_picture_is_made_by_a_diffusion_model(service: Client, tmp_path: Path) -> None:
     body = {"prompt": "a red apple", "model": "sdxl", "width": 64, "height": 64, "num_inference_steps": 3}
-    file = made(service, service.submit("/generate/image/v1", body), tmp_path / "picture.png")
+    file = made(service, service.submit("/generate/image/v1", body).job_id, tmp_path / "picture.png")
     assert (64, 64) == PIL.Image.open(file).size
 
 
 def test_a_film_is_made_of_a_photo(service: Client, tmp_path: Path) -> None:
     body = {"input_image": service.source(str(PHOTO)), "prompt": "slow zoom in", "width": 320, "height": 192}
-    job_id = service.submit("/generate/video/v1", {**body, "duration_seconds": 1.0, "model": "demo-camera"})
-    assert b"ftyp" == made(service, job_id, tmp_path / "film.mp4").read_bytes()[4:8]
+    job = service.submit("/generate/video/v1", {**body, "duration_seconds": 1.0, "model": "demo-camera"})
+    assert b"ftyp" == made(service, job.job_id, tmp_path / "film.mp4").read_bytes()[4:8]
 
 
 @pytest.mark.usefixtures("service")

@@ -469,6 +469,7 @@ def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
         settings = make_settings(db_pool=1, db_timeout=0.0, webhook_timeout=60.0, input_poll_seconds=0.05)
         with cpu_worker(settings):
             until(lambda: all(row.delivered_at for row in rows.deliveries()), timeout=60, what="96 webhooks")
+    assert [] == [entry for row in rows.deliveries() for entry in row.attempts if entry["problem"]]
     assert {1} == {row.attempt for row in rows.deliveries()}
 
 
