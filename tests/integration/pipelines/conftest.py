@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus
 
 from pipelines.runtime.protocol import Inputs
 from tests.support.checkpoints import tiny_checkpoints
@@ -21,7 +22,15 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def weights_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_references() -> Iterator[None]:
+    """Qwen's editor enlarges each reference to a megapixel for its VAE, which is most of what a tiny one computes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 256 * 256)
+        yield
+
+
+@pytest.fixture(scope="session")
+def weights_dir(one_thread: None, small_references: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights directory with one tiny checkpoint per family of `tiny_checkpoints`."""
     folder = tmp_path_factory.mktemp("weights")
     for name in tiny_checkpoints.BUILDERS:

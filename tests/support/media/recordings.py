@@ -33,7 +33,7 @@ def sound(format, codec, rate=48_000, seconds=1, silent=False):
     with av.open(file, "w", format=format) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = "mono"
-        samples = (0 if silent else 8000) * np.sin(np.arange(seconds * rate) / 20)
+        samples = np.zeros(seconds * rate) if silent else 8000 * np.sin(np.arange(seconds * rate) / 20)
         frame = av.AudioFrame.from_ndarray(samples.astype(np.int16)[None], format="s16", layout="mono")
         frame.rate = rate
         resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate, frame_size=1024)

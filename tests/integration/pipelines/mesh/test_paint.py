@@ -79,7 +79,7 @@ def relief(image: np.ndarray, faces: int) -> Mesh:
 
 
 def test_the_front_of_the_products_relief_is_the_photo(product: np.ndarray) -> None:
-    mesh = painted(relief(product, 6000), product)
+    mesh = painted(relief(product, 4000), product)
 
     assert likeness(mesh, product) >= BOUND
     assert likeness(mesh, product, yaw=180) >= BOUND

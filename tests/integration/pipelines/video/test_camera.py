@@ -55,8 +55,14 @@ def render_frames(raw: RawOutput, folder: Path, container: str) -> DecodedVideo:
     return decode_video((folder / outputs.files[0].path).read_bytes(), container)
 
 
-@pytest.mark.parametrize("container", ["mp4", "webm"])
-@pytest.mark.parametrize(("width", "height", "seconds"), [(896, 512, 2.0), (320, 576, 0.5), (512, 512, 0.1)])
+@pytest.mark.parametrize(
+    ("width", "height", "seconds", "container"),
+    [
+        (896, 512, 2.0, "mp4"),
+        pytest.param(896, 512, 2.0, "webm", marks=pytest.mark.long),
+        *((*shape, container) for shape in ((320, 576, 0.5), (512, 512, 0.1)) for container in ("mp4", "webm")),
+    ],
+)
 def test_frames_size_and_duration_as_asked_and_the_still_first(
     still: Path, tmp_path: Path, container: str, width: int, height: int, seconds: float
 ) -> None:

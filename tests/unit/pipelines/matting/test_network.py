@@ -40,6 +40,7 @@ def test_onnx_computes_what_torch_does(network: MattingNetwork, exported: Path) 
     assert np.abs(expected - found).max() < 0.02  # weights in half precision
 
 
+@pytest.mark.long
 def test_the_file_says_nothing_about_the_machine_that_wrote_it(exported: Path) -> None:
     model = onnx.load(exported)
     assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
