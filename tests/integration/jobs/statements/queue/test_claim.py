@@ -313,11 +313,11 @@ def deep_queue(rows):
     tenants_ = [rows.tenant(f"tenant-{number}") for number in range(4)]
     for tenant in tenants_:
         for model in DEEP:
-            fill(rows, rows.submit(tenant, model=model), 250)
-            fill(rows, rows.submit(tenant, model=model, priority=9, server_id="gone"), 250)
+            fill(rows, rows.submit(tenant, model=model), 100)
+            fill(rows, rows.submit(tenant, model=model, priority=9, server_id="gone"), 100)
             delayed = rows.submit(tenant, model=model, priority=9)
             rows.set(delayed, available_at=func.now() + text("interval '1 hour'"))
-            fill(rows, delayed, 250)
+            fill(rows, delayed, 100)
 
 
 DEEP = ("one", "two", "three")
