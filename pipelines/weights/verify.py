@@ -169,7 +169,8 @@ def _origin(named: Source | LockedModel) -> str:
 
 def _size_problem(bundle: Bundle, path: str, facts: Facts, file: Path | None) -> str | None:
     if facts.size is None or facts.sha256 is None:
-        return f"{bundle.key}: weights.lock does not know the size and sha256 of {path}; run `atelier weights lock`."
+        run = f"run `atelier weights fetch {bundle.key.partition('+')[0]}`"
+        return f"{bundle.key}: weights.lock does not know the size and sha256 of {path}; {run}."
     if file is None:
         return f"{bundle.key}: {path} is missing."
     size = file.stat().st_size
