@@ -30,4 +30,5 @@ def models(client: Client, as_json: bool) -> None:
         ]
         for model in answers
     ]
-    print_table(["model", "modality", "tier", "available", "license", "on disk", *TITLES], rows)
+    optional = ["tier", "on disk", *TITLES, "license"]
+    print_table(["model", "modality", "tier", "available", "license", "on disk", *TITLES], rows, optional=optional)

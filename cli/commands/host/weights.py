@@ -153,7 +153,7 @@ def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
         [state.id, state.tier, state.licence, _format_size(state), state.text, *needs(state)]
         for state in context.states(specs)
     ]
-    print_table(["model", "tier", "license", "size", "state", *TITLES], rows)
+    print_table(["model", "tier", "license", "size", "state", *TITLES], rows, optional=["tier", *TITLES, "license"])
 
 
 def _format_size(state: ModelState) -> str:
