@@ -49,7 +49,7 @@ def routers(services: Services) -> list[Router]:
         media_router(VoiceOperations(services.database, services.intake, services.settings), services.settings),
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),
-        service_router(readiness, QueueMetrics(services.database, readiness, services.catalog)),
+        service_router(readiness, QueueMetrics(services.database, readiness, services.catalog, services.store)),
     ]
 
 

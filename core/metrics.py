@@ -38,6 +38,12 @@ QUEUE_OLDEST = Gauge(
 WEBHOOKS_DUE = Gauge("atelier_webhooks_due", "Deliveries that are due and wait only for the service.", registry=API)
 WEBHOOKS_OLDEST = Gauge("atelier_webhooks_oldest_seconds", "How long the oldest of them is due.", registry=API)
 SERVERS = Gauge("atelier_servers", "Named GPU servers.", ["state"], registry=API)
+MODEL_SERVERS = Gauge("atelier_model_servers", "Living servers that serve a model.", ["model"], registry=API)
+DATABASE_BYTES = Gauge("atelier_database_bytes", "What the database takes on its disk.", registry=API)
+STORE_BYTES = Gauge("atelier_store_bytes", "Objects that rows name, as last measured.", ["kind"], registry=API)
+STORE_FREE = Gauge(
+    "atelier_store_free_bytes", "Free space of the store's disk; no number where it is S3.", registry=API
+)
 DATABASE_UP = Gauge("atelier_database_up", "1 while PostgreSQL answers this API.", registry=API)
 BROKER_UP = Gauge("atelier_broker_up", "1 while Redis or Valkey answers this API.", registry=API)
 HTTP_REQUESTS = Counter("atelier_http_requests", "Answers.", ["route", "method", "status"], registry=API)
@@ -90,7 +96,7 @@ DELIVERY_OUTCOMES = ("delivered", "failed", "gave_up", "superseded")
 INPUT_OUTCOMES = ("fetched", "refused", "retried")
 TASKS = (
     *("reap", "expire", "lost-inputs", "purge", "inputs", "uploads", "forget-keys", "reservations"),
-    *("prompts", "outputs", "deliveries", "jobs", "orphans", "sizes"),
+    *("prompts", "outputs", "deliveries", "jobs", "rows", "orphans", "sizes"),
 )
 for _counter, _values in (
     (ENGINE_RESTARTS, RESTARTS),

@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     output_keep_seconds: float = -1.0
     delivery_keep_seconds: float = 2_592_000.0
     job_keep_seconds: float = -1.0
+    row_keep_seconds: float = 7_776_000.0
     orphan_seconds: float = 86_400.0
     upload_seconds: float = 172_800.0
     upkeep_seconds: float = 5.0

@@ -12,7 +12,8 @@ from sqlalchemy import Row
 from api.http.database import Database
 from api.operations.readiness import Readiness
 from core import metrics
-from core.errors.unavailable import DatabaseUnavailable
+from core.errors.unavailable import DatabaseUnavailable, StorageUnavailable
+from core.storage.store import Store
 from jobs.job import ACTIVE
 from jobs.statements.maintenance.gauges import gauges
 from pipelines.catalog.loader import Catalog
@@ -27,8 +28,9 @@ STATES = ("idle", "busy", "cordoned", "draining", "drained", "store_away", "cloc
 class QueueMetrics:
     """Updates the gauges of `core.metrics.API`, which describe the whole service, whichever API process answers."""
 
-    def __init__(self, database: Database, readiness: Readiness, catalog: Catalog) -> None:
+    def __init__(self, database: Database, readiness: Readiness, catalog: Catalog, store: Store) -> None:
         self._database = database
+        self._store = store
         self._readiness = readiness
         self._models = [spec.id for spec in catalog.models]
         self._reading = asyncio.Lock()
@@ -46,7 +48,8 @@ class QueueMetrics:
         started_at = time.monotonic()
         if started_at < self._due:
             return
-        broker, rows = await asyncio.gather(self._readiness.broker(), self._rows())
+        broker, rows, free = await asyncio.gather(self._readiness.broker(), self._rows(), self._free())
+        metrics.STORE_FREE.set(math.nan if free is None else free)
         metrics.BROKER_UP.set(broker == "ok")
         metrics.DATABASE_UP.set(rows is not None)
         if rows is None:
@@ -62,18 +65,27 @@ class QueueMetrics:
         except DatabaseUnavailable:
             return None
 
+    async def _free(self) -> int | None:
+        try:
+            return await asyncio.to_thread(self._store.free_bytes)
+        except StorageUnavailable:
+            return None
+
     def _clear(self) -> None:
         """Remove values of before an outage of the database, which may no longer be true."""
-        for gauge in (metrics.QUEUE_JOBS, metrics.QUEUE_OLDEST, metrics.SERVERS):
+        for gauge in (
+            *(metrics.QUEUE_JOBS, metrics.QUEUE_OLDEST, metrics.SERVERS),
+            *(metrics.MODEL_SERVERS, metrics.STORE_BYTES),
+        ):
             gauge.clear()
-        for gauge in (metrics.WEBHOOKS_DUE, metrics.WEBHOOKS_OLDEST):
+        for gauge in (metrics.WEBHOOKS_DUE, metrics.WEBHOOKS_OLDEST, metrics.DATABASE_BYTES):
             gauge.set(math.nan)
 
     def _set(self, rows: Sequence[Row[Any]]) -> None:
         """Set every gauge from the rows of `gauges`; values with an unknown label are summed under `other`."""
         models, states = (*self._models, metrics.OTHER), (*STATES, metrics.OTHER)
         counts = {(model, state.value): 0 for model in models for state in ACTIVE}
-        oldest, servers = dict.fromkeys(models, 0.0), dict.fromkeys(states, 0)
+        oldest, servers, serving = dict.fromkeys(models, 0.0), dict.fromkeys(states, 0), dict.fromkeys(models, 0)
         for row in rows:
             if row.what == "jobs":
                 model = row.model if row.model in oldest else metrics.OTHER
@@ -81,6 +93,10 @@ class QueueMetrics:
                 oldest[model] = max(oldest[model], row.oldest)
             elif row.what == "servers":
                 servers[row.state if row.state in servers else metrics.OTHER] += row.number
+            elif row.what == "served":
+                serving[row.model if row.model in serving else metrics.OTHER] += row.number
+            elif row.what == "stored":
+                (metrics.STORE_BYTES.labels(row.model) if row.model else metrics.DATABASE_BYTES).set(row.number)
             else:
                 metrics.WEBHOOKS_DUE.set(row.number)
                 metrics.WEBHOOKS_OLDEST.set(row.oldest)
@@ -88,5 +104,7 @@ class QueueMetrics:
             metrics.QUEUE_JOBS.labels(*labels).set(count)
         for model, seconds in oldest.items():
             metrics.QUEUE_OLDEST.labels(model).set(seconds)
+        for model, count in serving.items():
+            metrics.MODEL_SERVERS.labels(model).set(count)
         for state, count in servers.items():
             metrics.SERVERS.labels(state).set(count)

@@ -156,9 +156,13 @@ class Client:
                 return replayed
             body["since"] = answer.next_since.isoformat()
 
+    def server_list(self) -> ServerList:
+        """Return every named server, and for an admin what the service stores."""
+        return self._request("GET", "/servers/v1", ServerList)
+
     def servers(self) -> list[ServerAnswer]:
         """Return every server that was registered and not removed."""
-        return self._request("GET", "/servers/v1", ServerList).servers
+        return self.server_list().servers
 
     def server(self, server_id: str) -> ServerAnswer:
         """Return the present state of a server."""

@@ -8,7 +8,9 @@ from enum import Enum
 import httpx
 import msgspec
 from redis.exceptions import RedisError
-from sqlalchemy import text
+from rich.filesize import decimal
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.local.gpus import torch_has_cuda, try_gpus, visible_gpus
 from cli.operator.admin import connected
@@ -20,6 +22,7 @@ from core.signing import check_secret_key
 from core.storage.store import open_store
 from core.urls import shown
 from jobs.schema.migrate import schema_versions
+from jobs.statements.maintenance.growth import database_bytes, sizes
 from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.gpu_check import find_gpu, torch_version
@@ -47,6 +50,8 @@ Check = Callable[[Settings], tuple[CheckStatus, str]]
 
 LEAST_POSTGRES = 15
 READY_SECONDS = 10.0
+LEAST_FREE_BYTES = 5_000_000_000
+"""Less than that on the store's disk is worth a note."""
 
 
 def run_check(check: Check, settings: Settings) -> Finding:
@@ -132,9 +137,10 @@ def database(settings: Settings) -> tuple[CheckStatus, str]:
     """Check that the database answers, and its version."""
     with connected(settings) as connection:
         found = str(connection.execute(text("SHOW server_version")).scalar_one())
+        size = decimal(connection.execute(select(database_bytes)).scalar_one())
     if int(found.split(".")[0]) < LEAST_POSTGRES:
         return CheckStatus.ERROR, f"PostgreSQL {found} is too old; install version {LEAST_POSTGRES} or newer"
-    return CheckStatus.OK, f"PostgreSQL {found}"
+    return CheckStatus.OK, f"PostgreSQL {found}, {size} on its disk"
 
 
 def schema(settings: Settings) -> tuple[CheckStatus, str]:
@@ -172,9 +178,28 @@ def broker(settings: Settings) -> tuple[CheckStatus, str]:
 
 
 def store(settings: Settings) -> tuple[CheckStatus, str]:
-    """Check that the object store answers and stores data."""
-    open_store(settings).check()
-    return CheckStatus.OK, shown(settings.storage_url)
+    """Check that the object store answers and stores data, and how much of its disk is left."""
+    found = open_store(settings)
+    found.check()
+    free = found.free_bytes()
+    parts = [shown(settings.storage_url), *_measured(settings)]
+    if free is not None:
+        parts.append(f"{decimal(free)} free")
+    if free is not None and free < LEAST_FREE_BYTES:
+        return CheckStatus.WARNING, f"{', '.join(parts)}: make room, or let `atelier retention` remove old outputs"
+    return CheckStatus.OK, ", ".join(parts)
+
+
+def _measured(settings: Settings) -> list[str]:
+    """Return the last measurement in words; nothing before the first one, or without a database of this schema."""
+    try:
+        with connected(settings) as connection:
+            row = connection.execute(sizes()).one()
+    except SQLAlchemyError:
+        return []
+    if row.measured_at is None:
+        return []
+    return [f"{row.store_objects} files {decimal(row.store_bytes)} (at {row.measured_at:%Y-%m-%d %H:%M} UTC)"]
 
 
 def decoder(settings: Settings) -> tuple[CheckStatus, str]:

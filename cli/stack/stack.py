@@ -14,7 +14,7 @@ from typing import Self
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from cli.http.client import Client
-from cli.http.problems import ApiUnavailable
+from cli.http.problems import ApiError, ApiUnavailable
 from cli.local.address import Address
 from cli.local.data_dir import DataDirectory
 from cli.local.scratch import fresh_scratch
@@ -26,6 +26,7 @@ from cli.stack.worker_gpus import choose_gpus
 from core.net.ip_ranges import LOOPBACK
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
+from jobs.wire.servers import StoredBytes
 from workers.engine.memory_limits import host_share
 
 READY_SECONDS = 120.0
@@ -131,6 +132,14 @@ class Stack:
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self.data_directory.unlock()
+
+    def stored(self) -> StoredBytes | None:
+        """Return what the service stores; None where the API does not say."""
+        try:
+            with self.client() as client:
+                return client.server_list().stored
+        except ApiError:
+            return None
 
     def client(self) -> Client:
         """Return a client with the admin key."""

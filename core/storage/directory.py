@@ -157,6 +157,13 @@ class DirectoryStore:
     def abort(self, key: str, upload_id: str) -> None:
         """Do nothing: there are no uploads in parts."""
 
+    def free_bytes(self) -> int | None:
+        """Return what this account may still write."""
+        try:
+            return shutil.disk_usage(next(path for path in (self.folder, *self.folder.parents) if path.exists())).free
+        except OSError as error:
+            raise _unavailable(error) from error
+
     def check(self) -> None:
         """Write and remove a file."""
         try:

@@ -160,6 +160,10 @@ class S3Store:
         with _storage_errors():
             self._client._abort_multipart_upload(self._bucket, key, upload_id)
 
+    def free_bytes(self) -> int | None:
+        """Return None: S3 has no request for it."""
+        return None
+
     def check(self) -> None:
         """Write and remove a small object; the bucket is not made here.
 

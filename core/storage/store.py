@@ -61,6 +61,9 @@ class Store(Protocol):
     def abort(self, key: str, upload_id: str) -> None:
         """Remove the parts of an unfinished upload."""
 
+    def free_bytes(self) -> int | None:
+        """Return the free bytes of the disk that it is on; None where it has no such bound that can be asked for."""
+
     def check(self) -> None:
         """Raise `StorageUnavailable` unless the store accepts data: something small is written and removed."""
 

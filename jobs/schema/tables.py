@@ -47,6 +47,7 @@ _open = "status = 'queued' AND (server_id IS NULL OR spill_at IS NOT NULL)"
 _open_since = "greatest(available_at, spill_at)"
 has_prompt = "finished_at IS NOT NULL AND params <> '{}'"
 has_outputs = "finished_at IS NOT NULL AND artifacts <> '[]'"
+is_bare = "finished_at IS NOT NULL AND deleted_at IS NULL AND params = '{}' AND artifacts = '[]'"
 may_have_inputs = "finished_at IS NOT NULL AND has_inputs IS NOT FALSE"
 cancelled_with_inputs = f"status = 'cancelled' AND {may_have_inputs}"
 _own = "status = 'queued' AND server_id IS NOT NULL"
@@ -87,6 +88,7 @@ tenants = Table(
     Column("keep_outputs_seconds", Double),
     Column("keep_deliveries_seconds", Double),
     Column("keep_jobs_seconds", Double),
+    Column("keep_rows_seconds", Double),
     Column("created_at", Time, nullable=False, server_default=_now),
     CheckConstraint("max_running_jobs >= 1", name="max_running_jobs"),
     CheckConstraint("reserved_usd >= 0", name="reserved_usd"),
@@ -181,6 +183,7 @@ jobs = Table(
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
     Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
     Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
+    Index("ix_jobs_bare", "tenant", "finished_at", postgresql_where=text(is_bare)),
     Index("ix_jobs_inputs", "tenant", "finished_at", postgresql_where=text(may_have_inputs)),
     Index("ix_jobs_cancelled_inputs", "finished_at", postgresql_where=text(cancelled_with_inputs)),
 )
@@ -339,6 +342,16 @@ chores = Table(
     Column("name", Text, primary_key=True),
     Column("next_at", Time, nullable=False),
 )
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("objects", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("measured_at", Time, nullable=False),
+)
+"""How much of each kind of objects rows name (`jobs.statements.maintenance.growth`)."""
 
 servers = Table(
     "servers",

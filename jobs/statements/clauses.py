@@ -47,8 +47,8 @@ def available_after(delay: float) -> ColumnElement[Any]:
 def outlived(kind: str, since: ColumnElement[Any], default: float) -> ColumnElement[bool]:
     """Return whether data of a tenant is past its retention, which began at `since`.
 
-    `kind` is prompts, inputs, outputs, deliveries or jobs. The retention is `tenants.keep_<kind>_seconds`, or `default`
-    where that is null; a negative number keeps the data for good.
+    `kind` is prompts, inputs, outputs, deliveries, jobs or rows. The retention is `tenants.keep_<kind>_seconds`, or
+    `default` where that is null; a negative number keeps the data for good.
     """
     seconds = func.coalesce(tenants.c[f"keep_{kind}_seconds"], default)
     return and_(seconds >= 0, since < tx_now - interval(seconds))

@@ -73,10 +73,24 @@ class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_age_seconds: float
 
 
+class StoredBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service stores, in bytes. `store` and `objects` are as of `measured_at`, null before the first time.
+
+    `store_free` is the free space of the disk of a store that is a folder; null for S3.
+    """
+
+    database: int
+    store: int | None
+    objects: int | None
+    store_free: int | None
+    measured_at: UtcTime | None
+
+
 class ServerList(msgspec.Struct, frozen=True):
-    """Every server that was registered and not removed, by name."""
+    """Every server that was registered and not removed, by name; `stored` is shown to admins only."""
 
     servers: list[ServerAnswer]
+    stored: StoredBytes | None = None
 
 
 class CommandAccepted(msgspec.Struct, frozen=True):

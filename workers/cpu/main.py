@@ -24,6 +24,7 @@ from core.tracing import start_tracing
 from workers.cpu.bells import hear_bells
 from workers.cpu.budgets import CORRECTION_SECONDS, Budgets
 from workers.cpu.due_watch import DueWatch
+from workers.cpu.growth import LOOK_SECONDS, Growth
 from workers.cpu.job_maintenance import JobMaintenance
 from workers.cpu.periodic import repeat, wait
 from workers.cpu.retention import Retention
@@ -99,6 +100,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
                 ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),
                 ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
+                ("growth", in_thread(Growth(db).record), LOOK_SECONDS, wait),
                 ("orphans", in_thread(retention.remove_orphans), ORPHANS_SECONDS, wait),
                 ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS, wait),
             ):

@@ -40,18 +40,20 @@ class Retention:
         self._round: Iterator[str] | None = None
 
     def forget_expired(self) -> bool:
-        """Forget prompts, outputs, deliveries and jobs that are older than their tenants' retention."""
+        """Forget prompts, outputs, deliveries, jobs and bare rows that are older than their tenants' retention."""
         settings = self._settings
         prompts = self._execute(retention.scrub_prompts(settings.prompt_keep_seconds))
         outputs = self._execute(retention.forget_outputs(settings.output_keep_seconds))
         deliveries = self._execute(retention.forget_old_deliveries(settings.delivery_keep_seconds))
         jobs = self._execute(retention.forget_jobs(settings.job_keep_seconds))
+        bare = self._execute(retention.forget_bare_rows(settings.row_keep_seconds))
         self._remove([job.prefix for job in outputs])
-        for rows, kind in ((prompts, "prompts"), (outputs, "outputs"), (deliveries, "deliveries"), (jobs, "jobs")):
+        forgotten = {"prompts": prompts, "outputs": outputs, "deliveries": deliveries, "jobs": jobs, "rows": bare}
+        for kind, rows in forgotten.items():
             UPKEEP.labels(kind).inc(len(rows))
             if rows:
                 log.info("retention: forgotten %s=%d", kind, len(rows))
-        return max(len(prompts), len(outputs), len(deliveries), len(jobs)) >= retention.BATCH
+        return max(map(len, forgotten.values())) >= retention.BATCH
 
     def remove_orphans(self) -> bool:
         """Remove a page of the objects that no row names and that are older than `ATELIER_ORPHAN_SECONDS`.

@@ -1,5 +1,6 @@
 """/servers/v1: the GPU servers, and the removal of one that is gone."""
 
+import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -14,9 +15,12 @@ from api.openapi.documents import error_responses
 from core.errors.access import Forbidden
 from core.errors.conflicts import ServerAlive, ServerHasJobs
 from core.errors.fields import InvalidRequest
+from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownServer
+from core.storage.store import Store
 from jobs.statements import servers
-from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList
+from jobs.statements.maintenance.growth import sizes
+from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList, StoredBytes
 
 Force = Annotated[bool, QueryParameter(description="Remove it although jobs are pinned to it; they keep waiting.")]
 
@@ -28,9 +32,12 @@ class ServerRoutes(Controller):
     tags = ("Service",)
 
     @get(responses=error_responses(), summary="GPU servers")
-    async def index(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> ServerList:
-        """Return the servers by name; a job can name any of them as `server_id`."""
-        return ServerList([server_answer(row, caller) for row in await database.rows(servers.fleet())])
+    async def index(
+        self, caller: NamedDependency[Caller], database: NamedDependency[Database], store: NamedDependency[Store]
+    ) -> ServerList:
+        """Return the servers by name; a job can name any of them as `server_id`. Admins see what is stored, too."""
+        answers = [server_answer(row, caller) for row in await database.rows(servers.fleet())]
+        return ServerList(answers, await stored_bytes(database, store) if caller.admin else None)
 
     @get("/{server_id:str}", responses=error_responses(UnknownServer), summary="A GPU server")
     async def show(
@@ -55,6 +62,24 @@ class ServerRoutes(Controller):
         pinned = await database.row(servers.pinned_jobs(server_id))
         count = 0 if pinned is None else pinned[0]
         raise ServerHasJobs(f"{count} waiting job(s) are pinned to this server. {ServerHasJobs.advice}")
+
+
+async def stored_bytes(database: Database, store: Store) -> StoredBytes | None:
+    """Return what the service stores; the free space is null while the store's disk does not answer."""
+    row = await database.row(sizes())
+    if row is None:
+        return None
+    try:
+        free = await asyncio.to_thread(store.free_bytes)
+    except StorageUnavailable:
+        free = None
+    return StoredBytes(
+        database=row.database_bytes,
+        store=row.store_bytes,
+        objects=row.store_objects,
+        store_free=free,
+        measured_at=row.measured_at,
+    )
 
 
 async def find_server(database: Database, server_id: str) -> Row[Any]:

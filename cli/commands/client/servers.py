@@ -6,6 +6,7 @@ from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.progress import await_drained
 from cli.lazy import ListingGroup
+from cli.output.sizes import format_stored
 from cli.output.tables import few, json_option, print_facts, print_json, print_table
 from jobs.wire.servers import ResidentModel, ServerAnswer
 
@@ -25,7 +26,8 @@ def servers() -> None:
 @with_client
 def list_(client: Client, as_json: bool) -> None:
     """List the GPU servers: state, device, memory, served models and models in memory."""
-    answers = client.servers()
+    listed = client.server_list()
+    answers = listed.servers
     if as_json:
         print_json(answers)
         return
@@ -43,6 +45,8 @@ def list_(client: Client, as_json: bool) -> None:
     ]
     titles = ["server", "state", "device", "memory", "serves", "in memory", "heartbeat"]
     print_table(titles, rows, optional=["serves", "memory", "device", "in memory", "heartbeat"])
+    if listed.stored is not None:
+        click.echo(f"stored: {format_stored(listed.stored)}")
 
 
 @servers.command()

@@ -22,6 +22,7 @@ SETTINGS = {
     "outputs": "output_keep_seconds",
     "deliveries": "delivery_keep_seconds",
     "jobs": "job_keep_seconds",
+    "rows": "row_keep_seconds",
 }
 tenant_option = click.option("--tenant", default="default", show_default=True, help="Name of the tenant.")
 
@@ -38,7 +39,7 @@ def retention() -> None:
 @tenant_option
 @data_option
 def list_(tenant: str, data: Path) -> None:
-    """List how long prompts, inputs, outputs, webhook deliveries and the jobs themselves are kept."""
+    """List how long prompts, inputs, outputs, webhook deliveries, jobs and their bare rows are kept."""
     settings = local_settings(data)
     with database_errors_explained(), connected(settings) as connection:
         row = connection.execute(kept(tenant_row(connection, tenant).id)).one()._mapping
@@ -56,13 +57,14 @@ def list_(tenant: str, data: Path) -> None:
 @click.option("--outputs", type=RETENTION, metavar="DURATION", help="Outputs; afterwards their link answers 410.")
 @click.option("--deliveries", type=RETENTION, metavar="DURATION", help="The log of webhook deliveries.")
 @click.option("--jobs", type=RETENTION, metavar="DURATION", help="Whole jobs; afterwards their id answers 404.")
+@click.option("--rows", type=RETENTION, metavar="DURATION", help="Jobs that have neither prompt nor outputs any more.")
 @data_option
 def set_(tenant: str, data: Path, **durations: float | None) -> None:
     """Set how long data is kept; options that are left out stay as they are."""
     source_of = get_current_context().get_parameter_source
     changed = {name: seconds for name, seconds in durations.items() if source_of(name) is not ParameterSource.DEFAULT}
     if not changed:
-        raise click.UsageError("give at least one of --prompts, --inputs, --outputs, --deliveries and --jobs")
+        raise click.UsageError("give at least one of --prompts, --inputs, --outputs, --deliveries, --jobs and --rows")
     with database_errors_explained(), connected(local_settings(data)) as connection:
         connection.execute(keep(tenant_row(connection, tenant).id, **changed))
     click.echo(f"{tenant}: {', '.join(f'{name} {_describe(seconds)}' for name, seconds in changed.items())}")

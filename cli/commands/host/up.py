@@ -15,10 +15,13 @@ from cli.embedded.server import ServerFailed
 from cli.local.address import Address, AddressTaken
 from cli.local.data_dir import DataDirectory, DataDirectoryBusy, DataDirectoryUnusable, data_option
 from cli.local.start_wait import StartInterrupted
+from cli.output.durations import FOREVER, format_duration
+from cli.output.sizes import format_stored
 from cli.output.status import StatusPrinter
 from cli.stack.stack import Stack
 from cli.stack.worker_gpus import GpuUnusable
 from core.sandbox.kernel import hide_memory
+from core.settings import read_settings
 from core.signals import deferred
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -101,6 +104,18 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
         f"Logs are in {directory.logs}, and `atelier logs` prints them; `atelier retention` shows how long jobs and"
         " their files are kept."
     )
+    stored = stack.stored() if is_ready else None
+    if stored is not None:
+        printer.print_result(f"Kept in {directory.folder}: {format_stored(stored)}. {_kept_for()}")
+
+
+def _kept_for() -> str:
+    """Return how long outputs and prompts are kept, where a tenant has no periods of its own."""
+    settings = read_settings()
+    outputs, prompts = map(format_duration, (settings.output_keep_seconds, settings.prompt_keep_seconds))
+    if outputs == prompts == FOREVER:
+        return "Outputs and prompts stay until they are deleted."
+    return f"Outputs are kept {outputs}, prompts {prompts}."
 
 
 def _program() -> str:

@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import jobs, outbox, servers, webhook_receivers
+from jobs.schema.tables import jobs, measurements, outbox, servers, webhook_receivers
 from jobs.statements.clauses import lease_is_free, tx_now
+from jobs.statements.maintenance.growth import database_bytes
 from jobs.statements.webhooks.deliveries import open_
 from jobs.statements.webhooks.receiver_breaker import origin_of
 
@@ -33,7 +34,8 @@ def gauges() -> CompoundSelect[Any]:
 
     Jobs: the unfinished ones by model and status; `oldest` is the longest wait in the queue. Webhooks: deliveries that
     are due and not leased, except those to a receiver whose circuit breaker is open; `oldest` is the longest delay.
-    Servers: by state. The statement reads every unfinished job, so it is to be executed seldom.
+    Servers: by state. Served: living servers by model. Stored: bytes, of the database where `model` is null, and else
+    of that kind of objects as last measured. The statement reads every unfinished job, so it is to be executed seldom.
     """
     queued_at = case((jobs.c.status == JobStatus.QUEUED.value, jobs.c.queued_at))
     unfinished = (
@@ -51,7 +53,14 @@ def gauges() -> CompoundSelect[Any]:
     )
     known = select(state.label("state")).where(servers.c.removed_at.is_(None)).subquery()
     by_state = select(*_row("servers", _NONE, known.c.state, _NEVER)).group_by(known.c.state)
-    return union_all(unfinished, due, by_state)
+    living = select(func.unnest(servers.c.serves).label("model")).where(
+        servers.c.lease_until > tx_now, servers.c.removed_at.is_(None)
+    )
+    serving = living.subquery()
+    served = select(*_row("served", serving.c.model, _NONE, _NEVER)).group_by(serving.c.model)
+    database = select(*_row("stored", _NONE, _NONE, _NEVER, database_bytes))
+    objects = select(*_row("stored", measurements.c.name, _NONE, _NEVER, measurements.c.bytes))
+    return union_all(unfinished, due, by_state, served, database, objects)
 
 
 def _is_left_alone() -> ColumnElement[bool]:
@@ -72,13 +81,17 @@ _NEVER = cast(0, Double)
 
 
 def _row(
-    what: str, model: ColumnElement[Any], state: ColumnElement[Any], oldest: ColumnElement[Any]
+    what: str,
+    model: ColumnElement[Any],
+    state: ColumnElement[Any],
+    oldest: ColumnElement[Any],
+    number: ColumnElement[Any] | None = None,
 ) -> tuple[ColumnElement[Any], ...]:
     return (
         literal(what).label("what"),
         model.label("model"),
         state.label("state"),
-        func.count().label("number"),
+        (func.count() if number is None else number).label("number"),
         oldest.label("oldest"),
     )
 

@@ -30,13 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from jobs.job import ACTIVE
-from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, jobs, outbox, tenants, uploads, voices
+from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, is_bare, jobs, outbox, tenants, uploads, voices
 from jobs.statements.clauses import after, erased_values, now, outlived, tx_now
 from jobs.statements.media.input_removal import are_waited_for
 from jobs.statements.webhooks.deliveries import open_
 
 BATCH = 500
-CLASSES = ("prompts", "inputs", "outputs", "deliveries", "jobs")
+CLASSES = ("prompts", "inputs", "outputs", "deliveries", "jobs", "rows")
 
 
 def kept(tenant: str) -> Select[Any]:
@@ -80,22 +80,48 @@ def forget_jobs(default: float) -> Select[Any]:
     Their objects are purged, and then their rows. A job stays while a delivery of its events is due, and while a
     redriven job waits for its inputs.
     """
+    old = _finished_jobs(
+        # The index is by `created_at`: of the jobs that are as old, few ended later than the retention began.
+        outlived("jobs", jobs.c.created_at, default),
+        outlived("jobs", jobs.c.finished_at, default),
+        oldest=jobs.c.created_at,
+    )
+    return _forget(old)
+
+
+def forget_bare_rows(default: float) -> Select[Any]:
+    """Delete the rows of jobs past their retention that have neither prompt nor outputs; returns the ids.
+
+    Where retention has removed outputs it begins then: until it ends their links answer 410, and 404 afterwards.
+    """
+    old = _finished_jobs(
+        text(is_bare),
+        outlived("rows", jobs.c.finished_at, default),  # as the index has it
+        outlived("rows", func.greatest(jobs.c.finished_at, jobs.c.outputs_removed_at), default),
+        oldest=jobs.c.finished_at,
+    )
+    return _forget(old)
+
+
+def _finished_jobs(*conditions: Any, oldest: ColumnElement[Any]) -> Select[Any]:
+    """Return the ids of finished jobs that meet the conditions, and that no delivery and no redriven job needs."""
     due = exists().where(outbox.c.job_id == jobs.c.id, open_(outbox))
-    old = _each_tenants(
+    return _each_tenants(
         select(jobs.c.id)
         .where(
             jobs.c.tenant == tenants.c.id,
             jobs.c.deleted_at.is_(None),
             jobs.c.finished_at.is_not(None),
-            # The index is by `created_at`: of the jobs that are as old, few ended later than the retention began.
-            outlived("jobs", jobs.c.created_at, default),
-            outlived("jobs", jobs.c.finished_at, default),
+            *conditions,
             not_(due.correlate(jobs)),
             not_(are_waited_for()),
         )
-        .order_by(jobs.c.created_at, jobs.c.id)
+        .order_by(oldest, jobs.c.id)
         .with_for_update(skip_locked=True)
     )
+
+
+def _forget(old: Select[Any]) -> Select[Any]:
     forgotten = update(jobs).where(jobs.c.id.in_(old)).values(erased_values()).returning(jobs.c.id).cte("forgotten")
     deliveries = delete(outbox).where(outbox.c.job_id == forgotten.c.id).cte("deliveries")
     return select(forgotten.c.id).add_cte(deliveries)

@@ -10,6 +10,7 @@ NAME = re.compile(r"\b(?:atelier|process)_[a-z_]+")
 ALERTS = {
     *("AtelierQueueOld", "AtelierNoServer", "AtelierEngineRestarts", "AtelierOutOfMemory", "AtelierWebhooksLate"),
     *("AtelierUploadsStuck", "AtelierApiErrors", "AtelierBrokerDown", "AtelierDatabaseDown"),
+    *("AtelierModelNotServed", "AtelierStoreFilling", "AtelierGrowing"),
 }
 
 

@@ -5,7 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
@@ -114,6 +115,27 @@ class TestTurn:
         assert 1 == rows.scalar(text("SELECT count(*) FROM jobs WHERE jobs::text LIKE '%secret wish%'"))
         assert ([new.id], new) == ([row.job_id for row in rows.deliveries()], rows.job(new))
         assert [old.id] == [row.id for row in rows.execute(recovery.due_purges())]
+
+    @pytest.mark.parametrize(("days", "gone"), [(91, True), (89, False)])
+    def test_a_bare_row_goes_by_default(self, rows, make_settings, store, completed, days, gone):
+        bare, prompted, with_outputs = (completed(days=days) for _ in range(3))
+        rows.execute(outbox.delete())
+        long_ago = func.now() - text(f"interval '{days} days'")
+        rows.set(bare, params=literal({}, JSONB), artifacts=literal([], JSONB), outputs_removed_at=long_ago)
+        rows.set(prompted, artifacts=literal([], JSONB))
+        rows.set(with_outputs, params=literal({}, JSONB))
+        Retention(make_settings(), rows.engine, store).forget_expired()
+        deleted = {row.id for row in rows.execute(select(jobs.c.id).where(jobs.c.deleted_at.is_not(None)))}
+        assert ({bare.id} if gone else set()) == deleted
+
+    def test_a_bare_rows_time_begins_when_its_outputs_go(self, rows, make_settings, store, completed):
+        job = completed(days=400)
+        rows.execute(outbox.delete())
+        settings = make_settings(output_keep_seconds=DAY, prompt_keep_seconds=DAY)
+        for _ in range(2):
+            Retention(settings, rows.engine, store).forget_expired()
+        assert ({}, ()) == (rows.job(job).params, rows.job(job).artifacts)
+        assert [] == rows.execute(select(jobs.c.id).where(jobs.c.deleted_at.is_not(None)))
 
     def test_a_job_that_is_needed_outlives_its_retention(self, rows, make_settings, store, completed):
         """By a delivery that is due, or by a redriven job that waits for its inputs."""

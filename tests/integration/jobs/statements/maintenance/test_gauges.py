@@ -8,6 +8,7 @@ from core.ids import new_id
 from jobs.schema.tables import outbox, servers, webhook_receivers
 from jobs.statements import servers as fleet
 from jobs.statements.maintenance.gauges import gauges
+from jobs.statements.maintenance.growth import measure
 from tests.support.rows.rows import ARTIFACT
 
 
@@ -92,3 +93,24 @@ def test_a_server_is_what_it_says_while_it_lives(rows):
     assert {(None, "busy"): 1, (None, "offline"): 1, (None, "cordoned"): 1, (None, "idle"): 1} == seen(rows, "servers")
     rows.execute(fleet.remove("b", force=False))
     assert (None, "offline") not in seen(rows, "servers")
+
+
+def test_what_is_stored_is_the_database_and_the_last_measurement(rows):
+    assert {(None, None)} == set(seen(rows, "stored"))
+    assert seen(rows, "stored")[None, None] > 1_000_000
+    rows.execute(measure())
+    assert {(None, None), ("outputs", None), ("inputs", None), ("uploads", None), ("voices", None)} == set(
+        seen(rows, "stored")
+    )
+
+
+def test_a_model_is_served_by_the_living(rows):
+    rows.execute(servers.update().values(serves=["chaos"]))
+    assert {} == seen(rows, "served")
+    for number in range(2):
+        rows.server(f"gpu-{number}")
+    rows.execute(servers.update().values(serves=["chaos"]))
+    rows.execute(servers.update().where(servers.c.server_id == "gpu-1").values(serves=["chaos", "chaos-two"]))
+    assert {("chaos", None): 2, ("chaos-two", None): 1} == seen(rows, "served")
+    rows.execute(servers.update().where(servers.c.server_id == "gpu-1").values(lease_until=ago(1)))
+    assert {("chaos", None): 1} == seen(rows, "served")

@@ -1,0 +1,68 @@
+"""Statements of what is stored: the database's size, and that of the objects that rows name.
+
+The objects are added up from the rows, which is a scan of them and done a few times a day; the sums are kept in the
+table `measurements`. The database's size is asked of PostgreSQL itself, which knows it.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    text,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from jobs.schema.tables import has_outputs, inputs, jobs, measurements, uploads, voices
+from jobs.statements.clauses import now
+
+KINDS = ("outputs", "inputs", "uploads", "voices")
+"""Kinds of objects that are measured. An upload counts once its link has expired, when its size is known."""
+
+database_bytes: ColumnElement[int] = func.pg_database_size(func.current_database())
+
+
+def measure() -> Executable:
+    """Add up objects and bytes of each of `KINDS` and keep the sums."""
+    artifact = func.jsonb_array_elements(jobs.c.artifacts).table_valued(column("value", JSONB), name="artifact")
+    outputs = (
+        select(*_sums("outputs", cast(artifact.c.value["bytes"].astext, BigInteger)))
+        .select_from(jobs.join(artifact, true()))
+        .where(text(has_outputs))
+    )
+    sums = union_all(
+        outputs,
+        select(*_sums("inputs", inputs.c.bytes)).where(inputs.c.status == "ready"),
+        select(*_sums("uploads", uploads.c.bytes)),
+        select(*_sums("voices", voices.c.bytes)),
+    ).subquery()
+    added = insert(measurements).from_select(["name", "objects", "bytes", "measured_at"], select(*sums.c, now))
+    kept = ("objects", "bytes", "measured_at")
+    return added.on_conflict_do_update(index_elements=["name"], set_={name: added.excluded[name] for name in kept})
+
+
+def sizes() -> Executable:
+    """Return a row of `database_bytes`, and of `store_objects`, `store_bytes` and `measured_at`, null without one."""
+    return select(
+        database_bytes.label("database_bytes"),
+        cast(func.sum(measurements.c.objects), BigInteger).label("store_objects"),
+        cast(func.sum(measurements.c.bytes), BigInteger).label("store_bytes"),
+        func.min(measurements.c.measured_at).label("measured_at"),
+    ).select_from(measurements)
+
+
+def _sums(kind: str, size: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    return (
+        cast(literal(kind), Text).label("name"),
+        func.count(size).label("objects"),
+        cast(func.coalesce(func.sum(size), 0), BigInteger).label("bytes"),
+    )

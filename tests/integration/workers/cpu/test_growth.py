@@ -1,0 +1,54 @@
+"""How much is stored: of each kind, from the rows."""
+
+from sqlalchemy import text, update
+
+from jobs.job import Artifact
+from jobs.schema.tables import chores, measurements
+from jobs.statements.maintenance.growth import KINDS, sizes
+from jobs.statements.media.uploads import add_upload, measured
+from jobs.statements.media.voices import add_voice
+from workers.cpu.growth import Growth
+
+
+def stored(rows):
+    return {row.name: (row.objects, row.bytes) for row in rows.execute(measurements.select())}
+
+
+def complete(rows, tenant, *sizes):
+    rows.submit(tenant)
+    files = [Artifact(key=f"a/{size}", media_type="image/webp", bytes=size, sha256="ab") for size in sizes]
+    rows.complete(rows.claim(rows.server()), *files)
+
+
+def test_nothing_is_known_before_the_first_time(rows):
+    (row,) = rows.execute(sizes())
+    assert (None, None, None) == (row.store_objects, row.store_bytes, row.measured_at)
+    assert row.database_bytes > 1_000_000
+
+
+def test_every_kind_is_added_up(rows):
+    tenant = rows.tenant()
+    complete(rows, tenant, 7, 5)
+    job = rows.submit(tenant)
+    rows.input(job, "input_image", source_key="ten/a", key="ten/copy", status="ready", bytes=100)
+    rows.input(job, "waiting", source_key="ten/b")
+    rows.execute(add_upload("inp_1", tenant, "ten/inputs/inp_1"))
+    rows.execute(add_upload("inp_2", tenant, "ten/inputs/inp_2"))
+    rows.execute(measured("inp_1", 30))
+    rows.execute(add_voice("voi_1", tenant, name="v", key="ten/voices/voi_1", media_type="audio/flac", bytes=900))
+    assert Growth(rows.engine).record() is False
+    assert {"outputs": (2, 12), "inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900)} == stored(rows)
+    (row,) = rows.execute(sizes())
+    assert (5, 1042) == (row.store_objects, row.store_bytes)
+
+
+def test_it_is_done_when_it_is_due_and_replaces_what_was_known(rows):
+    tenant = rows.tenant()
+    Growth(rows.engine).record()
+    assert dict.fromkeys(KINDS, (0, 0)) == stored(rows)
+    complete(rows, tenant, 7)
+    Growth(rows.engine).record()
+    assert (0, 0) == stored(rows)["outputs"]
+    rows.execute(update(chores).values(next_at=text("now() - interval '1 second'")))
+    Growth(rows.engine).record()
+    assert (1, 7) == stored(rows)["outputs"]
