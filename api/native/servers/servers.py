@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, delete, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter, SkipValidation
 from sqlalchemy import Row
 
 from api.http.auth import Caller, admins_only
@@ -33,7 +33,10 @@ class ServerRoutes(Controller):
 
     @get(responses=error_responses(), summary="GPU servers")
     async def index(
-        self, caller: NamedDependency[Caller], database: NamedDependency[Database], store: NamedDependency[Store]
+        self,
+        caller: NamedDependency[Caller],
+        database: NamedDependency[Database],
+        store: NamedDependency[SkipValidation[Store]],
     ) -> ServerList:
         """Return the servers by name; a job can name any of them as `server_id`. Admins see what is stored, too."""
         answers = [server_answer(row, caller) for row in await database.rows(servers.fleet())]

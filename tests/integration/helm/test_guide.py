@@ -23,7 +23,7 @@ from tests.support.deploy.chart import (
 from tests.support.paths import ROOT
 
 GUIDE = ROOT / "docs" / "kubernetes.md"
-FENCE = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(?:bash)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MODELS = {"flux2-klein-4b", "wan2.2-ti2v-5b"}
 
 

@@ -34,19 +34,17 @@ def roles(empty_database_url):
     """
     url = make_url(empty_database_url)
     name = url.database
-    mine = {"atelier_owner": f"{name}_owner", "atelier": f"{name}_service"}
+    mine = {"migrator": f"{name}_owner", "atelier": f"{name}_service"}
 
     def ours(sql):
-        return re.sub(r"\b(atelier_owner|atelier)\b", lambda found: mine[found[0]], sql)
+        return re.sub(r"\b(migrator|atelier)\b", lambda found: mine[found[0]], sql)
 
     make = ours(CLUSTER).splitlines()
-    assert make[-1] == f"CREATE DATABASE {mine['atelier']} OWNER {mine['atelier_owner']};"
+    assert make[-1] == f"CREATE DATABASE {mine['atelier']} OWNER {mine['migrator']};"
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         for statement in make[:-1]:
             connection.execute(statement)
-        connection.execute(
-            SQL("ALTER DATABASE {} OWNER TO {}").format(Identifier(name), Identifier(mine["atelier_owner"]))
-        )
+        connection.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(Identifier(name), Identifier(mine["migrator"])))
         connection.execute(ours(DATABASE))
     options = {role: url.update_query_dict({"options": f"-c role={role}"}) for role in mine.values()}
     yield tuple(options[role].render_as_string(hide_password=False).replace("+", "%20") for role in mine.values())

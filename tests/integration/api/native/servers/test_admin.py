@@ -12,6 +12,7 @@ from api.operations.server_commands import ServerCommands
 from jobs.schema.tables import servers
 from jobs.statements import servers as fleet
 from jobs.statements.api_keys import ADMIN
+from jobs.statements.maintenance.growth import measure
 from jobs.wire.servers import ResidentModel, ServerFacts
 from tests.support.ports import free_port
 from tests.support.rows.rows import ARTIFACT
@@ -234,6 +235,16 @@ class TestListing:
         for reader, job in ((client, None), (admin, "job_" + 32 * "a")):
             one, (listed,) = reader.get("/servers/v1/gpu-1").json(), reader.get("/servers/v1").json()["servers"]
             assert (True, job, job) == (one["busy"], one["current_job"], listed["current_job"])
+
+    def test_what_is_stored_is_for_admins_only(self, client, admin, rows, server):
+        assert client.get("/servers/v1").json()["stored"] is None
+        before = admin.get("/servers/v1").json()["stored"]
+        assert before["database"] > 1_000_000
+        assert (None, None, None) == (before["store"], before["objects"], before["measured_at"])
+        rows.execute(measure())
+        after = admin.get("/servers/v1").json()["stored"]
+        assert (0, 0) == (after["store"], after["objects"])
+        assert after["store_free"] is None or after["store_free"] > 0
 
     def test_a_dedicated_server(self, client, rows, server):
         beat(rows, server, dedicated=True, versions={"torch": "2"})

@@ -1,6 +1,7 @@
 """The operator's commands, with a real database and a real broker."""
 
 import base64
+import re
 
 import msgspec
 import psycopg
@@ -14,6 +15,7 @@ from core.sandbox.confinement import Confinement
 from core.settings import read_settings
 from core.signing import key_digest, new_key
 from jobs.statements import api_keys
+from jobs.statements.maintenance.growth import measure
 
 
 def stored(environment) -> list[tuple]:
@@ -145,6 +147,15 @@ class TestDoctor:
         expected = {"device", "attention", "weights", "secret", "database", "schema", "clock", "broker", "store"}
         assert expected | {"decoder"} == set(found)
         assert not [line for line in found.values() if line.startswith("wrong")]
+
+    def test_what_is_stored_is_said(self, run, rows, monkeypatch):
+        found = self.findings(run, 0)
+        assert re.search(r"PostgreSQL [\d.]+, [\d.]+ MB on its disk$", found["database"])
+        assert re.search(r"store: file:///\S+, [\d.]+ [GT]B free$", found["store"])
+        rows.execute(measure())
+        assert "0 files 0 bytes (at " in self.findings(run, 0)["store"]
+        monkeypatch.setattr(checks, "LEAST_FREE_BYTES", 10**18)
+        assert "make room" in self.findings(run, 0)["store"]
 
     def test_only_the_checks_that_are_named_are_run(self, run):
         said = run("doctor", "--check", "secret", "--check", "clock", status=0).stdout.splitlines()

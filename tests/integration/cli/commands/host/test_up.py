@@ -129,6 +129,9 @@ class TestWhileItRuns:
         assert f"Admin key, shown only now: {key}" in output
         assert f"{ROOT}/cli/main.py generate image" in output  # the command as it was called
         assert f"Logs are in {service.data}/logs" in output
+        assert re.search(
+            rf"Kept in {service.data}: database [\d.]+ MB, .* free\. Outputs and prompts stay until", output
+        )
         assert 0o600 == (service.data / "admin.key").stat().st_mode & 0o777
 
     def test_the_api_accepts_only_the_admin_key(self, service):
