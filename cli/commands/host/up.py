@@ -93,6 +93,7 @@ def up(host: str, port: int, dev: bool, data: Path) -> None:
 
 def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> None:
     url, directory = stack.address.url, stack.data_directory
+    stored = stack.stored() if is_ready else None
     if not is_ready:
         printer.print_status(f"not every worker is ready yet; see {directory.logs}, or run `atelier doctor`")
     printer.print_result(f"Atelier is ready at {url} (API documentation: {url}/schema)")
@@ -104,7 +105,6 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
         f"Logs are in {directory.logs}, and `atelier logs` prints them; `atelier retention` shows how long jobs and"
         " their files are kept."
     )
-    stored = stack.stored() if is_ready else None
     if stored is not None:
         printer.print_result(f"Kept in {directory.folder}: {format_stored(stored)}. {_kept_for()}")
 
