@@ -83,7 +83,7 @@ def test_one_role_migrates_and_the_other_works(rows, tmp_path):
     assert () == rows.job(job).artifacts
 
 
-def test_the_services_role_reads_and_writes_every_table_and_no_more(rows, roles):
+def test_the_services_role_has_the_rows_and_no_more(rows, roles):
     owner, service = roles
     with psycopg.connect(service, autocommit=True) as connection:
         for table in metadata.tables:

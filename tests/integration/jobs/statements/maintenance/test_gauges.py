@@ -95,7 +95,7 @@ def test_a_server_is_what_it_says_while_it_lives(rows):
     assert (None, "offline") not in seen(rows, "servers")
 
 
-def test_what_is_stored_is_the_database_and_the_last_measurement(rows):
+def test_what_is_stored_is_database_and_last_measurement(rows):
     assert {(None, None)} == set(seen(rows, "stored"))
     assert seen(rows, "stored")[None, None] > 1_000_000
     rows.execute(measure())
