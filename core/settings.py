@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     server_id: str = msgspec.field(default_factory=socket.gethostname)
     device: str = ""
+    peer_devices: str = ""
     cpu_threads: int = -1
     compile_cache: str = ""
     vram_budget: int = 0

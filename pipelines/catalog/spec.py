@@ -345,6 +345,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     cuda_graphs: bool = False
     """Whether a GPU takes each step of the UNet as one CUDA graph, recorded in the second step of each size; the
     results are the same. Pipelines of diffusers with a UNet only."""
+    gpus: Annotated[int, Meta(ge=1, le=16)] = 1
+    """GPUs that compute one video together, by context parallel, where a worker has as many (`ATELIER_PEER_DEVICES`);
+    elsewhere one computes it. Each holds the whole model. Wan's models only."""
     batch: BatchLimits = BatchLimits()
     """How many images of a job are computed at once. `diffusers-image` only."""
 
@@ -353,9 +356,19 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError("`compile` and `offload_blocks` exclude each other")
         if self.cuda_graphs and (self.compile or self.offload_blocks):
             raise ValueError("`cuda_graphs` goes with neither `compile` nor `offload_blocks`")
+        if self.gpus > 1 and self.modality != "video":
+            raise ValueError("`gpus` is for videos")
+        if self.gpus > 1 and self._differs_between_gpus:
+            raise ValueError("`gpus` excludes `compile`, `offload_blocks`, presets with `cache`, and `attention`")
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
+
+    @property
+    def _differs_between_gpus(self) -> bool:
+        """Whether processes with parts of the tokens could come to different decisions, and wait for one another."""
+        has_cache = any(preset.cache is not None for preset in self.quality.values())
+        return self.compile or self.offload_blocks or has_cache or self.attention != "native"
 
     def price_of(self, params: Params) -> float:
         """Return what a job with these parameters costs, in US dollars."""

@@ -28,7 +28,7 @@ def reused_steps(pipe: Any, cache: StepCache | None) -> Iterator[None]:
     """Make the pipeline's transformers reuse steps within the block; `None` changes nothing."""
     with ExitStack() as undo:
         if cache is not None:
-            for transformer in _transformers(pipe):
+            for transformer in transformers_of(pipe):
                 transformer.enable_cache(_config(cache))
                 undo.callback(transformer.disable_cache)
         yield
@@ -42,7 +42,7 @@ def check_reuse(pipe: Any, presets: dict[Any, Preset]) -> None:
 
 
 def _can_reuse(pipe: Any, cache: StepCache) -> bool:
-    transformers = _transformers(pipe)
+    transformers = transformers_of(pipe)
     if _UNABLE & {(cache.kind, type(transformer).__name__) for transformer in transformers}:
         return False
     if cache.kind == "magcache" and len(transformers) > 1:
@@ -57,7 +57,8 @@ def _can_reuse(pipe: Any, cache: StepCache) -> bool:
         return False
 
 
-def _transformers(pipe: Any) -> list[Any]:
+def transformers_of(pipe: Any) -> list[Any]:
+    """Return the transformers that make a pipeline's steps."""
     found = (getattr(pipe, name, None) for name in TRANSFORMERS)
     return [transformer for transformer in found if transformer is not None]
 

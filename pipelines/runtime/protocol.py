@@ -51,6 +51,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     - `empty(name, shape)`: returns a uint8 array for the entry `name` of `RawOutput.arrays`. In an engine it is the
       file that the encoder reads, so that large arrays are not copied while the device waits.
     - `batch`: the most images at once that there is memory for.
+    - `rank` of `ranks`: this process and how many make the same run together, over torch.distributed; only rank 0
+      returns arrays, and all call `progress` alike while they make steps.
     - `make_room()`: frees memory of the device, by sending another model away if one may leave, and returns whether one
       left. A pipeline that ran out of memory late calls it to repeat that part alone. Raises what `progress` raises.
     """
@@ -61,6 +63,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
     empty: Callable[[str, tuple[int, ...]], NDArray[np.uint8]] = _in_memory
     make_room: Callable[[], bool] = lambda: False
     batch: int = MAX_IMAGES
+    rank: int = 0
+    ranks: int = 1
 
 
 class Inputs(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from pipelines.catalog.requirements import check_media
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.acceleration import Acceleration, precision
 from pipelines.diffusion.checkpoint import load_diffusers, loader_for, resident_modules
+from pipelines.diffusion.context_parallel import check_context_parallel, divides, shared_steps
 from pipelines.diffusion.decode_retry import clear_vae_cache, decode_retried
 from pipelines.diffusion.prompt_cache import PromptCache
 from pipelines.diffusion.sampling_settings import choose
@@ -56,6 +57,8 @@ class DiffusersVideo:
         if "first-last-frame" in self.pipes:
             _check_last_frame(self.pipes["first-last-frame"])
         pipes = set(self.pipes.values())
+        for pipe in pipes if spec.gpus > 1 else ():
+            check_context_parallel(pipe, spec.gpus)
         self.acceleration = Acceleration(pipes, spec, device)
         prompts = PromptCache()
         for pipe in pipes:
@@ -75,6 +78,8 @@ class DiffusersVideo:
     def run(self, params: VideoParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
         """Make `frames` for `params`, seeded with `ctx.seed`; report after every step.
 
+        Processes other than that of `ctx.rank` 0 make the steps too, and return no arrays.
+
         Raises what `check_media` raises.
         """
         pipe = self._pipe(inputs)
@@ -83,16 +88,25 @@ class DiffusersVideo:
         frame_plan = plan_frames(self.spec, params.duration_seconds)
         arguments, warnings = call_arguments(self.spec, params, size, frame_plan, accepts)
         reuse = choose(self.spec, params).reuse
+        ranks = self._ranks(pipe, size, frame_plan.frames, ctx)
+        if ctx.rank >= ranks:
+            return RawOutput(arrays={})
+        if ranks < ctx.ranks:
+            undivided = f"{size.make[0]}x{size.make[1]} cannot be divided among {ctx.ranks} GPUs; one computed it"
+            warnings = (*warnings, undivided)
         for warning in warnings:
             ctx.warn(warning)
         progress = StepProgress(ctx, 0, 1, self.acceleration.compiles(pipe, reuse))
         progress.begin()
-        make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx.seed, progress)
+        make = partial(_make, pipe, arguments | _stills(inputs, size.make), ctx, progress)
         try:
-            made = self.acceleration.run(pipe, reuse, make)
+            with shared_steps(pipe, ranks):
+                made = self.acceleration.run(pipe, reuse, make)
         except Exception:
             clear_vae_cache(pipe)
             raise
+        if ctx.rank > 0:
+            return RawOutput(arrays={})
         frames = empty_video(ctx, len(made), *size.asked)
         self._convert(made, size, frames)
         return RawOutput(
@@ -105,10 +119,15 @@ class DiffusersVideo:
                 "num_inference_steps": arguments.get("num_inference_steps"),
                 "guidance_scale": arguments.get("guidance_scale"),
                 "cache": None if reuse is None else reuse.kind,
+                "gpus": ranks,
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },
         )
+
+    def _ranks(self, pipe: Any, size: SizePlan, frames: int, ctx: RunContext) -> int:
+        """Return how many processes make this run: all of `ctx.ranks`, or one where they would not have equal parts."""
+        return ctx.ranks if ctx.ranks == 1 or divides(pipe, *size.make, frames, ctx.ranks) else 1
 
     def warm_up(self, ctx: RunContext) -> None:
         """See `Pipeline`."""
@@ -137,11 +156,14 @@ class DiffusersVideo:
         return self.pipes["first-last-frame" if has_last else "image-to-video" if has_first else "text-to-video"]
 
 
-def _make(pipe: Any, arguments: dict[str, Any], seed: int, progress: StepProgress) -> torch.Tensor:
-    """Call the pipeline once; return n x 3 x height x width in 0 to 1."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    extras = {"generator": generator, "callback_on_step_end": progress.on_step_end, "output_type": "pt"}
-    with decode_retried(pipe, progress.ctx.make_room):
+def _make(pipe: Any, arguments: dict[str, Any], ctx: RunContext, progress: StepProgress) -> torch.Tensor:
+    """Call the pipeline once; return n x 3 x height x width in 0 to 1, and what was not decoded for a rank above 0."""
+    extras = {
+        "generator": torch.Generator("cpu").manual_seed(ctx.seed),
+        "callback_on_step_end": progress.on_step_end,
+        "output_type": "pt" if ctx.rank == 0 else "latent",
+    }
+    with decode_retried(pipe, ctx.make_room):
         made: torch.Tensor = pipe(**arguments, **extras).frames[0]
     return made
 

@@ -73,6 +73,12 @@ class HashCache:
             with self._lock:
                 self._hashes.setdefault(file.identity, known)
 
+    def known(self) -> tuple[HashedFile, ...]:
+        """Return what is hashed, as another process can take it over."""
+        with self._lock:
+            done = [(identity, one) for identity, one in self._hashes.items() if one.done() and not one.exception()]
+        return tuple(HashedFile(identity, one.result()) for identity, one in done)
+
     def sha256_of(self, file: Path) -> str:
         """Return the hexadecimal sha256 of a file. Raises `OSError`.
 

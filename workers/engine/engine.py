@@ -31,8 +31,9 @@ from pipelines.weights.local_lock import read_locks
 from pipelines.weights.verify import servable, weights_folder
 from workers.engine.executor import RequestExecutor
 from workers.engine.family_imports import FamilyImports, without_cuda
-from workers.engine.memory_limits import limits_of
+from workers.engine.memory_limits import limits_of, peer_devices
 from workers.engine.model_loader import ModelLoader
+from workers.engine.peers import Peers, PeersOutOfStep
 from workers.engine.residency import Residency
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
@@ -181,7 +182,7 @@ class Engine:
         """Return whether the device or the machine is at fault, not the job: another attempt may go well."""
         if isinstance(error, NotFinite) and isinstance(request, Compute):
             return not self._is_healthy(request.model)
-        return is_device_fault(error) or isinstance(error, OSError)
+        return is_device_fault(error) or isinstance(error, OSError | PeersOutOfStep)
 
     def _is_healthy(self, model: str) -> bool:
         try:
@@ -226,8 +227,10 @@ def main(fd: int) -> None:
     locks = partial(read_locks, settings.weights_lock, weights, catalog)
     imports = FamilyImports(servable(catalog, locks(), weights, allowed))
     await_turn(channel, imports)
+    devices = peer_devices(settings)
+    peers = Peers(devices, hashes) if devices else None
     try:
-        loader = ModelLoader(catalog, locks, settings, hashes)
+        loader = ModelLoader(catalog, locks, settings, hashes, peers)
     except DeviceUnusable as error:
         channel.send(NotReady(reason=str(error)))
         sys.exit(1)

@@ -20,9 +20,14 @@ class LoadedPipeline:
         weight_loader: "WeightLoader | None",
         taken: int,
         host_memory: "HostMemory | None" = None,
+        missing_gpus: int = 0,
     ) -> None:
-        """Wrap a pipeline that took `taken` bytes of the device; its weights came through `weight_loader`."""
+        """Wrap a pipeline that took `taken` bytes of the device; its weights came through `weight_loader`.
+
+        `missing_gpus` are those that would compute it too, if the worker had them.
+        """
         self.pipeline = pipeline
+        self._missing_gpus = missing_gpus
         self._offload = _offload_of(pipeline, weight_loader, host_memory)
         self.bytes = self._offload.bytes if self._offload else 0
         self.size = max(self.bytes, taken)
@@ -44,7 +49,9 @@ class LoadedPipeline:
     @property
     def warnings(self) -> tuple[str, ...]:
         """See `model_source.LoadedModel`."""
-        return tuple(getattr(self.pipeline, "warnings", ()))
+        missing = self._missing_gpus
+        alone = (f"is computed by 1 GPU instead of {1 + missing}: see ATELIER_PEER_DEVICES",) if missing else ()
+        return (*getattr(self.pipeline, "warnings", ()), *alone)
 
     @property
     def graph_bytes(self) -> int:

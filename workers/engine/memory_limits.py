@@ -29,10 +29,15 @@ def limits_of(settings: Settings, device: Device) -> MemoryLimits:
     host = host_share(1) if device.name != "cpu" else 0
     return MemoryLimits(
         device=settings.vram_budget or round(DEVICE_SHARE * device.memory_total),
-        host=host if settings.host_budget < 0 else settings.host_budget,
+        host=(host if settings.host_budget < 0 else settings.host_budget) // (1 + len(peer_devices(settings))),
         idle_unload=settings.idle_unload_seconds,
         idle_drop=settings.idle_drop_seconds,
     )
+
+
+def peer_devices(settings: Settings) -> tuple[str, ...]:
+    """Return the devices that compute videos together with the engine's own; each process has an equal host budget."""
+    return tuple(name.strip() for name in settings.peer_devices.split(",") if name.strip())
 
 
 def host_share(workers: int) -> int:

@@ -19,6 +19,7 @@ from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import servable, verifying, weights_folder
 from workers.engine.loaded_pipeline import LoadedPipeline
 from workers.engine.memory_limits import limits_of
+from workers.engine.peers import Peers, SharedModel
 
 if TYPE_CHECKING:
     from pipelines.memory.pinned_pool import PinnedPool
@@ -33,7 +34,12 @@ class ModelLoader:
     """
 
     def __init__(
-        self, catalog: Catalog, locks: Callable[[], Lock], settings: Settings, hashes: HashCache | None = None
+        self,
+        catalog: Catalog,
+        locks: Callable[[], Lock],
+        settings: Settings,
+        hashes: HashCache | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.device = runtime.prepare(settings.device, settings.cpu_threads, settings.compile_cache)
         self._catalog = catalog
@@ -41,6 +47,7 @@ class ModelLoader:
         self._weights = weights_folder(settings.weights_dir)
         self._allowed = read_allowed(settings.allowed_licenses)
         self._hashes = hashes or HashCache()
+        self._peers = peers
         self._staging: StagingBlocks | None = None
         self._pool: PinnedPool | None = None
         if self.device.name != "cpu":
@@ -84,7 +91,10 @@ class ModelLoader:
             taken = self.memory_used() - before
         if weight_loader is None and self.device.name != "cpu" and taken <= 0:
             taken = spec.vram_bytes  # ONNX Runtime's, say, of which the driver does not speak in a container
-        return LoadedPipeline(pipeline, weight_loader, taken, self._pool)
+        if spec.gpus > 1 and self._peers is not None and self._peers.ranks == spec.gpus:
+            self._peers.start(self.device.name)
+            return SharedModel(pipeline, weight_loader, taken, self._pool, spec=spec, peers=self._peers)
+        return LoadedPipeline(pipeline, weight_loader, taken, self._pool, missing_gpus=spec.gpus - 1)
 
     def _undisturbed(self) -> AbstractContextManager[None]:
         return nullcontext() if self._pool is None else self._pool.undisturbed()

@@ -3,6 +3,8 @@
 Arrays and files pass through folders that the messages name.
 """
 
+from typing import Literal
+
 import msgspec
 
 from jobs.job import JobError
@@ -55,6 +57,26 @@ class Ready(EngineMessage, frozen=True, kw_only=True, tag="ready"):
     memory_total: int = 0
     memory_budget: int = 0
     versions: dict[str, str] = {}
+
+
+class Join(EngineMessage, frozen=True, kw_only=True, tag="join"):
+    """From the engine to a peer: take this device, and be `rank` of the `ranks` that find one another at `port`."""
+
+    rank: int
+    ranks: int
+    device: str
+    port: int
+
+
+class PeerCommand(EngineMessage, frozen=True, kw_only=True, tag="peer_command"):
+    """From the engine to its peers: bring a model to where the engine has it."""
+
+    model: str
+    where: Literal["device", "host", "disk"]
+
+
+class Proceed(EngineMessage, frozen=True, kw_only=True, tag="proceed"):
+    """From the engine to its peers, at each of its reports: the run goes on."""
 
 
 class NotReady(EngineMessage, frozen=True, kw_only=True, tag="not_ready"):
@@ -155,6 +177,9 @@ AnyMessage = (
     Begin
     | Ready
     | NotReady
+    | Join
+    | PeerCommand
+    | Proceed
     | HashedFiles
     | Compute
     | EngineRequest

@@ -166,3 +166,4 @@ def test_budgets_that_are_left_open_are_those_of_the_machine(loader: ModelLoader
     assert 0.5 * loader.device.memory_total < limits.device < loader.device.memory_total
     assert 0 == limits.host
     assert 7 == limits_of(Settings(host_budget=7), loader.device).host
+    assert 2 == limits_of(Settings(host_budget=7, peer_devices="cuda:1, cuda:2"), loader.device).host

@@ -153,3 +153,20 @@ def test_graphs_are_of_code_and_weights_that_stay(other: str) -> None:
 def test_blocks_cannot_be_both_compiled_and_offloaded() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         spec(compile=True, offload_blocks=True)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"compile": True},
+        {"offload_blocks": True},
+        {"attention": "auto"},
+        {"quality": {"fast": {"cache": "first-block"}}},
+        {"modality": "image"},
+    ],
+)
+def test_what_may_differ_between_gpus_excludes_several(other: dict[str, object]) -> None:
+    film = {"modality": "video", "family": "diffusers-video", "capabilities": ["text-to-video"], "gpus": 2}
+    assert 2 == spec(**film).gpus
+    with pytest.raises(ValueError, match="`gpus`"):
+        spec(**film | other)

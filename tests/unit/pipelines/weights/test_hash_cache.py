@@ -110,3 +110,12 @@ def test_a_file_that_cannot_be_read_is_tried_again(file: Path) -> None:
         cache.sha256_of(file)
     file.write_bytes(b"weights")
     assert hash_cache.hash_content(file) == cache.sha256_of(file)
+
+
+def test_what_is_known_can_be_taken_over(file: Path, hashed: list[Path]) -> None:
+    cache, other = HashCache(clock=later), HashCache()
+    cache.sha256_of(file)
+    other.add(cache.known())
+
+    assert cache.sha256_of(file) == other.sha256_of(file)
+    assert [file] == hashed
