@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelines.catalog.loader import SHIPPED as CATALOG
 from pipelines.catalog.loader import load_catalog
 from pipelines.catalog.spec import CHECKOUT, ModelSpec
+from pipelines.catalog.variants import spec_of, variant_id
 from pipelines.weights.footprint import WeightBytes, weights_of
 from pipelines.weights.lockfile import SHIPPED as LOCK
 from pipelines.weights.lockfile import Lock, read_lock
@@ -31,21 +32,31 @@ def table(specs: Sequence[ModelSpec], lock: Lock, cards: Sequence[float] = CARDS
         + " |",
         "|" + "---|" * (5 + len(cards)),
     ]
-    rows = (_row(spec, weights_of(spec, lock), cards) for spec in specs if spec.bundles)
+    with_variants = [named for spec in specs if spec.bundles for named in _variants(spec)]
+    rows = (_row(name, spec, weights_of(spec, lock), cards) for name, spec in with_variants)
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _row(spec: ModelSpec, weights: WeightBytes, cards: Sequence[float]) -> Iterator[str]:
+def _variants(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
+    """Yield the model, and what its presets with weights of their own are in memory, with their names in the table."""
+    yield spec.id, spec
+    for word in spec.quality:
+        variant = variant_id(spec, word)
+        if variant != spec.id:
+            yield f"{spec.id}, {word}", spec_of(spec, variant)
+
+
+def _row(name: str, spec: ModelSpec, weights: WeightBytes, cards: Sequence[float]) -> Iterator[str]:
     mark = "at least " if weights.unknown else ""
-    yield spec.id
+    yield name
     if not weights.total:
         yield from ("unknown", "unknown", "", _gb(spec.vram_bytes), *("" for _ in cards))
         return
     yield mark + _gb(weights.files)
     yield mark + _gb(weights.total)
     parts = sorted(weights.in_memory.items(), key=lambda item: -item[1])
-    yield parts[0][0] if len(parts) == 1 else ", ".join(f"{name} {_gb(size)}" for name, size in parts)
+    yield parts[0][0] if len(parts) == 1 else ", ".join(f"{kind} {_gb(size)}" for kind, size in parts)
     yield _gb(spec.vram_bytes)
     for card in cards:
         left = round(card - weights.total / 1e9)

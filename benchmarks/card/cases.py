@@ -46,6 +46,7 @@ CASES = (
         count=12,
         disk=21_000_000_000,
         seconds={"weights": 60, "compute": 45, "engine": 100, "service": 90},
+        variants=("z-image-float8",),
         inline="≥ 1.18",
         floor="≥ 0.72",
     ),

@@ -12,7 +12,8 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model in a server's memory, with the bytes of its weights.
 
     `where` is `device` or `host`, the memory that holds them. A newer worker may report other values. `warnings` say
-    where it computes otherwise than it should, on the CPU for example.
+    where it computes otherwise than it should, on the CPU for example. `quantization` is that of weights that only some
+    presets use; the model may be there a second time.
     """
 
     id: str
@@ -20,6 +21,7 @@ class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     pinned: bool = False
     warnings: tuple[str, ...] = ()
+    quantization: str | None = None
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ Capability = Literal[
 ]
 """What a model can do; the API refuses a request that needs more."""
 DType = Literal["float32", "bfloat16", "float16"]
+Quantization = Literal["float8"]
+"""Precision of the weights of the transformer's linear layers, where it is another one than that of the rest."""
 Attention = Literal[
     "auto",
     "native",
@@ -234,12 +236,16 @@ class StepCache(Entry, frozen=True, kw_only=True):
 class Preset(Entry, frozen=True, kw_only=True):
     """Values of one `quality` word; `None` keeps the model's default. `lora` is a key of the model's `loras`.
 
+    `quantization` as of `ModelSpec`: such a preset has weights of its own in memory, of `vram_bytes`.
+
     `cache` with `cache_threshold`, `cache_ratios` and `cache_interval` is as `StepCache` describes.
     """
 
     num_inference_steps: Steps | None = None
     guidance_scale: Guidance | None = None
     lora: Name | None = None
+    quantization: Quantization | None = None
+    vram_bytes: Annotated[int, Meta(ge=0)] | None = None
     cache: Literal["first-block", "magcache", "taylorseer"] | None = None
     cache_threshold: Annotated[float, Meta(gt=0, le=1)] = 0.05
     cache_ratios: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(max_length=1000)] = ()
@@ -248,6 +254,10 @@ class Preset(Entry, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if (self.cache == "magcache") != bool(self.cache_ratios):
             raise ValueError('`cache = "magcache"` and `cache_ratios` go together')
+        if self.quantization is not None and self.lora is not None:
+            raise ValueError("`quantization` and `lora` exclude each other")
+        if self.quantization is None and self.vram_bytes is not None:
+            raise ValueError("`vram_bytes` of a preset is for one with `quantization`")
 
     def reuse(self, steps: int | None) -> StepCache | None:
         """Return how a run of so many steps reuses them, if it does; `None` is the number of `cache_ratios`."""
@@ -342,6 +352,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     offload_blocks: bool = False
     """Whether the blocks of transformers and text encoders stay in host memory and come to the device one at a time,
     for a GPU that is smaller than the model; every step then moves all of them. Families of diffusers only."""
+    quantization: Quantization | None = None
+    """Precision of the linear layers in the transformer's blocks; `None` means that of the rest. Families of diffusers
+    only; results differ."""
     cuda_graphs: bool = False
     """Whether a GPU takes each step of the UNet as one CUDA graph, recorded in the second step of each size; the
     results are the same. Pipelines of diffusers with a UNet only."""
@@ -359,7 +372,9 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         if self.gpus > 1 and self.modality != "video":
             raise ValueError("`gpus` is for videos")
         if self.gpus > 1 and self._differs_between_gpus:
-            raise ValueError("`gpus` excludes `compile`, `offload_blocks`, presets with `cache`, and `attention`")
+            raise ValueError("`gpus` excludes `compile`, `offload_blocks`, `quantization`, presets with `cache`, and `attention`")
+        if self.quantization is not None and self.loras:
+            raise ValueError("`quantization` and `loras` exclude each other")
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
@@ -367,8 +382,10 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     @property
     def _differs_between_gpus(self) -> bool:
         """Whether processes with parts of the tokens could come to different decisions, and wait for one another."""
-        has_cache = any(preset.cache is not None for preset in self.quality.values())
-        return self.compile or self.offload_blocks or has_cache or self.attention != "native"
+        presets = self.quality.values()
+        has_choice = any(preset.cache is not None or preset.quantization is not None for preset in presets)
+        is_quantized = self.quantization is not None
+        return self.compile or self.offload_blocks or is_quantized or has_choice or self.attention != "native"
 
     def price_of(self, params: Params) -> float:
         """Return what a job with these parameters costs, in US dollars."""

@@ -1,4 +1,4 @@
-"""Attention backend, compiled blocks, CUDA graphs, memory layout and step reuse of a diffusers pipeline."""
+"""Attention backend, compiled blocks, CUDA graphs, float8, memory layout and step reuse of a diffusers pipeline."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.attention import AttentionBackend
 from pipelines.diffusion.compilation import Compilation
+from pipelines.memory.float8 import Float8
 from pipelines.diffusion.step_cache import check_reuse, reused_steps
 from pipelines.diffusion.unet_graphs import UNetGraphs
 
@@ -27,6 +28,7 @@ class Acceleration:
         for pipe in (first, *others):
             check_reuse(pipe, spec.quality)
         self.attention = AttentionBackend(spec.attention, device, precision(spec, device))
+        self._float8 = Float8(first, precision(spec, device), device)
         self._compilation = Compilation(first, wanted=spec.compile)
         self.graphs = _graphs(first, device) if spec.cuda_graphs else None
         if device.startswith("cuda"):
@@ -36,7 +38,12 @@ class Acceleration:
     def warnings(self) -> tuple[str, ...]:
         """See `pipelines.runtime.protocol.Pipeline`."""
         graphs = self.graphs.warnings if self.graphs else ()
-        return (*self.attention.warnings, *self._compilation.warnings, *graphs)
+        return (*self.attention.warnings, *self._float8.warnings, *self._compilation.warnings, *graphs)
+
+    @property
+    def precision(self) -> str:
+        """The precision that the denoiser computes in, as the job's metadata say it."""
+        return self._float8.precision
 
     @property
     def graph_bytes(self) -> int:

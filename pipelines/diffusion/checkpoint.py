@@ -14,9 +14,11 @@ import transformers
 from diffusers import AutoencoderKLWan, DiffusionPipeline, ModelMixin
 from transformers import PreTrainedModel, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
+from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.compilation import DENOISERS
 from pipelines.diffusion.component import load_component
+from pipelines.memory.float8 import TRANSFORMERS
 from pipelines.diffusion.qwen_processor import load_processor
 from pipelines.memory.block_offload import offload_blocks
 from pipelines.memory.weight_loader import WeightLoader
@@ -33,18 +35,20 @@ def loader_for(spec: ModelSpec, device: str, loader: WeightLoader | None) -> Wei
     return loader or WeightLoader(device)
 
 
-def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, variant: str | None = None) -> Any:
+def load_diffusers(directory: Path, dtype: torch.dtype, loader: WeightLoader, spec: ModelSpec) -> Any:
     """Load the pipeline that `model_index.json` names, in `dtype` on the loader's device, from local safetensors.
+
+    `spec` says which variant of the files, and in which quantization the transformer's blocks.
 
     Raises `ModelLoadFailed`, which names the component, when tensors are missing or have other shapes than the
     configuration says, and any error of the libraries for a directory that they cannot read.
     """
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    parts = {
-        name: _load_part(directory / name, class_, dtype, loader, variant)
-        for name, class_ in classes(directory).items()
-    }
+    found = classes(directory)
+    if spec.quantization and not found.keys() & set(TRANSFORMERS):
+        raise ModelLoadFailed("This model has no transformer; remove `quantization`.")
+    parts = {name: _load_part(directory / name, class_, dtype, loader, spec) for name, class_ in found.items()}
     pipe: Any = DiffusionPipeline.from_pretrained(
         directory, dtype=dtype, local_files_only=True, use_safetensors=True, trust_remote_code=False, **parts
     )  # type: ignore[no-untyped-call]
@@ -89,11 +93,18 @@ def classes(directory: Path) -> dict[str, type[Any]]:
     return found
 
 
-def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, loader: WeightLoader, variant: str | None) -> Any:
+def _load_part(folder: Path, class_: type[Any], dtype: torch.dtype, loader: WeightLoader, spec: ModelSpec) -> Any:
     if issubclass(class_, _QWEN_PROCESSORS):
         return load_processor(folder)
     # Each model leaves host memory, unless it is kept there, before the next one is read: together they can be
     # larger than it.
     precision = torch.float32 if issubclass(class_, _FULL_PRECISION) else dtype
-    has_variant = variant is not None and any(folder.glob(f"*.{variant}*"))
-    return load_component(folder, class_, precision, loader, variant=variant if has_variant else None)
+    has_variant = spec.variant is not None and any(folder.glob(f"*.{spec.variant}*"))
+    return load_component(
+        folder,
+        class_,
+        precision,
+        loader,
+        variant=spec.variant if has_variant else None,
+        quantization=spec.quantization if folder.name in TRANSFORMERS else None,
+    )

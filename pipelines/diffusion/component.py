@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from diffusers.utils.constants import SAFETENSORS_WEIGHTS_NAME
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from core.errors.failures import ModelLoadFailed
+from pipelines.catalog.spec import Quantization
+from pipelines.memory.float8 import use_float8, with_float8
 from pipelines.diffusion.state_dict_check import MISMATCHED, MISSING, UNEXPECTED, refuse, state_dict_mismatches
 from pipelines.memory.weight_loader import DtypeRule, WeightLoader, convert_floats_to
 
@@ -33,8 +36,11 @@ def load_component(
     *,
     variant: str | None = None,
     allow_unexpected: bool = True,
+    quantization: Quantization | None = None,
 ) -> Any:
     """Load the model of this class in `dtype` on the loader's device, except what its class keeps in float32.
+
+    With `quantization` the linear layers of its blocks are so, which only models of diffusers can have.
 
     Raises `ModelLoadFailed`, which names the folder, for tensors that are missing or have another shape than the
     configuration says, and for extra tensors unless `allow_unexpected`. Also raises the libraries' errors for a
@@ -47,7 +53,7 @@ def load_component(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
         )
     elif issubclass(class_, ModelMixin):
-        model, report = _of_diffusers(folder, class_, dtype, loader, variant)
+        model, report = _of_diffusers(folder, class_, dtype, loader, variant, is_float8=quantization == "float8")
     else:
         model, report = _of_transformers(folder, class_, dtype, loader, variant)
     more = list(report.get("unexpected_keys", ()))
@@ -64,12 +70,14 @@ def load_component(
 
 
 def _of_diffusers(
-    folder: Path, class_: type[Any], dtype: torch.dtype, loader: WeightLoader, variant: str | None
+    folder: Path, class_: type[Any], dtype: torch.dtype, loader: WeightLoader, variant: str | None, *, is_float8: bool
 ) -> tuple[Any, dict[str, Any]]:
     with _default(dtype), init_empty_weights():
         model = class_.from_config(class_.load_config(folder, local_files_only=True))
     kept = class_._keep_in_fp32_modules or ()
-    tensors = loader.read(_files(folder, SAFETENSORS_WEIGHTS_NAME, variant), _but_for(kept, dtype), as_mapped=True)
+    revise = partial(with_float8, names=use_float8(model)) if is_float8 else None
+    files = _files(folder, SAFETENSORS_WEIGHTS_NAME, variant)
+    tensors = loader.read(files, _but_for(kept, dtype), as_mapped=True, revise=revise)
     model._fix_state_dict_keys_on_load(tensors)
     faults = state_dict_mismatches(model, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     if not (faults[MISSING] or faults[MISMATCHED]):

@@ -51,7 +51,7 @@ class DiffusersImage:
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        self.pipe = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec.variant)
+        self.pipe = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec)
         self.call = _call(self.pipe)
         if "references" in spec.capabilities and "image" not in self.call.accepts:
             raise ModelLoadFailed(f"{type(self.pipe).__name__} takes no references.")
@@ -128,6 +128,7 @@ class DiffusersImage:
                 "strength": plan.arguments.get("strength"),
                 "cache": None if plan.reuse is None else plan.reuse.kind,
                 "batch_size": min(most, params.num_images),
+                "precision": self.acceleration.precision,
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },

@@ -29,10 +29,10 @@ class ResidentWeights(nn.Module):
 def offload_blocks(network: nn.Module, device: str) -> ResidentWeights:
     """Offload every block of a network in host memory until it is called, and move the rest to `device`.
 
-    Blocks are the elements of the outermost module lists. Raises `ModelLoadFailed` for a network whose blocks share
+    Raises `ModelLoadFailed` for a network whose blocks share
     weights, and `MemoryError`.
     """
-    blocks = list(_blocks(network))
+    blocks = list(blocks_of(network))
     inside = [tensor for block in blocks for tensor in tensors_of([block])]
     shared = len(inside) - len({id(tensor) for tensor in inside})
     outside = [tensor for tensor in tensors_of([network]) if id(tensor) not in {id(one) for one in inside}]
@@ -53,9 +53,10 @@ def _offload(block: nn.Module, device: str) -> None:
     block.register_forward_hook(lambda *_: weights.offload(), always_call=True)
 
 
-def _blocks(network: nn.Module) -> Iterator[nn.Module]:
+def blocks_of(network: nn.Module) -> Iterator[nn.Module]:
+    """Yield the blocks of a network: the elements of its outermost module lists."""
     for part in network.children():
         if isinstance(part, nn.ModuleList):
             yield from part
         else:
-            yield from _blocks(part)
+            yield from blocks_of(part)

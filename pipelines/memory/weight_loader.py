@@ -37,6 +37,9 @@ M = TypeVar("M", bound=nn.Module)
 DtypeRule = Callable[[str, torch.dtype], torch.dtype | None]
 """The dtype to convert a tensor to, by its name and its dtype in the file; `None` leaves it in the file."""
 
+Revision = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+"""Function that replaces some of the tensors of a chunk, and returns all."""
+
 _READERS = 4
 """Threads that read at once: one alone reads the page cache more slowly than the bus copies."""
 
@@ -98,7 +101,13 @@ class WeightLoader:
         self._open = list[tuple[torch.Tensor, torch.Tensor]]()
 
     def read(
-        self, files: Iterable[Path], wanted: DtypeRule, *, sent: bool = True, as_mapped: bool = False
+        self,
+        files: Iterable[Path],
+        wanted: DtypeRule,
+        *,
+        sent: bool = True,
+        as_mapped: bool = False,
+        revise: Revision | None = None,
     ) -> dict[str, torch.Tensor]:
         """Return the tensors of safetensors files by name, in the dtype of the rule `wanted`.
 
@@ -107,6 +116,8 @@ class WeightLoader:
         - `as_mapped`: tensors that stay where they are read begin at the addresses of a mapped file, modulo
           `ALIGNMENT`. On a CPU the last bit of a sum depends on that, and the numbers must equal those of the
           libraries.
+        - `revise` is called with the tensors of each chunk; where it replaces some, the chunk is freed at once, so that
+          a model never takes much more than it does in the end.
 
         Raises `ModelLoadFailed` for a broken file and for a name that two files have, `MemoryError`, and torch's out of
         memory.
@@ -116,8 +127,19 @@ class WeightLoader:
         with ThreadPoolExecutor(_READERS) as pool:
             chunks = self._read_in_place(pool, plan) if self._staging is None or not sent else self._send(pool, plan)
             for memory, (_, parts) in zip(chunks, plan, strict=True):
-                tensors |= {part.stored.name: part.flat(memory).view(part.stored.shape) for part in parts}
+                found = {part.stored.name: part.flat(memory).view(part.stored.shape) for part in parts}
+                tensors |= found if revise is None else self._revised(found, revise)
         return tensors
+
+    def _revised(self, found: dict[str, torch.Tensor], revise: Revision) -> dict[str, torch.Tensor]:
+        """Return the tensors of the chunk that was read last, some replaced: then none of them is in it."""
+        made = revise(found)
+        stays = {name for name, tensor in found.items() if made[name] is tensor}
+        if len(stays) == len(found):
+            return made
+        if self.uploaded:
+            self.uploaded.pop()
+        return {name: tensor.clone() if name in stays else tensor for name, tensor in made.items()}
 
     def to_device(self, module: M) -> M:
         """Return the module with everything on the device; tensors read for it use the copies under way."""

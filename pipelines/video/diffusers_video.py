@@ -48,7 +48,7 @@ class DiffusersVideo:
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str, loader: WeightLoader | None = None) -> None:
         self.spec = spec
-        loaded = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec.variant)
+        loaded = load_diffusers(weights, precision(spec, device), loader_for(spec, device, loader), spec)
         words, still = _pair(loaded)
         classes = {"text-to-video": words, "image-to-video": still, "first-last-frame": still}
         self.pipes = {
@@ -120,6 +120,7 @@ class DiffusersVideo:
                 "guidance_scale": arguments.get("guidance_scale"),
                 "cache": None if reuse is None else reuse.kind,
                 "gpus": ranks,
+                "precision": self.acceleration.precision,
                 "made_width": size.make[0],
                 "made_height": size.make[1],
             },

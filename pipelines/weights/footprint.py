@@ -18,7 +18,9 @@ from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import CHECKOUT, Bundle, DType, ModelSpec
 from pipelines.weights.lockfile import SHIPPED, Facts, Lock, read_lock
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float8": 1}
+IN_BLOCKS = {"z-image-turbo": 0.998}
+"""Share of the transformer's numbers that are the linear layers of its blocks, which a quantization is of; else 1."""
 STORED: dict[str, dict[str, str]] = {
     "z-image-turbo": {"transformer": "float32"},
     "wan2.2-ti2v-5b": {"transformer": "float32", "vae": "float32"},
@@ -69,8 +71,15 @@ def weights_of(spec: ModelSpec, lock: Lock) -> WeightBytes:
             stored = stored_precision(spec, bundle, path)
             if path.endswith(".onnx"):
                 precision = stored
-            in_memory[precision] = in_memory.get(precision, 0) + facts.size * BYTES[precision] // BYTES[stored]
+            quantized = round(facts.size * _quantized_share(spec, path))
+            for name, size in ((precision, facts.size - quantized), (spec.quantization or precision, quantized)):
+                if size:
+                    in_memory[name] = in_memory.get(name, 0) + size * BYTES[name] // BYTES[stored]
     return WeightBytes(files=files, in_memory=in_memory, unknown=unknown)
+
+
+def _quantized_share(spec: ModelSpec, path: str) -> float:
+    return IN_BLOCKS.get(spec.id, 1.0) if spec.quantization and path.startswith("transformer") else 0.0
 
 
 def _files(spec: ModelSpec, lock: Lock) -> Iterator[tuple[Bundle, str, Facts]]:

@@ -12,6 +12,7 @@ from jobs.params.base import Params, read_params
 from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
 from pipelines.catalog.spec import Stage
+from pipelines.catalog.variants import model_of, variant_id
 from pipelines.image.batching import images_at_once
 from pipelines.runtime.protocol import (
     Inputs,
@@ -116,7 +117,7 @@ class RequestExecutor:
         def make_room() -> bool:
             progress(*reported)  # the stage begins again
             self._out_of_memory.append(request.model)
-            return self._residency.make_room(request.model)
+            return self._residency.make_room(self._variant_of(request))
 
         def run() -> None:
             warnings.clear()
@@ -130,11 +131,12 @@ class RequestExecutor:
             empty=partial(empty_array, folder),
             make_room=make_room,
         )
+        variant = self._variant_of(request)
         try:
-            self._retry_after_oom(request.model, run)
+            self._retry_after_oom(variant, run)
         finally:
             if request.params.get("auto_unload"):
-                self._residency.release(request.model)
+                self._residency.release(variant)
 
     def _retry_after_oom(self, model: str, work: Callable[[], None]) -> None:
         """Call `work` again while memory runs out and another model can leave: same seed, same quality.
@@ -152,7 +154,7 @@ class RequestExecutor:
             # Not inside the handler, whose traceback would keep the tensors of the first attempt alive.
             tries += 1
             log.warning("engine: out of memory, tried again model=%s tries=%d", model, tries)
-            self._out_of_memory.append(model)
+            self._out_of_memory.append(model_of(model))
             self._residency.make_room(model)
 
     def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
@@ -169,11 +171,12 @@ class RequestExecutor:
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
 
     def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        size, batch = job_size(params, len(inputs.files)), images_at_once(self._loader.spec(request.model), params)
+        size, variant = job_size(params, len(inputs.files)), self._variant_of(request)
+        batch = images_at_once(self._loader.spec(request.model), params)
         while True:
             used: ModelInUse | None = None
             try:
-                with self._residency.using(request.model, lambda: ctx.progress(0.0, "load"), size, batch) as used:
+                with self._residency.using(variant, lambda: ctx.progress(0.0, "load"), size, batch) as used:
                     return used.pipeline.run(params, inputs, msgspec.structs.replace(ctx, batch=used.batch))
             except Exception as error:
                 batch = 0 if used is None else used.batch // 2
@@ -182,6 +185,10 @@ class RequestExecutor:
             # As in `_retry_after_oom`, not inside the handler. Smaller batches cost less than another model's way back.
             log.warning("engine: out of memory, tried in smaller batches model=%s batch=%d", request.model, batch)
             self._out_of_memory.append(request.model)
+
+    def _variant_of(self, request: Compute) -> str:
+        """Return the name of the weights that the job computes with."""
+        return variant_id(self._loader.spec(request.model), str(request.params.get("quality", "standard")))
 
     def _cut_out(self, remover: str, images: dict[str, Path], folder: Path, ctx: RunContext) -> dict[str, Path]:
         with self._residency.using(remover, lambda: ctx.progress(0.0, "load")) as used:

@@ -10,6 +10,7 @@ from jobs.params.registry import Modality
 from pipelines.catalog.licenses import read_allowed, refuse_license
 from pipelines.catalog.loader import Catalog
 from pipelines.catalog.spec import ModelSpec
+from pipelines.catalog.variants import model_of, spec_of
 from pipelines.runtime import device as runtime
 from pipelines.runtime import device_memory
 from pipelines.runtime.protocol import Pipeline
@@ -80,7 +81,7 @@ class ModelLoader:
 
     def load(self, model_id: str) -> LoadedPipeline:
         """See `model_source.ModelSource`. Raises `LicenseRefused`, `WeightsNotLocked` and `ModelLoadFailed`."""
-        spec = self._catalog.get(model_id)
+        spec = self._spec_of(model_id)
         refuse_license(spec, self._allowed)
         # Hashing takes its time: it begins before the imports.
         with verifying(spec, self._locks(), self._weights, self._hashes), self._undisturbed():
@@ -96,6 +97,9 @@ class ModelLoader:
             return SharedModel(pipeline, weight_loader, taken, self._pool, spec=spec, peers=self._peers)
         return LoadedPipeline(pipeline, weight_loader, taken, self._pool, missing_gpus=spec.gpus - 1)
 
+    def _spec_of(self, variant: str) -> ModelSpec:
+        return spec_of(self._catalog.get(model_of(variant)), variant)
+
     def _undisturbed(self) -> AbstractContextManager[None]:
         return nullcontext() if self._pool is None else self._pool.undisturbed()
 
@@ -109,7 +113,7 @@ class ModelLoader:
 
     def estimate(self, model_id: str) -> int:
         """See `model_source.ModelSource`."""
-        return self._catalog.get(model_id).vram_bytes
+        return self._spec_of(model_id).vram_bytes
 
     def memory_used(self) -> int:
         """See `model_source.ModelSource`."""

@@ -106,15 +106,15 @@ class Residency:
         self._bring_to_device(model_id, before_load).pinned |= pin
 
     def unload(self, model_id: str | None = None) -> None:
-        """Unload a model, or all models, even pinned ones; models in use stay."""
+        """Unload a model with all its variants, or all models, even pinned ones; models in use stay."""
         for entry in self._select(model_id):
             entry.pinned = False
             self._unload(entry)
 
     def release(self, model_id: str) -> None:
         """Unload a model after its use, unless it is pinned or in use."""
-        for entry in self._select(model_id):
-            self._unload(entry)
+        if model_id in self._entries:
+            self._unload(self._entries[model_id])
 
     def can_make_room(self, model_id: str) -> bool:
         """Return whether another model than this one may be evicted."""
@@ -161,7 +161,7 @@ class Residency:
         return False
 
     def _select(self, model_id: str | None) -> list[ResidencyEntry]:
-        return [entry for entry in self._entries.values() if model_id in (None, entry.id)]
+        return [entry for entry in self._entries.values() if model_id in (None, entry.model)]
 
     def _bring_to_device(self, model_id: str, before_load: Callable[[], None]) -> ResidencyEntry:
         entry = self._entries.get(model_id)
@@ -264,7 +264,7 @@ class Residency:
 
     def _evict(self, entry: ResidencyEntry) -> None:
         if entry.is_free and entry.on_device:
-            self._evicted.append(entry.id)
+            self._evicted.append(entry.model)
         self._unload(entry)
 
     def _unload(self, entry: ResidencyEntry) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from jobs.wire.servers import ResidentModel
+from pipelines.catalog.variants import model_of, quantization_of
 from pipelines.runtime.protocol import Pipeline
 from workers.engine.model_source import LoadedModel
 
@@ -15,10 +16,11 @@ class ModelInUse(msgspec.Struct, frozen=True):
 
 
 class ResidencyEntry:
-    """A loaded model, with where it is and who uses it."""
+    """A loaded model, or a variant of one, with where it is and who uses it."""
 
-    def __init__(self, model_id: str, loaded: LoadedModel, now: float) -> None:
-        self.id = model_id
+    def __init__(self, variant: str, loaded: LoadedModel, now: float) -> None:
+        self.id = variant
+        self.model = model_of(variant)
         self.loaded = loaded
         self.bytes = loaded.size
         """Bytes on the device, without CUDA graphs."""
@@ -43,9 +45,10 @@ class ResidencyEntry:
     def fact(self) -> ResidentModel:
         """The entry as an inventory has it."""
         return ResidentModel(
-            id=self.id,
+            id=self.model,
             bytes=self.taken,
             where="device" if self.on_device else "host",
             pinned=self.pinned,
             warnings=self.loaded.warnings,
+            quantization=quantization_of(self.id),
         )

@@ -88,7 +88,9 @@ class Telemetry:
         metrics.MEMORY_BUDGET.set(engine.ready.memory_budget)
         metrics.UPLOADS_STUCK.set(sum(job.activity.store_is_refusing for job in jobs))
         metrics.STORE_UP.set(not store_watch.is_away)
-        resident = {(model.id, model.where): model.bytes for model in engine.inventory.models}
+        resident = dict[tuple[str, str], int]()
+        for model in engine.inventory.models:  # a model and its variants count together
+            resident[model.id, model.where] = resident.get((model.id, model.where), 0) + model.bytes
         for labels in self._shown - resident.keys():
             metrics.RESIDENT_BYTES.remove(*labels)
         for labels, size in resident.items():

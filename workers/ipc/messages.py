@@ -43,7 +43,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def on_device(self) -> tuple[str, ...]:
         """Ids of the models that are ready to compute."""
-        return tuple(model.id for model in self.models if model.where == "device")
+        return tuple(dict.fromkeys(model.id for model in self.models if model.where == "device"))
 
 
 class Begin(EngineMessage, frozen=True, kw_only=True, tag="begin"):

@@ -159,7 +159,8 @@ def _format_memory(server: ServerAnswer) -> str:
 
 def _format_model(model: ResidentModel) -> str:
     where = "" if model.where == "device" else f" on the {model.where}"
-    return f"{model.id} {model.bytes / GIGABYTE:.1f} GB{where}{', pinned' if model.pinned else ''}"
+    quantization = f" ({model.quantization})" if model.quantization else ""
+    return f"{model.id}{quantization} {model.bytes / GIGABYTE:.1f} GB{where}{', pinned' if model.pinned else ''}"
 
 
 def _format_heartbeat(server: ServerAnswer) -> str:

@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks.families.full_size import NETWORKS, on_meta, parameters
 from pipelines.catalog.loader import load_catalog
-from pipelines.weights.footprint import BYTES, stored_precision
+from pipelines.memory.float8 import use_float8
+from pipelines.weights.footprint import BYTES, IN_BLOCKS, stored_precision
 from pipelines.weights.lockfile import read_lock
 
 MODELS = {"z-image": "z-image-turbo", "sdxl": "sdxl", "wan22": "wan2.2-ti2v-5b"}
@@ -23,3 +24,10 @@ def test_files_are_as_large_as_the_network_in_their_precision(network: str, part
     stored = {stored_precision(spec, spec.bundles[0], path) for path in sizes}
     expected = parameters(on_meta(NETWORKS[network][part])) * BYTES[stored.pop()]
     assert 0.998 < sum(size or 0 for size in sizes.values()) / expected < 1.002
+
+
+def test_the_share_of_blocks_is_that_of_the_network() -> None:
+    transformer = on_meta(NETWORKS["z-image"]["transformer"])
+    everything, names = parameters(transformer), use_float8(transformer)
+    found = sum(transformer.state_dict()[name].numel() for name in names) / everything
+    assert IN_BLOCKS["z-image-turbo"] == round(found, 3)

@@ -48,6 +48,13 @@ def test_only_t3_takes_the_precision_of_a_speech_entry() -> None:
     assert (2129653744 + 107374) // 2 == found["bfloat16"]
 
 
+def test_a_preset_with_weights_of_its_own_has_a_row() -> None:
+    entry = wan(vram_bytes=9 * 10**9, quality={"fast": {"quantization": "float8", "vram_bytes": 5 * 10**9}})
+    made = table([entry], locked(transformer__a=8 * 10**9, text_encoder__a=3 * 10**9), cards=(24,))
+    assert "| wan2.2-ti2v-5b | 11 | 7 | bfloat16 | 9 | 17 |" in made
+    assert "| wan2.2-ti2v-5b, fast | 11 | 5 | bfloat16 3, float8 2 | 5 | 19 |" in made
+
+
 def test_what_does_not_fit_says_so() -> None:
     made = table([wan()], locked(transformer__a=60 * 10**9), cards=(24, 48))
     assert "| wan2.2-ti2v-5b | 60 | 30 | bfloat16 | 0 | does not fit | 18 |" in made

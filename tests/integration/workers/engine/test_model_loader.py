@@ -29,7 +29,7 @@ from workers.engine.residency import Residency
 SMALL = {"num_inference_steps": 2, "width": 64, "height": 64}
 SPECS = {
     "sdxl": spec(id="sdxl", source={"path": "sdxl"}),
-    "flux": spec(id="flux", source={"path": "flux"}),
+    "flux": spec(id="flux", source={"path": "flux"}, quality={"fast": {"quantization": "float8"}}),
     "qwenimage": spec(id="qwenimage", source={"path": "qwenimage"}),
     "wan22": spec(
         id="wan22",
@@ -167,3 +167,23 @@ def test_budgets_that_are_left_open_are_those_of_the_machine(loader: ModelLoader
     assert 0 == limits.host
     assert 7 == limits_of(Settings(host_budget=7), loader.device).host
     assert 2 == limits_of(Settings(host_budget=7, peer_devices="cuda:1, cuda:2"), loader.device).host
+
+
+def test_presets_with_other_weights_share_no_module(
+    loader: ModelLoader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "memory_used", lambda: 0)
+    models = Residency(loader, MemoryLimits(device=2**30, host=2**30))
+    with models.using("flux") as plain, models.using("flux+float8") as fast:
+        modules = [{id(one) for one in used.pipeline.modules} for used in (plain, fast)]  # type: ignore[attr-defined]
+        assert not modules[0] & modules[1]
+        before, other = (make(used.pipeline, "flux", tmp_path)["0"] for used in (plain, fast))
+    full, quantized = models.models
+    assert (None, "float8") == (full.quantization, quantized.quantization)
+    assert quantized.bytes < full.bytes
+
+    models.unload("flux")
+    with models.using("flux+float8") as fast, models.using("flux") as plain:
+        assert alike(other, make(fast.pipeline, "flux", tmp_path)["0"])
+        assert alike(before, make(plain.pipeline, "flux", tmp_path)["0"])
+    assert 0 < np.abs(before.astype(int) - other).mean() < 3

@@ -59,7 +59,7 @@ class Device:
             raise GONE
 
     def spec(self, model: str) -> Any:
-        return spec(batch={"images": self.batch.images})
+        return spec(id=model, batch={"images": self.batch.images}, quality={"fast": {"quantization": "float8"}})
 
 
 class Models:
@@ -73,10 +73,12 @@ class Models:
         self._pipeline = SimpleNamespace(run=run)
         self.others = others
         self.sizes: list[int] = []
+        self.used: list[str] = []
 
     @contextmanager
     def using(self, model: str, before_load: Callable[[], None], job_size: int, batch: int) -> Iterator[ModelInUse]:
         self.sizes.append(job_size)
+        self.used.append(model)
         yield ModelInUse(self._pipeline, batch)
 
     def take_evicted(self) -> tuple[str, ...]:
@@ -105,8 +107,8 @@ def answer(device: Device, folder: Path, run: Callable[..., RawOutput]) -> Any:
     return channel.messages[-1]
 
 
-def job(folder: Path) -> Compute:
-    params = {"modality": "image", "prompt": "x"}
+def job(folder: Path, **more: Any) -> Compute:
+    params = {"modality": "image", "prompt": "x", **more}
     return Compute(ticket="job-1", model="m", modality="image", params=params, seed=1, folder=str(folder / "raw"))
 
 
@@ -116,6 +118,16 @@ def works(*_: Any) -> RawOutput:
 
 def test_an_answer_says_what_is_in_memory(device: Device, tmp_path: Path) -> None:
     assert Inventory(memory_used=1000, evicted=("other",)) == answer(device, tmp_path, works).inventory
+
+
+@pytest.mark.parametrize(("asked", "used"), [({}, "m"), ({"quality": "fast"}, "m+float8"), ({"quality": "ultra"}, "m")])
+def test_a_preset_with_weights_of_its_own_uses_those(
+    device: Device, tmp_path: Path, asked: dict[str, str], used: str
+) -> None:
+    channel: Any = Sent()
+    models = Models(works)
+    Engine(channel, device, models)._handle(job(tmp_path, **asked))  # type: ignore[arg-type]
+    assert [used] == models.used
 
 
 def test_a_device_that_is_gone_after_a_job_is_a_fault(device: Device, tmp_path: Path) -> None:

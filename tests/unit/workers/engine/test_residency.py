@@ -14,6 +14,7 @@ from workers.engine.memory_limits import MemoryLimits
 from workers.engine.residency import Residency
 
 SIZES = {"small": 10, "half": 50, "large": 80, "whole": 100, "fixed": 30, "giant": 130}
+VARIANT = "half+float8"
 """Bytes of each model; `fixed` cannot be offloaded, and `giant` is larger than the device."""
 CARD = 140
 """Bytes of the device, of which models may take 100."""
@@ -36,10 +37,10 @@ class Memory:
 
     def load(self, model_id: str) -> "Model":
         self.loads.append(model_id)
-        return Model(self, SIZES[model_id], movable=model_id != "fixed")
+        return Model(self, (SIZES | {VARIANT: 25})[model_id], movable=model_id != "fixed")
 
     def estimate(self, model_id: str) -> int:
-        return self.estimates[model_id]
+        return (self.estimates | {VARIANT: 25})[model_id]
 
     def memory_used(self) -> int:
         return self.device + self.more
@@ -655,3 +656,32 @@ class TestGraphs:
         with models.using("small"):
             assert not models.make_room("small")
             assert 0 == graph.graph_bytes
+
+
+class TestVariants:
+    """A preset with weights of its own is in memory by itself, and named by its model."""
+
+    def test_it_shares_nothing_with_its_model(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("half") as plain, models.using(VARIANT) as variant:
+            assert plain.pipeline is not variant.pipeline
+        assert ["half", VARIANT] == memory.loads
+        facts = [(one.id, one.quantization, one.bytes) for one in models.models]
+        assert [("half", None, 50), ("half", "float8", 25)] == facts
+
+    def test_they_displace_one_another(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        use(models, VARIANT)
+        use(models, "large")
+        assert ("half",) == models.take_evicted()
+
+    def test_a_release_is_of_one_and_an_unload_of_all(self) -> None:
+        models = residency(Memory(), host=200)
+        for name in ("half", VARIANT):
+            use(models, name)
+        models.release("half")
+        assert ["host", "device"] == [one.where for one in models.models]
+        models.unload("half")
+        assert ["host", "host"] == [one.where for one in models.models]
