@@ -82,8 +82,8 @@ def multiply(
 def use_float8(network: nn.Module) -> frozenset[str]:
     """Replace the linear layers in the blocks of a network, which has no memory yet; return the names of their weights.
 
-    Embeddings, norms and the layers around the blocks stay as they are. Raises `ModelLoadFailed` where there is no such
-    layer.
+    Embeddings, norms and the layers around the blocks stay as they are. Raises `ModelLoadFailed` for a network without
+    such layers.
     """
     names = set[str]()
     blocks = {id(block) for block in blocks_of(network)}

@@ -73,7 +73,7 @@ def test_blocks_may_wait_in_host_memory(weights_dir: Path) -> None:
     assert np.array_equal(image(whole), image(blocks))
 
 
-def test_a_load_through_staging_blocks_keeps_no_chunk_of_the_file(weights_dir: Path) -> None:
+def test_a_staged_load_keeps_no_chunk_in_vain(weights_dir: Path) -> None:
     """As on a GPU: what was read is freed once it is float8, so that the load takes little more than the result."""
     loader = WeightLoader("cpu", staging=StagingBlocks(2**20), chunk=2**14)
     pipeline = DiffusersImage(model("zimage", quantization="float8"), weights_dir / "zimage", "cpu", loader)
