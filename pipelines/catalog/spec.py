@@ -372,7 +372,8 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         if self.gpus > 1 and self.modality != "video":
             raise ValueError("`gpus` is for videos")
         if self.gpus > 1 and self._differs_between_gpus:
-            raise ValueError("`gpus` excludes `compile`, `offload_blocks`, `quantization`, presets with `cache`, and `attention`")
+            others = "`compile`, `offload_blocks`, `quantization`, presets with `cache`, and `attention`"
+            raise ValueError(f"`gpus` excludes {others}")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
         for word, preset in self.quality.items():

@@ -10,9 +10,9 @@ from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec, StepCache
 from pipelines.diffusion.attention import AttentionBackend
 from pipelines.diffusion.compilation import Compilation
-from pipelines.memory.float8 import Float8
 from pipelines.diffusion.step_cache import check_reuse, reused_steps
 from pipelines.diffusion.unet_graphs import UNetGraphs
+from pipelines.memory.float8 import Float8
 
 T = TypeVar("T")
 

@@ -18,9 +18,9 @@ from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import ModelSpec
 from pipelines.diffusion.compilation import DENOISERS
 from pipelines.diffusion.component import load_component
-from pipelines.memory.float8 import TRANSFORMERS
 from pipelines.diffusion.qwen_processor import load_processor
 from pipelines.memory.block_offload import offload_blocks
+from pipelines.memory.float8 import TRANSFORMERS
 from pipelines.memory.weight_loader import WeightLoader
 
 _QWEN_PROCESSORS = (Qwen2VLProcessor, Qwen2_5_VLProcessor)

@@ -21,8 +21,8 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from core.errors.failures import ModelLoadFailed
 from pipelines.catalog.spec import Quantization
-from pipelines.memory.float8 import use_float8, with_float8
 from pipelines.diffusion.state_dict_check import MISMATCHED, MISSING, UNEXPECTED, refuse, state_dict_mismatches
+from pipelines.memory.float8 import use_float8, with_float8
 from pipelines.memory.weight_loader import DtypeRule, WeightLoader, convert_floats_to
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from core.errors.failures import ModelLoadFailed
-from pipelines.memory import float8
-from pipelines.memory.float8 import FLOAT8, Float8, Float8Linear, dequantized, quantized
 from pipelines.image.diffusers_image import DiffusersImage
+from pipelines.memory import float8
 from pipelines.memory.chunks import storage_address, tensors_of
+from pipelines.memory.float8 import FLOAT8, Float8, Float8Linear, dequantized, quantized
 from pipelines.memory.offload import Offload
 from pipelines.memory.staging import StagingBlocks
 from pipelines.memory.weight_loader import WeightLoader
