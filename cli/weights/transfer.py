@@ -80,7 +80,8 @@ def _report(
 ) -> Iterator[str]:
     """Print the state of a model, or yield its failures."""
     keys = {bundle.key for bundle in spec.bundles}
-    failed = [f"{key}: {path}: {why}" for (key, path), why in outcome.failed.items() if key in keys]
+    failed = [f"{key}: {why}" for key, why in outcome.away.items() if key in keys]
+    failed += [f"{key}: {path}: {why}" for (key, path), why in outcome.failed.items() if key in keys]
     if not failed:
         failed = [text for bundle in spec.bundles for text in misplaced(bundle, context.lock, context.folder)]
     (state,) = context.states([spec])

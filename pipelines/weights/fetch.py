@@ -42,11 +42,13 @@ class TransferObserver(Protocol):
 class Outcome(msgspec.Struct):
     """Results by the bundle's key and the path.
 
-    `failed` says why a file failed; `converted` has the facts of the safetensors that a file became.
+    `failed` says why a file failed; `converted` has the facts of the safetensors that a file became. `away` says, by
+    the bundle's key alone, that its server does not answer.
     """
 
     failed: dict[tuple[str, str], str] = {}
     converted: dict[tuple[str, str], Converted] = {}
+    away: dict[str, str] = {}
 
 
 Offer = Callable[[FetchItem, Advance], str]
@@ -98,12 +100,12 @@ class Downloads:
         contact = self.contact(source)
         while True:
             if contact.failure is not None:
-                raise FetchError(contact.failure)
+                raise Unreachable(contact.failure)
             one = Download(source, item.path, item.incoming, facts=item.facts, advance=advance, contact=contact)
             try:
                 sha256 = one.run()
             except Unreachable as error:
-                raise FetchError(contact.give_up(error)) from None
+                raise Unreachable(contact.give_up(error)) from None
             if sha256 == item.facts.sha256 or not one.resumed:
                 return sha256
             advance(-item.incoming.stat().st_size)
@@ -127,6 +129,8 @@ def _settle(outcome: Outcome, item: FetchItem, future: Future[Converted | None])
     place = item.bundle.key, item.path
     try:
         converted = future.result()
+    except Unreachable as error:
+        outcome.away[item.bundle.key] = str(error)
     except FetchError as error:
         outcome.failed[place] = str(error)
     except OSError as error:

@@ -266,7 +266,7 @@ class TestFetch:
             with pytest.raises(BlockingIOError):
                 silent.accept()
 
-        assert 3 == said.count(f"{endpoint}: timed out: no answer")
+        assert 1 == said.count(f"tiny: {endpoint}: timed out: no answer")
 
     def test_a_file_that_came_is_not_waited_for_again(self, locked: Machine, hub: Hub) -> None:
         """A connection that is lost after an answer is another thing than a hub that is away."""
