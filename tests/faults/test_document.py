@@ -69,7 +69,7 @@ def test_24_the_service_does_what_its_document_says(stack: Service, document: Pa
     assert {"RejectedPositiveData", "AcceptedNegativeData"} >= kinds, printed[-6000:]
     accepted = re.findall(r"ST201 .*?request accepted\n.*?\n( +curl [^\n]*)", printed, re.DOTALL)
     assert [] == [call for call in accepted if "=null" not in call]  # the framework reads it as left out
-    unexpected = set(re.findall(r'"code":"(\w+)"', printed)) - UNSAID
+    unexpected = set(re.findall(r'"type":"/problems/(\w+)"', printed)) - UNSAID
     assert not unexpected, (unexpected, printed[-6000:])
     assert [] == found["errors"]
 
