@@ -34,7 +34,7 @@ class Hidden(BaseException):
         (api.serve, lambda: api.serve.main("127.0.0.1", 0)),
         (workers.cpu.main, workers.cpu.main.main),
         (workers.gpu.main, workers.gpu.main.main),
-        (cli.commands.host.up, lambda: cli.commands.host.up.up.callback("127.0.0.1", 0, None)),
+        (cli.commands.host.up, lambda: cli.commands.host.up.up.callback("127.0.0.1", 0, dev=False, data=None)),
     ],
     ids=["API", "CPU worker", "GPU worker", "up"],
 )
