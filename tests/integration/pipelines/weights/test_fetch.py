@@ -503,6 +503,12 @@ class TestStoredInAnotherPrecision:
     def found(self, machine: Machine) -> dict[str, torch.Tensor]:
         return load_file(machine.weights / "large" / "net" / "model.safetensors")
 
+    def lay(self, machine: Machine, hub: Hub) -> None:
+        """Have the files lie there as they are published."""
+        for path, data in hub.repos[REPO, OTHER].items():
+            (machine.weights / "large" / path).parent.mkdir(parents=True, exist_ok=True)
+            (machine.weights / "large" / path).write_bytes(data)
+
     def test_it_is_cast_once_and_the_lock_knows_both(
         self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
     ) -> None:
@@ -530,11 +536,9 @@ class TestStoredInAnotherPrecision:
     def test_one_that_was_fetched_before_is_cast_where_it_lies(
         self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
     ) -> None:
-        for path, data in hub.repos[REPO, OTHER].items():
-            (machine.weights / "large" / path).parent.mkdir(parents=True)
-            (machine.weights / "large" / path).write_bytes(data)
+        self.lay(machine, hub)
         assert "large: as locked" in machine.run_here("verify", "large")
-        machine.run("fetch", "large")
+        machine.run_here("fetch", "large")
 
         assert torch.bfloat16 == self.found(machine)["a.weight"].dtype
         assert [] == hub.asked
@@ -544,9 +548,7 @@ class TestStoredInAnotherPrecision:
         self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(WeightsContext, "can_write", False)
-        for path, data in hub.repos[REPO, OTHER].items():
-            (machine.weights / "large" / path).parent.mkdir(parents=True)
-            (machine.weights / "large" / path).write_bytes(data)
+        self.lay(machine, hub)
         said = machine.run_here("fetch", "large")
 
         assert "large: stored as it is published, since weights.lock cannot be written" in said
@@ -556,7 +558,8 @@ class TestStoredInAnotherPrecision:
     def test_another_result_than_the_locks_is_refused(
         self, machine: Machine, hub: Hub, tensors: dict[str, torch.Tensor]
     ) -> None:
-        machine.run("fetch", "large")
+        self.lay(machine, hub)
+        machine.run_here("fetch", "large")
         lock = machine.lock()
         file = lock.models["large"].files["net/model.safetensors"]
         assert file.converted is not None
@@ -564,5 +567,6 @@ class TestStoredInAnotherPrecision:
         lock.models["large"].files["net/model.safetensors"] = msgspec.structs.replace(file, converted=wrong)
         write_lock(lock, machine.lock_file)
 
-        said = machine.run("fetch", "large", status=1)
+        self.lay(machine, hub)
+        said = machine.run_here("fetch", "large", status=1)
         assert "its safetensors are not those of weights.lock; they were removed" in said
