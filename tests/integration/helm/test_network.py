@@ -59,6 +59,21 @@ def test_every_pod_is_closed_both_ways_and_has_rules_of_its_own(case):
     assert all(["Ingress", "Egress"] == one["spec"]["policyTypes"] for one in policies)
 
 
+def test_what_runs_before_a_release_has_its_rules_before_it():
+    """A policy of the release before would close a doctor and migrations to what is configured anew."""
+    hooks = {"migrations": "atelier-migrations", "doctor": "atelier-doctor"}
+    jobs = {component: [manifest("least", "Job", name)] for component, name in hooks.items()}
+    jobs["doctor"].append(manifest("least", "Job", "atelier-test"))
+    for component, made in jobs.items():
+        (rules,) = (one for one in of("least", component) if not one["metadata"]["name"].endswith("-deny"))
+        notes = rules["metadata"]["annotations"]
+        assert "hook-failed" not in notes["helm.sh/hook-delete-policy"]
+        for job in made:
+            given = job["metadata"]["annotations"]
+            assert set(given["helm.sh/hook"].split(",")) <= set(notes["helm.sh/hook"].split(","))
+            assert int(notes["helm.sh/hook-weight"]) < int(given.get("helm.sh/hook-weight", "0"))
+
+
 def test_policies_can_be_left_to_others():
     assert [] == manifests("everything off", "NetworkPolicy")
 

@@ -15,6 +15,7 @@ from api.app import create_app
 from cli.main import atelier
 from core.settings import Settings
 from tests.support.deploy.chart import (
+    LEAST,
     MATRIX,
     containers,
     environment,
@@ -256,7 +257,10 @@ def test_a_worker_whose_engine_is_down_is_alive_and_not_ready(tmp_path):
 
 def test_ingress_has_every_route_but_probes_and_metrics(routes):
     (ingress,) = manifests("ingress", "Ingress")
-    paths = [one["path"] for one in ingress["spec"]["rules"][0]["http"]["paths"]]
+    (home, *others) = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert ("/", "Exact") == (home["path"], home["pathType"])
+    assert {"Prefix"} == {one["pathType"] for one in others}
+    paths = [one["path"] for one in others]
     inside = ("/health", "/metrics")
 
     def leads(prefix, route):
@@ -266,6 +270,13 @@ def test_ingress_has_every_route_but_probes_and_metrics(routes):
     assert set() == {route for route in wanted if not any(leads(path, route) for path in paths)}
     assert [] == [path for path in paths if not any(leads(path, route) for route in wanted)]
     assert not any(leads(path, one) for path in paths for one in inside)
+
+
+def test_an_ingress_of_everything_says_the_root_once():
+    given = over(LEAST, {"ingress": {"enabled": True, "host": "x.example", "paths": ["/"]}})
+    (ingress,) = (one for one in render(given) if one["kind"] == "Ingress")
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert ("/", "Prefix") == (path["path"], path["pathType"])
 
 
 def test_the_ingress_lets_events_through():
