@@ -1,10 +1,12 @@
 """The checks of `atelier doctor`, each of one dependency of the service."""
 
 import os
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 
+import certifi
 import httpx
 import msgspec
 from redis.exceptions import RedisError
@@ -218,7 +220,8 @@ def decoder(settings: Settings) -> tuple[CheckStatus, str]:
 def api(settings: Settings) -> tuple[CheckStatus, str]:
     """Check that the API answers at its public URL and is ready for jobs."""
     url = settings.public_url.rstrip("/")
-    answer = httpx.get(f"{url}/health/ready", timeout=READY_SECONDS)
+    authorities = ssl.create_default_context(cafile=settings.ca_bundle or certifi.where())
+    answer = httpx.get(f"{url}/health/ready", timeout=READY_SECONDS, verify=authorities, trust_env=False)
     if answer.is_success:
         return CheckStatus.OK, f"ready at {url}"
     return CheckStatus.ERROR, f"{url}/health/ready answers {answer.status_code}: {answer.text}"

@@ -7,6 +7,7 @@ from cli.local.gpus import GpuTrial
 from cli.operator import checks
 from cli.operator.checks import CheckStatus, api, device
 from core.settings import Settings
+from tests.support.paths import TLS
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ def test_the_device_that_workers_will_have(machine, found, wanted, status, text)
 def test_the_api_is_asked_at_its_public_url(monkeypatch):
     asked = {}
 
-    def answer(url, timeout):
-        asked[url] = timeout
+    def answer(url, **options):
+        asked[url] = options
         return httpx.Response(200 if url.startswith("http://good") else 503, text="schema_behind")
 
     monkeypatch.setattr(httpx, "get", answer)
@@ -58,3 +59,7 @@ def test_the_api_is_asked_at_its_public_url(monkeypatch):
     status, text = api(Settings(public_url="http://bad"))
     assert (CheckStatus.ERROR, "http://bad/health/ready answers 503: schema_behind") == (status, text)
     assert ["http://good:80/health/ready", "http://bad/health/ready"] == list(asked)
+    api(Settings(public_url="https://good", ca_bundle=str(TLS / "ca.pem")))
+    options = asked["https://good/health/ready"]
+    assert not options["trust_env"]  # a proxy of the environment is for what is outside
+    assert 1 == len(options["verify"].get_ca_certs())
