@@ -71,7 +71,7 @@ def show(client: Client, job_id: str, with_log: bool, as_json: bool) -> None:
     """Show all facts about one job: what was asked for, how far it is, why it waits or failed, where its log is."""
     job, request = client.job(job_id), client.job_request(job_id)
     if as_json:
-        print_json({"job": job, "request": request})
+        print_json({**msgspec.to_builtins(job), "request": request})
         return
     directory = DataDirectory(get_current_context().params["data"])
     is_here = directory.read_settings().get("ATELIER_URL") == client.url

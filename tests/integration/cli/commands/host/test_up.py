@@ -1,5 +1,6 @@
 """`atelier up` and `atelier demo` as real processes, on a pipeline without weights."""
 
+import json
 import os
 import re
 import signal
@@ -195,6 +196,9 @@ class TestWhileItRuns:
         assert re.search(f"log +[0-9]+ lines in api.log, .*worker-local.log of {service.data}/logs", shown)
         assert f"submit: accepted job={job_id}" in shown
         assert f"submit: accepted job={job_id}" in service.run("logs", "api", "--job", job_id)
+        facts = json.loads(service.run("jobs", "show", job_id, "--json"))
+        assert (job_id, "completed") == (facts["job_id"], facts["status"])  # the answer of a status request
+        assert "a zebrafinch" == facts["request"]["params"]["prompt"]
         assert "ready to accept connections" in service.run("logs", "postgres", "-n", "1000")
         elsewhere = service.run("jobs", "show", job_id, "--data", str(tmp_path), "--url", service.address.url, "--key",
                                 (service.data / "admin.key").read_text().strip())  # fmt: skip
