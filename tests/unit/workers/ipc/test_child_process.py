@@ -58,7 +58,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Start:
         started: list[FakeProcess] = []
         messages = iter(first)
 
-        def spawn(argv: object, *, env: object, name: str, pass_fds: list[int]) -> FakeProcess:
+        def spawn(argv: object, *, pass_fds: list[int], **_: object) -> FakeProcess:
             started.append(FakeProcess(next(messages), pass_fds[0], can_die=can_die))
             return started[-1]
 
