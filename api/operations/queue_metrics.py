@@ -22,6 +22,8 @@ FRESH_SECONDS = 5.0
 """How long a reading is used."""
 REST_FACTOR = 20
 """After a slow reading, since many jobs wait, the next one comes after this multiple of its duration."""
+FREE_SECONDS = 1.0
+"""How long the store's disk may take to say its free space: one on a network may never answer."""
 STATES = ("idle", "busy", "cordoned", "draining", "drained", "store_away", "clock_skewed", "offline")
 
 
@@ -35,6 +37,7 @@ class QueueMetrics:
         self._models = [spec.id for spec in catalog.models]
         self._reading = asyncio.Lock()
         self._due = 0.0
+        self._asking: asyncio.Task[int | None] | None = None
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics of this process in the format that the header `accept` selects, and its media type."""
@@ -66,8 +69,15 @@ class QueueMetrics:
             return None
 
     async def _free(self) -> int | None:
+        """Return the free space of the store's disk; None while it does not answer, with one thread that waits."""
+        if self._asking is None:
+            self._asking = asyncio.create_task(asyncio.to_thread(self._store.free_bytes))
+        await asyncio.wait([self._asking], timeout=FREE_SECONDS)
+        if not self._asking.done():
+            return None
+        asked, self._asking = self._asking, None
         try:
-            return await asyncio.to_thread(self._store.free_bytes)
+            return asked.result()
         except StorageUnavailable:
             return None
 

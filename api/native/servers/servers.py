@@ -23,6 +23,8 @@ from jobs.statements.maintenance.growth import sizes
 from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList, StoredBytes
 
 Force = Annotated[bool, QueryParameter(description="Remove it although jobs are pinned to it; they keep waiting.")]
+FREE_SECONDS = 1.0
+"""How long the store's disk may take to say its free space: one on a network may never answer."""
 
 
 class ServerRoutes(Controller):
@@ -73,8 +75,9 @@ async def stored_bytes(database: Database, store: Store) -> StoredBytes | None:
     if row is None:
         return None
     try:
-        free = await asyncio.to_thread(store.free_bytes)
-    except StorageUnavailable:
+        async with asyncio.timeout(FREE_SECONDS):
+            free = await asyncio.to_thread(store.free_bytes)
+    except (StorageUnavailable, TimeoutError):
         free = None
     return StoredBytes(
         database=row.database_bytes,
