@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 PRINTED = "printed"
 """The logger of lines that were printed."""
 LONGEST_LINE = 65_536
-"""Bytes of a child's line; what is longer becomes several."""
+"""Bytes of a child's line, and characters of a printed one; what is longer becomes several."""
 
 
 class LoggedStream(io.TextIOBase):
@@ -32,22 +32,29 @@ class LoggedStream(io.TextIOBase):
     def __init__(self, fileno: int) -> None:
         self._fileno = fileno
         self._rest = ""
-        self._writing = threading.RLock()
-        self._is_writing = False
+        self._splitting = threading.Lock()
+        self._thread = threading.local()
 
     def write(self, text: str) -> int:
         """Log the lines that are complete; return the length of the text."""
-        with self._writing:
-            if self._is_writing:  # a handler that fails prints that
-                return len(text)
-            self._is_writing = True
-            try:
-                *lines, self._rest = (self._rest + text.replace("\r", "\n")).split("\n")
-                for line in filter(None, map(str.rstrip, lines)):
-                    logging.getLogger(PRINTED).info("%s", line)
-            finally:
-                self._is_writing = False
+        if getattr(self._thread, "is_logging", False):  # a handler that fails prints that
+            return len(text)
+        self._thread.is_logging = True
+        try:
+            # Logged without the lock: a handler that fails in another thread waits for it with its own lock taken.
+            for line in filter(None, map(str.rstrip, self._complete_lines(text))):
+                logging.getLogger(PRINTED).info("%s", line)
+        finally:
+            self._thread.is_logging = False
         return len(text)
+
+    def _complete_lines(self, text: str) -> list[str]:
+        with self._splitting:
+            *lines, self._rest = (self._rest + text.replace("\r", "\n")).split("\n")
+            if len(self._rest) > LONGEST_LINE:
+                lines.append(self._rest)
+                self._rest = ""
+            return lines
 
     def fileno(self) -> int:
         """Return the descriptor of the stream in whose place this is."""

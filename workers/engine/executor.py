@@ -119,6 +119,10 @@ class RequestExecutor:
             self._out_of_memory.append(request.model)
             return self._residency.make_room(self._variant_of(request))
 
+        def warn(text: str) -> None:
+            if text not in warnings:  # a run in smaller batches says it again
+                warnings.append(text)
+
         def run() -> None:
             warnings.clear()
             save_raw(self._run(request, context), folder)
@@ -127,7 +131,7 @@ class RequestExecutor:
         context = RunContext(
             seed=request.seed,
             progress=progress,
-            warn=warnings.append,
+            warn=warn,
             empty=partial(empty_array, folder),
             make_room=make_room,
         )

@@ -4,6 +4,7 @@ import io
 import logging
 import subprocess
 import sys
+import threading
 
 import msgspec
 import pytest
@@ -98,6 +99,52 @@ def test_a_handler_that_fails_does_not_log_its_failure_for_ever(monkeypatch):
         assert 5 == stream.write("text\n")
     finally:
         logger.removeHandler(handler)
+
+
+def test_two_threads_whose_handler_fails_do_not_wait_for_each_other(monkeypatch):
+    stream, failing, printing = LoggedStream(2), threading.Event(), threading.Event()
+    logger, handler = logging.getLogger("printed"), logging.Handler()
+
+    def emit(record):  # with the handler's lock
+        if record.getMessage() == "logged":
+            failing.set()
+            assert printing.wait(10)
+            stream.write("the handler failed\n")
+
+    def log_a_line():
+        logger.warning("logged")
+
+    def print_a_line():
+        assert failing.wait(10)
+        stream.write("printed\n")
+
+    def note(record):  # before its lock is asked for
+        if record.getMessage() == "printed":
+            printing.set()
+        return True
+
+    monkeypatch.setattr(handler, "emit", emit)
+    handler.addFilter(note)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    threads = [threading.Thread(target=one, daemon=True) for one in (log_a_line, print_a_line)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert [False, False] == [thread.is_alive() for thread in threads]
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logger.removeHandler(handler)
+
+
+def test_a_line_without_an_end_is_logged_before_it_is_large(caplog):
+    stream = LoggedStream(2)
+    with caplog.at_level(logging.INFO, "printed"):
+        for _ in range(3):
+            stream.write("." * 40_000)
+    assert [80_000] == [len(record.message) for record in caplog.records]
 
 
 def test_the_records_of_a_library_go_to_the_root():

@@ -241,6 +241,8 @@ class TestOutOfMemory:
 
         def run(params: Any, inputs: Any, ctx: RunContext) -> RawOutput:
             seen.append(ctx.batch)
+            ctx.warn("has one reference")
+            ctx.progress(0.0, "step")
             if len(seen) <= fails:
                 raise MemoryError
             return works()
@@ -251,6 +253,7 @@ class TestOutOfMemory:
         request.params["num_images"] = 8
         Engine(channel, device, models)._handle(request)  # type: ignore[arg-type]
         assert batches == seen
+        assert {("has one reference",)} == {said.warnings for said in channel.messages[:-1]}
         assert isinstance(channel.messages[-1], Computed)
         assert (fails < 4) == bool(models.others)
 
