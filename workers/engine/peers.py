@@ -55,7 +55,7 @@ def _end(rank: int) -> NoReturn:
 
 
 class PeersOutOfStep(Exception):
-    """A run ended in one process and not in the others; none of them can be used again."""
+    """A run or a command ended in one process and not in the others; none of them can be used again."""
 
 
 class Peers:
@@ -94,10 +94,17 @@ class Peers:
         store, port = open_store()
         for rank, (child, wanted) in enumerate(zip(self._children, self._devices, strict=True), 1):
             child.channel.send(Join(rank=rank, ranks=self.ranks, device=wanted, port=port))
-        for wanted, answer in zip(self._devices, self._take_answers(START_SECONDS), strict=True):
+        try:
+            answers = self._take_answers(START_SECONDS)
+        except queue.Empty:  # an answer that comes later would be taken for that to a command
+            self._give_up("A process of ATELIER_PEER_DEVICES did not start in time.", f"{START_SECONDS:.0f} s")
+        for wanted, answer in zip(self._devices, answers, strict=True):
             if isinstance(answer, NotReady):
                 self._give_up(f"{wanted} of ATELIER_PEER_DEVICES cannot be used.", answer.reason)
-        join(store, 0, self.ranks, device)
+        try:
+            join(store, 0, self.ranks, device)
+        except Exception as error:
+            self._give_up("The GPUs of ATELIER_PEER_DEVICES cannot reach one another.", str(error))
         log.info("peers: started ranks=%d devices=%s", self.ranks, ",".join(self._devices))
 
     def _give_up(self, problem: str, reason: str) -> NoReturn:
@@ -109,10 +116,14 @@ class Peers:
         raise ModelLoadFailed(problem)
 
     def command(self, command: PeerCommand) -> None:
-        """Have all peers do something with a model. Raises `ModelLoadFailed`."""
+        """Have all peers do something with a model. Raises `ModelLoadFailed`; `PeersOutOfStep` without an answer."""
         self._send(HashedFiles(files=self._hashes.known()))
         self._send(command)
-        failed = [answer for answer in self._take_answers(LOAD_SECONDS) if isinstance(answer, Failed)]
+        try:
+            answers = self._take_answers(LOAD_SECONDS)
+        except queue.Empty:
+            raise PeersOutOfStep(f"no answer to {command.where} of {command.model}") from None
+        failed = [answer for answer in answers if isinstance(answer, Failed)]
         if failed:
             raise ModelLoadFailed(failed[0].error.message)
 
@@ -200,7 +211,11 @@ class SharedModel(LoadedPipeline):
         self.pipeline = SharedPipeline(pipeline, spec, peers)
         self._model = spec.id
         self._peers = peers
-        peers.command(PeerCommand(model=spec.id, where="device"))
+        try:
+            peers.command(PeerCommand(model=spec.id, where="device"))
+        except ModelLoadFailed:
+            self.close()  # peers that have loaded it would keep it
+            raise
 
     def offload(self) -> None:
         """See `model_source.LoadedModel`."""
