@@ -101,7 +101,7 @@ def test_a_handler_that_fails_does_not_log_its_failure_for_ever(monkeypatch):
         logger.removeHandler(handler)
 
 
-def test_two_threads_whose_handler_fails_do_not_wait_for_each_other(monkeypatch):
+def test_threads_whose_handler_fails_do_not_wait_on_another(monkeypatch):
     stream, failing, printing = LoggedStream(2), threading.Event(), threading.Event()
     logger, handler = logging.getLogger("printed"), logging.Handler()
 
