@@ -81,7 +81,8 @@ class Residency:
         """Evict models until `most` outputs at once have room, or as many as can; return how many, at least 1."""
         for batch in range(most, 0, -1):
             wanted = self._working_memory.expected(model_id, job_size, batch)
-            available = self._source.memory_free() + sum(one.bytes for one in self._evictable())
+            used = sum(one.loaded.graph_bytes for one in self._on_device() if one.users)  # these graphs stay
+            available = self._source.memory_free() - used + sum(one.bytes for one in self._evictable())
             if batch == 1 or available >= wanted:
                 self._evict_until(lambda wanted=wanted: self._memory_free() >= wanted)  # type: ignore[misc]
                 if self._memory_free() >= wanted:

@@ -626,6 +626,16 @@ class TestGraphs:
         models.unload("small")
         assert (10, 0) == (models.models[0].bytes, models.graph_bytes)
 
+    def test_no_model_leaves_for_a_batch_without_room_beside_them(self) -> None:
+        memory = Memory()
+        models = residency(memory)
+        with models.using("small", job_size=64):
+            memory.compute(60)
+        use(models, "half")
+        self.graph(models, "small", 20)
+        with models.using("small", job_size=64, batch=2) as used:
+            assert (1, "device") == (used.batch, placed(models)["half"])
+
     def test_they_go_before_a_model_does(self) -> None:
         models = residency(Memory())
         graphs = [self.graph(models, name, 20) for name in ("small", "half")]
