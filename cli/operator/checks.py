@@ -221,7 +221,10 @@ def api(settings: Settings) -> tuple[CheckStatus, str]:
     """Check that the API answers at its public URL and is ready for jobs."""
     url = settings.public_url.rstrip("/")
     authorities = ssl.create_default_context(cafile=settings.ca_bundle or certifi.where())
-    answer = httpx.get(f"{url}/health/ready", timeout=READY_SECONDS, verify=authorities, trust_env=False)
+    try:
+        answer = httpx.get(f"{url}/health/ready", timeout=READY_SECONDS, verify=authorities, trust_env=False)
+    except httpx.HTTPError as error:
+        return CheckStatus.ERROR, f"nothing answers at {url}, which is ATELIER_PUBLIC_URL: {error}"
     if answer.is_success:
         return CheckStatus.OK, f"ready at {url}"
     return CheckStatus.ERROR, f"{url}/health/ready answers {answer.status_code}: {answer.text}"

@@ -52,6 +52,8 @@ def test_the_api_is_asked_at_its_public_url(monkeypatch):
 
     def answer(url, **options):
         asked[url] = options
+        if ":1/" in url:
+            raise httpx.ConnectError("refused")
         return httpx.Response(200 if url.startswith("http://good") else 503, text="schema_behind")
 
     monkeypatch.setattr(httpx, "get", answer)
@@ -59,6 +61,8 @@ def test_the_api_is_asked_at_its_public_url(monkeypatch):
     status, text = api(Settings(public_url="http://bad"))
     assert (CheckStatus.ERROR, "http://bad/health/ready answers 503: schema_behind") == (status, text)
     assert ["http://good:80/health/ready", "http://bad/health/ready"] == list(asked)
+    status, text = api(Settings(public_url="http://127.0.0.1:1/"))
+    assert (CheckStatus.ERROR, "nothing answers at http://127.0.0.1:1") == (status, text.partition(",")[0])
     api(Settings(public_url="https://good", ca_bundle=str(TLS / "ca.pem")))
     options = asked["https://good/health/ready"]
     assert not options["trust_env"]  # a proxy of the environment is for what is outside
