@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -31,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pgbouncer", action="store_true", help="every database behind PgBouncer in transaction mode")
     parser.addoption("--storm-seconds", type=float, help="length of the storm of random faults (default 600)")
     parser.addoption("--storm-seed", help="seed of an earlier storm, to repeat its faults in their order")
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C work in the processes of tests: a shell that runs this in the background has them ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

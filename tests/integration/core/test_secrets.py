@@ -63,6 +63,7 @@ URLS = {
 
 WITHOUT_SECRETS = {
     *("catalog", "weights_dir", "weights_lock", "allowed_licenses", "scratch_dir", "server_id", "device"),
+    "peer_devices",
     *("compile_cache", "preload", "allowed_networks", "ca_bundle", "webhook_schedule", "log_level", "metrics_host"),
     *("trusted_proxies", "cors_origins", "allowed_ports"),
 }

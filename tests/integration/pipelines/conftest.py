@@ -21,16 +21,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def small_references() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def small_references(monkeypatch: pytest.MonkeyPatch) -> None:
     """Qwen's editor enlarges each reference to a megapixel for its VAE, which is most of what a tiny one computes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 256 * 256)
-        yield
+    monkeypatch.setattr(pipeline_qwenimage_edit_plus, "VAE_IMAGE_SIZE", 256 * 256)
 
 
 @pytest.fixture(scope="session")
-def weights_dir(one_thread: None, small_references: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def weights_dir(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights directory with one tiny checkpoint per family of `tiny_checkpoints`."""
     folder = tmp_path_factory.mktemp("weights")
     for name in tiny_checkpoints.BUILDERS:

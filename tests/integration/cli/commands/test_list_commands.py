@@ -15,7 +15,7 @@ from cli.commands.host.weights import weights
 from cli.http.client import Client
 from jobs.job import JobError, JobStatus
 from jobs.wire.models import ModelAnswer, ModelDefaults, ModelLicense, ModelLimits
-from jobs.wire.servers import ResidentModel, ServerAnswer
+from jobs.wire.servers import ResidentModel, ServerAnswer, ServerList, StoredBytes
 from jobs.wire.status import StatusAnswer
 from jobs.wire.voices import VoiceAnswer
 from jobs.wire.wait_reasons import Reason, waiting_for
@@ -109,7 +109,8 @@ DELIVERY = Delivery(
     attempts=(Attempt(attempt=1, at=NOW, status=None, problem="the receiver closed the connection", milliseconds=1),),
 )
 
-ROWS = {"jobs": JOB, "voices": VOICE, "servers": SERVER, "webhooks": HOOK, "deliveries": DELIVERY}
+STORED = StoredBytes(database=65_000_000, store=980_000_000_000, objects=1_000_000, store_free=10**12, measured_at=NOW)
+ROWS = {"jobs": JOB, "voices": VOICE, "webhooks": HOOK, "deliveries": DELIVERY}
 COMMANDS = {
     "jobs list": CLIENT,
     "voices list": CLIENT,
@@ -129,6 +130,7 @@ def answers(monkeypatch, database_url, run, rows):
     """Long answers of the API, a key with a long name, and a job that failed."""
     for name, row in ROWS.items():
         monkeypatch.setattr(Client, name, lambda self, row=row, **_: [row, row])
+    monkeypatch.setattr(Client, "server_list", lambda self: ServerList([SERVER, SERVER], STORED))
     monkeypatch.setattr(Client, "models", lambda self: [model("birefnet-general-lite"), model("sdxl")])
     run("keys", "create", "--tenant", "the-tenant-of-the-shop", "--name", "a key for the website", "--admin")
     rows.tenant("default")

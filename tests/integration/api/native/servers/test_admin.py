@@ -228,7 +228,7 @@ class TestListing:
     def test_unknown_facts_of_a_newer_worker_are_left_out(self, client, rows, server):
         model = {"id": "chaos", "bytes": 1, "where": "disk", "pinned": False}
         rows.execute(update(servers).values(models=[model | {"since": "yesterday"}]))
-        assert [model | {"warnings": []}] == client.get("/servers/v1/gpu-1").json()["models"]
+        assert [model | {"warnings": [], "quantization": None}] == client.get("/servers/v1/gpu-1").json()["models"]
 
     def test_the_job_it_runs_is_for_admins_only(self, client, admin, rows, server):
         beat(rows, server, state="busy", current_job="job_" + 32 * "a")

@@ -101,7 +101,9 @@ def test_the_list_shows_state_memory_and_models(run, rows, server):
         "chaos 3.0 GB, pinned, chaos-two 0.5 GB on the host",
     ):
         assert words in lines[2]
-    assert ["gone", "gpu-1"] == [line.split()[0] for line in run("list").splitlines()[1:]]
+    *listed, stored = run("list").splitlines()[1:]
+    assert ["gone", "gpu-1"] == [line.split()[0] for line in listed]
+    assert stored.startswith("stored: database ")
     assert ["gone", "gpu-1"] == [server["server_id"] for server in json.loads(run("--json"))]
 
 
