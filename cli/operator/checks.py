@@ -201,7 +201,7 @@ def _measured(settings: Settings) -> list[str]:
         return []
     if row.measured_at is None:
         return []
-    return [f"{row.store_objects} files {decimal(row.store_bytes)} (at {row.measured_at:%Y-%m-%d %H:%M} UTC)"]
+    return [f"{row.store_objects} files {decimal(row.store_bytes)} (on {row.measured_at:%Y-%m-%d})"]
 
 
 def decoder(settings: Settings) -> tuple[CheckStatus, str]:

@@ -15,7 +15,7 @@ AT = datetime(2026, 11, 29, 16, 5, tzinfo=UTC)
     [
         (
             StoredBytes(database=65_000_000, store=9_800_000, objects=64, store_free=512_000_000_000, measured_at=AT),
-            "database 65.0 MB, 64 files 9.8 MB (at 2026-11-29 16:05 UTC), 512.0 GB free",
+            "database 65.0 MB, 64 files 9.8 MB (on 2026-11-29), 512.0 GB free",
         ),
         (
             StoredBytes(database=65_000_000, store=None, objects=None, store_free=None, measured_at=None),
