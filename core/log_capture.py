@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -103,7 +103,8 @@ def _copy_lines(descriptor: int, formatter: logging.Formatter) -> None:
     with open(descriptor, "rb") as output:
         while text := output.readline(LONGEST_LINE):
             for line in filter(None, map(bytes.strip, text.split(b"\r"))):
-                os.write(2, as_object(line, formatter) + b"\n")
+                with suppress(OSError):  # a disk that is full may have room again, and the child must not wait
+                    os.write(2, as_object(line, formatter) + b"\n")
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

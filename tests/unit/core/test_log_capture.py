@@ -1,7 +1,9 @@
 """What is printed, and what a child writes, among JSON lines."""
 
+import errno
 import io
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +11,7 @@ import threading
 import msgspec
 import pytest
 
-from core.log_capture import LoggedStream, as_object
+from core.log_capture import LoggedStream, as_object, child_output
 from core.logs import PropagatingLogger, json_lines
 
 CHILD = """
@@ -76,6 +78,25 @@ def test_a_child_has_its_parents_streams_where_logs_are_text():
     script = PARENT.replace("os.write(2, b'x' * 70000 + bytes([10])); os.abort()", "")
     outcome = subprocess.run([sys.executable, "-c", script], env={}, capture_output=True, text=True, check=True)
     assert ("out\n", "") == (outcome.stdout, outcome.stderr)
+
+
+def test_a_line_that_cannot_be_written_ends_no_capture(monkeypatch):
+    written, write = [], os.write
+
+    def fill(descriptor, data):
+        if descriptor != 2:
+            return write(descriptor, data)
+        written.append(msgspec.json.decode(data)["message"])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("ATELIER_LOG_FORMAT", "json")
+    monkeypatch.setattr(os, "write", fill)
+    with child_output("a full disk", json_lines("engine")) as output:
+        write(output, b"one\ntwo\n")
+    for thread in threading.enumerate():
+        if thread.name == "output of a full disk":
+            thread.join(10)
+    assert ["one", "two"] == written
 
 
 @pytest.mark.parametrize("line", [b"null", b"[1]", b"1", b'{"a":', b"\xff", b'"text"'])

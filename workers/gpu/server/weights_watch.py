@@ -59,8 +59,13 @@ class WeightsWatch:
             self._on_change(found)
 
     def _run(self) -> None:
+        said = ""
         while not self._stopped.wait(self._seconds):
+            reason = ""
             try:
                 self.look()
             except Exception as error:  # whatever it is, it may be over at the next look
-                log.warning("weights: not looked at reason=%r", str(error))
+                reason = str(error) or type(error).__name__
+            if reason not in ("", said):
+                log.warning("weights: not looked at reason=%r", reason)
+            said = reason

@@ -80,3 +80,22 @@ def test_a_lock_that_cannot_be_read_is_looked_at_again(tmp_path: Path) -> None:
     write_lock(good, bench.lock)
     bench.watch.look()
     assert [("tiny",)] == bench.added
+
+
+def test_the_same_failure_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = Bench(tmp_path).watch
+    reasons = ["away", "away", "", "away", "broken"]
+
+    def look() -> None:
+        reason = reasons.pop(0)
+        if not reasons:
+            watch.stop()
+        if reason:
+            raise OSError(reason)
+
+    monkeypatch.setattr(watch, "look", look)
+    watch.start()
+    watch._thread.join(10)
+    assert ["away", "away", "broken"] == [record.args[0] for record in caplog.records if isinstance(record.args, tuple)]
