@@ -164,7 +164,7 @@ def explain_errors(source: Source, path: str = "") -> Iterator[None]:
     except EntryNotFoundError:
         raise FetchError(f"{where} has no {path} at {source.revision}") from None
     except OfflineModeIsEnabled:
-        raise FetchError("HF_HUB_OFFLINE is set, so nothing is asked of the hub") from None
+        raise FetchError("HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set, so nothing is asked of the hub") from None
     except HfHubHTTPError as error:
         status = error.response.status_code
         kind = Transient if status in (408, 429) or status >= 500 else FetchError

@@ -250,7 +250,9 @@ class Machine:
         self.catalog = folder / "models.toml"
         self.catalog.write_text("")
         self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("HF_", "ATELIER_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HF_", "TRANSFORMERS_", "ATELIER_"))  # an engine in this process goes offline
         }
         self.environment |= {
             "HF_ENDPOINT": hub.url,

@@ -153,7 +153,7 @@ class TestDoctor:
         assert re.search(r"PostgreSQL [\d.]+, [\d.]+ MB on its disk$", found["database"])
         assert re.search(r"store: file:///\S+, [\d.]+ [GT]B free$", found["store"])
         rows.execute(measure())
-        assert "0 files 0 bytes (at " in self.findings(run, 0)["store"]
+        assert "0 files 0 bytes (on " in self.findings(run, 0)["store"]
         monkeypatch.setattr(checks, "LEAST_FREE_BYTES", 10**18)
         assert "make room" in self.findings(run, 0)["store"]
 
