@@ -81,7 +81,7 @@ class DeliveryStore:
     async def record_result(self, delivery: Row[Any], result: DeliveryResult) -> None:
         """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its receiver.
 
-        The endpoint's row is locked first, as in the API: another order could deadlock.
+        The endpoint's row is locked first, as in the API, and the receiver's last: another order could deadlock.
         """
         outcome = await self._by_functions(partial(self._record, delivery, result))
         WEBHOOK_DELIVERIES.labels(outcome).inc()
@@ -112,9 +112,9 @@ class DeliveryStore:
             if result.delivered:
                 await self._record_delivered(connection, delivery, result)
                 return "delivered"
-            await self._record_for_receiver(connection, delivery, result)
             outcome, statement = self._failure_of(delivery, result)
             await connection.execute(statement)
+            await self._record_for_receiver(connection, delivery, result)
             return outcome
 
     async def _record_delivered(self, connection: AsyncConnection, delivery: Row[Any], result: DeliveryResult) -> None:

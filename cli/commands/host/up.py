@@ -62,7 +62,7 @@ class EndingSignal:
     show_default=True,
     help="Address on which the API listens; 0.0.0.0 is every interface of IPv4, :: of IPv6 and IPv4.",
 )
-@click.option("--port", default=8000, show_default=True, help="Port of the API.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port of the API.")
 @click.option("--dev", is_flag=True, help="Let callbacks, webhooks and inputs lead to this machine's loopback.")
 @data_option
 def up(host: str, port: int, dev: bool, data: Path) -> None:
@@ -95,8 +95,9 @@ def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> N
     url, directory = stack.address.url, stack.data_directory
     stored = stack.stored() if is_ready else None
     if not is_ready:
-        printer.print_status(f"not every worker is ready yet; see {directory.logs}, or run `atelier doctor`")
-    printer.print_result(f"Atelier is ready at {url} (API documentation: {url}/schema)")
+        printer.print_status(f"the API or a worker is still starting; see {directory.logs}, or run `atelier doctor`")
+    state = "is ready" if is_ready else "is going to be"
+    printer.print_result(f"Atelier {state} at {url} (API documentation: {url}/schema)")
     if stack.new_key:
         printer.print_result(f"Admin key, shown only now: {stack.admin_key}")
     printer.print_result(f"The admin key is in {directory.admin_key}. Try it in another terminal on this machine:")

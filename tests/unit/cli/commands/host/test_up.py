@@ -6,10 +6,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cli.commands.host import up
 from cli.commands.host.up import SIGNALS, EndingSignal
+from cli.local.address import Address
+from cli.local.data_dir import DataDirectory
+from cli.main import atelier
+from cli.output.status import StatusPrinter
+from cli.stack.stack import Stack
 from tests.support.service.processes import descendants
 from tests.support.wait import until
 
@@ -119,3 +127,18 @@ def test_a_signal_ends_a_start_that_does_not_get_on(start):
     output, _ = process.communicate(timeout=10)
     assert 0 == process.returncode
     assert output.endswith(b"atelier: stopped\n")
+
+
+@pytest.mark.parametrize("command", ["up", "api"])
+def test_a_port_that_there_is_not_is_refused(command: str) -> None:
+    outcome = CliRunner().invoke(atelier, [command, "--port", "99999"])
+    assert 2 == outcome.exit_code
+    assert "0<=x<=65535" in outcome.output
+
+
+@pytest.mark.parametrize(("is_ready", "said"), [(True, "Atelier is ready at"), (False, "Atelier is going to be at")])
+def test_it_says_ready_once_it_is(is_ready: bool, said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    stack = Stack(DataDirectory(tmp_path), Address("127.0.0.1", 1), print)
+    with StatusPrinter() as printer:
+        up._print_welcome(printer, stack, is_ready=is_ready)
+    assert said in capfd.readouterr().out
