@@ -466,7 +466,9 @@ def test_a_burst_does_not_overrun_the_database_pool(rows, make_settings):
         for number in range(96):
             rows.submit(rows.tenant(f"studio {number % 4}"), callback_url=sinks[number % 8].url)
             rows.complete(rows.claim(claimant))
-        settings = make_settings(db_pool=1, db_timeout=0.0, webhook_timeout=60.0, input_poll_seconds=0.05)
+        settings = make_settings(
+            db_pool=1, db_timeout=0.0, webhook_timeout=60.0, webhook_connect_timeout=60.0, input_poll_seconds=0.05
+        )
         with cpu_worker(settings):
             until(lambda: all(row.delivered_at for row in rows.deliveries()), timeout=60, what="96 webhooks")
     assert [] == [entry for row in rows.deliveries() for entry in row.attempts if entry["problem"]]
