@@ -16,7 +16,7 @@ from api.front.cross_origin import allowed_origins
 from api.front.front import put_in_front
 from api.http.auth import KeyAuthentication, protect_answer
 from api.http.body_budget import BodyBudget, hold_bodies
-from api.http.problems import EXCEPTION_HANDLERS
+from api.http.problems import exception_handlers, render_by_path
 from api.http.query_parameters import check_query
 from api.http.request_ids import echo_request_id
 from api.http.request_metrics import count_response, observe_requests
@@ -35,13 +35,14 @@ from api.operations.readiness import Readiness
 from api.operations.voices import VoiceOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
+from api.wire_formats import WIRE_FORMATS
 from core.settings import Settings, settings
 from core.signing import check_secret_key
 from jobs.wire.links import public_path
 
 
 def routers(services: Services) -> list[Router]:
-    """Return every router of the application; a dialect is one more line."""
+    """Return the routers of the native routes and of the dialects."""
     readiness = Readiness(services.database, services.settings)
     return [
         generate_router(services.settings),
@@ -50,6 +51,7 @@ def routers(services: Services) -> list[Router]:
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),
         service_router(readiness, QueueMetrics(services.database, readiness, services.catalog, services.store)),
+        *(router for wire_format in WIRE_FORMATS for router in wire_format.routers(services)),
     ]
 
 
@@ -69,11 +71,12 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
         limits=services.request_limits,
         secret_key=app_settings.secret_key,
     )
+    renderers = {prefix: wire_format.render for wire_format in WIRE_FORMATS for prefix in wire_format.prefixes}
     app = Litestar(
         route_handlers=routers(services),
         dependencies=services.dependencies(),
         middleware=[observe_requests, authentication, check_query, hold_bodies(BodyBudget(app_settings))],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=exception_handlers(render_by_path(renderers)),
         before_send=[echo_request_id, protect_answer, show_rate_limit, count_response],
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,

@@ -8,6 +8,7 @@ import msgspec
 
 from core.errors.base import AtelierError
 from jobs.params.base import read_params
+from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import PARAMS_OF, AnyParams, Modality
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     redrive_of: str | None = None
     redriven_as: str | None = None
     traceparent: str | None = None
+    origin: Origin = NATIVE_ORIGIN
     price_usd: float | None = None
     """What it costs if it completes, as known at submit; None for a job that a version before has submitted."""
     seq: int = 0

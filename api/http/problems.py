@@ -1,4 +1,4 @@
-"""Errors as responses: RFC 9457 problems on the native routes, or the shape of a dialect on its own router.
+"""Errors as responses: RFC 9457 problems on the native routes, or the shape of a dialect below its own paths.
 
 The `type` of a problem is `/problems/<code>`, a page of this service about the code, behind the path of the public URL.
 """
@@ -95,8 +95,26 @@ def error_headers(error: AtelierError) -> Mapping[str, str]:
     return HEADERS.get(type(error), {})
 
 
+def render_by_path(renderers: Mapping[str, Renderer]) -> Renderer:
+    """Return the renderer that uses the one of the longest prefix of a request's path, and `problem` for other paths.
+
+    A prefix is whole segments: `/v1/media` is none of `/v1/medial`. So an answer without a route is in the shape of
+    the dialect whose path it is below, too.
+    """
+    longest_first = sorted(renderers.items(), key=lambda item: -len(item[0]))
+
+    def render(
+        request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str] | None = None
+    ) -> Response[Any]:
+        path = f"{request.scope['path']}/"
+        found = next((renderer for prefix, renderer in longest_first if path.startswith(f"{prefix}/")), problem)
+        return found(request, error, headers or {})
+
+    return render
+
+
 def exception_handlers(render: Renderer) -> dict[int | type[Exception], Any]:
-    """Return the `exception_handlers` of the application, or of a router with a wire format of its own.
+    """Return the `exception_handlers` of the application.
 
     `render` makes the response of an `AtelierError`, whatever went wrong; it gets the headers that the response needs
     beside those of `error_headers`.
@@ -172,6 +190,3 @@ def _bad_parameter(error: ValidationException) -> InvalidRequest:
     key = key.removesuffix("_")  # Litestar reserves the name without it
     source = ParamType(first.get("source", "query")).value
     return refusal(fault, root=f"{source}.{key.replace('_', '-').title() if source == 'header' else key}")
-
-
-EXCEPTION_HANDLERS = exception_handlers(problem)

@@ -18,9 +18,9 @@ from core.settings import Settings
 from core.tracing import Facts, attributes, span, traceparent_of
 from jobs.log_context import about_job
 from jobs.params.media import drop_data_urls
+from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
 from jobs.statements.queue.look import JobView
-from pipelines.catalog.loader import NATIVE
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +51,14 @@ class SubmitEndpoint:
         params: AnyParams,
         *,
         idempotency_key: str | None = None,
-        dialect: str = NATIVE,
+        origin: Origin = NATIVE_ORIGIN,
     ) -> SubmittedJob:
         """Submit `params`, which were read from the body of `request`. Raises what `Submissions.submit` raises.
 
         The job's trace begins with a span of this request, or continues the caller's `traceparent`. An Idempotency-Key
-        belongs to the path and the body. Model names are those of `dialect`.
+        belongs to the path and the body. `origin` says in which wire format the job was asked for.
         """
-        return await self._submit(request, params, new_id("job"), idempotency_key, dialect)
+        return await self._submit(request, params, new_id("job"), idempotency_key, origin)
 
     async def submit_and_wait(
         self,
@@ -67,7 +67,7 @@ class SubmitEndpoint:
         seconds: float,
         *,
         idempotency_key: str | None = None,
-        dialect: str = NATIVE,
+        origin: Origin = NATIVE_ORIGIN,
     ) -> tuple[SubmittedJob, JobView]:
         """Submit as `submit` does, and return the job also as it is once it has ended.
 
@@ -77,7 +77,7 @@ class SubmitEndpoint:
         """
         job_id, seconds = new_id("job"), min(seconds, self.settings.wait_limit)
         with self.watcher.event_hub.subscribe(job_id) as subscription:  # before the commit, so the row need not be read
-            submitted = await self._submit(request, params, job_id, idempotency_key, dialect)
+            submitted = await self._submit(request, params, job_id, idempotency_key, origin)
             drop_data_urls(params)
             request.release_body()
             view, key_id = JobView(submitted.job), request.user.key_id
@@ -88,7 +88,7 @@ class SubmitEndpoint:
             return submitted, await while_connected(request.receive, waiting, view)
 
     async def _submit(
-        self, request: StrictRequest, params: AnyParams, job_id: str, idempotency_key: str | None, dialect: str
+        self, request: StrictRequest, params: AnyParams, job_id: str, idempotency_key: str | None, origin: Origin
     ) -> SubmittedJob:
         route = request.scope["path"].rstrip("/")
         key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
@@ -101,7 +101,7 @@ class SubmitEndpoint:
                 body=request.spooled_body,
                 idempotency_key=key,
                 traceparent=traceparent_of(opened),
-                dialect=dialect,
+                origin=origin,
             )
             submitted = await self._submissions.submit(submission)
             job = submitted.job

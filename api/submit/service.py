@@ -35,6 +35,7 @@ from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row
 from jobs.params.media import media_of
+from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
 from jobs.statements.budget import FULL, SPENT
 from jobs.statements.queue.submit import (
@@ -48,7 +49,7 @@ from jobs.statements.queue.submit import (
     repeated,
     submit,
 )
-from pipelines.catalog.loader import NATIVE, Catalog, ModelSpec
+from pipelines.catalog.loader import Catalog, ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,8 @@ log = logging.getLogger(__name__)
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller submits, whatever the wire format it came in.
 
-    `job_id` is the id of a new job, and `traceparent` the trace that it belongs to; `dialect` is the one whose model
-    names `params.model` uses.
+    `job_id` is the id of a new job, and `traceparent` the trace that it belongs to; `origin` says in which
+    wire format it was asked for, and so whose names of models `params.model` uses.
     """
 
     job_id: str
@@ -66,7 +67,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     body: SpooledBody | None = None
     idempotency_key: IdempotencyKey | None = None
     traceparent: str | None = None
-    dialect: str = NATIVE
+    origin: Origin = NATIVE_ORIGIN
 
 
 class SubmittedJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +126,7 @@ class Submissions:
         """Submit in one statement; None, and nothing is written, where that takes a look at the rows."""
         params = submission.params
         try:
-            specs = models_without_server(self._catalog, params, submission.dialect)
+            specs = models_without_server(self._catalog, params, submission.origin.dialect)
         except InvalidRequest:
             return None  # a repeated Idempotency-Key is answered all the same
         offers = [Offer(spec.id, spec.price_of(params)) for spec in specs]
@@ -146,7 +147,7 @@ class Submissions:
         earlier = await _find_repeated(connection, tenant, submission.idempotency_key)
         if earlier is not None:
             return earlier, {}
-        spec = await choose_model(connection, self._catalog, submission.params, submission.dialect)
+        spec = await choose_model(connection, self._catalog, submission.params, submission.origin.dialect)
         price = spec.price_of(submission.params)
         await connection.execute(ask(tenant, price, usual_cap=self._settings.max_waiting_jobs))
         return None, await stored_keys(connection, tenant, media_of(submission.params))
@@ -171,7 +172,7 @@ class Submissions:
 
     async def _insert(self, connection: AsyncConnection, submission: Submission, ingested: IngestedRequest) -> Job:
         params, tenant = ingested.params, submission.caller.tenant
-        spec = await choose_model(connection, self._catalog, params, submission.dialect)
+        spec = await choose_model(connection, self._catalog, params, submission.origin.dialect)
         offers = [Offer(spec.id, spec.price_of(params))]
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
         added = new_job(offers=offers, spill_seconds=spill_seconds, **self._facts(submission, params))
@@ -193,6 +194,7 @@ class Submissions:
             "deadline_seconds": params.deadline_seconds or self._settings.deadline_seconds,
             "usual_cap": self._settings.max_waiting_jobs,
             "traceparent": submission.traceparent,
+            "origin": submission.origin,
         }
 
 

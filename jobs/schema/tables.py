@@ -148,6 +148,7 @@ jobs = Table(
     Column("redrive_of", Text),
     Column("redriven_as", Text),
     Column("traceparent", Text),
+    Column("origin", JSONB, nullable=False, server_default="{}"),
     Column("seq", BigInteger, nullable=False, server_default=_seq.next_value()),  # the order of submit
     Column("postponed", Integer, nullable=False, server_default="0"),  # how often handed back since the store refused
     Column("store_refused_fence", BigInteger),  # the last claim of which the store refused objects

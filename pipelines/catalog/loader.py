@@ -12,14 +12,13 @@ from typing import Any
 import msgspec
 
 from core.errors.fields import UnknownModel
+from jobs.params.origin import NATIVE
 from jobs.params.registry import Modality
 from pipelines.catalog.spec import ModelSpec
 
-__all__ = ["NATIVE", "SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]
+__all__ = ["SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]
 
 SHIPPED = Path(__file__).with_name("models.toml")
-NATIVE = "native"
-"""The dialect of the service's own routes."""
 
 
 class CatalogError(ValueError):

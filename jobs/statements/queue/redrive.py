@@ -84,6 +84,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         "server_id",
         "price_usd",
         "traceparent",
+        "origin",
     ):
         values[name] = jobs.c[name]
     values["callback_url"] = jobs.c.callback_url

@@ -37,6 +37,7 @@ from sqlalchemy.types import TypeEngine
 
 from jobs.job import JobStatus
 from jobs.params.media import MediaKind, media_of
+from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
 from jobs.schema.tables import idempotency, inputs, jobs, servers
 from jobs.statements.budget import admit
@@ -67,6 +68,7 @@ COLUMNS: Mapping[str, TypeEngine[Any]] = {
     "deadline": Double(),
     "cap": Integer(),
     "traceparent": Text(),
+    "origin": JSONB(),
     "pending": Boolean(),
 }
 """The type of each field of `NewJob`."""
@@ -118,6 +120,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     deadline: float
     cap: int | None
     traceparent: str | None
+    origin: Origin
     pending: bool
 
 
@@ -186,6 +189,7 @@ def new_job(
     usual_cap: int | None = None,
     spill_seconds: float | None = None,
     traceparent: str | None = None,
+    origin: Origin = NATIVE_ORIGIN,
 ) -> NewJob:
     """Return a job to be added: queued, or pending if it needs inputs, which `add_inputs` adds in its transaction.
 
@@ -212,6 +216,7 @@ def new_job(
         deadline=deadline_seconds,
         cap=usual_cap,
         traceparent=traceparent,
+        origin=origin,
         pending=any(media_of(params)),
     )
 
@@ -260,6 +265,7 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
         "created_at": now,
         "queued_at": case((not_(given.pending), now)),
         "traceparent": given.traceparent,
+        "origin": given.origin,
         "has_inputs": given.pending,
     }
     typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]

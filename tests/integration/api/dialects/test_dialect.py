@@ -8,17 +8,21 @@ import pytest
 from litestar import Controller, Request, Response, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
+from sqlalchemy import select
 
 import api.app
 from api.follow.job_lookup import find_job
 from api.http.auth import Caller
 from api.http.database import Database
-from api.http.problems import error_headers, exception_handlers
+from api.http.problems import error_headers
 from api.http.strict_json import StrictRequest
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
+from api.wire_formats import WireFormat
 from core.errors.base import AtelierError
 from jobs.job import Job, JobStatus
 from jobs.params.image import ImageParams
+from jobs.params.origin import Origin
+from jobs.schema.tables import jobs
 from tests.support.paths import CATALOG
 from tests.support.service.api_server import api_server
 
@@ -71,7 +75,7 @@ class PaintingRoutes(Controller):
     ) -> Response[PaintingAnswer]:
         """Paint."""
         submitted = await submit_endpoint.submit(
-            request, to_params(data), idempotency_key=idempotency_key, dialect="gallery"
+            request, to_params(data), idempotency_key=idempotency_key, origin=Origin(dialect="gallery")
         )
         return Response(to_answer(submitted.job), status_code=200 if submitted.repeated else 201)
 
@@ -84,7 +88,7 @@ class PaintingRoutes(Controller):
 
 
 def gallery_router() -> Router:
-    return Router("/gallery", route_handlers=[PaintingRoutes], exception_handlers=exception_handlers(render_error))
+    return Router("/gallery", route_handlers=[PaintingRoutes])
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +101,9 @@ def catalog(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(settings, catalog):
-    native = api.app.routers
+    gallery = WireFormat(prefixes=("/gallery",), render=render_error, routers=lambda _: [gallery_router()])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api.app, "routers", lambda services: [*native(services), gallery_router()])
+        patch.setattr(api.app, "WIRE_FORMATS", (*api.app.WIRE_FORMATS, gallery))
         with api_server(msgspec.structs.replace(settings, catalog=str(catalog))) as server:
             yield server
 
@@ -154,6 +158,22 @@ def test_a_dialect_renders_the_errors_of_the_framework(api, client, server):
         refused = paint(anonymous)
     assert ("unauthenticated", "Bearer") == (refused.json()["why"], refused.headers["WWW-Authenticate"])
     assert "unknown_job" == client.get(f"/gallery/paintings/painting-{'0' * 32}").json()["why"]
+
+
+def test_a_dialect_renders_what_has_no_route(client):
+    unknown = client.get("/gallery/sculptures")
+    assert (400, "not_found") == (unknown.status_code, unknown.json()["why"])
+    wrong = client.delete("/gallery/paintings")
+    assert ("method_not_allowed", "OPTIONS, POST") == (wrong.json()["why"], wrong.headers["Allow"])
+    assert "/problems/not_found" == client.get("/galleryx").json()["type"]
+
+
+def test_a_job_remembers_the_dialect_of_its_submit(client, server, engine):
+    painted, native = paint(client).json()["painting"], client.post("/generate/image/v1", json={"prompt": "a circle"})
+    ids = painted.replace("painting-", "job_"), native.json()["job_id"]
+    with engine.connect() as connection:
+        found = [connection.execute(select(jobs.c.origin).where(jobs.c.id == one)).scalar_one() for one in ids]
+    assert [{"dialect": "gallery"}, {}] == found
 
 
 def test_native_routes_keep_the_problem_shape(client):

@@ -1,0 +1,23 @@
+"""Where a job came from: the wire format of its submit, and what answers in that format repeat."""
+
+import msgspec
+
+NATIVE = "native"
+"""The dialect of the service's own routes."""
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a job was asked for; the answers and the callbacks of its dialect are made of it. Empty for a native route.
+
+    `dialect` also says whose names of models the submit used. `model` is the name that was asked for, where the answers
+    of the dialect repeat it; `tool` the tool of the dialect that made the job; `group` the id of several jobs that the
+    dialect shows as one.
+    """
+
+    dialect: str = NATIVE
+    model: str | None = None
+    tool: str | None = None
+    group: str | None = None
+
+
+NATIVE_ORIGIN = Origin()
