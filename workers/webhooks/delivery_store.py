@@ -17,11 +17,12 @@ from core.signing import webhook_secrets
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, delivery_functions, endpoints, receiver_breaker
-from jobs.wire.status import QueueEstimate, status_answer
-from jobs.wire.webhooks import WebhookEvent, WebhookTest, WebhookTestData
+from jobs.wire.webhooks import WebhookTest, WebhookTestData
 from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
-from workers.webhooks.payload import WebhookMessage, encode, sign, signing_generations
+from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
+from workers.webhooks.dialects.table import CALLBACK_FORMATS
+from workers.webhooks.payload import WebhookMessage, encode, native_webhook, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
 T = TypeVar("T")
@@ -69,14 +70,14 @@ class DeliveryStore:
         if job is None and delivery.job_id is not None:
             await self._drop(tenant_jobs.forget_job_deliveries(delivery.job_id))
             return None
-        body = encode(self._payload(delivery, job, subject.balance))
         secrets = [
             secret
             for generation in signing_generations(subject.generation, subject.rotated_at, subject.now)
             for secret in webhook_secrets(self._settings.secret_key, subject.owner, generation)
         ]
-        headers = sign(delivery.id, subject.now, body, secrets)
-        return WebhookMessage(body=body, headers=headers, composed_at=subject.now, job=job)
+        made = self._format(leased, job, secrets)
+        headers = made.headers | sign(delivery.id, subject.now, made.body, secrets)
+        return WebhookMessage(body=made.body, headers=headers, composed_at=subject.now, job=job)
 
     async def record_result(self, delivery: Row[Any], result: DeliveryResult) -> None:
         """Record the result of an attempt for the delivery, its endpoint and the circuit breaker of its receiver.
@@ -145,12 +146,26 @@ class DeliveryStore:
         async with self._transaction() as connection:
             await connection.execute(statement)
 
-    def _payload(self, delivery: Row[Any], job: Job | None, balance: float | None) -> WebhookEvent | WebhookTest:
+    def _format(self, leased: Leased, job: Job | None, secrets: Sequence[str]) -> DialectWebhook:
+        """Return the webhook of a test or of a job; a callback is in the wire format of the job's submit."""
+        delivery, subject = leased.delivery, leased.subject
         if job is None:
-            return WebhookTest(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
-        data = status_answer(job, self._settings, QueueEstimate(balance_remaining_usd=balance))
+            test = WebhookTest(delivery.type, delivery.created_at, WebhookTestData(delivery.webhook_id))
+            return DialectWebhook(body=encode(test))
         ended = delivery.type == f"job.{job.status}" and job.finished_at
-        return WebhookEvent(delivery.type, ended or delivery.created_at, data)
+        facts = WebhookFacts(
+            message_id=delivery.id,
+            event=delivery.type,
+            happened_at=ended or delivery.created_at,
+            now=subject.now,
+            job=job,
+            balance=subject.balance,
+            secrets=secrets,
+            settings=self._settings,
+        )
+        is_callback = delivery.webhook_id is None
+        make = CALLBACK_FORMATS.get(job.origin.dialect, native_webhook) if is_callback else native_webhook
+        return make(facts)
 
     async def _record_for_endpoint(self, connection: AsyncConnection, webhook_id: str, result: DeliveryResult) -> None:
         if result.delivered:

@@ -7,7 +7,9 @@ import msgspec
 from standardwebhooks import Webhook
 
 from jobs.job import Job
+from jobs.wire.status import QueueEstimate, status_answer
 from jobs.wire.webhooks import WebhookEvent, WebhookTest
+from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
 
 BOTH_SECRETS = timedelta(hours=24)
 """How long after a rotation the old secret also signs."""
@@ -25,6 +27,12 @@ class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
 def encode(payload: WebhookEvent | WebhookTest) -> bytes:
     """Return the body as JSON, its timestamp in UTC."""
     return msgspec.json.encode(msgspec.structs.replace(payload, timestamp=payload.timestamp.astimezone(UTC)))
+
+
+def native_webhook(facts: WebhookFacts) -> DialectWebhook:
+    """Return the webhook of a job in the native format: what its status route answers now, as `data`."""
+    data = status_answer(facts.job, facts.settings, QueueEstimate(balance_remaining_usd=facts.balance))
+    return DialectWebhook(body=encode(WebhookEvent(facts.event, facts.happened_at, data)))
 
 
 def signing_generations(generation: int, rotated_at: datetime | None, now: datetime) -> list[int]:
