@@ -16,6 +16,8 @@ from jobs.wire.status import StatusAnswer
 from jobs.wire.wait_reasons import Reason
 
 POLL_SECONDS = 0.5
+FOLLOWED_SECONDS = 5.0
+"""How long an order is given to show in what its server reports; one that hears it reports at once."""
 
 
 def job_bars(console: Console) -> Progress:
@@ -63,6 +65,22 @@ def await_drained(client: Client, server_id: str) -> ServerAnswer:
                 bar.update(task, total=1, completed=1)
                 return server
             time.sleep(POLL_SECONDS)
+
+
+def await_followed(client: Client, server: ServerAnswer) -> ServerAnswer:
+    """Return a server as it is once it has followed the order to cordon, uncordon or drain, or after some seconds."""
+    until = time.monotonic() + FOLLOWED_SECONDS
+    while not has_followed(server) and time.monotonic() < until:
+        time.sleep(FOLLOWED_SECONDS / 50)
+        server = client.server(server.server_id)
+    return server
+
+
+def has_followed(server: ServerAnswer) -> bool:
+    """Return whether the reported state is one of the desired state; that of an absent server is the desired one."""
+    if server.state in ("idle", "busy", "store_away"):
+        return server.desired != "draining"
+    return server.state not in ("draining", "drained") or server.desired == "draining"
 
 
 def unserved_note(client: Client, job_id: str) -> str:

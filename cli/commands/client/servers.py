@@ -4,7 +4,7 @@ import rich_click as click
 
 from cli.http.client import Client
 from cli.http.connection import with_client
-from cli.http.progress import await_drained
+from cli.http.progress import await_drained, await_followed, has_followed
 from cli.lazy import ListingGroup
 from cli.output.sizes import format_stored
 from cli.output.tables import few, json_option, print_facts, print_json, print_table
@@ -80,7 +80,7 @@ def show(client: Client, name: str, as_json: bool) -> None:
 @with_client
 def cordon(client: Client, name: str) -> None:
     """Stop a server from claiming jobs; jobs that ask for it wait."""
-    _print_state(client.set_desired_state(name, "cordon"))
+    _print_followed(client, client.set_desired_state(name, "cordon"))
 
 
 @servers.command()
@@ -88,7 +88,7 @@ def cordon(client: Client, name: str) -> None:
 @with_client
 def uncordon(client: Client, name: str) -> None:
     """Let a server claim jobs again, after cordon or drain."""
-    _print_state(client.set_desired_state(name, "uncordon"))
+    _print_followed(client, client.set_desired_state(name, "uncordon"))
 
 
 @servers.command()
@@ -98,7 +98,7 @@ def uncordon(client: Client, name: str) -> None:
 def drain(client: Client, name: str, wait: bool) -> None:
     """Let a server finish its jobs and claim no more; its process stays up."""
     server = client.set_desired_state(name, "drain")
-    _print_state(await_drained(client, name) if wait else server)
+    _print_followed(client, await_drained(client, name) if wait else server)
 
 
 @servers.command()
@@ -141,8 +141,16 @@ def remove(client: Client, name: str, force: bool) -> None:
     click.echo(f"{name} is removed; a worker that starts under this name registers it again.")
 
 
-def _print_state(server: ServerAnswer) -> None:
-    click.echo(f"{server.server_id}: {_format_state(server)}")
+def _print_followed(client: Client, server: ServerAnswer) -> None:
+    """Print the state after an order, or that the server has not reported it yet."""
+    server = await_followed(client, server)
+    if has_followed(server):
+        click.echo(f"{server.server_id}: {_format_state(server)}")
+        return
+    click.echo(
+        f"{server.server_id}: ordered: {server.desired}; its last report, {_format_heartbeat(server)}, still says "
+        f"{server.state}. `atelier servers show {server.server_id}` shows when it follows."
+    )
 
 
 def _format_state(server: ServerAnswer) -> str:

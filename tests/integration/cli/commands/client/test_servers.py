@@ -125,7 +125,36 @@ def test_show_has_all_facts_about_a_server(run, rows, server):
 def test_cordon_uncordon_and_drain_print_the_state(run, server):
     assert "gpu-1: idle, cordoned, dedicated" == run("cordon", "gpu-1").strip()
     assert "gpu-1: idle, dedicated" == run("uncordon", "gpu-1").strip()
-    assert "gpu-1: idle, draining, dedicated" == run("drain", "gpu-1").strip()
+
+
+@pytest.mark.parametrize(
+    ("order", "desired", "before", "after"),
+    [("drain", "draining", "idle", "drained"), ("uncordon", "active", "drained", "idle")],
+)
+def test_the_printed_state_is_that_after_the_order(run, rows, server, order, desired, before, after):
+    rows.execute(servers.desire("gpu-1", "draining" if desired == "active" else "active"))
+    beat(rows, server, state=before)
+
+    def follow() -> None:
+        until(lambda: rows.execute(servers.server("gpu-1"))[0].desired == desired)
+        beat(rows, server, state=after)
+
+    worker = threading.Thread(target=follow)
+    worker.start()
+    assert f"gpu-1: {after}, dedicated" == run(order, "gpu-1").strip()
+    worker.join()
+
+
+def test_an_order_that_is_not_followed_yet_is_said(run, rows, server, monkeypatch):
+    monkeypatch.setattr("cli.http.progress.FOLLOWED_SECONDS", 0.2)
+    printed = run("drain", "gpu-1")
+    assert printed.startswith("gpu-1: ordered: draining; its last report, 0 s ago, still says idle. ")
+
+
+def test_an_absent_server_is_not_waited_for(run, rows, monkeypatch):
+    rows.server("gone", lease_seconds=-1)
+    monkeypatch.setattr("cli.http.progress.FOLLOWED_SECONDS", 60.0)
+    assert "gone: offline, draining" == run("drain", "gone").strip()
 
 
 def test_drain_waits_until_the_last_job_has_ended(run, rows, server):
