@@ -3,6 +3,7 @@
 msgspec stops at the first fault and describes it in one of a few sentences; each has a pattern below.
 """
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,6 +23,7 @@ _BOUND = re.compile(r"Expected `\w+` (<=|>=|<|>) (.*)")
 _EMPTY = re.compile(r"Expected `\w+` of length >= 1")
 _LENGTH = re.compile(r"Expected `(\w+)` of length (<=|>=) (.*)")
 _MULTIPLE = re.compile(r"Expected `\w+` that's a multiple of (.*)")
+_INVALID = re.compile(r"Invalid enum value '(.*)'", re.DOTALL)
 _PATTERN = re.compile(r"Expected `str` matching regex (.*)")
 
 _NAMES = {"str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false"}
@@ -63,8 +65,7 @@ def _about_field(fault: str, path: str, type_: Any, root: str) -> InvalidRequest
         if match := pattern.fullmatch(fault):
             return kind(f"`{name}` {sentence(match)}.", field=where)
     if fault.startswith("Invalid"):
-        allowed = ", ".join(map(repr, _allowed(type_, name)))
-        return OutOfRange(f"`{name}` must be one of {allowed}." if allowed else f"`{name}`: {fault}.", field=where)
+        return OutOfRange(_not_among(fault, name, list(_allowed(type_, name.partition("[")[0]))), field=where)
     if fault.startswith(("Number out of range", "Integer value out of range")):
         return OutOfRange(f"`{name}` is too large a number; send a smaller one.", field=where)
     return WrongType(f"`{name}`: {fault}.", field=where)
@@ -101,6 +102,16 @@ def _unknown(name: str, type_: Any) -> str:
     return f"Unknown field `{shown}`; " + (f"did you mean `{field_of(close)}`?" if close else "remove it.")
 
 
+def _not_among(fault: str, name: str, allowed: list[Any]) -> str:
+    if not allowed:
+        return f"`{name}`: {fault}."
+    sent = _INVALID.fullmatch(fault)
+    texts = [value for value in allowed if isinstance(value, str)]
+    close = next(iter(difflib.get_close_matches(sent[1][:80], texts, n=1)), None) if sent else None
+    advice = f"; did you mean {close!r}?" if close else "."
+    return f"`{name}` must be one of {', '.join(map(repr, allowed))}{advice}"
+
+
 def _allowed(type_: Any, name: str) -> Iterator[Any]:
     """Yield the values of a field whose type is a set of them."""
     if type_ is None:
@@ -116,6 +127,8 @@ def _values(info: inspect.Type) -> Iterator[Any]:
         yield from info.values
     elif isinstance(info, inspect.Metadata):
         yield from _values(info.type)
+    elif isinstance(info, inspect.ListType | inspect.VarTupleType):
+        yield from _values(info.item_type)
     elif isinstance(info, inspect.UnionType):
         for member in info.types:
             yield from _values(member)

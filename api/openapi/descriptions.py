@@ -43,6 +43,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "Waiting.code": "The reason, as a code that stays the same.",
     "Waiting.message": "The reason, in a sentence.",
     "tenant_id": "The tenant of the key.",
+    "tenant": "The name of the tenant.",
     "params": "The fields of the submit, with the values of those that were left out; null once they were removed.",
     "JobRequest.server_id": "The server that was asked for; null for any.",
     "priority": "The priority, 0 to 9.",

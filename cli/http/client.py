@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from httpx_sse import EventSource, ServerSentEvent
 
-from cli.http.problems import ApiError, ApiUnavailable, raise_problem
+from cli.http.problems import ApiError, ApiUnavailable, NoRoute, raise_problem
 from jobs.wire.job_request import JobRequest
 from jobs.wire.jobs import Accepted, JobPage, ProgressEvent
 from jobs.wire.models import ModelAnswer, ModelList
@@ -74,9 +74,12 @@ class Client:
         """Return the present state of a job."""
         return self._request("GET", _job_path(job_id), StatusAnswer)
 
-    def job_request(self, job_id: str) -> JobRequest:
-        """Return what a job was asked for."""
-        return self._request("GET", f"{_job_path(job_id)}/request", JobRequest)
+    def job_request(self, job_id: str) -> JobRequest | None:
+        """Return what a job was asked for; None where the API is too old to say."""
+        try:
+            return self._request("GET", f"{_job_path(job_id)}/request", JobRequest)
+        except NoRoute:
+            return None
 
     def jobs(self, *, limit: int, status: str | None = None) -> list[StatusAnswer]:
         """Return the newest jobs."""

@@ -32,11 +32,20 @@ ADVICE = {
 }
 """The sentences for codes whose own ones are about HTTP."""
 
+NO_ROUTE = "not_found"
+"""The code of a path that the API does not have."""
+CONNECTION = ("url", "key", "data")
+"""Names of the options of `cli.http.connection`."""
+
 ROUTE = re.compile("|".join(re.escape(route) for route in sorted(COMMANDS, key=len, reverse=True)))
 
 
 class ApiError(click.ClickException):
     """A refusal of the API; its text is shown on the terminal."""
+
+
+class NoRoute(ApiError):
+    """A path that the API does not have: it is older than this command line."""
 
 
 class ApiUnavailable(ApiError):
@@ -56,13 +65,14 @@ def raise_problem(answer: httpx.Response) -> None:
     if answer.is_success:
         return
     answer.read()
+    kind: type[ApiError] = ApiUnavailable if answer.is_server_error else ApiError
     try:
         problem = msgspec.json.decode(answer.content, type=_Problem)
     except msgspec.DecodeError:  # not from the API: from a proxy before it, or the object store
-        text = f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]"
-    else:
-        text = f"{_sentence(problem) or answer.reason_phrase} [{problem.code or answer.status_code}]"
-    raise (ApiUnavailable if answer.is_server_error else ApiError)(text)
+        raise kind(f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]") from None
+    if problem.code == NO_ROUTE:
+        kind = NoRoute
+    raise kind(f"{_sentence(problem) or answer.reason_phrase} [{problem.code or answer.status_code}]")
 
 
 def in_commands(text: str) -> str:
@@ -72,7 +82,7 @@ def in_commands(text: str) -> str:
 
 def _sentence(problem: _Problem) -> str:
     """Return the sentence of a problem, with the options of the running command in the place of the fields."""
-    options = _options()
+    options = typed_fields()
     text = in_commands(ADVICE.get(problem.code, problem.detail))
     text = re.sub(r"`(\w+)`", lambda match: f"`{options.get(match[1], match[1])}`", text)
     if problem.field is None:
@@ -82,14 +92,16 @@ def _sentence(problem: _Problem) -> str:
     return text if option in text else f"{text} ({option})"
 
 
-def _options() -> dict[str, str]:
-    """Return how each parameter of the running command is typed, by its name, which is that of the field."""
+def typed_fields() -> dict[str, str]:
+    """Return how each field is typed in the running command, by its name: that of an option, or of an argument's word.
+
+    The options by which a command finds the API are no fields.
+    """
     context = click.get_current_context(silent=True)
     if context is None:
         return {}
-    return {
-        parameter.name: parameter.make_metavar(context).strip("[]")
-        if isinstance(parameter, click.Argument)
-        else max(parameter.opts, key=len)
-        for parameter in context.command.params
-    }
+    params = context.command.params
+    options = {one.name: max(one.opts, key=len) for one in params if isinstance(one, click.Option)}
+    words = {one.make_metavar(context).strip("[]."): one.name for one in params if isinstance(one, click.Argument)}
+    of_words = {name: word for word, own in words.items() for name in (own, word.lower())}
+    return {name: typed for name, typed in options.items() if name not in CONNECTION} | of_words

@@ -16,7 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.local.gpus import torch_has_cuda, try_gpus, visible_gpus
 from cli.operator.admin import connected
+from cli.operator.database_errors import away_sentence
+from cli.output.sizes import format_objects
 from core.broker.clients import broker_client
+from core.database import is_unreachable
 from core.sandbox.account import unprivileged_account
 from core.sandbox.confinement import try_confinement
 from core.settings import Settings
@@ -63,7 +66,7 @@ def run_check(check: Check, settings: Settings) -> Finding:
         status, sentence = check(settings)
     except Exception as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        status, sentence = CheckStatus.ERROR, first_line
+        status, sentence = CheckStatus.ERROR, away_sentence(error) if is_unreachable(error) else first_line
     return Finding(name, status, sentence)
 
 
@@ -172,7 +175,8 @@ def broker(settings: Settings) -> tuple[CheckStatus, str]:
             server = client.info("server")
             policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
     except (RedisError, OSError) as error:
-        return CheckStatus.ERROR, f"{error}: jobs still run, but start and report late"
+        reason = str(error).rstrip(".")
+        return CheckStatus.ERROR, f"{reason}: jobs still run, but start and report late"
     name = f"{server.get('server_name', 'redis')} {server.get('valkey_version') or server.get('redis_version')}"
     if policy not in ("noeviction", ""):
         return CheckStatus.WARNING, f"{name} evicts ({policy}); set maxmemory-policy noeviction"
@@ -193,15 +197,13 @@ def store(settings: Settings) -> tuple[CheckStatus, str]:
 
 
 def _measured(settings: Settings) -> list[str]:
-    """Return the last measurement in words; nothing before the first one, or without a database of this schema."""
+    """Return the last count in words; nothing without a database of this schema."""
     try:
         with connected(settings) as connection:
             row = connection.execute(sizes()).one()
     except SQLAlchemyError:
         return []
-    if row.measured_at is None:
-        return []
-    return [f"{row.store_objects} files {decimal(row.store_bytes)} (on {row.measured_at:%Y-%m-%d})"]
+    return [format_objects(row.store_objects, row.store_bytes, row.measured_at)]
 
 
 def decoder(settings: Settings) -> tuple[CheckStatus, str]:

@@ -1,5 +1,6 @@
 """Database errors as sentences for a terminal."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from cli.operator.admin import SecretMissing, UnknownTenant
 from core.database import is_unreachable, state_of
 from jobs.schema.migrate import LOCK_NOT_FREE
+
+REASON = re.compile(r"^connection failed: (?:connection to )?")
+"""How the driver begins each reason."""
 
 
 @contextmanager
@@ -26,7 +30,11 @@ def database_errors_explained() -> Iterator[None]:
                 "A table was in use all the time: end the long transaction that has it (pg_stat_activity shows it), or "
                 "run this again later."
             ) from None
-        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        raise click.ClickException(
-            f"The database does not answer: {reason}. Start `atelier up`, or correct ATELIER_DATABASE_URL."
-        ) from None
+        raise click.ClickException(away_sentence(error)) from None
+
+
+def away_sentence(error: Exception) -> str:
+    """Return what to do about a database that does not answer, with the driver's reason."""
+    reason = (str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__])[0]
+    reason = REASON.sub("", reason)
+    return f"The database does not answer: {reason}. Start `atelier up`, or correct ATELIER_DATABASE_URL."

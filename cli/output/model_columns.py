@@ -4,7 +4,7 @@ from typing import Protocol
 
 from rich.filesize import decimal
 
-TITLES = ["VRAM", "card from", "seconds"]
+TITLES = ["on disk", "VRAM", "card from", "seconds"]
 
 
 class ModelNeeds(Protocol):
@@ -35,10 +35,11 @@ class ModelNeeds(Protocol):
         """Whether they were measured there."""
 
 
-def needs(model: ModelNeeds) -> list[str]:
-    """Return the cells of `TITLES`."""
+def needs(model: ModelNeeds, on_disk: str) -> list[str]:
+    """Return the cells of `TITLES`; `on_disk` are its files, as `cli.output.sizes.format_disk` words them."""
     seconds = f"{model.estimated_seconds:g}, {model.estimated_on or 'a GPU'}"
     return [
+        on_disk,
         format_vram(model) if model.vram_bytes or model.weights_bytes else "none",
         f"{model.smallest_card_gb} GB" if model.smallest_card_gb else "",
         seconds if model.is_measured else f"{seconds}, not measured",

@@ -1,5 +1,7 @@
 """Bytes that are stored, as a person reads them."""
 
+from datetime import datetime
+
 from rich.filesize import decimal
 
 from jobs.wire.servers import StoredBytes
@@ -7,9 +9,21 @@ from jobs.wire.servers import StoredBytes
 
 def format_stored(stored: StoredBytes) -> str:
     """Return what is stored as one line: database, objects and what is free."""
-    parts = [f"database {decimal(stored.database)}"]
-    if stored.store is not None and stored.objects is not None and stored.measured_at is not None:
-        parts.append(f"{stored.objects} files {decimal(stored.store)} (on {stored.measured_at:%Y-%m-%d})")
+    parts = [f"database {decimal(stored.database)}", format_objects(stored.objects, stored.store, stored.measured_at)]
     if stored.store_free is not None:
         parts.append(f"{decimal(stored.store_free)} free")
     return ", ".join(parts)
+
+
+def format_objects(objects: int | None, size: int | None, counted_at: datetime | None) -> str:
+    """Return the number of objects, their bytes and when they were counted: today's time here, or another day."""
+    if objects is None or size is None or counted_at is None:
+        return "files not counted yet"
+    here = counted_at.astimezone()
+    when = f"at {here:%H:%M}" if here.date() == datetime.now().astimezone().date() else f"on {here:%Y-%m-%d}"
+    return f"{objects} files {decimal(size)} ({when})"
+
+
+def format_disk(size: int | None, *, is_whole: bool = True) -> str:
+    """Return the bytes of a model's files on disk; empty where they are not known, or where it has none."""
+    return f"{'' if is_whole else 'at least '}{decimal(size)}" if size else ""

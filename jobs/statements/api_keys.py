@@ -89,6 +89,11 @@ def tenant_by_name(name: str) -> Select[Any]:
     return select(tenants.c.id, tenants.c.webhook_generation).where(tenants.c.name == name)
 
 
+def tenant_name(tenant: str) -> Select[tuple[str]]:
+    """Return the name of a tenant."""
+    return select(tenants.c.name).where(tenants.c.id == tenant)
+
+
 def rotate_webhook_secret(tenant: str) -> Update:
     """Move a tenant to its next webhook secret; returns the new generation."""
     return (

@@ -12,6 +12,7 @@ from jobs.wire.values import UtcTime
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a job was asked for, and by whom.
 
+    `tenant` is the name of the tenant, by which the operator's commands know it; null in answers of an older API.
     `params` are the fields of the submit, with the values of those that were left out; null once the retention of
     prompts has removed them. `server_id` is the server that was asked for. `trace_id` is in the service's log lines
     about the job, where traces are on.
@@ -27,10 +28,11 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     callback_url: str | None
     deadline_at: UtcTime
     trace_id: str | None
+    tenant: str | None = None
 
 
-def job_request(job: Job, trace_id: str | None) -> JobRequest:
-    """Return the answer for a job, whose trace has this id."""
+def job_request(job: Job, trace_id: str | None, tenant: str) -> JobRequest:
+    """Return the answer for a job, whose trace has this id, and whose tenant this name."""
     return JobRequest(
         job_id=job.id,
         tenant_id=job.tenant,
@@ -42,4 +44,5 @@ def job_request(job: Job, trace_id: str | None) -> JobRequest:
         callback_url=job.callback_url,
         deadline_at=job.deadline_at,
         trace_id=trace_id,
+        tenant=tenant,
     )

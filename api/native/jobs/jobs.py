@@ -27,6 +27,7 @@ from core.ids import check_id
 from core.tracing import trace_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
+from jobs.statements.api_keys import tenant_name
 from jobs.statements.media.input_removal import forget as forget_inputs
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
@@ -89,7 +90,8 @@ class JobRoutes(Controller):
     ) -> JobRequest:
         """Return the fields of the job's submit. They are in no event and in no webhook."""
         job = await find_job(database, caller, job_id)
-        return job_request(job, trace_id(job.traceparent))
+        row = await database.row(tenant_name(caller.tenant))
+        return job_request(job, trace_id(job.traceparent), caller.tenant if row is None else row.name)
 
     @post(
         "/{job_id:str}/cancel",

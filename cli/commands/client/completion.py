@@ -3,9 +3,11 @@
 import rich_click as click
 from click.shell_completion import get_completion_class
 
+from cli.choices import NearestChoice
+
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=NearestChoice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script by which a shell completes commands and options.

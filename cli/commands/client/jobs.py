@@ -8,6 +8,7 @@ import msgspec
 import rich_click as click
 from click import get_current_context
 
+from cli.choices import NearestChoice
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, own_names, refuse_failed, save_outputs, succeeded
@@ -24,6 +25,7 @@ from jobs.wire.job_request import JobRequest
 from jobs.wire.status import StatusAnswer
 
 LOG_LINES = 20
+ENDED_EARLY = ("cancelled", "failed")
 SHOWN_ELSEWHERE = ("callback_url", "model", "modality", "priority")
 LONGEST_VALUE = 200
 """Characters that are shown of a parameter; a data: URL has millions."""
@@ -36,7 +38,7 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="Number of jobs.")
-@click.option("--status", type=click.Choice([status.value for status in JobStatus]), help="Only jobs in this status.")
+@click.option("--status", type=NearestChoice([status.value for status in JobStatus]), help="Only jobs in this status.")
 @json_option
 @with_client
 def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None:
@@ -50,7 +52,7 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
             job.job_id,
             job.status,
             job.model,
-            f"{job.progress:.0%}",
+            _progress(job),
             job.queue_position,
             job.waiting_for.code if job.waiting_for else None,
             format_time(job.created_at),
@@ -210,8 +212,10 @@ def _print_job(job: StatusAnswer, as_json: bool) -> None:
     print_facts(_facts(job))
 
 
-def _asked_for(request: JobRequest) -> dict[str, object]:
+def _asked_for(request: JobRequest | None) -> dict[str, object]:
     """Return the facts about the submit: the prompt, then the parameters that have a value."""
+    if request is None:
+        return {"prompt": "unknown: this API is older than the command line"}
     params = {name: value for name, value in (request.params or {}).items() if name not in SHOWN_ELSEWHERE}
     text: dict[str, object] = {name: params.pop(name) for name in ("prompt", "text") if name in params}
     given = [f"{name}={_shortened(value)}" for name, value in sorted(params.items()) if value not in (None, (), [], "")]
@@ -221,7 +225,7 @@ def _asked_for(request: JobRequest) -> dict[str, object]:
         "priority": request.priority,
         "deadline": format_time(request.deadline_at),
         "callback": request.callback_url,
-        "tenant": request.tenant_id,
+        "tenant": request.tenant or request.tenant_id,
         "trace": request.trace_id,
     }
 
@@ -232,15 +236,22 @@ def _shortened(value: object) -> str:
 
 
 def _log_place(
-    job: StatusAnswer, request: JobRequest, directory: DataDirectory, lines: Sequence[tuple[str, str]]
+    job: StatusAnswer, request: JobRequest | None, directory: DataDirectory, lines: Sequence[tuple[str, str]]
 ) -> str:
     """Return where the log lines about a job are."""
     if lines:
         files = ", ".join(f"{name}.log" for name in dict.fromkeys(name for name, _ in lines))
         return f"{len(lines)} lines in {files} of {directory.logs}; --log, or `atelier logs --job {job.job_id}`"
     places = ["the API", *([f"the worker {job.server_id}"] if job.server_id else []), "the CPU worker"]
-    trace = f" or {request.trace_id}" if request.trace_id else ""
+    trace = f" or {request.trace_id}" if request is not None and request.trace_id else ""
     return f"lines with {job.job_id}{trace} in the logs of {', '.join(places)}"
+
+
+def _progress(job: StatusAnswer) -> str | None:
+    """Return how far a job is, and in which stage; None for one that ended before it had begun."""
+    if job.status in ENDED_EARLY:
+        return f"ended at {job.progress:.0%}" if job.progress else None
+    return " ".join(filter(None, [f"{job.progress:.0%}", job.stage]))
 
 
 def _facts(job: StatusAnswer) -> dict[str, object]:
@@ -251,7 +262,7 @@ def _facts(job: StatusAnswer) -> dict[str, object]:
         "modality": job.modality,
         "model": job.model,
         "server": job.server_id,
-        "progress": f"{job.progress:.0%} {job.stage or ''}",
+        "progress": _progress(job),
         "queue position": job.queue_position,
         "waits for": f"{job.waiting_for.message} [{job.waiting_for.code}]" if job.waiting_for else None,
         "created": format_time(job.created_at),

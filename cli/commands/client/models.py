@@ -1,11 +1,11 @@
 """`atelier models`."""
 
 import rich_click as click
-from rich.filesize import decimal
 
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.output.model_columns import TITLES, needs
+from cli.output.sizes import format_disk
 from cli.output.tables import json_option, print_json, print_table
 
 
@@ -25,10 +25,9 @@ def models(client: Client, as_json: bool) -> None:
             model.tier,
             ("default" if model.default else "yes") if model.available else "no",
             model.licence.name,
-            "" if model.disk_bytes is None else decimal(model.disk_bytes),
-            *needs(model),
+            *needs(model, format_disk(model.disk_bytes)),
         ]
         for model in answers
     ]
-    optional = ["tier", "on disk", *TITLES, "license"]
-    print_table(["model", "modality", "tier", "available", "license", "on disk", *TITLES], rows, optional=optional)
+    optional = ["tier", *TITLES, "license"]
+    print_table(["model", "modality", "tier", "available", "license", *TITLES], rows, optional=optional)

@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 import rich_click as click
 
+from cli.choices import NearestChoice
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.webhook_listener import ReceivedEvent, WebhookListener
@@ -45,7 +46,7 @@ def list_(client: Client, as_json: bool) -> None:
 
 @webhooks.command()
 @click.argument("target", metavar="URL")
-@click.option("--event", "events", multiple=True, type=click.Choice(EVENTS), help="Only this event; may be repeated.")
+@click.option("--event", "events", multiple=True, type=NearestChoice(EVENTS), help="Only this event; may be repeated.")
 @with_client
 def add(client: Client, target: str, events: tuple[str, ...]) -> None:
     """Add an endpoint that receives your jobs' events at URL; prints its id and, only now, its secret."""
@@ -54,7 +55,7 @@ def add(client: Client, target: str, events: tuple[str, ...]) -> None:
 
 
 @webhooks.command()
-@click.option("--event", "events", multiple=True, type=click.Choice(EVENTS), help="Only this event; may be repeated.")
+@click.option("--event", "events", multiple=True, type=NearestChoice(EVENTS), help="Only this event; may be repeated.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of 127.0.0.1; default: a free one.")
 @click.option("--secret", "secrets", multiple=True, help="Also accept what is signed with this secret (whsec_…).")
 @json_option
@@ -123,7 +124,7 @@ def test(client: Client, webhook_id: str) -> None:
 @webhooks.command()
 @click.option("--webhook", "webhook_id", help="Only deliveries to this endpoint.")
 @click.option("--job", "job_id", help="Only deliveries about this job.")
-@click.option("--state", type=click.Choice(get_args(DeliveryState)), help="Only deliveries in this state.")
+@click.option("--state", type=NearestChoice(get_args(DeliveryState)), help="Only deliveries in this state.")
 @click.option("--since", help="Only deliveries created at this time or later, e.g. 2026-01-31T12:00:00Z.")
 @click.option("--until", help="Only deliveries created before this time.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many, newest first.")
@@ -156,7 +157,7 @@ def deliveries(client: Client, as_json: bool, **filters: str | int | None) -> No
 @click.option("--since", help="Instead of DELIVERY_ID: all created at this time or later, e.g. 2026-01-31T12:00:00Z.")
 @click.option("--until", help="With --since: all created before this time.")
 @click.option("--webhook", "webhook_id", help="Of the range, only deliveries to this endpoint.")
-@click.option("--state", type=click.Choice(get_args(Ended)), help="Of the range, this state.  [default: failed]")
+@click.option("--state", type=NearestChoice(get_args(Ended)), help="Of the range, this state.  [default: failed]")
 @with_client
 def replay(client: Client, delivery_id: str | None, **range_: str | None) -> None:
     """Send one delivery again, or the deliveries of a range of time."""

@@ -6,14 +6,33 @@ from textwrap import wrap
 import rich_click as click
 from rich.console import Console
 
+from cli.choices import NearestChoice
 from cli.local.data_dir import data_option
-from cli.operator.checks import CHECKS, CheckStatus, api, run_check
-from cli.operator.settings import local_settings
+from cli.operator.checks import (
+    CHECKS,
+    Check,
+    CheckStatus,
+    Finding,
+    api,
+    broker,
+    clock,
+    database,
+    run_check,
+    schema,
+    secret,
+    store,
+)
+from cli.operator.settings import is_service_known, local_settings
 from cli.output.tables import json_option, print_json
 
 COLORS = {CheckStatus.OK: "green", CheckStatus.WARNING: "yellow", CheckStatus.ERROR: "red"}
 
 INDENT = " " * 6
+OF_A_SERVICE: tuple[Check, ...] = (secret, database, schema, clock, broker, store, api)
+NO_SERVICE = (
+    "no `atelier up` runs on {data}, and no ATELIER_DATABASE_URL says where another service is. Start `atelier up`,"
+    " name its --data, or set the variables of the service; then run this again"
+)
 CHOICES = {check.__name__: check for check in (*CHECKS, api)}
 
 
@@ -21,7 +40,7 @@ CHOICES = {check.__name__: check for check in (*CHECKS, api)}
 @click.option(
     "--check",
     "names",
-    type=click.Choice(list(CHOICES)),
+    type=NearestChoice(list(CHOICES)),
     multiple=True,
     help="Only this check; may be given several times. `api` is run only when it is named.",
 )
@@ -32,8 +51,12 @@ def doctor(data: Path, names: tuple[str, ...], as_json: bool) -> None:
 
     Reads the environment's settings, or those of the `atelier up` that runs on --data. Exits with 1 after an error.
     """
-    settings = local_settings(data)
-    findings = [run_check(check, settings) for check in [CHOICES[name] for name in names] or CHECKS]
+    settings, checks = local_settings(data), [CHOICES[name] for name in names] or CHECKS
+    if not is_service_known(data):  # its default addresses are of no service that anything says is there
+        checks = [check for check in checks if check not in OF_A_SERVICE]
+    findings = [run_check(check, settings) for check in checks]
+    if len(checks) < len(names or CHECKS):
+        findings.append(Finding("service", CheckStatus.ERROR, NO_SERVICE.format(data=data)))
     if as_json:
         print_json(findings)
     else:

@@ -11,14 +11,14 @@ import rich_click as click
 
 from cli.local.data_dir import data_option
 from cli.output.model_columns import TITLES, needs
+from cli.output.sizes import format_disk
 from cli.output.status import print_line
 from cli.output.tables import json_option, print_json, print_table
-from cli.weights.byte_bars import byte_bars, format_size
+from cli.weights.byte_bars import byte_bars
 from cli.weights.context import WeightsContext, remote, weights_context
 from pipelines.catalog.licenses import is_allowed
 from pipelines.catalog.spec import ModelSpec
 from pipelines.weights.files import hash_file
-from pipelines.weights.status import ModelState
 from pipelines.weights.verify import differences
 
 models_argument = click.argument("models", nargs=-1, metavar="[MODEL]...")
@@ -150,15 +150,16 @@ def verify(data: Path, models: tuple[str, ...]) -> None:
 
 def _print_states(context: WeightsContext, specs: Iterable[ModelSpec]) -> None:
     rows = [
-        [state.id, state.tier, state.licence, _format_size(state), state.text, *needs(state)]
+        [
+            state.id,
+            state.tier,
+            state.licence,
+            state.text,
+            *needs(state, format_disk(state.size, is_whole=not state.files_unknown)),
+        ]
         for state in context.states(specs)
     ]
-    print_table(["model", "tier", "license", "size", "state", *TITLES], rows, optional=["tier", *TITLES, "license"])
-
-
-def _format_size(state: ModelState) -> str:
-    at_least = "at least " if state.files_unknown else ""
-    return f"{at_least}{format_size(state.size)}" if state.size else ""
+    print_table(["model", "tier", "license", "state", *TITLES], rows, optional=["tier", *TITLES, "license"])
 
 
 def _fail_if_any(failed: list[str], outcome: str) -> None:

@@ -149,6 +149,11 @@ def end_turn(name: str) -> Update:
     return update(chores).where(chores.c.name == name).values(next_at=now)
 
 
+def postpone_turn(name: str, seconds: float) -> Update:
+    """End a turn: the next one is due in so many seconds."""
+    return update(chores).where(chores.c.name == name).values(next_at=after(seconds))
+
+
 def orphans(keys: Collection[str]) -> Select[Any]:
     """Return the keys that no row refers to; their objects may be removed.
 

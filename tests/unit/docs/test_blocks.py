@@ -10,6 +10,10 @@ from tests.support.paths import ROOT
 LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|href)="([^"#]+)"')
 COMMENT = re.compile(r"(^|\s)#\s")
 
+SHOWN_ANSWER = re.compile(r"curl(?!.* (?:-o|-T|-sSN)\b) ")
+"""A command that prints an answer of the API; a file, an upload and a stream of events are none."""
+ENDLESS = re.compile(r"^\s*(?:until|while)\b", re.MULTILINE)
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_are_run_or_say_why_not(page):
@@ -20,6 +24,36 @@ def test_blocks_are_run_or_say_why_not(page):
     assert [] == commented, "zsh takes the words of a comment that is pasted for arguments: say it beside the block"
     hidden = [block.place for block in read_blocks(page) if block.reason is not None and block.language in SHOWN]
     assert [] == hidden, "what is only shown needs no reason"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_an_answer_on_the_screen_ends_its_line(page):
+    glued = [
+        f"{block.place}: {line}"
+        for block in read_blocks(page)
+        for line in shell_code(block).replace("\\\n", " ").splitlines()
+        if SHOWN_ANSWER.match(line) and "-w '\\n'" not in line
+    ]
+    assert [] == glued, "the API's JSON has no newline, so the prompt would stand behind it: add -w '\\n'"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_line_waits_without_an_end(page):
+    assert [] == [block.place for block in read_blocks(page) if ENDLESS.search(shell_code(block))]
+
+
+@pytest.mark.parametrize(
+    ("line", "shows"),
+    [
+        ("curl -sS -X POST http://a", True),
+        ("curl -sS http://a | tee job.json", True),
+        ("curl -sSL http://a -o star.webp", False),
+        ("curl -sSN http://a/events", False),
+        ("curl -sSf -T photo.jpg http://a", False),
+    ],
+)
+def test_which_lines_show_an_answer(line, shows):
+    assert shows == bool(SHOWN_ANSWER.match(line))
 
 
 def shell_code(block: Block) -> str:

@@ -1,13 +1,19 @@
 """How much is stored: of each kind, from the rows."""
 
-from sqlalchemy import text, update
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import extract, func, select, text, update
 
 from jobs.job import Artifact
 from jobs.schema.tables import chores, measurements
 from jobs.statements.maintenance.growth import KINDS, sizes
+from jobs.statements.maintenance.retention import turn
 from jobs.statements.media.uploads import add_upload, measured
 from jobs.statements.media.voices import add_voice
-from workers.cpu.growth import Growth
+from tests.support.wait import until
+from workers.cpu.growth import TURN_SECONDS, Growth
 
 
 def stored(rows):
@@ -49,6 +55,48 @@ def test_it_is_done_when_it_is_due_and_replaces_what_was_known(rows):
     complete(rows, tenant, 7)
     Growth(rows.engine).record()
     assert (0, 0) == stored(rows)["outputs"]
-    rows.execute(update(chores).values(next_at=text("now() - interval '1 second'")))
+    make_due(rows)
     Growth(rows.engine).record()
     assert (1, 7) == stored(rows)["outputs"]
+
+
+@pytest.mark.parametrize(("took", "next_in"), [(0.004, 300), (1.0, 2000), (60.0, 21_600)])
+def test_a_count_is_repeated_as_often_as_it_is_cheap(rows, monkeypatch, took, next_in):
+    times = iter((0.0, took))
+    monkeypatch.setattr("workers.cpu.growth.time", SimpleNamespace(monotonic=lambda: next(times)))
+    Growth(rows.engine).record()
+    assert next_in - 30 < seconds_left(rows) <= next_in
+
+
+def test_a_count_keeps_no_other_worker_waiting(rows):
+    """While a table is locked that it reads, another worker learns at once that the turn is taken."""
+    with rows.engine.begin() as connection, ThreadPoolExecutor(1) as threads:
+        connection.execute(text("LOCK TABLE voices IN ACCESS EXCLUSIVE MODE"))
+        count = threads.submit(Growth(rows.engine).record)
+        until(lambda: rows.execute(chores.select()))
+        with rows.engine.begin() as other:
+            other.execute(text("SET LOCAL lock_timeout = 100"))
+            assert other.execute(turn("growth", 60.0)).first() is None
+        assert not count.done()
+        connection.rollback()
+        assert count.result(10) is False
+    assert dict.fromkeys(KINDS, (0, 0)) == stored(rows)
+
+
+def test_a_worker_that_was_lost_in_a_count_is_replaced(rows):
+    rows.execute(turn("growth", TURN_SECONDS))
+    Growth(rows.engine).record()
+    assert {} == stored(rows)
+    assert seconds_left(rows) <= 900
+    make_due(rows)
+    Growth(rows.engine).record()
+    assert dict.fromkeys(KINDS, (0, 0)) == stored(rows)
+
+
+def make_due(rows):
+    rows.execute(update(chores).values(next_at=text("now() - interval '1 second'")))
+
+
+def seconds_left(rows):
+    (row,) = rows.execute(select(extract("epoch", chores.c.next_at - func.now()).label("left")))
+    return float(row.left)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from api.http.msgspec_errors import refusal
+from api.native.webhooks.endpoints import NewWebhook
 from core.errors.fields import InvalidJson, MissingField, OutOfRange, UnknownField, WrongType
 from jobs.params.image import ImageParams
 from jobs.params.video import VideoParams
@@ -43,6 +44,12 @@ def refuse(body: bytes, type_=ImageParams):
             "$.output_format",
             "`output_format` must be one of 'jpeg', 'png', 'webp'.",
         ),
+        (
+            b'{"prompt":"a","output_format":"jpg"}',
+            OutOfRange,
+            "$.output_format",
+            "`output_format` must be one of 'jpeg', 'png', 'webp'; did you mean 'jpeg'?",
+        ),
         (b'{"prompt":"a","modality":"video"}', OutOfRange, "$.modality", "`modality`: Invalid value 'video'."),
         (
             b'{"prompt":"a","guidance_scale":1e999}',
@@ -57,6 +64,13 @@ def test_a_fault_names_its_field_and_what_to_do(body, kind, field, sentence):
     assert kind is type(error)
     assert field == error.field
     assert sentence == error.detail
+
+
+def test_an_entry_of_a_list_of_words():
+    error = refuse(b'{"url":"http://a/b","events":["job.queued","job.complet"]}', NewWebhook)
+    assert (OutOfRange, "$.events[1]") == (type(error), error.field)
+    assert error.detail.startswith("`events[1]` must be one of 'job.cancelled', 'job.completed', ")
+    assert error.detail.endswith("; did you mean 'job.completed'?")
 
 
 def test_a_text_of_another_pattern():

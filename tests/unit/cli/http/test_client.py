@@ -292,3 +292,12 @@ def test_a_file_that_cannot_be_written_is_one_sentence(api, client, tmp_path, fo
 def test_looking_whether_a_file_can_be_written_leaves_none(tmp_path):
     refuse_unwritable(tmp_path / "a.webp")
     assert [] == list(tmp_path.iterdir())
+
+
+def test_an_api_without_the_route_of_requests_says_nothing(api):
+    api.add("/jobs/v1/job_1/request", problem("not_found", "This path does not exist."), 404)
+    api.add("/jobs/v1/job_2/request", problem("unknown_job", "This job does not exist."), 404)
+    with Client(api.url, "k") as client:
+        assert client.job_request("job_1") is None
+        with pytest.raises(ApiError, match="unknown_job"):
+            client.job_request("job_2")

@@ -1,19 +1,43 @@
 """Refusals of the API, as a command shows them."""
 
 import re
+from importlib import import_module
 
 import httpx
 import pytest
 import rich_click as click
 from click.testing import CliRunner
 
-from cli.http.problems import ADVICE, COMMANDS, ApiError, ApiUnavailable, in_commands, raise_problem
+from cli.commands.client.webhooks import webhooks
+from cli.http.problems import (
+    ADVICE,
+    COMMANDS,
+    ApiError,
+    ApiUnavailable,
+    NoRoute,
+    in_commands,
+    raise_problem,
+    typed_fields,
+)
+from cli.main import COMMANDS as MAIN
 from tests.support.paths import ROOT
 
 SENTENCES = ("core/errors", "jobs/params", "api/submit")
 ALONE = ("jobs/wire/wait_reasons.py", "pipelines/catalog/loader.py", "api/http/problems.py")
 """Where the service has sentences for callers."""
 ROUTE = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE) /[\w/{}]+")
+
+
+def client_commands() -> list[click.Command]:
+    """Every command that calls the API."""
+    found: list[click.Command] = []
+    for place in MAIN.values():
+        if ".client." in place[0]:
+            module, _, attribute = place[0].partition(":")
+            command = getattr(import_module(module), attribute)
+            found += command.commands.values() if isinstance(command, click.Group) else [command]
+    assert len(found) > 20
+    return found
 
 
 def answer(status: int = 422, **problem: str) -> httpx.Response:
@@ -64,6 +88,30 @@ def test_a_longer_route_wins():
 def test_fields_are_options_of_the_command(detail, field, text):
     problem = {"code": "some_code", "detail": detail} | ({"field": field} if field else {})
     assert f"{text} [some_code]" == refusal(answer(**problem))
+
+
+def test_a_field_is_never_an_option_of_the_connection():
+    """The URL of an endpoint is the word that was typed, not --url, which is where the API is."""
+    detail = "`url` leads to a private address; correct it."
+    response = answer(code="forbidden_url", detail=detail, field="$.url")
+    context = webhooks.commands["add"].make_context("add", ["http://10.0.0.1/hook"])
+    with context, pytest.raises(ApiError) as error:
+        raise_problem(response)
+    assert "`URL` leads to a private address; correct it. [forbidden_url]" == error.value.message
+
+
+@pytest.mark.parametrize("command", client_commands(), ids=lambda command: command.name)
+def test_no_field_is_named_by_an_option_of_the_connection(command):
+    with click.Context(command):
+        assert not {"--url", "--key", "--data"} & set(typed_fields().values())
+
+
+def test_a_path_that_the_api_lacks_is_an_error_of_its_own():
+    with pytest.raises(NoRoute):
+        raise_problem(answer(404, code="not_found", detail="This path does not exist."))
+    with pytest.raises(ApiError) as error:
+        raise_problem(answer(404, code="unknown_job", detail="This job does not exist."))
+    assert not isinstance(error.value, NoRoute)
 
 
 def test_a_refused_key_names_its_option():

@@ -10,6 +10,13 @@ def test_the_fields_of_the_submit(client, create, tenant):
     assert answer["callback_url"] is None
 
 
+def test_the_tenant_has_the_name_that_commands_take(client, create, tenant, rows):
+    (name,) = [row.name for row in rows.execute(text("SELECT name FROM tenants WHERE id = :id").bindparams(id=tenant))]
+    answer = client.get(f"/jobs/v1/{create()}/request").json()
+    assert (name, tenant) == (answer["tenant"], answer["tenant_id"])
+    assert name != tenant
+
+
 def test_a_removed_prompt_is_null(client, create, rows):
     job_id = create()
     rows.execute(text("UPDATE jobs SET params = '{}'"))

@@ -151,9 +151,9 @@ class TestDoctor:
     def test_what_is_stored_is_said(self, run, rows, monkeypatch):
         found = self.findings(run, 0)
         assert re.search(r"PostgreSQL [\d.]+, [\d.]+ MB on its disk$", found["database"])
-        assert re.search(r"store: file:///\S+, [\d.]+ [GT]B free$", found["store"])
+        assert re.search(r"store: file:///\S+, files not counted yet, [\d.]+ [GT]B free$", found["store"])
         rows.execute(measure())
-        assert "0 files 0 bytes (on " in self.findings(run, 0)["store"]
+        assert re.search(r"0 files 0 bytes \((at|on) ", self.findings(run, 0)["store"])
         monkeypatch.setattr(checks, "LEAST_FREE_BYTES", 10**18)
         assert "make room" in self.findings(run, 0)["store"]
 
@@ -185,8 +185,19 @@ class TestDoctor:
     def test_an_unreachable_database_leaves_the_other_checks(self, run, monkeypatch, tmp_path):
         monkeypatch.setenv("ATELIER_DATABASE_URL", f"postgresql://x@/y?host={tmp_path}")
         found = self.findings(run, 1)
-        assert found["database"].startswith("wrong")
+        assert found["database"].startswith("wrong database: The database does not answer: ")
+        assert found["clock"].endswith(" Start `atelier up`, or correct ATELIER_DATABASE_URL.")
         assert found["broker"].startswith("ok")
+
+    def test_before_any_service_it_says_how_to_start_one(self, run, environment, monkeypatch):
+        for name in environment.keys() - {"ATELIER_DATA"}:
+            monkeypatch.delenv(name)
+        found = self.findings(run, 1)
+        assert {"device", "attention", "weights", "decoder", "service"} == set(found)
+        assert found["service"].startswith(f"wrong service: no `atelier up` runs on {environment['ATELIER_DATA']}, and")
+        assert "Start `atelier up`" in found["service"]
+        assert "wrong service" in run("doctor", "--check", "database", status=1).stdout
+        assert "service" not in run("doctor", "--check", "decoder").stdout
 
     def test_an_old_schema_is_an_error_with_advice(self, run, empty_database_url, monkeypatch):
         monkeypatch.setenv("ATELIER_DATABASE_URL", empty_database_url)

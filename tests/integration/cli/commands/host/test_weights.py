@@ -158,11 +158,11 @@ class TestList:
 
         output = machine.run_here("list", ATELIER_ALLOWED_LICENSES="apache-2.0, BSD-3-Clause")
 
-        assert "tiny standard Apache-2.0 6.0 kB ready" in output
-        assert "other standard MIT 6.0 kB licence refused" in output
-        assert "half standard Apache-2.0 6.0 kB partial: 1 of 3 files" in output
-        assert "more standard Apache-2.0 6.0 kB stray files" in output
-        assert "vague standard Apache-2.0 at least 6.0 kB unknown facts: 1 of 3 files" in output
+        assert "tiny standard Apache-2.0 ready 6.0 kB" in output
+        assert "other standard MIT licence refused 6.0 kB" in output
+        assert "half standard Apache-2.0 partial: 1 of 3 files 6.0 kB" in output
+        assert "more standard Apache-2.0 stray files 6.0 kB" in output
+        assert "vague standard Apache-2.0 unknown facts: 1 of 3 files at least 6.0 kB" in output
         assert "new standard Apache-2.0 not locked" in output
 
     def test_json_has_the_state_of_each_model(self, machine: Machine) -> None:
