@@ -1,0 +1,219 @@
+"""Write the modules of the Python SDK that follow from others: its models, its requests, its blocking client.
+
+    python scripts/sdk_models.py
+
+Answers become frozen structs that read what an API of another version sends: fields that they do not know are ignored,
+and enumerations are read as text. Requests become typed dictionaries, whose keys are the fields of the submit. The
+blocking client is the asynchronous one without its awaits.
+"""
+
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT
+from msgspec import inspect as types
+
+from jobs.params.modality import ModalitySpec
+from jobs.params.registry import MODALITIES
+from jobs.wire import jobs, models, problems, servers, status, uploads, voices, webhooks
+from jobs.wire.job_request import JobRequest
+
+FOLDER = Path(__file__).parents[1] / "sdk/python/atelier_client"
+ANSWERS: tuple[type[msgspec.Struct], ...] = (
+    *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, JobRequest),
+    *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
+    *(models.ModelList, servers.ServerList),
+    *(webhooks.WebhookList, webhooks.WebhookWithSecret, webhooks.DeliveryPage, webhooks.Replayed),
+    *(webhooks.WebhookEvent, webhooks.WebhookTest, problems.ProblemDetails),
+)
+"""The answers that the SDK reads; what they are made of follows."""
+HEADER = '"""{title}\n\nWritten by `scripts/sdk_models.py`: change the API, not this file.\n"""\n\n'
+
+BLOCKING = (
+    (r'^""".*?"""', '"""The blocking client, written from `aio.py` by `scripts/sdk_models.py`."""'),
+    (r"import asyncio\n", ""),
+    (r"await asyncio\.to_thread\(([\w.]+), ", r"\1("),
+    (r"asyncio\.sleep", "time.sleep"),
+    (r"\basync (def|with|for)\b", r"\1"),
+    (r"\(await ([^\n]*)\)\.", r"\1."),
+    (r"\bawait ", ""),
+    (r"\bAsync(Atelier|Iterator)\b|\bAsyncClient\b", lambda match: match[1] or "Client"),
+    (r"\ban asynchronous ", "a "),
+    (r"__a(enter|exit)__", r"__\1__"),
+    (r"\ba(close|read|iter_bytes|iter_sse)\(", r"\1("),
+)
+"""What makes the blocking client of the asynchronous one, in order."""
+
+
+def main() -> None:
+    """Write the modules, and format them as the rest of the source."""
+    for name, text in modules().items():
+        file = FOLDER / name
+        file.write_text(text)
+        for verb in (["check", "-q", "--fix", "--unsafe-fixes"], ["format", "-q"]):
+            subprocess.run([sys.executable, "-m", "ruff", *verb, file], check=True)
+
+
+def modules() -> dict[str, str]:
+    """Return the source of each module that is written, before it is formatted, by the name of its file."""
+    return {
+        "models.py": answers_module(),
+        "requests.py": requests_module(),
+        "client.py": blocking((FOLDER / "aio.py").read_text()),
+    }
+
+
+def blocking(source: str) -> str:
+    """Return the source of the blocking client for that of the asynchronous one."""
+    for pattern, replacement in BLOCKING:
+        source = re.sub(pattern, replacement, source)
+    return source
+
+
+def answers_module() -> str:
+    """Return the source of `models.py`."""
+    imports = "from datetime import datetime\nfrom typing import Any\n\nimport msgspec\n"
+    structs = "".join(_struct(cls) for cls in _ordered(ANSWERS))
+    return HEADER.format(title="The answers of the API.") + imports + structs
+
+
+def requests_module() -> str:
+    """Return the source of `requests.py`."""
+    imports = "from collections.abc import Sequence\nfrom typing import Literal, Required, TypedDict\n"
+    dictionaries = "".join(_dictionary(modality) for modality in MODALITIES)
+    paths = "".join(f'    "{modality.name}": "{modality.path}",\n' for modality in MODALITIES)
+    media = "".join(f'    "{modality.name}": {sorted(modality.params.media)!r},\n' for modality in MODALITIES)
+    tables = (
+        f'\n\nPATHS = {{\n{paths}}}\n"""The route of each modality."""\n\nMEDIA = {{\n{media}}}\n'
+        '"""The fields of each modality that take a picture, a sound or a film."""\n'
+    )
+    return HEADER.format(title="The fields of a submit, by modality.") + imports + dictionaries + tables
+
+
+def request_name(modality: ModalitySpec) -> str:
+    """Return the name of the typed dictionary of a modality."""
+    return f"{modality.params.__name__.removesuffix('Params')}Request"
+
+
+def _ordered(roots: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:
+    """Return the structs and those that their fields are made of, each after what it is made of."""
+    found: dict[type[msgspec.Struct], None] = {}
+
+    def add(cls: type[msgspec.Struct]) -> None:
+        for field in types.type_info(cls).fields:  # type: ignore[attr-defined]
+            for part in _structs_in(field.type):
+                if part is not cls and part not in found:
+                    add(part)
+        found.setdefault(cls)
+
+    for root in roots:
+        add(root)
+    return list(found)
+
+
+def _structs_in(type_: types.Type) -> Iterator[type[msgspec.Struct]]:
+    match type_:
+        case types.StructType(cls=cls):
+            yield cls
+        case types.Metadata(type=inner):
+            yield from _structs_in(inner)
+        case types.UnionType(types=inner):
+            for one in inner:
+                yield from _structs_in(one)
+        case types.TupleType(item_types=items):
+            for item in items:
+                yield from _structs_in(item)
+        case types.ListType(item_type=item) | types.VarTupleType(item_type=item):
+            yield from _structs_in(item)
+        case types.DictType(value_type=value):
+            yield from _structs_in(value)
+
+
+def _struct(cls: type[msgspec.Struct]) -> str:
+    fields = [f"    {field.name}: {_annotation(field.type)}{_default(field)}\n" for field in _fields(cls)]
+    return f"\n\nclass {cls.__name__}(msgspec.Struct, frozen=True, kw_only=True):\n{_docstring(cls)}\n{''.join(fields)}"
+
+
+def _dictionary(modality: ModalitySpec) -> str:
+    lines = []
+    for field in _fields(modality.params):
+        annotation = _annotation(field.type, request=True)
+        lines.append(f"    {field.name}: {f'Required[{annotation}]' if field.required else annotation}\n")
+        text = _description(field.type)
+        lines.append(f'    """{text}"""\n' if text else "")
+    head = f"\n\nclass {request_name(modality)}(TypedDict, total=False):\n{_docstring(modality.params)}\n"
+    return head + "".join(lines)
+
+
+def _fields(cls: type[msgspec.Struct]) -> list[types.Field]:
+    fields: list[types.Field] = list(types.type_info(cls).fields)  # type: ignore[attr-defined]
+    return [field for field in fields if field.name not in getattr(cls, "unbuilt", ())]
+
+
+def _docstring(cls: type) -> str:
+    text = inspect.getdoc(cls) or ""
+    end = "" if "\n" not in text else "\n"
+    return textwrap.indent(f'"""{text}{end}"""\n', "    ")
+
+
+def _annotation(type_: types.Type, *, request: bool = False) -> str:
+    """Return a type as source; of a request, where more than a list may be given, as what is accepted."""
+    match type_:
+        case types.Metadata(type=inner):
+            return _annotation(inner, request=request)
+        case types.UnionType(types=inner):
+            return " | ".join(dict.fromkeys(_annotation(one, request=request) for one in inner))
+        case types.ListType(item_type=item) | types.VarTupleType(item_type=item):
+            name = "Sequence" if request else "list"
+            return f"{name}[{_annotation(item, request=request)}]"
+        case types.TupleType(item_types=items):
+            return f"tuple[{', '.join(_annotation(item, request=request) for item in items)}]"
+        case types.DictType(key_type=key, value_type=value):
+            return f"dict[{_annotation(key, request=request)}, {_annotation(value, request=request)}]"
+        case types.LiteralType(values=values):
+            return f"Literal[{', '.join(map(repr, values))}]" if request else "str"
+        case types.StructType(cls=cls):
+            return cls.__name__
+    return _NAMES[type(type_)]
+
+
+_NAMES: dict[type[types.Type], str] = {
+    types.AnyType: "Any",
+    types.NoneType: "None",
+    types.BoolType: "bool",
+    types.IntType: "int",
+    types.FloatType: "float",
+    types.StrType: "str",
+    types.EnumType: "str",
+    types.DateTimeType: "datetime",
+}
+
+
+def _default(field: types.Field) -> str:
+    if field.default_factory is not NODEFAULT:
+        return f" = {field.default_factory()!r}"
+    if field.default is NODEFAULT:
+        return ""
+    value: Any = [] if field.default == () else field.default
+    return f" = {value!r}"
+
+
+def _description(type_: types.Type) -> str | None:
+    match type_:
+        case types.Metadata(type=inner, extra_json_schema=schema):
+            found: str | None = (schema or {}).get("description")
+            return found or _description(inner)
+        case types.UnionType(types=inner):
+            return next(filter(None, map(_description, inner)), None)
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,392 @@
+"""The asynchronous client; `client.py` is written from this module by `scripts/sdk_wire.py`."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TypeVar, Unpack
+
+import httpx
+import msgspec
+from httpx_sse import EventSource, ServerSentEvent
+
+from atelier_client import calls
+from atelier_client import models as wire
+from atelier_client.calls import Call
+from atelier_client.errors import ApiError, ApiUnavailable, JobTimeout
+from atelier_client.requests import CutoutRequest, ImageRequest, MeshRequest, SpeechRequest, VideoRequest
+
+T = TypeVar("T")
+
+PIECE = 1 << 20
+
+OnProgress = Callable[[wire.ProgressEvent], None]
+"""What is called with each event of a job while it is waited for."""
+
+
+class AsyncAtelier:
+    """A client of one API with one key; an asynchronous context manager that closes its connections.
+
+    `url` and `key` are by default those of the environment, `ATELIER_URL` and `ATELIER_API_KEY`. A call that may be
+    sent twice is sent up to `retries` times more while the API is away or asks to wait. `http` is a client of the
+    caller's own, for proxies and certificates.
+    """
+
+    def __init__(
+        self, url: str | None = None, key: str | None = None, *, retries: int = 3, http: httpx.AsyncClient | None = None
+    ) -> None:
+        self.url = (url or os.environ.get("ATELIER_URL", "http://127.0.0.1:8000")).rstrip("/")
+        self._headers = {"X-API-Key": key if key is not None else os.environ.get("ATELIER_API_KEY", "")}
+        self._http = http or httpx.AsyncClient(timeout=calls.TIMEOUT)
+        self._retries = retries
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def image(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[ImageRequest],
+    ) -> wire.StatusAnswer:
+        """Make images, as `generate` does."""
+        return await self.generate("image", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def video(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[VideoRequest],
+    ) -> wire.StatusAnswer:
+        """Make a film, as `generate` does."""
+        return await self.generate("video", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def speech(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[SpeechRequest],
+    ) -> wire.StatusAnswer:
+        """Speak a text, as `generate` does."""
+        return await self.generate("speech", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def mesh(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[MeshRequest],
+    ) -> wire.StatusAnswer:
+        """Make a mesh of a picture, as `generate` does."""
+        return await self.generate("3d", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def remove_background(
+        self,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        **fields: Unpack[CutoutRequest],
+    ) -> wire.StatusAnswer:
+        """Cut the foreground out of a picture, as `generate` does."""
+        return await self.generate("remove-background", on_progress=on_progress, timeout=timeout, **fields)
+
+    async def generate(
+        self,
+        modality: str,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> wire.StatusAnswer:
+        """Submit a job, wait for it and return it with its outputs.
+
+        Raises what `submit` and `wait` raise.
+        """
+        accepted = await self.submit(modality, idempotency_key=idempotency_key, **fields)
+        return await self.wait(accepted.job_id, on_progress=on_progress, timeout=timeout)
+
+    async def submit(self, modality: str, *, idempotency_key: str | None = None, **fields: Any) -> wire.Accepted:
+        """Submit a job; a `Path` in a field that takes a picture, a sound or a film is uploaded.
+
+        Raises `ApiError`, and `OSError` for a file that cannot be read.
+        """
+        uploaded = {file: await self.upload(file) for file in set(calls.files_in(modality, fields))}
+        return await self._send(calls.submit(modality, calls.with_uploads(modality, fields, uploaded), idempotency_key))
+
+    async def wait(
+        self, job_id: str, *, on_progress: OnProgress | None = None, timeout: float | None = None
+    ) -> wire.StatusAnswer:
+        """Wait until a job has completed, and return it with its outputs.
+
+        Raises `JobFailed`, `JobCancelled`, `JobTimeout` after `timeout` seconds, and what `subscribe` raises.
+        """
+        async for event in self.subscribe(job_id, timeout=timeout):
+            if on_progress is not None:
+                on_progress(event)
+        return calls.succeeded(await self.job(job_id))
+
+    async def subscribe(self, job_id: str, *, timeout: float | None = None) -> AsyncIterator[wire.ProgressEvent]:
+        """Yield the events of a job until it has ended; an interrupted stream goes on after its last event.
+
+        Raises `JobTimeout` after `timeout` seconds, `ApiUnavailable` when the API does not answer for a minute, and
+        `ApiError`.
+        """
+        ends_at = None if timeout is None else time.monotonic() + timeout
+        seen, away_since = "", None
+        while True:
+            try:
+                async for event in self._events(job_id, seen, ends_at):
+                    seen, away_since = event.id, None
+                    yield msgspec.json.decode(event.data, type=wire.ProgressEvent)
+                    if event.event in calls.TERMINAL:
+                        return
+            except ApiUnavailable:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > calls.PATIENCE_SECONDS:
+                    raise
+            if await self._has_ended(job_id):
+                return
+            if ends_at is not None and time.monotonic() >= ends_at:
+                raise JobTimeout(job_id, timeout or 0.0)
+            await asyncio.sleep(calls.RECONNECT_SECONDS)
+
+    async def job(self, job_id: str) -> wire.StatusAnswer:
+        """Return a job as it is now."""
+        return await self._send(calls.job(job_id))
+
+    async def job_request(self, job_id: str) -> wire.JobRequest:
+        """Return what a job was asked for."""
+        return await self._send(calls.job_request(job_id))
+
+    async def jobs(self, *, limit: int = 20, **filters: Any) -> list[wire.StatusAnswer]:
+        """Return the newest jobs; filters: `status`, `modality`, `model`."""
+        return (await self._send(calls.jobs(limit=limit, **filters))).jobs
+
+    async def all_jobs(self, **filters: Any) -> AsyncIterator[wire.StatusAnswer]:
+        """Yield every job, newest first, page by page; filters as of `jobs`."""
+        cursor = None
+        while True:
+            page = await self._send(calls.jobs(limit=100, cursor=cursor, **filters))
+            for one in page.jobs:
+                yield one
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def cancel(self, job_id: str) -> wire.StatusAnswer:
+        """Cancel a job and return it; a job that has ended stays as it is."""
+        return await self._send(calls.cancel(job_id))
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a job with its prompt, inputs and outputs; one that runs is cancelled."""
+        await self._send(calls.delete(job_id))
+
+    async def upload(self, file: Path | BinaryIO) -> str:
+        """Upload a file and return its id, which every field takes that takes a URL of media.
+
+        Raises `OSError` for a file that cannot be read.
+        """
+        if isinstance(file, Path):
+            with file.open("rb") as opened:
+                return await self.upload(opened)
+        size = await asyncio.to_thread(_size, file)
+        upload = await self._send(calls.open_upload())
+        try:
+            headers = {**upload.headers, "Content-Length": str(size)}
+            sent = await self._http.put(upload.upload_url, content=_pieces(file), headers=headers)
+        except httpx.HTTPError as error:
+            raise calls.unreachable(httpx.URL(upload.upload_url).host, error) from None
+        if not sent.is_success:
+            raise calls.refusal(sent)
+        return upload.input_id
+
+    async def download(self, output: wire.OutputAnswer | str, target: Path) -> Path:
+        """Download an output, or the URL of one, and return the file, which appears when it is complete.
+
+        The link is signed, so the key is not sent. Raises `OSError` for a file that cannot be written.
+        """
+        draft = target.with_name(f".{target.name}.part")
+        try:
+            with draft.open("wb") as file:
+                await self.copy(output, file)
+            return draft.replace(target)
+        finally:
+            with suppress(OSError):
+                draft.unlink()
+
+    async def copy(self, output: wire.OutputAnswer | str, file: BinaryIO) -> None:
+        """Write an output, or the URL of one, into an open file."""
+        url = output if isinstance(output, str) else output.url
+        try:
+            async with self._http.stream("GET", url, follow_redirects=True) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise calls.refusal(response)
+                async for chunk in response.aiter_bytes():
+                    await asyncio.to_thread(file.write, chunk)
+        except httpx.HTTPError as error:
+            raise calls.unreachable(httpx.URL(url).host, error) from None
+
+    async def models(self) -> list[wire.ModelAnswer]:
+        """Return the models, with those that a running server serves as `available`."""
+        return (await self._send(calls.model_list())).models
+
+    async def voices(self, *, model: str | None = None, language: str | None = None) -> list[wire.VoiceAnswer]:
+        """Return the stored voices, then those of wire."""
+        return (await self._send(calls.voices(model=model, language=language))).voices
+
+    async def add_voice(self, name: str, source: Path | str) -> wire.VoiceAnswer:
+        """Store a recording as a voice: a local file, a URL or the id of an upload."""
+        stored = await self.upload(source) if isinstance(source, Path) else source
+        return await self._send(calls.add_voice(name, stored))
+
+    async def remove_voice(self, voice_id: str) -> None:
+        """Remove a stored voice."""
+        await self._send(calls.remove_voice(voice_id))
+
+    async def webhooks(self) -> list[wire.Webhook]:
+        """Return the webhook endpoints."""
+        return (await self._send(calls.webhooks())).webhooks
+
+    async def add_webhook(self, url: str, *events: str) -> wire.WebhookWithSecret:
+        """Create a webhook endpoint for `events`, or for all of them; its secret is shown only now."""
+        return await self._send(calls.add_webhook(url, events))
+
+    async def enable_webhook(self, webhook_id: str) -> wire.Webhook:
+        """Enable a disabled webhook endpoint."""
+        return await self._send(calls.enable_webhook(webhook_id))
+
+    async def rotate_webhook(self, webhook_id: str) -> wire.WebhookWithSecret:
+        """Give a webhook endpoint a new secret, which is shown only now; the old one signs for a day more."""
+        return await self._send(calls.rotate_webhook(webhook_id))
+
+    async def test_webhook(self, webhook_id: str) -> wire.Delivery:
+        """Send a test event to a webhook endpoint; return its delivery."""
+        return await self._send(calls.test_webhook(webhook_id))
+
+    async def deliveries(self, **filters: Any) -> list[wire.Delivery]:
+        """Return the newest deliveries; filters: `webhook_id`, `job_id`, `state`, `since`, `until`, `limit`."""
+        return (await self._send(calls.deliveries(**filters))).deliveries
+
+    async def replay(self, delivery_id: str) -> wire.Delivery:
+        """Send a delivery again; return its new state."""
+        return await self._send(calls.replay(delivery_id))
+
+    async def replay_range(self, **range_: Any) -> int:
+        """Send the deliveries of a range of time again; return their number.
+
+        `range_` has `since` and `until`, and optionally `webhook_id` and `state`.
+        """
+        replayed = 0
+        while True:
+            answer = await self._send(calls.replay_range(**range_))
+            replayed += answer.replayed
+            if answer.next_since is None:
+                return replayed
+            range_["since"] = answer.next_since.isoformat()
+
+    async def remove_webhook(self, webhook_id: str) -> None:
+        """Remove a webhook endpoint."""
+        await self._send(calls.remove_webhook(webhook_id))
+
+    async def server_list(self) -> wire.ServerList:
+        """Return every named server, and for an operator what the service stores."""
+        return await self._send(calls.servers())
+
+    async def servers(self) -> list[wire.ServerAnswer]:
+        """Return every server that was registered and not removed."""
+        return (await self._send(calls.servers())).servers
+
+    async def server(self, server_id: str) -> wire.ServerAnswer:
+        """Return a server as it is now."""
+        return await self._send(calls.server(server_id))
+
+    async def set_desired_state(self, server_id: str, verb: str) -> wire.ServerAnswer:
+        """`cordon`, `uncordon` or `drain` a server, for operators; return its state."""
+        return await self._send(calls.set_desired_state(server_id, verb))
+
+    async def send_command(self, server_id: str, verb: str, body: dict[str, Any] | None = None) -> None:
+        """Make a running server `preload`, `unload` or `recycle`, for operators; return when it has accepted it."""
+        await self._send(calls.send_command(server_id, verb, body))
+
+    async def remove_server(self, server_id: str, *, force: bool = False) -> None:
+        """Remove a server that will not come back, for operators."""
+        await self._send(calls.remove_server(server_id, force=force))
+
+    async def _send(self, call: Call[T]) -> T:
+        """Return the answer of a call; repeat it where that is safe. Raises `ApiError`."""
+        for attempt in range(1, self._retries + 2):
+            try:
+                return calls.decoded(call, await self._request(call))
+            except ApiError as error:
+                pause = calls.pause_before_retry(call, error, attempt) if attempt <= self._retries else None
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError
+
+    async def _request(self, call: Call[Any]) -> httpx.Response:
+        headers = {**self._headers, **call.headers}
+        try:
+            return await self._http.request(
+                call.method, self.url + call.path, json=call.json, params=dict(call.params) or None, headers=headers
+            )
+        except httpx.HTTPError as error:
+            raise calls.unreachable(self.url, error) from None
+
+    async def _has_ended(self, job_id: str) -> bool:
+        """Return whether the job has ended; False while the API does not answer."""
+        call = calls.job(job_id)
+        try:
+            return calls.decoded(call, await self._request(call)).status in calls.TERMINAL
+        except ApiUnavailable:
+            return False
+
+    async def _events(self, job_id: str, seen: str, ends_at: float | None) -> AsyncIterator[ServerSentEvent]:
+        headers = {**self._headers, **({"Last-Event-ID": seen} if seen else {})}
+        left = calls.SILENCE_SECONDS if ends_at is None else max(0.05, ends_at - time.monotonic())
+        timeout = httpx.Timeout(5.0, read=min(calls.SILENCE_SECONDS, left))
+        url = self.url + calls.events_path(job_id)
+        try:
+            async with self._http.stream("GET", url, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise calls.refusal(response)
+                if response.status_code == httpx.codes.NO_CONTENT:
+                    return
+                async for event in EventSource(response).aiter_sse():
+                    if event.data:
+                        yield event
+                    if ends_at is not None and time.monotonic() >= ends_at:
+                        return
+        except httpx.HTTPError as error:
+            raise calls.unreachable(self.url, error) from None
+
+
+def _size(file: BinaryIO) -> int:
+    """Return the size of a file that stands at its beginning."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
+
+
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yield the content of a file."""
+    while piece := await asyncio.to_thread(file.read, PIECE):
+        yield piece

@@ -1,0 +1,276 @@
+"""The calls of the API as data, for the blocking and the asynchronous client alike; nothing here does I/O."""
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+import msgspec
+
+from atelier_client import models, requests
+from atelier_client.errors import ApiError, ApiUnavailable, JobCancelled, JobFailed, Problem, UnreadableAnswer
+
+T = TypeVar("T")
+
+TERMINAL = ("completed", "failed", "cancelled")
+"""The statuses that no other follows."""
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+SILENCE_SECONDS = 45.0
+"""How long an event stream may be silent: the API sends a comment every 15 s."""
+RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
+"""The pause before an event stream is opened again, and how long an API that is away is waited for."""
+RETRIED = (429, 502, 503, 504)
+MOST_PAUSE_SECONDS = 30.0
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One request; its answer is read as `answer`, and `None` stands for no body.
+
+    A call that may be sent twice without harm is `repeatable`.
+    """
+
+    method: str
+    path: str
+    answer: type[T] | None
+    json: Any = None
+    params: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the call may be sent again when it is not known whether it arrived."""
+        return self.method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in self.headers
+
+
+def submit(modality: str, fields: Mapping[str, Any], idempotency_key: str | None) -> Call[models.Accepted]:
+    """Submit a job; without a key of the caller one is made, so that a repeat of the request makes no second job."""
+    if modality not in requests.PATHS:
+        raise ValueError(f"there is no modality {modality!r}; there are: {', '.join(requests.PATHS)}")
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    return Call(
+        method="POST", path=requests.PATHS[modality], answer=models.Accepted, json=dict(fields), headers=headers
+    )
+
+
+def job(job_id: str) -> Call[models.StatusAnswer]:
+    """Read a job."""
+    return Call(method="GET", path=f"/jobs/v1/{_quoted(job_id)}", answer=models.StatusAnswer)
+
+
+def job_request(job_id: str) -> Call[models.JobRequest]:
+    """Read what a job was asked for."""
+    return Call(method="GET", path=f"/jobs/v1/{_quoted(job_id)}/request", answer=models.JobRequest)
+
+
+def jobs(**filters: Any) -> Call[models.JobPage]:
+    """Read a page of jobs."""
+    return Call(method="GET", path="/jobs/v1", answer=models.JobPage, params=_given(filters))
+
+
+def cancel(job_id: str) -> Call[models.StatusAnswer]:
+    """Cancel a job."""
+    return Call(method="POST", path=f"/jobs/v1/{_quoted(job_id)}/cancel", answer=models.StatusAnswer)
+
+
+def delete(job_id: str) -> Call[None]:
+    """Delete a job."""
+    return Call(method="DELETE", path=f"/jobs/v1/{_quoted(job_id)}", answer=None)
+
+
+def open_upload() -> Call[models.Upload]:
+    """Ask for a link to send a file to."""
+    return Call(method="POST", path="/inputs/v1", answer=models.Upload)
+
+
+def model_list() -> Call[models.ModelList]:
+    """Read the models."""
+    return Call(method="GET", path="/models/v1", answer=models.ModelList)
+
+
+def voices(**filters: str | None) -> Call[models.VoiceList]:
+    """Read the voices."""
+    return Call(method="GET", path="/voices/v1", answer=models.VoiceList, params=_given(filters))
+
+
+def add_voice(name: str, source: str) -> Call[models.VoiceAnswer]:
+    """Store a voice."""
+    return Call(method="POST", path="/voices/v1", answer=models.VoiceAnswer, json={"name": name, "source": source})
+
+
+def remove_voice(voice_id: str) -> Call[None]:
+    """Remove a voice."""
+    return Call(method="DELETE", path=f"/voices/v1/{_quoted(voice_id)}", answer=None)
+
+
+def webhooks() -> Call[models.WebhookList]:
+    """Read the webhook endpoints."""
+    return Call(method="GET", path="/webhooks/v1", answer=models.WebhookList)
+
+
+def add_webhook(url: str, events: tuple[str, ...]) -> Call[models.WebhookWithSecret]:
+    """Create a webhook endpoint."""
+    body = {"url": url} | ({"events": events} if events else {})
+    return Call(method="POST", path="/webhooks/v1", answer=models.WebhookWithSecret, json=body)
+
+
+def remove_webhook(webhook_id: str) -> Call[None]:
+    """Remove a webhook endpoint."""
+    return Call(method="DELETE", path=f"/webhooks/v1/{_quoted(webhook_id)}", answer=None)
+
+
+def enable_webhook(webhook_id: str) -> Call[models.Webhook]:
+    """Enable a disabled webhook endpoint."""
+    return Call(
+        method="PATCH", path=f"/webhooks/v1/{_quoted(webhook_id)}", answer=models.Webhook, json={"enabled": True}
+    )
+
+
+def rotate_webhook(webhook_id: str) -> Call[models.WebhookWithSecret]:
+    """Give a webhook endpoint a new secret."""
+    return Call(method="POST", path=f"/webhooks/v1/{_quoted(webhook_id)}/rotate", answer=models.WebhookWithSecret)
+
+
+def test_webhook(webhook_id: str) -> Call[models.Delivery]:
+    """Send a test event to a webhook endpoint."""
+    return Call(method="POST", path=f"/webhooks/v1/{_quoted(webhook_id)}/test", answer=models.Delivery)
+
+
+def deliveries(**filters: Any) -> Call[models.DeliveryPage]:
+    """Read a page of deliveries."""
+    return Call(method="GET", path="/webhooks/v1/deliveries", answer=models.DeliveryPage, params=_given(filters))
+
+
+def replay(delivery_id: str) -> Call[models.Delivery]:
+    """Send a delivery again."""
+    path = f"/webhooks/v1/deliveries/{_quoted(delivery_id)}/replay"
+    return Call(method="POST", path=path, answer=models.Delivery)
+
+
+def replay_range(**range_: Any) -> Call[models.Replayed]:
+    """Send the deliveries of a range of time again, the oldest 10,000."""
+    return Call(method="POST", path="/webhooks/v1/replay", answer=models.Replayed, json=_given(range_))
+
+
+def server(server_id: str) -> Call[models.ServerAnswer]:
+    """Read a server."""
+    return Call(method="GET", path=f"/servers/v1/{_quoted(server_id)}", answer=models.ServerAnswer)
+
+
+def set_desired_state(server_id: str, verb: str) -> Call[models.ServerAnswer]:
+    """Cordon, uncordon or drain a server."""
+    return Call(method="POST", path=f"/servers/v1/{_quoted(server_id)}/{verb}", answer=models.ServerAnswer)
+
+
+def send_command(server_id: str, verb: str, body: Mapping[str, Any] | None) -> Call[None]:
+    """Make a server preload, unload or recycle."""
+    return Call(method="POST", path=f"/servers/v1/{_quoted(server_id)}/{verb}", answer=None, json=body)
+
+
+def remove_server(server_id: str, *, force: bool) -> Call[None]:
+    """Remove a server."""
+    path = f"/servers/v1/{_quoted(server_id)}"
+    return Call(method="DELETE", path=path, answer=None, params={"force": force})
+
+
+def servers() -> Call[models.ServerList]:
+    """Read the servers."""
+    return Call(method="GET", path="/servers/v1", answer=models.ServerList)
+
+
+def events_path(job_id: str) -> str:
+    """Return the path of a job's event stream."""
+    return f"/jobs/v1/{_quoted(job_id)}/events"
+
+
+def decoded(call: Call[T], response: httpx.Response) -> T:
+    """Return the answer of a call. Raises `ApiError`, `ApiUnavailable` or `UnreadableAnswer`."""
+    if not response.is_success:
+        raise refusal(response)
+    if call.answer is None:
+        return None  # type: ignore[return-value]
+    try:
+        return msgspec.json.decode(response.content, type=call.answer)
+    except msgspec.DecodeError as error:
+        advice = f"{response.url} answers in another form ({error}); use a client of its version"
+        raise UnreadableAnswer(advice) from None
+
+
+def refusal(response: httpx.Response) -> ApiError:
+    """Return the error of an answer that is not a success and that was read."""
+    try:
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except msgspec.DecodeError:  # from a proxy before the API, or the object store
+        problem = Problem(detail=response.text[:200])
+    kind = ApiUnavailable if response.is_server_error else ApiError
+    return kind(
+        problem.detail or response.reason_phrase,
+        status=response.status_code,
+        code=problem.code,
+        field=problem.field,
+        request_id=problem.request_id or response.headers.get("X-Request-Id"),
+        retry_after=_retry_after(response),
+    )
+
+
+def unreachable(url: str, error: Exception) -> ApiUnavailable:
+    """Return the error of an API that does not answer."""
+    return ApiUnavailable(f"no API answers at {url} ({str(error) or type(error).__name__})")
+
+
+def pause_before_retry(call: Call[Any], error: ApiError, attempt: int) -> float | None:
+    """Return the seconds to wait before a call is sent again after its attempt `attempt`, from 1; None: do not.
+
+    429 and 503 say that nothing was done, so any call is repeated after them. What else fails may have been done.
+    """
+    retried = error.status in RETRIED if error.status is not None else isinstance(error, ApiUnavailable)
+    if not retried or not (call.repeatable or error.status in (429, 503)):
+        return None
+    pause = error.retry_after if error.retry_after is not None else 0.5 * 2 ** (attempt - 1)
+    return min(pause, MOST_PAUSE_SECONDS) + random.uniform(0, 0.1)  # so that clients do not keep step
+
+
+def succeeded(answer: models.StatusAnswer) -> models.StatusAnswer:
+    """Return an ended job that completed. Raises `JobFailed` or `JobCancelled`."""
+    if answer.status == "failed":
+        raise JobFailed(answer)
+    if answer.status == "cancelled":
+        raise JobCancelled(answer)
+    return answer
+
+
+def files_in(modality: str, fields: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the local files that the fields of a submit name by a `Path`."""
+    for name in requests.MEDIA.get(modality, ()):
+        value = fields.get(name)
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, Path):
+                yield one
+
+
+def with_uploads(modality: str, fields: Mapping[str, Any], uploaded: Mapping[Path, str]) -> dict[str, Any]:
+    """Return the fields of a submit with the ids of uploads in the place of local files."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [replaced(one) for one in value]
+        return uploaded[value] if isinstance(value, Path) else value
+
+    media = requests.MEDIA.get(modality, ())
+    return {name: replaced(value) if name in media else value for name, value in fields.items()}
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
+
+
+def _given(filters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

@@ -1,0 +1,451 @@
+"""The answers of the API.
+
+Written by `scripts/sdk_models.py`: change the API, not this file.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The reason why a job waits: `code` is one of `Reason`, `message` a sentence."""
+
+    code: str
+    message: str
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted job. Poll `status_url`, or follow `events_url`; both are paths, as callers reach them.
+
+    `waiting_for` says that no server serves its model at present, so that it waits for one.
+    """
+
+    job_id: str
+    status: str
+    modality: str
+    model: str
+    seed: int | None
+    status_url: str
+    events_url: str
+    created_at: datetime
+    waiting_for: Waiting | None = None
+
+
+class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One output: a stable link and what is behind it; `name` is the file name that the caller chose."""
+
+    url: str
+    media_type: str
+    bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
+    name: str | None = None
+
+
+class JobError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a job failed: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
+
+    `balance_remaining_usd` is what the tenant may still spend on further jobs: of its budget, without what completed
+    jobs have cost and what is reserved for unfinished ones. It is null without a budget.
+
+    `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
+    failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
+    """
+
+    job_id: str
+    status: str
+    modality: str
+    model: str
+    progress: float
+    stage: str | None
+    queue_position: int | str | None
+    waiting_for: Waiting | None = None
+    estimated_seconds: float | None
+    result_url: str | None
+    outputs: list[OutputAnswer]
+    warnings: list[str]
+    error: JobError | None
+    processing_time_seconds: float | None
+    balance_remaining_usd: float | None
+    server_id: str | None
+    seed: int | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    outputs_removed_at: datetime | None = None
+    redrive_of: str | None = None
+    redriven_as: str | None = None
+
+
+class JobPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs, newest first; `next_cursor` is null on the last page."""
+
+    jobs: list[StatusAnswer]
+    next_cursor: str | None
+
+
+class WaitReason(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job waits for, in the words of an API that may be newer than the client."""
+
+    code: str
+    message: str
+
+
+class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields that a client reads from any event of a job's stream.
+
+    The API sends a status answer, a `JobEvent` or a `DeletedEvent`; each has `status`, and not all have the others.
+    `progress` is 0 to 1.
+    """
+
+    status: str
+    progress: float = 0.0
+    stage: str | None = None
+    queue_position: int | str | None = None
+    waiting_for: WaitReason | None = None
+
+
+class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job was asked for, and by whom.
+
+    `params` are the fields of the submit, with the values of those that were left out; null once the retention of
+    prompts has removed them. `server_id` is the server that was asked for. `trace_id` is in the service's log lines
+    about the job, where traces are on.
+    """
+
+    job_id: str
+    tenant_id: str
+    modality: str
+    model: str
+    params: dict[str, Any] | None
+    server_id: str | None
+    priority: int
+    callback_url: str | None
+    deadline_at: datetime
+    trace_id: str | None
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """A link for an upload, whose file is still to be sent.
+
+    Send the file as the body of a `method` request to `upload_url`, with `headers`, before `expires_at`. Then use
+    `input_id` in any field that takes a URL.
+    """
+
+    input_id: str
+    uploaded: bool = False
+    upload_url: str
+    method: str = "PUT"
+    headers: dict[str, str] = {}
+    expires_at: datetime
+    max_bytes: int
+
+
+class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that came with the request and is stored."""
+
+    input_id: str
+    uploaded: bool = True
+    media_type: str
+    bytes: int
+    max_bytes: int
+
+
+class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice.
+
+    `stored`: your own; use its `voice_id` as `target_voice_path`. `builtin`: the voice of a model without a
+    `target_voice_path`, with its `model` and `languages`. `preview_url` is a link to the recording, valid as long as
+    any download link; it is null for a built-in voice, and where the object store does not sign links.
+    """
+
+    voice_id: str
+    name: str
+    kind: str
+    model: str | None = None
+    languages: list[str] = []
+    media_type: str | None = None
+    bytes: int | None = None
+    preview_url: str | None = None
+    created_at: datetime | None = None
+
+
+class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
+    """Your voices, newest first, then those of models, all on one page."""
+
+    voices: list[VoiceAnswer]
+
+
+class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
+
+    `max_references`: reference images; for a model without `image-to-image` an `input_image` is one of them.
+    `max_seconds`: of video. `min_voice_seconds`: a reference voice is longer; 0 where the model does not say.
+    """
+
+    max_prompt_chars: int
+    min_side: int
+    max_side: int
+    side_multiple: int | None
+    native_sizes: list[tuple[int, int]]
+    max_references: int
+    max_seconds: float
+    min_voice_seconds: float
+
+
+class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's."""
+
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    strength: float | None
+    fps: int | None
+
+
+class ModelPreset(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a value of `quality`; null is the model's default."""
+
+    num_inference_steps: int | None
+    guidance_scale: float | None
+
+
+class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
+    """The terms of the weights."""
+
+    name: str
+    url: str
+
+
+class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A model.
+
+    `available`: a running server serves it now. `default`: a submit without `model` gets it now, unless it asks for
+    what only a later model in the list supports. `languages`: those it speaks, with their varieties; empty where the
+    model does not name any.
+
+    `disk_bytes`: all its files. `weights_bytes`: its weights in memory, by precision. `vram_bytes`: the estimate of all
+    that it takes of a GPU. `smallest_card_gb`: the smallest card, as they are sold, that has room for that; null where
+    no card is needed. `estimated_on`: the hardware that `estimated_seconds` is for; `is_measured`: whether it was
+    measured there. What is not known is null or empty.
+    """
+
+    id: str
+    title: str
+    modality: str
+    tier: str
+    available: bool
+    default: bool
+    capabilities: list[str]
+    languages: list[str]
+    limits: ModelLimits
+    defaults: ModelDefaults
+    quality: dict[str, ModelPreset]
+    price_usd: float
+    estimated_seconds: float
+    licence: ModelLicense
+    disk_bytes: int | None = None
+    weights_bytes: dict[str, int] = {}
+    vram_bytes: int = 0
+    smallest_card_gb: int | None = None
+    estimated_on: str | None = None
+    is_measured: bool = False
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every model of the catalog, in its order."""
+
+    models: list[ModelAnswer]
+
+
+class ResidentModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in a server's memory, with the bytes of its weights.
+
+    `where` is `device` or `host`, the memory that holds them. A newer worker may report other values. `warnings` say
+    where it computes otherwise than it should, on the CPU for example. `quantization` is that of weights that only some
+    presets use; the model may be there a second time.
+    """
+
+    id: str
+    bytes: int
+    where: str
+    pinned: bool = False
+    warnings: list[str] = []
+    quantization: str | None = None
+
+
+class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU server. Memory is bytes, `heartbeat_age_seconds` how long ago its last heartbeat was.
+
+    `state` is what the server reports while it is `alive` (idle, busy, draining, drained, store_away, clock_skewed),
+    else `offline`; `desired` is what an operator asked of it. `problem` says why the object store is away, in one word:
+    its own code, such as NoSuchBucket, or unreachable. `resident` are the models on the device, `models` those in any
+    memory. `current_job` is shown to admins only. A `dedicated` server takes only jobs that ask for it.
+    """
+
+    server_id: str
+    alive: bool
+    state: str
+    problem: str | None = None
+    desired: str
+    busy: bool
+    current_job: str | None
+    dedicated: bool
+    device: str
+    memory_total: int
+    memory_used: int
+    serves: list[str]
+    resident: list[str]
+    models: list[ResidentModel]
+    versions: dict[str, str]
+    started_at: datetime
+    heartbeat_age_seconds: float
+
+
+class StoredBytes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service stores, in bytes. `store` and `objects` are as of `measured_at`, null before the first time.
+
+    `store_free` is the free space of the disk of a store that is a folder; null for S3.
+    """
+
+    database: int
+    store: int | None
+    objects: int | None
+    store_free: int | None
+    measured_at: datetime | None
+
+
+class ServerList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every server that was registered and not removed, by name; `stored` is shown to admins only."""
+
+    servers: list[ServerAnswer]
+    stored: StoredBytes | None = None
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint.
+
+    `failing_since` is the time since which it has accepted nothing. An endpoint is disabled by its `owner`, after
+    `failing` for five days, or by an answer of 410 (`gone`).
+    """
+
+    webhook_id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    disabled_because: str | None
+    failing_since: datetime | None
+    created_at: datetime
+
+
+class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
+    """Your endpoints, newest first, all on one page."""
+
+    webhooks: list[Webhook]
+
+
+class WebhookWithSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint with the secret that signs its deliveries; the secret is shown only now."""
+
+    webhook_id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    disabled_because: str | None
+    failing_since: datetime | None
+    created_at: datetime
+    secret: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt: its number, its start, the HTTP status if any, the problem if any, and its duration."""
+
+    attempt: int
+    at: datetime
+    status: int | None
+    problem: str | None
+    milliseconds: int
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to one receiver; its id is the `webhook-id` of every attempt.
+
+    `webhook_id` is null for a job's `callback_url`, `job_id` for a test event. A `superseded`
+    delivery was not sent, because of a newer event of its job. `next_attempt_at` is null unless it is `pending`.
+    """
+
+    delivery_id: str
+    webhook_id: str | None
+    job_id: str | None
+    type: str
+    url: str
+    state: str
+    problem: str | None
+    attempts: list[Attempt]
+    next_attempt_at: datetime | None
+    created_at: datetime
+
+
+class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Deliveries, newest first; `next_cursor` is null on the last page."""
+
+    deliveries: list[Delivery]
+    next_cursor: str | None
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of deliveries that are sent again, at most 10,000, the oldest first.
+
+    Unless `next_since` is null there may be more: repeat the call with it as `since`.
+    """
+
+    replayed: int
+    next_since: datetime | None
+
+
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a webhook about a job, which is sent to its `callback_url` and to endpoints.
+
+    `timestamp` is the time of the event, `data` what the job's status route answers now.
+    """
+
+    type: str
+    timestamp: datetime
+    data: StatusAnswer
+
+
+class WebhookTestData(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a test event."""
+
+    webhook_id: str
+
+
+class WebhookTest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of the test event of an endpoint."""
+
+    type: str
+    timestamp: datetime
+    data: WebhookTestData
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """An error: what is wrong, then what to do. `code` never changes; `field` is the path of the field at fault."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    field: str | None = None

@@ -1,0 +1,221 @@
+"""The fields of a submit, by modality.
+
+Written by `scripts/sdk_models.py`: change the API, not this file.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Required, TypedDict
+
+
+class ImageRequest(TypedDict, total=False):
+    """An image from a prompt; only `prompt` is required.
+
+    `input_image` is changed as far as `strength` allows; `reference_images` guide the model (an editing model changes
+    the first of them). Image n of `num_images` has the seed `seed + n`.
+    """
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "png", "webp"]
+    """File format of the image."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    prompt: Required[str]
+    """What to make, in plain words."""
+    quality: Literal["fast", "pro", "standard", "ultra"]
+    """A preset of the model; fields that you set win over it."""
+    num_images: int
+    """Images to make."""
+    input_image: str | None
+    """The image to start from. Read as `image_path` and `image_url`, too."""
+    strength: float | None
+    """How much of `input_image` may change."""
+    reference_images: Sequence[str]
+    """Images that guide the model."""
+    negative_prompt: str | None
+    """What to avoid."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    num_inference_steps: int | None
+    """Denoising steps."""
+    guidance_scale: float | None
+    """Adherence to the prompt."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+
+
+class VideoRequest(TypedDict, total=False):
+    """A video from an image, or from the prompt alone without `input_image`, where the model supports it."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "mp4", "png", "webm", "webp"]
+    """mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    input_image: str | None
+    """The first frame. Read as `image_path` and `image_url`, too."""
+    last_image: str | None
+    """The last frame, for a model that supports one."""
+    prompt: str
+    """What to make, in plain words."""
+    negative_prompt: str | None
+    """What to avoid."""
+    quality: Literal["fast", "pro", "standard", "ultra"]
+    """A preset of the model; fields that you set win over it."""
+    width: int
+    """Pixels, a multiple of 32."""
+    height: int
+    """Pixels, a multiple of 32."""
+    duration_seconds: float
+    """Seconds of video."""
+    num_inference_steps: int | None
+    """Denoising steps."""
+    guidance_scale: float | None
+    """Adherence to the prompt."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+
+
+class CutoutRequest(TypedDict, total=False):
+    """The foreground of an image on transparency; `input_image` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "png", "webp"]
+    """png or webp; jpeg, which has no transparency, is accepted with a warning and gives png."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    image_url: Required[str]
+    """The image whose background is removed. Read as `image_path` and `image_url`, too."""
+    mask_only: bool
+    """Return the matte itself."""
+    background_color: str | None
+    """Put the foreground on this color."""
+    crop: bool
+    """Crop to the foreground."""
+
+
+class SpeechRequest(TypedDict, total=False):
+    """Speech from text; `text` is required. 25 tokens are a second of audio."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "mp3", "ogg", "png", "wav", "webp"]
+    """wav, mp3 or ogg (Opus); image formats are accepted with a warning and give wav."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    text: Required[str]
+    """The text to speak."""
+    language_id: str
+    """Language code, e.g. en or pt-BR."""
+    target_voice_path: str | None
+    """A reference voice: a URL, a `data:` URL, an `input_id`, or a `voice_id` of /voices/v1."""
+    max_new_tokens: int
+    """Upper bound of the audio."""
+    exaggeration: float
+    """0 neutral, 1 most expressive."""
+    temperature: float
+    """How freely the model chooses."""
+    cfg_weight: float
+    """Adherence to text and voice; 0 paces calmly."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+    apply_watermark: bool
+    """Add an inaudible mark that identifies generated audio."""
+
+
+class MeshRequest(TypedDict, total=False):
+    """A mesh from an image; `input_image` is required."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["glb", "jpeg", "obj", "ply", "png", "stl", "webp"]
+    """glb, obj, stl or ply; image formats are accepted with a warning and give glb."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    image_path: Required[str]
+    """The image of the object. Read as `image_path` and `image_url`, too."""
+    mode: Literal["generate", "paint"]
+    """The mesh, or the mesh with the image as its texture (of at most 30000 triangles)."""
+    max_faces: int
+    """Triangles of the mesh, at most."""
+    mesh_save_name: str | None
+    """Name of the mesh's file."""
+    painted_save_name: str | None
+    """Name of the painted mesh's file, with mode paint."""
+    seed: int
+    """-1 draws a fresh seed; any other value repeats itself."""
+    auto_unload: bool
+    """Unload the model after the job."""
+
+
+PATHS = {
+    "image": "/generate/image/v1",
+    "video": "/generate/video/v1",
+    "remove-background": "/generate/remove-background/v1",
+    "speech": "/generate/speech/v1",
+    "3d": "/generate/3d/v1",
+}
+"""The route of each modality."""
+
+MEDIA = {
+    "image": ["input_image", "reference_images"],
+    "video": ["input_image", "last_image"],
+    "remove-background": ["image_url"],
+    "speech": ["target_voice_path"],
+    "3d": ["image_path"],
+}
+"""The fields of each modality that take a picture, a sound or a film."""
