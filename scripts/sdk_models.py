@@ -53,12 +53,17 @@ BLOCKING = (
 
 
 def main() -> None:
-    """Write the modules, and format them as the rest of the source."""
+    """Write the modules."""
     for name, text in modules().items():
-        file = FOLDER / name
-        file.write_text(text)
-        for verb in (["check", "-q", "--fix", "--unsafe-fixes"], ["format", "-q"]):
-            subprocess.run([sys.executable, "-m", "ruff", *verb, file], check=True)
+        (FOLDER / name).write_text(text)
+        tidy(FOLDER / name)
+
+
+def tidy(file: Path) -> None:
+    """Sort the imports of a module and format it as the rest of the source."""
+    settings = Path(__file__).parents[1] / "pyproject.toml"
+    for verb in (["check", "-q", "--fix", "--unsafe-fixes"], ["format", "-q"]):
+        subprocess.run([sys.executable, "-m", "ruff", *verb, "--config", settings, file], check=True)
 
 
 def modules() -> dict[str, str]:

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import rich_click as click
 
+from atelier_client.models import StatusAnswer
 from cli.http.client import Client
-from jobs.wire.status import StatusAnswer
 
 STDOUT = Path("-")
 

@@ -2,9 +2,9 @@
 
 import re
 
-import httpx
-import msgspec
 import rich_click as click
+
+from atelier_client import errors
 
 COMMANDS = {
     "GET /jobs/v1": "`atelier jobs list`",
@@ -40,39 +40,29 @@ CONNECTION = ("url", "key", "data")
 ROUTE = re.compile("|".join(re.escape(route) for route in sorted(COMMANDS, key=len, reverse=True)))
 
 
-class ApiError(click.ClickException):
+class ApiError(errors.ApiError, click.ClickException):
     """A refusal of the API; its text is shown on the terminal."""
 
+    def __init__(self, text: str, code: str = "") -> None:
+        errors.ApiError.__init__(self, text)
+        click.ClickException.__init__(self, text)
+        self.code = code
 
-class NoRoute(ApiError):
-    """A path that the API does not have: it is older than this command line."""
 
-
-class ApiUnavailable(ApiError):
+class ApiUnavailable(ApiError, errors.ApiUnavailable):
     """An API that does not answer, or answers with 5xx; the same call may work later."""
 
 
-class _Problem(msgspec.Struct):
-    """What is shown of a problem (RFC 9457); a gateway before the API sends neither code nor field."""
-
-    code: str = ""
-    detail: str = ""
-    field: str | None = None
-
-
-def raise_problem(answer: httpx.Response) -> None:
-    """Raise `ApiError`, or `ApiUnavailable` for a 5xx, with the sentence of a problem; return for a success."""
-    if answer.is_success:
-        return
-    answer.read()
-    kind: type[ApiError] = ApiUnavailable if answer.is_server_error else ApiError
-    try:
-        problem = msgspec.json.decode(answer.content, type=_Problem)
-    except msgspec.DecodeError:  # not from the API: from a proxy before it, or the object store
-        raise kind(f"{answer.text[:200] or answer.reason_phrase} [{answer.status_code}]") from None
-    if problem.code == NO_ROUTE:
-        kind = NoRoute
-    raise kind(f"{_sentence(problem) or answer.reason_phrase} [{problem.code or answer.status_code}]")
+def shown(error: errors.ApiError) -> ApiError:
+    """Return an error of the SDK as the command line shows it: the sentence, its option, its code."""
+    code = error.code or error.status
+    if isinstance(error, errors.UnreadableAnswer):
+        text = error.detail.replace("use a client of its version", "use the CLI of its version")
+    elif isinstance(error, errors.ApiUnavailable) and error.status is None:
+        text = f"{error.detail}; start one on this machine with `atelier up`"
+    else:
+        text = f"{_sentence(error)} [{code}]"
+    return (ApiUnavailable if isinstance(error, errors.ApiUnavailable) else ApiError)(text, error.code)
 
 
 def in_commands(text: str) -> str:
@@ -80,7 +70,7 @@ def in_commands(text: str) -> str:
     return ROUTE.sub(lambda match: COMMANDS[match[0]], text)
 
 
-def _sentence(problem: _Problem) -> str:
+def _sentence(problem: errors.ApiError) -> str:
     """Return the sentence of a problem, with the options of the running command in the place of the fields."""
     options = typed_fields()
     text = in_commands(ADVICE.get(problem.code, problem.detail))

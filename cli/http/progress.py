@@ -7,12 +7,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from atelier_client.models import ProgressEvent, ServerAnswer, StatusAnswer
 from cli.http.client import Client
 from cli.http.problems import ApiUnavailable
 from cli.output.status import status_console
-from jobs.wire.jobs import ProgressEvent
-from jobs.wire.servers import ServerAnswer
-from jobs.wire.status import StatusAnswer
 from jobs.wire.wait_reasons import Reason
 
 POLL_SECONDS = 0.5
@@ -40,12 +38,12 @@ def watch(client: Client, job_id: str, bar: Progress, task: TaskID) -> StatusAns
     A job whose model no server serves is noted once, with what could be done.
     """
     is_noted = False
-    for event in client.follow(job_id):
+    for event in client.subscribe(job_id):
         done = 1.0 if event.status == "completed" else event.progress
         bar.update(task, completed=done, doing=_describe(event))
         if _is_unserved(event) and not is_noted:
             is_noted = True
-            with suppress(ApiUnavailable):  # `follow` bears with that, and so the note does
+            with suppress(ApiUnavailable):  # `subscribe` bears with that, and so the note does
                 bar.console.print(unserved_note(client, job_id), markup=False, highlight=False, soft_wrap=True)
     job = client.job(job_id)
     bar.update(task, completed=1.0 if job.status == "completed" else job.progress, doing=job.status)

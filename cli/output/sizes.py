@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rich.filesize import decimal
 
-from jobs.wire.servers import StoredBytes
+from atelier_client.models import StoredBytes
 
 
 def format_stored(stored: StoredBytes) -> str:

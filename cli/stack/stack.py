@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from atelier_client.models import StoredBytes
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from cli.http.client import Client
@@ -26,7 +27,6 @@ from cli.stack.worker_gpus import choose_gpus
 from core.net.ip_ranges import LOOPBACK
 from core.settings import read_settings
 from jobs.schema.migrate import migrate
-from jobs.wire.servers import StoredBytes
 from workers.engine.memory_limits import host_share
 
 READY_SECONDS = 120.0

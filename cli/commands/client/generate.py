@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from atelier_client.models import StatusAnswer
 from cli.commands.client.request_options import request_body, request_options
 from cli.http.client import Client, refuse_unwritable
 from cli.http.connection import with_client
@@ -17,7 +18,6 @@ from cli.output.status import status_console
 from cli.output.tables import json_option, print_json
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
-from jobs.wire.status import StatusAnswer
 
 
 @click.group()
@@ -49,7 +49,7 @@ def generate_command(modality: ModalitySpec) -> click.Command:
                 body["output_format"] = modality.formats[output.suffix.lower()]
         if preview is not None:
             _check_folder(preview)
-        accepted = client.submit(modality.path, _upload(client, body, modality.params.media))
+        accepted = client.submit(modality.name, **_upload(client, body, modality.params.media))
         if no_wait:
             print_json(accepted) if as_json else click.echo(accepted.job_id)
             return

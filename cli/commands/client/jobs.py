@@ -8,6 +8,7 @@ import msgspec
 import rich_click as click
 from click import get_current_context
 
+from atelier_client.models import JobRequest, StatusAnswer
 from cli.choices import NearestChoice
 from cli.http.client import Client
 from cli.http.connection import with_client
@@ -21,8 +22,6 @@ from cli.output.interrupts import TimedOut, TimeLimit, time_limit
 from cli.output.status import lossy, print_line, status_console
 from cli.output.tables import format_time, json_option, print_facts, print_json, print_table
 from jobs.job import JobStatus
-from jobs.wire.job_request import JobRequest
-from jobs.wire.status import StatusAnswer
 
 LOG_LINES = 20
 ENDED_EARLY = ("cancelled", "failed")
@@ -71,7 +70,7 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
 @with_client
 def show(client: Client, job_id: str, with_log: bool, as_json: bool) -> None:
     """Show all facts about one job: what was asked for, how far it is, why it waits or failed, where its log is."""
-    job, request = client.job(job_id), client.job_request(job_id)
+    job, request = client.job(job_id), client.known_request(job_id)
     if as_json:
         print_json({**msgspec.to_builtins(job), "request": request})
         return

@@ -2,13 +2,13 @@
 
 import rich_click as click
 
+from atelier_client.models import ResidentModel, ServerAnswer
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.progress import await_drained, await_followed, has_followed
 from cli.lazy import ListingGroup
 from cli.output.sizes import format_stored
 from cli.output.tables import few, json_option, print_facts, print_json, print_table
-from jobs.wire.servers import ResidentModel, ServerAnswer
 
 GIGABYTE = 1e9
 

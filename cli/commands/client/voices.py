@@ -36,7 +36,7 @@ def list_(client: Client, model: str | None, language: str | None, as_json: bool
 @with_client
 def add(client: Client, file: str, name: str) -> None:
     """Store FILE, a recording of one person, as a voice; only its id goes to standard output."""
-    click.echo(client.add_voice(name, file).voice_id)
+    click.echo(client.add_voice(name, client.source(file)).voice_id)
 
 
 @voices.command()

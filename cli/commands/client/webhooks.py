@@ -6,6 +6,7 @@ from typing import get_args
 import msgspec
 import rich_click as click
 
+from atelier_client.models import Delivery, Webhook
 from cli.choices import NearestChoice
 from cli.http.client import Client
 from cli.http.connection import with_client
@@ -14,7 +15,7 @@ from cli.local.data_dir import data_option
 from cli.output.interrupts import set_by_signals
 from cli.output.status import print_line
 from cli.output.tables import format_time, json_option, print_json, print_table
-from jobs.wire.webhooks import EVENTS, Delivery, DeliveryState, Ended, Webhook
+from jobs.wire.webhooks import EVENTS, DeliveryState, Ended
 
 
 @click.group()
@@ -50,7 +51,7 @@ def list_(client: Client, as_json: bool) -> None:
 @with_client
 def add(client: Client, target: str, events: tuple[str, ...]) -> None:
     """Add an endpoint that receives your jobs' events at URL; prints its id and, only now, its secret."""
-    webhook = client.add_webhook(target, events)
+    webhook = client.add_webhook(target, *events)
     click.echo(f"{webhook.webhook_id}\n{webhook.secret}")
 
 
@@ -78,7 +79,7 @@ def listen(client: Client, events: tuple[str, ...], port: int, secrets: tuple[st
     except OSError as error:
         raise click.ClickException(f"cannot listen on port {port}: {error.strerror}; choose another --port") from None
     with set_by_signals() as stop, listener:
-        webhook = client.add_webhook(listener.url, events)
+        webhook = client.add_webhook(listener.url, *events)
         listener.secrets.append(webhook.secret)
         try:
             click.echo(f"{webhook.webhook_id} listens at {listener.url}; Ctrl-C ends it and removes it.", err=True)

@@ -9,6 +9,7 @@ import msgspec
 import rich_click as click
 from rich.progress import Progress
 
+from atelier_client.models import StatusAnswer
 from cli.commands.host.up import EndingSignal
 from cli.embedded.server import ServerFailed
 from cli.http.client import Client
@@ -19,7 +20,6 @@ from cli.local.start_wait import StartInterrupted
 from cli.output.status import StatusPrinter, status_console
 from cli.output.tables import print_table
 from cli.stack.stack import Stack
-from jobs.wire.status import StatusAnswer
 
 PROMPTS = (
     "a red circle on a blue background",
@@ -33,10 +33,10 @@ CUTOUT = "product-cutout.png"
 
 
 class DemoJob(msgspec.Struct, frozen=True):
-    """One job of the demo: its title, the path and the body of its request, and the name of its file."""
+    """One job of the demo: its title, its modality and the fields of its submit, and the name of its file."""
 
     title: str
-    path: str
+    modality: str
     body: dict[str, Any]
     file: str
 
@@ -73,19 +73,16 @@ def first_jobs(photo: str) -> list[DemoJob]:
     """Return three images, a cut-out and a video of the uploaded product photo, whose id is `photo`, and speech."""
     video = {"input_image": photo, "prompt": VIDEO_PROMPT, "width": 640, "height": 480, "duration_seconds": 2.0}
     return [
-        *(
-            DemoJob(prompt, "/generate/image/v1", {"prompt": prompt}, f"{prompt.replace(' ', '-')}.webp")
-            for prompt in PROMPTS
-        ),
-        DemoJob("photo -> cut-out", "/generate/remove-background/v1", {"input_image": photo}, CUTOUT),
-        DemoJob("photo -> video", "/generate/video/v1", video, "product.mp4"),
-        DemoJob("text -> speech", "/generate/speech/v1", {"text": TEXT}, "product.wav"),
+        *(DemoJob(prompt, "image", {"prompt": prompt}, f"{prompt.replace(' ', '-')}.webp") for prompt in PROMPTS),
+        DemoJob("photo -> cut-out", "remove-background", {"input_image": photo}, CUTOUT),
+        DemoJob("photo -> video", "video", video, "product.mp4"),
+        DemoJob("text -> speech", "speech", {"text": TEXT}, "product.wav"),
     ]
 
 
 def mesh_job(cutout: str) -> DemoJob:
     """Return a mesh of the uploaded cut-out, with the cut-out as its texture."""
-    return DemoJob("cut-out -> 3D", "/generate/3d/v1", {"input_image": cutout, "mode": "paint"}, "product.glb")
+    return DemoJob("cut-out -> 3D", "3d", {"input_image": cutout, "mode": "paint"}, "product.glb")
 
 
 def _run_all(client: Client, out: Path) -> list[list[str]]:
@@ -97,7 +94,7 @@ def _run_all(client: Client, out: Path) -> list[list[str]]:
 
 def _run(client: Client, jobs: list[DemoJob], out: Path, bar: Progress) -> list[list[str]]:
     """Submit jobs, follow one after the other, download their outputs; return the rows of the table."""
-    job_ids = [client.submit(job.path, job.body).job_id for job in jobs]
+    job_ids = [client.submit(job.modality, **job.body).job_id for job in jobs]
     shown = [bar.add_task(job.title, total=1.0, doing="submitted") for job in jobs]
     ended = [watch(client, job_id, bar, line) for job_id, line in zip(job_ids, shown, strict=True)]
     return [_download(client, job, answer, out) for job, answer in zip(jobs, ended, strict=True)]

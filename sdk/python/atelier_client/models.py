@@ -120,6 +120,7 @@ class ProgressEvent(msgspec.Struct, frozen=True, kw_only=True):
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a job was asked for, and by whom.
 
+    `tenant` is the name of the tenant, by which the operator's commands know it; null in answers of an older API.
     `params` are the fields of the submit, with the values of those that were left out; null once the retention of
     prompts has removed them. `server_id` is the server that was asked for. `trace_id` is in the service's log lines
     about the job, where traces are on.
@@ -135,6 +136,7 @@ class JobRequest(msgspec.Struct, frozen=True, kw_only=True):
     callback_url: str | None
     deadline_at: datetime
     trace_id: str | None
+    tenant: str | None = None
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

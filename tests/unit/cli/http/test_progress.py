@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 from rich.console import Console
 
+from atelier_client.models import ProgressEvent, WaitReason
 from cli.http.problems import ApiUnavailable
 from cli.http.progress import job_bars, watch
-from jobs.wire.jobs import ProgressEvent, WaitReason
 
 
 class Scripted:
@@ -16,7 +16,7 @@ class Scripted:
     def __init__(self, *events):
         self.events = events
 
-    def follow(self, job_id):
+    def subscribe(self, job_id):
         yield from self.events
 
     def job(self, job_id):
@@ -36,7 +36,7 @@ def shown(*events):
 
 
 def queued(code):
-    return ProgressEvent(status="queued", queue_position=1, waiting_for=code and WaitReason(code, "…"))
+    return ProgressEvent(status="queued", queue_position=1, waiting_for=code and WaitReason(code=code, message="…"))
 
 
 def test_a_job_without_a_server_is_noted_once():

@@ -28,7 +28,7 @@ class Late:
         self.end = end
         self.waits_for = waiting_for
 
-    def follow(self, job_id: str) -> None:
+    def subscribe(self, job_id: str) -> None:
         raise TimeLimit
 
     def job(self, job_id: str) -> SimpleNamespace:

@@ -57,7 +57,7 @@ def facts(monkeypatch, tmp_path):
 
     def show(request=REQUEST, **changes):
         monkeypatch.setattr(Client, "job", lambda self, job_id: msgspec.structs.replace(JOB, **changes))
-        monkeypatch.setattr(Client, "job_request", lambda self, job_id: request)
+        monkeypatch.setattr(Client, "known_request", lambda self, job_id: request)
         words = ["show", "job_1", "--url", "http://127.0.0.1:1", "--key", "k", "--data", str(tmp_path)]
         outcome = CliRunner().invoke(jobs, words, catch_exceptions=False)
         assert 0 == outcome.exit_code
