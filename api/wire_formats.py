@@ -5,7 +5,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 from litestar import Router
 
+from api.dialects.videogen.errors import render_error as videogen_error
+from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
+from api.dialects.videogen.routes import videogen_routers
 from api.http.problems import Renderer
+from api.operations.grouped_jobs import GroupedJobs
 from api.services import Services
 
 
@@ -21,4 +25,8 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     routers: Callable[[Services], Sequence[Router]]
 
 
-WIRE_FORMATS: tuple[WireFormat, ...] = ()
+def _videogen(services: Services) -> Sequence[Router]:
+    return videogen_routers(GroupedJobs(services.database, services.notifier, services.server_commands))
+
+
+WIRE_FORMATS: tuple[WireFormat, ...] = (WireFormat(prefixes=VIDEOGEN, render=videogen_error, routers=_videogen),)

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 from litestar.params import HeaderParameter
 from litestar.types import Receive
 from opentelemetry.trace import SpanKind
@@ -16,6 +17,7 @@ from api.submit.validation import IdempotencyKey
 from core.ids import new_id
 from core.settings import Settings
 from core.tracing import Facts, attributes, span, traceparent_of
+from jobs.job import Job
 from jobs.log_context import about_job
 from jobs.params.media import drop_data_urls
 from jobs.params.origin import NATIVE_ORIGIN, Origin
@@ -59,6 +61,38 @@ class SubmitEndpoint:
         belongs to the path and the body. `origin` says in which wire format the job was asked for.
         """
         return await self._submit(request, params, new_id("job"), idempotency_key, origin)
+
+    async def submit_together(
+        self, request: StrictRequest, all_params: Sequence[AnyParams], *, idempotency_key: str | None, origin: Origin
+    ) -> list[Job]:
+        """Submit one job, or several of one group that is named like the first of them: all or none of them.
+
+        Returns the jobs; of a repeated Idempotency-Key only the first. Raises what `submit` raises.
+        """
+        if len(all_params) == 1:
+            only = await self.submit(request, all_params[0], idempotency_key=idempotency_key, origin=origin)
+            return [only.job]
+        ids = [new_id("job") for _ in all_params]
+        origin = msgspec.structs.replace(origin, group=ids[0])
+        key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
+        route = request.scope["path"].rstrip("/")
+        caller_trace = request.headers.get("traceparent")
+        with span(f"POST {route}", parent=caller_trace, kind=SpanKind.SERVER, root=True) as opened:
+            submissions = [
+                Submission(
+                    job_id=job_id,
+                    caller=request.user,
+                    params=params,
+                    idempotency_key=key,
+                    traceparent=traceparent_of(opened),
+                    origin=origin,
+                )
+                for job_id, params in zip(ids, all_params, strict=True)
+            ]
+            submitted = await self._submissions.submit_together(submissions)
+            opened.set_attributes(attributes({"group": ids[0], "jobs": len(submitted)}))
+        log.info("submit: accepted jobs=%s group=%s", len(submitted), ids[0])
+        return [each.job for each in submitted]
 
     async def submit_and_wait(
         self,

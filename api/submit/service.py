@@ -117,6 +117,39 @@ class Submissions:
             return SubmittedJob(job=job, repeated=True)
         return self._accept(job)
 
+    async def submit_together(self, submissions: Sequence[Submission]) -> list[SubmittedJob]:
+        """Return the jobs of several submissions of one caller, which differ in their parameters only: all or none.
+
+        The first one's Idempotency-Key is that of all; its repeat returns the first job alone. They may name stored
+        media and URLs, and no `data:` URLs. Raises what `submit` raises.
+        """
+        checked = [
+            msgspec.structs.replace(each, params=check(each.params, each.caller, self._settings))
+            for each in submissions
+        ]
+        first = checked[0]
+        stored = dict[str, str]()
+        if needs_store(first.params):
+            with _refusals():
+                earlier, stored = await self._database.transaction(lambda c: self._look_up(c, first))
+            if earlier is not None:
+                return [SubmittedJob(job=earlier, repeated=True)]
+        tenant = first.caller.tenant
+        ingested = await self._intake.ingest(tenant, first.job_id, first.params, stored, first.body)
+        assert not ingested.folder, "nothing of a group is stored, so nothing need be removed"
+
+        async def work(connection: AsyncConnection) -> tuple[Job | None, list[Job]]:
+            earlier = await _claim_key(connection, first)
+            if earlier is not None:
+                return earlier, []
+            return None, await self._insert_together(connection, checked, ingested.sources)
+
+        with _refusals():
+            earlier, jobs = await self._database.transaction(work)
+        if earlier is not None:
+            return [SubmittedJob(job=earlier, repeated=True)]
+        return [self._accept(job) for job in jobs]
+
     def _accept(self, job: Job) -> SubmittedJob:
         self._notifier.notify_later(job)
         JOBS_SUBMITTED.labels(job.model, job.modality).inc()
@@ -182,6 +215,23 @@ class Submissions:
                 add_inputs(submission.job_id, tenant, _with_minimum_length(ingested.sources, spec))
             )
         return job
+
+    async def _insert_together(
+        self, connection: AsyncConnection, submissions: Sequence[Submission], sources: Sequence[InputSource]
+    ) -> list[Job]:
+        """Insert jobs that have the same model and the same inputs, in their order."""
+        first = submissions[0]
+        spec = await choose_model(connection, self._catalog, first.params, first.origin.dialect)
+        added = [
+            new_job(offers=[Offer(spec.id, spec.price_of(each.params))], **self._facts(each, each.params))
+            for each in submissions
+        ]
+        rows = (await connection.execute(submit(*added))).all()
+        if sources:
+            sources = _with_minimum_length(sources, spec)
+            for each in submissions:
+                await connection.execute(add_inputs(each.job_id, each.caller.tenant, sources))
+        return sorted((job_from_row(row) for row in rows), key=lambda job: job.seq)
 
     def _facts(self, submission: Submission, params: AnyParams) -> dict[str, Any]:
         """Return what every statement that adds the job with these parameters is given."""

@@ -25,3 +25,14 @@ class BadSignature(RequestRefused):
 
     code, status = "bad_signature", 403
     advice = "Use a fresh link: from the job's status, or from POST /inputs/v1 for an upload."
+
+
+class NotEntitled(RequestRefused):
+    """A request for what the key may not have; `needs` is the scope that it would take."""
+
+    code, status = "not_entitled", 403
+    advice = "This key may not ask for this; an operator can make one that may."
+
+    def __init__(self, detail: str | None = None, *, needs: str = "", field: str | None = None) -> None:
+        super().__init__(detail, field=field)
+        self.needs = needs

@@ -70,3 +70,10 @@ class BadRange(RequestRefused):
 
     code, status = "range_not_satisfiable", 416
     advice = "The Range is beyond the end of the file; use one within the length in the Content-Range header."
+
+
+class NotOffered(RequestRefused):
+    """A route of another service that this one answers, but cannot serve."""
+
+    code, status = "not_offered", 501
+    advice = "This service does not offer that; its documentation lists what it does."

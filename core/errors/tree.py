@@ -30,6 +30,7 @@
     │   ├── HeadTooLarge                431  head_too_large
     │   ├── Unauthenticated             401  unauthenticated
     │   ├── Forbidden                   403  forbidden
+    │   ├── NotEntitled                 403  not_entitled
     │   ├── BudgetExhausted             402  budget_exhausted
     │   ├── MalformedId                 404  malformed_id
     │   ├── UnknownJob                  404  unknown_job
@@ -41,6 +42,7 @@
     │   ├── OutputExpired               410  output_expired
     │   ├── UnknownRoute                404  not_found
     │   ├── WrongMethod                 405  method_not_allowed
+    │   ├── NotOffered                  501  not_offered
     │   ├── BadSignature                403  bad_signature
     │   ├── WebhookDisabled             409  webhook_disabled
     │   ├── ServerOffline               409  server_offline

@@ -74,6 +74,15 @@ def list_keys() -> Select[Any]:
     )
 
 
+def key_of_tenant(key_id: str) -> Select[Any]:
+    """Return the name of a key, and that of its tenant as `tenant`."""
+    return (
+        select(api_keys.c.name, tenants.c.name.label("tenant"))
+        .join(tenants, tenants.c.id == api_keys.c.tenant)
+        .where(api_keys.c.id == key_id)
+    )
+
+
 def revoke_key(key_id: str) -> Update:
     """Revoke a key; returns its id, or no row when it is unknown or already revoked."""
     return (

@@ -1,0 +1,131 @@
+"""The tools that have a model, and those that have none."""
+
+from litestar import Controller, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from api.dialects.videogen.schema import (
+    GenerateImage,
+    GenerateVideoClip,
+    PictureTool,
+    TextToSpeech,
+    ToolAccepted,
+    ToolBody,
+)
+from api.dialects.videogen.translate import (
+    clip_params,
+    cutout_params,
+    image_params,
+    parallax_params,
+    speech_params,
+    spread,
+)
+from api.dialects.videogen.voices import choose_voice, known_voices
+from api.http.auth import Caller
+from api.http.database import Database
+from api.http.strict_json import StrictRequest
+from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
+from core.errors.http import NotOffered, UnknownRoute
+from jobs.params.origin import Origin
+from jobs.params.registry import AnyParams
+from jobs.wire.dialects.videogen import NAME, execution_id
+from pipelines.catalog.loader import Catalog
+
+WITHOUT_MODEL = (
+    *("generate-sound-effect", "generate-avatar", "vectorize-image", "remove-video-background", "upscale-image"),
+    *("upscale-video", "generate-music", "generate-motion-graphic"),
+)
+"""Tools of VideoGen of which no model is in the catalog."""
+
+
+class ToolRoutes(Controller):
+    """Routes that start a tool."""
+
+    path = "/tools"
+
+    @post("/generate-image", status_code=202)
+    async def generate_image(
+        self,
+        request: StrictRequest,
+        data: JSONBody[GenerateImage],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make pictures from a prompt, guided by pictures if there are any."""
+        return await _start(submit_endpoint, request, data, image_params(data), "GENERATE_IMAGE", idempotency_key)
+
+    @post("/generate-video-clip", status_code=202)
+    async def generate_video_clip(
+        self,
+        request: StrictRequest,
+        data: JSONBody[GenerateVideoClip],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Make a film from a first frame, or from the prompt alone where a model can."""
+        return await _start(submit_endpoint, request, data, clip_params(data), "GENERATE_VIDEO_CLIP", idempotency_key)
+
+    @post("/text-to-speech", status_code=202)
+    async def text_to_speech(
+        self,
+        request: StrictRequest,
+        data: JSONBody[TextToSpeech],
+        caller: NamedDependency[Caller],
+        catalog: NamedDependency[Catalog],
+        database: NamedDependency[Database],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Speak a text with a stored or a built-in voice."""
+        voice = choose_voice(await known_voices(caller, database, catalog), data.voice_id)
+        return await _start(
+            submit_endpoint, request, data, speech_params(data, voice.params), "TEXT_TO_SPEECH", idempotency_key
+        )
+
+    @post("/remove-image-background", status_code=202)
+    async def remove_image_background(
+        self,
+        request: StrictRequest,
+        data: JSONBody[PictureTool],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Put the foreground of a picture on transparency."""
+        params = cutout_params(data)
+        return await _start(submit_endpoint, request, data, params, "REMOVE_IMAGE_BACKGROUND", idempotency_key)
+
+    @post("/image-3d-effect", status_code=202)
+    async def image_3d_effect(
+        self,
+        request: StrictRequest,
+        data: JSONBody[PictureTool],
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> ToolAccepted:
+        """Move the camera around a picture."""
+        return await _start(submit_endpoint, request, data, parallax_params(data), "IMAGE_3D_EFFECT", idempotency_key)
+
+    @post("/{tool:str}", status_code=202)
+    async def no_model(self, tool: FromPath[str]) -> ToolAccepted:
+        """Refuse a tool of which there is no model, or that there is not."""
+        if tool in WITHOUT_MODEL:
+            raise NotOffered(f"No model in the catalog of this service can do {tool}; its operator can add one.")
+        raise UnknownRoute(f"There is no tool called {tool[:80]!r}; look at the name in the path.")
+
+
+async def _start(
+    submit_endpoint: SubmitEndpoint,
+    request: StrictRequest,
+    body: ToolBody,
+    params: AnyParams,
+    tool: str,
+    idempotency_key: str | None,
+) -> ToolAccepted:
+    """Submit the jobs of one execution."""
+    jobs = await submit_endpoint.submit_together(
+        request,
+        spread(params, body.num_results),
+        idempotency_key=idempotency_key,
+        origin=Origin(dialect=NAME, tool=tool),
+    )
+    return ToolAccepted(execution_id(jobs[0]))

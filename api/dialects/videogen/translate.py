@@ -1,0 +1,129 @@
+"""From the bodies of VideoGen's tools to the parameters of jobs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from api.dialects.videogen.ids import to_native
+from api.dialects.videogen.schema import (
+    GenerateImage,
+    GenerateVideoClip,
+    PictureTool,
+    TextToSpeech,
+    ToolBody,
+    ToolQuality,
+    VisualBody,
+)
+from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
+from api.http.msgspec_errors import refusal
+from core.errors.fields import MissingField, NotThisModel
+from jobs.params.base import Params
+from jobs.params.cutout import CutoutParams
+from jobs.params.image import MAX_IMAGES, ImageParams
+from jobs.params.registry import AnyParams
+from jobs.params.speech import SpeechParams
+from jobs.params.video import VideoParams
+
+P = TypeVar("P", bound=Params)
+
+QUALITY: Mapping[ToolQuality, str] = {"LOW": "fast", "STANDARD": "standard", "HIGH": "pro", "MAX": "ultra"}
+TOKENS_A_CHARACTER = 3
+"""Of speech: three times what a calm voice takes, so that no text is cut off."""
+LEAST_TOKENS, MOST_TOKENS = 256, 4096
+OTHER_MEDIA = ("video_file_ids", "audio_file_ids", "spoken_dialogue", "generate_audio")
+"""Fields of a clip that no model of the catalog can use, with the name of each on the wire."""
+
+
+def image_params(body: GenerateImage, references: Sequence[str] = (), style: str = "") -> ImageParams:
+    """Return the parameters of generate-image; `references` and `style` are those of its entities.
+
+    The first picture is the one to start from, which a model that edits takes as its first reference.
+    """
+    pictures = [*(to_native("vg_file", one) for one in body.image_file_ids or ()), *references]
+    width, height = size_of(body.aspect_ratio, IMAGE_SIDES)
+    return _made(
+        ImageParams,
+        prompt=body.prompt + style,
+        quality=QUALITY[body.quality or "STANDARD"],
+        input_image=pictures[0] if pictures else None,
+        reference_images=pictures[1:],
+        width=width,
+        height=height,
+        output_format="png",
+        **_common(body),
+    )
+
+
+def clip_params(body: GenerateVideoClip) -> VideoParams:
+    """Return the parameters of generate-video-clip. Raises `MissingField` and `NotThisModel`."""
+    for name in OTHER_MEDIA:
+        if getattr(body, name):
+            shown = body.__struct_encode_fields__[body.__struct_fields__.index(name)]
+            raise NotThisModel(f"No model here can use `{shown}`; leave it out.", field=f"$.{shown}")
+    pictures = [one for one in (body.start_frame_file_id, *(body.image_file_ids or ())) if one]
+    if not pictures and not body.prompt:
+        raise MissingField("`prompt` or `startFrameFileId` is required; add one of them.", field="$.prompt")
+    if len(pictures) > 1:
+        raise NotThisModel("No model here can use several pictures; send `startFrameFileId` alone.")
+    width, height = size_of(body.aspect_ratio, VIDEO_SIDES)
+    return _clip(body, pictures, body.prompt, width=width, height=height, **_duration(body.duration_seconds))
+
+
+def parallax_params(body: PictureTool) -> VideoParams:
+    """Return the parameters of image-3d-effect: an orbit of the camera around the picture."""
+    width, height = size_of(None, VIDEO_SIDES)
+    return _clip(body, [body.image_file_id], "slow orbit", width=width, height=height)
+
+
+def cutout_params(body: PictureTool) -> CutoutParams:
+    """Return the parameters of remove-image-background."""
+    return _made(CutoutParams, image_url=to_native("vg_file", body.image_file_id), **_common(body))
+
+
+def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:
+    """Return the parameters of text-to-speech; `voice` has those that choose the voice."""
+    text = body.tts_text
+    for one in body.pronunciation_replacements or ():
+        text = text.replace(one.original, one.replacement)
+    return _made(
+        SpeechParams,
+        text=text,
+        language_id=body.speech_language_code,
+        output_format="mp3",
+        max_new_tokens=min(max(TOKENS_A_CHARACTER * len(text), LEAST_TOKENS), MOST_TOKENS),
+        **_common(body),
+        **voice,
+    )
+
+
+def spread(params: AnyParams, results: int) -> list[AnyParams]:
+    """Return the parameters of the jobs that make so many results: images of one job where they fit."""
+    if not isinstance(params, ImageParams):
+        return [params] * results
+    sizes = [min(MAX_IMAGES, results - done) for done in range(0, results, MAX_IMAGES)]
+    return [msgspec.structs.replace(params, num_images=size) for size in sizes]
+
+
+def _clip(body: VisualBody, pictures: Sequence[str], prompt: str | None, **fields: Any) -> VideoParams:
+    words = {} if prompt is None else {"prompt": prompt}
+    picture = to_native("vg_file", pictures[0]) if pictures else None
+    quality = QUALITY[getattr(body, "quality", None) or "STANDARD"]
+    return _made(VideoParams, input_image=picture, quality=quality, seed=-1, **words, **fields, **_common(body))
+
+
+def _duration(seconds: int | None) -> dict[str, float]:
+    return {} if seconds is None else {"duration_seconds": float(seconds)}
+
+
+def _common(body: ToolBody) -> dict[str, Any]:
+    """Return the fields that the jobs of every tool have."""
+    return {}
+
+
+def _made(type_: type[P], **fields: Any) -> P:
+    """Return checked parameters. Raises `InvalidRequest` with the native path of the first field at fault."""
+    try:
+        return msgspec.convert({name: value for name, value in fields.items() if value is not None}, type_)
+    except msgspec.ValidationError as error:
+        raise refusal(error, type_) from None

@@ -1,0 +1,53 @@
+"""Statements about the jobs of one dialect, some of which it shows as one: they share the `group` of their origin.
+
+A group is named like its first job, so one id finds both a job by itself and every job of a group.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, Text, any_, bindparam, func, literal_column, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from jobs.schema.tables import jobs
+
+group_of = literal_column("jobs.origin ->> 'group'", Text)
+"""In the words of `ix_jobs_group`, so that a query uses it."""
+dialect_of = literal_column("jobs.origin ->> 'dialect'", Text)
+"""In the words of `ix_jobs_dialect`."""
+
+
+def find_grouped(first_id: str, tenant: str) -> Select[Any]:
+    """Return the tenant's job of this id and those of its group, in the order of submit; none that are deleted."""
+    return (
+        select(*jobs.c)
+        .where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), or_(jobs.c.id == first_id, group_of == first_id))
+        .order_by(jobs.c.seq)
+    )
+
+
+def members(groups: Sequence[str], tenant: str) -> Select[Any]:
+    """Return the jobs of several groups of a tenant, in the order of submit."""
+    named = any_(bindparam("groups", list(groups), ARRAY(Text)))
+    return (
+        select(*jobs.c)
+        .where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), group_of == named)
+        .order_by(jobs.c.seq)
+    )
+
+
+def dialect_page(tenant: str, dialect: str, *, limit: int, before: tuple[datetime, str] | None = None) -> Select[Any]:
+    """Return a tenant's jobs of a dialect, newest first, of each group only the first job.
+
+    `before` is the (created_at, id) of the last one already seen.
+    """
+    query = select(*jobs.c).where(
+        jobs.c.tenant == tenant,
+        jobs.c.deleted_at.is_(None),
+        dialect_of == dialect,
+        func.coalesce(group_of, jobs.c.id) == jobs.c.id,
+    )
+    if before is not None:
+        query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
+    return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)

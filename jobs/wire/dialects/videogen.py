@@ -1,0 +1,132 @@
+"""VideoGen: a tool execution and its results, as its routes answer them and its webhooks send them.
+
+An execution is a job, or the jobs of a group. Times are whole seconds since 1970.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from core.settings import Settings
+from jobs.job import Job, JobError, JobStatus
+from jobs.wire.status import OutputAnswer, QueueEstimate, status_answer
+
+NAME = "videogen"
+"""The dialect of the origin of its jobs."""
+EXECUTION, FILE = "vg_exec_", "vg_file_"
+"""Prefixes of the ids of executions and of files; a job's or a media item's UUID follows."""
+LINK_SECONDS = 7 * 86_400
+"""How long a link is promised to work at least."""
+STATUSES: Mapping[JobStatus, str] = {
+    JobStatus.PENDING: "pending",
+    JobStatus.QUEUED: "pending",
+    JobStatus.PROCESSING: "running",
+    JobStatus.COMPLETED: "succeeded",
+    JobStatus.FAILED: "failed",
+    JobStatus.CANCELLED: "cancelled",
+}
+TOOL_OF: Mapping[str, str] = {
+    "image": "GENERATE_IMAGE",
+    "video": "GENERATE_VIDEO_CLIP",
+    "speech": "TEXT_TO_SPEECH",
+    "remove-background": "REMOVE_IMAGE_BACKGROUND",
+}
+"""The tool of a job whose origin names none, by its modality."""
+KINDS: Mapping[str, str] = {"image": "IMAGE", "video": "VIDEO", "audio": "AUDIO"}
+"""The types of files, by the first half of a media type."""
+MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "video": "VIDEO"}
+"""The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
+
+
+class VideoGenRequirement(msgspec.Struct, frozen=True):
+    """What a caller needs for a request that was refused with 403."""
+
+    type: str
+    details: dict[str, str] = {}
+
+
+class VideoGenError(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """The body of every error, and the error of an execution. `internalErrorCode` is the code of the native routes."""
+
+    message: str
+    code: str | None = None
+    requirement: VideoGenRequirement | None = None
+    internal_error_code: str | None = None
+
+
+class ExecutionResult(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """One result of an execution. `thumbnailUrl` and its time are null where there is no thumbnail."""
+
+    file_id: str | None
+    type: str
+    download_url: str
+    download_url_expires_at: int
+    thumbnail_url: str | None = None
+    thumbnail_url_expires_at: int | None = None
+
+
+class ToolExecution(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An execution. `results` is empty until it has succeeded, and `attemptIndex` counts from 0."""
+
+    tool_execution_id: str
+    status: str
+    tool_type: str
+    progress_percentage: int
+    attempt_index: int
+    results: list[ExecutionResult]
+    error: VideoGenError | None
+
+
+def execution_id(job: Job) -> str:
+    """Return the id of the execution that a job belongs to."""
+    return EXECUTION + (job.origin.group or job.id).removeprefix("job_")
+
+
+def execution_of(jobs: Sequence[Job], settings: Settings) -> ToolExecution:
+    """Return the execution that these jobs are together, in the order of submit: one at least."""
+    status = status_of(jobs)
+    percent = int(100 * sum(job.progress for job in jobs) / len(jobs))
+    failed = next((job for job in jobs if job.status is JobStatus.FAILED), None)
+    return ToolExecution(
+        tool_execution_id=execution_id(jobs[0]),
+        status=status,
+        tool_type=jobs[0].origin.tool or TOOL_OF.get(jobs[0].modality, jobs[0].modality.upper()),
+        progress_percentage=100 if status == "succeeded" else min(max(percent, 0), 99),
+        attempt_index=max(0, max(job.attempt for job in jobs) - 1),
+        results=results_of(jobs, settings) if status == "succeeded" else [],
+        error=error_of(failed.error) if failed is not None and status == "failed" else None,
+    )
+
+
+def status_of(jobs: Sequence[Job]) -> str:
+    """Return the status of an execution in VideoGen's words.
+
+    It ends when its last job does, as `failed` if one of them failed, else as `cancelled` if one was cancelled.
+    """
+    words = {STATUSES[job.status] for job in jobs}
+    if words & {"pending", "running"}:
+        return "pending" if words == {"pending"} else "running"
+    return next(word for word in ("failed", "cancelled", "succeeded") if word in words)
+
+
+def results_of(jobs: Sequence[Job], settings: Settings) -> list[ExecutionResult]:
+    """Return the results of jobs that have completed."""
+    until = int(time.time()) + LINK_SECONDS
+    return [
+        ExecutionResult(file_id=None, type=_kind(output), download_url=output.url, download_url_expires_at=until)
+        for job in jobs
+        for output in status_answer(job, settings, QueueEstimate()).outputs
+        if MAIN_KIND.get(job.modality, _kind(output)) == _kind(output)
+    ]
+
+
+def error_of(error: JobError | None) -> VideoGenError:
+    """Return the error of a failed job."""
+    if error is None:
+        return VideoGenError(message="The tool failed; run it again.", code="tool_failed")
+    return VideoGenError(message=error.message, code="tool_failed", internal_error_code=error.code)
+
+
+def _kind(output: OutputAnswer) -> str:
+    return KINDS.get(output.media_type.partition("/")[0], "TEXT")
