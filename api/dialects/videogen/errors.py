@@ -82,5 +82,5 @@ def _has_key(request: Request[Any, Any, Any]) -> bool:
 
 
 def _in_its_words(request: Request[Any, Any, Any], sentence: str) -> str:
-    names = FIELDS | (IN_VIDEO if request.scope["path"].endswith("generate-video-clip") else {})
+    names = {**FIELDS, **(IN_VIDEO if request.scope["path"].endswith("generate-video-clip") else {})}
     return _NAMED.sub(lambda match: f"`{names.get(match[1], match[1])}{match[2]}`", sentence)
