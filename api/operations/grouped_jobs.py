@@ -1,4 +1,4 @@
-"""Jobs that a dialect shows as one: finding, listing and cancelling them together."""
+"""Jobs that a dialect shows as one: find, list and cancel them together."""
 
 from collections import defaultdict
 from collections.abc import Sequence
