@@ -50,7 +50,7 @@ class LanguageList(msgspec.Struct, frozen=True):
 
 
 class Me(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The key of a request, and the team that it belongs to. This service has no people, so there is no e-mail."""
+    """The key of a request, and the team that it belongs to. People are unknown here, and so is an e-mail address."""
 
     api_key_id: str
     api_key_nickname: str

@@ -107,10 +107,10 @@ class ToolRoutes(Controller):
 
     @post("/{tool:str}", status_code=202)
     async def no_model(self, tool: FromPath[str]) -> ToolAccepted:
-        """Refuse a tool of which there is no model, or that there is not."""
+        """Refuse a tool without a model, and an unknown one."""
         if tool in WITHOUT_MODEL:
             raise NotOffered(f"No model in the catalog of this service can do {tool}; its operator can add one.")
-        raise UnknownRoute(f"There is no tool called {tool[:80]!r}; look at the name in the path.")
+        raise UnknownRoute(f"No tool is called {tool[:80]!r}; look at the name in the path.")
 
 
 async def _start(

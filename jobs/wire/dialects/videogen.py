@@ -56,7 +56,7 @@ class VideoGenError(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class ExecutionResult(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """One result of an execution. `thumbnailUrl` and its time are null where there is no thumbnail."""
+    """One result of an execution. `thumbnailUrl` and its time are null without a thumbnail."""
 
     file_id: str | None
     type: str
