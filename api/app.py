@@ -32,7 +32,6 @@ from api.openapi.documents import openapi_config
 from api.openapi.fixes import correct_document
 from api.operations.queue_metrics import QueueMetrics
 from api.operations.readiness import Readiness
-from api.operations.voices import VoiceOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
 from api.wire_formats import WIRE_FORMATS
@@ -47,7 +46,7 @@ def routers(services: Services) -> list[Router]:
     return [
         generate_router(services.settings),
         jobs_router(services.server_commands),
-        media_router(VoiceOperations(services.database, services.intake, services.settings), services.settings),
+        media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),
         service_router(readiness, QueueMetrics(services.database, readiness, services.catalog, services.store)),

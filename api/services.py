@@ -17,12 +17,16 @@ from api.http.database import Database
 from api.http.dependencies import provide, provide_caller, provide_job_view
 from api.limits.request_limits import RequestLimits
 from api.operations.server_commands import ServerCommands
+from api.operations.voice_directory import VoiceDirectory
+from api.operations.voice_samples import VoiceSamples
+from api.operations.voices import VoiceOperations
 from api.submit.endpoint import SubmitEndpoint
 from api.submit.media_intake import MediaIntake
 from api.submit.service import Submissions
 from core.settings import Settings
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from pipelines.catalog.aliases import load_aliases
 from pipelines.catalog.loader import load_catalog
 from pipelines.weights.footprint import footprints
 
@@ -38,6 +42,7 @@ class Services:
         self.settings = settings
         self.database = Database(settings)
         self.catalog = load_catalog(settings.catalog or None)
+        self.aliases = load_aliases(self.catalog, settings.aliases or None)
         self.footprints = footprints(self.catalog, settings.weights_lock)
         self.store = open_store(settings)
         self.event_hub = EventHub(settings)
@@ -48,8 +53,11 @@ class Services:
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
         self.watcher = JobWatcher(JobReader(self.database, settings), self.event_hub, self.status_builder)
         self.stream_limit = StreamLimit(settings.max_streams)
-        submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
-        self.submit_endpoint = SubmitEndpoint(submissions, self.watcher, settings)
+        self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
+        self.submit_endpoint = SubmitEndpoint(self.submissions, self.watcher, settings)
+        self.voice_operations = VoiceOperations(self.database, self.intake, settings)
+        self.voice_directory = VoiceDirectory(self.database, self.catalog, self.store, settings)
+        self.voice_samples = VoiceSamples(self.database, self.catalog, self.submissions, settings)
 
     def dependencies(self) -> dict[str, Provide]:
         """Return the providers of what a route of any router may ask for."""

@@ -8,6 +8,9 @@ from litestar import Router
 from api.dialects.videogen.errors import render_error as videogen_error
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
+from api.dialects.whaletools.errors import render_error as whaletools_error
+from api.dialects.whaletools.routes import PREFIXES as WHALETOOLS
+from api.dialects.whaletools.routes import whaletools_routers
 from api.http.problems import Renderer
 from api.operations.grouped_jobs import GroupedJobs
 from api.services import Services
@@ -29,4 +32,7 @@ def _videogen(services: Services) -> Sequence[Router]:
     return videogen_routers(GroupedJobs(services.database, services.notifier, services.server_commands))
 
 
-WIRE_FORMATS: tuple[WireFormat, ...] = (WireFormat(prefixes=VIDEOGEN, render=videogen_error, routers=_videogen),)
+WIRE_FORMATS: tuple[WireFormat, ...] = (
+    WireFormat(prefixes=VIDEOGEN, render=videogen_error, routers=_videogen),
+    WireFormat(prefixes=WHALETOOLS, render=whaletools_error, routers=whaletools_routers),
+)

@@ -27,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str = ""
 
     catalog: str = ""
+    aliases: str = ""
     weights_dir: str = ""
     weights_lock: str = ""
     allowed_licenses: str = ""
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: str = ""
     link_seconds: float = 3600.0
     wait_limit: float = 300.0
+    sync_seconds: float = 55.0
     rate_limit: float = 0.0
     rate_burst: int = 100
     unknown_key_limit: float = 10.0

@@ -76,6 +76,13 @@ class NotThisModel(InvalidRequest):
     advice = "A field is not supported by this model; remove it, or choose a model of GET /models/v1 that supports it."
 
 
+class NoModelForTask(InvalidRequest):
+    """A task that no model of the catalog can do."""
+
+    code = "no_model_for_task"
+    advice = "No model of this service can do that yet; GET /models/v1 lists what there is."
+
+
 class ForbiddenUrl(InvalidRequest):
     """A URL that the service must not connect to."""
 

@@ -15,6 +15,7 @@
     │   │   ├── UnknownModel            422  unknown_model
     │   │   ├── IdempotencyMismatch     422  idempotency_key_reused
     │   │   ├── NotThisModel            422  not_supported_by_model
+    │   │   ├── NoModelForTask          422  no_model_for_task
     │   │   ├── UnknownInput            422  unknown_input
     │   │   ├── TooManyVoices           422  too_many_voices
     │   │   ├── TooManyWebhooks         422  too_many_webhooks
@@ -63,7 +64,8 @@
     │   ├── BrokerUnavailable           503  broker_unavailable
     │   ├── TooManyConnections          503  too_many_connections
     │   ├── Overloaded                  503  overloaded
-    │   └── NoModelAvailable            503  no_model_available
+    │   ├── NoModelAvailable            503  no_model_available
+    │   └── SampleUnavailable           503  sample_unavailable
     └── JobFailed                       stored on the job, never an HTTP status of its own
         ├── InputUnreachable                 input_unreachable
         ├── PipelineFailed                   pipeline_failed

@@ -66,3 +66,10 @@ class NoModelAvailable(Unavailable):
 
     code = "no_model_available"
     advice = "No running server serves this modality; start a GPU worker, or name a model to wait for it."
+
+
+class SampleUnavailable(Unavailable):
+    """A sample of a voice that is not made yet, or could not be made."""
+
+    code = "sample_unavailable"
+    advice = "The sample of this voice is not made yet; ask for it again in a minute."

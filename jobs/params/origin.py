@@ -10,12 +10,13 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a job was asked for; the answers and the callbacks of its dialect are made of it. Empty for a native route.
 
     `dialect` also says whose names of models the submit used. `model` is the name that was asked for, where the answers
-    of the dialect repeat it; `tool` the tool of the dialect that made the job; `group` the id of several jobs that the
-    dialect shows as one.
+    of the dialect repeat it, `voice` likewise; `tool` the tool of the dialect that made the job; `group` the id of
+    several jobs that the dialect shows as one.
     """
 
     dialect: str = NATIVE
     model: str | None = None
+    voice: str | None = None
     tool: str | None = None
     group: str | None = None
 

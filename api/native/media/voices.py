@@ -1,41 +1,33 @@
 """/voices/v1: stored recordings that texts are spoken like, and the built-in voices of models."""
 
-import asyncio
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
-from litestar import Controller, delete, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import Body, FromPath, QueryParameter, SkipValidation
+from litestar.params import Body, FromPath, QueryParameter
 from msgspec import Meta
-from sqlalchemy import Row
 
-from api.http.auth import Caller
-from api.http.database import Database
+from api.http.auth import NO_SECURITY, PUBLIC, Caller
 from api.http.strict_json import BODY_ERRORS, StrictRequest
 from api.openapi.documents import error_responses
+from api.operations.voice_directory import BUILTIN, VoiceDirectory, sample_path
+from api.operations.voice_samples import VoiceSamples
 from api.operations.voices import VoiceOperations
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import UPLOAD
+from core.errors.access import BadSignature
 from core.errors.fields import InvalidRequest, NulInText
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnknownInput, UnsupportedMedia
 from core.errors.limits import TooManyVoices
-from core.errors.unavailable import StorageUnavailable
+from core.errors.unavailable import DatabaseUnavailable, SampleUnavailable, StorageUnavailable
 from core.errors.unknown import MalformedId, UnknownVoice
 from core.settings import Settings
-from core.storage.store import Store
+from core.signing import check_link
 from jobs.params.media import MediaKind, media_of
-from jobs.statements.media.voices import list_voices
-from jobs.statements.queue.submit import served_models
 from jobs.wire.voices import VoiceAnswer, VoiceList
-from pipelines.catalog.loader import Catalog, ModelSpec
-from pipelines.catalog.requirements import speaks
-
-BUILTIN = "builtin:"
-"""The prefix of the id of a model's built-in voice; the model's id follows."""
+from pipelines.catalog.loader import Catalog
 
 SOURCE_ADVICE = "`source` must be a `data:` URL or the `input_id` of an upload; send the file with POST /inputs/v1."
 
@@ -48,6 +40,7 @@ ERRORS = (
     *(NulInText, UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable, TooManyVoices, StorageUnavailable),
 )
 
+Signature = Annotated[str, QueryParameter(description="As in the link.")]
 ModelFilter = Annotated[str | None, QueryParameter(description="Only voices that this model can use.")]
 LanguageFilter = Annotated[str | None, QueryParameter(description="Only voices that can speak this language, e.g. de.")]
 
@@ -81,8 +74,7 @@ class VoiceRoutes(Controller):
         data: Annotated[NewVoice, Body(examples=EXAMPLES)],
         caller: NamedDependency[Caller],
         voices: NamedDependency[VoiceOperations],
-        store: NamedDependency[SkipValidation[Store]],
-        settings: NamedDependency[Settings],
+        voice_directory: NamedDependency[VoiceDirectory],
     ) -> VoiceAnswer:
         """Store a copy of the recording until you remove it.
 
@@ -94,16 +86,13 @@ class VoiceRoutes(Controller):
             raise InvalidRequest(SOURCE_ADVICE, field="$.source")
         (recording,) = media_of(data)
         row = await voices.add(caller.tenant, data.name.strip(), recording, request.spooled_body)
-        return (await _stored_voices([row], store, settings))[0]
+        return (await voice_directory.stored([row]))[0]
 
     @get(responses=error_responses(), summary="Voices")
     async def index(
         self,
         caller: NamedDependency[Caller],
-        catalog: NamedDependency[Catalog],
-        database: NamedDependency[Database],
-        store: NamedDependency[SkipValidation[Store]],
-        settings: NamedDependency[Settings],
+        voice_directory: NamedDependency[VoiceDirectory],
         model: ModelFilter = None,
         language: LanguageFilter = None,
     ) -> VoiceList:
@@ -111,15 +100,7 @@ class VoiceRoutes(Controller):
 
         A stored voice works with every model that supports voice cloning, and speaks the language of the text.
         """
-        matching = [
-            spec
-            for spec in catalog.of("speech")
-            if model in (None, spec.id) and (language is None or speaks(spec, language))
-        ]
-        stored: Iterable[Row[Any]] = ()
-        if model is None or any("reference-voice" in spec.capabilities for spec in matching):
-            stored = await database.rows(list_voices(caller.tenant))
-        return VoiceList(await _stored_voices(stored, store, settings) + await _builtin_voices(database, matching))
+        return VoiceList(await voice_directory.all(caller.tenant, model, language))
 
     @get("/{voice_id:str}", responses=error_responses(MalformedId, UnknownVoice), summary="One voice")
     async def show(
@@ -127,18 +108,37 @@ class VoiceRoutes(Controller):
         voice_id: FromPath[str],
         caller: NamedDependency[Caller],
         catalog: NamedDependency[Catalog],
-        database: NamedDependency[Database],
         voices: NamedDependency[VoiceOperations],
-        store: NamedDependency[SkipValidation[Store]],
-        settings: NamedDependency[Settings],
+        voice_directory: NamedDependency[VoiceDirectory],
     ) -> VoiceAnswer:
         """Return a voice, with a new `preview_url`."""
         if voice_id.startswith(BUILTIN):
-            for builtin in await _builtin_voices(database, catalog.of("speech")):
+            for builtin in await voice_directory.builtin(catalog.of("speech")):
                 if builtin.voice_id == voice_id:
                     return builtin
             raise UnknownVoice
-        return (await _stored_voices([await voices.find(caller.tenant, voice_id)], store, settings))[0]
+        return (await voice_directory.stored([await voices.find(caller.tenant, voice_id)]))[0]
+
+    @get(
+        "/{voice_id:str}/sample",
+        opt=PUBLIC,
+        security=NO_SECURITY,
+        status_code=302,
+        responses=error_responses(BadSignature, UnknownVoice, SampleUnavailable, DatabaseUnavailable, key=False),
+        response_description="`Location` is the recording.",
+        summary="A sample of a built-in voice",
+    )
+    async def sample(
+        self,
+        voice_id: FromPath[str],
+        voice_samples: NamedDependency[VoiceSamples],
+        settings: NamedDependency[Settings],
+        signature: Signature = "",
+    ) -> Response[None]:
+        """Redirect to a sentence in this voice, which is spoken when it is first asked for: the `preview_url`."""
+        check_link(settings.secret_key, sample_path(voice_id), signature)
+        location = await voice_samples.link(voice_id.removeprefix(BUILTIN))
+        return Response(None, status_code=302, headers={"Location": location})
 
     @delete(
         "/{voice_id:str}",
@@ -153,37 +153,3 @@ class VoiceRoutes(Controller):
         A job that named it and still waits for its inputs fails with `input_unreachable`; one that has them goes on.
         """
         await voices.remove(caller.tenant, voice_id)
-
-
-async def _stored_voices(rows: Iterable[Row[Any]], store: Store, settings: Settings) -> list[VoiceAnswer]:
-    """Return the answers for stored voices. Links are signed in a thread, since signing may ask the store."""
-
-    def link(row: Row[Any]) -> str | None:
-        with suppress(StorageUnavailable):  # the voice itself is usable
-            return store.link(row.key, seconds=settings.link_seconds, media_type=row.media_type)
-        return None
-
-    def answer(row: Row[Any]) -> VoiceAnswer:
-        return VoiceAnswer(
-            voice_id=row.id,
-            name=row.name,
-            kind="stored",
-            media_type=row.media_type,
-            bytes=row.bytes,
-            preview_url=link(row),
-            created_at=row.created_at,
-        )
-
-    return await asyncio.to_thread(lambda: [answer(row) for row in rows])
-
-
-async def _builtin_voices(database: Database, specs: Iterable[ModelSpec]) -> list[VoiceAnswer]:
-    """Return the built-in voices of the models that are served now."""
-    served = {row[0] for row in await database.rows(served_models())}
-    return [
-        VoiceAnswer(
-            voice_id=BUILTIN + spec.id, name=spec.voice, kind="builtin", model=spec.id, languages=spec.languages
-        )
-        for spec in specs
-        if spec.voice is not None and spec.id in served
-    ]

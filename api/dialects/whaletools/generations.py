@@ -1,0 +1,98 @@
+"""The way of a WhaleTools request: submitted, waited for, answered."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Response
+
+from api.dialects.whaletools.errors import failure
+from api.dialects.whaletools.translate import NAME, answer, job_id, pending
+from api.follow.job_lookup import find_job
+from api.http.auth import Caller
+from api.http.strict_json import StrictRequest
+from api.services import Services
+from api.submit.endpoint import while_connected
+from api.submit.service import SubmittedJob
+from core.errors.base import AtelierError
+from jobs.job import Job, JobStatus, job_from_row
+from jobs.params.origin import Origin
+from jobs.params.registry import AnyParams, Modality
+from jobs.statements.queue.look import JobView
+from jobs.statements.queue.tenant_jobs import cancel
+
+MADE_BY = "X-Atelier-Model"
+"""The header with the id of the model that made it, whatever name was asked for."""
+
+
+class Generations:
+    """Submits requests of the dialect and answers with what came of them, or with where that will be."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._endpoint = services.submit_endpoint
+        self._settings = services.settings
+
+    def model(self, modality: Modality, name: str | None) -> str | None:
+        """Return the model that a name means, `None` for the default one."""
+        return self._services.aliases.model(self._services.catalog, modality, name, NAME)
+
+    async def start(self, request: StrictRequest, params: AnyParams, key: str | None, origin: Origin) -> Response[Any]:
+        """Submit, and answer 202 at once with where the result will be."""
+        submitted = await self._endpoint.submit(request, params, idempotency_key=key, origin=origin)
+        (view,) = await self._endpoint.watcher.views([submitted.job], request.user.key_id)
+        return self._pending(view)
+
+    async def make(self, request: StrictRequest, params: AnyParams, key: str | None, origin: Origin) -> Response[Any]:
+        """Submit, and answer once it has ended; with 202 and where to look after the time of a setting."""
+        _, view = await self._endpoint.submit_and_wait(
+            request, params, self._settings.sync_seconds, idempotency_key=key, origin=origin
+        )
+        if not view.job.status.terminal:
+            return self._pending(view)
+        if view.job.status is not JobStatus.COMPLETED:
+            return failure(view.job)
+        return self._shown(view.job)
+
+    async def make_all(
+        self, request: StrictRequest, params: Sequence[AnyParams], key: str | None, origin: Origin
+    ) -> list[JobView]:
+        """Submit several, and return them once all have ended, or as they are after the time of a setting.
+
+        When one is refused, those before it are cancelled and the refusal is raised: all are accepted or none.
+        """
+        submitted: list[SubmittedJob] = []
+        try:
+            for number, one in enumerate(params):
+                own_key = None if key is None else f"{key}#{number}"
+                submitted.append(await self._endpoint.submit(request, one, idempotency_key=own_key, origin=origin))
+        except AtelierError:
+            await self._cancel([one.job for one in submitted if not one.repeated])
+            raise
+        key_id, seconds = request.user.key_id, min(self._settings.sync_seconds, self._settings.wait_limit)
+        views = [JobView(one.job) for one in submitted]
+        waits = (self._endpoint.watcher.wait(view, key_id, seconds) for view in views)
+
+        async def all_ended() -> list[JobView]:
+            return list(await asyncio.gather(*waits))
+
+        return await while_connected(request.receive, all_ended(), views)
+
+    async def show(self, caller: Caller, modality: Modality, generation: str) -> Response[Any]:
+        """Answer with a generation as it is now. Raises `MalformedId`, `UnknownJob` or `OutputExpired`."""
+        job = await find_job(self._services.database, caller, job_id(modality, generation), modality)
+        (view,) = await self._endpoint.watcher.views([job], caller.key_id)
+        return self._shown(view.job, self._endpoint.watcher.answer(view).estimated_seconds)
+
+    async def _cancel(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            row = await self._services.database.row(cancel(job.id, job.tenant))
+            if row is not None:
+                self._services.notifier.notify_later(job_from_row(row))
+
+    def _shown(self, job: Job, estimate: float | None = None) -> Response[Any]:
+        return Response(answer(job, self._settings, estimate=estimate), headers={MADE_BY: job.model})
+
+    def _pending(self, view: JobView) -> Response[Any]:
+        estimate = self._endpoint.watcher.answer(view).estimated_seconds
+        return Response(pending(view.job, estimate), status_code=202, headers={MADE_BY: view.job.model})

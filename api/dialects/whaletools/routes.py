@@ -1,0 +1,198 @@
+"""WhaleTools' routes: generations and voices, below its base path and on the plain paths."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Controller, Response, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from api.dialects.whaletools.backgrounds import background_params, batch_item
+from api.dialects.whaletools.generations import Generations
+from api.dialects.whaletools.schema import (
+    BackgroundRequest,
+    CloneRequest,
+    ImageRequest,
+    VideoRequest,
+    VoiceItem,
+    VoiceRequest,
+)
+from api.dialects.whaletools.translate import NAME, image_params, speech_params, video_params
+from api.dialects.whaletools.voices import choose_voice, stored_id, voice_item
+from api.http.auth import Caller
+from api.http.dependencies import provide
+from api.http.query_parameters import IGNORES_QUERY
+from api.http.strict_json import StrictRequest
+from api.operations.voice_directory import VoiceDirectory
+from api.operations.voices import VoiceOperations
+from api.services import Services
+from api.submit.data_urls import is_data_url
+from api.submit.endpoint import IdempotencyKeyHeader
+from api.submit.media_intake import UPLOAD
+from core.errors.fields import InvalidRequest, NoModelForTask, NulInText
+from core.settings import Settings
+from jobs.params.media import media_of
+from jobs.params.origin import Origin
+from pipelines.catalog.aliases import Aliases
+from pipelines.catalog.loader import Catalog
+
+BASE = "/whaletools"
+PREFIXES = (BASE, "/v1/generate", "/v1/voices")
+"""The base path, and the plain paths that the dialect has to itself."""
+NO_TEXT = "No model of this service writes text yet (`text-generation`); images, videos and voices can be made."
+CLONE_SOURCE = "`audio_url` must be a `data:` URL or the `input_id` of an upload; send the file with POST /inputs/v1."
+
+
+class GenerationRoutes(Controller):
+    """Routes that make an image, a video, a recording or a cut-out, and show one by its id."""
+
+    path = "/v1/generate"
+
+    @post("/image", status_code=200)
+    async def image(
+        self,
+        request: StrictRequest,
+        data: JSONBody[ImageRequest],
+        generations: NamedDependency[Generations],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Any]:
+        """Make an image and answer with it."""
+        params = image_params(data, generations.model("image", data.model))
+        return await generations.make(request, params, idempotency_key, Origin(dialect=NAME, model=data.model))
+
+    @get("/image/{generation:str}")
+    async def show_image(
+        self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
+    ) -> Response[Any]:
+        """Show an image, or that it is not finished."""
+        return await generations.show(caller, "image", generation)
+
+    @post("/video", status_code=202)
+    async def video(
+        self,
+        request: StrictRequest,
+        data: JSONBody[VideoRequest],
+        generations: NamedDependency[Generations],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Any]:
+        """Accept a video and answer with where it will be."""
+        params = video_params(data, generations.model("video", data.model))
+        return await generations.start(request, params, idempotency_key, Origin(dialect=NAME, model=data.model))
+
+    @get("/video/{generation:str}")
+    async def show_video(
+        self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
+    ) -> Response[Any]:
+        """Show a video, or that it is not finished."""
+        return await generations.show(caller, "video", generation)
+
+    @post("/voice", status_code=200)
+    async def voice(
+        self,
+        request: StrictRequest,
+        data: JSONBody[VoiceRequest],
+        generations: NamedDependency[Generations],
+        aliases: NamedDependency[Aliases],
+        catalog: NamedDependency[Catalog],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Any]:
+        """Speak a text and answer with the recording."""
+        model = generations.model("speech", data.model)
+        chosen = choose_voice(data.voice_id, model, aliases, catalog)
+        params = speech_params(data, chosen.model or model, chosen.stored)
+        origin = Origin(dialect=NAME, model=data.model, voice=data.voice_id)
+        return await generations.make(request, params, idempotency_key, origin)
+
+    @get("/voice/{generation:str}")
+    async def show_voice(
+        self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
+    ) -> Response[Any]:
+        """Show a recording, or that it is not finished."""
+        return await generations.show(caller, "speech", generation)
+
+    @post(["/remove-background", "/remove-background/batch"], status_code=200)
+    async def remove_background(
+        self,
+        request: StrictRequest,
+        data: JSONBody[BackgroundRequest],
+        generations: NamedDependency[Generations],
+        settings: NamedDependency[Settings],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[Any]:
+        """Remove the background of an image, or of each of several, and answer with what is left."""
+        params = background_params(data, generations.model("remove-background", data.model))
+        origin = Origin(dialect=NAME, model=data.model)
+        if data.image_urls is None:
+            return await generations.make(request, params[0], idempotency_key, origin)
+        views = await generations.make_all(request, params, idempotency_key, origin)
+        return Response([batch_item(view.job, settings) for view in views])
+
+    @get("/remove-background/{generation:str}")
+    async def show_background(
+        self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
+    ) -> Response[Any]:
+        """Show a cut-out, or that it is not finished."""
+        return await generations.show(caller, "remove-background", generation)
+
+    @post("/text")
+    async def text(self) -> None:
+        """Refuse: there is no model that writes."""
+        raise NoModelForTask(NO_TEXT)
+
+
+class VoiceListRoutes(Controller):
+    """Routes that list, store and remove voices."""
+
+    path = "/v1/voices"
+
+    @get()
+    async def index(
+        self, caller: NamedDependency[Caller], voice_directory: NamedDependency[VoiceDirectory]
+    ) -> Sequence[VoiceItem]:
+        """List the caller's voices, then those of the models."""
+        return [voice_item(voice) for voice in await voice_directory.all(caller.tenant)]
+
+    @post(status_code=201)
+    async def clone(
+        self,
+        request: StrictRequest,
+        data: JSONBody[CloneRequest],
+        voices: NamedDependency[VoiceOperations],
+        voice_directory: NamedDependency[VoiceDirectory],
+    ) -> VoiceItem:
+        """Store a recording as a voice."""
+        if "\0" in data.name:
+            raise NulInText("Remove the NUL character (U+0000) from `name`.", field="$.name")
+        if not is_data_url(data.audio_url) and not data.audio_url.startswith(UPLOAD):
+            raise InvalidRequest(CLONE_SOURCE, field="$.audio_url")
+        (recording,) = media_of(data)
+        row = await voices.add(request.user.tenant, data.name.strip(), recording, request.spooled_body)
+        return voice_item((await voice_directory.stored([row]))[0])
+
+    @delete("/{voice_id:str}")
+    async def remove(
+        self, voice_id: FromPath[str], caller: NamedDependency[Caller], voices: NamedDependency[VoiceOperations]
+    ) -> None:
+        """Remove a stored voice."""
+        await voices.remove(caller.tenant, stored_id(voice_id))
+
+
+def whaletools_routers(services: Services) -> list[Router]:
+    """Return the routers: the same routes below the base path and on the plain paths."""
+    shared = provide(
+        generations=Generations(services),
+        aliases=services.aliases,
+        voices=services.voice_operations,
+        voice_directory=services.voice_directory,
+    )
+    return [
+        Router(
+            path,
+            route_handlers=[GenerationRoutes, VoiceListRoutes],
+            dependencies=shared,
+            opt=IGNORES_QUERY,
+            include_in_schema=False,
+            request_max_body_size=services.settings.media_body_limit,
+        )
+        for path in (BASE, "/")
+    ]

@@ -1,0 +1,254 @@
+"""The calls of WhaleTools' document over HTTP, as a client without an SDK sends them, on real parts."""
+
+import base64
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.matting.evaluate import PHOTO, PHOTO_MASK, overlap
+from tests.support.media.videos import decode_video
+from tests.support.servers.media_server import MediaServer
+from tests.support.service.finished import download
+from tests.support.service.service import Service
+from tests.support.wait import until
+
+BASES = ("/whaletools", "")
+"""The base path that a client is given, and the plain paths."""
+HEX = "[0-9a-f]{32}"
+
+
+@pytest.fixture(scope="module")
+def whale(studio: Service) -> Iterator[httpx.Client]:
+    """A client as the provider's is: the key as `x-api-key`, JSON named on every request, somebody's session beside."""
+    headers = {"x-api-key": studio.key, "Content-Type": "application/json", "Authorization": "Bearer a.session.token"}
+    with httpx.Client(base_url=studio.url, headers=headers, timeout=90) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[MediaServer]:
+    """Where the caller's pictures are."""
+    with MediaServer() as server:
+        for number in (1, 2, 3):
+            server.serve(f"/photo_{number}.jpg", PHOTO.read_bytes(), headers={"content-type": "image/jpeg"})
+        yield server
+
+
+def made(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
+    """The answer of a synchronous route."""
+    answer = client.post(path, json=body)
+    assert 200 == answer.status_code, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def is_time(text: str) -> bool:
+    return text.endswith("Z") and datetime.fromisoformat(text).utcoffset() is not None
+
+
+@pytest.mark.contract("A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A96", "A98", "A99")
+@pytest.mark.parametrize("base", BASES)
+def test_an_image(whale: httpx.Client, base: str) -> None:
+    answer = whale.post(
+        f"{base}/v1/generate/image",
+        json={
+            "prompt": "a small red circle in the center on a white background",
+            "model": "dall-e-3",
+            "size": "1024x1024",
+            "quality": "hd",
+            "style": "natural",
+            "aspect_ratio": "2:1",
+        },
+    )
+
+    assert (200, "demo-shapes") == (answer.status_code, answer.headers["x-atelier-model"]), answer.text
+    image = answer.json()
+    assert re.fullmatch(f"gen_img_{HEX}", image["id"])
+    assert ("dall-e-3", "1024x512") == (image["model"], image["size"])
+    assert is_time(image["created_at"])
+    picture = Image.open(BytesIO(download(image["url"])))
+    assert ("PNG", (1024, 512)) == (picture.format, picture.size)
+    assert image == whale.get(f"{base}/v1/generate/image/{image['id']}").json()
+
+
+@pytest.mark.contract("A13")
+@pytest.mark.parametrize(("output_format", "name"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
+def test_an_image_in_each_format(whale: httpx.Client, output_format: str, name: str) -> None:
+    prompt = "a red circle on a white background"
+    image = made(whale, "/v1/generate/image", prompt=prompt, size="256x256", output_format=output_format)
+
+    picture = Image.open(BytesIO(download(image["url"])))
+    assert (name, (256, 256), "demo-shapes") == (picture.format, picture.size, image["model"])
+
+
+@pytest.mark.contract(*(f"A{number}" for number in (34, 35, 36, 37, 39, 40, 41, 42, 43, 44)))
+@pytest.mark.parametrize("base", BASES)
+def test_speech(whale: httpx.Client, base: str) -> None:
+    voice = made(
+        whale,
+        f"{base}/v1/generate/voice",
+        text="Welcome to our store. We have new arrivals every week.",
+        voice_id="voice_rachel",
+        model="eleven_turbo_v2",
+        output_format="mp3",
+    )
+
+    assert re.fullmatch(f"gen_voice_{HEX}", voice["id"])
+    assert ("eleven_turbo_v2", "voice_rachel") == (voice["model"], voice["voice_id"])
+    assert is_time(voice["created_at"])
+    with av.open(BytesIO(download(voice["url"]))) as opened:
+        seconds = sum(frame.samples / frame.sample_rate for frame in opened.decode(audio=0))
+    assert 2 < voice["duration_seconds"] == pytest.approx(seconds, abs=0.1)
+    assert voice == whale.get(f"{base}/v1/generate/voice/{voice['id']}").json()
+
+
+@pytest.mark.contract("A38")
+@pytest.mark.parametrize(("output_format", "codec"), [("mp3", "mp3"), ("wav", "pcm"), ("ogg", "opus")])
+def test_speech_in_each_format(whale: httpx.Client, output_format: str, codec: str) -> None:
+    voice = made(whale, "/v1/generate/voice", text="Good morning.", output_format=output_format)
+
+    assert "voice_demo-espeak" == voice["voice_id"]
+    with av.open(BytesIO(download(voice["url"]))) as opened:
+        assert codec in opened.streams.audio[0].codec_context.name
+
+
+@pytest.mark.contract("A45", "A46", "A47", "A48")
+def test_the_list_of_voices_with_previews(whale: httpx.Client, studio: Service) -> None:
+    voices = whale.get("/whaletools/v1/voices").raise_for_status().json()
+
+    (own,) = [voice for voice in voices if voice["id"] == "voice_demo-espeak"]
+    assert "espeak-ng" in own["name"]
+    sample = httpx.get(own["preview_url"], follow_redirects=True, timeout=90).raise_for_status().content
+    with av.open(BytesIO(sample)) as opened:
+        assert 1 < sum(frame.samples / frame.sample_rate for frame in opened.decode(audio=0)) < 20
+    assert sample == download(own["preview_url"])
+    spoken = made(whale, "/v1/generate/voice", text="Good morning.", voice_id=own["id"])
+    assert own["id"] == spoken["voice_id"]
+    refused = httpx.get(own["preview_url"].replace("espeak", "espeaks"))
+    assert (403, "bad_signature") == (refused.status_code, refused.json()["code"])
+
+
+@pytest.mark.contract("A49")
+def test_a_voice_is_cloned_from_a_recording(whale: httpx.Client) -> None:
+    spoken = made(whale, "/v1/generate/voice", text="This is how I speak, all day and all night.", output_format="wav")
+    recording = f"data:audio/wav;base64,{base64.b64encode(download(spoken['url'])).decode()}"
+
+    stored = whale.post("/v1/voices", json={"name": "Anna", "audio_url": recording})
+
+    assert 201 == stored.status_code, stored.text
+    voice = stored.json()
+    assert re.fullmatch(f"voice_{HEX}", voice["id"])
+    assert voice["id"] in [one["id"] for one in whale.get("/v1/voices").json()]
+    assert b"RIFF" == download(voice["preview_url"])[:4]
+    refused = whale.post("/v1/generate/voice", json={"text": "Good morning.", "voice_id": voice["id"]})
+    assert (422, "not_supported_by_model", "voice_id") == (
+        refused.status_code,
+        refused.json()["error"]["code"],
+        refused.json()["error"]["param"],
+    )  # the demo voice clones none; the models that do are in the catalog
+    assert 204 == whale.delete(f"/v1/voices/{voice['id']}").status_code
+    assert voice["id"] not in [one["id"] for one in whale.get("/v1/voices").json()]
+
+
+@pytest.mark.contract("A50", "A51", "A52", "A53", "A54", "A55", "A56", "A57", "A60")
+@pytest.mark.parametrize("base", BASES)
+def test_a_background_is_removed(whale: httpx.Client, shop: MediaServer, base: str) -> None:
+    photo = f"{shop.url}/photo_1.jpg"
+    cutout = made(whale, f"{base}/v1/generate/remove-background", image_url=photo)
+
+    assert re.fullmatch(f"gen_rbg_{HEX}", cutout["id"])
+    assert ("png", True, photo) == (cutout["format"], cutout["transparent"], cutout["original_url"])
+    assert is_time(cutout["created_at"])
+    with Image.open(BytesIO(download(cutout["url"]))) as picture, Image.open(PHOTO_MASK) as mask:
+        assert ("PNG", "RGBA") == (picture.format, picture.mode)
+        alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
+        assert 0.9 < overlap(alpha, np.asarray(mask, np.float32) / 255)
+
+
+@pytest.mark.contract("A58", "A59")
+@pytest.mark.parametrize("path", ["remove-background", "remove-background/batch"])
+def test_backgrounds_of_several_images(whale: httpx.Client, shop: MediaServer, path: str) -> None:
+    photos = [f"{shop.url}/photo_{number}.jpg" for number in (1, 2)] + [f"{shop.url}/none.jpg"]
+    answer = whale.post(f"/v1/generate/{path}", json={"image_urls": photos})
+
+    assert 200 == answer.status_code, answer.text
+    first, second, missing = answer.json()
+    for item in (first, second):
+        assert item["transparent"] is True
+        assert "RGBA" == Image.open(BytesIO(download(item["url"]))).mode
+    assert first["id"] != second["id"]
+    assert (None, False, "failed") == (missing["url"], missing["transparent"], missing["status"])
+    assert "input_unreachable" == missing["error"]["code"]
+
+
+@pytest.mark.contract("A15", "A16", "A17", "A18", "A19", "A20", "A21", "A22", "A23", "A24", "A25")
+@pytest.mark.contract("A26", "A27", "A28", "A29", "A30", "A31")
+@pytest.mark.parametrize("base", BASES)
+def test_a_video_is_polled_for(whale: httpx.Client, shop: MediaServer, base: str) -> None:
+    answer = whale.post(
+        f"{base}/v1/generate/video",
+        json={
+            "prompt": "slow zoom in",
+            "duration": 0.5,
+            "model": "veo-3",
+            "resolution": "240p",
+            "aspect_ratio": "16:9",
+            "image_url": f"{shop.url}/photo_1.jpg",
+        },
+    )
+
+    assert (202, "demo-camera") == (answer.status_code, answer.headers["x-atelier-model"]), answer.text
+    video = answer.json()
+    assert re.fullmatch(f"gen_vid_{HEX}", video["id"])
+    assert ("processing", f"/v1/generate/video/{video['id']}") == (video["status"], video["poll_url"])
+    assert isinstance(video["estimated_seconds"], int)
+    done = finished_video(whale, base + video["poll_url"])
+    assert {"id": video["id"], "status": "completed", "model": "veo-3"}.items() <= done.items()
+    assert 0.5 == pytest.approx(done["duration"])
+    assert is_time(done["created_at"])
+    film = decode_video(download(done["url"]), "mp4")
+    assert (12, 256, 416, 3) == film.frames.shape
+
+
+@pytest.mark.contract("A33")
+@pytest.mark.parametrize("container", ["mp4", "webm"])
+def test_a_video_in_each_format(whale: httpx.Client, shop: MediaServer, container: str) -> None:
+    body = {"prompt": "pan left", "duration": 0.2, "resolution": "128x128", "output_format": container}
+    answer = whale.post("/v1/generate/video", json={**body, "image_url": f"{shop.url}/photo_1.jpg"})
+    done = finished_video(whale, answer.json()["poll_url"])
+
+    assert (5, 128, 128, 3) == decode_video(download(done["url"]), container).frames.shape
+
+
+def finished_video(client: httpx.Client, path: str) -> dict[str, Any]:
+    """Poll as the document says."""
+
+    def completed() -> dict[str, Any] | None:
+        found: dict[str, Any] = client.get(path).raise_for_status().json()
+        assert found["status"] in ("processing", "completed"), found
+        return found if found["status"] == "completed" else None
+
+    return until(completed, 90, "the video")
+
+
+def test_a_text_has_no_model_yet(whale: httpx.Client) -> None:
+    answer = whale.post("/v1/generate/text", json={"prompt": "Write a product description."})
+
+    assert (422, "no_model_for_task") == (answer.status_code, answer.json()["error"]["code"])
+    assert "text-generation" in answer.json()["message"]
+
+
+def test_a_failed_generation_is_an_error(whale: httpx.Client, shop: MediaServer) -> None:
+    answer = whale.post("/whaletools/v1/generate/remove-background", json={"image_url": f"{shop.url}/none.jpg"})
+
+    assert 422 == answer.status_code
+    assert {"type": "generation_error", "code": "input_unreachable"}.items() <= answer.json()["error"].items()
+    assert answer.json()["message"] == answer.json()["error"]["message"]

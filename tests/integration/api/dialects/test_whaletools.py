@@ -1,0 +1,162 @@
+"""WhaleTools' routes on an API whose worker the test plays: deadlines, batches, refusals, voices, keys."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+
+from jobs.events import Publisher
+from jobs.job import JobError
+from jobs.statements.queue.tenant_jobs import listing
+from tests.support.rows.rows import ARTIFACT
+from tests.support.rows.worker_stub import WorkerStub
+from tests.support.service.api_server import api_server
+
+IMAGE, VOICE, CUTOUT = "/whaletools/v1/generate/image", "/v1/generate/voice", "/v1/generate/remove-background"
+PHOTOS = ["https://shop.example/1.jpg", "https://shop.example/2.jpg"]
+
+
+@pytest.fixture(scope="module")
+def running(settings):
+    with api_server(msgspec.structs.replace(settings, sync_seconds=0.5)) as server:
+        yield server
+
+
+def paint(client, key=None, **fields):
+    headers = {"Idempotency-Key": key} if key else {}
+    return client.post(IMAGE, json={"prompt": "a red circle"} | fields, headers=headers)
+
+
+def jobs_of(rows, tenant):
+    with rows.engine.connect() as connection:
+        return connection.execute(listing(tenant, limit=100)).all()
+
+
+def test_what_takes_long_is_answered_with_where_to_look(client, server, worker):
+    answer = paint(client, model="dall-e-3")
+    assert (202, "chaos") == (answer.status_code, answer.headers["x-atelier-model"])
+    waiting = answer.json()
+    assert {"status": "processing", "model": "dall-e-3"}.items() <= waiting.items()
+    assert f"/v1/generate/image/{waiting['id']}" == waiting["poll_url"]
+    assert waiting == client.get(waiting["poll_url"]).json()
+    worker.complete(worker.claim(), ARTIFACT)
+    done = client.get(f"/whaletools{waiting['poll_url']}").json()
+    assert ("completed", "dall-e-3", waiting["id"]) == (done["status"], done["model"], done["id"])
+
+
+def test_a_failed_one_is_shown_as_failed(client, server, worker):
+    waiting = paint(client).json()
+    worker.fail(worker.claim(), JobError("pipeline_failed", "The model failed."))
+    shown = client.get(waiting["poll_url"])
+    assert (200, "failed", "The model failed.") == (shown.status_code, shown.json()["status"], shown.json()["message"])
+    assert "pipeline_failed" == shown.json()["error"]["code"]
+
+
+def test_a_repeated_key_is_answered_with_the_same_one(client, server):
+    first, second = paint(client, key="k").json(), paint(client, key="k").json()
+    assert first["id"] == second["id"]
+    changed = paint(client, key="k", prompt="another")
+    assert (422, "idempotency_key_reused") == (changed.status_code, changed.json()["error"]["code"])
+
+
+def test_the_batch_is_accepted_whole_or_not_at_all(client, all_models, rows, tenant):
+    waiting = client.post(CUTOUT, json={"image_urls": PHOTOS}, headers={"Idempotency-Key": "b"}).json()
+    assert [{"status": "processing", "url": None, "transparent": False}] * 2 == [
+        {name: item[name] for name in ("status", "url", "transparent")} for item in waiting
+    ]
+    again = client.post(CUTOUT, json={"image_urls": PHOTOS}, headers={"Idempotency-Key": "b"}).json()
+    assert [item["id"] for item in waiting] == [item["id"] for item in again]
+    refused = client.post(CUTOUT, json={"image_urls": [PHOTOS[0], "ftp://shop.example/2.jpg"]})
+    assert (422, "image_url") == (refused.status_code, refused.json()["error"]["param"])
+    assert ["cancelled", "pending", "pending"] == sorted(row.status for row in jobs_of(rows, tenant))
+
+
+def test_names_of_models_and_ids_of_others(client, stranger, all_models):
+    mine = paint(client).json()
+    assert 404 == stranger.get(mine["poll_url"]).status_code
+    assert 404 == client.get(mine["poll_url"].replace("gen_img", "gen_vid")).status_code
+    assert "chaos-two" == paint(client, model="chaos-two").headers["x-atelier-model"]
+    spoken = client.post(VOICE, json={"text": "Good morning.", "voice_id": "alloy", "model": "tts-1"})
+    assert (202, "chaos-speech", "tts-1") == (
+        spoken.status_code,
+        spoken.headers["x-atelier-model"],
+        spoken.json()["model"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "param"),
+    [
+        (IMAGE, {}, "missing_field", "prompt"),
+        (IMAGE, {"prompt": 3}, "wrong_type", "prompt"),
+        (IMAGE, {"prompt": "a", "size": "big"}, "out_of_range", "size"),
+        (IMAGE, {"prompt": "a", "aspect_ratio": "16/9"}, "out_of_range", "aspect_ratio"),
+        (IMAGE, {"prompt": "a", "quality": "best"}, "out_of_range", "quality"),
+        (IMAGE, {"prompt": "a", "n": 4}, "unknown_field", "n"),
+        (IMAGE, {"prompt": "a", "model": "dall-e-9"}, "unknown_model", "model"),
+        (IMAGE, {"prompt": "a", "model": "veo-3"}, "unknown_model", "model"),
+        (IMAGE, {"prompt": "a", "webhook_url": "ftp://a.example"}, "invalid_request", "webhook_url"),
+        ("/v1/generate/video", {"prompt": "a", "duration": 60}, "out_of_range", "duration"),
+        ("/v1/generate/video", {"prompt": "a", "resolution": "hd"}, "out_of_range", "resolution"),
+        ("/v1/generate/video", {"prompt": "a", "model": "chaos-video"}, "missing_field", "image_url"),
+        (VOICE, {"text": "Hello.", "voice_id": "voice_nobody"}, "unknown_input", "voice_id"),
+        (VOICE, {"text": "Hello.", "output_format": "flac"}, "out_of_range", "output_format"),
+        (VOICE, {"text": "..."}, "out_of_range", "text"),
+        (CUTOUT, {}, "missing_field", "image_url"),
+        (CUTOUT, {"image_url": PHOTOS[0], "image_urls": PHOTOS}, "invalid_request", "image_urls"),
+        (CUTOUT, {"image_urls": PHOTOS * 26}, "out_of_range", "image_urls"),
+        ("/v1/voices", {"name": "Anna", "audio_url": "https://a.example/b.wav"}, "invalid_request", "audio_url"),
+        ("/v1/voices", {"name": "Anna", "audio_url": "data:audio/wav;base64,AAAA"}, "unsupported_media", "audio_url"),
+    ],
+)
+def test_a_refusal_is_in_the_dialects_form(client, all_models, path, body, code, param):
+    answer = client.post(path, json=body)
+    error = answer.json()["error"]
+    assert (422, "invalid_request_error", code, param) == (
+        answer.status_code,
+        error["type"],
+        error["code"],
+        error["param"],
+    )
+    assert {"error", "message"} == set(answer.json())
+    assert error["message"] == answer.json()["message"]
+
+
+def test_refusals_before_a_route_are_in_the_dialects_form(api, client, server):
+    with api.client() as anonymous:
+        refused = paint(anonymous)
+    assert (401, "authentication_error") == (refused.status_code, refused.json()["error"]["type"])
+    assert "Bearer" == refused.headers["www-authenticate"]
+    for path in ("/whaletools/v1/none", "/v1/generate/none", f"/v1/generate/image/gen_img_{'0' * 32}"):
+        assert (404, "not_found_error") == (client.get(path).status_code, client.get(path).json()["error"]["type"])
+    assert 405 == client.put(IMAGE).status_code
+    assert "invalid_json" == client.post(IMAGE, content="{").json()["error"]["code"]
+    assert "/problems/not_found" == client.get("/v1/none").json()["type"]
+
+
+def test_x_api_key_wins_over_a_foreign_bearer(api, key, server):
+    with api.client() as client:
+        headers = {"x-api-key": key, "Authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.session"}
+        assert 202 == client.post(IMAGE, json={"prompt": "a"}, headers=headers).status_code
+        headers["x-api-key"] = "wk_live_none"
+        assert 401 == client.post(IMAGE, json={"prompt": "a"}, headers=headers).status_code
+
+
+def test_the_sample_of_a_voice_is_made_once(api, client, all_models, rows, settings):
+    worker = WorkerStub(rows, all_models, Publisher(settings))
+    (voice,) = client.get("/v1/voices").json()
+    assert {"id": "voice_chaos-speech", "name": "Chaos"}.items() <= voice.items()
+    assert {voice["preview_url"]} == {one["preview_url"] for one in client.get("/voices/v1").json()["voices"]}
+    with api.client() as anonymous, ThreadPoolExecutor(2) as threads:
+        early = anonymous.get(voice["preview_url"])
+        assert (503, "sample_unavailable") == (early.status_code, early.json()["code"])
+        asked = [threads.submit(anonymous.get, voice["preview_url"], follow_redirects=False) for _ in range(2)]
+        worker.complete(worker.claim(), ARTIFACT)
+        found = {future.result(30).headers.get("location") for future in asked}
+        assert "/o/job_" in anonymous.get(voice["preview_url"], follow_redirects=False).headers["location"]
+    assert found <= {None, anonymous_location(api, voice["preview_url"])}
+
+
+def anonymous_location(api, url):
+    with api.client() as client:
+        return client.get(url, follow_redirects=False).headers["location"]
