@@ -9,6 +9,7 @@ from api.dialects.videogen.errors import render_error as videogen_error
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
 from api.dialects.whaletools.errors import render_error as whaletools_error
+from api.dialects.whaletools.generations import Generations
 from api.dialects.whaletools.routes import PREFIXES as WHALETOOLS
 from api.dialects.whaletools.routes import whaletools_routers
 from api.http.problems import Renderer
@@ -32,7 +33,18 @@ def _videogen(services: Services) -> Sequence[Router]:
     return videogen_routers(GroupedJobs(services.database, services.notifier, services.server_commands))
 
 
+def _whaletools(services: Services) -> Sequence[Router]:
+    endpoint, database, notifier = services.submit_endpoint, services.database, services.notifier
+    return whaletools_routers(
+        Generations(endpoint, database, notifier, services.catalog, services.aliases),
+        services.aliases,
+        services.voice_operations,
+        services.voice_directory,
+        services.settings,
+    )
+
+
 WIRE_FORMATS: tuple[WireFormat, ...] = (
     WireFormat(prefixes=VIDEOGEN, render=videogen_error, routers=_videogen),
-    WireFormat(prefixes=WHALETOOLS, render=whaletools_error, routers=whaletools_routers),
+    WireFormat(prefixes=WHALETOOLS, render=whaletools_error, routers=_whaletools),
 )

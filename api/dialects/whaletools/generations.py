@@ -9,10 +9,11 @@ from litestar import Response
 from api.dialects.whaletools.errors import failure
 from api.dialects.whaletools.translate import NAME, answer, job_id, pending
 from api.follow.job_lookup import find_job
+from api.follow.notifier import Notifier
 from api.http.auth import Caller
+from api.http.database import Database
 from api.http.strict_json import StrictRequest
-from api.services import Services
-from api.submit.endpoint import while_connected
+from api.submit.endpoint import SubmitEndpoint, while_connected
 from api.submit.service import SubmittedJob
 from core.errors.base import AtelierError
 from jobs.job import Job, JobStatus, job_from_row
@@ -20,6 +21,8 @@ from jobs.params.origin import Origin
 from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.look import JobView
 from jobs.statements.queue.tenant_jobs import cancel
+from pipelines.catalog.aliases import Aliases
+from pipelines.catalog.loader import Catalog
 
 MADE_BY = "X-Atelier-Model"
 """The header with the id of the model that made it, whatever name was asked for."""
@@ -28,14 +31,19 @@ MADE_BY = "X-Atelier-Model"
 class Generations:
     """Submits requests of the dialect and answers with what came of them, or with where that will be."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._endpoint = services.submit_endpoint
-        self._settings = services.settings
+    def __init__(
+        self, endpoint: SubmitEndpoint, database: Database, notifier: Notifier, catalog: Catalog, aliases: Aliases
+    ) -> None:
+        self._endpoint = endpoint
+        self._database = database
+        self._notifier = notifier
+        self._catalog = catalog
+        self._aliases = aliases
+        self._settings = endpoint.settings
 
     def model(self, modality: Modality, name: str | None) -> str | None:
         """Return the model that a name means, `None` for the default one."""
-        return self._services.aliases.model(self._services.catalog, modality, name, NAME)
+        return self._aliases.model(self._catalog, modality, name, NAME)
 
     async def start(self, request: StrictRequest, params: AnyParams, key: str | None, origin: Origin) -> Response[Any]:
         """Submit, and answer 202 at once with where the result will be."""
@@ -80,15 +88,15 @@ class Generations:
 
     async def show(self, caller: Caller, modality: Modality, generation: str) -> Response[Any]:
         """Answer with a generation as it is now. Raises `MalformedId`, `UnknownJob` or `OutputExpired`."""
-        job = await find_job(self._services.database, caller, job_id(modality, generation), modality)
+        job = await find_job(self._database, caller, job_id(modality, generation), modality)
         (view,) = await self._endpoint.watcher.views([job], caller.key_id)
         return self._shown(view.job, self._endpoint.watcher.answer(view).estimated_seconds)
 
     async def _cancel(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            row = await self._services.database.row(cancel(job.id, job.tenant))
+            row = await self._database.row(cancel(job.id, job.tenant))
             if row is not None:
-                self._services.notifier.notify_later(job_from_row(row))
+                self._notifier.notify_later(job_from_row(row))
 
     def _shown(self, job: Job, estimate: float | None = None) -> Response[Any]:
         return Response(answer(job, self._settings, estimate=estimate), headers={MADE_BY: job.model})

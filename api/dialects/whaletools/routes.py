@@ -25,7 +25,6 @@ from api.http.query_parameters import IGNORES_QUERY
 from api.http.strict_json import StrictRequest
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voices import VoiceOperations
-from api.services import Services
 from api.submit.data_urls import is_data_url
 from api.submit.endpoint import IdempotencyKeyHeader
 from api.submit.media_intake import UPLOAD
@@ -177,14 +176,15 @@ class VoiceListRoutes(Controller):
         await voices.remove(caller.tenant, stored_id(voice_id))
 
 
-def whaletools_routers(services: Services) -> list[Router]:
+def whaletools_routers(
+    generations: Generations,
+    aliases: Aliases,
+    voices: VoiceOperations,
+    voice_directory: VoiceDirectory,
+    settings: Settings,
+) -> list[Router]:
     """Return the routers: the same routes below the base path and on the plain paths."""
-    shared = provide(
-        generations=Generations(services),
-        aliases=services.aliases,
-        voices=services.voice_operations,
-        voice_directory=services.voice_directory,
-    )
+    shared = provide(generations=generations, aliases=aliases, voices=voices, voice_directory=voice_directory)
     return [
         Router(
             path,
@@ -192,7 +192,7 @@ def whaletools_routers(services: Services) -> list[Router]:
             dependencies=shared,
             opt=IGNORES_QUERY,
             include_in_schema=False,
-            request_max_body_size=services.settings.media_body_limit,
+            request_max_body_size=settings.media_body_limit,
         )
         for path in (BASE, "/")
     ]
