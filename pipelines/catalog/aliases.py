@@ -56,7 +56,7 @@ def load_aliases(catalog: Catalog, path: Path | str | None = None) -> Aliases:
         ids = {spec.id for spec in catalog.models if spec.modality == modality}
         for target in models[modality].values():
             if target is not None and target not in ids:
-                raise CatalogError(f"{file}: [{modality}] has {target!r}, which is no {modality} model of the catalog")
+                raise CatalogError(f"{file}: [{modality}] has {target!r}, which the catalog has not as a model of it")
     return Aliases(models, voices)
 
 

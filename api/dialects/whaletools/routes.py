@@ -135,7 +135,7 @@ class GenerationRoutes(Controller):
 
     @post("/text")
     async def text(self) -> None:
-        """Refuse: there is no model that writes."""
+        """Refuse, since no model writes texts yet."""
         raise NoModelForTask(NO_TEXT)
 
 

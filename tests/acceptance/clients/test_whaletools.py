@@ -27,7 +27,7 @@ HEX = "[0-9a-f]{32}"
 
 @pytest.fixture(scope="module")
 def whale(studio: Service) -> Iterator[httpx.Client]:
-    """A client as the provider's is: the key as `x-api-key`, JSON named on every request, somebody's session beside."""
+    """A client as the provider's is: the key as `x-api-key`, JSON named on every request, a customer's session beside."""
     headers = {"x-api-key": studio.key, "Content-Type": "application/json", "Authorization": "Bearer a.session.token"}
     with httpx.Client(base_url=studio.url, headers=headers, timeout=90) as client:
         yield client

@@ -99,7 +99,7 @@ def test_names_of_models_and_ids_of_others(client, stranger, all_models):
         ("/v1/generate/video", {"prompt": "a", "duration": 60}, "out_of_range", "duration"),
         ("/v1/generate/video", {"prompt": "a", "resolution": "hd"}, "out_of_range", "resolution"),
         ("/v1/generate/video", {"prompt": "a", "model": "chaos-video"}, "missing_field", "image_url"),
-        (VOICE, {"text": "Hello.", "voice_id": "voice_nobody"}, "unknown_input", "voice_id"),
+        (VOICE, {"text": "Hello.", "voice_id": "voice_unheard"}, "unknown_input", "voice_id"),
         (VOICE, {"text": "Hello.", "output_format": "flac"}, "out_of_range", "output_format"),
         (VOICE, {"text": "..."}, "out_of_range", "text"),
         (CUTOUT, {}, "missing_field", "image_url"),

@@ -62,7 +62,7 @@ def test_an_empty_table_has_no_names(catalog, tmp_path):
     ("text", "complaint"),
     [
         ("[images]\n", r"unknown table \[images\]"),
-        ('[image]\nnone-such = ["a"]\n', "'none-such', which is no image model"),
+        ('[image]\nnone-such = ["a"]\n', "'none-such', which the catalog has not"),
         ('[image]\ndefault = "a"\n', r"\[image\]: .*write `default"),
         ('[image]\ndefault = ["a", "a"]\n', "'a' twice"),
         ("[image\n", "aliases.toml: "),

@@ -28,7 +28,7 @@ def test_a_voice_is_a_stored_one_or_a_models_or_the_default(voice_id, chosen):
     assert chosen == choose_voice(voice_id, None, ALIASES, load_catalog(CATALOG))
 
 
-@pytest.mark.parametrize("voice_id", ["voice_nobody", "voice_chaos", "../x", "voice_", "builtin:"])
+@pytest.mark.parametrize("voice_id", ["voice_unheard", "voice_chaos", "../x", "voice_", "builtin:"])
 def test_an_unknown_voice_is_refused(voice_id):
     with pytest.raises(UnknownInput) as refused:
         choose_voice(voice_id, None, ALIASES, load_catalog(CATALOG))
