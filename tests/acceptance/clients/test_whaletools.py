@@ -27,7 +27,7 @@ HEX = "[0-9a-f]{32}"
 
 @pytest.fixture(scope="module")
 def whale(studio: Service) -> Iterator[httpx.Client]:
-    """A client as the provider's is: the key as `x-api-key`, JSON named on every request, a customer's session beside."""
+    """A client as the provider's is: the key as `x-api-key`, JSON named always, a session beside."""
     headers = {"x-api-key": studio.key, "Content-Type": "application/json", "Authorization": "Bearer a.session.token"}
     with httpx.Client(base_url=studio.url, headers=headers, timeout=90) as client:
         yield client
@@ -130,16 +130,16 @@ def test_the_list_of_voices_with_previews(whale: httpx.Client, studio: Service) 
     with av.open(BytesIO(sample)) as opened:
         assert 1 < sum(frame.samples / frame.sample_rate for frame in opened.decode(audio=0)) < 20
     assert sample == download(own["preview_url"])
-    spoken = made(whale, "/v1/generate/voice", text="Good morning.", voice_id=own["id"])
-    assert own["id"] == spoken["voice_id"]
+    speech = made(whale, "/v1/generate/voice", text="Good morning.", voice_id=own["id"])
+    assert own["id"] == speech["voice_id"]
     refused = httpx.get(own["preview_url"].replace("espeak", "espeaks"))
     assert (403, "bad_signature") == (refused.status_code, refused.json()["code"])
 
 
 @pytest.mark.contract("A49")
 def test_a_voice_is_cloned_from_a_recording(whale: httpx.Client) -> None:
-    spoken = made(whale, "/v1/generate/voice", text="This is how I speak, all day and all night.", output_format="wav")
-    recording = f"data:audio/wav;base64,{base64.b64encode(download(spoken['url'])).decode()}"
+    speech = made(whale, "/v1/generate/voice", text="This is how I speak, all day and all night.", output_format="wav")
+    recording = f"data:audio/wav;base64,{base64.b64encode(download(speech['url'])).decode()}"
 
     stored = whale.post("/v1/voices", json={"name": "Anna", "audio_url": recording})
 

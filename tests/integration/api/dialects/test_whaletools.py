@@ -76,11 +76,11 @@ def test_names_of_models_and_ids_of_others(client, stranger, all_models):
     assert 404 == stranger.get(mine["poll_url"]).status_code
     assert 404 == client.get(mine["poll_url"].replace("gen_img", "gen_vid")).status_code
     assert "chaos-two" == paint(client, model="chaos-two").headers["x-atelier-model"]
-    spoken = client.post(VOICE, json={"text": "Good morning.", "voice_id": "alloy", "model": "tts-1"})
+    speech = client.post(VOICE, json={"text": "Good morning.", "voice_id": "alloy", "model": "tts-1"})
     assert (202, "chaos-speech", "tts-1") == (
-        spoken.status_code,
-        spoken.headers["x-atelier-model"],
-        spoken.json()["model"],
+        speech.status_code,
+        speech.headers["x-atelier-model"],
+        speech.json()["model"],
     )
 
 
