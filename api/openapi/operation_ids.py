@@ -18,6 +18,7 @@ OPERATION_IDS = {
     "get /voices/v1": "listVoices",
     "post /voices/v1": "createVoice",
     "get /voices/v1/{voice_id}": "getVoice",
+    "get /voices/v1/{voice_id}/sample": "getVoiceSample",
     "delete /voices/v1/{voice_id}": "deleteVoice",
     "get /jobs/v1": "listJobs",
     "get /jobs/v1/{job_id}": "getJob",
