@@ -62,7 +62,7 @@ URLS = {
 """Values of each setting that may hold a secret, most of them with a typing error."""
 
 WITHOUT_SECRETS = {
-    *("catalog", "weights_dir", "weights_lock", "allowed_licenses", "scratch_dir", "server_id", "device"),
+    *("aliases", "catalog", "weights_dir", "weights_lock", "allowed_licenses", "scratch_dir", "server_id", "device"),
     "peer_devices",
     *("compile_cache", "preload", "allowed_networks", "ca_bundle", "webhook_schedule", "log_level", "metrics_host"),
     *("trusted_proxies", "cors_origins", "allowed_ports"),
