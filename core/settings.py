@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     preload: str = ""
     drift_bytes: int = 2**31
     spare_engine: bool = True
+    previews: bool = True
 
     allowed_networks: str = ""
     allowed_ports: str = "80,443,1025-65535"

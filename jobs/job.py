@@ -10,6 +10,7 @@ from core.errors.base import AtelierError
 from jobs.params.base import read_params
 from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import PARAMS_OF, AnyParams, Modality
+from jobs.previews import Preview
 
 if TYPE_CHECKING:
     from sqlalchemy import Row  # not at run time: engines read jobs and have no database
@@ -37,13 +38,14 @@ TERMINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored output: where it is and what it is."""
+    """One stored output: where it is, what it is, and its previews."""
 
     key: str
     media_type: str
     bytes: int
     sha256: str
     metadata: dict[str, Any] = {}
+    previews: tuple[Preview, ...] = ()
 
 
 class JobError(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ def mesh(out: Path) -> Image.Image:
     texture = np.asarray(loaded.visual.material.baseColorTexture.convert("RGB"))
     uv = np.asarray(loaded.visual.uv, np.float32)
     vertices, faces = np.asarray(loaded.vertices, np.float32), np.asarray(loaded.faces, np.int32)
-    return preview(Mesh(vertices, faces, uv, texture)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return preview(Mesh(vertices, faces, uv, texture), 512).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
 
 
 def main() -> None:

@@ -150,8 +150,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3Server]
 @pytest.fixture
 def small_previews(monkeypatch: pytest.MonkeyPatch) -> None:
     """Previews of meshes of 64 pixels: one of the usual size takes seconds, and `test_surface` looks at it."""
-    for name in ("encode", "render"):
-        monkeypatch.setattr(import_module(f"pipelines.mesh.{name}"), "SIDE", 64)
+    for name in ("SIDE", "THUMBNAIL_SIDE"):
+        monkeypatch.setattr(import_module("pipelines.mesh.encode"), name, 64)
 
 
 @pytest.fixture(scope="session")

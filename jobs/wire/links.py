@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from core.settings import Settings
+from core.signing import sign_link
 
 
 def public_path(settings: Settings, path: str) -> str:
@@ -13,3 +14,8 @@ def public_path(settings: Settings, path: str) -> str:
 def public_link(settings: Settings, path: str) -> str:
     """Return the whole URL, for links that are followed from elsewhere."""
     return settings.public_url.rstrip("/") + path
+
+
+def signed_link(settings: Settings, path: str) -> str:
+    """Return the whole URL of a path that its signature opens, without a key."""
+    return public_link(settings, f"{path}?signature={sign_link(settings.secret_key, path)}")

@@ -5,15 +5,29 @@ from typing import Any
 import msgspec
 
 from core.settings import Settings
-from core.signing import sign_link
 from jobs.job import Artifact, Job, JobError, JobStatus
-from jobs.wire.links import public_link
+from jobs.previews import Preview
+from jobs.wire.links import signed_link
 from jobs.wire.values import UtcTime
 from jobs.wire.wait_reasons import Waiting
 
 
+class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A small copy of an output: a stable link and what is behind it; sides are in pixels."""
+
+    name: str
+    url: str
+    media_type: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+
+
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One output: a stable link and what is behind it; `name` is the file name that the caller chose."""
+    """One output: a stable link and what is behind it; `name` is the file name that the caller chose.
+
+    `thumbnail_url` is the link of the preview of that name.
+    """
 
     url: str
     media_type: str
@@ -23,6 +37,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     height: int | None = None
     duration_seconds: float | None = None
     name: str | None = None
+    thumbnail_url: str | None = None
+    previews: list[PreviewAnswer] = []
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +129,40 @@ def output_path(job_id: str, number: int, extension: str) -> str:
     return f"/o/{job_id}/{number}.{extension}"
 
 
+def preview_path(job_id: str, number: int, preview: Preview) -> str:
+    """Return the path of the stable link of a preview."""
+    return f"/o/{job_id}/{number}-{preview.name}.{preview.key.rpartition('.')[2]}"
+
+
 def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> OutputAnswer:
     path = output_path(job.id, number, artifact.key.rpartition(".")[2])
     facts: dict[str, Any] = {
         name: artifact.metadata.get(name) for name in ("width", "height", "duration_seconds", "name")
     }
+    previews = [_preview(job, number, preview, settings) for preview in artifact.previews]
     return OutputAnswer(
-        url=public_link(settings, f"{path}?signature={sign_link(settings.secret_key, path)}"),
+        url=signed_link(settings, path),
         media_type=artifact.media_type,
         bytes=artifact.bytes,
         sha256=artifact.sha256,
+        thumbnail_url=next((preview.url for preview in previews if preview.name == "thumbnail"), None),
+        previews=previews,
         **facts,
+    )
+
+
+def _preview(job: Job, number: int, preview: Preview, settings: Settings) -> PreviewAnswer:
+    path = preview_path(job.id, number, preview)
+    return preview_answer(preview, signed_link(settings, path))
+
+
+def preview_answer(preview: Preview, url: str) -> PreviewAnswer:
+    """Return a preview as callers see it, with its link."""
+    return PreviewAnswer(
+        name=preview.name,
+        url=url,
+        media_type=preview.media_type,
+        bytes=preview.bytes,
+        width=preview.width,
+        height=preview.height,
     )

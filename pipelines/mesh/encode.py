@@ -15,6 +15,7 @@ from pipelines.mesh.files import FORMATS, write_mesh
 from pipelines.mesh.paint import MAX_FACES, painted
 from pipelines.mesh.render import SIDE, preview
 from pipelines.mesh.surface import Mesh, mesh_of
+from pipelines.previews.pictures import THUMBNAIL_SIDE
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
@@ -31,11 +32,10 @@ def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
     if mesh.texture is not None and FORMATS[kind].warning is not None:
         warnings += (str(FORMATS[kind].warning),)
     painted = params.mode == "paint"
-    files = [_write(mesh, folder, 0, kind, params.painted_save_name if painted else params.mesh_save_name)]
-    preview(mesh).save(folder / "1.png", optimize=True)
-    files.append(Output(path="1.png", media_type="image/png", width=SIDE, height=SIDE))
+    files = [_write(mesh, folder, 0, kind, params.painted_save_name if painted else params.mesh_save_name, SIDE)]
+    files.append(Output(path=str(files[0].picture), media_type="image/png", width=SIDE, height=SIDE))
     if painted and params.mesh_save_name is not None:
-        files.append(_write(Mesh(mesh.vertices, mesh.faces), folder, 2, kind, params.mesh_save_name))
+        files.append(_write(Mesh(mesh.vertices, mesh.faces), folder, 2, kind, params.mesh_save_name, THUMBNAIL_SIDE))
     return Outputs(files=tuple(files), warnings=warnings)
 
 
@@ -52,13 +52,17 @@ def _finished(raw: RawOutput, params: MeshParams) -> tuple[Mesh, tuple[str, ...]
     return painted(mesh, np.asarray(raw.arrays["image"])), warnings
 
 
-def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None) -> Output:
-    file = folder / f"{number}.{kind}"
+def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None, side: int) -> Output:
+    """Write a mesh, and beside it a picture of it."""
+    file, picture = folder / f"{number}.{kind}", folder / f"{number + 1}.png"
+    preview(mesh, side).save(picture, optimize=True)
     try:
         write_mesh(mesh, file)
     except (ValueError, TypeError, KeyError) as error:
         raise EncodeFailed(f"The mesh could not be written as {kind}: {type(error).__name__}.") from error
-    return Output(path=file.name, media_type=FORMATS[kind].media_type, name=name and named(name, kind))
+    return Output(
+        path=file.name, media_type=FORMATS[kind].media_type, name=name and named(name, kind), picture=picture.name
+    )
 
 
 def named(name: str, kind: str) -> str:

@@ -20,11 +20,11 @@ YAW, PITCH = -28.0, 14.0
 """Of a preview: the mesh is turned to the left and seen from above."""
 
 
-def preview(mesh: Mesh) -> Image.Image:
-    """Return the mesh from the front, a little from the side and from above: RGB, `SIDE` x `SIDE`."""
-    drawn = Image.fromarray(render(mesh, 2 * SIDE, turned(YAW, PITCH), lit=True))
+def preview(mesh: Mesh, side: int) -> Image.Image:
+    """Return the mesh from the front, a little from the side and from above: RGB, `side` x `side`."""
+    drawn = Image.fromarray(render(mesh, 2 * side, turned(YAW, PITCH), lit=True))
     ground = Image.new("RGBA", drawn.size, (*GROUND, 255))
-    return Image.alpha_composite(ground, drawn).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return Image.alpha_composite(ground, drawn).convert("RGB").resize((side, side), Image.Resampling.BOX)
 
 
 def render(mesh: Mesh, side: int, turn: NDArray[np.float64], *, lit: bool) -> NDArray[np.uint8]:

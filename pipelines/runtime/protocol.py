@@ -85,11 +85,22 @@ class RawOutput(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, MetadataValue] = {}
 
 
+class PreviewFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One small copy of an output, as a file; `jobs/previews.py` describes its names."""
+
+    name: str
+    path: str
+    media_type: str
+    width: int | None = None
+    height: int | None = None
+
+
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One finished file.
 
     `path` is within the folder of the encoder. Sides are in pixels, `duration` in seconds; `name` is the caller's
-    choice.
+    choice. `picture` is a picture in the same folder that shows what is no picture itself. The encoder process adds the
+    `previews`.
     """
 
     path: str
@@ -98,6 +109,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     height: int | None = None
     duration: float | None = None
     name: str | None = None
+    picture: str | None = None
+    previews: tuple[PreviewFile, ...] = ()
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,7 +70,8 @@ def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
 
 
 def _audio_output(file: Path, name: str, seconds: float) -> Output:
-    return Output(path=file.name, media_type=_FORMATS[name].media_type, duration=round(seconds, 6))
+    duration = round(seconds, 6)
+    return Output(path=file.name, media_type=_FORMATS[name].media_type, duration=duration, picture="1.png")
 
 
 def _waveform_output() -> Output:

@@ -18,6 +18,7 @@ from jobs.job import JobError
 from jobs.params.base import read_params
 from jobs.params.registry import PARAMS_OF
 from pipelines.catalog.loader import Catalog, load_catalog
+from pipelines.previews.maker import PreviewMaker
 from pipelines.runtime.protocol import load_raw
 from pipelines.runtime.registry import encoder
 from workers.ipc.channel import Channel, ChannelClosed
@@ -26,25 +27,31 @@ from workers.ipc.messages import Encode, Encoded, Failed, Ready
 log = logging.getLogger(__name__)
 
 
-def serve(channel: Channel, catalog: Catalog) -> None:
-    """Answer requests until the supervisor is gone."""
+def serve(channel: Channel, catalog: Catalog, *, previews: bool) -> None:
+    """Answer requests until the supervisor is gone; `previews`: make these too."""
     while True:
         try:
             request = channel.receive()
             assert isinstance(request, Encode)
             with log_context(job_id=request.job_id):
-                channel.send(_encode(request, catalog))
+                channel.send(_encode(request, catalog, previews=previews))
         except ChannelClosed:
             os._exit(0)
 
 
-def _encode(request: Encode, catalog: Catalog) -> Encoded | Failed:
+def _encode(request: Encode, catalog: Catalog, *, previews: bool) -> Encoded | Failed:
     try:
         folder = Path(request.folder)
         folder.mkdir(parents=True, exist_ok=True)
         raw = load_raw(Path(request.raw))
         params = read_params(request.params, PARAMS_OF[request.modality])
-        outputs = encoder(catalog.get(request.model))(raw, params, folder)
+        encode = encoder(catalog.get(request.model))
+        if previews:
+            with PreviewMaker(folder) as maker:
+                maker.begin(raw, params.output_format)
+                outputs = maker.finish(encode(raw, params, folder))
+        else:
+            outputs = encode(raw, params, folder)
     except Exception as error:
         log.exception("encoder: failed ticket=%s", request.ticket)
         shown = error if isinstance(error, AtelierError) else EncodeFailed()
@@ -62,7 +69,7 @@ def main(fd: int) -> None:
     channel = Channel(socket.socket(fileno=fd))
     channel.receive()  # the message to begin
     channel.send(Ready())
-    serve(channel, load_catalog(settings.catalog))
+    serve(channel, load_catalog(settings.catalog), previews=settings.previews)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from core.settings import Settings
 from core.signing import check_link
 from core.storage.store import Store
 from jobs.job import Artifact, Job, job_from_row
+from jobs.previews import Preview
 from jobs.statements.queue.tenant_jobs import by_id
-from jobs.wire.status import output_path
+from jobs.wire.status import output_path, preview_path
 
 Signature = Annotated[str, QueryParameter(description="As in the link.")]
 
@@ -56,22 +57,30 @@ class OutputRoutes(Controller):
         row = await database.row(by_id(check_id("job", job_id)))
         if row is None:
             raise UnknownOutput
-        artifact = _find_output(job_from_row(row), name)
+        found = _find_output(job_from_row(row), name)
+        chosen = found.metadata.get("name") if isinstance(found, Artifact) else None
         link = await asyncio.to_thread(
             store.link,
-            artifact.key,
+            found.key,
             seconds=settings.link_seconds,
-            media_type=artifact.media_type,
-            name=artifact.metadata.get("name") or f"{job_id}-{name}",
+            media_type=found.media_type,
+            name=chosen or f"{job_id}-{name}",
         )
         return Response(None, status_code=302, headers={"Location": link, "Cache-Control": "no-store"})
 
 
-def _find_output(job: Job, name: str) -> Artifact:
-    """Return the output whose stable link ends in `name`. Raises `OutputExpired` or `UnknownOutput`."""
+def _find_output(job: Job, name: str) -> Artifact | Preview:
+    """Return the output or the preview whose stable link ends in `name`.
+
+    Raises `OutputExpired` or `UnknownOutput`.
+    """
     if job.outputs_removed_at is not None:
         raise OutputExpired
+    path = f"/o/{job.id}/{name}"
     for number, artifact in enumerate(job.artifacts):
-        if output_path(job.id, number, artifact.key.rpartition(".")[2]) == f"/o/{job.id}/{name}":
+        if output_path(job.id, number, artifact.key.rpartition(".")[2]) == path:
             return artifact
+        for preview in artifact.previews:
+            if preview_path(job.id, number, preview) == path:
+                return preview
     raise UnknownOutput

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Executable,
+    TableValuedAlias,
     Text,
     cast,
     column,
@@ -25,7 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from jobs.schema.tables import has_outputs, inputs, jobs, measurements, uploads, voices
 from jobs.statements.clauses import now
 
-KINDS = ("outputs", "inputs", "uploads", "voices")
+KINDS = ("outputs", "previews", "inputs", "uploads", "voices")
 """Kinds of objects that are measured. An upload counts once its link has expired, when its size is known."""
 
 database_bytes: ColumnElement[int] = func.pg_database_size(func.current_database())
@@ -34,13 +35,19 @@ database_bytes: ColumnElement[int] = func.pg_database_size(func.current_database
 def measure() -> Executable:
     """Add up objects and bytes of each of `KINDS` and keep the sums."""
     artifact = func.jsonb_array_elements(jobs.c.artifacts).table_valued(column("value", JSONB), name="artifact")
-    outputs = (
-        select(*_sums("outputs", cast(artifact.c.value["bytes"].astext, BigInteger)))
-        .select_from(jobs.join(artifact, true()))
-        .where(text(has_outputs))
+    # Outputs that were stored before there were previews have no such key, which is no row here.
+    made = func.jsonb_array_elements(artifact.c.value["previews"])
+    preview = made.table_valued(column("value", JSONB), name="preview")
+    ended = text(has_outputs)
+    outputs = select(*_sums("outputs", _bytes(artifact))).select_from(jobs.join(artifact, true())).where(ended)
+    previews = (
+        select(*_sums("previews", _bytes(preview)))
+        .select_from(jobs.join(artifact, true()).join(preview, true()))
+        .where(ended)
     )
     sums = union_all(
         outputs,
+        previews,
         select(*_sums("inputs", inputs.c.bytes)).where(inputs.c.status == "ready"),
         select(*_sums("uploads", uploads.c.bytes)),
         select(*_sums("voices", voices.c.bytes)),
@@ -58,6 +65,10 @@ def sizes() -> Executable:
         cast(func.sum(measurements.c.bytes), BigInteger).label("store_bytes"),
         func.min(measurements.c.measured_at).label("measured_at"),
     ).select_from(measurements)
+
+
+def _bytes(element: TableValuedAlias) -> ColumnElement[int]:
+    return cast(element.c.value["bytes"].astext, BigInteger)
 
 
 def _sums(kind: str, size: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:

@@ -167,7 +167,8 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         jobs.c.tenant == tenant,
         or_(
             jobs.c.status.in_(ACTIVE),
-            jobs.c.artifacts.contains(func.jsonb_build_array(func.jsonb_build_object("key", key))),
+            jobs.c.artifacts.contains(_one("key", key)),
+            jobs.c.artifacts.contains(_one("previews", _one("key", key))),
         ),
     )
     referred_to = or_(
@@ -178,6 +179,11 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         _is_there(voices, voices.c.id == third, voices.c.key == key),
     )
     return select(key.label("key")).where(_is_ours(key), not_(referred_to))
+
+
+def _one(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a list of one object of one key, which is contained in every list that has such an object."""
+    return func.jsonb_build_array(func.jsonb_build_object(name, value))
 
 
 def _each_of(keys: Collection[str]) -> ColumnElement[str]:

@@ -1,13 +1,22 @@
-"""The fourth part of a job: its files in the store, as `tenant/job/fence/sha256.ext`, all of them or none."""
+"""The fourth part of a job: its files and their previews in the store, all of them or none.
+
+Their keys are `tenant/job/fence/sha256.ext`.
+"""
 
 import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from core.errors.unavailable import StorageUnavailable
 from core.retry import Backoff, retry
 from core.storage.store import Store
 from jobs.job import Artifact, Job
-from pipelines.runtime.protocol import Output
+from jobs.previews import Preview
+from pipelines.runtime.protocol import Output, PreviewFile
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.encode import EncodedJob
@@ -16,6 +25,8 @@ from workers.gpu.job.job_store import JobStore
 from workers.store_watch import StoreWatch
 
 BACKOFF = Backoff(first=0.2, longest=10.0)
+AT_ONCE = 4
+"""How many previews of a job are stored at once."""
 LOOK_SECONDS = 1.0
 """How often it is looked whether a store that was away is back."""
 
@@ -46,13 +57,13 @@ def upload(
     stage_seconds = retry_seconds + claimed.spec.deadlines.upload
     claimed.activity.enter("upload", stage_seconds)
     artifacts = tuple(_describe(encoded, output) for output in encoded.files)
+    outputs, previews = _outputs(encoded, artifacts), _previews(encoded, artifacts)
 
     def attempt() -> None:
         """Store all files, each time: a store that comes back, as a new bucket, may have lost what it had."""
         claimed.activity.enter("upload", stage_seconds)
         try:
-            for output, artifact in zip(encoded.files, artifacts, strict=True):
-                store.put(artifact.key, encoded.folder / output.path, artifact.media_type)
+            _put_all(outputs, previews, store)
         except StorageUnavailable as error:
             if not error.full:
                 hold.note(error)
@@ -72,6 +83,41 @@ def upload(
         raise OutputsRefused(error) from error
     claimed.activity.leave()
     return UploadedJob(claimed, artifacts, encoded.warnings)
+
+
+class _Object(msgspec.Struct, frozen=True):
+    """A file on its way into the store."""
+
+    key: str
+    file: Path
+    media_type: str
+
+
+def _outputs(encoded: EncodedJob, artifacts: Sequence[Artifact]) -> list[_Object]:
+    pairs = zip(encoded.files, artifacts, strict=True)
+    return [_Object(artifact.key, encoded.folder / made.path, artifact.media_type) for made, artifact in pairs]
+
+
+def _previews(encoded: EncodedJob, artifacts: Sequence[Artifact]) -> list[_Object]:
+    """Return the previews of all outputs; equal ones have one key, and are stored once."""
+    made = [preview for output in encoded.files for preview in output.previews]
+    stored = [preview for artifact in artifacts for preview in artifact.previews]
+    pairs = zip(made, stored, strict=True)
+    objects = [_Object(to.key, encoded.folder / file.path, to.media_type) for file, to in pairs]
+    return list({each.key: each for each in objects}.values())
+
+
+def _put_all(outputs: Sequence[_Object], previews: Sequence[_Object], store: Store) -> None:
+    """Store all files: the outputs one after the other, and meanwhile the previews, which are small."""
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload")
+    try:
+        storing = [pool.submit(store.put, each.key, each.file, each.media_type) for each in previews]
+        for output in outputs:
+            store.put(output.key, output.file, output.media_type)
+        for stored in storing:
+            stored.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Hold:
@@ -118,8 +164,7 @@ class _Hold:
 
 def _describe(encoded: EncodedJob, output: Output) -> Artifact:
     file = encoded.folder / output.path
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    digest, key = _address(encoded, file)
     shape = {
         "width": output.width,
         "height": output.height,
@@ -128,9 +173,29 @@ def _describe(encoded: EncodedJob, output: Output) -> Artifact:
     }
     known = {name: value for name, value in (shape | dict(encoded.metadata)).items() if value is not None}
     return Artifact(
-        key=f"{prefix_of(encoded.claimed.job)}{digest}{file.suffix}",
+        key=key,
         media_type=output.media_type,
         bytes=file.stat().st_size,
         sha256=digest,
         metadata=known,
+        previews=tuple(_describe_preview(encoded, preview) for preview in output.previews),
     )
+
+
+def _describe_preview(encoded: EncodedJob, preview: PreviewFile) -> Preview:
+    file = encoded.folder / preview.path
+    return Preview(
+        name=preview.name,
+        key=_address(encoded, file)[1],
+        media_type=preview.media_type,
+        bytes=file.stat().st_size,
+        width=preview.width,
+        height=preview.height,
+    )
+
+
+def _address(encoded: EncodedJob, file: Path) -> tuple[str, str]:
+    """Return the sha256 of a file, and the key that it makes."""
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return digest, f"{prefix_of(encoded.claimed.job)}{digest}{file.suffix}"

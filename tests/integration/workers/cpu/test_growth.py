@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import extract, func, select, text, update
 
 from jobs.job import Artifact
-from jobs.schema.tables import chores, measurements
+from jobs.previews import Preview
+from jobs.schema.tables import chores, jobs, measurements
 from jobs.statements.maintenance.growth import KINDS, sizes
 from jobs.statements.maintenance.retention import turn
 from jobs.statements.media.uploads import add_upload, measured
@@ -20,9 +21,12 @@ def stored(rows):
     return {row.name: (row.objects, row.bytes) for row in rows.execute(measurements.select())}
 
 
-def complete(rows, tenant, *sizes):
+def complete(rows, tenant, *sizes, previews=()):
     rows.submit(tenant)
-    files = [Artifact(key=f"a/{size}", media_type="image/webp", bytes=size, sha256="ab") for size in sizes]
+    small = tuple(Preview(name="thumbnail", key=f"a/{size}", media_type="image/webp", bytes=size) for size in previews)
+    files = [
+        Artifact(key=f"a/{size}", media_type="image/webp", bytes=size, sha256="ab", previews=small) for size in sizes
+    ]
     rows.complete(rows.claim(rows.server()), *files)
 
 
@@ -35,6 +39,8 @@ def test_nothing_is_known_before_the_first_time(rows):
 def test_every_kind_is_added_up(rows):
     tenant = rows.tenant()
     complete(rows, tenant, 7, 5)
+    rows.execute(update(jobs).values(artifacts=text("jsonb_path_query_array(artifacts, '$[*]') #- '{0,previews}'")))
+    complete(rows, tenant, 1000, previews=(20, 30))
     job = rows.submit(tenant)
     rows.input(job, "input_image", source_key="ten/a", key="ten/copy", status="ready", bytes=100)
     rows.input(job, "waiting", source_key="ten/b")
@@ -43,9 +49,10 @@ def test_every_kind_is_added_up(rows):
     rows.execute(measured("inp_1", 30))
     rows.execute(add_voice("voi_1", tenant, name="v", key="ten/voices/voi_1", media_type="audio/flac", bytes=900))
     assert Growth(rows.engine).record() is False
-    assert {"outputs": (2, 12), "inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900)} == stored(rows)
+    uploaded = {"inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900)}
+    assert {"outputs": (3, 1012), "previews": (2, 50)} | uploaded == stored(rows)
     (row,) = rows.execute(sizes())
-    assert (5, 1042) == (row.store_objects, row.store_bytes)
+    assert (8, 2092) == (row.store_objects, row.store_bytes)
 
 
 def test_it_is_done_when_it_is_due_and_replaces_what_was_known(rows):

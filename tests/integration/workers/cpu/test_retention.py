@@ -12,6 +12,7 @@ from core.errors.unavailable import StorageUnavailable
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.job import Artifact
+from jobs.previews import Preview
 from jobs.schema.tables import inputs, jobs, outbox
 from jobs.statements.maintenance import recovery, retention
 from jobs.statements.media import input_removal, uploads
@@ -58,8 +59,9 @@ def completed(rows, put):
     def completed(tenant=None, *, days=0.0):
         rows.submit(tenant or rows.tenant(), prompt="a secret wish", callback_url="http://example.com/hook")
         job = rows.claim(claimant)
-        key = put(f"{job.tenant}/{job.id}/{job.fence}/ab.webp", age=days * DAY)
-        rows.complete(job, Artifact(key=key, media_type="image/webp", bytes=7, sha256="ab"))
+        key, small = (put(f"{job.tenant}/{job.id}/{job.fence}/{name}.webp", age=days * DAY) for name in ("ab", "abc"))
+        preview = Preview(name="thumbnail", key=small, media_type="image/webp", bytes=7)
+        rows.complete(job, Artifact(key=key, media_type="image/webp", bytes=7, sha256="ab", previews=(preview,)))
         then = func.now() - text(f"interval '{days} days'")
         rows.set(job, finished_at=then)
         rows.execute(
@@ -254,7 +256,7 @@ class TestOrphans:
         for name in ("0/cd.webp", f"{job.fence}/cd.webp", "inputs/cd.png"):
             put(f"{job.tenant}/{job.id}/{name}", age=2 * DAY)
         sweep()
-        assert [job.artifacts[0].key] == list(store.keys())
+        assert [job.artifacts[0].key, job.artifacts[0].previews[0].key] == sorted(store.keys())
 
     def test_what_is_young_stays(self, rows, put, store, sweep):
         key = put(f"{rows.tenant()}/job_gone/1/ab.webp", age=0.9 * DAY)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from jobs.server_commands import Preload, Unload
 from pipelines.catalog.spec import Deadlines
-from pipelines.runtime.protocol import load_raw
+from pipelines.runtime.protocol import RawOutput, load_raw, save_raw
 from tests.support.faults.chaos import draw_image
 from tests.support.paths import CATALOG
 from tests.support.service.processes import alive
@@ -114,7 +114,34 @@ def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, 
     assert isinstance(encoded, Encoded)
     assert ("careful",) == encoded.warnings
     assert 11 == encoded.metadata["seed"]
-    assert np.array_equal(draw_image(11), np.asarray(Image.open(tmp_path / "out" / encoded.outputs.files[0].path)))
+    (output,) = encoded.outputs.files
+    assert np.array_equal(draw_image(11), np.asarray(Image.open(tmp_path / "out" / output.path)))
+    assert ["thumbnail", "web"] == [preview.name for preview in output.previews]
+    small = np.asarray(Image.open(tmp_path / "out" / output.previews[0].path)).astype(int)
+    whole = Image.open(tmp_path / "out" / output.path).resize(small.shape[1::-1])
+    assert np.abs(small - np.asarray(whole)).mean() < 12
+
+
+def test_an_encoder_makes_no_previews_where_none_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
+    monkeypatch.setenv("ATELIER_PREVIEWS", "false")
+    save_raw(RawOutput(arrays={"0": draw_image(11)}, metadata={"seed": 1}), tmp_path / "raw")
+    request = Encode(
+        ticket="job-1",
+        model="chaos",
+        modality="image",
+        params={"modality": "image", "prompt": "x", "output_format": "png"},
+        raw=str(tmp_path / "raw"),
+        folder=str(tmp_path / "out"),
+    )
+    encoder = ChildProcess("workers.engine.encoder")
+    try:
+        encoded = encoder.request(request, limit(30.0))
+    finally:
+        encoder.stop()
+    assert isinstance(encoded, Encoded)
+    assert [()] == [output.previews for output in encoded.outputs.files]
+    assert ["0.png"] == [file.name for file in (tmp_path / "out").iterdir()]
 
 
 def test_an_error_leaves_the_process_for_the_next_job(engine: ChildProcess, tmp_path: Path) -> None:

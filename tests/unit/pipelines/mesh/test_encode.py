@@ -12,7 +12,9 @@ from core.errors.failures import EncodeFailed
 from jobs.params.mesh import MeshParams
 from pipelines.mesh.encode import encode, named
 from pipelines.mesh.inflate import relief_of
+from pipelines.mesh.render import render, turned
 from pipelines.mesh.surface import Mesh
+from pipelines.previews.maker import PreviewMaker
 from pipelines.runtime.protocol import Output, Outputs, load_raw, save_raw
 from tests.support.media.silhouettes import silhouette
 from tests.support.media.solids import ball, raw_of, welded
@@ -59,6 +61,27 @@ def test_a_file_holds_the_mesh_and_beside_it_is_its_image(tmp_path: Path, kind: 
     assert np.allclose([mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)], loaded.bounds, atol=1e-5)
     with Image.open(tmp_path / "1.png") as image:
         assert (64, 64) == image.size == (outputs.files[1].width, outputs.files[1].height)
+
+
+def test_a_mesh_is_shown_by_its_picture(tmp_path: Path) -> None:
+    outputs = made(DRAWN, tmp_path)
+    with PreviewMaker(tmp_path) as maker:
+        mesh, picture = maker.finish(outputs).files
+
+    assert ["thumbnail", "poster"] == [preview.name for preview in mesh.previews]
+    assert ["thumbnail", "web"] == [preview.name for preview in picture.previews]
+    for preview in mesh.previews:
+        with Image.open(tmp_path / preview.path) as image:
+            shown = np.asarray(image.convert("RGB")).astype(int)
+        red, blue = shown[..., 0] - shown[..., 2] > 60, shown[..., 2] - shown[..., 0] > 60
+        assert red.sum() > 200 < blue.sum()
+        assert np.nonzero(red)[1].mean() < np.nonzero(blue)[1].mean()
+
+
+def test_the_picture_of_a_mesh_depends_on_the_view() -> None:
+    front, side = (render(DRAWN, 64, turned(yaw, 0), lit=True) for yaw in (0, 60))
+    assert (front[..., 3] > 0).mean() > 0.2 < (side[..., 3] > 0).mean()
+    assert (np.abs(front.astype(int) - side).max(axis=2) > 40).mean() > 0.1
 
 
 def test_a_glb_has_the_texture_and_is_closed_as_it_is(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from core.errors.failures import EncodeFailed
 from pipelines.mesh.decimate import is_closed, reduced, without_flaps
-from pipelines.mesh.render import CLAY, preview, render, turned
+from pipelines.mesh.render import CLAY, SIDE, preview, render, turned
 from pipelines.mesh.surface import Mesh, mesh_of, normals_of, sample
 from pipelines.runtime.protocol import RawOutput
 from tests.support.media.solids import ball, planar, raw_of, ring, welded
@@ -72,7 +72,7 @@ def test_the_back_shows_it_mirrored() -> None:
 
 
 def test_a_preview_is_lit_from_above_and_fills_its_frame() -> None:
-    drawn = np.asarray(preview(BALL)).astype(int)
+    drawn = np.asarray(preview(BALL, SIDE)).astype(int)
 
     assert (512, 512, 3) == drawn.shape
     assert drawn[120, 200].sum() > drawn[400, 350].sum() + 60

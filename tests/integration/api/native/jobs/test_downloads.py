@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from jobs.job import Artifact
+from jobs.previews import Preview
 from jobs.statements.maintenance.retention import forget_outputs
 from tests.support.rows.rows import ARTIFACT
 
@@ -69,6 +70,56 @@ def test_an_output_is_saved_under_the_name_of_its_caller(anybody, completed):
     assert (
         "inline; filename=\"St_hle.webp\"; filename*=UTF-8''St%C3%BChle.webp" == answer.headers["Content-Disposition"]
     )
+
+
+@pytest.fixture
+def shown(client, create, worker, store, tmp_path):
+    """The output of a completed job, as the status shows it; it has a thumbnail and a web copy."""
+    job_id = create()
+    job = worker.claim()
+    previews = []
+    for name, extension, media_type in (("thumbnail", "webp", "image/webp"), ("web", "mp4", "video/mp4")):
+        source = tmp_path / name
+        source.write_bytes(name.encode())
+        key = f"{job.tenant}/{job.id}/{job.fence}/{hashlib.sha256(name.encode()).hexdigest()}.{extension}"
+        store.put(key, source, media_type)
+        previews.append(Preview(name=name, key=key, media_type=media_type, bytes=len(name), width=32, height=18))
+    key = f"{job.tenant}/{job.id}/{job.fence}/{SHA256}.mp4"
+    worker.complete(
+        job, Artifact(key=key, media_type="video/mp4", bytes=9, sha256=SHA256, previews=tuple(previews), metadata={})
+    )
+    (output,) = client.get(f"/jobs/v1/{job_id}").json()["outputs"]
+    return output
+
+
+def test_a_preview_has_a_link_as_its_output_has(anybody, shown):
+    small, web = shown["previews"]
+    assert ("thumbnail", "image/webp", 9, 32, 18) == tuple(
+        small[name] for name in ("name", "media_type", "bytes", "width", "height")
+    )
+    assert small["url"] == shown["thumbnail_url"]
+    assert ["0.mp4", "0-thumbnail.webp", "0-web.mp4"] == [
+        urlsplit(answer["url"]).path.rpartition("/")[2] for answer in (shown, small, web)
+    ]
+    for answer in (small, web):
+        found = anybody.get(anybody.get(answer["url"]).headers["Location"])
+        assert (200, answer["name"].encode()) == (found.status_code, found.content)
+        assert answer["media_type"] == found.headers["Content-Type"]
+        assert answer["url"].split("?")[0].rpartition("/")[2] in found.headers["Content-Disposition"]
+
+
+def test_a_preview_needs_its_own_signature_and_is_gone_with_its_output(anybody, shown, rows):
+    url = shown["thumbnail_url"]
+    assert 403 == anybody.get(url.replace("thumbnail", "web")).status_code
+    rows.execute(forget_outputs(0.0))
+    answer = anybody.get(url)
+    assert (410, "output_expired") == (answer.status_code, answer.json()["code"])
+
+
+def test_an_output_of_before_has_no_previews(client, result_url):
+    job_id = urlsplit(result_url).path.split("/")[2]
+    (output,) = client.get(f"/jobs/v1/{job_id}").json()["outputs"]
+    assert (None, []) == (output["thumbnail_url"], output["previews"])
 
 
 def test_an_output_whose_retention_is_over_is_gone(client, anybody, result_url, rows):

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from jobs.job import Job
-from pipelines.runtime.protocol import Output
+from pipelines.runtime.protocol import Output, PreviewFile
 from tests.support.gpu_worker.fakes import CHAOS, NOW, FakeJobStore, FakeStore, make_job
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
@@ -91,6 +91,37 @@ def test_an_artifact_keeps_the_name_that_the_caller_chose(bench: Bench) -> None:
     named = Output(path="0.png", media_type="image/png", name="chair.png")
     (artifact,) = bench.run(named).artifacts
     assert {"name": "chair.png", "seed": 5} == artifact.metadata
+
+
+def with_previews(bench: Bench, path: str, *names: str) -> Output:
+    (bench.folder / path).write_bytes(path.encode())
+    previews = []
+    for name in names:
+        (bench.folder / f"{path}-{name}.webp").write_bytes(name.encode())
+        previews.append(PreviewFile(name=name, path=f"{path}-{name}.webp", media_type="image/webp", width=3))
+    return Output(path=path, media_type="image/png", previews=tuple(previews))
+
+
+def test_previews_are_stored_beside_their_output(bench: Bench) -> None:
+    uploaded = bench.run(with_previews(bench, "0.png", "thumbnail", "web"))
+    (artifact,) = uploaded.artifacts
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("0.png", "thumbnail", "web")}
+    keys = [f"ten_1/job_1/3/{digests[name]}.webp" for name in ("thumbnail", "web")]
+    assert keys == [preview.key for preview in artifact.previews]
+    assert [("thumbnail", 9, "image/webp", 3), ("web", 3, "image/webp", 3)] == [
+        (preview.name, preview.bytes, preview.media_type, preview.width) for preview in artifact.previews
+    ]
+    assert {artifact.key, *keys} == set(bench.store.keys(prefix_of(bench.claimed.job)))
+
+
+def test_equal_previews_are_stored_once(bench: Bench) -> None:
+    stored: list[str] = []
+    put = bench.store.put
+    bench.monkeypatch.setattr(bench.store, "put", lambda key, *rest: (stored.append(key), put(key, *rest)))
+    uploaded = bench.run(with_previews(bench, "0.glb", "thumbnail"), with_previews(bench, "1.png", "thumbnail"))
+    thumbnails = {artifact.previews[0].key for artifact in uploaded.artifacts}
+    assert (1, 3) == (len(thumbnails), len(stored))
+    assert set(stored) == {artifact.key for artifact in uploaded.artifacts} | thumbnails
 
 
 def test_a_store_that_comes_back_costs_only_time(bench: Bench, clock: PauseClock) -> None:

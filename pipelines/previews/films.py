@@ -1,0 +1,113 @@
+"""Small copies of a film: a poster, a strip of ten frames, a short film of low resolution. No torch.
+
+- `poster`: the first of the strip's frames that shows more than one color, else the first of all; WebP.
+- `strip`: ten frames from the beginning to the end, side by side in one WebP, each at most 160 pixels wide and high.
+- `web`: the first five seconds as MP4 (H.264), at most 480 pixels and 12 frames a second, without sound.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipelines.previews.pictures import fitted, poster, thumbnail, write_webp
+from pipelines.runtime.protocol import PreviewFile
+
+STRIP_FRAMES, STRIP_SIDE = 10, 160
+SHORT_SECONDS, SHORT_FPS, SHORT_SIDE = 5.0, 12, 480
+POSTER_SIDE = 1600
+_FLAT = 4.0
+"""Standard deviation, of 255, up to which a frame counts as one color: the black that many films begin with."""
+_MATRIX_BT709 = 1
+_OPTIONS = {"crf": "28", "preset": "superfast", "threads": "2", "mbtree": "0"}
+
+
+def film_previews(frames: NDArray[np.uint8], fps: int, stem: str, folder: Path) -> tuple[PreviewFile, ...]:
+    """Write the previews of the frames that a video is encoded from, as `pipelines/video/color.py` describes them."""
+    shown = [frames[number] for number in strip_numbers(len(frames))]
+    pictures = [picture_of(_frame(planes), STRIP_SIDE, matrix=Colorspace.ITU709) for planes in shown]
+    first = picture_of(_frame(shown[poster_number(pictures)]), POSTER_SIDE, matrix=Colorspace.ITU709)
+    step = ceil(fps / SHORT_FPS)
+    chosen = (_frame(planes) for planes in frames[: max(1, round(SHORT_SECONDS * fps)) : step])
+    return (
+        thumbnail(first, stem, folder),
+        poster(first, stem, folder),
+        strip(pictures, stem, folder),
+        short_film(chosen, Fraction(fps, step), stem, folder),
+    )
+
+
+def strip_numbers(count: int) -> list[int]:
+    """Return the numbers of ten frames out of `count`, in order, from the first to the last."""
+    return [round(part * (count - 1) / (STRIP_FRAMES - 1)) for part in range(STRIP_FRAMES)]
+
+
+def poster_number(pictures: Sequence[Image.Image]) -> int:
+    """Return which picture shows more than one color, the first of them; 0 where none does."""
+    return next((number for number, picture in enumerate(pictures) if np.asarray(picture).std() > _FLAT), 0)
+
+
+def strip(pictures: Sequence[Image.Image], stem: str, folder: Path) -> PreviewFile:
+    """Write pictures of one size side by side, and return the strip."""
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (width * len(pictures), height))
+    for number, picture in enumerate(pictures):
+        sheet.paste(picture, (number * width, 0))
+    return write_webp(sheet, "strip", stem, folder)
+
+
+def picture_of(frame: av.VideoFrame, side: int, *, matrix: Colorspace | None = None) -> Image.Image:
+    """Return a frame as RGB, at most `side` pixels; `matrix` is that of its colors where the frame does not say it."""
+    width, height = fitted(frame.width, frame.height, side)
+    rgb = frame.reformat(width=width, height=height, format="rgb24", src_colorspace=matrix)
+    return Image.fromarray(rgb.to_ndarray())
+
+
+def short_film(frames: Iterable[av.VideoFrame], fps: Fraction, stem: str, folder: Path) -> PreviewFile:
+    """Write the frames as a small MP4 of `fps` frames a second, and return it; there is at least one frame."""
+    file = folder / f"{stem}-web.mp4"
+    options = {"fflags": "+bitexact", "movflags": "+faststart"}
+    with av.open(file, "w", format="mp4", options=options) as container:
+        stream: VideoStream | None = None
+        for small in _small_frames(frames):
+            if stream is None:
+                stream = _stream(container, small, fps)
+            container.mux(stream.encode(small))
+        assert stream is not None
+        container.mux(stream.encode(None))
+        width, height = stream.width, stream.height
+    return PreviewFile(name="web", path=file.name, media_type="video/mp4", width=width, height=height)
+
+
+def _small_frames(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    size: tuple[int, int] | None = None
+    for frame in frames:
+        if size is None:
+            width, height = fitted(frame.width, frame.height, SHORT_SIDE)
+            size = max(2, width & ~1), max(2, height & ~1)  # 4:2:0 needs even sides
+        small = frame.reformat(width=size[0], height=size[1], format="yuv420p")
+        small.pts = None
+        yield small
+
+
+def _stream(container: av.container.OutputContainer, first: av.VideoFrame, fps: Fraction) -> VideoStream:
+    stream = container.add_stream("libx264", rate=fps, options=_OPTIONS)
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
+    context = stream.codec_context
+    context.color_range = ColorRange.MPEG
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+    context.colorspace = _MATRIX_BT709
+    return stream
+
+
+def _frame(planes: NDArray[np.uint8]) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
