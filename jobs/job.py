@@ -47,6 +47,11 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     previews: tuple[Preview, ...] = ()
 
+    @property
+    def keys(self) -> set[str]:
+        """The keys of its objects."""
+        return {self.key, *(preview.key for preview in self.previews)}
+
 
 class JobError(msgspec.Struct, frozen=True):
     """Why a job failed: a stable code and a sentence."""

@@ -26,7 +26,7 @@ POSTER_SIDE = 1600
 _FLAT = 4.0
 """Standard deviation, of 255, up to which a frame counts as one color: the black that many films begin with."""
 _MATRIX_BT709 = 1
-_OPTIONS = {"crf": "28", "preset": "superfast", "threads": "2", "mbtree": "0"}
+_OPTIONS = {"crf": "28", "preset": "superfast", "mbtree": "0"}
 
 
 def film_previews(frames: NDArray[np.uint8], fps: int, stem: str, folder: Path) -> tuple[PreviewFile, ...]:
@@ -51,7 +51,12 @@ def strip_numbers(count: int) -> list[int]:
 
 def poster_number(pictures: Sequence[Image.Image]) -> int:
     """Return which picture shows more than one color, the first of them; 0 where none does."""
-    return next((number for number, picture in enumerate(pictures) if np.asarray(picture).std() > _FLAT), 0)
+    return next((number for number, picture in enumerate(pictures) if not is_flat(picture)), 0)
+
+
+def is_flat(picture: Image.Image) -> bool:
+    """Return whether a picture shows one color, or nearly so."""
+    return bool(np.asarray(picture).std(axis=(0, 1)).max() <= _FLAT)
 
 
 def strip(pictures: Sequence[Image.Image], stem: str, folder: Path) -> PreviewFile:
@@ -70,15 +75,21 @@ def picture_of(frame: av.VideoFrame, side: int, *, matrix: Colorspace | None = N
     return Image.fromarray(rgb.to_ndarray())
 
 
-def short_film(frames: Iterable[av.VideoFrame], fps: Fraction, stem: str, folder: Path) -> PreviewFile:
-    """Write the frames as a small MP4 of `fps` frames a second, and return it; there is at least one frame."""
+def short_film(
+    frames: Iterable[av.VideoFrame], fps: Fraction, stem: str, folder: Path, *, threads: int = 2
+) -> PreviewFile:
+    """Write the frames as a small MP4 of `fps` frames a second, and return it; there is at least one frame.
+
+    With one thread the encoder starts none.
+    """
     file = folder / f"{stem}-web.mp4"
     options = {"fflags": "+bitexact", "movflags": "+faststart"}
     with av.open(file, "w", format="mp4", options=options) as container:
         stream: VideoStream | None = None
-        for small in _small_frames(frames):
+        for number, small in enumerate(_small_frames(frames)):
+            small.pts, small.time_base = number, 1 / fps
             if stream is None:
-                stream = _stream(container, small, fps)
+                stream = _stream(container, small, fps, threads)
             container.mux(stream.encode(small))
         assert stream is not None
         container.mux(stream.encode(None))
@@ -92,13 +103,11 @@ def _small_frames(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         if size is None:
             width, height = fitted(frame.width, frame.height, SHORT_SIDE)
             size = max(2, width & ~1), max(2, height & ~1)  # 4:2:0 needs even sides
-        small = frame.reformat(width=size[0], height=size[1], format="yuv420p")
-        small.pts = None
-        yield small
+        yield frame.reformat(width=size[0], height=size[1], format="yuv420p")
 
 
-def _stream(container: av.container.OutputContainer, first: av.VideoFrame, fps: Fraction) -> VideoStream:
-    stream = container.add_stream("libx264", rate=fps, options=_OPTIONS)
+def _stream(container: av.container.OutputContainer, first: av.VideoFrame, fps: Fraction, threads: int) -> VideoStream:
+    stream = container.add_stream("libx264", rate=fps, options=_OPTIONS | {"threads": str(threads)})
     assert isinstance(stream, VideoStream)
     stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
     context = stream.codec_context

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines.previews.pictures import picture_previews, poster, thumbnail
-from pipelines.previews.sounds import peaks_file
+from pipelines.previews.sounds import peaks, peaks_file
 from pipelines.runtime.protocol import Output, Outputs, PreviewFile, RawOutput
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class PreviewMaker:
         if frames is not None and isinstance(fps, int):
             self._begin("video", partial(self._film, frames, fps))
         if samples is not None:
-            self._begin("audio", lambda: (peaks_file(np.asarray(samples), "0", self._folder),))
+            self._begin("audio", lambda: (peaks_file(peaks(samples, samples), "0", self._folder),))
 
     def finish(self, outputs: Outputs) -> Outputs:
         """Return the outputs with their previews, once these are made."""

@@ -15,17 +15,19 @@ PAIRS = 800
 MEDIA_TYPE = "application/octet-stream"
 
 
-def peaks_file(samples: NDArray[np.float32], stem: str, folder: Path) -> PreviewFile:
-    """Write the peaks of samples (one axis, -1 to 1) as `stem-peaks.bin` in `folder`, and return them."""
+def peaks_file(pairs: NDArray[np.int8], stem: str, folder: Path) -> PreviewFile:
+    """Write peaks as `stem-peaks.bin` in `folder`, and return them."""
     file = folder / f"{stem}-peaks.bin"
-    file.write_bytes(peaks(samples).tobytes())
+    file.write_bytes(pairs.tobytes())
     return PreviewFile(name="peaks", path=file.name, media_type=MEDIA_TYPE, width=PAIRS)
 
 
-def peaks(samples: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Return `PAIRS` x 2; parts that are shorter than a sample have the sample that they lie in."""
-    edges = np.arange(PAIRS) * len(samples) // PAIRS
-    low, high = (reduced.reduceat(samples, edges) for reduced in (np.minimum, np.maximum))
-    pairs = np.clip(np.stack([low, high], axis=1), -1, 1) * 127
-    rounded: NDArray[np.int8] = np.rint(pairs).astype(np.int8)
+def peaks(low: NDArray[np.floating], high: NDArray[np.floating]) -> NDArray[np.int8]:
+    """Return `PAIRS` x 2 from the lowest and the highest of equal parts of a recording, in -1 to 1.
+
+    Samples are such parts, and then both are the same; where there are few, a pair has the one that it lies in.
+    """
+    edges = np.arange(PAIRS) * len(low) // PAIRS
+    pairs = np.stack([np.minimum.reduceat(low, edges), np.maximum.reduceat(high, edges)], axis=1)
+    rounded: NDArray[np.int8] = np.rint(np.clip(pairs, -1, 1) * 127).astype(np.int8)
     return rounded

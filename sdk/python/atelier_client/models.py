@@ -33,8 +33,22 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: Waiting | None = None
 
 
+class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A small copy of an output: a stable link and what is behind it; sides are in pixels."""
+
+    name: str
+    url: str
+    media_type: str
+    bytes: int
+    width: int | None = None
+    height: int | None = None
+
+
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One output: a stable link and what is behind it; `name` is the file name that the caller chose."""
+    """One output: a stable link and what is behind it; `name` is the file name that the caller chose.
+
+    `thumbnail_url` is the link of the preview of that name.
+    """
 
     url: str
     media_type: str
@@ -44,6 +58,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     height: int | None = None
     duration_seconds: float | None = None
     name: str | None = None
+    thumbnail_url: str | None = None
+    previews: list[PreviewAnswer] = []
 
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):

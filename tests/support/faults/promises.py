@@ -92,6 +92,8 @@ def outputs_are_whole(records: Records) -> Iterator[Finding]:
                 yield row.id, "an output is not in the store" if stored is None else "an output is not what was stored"
             if not artifact["key"].startswith(f"{row.tenant}/{row.id}/{row.fence}/"):
                 yield row.id, "an output is of another attempt"
+            if any(preview["key"] not in records.objects for preview in artifact.get("previews", ())):
+                yield row.id, "a preview is not in the store"
         if seen[row.id] - {tuple(artifact["sha256"] for artifact in row.artifacts)}:
             yield row.id, "other outputs were seen before"
 

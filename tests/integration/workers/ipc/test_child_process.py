@@ -117,9 +117,9 @@ def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, 
     (output,) = encoded.outputs.files
     assert np.array_equal(draw_image(11), np.asarray(Image.open(tmp_path / "out" / output.path)))
     assert ["thumbnail", "web"] == [preview.name for preview in output.previews]
-    small = np.asarray(Image.open(tmp_path / "out" / output.previews[0].path)).astype(int)
-    whole = Image.open(tmp_path / "out" / output.path).resize(small.shape[1::-1])
-    assert np.abs(small - np.asarray(whole)).mean() < 12
+    small, whole = (Image.open(tmp_path / "out" / path) for path in (output.previews[0].path, output.path))
+    gray = [np.asarray(image.convert("L")).ravel() for image in (small, whole)]  # it is noise, whose colors WebP mixes
+    assert np.corrcoef(*gray)[0, 1] > 0.9
 
 
 def test_an_encoder_makes_no_previews_where_none_are_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
