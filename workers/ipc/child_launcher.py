@@ -29,6 +29,7 @@ _PASSED = {
         "ATELIER_IDLE_UNLOAD_SECONDS",
     ),
     *("ATELIER_IDLE_DROP_SECONDS", "ATELIER_LOG_LEVEL", "ATELIER_LOG_FORMAT", "ATELIER_COMPILE_CACHE"),
+    "ATELIER_PREVIEWS",
 }
 """The variables that a child gets of the environment: no address, no credential."""
 _PASSED_PREFIXES = ("TORCHINDUCTOR_", "TRITON_")
