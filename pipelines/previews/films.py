@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.previews.pictures import fitted, poster, thumbnail, write_webp
+from pipelines.previews.pictures import fitted, write_poster, write_thumbnail, write_webp
 from pipelines.runtime.protocol import PreviewFile
 
 STRIP_FRAMES, STRIP_SIDE = 10, 160
@@ -37,8 +37,8 @@ def film_previews(frames: NDArray[np.uint8], fps: int, stem: str, folder: Path) 
     step = ceil(fps / SHORT_FPS)
     chosen = (_frame(planes) for planes in frames[: max(1, round(SHORT_SECONDS * fps)) : step])
     return (
-        thumbnail(first, stem, folder),
-        poster(first, stem, folder),
+        write_thumbnail(first, stem, folder),
+        write_poster(first, stem, folder),
         strip(pictures, stem, folder),
         short_film(chosen, Fraction(fps, step), stem, folder),
     )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.previews.pictures import picture_previews, poster, thumbnail
+from pipelines.previews.pictures import picture_previews, write_poster, write_thumbnail
 from pipelines.previews.sounds import peaks, peaks_file
 from pipelines.runtime.protocol import Output, Outputs, PreviewFile, RawOutput
 
@@ -94,5 +94,5 @@ class PreviewMaker:
         """Return the previews of what the picture at `path` shows; a player draws a recording from its peaks."""
         stem = Path(path).stem + "-of"
         with Image.open(self._folder / path) as image:
-            small = thumbnail(image, stem, self._folder)
-            return (small, poster(image, stem, self._folder)) if kind == "model" else (small,)
+            small = write_thumbnail(image, stem, self._folder)
+            return (small, write_poster(image, stem, self._folder)) if kind == "model" else (small,)

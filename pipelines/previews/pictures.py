@@ -22,18 +22,18 @@ _FAST, _SMALL = {"quality": 80, "method": 0}, {"quality": 80, "method": 2}
 def picture_previews(image: Image.Image, media_type: str, stem: str, folder: Path) -> tuple[PreviewFile, ...]:
     """Write the previews of a picture that is stored as `media_type`; returns them, the thumbnail first."""
     copy = within(image, WEB_SIDE)
-    made = [thumbnail(copy, stem, folder)]
+    made = [write_thumbnail(copy, stem, folder)]
     if media_type not in (WEBP, "image/jpeg") or copy.size != image.size:
         made.append(write_webp(copy, "web", stem, folder))
     return tuple(made)
 
 
-def thumbnail(image: Image.Image, stem: str, folder: Path) -> PreviewFile:
+def write_thumbnail(image: Image.Image, stem: str, folder: Path) -> PreviewFile:
     """Write the thumbnail of a picture, and return it."""
     return write_webp(within(image, THUMBNAIL_SIDE), "thumbnail", stem, folder)
 
 
-def poster(image: Image.Image, stem: str, folder: Path) -> PreviewFile:
+def write_poster(image: Image.Image, stem: str, folder: Path) -> PreviewFile:
     """Write the poster of what a picture shows, and return it."""
     return write_webp(within(image, WEB_SIDE), "poster", stem, folder)
 

@@ -99,7 +99,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One finished file.
 
     `path` is within the folder of the encoder. Sides are in pixels, `duration` in seconds; `name` is the caller's
-    choice. `picture` is a picture in the same folder that shows what is no picture itself. The encoder process adds the
+    choice. `picture` is a picture in the same folder that shows what is not one itself. The encoder process adds the
     `previews`.
     """
 

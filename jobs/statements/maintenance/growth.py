@@ -35,7 +35,7 @@ database_bytes: ColumnElement[int] = func.pg_database_size(func.current_database
 def measure() -> Executable:
     """Add up objects and bytes of each of `KINDS` and keep the sums."""
     artifact = func.jsonb_array_elements(jobs.c.artifacts).table_valued(column("value", JSONB), name="artifact")
-    # Outputs that were stored before there were previews have no such key, which is no row here.
+    # Outputs that were stored before there were previews have no such key, which gives no row here.
     made = func.jsonb_array_elements(artifact.c.value["previews"])
     preview = made.table_valued(column("value", JSONB), name="preview")
     ended = text(has_outputs)

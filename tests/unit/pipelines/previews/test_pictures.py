@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.previews.pictures import fitted, picture_previews, thumbnail
+from pipelines.previews.pictures import fitted, picture_previews, write_thumbnail
 
 
 def quarters(width: int, height: int) -> Image.Image:
@@ -55,7 +55,7 @@ def test_no_copy_is_larger_than_its_picture(
 def test_transparency_stays(tmp_path: Path) -> None:
     picture = Image.new("RGBA", (800, 800), (0, 0, 0, 0))
     picture.paste((255, 0, 0, 255), (0, 0, 400, 800))
-    with Image.open(tmp_path / thumbnail(picture, "0", tmp_path).path) as image:
+    with Image.open(tmp_path / write_thumbnail(picture, "0", tmp_path).path) as image:
         assert "RGBA" == image.mode
         assert 255 == image.getpixel((80, 160))[3]  # type: ignore[index]
         assert 0 == image.getpixel((240, 160))[3]  # type: ignore[index]
@@ -64,7 +64,7 @@ def test_transparency_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "I;16", "YCbCr"])
 def test_every_kind_of_pixels_is_shown(tmp_path: Path, mode: str) -> None:
     picture = Image.new("L", (640, 480), 255).convert(mode) if mode != "I;16" else Image.new(mode, (640, 480), 255)
-    assert (320, 240) == (thumbnail(picture, "0", tmp_path).width, thumbnail(picture, "0", tmp_path).height)
+    assert (320, 240) == (write_thumbnail(picture, "0", tmp_path).width, write_thumbnail(picture, "0", tmp_path).height)
 
 
 def test_a_thin_picture_keeps_a_pixel() -> None:

@@ -108,7 +108,7 @@ def test_a_preview_has_a_link_as_its_output_has(anybody, shown):
         assert answer["url"].split("?")[0].rpartition("/")[2] in found.headers["Content-Disposition"]
 
 
-def test_a_preview_needs_its_own_signature_and_is_gone_with_its_output(anybody, shown, rows):
+def test_a_preview_has_its_own_signature_and_its_outputs_end(anybody, shown, rows):
     url = shown["thumbnail_url"]
     assert 403 == anybody.get(url.replace("thumbnail", "web")).status_code
     rows.execute(forget_outputs(0.0))
