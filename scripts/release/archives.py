@@ -2,9 +2,11 @@
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
@@ -15,12 +17,16 @@ from scripts.release.version import Refused
 def packages(source: Path, into: Path, epoch: int) -> tuple[Path, Path]:
     """Build the sdist and the wheel of the project in `source`; they have the time `epoch` in them."""
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(into), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-8:]
-        raise Refused("The sdist and the wheel could not be built:\n" + "\n".join(last))
-    (sdist,), (wheel,) = into.glob("*.tar.gz"), into.glob("*.whl")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode:
+            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-8:]
+            raise Refused("The sdist and the wheel could not be built:\n" + "\n".join(last))
+        (sdist,), (wheel,) = (
+            [Path(shutil.copyfile(file, into / file.name)) for file in Path(folder).glob(pattern)]
+            for pattern in ("*.tar.gz", "*.whl")
+        )
     with tarfile.open(sdist) as archive:  # setuptools writes the times and the owner of this day into it
         files = [(one.name, _content(archive, one), bool(one.mode & 0o100)) for one in archive if one.isfile()]
     write_tar(sdist, files, epoch)

@@ -58,6 +58,8 @@ def _write(source: Path, files: Path, name: str, epoch: int, say: Say, options: 
     shutil.copyfile(source / "weights.lock", files / "weights.lock")
     say("sdist and wheel")
     archives.packages(source, files, epoch)
+    say("the Python SDK")
+    archives.packages(source / "sdk/python", files, epoch)
     say("the chart")
     archives.chart(source / "helm", files, name, epoch)
     say("bill of materials of the Python packages")

@@ -40,14 +40,16 @@ class Repository:
 
     def tag(self, version: str) -> None:
         """Cut the changelog, write the version wherever it stands, commit and tag."""
-        changelog, project, chart = (
-            self._folder / name for name in ("CHANGELOG.md", "pyproject.toml", "helm/Chart.yaml")
+        changelog, project, sdk, chart = (
+            self._folder / name
+            for name in ("CHANGELOG.md", "pyproject.toml", "sdk/python/pyproject.toml", "helm/Chart.yaml")
         )
         versions.check_order(version, versions.project_version(project.read_text()))
         today = datetime.now(UTC).date().isoformat()
         written = {
             changelog: versions.cut_changelog(changelog.read_text(), version, today),
             project: versions.bump_project(project.read_text(), version),
+            sdk: versions.bump_project(sdk.read_text(), version),
             chart: versions.bump_chart(chart.read_text(), version),
         }
         self._check_author()

@@ -88,6 +88,7 @@ def _page(answer: ServiceAnswer, settings: Settings) -> str:
     links = {
         "API reference, to read and to try": answer.documentation,
         "OpenAPI document, for generators of clients": answer.openapi,
+        "Guides and every route, as text for agents": public_path(settings, "/llms.txt"),
         "Error codes and what to do about each": public_path(settings, "/problems"),
         "Readiness, as JSON": answer.readiness,
         "Metrics, for Prometheus": public_path(settings, "/metrics"),

@@ -31,7 +31,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for name in tracked():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+        shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     changelog = folder / "CHANGELOG.md"
     changelog.write_text(changelog.read_text().replace("## [Unreleased]\n", "## [Unreleased]\n\n- This test.\n", 1))
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "Begin"]):
@@ -109,6 +109,8 @@ def test_dist_has_all_files_of_a_release(files, name):
         f"atelier-{name}.cdx.json",
         f"atelier-{name}.tar.gz",
         f"atelier-{name}.tgz",
+        f"atelier_client-{name}-py3-none-any.whl",
+        f"atelier_client-{name}.tar.gz",
         f"atelier-api-{name}.cdx.json",
         f"atelier-gpu-{name}.cdx.json",
     } == {path.name for path in files.iterdir()}
@@ -123,7 +125,14 @@ def test_the_wheel_has_every_file_of_the_packages(files, name):
     with zipfile.ZipFile(files / f"atelier-{name}-py3-none-any.whl") as wheel:
         found = {one for one in wheel.namelist() if ".dist-info/" not in one}
         assert f"Version: {name}\n" in wheel.read(f"atelier-{name}.dist-info/METADATA").decode()
-    assert set(tracked("api", "cli", "core", "jobs", "pipelines", "workers")) == found
+    sdk = {one.removeprefix("sdk/python/") for one in tracked("sdk/python/atelier_client")}
+    assert {*tracked("api", "cli", "core", "jobs", "pipelines", "workers"), *sdk} == found
+
+
+def test_the_wheel_of_the_sdk_has_its_package_alone(files, name):
+    with zipfile.ZipFile(files / f"atelier_client-{name}-py3-none-any.whl") as wheel:
+        found = {one for one in wheel.namelist() if ".dist-info/" not in one}
+    assert {one.removeprefix("sdk/python/") for one in tracked("sdk/python/atelier_client")} == found
 
 
 def test_the_sdist_has_what_setup_needs(files, name, tmp_path):

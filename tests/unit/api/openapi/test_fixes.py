@@ -6,17 +6,9 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from api.app import create_app
 from api.openapi.descriptions import DESCRIPTIONS
 from api.openapi.operation_ids import OPERATION_IDS
-from core.settings import Settings
 from jobs.wire.webhooks import EventType, WebhookEvent, WebhookTest
-
-
-@pytest.fixture(scope="module")
-def document():
-    settings = Settings(secret_key="a secret of the tests of 32 bytes", storage_url="file:///nowhere")
-    return create_app(settings).openapi_schema.to_schema()
 
 
 @pytest.fixture(scope="module")

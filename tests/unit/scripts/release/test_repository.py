@@ -1,4 +1,4 @@
-"""Git as a release uses it, on a repository of three files."""
+"""Git as a release uses it, on a repository of four files."""
 
 import subprocess
 from pathlib import Path
@@ -11,6 +11,7 @@ from scripts.release.version import Refused
 FILES = {
     "CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\n- News.\n",
     "pyproject.toml": '[project]\nversion = "0.1.0"\n',
+    "sdk/python/pyproject.toml": '[project]\nversion = "0.1.0"\n',
     "helm/Chart.yaml": "version: 0.1.0\nappVersion: 0.1.0\n",
 }
 
@@ -27,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "tests@example.com")
     for name, text in FILES.items():
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
@@ -44,7 +45,8 @@ def test_a_version_is_committed_and_tagged(folder):
     assert "v0.2.0" == git(folder, "tag", "--points-at", "HEAD")
     assert "Release 0.2.0" == git(folder, "log", "-1", "--format=%s")
     assert "" == git(folder, "status", "--porcelain")
-    assert 'version = "0.2.0"' in (folder / "pyproject.toml").read_text()
+    for place in (".", "sdk/python"):
+        assert 'version = "0.2.0"' in (folder / place / "pyproject.toml").read_text()
     assert "version: 0.2.0\nappVersion: 0.2.0\n" == (folder / "helm" / "Chart.yaml").read_text()
     assert int(git(folder, "log", "-1", "--format=%ct")) == repository.epoch("0.2.0")
 
