@@ -104,5 +104,7 @@ def test_the_export_has_the_tags_files_and_two_modes(folder, tmp_path_factory):
         "Chart.yaml": 0o644,
         "helm": 0o755,
         "pyproject.toml": 0o644,
+        "python": 0o755,
         "run.sh": 0o755,
+        "sdk": 0o755,
     } == modes
