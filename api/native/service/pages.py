@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 MARKDOWN = "text/markdown"
 REFERENCE, CHANGELOG = "api", "changelog"
 INTERNAL = ("contract", "dependencies", "glossary", "licences", "releasing")
-"""Pages for those who work on the service."""
+"""Pages about work on the service itself."""
 SUMMARY = (
     "A self-hosted service for generated media: images, films, speech, 3D and cut-outs on your own GPUs, over HTTP. A"
     " submit answers with a job; its status, its events, a webhook or `?wait=30` tell when it has ended."
@@ -79,7 +79,7 @@ class PageRoutes(Controller):
         stem, dot, ending = name.rpartition(".")
         found = pages.all(request.app)
         if (dot, ending) != (".", "md") or stem not in found:
-            raise UnknownRoute(f"There is no page {name[:80]!r}; GET /llms.txt lists the pages.")
+            raise UnknownRoute(f"No page is called {name[:80]!r}; GET /llms.txt lists the pages.")
         return found[stem]
 
     @get("/changelog")
