@@ -98,7 +98,7 @@ def _python(request: SampleRequest) -> str:
 
 
 def _java(request: SampleRequest) -> str:
-    publisher = "HttpRequest.BodyPublishers.noBody()"
+    publisher = 'HttpRequest.BodyPublishers.ofString("")'
     lines = [f'HttpRequest.newBuilder(URI.create(System.getenv("ATELIER_URL") + "{request.path}"))']
     if request.needs_key:
         lines.append('    .header("X-API-Key", System.getenv("ATELIER_API_KEY"))')
@@ -107,7 +107,7 @@ def _java(request: SampleRequest) -> str:
         publisher = f"HttpRequest.BodyPublishers.ofString({json.dumps(json.dumps(request.body))})"
     if request.file is not None:
         publisher = f'HttpRequest.BodyPublishers.ofFile(java.nio.file.Path.of("{request.file}"))'
-    lines.append(f'    .method("{request.method}", {publisher})')
+    lines.append("    .GET()" if request.method == "GET" else f'    .method("{request.method}", {publisher})')
     built = "\n    ".join([*lines, "    .build();"])
     return (
         "import java.net.URI;\nimport java.net.http.HttpClient;\nimport java.net.http.HttpRequest;\n"
