@@ -103,6 +103,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     redriven_as: str | None = None
     traceparent: str | None = None
     origin: Origin = NATIVE_ORIGIN
+    labels: dict[str, str] = {}
     price_usd: float | None = None
     """What it costs if it completes, as known at submit; None for a job that a version before has submitted."""
     seq: int = 0

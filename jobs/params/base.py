@@ -17,6 +17,16 @@ HexColor = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="
 Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public http(s) URL.")]
 Seed = Annotated[int, Meta(ge=-1, le=2**53 - 1, description="-1 draws a fresh seed; any other value repeats itself.")]
 
+MAX_LABELS = 16
+Label = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}(?!\n)$")]
+Labels = Annotated[
+    dict[Label, Annotated[str, Meta(max_length=256)]],
+    Meta(
+        max_length=MAX_LABELS,
+        description="Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-",
+    ),
+]
+
 
 class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fields that every submit route takes (contract C4-C6 and the native extras).
@@ -49,6 +59,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deadline_seconds: (
         Annotated[int, Meta(ge=1, le=7 * 86400, description="Seconds after which an unfinished job fails.")] | None
     ) = None
+    labels: Labels = {}
 
 
 P = TypeVar("P", bound=Params)
@@ -87,6 +98,6 @@ def refuse_unbuilt(params: Params) -> None:
 def refuse_nul(params: Params) -> None:
     """Raise `NulInText` for the first text with U+0000 in it, which PostgreSQL cannot store."""
     for name, value in changed_fields(params):
-        texts = value if isinstance(value, list | tuple) else [value]
+        texts = value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
         if any(isinstance(text, str) and "\0" in text for text in texts):
             raise NulInText(f"Remove the NUL character (U+0000) from `{name}`.", field=f"$.{name}")

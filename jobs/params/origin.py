@@ -11,7 +11,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `dialect` also says whose names of models the submit used. `model` is the name that was asked for, where the answers
     of the dialect repeat it, `voice` likewise; `tool` the tool of the dialect that made the job; `group` the id of
-    several jobs that the dialect shows as one.
+    several jobs that the dialect shows as one. The outputs of a `temporary` job stay in the media library for a day.
     """
 
     dialect: str = NATIVE
@@ -19,6 +19,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     voice: str | None = None
     tool: str | None = None
     group: str | None = None
+    temporary: bool = False
 
 
 NATIVE_ORIGIN = Origin()

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    REAL,
     DDL,
     BigInteger,
     Boolean,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from jobs.schema.functions import FUNCTIONS
 
@@ -53,6 +54,9 @@ cancelled_with_inputs = f"status = 'cancelled' AND {may_have_inputs}"
 _own = "status = 'queued' AND server_id IS NOT NULL"
 is_open = "coalesce(delivered_at, given_up_at, superseded_at) IS NULL"  # so that only queries that say the same use it
 is_waiting = "status NOT IN ('ready', 'failed')"  # not in the words of `ix_inputs_due`, for the same reason
+is_listed = "deleted_at IS NULL AND archived_at IS NULL"
+has_tags, has_labels = "tags <> '{}'", "labels <> '{}'"
+is_upload = "source <> 'output' AND deleted_at IS NULL"
 input_lane = (
     "hashtextextended((host || ' ') || model, 0)"  # with the parentheses that PostgreSQL shows: Alembic compares
 )
@@ -149,6 +153,7 @@ jobs = Table(
     Column("redriven_as", Text),
     Column("traceparent", Text),
     Column("origin", JSONB, nullable=False, server_default="{}"),
+    Column("labels", JSONB, nullable=False, server_default="{}"),
     Column("seq", BigInteger, nullable=False, server_default=_seq.next_value()),  # the order of submit
     Column("postponed", Integer, nullable=False, server_default="0"),  # how often handed back since the store refused
     Column("store_refused_fence", BigInteger),  # the last claim of which the store refused objects
@@ -175,6 +180,13 @@ jobs = Table(
     Index("ix_jobs_tenant_status", "tenant", "status", *_newest),
     Index("ix_jobs_tenant_model", "tenant", "model", *_newest),
     Index("ix_jobs_tenant_modality", "tenant", "modality", *_newest),
+    Index(
+        "ix_jobs_labels",
+        "labels",
+        postgresql_using="gin",
+        postgresql_ops={"labels": "jsonb_path_ops"},
+        postgresql_where=text(has_labels),
+    ),
     Index(
         "ix_jobs_model_finished",
         "model",
@@ -258,6 +270,86 @@ voices = Table(
     Column("created_at", Time, nullable=False, server_default=_now),
     Index("ix_voices_tenant", "tenant", text("created_at DESC"), text("id DESC")),
 )
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kind", Text),  # null while a file is waited for whose kind its sender did not say
+    Column("status", Text, nullable=False),
+    Column("problem", JSONB),
+    Column("filename", Text),
+    Column("description", Text),
+    Column("media_type", Text),  # while a file is waited for: what its sender says that it will be
+    Column("bytes", BigInteger),
+    Column("sha256", Text),
+    Column("key", Text, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("duration_seconds", Double),
+    Column("previews", JSONB, nullable=False, server_default="[]"),
+    Column("job_id", Text),  # no foreign key: an item outlives the row of its job
+    Column("output_number", Integer),
+    Column("prompt", Text),
+    Column("model", Text),
+    Column("seed", BigInteger),
+    Column("transcript", JSONB),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("labels", JSONB, nullable=False, server_default="{}"),
+    Column("source", Text, nullable=False),
+    Column("url", Text),
+    Column("temporary", Boolean, nullable=False, server_default="false"),
+    Column("expires_at", Time),
+    Column("public_token", Text),
+    Column("embedding", ARRAY(REAL)),
+    Column("embedding_model", Text),
+    Column("search", TSVECTOR),
+    Column("look_at", Time),  # when a CPU worker looks at it next; null: there is nothing to do
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("updated_at", Time, nullable=False, server_default=_now),
+    Column("archived_at", Time),
+    Column("deleted_at", Time),
+    CheckConstraint("status IN ('waiting', 'ready', 'failed')", name="status"),
+    CheckConstraint("kind IN ('image', 'video', 'audio', 'mesh', 'document')", name="kind"),
+    CheckConstraint("source IN ('upload', 'url', 'output')", name="source"),
+    Index("ix_media_tenant", "tenant", *_newest, postgresql_where=text(is_listed)),
+    Index("ix_media_kind", "tenant", "kind", *_newest, postgresql_where=text(is_listed)),
+    Index("ix_media_updated", "tenant", text("updated_at DESC"), text("id DESC"), postgresql_where=text(is_listed)),
+    Index(
+        "ix_media_output", "job_id", "output_number", unique=True, postgresql_where=text("job_id IS NOT NULL")
+    ),
+    Index("ix_media_tags", "tags", postgresql_using="gin", postgresql_where=text(has_tags)),
+    Index(
+        "ix_media_labels",
+        "labels",
+        postgresql_using="gin",
+        postgresql_ops={"labels": "jsonb_path_ops"},
+        postgresql_where=text(has_labels),
+    ),
+    Index("ix_media_search", "search", postgresql_using="gin"),
+    Index("ix_media_embedded", "tenant", *_newest, postgresql_where=text("embedding IS NOT NULL")),
+    Index("ix_media_uploads", "tenant", postgresql_include=["bytes"], postgresql_where=text(is_upload)),
+    Index("ix_media_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+    Index("ix_media_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    Index("ix_media_public", "public_token", unique=True, postgresql_where=text("public_token IS NOT NULL")),
+)
+"""The library: every output, and every file that a tenant has brought to keep."""
+
+media_links = Table(
+    "media_links",
+    metadata,
+    Column("media_id", Text, nullable=False),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("product_id", Text, nullable=False),
+    Column("variant_id", Text, nullable=False, server_default=""),  # empty: of the product itself
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    PrimaryKeyConstraint("media_id", "product_id", "variant_id"),
+    Index("ix_media_links_product", "tenant", "product_id", "variant_id", "position"),
+)
+"""The products and variants of the tenant's own shop that an item belongs to, under ids which are the shop's."""
 
 webhooks = Table(
     "webhooks",

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, literal, or_
+from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, literal, literal_column, or_
 from sqlalchemy.dialects.postgresql import JSONB
 
 from core.errors.failures import AttemptsExhausted
@@ -18,6 +18,17 @@ now = func.clock_timestamp()
 
 tx_now = func.now()
 """The same clock at the transaction's start, for comparisons: an index cannot serve a volatile function."""
+
+_MILLISECONDS = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+
+def fresh_id(prefix: str) -> ColumnElement[str]:
+    """Return the id of `core.ids.new_id` for each row; a value of Python would give every row of a batch the same id.
+
+    It is SQL text, since a claim should spend no time on parameters.
+    """
+    text = f"'{prefix}_' || lpad(to_hex({_MILLISECONDS}), 12, '0') || '7'"
+    return literal_column(f"{text} || substr(replace(gen_random_uuid()::text, '-', ''), 14)", Text)
 
 
 def interval(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
@@ -100,6 +111,7 @@ def erased_values() -> dict[str, Any]:
         "artifacts": literal([], JSONB),
         "warnings": literal([], JSONB),
         "error": None,
+        "labels": literal({}, JSONB),
         "callback_url": None,
         "deleted_at": now,
         "purge_at": now,

@@ -26,28 +26,24 @@ from sqlalchemy import (
 from jobs.job import JobStatus
 from jobs.schema.tables import jobs, outbox, webhooks
 from jobs.statements.budget import settle
+from jobs.statements.clauses import fresh_id
 from jobs.statements.ended_inputs import close_inputs
+from jobs.statements.kept_outputs import keep_outputs
 
 STARTED, QUEUED = "job.started", "job.queued"
 TRANSIENT_EVENTS = (QUEUED, STARTED)
 """Events that a newer one of the same job supersedes while they are undelivered."""
 
-_MILLISECONDS = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-FRESH: ColumnElement[str] = literal_column(
-    f"'msg_' || lpad(to_hex({_MILLISECONDS}), 12, '0') || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14)"
-)
-"""The id of `core.ids.new_id` for each row; a value of Python would give every row of a batch the same id.
-
-It is SQL text, like the other constants here, because a claim should spend no time on parameters.
-"""
+FRESH = fresh_id("msg")
+"""The id of a delivery; SQL text, like the other constants here, because a claim should spend no time on parameters."""
 
 
-def with_outbox_events(change: Update | Insert, *, ends: bool = False, closes: bool = False) -> Select[Any]:
+def with_outbox_events(change: Update | Insert, *, ends: bool = False, closes: bool = False, keeps: bool = False) -> Select[Any]:
     """Add outbox events to a change of jobs; the statement returns the changed jobs, and whether each is `announced`.
 
     A callback gets the end of its job; an endpoint gets the events that it subscribes to. A change that may end jobs,
     which it finds unfinished, says so with `ends`: then it settles their prices too. One that may end jobs which wait
-    for inputs says so with `closes`.
+    for inputs says so with `closes`, and one that completes them with `keeps`: then their outputs are in the library.
     """
     changed = change.returning(*jobs.c).cte("changed")
     columns = ("id", "tenant", "job_id", "event_seq", "type", "url", "webhook_id")
@@ -58,6 +54,8 @@ def with_outbox_events(change: Update | Insert, *, ends: bool = False, closes: b
     ended = changed.c.finished_at.is_not(None)
     if ends:
         statement = statement.add_cte(settle(changed, ended))
+    if keeps:
+        statement = statement.add_cte(keep_outputs(changed))
     return statement.add_cte(close_inputs(changed, ended)) if closes else statement
 
 

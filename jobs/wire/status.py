@@ -75,6 +75,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     outputs_removed_at: UtcTime | None = None
     redrive_of: str | None = None
     redriven_as: str | None = None
+    labels: dict[str, str] = {}
 
 
 class QueueEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +115,7 @@ def status_answer(job: Job, settings: Settings, estimate: QueueEstimate) -> Stat
         outputs_removed_at=job.outputs_removed_at,
         redrive_of=job.redrive_of,
         redriven_as=job.redriven_as,
+        labels=job.labels,
     )
 
 

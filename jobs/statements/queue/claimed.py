@@ -30,7 +30,7 @@ MAX_DOUBLINGS = 20
 def commit(
     job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
 ) -> Select[Any]:
-    """Complete the job and charge its tenant; a stale fence changes nothing.
+    """Complete the job, charge its tenant and keep its outputs in the library; a stale fence changes nothing.
 
     The price is the one that was reserved at submit; `cost` counts for a job without one.
     """
@@ -46,6 +46,7 @@ def commit(
             cost=func.coalesce(jobs.c.price_usd, bindparam("a_cost", cost, Double)),
         ),
         ends=True,
+        keeps=True,
     )
 
 

@@ -266,6 +266,7 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
         "queued_at": case((not_(given.pending), now)),
         "traceparent": given.traceparent,
         "origin": given.origin,
+        "labels": func.coalesce(given.params["labels"], literal_column("'{}'::jsonb")),
         "has_inputs": given.pending,
     }
     typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]
