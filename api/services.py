@@ -16,6 +16,7 @@ from api.follow.watcher import JobWatcher
 from api.http.database import Database
 from api.http.dependencies import provide, provide_caller, provide_job_view
 from api.limits.request_limits import RequestLimits
+from api.operations.media_library import MediaLibrary
 from api.operations.server_commands import ServerCommands
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voice_samples import VoiceSamples
@@ -50,6 +51,7 @@ class Services:
         self.request_limits = RequestLimits(settings)
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
+        self.media_library = MediaLibrary(self.database, self.store, settings)
         self.status_builder = StatusBuilder(self.database, self.catalog, settings)
         self.watcher = JobWatcher(JobReader(self.database, settings), self.event_hub, self.status_builder)
         self.stream_limit = StreamLimit(settings.max_streams)
@@ -65,6 +67,7 @@ class Services:
             catalog=self.catalog,
             database=self.database,
             footprints=self.footprints,
+            media_library=self.media_library,
             notifier=self.notifier,
             settings=self.settings,
             status_builder=self.status_builder,

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from core.ids import is_id
 from jobs.job import JobError
 from jobs.params.base import Labels
+from jobs.previews import Preview
 
 if TYPE_CHECKING:
     from sqlalchemy import Row  # not at run time: engines read jobs and have no database
@@ -19,19 +21,10 @@ PREFIX = "med"
 """The prefix of the ids of items."""
 OUTPUT = "output:"
 """What a reference to an output of a job begins with; the job's id, a slash and the number follow."""
+MOST_DIGITS = 4
+"""Of the number of an output."""
 TEMPORARY_SECONDS = 86_400.0
 """How long a temporary item is kept."""
-
-
-class MediaPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """A smaller rendering of an item: where it is and what it is. `name` is unique within the item."""
-
-    name: str
-    key: str
-    media_type: str
-    bytes: int
-    width: int | None = None
-    height: int | None = None
 
 
 class ProductLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +56,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     width: int | None
     height: int | None
     duration_seconds: float | None
-    previews: tuple[MediaPreview, ...]
+    previews: tuple[Preview, ...]
     job_id: str | None
     output_number: int | None
     prompt: str | None
@@ -92,6 +85,29 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
     def file_name(self) -> str:
         """The name that its file is saved under."""
         return self.filename or f"{self.id}.{self.extension}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its objects."""
+        return (self.key, *(preview.key for preview in self.previews))
+
+    @property
+    def folder(self) -> str:
+        """The beginning of the keys of its objects, where it has a folder of its own; empty for an output."""
+        return folder_of(self.tenant, self.id) if self.source != "output" else ""
+
+
+def folder_of(tenant: str, media_id: str) -> str:
+    """Return the beginning of the keys of all objects of an item that is no output."""
+    return f"{tenant}/media/{media_id}/"
+
+
+def parse_output(source: str) -> tuple[str, int] | None:
+    """Return the job and the number in `output:<job>/<number>`; None for any other text."""
+    job_id, slash, number = source.removeprefix(OUTPUT).partition("/")
+    if not source.startswith(OUTPUT) or not is_id("job", job_id) or not (slash and number.isdecimal()):
+        return None
+    return (job_id, int(number)) if len(number) <= MOST_DIGITS and number.isascii() else None
 
 
 def media_from_row(row: "Row[Any]") -> Media:

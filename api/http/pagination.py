@@ -2,7 +2,7 @@
 
 import base64
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,18 +25,39 @@ class Listed(Protocol):
 
 def pack(last: Listed) -> str:
     """Return the cursor of the page after `last`."""
-    return base64.urlsafe_b64encode(msgspec.json.encode((last.created_at, last.id))).decode().rstrip("=")
+    return encode_cursor((last.created_at, last.id))
 
 
 def unpack(cursor: str) -> Position:
     """Return the `created_at` and id in a cursor. Raises `InvalidRequest` for one that `pack` did not make."""
+    position: Position = decode_cursor(cursor, Position)
+    return position
+
+
+def encode_cursor(position: Any) -> str:
+    """Return the cursor of a position, which is JSON."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, type_: Any) -> Any:
+    """Return the position in a cursor, a tuple of this type.
+
+    Raises `InvalidRequest` for one that `encode_cursor` did not make of that type.
+    """
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        position: Position | None = msgspec.json.decode(text, type=Position)
+        position = msgspec.json.decode(text, type=type_)
     except (ValueError, msgspec.DecodeError):
-        position = None
-    if position is None or position[0].tzinfo is None or "\0" in position[1]:
-        raise InvalidRequest(
-            "`cursor` is invalid; send `next_cursor` of the page before, unchanged.", field="query.cursor"
-        )
+        raise wrong_cursor() from None
+    parts = position if isinstance(position, tuple) else (position,)
+    if any(isinstance(one, datetime) and one.tzinfo is None for one in parts) or any("\0" in str(one) for one in parts):
+        raise wrong_cursor()
     return position
+
+
+def wrong_cursor() -> InvalidRequest:
+    """Return the refusal of a cursor that is not of this listing."""
+    return InvalidRequest(
+        "`cursor` is invalid; send `next_cursor` of the page before, unchanged, to the same listing.",
+        field="query.cursor",
+    )

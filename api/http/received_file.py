@@ -1,9 +1,10 @@
 """Files in the bodies of requests: the whole body, or a field of a form (RFC 7578), written to disk as they arrive."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import anyio
+import msgspec
 from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
@@ -16,6 +17,17 @@ FIELD = "file"
 """The field of a form that has the file."""
 ENVELOPE = 16_384
 """Bytes that a form may have beside its file: boundaries, headers, and what curl and browsers put before them."""
+MOST_TEXTS, LONGEST_TEXT = 64, 16_384
+"""Fields of a form beside its file, and bytes of all of them together."""
+
+
+class ReceivedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that has arrived: its size, what its sender says of it, and the texts beside it in a form, by field."""
+
+    size: int
+    filename: str | None = None
+    content_type: str | None = None
+    texts: dict[str, list[str]] = {}
 
 
 def has_body(request: Request[Any, Any, Any]) -> bool:
@@ -23,16 +35,21 @@ def has_body(request: Request[Any, Any, Any]) -> bool:
     return request.headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in request.headers
 
 
-async def receive_file(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> int:
-    """Write the file of a request to `file` and return its size; the Content-Type says whether it is in a form.
+async def receive_file(
+    request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int, *, texts: Collection[str] = ()
+) -> ReceivedFile:
+    """Write the file of a request to `file`; the Content-Type says whether it is in a form.
 
-    Raises what `receive_body` raises, and for a form the precise `InvalidRequest`.
+    `texts` are the fields that the form may have beside the file. Raises what `receive_body` raises, and for a form the
+    precise `InvalidRequest`.
     """
     name, options = request.content_type
     if name.lower() != FORM:
-        return await receive_body(request, file, limit)
+        return ReceivedFile(size=await receive_body(request, file, limit), content_type=name)
     _check_length(request, limit + ENVELOPE, limit)
-    return await _write(_file_of(request, options.get("boundary", "")), file, limit)
+    form = _Form(options.get("boundary", ""), texts)
+    size = await _write(form.file_of(request), file, limit)
+    return ReceivedFile(size=size, filename=form.filename, content_type=form.content_type, texts=form.texts)
 
 
 async def receive_body(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> int:
@@ -60,32 +77,66 @@ async def _write(chunks: AsyncIterator[bytes], file: anyio.AsyncFile[bytes], lim
     return size
 
 
-async def _file_of(request: Request[Any, Any, Any], boundary: str) -> AsyncIterator[bytes]:
-    """Yield the bytes of the only field of a form, which is the file."""
-    fields = 0
-    try:
-        with PushMultipartParser(boundary, max_segment_count=2) as parser:
-            async for chunk in request.stream():
-                for event in parser.parse(bytes(chunk)) if chunk else ():
-                    if isinstance(event, MultipartSegment):
-                        fields += 1
-                        _check_field(event, fields)
-                    elif event:
-                        yield bytes(event)
-    except MultipartError as error:
-        raise InvalidRequest(
-            f"The form cannot be read ({error}); send multipart/form-data with its boundary and one field, `{FIELD}`."
-        ) from None
-    if not fields:
-        raise MissingField(f"`{FIELD}` is required; add it to the form, with the file.", field=f"$.{FIELD}")
+class _Form:
+    """Reads a form whose only file is one of its fields."""
 
+    def __init__(self, boundary: str, texts: Collection[str]) -> None:
+        self.texts: dict[str, list[str]] = {}
+        self.filename: str | None = None
+        self.content_type: str | None = None
+        self._boundary = boundary
+        self._allowed = texts
+        self._text = bytearray()
+        self._left = LONGEST_TEXT
 
-def _check_field(field: MultipartSegment, number: int) -> None:
-    """Raise the precise `InvalidRequest` for any field but the first one of the right name."""
-    name = (field.name or "")[:80]
-    if name != FIELD:
-        raise UnknownField(
-            f"Unknown field `{name}`; the form has one field, the file: did you mean `{FIELD}`?", field=f"$.{name}"
-        )
-    if number > 1:
-        raise InvalidRequest(f"`{FIELD}` is there twice; send one file in a request.", field=f"$.{FIELD}")
+    async def file_of(self, request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+        """Yield the bytes of the file; afterwards the texts are known."""
+        field: MultipartSegment | None = None
+        files = 0
+        most = 2 if not self._allowed else MOST_TEXTS + 2
+        try:
+            with PushMultipartParser(self._boundary, max_segment_count=most) as parser:
+                async for chunk in request.stream():
+                    for event in parser.parse(bytes(chunk)) if chunk else ():
+                        if isinstance(event, MultipartSegment):
+                            field, files = event, files + (event.name == FIELD)
+                            self._begin(event, files)
+                        elif field is not None and field.name != FIELD:
+                            self._read_text(field.name or "", event)
+                        elif event:
+                            yield bytes(event)
+        except MultipartError as error:
+            raise InvalidRequest(
+                f"The form cannot be read ({error}); send multipart/form-data with its boundary and the file in the "
+                f"field `{FIELD}`."
+            ) from None
+        if not files:
+            raise MissingField(f"`{FIELD}` is required; add it to the form, with the file.", field=f"$.{FIELD}")
+
+    def _begin(self, field: MultipartSegment, files: int) -> None:
+        """Raise the precise `InvalidRequest` for any field but the file, once, and the texts."""
+        name = (field.name or "")[:80]
+        if name == FIELD and files > 1:
+            raise InvalidRequest(f"`{FIELD}` is there twice; send one file in a request.", field=f"$.{FIELD}")
+        if name == FIELD:
+            self.filename, self.content_type = field.filename, field.content_type
+        elif name not in self._allowed:
+            also = f", beside {', '.join(f'`{text}`' for text in self._allowed)}" if self._allowed else ""
+            raise UnknownField(
+                f"Unknown field `{name}`; the form has one field with the file{also}: did you mean `{FIELD}`?",
+                field=f"$.{name}",
+            )
+
+    def _read_text(self, name: str, event: bytearray | memoryview | bytes | None) -> None:
+        """Add a piece of a text, or end it."""
+        if event is not None:
+            self._left -= len(event)
+            if self._left < 0:
+                raise InvalidRequest(f"The texts of the form have more than {LONGEST_TEXT} bytes; send shorter ones.")
+            self._text += event
+            return
+        try:
+            self.texts.setdefault(name, []).append(self._text.decode())
+        except UnicodeDecodeError:
+            raise InvalidRequest(f"`{name}` is not UTF-8; send it as UTF-8.", field=f"$.{name}") from None
+        self._text.clear()

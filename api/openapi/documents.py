@@ -20,7 +20,8 @@ Media made on your own GPUs. Submit a job and receive its `job_id` with 202; the
 hold the request open with `?wait=30`, or name a `callback_url`.
 
 A field for an image, audio or a video accepts a public http(s) URL, a `data:` URL of at most 20 MB, or the `input_id`
-of a file that you uploaded with `POST /inputs/v1`; a reference voice may also be the `voice_id` of a recording that you
+of a file that you uploaded with `POST /inputs/v1`, the `media_id` of an item of your media library (`GET /media/v1`) or
+`output:<job_id>/<number>`; a reference voice may also be the `voice_id` of a recording that you
 stored with `POST /voices/v1`. Such a job is `pending` until its inputs are fetched and checked, then `queued`.
 
 Every route but health, downloads and this page requires a key: `X-API-Key: atl_…` or `Authorization: Bearer atl_…`
@@ -74,6 +75,7 @@ def openapi_config(version: str, prefix: str) -> OpenAPIConfig:
         ),
         tags=[
             Tag("Generate", "Submit a job, upload its inputs, store voices."),
+            Tag("Media", "The library of everything that you made or brought: find it, tag it, link it, publish it."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
             Tag("Webhooks", "Endpoints that receive the events of your jobs, and the log of deliveries."),
             Tag("Service", "Models, servers, and the health of the service."),

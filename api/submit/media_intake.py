@@ -21,6 +21,7 @@ from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownOutput
 from core.settings import Settings
 from core.storage.store import Store
+from jobs.media import OUTPUT, PREFIX
 from jobs.media_types import HEAD, expect
 from jobs.params.media import Medium, media_of, with_sources
 from jobs.params.registry import AnyParams
@@ -30,9 +31,13 @@ log = logging.getLogger(__name__)
 
 STORED = "stored:"
 """In `params`, the prefix that replaces a `data:` URL; the name of the input follows."""
-UPLOAD, VOICE = "inp_", "voi_"
+UPLOAD, VOICE, ITEM = "inp_", "voi_", f"{PREFIX}_"
 """The prefixes of the ids of stored objects."""
 UNKNOWN_VOICE = "No stored voice has this id; GET /voices/v1 lists yours."
+UNKNOWN_ITEM = (
+    "No item of the media library and no output of a job has this name; GET /media/v1 lists yours. "
+    "An output is output:<job_id>/<number>, counted from 0."
+)
 NOT_UPLOADED = "Nothing was uploaded for this `input_id` yet; PUT the file to its `upload_url` first."
 THREADS = 4
 """Requests whose media are decoded and stored at the same time; further ones wait."""
@@ -152,15 +157,17 @@ class MediaIntake:
             raise StorageUnavailable(f"Not enough space to decode the input: {error.strerror}.") from error
 
     def _check_stored(self, medium: Medium, stored: Mapping[str, str]) -> str:
-        """Return the key of the upload or the voice that a field names. Raises what `ingest` raises."""
-        unknown_voice = UNKNOWN_VOICE if medium.source.startswith(VOICE) else None
+        """Return the key of the stored object that a field names. Raises what `ingest` raises."""
+        unknown = UNKNOWN_VOICE if medium.source.startswith(VOICE) else None
+        if medium.source.startswith((ITEM, OUTPUT)):
+            unknown = UNKNOWN_ITEM
         if medium.source not in stored:
-            raise UnknownInput(unknown_voice, field=medium.field)
+            raise UnknownInput(unknown, field=medium.field)
         key = stored[medium.source]
         try:
             size = self._store.size(key)
         except UnknownOutput:
-            raise UnknownInput(unknown_voice or NOT_UPLOADED, field=medium.field) from None
+            raise UnknownInput(unknown or NOT_UPLOADED, field=medium.field) from None
         self._check_size(size, medium)
         expect(self._store.head(key, HEAD) if size else b"", medium.kind, field=medium.field)
         return key
@@ -178,8 +185,11 @@ class MediaIntake:
 
 
 def is_stored(source: str) -> bool:
-    """Return whether a source is the id of an upload or of a stored voice, known or not, rather than a URL."""
-    return source.startswith((UPLOAD, VOICE))
+    """Return whether a source names something that is stored, known or not, rather than a URL.
+
+    That is an upload, a stored voice, an item of the media library or an output of a job.
+    """
+    return source.startswith((UPLOAD, VOICE, ITEM, OUTPUT))
 
 
 def needs_store(params: AnyParams) -> bool:

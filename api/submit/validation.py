@@ -22,6 +22,8 @@ SEEDS = 2**31
 URL_LENGTH = 4096
 """Most characters of a URL that is not a `data:` URL."""
 
+ALSO = ", a `data:` URL or the id of an upload or of an item of the media library"
+
 COMPANIONS = {
     "strength": "input_image",
     "last_image": "input_image",
@@ -53,7 +55,7 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         check_url(params.callback_url, "$.callback_url", settings)
     for medium in media_of(params):
         if not is_data_url(medium.source) and not is_stored(medium.source):
-            check_url(medium.source, medium.field, settings, also=", a `data:` URL or the `input_id` of an upload")
+            check_url(medium.source, medium.field, settings, also=ALSO)
     changed = dict(changed_fields(params))
     for name, required in COMPANIONS.items():
         companion, _, _ = required.partition(":")

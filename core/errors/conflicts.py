@@ -36,3 +36,10 @@ class CommandRefused(RequestRefused):
 
     code, status = "order_refused", 409
     advice = "The server refused this command; see its state in GET /servers/v1."
+
+
+class MediaNotReady(RequestRefused):
+    """Something that takes the file of an item of the media library, which is not there yet or cannot be used."""
+
+    code, status = "media_not_ready", 409
+    advice = "The file of this item is not there yet; wait until its `status` is ready, then send the request again."

@@ -9,7 +9,7 @@ class UnknownInput(InvalidRequest):
     code = "unknown_input"
     advice = (
         "This input does not exist; send the file to POST /inputs/v1, as the form field `file`, "
-        "then send the `input_id` of the answer."
+        "then send the `input_id` of the answer, or the id of an item of GET /media/v1."
     )
 
 
@@ -18,6 +18,13 @@ class UnsupportedMedia(InvalidRequest):
 
     code = "unsupported_media"
     advice = "The media type of this file is not supported; send a PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF image."
+
+
+class MediaTypeMismatch(InvalidRequest):
+    """A file that is not what its content type, or the kind that its sender names, says."""
+
+    code = "media_type_mismatch"
+    advice = "The content of this file is not what its content type says; send the right content type, or none."
 
 
 class InputTooLarge(InvalidRequest):

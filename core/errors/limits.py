@@ -26,6 +26,16 @@ class TooManyVoices(InvalidRequest):
     )
 
 
+class LibraryFull(InvalidRequest):
+    """A file beyond what the tenant may bring to the media library."""
+
+    code = "library_full"
+    advice = (
+        "Delete items with DELETE /media/v1/{media_id}, then send the request again, or ask the operator to raise "
+        "ATELIER_LIBRARY_ITEMS or ATELIER_LIBRARY_BYTES."
+    )
+
+
 class TooManyWebhooks(InvalidRequest):
     """A webhook endpoint beyond the tenant's limit."""
 

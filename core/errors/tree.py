@@ -18,9 +18,11 @@
     │   │   ├── NoModelForTask          422  no_model_for_task
     │   │   ├── UnknownInput            422  unknown_input
     │   │   ├── TooManyVoices           422  too_many_voices
+    │   │   ├── LibraryFull             422  library_full
     │   │   ├── TooManyWebhooks         422  too_many_webhooks
     │   │   ├── ForbiddenUrl            422  forbidden_url
     │   │   ├── UnsupportedMedia        422  unsupported_media
+    │   │   ├── MediaTypeMismatch       422  media_type_mismatch
     │   │   ├── InputTooLarge           422  input_too_large
     │   │   └── InputUnreadable         422  input_unreadable
     │   ├── MalformedRequest            400  malformed_request
@@ -37,6 +39,7 @@
     │   ├── UnknownJob                  404  unknown_job
     │   ├── UnknownServer               404  unknown_server
     │   ├── UnknownVoice                404  unknown_voice
+    │   ├── UnknownMedia                404  unknown_media
     │   ├── UnknownWebhook              404  unknown_webhook
     │   ├── UnknownDelivery             404  unknown_delivery
     │   ├── UnknownOutput               404  unknown_output
@@ -46,6 +49,7 @@
     │   ├── NotOffered                  501  not_offered
     │   ├── BadSignature                403  bad_signature
     │   ├── WebhookDisabled             409  webhook_disabled
+    │   ├── MediaNotReady               409  media_not_ready
     │   ├── ServerOffline               409  server_offline
     │   ├── ServerAlive                 409  server_alive
     │   ├── ServerHasJobs               409  server_has_jobs

@@ -31,6 +31,13 @@ class UnknownVoice(RequestRefused):
     advice = "No voice with this id belongs to this key; GET /voices/v1 lists those that do."
 
 
+class UnknownMedia(RequestRefused):
+    """An item of the media library that the tenant does not have (another tenant's answers the same)."""
+
+    code, status = "unknown_media", 404
+    advice = "No item of the media library with this id belongs to this key; GET /media/v1 lists those that do."
+
+
 class UnknownWebhook(RequestRefused):
     """A webhook endpoint that the tenant does not have (another tenant's answers the same)."""
 

@@ -1,4 +1,7 @@
-"""Fields that take media: a URL, a `data:` URL or the id of an uploaded input or of a stored voice."""
+"""Fields that take media: a URL, a `data:` URL, or the name of something stored.
+
+That is an uploaded input, a stored voice, an item of the media library or an output of a job.
+"""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -16,7 +19,8 @@ Source = Annotated[
     Meta(
         min_length=1,
         max_length=28_000_000,
-        description="A public http(s) URL, a `data:` URL, or the `input_id` of POST /inputs/v1.",
+        description="A public http(s) URL, a `data:` URL, the `input_id` of POST /inputs/v1, the `media_id` of an item "
+        "of GET /media/v1, or `output:<job_id>/<number>`.",
     ),
 ]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    REAL,
     DDL,
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -317,9 +317,7 @@ media = Table(
     Index("ix_media_tenant", "tenant", *_newest, postgresql_where=text(is_listed)),
     Index("ix_media_kind", "tenant", "kind", *_newest, postgresql_where=text(is_listed)),
     Index("ix_media_updated", "tenant", text("updated_at DESC"), text("id DESC"), postgresql_where=text(is_listed)),
-    Index(
-        "ix_media_output", "job_id", "output_number", unique=True, postgresql_where=text("job_id IS NOT NULL")
-    ),
+    Index("ix_media_output", "job_id", "output_number", unique=True, postgresql_where=text("job_id IS NOT NULL")),
     Index("ix_media_tags", "tags", postgresql_using="gin", postgresql_where=text(has_tags)),
     Index(
         "ix_media_labels",

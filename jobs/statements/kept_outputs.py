@@ -25,8 +25,8 @@ from jobs.media import TEMPORARY_SECONDS
 from jobs.schema.tables import media
 from jobs.statements.clauses import fresh_id, interval
 
-SIMPLE = literal_column("'simple'::regconfig")
-LONGEST_TEXT = literal_column("100000")
+SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
+LONGEST_TEXT: ColumnElement[int] = literal_column("100000")
 """Characters of an item's texts that are searched: a text search vector has at most a megabyte."""
 KINDS = ("image", "video", "audio")
 """Kinds that are called as the media types of their files begin."""
@@ -49,7 +49,7 @@ def keep_outputs(changed: CTE) -> CTE:
     prompt = func.coalesce(job.params["prompt"].astext, job.params["text"].astext)
     name = facts["name"].astext
     extension = func.substring(artifact["key"].astext, literal_column("'[^.]*$'"))
-    dash, dot = literal_column("'-'"), literal_column("'.'")
+    dash, dot = literal_column("'-'", Text), literal_column("'.'", Text)
     temporary = func.coalesce(cast(job.origin["temporary"].astext, Boolean), literal_column("false"))
     values: dict[str, ColumnElement[Any]] = {
         "id": fresh_id("med"),
@@ -64,7 +64,7 @@ def keep_outputs(changed: CTE) -> CTE:
         "width": cast(facts["width"].astext, Integer),
         "height": cast(facts["height"].astext, Integer),
         "duration_seconds": cast(facts["duration_seconds"].astext, Double),
-        "previews": func.coalesce(facts["previews"], literal_column("'[]'::jsonb")),
+        "previews": func.coalesce(artifact["previews"], literal_column("'[]'::jsonb")),
         "job_id": job.id,
         "output_number": number,
         "prompt": prompt,

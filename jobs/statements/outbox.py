@@ -38,7 +38,9 @@ FRESH = fresh_id("msg")
 """The id of a delivery; SQL text, like the other constants here, because a claim should spend no time on parameters."""
 
 
-def with_outbox_events(change: Update | Insert, *, ends: bool = False, closes: bool = False, keeps: bool = False) -> Select[Any]:
+def with_outbox_events(
+    change: Update | Insert, *, ends: bool = False, closes: bool = False, keeps: bool = False
+) -> Select[Any]:
     """Add outbox events to a change of jobs; the statement returns the changed jobs, and whether each is `announced`.
 
     A callback gets the end of its job; an endpoint gets the events that it subscribes to. A change that may end jobs,

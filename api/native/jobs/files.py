@@ -103,10 +103,16 @@ class FileRoutes(Controller):
         store.check_upload(name, expires=expires, signature=signature)
         try:
             async with anyio.NamedTemporaryFile(prefix="atelier-upload-", dir=settings.scratch_dir or None) as file:
-                await receive_body(request, file, settings.input_max_bytes)
+                await receive_body(request, file, _limit(name, settings))
                 await asyncio.to_thread(store.put, name, Path(str(file.name)), "application/octet-stream")
         except OSError as error:
             raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
+
+
+def _limit(key: str, settings: Settings) -> int:
+    """Return how large an upload may be: an item of the media library, or an input."""
+    is_item = key.split("/")[1:2] == ["media"]
+    return settings.library_file_bytes if is_item else settings.input_max_bytes
 
 
 async def _send(request: StrictRequest, file: Path, media_type: str, name: str) -> Response[Any]:

@@ -19,6 +19,7 @@ from api.http.auth import SHOWS_JOB, Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.openapi.documents import error_responses, extra_response
+from api.operations.label_filter import LabelFilter, read_labels
 from api.operations.server_commands import ServerCommands
 from core.errors.fields import InvalidRequest, NulInText
 from core.errors.limits import TooManyStreams
@@ -29,6 +30,7 @@ from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
 from jobs.statements.api_keys import tenant_name
 from jobs.statements.media.input_removal import forget as forget_inputs
+from jobs.statements.media.library_removal import erase_outputs
 from jobs.statements.queue.look import FollowedJob, JobView
 from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
 from jobs.wire.job_request import JobRequest, job_request
@@ -59,13 +61,22 @@ class JobRoutes(Controller):
         status: FromQuery[JobStatus | None] = None,
         modality: FromQuery[Modality | None] = None,
         model: FromQuery[str | None] = None,
+        label: LabelFilter = None,
     ) -> JobPage:
         """Return your jobs, newest first. Pass `next_cursor` as `cursor` for the next page."""
         if model is not None and "\0" in model:
             raise NulInText(field="query.model")
         before = unpack(cursor) if cursor else None
         rows = await database.rows(
-            listing(caller.tenant, limit=limit + 1, status=status, modality=modality, model=model, before=before)
+            listing(
+                caller.tenant,
+                limit=limit + 1,
+                status=status,
+                modality=modality,
+                model=model,
+                labels=read_labels(label),
+                before=before,
+            )
         )
         page = [job_from_row(row) for row in rows[:limit]]
         next_cursor = pack(page[-1]) if len(rows) > limit else None
@@ -135,6 +146,7 @@ class JobRoutes(Controller):
                 raise UnknownJob
             await connection.execute(forget_job_deliveries(job_id))
             await connection.execute(forget_inputs(job_id))
+            await connection.execute(erase_outputs(job_id, caller.tenant))
             return row
 
         row = await database.transaction(work)

@@ -78,9 +78,13 @@ def _find_output(job: Job, name: str) -> Artifact | Preview:
         raise OutputExpired
     path = f"/o/{job.id}/{name}"
     for number, artifact in enumerate(job.artifacts):
+        found: Artifact | Preview | None = None
         if output_path(job.id, number, artifact.key.rpartition(".")[2]) == path:
-            return artifact
+            found = artifact
         for preview in artifact.previews:
-            if preview_path(job.id, number, preview) == path:
-                return preview
+            found = preview if preview_path(job.id, number, preview) == path else found
+        if found is not None and artifact.metadata.get("removed"):
+            raise OutputExpired("This output was deleted from the media library; submit the job again to make it anew.")
+        if found is not None:
+            return found
     raise UnknownOutput

@@ -1,1 +1,1 @@
-"""Routes of uploads and stored voices."""
+"""Routes of uploads, stored voices and the media library."""

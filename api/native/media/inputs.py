@@ -103,7 +103,7 @@ async def _store_body(request: StrictRequest, store: Store, key: str, settings: 
     """Store the file in the body under `key`, and return its media type, judged by its content, and its size."""
     try:
         async with anyio.NamedTemporaryFile(prefix="atelier-upload-", dir=settings.scratch_dir or None) as file:
-            size = await receive_file(request, file, settings.input_max_bytes)
+            size = (await receive_file(request, file, settings.input_max_bytes)).size
             if not size:
                 raise InputUnreadable(EMPTY)
             await file.seek(0)

@@ -1,10 +1,13 @@
-"""The router of uploads and stored voices."""
+"""The router of uploads, stored voices and the media library."""
 
 from litestar import Router
 
 from api.http.dependencies import provide
 from api.http.received_file import ENVELOPE
 from api.native.media.inputs import InputRoutes
+from api.native.media.library import LibraryRoutes
+from api.native.media.library_files import LibraryFileRoutes
+from api.native.media.library_links import LibraryLinkRoutes
 from api.native.media.voices import VoiceRoutes
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voice_samples import VoiceSamples
@@ -23,4 +26,9 @@ def media_router(
         dependencies=provide(voices=voices, voice_directory=directory, voice_samples=samples),
         request_max_body_size=settings.media_body_limit,
     )
-    return Router("/", route_handlers=[input_router, voice_router])
+    library_router = Router(
+        "/", route_handlers=[LibraryRoutes], request_max_body_size=settings.library_file_bytes + ENVELOPE
+    )
+    return Router(
+        "/", route_handlers=[input_router, voice_router, library_router, LibraryLinkRoutes, LibraryFileRoutes]
+    )

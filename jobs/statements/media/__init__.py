@@ -1,1 +1,1 @@
-"""Statements about uploads, the inputs of jobs and stored voices."""
+"""Statements about uploads, the inputs of jobs, stored voices and the media library."""

@@ -1,12 +1,13 @@
 """Statements of a job's owner: find, list, cancel, delete. Each is bound to a tenant, except `by_id`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, case, delete, literal_column, select, tuple_, update
+from sqlalchemy import Delete, Select, Update, case, delete, literal_column, select, text, tuple_, update
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import Money, jobs, outbox, tenants
+from jobs.schema.tables import Money, has_labels, jobs, outbox, tenants
 from jobs.statements.budget import BALANCE, settle
 from jobs.statements.clauses import after, ended_values, erased_values
 from jobs.statements.ended_inputs import close_inputs
@@ -30,9 +31,10 @@ def listing(
     status: JobStatus | None = None,
     modality: str | None = None,
     model: str | None = None,
+    labels: Mapping[str, str] | None = None,
     before: tuple[datetime, str] | None = None,
 ) -> Select[Any]:
-    """Return a tenant's jobs, newest first; `before` is the (created_at, id) of the last one already seen."""
+    """Return a tenant's jobs with all of the labels, newest first; `before` is (created_at, id) of the last seen."""
     query = select(*jobs.c).where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
     if status is not None:
         query = query.where(jobs.c.status == status)
@@ -40,6 +42,8 @@ def listing(
         query = query.where(jobs.c.modality == modality)
     if model is not None:
         query = query.where(jobs.c.model == model)
+    if labels:
+        query = query.where(text(f"jobs.{has_labels}"), jobs.c.labels.contains(dict(labels)))
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)

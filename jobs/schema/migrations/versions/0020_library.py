@@ -6,6 +6,8 @@ that are not in the library: `atelier migrate` is run again once every process i
 the CPU worker adds them too. What is there is added in batches.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -18,9 +20,7 @@ depends_on = None
 BATCH = 500
 LISTED = "deleted_at IS NULL AND archived_at IS NULL"
 NEWEST = "created_at DESC, id DESC"
-JOB_LABELS = (
-    "CREATE INDEX CONCURRENTLY ix_jobs_labels ON jobs USING gin (labels jsonb_path_ops) WHERE labels <> '{}'"
-)
+JOB_LABELS = "CREATE INDEX CONCURRENTLY ix_jobs_labels ON jobs USING gin (labels jsonb_path_ops) WHERE labels <> '{}'"
 INDEXES = (
     f"ix_media_tenant ON media (tenant, {NEWEST}) WHERE {LISTED}",
     f"ix_media_kind ON media (tenant, kind, {NEWEST}) WHERE {LISTED}",
@@ -50,7 +50,7 @@ KEEP = sa.text(f"""
     ), kept AS (
         INSERT INTO media (
             id, tenant, kind, status, filename, media_type, bytes, sha256, key, width, height, duration_seconds,
-            job_id, output_number, prompt, model, seed, source, search, created_at, updated_at
+            previews, job_id, output_number, prompt, model, seed, source, search, created_at, updated_at
         )
         SELECT {ID}, jobs.tenant,
             CASE split_part(output.value->>'media_type', '/', 1)
@@ -61,7 +61,7 @@ KEEP = sa.text(f"""
                 || substring(output.value->>'key' FROM '[^.]*$')),
             output.value->>'media_type', (output.value->>'bytes')::bigint, output.value->>'sha256',
             output.value->>'key', ({FACTS}->>'width')::integer, ({FACTS}->>'height')::integer,
-            ({FACTS}->>'duration_seconds')::double precision, jobs.id, {NUMBER}, {PROMPT}, jobs.model,
+            ({FACTS}->>'duration_seconds')::double precision, coalesce(output.value->'previews', '[]'), jobs.id, {NUMBER}, {PROMPT}, jobs.model,
             CASE WHEN jobs.modality = 'image' THEN jobs.seed + {NUMBER} ELSE jobs.seed END, 'output',
             to_tsvector('simple', left(concat_ws(' ', {PROMPT}, {FACTS}->>'name'), 100000)),
             jobs.finished_at, jobs.finished_at
@@ -154,7 +154,7 @@ def _create_media() -> None:
     )
 
 
-def _time(name: str, *, default: bool = False) -> sa.Column[sa.DateTime]:
+def _time(name: str, *, default: bool = False) -> sa.Column[Any]:
     server_default = sa.text("clock_timestamp()") if default else None
     return sa.Column(name, sa.DateTime(timezone=True), server_default=server_default, nullable=not default)
 
