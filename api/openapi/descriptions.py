@@ -119,7 +119,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "media_ids": "The ids of the items.",
     "MediaItem.kind": "What it is; null while a file is waited for whose kind its sender did not say.",
     "MediaItem.status": "`waiting` for its file, `ready` or `failed`.",
-    "MediaItem.problem": "Why there is no file, or none that can be used; null unless it is `failed`.",
+    "MediaItem.problem": "Why it has no usable file; null unless it is `failed`.",
     "filename": "The name that its file is saved under.",
     "description": "What its owner says of it; null for nothing.",
     "MediaItem.url": "The stable link of its file, which needs no key; null until it is `ready`.",

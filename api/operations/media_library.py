@@ -234,7 +234,7 @@ class MediaLibrary:
             linked = {row.media_id for row in await connection.execute(statement)}
             for media_id in positions:
                 if media_id not in linked:
-                    raise UnknownMedia(f"{media_id[:80]!r} is no item of this key. {UnknownMedia.advice}")
+                    raise UnknownMedia(f"No item of this key is called {media_id[:80]!r}. {UnknownMedia.advice}")
 
         await self._database.transaction(work)
 
