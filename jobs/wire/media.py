@@ -157,4 +157,3 @@ def public_media_url(media: Media, settings: Settings) -> str | None:
 def media_path(media_id: str, name: str, extension: str) -> str:
     """Return the path of the stable link of an item's file, or of a preview."""
     return f"/m/{media_id}/{name}.{extension}"
-
