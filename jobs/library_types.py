@@ -115,7 +115,7 @@ def identify(
     """Return what a file is that begins with `head`, of at least `LOOK` bytes where it has as many.
 
     Raises `UnsupportedMedia` for what the library does not take, and `MediaTypeMismatch` where the content is not what
-    `content_type` or `kind` says. An ending of the name is no promise: it decides between alike types only.
+    `content_type` or `kind` says. The ending of the name decides between alike types only.
     """
     said = said_type(content_type, None)
     found = _by_content(head, said or said_type(None, filename), kind)

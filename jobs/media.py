@@ -98,7 +98,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folder_of(tenant: str, media_id: str) -> str:
-    """Return the beginning of the keys of all objects of an item that is no output."""
+    """Return the beginning of the keys of the objects of an item that was brought."""
     return f"{tenant}/media/{media_id}/"
 
 

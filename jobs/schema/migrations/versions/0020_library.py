@@ -61,7 +61,8 @@ KEEP = sa.text(f"""
                 || substring(output.value->>'key' FROM '[^.]*$')),
             output.value->>'media_type', (output.value->>'bytes')::bigint, output.value->>'sha256',
             output.value->>'key', ({FACTS}->>'width')::integer, ({FACTS}->>'height')::integer,
-            ({FACTS}->>'duration_seconds')::double precision, coalesce(output.value->'previews', '[]'), jobs.id, {NUMBER}, {PROMPT}, jobs.model,
+            ({FACTS}->>'duration_seconds')::double precision, coalesce(output.value->'previews', '[]'),
+            jobs.id, {NUMBER}, {PROMPT}, jobs.model,
             CASE WHEN jobs.modality = 'image' THEN jobs.seed + {NUMBER} ELSE jobs.seed END, 'output',
             to_tsvector('simple', left(concat_ws(' ', {PROMPT}, {FACTS}->>'name'), 100000)),
             jobs.finished_at, jobs.finished_at
