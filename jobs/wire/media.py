@@ -29,9 +29,9 @@ class UploadLink(msgspec.Struct, frozen=True, kw_only=True):
 class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
     """An item of the media library. Its `media_id` can stand in every field that takes a URL of media.
 
-    `waiting`: the file is to be sent to `upload`, or a URL is fetched. `failed`: `problem` says why its file is missing or useless.
-    `url` is null until it is `ready`; it stays the same, needs no key, and redirects to the object store. Anyone may
-    open `public_url`, for as long as the item is published.
+    `waiting`: the file is to be sent to `upload`, or a URL is fetched. `failed`: it has no usable file, and `problem`
+    says why. `url` is null until it is `ready`; it stays the same, needs no key, and redirects to the object store.
+    Anyone may open `public_url`, for as long as the item is published.
     """
 
     media_id: str
