@@ -322,7 +322,7 @@ def test_a_foreign_item_answers_as_an_unknown_one(client, stranger, bring, call)
         ({"files": {"file": ("a.html", b"<!DOCTYPE html><script>", "text/html")}}, "unsupported_media"),
         ({"files": {"file": ("a.bin", bytes(range(256)))}}, "unsupported_media"),
         ({"files": {"file": ("a.png", b"", "image/png")}}, "input_unreadable"),
-        ({"files": {"file": ("a.png", PNG)}, "data": {"colour": "red"}}, "unknown_field"),
+        ({"files": {"file": ("a.png", PNG)}, "data": {"shade": "red"}}, "unknown_field"),
         ({"files": {"file": ("a.png", PNG)}, "data": {"labels": "{"}}, "wrong_type"),
         ({"files": {"picture": ("a.png", PNG)}}, "unknown_field"),
         ({"json": {"tags": ["x"] * 51}}, "out_of_range"),
@@ -333,7 +333,7 @@ def test_a_foreign_item_answers_as_an_unknown_one(client, stranger, bring, call)
         ({"json": {"labels": {"a": 1}}}, "wrong_type"),
         ({"json": {"description": "a\0b"}}, "nul_in_text"),
         ({"json": {"kind": "sculpture"}}, "out_of_range"),
-        ({"json": {"colour": "red"}}, "unknown_field"),
+        ({"json": {"shade": "red"}}, "unknown_field"),
         (
             {"content": b"--x\r\nContent-Disposition: form-data", "headers": {"Content-Type": "application/json"}},
             "invalid_json",
