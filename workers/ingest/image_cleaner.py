@@ -59,7 +59,14 @@ ROUNDING = 2
 
 
 def clean_image(source: Path, media_type: str, target: Path, max_pixels: int) -> None:
-    """Write the PNG `target`, RGB, or RGBA where anything is transparent.
+    """Write the PNG `target`, RGB, or RGBA where anything is transparent. Raises what `read_image` raises."""
+    cleaned = read_image(source, media_type, max_pixels)
+    level, strategy = COMPRESSION.get(media_type, OTHERWISE)
+    cleaned.save(target, "PNG", compress_level=level, compress_type=strategy)
+
+
+def read_image(source: Path, media_type: str, max_pixels: int) -> Image.Image:
+    """Return the pixels of a file, upright and in sRGB: RGB, or RGBA where anything is transparent.
 
     Raises `InputTooLarge` before any pixel is decoded, `InputUnreadable` and `UnsupportedMedia`.
     """
@@ -86,8 +93,7 @@ def clean_image(source: Path, media_type: str, target: Path, max_pixels: int) ->
     except DECODE_ERRORS as error:
         raise InputUnreadable from error
     cleaned.info = {}
-    level, strategy = COMPRESSION.get(media_type, OTHERWISE)
-    cleaned.save(target, "PNG", compress_level=level, compress_type=strategy)
+    return cleaned
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH")
 """The variables that the processes get of the environment: no address, no credential."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's library would start threads for large arrays, which a decoder may not."""
 ANSWER_BYTES = 10_000
 SLACK_SECONDS = 5.0
 """How much longer than its time a child is waited for, its start included; the kernel has ended it by then."""
@@ -74,12 +76,7 @@ class Sanitizer:
         than `min_seconds`; `RetryLater` where the machine may be at fault, and `OSError` where the copy does not fit
         on it.
         """
-        request = SanitizeRequest(kind, seconds, max_pixels, min_seconds)
-        pipe = self._request(request, folder)
-        try:
-            answered = _read(pipe, time.monotonic() + seconds + WAITING_SECONDS + SLACK_SECONDS)
-        finally:
-            os.close(pipe)
+        answered = self.ask(SanitizeRequest(kind, seconds, max_pixels, min_seconds), folder)
         try:
             answer = msgspec.json.decode(answered, type=SanitizeResult)
         except msgspec.MsgspecError:
@@ -90,6 +87,14 @@ class Sanitizer:
         if answer.code:
             raise ERRORS.get(answer.code, InputUnreadable)(answer.message[:500])
         return CleanMedia(folder / f"clean.{EXTENSIONS[answer.media_type]}", answer.media_type)
+
+    def ask(self, request: SanitizeRequest, folder: Path) -> bytes:
+        """Return the answer to a request, as JSON; incomplete where the process died for no fault of the file."""
+        pipe = self._request(request, folder)
+        try:
+            return _read(pipe, time.monotonic() + request.seconds + WAITING_SECONDS + SLACK_SECONDS)
+        finally:
+            os.close(pipe)
 
     def _request(self, request: SanitizeRequest, folder: Path) -> int:
         """Send a request, and return the end of the pipe from which its answer comes."""
@@ -124,7 +129,7 @@ class Sanitizer:
         with theirs, child_output("the sanitizer", json_lines("sanitizer")) as output:
             self._process = spawn(
                 [sys.executable, "-m", self._module, str(theirs.fileno()), str(CODE)],
-                env={name: os.environ[name] for name in PASSED if name in os.environ},
+                env={name: os.environ[name] for name in PASSED if name in os.environ} | ONE_THREAD,
                 name="the sanitizer",
                 user=self._account,
                 stdout=output,

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -41,21 +42,22 @@ REQUEST_BYTES = 16_384
 BROKEN = "The decoder cannot read this file; check that it opens on your side, or save it again."
 TOO_MUCH_MEMORY = "Decoding this file takes more memory than an input may; send a smaller one."
 TOO_LARGE_A_COPY = f"The clean copy of this file would have more than {FILE_BYTES // 10**6} MB; send a smaller file."
+Answer = Callable[[SanitizeRequest, Path], msgspec.Struct]
+"""What a confined process does with the files of its folder, and its answer."""
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS}
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a monitor for each request, until the CPU worker is gone."""
+def serve(control: socket.socket, answer: Answer) -> None:
+    """Fork a monitor for each request, until the CPU worker is gone; a confined process calls `answer`."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the monitors are not waited for
     os.umask(0o022)  # the CPU worker, of another account, reads the clean copy
-    load_decoders()
     while True:
         request, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES, 2)
         if not request:
             return
         if os.fork() == 0:
             control.close()
-            _watch(msgspec.json.decode(request, type=SanitizeRequest), *descriptors)
+            _watch(msgspec.json.decode(request, type=SanitizeRequest), answer, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -68,14 +70,14 @@ def load_decoders() -> None:
             import_module(module.name)
 
 
-def _watch(request: SanitizeRequest, pipe: int, folder: int) -> NoReturn:
+def _watch(request: SanitizeRequest, answer: Answer, pipe: int, folder: int) -> NoReturn:
     """Fork the decoder, wait for its end, and answer when it could not."""
     try:
         die_with_parent()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         decoder = os.fork()
         if decoder == 0:
-            _decode(request, pipe, folder)
+            _decode(request, answer, pipe, folder)
         _, status, usage = os.wait4(decoder, 0)
         result = verdict(status, usage.ru_utime + usage.ru_stime, request.seconds)
         if result is not None:
@@ -84,14 +86,14 @@ def _watch(request: SanitizeRequest, pipe: int, folder: int) -> NoReturn:
         os._exit(0)
 
 
-def _decode(request: SanitizeRequest, pipe: int, folder: int) -> NoReturn:
+def _decode(request: SanitizeRequest, answer: Answer, pipe: int, folder: int) -> NoReturn:
     status = 1
     try:
         die_with_parent()
         limit_resources(request.seconds)
         os.fchdir(folder)
         confine(folder)
-        os.write(pipe, msgspec.json.encode(clean(request, Path())))
+        os.write(pipe, msgspec.json.encode(answer(request, Path())))
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -166,4 +168,5 @@ def clean(request: SanitizeRequest, folder: Path) -> SanitizeResult:
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    load_decoders()
+    serve(socket.socket(fileno=int(sys.argv[1])), clean)
