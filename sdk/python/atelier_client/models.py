@@ -186,7 +186,8 @@ class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     `stored`: your own; use its `voice_id` as `target_voice_path`. `builtin`: the voice of a model without a
     `target_voice_path`, with its `model` and `languages`. `preview_url` is a link to the recording, valid as long as
-    any download link; it is null for a built-in voice, and where the object store does not sign links.
+    any download link, and null where the object store does not sign links; of a built-in voice it leads to a sentence
+    that is spoken when the link is first followed, and stays valid.
     """
 
     voice_id: str
