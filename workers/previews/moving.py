@@ -158,8 +158,7 @@ def _frames_at(
     container: av.container.InputContainer, stream: av.VideoStream, times: list[float]
 ) -> Iterator[av.VideoFrame]:
     """Yield the frame at each time, or one nearly so: between key frames only some frames are decoded."""
-    base: Fraction = stream.time_base or Fraction(0)
-    start = float((stream.start_time or 0) * base)
+    start = float((stream.start_time or 0) * (stream.time_base or 0))
     for time in times:
         with suppress(FFmpegError):
             container.seek(int((start + time) * av.time_base), backward=True)
@@ -167,7 +166,7 @@ def _frames_at(
         with suppress(FFmpegError):  # what follows a broken place may be whole
             for number, frame in enumerate(container.decode(stream)):
                 found = frame
-                if number >= AHEAD or frame.time is None or frame.time >= start + time:
+                if number >= AHEAD or frame.pts is None or frame.time >= start + time:
                     break
         if found is not None:
             yield found
@@ -181,7 +180,7 @@ def _beginning(
     wanted, begin = 0, None
     with suppress(FFmpegError):
         for number, frame in enumerate(container.decode(stream)):
-            time = frame.time if frame.time is not None else number / float(rate)
+            time = number / float(rate) if frame.pts is None else frame.time
             begin = time if begin is None else begin
             if time - begin >= SHORT_SECONDS or number >= MOST_SHORT:
                 return
