@@ -67,6 +67,7 @@ class LoggedStream(io.TextIOBase):
 
 def capture_prints() -> None:
     """Have this process log what is printed, and the exceptions that end it or one of its threads."""
+    logging.getLogger(PRINTED).setLevel(logging.INFO)  # as text they would be there at any level, too
     sys.stdout, sys.stderr = LoggedStream(1), LoggedStream(2)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_of_thread

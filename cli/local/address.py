@@ -1,6 +1,7 @@
 """The address of a stack's API."""
 
 import socket
+from ipaddress import ip_address
 
 import msgspec
 
@@ -28,6 +29,14 @@ class Address(msgspec.Struct, frozen=True):
     def local_url(self) -> str:
         """The URL for this machine itself."""
         return self._url("127.0.0.1" if self.host in WILDCARDS else self.host)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it; a name other than `localhost` may be any address."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def refuse_taken(self) -> None:
         """Raise `AddressTaken` when a process cannot listen here now."""

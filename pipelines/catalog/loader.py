@@ -14,6 +14,7 @@ import msgspec
 from core.errors.fields import UnknownModel
 from jobs.params.origin import NATIVE
 from jobs.params.registry import Modality
+from pipelines.catalog.family_keys import unread_keys
 from pipelines.catalog.spec import ModelSpec
 
 __all__ = ["SHIPPED", "Catalog", "CatalogError", "ModelSpec", "load_catalog"]
@@ -84,9 +85,15 @@ def load_catalog(path: Path | str | None = None) -> Catalog:
 def _entry(file: Path, number: int, entry: Any) -> ModelSpec:
     name = entry.get("id", f"number {number}") if isinstance(entry, dict) else f"number {number}"
     try:
-        return msgspec.convert(entry, ModelSpec)
+        spec = msgspec.convert(entry, ModelSpec)
     except msgspec.ValidationError as error:
         raise CatalogError(f"{file}: model {name!r}: {error}") from None
+    for key, families in unread_keys(spec):
+        raise CatalogError(
+            f"{file}: model {name!r}: the family {spec.family!r} has no `{key}`, which is for "
+            f"{' and '.join(families)}; remove it"
+        )
+    return spec
 
 
 def _refuse_duplicates(file: Path, catalog: Catalog) -> None:

@@ -76,8 +76,8 @@ class LockedModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def is_complete(self) -> bool:
-        """Whether every fact is known."""
-        return all(file.size is not None and file.sha256 for file in self.files.values())
+        """Whether every fact is known; of a bundle without files none is."""
+        return bool(self.files) and all(file.size is not None and file.sha256 for file in self.files.values())
 
     def is_of(self, bundle: Bundle) -> bool:
         """Return whether the catalog means these files."""

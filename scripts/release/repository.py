@@ -3,6 +3,8 @@
 import os
 import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -39,7 +41,7 @@ class Repository:
         return True
 
     def tag(self, version: str) -> None:
-        """Cut the changelog, write the version wherever it stands, commit and tag."""
+        """Cut the changelog, write the version wherever it stands, commit and tag; where one fails, undo the others."""
         changelog, project, sdk, chart = (
             self._folder / name
             for name in ("CHANGELOG.md", "pyproject.toml", "sdk/python/pyproject.toml", "helm/Chart.yaml")
@@ -53,10 +55,22 @@ class Repository:
             chart: versions.bump_chart(chart.read_text(), version),
         }
         self._check_author()
-        for path, text in written.items():
-            path.write_text(text)
-        self._git("commit", "--quiet", "--message", f"Release {version}", "--", *map(str, written))
-        self._git("tag", "--annotate", f"v{version}", "--message", f"Atelier {version}")
+        files = tuple(map(str, written))
+        with self._undone("checkout", "--quiet", "HEAD", "--", *files):
+            for path, text in written.items():
+                path.write_text(text)
+            self._git("commit", "--quiet", "--message", f"Release {version}", "--", *files)
+        with self._undone("reset", "--quiet", "--keep", "HEAD^"):
+            self._git("tag", "--annotate", f"v{version}", "--message", f"Atelier {version}")
+
+    @contextmanager
+    def _undone(self, *command: str) -> Iterator[None]:
+        """Run a git command where the block fails, whatever ends it."""
+        try:
+            yield
+        except BaseException:
+            self._git(*command)
+            raise
 
     def _check_author(self) -> None:
         try:

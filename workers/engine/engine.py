@@ -11,7 +11,6 @@ import socket
 import sys
 import threading
 from contextlib import nullcontext, suppress
-from functools import partial
 
 import msgspec
 
@@ -20,19 +19,16 @@ from core.errors.failures import GpuOutOfMemory, NotFinite, PipelineFailed
 from core.logs import log_context, start_logs
 from core.settings import read_settings
 from jobs.job import JobError
-from pipelines.catalog.licenses import read_allowed
 from pipelines.catalog.loader import load_catalog
 from pipelines.runtime.device import configure
 from pipelines.runtime.gpu_check import DeviceUnusable
 from pipelines.runtime.protocol import Interrupted
 from pipelines.runtime.torch_errors import is_device_fault, is_out_of_memory
 from pipelines.weights.hash_cache import HashCache, HashedFile
-from pipelines.weights.local_lock import read_locks
-from pipelines.weights.verify import servable, weights_folder
 from workers.engine.executor import RequestExecutor
 from workers.engine.family_imports import FamilyImports, without_cuda
 from workers.engine.memory_limits import limits_of, peer_devices
-from workers.engine.model_loader import ModelLoader
+from workers.engine.model_loader import ModelLoader, lock_reader, servable_now
 from workers.engine.peers import Peers, PeersOutOfStep
 from workers.engine.residency import Residency
 from workers.ipc.channel import Channel, ChannelClosed
@@ -223,9 +219,8 @@ def main(fd: int) -> None:
 
     hashes, catalog = HashCache(report), load_catalog(settings.catalog)
     configure(settings.device, settings.compile_cache)
-    allowed, weights = read_allowed(settings.allowed_licenses), weights_folder(settings.weights_dir)
-    locks = partial(read_locks, settings.weights_lock, weights, catalog)
-    imports = FamilyImports(servable(catalog, locks(), weights, allowed))
+    locks = lock_reader(settings, catalog)
+    imports = FamilyImports(servable_now(settings, catalog, locks))
     await_turn(channel, imports)
     devices = peer_devices(settings)
     peers = Peers(devices, hashes) if devices else None

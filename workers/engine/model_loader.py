@@ -1,10 +1,12 @@
 """The loader of models from disk onto the engine's device, for `workers.engine.residency`."""
 
 import gc
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from core.errors.failures import WeightsNotLocked
 from core.settings import Settings
 from jobs.params.registry import Modality
 from pipelines.catalog.licenses import read_allowed, refuse_license
@@ -16,6 +18,7 @@ from pipelines.runtime import device_memory
 from pipelines.runtime.protocol import Pipeline
 from pipelines.runtime.registry import pipeline_class
 from pipelines.weights.hash_cache import HashCache
+from pipelines.weights.local_lock import read_locks
 from pipelines.weights.lockfile import Lock
 from pipelines.weights.verify import servable, verifying, weights_folder
 from workers.engine.loaded_pipeline import LoadedPipeline
@@ -26,6 +29,36 @@ if TYPE_CHECKING:
     from pipelines.memory.pinned_pool import PinnedPool
     from pipelines.memory.staging import StagingBlocks
     from pipelines.memory.weight_loader import WeightLoader
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = "The server's list of weights cannot be read, so nothing was loaded; ask the operator to restore it."
+
+
+def lock_reader(settings: Settings, catalog: Catalog) -> Callable[[], Lock]:
+    """Return the function that reads the locks of this machine.
+
+    It raises `WeightsNotLocked` where one cannot be read, and logs why: the reason names a file of this machine.
+    """
+    folder = weights_folder(settings.weights_dir)
+
+    def read() -> Lock:
+        try:
+            return read_locks(settings.weights_lock, folder, catalog)
+        except ValueError as error:
+            log.error("weights: lock not read reason=%r", str(error))
+            raise WeightsNotLocked(UNREADABLE) from None
+
+    return read
+
+
+def servable_now(settings: Settings, catalog: Catalog, locks: Callable[[], Lock]) -> tuple[ModelSpec, ...]:
+    """Return the models that can be loaded here; none while a lock cannot be read."""
+    try:
+        lock = locks()
+    except WeightsNotLocked:
+        return ()
+    return servable(catalog, lock, weights_folder(settings.weights_dir), read_allowed(settings.allowed_licenses))
 
 
 class ModelLoader:

@@ -10,7 +10,6 @@ import socket
 import sys
 import threading
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,11 +25,9 @@ from pipelines.runtime.device import configure
 from pipelines.runtime.gpu_check import DeviceUnusable
 from pipelines.runtime.protocol import Inputs, Interrupted, JobCancelled, RunContext
 from pipelines.weights.hash_cache import HashCache
-from pipelines.weights.local_lock import read_locks
-from pipelines.weights.verify import weights_folder
 from workers.engine.engine import to_job_error
 from workers.engine.loaded_pipeline import LoadedPipeline
-from workers.engine.model_loader import ModelLoader
+from workers.engine.model_loader import ModelLoader, lock_reader
 from workers.ipc.channel import Channel, ChannelClosed
 from workers.ipc.messages import (
     AnyMessage,
@@ -153,8 +150,8 @@ def main(fd: int) -> None:
     assert isinstance(join, Join)
     settings, hashes = msgspec.structs.replace(settings, device=join.device), HashCache()
     configure(join.device, settings.compile_cache)
-    catalog, weights = load_catalog(settings.catalog), weights_folder(settings.weights_dir)
-    locks = partial(read_locks, settings.weights_lock, weights, catalog)
+    catalog = load_catalog(settings.catalog)
+    locks = lock_reader(settings, catalog)
     try:
         loader = ModelLoader(catalog, locks, settings, hashes)
     except DeviceUnusable as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import msgspec
 
 from core.errors.failures import ModelLoadFailed
+from core.processes import await_killed
 from jobs.params.base import Params
 from pipelines.catalog.spec import ModelSpec, Stage
 from pipelines.runtime.process_group import join, open_store
@@ -113,6 +114,9 @@ class Peers:
         self._problem = problem
         for child in self._children:
             child.process.kill()
+        for child in self._children:
+            if await_killed(child.process) is None:
+                log.error("peers: cannot be killed pid=%s", child.process.pid)
         raise ModelLoadFailed(problem)
 
     def command(self, command: PeerCommand) -> None:

@@ -45,6 +45,8 @@ from workers.ipc.child_process import ChildProcessDied
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SUBSCRIBE_SECONDS = 5.0
+"""How long a model that has come waits for its queue at most; without a broker its jobs are found by looking."""
 
 
 def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequence[str] = ()) -> int:
@@ -81,13 +83,16 @@ def main(server_id: str | None = None, *, dedicated: bool = False, preload: Sequ
         listen=subscription.set_active,
     )
 
-    def serve_too(added: tuple[str, ...]) -> None:
+    def subscribe(models: tuple[str, ...]) -> None:
         if not dedicated:
-            subscription.add([model_queue(model) for model in added])
+            subscription.add([model_queue(model) for model in models])
+            subscription.await_applied(SUBSCRIBE_SECONDS)
+
+    def serve_too(added: tuple[str, ...]) -> None:
         supervisor.refresh()
         supervisor.ring()
 
-    watch = WeightsWatch(settings, offer, serve_too)
+    watch = WeightsWatch(settings, offer, serve_too, subscribe=subscribe)
     watch.start()
     try:
         return serve(settings, supervisor, subscription)

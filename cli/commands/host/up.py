@@ -27,6 +27,13 @@ from core.signals import deferred
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+OPEN_TO_OTHERS = (
+    "warning: with --dev and --host {host} other machines reach this API, and each caller with a key reaches what"
+    " listens on this machine alone: databases, metadata services, tools. Leave one of the two out unless"
+    " the network is yours"
+)
+
+
 class EndingSignal:
     """The signals that end the command: the first sets the event `asked`, the second `hurry`.
 
@@ -76,6 +83,8 @@ def up(host: str, port: int, dev: bool, data: Path) -> None:
     with StatusPrinter() as printer:
         stack = Stack(DataDirectory(data), Address(host, port), printer.print_status, opens_loopback=dev)
         EndingSignal(stack.ending, stack.hurry)
+        if warning := exposure(stack.address, opens_loopback=dev):
+            printer.print_status(warning)
         try:
             with suppress(StartInterrupted):
                 stack.start()
@@ -89,6 +98,11 @@ def up(host: str, port: int, dev: bool, data: Path) -> None:
         finally:
             stack.stop()
         printer.print_status("stopped")
+
+
+def exposure(address: Address, *, opens_loopback: bool) -> str:
+    """Return a warning where callers on other machines could reach this machine's loopback; else an empty text."""
+    return OPEN_TO_OTHERS.format(host=address.host) if opens_loopback and not address.is_loopback else ""
 
 
 def _print_welcome(printer: StatusPrinter, stack: Stack, *, is_ready: bool) -> None:

@@ -160,6 +160,13 @@ def test_threads_whose_handler_fails_do_not_wait_on_another(monkeypatch):
         logger.removeHandler(handler)
 
 
+@pytest.mark.parametrize("level", ["WARNING", "ERROR"])
+def test_prints_are_there_at_every_level(level):
+    script = CHILD.replace('log_format="json"', f'log_format="json", log_level="{level}"')
+    printed = [line["message"] for line in lines_of(script) if line["logger"] == "printed"]
+    assert ["printed", "half and half", "to stderr", "10 %", "20 %"] == printed
+
+
 def test_a_line_without_an_end_is_logged_before_it_is_large(caplog):
     stream = LoggedStream(2)
     with caplog.at_level(logging.INFO, "printed"):

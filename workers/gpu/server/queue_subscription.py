@@ -1,6 +1,7 @@
 """Subscription to the Celery queues of this server and its models, while a doorbell could be of use."""
 
 import logging
+import time
 from collections.abc import Sequence
 
 from celery.worker.consumer import Consumer
@@ -8,6 +9,8 @@ from celery.worker.consumer import Consumer
 from jobs.doorbell import bell_queue
 
 log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.02
 
 
 class QueueSubscription:
@@ -36,6 +39,18 @@ class QueueSubscription:
         self._wanted = on
         if self._consumer is not None and self._wrong_queues():
             self._consumer.call_soon(self._apply)
+
+    def await_applied(self, seconds: float) -> bool:
+        """Wait until the queues are as wanted, for so many seconds at most; return whether they are.
+
+        Without a connection there is nothing to wait for.
+        """
+        until = time.monotonic() + seconds
+        while self._consumer is not None and self._wrong_queues():
+            if time.monotonic() > until:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
 
     def _wrong_queues(self) -> list[str]:
         """Return the queues that are not as wanted; none without a connection."""

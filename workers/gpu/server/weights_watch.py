@@ -18,8 +18,9 @@ LOOK_SECONDS = 5.0
 class WeightsWatch:
     """A thread that compares names and sizes with the locks, and adds to the offer what is complete.
 
-    It has a thread of its own, since a network's file system may not answer. `on_change` is called with the models that
-    were added. None is taken away: what is loaded needs no file, and a file system may be away for a while.
+    It has a thread of its own, since a network's file system may not answer. `subscribe` is called with the models that
+    are about to be added, so that a doorbell for one of them rings here from the first moment, `on_change` with them
+    once they were. None is taken away: what is loaded needs no file, and a file system may be away for a while.
     """
 
     def __init__(
@@ -28,10 +29,13 @@ class WeightsWatch:
         offer: ServerOffer,
         on_change: Callable[[tuple[str, ...]], None],
         seconds: float = LOOK_SECONDS,
+        *,
+        subscribe: Callable[[tuple[str, ...]], None] = lambda models: None,
     ) -> None:
         self._settings = settings
         self._offer = offer
         self._on_change = on_change
+        self._subscribe = subscribe
         self._seconds = seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="weights", daemon=True)
@@ -55,6 +59,7 @@ class WeightsWatch:
         found = tuple(spec.id for spec in absent if missing(spec, lock, folder, allowed) is None)
         if found:
             log.info("weights: served from now on models=%s", ",".join(found))
+            self._subscribe(found)
             offer.add(found)
             self._on_change(found)
 

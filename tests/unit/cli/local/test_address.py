@@ -13,6 +13,23 @@ def test_a_host_is_part_of_both_urls():
     assert "http://[::1]:80" == Address("::1", 80).url
 
 
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.1", False),
+        ("gpu-box", False),
+    ],
+)
+def test_which_hosts_only_this_machine_reaches(host, is_loopback):
+    assert is_loopback == Address(host, 80).is_loopback
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_every_interface_is_the_host_name_and_loopback(host):
     assert f"http://{socket.gethostname()}:80" == Address(host, 80).url

@@ -43,6 +43,10 @@ def test_a_complete_bundle_gets_no_other_file() -> None:
     assert {"a": A} == completed(lock(a=A), lock(a=A, b=B))
 
 
+def test_a_bundle_without_files_is_not_complete() -> None:
+    assert {"a": A} == completed(lock(), lock(a=A))
+
+
 def test_the_conversion_of_a_known_pickle_comes() -> None:
     made = LockedFile(size=1, sha256="aa", converted=MADE)
 

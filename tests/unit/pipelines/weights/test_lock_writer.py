@@ -17,6 +17,7 @@ def test_complete_is_what_has_every_fact_of_the_right_revision() -> None:
     assert is_complete(BUNDLE, lock(a=KNOWN))
     assert not is_complete(BUNDLE, lock(a=KNOWN, b=LockedFile(size=1, sha256=None)))
     assert not is_complete(BUNDLE, Lock())
+    assert not is_complete(BUNDLE, lock())
     assert not is_complete(moved, lock(a=KNOWN))
 
 

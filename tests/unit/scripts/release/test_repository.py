@@ -75,6 +75,32 @@ def test_a_release_that_is_refused_changes_nothing(folder):
     assert "v0.2.0" == git(folder, "tag")
 
 
+def test_a_commit_that_fails_leaves_the_tree_as_it_was(folder):
+    hook = folder / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho refused here >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(Refused, match="git commit: refused here"):
+        Repository(folder).tag("0.2.0")
+    unchanged(folder)
+    hook.unlink()
+    Repository(folder).tag("0.2.0")
+    assert "v0.2.0" == git(folder, "tag")
+
+
+def test_a_tag_that_fails_leaves_no_commit(folder):
+    git(folder, "tag", "v0.2.0/old")  # so that there is a folder where the tag's file would be
+    with pytest.raises(Refused, match="git tag: "):
+        Repository(folder).tag("0.2.0")
+    unchanged(folder)
+
+
+def unchanged(folder: Path) -> None:
+    assert "" == git(folder, "status", "--porcelain")
+    assert "Begin" == git(folder, "log", "-1", "--format=%s")
+    assert FILES == {name: (folder / name).read_text() for name in FILES}
+
+
 def test_a_git_without_an_author_is_refused_in_time(folder, monkeypatch):
     monkeypatch.setenv("GIT_COMMITTER_NAME", "")
     monkeypatch.setenv("GIT_COMMITTER_EMAIL", "")

@@ -1,6 +1,8 @@
 """Peers that cannot be started or that do not answer; no process is."""
 
+import signal
 import socket
+import subprocess
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,7 +36,7 @@ class Silent:
         self.theirs, self.kills = Channel(theirs), 0
         for message in first:
             self.theirs.send(message)
-        child = LaunchedChild(SimpleNamespace(kill=self.kill), Channel(ours))  # type: ignore[arg-type]
+        child = LaunchedChild(SimpleNamespace(kill=self.kill, wait=lambda seconds: -9), Channel(ours))  # type: ignore[arg-type]
         monkeypatch.setattr(peers_module, "ChildLauncher", lambda module: SimpleNamespace(launch=lambda: child))
         monkeypatch.setattr(peers_module, "open_store", lambda: (None, 1))
         monkeypatch.setattr(peers_module, "join", lambda *_: None)
@@ -63,6 +65,21 @@ def test_peers_that_cannot_join_are_given_up(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ModelLoadFailed, match="cannot reach one another"):
             peers.start("cpu")
     assert 1 == silent.kills
+
+
+def test_a_peer_that_was_given_up_is_no_zombie(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Silent(monkeypatch)
+    process = subprocess.Popen(["sleep", "1000"])
+    try:
+        child = LaunchedChild(process, Channel(silent.theirs._socket))
+        monkeypatch.setattr(peers_module, "ChildLauncher", lambda module: SimpleNamespace(launch=lambda: child))
+        monkeypatch.setattr(peers_module, "START_SECONDS", 0.01)
+        with pytest.raises(ModelLoadFailed, match="did not start in time"):
+            Peers(("cpu",), HashCache()).start("cpu")
+        assert -signal.SIGKILL == process.returncode
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_command_without_an_answer_ends_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:

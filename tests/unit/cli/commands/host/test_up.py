@@ -94,9 +94,9 @@ def start(tmp_path):
     """A function that starts `up` with one service, and returns the process and its first line."""
     processes = []
 
-    def start(**environment):
+    def start(*options, **environment):
         process = subprocess.Popen(
-            [sys.executable, "-c", ONE_SERVICE, "--data", str(tmp_path)],
+            [sys.executable, "-c", ONE_SERVICE, "--data", str(tmp_path), *options],
             env=os.environ | environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         processes.append(process)
@@ -121,12 +121,21 @@ def test_without_a_reader_it_restarts_its_parts_and_ends_well(start):
 
 
 def test_a_signal_ends_a_start_that_does_not_get_on(start):
-    process, line = start(HANGS="1")
-    assert b"starting\n" == line
+    process, line = start("--dev", "--host", "0.0.0.0", HANGS="1")
+    assert line.startswith(b"atelier: warning: with --dev and --host 0.0.0.0 other machines reach this API")
+    assert b"starting\n" == process.stdout.readline()
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=10)
     assert 0 == process.returncode
     assert output.endswith(b"atelier: stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("dev", "host", "is_warned"), [(True, "0.0.0.0", True), (True, "127.0.0.1", False), (False, "0.0.0.0", False)]
+)
+def test_a_loopback_that_other_machines_reach_is_warned_of(dev: bool, host: str, is_warned: bool) -> None:
+    said = up.exposure(Address(host, 8000), opens_loopback=dev)
+    assert is_warned == (f"with --dev and --host {host} other machines reach this API" in said)
 
 
 @pytest.mark.parametrize("command", ["up", "api"])

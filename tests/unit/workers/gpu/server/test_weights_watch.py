@@ -27,7 +27,12 @@ class Bench:
         self.offer = ServerOffer(catalog=Catalog((BARE, TINY, LAST)), models=("bare", "last"))
         self.added: list[tuple[str, ...]] = []
         named = Settings(weights_dir=str(self.weights), weights_lock=str(self.lock), **settings)
-        self.watch = WeightsWatch(named, self.offer, self.added.append, seconds=0.01)
+        self.offered_at_subscription: list[tuple[str, ...]] = []
+        self.watch = WeightsWatch(named, self.offer, self.added.append, seconds=0.01, subscribe=self.subscribe)
+
+    def subscribe(self, models: tuple[str, ...]) -> None:
+        assert ("tiny",) == models
+        self.offered_at_subscription.append(self.offer.models)
 
     def fetch(self) -> None:
         (self.weights / "tiny").mkdir(parents=True)
@@ -47,6 +52,15 @@ def test_a_model_that_has_come_is_offered_in_the_catalogs_order(tmp_path: Path) 
 
     assert ("bare", "tiny", "last") == bench.offer.models
     assert [("tiny",)] == bench.added
+
+
+def test_its_queue_is_heard_before_it_is_offered(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.fetch()
+    write_lock(bench.locked(), bench.lock)
+    bench.watch.look()
+
+    assert [("bare", "last")] == bench.offered_at_subscription
 
 
 def test_files_that_no_lock_knows_are_not_offered(tmp_path: Path) -> None:

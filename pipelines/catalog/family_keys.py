@@ -1,0 +1,53 @@
+"""The keys of an entry that only some families read: any other family would ignore them in silence.
+
+A pipeline of another package (`module:Class`) may read what it likes.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pipelines.catalog.spec import ModelSpec, Preset
+
+IMAGE, VIDEO = "diffusers-image", "diffusers-video"
+DIFFUSERS = (IMAGE, VIDEO)
+FAMILIES_OF: dict[str, tuple[str, ...]] = {
+    "attention": DIFFUSERS,
+    "batch": (IMAGE,),
+    "compile": DIFFUSERS,
+    "cuda_graphs": DIFFUSERS,
+    "dtype": (*DIFFUSERS, "chatterbox", "triposg"),
+    "gpus": (VIDEO,),
+    "loras": (IMAGE,),
+    "offload_blocks": DIFFUSERS,
+    "quality": DIFFUSERS,
+    "quantization": DIFFUSERS,
+    "variant": (*DIFFUSERS, "rembg"),
+}
+"""Keys of an entry, and the families that read them."""
+FAMILIES_OF_PRESET: dict[str, tuple[str, ...]] = {"lora": (IMAGE,)}
+"""Keys of a preset, where fewer families read them than presets."""
+
+
+def unread_keys(spec: ModelSpec) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each key of an entry that its family does not read, with the families that do."""
+    if ":" in spec.family:
+        return
+    for key in _given(spec, FAMILIES_OF):
+        if spec.family not in FAMILIES_OF[key]:
+            yield key, FAMILIES_OF[key]
+    for word, preset in spec.quality.items():
+        for key in _given(preset, FAMILIES_OF_PRESET):
+            if spec.family not in FAMILIES_OF_PRESET[key]:
+                yield f"quality.{word}.{key}", FAMILIES_OF_PRESET[key]
+
+
+def _given(entry: ModelSpec | Preset, keys: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    """Yield those of the keys that an entry has another value for than it had without them."""
+    for field in msgspec.structs.fields(entry):
+        if field.name in keys and getattr(entry, field.name) != _default(field):
+            yield field.name
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()

@@ -1,0 +1,92 @@
+"""Keys of catalog entries that only some families read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pipelines.catalog.family_keys import FAMILIES_OF, FAMILIES_OF_PRESET, unread_keys
+from pipelines.catalog.loader import CatalogError, load_catalog
+from pipelines.catalog.spec import ModelSpec, Preset
+from pipelines.runtime.registry import FAMILIES
+from tests.support.checkpoints.specs import spec
+from tests.support.paths import ROOT
+
+LORA = 'loras = { few = { source = { path = "lora" }, file = "few.safetensors" } }'
+GIVEN = {
+    "attention": 'attention = "auto"',
+    "batch": "batch = { images = 2 }",
+    "compile": "compile = true",
+    "cuda_graphs": "cuda_graphs = true",
+    "dtype": 'dtype = "float16"',
+    "gpus": "gpus = 2",
+    "loras": LORA,
+    "offload_blocks": "offload_blocks = true",
+    "quality": "quality = { fast = { num_inference_steps = 4 } }",
+    "quantization": 'quantization = "float8"',
+    "variant": 'variant = "fp16"',
+}
+MODALITIES = {"chatterbox": "speech", "espeak": "speech", "rembg": "remove-background", "triposg": "3d"}
+MODALITIES |= {"demo-relief": "3d", "diffusers-video": "video", "demo-camera": "video", "diffusers-image": "image"}
+
+
+def catalog(folder: Path, family: str, line: str) -> Path:
+    file = folder / "models.toml"
+    file.write_text(
+        f"""
+[[model]]
+id = "one"
+title = "One"
+family = "{family}"
+modality = "{MODALITIES[family]}"
+licence = {{ name = "Apache-2.0", url = "https://example.org" }}
+{line}
+"""
+    )
+    return file
+
+
+def test_every_key_is_tried() -> None:
+    assert GIVEN.keys() == FAMILIES_OF.keys()
+    assert MODALITIES.keys() == FAMILIES.keys()
+    assert {family for families in FAMILIES_OF.values() for family in families} <= FAMILIES.keys()
+    fields = set(ModelSpec.__struct_fields__), set(Preset.__struct_fields__)
+    assert FAMILIES_OF.keys() <= fields[0]
+    assert FAMILIES_OF_PRESET.keys() <= fields[1]
+
+
+@pytest.mark.parametrize("key", GIVEN)
+def test_a_key_that_a_family_does_not_read_is_refused(tmp_path: Path, key: str) -> None:
+    for family in FAMILIES:
+        file = catalog(tmp_path, family, GIVEN[key])
+        if family in FAMILIES_OF[key]:
+            assert "one" == load_catalog(file).models[0].id
+        elif key != "gpus" or MODALITIES[family] == "video":  # elsewhere the entry itself refuses it
+            with pytest.raises(CatalogError, match="model 'one': ") as refused:
+                load_catalog(file)
+            assert f"the family '{family}' has no `{key}`" in str(refused.value)
+
+
+def test_a_preset_of_a_video_has_no_lora() -> None:
+    preset = {"fast": {"lora": "few"}}
+    loras = {"few": {"source": {"path": "lora"}, "file": "few.safetensors"}}
+    found = dict(unread_keys(spec(family="diffusers-video", modality="video", quality=preset, loras=loras)))
+    assert {"loras", "quality.fast.lora"} == found.keys()
+
+
+def test_a_family_of_another_package_may_read_any_key() -> None:
+    assert [] == list(unread_keys(spec(family="studio.models:Any", batch={"images": 2}, quantization="float8")))
+
+
+@pytest.mark.parametrize("key", sorted(FAMILIES_OF.keys() - {"quality", "loras", "gpus"}))
+def test_a_key_is_read_where_it_is_said_to_be(key: str) -> None:
+    """`spec.KEY` stands in the rooms of the families that have the key, and in those of no others."""
+    rooms = {"diffusion": "diffusers", "image": "diffusers", "video": "diffusers"}
+    rooms |= {"speech": "chatterbox", "mesh": "triposg", "cutout": "rembg"}
+    said = {family.partition("-")[0] for family in FAMILIES_OF[key]}
+    found = {
+        family
+        for room, family in rooms.items()
+        if any(re.search(rf"spec\.{key}\b", file.read_text()) for file in (ROOT / "pipelines" / room).rglob("*.py"))
+    }
+    assert said == found
