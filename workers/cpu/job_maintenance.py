@@ -22,10 +22,11 @@ from core.metrics import UPKEEP
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.job import Job, JobError, job_from_row
+from jobs.media import media_from_row
 from jobs.notify import JobNotifier
 from jobs.params.media import field_of
 from jobs.statements.maintenance import recovery, retention
-from jobs.statements.media import input_removal, inputs, uploads
+from jobs.statements.media import input_removal, inputs, library_work, uploads
 from jobs.statements.webhooks import receiver_breaker
 from workers.cpu.contact import Contact
 
@@ -87,7 +88,7 @@ class JobMaintenance:
         def later(row: Row[Any]) -> list[Executable]:
             return [recovery.postpone_purge(row.id, self._settings.retry_backoff)]
 
-        return self._remove("purge", recovery.due_purges(), lambda row: f"{row.tenant}/{row.id}/", done, later)
+        return self._remove("purge", recovery.due_purges(), self._remove_objects, done, later)
 
     def remove_inputs(self) -> bool:
         """Remove the inputs of jobs that ended longer ago than `ATELIER_INPUT_KEEP_SECONDS`, or were cancelled."""
@@ -97,7 +98,8 @@ class JobMaintenance:
     def remove_uploads(self) -> bool:
         """Remove expired uploads; an upload that a job waits for stays until the job has it."""
         due = uploads.old_uploads(self._settings.upload_seconds)
-        return self._remove("uploads", due, lambda row: str(row.key), lambda row: [uploads.forget_upload(row.id)])
+        forget = lambda row: [uploads.forget_upload(row.id)]  # noqa: E731
+        return self._remove("uploads", due, lambda row: self._store.remove_prefix(row.key), forget)
 
     def forget_keys(self) -> bool:
         """Forget expired Idempotency-Keys, and receivers of webhooks that have not failed for a day."""
@@ -163,14 +165,26 @@ class JobMaintenance:
         return None if changed is None else job_from_row(changed)
 
     def _remove_inputs(self, due: Select[Any]) -> bool:
-        prefix_of = lambda row: f"{row.tenant}/{row.id}/inputs/"  # noqa: E731
-        return self._remove("inputs", due, prefix_of, lambda row: [input_removal.forget(row.id)])
+        remove = lambda row: self._store.remove_prefix(f"{row.tenant}/{row.id}/inputs/")  # noqa: E731
+        return self._remove("inputs", due, remove, lambda row: [input_removal.forget(row.id)])
+
+    def _remove_objects(self, row: Row[Any]) -> int:
+        """Remove the objects of a deleted job, but for outputs that the media library keeps; return their number."""
+        with self._db.begin() as connection:
+            items = [media_from_row(item) for item in connection.execute(library_work.kept_outputs(row.id))]
+        prefix, kept = f"{row.tenant}/{row.id}/", {key for item in items for key in item.keys}
+        if not kept:
+            return self._store.remove_prefix(prefix)
+        removed = [key for key in self._store.keys(prefix) if key not in kept]
+        for key in removed:
+            self._store.remove(key)
+        return len(removed)
 
     def _remove(
         self,
         name: str,
         due: Select[Any],
-        prefix_of: Callable[[Row[Any]], str],
+        remove: Callable[[Row[Any]], int],
         done: Callable[[Row[Any]], list[Executable]],
         later: Callable[[Row[Any]], list[Executable]] = lambda row: [],
     ) -> bool:
@@ -181,7 +195,7 @@ class JobMaintenance:
         changes: list[Executable] = []
         for row in rows:
             try:
-                removed = self._store.remove_prefix(prefix_of(row))
+                removed = remove(row)
                 failures = 0
                 log.info("%s: removed id=%s objects=%d", name, row.id, removed)
             except StorageUnavailable as error:

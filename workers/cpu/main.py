@@ -30,6 +30,7 @@ from workers.cpu.periodic import repeat, wait
 from workers.cpu.retention import Retention
 from workers.cpu.uploads import SIZES_SECONDS, UploadSizes
 from workers.ingest.service import Ingest
+from workers.library.service import LibraryWork
 from workers.probe_files import ProbeFiles
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.dispatcher import WebhookDispatcher
@@ -73,6 +74,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     retention = Retention(settings, db, store)
     webhooks = WebhookDispatcher(settings, async_db)
     ingest = Ingest(settings, async_db, store)
+    library = LibraryWork(settings, async_db, store)
     watch, probe_files = DueWatch(settings, async_db, recovery.contact), ProbeFiles(settings, "cpu")
 
     async def touch_probe_files() -> bool:
@@ -97,6 +99,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                     settings.upkeep_seconds,
                     watch.pause_of("uploads"),
                 ),
+                ("library", library.start_due, settings.input_poll_seconds, watch.pause_of("library")),
+                ("temporary media", library.expire, RETENTION_SECONDS, wait),
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
                 ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),
                 ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
@@ -111,6 +115,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             watch.end()
     finally:
         await ingest.close()
+        await library.close()
         await webhooks.close(min(settings.grace_seconds, settings.webhook_timeout))
         await async_db.dispose()
         db.dispose()

@@ -30,9 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from jobs.job import ACTIVE
-from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, is_bare, jobs, outbox, tenants, uploads, voices
+from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, is_bare, jobs, media, outbox, tenants, uploads, voices
 from jobs.statements.clauses import after, erased_values, now, outlived, tx_now
 from jobs.statements.media.input_removal import are_waited_for
+from jobs.statements.media.library import without_prompt
+from jobs.statements.media.library_removal import gone_values
 from jobs.statements.webhooks.deliveries import open_
 
 BATCH = 500
@@ -50,18 +52,29 @@ def keep(tenant: str, **seconds: float | None) -> Update:
     return update(tenants).where(tenants.c.id == tenant).values(values)
 
 
-def scrub_prompts(default: float) -> Update:
-    """Remove the prompts of jobs past their retention; returns the ids."""
+def scrub_prompts(default: float) -> Select[Any]:
+    """Remove the prompts of jobs past their retention, and of their items in the library; returns the jobs' ids."""
     old = _old_jobs("prompts", default, text(has_prompt))
-    return update(jobs).where(jobs.c.id.in_(old)).values(params=literal({}, JSONB)).returning(jobs.c.id)
+    scrubbed = (
+        update(jobs).where(jobs.c.id.in_(old)).values(params=literal({}, JSONB)).returning(jobs.c.id).cte("scrubbed")
+    )
+    items = update(media).where(media.c.job_id == scrubbed.c.id).values(without_prompt()).cte("items")
+    return select(scrubbed.c.id).add_cte(items)
 
 
-def forget_outputs(default: float) -> Update:
-    """Remove the outputs of jobs past their retention from their rows; returns the prefix of each job's keys."""
+def forget_outputs(default: float) -> Select[Any]:
+    """Remove the outputs of jobs past their retention, and their items; returns the prefix of each job's keys."""
     old = _old_jobs("outputs", default, text(has_outputs))
     prefix = func.concat(jobs.c.tenant, "/", jobs.c.id, "/", jobs.c.fence, "/").label("prefix")
     gone = {"artifacts": literal([], JSONB), "outputs_removed_at": now}
-    return update(jobs).where(jobs.c.id.in_(old)).values(gone).returning(jobs.c.id, prefix)
+    forgotten = update(jobs).where(jobs.c.id.in_(old)).values(gone).returning(jobs.c.id, prefix).cte("forgotten")
+    items = (
+        update(media)
+        .where(media.c.job_id == forgotten.c.id, media.c.deleted_at.is_(None))
+        .values(gone_values())
+        .cte("items")
+    )
+    return select(forgotten.c.id, forgotten.c.prefix).add_cte(items)
 
 
 def forget_old_deliveries(default: float) -> Executable:
@@ -177,6 +190,8 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         _is_there(inputs, inputs.c.source_key == key),
         _is_there(uploads, uploads.c.id == third, uploads.c.key == key),
         _is_there(voices, voices.c.id == third, voices.c.key == key),
+        _is_there(media, media.c.id == third, second == "media"),
+        _is_there(media, media.c.job_id == second, or_(media.c.key == key, media.c.previews.contains(_one("key", key)))),
     )
     return select(key.label("key")).where(_is_ours(key), not_(referred_to))
 

@@ -132,6 +132,11 @@ def change_media(media_id: str, tenant: str, values: Mapping[str, Any]) -> Retur
     )
 
 
+def without_prompt() -> dict[str, Any]:
+    """Return the values of an item whose prompt is forgotten, so that no search finds it by that either."""
+    return {"prompt": None, "search": _search_of({"prompt": None}, changes=True)}
+
+
 def _search_of(values: Mapping[str, Any], *, changes: bool = False) -> ColumnElement[Any]:
     """Return what a search looks in for an item of these values; a change takes others from the row."""
 
