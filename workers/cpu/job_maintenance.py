@@ -98,8 +98,8 @@ class JobMaintenance:
     def remove_uploads(self) -> bool:
         """Remove expired uploads; an upload that a job waits for stays until the job has it."""
         due = uploads.old_uploads(self._settings.upload_seconds)
-        forget = lambda row: [uploads.forget_upload(row.id)]  # noqa: E731
-        return self._remove("uploads", due, lambda row: self._store.remove_prefix(row.key), forget)
+        remove = lambda row: self._store.remove_prefix(row.key)  # noqa: E731
+        return self._remove("uploads", due, remove, lambda row: [uploads.forget_upload(row.id)])
 
     def forget_keys(self) -> bool:
         """Forget expired Idempotency-Keys, and receivers of webhooks that have not failed for a day."""

@@ -73,7 +73,9 @@ class LibraryWork:
     async def start_due(self) -> bool:
         """Start due items, wait until one ends, and return whether another call is worthwhile."""
         free = MOST - len(self._in_progress)
-        for row in await self._execute(library_work.take_media(limit=free, lease_seconds=LEASE_SECONDS)) if free else ():
+        for row in (
+            await self._execute(library_work.take_media(limit=free, lease_seconds=LEASE_SECONDS)) if free else ()
+        ):
             task = asyncio.create_task(self._process(row))
             self._in_progress.add(task)
             task.add_done_callback(self._in_progress.discard)
@@ -123,7 +125,7 @@ class LibraryWork:
             await self._execute(library_removal.forget_media(media.id))
             log.info("library: removed media=%s", media.id)
             return
-        folder.mkdir(parents=True)
+        await self._run(lambda: folder.mkdir(parents=True))
         if not await self._fetch(media, row, folder / SOURCE):
             return
         values = await self._run(lambda: self._store_seen(media, folder))

@@ -16,7 +16,8 @@ def due(*, upload_seconds: float, input_max_attempts: int) -> Select[Any]:
     """Return one row that says of each of `TASKS` whether it has work, and `next_seconds`.
 
     A task that has work is named; one that is named may find that another worker has it, or that a limit holds it up.
-    `next_seconds` is the time until the next input, delivery or item of the library is due that is not yet; null where there is none.
+    `next_seconds` is the time until the next input, delivery or item of the library is due that is not yet; null where
+    there is none.
     """
     waits = and_(jobs.c.id == inputs.c.job_id, jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None))
     unfetched = and_(inputs.c.status == "waiting", inputs.c.available_at <= tx_now, lease_is_free(inputs), waits)

@@ -30,7 +30,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from jobs.job import ACTIVE
-from jobs.schema.tables import chores, has_outputs, has_prompt, inputs, is_bare, jobs, media, outbox, tenants, uploads, voices
+from jobs.schema.tables import (
+    chores,
+    has_outputs,
+    has_prompt,
+    inputs,
+    is_bare,
+    jobs,
+    media,
+    outbox,
+    tenants,
+    uploads,
+    voices,
+)
 from jobs.statements.clauses import after, erased_values, now, outlived, tx_now
 from jobs.statements.media.input_removal import are_waited_for
 from jobs.statements.media.library import without_prompt
@@ -191,7 +203,9 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         _is_there(uploads, uploads.c.id == third, uploads.c.key == key),
         _is_there(voices, voices.c.id == third, voices.c.key == key),
         _is_there(media, media.c.id == third, second == "media"),
-        _is_there(media, media.c.job_id == second, or_(media.c.key == key, media.c.previews.contains(_one("key", key)))),
+        _is_there(
+            media, media.c.job_id == second, or_(media.c.key == key, media.c.previews.contains(_one("key", key)))
+        ),
     )
     return select(key.label("key")).where(_is_ours(key), not_(referred_to))
 
