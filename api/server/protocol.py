@@ -3,11 +3,15 @@
 h11 bounds what it holds of an unfinished head, chunk header or trailer, and reads a request that offers an upgrade as
 HTTP/1.1. What uvicorn adds to it has no bounds in time: a sweep once a second asks each connection how long it has been
 in its phase, which costs a request nothing.
+
+A plain request (`api.server.plain_request`) is read and answered without h11, which is idle meanwhile.
 """
 
+import asyncio
 import math
 import sys
 from typing import Any
+from urllib.parse import unquote
 
 import h11
 import msgspec
@@ -17,6 +21,7 @@ from api.http.problems import MEDIA_TYPE, error_headers, problem_details
 from api.http.request_ids import HEADER
 from api.server.connections import OpenConnections
 from api.server.gathering import GatheringTransport
+from api.server.plain_request import PlainCycle, PlainHead, read_head
 from core.errors.base import AtelierError
 from core.errors.http import HeadTooLarge, MalformedRequest, RequestTimedOut
 from core.errors.unavailable import TooManyConnections
@@ -74,11 +79,22 @@ class BoundedProtocol(H11Protocol):
         self._received = self._received_before = 0
         self._drops_until: float | None = None
         self._drops_most = 0
+        self._kept_alive = False
+        self._missing: int | None = None
+        """Bytes of the body of a plain request that have not arrived; None while no plain request is in progress."""
+        self._ahead = b""
 
     @property
     def waiting(self) -> bool:
         """Whether no request is in progress: a head may have begun, but none was read whole."""
-        return self._drops_until is None and self.conn.their_state is h11.IDLE and self.conn.our_state is h11.IDLE
+        return self._drops_until is None and self._their_state is h11.IDLE and self.conn.our_state is h11.IDLE
+
+    @property
+    def _their_state(self) -> Any:
+        """What the client is at, in the words of h11."""
+        if self._missing is None:
+            return self.conn.their_state
+        return h11.SEND_BODY if self._missing else h11.DONE
 
     def give_way(self) -> None:
         """Close it in favor of another connection."""
@@ -99,18 +115,100 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what arrives, a head piece by piece; drop what follows a refusal."""
         self._received += len(data)
+        if self._drops_until is not None:
+            if self._received - self._received_before > self._drops_most:
+                self.transport.abort()
+            return
+        self._kept_alive = False
+        if self._missing is not None:
+            data = self._receive_body(data)
+        if data:
+            self._receive_requests(data)
+
+    def _receive_requests(self, data: bytes) -> None:
+        if self.waiting and not self.conn.trailing_data[0]:
+            head = read_head(data, self._settings.head_limit)
+            if head is not None:
+                self._begin(head, data[head.end :])
+                return
         while self._drops_until is None and self.conn.their_state is h11.IDLE and len(data) > SLICE:
             super().data_received(data[:SLICE])
             data = data[SLICE:]
         if self._drops_until is None:
             super().data_received(data)
-        elif self._received - self._received_before > self._drops_most:
-            self.transport.abort()
+
+    def _begin(self, head: PlainHead, body: bytes) -> None:
+        """Begin a plain request, as uvicorn begins one that h11 has read."""
+        self.headers = head.headers
+        self.scope = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "method": head.method,
+            "root_path": "",
+            "path": unquote(head.raw_path.decode("ascii")),
+            "raw_path": head.raw_path,
+            "query_string": head.query,
+            "headers": head.headers,
+            "state": self.app_state.copy(),
+        }
+        self.cycle = PlainCycle(
+            scope=self.scope,
+            conn=self.conn,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            on_response=self.on_response_complete,
+        )
+        self._missing = head.length
+        self._receive_body(body)
+        task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _receive_body(self, data: bytes) -> bytes:
+        """Take the body of a plain request; return what follows, which waits where it comes before the answer."""
+        body, data = data[: self._missing], data[self._missing :]
+        self._missing = (self._missing or 0) - len(body)
+        if not self.cycle.response_complete:
+            self.cycle.body += body
+            self.cycle.more_body = self._missing > 0
+            self.cycle.message_event.set()
+            if data:
+                self._ahead += data
+                self.flow.pause_reading()
+            return b""
+        if not self._missing:
+            self._missing = None  # of a body that its route did not read: the next request may begin
+        return data
 
     def on_response_complete(self) -> None:
-        """Go on with the next request; a long body that no route has read to its end is not parsed for that."""
+        """Go on with the next request; a long body that no route has read to its end is not parsed for that.
+
+        The time for which a connection is kept is asked by the sweep, like all others: a request sets no timer.
+        """
         unread = self.conn.their_state is h11.SEND_BODY and body_length(self.headers) > LINGER_BYTES
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._kept_alive = True
+        self.flow.resume_reading()
+        if self._missing == 0:
+            self._missing = None
+            data, self._ahead = self._ahead, b""
+            if data:
+                self._kept_alive = False
+                self._receive_requests(data)
+        elif self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
+            self.conn.start_next_cycle()
+            self.handle_events()
         if unread:
             self._drop(self._settings.body_seconds, self._settings.media_body_limit + LINGER_BYTES)
 
@@ -121,20 +219,20 @@ class BoundedProtocol(H11Protocol):
                 self.transport.abort()
             return
         unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
-        kept_alive = self.timeout_keep_alive_task is not None
-        phase = (self.conn.their_state, self.cycle, kept_alive, self.flow.read_paused, unsent)
+        kept_alive = self._kept_alive and self._their_state is h11.IDLE
+        phase = (self._their_state, self.cycle, kept_alive, self.flow.read_paused, unsent)
         if phase != self._phase:
             self._phase, self._since, self._received_before = phase, now, self._received
         elif unsent and now > self._since + self._settings.send_seconds:
             self.transport.abort()
         elif now > self._since + self._seconds_to_receive():
-            self.refuse(RequestTimedOut()) if self._received else self.transport.close()
+            self.refuse(RequestTimedOut()) if self._received and not kept_alive else self.transport.close()
 
     def _seconds_to_receive(self) -> float:
         """Return how long the client may take over the phase; without an end where it is not its turn."""
-        if self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None:
-            return self._settings.head_seconds
-        if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused:
+        if self._their_state is h11.IDLE:
+            return self.timeout_keep_alive if self._kept_alive else self._settings.head_seconds
+        if self._their_state is h11.SEND_BODY and not self.flow.read_paused:
             return self._settings.body_seconds + (self._received - self._received_before) / LEAST_RATE
         return math.inf
 
@@ -156,7 +254,8 @@ class BoundedProtocol(H11Protocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        began = self._missing is not None and self.cycle.response_started  # without h11
+        if began or self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()
             return
         HTTP_REQUESTS.labels(OTHER, OTHER, error.status).inc()
@@ -172,7 +271,6 @@ class BoundedProtocol(H11Protocol):
 
     def _drop(self, seconds: float, most: int) -> None:
         """Send no more, and drop what arrives until the client closes the connection or reaches a bound."""
-        self._unset_keepalive_if_required()
         self._drops_until, self._drops_most, self._received_before = self.loop.time() + seconds, most, self._received
         self.flow.resume_reading()
         if not self.transport.is_closing():
