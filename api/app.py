@@ -14,14 +14,12 @@ from litestar.middleware import DefineMiddleware
 
 from api.front.cross_origin import allowed_origins
 from api.front.front import put_in_front
-from api.http.auth import KeyAuthentication, protect_answer
+from api.http.auth import KeyAuthentication
 from api.http.body_budget import BodyBudget, hold_bodies
+from api.http.plain_calls import call_plainly
 from api.http.problems import exception_handlers, render_by_path
 from api.http.query_parameters import check_query
-from api.http.request_ids import echo_request_id
-from api.http.request_metrics import count_response, observe_requests
 from api.http.strict_json import StrictRequest
-from api.limits.request_limits import show_rate_limit
 from api.native.generate.routes import generate_router
 from api.native.jobs.routes import jobs_router
 from api.native.media.routes import media_router
@@ -44,7 +42,7 @@ def routers(services: Services) -> list[Router]:
     """Return the routers of the native routes and of the dialects."""
     readiness = Readiness(services.database, services.settings)
     return [
-        generate_router(services.settings),
+        generate_router(services.submit_endpoint, services.status_builder, services.settings),
         jobs_router(services.server_commands),
         media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
         webhooks_router(WebhookOperations(services.database, services.settings)),
@@ -74,9 +72,8 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
     app = Litestar(
         route_handlers=routers(services),
         dependencies=services.dependencies(),
-        middleware=[observe_requests, authentication, check_query, hold_bodies(BodyBudget(app_settings))],
+        middleware=[authentication, check_query, hold_bodies(BodyBudget(app_settings)), call_plainly],
         exception_handlers=exception_handlers(render_by_path(renderers)),
-        before_send=[echo_request_id, protect_answer, show_rate_limit, count_response],
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,
         openapi_config=openapi_config(version("atelier"), public_path(app_settings, "")),

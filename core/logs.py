@@ -68,6 +68,11 @@ def log_context(**names: str | None) -> Iterator[None]:
         _context.set(before)
 
 
+def begin_context(**names: str) -> None:
+    """Have the lines that this task logs from here on show `names`, and nothing that another task has begun."""
+    _context.set(names)
+
+
 def bind(**names: str | None) -> None:
     """Add `names` to the lines logged by this task until it ends."""
     _context.set({**_context.get(), **{name: value for name, value in names.items() if value}})

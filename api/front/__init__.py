@@ -1,1 +1,1 @@
-"""What is settled before a route is chosen: the spelling of a path, HEAD, OPTIONS and CORS."""
+"""What is settled before a route is chosen (how a path is spelled, HEAD, OPTIONS, CORS), and what every answer has."""

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from litestar import Litestar, Request
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from api.front.answers import complete_answers
 from api.front.cross_origin import share
 from api.front.methods import answer_head, answer_options, methods_of
 from api.http.problems import problem
@@ -17,7 +18,7 @@ SPELLING = "A path has one spelling here; write it with single slashes, without 
 
 def put_in_front(app: Litestar, origins: frozenset[str]) -> None:
     """Put the front before the routes of `app`; Litestar's own CORS would be in the same place."""
-    app.asgi_handler = share(_front(app, app.asgi_handler), origins)
+    app.asgi_handler = complete_answers(share(_front(app, app.asgi_handler), origins))
 
 
 def _front(app: Litestar, routes: ASGIApp) -> ASGIApp:

@@ -1,17 +1,16 @@
 """Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant."""
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from litestar.connection import ASGIConnection
-from litestar.datastructures import Headers
 from litestar.handlers import BaseRouteHandler
-from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.types import ASGIApp, Message, Scope
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.http.batcher import Batcher
 from api.http.database import Database
+from api.http.request_ids import find_header
 from api.limits.request_limits import RequestLimits
 from core.errors.access import Forbidden, Unauthenticated
 from core.errors.unknown import UnknownJob
@@ -26,8 +25,6 @@ PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 
 SHOWS_JOB: dict[str, Any] = {"shows_job": True}
 """`opt` of a route that shows the job `job_id` of its path: its key and its job are read in one statement."""
-
-NO_STORE, NO_SNIFF = (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")
 
 NO_SECURITY: tuple[dict[str, list[str]]] = ({},)
 """`security` of such a route in the OpenAPI document: an empty requirement, which every request meets."""
@@ -51,11 +48,14 @@ class Caller(msgspec.Struct, frozen=True):
         return ADMIN in self.scopes
 
 
-class KeyAuthentication(AbstractAuthenticationMiddleware):
-    """The middleware that finds the `Caller` of every request to a route that is not `PUBLIC`."""
+class KeyAuthentication:
+    """The middleware that finds the `Caller` of every request to a route that is not `PUBLIC`.
+
+    It is the request's `user`, and the job that the route shows its `auth`.
+    """
 
     def __init__(self, app: ASGIApp, *, database: Database, limits: RequestLimits, secret_key: str) -> None:
-        super().__init__(app)
+        self._app = app
         self._database = database
         self._keys = Batcher[Glance, Looked | None](self._look, most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
         self._limits = limits
@@ -65,15 +65,22 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         found = {looked.place: looked for looked in await self._database.fetch(look(asked))}
         return {glance: found.get(place) for place, glance in enumerate(asked, start=1)}
 
-    async def authenticate_request(self, connection: ASGIConnection[Any, Any, Any, Any]) -> AuthenticationResult:
-        """Return the caller.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find the caller, and go on."""
+        if not scope["route_handler"].opt.get("exclude_from_auth"):
+            await self._authenticate(scope)
+        await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope) -> None:
+        """Note the caller in the scope.
 
         Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked, and before the database is
         asked `RateLimited` or `TooManyUnknownKeys`.
         """
-        digest, *older = key_digests(self._secret_key, presented_key(connection.headers))
+        digests = key_digests(self._secret_key, presented_key(scope["headers"]))
+        digest, connection = digests[0], ASGIConnection[Any, Any, Any, Any](scope)
         await self._limits.admit(connection, digest)
-        found = await self._keys.get(Glance((digest, *older), _shown_job(connection)))
+        found = await self._keys.get(Glance(digests, _shown_job(scope)))
         if found is None:
             self._limits.count_unknown(connection)
             raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
@@ -82,7 +89,8 @@ class KeyAuthentication(AbstractAuthenticationMiddleware):
         if key.digest != digest:
             await self._database.row(renew_digest(key.id, digest))
         bind(tenant_id=key.tenant)
-        return AuthenticationResult(user=Caller(key.tenant, key.id, key.priority_ceiling, key.scopes), auth=found.view)
+        scope["user"] = Caller(key.tenant, key.id, key.priority_ceiling, key.scopes)
+        scope["auth"] = found.view
 
 
 def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> JobView:
@@ -93,9 +101,9 @@ def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> J
     return connection.auth
 
 
-def _shown_job(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
+def _shown_job(scope: Scope) -> str | None:
     """Return the well-formed id of the job that a route shows, if it is such a route."""
-    job_id = connection.path_params.get("job_id") if connection.route_handler.opt.get("shows_job") else None
+    job_id: str | None = scope["path_params"].get("job_id") if scope["route_handler"].opt.get("shows_job") else None
     return job_id if job_id is not None and is_id("job", job_id) else None
 
 
@@ -105,23 +113,11 @@ def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteH
         raise Forbidden
 
 
-async def protect_answer(message: Message, scope: Scope) -> None:
-    """Add the headers of every answer: it is what its media type says; and where a key was needed, no cache keeps it.
-
-    Such answers have secrets: of webhooks, and in links of outputs and uploads, which need no key.
-    """
-    if message["type"] == "http.response.start":
-        headers = cast(list[tuple[bytes, bytes]], message["headers"])
-        if scope.get("user") is not None and not any(name == b"cache-control" for name, _ in headers):
-            headers.append(NO_STORE)
-        headers.append(NO_SNIFF)
-
-
-def presented_key(headers: Headers) -> str:
+def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the key of a request; X-API-Key comes first. Raises `Unauthenticated` when there is none."""
-    key = headers.get("X-API-Key", "").strip()
+    key = (find_header(headers, b"x-api-key") or "").strip()
     if not key:
-        scheme, _, rest = headers.get("Authorization", "").strip().partition(" ")
+        scheme, _, rest = (find_header(headers, b"authorization") or "").strip().partition(" ")
         key = rest.strip() if scheme.lower() == "bearer" else ""
     if not key:
         raise Unauthenticated

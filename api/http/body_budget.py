@@ -6,13 +6,14 @@ back when the request has ended or no longer needs it.
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import msgspec
-from litestar.datastructures import Headers
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, HTTPScope, Receive, ReceiveMessage, Scope, Send
 
+from api.http.request_ids import find_header
 from api.http.spooled_body import SpooledBody
 from core.errors.limits import TooManyBodies
 from core.errors.unavailable import Overloaded
@@ -123,11 +124,11 @@ def hold_bodies(budget: BodyBudget) -> Any:
     """Return the middleware that takes the budget of a body when its route begins to read it; after authentication."""
 
     def middleware(app: ASGIApp) -> ASGIApp:
-        async def within_budget(scope: Scope, receive: Receive, send: Send) -> None:
+        def within_budget(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             size = _size(cast(HTTPScope, scope))
-            if size <= SMALL:
-                await app(scope, receive, send)
-                return
+            return app(scope, receive, send) if size <= SMALL else holding(size, scope, receive, send)
+
+        async def holding(size: int, scope: Scope, receive: Receive, send: Send) -> None:
             caller = scope.get("user")
             lease = BodyLease(budget, caller.tenant if caller else "", size)
             scope["state"][LEASE] = lease
@@ -141,15 +142,15 @@ def hold_bodies(budget: BodyBudget) -> Any:
             finally:
                 lease.give_back()
 
-        return within_budget
+        return cast(ASGIApp, within_budget)
 
     return middleware
 
 
 def _size(scope: HTTPScope) -> int:
     """Return the bytes of a body that a route reads whole; a route without a limit reads it as a stream."""
-    limit = cast(HTTPRouteHandler, scope["route_handler"]).resolve_request_max_body_size()
-    headers = Headers.from_scope(scope)
-    if limit is None or not ("Content-Length" in headers or "Transfer-Encoding" in headers):
+    length = find_header(scope["headers"], b"content-length")
+    if length is None and find_header(scope["headers"], b"transfer-encoding") is None:
         return 0
-    return min(int(headers.get("Content-Length", limit)), limit)
+    limit = cast(HTTPRouteHandler, scope["route_handler"]).resolve_request_max_body_size()
+    return 0 if limit is None else min(int(length or limit), limit)

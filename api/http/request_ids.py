@@ -1,10 +1,10 @@
 """Request ids: the caller's X-Request-Id when it is valid, else a new one; echoed in every response."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from litestar.datastructures import Headers, MutableScopeHeaders
-from litestar.types import Message, Scope
+from litestar.types import Scope
 
 from core.ids import new_id
 
@@ -15,9 +15,10 @@ _VALID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 def request_id(scope: Scope) -> str:
     """Return the id of the request that `scope` belongs to."""
     state: dict[str, Any] = scope["state"]
-    if "request_id" not in state:
-        state["request_id"] = choose(Headers.from_scope(scope).get(HEADER))
-    return str(state["request_id"])
+    found: str | None = state.get("request_id")
+    if found is None:
+        found = state["request_id"] = choose(find_header(scope["headers"], b"x-request-id"))
+    return found
 
 
 def choose(offered: str | None) -> str:
@@ -25,7 +26,12 @@ def choose(offered: str | None) -> str:
     return offered if offered and _VALID.fullmatch(offered) else new_id("req")
 
 
-async def echo_request_id(message: Message, scope: Scope) -> None:
-    """Add the id to the headers of every response, also to those of the framework."""
-    if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message)[HEADER] = request_id(scope)
+def find_header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """Return the first value of a header, whose `name` is in lower case, of a scope; None without one.
+
+    Litestar's `Headers` copies all of them first.
+    """
+    for known, value in headers:
+        if known == name:
+            return value.decode("latin-1")
+    return None

@@ -9,11 +9,10 @@ import time
 from typing import Any
 
 from litestar.connection import ASGIConnection
-from litestar.datastructures import MutableScopeHeaders
-from litestar.types import Message, Scope
+from litestar.types import Scope
 
 from api.limits.client_address import FORWARDED, client_address, parse_proxies
-from api.limits.token_buckets import BucketAnswer, LocalBuckets, Rate, TokenBuckets
+from api.limits.token_buckets import LocalBuckets, Rate, TokenBuckets
 from core.errors.limits import RateLimited, TooManyUnknownKeys
 from core.settings import Settings
 
@@ -80,20 +79,19 @@ class RequestLimits:
             )
 
 
-async def show_rate_limit(message: Message, scope: Scope) -> None:
-    """Add what is left of the key's bucket to the headers of a response, where its requests are limited."""
-    if message["type"] == "http.response.start" and _STATE in scope["state"]:
-        rate, taken = scope["state"][_STATE]
-        MutableScopeHeaders.from_message(message).update(rate_limit_headers(rate, taken))
+def rate_limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """Return what is left of the key's bucket, where its requests are limited.
 
-
-def rate_limit_headers(rate: Rate, taken: BucketAnswer) -> dict[str, str]:
-    """Return the headers: requests that may come at once, how many still may, seconds until all may again."""
-    return {
-        "X-RateLimit-Limit": str(rate.burst),
-        "X-RateLimit-Remaining": str(taken.remaining),
-        "X-RateLimit-Reset": str(-int(-taken.reset_after // 1)),
-    }
+    That is how many requests may come at once, how many still may, and the seconds until all may again.
+    """
+    if _STATE not in scope["state"]:
+        return []
+    rate, taken = scope["state"][_STATE]
+    return [
+        (b"x-ratelimit-limit", b"%d" % rate.burst),
+        (b"x-ratelimit-remaining", b"%d" % taken.remaining),
+        (b"x-ratelimit-reset", b"%d" % -int(-taken.reset_after // 1)),
+    ]
 
 
 def _rate(per_second: float, burst: int) -> Rate | None:

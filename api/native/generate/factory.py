@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from litestar import Controller, Response, get, post
-from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
@@ -11,6 +10,7 @@ from litestar.params import Body, FromPath, QueryParameter
 
 from api.follow.status import StatusBuilder
 from api.http.auth import SHOWS_JOB, shown_job
+from api.http.plain_calls import called_plainly
 from api.http.strict_json import StrictRequest
 from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
@@ -30,7 +30,9 @@ Wait = Annotated[
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 
 
-def generate_controller(modality: ModalitySpec) -> type[Controller]:
+def generate_controller(
+    modality: ModalitySpec, submit_endpoint: SubmitEndpoint, status_builder: StatusBuilder
+) -> type[Controller]:
     """Return the controller with the submit route and the status route of a modality."""
     return type(
         f"{modality.params.__name__}Routes",
@@ -38,19 +40,20 @@ def generate_controller(modality: ModalitySpec) -> type[Controller]:
         {
             "path": modality.path,
             "tags": ("Generate",),
-            "create": submit_route(modality),
-            "status": status_route(modality),
+            "create": submit_route(modality, submit_endpoint),
+            "status": status_route(modality, status_builder),
         },
     )
 
 
-def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
+def submit_route(modality: ModalitySpec, submit_endpoint: SubmitEndpoint) -> HTTPRouteHandler:
     """Return the submit route of a modality: an attribute of its controller."""
     examples = [Example(summary=summary, value=value) for summary, value in modality.examples]
     body = Annotated[modality.params, Body(examples=examples)]  # type: ignore[name-defined]
 
     @post(
         status_code=202,
+        opt=called_plainly("Idempotency-Key"),
         responses=ENDED | error_responses(*SUBMIT_ERRORS),
         summary=modality.summary,
         description=f"Accept a job and answer 202 with its id; {modality.note}",
@@ -59,7 +62,6 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
         self: object,
         request: StrictRequest,
         data: body,
-        submit_endpoint: NamedDependency[SubmitEndpoint],  # one only: Litestar makes a task of each of several
         wait: Wait = 0.0,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
@@ -80,18 +82,16 @@ def submit_route(modality: ModalitySpec) -> HTTPRouteHandler:
     return create
 
 
-def status_route(modality: ModalitySpec) -> HTTPRouteHandler:
+def status_route(modality: ModalitySpec, status_builder: StatusBuilder) -> HTTPRouteHandler:
     """Return the status route of a modality: an attribute of its controller."""
 
     @get(
         "/status/{job_id:str}",
-        opt=SHOWS_JOB,
+        opt=SHOWS_JOB | called_plainly(),
         responses=error_responses(MalformedId, UnknownJob),
         summary=modality.status_summary,
     )
-    async def status(
-        self: object, request: StrictRequest, job_id: FromPath[str], status_builder: NamedDependency[StatusBuilder]
-    ) -> StatusAnswer:
+    async def status(self: object, request: StrictRequest, job_id: FromPath[str]) -> StatusAnswer:
         """Return the job as it is now; poll until `status` is completed, failed or cancelled."""
         view = shown_job(request)
         if view.job.modality != modality.name:
