@@ -12,6 +12,7 @@ import hmac
 import secrets
 import time
 import zlib
+from functools import cache
 
 from core.errors.access import BadSignature, Unauthenticated
 from core.settings import Settings
@@ -36,6 +37,7 @@ def check_secret_key(settings: Settings) -> None:
         )
 
 
+@cache
 def _ring(secret_key: str) -> tuple[str, ...]:
     """Return the keys of a ring, the one that signs first."""
     return tuple(key for part in secret_key.split(",") if (key := part.strip())) or ("",)

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import uuid
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from jobs.job import Job
 log = logging.getLogger(__name__)
 
 BELL = "atelier.bell"
+_TASK_ID, _DELIVERY_TAG = b"<id of the task>", b"<tag of the delivery>"
 
 AnyPipeline = redis.client.Pipeline | redis.asyncio.client.Pipeline
 """Commands of one round trip, of a thread or of an event loop."""
@@ -96,7 +98,14 @@ def bell_message(queue: str) -> bytes:
     It says nothing of the job. Both ids are its own: Celery knows a task by the one, and kombu keeps a message that is
     not acknowledged yet under the other.
     """
-    task_id = str(uuid.uuid4())
+    own = str(uuid.uuid4()).encode(), str(uuid.uuid4()).encode()
+    return _envelope(queue, os.getpid()).replace(_TASK_ID, own[0]).replace(_DELIVERY_TAG, own[1])
+
+
+@lru_cache(1024)
+def _envelope(queue: str, pid: int) -> bytes:
+    """Return the message of this process to `queue`, with the places of its ids."""
+    task_id = _TASK_ID.decode()
     headers: dict[str, Any] = {
         "lang": "py",
         "task": BELL,
@@ -112,7 +121,7 @@ def bell_message(queue: str) -> bytes:
         "parent_id": None,
         "argsrepr": "()",
         "kwargsrepr": "{}",
-        "origin": f"gen{os.getpid()}@{socket.gethostname()}",
+        "origin": f"gen{pid}@{socket.gethostname()}",
         "ignore_result": True,
         "replaced_task_nesting": 0,
         "stamped_headers": None,
@@ -125,7 +134,7 @@ def bell_message(queue: str) -> bytes:
         "delivery_info": {"exchange": "", "routing_key": queue},
         "priority": 0,
         "body_encoding": "base64",
-        "delivery_tag": str(uuid.uuid4()),
+        "delivery_tag": _DELIVERY_TAG.decode(),
     }
     envelope = {
         "body": _BODY,

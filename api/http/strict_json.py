@@ -10,6 +10,7 @@ from litestar.types import Empty
 from api.http.auth import Caller
 from api.http.body_budget import LEASE
 from api.http.problems import PICTURE_NAME
+from api.http.request_ids import find_header
 from api.http.spooled_body import SpooledBody, decode_named, digest
 from core.errors.base import AtelierError
 from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
@@ -91,7 +92,7 @@ class StrictRequest(Request[Caller, JobView | None, State]):
 
     def check_encoding(self) -> None:
         """Raise `UnsupportedEncoding` for a body that the client has compressed."""
-        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = (find_header(self.scope["headers"], b"content-encoding") or "identity").strip().lower()
         if encoding not in ("identity", ""):
             raise UnsupportedEncoding(f"The body has Content-Encoding {encoding[:100]}. {UnsupportedEncoding.advice}")
 
@@ -102,6 +103,8 @@ class StrictRequest(Request[Caller, JobView | None, State]):
 
     def _check_headers(self) -> None:
         self.check_encoding()
+        if find_header(self.scope["headers"], b"content-type") == JSON_NAMES[0]:
+            return
         name, options = self.content_type
         charset = options.get("charset", "utf-8")
         if name.lower() not in JSON_TYPES and not is_json(name):

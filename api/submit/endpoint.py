@@ -11,6 +11,7 @@ from litestar.types import Receive
 from opentelemetry.trace import SpanKind
 
 from api.follow.watcher import JobWatcher
+from api.http.request_ids import find_header
 from api.http.strict_json import StrictRequest
 from api.submit.service import Submission, Submissions, SubmittedJob
 from api.submit.validation import IdempotencyKey
@@ -126,7 +127,7 @@ class SubmitEndpoint:
     ) -> SubmittedJob:
         route = request.scope["path"].rstrip("/")
         key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
-        caller_trace = request.headers.get("traceparent")
+        caller_trace = find_header(request.scope["headers"], b"traceparent")
         with span(f"POST {route}", parent=caller_trace, kind=SpanKind.SERVER, root=True) as opened:
             submission = Submission(
                 job_id=job_id,
@@ -146,8 +147,9 @@ class SubmitEndpoint:
                 "replayed": submitted.repeated,
             }
             opened.set_attributes(attributes(facts))
-        with about_job(job):
-            log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
+        if log.isEnabledFor(logging.INFO):
+            with about_job(job):
+                log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
         return submitted
 
 

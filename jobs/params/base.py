@@ -90,7 +90,7 @@ def _defaults(type_: type[Params]) -> dict[str, Any]:
 
 def refuse_unbuilt(params: Params) -> None:
     """Raise `NotSupportedYet` for the first field whose feature is not built and that the caller set."""
-    for name, _ in changed_fields(params):
+    for name, _ in changed_fields(params) if params.unbuilt else ():
         if name in params.unbuilt:
             raise NotSupportedYet(f"`{name}` is not supported yet; leave it out.", field=f"$.{name}")
 

@@ -5,7 +5,7 @@ execute it. JSON is decoded into a struct in one pass. The queries are calls of 
 plans are kept through any PgBouncer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -26,6 +26,16 @@ class Query(msgspec.Struct, Generic[T], frozen=True):
     def decode(self, row: str) -> T:
         """Return the struct of a row."""
         return msgspec.json.decode(row, type=self.type)
+
+
+def text_array(values: Iterable[str | None]) -> str:
+    """Return the literal of an array of texts: psycopg takes longer over a list than over all the rest of a query."""
+    return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class DatabaseFunction(msgspec.Struct, frozen=True, kw_only=True):

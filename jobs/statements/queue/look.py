@@ -11,7 +11,7 @@ import msgspec
 from jobs.job import ACTIVE, Job
 from jobs.statements.api_keys import ApiKey, key_json
 from jobs.statements.budget import BALANCE
-from jobs.statements.query import DatabaseFunction, Query
+from jobs.statements.query import DatabaseFunction, Query, text_array
 from jobs.statements.queue.claim_function import PLANNING
 from jobs.statements.queue.forecast import NAME, Forecast
 from jobs.statements.table_function import set_options
@@ -105,8 +105,8 @@ _LOOK, _LOOK_AGAIN = LOOK.call, LOOK_AGAIN.call
 
 def look(asked: Sequence[Glance]) -> Query[LookedFirst]:
     """Return the keys that are valid, each with its tenant's job with the id of the question, if any."""
-    digests = [",".join(glance.digests) for glance in asked]
-    return Query(_LOOK, (digests, [glance.job_id for glance in asked], True), LookedFirst, reads=True)
+    digests = text_array(",".join(glance.digests) for glance in asked)
+    return Query(_LOOK, (digests, text_array(glance.job_id for glance in asked), True), LookedFirst, reads=True)
 
 
 def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> Query[LookedAgain]:
@@ -114,5 +114,5 @@ def look_again(followed: Sequence[FollowedJob], *, counted: bool) -> Query[Looke
 
     `counted` says whether the jobs ahead of each are counted; `places` of this folder does that for many at once.
     """
-    ids = [one.job_id for one in followed], [one.key_id for one in followed]
+    ids = text_array(one.job_id for one in followed), text_array(one.key_id for one in followed)
     return Query(_LOOK_AGAIN, (*ids, counted), LookedAgain, reads=True)
