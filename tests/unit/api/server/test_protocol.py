@@ -13,6 +13,7 @@ from api.server.protocol import BoundedProtocol
 from core.settings import Settings
 
 LIMIT = 20_000
+PLAIN = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
 BEGIN = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
 
@@ -20,7 +21,7 @@ class Transport:
     """A transport that notes what is written to it."""
 
     def __init__(self) -> None:
-        self.written = b""
+        self.written, self.closed = b"", False
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -28,14 +29,20 @@ class Transport:
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 1) if name in ("peername", "sockname") else None
 
+    def close(self) -> None:
+        self.closed = True
+
     def is_closing(self) -> bool:
-        return False
+        return self.closed
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: None
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
+    """Answer once the body has come; at once to PUT."""
+    while scope["method"] == "POST" and (await receive()).get("more_body"):
+        pass
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
@@ -78,3 +85,68 @@ async def test_an_offer_of_another_protocol_is_no_warning(
         await asyncio.sleep(0)
     assert 1 == transport.written.count(b"HTTP/1.1 204 ")
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def answers(transport: Transport) -> int:
+    """How many answers there are, once the tasks have run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return transport.written.count(b"HTTP/1.1 204 ")
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: keep-alive, te\r\n"], ids=["plain", "h11"])
+async def test_a_body_may_come_in_pieces(protocol: BoundedProtocol, transport: Transport, more: bytes) -> None:
+    head = PLAIN.replace(b"Host", more + b"Host")
+    for number in range(3):
+        for piece in (head, b"a", b"bc"):
+            protocol.data_received(piece)
+            assert number == await answers(transport)
+            assert not protocol.waiting
+        protocol.data_received(b"d")
+        assert number + 1 == await answers(transport)
+        assert protocol.waiting
+
+
+async def test_a_request_that_follows_too_early_waits(protocol: BoundedProtocol, transport: Transport) -> None:
+    protocol.data_received(PLAIN + b"abc")
+    protocol.data_received(b"d" + PLAIN + b"abcd" + BEGIN[:10])
+    assert 2 == await answers(transport)
+    protocol.data_received(BEGIN[10:] + b"\r\n")
+    assert 3 == await answers(transport)
+
+
+async def test_a_body_that_no_route_reads_is_dropped(protocol: BoundedProtocol, transport: Transport) -> None:
+    protocol.data_received(PLAIN.replace(b"POST", b"PUT") + b"a")
+    assert 1 == await answers(transport)
+    assert not protocol.waiting
+    protocol.data_received(b"bcd" + BEGIN + b"\r\n")
+    assert 2 == await answers(transport)
+
+
+async def test_a_connection_is_kept_for_its_time_only(protocol: BoundedProtocol, transport: Transport) -> None:
+    protocol.data_received(BEGIN + b"\r\n")
+    assert 1 == await answers(transport)
+    sent = transport.written
+    protocol.close_if_overdue(0.0)
+    protocol.close_if_overdue(protocol.timeout_keep_alive - 1.0)
+    assert not transport.closed
+    protocol.close_if_overdue(protocol.timeout_keep_alive + 1.0)
+    assert (sent, True) == (transport.written, transport.closed)  # without a word
+
+
+async def test_a_second_head_has_the_time_of_a_head(protocol: BoundedProtocol, transport: Transport) -> None:
+    protocol.data_received(BEGIN + b"\r\n")
+    assert 1 == await answers(transport)
+    protocol.close_if_overdue(0.0)
+    protocol.data_received(BEGIN)
+    protocol.close_if_overdue(1.0)
+    protocol.close_if_overdue(2.0 + Settings().head_seconds)
+    assert b"HTTP/1.1 408 " in transport.written
+
+
+async def test_a_plain_body_that_is_late_is_refused(protocol: BoundedProtocol, transport: Transport) -> None:
+    protocol.data_received(PLAIN + b"ab")
+    assert 0 == await answers(transport)
+    protocol.close_if_overdue(0.0)
+    protocol.close_if_overdue(1.0 + Settings().body_seconds)
+    assert transport.written.startswith(b"HTTP/1.1 408 ")
