@@ -68,6 +68,9 @@ def span(
     Without a parent no span is made, unless a trace may begin with this one (`root`). An error marks the span as
     failed by its type alone: its message may hold a caller's words.
     """
+    if not parent and (not root or isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)):
+        yield INVALID_SPAN  # no trace to continue, and none begins: the provider is not the SDK's
+        return
     context = _context(parent)
     if not (root or trace.get_current_span(context).get_span_context().is_valid):
         yield INVALID_SPAN

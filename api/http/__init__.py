@@ -1,1 +1,1 @@
-"""HTTP in general: authentication, problems, pagination, byte ranges, request ids and metrics."""
+"""HTTP in general: authentication, problems, pagination, byte ranges, request ids and plain calls."""

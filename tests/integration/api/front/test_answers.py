@@ -48,7 +48,7 @@ def without_a_key(anybody):
     yield 401, anybody.post(SUBMIT, json=BODY)
     yield 401, anybody.get(f"{SUBMIT}/status/job_{'0' * 32}", headers={"X-API-Key": "atl_wrong"})
     yield 404, anybody.get("/nowhere")
-    yield 404, anybody.get("//metrics")
+    yield 404, anybody.get("/health//live")
     yield 405, anybody.put(SUBMIT)
     yield 204, anybody.options(SUBMIT)
 
