@@ -76,7 +76,7 @@ def _status_and_code(request: Request[Any, Any, Any], error: AtelierError) -> tu
 
 def _has_key(request: Request[Any, Any, Any]) -> bool:
     try:
-        return bool(presented_key(request.headers))
+        return bool(presented_key(request.scope["headers"]))
     except Unauthenticated:
         return False
 
