@@ -22,12 +22,16 @@ def request(server, line, headers=b"Host: a\r\n"):
 
 @pytest.fixture(scope="module")
 def methods(settings):
-    """The methods of every route, by its path with values for its parameters."""
+    """The methods of every native route, by its path with values for its parameters.
+
+    Dialects have codes of their own, and some answer 501 to any method.
+    """
     found = {}
     for route in create_app(settings).routes:
         path = route.path.replace("{job_id:str}", UNKNOWN).replace("{key:path}", "tenant/x.png")
         path = "/".join("x" if part.startswith("{") else part for part in path.split("/"))
-        found[path] = found.get(path, set()) | set(route.methods)
+        if not path.startswith(DIALECTS):
+            found[path] = found.get(path, set()) | set(route.methods)
     assert len(found) > 30
     return found
 
@@ -45,8 +49,7 @@ def test_42_options_names_every_method_of_every_route(api, rows, client, methods
 def test_a_wrong_method_is_answered_with_the_right_ones(client, methods):
     for path, known in methods.items():
         answer = client.request("PUT" if "PUT" not in known else "PATCH", path)
-        assert 405 == answer.status_code, path
-        assert path.startswith(DIALECTS) or "method_not_allowed" == answer.json()["code"], path
+        assert (405, "method_not_allowed") == (answer.status_code, answer.json()["code"]), path
         assert set(client.options(path).headers["Allow"].split(", ")) == set(answer.headers["Allow"].split(", ")), path
 
 
