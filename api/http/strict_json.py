@@ -61,6 +61,12 @@ class StrictRequest(Request[Caller, JobView | None, State]):
         self.scope["state"][PICTURE_NAME] = spooled.picture_name
         return decoded
 
+    @property
+    def content_length(self) -> int | None:
+        """The bytes of the body that the head names, as the server has read it."""
+        named = find_header(self.scope["headers"], b"content-length")
+        return None if named is None else int(named)
+
     async def body(self) -> bytes:
         """Return the bytes of the body, which is JSON; of a large one, which is spooled, only the first piece.
 
