@@ -6,8 +6,11 @@ PYTHON ?= $(shell for p in python3.11 python3 python python3.13 python3.12; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH_STAMP := .venv/.installed-bench
-# Tests wait for a third of their time: three processes keep two cores busy
-PARALLEL := -n 3 --dist loadfile
+# Tests wait for a third of their time: three processes keep two cores busy. Files in the order of their names: those of
+# acceptance and faults, few tests that take long, come first, so that no process ends long after the others
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+# The tests start hundreds of processes: what one has compiled the others need not
+unexport PYTHONDONTWRITEBYTECODE
 # A third of all code, of which hardly a module is ever imported: compiled when one is
 RARE := /tests?/|/transformers/models/|/diffusers/pipelines/
 TORCH_INDEX := $(if $(ATELIER_TORCH_INDEX),--index-url $(ATELIER_TORCH_INDEX))

@@ -26,10 +26,10 @@ def test_blocks_are_run_or_say_why_not(page):
     assert [] == hidden, "what is only shown needs no reason"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_an_answer_on_the_screen_ends_its_line(page):
+def test_an_answer_on_the_screen_ends_its_line():
     glued = [
         f"{block.place}: {line}"
+        for page in PAGES
         for block in read_blocks(page)
         for line in shell_code(block).replace("\\\n", " ").splitlines()
         if SHOWN_ANSWER.match(line) and "-w '\\n'" not in line
@@ -37,9 +37,9 @@ def test_an_answer_on_the_screen_ends_its_line(page):
     assert [] == glued, "the API's JSON has no newline, so the prompt would stand behind it: add -w '\\n'"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_line_waits_without_an_end(page):
-    assert [] == [block.place for block in read_blocks(page) if ENDLESS.search(shell_code(block))]
+def test_no_line_waits_without_an_end():
+    blocks = [block for page in PAGES for block in read_blocks(page)]
+    assert [] == [block.place for block in blocks if ENDLESS.search(shell_code(block))]
 
 
 @pytest.mark.parametrize(
