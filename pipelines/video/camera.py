@@ -1,7 +1,8 @@
 """The family `demo-camera`: a camera moves over a still. Pillow and NumPy, one core, no weights.
 
-The first frame is the still itself. A frame is one Lanczos resize of a window with fractional edges, so the move has no
-jitter, and detail of a larger still appears as the camera comes closer.
+A request without a still has one drawn (`pipelines/video/scenery.py`). The first frame is the still itself. A frame is one
+Lanczos resize of a window with fractional edges, so the move has no jitter, and detail of a larger still appears as the
+camera comes closer.
 """
 
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pipelines.runtime.protocol import Inputs, MetadataValue, RawOutput, RunCont
 from pipelines.video.color import empty_video, fill_planes
 from pipelines.video.frames import FramePlan, plan_frames
 from pipelines.video.moves import Move, choose_move
+from pipelines.video.scenery import draw_still
 
 NEARER, FARTHER = (0.08, 0.4), (0.05, 0.25)
 """How much larger or smaller things get: per second, and at most."""
@@ -33,7 +35,7 @@ Size = tuple[int, int]
 
 
 class CameraMove:
-    """A video from `input_image`; prompt and seed choose the move (`pipelines/video/moves.py`)."""
+    """A video from `input_image`, or from what the prompt names; prompt and seed choose the move (`moves`)."""
 
     def __init__(self, spec: ModelSpec, weights: Path, device: str) -> None:
         self.spec = spec
@@ -52,7 +54,9 @@ class CameraMove:
         ctx.progress(0.0, "prepare")
         size = (params.width, params.height)
         frames = empty_video(ctx, plan.frames, *size)
-        for number, frame in enumerate(render_frames(read_image(inputs.files["input_image"]), size, plan, move)):
+        file = inputs.files.get("input_image")
+        still = draw_still(params.prompt, ctx.seed, size) if file is None else read_image(file)
+        for number, frame in enumerate(render_frames(still, size, plan, move)):
             rgb = np.asarray(frame, np.float32) / 255
             fill_planes(frames[number : number + 1], rgb.transpose(2, 0, 1)[None])
             ctx.progress((number + 1) / (plan.frames + 1), "step" if number + 1 < plan.frames else "encode")

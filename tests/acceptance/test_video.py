@@ -113,6 +113,19 @@ def test_a_tenth_of_a_second_up_to_ten(studio: Service) -> None:
         assert (422, "out_of_range") == (answer.status_code, answer.json()["code"]), answer.text
 
 
+def test_a_prompt_alone_becomes_a_video_of_what_it_names(studio: Service) -> None:
+    prompt = "zoom in on a red circle on a white background"
+    status = finished.make(studio, "video", prompt=prompt, **SMALL)
+    frames = film(status).frames
+
+    assert ("demo-scene", []) == (status["model"], status["warnings"])
+    assert (12, 128, 192, 3) == frames.shape
+    middle, corner = frames[0][64, 96].astype(int), frames[0][4, 4]
+    assert middle[0] > 150 > 80 > middle[1]
+    assert 230 < corner.min()
+    assert psnr(frames[0], frames[-1]) < 30
+
+
 def test_webm(studio: Service) -> None:
     status = make(studio, **SMALL, output_format="webm")
     made = film(status, "webm")
@@ -143,7 +156,7 @@ def test_progress_is_told_as_it_rises(studio: Service) -> None:
         ({"last_image": "data:image/png;base64,AAAA"}, "not_supported_by_model", "$.last_image"),
         ({"model": "wan2.2-ti2v-5b", "last_image": "https://a.example/b"}, "not_supported_by_model", "$.last_image"),
         ({"model": "wan2.2-ti2v-5b", "duration_seconds": 10}, "out_of_range", "$.duration_seconds"),
-        ({"input_image": None}, "missing_field", "$.input_image"),
+        ({"input_image": None, "model": "demo-camera"}, "missing_field", "$.input_image"),
     ],
 )
 def test_what_the_model_cannot_do_is_refused_at_once(

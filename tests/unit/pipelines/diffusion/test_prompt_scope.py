@@ -28,7 +28,7 @@ def test_a_warning_says_what_is_made_and_where_more_is() -> None:
 
 
 def test_demo_models_that_read_a_prompt_have_a_scope() -> None:
-    assert ["demo-shapes", "demo-camera"] == [model.id for model in SCOPED]
+    assert ["demo-shapes", "demo-camera", "demo-scene"] == [model.id for model in SCOPED]
 
 
 @pytest.mark.parametrize("model", SCOPED, ids=lambda model: model.id)
@@ -44,6 +44,6 @@ def test_five_words_are_quoted_once_and_without_punctuation() -> None:
 
 
 def test_the_prompts_of_atelier_demo_are_within_scope() -> None:
-    image, video = SCOPED
+    image, video, _ = SCOPED
     assert [] == [warning for prompt in PROMPTS for warning in scope_warnings(image, prompt)]
     assert [] == list(scope_warnings(video, VIDEO_PROMPT))

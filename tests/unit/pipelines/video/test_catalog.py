@@ -11,8 +11,9 @@ VIDEOS = load_catalog().of("video")
 WAN = load_catalog().get("wan2.2-ti2v-5b")
 
 
-def test_the_demo_comes_last_and_needs_no_weights() -> None:
-    assert ("demo-camera", "demo", ()) == (VIDEOS[-1].id, VIDEOS[-1].tier, VIDEOS[-1].bundles)
+def test_the_demos_come_last_and_need_no_weights() -> None:
+    demos = [("demo-camera", "demo", ()), ("demo-scene", "demo", ())]
+    assert demos == [(video.id, video.tier, video.bundles) for video in VIDEOS[-2:]]
     assert "wan2.2-ti2v-5b" == VIDEOS[0].id
 
 

@@ -1,0 +1,63 @@
+/** The native client: jobs of every modality, followed to their end. */
+import { MediaLibrary } from "./media.js";
+import type { Accepted, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, Voice } from "./types.js";
+export interface AtelierOptions {
+    /** The URL of the service; http://127.0.0.1:8000 by default. */
+    url?: string;
+    apiKey: string;
+    /** How often a request that may be repeated is sent again; 3 by default. */
+    retries?: number;
+    fetch?: typeof fetch;
+}
+export interface SubmitOptions {
+    /** A submit with the same key makes one job. A random one by default, so that a submit may be sent again. */
+    idempotencyKey?: string;
+    signal?: AbortSignal;
+}
+export interface FollowOptions {
+    signal?: AbortSignal;
+}
+export interface WaitOptions extends FollowOptions {
+    onProgress?: (event: Progress) => void;
+    /** Milliseconds after which waiting is given up; the job goes on. */
+    timeoutMs?: number;
+}
+/** A client of one service with one key. */
+export declare class AtelierClient {
+    #private;
+    readonly media: MediaLibrary;
+    constructor(options: AtelierOptions);
+    /** Submit a job and return at once. Throws `AtelierError`. */
+    submit<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions): Promise<Accepted>;
+    /** Submit a job, wait for it and return it with its outputs. Throws `AtelierError`, also when it fails. */
+    generate<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Return a job as it is now. */
+    status(jobId: string, options?: FollowOptions): Promise<Job>;
+    /** Return a page of jobs, newest first. */
+    jobs(query?: {
+        limit?: number;
+        cursor?: string;
+        status?: JobStatus;
+        modality?: Modality;
+        model?: string;
+    }): Promise<JobPage>;
+    /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
+    subscribe(jobId: string, options?: FollowOptions): AsyncGenerator<Progress>;
+    /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
+    wait(jobId: string, options?: WaitOptions): Promise<Job>;
+    /** Cancel a job and return it; one that has ended stays as it is. */
+    cancel(jobId: string): Promise<Job>;
+    /** Remove a job with its prompt, inputs and outputs; one that runs is cancelled. */
+    delete(jobId: string): Promise<void>;
+    /** Return the bytes of an output, or of any link of an answer. */
+    download(output: Output | string, options?: FollowOptions): Promise<Uint8Array>;
+    /** Upload a file and return the id that every field takes which takes a URL of media. */
+    upload(file: Blob | Uint8Array<ArrayBuffer>): Promise<string>;
+    /** Return the models of the catalog. */
+    models(): Promise<Model[]>;
+    /** Return the voices: your own, then those of the models. */
+    voices(query?: {
+        model?: string;
+        language?: string;
+    }): Promise<Voice[]>;
+}

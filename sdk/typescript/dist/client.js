@@ -1,0 +1,117 @@
+/** The native client: jobs of every modality, followed to their end. */
+import { AtelierError } from "./errors.js";
+import { readEvents } from "./events.js";
+import { MediaLibrary } from "./media.js";
+import { Transport, pause } from "./transport.js";
+const ENDED = new Set(["completed", "failed", "cancelled"]);
+const RECONNECT_MS = 1000;
+const PATIENCE_MS = 60_000;
+/** A client of one service with one key. */
+export class AtelierClient {
+    media;
+    #transport;
+    constructor(options) {
+        this.#transport = new Transport({
+            baseUrl: options.url ?? "http://127.0.0.1:8000",
+            headers: { "x-api-key": options.apiKey },
+            retries: options.retries,
+            fetch: options.fetch,
+        });
+        this.media = new MediaLibrary(this.#transport);
+    }
+    /** Submit a job and return at once. Throws `AtelierError`. */
+    submit(modality, params, options = {}) {
+        return this.#transport.json("POST", `/generate/${modality}/v1`, {
+            body: params,
+            idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+            signal: options.signal,
+        });
+    }
+    /** Submit a job, wait for it and return it with its outputs. Throws `AtelierError`, also when it fails. */
+    async generate(modality, params, options = {}) {
+        const accepted = await this.submit(modality, params, options);
+        return this.wait(accepted.job_id, options);
+    }
+    /** Return a job as it is now. */
+    status(jobId, options = {}) {
+        return this.#transport.json("GET", `/jobs/v1/${encodeURIComponent(jobId)}`, { signal: options.signal });
+    }
+    /** Return a page of jobs, newest first. */
+    jobs(query = {}) {
+        return this.#transport.json("GET", "/jobs/v1", { query });
+    }
+    /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
+    async *subscribe(jobId, options = {}) {
+        let seen = "";
+        let awaySince;
+        for (;;) {
+            try {
+                const headers = { accept: "text/event-stream" };
+                if (seen !== "")
+                    headers["last-event-id"] = seen;
+                const path = `/jobs/v1/${encodeURIComponent(jobId)}/events`;
+                const answer = await this.#transport.send("GET", path, { headers, signal: options.signal });
+                if (answer.status === 204 || answer.body === null)
+                    return;
+                for await (const event of readEvents(answer.body)) {
+                    seen = event.id || seen;
+                    awaySince = undefined;
+                    const progress = JSON.parse(event.data);
+                    yield progress;
+                    if (ENDED.has(progress.status))
+                        return;
+                }
+            }
+            catch (error) {
+                if (options.signal?.aborted || (error instanceof AtelierError && error.status !== 0))
+                    throw error;
+                awaySince ??= Date.now();
+                if (Date.now() - awaySince > PATIENCE_MS)
+                    throw error;
+            }
+            await pause(RECONNECT_MS, options.signal);
+        }
+    }
+    /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
+    async wait(jobId, options = {}) {
+        const limit = options.timeoutMs === undefined ? [] : [AbortSignal.timeout(options.timeoutMs)];
+        const signals = options.signal === undefined ? limit : [...limit, options.signal];
+        const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+        for await (const event of this.subscribe(jobId, { signal }))
+            options.onProgress?.(event);
+        const job = await this.status(jobId, { signal });
+        if (job.status === "completed")
+            return job;
+        throw new AtelierError(job.error?.message ?? "The job was cancelled.", {
+            status: 0,
+            code: job.error?.code ?? job.status,
+            body: job,
+        });
+    }
+    /** Cancel a job and return it; one that has ended stays as it is. */
+    cancel(jobId) {
+        return this.#transport.json("POST", `/jobs/v1/${encodeURIComponent(jobId)}/cancel`);
+    }
+    /** Remove a job with its prompt, inputs and outputs; one that runs is cancelled. */
+    delete(jobId) {
+        return this.#transport.json("DELETE", `/jobs/v1/${encodeURIComponent(jobId)}`);
+    }
+    /** Return the bytes of an output, or of any link of an answer. */
+    async download(output, options = {}) {
+        const answer = await this.#transport.download(typeof output === "string" ? output : output.url, options.signal);
+        return new Uint8Array(await answer.arrayBuffer());
+    }
+    /** Upload a file and return the id that every field takes which takes a URL of media. */
+    async upload(file) {
+        const body = file instanceof Blob ? file : new Blob([file]);
+        return (await this.#transport.json("POST", "/inputs/v1", { body })).input_id;
+    }
+    /** Return the models of the catalog. */
+    async models() {
+        return (await this.#transport.json("GET", "/models/v1")).models;
+    }
+    /** Return the voices: your own, then those of the models. */
+    async voices(query = {}) {
+        return (await this.#transport.json("GET", "/voices/v1", { query })).voices;
+    }
+}

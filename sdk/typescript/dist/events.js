@@ -1,0 +1,45 @@
+/** Server-sent events of a fetch stream. */
+/** Yield the events of a `text/event-stream`; comments are left out. */
+export async function* readEvents(body) {
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    try {
+        for (;;) {
+            const { done, value } = await reader.read();
+            if (done)
+                return;
+            rest += value;
+            const blocks = rest.split(/\r\n\r\n|\n\n|\r\r/);
+            rest = blocks.pop() ?? "";
+            for (const block of blocks) {
+                const event = parse(block);
+                if (event !== undefined)
+                    yield event;
+            }
+        }
+    }
+    finally {
+        await reader.cancel().catch(() => undefined);
+    }
+}
+function parse(block) {
+    const event = { id: "", event: "message", data: "" };
+    const data = [];
+    for (const line of block.split(/\r\n|\n|\r/)) {
+        const colon = line.indexOf(":");
+        if (colon === 0 || line === "")
+            continue;
+        const name = colon < 0 ? line : line.slice(0, colon);
+        const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+        if (name === "data")
+            data.push(value);
+        else if (name === "id")
+            event.id = value;
+        else if (name === "event")
+            event.event = value;
+    }
+    if (data.length === 0)
+        return undefined;
+    event.data = data.join("\n");
+    return event;
+}

@@ -1,0 +1,155 @@
+/** The native client: jobs of every modality, followed to their end. */
+
+import { AtelierError } from "./errors.js";
+import { readEvents } from "./events.js";
+import { MediaLibrary } from "./media.js";
+import { Transport, pause } from "./transport.js";
+import type { Accepted, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, StoredInput, Voice } from "./types.js";
+
+export interface AtelierOptions {
+  /** The URL of the service; http://127.0.0.1:8000 by default. */
+  url?: string;
+  apiKey: string;
+  /** How often a request that may be repeated is sent again; 3 by default. */
+  retries?: number;
+  fetch?: typeof fetch;
+}
+
+export interface SubmitOptions {
+  /** A submit with the same key makes one job. A random one by default, so that a submit may be sent again. */
+  idempotencyKey?: string;
+  signal?: AbortSignal;
+}
+
+export interface FollowOptions {
+  signal?: AbortSignal;
+}
+
+export interface WaitOptions extends FollowOptions {
+  onProgress?: (event: Progress) => void;
+  /** Milliseconds after which waiting is given up; the job goes on. */
+  timeoutMs?: number;
+}
+
+const ENDED: ReadonlySet<JobStatus> = new Set(["completed", "failed", "cancelled"]);
+const RECONNECT_MS = 1000;
+const PATIENCE_MS = 60_000;
+
+/** A client of one service with one key. */
+export class AtelierClient {
+  readonly media: MediaLibrary;
+  readonly #transport: Transport;
+
+  constructor(options: AtelierOptions) {
+    this.#transport = new Transport({
+      baseUrl: options.url ?? "http://127.0.0.1:8000",
+      headers: { "x-api-key": options.apiKey },
+      retries: options.retries,
+      fetch: options.fetch,
+    });
+    this.media = new MediaLibrary(this.#transport);
+  }
+
+  /** Submit a job and return at once. Throws `AtelierError`. */
+  submit<M extends Modality>(modality: M, params: ParamsOf[M], options: SubmitOptions = {}): Promise<Accepted> {
+    return this.#transport.json<Accepted>("POST", `/generate/${modality}/v1`, {
+      body: params,
+      idempotencyKey: options.idempotencyKey ?? crypto.randomUUID(),
+      signal: options.signal,
+    });
+  }
+
+  /** Submit a job, wait for it and return it with its outputs. Throws `AtelierError`, also when it fails. */
+  async generate<M extends Modality>(
+    modality: M,
+    params: ParamsOf[M],
+    options: SubmitOptions & WaitOptions = {},
+  ): Promise<Job> {
+    const accepted = await this.submit(modality, params, options);
+    return this.wait(accepted.job_id, options);
+  }
+
+  /** Return a job as it is now. */
+  status(jobId: string, options: FollowOptions = {}): Promise<Job> {
+    return this.#transport.json<Job>("GET", `/jobs/v1/${encodeURIComponent(jobId)}`, { signal: options.signal });
+  }
+
+  /** Return a page of jobs, newest first. */
+  jobs(query: { limit?: number; cursor?: string; status?: JobStatus; modality?: Modality; model?: string } = {}): Promise<JobPage> {
+    return this.#transport.json<JobPage>("GET", "/jobs/v1", { query });
+  }
+
+  /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
+  async *subscribe(jobId: string, options: FollowOptions = {}): AsyncGenerator<Progress> {
+    let seen = "";
+    let awaySince: number | undefined;
+    for (;;) {
+      try {
+        const headers: Record<string, string> = { accept: "text/event-stream" };
+        if (seen !== "") headers["last-event-id"] = seen;
+        const path = `/jobs/v1/${encodeURIComponent(jobId)}/events`;
+        const answer = await this.#transport.send("GET", path, { headers, signal: options.signal });
+        if (answer.status === 204 || answer.body === null) return;
+        for await (const event of readEvents(answer.body)) {
+          seen = event.id || seen;
+          awaySince = undefined;
+          const progress = JSON.parse(event.data) as Progress;
+          yield progress;
+          if (ENDED.has(progress.status)) return;
+        }
+      } catch (error) {
+        if (options.signal?.aborted || (error instanceof AtelierError && error.status !== 0)) throw error;
+        awaySince ??= Date.now();
+        if (Date.now() - awaySince > PATIENCE_MS) throw error;
+      }
+      await pause(RECONNECT_MS, options.signal);
+    }
+  }
+
+  /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
+  async wait(jobId: string, options: WaitOptions = {}): Promise<Job> {
+    const limit = options.timeoutMs === undefined ? [] : [AbortSignal.timeout(options.timeoutMs)];
+    const signals = options.signal === undefined ? limit : [...limit, options.signal];
+    const signal = signals.length > 0 ? AbortSignal.any(signals) : undefined;
+    for await (const event of this.subscribe(jobId, { signal })) options.onProgress?.(event);
+    const job = await this.status(jobId, { signal });
+    if (job.status === "completed") return job;
+    throw new AtelierError(job.error?.message ?? "The job was cancelled.", {
+      status: 0,
+      code: job.error?.code ?? job.status,
+      body: job,
+    });
+  }
+
+  /** Cancel a job and return it; one that has ended stays as it is. */
+  cancel(jobId: string): Promise<Job> {
+    return this.#transport.json<Job>("POST", `/jobs/v1/${encodeURIComponent(jobId)}/cancel`);
+  }
+
+  /** Remove a job with its prompt, inputs and outputs; one that runs is cancelled. */
+  delete(jobId: string): Promise<void> {
+    return this.#transport.json<void>("DELETE", `/jobs/v1/${encodeURIComponent(jobId)}`);
+  }
+
+  /** Return the bytes of an output, or of any link of an answer. */
+  async download(output: Output | string, options: FollowOptions = {}): Promise<Uint8Array> {
+    const answer = await this.#transport.download(typeof output === "string" ? output : output.url, options.signal);
+    return new Uint8Array(await answer.arrayBuffer());
+  }
+
+  /** Upload a file and return the id that every field takes which takes a URL of media. */
+  async upload(file: Blob | Uint8Array<ArrayBuffer>): Promise<string> {
+    const body = file instanceof Blob ? file : new Blob([file]);
+    return (await this.#transport.json<StoredInput>("POST", "/inputs/v1", { body })).input_id;
+  }
+
+  /** Return the models of the catalog. */
+  async models(): Promise<Model[]> {
+    return (await this.#transport.json<{ models: Model[] }>("GET", "/models/v1")).models;
+  }
+
+  /** Return the voices: your own, then those of the models. */
+  async voices(query: { model?: string; language?: string } = {}): Promise<Voice[]> {
+    return (await this.#transport.json<{ voices: Voice[] }>("GET", "/voices/v1", { query })).voices;
+  }
+}
