@@ -40,6 +40,7 @@ def _whaletools(services: Services) -> Sequence[Router]:
         services.aliases,
         services.voice_operations,
         services.voice_directory,
+        database,
         services.settings,
     )
 

@@ -20,6 +20,13 @@ class Forbidden(RequestRefused):
     advice = "This route needs the admin scope; use a key of `atelier keys create --admin`."
 
 
+class StoreMismatch(RequestRefused):
+    """A path with a store that is not the key's."""
+
+    code, status = "store_mismatch", 403
+    advice = "This key belongs to another store; use a key of the store in the path, or the path without one."
+
+
 class BadSignature(RequestRefused):
     """A download or upload link whose signature is wrong or has expired."""
 

@@ -1,6 +1,6 @@
 """The family `demo-camera`: a camera moves over a still. Pillow and NumPy, one core, no weights.
 
-A request without a still has one drawn (`pipelines/video/scenery.py`). The first frame is the still itself. A frame is one
+A request without a still has one drawn (`pipelines/video/scenery.py`). The first frame is the still. A frame is one
 Lanczos resize of a window with fractional edges, so the move has no jitter, and detail of a larger still appears as the
 camera comes closer.
 """

@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 
 from api.dialects.whaletools.schema import BackgroundRequest
-from api.dialects.whaletools.translate import answer
 from core.errors.fields import InvalidRequest, MissingField
 from core.settings import Settings
 from jobs.job import Job
 from jobs.params.cutout import CutoutParams
+from jobs.wire.dialects.whaletools import answer
 
 
 def background_params(asked: BackgroundRequest, model: str | None) -> list[CutoutParams]:

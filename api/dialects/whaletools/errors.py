@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response
 
 from api.http.problems import error_headers
-from core.errors.access import BadSignature, Forbidden, Unauthenticated
+from core.errors.access import BadSignature, Forbidden, StoreMismatch, Unauthenticated
 from core.errors.base import AtelierError
 from core.errors.fields import InvalidRequest
 from core.errors.tree import all_errors
@@ -56,6 +56,8 @@ def failure(job: Job) -> Response[dict[str, Any]]:
 def _type(error: AtelierError) -> str:
     if isinstance(error, Unauthenticated):
         return "authentication_error"
+    if isinstance(error, StoreMismatch):
+        return "store_mismatch_error"
     if isinstance(error, Forbidden | BadSignature):
         return "permission_error"
     return BY_STATUS.get(error.status, "invalid_request_error" if error.status < 500 else "api_error")

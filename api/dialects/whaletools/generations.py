@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Response
 
 from api.dialects.whaletools.errors import failure
-from api.dialects.whaletools.translate import NAME, answer, job_id, pending
+from api.dialects.whaletools.translate import job_id
 from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
 from api.http.auth import Caller
@@ -21,6 +21,7 @@ from jobs.params.origin import Origin
 from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.look import JobView
 from jobs.statements.queue.tenant_jobs import cancel
+from jobs.wire.dialects.whaletools import NAME, answer, pending
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.dialects.whaletools.backgrounds import background_params, batch_item
 from api.dialects.whaletools.generations import Generations
+from api.dialects.whaletools.media import WhaleMediaRoutes
 from api.dialects.whaletools.schema import (
     BackgroundRequest,
     CloneRequest,
@@ -17,11 +18,14 @@ from api.dialects.whaletools.schema import (
     VoiceItem,
     VoiceRequest,
 )
-from api.dialects.whaletools.translate import NAME, image_params, speech_params, video_params
+from api.dialects.whaletools.stores import own_store
+from api.dialects.whaletools.translate import image_params, speech_params, video_params
 from api.dialects.whaletools.voices import choose_voice, stored_id, voice_item
 from api.http.auth import Caller
+from api.http.database import Database
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
+from api.http.received_file import ENVELOPE
 from api.http.strict_json import StrictRequest
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voices import VoiceOperations
@@ -32,11 +36,13 @@ from core.errors.fields import InvalidRequest, NoModelForTask, NulInText
 from core.settings import Settings
 from jobs.params.media import media_of
 from jobs.params.origin import Origin
+from jobs.wire.dialects.whaletools import NAME
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 
 BASE = "/whaletools"
-PREFIXES = (BASE, "/v1/generate", "/v1/voices")
+MEDIA, STORE_MEDIA = "/v1/media", "/v1/stores/{store_id:str}/media"
+PREFIXES = (BASE, "/v1/generate", "/v1/voices", MEDIA, "/v1/stores")
 """The base path, and the plain paths that the dialect has to itself."""
 NO_TEXT = "No model of this service writes text yet (`text-generation`); images, videos and voices can be made."
 CLONE_SOURCE = "`audio_url` must be a `data:` URL or the `input_id` of an upload; send the file with POST /inputs/v1."
@@ -181,18 +187,31 @@ def whaletools_routers(
     aliases: Aliases,
     voices: VoiceOperations,
     voice_directory: VoiceDirectory,
+    database: Database,
     settings: Settings,
 ) -> list[Router]:
     """Return the routers: the same routes below the base path and on the plain paths."""
     shared = provide(generations=generations, aliases=aliases, voices=voices, voice_directory=voice_directory)
-    return [
-        Router(
-            path,
-            route_handlers=[GenerationRoutes, VoiceListRoutes],
-            dependencies=shared,
-            opt=IGNORES_QUERY,
-            include_in_schema=False,
-            request_max_body_size=settings.media_body_limit,
-        )
-        for path in (BASE, "/")
-    ]
+    limits = {"made": settings.media_body_limit, "media": max(settings.media_body_limit, settings.library_file_bytes)}
+    routers: list[Router] = []
+    for base in (BASE, ""):
+        store = Router(STORE_MEDIA, route_handlers=[WhaleMediaRoutes], guards=[own_store(database)])
+        routers += [
+            Router(
+                f"{base}/",
+                route_handlers=[GenerationRoutes, VoiceListRoutes],
+                dependencies=shared,
+                request_max_body_size=limits["made"],
+                **_QUIET,
+            ),
+            Router(
+                f"{base}/",
+                route_handlers=[Router(MEDIA, route_handlers=[WhaleMediaRoutes]), store],
+                request_max_body_size=limits["media"] + ENVELOPE,
+                **_QUIET,
+            ),
+        ]
+    return routers
+
+
+_QUIET: dict[str, Any] = {"opt": IGNORES_QUERY, "include_in_schema": False}

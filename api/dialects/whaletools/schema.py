@@ -1,6 +1,6 @@
 """The bodies that WhaleTools' clients send, and the answers that they read."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -86,74 +86,6 @@ class CloneRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     description: Annotated[str, Meta(max_length=1000)] | None = None
 
 
-class ImageAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished image."""
-
-    id: str
-    url: str
-    model: str
-    size: str
-    created_at: UtcTime
-    status: str = "completed"
-
-
-class VideoAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished video; `duration` is seconds."""
-
-    id: str
-    status: str
-    url: str
-    duration: float
-    model: str
-    created_at: UtcTime
-
-
-class VoiceoverAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished recording."""
-
-    id: str
-    url: str
-    duration_seconds: float
-    model: str
-    voice_id: str
-    created_at: UtcTime
-    status: str = "completed"
-
-
-class BackgroundAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished cut-out; `original_url` is null where the image came as a `data:` URL."""
-
-    id: str
-    url: str
-    format: str
-    transparent: bool
-    original_url: str | None
-    created_at: UtcTime
-    status: str = "completed"
-
-
-class PendingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A generation that is not finished: when it may be, and where to look."""
-
-    id: str
-    status: str
-    estimated_seconds: int | None
-    poll_url: str
-    model: str
-    created_at: UtcTime
-
-
-class FailedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A generation that ended without a result."""
-
-    id: str
-    status: str
-    error: dict[str, Any]
-    message: str
-    model: str
-    created_at: UtcTime
-
-
 class VoiceItem(msgspec.Struct, frozen=True, kw_only=True):
     """A voice of the list."""
 
@@ -162,6 +94,3 @@ class VoiceItem(msgspec.Struct, frozen=True, kw_only=True):
     preview_url: str | None
     model: str | None = None
     created_at: UtcTime | None = None
-
-
-Answer = ImageAnswer | VideoAnswer | VoiceoverAnswer | BackgroundAnswer | PendingAnswer | FailedAnswer

@@ -1,5 +1,6 @@
 """WhaleTools' routes on an API whose worker the test plays: deadlines, batches, refusals, voices, keys."""
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -140,6 +141,82 @@ def test_x_api_key_wins_over_a_foreign_bearer(api, key, server):
         assert 202 == client.post(IMAGE, json={"prompt": "a"}, headers=headers).status_code
         headers["x-api-key"] = "wk_live_none"
         assert 401 == client.post(IMAGE, json={"prompt": "a"}, headers=headers).status_code
+
+
+@pytest.fixture
+def items(client, store):
+    """Three documents, the oldest first."""
+    bodies = [
+        {"file": base64.b64encode(b"%PDF-1.7 " + bytes([49 + n])).decode(), "filename": f"{n}.pdf"} for n in range(3)
+    ]
+    made = [client.post("/v1/media", json=body) for body in bodies]
+    assert [201] * 3 == [answer.status_code for answer in made], made[0].text
+    return [answer.json()["id"] for answer in made]
+
+
+def listed(client, **query):
+    page = client.get("/v1/media", params=query).json()
+    return [item["id"] for item in page["data"]], page["has_more"]
+
+
+def test_pages_go_both_ways(client, items):
+    first, second, third = items
+    assert ([third, second], True) == listed(client, limit=2)
+    assert ([first], False) == listed(client, limit=2, starting_after=second)
+    assert ([third, second], False) == listed(client, ending_before=first)
+    assert ([second], True) == listed(client, limit=1, ending_before=first)
+    assert ([first, second], True) == listed(client, limit=2, sort="created_at:asc")
+    assert ([first], False) == listed(client, sort="created_at:asc", ending_before=second)
+    assert ([third, second, first], False) == listed(client, type="document")
+    assert ([], False) == listed(client, type="image")
+
+
+def test_links_are_made_all_or_none(client, items):
+    links = [{"media_id": one, "product_id": "p", "position": place} for place, one in enumerate(items)]
+    refused = client.post("/v1/media/link", json={"links": [*links, {"media_id": "med_0", "product_id": "p"}]})
+    assert (404, "unknown_media") == (refused.status_code, refused.json()["error"]["code"])
+    assert [] == client.get(f"/v1/media/{items[0]}").json()["links"]
+    made = client.post("/v1/media/link", json={"links": links}).json()
+    assert [0, 1, 2] == [link["position"] for link in made]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("/v1/media", {}, "missing_field"),
+        ("/v1/media", {"file": "%"}, "input_unreadable"),
+        ("/v1/media", {"file": "AAAA", "filename": "a.png"}, "unsupported_media"),
+        (
+            "/v1/media",
+            {"file": base64.b64encode(b"%PDF-1.7").decode(), "content_type": "image/png"},
+            "media_type_mismatch",
+        ),
+        ("/v1/media", {"url": "ftp://a.example/b"}, "invalid_request"),
+        ("/v1/media", {"file": "AAAA", "tags": ["a" * 65]}, "out_of_range"),
+        ("/v1/media/link", {"links": []}, "out_of_range"),
+        ("/v1/media/link", {"links": [{"product_id": "p"}]}, "missing_field"),
+    ],
+)
+def test_a_refusal_of_the_library_is_in_the_dialects_form(client, store, path, body, code):
+    answer = client.post(path, json=body)
+    assert (422, code) == (answer.status_code, answer.json()["error"]["code"]), answer.text
+
+
+@pytest.mark.parametrize(
+    "query", ["type=film", "sort=size", "limit=0", "limit=101", "ending_before=a&starting_after=b"]
+)
+def test_a_query_that_makes_no_sense_is_refused(client, query):
+    answer = client.get(f"/v1/media?{query}")
+    assert (422, "invalid_request_error") == (answer.status_code, answer.json()["error"]["type"])
+
+
+def test_media_of_others_are_unknown(client, stranger, items, tenant):
+    for path in (f"/v1/media/{items[0]}", f"/whaletools/v1/stores/{tenant}/media/{items[0]}"):
+        assert 200 == client.get(path).status_code
+        assert (403 if "stores" in path else 404) == stranger.get(path).status_code
+    assert 404 == stranger.get(f"/v1/media?starting_after={items[0]}").status_code
+    assert 404 == stranger.post(f"/v1/media/{items[0]}/link", json={"product_id": "p"}).status_code
+    assert 404 == stranger.delete(f"/v1/media/{items[0]}").status_code
 
 
 def test_the_sample_of_a_voice_is_made_once(api, client, all_models, rows, settings):
