@@ -1,4 +1,4 @@
-"""Packages of npm for tests: those of `node/package-lock.json`, which has the hash of each."""
+"""Packages of npm for tests: those of a `package-lock.json`, which has the hash of each."""
 
 import subprocess
 from pathlib import Path
@@ -14,13 +14,13 @@ class RegistryAway(Exception):
     """npm could not reach its registry."""
 
 
-def install(node: Path, target: Path) -> None:
-    """Install the locked packages into `target`; what was downloaded before needs no network.
+def install(node: Path, target: Path, source: Path = FOLDER) -> None:
+    """Install the packages that are locked in `source` into `target`; what was downloaded before needs no network.
 
     Raises `RegistryAway`, and `AssertionError` for anything else that npm says.
     """
     for name in LOCKED:
-        (target / name).write_bytes((FOLDER / name).read_bytes())
+        (target / name).write_bytes((source / name).read_bytes())
     npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     options = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
     command = [str(node), str(npm), "ci", *options, "--cache", str(CACHE)]

@@ -1,0 +1,214 @@
+"""The TypeScript SDK in node: every statement of the documents' JavaScript, and the native client.
+
+Of the statements only the import, the host and the key are changed, and the ids that the documents made up, which are
+those of what the statements before have made.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.signing import webhook_secret
+from pipelines.matting.evaluate import PHOTO
+from tests.support.deploy.document_code import CHECKS, program, regions
+from tests.support.deploy.node_packages import RegistryAway, install
+from tests.support.paths import ROOT
+from tests.support.servers.media_server import MediaServer
+from tests.support.servers.webhook_receiver import WebhookReceiver
+from tests.support.service.service import Service
+from tests.support.wait import until
+
+SDK = ROOT / "sdk" / "typescript"
+SAMPLES = ROOT / "tests" / "acceptance" / "samples"
+HEADINGS = (
+    "Image Generation",
+    "Video Generation",
+    "Voice Synthesis",
+    "Background Removal",
+    "Text Generation",
+    "Media Library",
+    "API Reference",
+)
+WHALE = "new WhaleClient({ apiKey: 'wk_live_...' })"
+NAMES = ("AtelierClient", "AtelierError", "VideoGenClient", "WhaleClient", "verifyWebhook", "verifyWhaleWebhook")
+SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def photos() -> Iterator[str]:
+    """The host of the pictures that the document names."""
+    with MediaServer() as server:
+        for name in ("product_photo", "photo_1", "photo_2", "photo_3"):
+            server.serve(f"/media/{name}.jpg", PHOTO.read_bytes(), headers={"content-type": "image/jpeg"})
+        yield server.url
+
+
+def run(node: Path, folder: Path, text: str, **environment: str) -> str:
+    """What a program of the SDK prints; it must end well."""
+    imports = f"import * as sdk from '{(SDK / 'dist' / 'index.js').as_uri()}';\n"
+    names = (
+        "const { AtelierClient, AtelierError, VideoGenClient, WhaleClient, verifyWebhook, verifyWhaleWebhook } = sdk;\n"
+    )
+    (folder / "program.mjs").write_text(imports + names + text)
+    command = [str(node), "program.mjs"]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.contract("A100", "F39")
+@pytest.mark.parametrize(
+    ("heading", "checks"),
+    [
+        ("Image Generation", 1),
+        ("Video Generation", 2),
+        ("Voice Synthesis", 2),
+        ("Background Removal", 2),
+        ("Media Library", 0),
+    ],
+)
+def test_the_statements_of_whaletools(
+    studio: Service, node: Path, photos: str, tmp_path: Path, heading: str, checks: int
+) -> None:
+    found = regions((SAMPLES / "whaletools.txt").read_text(), "const whale = ", HEADINGS)
+    assert set(HEADINGS) - {"API Reference"} == set(found)
+    host = f"new WhaleClient({{ apiKey: '{studio.key}', gatewayUrl: '{studio.url}/whaletools' }})"
+    replaced = {
+        "Video Generation": {
+            "const result = ": "await ended(whale, video.id);\nconst result = ",
+            "'gen_vid_a1b2c3d4'": "video.id",
+        },
+        "Background Removal": {"https://cdn.whaletools.dev": photos},
+        "Media Library": {"'med_q7r8s9t0'": "file.id", "'med_u1v2w3x4'": "file.id"},
+    }
+    last = {"Media Library": "console.log(media.data.length, media.has_more, file.id, file.url);"}.get(heading, "")
+    text, counted = program(found[heading], {WHALE: host, **replaced.get(heading, {})}, last)
+    assert checks == counted
+    helpers = f"""
+import {{ readFileSync }} from 'node:fs';
+const buffer = readFileSync('{PHOTO}');
+async function ended(whale, id) {{
+  while ((await whale.generate.video.get(id)).status === 'processing') await new Promise((go) => setTimeout(go, 300));
+}}
+"""
+    printed = run(node, tmp_path, helpers + CHECKS + text)
+    if heading == "Media Library":
+        assert "med_" in printed
+
+
+@pytest.mark.contract("A100", "F39")
+def test_the_statement_of_videogen(studio: Service, node: Path, tmp_path: Path) -> None:
+    lines = (SAMPLES / "videogen.txt").read_text().splitlines()
+    numbered = [line.lstrip("0123456789").strip() for line in lines if line[:1].isdigit() and line[1:2].strip()]
+    begin = next(n for n, line in enumerate(numbered) if line.startswith("const client"))
+    statements = numbered[begin : begin + 4]
+    assert "await client.tools.generateImage({" == statements[1]
+    text = "\n".join(statements)
+    text = text.replace(
+        'new VideoGenClient({ token: "YOUR_TOKEN" })',
+        f'new VideoGenClient({{ token: "{studio.key}", baseUrl: "{studio.url}/videogen" }})',
+    ).replace("await client", "const accepted = await client")
+    follow = """
+if (typeof accepted.toolExecutionId !== "string") throw new Error("no toolExecutionId");
+const info = await client.tools.waitForExecution(accepted.toolExecutionId, { pollMs: 200 });
+console.log(info.status, info.results.length, info.progressPercentage);
+"""
+    assert "succeeded 1 100" == run(node, tmp_path, text + follow).strip()
+
+
+@pytest.mark.contract("F39")
+def test_the_native_client_follows_and_downloads(studio: Service, node: Path, tmp_path: Path) -> None:
+    text = f"""
+const client = new AtelierClient({{ url: '{studio.url}', apiKey: '{studio.key}' }});
+const seen = [];
+const job = await client.generate('image', {{ prompt: 'a red circle on a white background', output_format: 'png' }},
+  {{ onProgress: (event) => seen.push(event.progress) }});
+const bytes = await client.download(job.outputs[0]);
+if (bytes[1] !== 0x50 || bytes.length !== job.outputs[0].bytes) throw new Error('no PNG');
+if (seen.length < 3 || seen.some((one, place) => place && one < seen[place - 1])) throw new Error(String(seen));
+const first = await client.submit('image', {{ prompt: 'a star' }}, {{ idempotencyKey: 'ts-1' }});
+const again = await client.submit('image', {{ prompt: 'a star' }}, {{ idempotencyKey: 'ts-1' }});
+if (first.job_id !== again.job_id) throw new Error('two jobs');
+const cancelled = await client.cancel(first.job_id);
+if (!['cancelled', 'completed'].includes(cancelled.status)) throw new Error(cancelled.status);
+const input = await client.upload(new Blob([bytes], {{ type: 'image/png' }}));
+if (!input.startsWith('inp_')) throw new Error(input);
+try {{
+  await client.submit('image', {{ prompt: 3 }});
+}} catch (error) {{
+  if (!(error instanceof AtelierError)) throw error;
+  console.log(error.status, error.code, error.field);
+}}
+const library = await client.media.list({{ limit: 1 }});
+console.log((await client.models()).length > 3, (await client.jobs({{ limit: 1 }})).jobs.length, library.media.length);
+"""
+    assert "422 wrong_type $.prompt\ntrue 1 1" == run(node, tmp_path, text).strip()
+
+
+@pytest.mark.contract("F39")
+def test_webhooks_are_verified(studio: Service, node: Path, tmp_path: Path) -> None:
+    body = {"prompt": "a red ring on white", "width": 64, "height": 64}
+    secret = webhook_secret(studio.settings.secret_key, studio.tenant, 1)
+    with WebhookReceiver() as sink:
+        studio.client.post("/generate/image/v1", json={**body, "callback_url": f"{sink.url}/native"})
+        studio.client.post("/v1/generate/image", json={"prompt": body["prompt"], "webhook_url": f"{sink.url}/whale"})
+        received = until(lambda: sink.received if len(sink.received) > 1 else None, 90, "two webhooks")
+        for number, message in enumerate(received):
+            (tmp_path / f"{number}.body").write_bytes(message.body)
+            headers = "\n".join(f"{name}\t{value}" for name, value in message.headers.items())
+            (tmp_path / f"{number}.headers").write_text(headers)
+    text = f"""
+import {{ readFileSync }} from 'node:fs';
+const secret = '{secret}';
+const types = [];
+for (const number of [0, 1]) {{
+  const body = readFileSync(`${{number}}.body`);
+  const lines = readFileSync(`${{number}}.headers`, 'utf8').split('\\n');
+  const headers = Object.fromEntries(lines.map((one) => one.split('\\t')));
+  const whale = Object.keys(headers).some((name) => name.toLowerCase() === 'x-webhook-signature');
+  types.push((await verifyWebhook(body, headers, secret)).type);
+  if (whale) types.push((await verifyWhaleWebhook(body, headers, secret)).data.object);
+  const changed = Buffer.concat([body, Buffer.from(' ')]);
+  for (const verify of whale ? [verifyWebhook, verifyWhaleWebhook] : [verifyWebhook]) {{
+    let refused = false;
+    await verify(changed, headers, secret).catch(() => {{ refused = true; }});
+    if (!refused) throw new Error('a changed body passed');
+  }}
+}}
+console.log(types.sort().join(' '));
+"""
+    assert "image image.completed job.completed" == run(node, tmp_path, text).strip()
+
+
+@pytest.mark.long
+def test_the_committed_build_is_what_tsc_makes(node: Path, tmp_path: Path) -> None:
+    try:
+        install(node, tmp_path, SDK)
+    except RegistryAway as error:
+        pytest.skip(str(error))
+    (tmp_path / "tsconfig.json").write_bytes((SDK / "tsconfig.json").read_bytes())
+    shutil.copytree(SDK / "src", tmp_path / "src")
+    tsc = tmp_path / "node_modules" / "typescript" / "bin" / "tsc"
+    subprocess.run(
+        [str(node), str(tsc), "--preserveSymlinks", "-p", str(tmp_path)], cwd=tmp_path, check=True, timeout=300
+    )
+    built = {file.name: file.read_text() for file in (tmp_path / "dist").iterdir()}
+    assert built == {file.name: file.read_text() for file in (SDK / "dist").iterdir()}
+
+
+def test_the_sdk_has_no_dependencies_at_run_time() -> None:
+    package = json.loads((SDK / "package.json").read_text())
+    assert "dependencies" not in package
+    assert ["typescript"] == list(package["devDependencies"])
+    for file in (SDK / "dist").glob("*.js"):
+        for line in file.read_text().splitlines():
+            if " from " in line and line.startswith(("import", "export")):
+                assert ' from "./' in line, line
