@@ -131,7 +131,7 @@ def transactional(db: AsyncEngine) -> AsyncEngine:
 
 @asynccontextmanager
 async def lent_connection(db: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    """Lend a connection of the pool as the driver has it; the driver's errors become those of SQLAlchemy."""
+    """Lend a connection of a pool in autocommit as the driver has it; its errors become those of SQLAlchemy."""
     try:
         lent = await db.raw_connection()
     except psycopg.Error as error:
@@ -148,7 +148,7 @@ async def lent_connection(db: AsyncEngine) -> AsyncIterator[psycopg.AsyncConnect
         await greenlet_spawn(lent.invalidate, error)  # it may be in the middle of a statement
         raise
     finally:
-        await greenlet_spawn(lent.close)
+        lent.close()  # without a greenlet: nothing is sent, since no connection in autocommit is reset
 
 
 def _wrapped(db: AsyncEngine, error: psycopg.Error, *, lost: bool) -> BaseException:
