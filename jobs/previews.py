@@ -2,6 +2,11 @@
 
 import msgspec
 
+WEB_SIDE = 1600
+"""The longer side of a `web` copy of a picture at most, in pixels."""
+WEB_PICTURES = ("image/webp", "image/jpeg")
+"""Types of pictures that are their own web copy, up to that size."""
+
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """One stored preview: its name, where it is and what it is.

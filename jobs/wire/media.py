@@ -8,6 +8,7 @@ from msgspec import Meta
 from core.settings import Settings
 from jobs.job import JobError
 from jobs.media import LibraryKind, Media, MediaOrigin, MediaStatus, ProductLink
+from jobs.previews import WEB_PICTURES, WEB_SIDE
 from jobs.wire.links import public_link, signed_link
 from jobs.wire.status import PreviewAnswer, preview_answer
 from jobs.wire.values import UtcTime, documented
@@ -31,6 +32,7 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
 
     `waiting`: the file is to be sent to `upload`, or a URL is fetched. `failed`: it has no usable file, and `problem`
     says why. `url` is null until it is `ready`; it stays the same, needs no key, and redirects to the object store.
+    `optimized_url` is the copy that a page should show: the `web` preview, or the file itself where that is small.
     Anyone may open `public_url`, for as long as the item is published.
     """
 
@@ -47,6 +49,8 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
     height: int | None
     duration_seconds: float | None
     url: str | None
+    thumbnail_url: str | None
+    optimized_url: str | None
     previews: list[PreviewAnswer]
     public_url: str | None
     job_id: str | None
@@ -110,6 +114,8 @@ def media_item(media: Media, settings: Settings, upload: UploadLink | None = Non
         height=media.height,
         duration_seconds=media.duration_seconds,
         url=media_url(media, settings),
+        thumbnail_url=preview_url(media, "thumbnail", settings),
+        optimized_url=optimized_url(media, settings),
         previews=[
             preview_answer(one, signed_link(settings, media_path(media.id, one.name, one.key.rpartition(".")[2])))
             for one in media.previews
@@ -147,6 +153,13 @@ def preview_url(media: Media, name: str, settings: Settings) -> str | None:
         if one.name == name:
             return signed_link(settings, media_path(media.id, name, one.key.rpartition(".")[2]))
     return None
+
+
+def optimized_url(media: Media, settings: Settings) -> str | None:
+    """Return the link of the copy of an item that a page should show; None where there is none."""
+    web = preview_url(media, "web", settings)
+    is_small = 0 < max(media.width or 0, media.height or 0) <= WEB_SIDE
+    return web or (media_url(media, settings) if is_small and media.media_type in WEB_PICTURES else None)
 
 
 def public_media_url(media: Media, settings: Settings) -> str | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from jobs.previews import WEB_PICTURES, WEB_SIDE
 from pipelines.runtime.protocol import PreviewFile
 
-THUMBNAIL_SIDE, WEB_SIDE = 320, 1600
+THUMBNAIL_SIDE = 320
 WEBP = "image/webp"
 _FAST, _SMALL = {"quality": 80, "method": 0}, {"quality": 80, "method": 2}
 """Large pictures are written quickly, since an encoder waits for them; small ones take a millisecond more."""
@@ -23,7 +24,7 @@ def picture_previews(image: Image.Image, media_type: str, stem: str, folder: Pat
     """Write the previews of a picture that is stored as `media_type`; returns them, the thumbnail first."""
     copy = within(image, WEB_SIDE)
     made = [write_thumbnail(copy, stem, folder)]
-    if media_type not in (WEBP, "image/jpeg") or copy.size != image.size:
+    if media_type not in WEB_PICTURES or copy.size != image.size:
         made.append(write_webp(copy, "web", stem, folder))
     return tuple(made)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from time import process_time
 
 import av
 import numpy as np
@@ -45,6 +46,8 @@ SPACING = 0.5
 """Seconds between the frames of a strip where the film does not say how long it is, as browsers record them."""
 MOST_SHORT = 600
 """Frames that are decoded for a short film at most."""
+STRIP_SHARE, ALL_SHARE = 0.4, 0.75
+"""Shares of the processor time that is allowed: after the first the strip is done, after the second the rest."""
 BLOCK = 16
 """Samples that are one part when peaks are searched."""
 Moving = tuple[tuple[PreviewFile, ...], int | None, int | None, float | None]
@@ -56,10 +59,11 @@ def has_film(source: Path, media_type: str) -> bool:
         return _film_stream(container) is not None
 
 
-def draw_film(source: Path, media_type: str, stem: str, folder: Path) -> Moving:
+def draw_film(source: Path, media_type: str, stem: str, folder: Path, allowed: float) -> Moving:
     """Draw the previews of a film; returns them, its upright size, and its seconds where it says them.
 
-    Raises `InputTooLarge`, `InputUnreadable` where no frame can be decoded, and FFmpeg's errors.
+    `allowed` are seconds of processor time: of a film that takes more, fewer frames are looked at. Raises
+    `InputTooLarge`, `InputUnreadable` where no frame can be decoded, and FFmpeg's errors.
     """
     with _opened(source, media_type) as container:
         stream = _film_stream(container)
@@ -68,7 +72,7 @@ def draw_film(source: Path, media_type: str, stem: str, folder: Path) -> Moving:
         seconds = _seconds(container)
         pictures: list[Image.Image] = []
         shown: Image.Image | None = None
-        for frame in _frames_at(container, stream, _times(seconds)):
+        for frame in _frames_at(container, stream, _times(seconds), STRIP_SHARE * allowed):
             picture = _upright(picture_of(frame, STRIP_SIDE), frame)
             if shown is None or (is_flat(pictures[0]) and all(map(is_flat, pictures)) and not is_flat(picture)):
                 shown = _upright(picture_of(frame, POSTER_SIDE), frame)
@@ -81,7 +85,7 @@ def draw_film(source: Path, media_type: str, stem: str, folder: Path) -> Moving:
             write_thumbnail(shown, stem, folder),
             write_poster(shown, stem, folder),
             strip([picture.resize(pictures[0].size) for picture in pictures], stem, folder),
-            short_film(_beginning(container, stream, rate), rate, stem, folder, threads=1),
+            short_film(_beginning(container, stream, rate, ALL_SHARE * allowed), rate, stem, folder, threads=1),
         )
     with Image.open(folder / made[1].path) as image:
         is_turned = (image.width > image.height) != (stream.width > stream.height)
@@ -89,16 +93,19 @@ def draw_film(source: Path, media_type: str, stem: str, folder: Path) -> Moving:
     return made, *size, seconds
 
 
-def draw_sound(source: Path, media_type: str, stem: str, folder: Path) -> Moving:
+def draw_sound(source: Path, media_type: str, stem: str, folder: Path, allowed: float) -> Moving:
     """Draw the peaks of a recording and a picture of them; returns them and its seconds.
 
-    Raises `InputUnreadable` for a file without a sample, and FFmpeg's errors.
+    Raises `InputTooLarge` where that takes more than `allowed` seconds of processor time, `InputUnreadable` for a file
+    without a sample, and FFmpeg's errors.
     """
     low: list[np.ndarray] = []
     high: list[np.ndarray] = []
     samples = rate = 0
     with _opened(source, media_type) as container:
         for frame in container.decode(_sound_stream(container)):
+            if process_time() > ALL_SHARE * allowed:
+                raise InputTooLarge("This recording is too long for a picture of its waveform.")
             planes = _planes(frame)
             rate, samples = frame.sample_rate, samples + planes.shape[1]
             edges = np.arange(0, planes.shape[1], BLOCK)
@@ -155,34 +162,38 @@ def _times(seconds: float | None) -> list[float]:
 
 
 def _frames_at(
-    container: av.container.InputContainer, stream: av.VideoStream, times: list[float]
+    container: av.container.InputContainer, stream: av.VideoStream, times: list[float], allowed: float
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frame at each time, or one nearly so: between key frames only some frames are decoded."""
+    """Yield the frame at each time, or one nearly so: between key frames only some frames are decoded.
+
+    Each has its part of `allowed` seconds of processor time, after which the one that is decoded has to do.
+    """
     start = float((stream.start_time or 0) * (stream.time_base or 0))
-    for time in times:
+    for place, time in enumerate(times, 1):
+        until = allowed * place / len(times)
         with suppress(FFmpegError):
             container.seek(int((start + time) * av.time_base), backward=True)
         found = None
         with suppress(FFmpegError):  # what follows a broken place may be whole
             for number, frame in enumerate(container.decode(stream)):
                 found = frame
-                if number >= AHEAD or frame.pts is None or frame.time >= start + time:
+                if number >= AHEAD or frame.pts is None or frame.time >= start + time or process_time() > until:
                     break
         if found is not None:
             yield found
 
 
 def _beginning(
-    container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction
+    container: av.container.InputContainer, stream: av.VideoStream, rate: Fraction, allowed: float
 ) -> Iterator[av.VideoFrame]:
-    """Yield the frames of the first seconds, `rate` a second."""
+    """Yield the frames of the first seconds, `rate` a second, as many as `allowed` seconds of processor time give."""
     container.seek(0, backward=True)
     wanted, begin = 0, None
     with suppress(FFmpegError):
         for number, frame in enumerate(container.decode(stream)):
             time = number / float(rate) if frame.pts is None else frame.time
             begin = time if begin is None else begin
-            if time - begin >= SHORT_SECONDS or number >= MOST_SHORT:
+            if time - begin >= SHORT_SECONDS or number >= MOST_SHORT or (number and process_time() > allowed):
                 return
             if time - begin >= wanted / float(rate) - 1e-6:
                 wanted += 1

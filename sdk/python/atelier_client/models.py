@@ -103,6 +103,7 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     outputs_removed_at: datetime | None = None
     redrive_of: str | None = None
     redriven_as: str | None = None
+    labels: dict[str, str] = {}
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):

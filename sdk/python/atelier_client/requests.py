@@ -30,6 +30,8 @@ class ImageRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     prompt: Required[str]
     """What to make, in plain words."""
     quality: Literal["fast", "pro", "standard", "ultra"]
@@ -75,6 +77,8 @@ class VideoRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     input_image: str | None
     """The first frame. Read as `image_path` and `image_url`, too."""
     last_image: str | None
@@ -118,6 +122,8 @@ class CutoutRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     image_url: Required[str]
     """The image whose background is removed. Read as `image_path` and `image_url`, too."""
     mask_only: bool
@@ -147,6 +153,8 @@ class SpeechRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     text: Required[str]
     """The text to speak."""
     language_id: str
@@ -186,6 +194,8 @@ class MeshRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     image_path: Required[str]
     """The image of the object. Read as `image_path` and `image_url`, too."""
     mode: Literal["generate", "paint"]

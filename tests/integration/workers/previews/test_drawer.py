@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors.inputs import InputTooLarge
 from jobs.params.video import VideoParams
 from pipelines.runtime.protocol import RawOutput
 from pipelines.video.encode import encode
@@ -18,6 +19,7 @@ from tests.support.media.documents import pdf
 from tests.support.media.videos import decode_video, planes
 from workers.previews.drawer import Drawer
 from workers.previews.messages import DrawResult
+from workers.previews.moving import draw_film, draw_sound
 
 RED, BLUE = (230, 20, 20), (20, 20, 230)
 Draw = Callable[[bytes], DrawResult]
@@ -173,6 +175,23 @@ def test_a_film_of_a_phone_is_upright(draw: Draw, tmp_path: Path) -> None:
     image = opened(tmp_path, drawn, "poster")
     assert near((255, 255, 255), image, 0.5, 0.75)
     assert image.getpixel((48, 40))[0] > 200 > image.getpixel((48, 40))[1]  # type: ignore[index]
+
+
+def test_a_film_that_takes_too_long_is_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(film(tmp_path))
+    made, *_ = draw_film(tmp_path / "source", "video/mp4", "preview", tmp_path, allowed=0.0)
+    assert ["thumbnail", "poster", "strip", "web"] == [preview.name for preview in made]
+    assert 1600 == made[2].width
+    assert 1 == len(decode_video((tmp_path / made[3].path).read_bytes(), "mp4").frames)
+
+
+def test_a_recording_that_takes_too_long_has_no_peaks(tmp_path: Path) -> None:
+    file = tmp_path / "source"
+    with wave.open(str(file), "wb") as out:
+        out.setparams((1, 2, 8000, 0, "NONE", ""))
+        out.writeframes(bytes(16_000))
+    with pytest.raises(InputTooLarge):
+        draw_sound(file, "audio/wav", "preview", tmp_path, allowed=0.0)
 
 
 @pytest.mark.parametrize("channels", [1, 2])

@@ -8,6 +8,7 @@ from PIL import Image
 
 from core.ids import new_id
 from jobs.job import Artifact
+from jobs.previews import Preview
 from jobs.schema.tables import inputs, media
 
 
@@ -125,6 +126,44 @@ def test_each_output_is_in_the_library(client, made):
 
 
 @pytest.mark.contract("A78", "A79", "A80", "A95")
+def test_an_output_brings_its_previews_along(client, rows, server, tenant, store, tmp_path):
+    job = rows.submit(tenant)
+    claimed, previews = rows.claim(server), []
+    for name in ("thumbnail", "web"):
+        (tmp_path / name).write_bytes(name.encode())
+        key = f"{tenant}/{job.id}/1/{name}.webp"
+        store.put(key, tmp_path / name, "image/webp")
+        previews.append(Preview(name=name, key=key, media_type="image/webp", bytes=len(name), width=32, height=32))
+    output = Artifact(
+        key=f"{tenant}/{job.id}/1/ab.png", media_type="image/png", bytes=9, sha256="ab", previews=tuple(previews)
+    )
+    rows.complete(claimed, output)
+    (item,) = client.get("/media/v1").json()["media"]
+    assert ["thumbnail", "web"] == [preview["name"] for preview in item["previews"]]
+    assert [item["thumbnail_url"], item["optimized_url"]] == [preview["url"] for preview in item["previews"]]
+    assert [b"thumbnail", b"web"] == [follow(item[f"{name}_url"]) for name in ("thumbnail", "optimized")]
+    assert 204 == client.delete(f"/media/v1/{item['media_id']}").status_code
+    assert [] == list(store.keys(f"{tenant}/"))
+    assert 404 == follow(item["thumbnail_url"])
+
+
+@pytest.mark.parametrize(
+    ("media_type", "side", "is_its_own"),
+    [("image/webp", 1600, True), ("image/jpeg", 800, True), ("image/webp", 1601, False), ("image/png", 8, False)],
+)
+def test_a_small_web_picture_is_its_own_web_copy(client, rows, server, tenant, media_type, side, is_its_own):
+    rows.submit(tenant)
+    claimed = rows.claim(server)
+    shape = {"width": side, "height": 8}
+    rows.complete(claimed, Artifact(key="a/b.webp", media_type=media_type, bytes=9, sha256="ab", metadata=shape))
+    (item,) = client.get("/media/v1").json()["media"]
+    assert (None, [], item["url"] if is_its_own else None) == (
+        item["thumbnail_url"],
+        item["previews"],
+        item["optimized_url"],
+    )
+
+
 def test_a_list_is_of_a_kind_of_tags_and_of_labels(client, bring, store):
     bring("a.png", tags="red,round", labels='{"shop": "eu"}')
     bring("b.png", tags="red")
