@@ -11,11 +11,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from jobs.previews import WEB_PICTURES, WEB_SIDE
 from pipelines.runtime.protocol import PreviewFile
 
-THUMBNAIL_SIDE = 320
+THUMBNAIL_SIDE, WEB_SIDE = 320, 1600
 WEBP = "image/webp"
+WEB_PICTURES = (WEBP, "image/jpeg")
+"""Types of pictures that are their own web copy, up to that size (`jobs/previews.py` says the same to callers)."""
 _FAST, _SMALL = {"quality": 80, "method": 0}, {"quality": 80, "method": 2}
 """Large pictures are written quickly, since an encoder waits for them; small ones take a millisecond more."""
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pypdfium2  # type: ignore[import-untyped]
 
 from core.errors.inputs import InputUnreadable
-from jobs.previews import WEB_SIDE
-from pipelines.previews.pictures import write_poster, write_thumbnail
+from pipelines.previews.pictures import WEB_SIDE, write_poster, write_thumbnail
 from pipelines.runtime.protocol import PreviewFile
 
 LARGEST_SCALE = 4.0

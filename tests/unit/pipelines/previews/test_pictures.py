@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jobs import previews
+from pipelines.previews import pictures
 from pipelines.previews.pictures import fitted, picture_previews, write_thumbnail
 
 
@@ -70,3 +72,7 @@ def test_every_kind_of_pixels_is_shown(tmp_path: Path, mode: str) -> None:
 def test_a_thin_picture_keeps_a_pixel() -> None:
     assert (320, 1) == fitted(10_000, 1, 320)
     assert (1, 320) == fitted(1, 10_000, 320)
+
+
+def test_answers_know_which_pictures_need_no_web_copy() -> None:
+    assert (pictures.WEB_SIDE, pictures.WEB_PICTURES) == (previews.WEB_SIDE, previews.WEB_PICTURES)
