@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ca_bundle: str = ""
 
     max_waiting_jobs: int = 10_000
+    watermark: bool = False
     max_voices: int = 100
     max_webhooks: int = 20
     max_streams: int = 200

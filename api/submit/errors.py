@@ -1,6 +1,7 @@
 """The errors that a submission can be refused with; every wire format documents and renders the same ones."""
 
 from api.http.strict_json import BODY_ERRORS
+from core.errors.access import NotEntitled
 from core.errors.base import AtelierError
 from core.errors.fields import ForbiddenUrl, IdempotencyMismatch, NotSupportedYet, NotThisModel, NulInText, UnknownModel
 from core.errors.inputs import InputTooLarge, InputUnreadable, UnknownInput, UnsupportedMedia
@@ -10,7 +11,7 @@ from core.errors.unknown import UnknownJob, UnknownServer
 
 SUBMIT_ERRORS: tuple[type[AtelierError], ...] = (
     *BODY_ERRORS,
-    *(BudgetExhausted, UnknownServer, UnknownJob, NulInText, NotSupportedYet, UnknownModel, NotThisModel),
+    *(NotEntitled, BudgetExhausted, UnknownServer, UnknownJob, NulInText, NotSupportedYet, UnknownModel, NotThisModel),
     *(IdempotencyMismatch, ForbiddenUrl, UnknownInput, UnsupportedMedia, InputTooLarge, InputUnreadable),
     *(TooManyJobs, NoModelAvailable, StorageUnavailable),
 )

@@ -8,6 +8,7 @@ import msgspec
 from api.http.auth import Caller
 from api.submit.data_urls import is_data_url
 from api.submit.media_intake import is_stored
+from core.errors.access import NotEntitled
 from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, OutOfRange
 from core.net.url_guard import check_literal
 from core.settings import Settings
@@ -15,6 +16,7 @@ from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams, is_speakable
+from jobs.statements.api_keys import UNMARKED
 
 SEEDS = 2**31
 """Seeds drawn here are below this number, which fits the generator of every framework."""
@@ -45,7 +47,7 @@ class IdempotencyKey(msgspec.Struct, frozen=True):
 def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     """Return the parameters, with the default priority lowered to the ceiling of the key.
 
-    Raises `NotSupportedYet`, `NulInText`, `MissingField`, `OutOfRange`, and what `check_url` raises.
+    Raises `NotSupportedYet`, `NulInText`, `MissingField`, `OutOfRange`, `NotEntitled`, and what `check_url` raises.
     """
     refuse_unbuilt(params)
     refuse_nul(params)
@@ -62,11 +64,27 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
         if name in changed and companion not in changed:
             advice = f"`{name}` requires `{required}`; add it, or remove `{name}`."
             raise MissingField(advice, field=f"$.{companion}")
+    params = _with_mark(params, caller, settings)
     if params.priority <= caller.priority_ceiling:
         return params
     if params.priority == DEFAULT_PRIORITY:
         return msgspec.structs.replace(params, priority=caller.priority_ceiling)
     raise OutOfRange(f"`priority` must be at most {caller.priority_ceiling} for this key.", field="$.priority")
+
+
+def _with_mark(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
+    """Return the parameters with `always` for `auto` where the visible mark is usual. Raises `NotEntitled`."""
+    asked = getattr(params, "watermark", "always")
+    if asked == "always" or not settings.watermark or UNMARKED in caller.scopes:
+        return params
+    if asked == "never":
+        raise NotEntitled(
+            "This key may not make pictures and films without the visible mark; leave `watermark` out, or ask the "
+            "operator for a key that may (`atelier keys create --unmarked`).",
+            needs=UNMARKED,
+            field="$.watermark",
+        )
+    return msgspec.structs.replace(params, watermark="always")
 
 
 def check_url(url: str, field: str, settings: Settings, *, also: str = "") -> None:

@@ -43,16 +43,19 @@ def create_key(
     budget_usd: float | None = None,
     max_running_jobs: int | None = None,
     admin: bool = False,
+    unmarked: bool = False,
 ) -> tuple[str, str]:
     """Create an API key, and its tenant when it is new; return the id and the key, which cannot be read again.
 
-    An `admin` key may command servers. `budget_usd` becomes the tenant's budget in US dollars, `max_running_jobs` how
-    many of its jobs may run at once, 1 or more; None leaves either as it is.
+    An `admin` key may command servers, an `unmarked` one may do without the visible mark.
+    `budget_usd` becomes the tenant's budget in US dollars, `max_running_jobs` how many of its jobs may run at once, 1
+    or more; None leaves either as it is.
     """
     key, key_id = new_key(), new_id("key")
     with connected(settings) as connection:
         owner: str = connection.execute(api_keys.ensure_tenant(tenant)).scalar_one()
-        digest, scopes = key_digest(_secret(settings), key), [api_keys.ADMIN] if admin else []
+        digest = key_digest(_secret(settings), key)
+        scopes = [scope for scope, given in ((api_keys.ADMIN, admin), (api_keys.UNMARKED, unmarked)) if given]
         connection.execute(
             api_keys.add_key(key_id, owner, name=name, digest=digest, priority_ceiling=priority_ceiling, scopes=scopes)
         )

@@ -12,6 +12,10 @@ from core.errors.fields import NotSupportedYet, NulInText
 OutputFormat = Literal["webp", "jpeg", "png"]
 Quality = Literal["fast", "standard", "pro", "ultra"]
 
+Watermark = Annotated[
+    Literal["auto", "always", "never"],
+    Meta(description="A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."),
+]
 Prompt = Annotated[str, Meta(min_length=1, max_length=4000, description="What to make, in plain words.")]
 HexColor = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
 Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public http(s) URL.")]

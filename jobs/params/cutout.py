@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import HexColor, Params
+from jobs.params.base import HexColor, Params, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -22,6 +22,7 @@ class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     mask_only: Annotated[bool, Meta(description="Return the matte itself.")] = False
     background_color: Annotated[HexColor, Meta(description="Put the foreground on this color.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False
+    watermark: Watermark = "auto"
 
 
 CUTOUT = ModalitySpec(

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from jobs.params.base import HexColor, OutputFormat, Params, Prompt, Quality, Seed, Url
+from jobs.params.base import HexColor, OutputFormat, Params, Prompt, Quality, Seed, Url, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -40,6 +40,7 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = -1
+    watermark: Watermark = "auto"
     enhance_prompt: bool = False
     logo_url: Url | None = None
     palette: Annotated[tuple[HexColor, ...], Meta(max_length=16)] = ()

@@ -41,6 +41,7 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     exaggeration: Annotated[float, Meta(ge=0, le=1, description="0 neutral, 1 most expressive.")] = 0.5
     temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
+    speed: Annotated[float, Meta(ge=0.5, le=2, description="How fast it is spoken; the pitch stays.")] = 1.0
     seed: Seed = -1
     apply_watermark: Annotated[bool, Meta(description="Add an inaudible mark that identifies generated audio.")] = True
 

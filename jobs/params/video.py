@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import Params, Prompt, Quality, Seed
+from jobs.params.base import Params, Prompt, Quality, Seed, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -33,6 +33,7 @@ class VideoParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     num_inference_steps: Annotated[int, Meta(ge=1, le=200, description="Denoising steps.")] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30, description="Adherence to the prompt.")] | None = None
     seed: Seed = 42
+    watermark: Watermark = "auto"
 
 
 VIDEO = ModalitySpec(

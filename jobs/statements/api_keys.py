@@ -13,6 +13,8 @@ from jobs.statements.clauses import now
 
 ADMIN = "admin"
 """The scope of an operator's key."""
+UNMARKED = "unmarked"
+"""The scope of a key that may make pictures and films without the visible mark where it is usual."""
 
 
 class ApiKey(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from PIL import Image
 from core.errors.failures import EncodeFailed
 from jobs.params.base import Params
 from pipelines.image.flatten import flatten_on_white
+from pipelines.image.visible_mark import mark_image
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -31,17 +32,18 @@ def encode(raw: RawOutput, params: Params, folder: Path) -> Outputs:
 
     Raises `EncodeFailed` for an array that is not an image; a full or missing disk stays an `OSError`.
     """
+    marked = getattr(params, "watermark", None) == "always"
     files = tuple(
-        _write(array, params.output_format, folder / f"{number}.{params.output_format}")
+        _write(array, marked, params.output_format, folder / f"{number}.{params.output_format}")
         for number, array in enumerate(raw.arrays.values())
     )
     return Outputs(files=files)
 
 
-def _write(array: NDArray[Any], output_format: str, file: Path) -> Output:
+def _write(array: NDArray[Any], marked: bool, output_format: str, file: Path) -> Output:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (3, 4) or 0 in array.shape:
         raise EncodeFailed(f"An image is uint8, height x width x 3 or 4, not {array.dtype} {array.shape}.")
-    image = Image.fromarray(np.ascontiguousarray(array))
+    image = Image.fromarray(np.ascontiguousarray(mark_image(array) if marked else array))
     if output_format == "jpeg":
         image = flatten_on_white(image)
     try:

@@ -21,6 +21,7 @@ from core.errors.failures import EncodeFailed
 from jobs.params.speech import SpeechParams
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
+from pipelines.speech.tempo import change_tempo
 from pipelines.speech.watermark import add_watermark
 from pipelines.speech.waveform import SIZE, draw_waveform
 
@@ -44,7 +45,7 @@ def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
     """Write `raw.arrays["samples"]` as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and the waveform as `1.png`.
 
     The samples are float32 in -1 to 1 with one axis, `raw.metadata["sample_rate"]` of them per second; they get the
-    watermark here, unless `params` wants none. Image formats give wav and a warning. Raises `EncodeFailed` for an array
+    speed and the watermark of `params` here. Image formats give wav and a warning. Raises `EncodeFailed` for an array
     that is not audio, and `ModelLoadFailed` without the watermarker; a full or missing disk stays an `OSError`.
     """
     name, warnings = choose_format(params.output_format, _FORMATS, "wav", "audio")
@@ -55,6 +56,7 @@ def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
         raise EncodeFailed("Audio needs its `sample_rate`, a whole number.")
     if not np.isfinite(samples).all():
         raise EncodeFailed("The model computed samples that are not finite; it made no audio.")
+    samples = change_tempo(samples, rate, params.speed)
     if params.apply_watermark:
         samples = add_watermark(samples, rate)
     file = folder / f"0.{name}"

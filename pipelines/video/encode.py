@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from core.errors.failures import EncodeFailed
 from jobs.params.video import VideoParams
+from pipelines.image.visible_mark import mark_planes
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
 
@@ -67,6 +68,8 @@ def encode(raw: RawOutput, params: VideoParams, folder: Path) -> Outputs:
     count, width, height = len(frames), frames.shape[2], frames.shape[1] * 2 // 3
     if width % 2:
         raise EncodeFailed(f"{width}x{height} has an odd side; a video needs even ones.")
+    if params.watermark == "always":
+        frames = mark_planes(frames)
     file = folder / f"0.{name}"
     try:
         _write(frames, (width, height), fps, file, _FORMATS[name])

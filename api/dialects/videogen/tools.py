@@ -126,6 +126,6 @@ async def _start(
         request,
         spread(params, body.num_results),
         idempotency_key=idempotency_key,
-        origin=Origin(dialect=NAME, tool=tool),
+        origin=Origin(dialect=NAME, tool=tool, temporary=bool(body.is_output_temporary)),
     )
     return ToolAccepted(execution_id(jobs[0]))

@@ -14,6 +14,7 @@ from api.dialects.videogen.schema import (
     ToolBody,
     ToolQuality,
     VisualBody,
+    WatermarkMode,
 )
 from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
 from api.http.msgspec_errors import refusal
@@ -28,6 +29,7 @@ from jobs.params.video import VideoParams
 P = TypeVar("P", bound=Params)
 
 QUALITY: Mapping[ToolQuality, str] = {"LOW": "fast", "STANDARD": "standard", "HIGH": "pro", "MAX": "ultra"}
+MARKS: Mapping[WatermarkMode, str] = {"AUTO": "auto", "VIDEO_GEN": "always", "NONE": "never"}
 TOKENS_A_CHARACTER = 3
 """Of speech: three times what a calm voice takes, so that no text is cut off."""
 LEAST_TOKENS, MOST_TOKENS = 256, 4096
@@ -90,6 +92,7 @@ def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:
         SpeechParams,
         text=text,
         language_id=body.speech_language_code,
+        speed=body.voice_speed,
         output_format="mp3",
         max_new_tokens=min(max(TOKENS_A_CHARACTER * len(text), LEAST_TOKENS), MOST_TOKENS),
         **_common(body),
@@ -118,7 +121,7 @@ def _duration(seconds: int | None) -> dict[str, float]:
 
 def _common(body: ToolBody) -> dict[str, Any]:
     """Return the fields that the jobs of every tool have."""
-    return {}
+    return {"watermark": MARKS[body.watermark_mode or "AUTO"]} if isinstance(body, VisualBody) else {}
 
 
 def _made(type_: type[P], **fields: Any) -> P:

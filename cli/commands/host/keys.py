@@ -31,6 +31,7 @@ def keys() -> None:
 )
 @click.option("--max-running-jobs", type=click.IntRange(min=1), help="Limit of the tenant's concurrent jobs.")
 @click.option("--admin", is_flag=True, help="Add the admin scope: cordon, drain, preload, remove servers.")
+@click.option("--unmarked", is_flag=True, help="Add the scope for results without the mark of ATELIER_WATERMARK.")
 @data_option
 def create(
     tenant: str,
@@ -39,6 +40,7 @@ def create(
     budget_usd: float | None,
     max_running_jobs: int | None,
     admin: bool,
+    unmarked: bool,
     data: Path,
 ) -> None:
     """Create a key and print it; it cannot be shown again."""
@@ -51,6 +53,7 @@ def create(
             budget_usd=budget_usd,
             max_running_jobs=max_running_jobs,
             admin=admin,
+            unmarked=unmarked,
         )
     click.echo(f"{key_id} for tenant {tenant}; keep the key, it is not stored:", err=True)
     click.echo(key)

@@ -56,6 +56,8 @@ class ImageRequest(TypedDict, total=False):
     """Adherence to the prompt."""
     seed: int
     """-1 draws a fresh seed; any other value repeats itself."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
 class VideoRequest(TypedDict, total=False):
@@ -101,6 +103,8 @@ class VideoRequest(TypedDict, total=False):
     """Adherence to the prompt."""
     seed: int
     """-1 draws a fresh seed; any other value repeats itself."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
 class CutoutRequest(TypedDict, total=False):
@@ -132,6 +136,8 @@ class CutoutRequest(TypedDict, total=False):
     """Put the foreground on this color."""
     crop: bool
     """Crop to the foreground."""
+    watermark: Literal["always", "auto", "never"]
+    """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
 
 
 class SpeechRequest(TypedDict, total=False):
@@ -169,6 +175,8 @@ class SpeechRequest(TypedDict, total=False):
     """How freely the model chooses."""
     cfg_weight: float
     """Adherence to text and voice; 0 paces calmly."""
+    speed: float
+    """How fast it is spoken; the pitch stays."""
     seed: int
     """-1 draws a fresh seed; any other value repeats itself."""
     apply_watermark: bool
