@@ -13,7 +13,9 @@ from api.dialects.whaletools.generations import Generations
 from api.dialects.whaletools.routes import PREFIXES as WHALETOOLS
 from api.dialects.whaletools.routes import whaletools_routers
 from api.http.problems import Renderer
+from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
+from api.operations.webhooks import WebhookOperations
 from api.services import Services
 
 
@@ -30,7 +32,11 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _videogen(services: Services) -> Sequence[Router]:
-    return videogen_routers(GroupedJobs(services.database, services.notifier, services.server_commands))
+    return videogen_routers(
+        GroupedJobs(services.database, services.notifier, services.server_commands),
+        WebhookOperations(services.database, services.settings),
+        EntityOperations(services.database),
+    )
 
 
 def _whaletools(services: Services) -> Sequence[Router]:

@@ -14,6 +14,7 @@ from core.errors.unknown import UnknownWebhook
 from core.ids import check_id, new_id
 from core.settings import Settings
 from core.signing import webhook_secret
+from jobs.params.origin import NATIVE
 from jobs.statements.budget import lock_tenant
 from jobs.statements.webhooks.deliveries import abandon, forget_undelivered, redirect
 from jobs.statements.webhooks.delivery_log import add_test, find_delivery
@@ -40,8 +41,20 @@ class WebhookOperations:
         self._database = database
         self._settings = settings
 
-    async def add(self, tenant: str, url: str, events: Sequence[str]) -> Row[Any]:
-        """Add an endpoint and return its row. Raises `TooManyWebhooks`, and what `check_url` raises."""
+    async def add(
+        self,
+        tenant: str,
+        url: str,
+        events: Sequence[str],
+        *,
+        dialect: str = NATIVE,
+        dialect_events: Sequence[str] = (),
+        description: str | None = None,
+    ) -> Row[Any]:
+        """Add an endpoint, of a dialect as `add_webhook` describes it, and return its row.
+
+        Raises `TooManyWebhooks`, and what `check_url` raises.
+        """
         check_url(url, "$.url", self._settings)
         limit = self._settings.max_webhooks
 
@@ -51,7 +64,15 @@ class WebhookOperations:
                 raise TooManyWebhooks(
                     f"You have reached your limit of {limit} webhook endpoints. {TooManyWebhooks.advice}"
                 )
-            insertion = add_webhook(new_id(PREFIX), tenant, url=url, events=events)
+            insertion = add_webhook(
+                new_id(PREFIX),
+                tenant,
+                url=url,
+                events=events,
+                dialect=dialect,
+                dialect_events=dialect_events,
+                description=description,
+            )
             return (await connection.execute(insertion)).one()
 
         return await self._database.transaction(insert)

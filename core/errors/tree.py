@@ -40,6 +40,7 @@
     │   ├── UnknownServer               404  unknown_server
     │   ├── UnknownVoice                404  unknown_voice
     │   ├── UnknownMedia                404  unknown_media
+    │   ├── UnknownEntity               404  unknown_entity
     │   ├── UnknownWebhook              404  unknown_webhook
     │   ├── UnknownDelivery             404  unknown_delivery
     │   ├── UnknownOutput               404  unknown_output

@@ -38,6 +38,13 @@ class UnknownMedia(RequestRefused):
     advice = "No item of the media library with this id belongs to this key; GET /media/v1 lists those that do."
 
 
+class UnknownEntity(RequestRefused):
+    """An entity that the tenant does not have (another tenant's answers the same)."""
+
+    code, status = "unknown_entity", 404
+    advice = "No entity with this id belongs to this key; GET /v1/entities lists those that do."
+
+
 class UnknownWebhook(RequestRefused):
     """A webhook endpoint that the tenant does not have (another tenant's answers the same)."""
 

@@ -194,6 +194,12 @@ jobs = Table(
         postgresql_where=text("status = 'completed'"),
     ),
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
+    Index("ix_jobs_group", text("(origin ->> 'group')"), postgresql_where=text("origin ->> 'group' IS NOT NULL")),
+    Index(
+        "ix_jobs_dialect",
+        *("tenant", text("(origin ->> 'dialect')"), *_newest),
+        postgresql_where=text("origin ->> 'dialect' IS NOT NULL"),
+    ),
     Index("ix_jobs_prompts", "tenant", "finished_at", postgresql_where=text(has_prompt)),
     Index("ix_jobs_outputs", "tenant", "finished_at", postgresql_where=text(has_outputs)),
     Index("ix_jobs_bare", "tenant", "finished_at", postgresql_where=text(is_bare)),
@@ -362,8 +368,26 @@ webhooks = Table(
     Column("disabled_at", Time),
     Column("disabled_because", Text),
     Column("created_at", Time, nullable=False, server_default=_now),
+    Column("dialect", Text, nullable=False, server_default="native"),
+    Column("dialect_events", ARRAY(Text), nullable=False, server_default="{}"),  # as they are called there
+    Column("description", Text),
     CheckConstraint("disabled_because IN ('owner', 'failing', 'gone')", name="disabled_because"),
     Index("ix_webhooks_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("refs", JSONB, nullable=False, server_default="[]"),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("updated_at", Time, nullable=False, server_default=_now),
+    Column("archived_at", Time),
+    Index("ix_entities_tenant", "tenant", *_newest, postgresql_where=text("archived_at IS NULL")),
 )
 
 webhook_hosts = Table(

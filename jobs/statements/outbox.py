@@ -19,11 +19,13 @@ from sqlalchemy import (
     insert,
     literal_column,
     null,
+    or_,
     select,
     union_all,
 )
 
 from jobs.job import JobStatus
+from jobs.params.origin import NATIVE
 from jobs.schema.tables import jobs, outbox, webhooks
 from jobs.statements.budget import settle
 from jobs.statements.clauses import fresh_id
@@ -71,8 +73,14 @@ def _endpoints(changed: CTE) -> Select[Any]:
     return (
         _messages(changed, webhooks.c.url, webhooks.c.id)
         .join(webhooks, webhooks.c.tenant == changed.c.tenant)
-        .where(webhooks.c.disabled_at.is_(None), _type(changed) == any_(webhooks.c.events))
+        .where(webhooks.c.disabled_at.is_(None), _type(changed) == any_(webhooks.c.events), _in_format(changed))
     )
+
+
+def _in_format(changed: CTE) -> ColumnElement[bool]:
+    """Return whether an endpoint gets the events of a job: those of a dialect do of the dialect's jobs alone."""
+    native = webhooks.c.dialect == literal_column(f"'{NATIVE}'")
+    return or_(native, webhooks.c.dialect == changed.c.origin.op("->>")(literal_column("'dialect'")))
 
 
 def _messages(changed: CTE, url: ColumnElement[Any], webhook_id: ColumnElement[Any]) -> Select[Any]:

@@ -1,7 +1,7 @@
 """The store of deliveries: each method is one short transaction, none of which is open during HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -17,11 +17,13 @@ from core.signing import webhook_secrets
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, delivery_functions, endpoints, receiver_breaker
+from jobs.wire.dialects import videogen
 from jobs.wire.webhooks import WebhookTest, WebhookTestData
 from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
 from workers.webhooks.dialects.table import CALLBACK_FORMATS
+from workers.webhooks.dialects.videogen import ended_group, videogen_webhook
 from workers.webhooks.payload import WebhookMessage, encode, native_webhook, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
@@ -75,7 +77,12 @@ class DeliveryStore:
             for generation in signing_generations(subject.generation, subject.rotated_at, subject.now)
             for secret in webhook_secrets(self._settings.secret_key, subject.owner, generation)
         ]
-        made = self._format(leased, job, secrets)
+        if job is not None and subject.endpoint_dialect == videogen.NAME:
+            made = await self._format_execution(delivery, job, subject.endpoint_events)
+            if made is None:
+                return None
+        else:
+            made = self._format(leased, job, secrets)
         headers = made.headers | sign(delivery.id, subject.now, made.body, secrets)
         return WebhookMessage(body=made.body, headers=headers, composed_at=subject.now, job=job)
 
@@ -166,6 +173,15 @@ class DeliveryStore:
         is_callback = delivery.webhook_id is None
         make = CALLBACK_FORMATS.get(job.origin.dialect, native_webhook) if is_callback else native_webhook
         return make(facts)
+
+    async def _format_execution(self, delivery: Row[Any], job: Job, events: Collection[str]) -> DialectWebhook | None:
+        """Return the webhook of an execution that ended; drop the delivery, and return None, where none is due."""
+        async with self._transaction() as connection:
+            jobs = await ended_group(connection, job, delivery.webhook_id)
+            made = videogen_webhook(jobs, events, self._settings) if jobs else None
+            if made is None:
+                await connection.execute(deliveries.forget(delivery.id))
+            return made
 
     async def _record_for_endpoint(self, connection: AsyncConnection, webhook_id: str, result: DeliveryResult) -> None:
         if result.delivered:

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 
 from litestar import Router
 
+from api.dialects.videogen.endpoints import EndpointRoutes
+from api.dialects.videogen.entities import EntityRoutes
 from api.dialects.videogen.executions import ExecutionRoutes
 from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
 from api.dialects.videogen.unbuilt import unbuilt_routes
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
+from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
+from api.operations.webhooks import WebhookOperations
 
 BASE = "/videogen"
 OWN = ("tools", "files", "entities", "webhooks", "resources", "me", "workflows", "projects", "assistant", "text")
@@ -18,13 +22,22 @@ OWN = ("tools", "files", "entities", "webhooks", "resources", "me", "workflows",
 PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
 
 
-def videogen_routers(grouped_jobs: GroupedJobs) -> Sequence[Router]:
+def videogen_routers(
+    grouped_jobs: GroupedJobs, webhooks: WebhookOperations, entities: EntityOperations
+) -> Sequence[Router]:
     """Return the routers."""
     return [
         Router(
             path,
-            route_handlers=[ToolRoutes, ExecutionRoutes, ResourceRoutes, *unbuilt_routes()],
-            dependencies=provide(grouped_jobs=grouped_jobs),
+            route_handlers=[
+                ToolRoutes,
+                ExecutionRoutes,
+                ResourceRoutes,
+                EndpointRoutes,
+                EntityRoutes,
+                *unbuilt_routes(),
+            ],
+            dependencies=provide(grouped_jobs=grouped_jobs, webhooks=webhooks, entities=entities),
             opt=IGNORES_QUERY,
             include_in_schema=False,
         )

@@ -76,7 +76,7 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
 
     The job is null where it is deleted, and for a test. The owner of the secret that signs is the endpoint, or the
     tenant for a callback: `owner`, null for an endpoint that was removed, `generation`, `rotated_at` and `disabled_at`.
-    `now` is the database's time.
+    `now` is the database's time. `endpoint_dialect` and `endpoint_events` are of the endpoint, null for a callback.
     """
     of_tenant = outbox.c.webhook_id.is_(None)
     return (
@@ -86,6 +86,8 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
             case((of_tenant, tenants.c.webhook_generation), else_=webhooks.c.generation).label("generation"),
             case((of_tenant, tenants.c.webhook_rotated_at), else_=webhooks.c.rotated_at).label("rotated_at"),
             webhooks.c.disabled_at,
+            webhooks.c.dialect.label("endpoint_dialect"),
+            webhooks.c.dialect_events.label("endpoint_events"),
             type_coerce(now, DateTime(timezone=True)).label("now"),
             literal_column(BALANCE, Money).label("balance"),
             *jobs.c,

@@ -5,13 +5,34 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Delete, Insert, Select, Update, case, delete, func, insert, null, select, update
 
+from jobs.params.origin import NATIVE
 from jobs.schema.tables import tenants, webhooks
 from jobs.statements.clauses import ago, now
 
 
-def add_webhook(webhook_id: str, tenant: str, *, url: str, events: Sequence[str]) -> Insert:
-    """Add an endpoint; returns its row."""
-    made = insert(webhooks).values(id=webhook_id, tenant=tenant, url=url, events=list(events))
+def add_webhook(
+    webhook_id: str,
+    tenant: str,
+    *,
+    url: str,
+    events: Sequence[str],
+    dialect: str = NATIVE,
+    dialect_events: Sequence[str] = (),
+    description: str | None = None,
+) -> Insert:
+    """Add an endpoint; returns its row. One of a dialect gets the events of the dialect's jobs, in its format.
+
+    Then `events` are those that may be one of `dialect_events`.
+    """
+    made = insert(webhooks).values(
+        id=webhook_id,
+        tenant=tenant,
+        url=url,
+        events=list(events),
+        dialect=dialect,
+        dialect_events=list(dialect_events),
+        description=description,
+    )
     return made.returning(*webhooks.c)
 
 

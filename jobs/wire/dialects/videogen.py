@@ -39,6 +39,25 @@ MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "video": "VIDEO"}
 """The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
 
 
+TOOL_EVENTS: Mapping[str, str] = {
+    "tool_execution.succeeded": "job.completed",
+    "tool_execution.failed": "job.failed",
+    "tool_execution.cancelled": "job.cancelled",
+}
+"""The events of executions, and those of jobs that may be their ends."""
+EVENT_NAMES = (
+    *TOOL_EVENTS,
+    *("file.upload.completed", "file.upload.failed", "file.playback_ready", "file.download_ready"),
+    *("file.analysis_completed", "file.analysis_failed"),
+    *(
+        f"{subject}.{end}"
+        for subject in ("workflow_run", "project_export", "assistant_message")
+        for end in ("succeeded", "failed", "cancelled")
+    ),
+)
+"""The events that an endpoint may be for. Those of files, and of what this service does not have, never come."""
+
+
 class VideoGenRequirement(msgspec.Struct, frozen=True):
     """What a caller needs for a request that was refused with 403."""
 
@@ -76,6 +95,35 @@ class ToolExecution(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     attempt_index: int
     results: list[ExecutionResult]
     error: VideoGenError | None
+
+
+class ExecutionEvent(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The webhook of an execution that ended: `results` of one that succeeded, `error` of one that failed."""
+
+    event: str
+    occurred_at: int
+    tool_execution_id: str
+    tool_type: str
+    results: list[ExecutionResult] | None = None
+    error: VideoGenError | None = None
+
+
+def job_events(events: Sequence[str]) -> list[str]:
+    """Return the events of jobs after which one of `events` may be due: an execution ends with any of its jobs."""
+    return list(TOOL_EVENTS.values()) if any(event in TOOL_EVENTS for event in events) else []
+
+
+def execution_event(jobs: Sequence[Job], settings: Settings) -> ExecutionEvent:
+    """Return the webhook of an execution that ended."""
+    execution = execution_of(jobs, settings)
+    return ExecutionEvent(
+        event=f"tool_execution.{execution.status}",
+        occurred_at=int(max(job.finished_at or job.created_at for job in jobs).timestamp()),
+        tool_execution_id=execution.tool_execution_id,
+        tool_type=execution.tool_type,
+        results=execution.results if execution.status == "succeeded" else None,
+        error=execution.error,
+    )
 
 
 def execution_id(job: Job) -> str:
