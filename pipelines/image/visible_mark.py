@@ -4,6 +4,7 @@ The text is white with a dark rim, both translucent. Its height is a share of th
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ def mark_of(width: int, height: int) -> tuple[Alpha, Alpha]:
     ImageDraw.Draw(text).text(place, TEXT, fill=255, font=font, anchor="ls")
     ImageDraw.Draw(whole).text(place, TEXT, fill=255, font=font, anchor="ls", stroke_width=rim, stroke_fill=255)
     letters, both = (np.asarray(one, np.float32) / 255 for one in (text, whole))
-    return OPACITY * letters, OPACITY * (both - letters).clip(0, 1)
+    return (letters * OPACITY).astype(np.float32), ((both - letters).clip(0, 1) * OPACITY).astype(np.float32)
 
 
 def mark_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -54,8 +55,7 @@ def mark_planes(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return made
 
 
-def _over(
-    below: NDArray[np.generic], text: Alpha, rim: Alpha | np.float32, light: float, dark: float
-) -> NDArray[np.uint8]:
+def _over(below: NDArray[Any], text: Alpha, rim: Alpha | np.float32, light: float, dark: float) -> NDArray[np.uint8]:
     mixed = below * (1 - text - rim) + light * text + dark * rim
-    return np.round(mixed).clip(0, 255).astype(np.uint8)
+    made: NDArray[np.uint8] = np.round(mixed).clip(0, 255).astype(np.uint8)
+    return made

@@ -33,6 +33,6 @@ def _pulled(graph: Graph) -> list[NDArray[np.float32]]:
     found: list[NDArray[np.float32]] = []
     while True:
         try:
-            found.append(np.asarray(graph.pull().to_ndarray())[0])  # type: ignore[union-attr]
+            found.append(np.asarray(graph.pull().to_ndarray())[0])
         except (av.error.BlockingIOError, av.error.EOFError):
             return found
