@@ -26,11 +26,13 @@ class GroupedJobs:
         self._server_commands = server_commands
 
     async def find(self, caller: Caller, first_id: str) -> list[Job]:
-        """Return the caller's job of this id, or those of the group. Raises `MalformedId` or `UnknownJob`."""
+        """Return the caller's job of this id, or those of its group. Raises `MalformedId` or `UnknownJob`."""
         rows = await self._database.rows(find_grouped(check_id("job", first_id), caller.tenant))
         if not rows:
             raise UnknownJob
-        return [job_from_row(row) for row in rows]
+        jobs = [job_from_row(row) for row in rows]
+        group = jobs[0].origin.group
+        return jobs if group in (None, first_id) else await self.find(caller, group or "")
 
     async def page(
         self, caller: Caller, dialect: str, *, limit: int, before: tuple[datetime, str] | None

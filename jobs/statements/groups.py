@@ -3,7 +3,7 @@
 A group is named like its first job, so one id finds both a job by itself and every job of a group.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,13 @@ def members(groups: Sequence[str], tenant: str) -> Select[Any]:
         .where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), group_of == named)
         .order_by(jobs.c.seq)
     )
+
+
+def makers(job_ids: Collection[str], tenant: str) -> Select[Any]:
+    """Return id, modality, `group` and `tool` of these jobs of a tenant."""
+    tool = literal_column("jobs.origin ->> 'tool'", Text).label("tool")
+    found = select(jobs.c.id, jobs.c.modality, group_of.label("group"), tool)
+    return found.where(jobs.c.id.in_(job_ids), jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
 
 
 def dialect_page(tenant: str, dialect: str, *, limit: int, before: tuple[datetime, str] | None = None) -> Select[Any]:

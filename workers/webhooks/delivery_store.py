@@ -23,7 +23,7 @@ from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
 from workers.webhooks.dialects.table import CALLBACK_FORMATS
-from workers.webhooks.dialects.videogen import ended_group, videogen_webhook
+from workers.webhooks.dialects.videogen import ended_group, files_of, videogen_webhook
 from workers.webhooks.payload import WebhookMessage, encode, native_webhook, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
@@ -178,7 +178,8 @@ class DeliveryStore:
         """Return the webhook of an execution that ended; drop the delivery, and return None, where none is due."""
         async with self._transaction() as connection:
             jobs = await ended_group(connection, job, delivery.webhook_id)
-            made = videogen_webhook(jobs, events, self._settings) if jobs else None
+            files = await files_of(connection, jobs)
+            made = videogen_webhook(jobs, events, self._settings, files) if jobs else None
             if made is None:
                 await connection.execute(deliveries.forget(delivery.id))
             return made

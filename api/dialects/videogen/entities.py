@@ -15,6 +15,7 @@ from api.dialects.videogen.schema import FileId
 from api.http.auth import Caller
 from api.http.pagination import pack, unpack
 from api.operations.entities import EntityOperations, EntityReference, references_of
+from api.operations.media_library import MediaLibrary
 
 PREFIX = "vg_enti"
 EntityType = Literal["ACTOR", "PRODUCT", "VISUAL_STYLE", "SLIDESHOW_THEME"]
@@ -161,10 +162,12 @@ class EntityRoutes(Controller):
         data: JSONBody[NewReference],
         caller: NamedDependency[Caller],
         entities: NamedDependency[EntityOperations],
+        media_library: NamedDependency[MediaLibrary],
     ) -> EntityAnswer:
         """Add a picture to an entity."""
+        picture = await media_library.find(caller, to_native("vg_file", data.file_id))
         reference = EntityReference(
-            media_id=to_native("vg_file", data.file_id),
+            media_id=picture.id,
             description=data.description or "",
             is_default=bool(data.is_default),
         )

@@ -7,6 +7,7 @@ from litestar import Router
 from api.dialects.videogen.endpoints import EndpointRoutes
 from api.dialects.videogen.entities import EntityRoutes
 from api.dialects.videogen.executions import ExecutionRoutes
+from api.dialects.videogen.files import FileRoutes
 from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
 from api.dialects.videogen.unbuilt import unbuilt_routes
@@ -35,6 +36,7 @@ def videogen_routers(
                 ResourceRoutes,
                 EndpointRoutes,
                 EntityRoutes,
+                FileRoutes,
                 *unbuilt_routes(),
             ],
             dependencies=provide(grouped_jobs=grouped_jobs, webhooks=webhooks, entities=entities),

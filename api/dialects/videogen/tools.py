@@ -4,6 +4,7 @@ from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.schema import (
     GenerateImage,
     GenerateVideoClip,
@@ -15,14 +16,17 @@ from api.dialects.videogen.schema import (
 from api.dialects.videogen.translate import (
     clip_params,
     cutout_params,
+    described,
     image_params,
     parallax_params,
+    picture_of,
     speech_params,
     spread,
 )
 from api.dialects.videogen.voices import choose_voice, known_voices
 from api.http.auth import Caller
 from api.http.database import Database
+from api.operations.entities import EntityOperations, references_of
 from api.http.strict_json import StrictRequest
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from core.errors.http import NotOffered, UnknownRoute
@@ -48,11 +52,18 @@ class ToolRoutes(Controller):
         self,
         request: StrictRequest,
         data: JSONBody[GenerateImage],
+        caller: NamedDependency[Caller],
+        entities: NamedDependency[EntityOperations],
         submit_endpoint: NamedDependency[SubmitEndpoint],
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> ToolAccepted:
         """Make pictures from a prompt, guided by pictures if there are any."""
-        return await _start(submit_endpoint, request, data, image_params(data), "GENERATE_IMAGE", idempotency_key)
+        named = [to_native("vg_enti", entity) for entity in data.entity_ids or ()]
+        rows = await entities.find_all(caller, named)
+        pictures = [picture_of(references_of(row)) for row in rows]
+        words = "".join(described(row.name, row.description) for row in rows)
+        params = image_params(data, [one for one in pictures if one is not None], words)
+        return await _start(submit_endpoint, request, data, params, "GENERATE_IMAGE", idempotency_key)
 
     @post("/generate-video-clip", status_code=202)
     async def generate_video_clip(

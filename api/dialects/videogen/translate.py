@@ -17,6 +17,7 @@ from api.dialects.videogen.schema import (
     WatermarkMode,
 )
 from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
+from api.operations.entities import EntityReference
 from api.http.msgspec_errors import refusal
 from core.errors.fields import MissingField, NotThisModel
 from jobs.params.base import Params
@@ -55,6 +56,16 @@ def image_params(body: GenerateImage, references: Sequence[str] = (), style: str
         output_format="png",
         **_common(body),
     )
+
+
+def picture_of(references: Sequence[EntityReference]) -> str | None:
+    """Return the picture that stands for an entity: the default one, else the first."""
+    return next((one.media_id for one in references if one.is_default), references[0].media_id if references else None)
+
+
+def described(name: str, description: str) -> str:
+    """Return what is added to a prompt for an entity."""
+    return f" {name}: {description}." if description else f" {name}."
 
 
 def clip_params(body: GenerateVideoClip) -> VideoParams:

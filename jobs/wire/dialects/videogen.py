@@ -10,14 +10,17 @@ import msgspec
 
 from core.settings import Settings
 from jobs.job import Job, JobError, JobStatus
+from jobs.media import Media
+from jobs.wire.dialects.videogen_files import KINDS, LINK_SECONDS, MadeBy, VideoGenFile, file_of
 from jobs.wire.status import OutputAnswer, QueueEstimate, status_answer
 
 NAME = "videogen"
 """The dialect of the origin of its jobs."""
-EXECUTION, FILE = "vg_exec_", "vg_file_"
-"""Prefixes of the ids of executions and of files; a job's or a media item's UUID follows."""
-LINK_SECONDS = 7 * 86_400
-"""How long a link is promised to work at least."""
+EXECUTION = "vg_exec_"
+"""The prefix of the ids of executions; the UUID of a job follows."""
+Files = Mapping[tuple[str, int], Media]
+"""Items of the media library, by the job and the number of the output that each is."""
+NO_FILES: Files = {}
 STATUSES: Mapping[JobStatus, str] = {
     JobStatus.PENDING: "pending",
     JobStatus.QUEUED: "pending",
@@ -33,8 +36,6 @@ TOOL_OF: Mapping[str, str] = {
     "remove-background": "REMOVE_IMAGE_BACKGROUND",
 }
 """The tool of a job whose origin names none, by its modality."""
-KINDS: Mapping[str, str] = {"image": "IMAGE", "video": "VIDEO", "audio": "AUDIO"}
-"""The types of files, by the first half of a media type."""
 MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "video": "VIDEO"}
 """The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
 
@@ -83,6 +84,7 @@ class ExecutionResult(msgspec.Struct, frozen=True, rename="camel", kw_only=True)
     download_url_expires_at: int
     thumbnail_url: str | None = None
     thumbnail_url_expires_at: int | None = None
+    file: VideoGenFile | None = None
 
 
 class ToolExecution(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -113,9 +115,9 @@ def job_events(events: Sequence[str]) -> list[str]:
     return list(TOOL_EVENTS.values()) if any(event in TOOL_EVENTS for event in events) else []
 
 
-def execution_event(jobs: Sequence[Job], settings: Settings) -> ExecutionEvent:
+def execution_event(jobs: Sequence[Job], settings: Settings, files: Files = NO_FILES) -> ExecutionEvent:
     """Return the webhook of an execution that ended."""
-    execution = execution_of(jobs, settings)
+    execution = execution_of(jobs, settings, files)
     return ExecutionEvent(
         event=f"tool_execution.{execution.status}",
         occurred_at=int(max(job.finished_at or job.created_at for job in jobs).timestamp()),
@@ -128,21 +130,34 @@ def execution_event(jobs: Sequence[Job], settings: Settings) -> ExecutionEvent:
 
 def execution_id(job: Job) -> str:
     """Return the id of the execution that a job belongs to."""
-    return EXECUTION + (job.origin.group or job.id).removeprefix("job_")
+    return execution_name(job.origin.group or job.id)
 
 
-def execution_of(jobs: Sequence[Job], settings: Settings) -> ToolExecution:
-    """Return the execution that these jobs are together, in the order of submit: one at least."""
+def execution_name(job_id: str) -> str:
+    """Return the id of the execution of this job, or of the group of this name."""
+    return EXECUTION + job_id.removeprefix("job_")
+
+
+def tool_of(modality: str) -> str:
+    """Return the tool that makes what a modality does."""
+    return TOOL_OF.get(modality, modality.replace("-", "_").upper())
+
+
+def execution_of(jobs: Sequence[Job], settings: Settings, files: Files = NO_FILES) -> ToolExecution:
+    """Return the execution that these jobs are together, in the order of submit: one at least.
+
+    `files` are the items that the outputs of the jobs are in the media library.
+    """
     status = status_of(jobs)
     percent = int(100 * sum(job.progress for job in jobs) / len(jobs))
     failed = next((job for job in jobs if job.status is JobStatus.FAILED), None)
     return ToolExecution(
         tool_execution_id=execution_id(jobs[0]),
         status=status,
-        tool_type=jobs[0].origin.tool or TOOL_OF.get(jobs[0].modality, jobs[0].modality.upper()),
+        tool_type=jobs[0].origin.tool or tool_of(jobs[0].modality),
         progress_percentage=100 if status == "succeeded" else min(max(percent, 0), 99),
         attempt_index=max(0, max(job.attempt for job in jobs) - 1),
-        results=results_of(jobs, settings) if status == "succeeded" else [],
+        results=results_of(jobs, settings, files) if status == "succeeded" else [],
         error=error_of(failed.error) if failed is not None and status == "failed" else None,
     )
 
@@ -158,15 +173,33 @@ def status_of(jobs: Sequence[Job]) -> str:
     return next(word for word in ("failed", "cancelled", "succeeded") if word in words)
 
 
-def results_of(jobs: Sequence[Job], settings: Settings) -> list[ExecutionResult]:
+def results_of(jobs: Sequence[Job], settings: Settings, files: Files) -> list[ExecutionResult]:
     """Return the results of jobs that have completed."""
-    until = int(time.time()) + LINK_SECONDS
     return [
-        ExecutionResult(file_id=None, type=_kind(output), download_url=output.url, download_url_expires_at=until)
+        _result(job, output, files.get((job.id, number)), settings)
         for job in jobs
-        for output in status_answer(job, settings, QueueEstimate()).outputs
+        for number, output in enumerate(status_answer(job, settings, QueueEstimate()).outputs)
         if MAIN_KIND.get(job.modality, _kind(output)) == _kind(output)
     ]
+
+
+def _result(job: Job, output: OutputAnswer, media: Media | None, settings: Settings) -> ExecutionResult:
+    """Return a result; an output that is in no library, which a version before has made, has no file."""
+    if media is None:
+        until = int(time.time()) + LINK_SECONDS
+        return ExecutionResult(
+            file_id=None, type=_kind(output), download_url=output.url, download_url_expires_at=until
+        )
+    file = file_of(media, settings, MadeBy(execution_id(job), job.origin.tool or tool_of(job.modality)))
+    return ExecutionResult(
+        file_id=file.file_id,
+        type=_kind(output),
+        download_url=output.url,
+        download_url_expires_at=file.download_url_expires_at or 0,
+        thumbnail_url=file.thumbnail_url,
+        thumbnail_url_expires_at=file.thumbnail_url_expires_at,
+        file=file,
+    )
 
 
 def error_of(error: JobError | None) -> VideoGenError:

@@ -7,9 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settings import Settings
 from jobs.job import Job, job_from_row
+from jobs.media import media_from_row
 from jobs.statements.groups import find_grouped
+from jobs.statements.media.library import find_outputs
 from jobs.statements.webhooks.groups import jobs_with_delivery, lock_group
-from jobs.wire.dialects.videogen import execution_event
+from jobs.wire.dialects.videogen import NO_FILES, Files, execution_event
 from workers.webhooks.dialects.facts import DialectWebhook
 
 
@@ -31,9 +33,18 @@ async def ended_group(connection: AsyncConnection, job: Job, webhook_id: str) ->
     return jobs if last.id == job.id else []
 
 
-def videogen_webhook(jobs: Sequence[Job], events: Collection[str], settings: Settings) -> DialectWebhook | None:
+async def files_of(connection: AsyncConnection, jobs: Sequence[Job]) -> Files:
+    """Return the items that the outputs of jobs are in the media library."""
+    if not any(job.artifacts for job in jobs):
+        return NO_FILES
+    rows = await connection.execute(find_outputs([job.id for job in jobs], jobs[0].tenant))
+    items = [media_from_row(row) for row in rows]
+    return {(media.job_id or "", media.output_number or 0): media for media in items}
+
+
+def videogen_webhook(jobs: Sequence[Job], events: Collection[str], settings: Settings, files: Files) -> DialectWebhook | None:
     """Return the webhook of the end of an execution; None for an event that the endpoint is not for."""
-    event = execution_event(jobs, settings)
+    event = execution_event(jobs, settings, files)
     return DialectWebhook(body=msgspec.json.encode(event)) if event.event in events else None
 
 
