@@ -250,14 +250,10 @@ async def _file(media: Media, caller: Caller, database: Database, settings: Sett
     return (await _files([media], caller, database, settings))[0]
 
 
-async def _files(
-    items: Iterable[Media], caller: Caller, database: Database, settings: Settings
-) -> list[VideoGenFile]:
+async def _files(items: Iterable[Media], caller: Caller, database: Database, settings: Settings) -> list[VideoGenFile]:
     """Return the files that items are; the executions that made them are read together."""
     items = list(items)
     job_ids = {media.job_id for media in items if media.job_id is not None}
     rows = await database.rows(makers(job_ids, caller.tenant)) if job_ids else ()
-    made_by = {
-        row.id: MadeBy(execution_name(row.group or row.id), row.tool or tool_of(row.modality)) for row in rows
-    }
+    made_by = {row.id: MadeBy(execution_name(row.group or row.id), row.tool or tool_of(row.modality)) for row in rows}
     return [file_of(media, settings, made_by.get(media.job_id or "")) for media in items]

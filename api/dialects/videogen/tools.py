@@ -26,8 +26,8 @@ from api.dialects.videogen.translate import (
 from api.dialects.videogen.voices import choose_voice, known_voices
 from api.http.auth import Caller
 from api.http.database import Database
-from api.operations.entities import EntityOperations, references_of
 from api.http.strict_json import StrictRequest
+from api.operations.entities import EntityOperations, references_of
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from core.errors.http import NotOffered, UnknownRoute
 from jobs.params.origin import Origin

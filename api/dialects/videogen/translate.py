@@ -17,8 +17,8 @@ from api.dialects.videogen.schema import (
     WatermarkMode,
 )
 from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
-from api.operations.entities import EntityReference
 from api.http.msgspec_errors import refusal
+from api.operations.entities import EntityReference
 from core.errors.fields import MissingField, NotThisModel
 from jobs.params.base import Params
 from jobs.params.cutout import CutoutParams

@@ -187,9 +187,7 @@ def _result(job: Job, output: OutputAnswer, media: Media | None, settings: Setti
     """Return a result; an output that is in no library, which a version before has made, has no file."""
     if media is None:
         until = int(time.time()) + LINK_SECONDS
-        return ExecutionResult(
-            file_id=None, type=_kind(output), download_url=output.url, download_url_expires_at=until
-        )
+        return ExecutionResult(file_id=None, type=_kind(output), download_url=output.url, download_url_expires_at=until)
     file = file_of(media, settings, MadeBy(execution_id(job), job.origin.tool or tool_of(job.modality)))
     return ExecutionResult(
         file_id=file.file_id,

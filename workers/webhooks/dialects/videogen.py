@@ -42,7 +42,9 @@ async def files_of(connection: AsyncConnection, jobs: Sequence[Job]) -> Files:
     return {(media.job_id or "", media.output_number or 0): media for media in items}
 
 
-def videogen_webhook(jobs: Sequence[Job], events: Collection[str], settings: Settings, files: Files) -> DialectWebhook | None:
+def videogen_webhook(
+    jobs: Sequence[Job], events: Collection[str], settings: Settings, files: Files
+) -> DialectWebhook | None:
     """Return the webhook of the end of an execution; None for an event that the endpoint is not for."""
     event = execution_event(jobs, settings, files)
     return DialectWebhook(body=msgspec.json.encode(event)) if event.event in events else None
