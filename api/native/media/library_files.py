@@ -81,12 +81,17 @@ class LibraryFileRoutes(Controller):
         settings: NamedDependency[Settings],
     ) -> Response[None]:
         """Redirect to the file of an item, as long as it is published."""
-        usable = token.isascii() and len(token) <= LONGEST_TOKEN and "\0" not in token
-        row = await database.row(by_public_token(token)) if usable else None
-        if row is None:
-            raise UnknownMedia("Nothing is published under this link; ask for a new one where you got it.")
-        media = media_from_row(row)
+        media = await find_published(database, token)
         return await _redirect(store, settings, media, media.key, media.media_type or "", ORIGINAL)
+
+
+async def find_published(database: Database, token: str) -> Media:
+    """Return the item that is published under a token. Raises `UnknownMedia`."""
+    usable = token.isascii() and len(token) <= LONGEST_TOKEN and "\0" not in token
+    row = await database.row(by_public_token(token)) if usable else None
+    if row is None:
+        raise UnknownMedia("Nothing is published under this link; ask for a new one where you got it.")
+    return media_from_row(row)
 
 
 def _extension(media: Media, key: str) -> str:

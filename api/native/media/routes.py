@@ -8,6 +8,7 @@ from api.native.media.inputs import InputRoutes
 from api.native.media.library import LibraryRoutes
 from api.native.media.library_files import LibraryFileRoutes
 from api.native.media.library_links import LibraryLinkRoutes
+from api.native.media.viewer import ViewerRoutes
 from api.native.media.voices import VoiceRoutes
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voice_samples import VoiceSamples
@@ -29,6 +30,5 @@ def media_router(
     library_router = Router(
         "/", route_handlers=[LibraryRoutes], request_max_body_size=settings.library_file_bytes + ENVELOPE
     )
-    return Router(
-        "/", route_handlers=[input_router, voice_router, library_router, LibraryLinkRoutes, LibraryFileRoutes]
-    )
+    links = [LibraryLinkRoutes, LibraryFileRoutes, ViewerRoutes]
+    return Router("/", route_handlers=[input_router, voice_router, library_router, *links])
