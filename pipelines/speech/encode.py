@@ -21,7 +21,7 @@ from core.errors.failures import EncodeFailed
 from jobs.params.speech import SpeechParams
 from pipelines.runtime.output_format import choose_format
 from pipelines.runtime.protocol import Output, Outputs, RawOutput
-from pipelines.speech.tempo import change_tempo
+from pipelines.speech.samples import change_tempo
 from pipelines.speech.watermark import add_watermark
 from pipelines.speech.waveform import SIZE, draw_waveform
 

@@ -100,7 +100,7 @@ class FoundFiles(msgspec.Struct, frozen=True):
     results: list[FoundFile]
 
 
-class FileRoutes(Controller):
+class VideoGenFileRoutes(Controller):
     """Routes of files."""
 
     path = "/files"

@@ -2,25 +2,35 @@
 
 from collections.abc import Sequence
 
-from litestar import Router
+from litestar import HttpMethod, Router
+from litestar.handlers import HTTPRouteHandler, route
 
 from api.dialects.videogen.endpoints import EndpointRoutes
 from api.dialects.videogen.entities import EntityRoutes
 from api.dialects.videogen.executions import ExecutionRoutes
-from api.dialects.videogen.files import FileRoutes
+from api.dialects.videogen.files import VideoGenFileRoutes
 from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
-from api.dialects.videogen.unbuilt import unbuilt_routes
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
 from api.operations.webhooks import WebhookOperations
+from core.errors.http import NotOffered
 
 BASE = "/videogen"
 OWN = ("tools", "files", "entities", "webhooks", "resources", "me", "workflows", "projects", "assistant", "text")
 """First segments behind `/v1/` that no other service has, but for `/v1/files`, which is VideoGen's here."""
 PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
+
+UNBUILT = {
+    "workflows": "Workflows are not offered by this service; run its tools one after the other.",
+    "projects": "Projects and their editor are not offered by this service.",
+    "assistant": "The assistant is not offered by this service.",
+    "text": "No model in the catalog of this service writes text; its operator can add one.",
+}
+"""What VideoGen has and this service does not: the first segments of its paths, and what a caller is answered."""
+METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE, HttpMethod.PATCH, HttpMethod.PUT]
 
 
 def videogen_routers(
@@ -36,7 +46,7 @@ def videogen_routers(
                 ResourceRoutes,
                 EndpointRoutes,
                 EntityRoutes,
-                FileRoutes,
+                VideoGenFileRoutes,
                 *unbuilt_routes(),
             ],
             dependencies=provide(grouped_jobs=grouped_jobs, webhooks=webhooks, entities=entities),
@@ -45,3 +55,16 @@ def videogen_routers(
         )
         for path in (f"{BASE}/v1", "/v1")
     ]
+
+
+def unbuilt_routes() -> list[HTTPRouteHandler]:
+    """Return a route for every path below each of them."""
+    return [_refusal(name, sentence) for name, sentence in UNBUILT.items()]
+
+
+def _refusal(name: str, sentence: str) -> HTTPRouteHandler:
+    @route([f"/{name}", f"/{name}/{{rest:path}}"], http_method=METHODS, name=None)
+    async def refuse() -> None:
+        raise NotOffered(sentence)
+
+    return refuse

@@ -79,13 +79,13 @@ def policy(link: str) -> str:
 def shown(media: Media, settings: Settings) -> str:
     """Return the HTML of an item."""
     file, name = escape(public_path(settings, f"/p/{media.public_token}")), escape(media.file_name)
-    poster = preview_url(media, "poster", settings) or preview_url(media, "thumbnail", settings)
+    still_url = preview_url(media, "poster", settings) or preview_url(media, "thumbnail", settings)
     if media.kind == "image":
         return f'<img src="{file}" alt="{name}">'
     if media.kind == "video":
-        still = f' poster="{escape(poster)}"' if poster else ""
+        still = f' poster="{escape(still_url)}"' if still_url else ""
         return f'<video src="{file}" controls playsinline preload="metadata"{still}></video>'
     if media.kind == "audio":
         return f'<audio src="{file}" controls preload="metadata"></audio>'
-    still = f'<img src="{escape(poster)}" alt="{name}">' if poster else ""
+    still = f'<img src="{escape(still_url)}" alt="{name}">' if still_url else ""
     return f'<figure>{still}<figcaption><a href="{file}" download>{name}</a></figcaption></figure>'
