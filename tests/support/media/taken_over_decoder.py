@@ -125,7 +125,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        sanitizer_process.clean = take_over
-        sanitizer_process.serve(socket.socket(fileno=int(sys.argv[1])))
+        sanitizer_process.load_decoders()
+        sanitizer_process.serve(socket.socket(fileno=int(sys.argv[1])), take_over)
     else:
         main()

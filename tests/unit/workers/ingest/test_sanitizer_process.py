@@ -62,7 +62,7 @@ def child(monkeypatch):
 
         monkeypatch.setattr(sanitizer_process.os, "_exit", leave)
         with pytest.raises(Exited):
-            sanitizer_process._decode(REQUEST, 7, 8)
+            sanitizer_process._decode(REQUEST, sanitizer_process.clean, 7, 8)
         return steps, [msgspec.json.decode(answer, type=SanitizeResult) for answer in written]
 
     return run
