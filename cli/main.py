@@ -14,6 +14,10 @@ COMMANDS = {
     ),
     "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
     "jobs": (f"{CLIENT}.jobs:jobs", "List, show, watch, download, cancel, delete and redrive jobs."),
+    "media": (
+        f"{CLIENT}.media:media",
+        "Upload, find, show, tag, publish, download and delete what the media library has.",
+    ),
     "voices": (f"{CLIENT}.voices:voices", "Keep voices for `atelier generate speech --voice ID`."),
     "models": (
         f"{CLIENT}.models:models",

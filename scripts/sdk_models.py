@@ -22,13 +22,14 @@ from msgspec import inspect as types
 
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
-from jobs.wire import jobs, models, problems, servers, status, uploads, voices, webhooks
+from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
 from jobs.wire.job_request import JobRequest
 
 FOLDER = Path(__file__).parents[1] / "sdk/python/atelier_client"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
     *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, JobRequest),
     *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
+    *(media.MediaItem, media.MediaPage, media.MediaMatches),
     *(models.ModelList, servers.ServerList),
     *(webhooks.WebhookList, webhooks.WebhookWithSecret, webhooks.DeliveryPage, webhooks.Replayed),
     *(webhooks.WebhookEvent, webhooks.WebhookTest, problems.ProblemDetails),

@@ -15,7 +15,7 @@ from api.http.suggestions import nearest
 from core.errors.fields import InvalidJson, InvalidRequest, MissingField, OutOfRange, UnknownField, WrongType
 from jobs.params.media import PICTURE, PICTURE_NAMES, field_of, picture_field
 
-_SENTENCE = re.compile(r"(?P<fault>.*?)(?: - at `(?P<path>\$.*)`)?", re.DOTALL)
+_SENTENCE = re.compile(r"(?P<fault>.*?)(?: - at (?P<key>`key` in )?`(?P<path>\$.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _GOT = re.compile(r"Expected `(.*)`, got `(.*)`")

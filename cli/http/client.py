@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from atelier_client import Atelier
 from atelier_client.calls import TIMEOUT, Call
 from atelier_client.errors import ApiError as SdkError
-from atelier_client.models import JobRequest, OutputAnswer, ProgressEvent
+from atelier_client.models import JobRequest, MediaItem, OutputAnswer, ProgressEvent
 from cli.http.problems import NO_ROUTE, ApiError, shown
 
 T = TypeVar("T")
 
-ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_", "voi_")
+ALREADY_A_SOURCE = ("http://", "https://", "data:", "inp_", "voi_", "med_", "output:")
 
 
 class Client(Atelier):
@@ -44,6 +44,14 @@ class Client(Atelier):
         """Yield the events of a job until it has ended."""
         with _errors_shown():
             yield from super().subscribe(job_id, timeout=timeout)
+
+    def add_media(self, file: Path | str, **facts: Any) -> MediaItem:
+        """Bring a local file, or the file of a URL, to the media library."""
+        try:
+            with _errors_shown():
+                return super().add_media(file, **facts)
+        except OSError as error:
+            raise ApiError(f"{file}: {error.strerror}") from None
 
     def known_request(self, job_id: str) -> JobRequest | None:
         """Return what a job was asked for; None where the API is too old to say."""

@@ -1,7 +1,7 @@
 """The object store of outputs and inputs: one protocol, two implementations (S3 and a directory).
 
 Keys are `tenant/job/fence/sha256.ext` for outputs, `tenant/job/inputs/…` for the inputs of a job, `tenant/inputs/id`
-for uploads of callers and `tenant/voices/id` for their stored voices.
+for uploads of callers `tenant/voices/id` for their stored voices and `tenant/media/id/…` for items of the library.
 """
 
 import os

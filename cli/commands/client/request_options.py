@@ -1,5 +1,6 @@
 """The arguments and options of a command, from the fields of a modality's parameters."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,10 +13,11 @@ from jobs.params.modality import ModalitySpec
 
 HIDDEN = {"output_format", "pin"}
 """The extension of the file and `--prefer` set these; fields whose feature is not built are hidden too."""
-SHARED_FLAGS = {"prefer_seconds": ("--prefer",), "deadline_seconds": ("--deadline",)}
+SHARED_FLAGS = {"prefer_seconds": ("--prefer",), "deadline_seconds": ("--deadline",), "labels": ("--label",)}
 """Spellings of the fields that every modality has."""
 HELP = {
     "model": "A model of `atelier models`; default: the service chooses.",
+    "labels": "A pair of your own, as key:value, to filter by; may be repeated.",
     "prefer_seconds": "With --server-id: on any server after this many seconds.",
 }
 """Texts of options that the API's own description does not fit."""
@@ -37,7 +39,18 @@ def request_options(modality: ModalitySpec) -> list[click.Parameter]:
 def request_body(values: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that were typed, as the API takes them; `prefer_seconds` makes the server a preference."""
     body = {name: value for name, value in values.items() if value not in (None, ())}
+    if "labels" in body:
+        body["labels"] = read_pairs(body["labels"])
     return body | ({"pin": "prefer"} if "prefer_seconds" in body else {})
+
+
+def read_pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Return the labels of texts `key:value`. Raises `UsageError`."""
+    pairs = [text.partition(":") for text in texts]
+    for key, colon, _ in pairs:
+        if not (key and colon):
+            raise click.UsageError(f"--label {key}: write a key, a colon and a value: season:spring")
+    return {key: value for key, _, value in pairs}
 
 
 def _struct(modality: ModalitySpec) -> inspect.StructType:
@@ -66,7 +79,7 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
             settings["type"] = int
         case inspect.FloatType():
             settings["type"] = float
-        case inspect.VarTupleType():
+        case inspect.VarTupleType() | inspect.DictType():
             settings["multiple"] = True
     return click.Option([*flags, field.name], **settings)
 

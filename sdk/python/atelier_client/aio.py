@@ -207,13 +207,7 @@ class AsyncAtelier:
                 return await self.upload(opened)
         size = await asyncio.to_thread(_size, file)
         upload = await self._send(calls.open_upload())
-        try:
-            headers = {**upload.headers, "Content-Length": str(size)}
-            sent = await self._http.put(upload.upload_url, content=_pieces(file), headers=headers)
-        except httpx.HTTPError as error:
-            raise calls.unreachable(httpx.URL(upload.upload_url).host, error) from None
-        if not sent.is_success:
-            raise calls.refusal(sent)
+        await self._put(upload.upload_url, {**upload.headers, "Content-Length": str(size)}, file)
         return upload.input_id
 
     async def download(self, output: wire.OutputAnswer | str, target: Path) -> Path:
@@ -259,6 +253,48 @@ class AsyncAtelier:
     async def remove_voice(self, voice_id: str) -> None:
         """Remove a stored voice."""
         await self._send(calls.remove_voice(voice_id))
+
+    async def add_media(self, file: Path | str, **facts: Any) -> wire.MediaItem:
+        """Bring a local file, or the file of a URL, to the media library; `facts` are the fields of POST /media/v1.
+
+        The item is `waiting` until the service has looked at its file. Raises `OSError` for a file that cannot be read.
+        """
+        if isinstance(file, str):
+            return await self._send(calls.add_media({"url": file, **facts}))
+        with file.open("rb") as opened:
+            size = await asyncio.to_thread(_size, opened)
+            item = await self._send(calls.add_media({"filename": file.name, **facts}))
+            if item.upload is not None:
+                await self._put(item.upload.url, {**item.upload.headers, "Content-Length": str(size)}, opened)
+        return item
+
+    async def media(self, **filters: Any) -> wire.MediaPage:
+        """Return a page of the media library; `filters` are the parameters of GET /media/v1."""
+        return await self._send(calls.media(**filters))
+
+    async def search_media(self, words: str, **filters: Any) -> wire.MediaMatches:
+        """Return the items of the media library with these words, best first."""
+        return await self._send(calls.search_media(q=words, **filters))
+
+    async def media_item(self, media_id: str) -> wire.MediaItem:
+        """Return an item of the media library."""
+        return await self._send(calls.media_item(media_id))
+
+    async def change_media(self, media_id: str, **changes: Any) -> wire.MediaItem:
+        """Replace the `filename`, `description`, `tags` or `labels` of an item."""
+        return await self._send(calls.change_media(media_id, changes))
+
+    async def publish_media(self, media_id: str) -> wire.MediaItem:
+        """Give an item a public link."""
+        return await self._send(calls.publish_media(media_id, "publish"))
+
+    async def unpublish_media(self, media_id: str) -> wire.MediaItem:
+        """Take the public link of an item away."""
+        return await self._send(calls.publish_media(media_id, "unpublish"))
+
+    async def remove_media(self, media_id: str) -> None:
+        """Delete an item of the media library with its file."""
+        await self._send(calls.remove_media(media_id))
 
     async def webhooks(self) -> list[wire.Webhook]:
         """Return the webhook endpoints."""
@@ -328,6 +364,15 @@ class AsyncAtelier:
     async def remove_server(self, server_id: str, *, force: bool = False) -> None:
         """Remove a server that will not come back, for operators."""
         await self._send(calls.remove_server(server_id, force=force))
+
+    async def _put(self, url: str, headers: dict[str, str], file: BinaryIO) -> None:
+        """Send a file to the link of an upload, which is signed, so the key is not sent."""
+        try:
+            sent = await self._http.put(url, content=_pieces(file), headers=headers)
+        except httpx.HTTPError as error:
+            raise calls.unreachable(httpx.URL(url).host, error) from None
+        if not sent.is_success:
+            raise calls.refusal(sent)
 
     async def _send(self, call: Call[T]) -> T:
         """Return the answer of a call; repeat it where that is safe. Raises `ApiError`."""

@@ -106,6 +106,41 @@ def remove_voice(voice_id: str) -> Call[None]:
     return Call(method="DELETE", path=f"/voices/v1/{_quoted(voice_id)}", answer=None)
 
 
+def add_media(facts: Mapping[str, Any]) -> Call[models.MediaItem]:
+    """Add an item to the media library, whose file is sent afterwards, or fetched from its `url`."""
+    return Call(method="POST", path="/media/v1", answer=models.MediaItem, json=dict(facts))
+
+
+def media(**filters: Any) -> Call[models.MediaPage]:
+    """Read a page of the media library."""
+    return Call(method="GET", path="/media/v1", answer=models.MediaPage, params=_given(filters))
+
+
+def search_media(**filters: Any) -> Call[models.MediaMatches]:
+    """Search the media library."""
+    return Call(method="GET", path="/media/v1/search", answer=models.MediaMatches, params=_given(filters))
+
+
+def media_item(media_id: str) -> Call[models.MediaItem]:
+    """Read an item of the media library."""
+    return Call(method="GET", path=f"/media/v1/{_quoted(media_id)}", answer=models.MediaItem)
+
+
+def change_media(media_id: str, changes: Mapping[str, Any]) -> Call[models.MediaItem]:
+    """Change an item of the media library."""
+    return Call(method="PATCH", path=f"/media/v1/{_quoted(media_id)}", answer=models.MediaItem, json=dict(changes))
+
+
+def publish_media(media_id: str, verb: str) -> Call[models.MediaItem]:
+    """Publish an item of the media library, or unpublish it."""
+    return Call(method="POST", path=f"/media/v1/{_quoted(media_id)}/{verb}", answer=models.MediaItem)
+
+
+def remove_media(media_id: str) -> Call[None]:
+    """Delete an item of the media library."""
+    return Call(method="DELETE", path=f"/media/v1/{_quoted(media_id)}", answer=None)
+
+
 def webhooks() -> Call[models.WebhookList]:
     """Read the webhook endpoints."""
     return Call(method="GET", path="/webhooks/v1", answer=models.WebhookList)

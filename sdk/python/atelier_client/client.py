@@ -205,13 +205,7 @@ class Atelier:
                 return self.upload(opened)
         size = _size(file)
         upload = self._send(calls.open_upload())
-        try:
-            headers = {**upload.headers, "Content-Length": str(size)}
-            sent = self._http.put(upload.upload_url, content=_pieces(file), headers=headers)
-        except httpx.HTTPError as error:
-            raise calls.unreachable(httpx.URL(upload.upload_url).host, error) from None
-        if not sent.is_success:
-            raise calls.refusal(sent)
+        self._put(upload.upload_url, {**upload.headers, "Content-Length": str(size)}, file)
         return upload.input_id
 
     def download(self, output: wire.OutputAnswer | str, target: Path) -> Path:
@@ -257,6 +251,48 @@ class Atelier:
     def remove_voice(self, voice_id: str) -> None:
         """Remove a stored voice."""
         self._send(calls.remove_voice(voice_id))
+
+    def add_media(self, file: Path | str, **facts: Any) -> wire.MediaItem:
+        """Bring a local file, or the file of a URL, to the media library; `facts` are the fields of POST /media/v1.
+
+        The item is `waiting` until the service has looked at its file. Raises `OSError` for a file that cannot be read.
+        """
+        if isinstance(file, str):
+            return self._send(calls.add_media({"url": file, **facts}))
+        with file.open("rb") as opened:
+            size = _size(opened)
+            item = self._send(calls.add_media({"filename": file.name, **facts}))
+            if item.upload is not None:
+                self._put(item.upload.url, {**item.upload.headers, "Content-Length": str(size)}, opened)
+        return item
+
+    def media(self, **filters: Any) -> wire.MediaPage:
+        """Return a page of the media library; `filters` are the parameters of GET /media/v1."""
+        return self._send(calls.media(**filters))
+
+    def search_media(self, words: str, **filters: Any) -> wire.MediaMatches:
+        """Return the items of the media library with these words, best first."""
+        return self._send(calls.search_media(q=words, **filters))
+
+    def media_item(self, media_id: str) -> wire.MediaItem:
+        """Return an item of the media library."""
+        return self._send(calls.media_item(media_id))
+
+    def change_media(self, media_id: str, **changes: Any) -> wire.MediaItem:
+        """Replace the `filename`, `description`, `tags` or `labels` of an item."""
+        return self._send(calls.change_media(media_id, changes))
+
+    def publish_media(self, media_id: str) -> wire.MediaItem:
+        """Give an item a public link."""
+        return self._send(calls.publish_media(media_id, "publish"))
+
+    def unpublish_media(self, media_id: str) -> wire.MediaItem:
+        """Take the public link of an item away."""
+        return self._send(calls.publish_media(media_id, "unpublish"))
+
+    def remove_media(self, media_id: str) -> None:
+        """Delete an item of the media library with its file."""
+        self._send(calls.remove_media(media_id))
 
     def webhooks(self) -> list[wire.Webhook]:
         """Return the webhook endpoints."""
@@ -326,6 +362,15 @@ class Atelier:
     def remove_server(self, server_id: str, *, force: bool = False) -> None:
         """Remove a server that will not come back, for operators."""
         self._send(calls.remove_server(server_id, force=force))
+
+    def _put(self, url: str, headers: dict[str, str], file: BinaryIO) -> None:
+        """Send a file to the link of an upload, which is signed, so the key is not sent."""
+        try:
+            sent = self._http.put(url, content=_pieces(file), headers=headers)
+        except httpx.HTTPError as error:
+            raise calls.unreachable(httpx.URL(url).host, error) from None
+        if not sent.is_success:
+            raise calls.refusal(sent)
 
     def _send(self, call: Call[T]) -> T:
         """Return the answer of a call; repeat it where that is safe. Raises `ApiError`."""

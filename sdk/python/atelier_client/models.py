@@ -208,6 +208,86 @@ class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
     voices: list[VoiceAnswer]
 
 
+class ProductLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A product of the tenant's shop, or a variant of it, that an item belongs to, and its place there."""
+
+    product_id: str
+    variant_id: str | None = None
+    position: int = 0
+
+
+class UploadLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the file of a new item is to be sent: the body of a `method` request to `url`, before `expires_at`."""
+
+    url: str
+    method: str = "PUT"
+    headers: dict[str, str] = {}
+    expires_at: datetime
+    max_bytes: int
+
+
+class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the media library. Its `media_id` can stand in every field that takes a URL of media.
+
+    `waiting`: the file is to be sent to `upload`, or a URL is fetched. `failed`: it has no usable file, and `problem`
+    says why. `url` is null until it is `ready`; it stays the same, needs no key, and redirects to the object store.
+    Anyone may open `public_url`, for as long as the item is published.
+    """
+
+    media_id: str
+    kind: str | None
+    status: str
+    problem: JobError | None
+    filename: str
+    description: str | None
+    media_type: str | None
+    bytes: int | None
+    sha256: str | None
+    width: int | None
+    height: int | None
+    duration_seconds: float | None
+    url: str | None
+    previews: list[PreviewAnswer]
+    public_url: str | None
+    job_id: str | None
+    output_number: int | None
+    prompt: str | None
+    model: str | None
+    seed: int | None
+    transcript: Any
+    tags: list[str]
+    labels: dict[str, str]
+    links: list[ProductLink]
+    source: str
+    temporary: bool
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None
+    archived_at: datetime | None
+    upload: UploadLink | None = None
+
+
+class MediaPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Items of the media library; `next_cursor` is null on the last page."""
+
+    media: list[MediaItem]
+    next_cursor: str | None
+
+
+class FoundMedia(msgspec.Struct, frozen=True, kw_only=True):
+    """An item that a search has found; `similarity` is above 0 and at most 1."""
+
+    similarity: float
+    media: MediaItem
+
+
+class MediaMatches(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search has found, best first; `next_cursor` is null on the last page."""
+
+    results: list[FoundMedia]
+    next_cursor: str | None
+
+
 class ModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 from sqlalchemy import Engine, Executable
 
 from jobs.statements.table_function import PLANNING, TableFunction
@@ -13,9 +14,9 @@ def scans(engine: Engine, statement: Executable, *tables: str) -> list[dict[str,
     """Execute a statement; the nodes of its plan that read the table of jobs, or `tables`, with what they read."""
     compiled = statement.compile(engine, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
     with engine.begin() as connection:
-        explained = connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.construct_params()
-        )
+        given = compiled.construct_params()
+        values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in given.items()}
+        explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", values)
         return list(_scans_of(explained.scalar_one()[0]["Plan"], tables or ("jobs",)))
 
 

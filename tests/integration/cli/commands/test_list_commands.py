@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import rich_click as click
 
+from atelier_client.models import FoundMedia, MediaItem, MediaMatches, MediaPage
 from cli.commands.client.jobs import jobs
+from cli.commands.client.media import media
 from cli.commands.client.servers import servers
 from cli.commands.client.voices import voices
 from cli.commands.client.webhooks import webhooks
@@ -109,10 +111,44 @@ DELIVERY = Delivery(
     attempts=(Attempt(attempt=1, at=NOW, status=None, problem="the receiver closed the connection", milliseconds=1),),
 )
 
+ITEM = MediaItem(
+    media_id=f"med_{HEX}",
+    kind="image",
+    status="ready",
+    problem=None,
+    filename="a name that its owner has made rather long, as people do.png",
+    description=None,
+    media_type="image/png",
+    bytes=123_456_789,
+    sha256=HEX,
+    width=1,
+    height=1,
+    duration_seconds=None,
+    url=URL,
+    previews=[],
+    public_url=None,
+    job_id=None,
+    output_number=None,
+    prompt=None,
+    model=None,
+    seed=None,
+    transcript=None,
+    tags=tuple(f"tag {n}" for n in range(50)),
+    labels={},
+    links=(),
+    source="upload",
+    temporary=False,
+    created_at=NOW,
+    updated_at=NOW,
+    expires_at=None,
+    archived_at=None,
+)
 STORED = StoredBytes(database=65_000_000, store=980_000_000_000, objects=1_000_000, store_free=10**12, measured_at=NOW)
 ROWS = {"jobs": JOB, "voices": VOICE, "webhooks": HOOK, "deliveries": DELIVERY}
 COMMANDS = {
     "jobs list": CLIENT,
+    "media list": CLIENT,
+    "media search": ["chair", *CLIENT],
     "voices list": CLIENT,
     "servers list": CLIENT,
     "webhooks list": CLIENT,
@@ -130,6 +166,9 @@ def answers(monkeypatch, database_url, run, rows):
     """Long answers of the API, a key with a long name, and a job that failed."""
     for name, row in ROWS.items():
         monkeypatch.setattr(Client, name, lambda self, row=row, **_: [row, row])
+    monkeypatch.setattr(Client, "media", lambda self, **_: MediaPage(media=[ITEM, ITEM], next_cursor=None))
+    found = MediaMatches(results=[FoundMedia(similarity=0.5, media=ITEM)], next_cursor=None)
+    monkeypatch.setattr(Client, "search_media", lambda self, words, **_: found)
     monkeypatch.setattr(Client, "server_list", lambda self: ServerList([SERVER, SERVER], STORED))
     monkeypatch.setattr(Client, "models", lambda self: [model("birefnet-general-lite"), model("sdxl")])
     run("keys", "create", "--tenant", "the-tenant-of-the-shop", "--name", "a key for the website", "--admin")
@@ -157,7 +196,7 @@ def model(name: str) -> ModelAnswer:
 
 
 def test_every_list_has_its_case():
-    groups = {"jobs": jobs, "servers": servers, "voices": voices, "webhooks": webhooks}
+    groups = {"jobs": jobs, "media": media, "servers": servers, "voices": voices, "webhooks": webhooks}
     groups |= {"keys": keys, "retention": retention, "weights": weights}
     lists = {
         f"{name} list" for name, group in groups.items() if isinstance(group, click.Group) and "list" in group.commands

@@ -1,0 +1,93 @@
+"""The library of a tenant with many items: each question is one statement, which an index answers."""
+
+import pytest
+from sqlalchemy import func, select, text
+
+from jobs.schema.tables import media
+from jobs.statements.media import library, library_search
+from tests.support.rows.plans import rows_read, scans
+
+FILL = """
+INSERT INTO media (id, tenant, kind, status, filename, media_type, bytes, key, prompt, tags, labels, source, search,
+                   created_at, updated_at)
+SELECT 'med_' || lpad(to_hex(n), 32, '0'), :tenant, (ARRAY['image', 'video', 'audio'])[1 + (n % 100) / 98], 'ready',
+    n || '.png', 'image/png', 1, 'k' || n, 'a red circle ' || n,
+    CASE WHEN n % 1000 = 7 THEN ARRAY['common', 'rare'] WHEN n % 2 = 0 THEN ARRAY['common'] ELSE '{}' END,
+    CASE WHEN n % 1000 = 8 THEN '{"shop": "eu", "order": "8"}' WHEN n % 2 = 0 THEN '{"shop": "eu"}'
+        ELSE '{}' END::jsonb,
+    'output', to_tsvector('simple', 'a red circle ' || n || CASE WHEN n % 1000 = 9 THEN ' armchair' ELSE '' END),
+    now() - n * interval '1 minute', now() - (n % 997) * interval '1 minute'
+FROM generate_series(1, :number) AS n
+"""
+LIMIT = 21
+
+
+@pytest.fixture(params=[4_000, pytest.param(100_000, marks=pytest.mark.long)])
+def number(request):
+    return request.param
+
+
+@pytest.fixture
+def tenant(rows, number):
+    """A tenant with so many items, beside another one with as many."""
+    own = rows.tenant()
+    with rows.engine.begin() as connection:
+        connection.execute(text(FILL), {"tenant": own, "number": number})
+        moved = FILL.replace("to_hex(n)", "to_hex(n + 10000000)")
+        connection.execute(text(moved), {"tenant": rows.tenant("another"), "number": number})
+    with rows.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE media"))
+    return own
+
+
+def middle(rows, tenant):
+    """Time and id of an item in the middle of the list."""
+    where = media.c.id == rows.scalar(select(media.c.id).where(media.c.tenant == tenant).offset(2000).limit(1))
+    return tuple(rows.execute(select(media.c.created_at, media.c.id).where(where))[0])
+
+
+def test_each_question_is_answered_by_an_index(rows, tenant, number):
+    few = number // 1000
+    ask = {
+        "list": (library.list_media(tenant, limit=LIMIT), LIMIT),
+        "oldest": (library.list_media(tenant, limit=LIMIT, sort="oldest"), LIMIT),
+        "updated": (library.list_media(tenant, limit=LIMIT, sort="updated"), LIMIT),
+        "kind": (library.list_media(tenant, limit=LIMIT, kind="video"), LIMIT),
+        "page": (library.list_media(tenant, limit=LIMIT, before=middle(rows, tenant)), LIMIT),
+        "common tag": (library.list_media(tenant, limit=LIMIT, tags=["common"]), LIMIT),
+        "rare tag": (library.list_media(tenant, limit=LIMIT, tags=["rare"]), min(few, LIMIT)),
+        "common label": (library.list_media(tenant, limit=LIMIT, labels={"shop": "eu"}), LIMIT),
+        "rare label": (library.list_media(tenant, limit=LIMIT, labels={"order": "8"}), min(few, LIMIT)),
+        "rare word": (library_search.search_media(tenant, "armchair", limit=LIMIT), min(few, LIMIT)),
+        "common word": (library_search.search_media(tenant, "circle", limit=LIMIT), LIMIT),
+    }
+    if number < 50 * library_search.RANKED:
+        del ask["common word"]  # the newest of which are a good part of so small a table
+    for name, (statement, expected) in ask.items():
+        assert expected == len(rows.execute(statement)), name
+        read = scans(rows.engine, statement, "media")
+        assert "Seq Scan" not in {scan["Node Type"] for scan in read}, (name, read)
+        most = 3 * library_search.RANKED if "word" in name else 40 * LIMIT
+        assert sum(rows_read(scan) for scan in read) <= most + 4 * few, (name, read)
+
+
+def test_vectors_are_ranked_exactly(rows, tenant):
+    ids = [row.id for row in rows.execute(library.list_media(tenant, limit=3))]
+    for media_id, vector in zip(ids, ([1.0, 0.0], [0.6, 0.8], [0.0, 1.0]), strict=True):
+        values = {"embedding": vector, "embedding_model": "clip"}
+        rows.execute(media.update().where(media.c.id == media_id).values(**values))
+    found = rows.execute(library_search.nearest_media(tenant, [0.0, 1.0], "clip", limit=2))
+    assert [(ids[2], 1.0), (ids[1], pytest.approx(0.8))] == [(row.id, row.similarity) for row in found]
+    assert [] == rows.execute(library_search.nearest_media(tenant, [0.0, 1.0], "another", limit=2))
+
+
+def test_a_tenant_brings_only_as_much_as_it_may(rows):
+    tenant = rows.tenant()
+    values = {"status": "ready", "source": "upload", "key": "k", "bytes": 6}
+
+    def add(number, **limits):
+        limits = {"max_items": 2, "max_bytes": 100} | limits
+        return len(rows.execute(library.add_media(f"med_{number}", tenant, values, **limits)))
+
+    assert (1, 0, 1, 0) == (add(1), add(2, max_bytes=11), add(3), add(4))
+    assert 2 == rows.scalar(select(func.count()).select_from(media))
