@@ -24,7 +24,7 @@ SEEDS = 2**31
 URL_LENGTH = 4096
 """Most characters of a URL that is not a `data:` URL."""
 
-ALSO = ", a `data:` URL or the id of an upload or of an item of the media library"
+ALSO = ", a `data:` URL or the `input_id` of an upload"
 
 COMPANIONS = {
     "strength": "input_image",

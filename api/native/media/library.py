@@ -54,8 +54,8 @@ class NewMedia(MediaFacts, frozen=True, kw_only=True, forbid_unknown_fields=True
     url: Annotated[Url, Meta(description="Fetch the file from this public http(s) URL.")] | None = None
 
 
-class LibraryRoutes(Controller):
-    """Routes that bring, list, find, show, change, publish and delete items."""
+class LibraryUploadRoutes(Controller):
+    """The route that brings files, whose body may be one."""
 
     path = "/media/v1"
     tags = ("Media",)
@@ -90,6 +90,13 @@ class LibraryRoutes(Controller):
         expires_at = datetime.now(UTC) + timedelta(seconds=settings.link_seconds)
         upload = UploadLink(url=link, expires_at=expires_at, max_bytes=settings.library_file_bytes)
         return media_item(media, settings, upload)
+
+
+class LibraryRoutes(Controller):
+    """Routes that list, find, show, change, publish and delete items."""
+
+    path = "/media/v1"
+    tags = ("Media",)
 
     @get(responses=error_responses(InvalidRequest, NulInText), summary="Your media")
     async def index(

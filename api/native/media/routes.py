@@ -5,7 +5,7 @@ from litestar import Router
 from api.http.dependencies import provide
 from api.http.received_file import ENVELOPE
 from api.native.media.inputs import InputRoutes
-from api.native.media.library import LibraryRoutes
+from api.native.media.library import LibraryRoutes, LibraryUploadRoutes
 from api.native.media.library_files import LibraryFileRoutes
 from api.native.media.library_links import LibraryLinkRoutes
 from api.native.media.viewer import ViewerRoutes
@@ -28,7 +28,7 @@ def media_router(
         request_max_body_size=settings.media_body_limit,
     )
     library_router = Router(
-        "/", route_handlers=[LibraryRoutes], request_max_body_size=settings.library_file_bytes + ENVELOPE
+        "/", route_handlers=[LibraryUploadRoutes], request_max_body_size=settings.library_file_bytes + ENVELOPE
     )
-    links = [LibraryLinkRoutes, LibraryFileRoutes, ViewerRoutes]
+    links = (LibraryRoutes, LibraryLinkRoutes, LibraryFileRoutes, ViewerRoutes)
     return Router("/", route_handlers=[input_router, voice_router, library_router, *links])

@@ -29,6 +29,7 @@ def test_only_routes_that_take_media_take_large_bodies():
     assert SETTINGS.input_max_bytes + ENVELOPE == by_route.pop(
         "POST /inputs/v1"
     )  # a file, which goes to the disk as it arrives
+    assert SETTINGS.library_file_bytes + ENVELOPE == by_route.pop("POST /media/v1")
     large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
     assert large <= {route for route, limit in by_route.items() if limit == 2}
     assert all(

@@ -62,7 +62,7 @@ def test_a_source_that_may_be_one(source):
     assert CutoutParams(image_url=source) == check(CutoutParams(image_url=source), CALLER, CLOSED)
 
 
-@pytest.mark.parametrize("source", ["a.png", "stored:image_url", "file:///etc/passwd", "s3://bucket/key", "med_0"])
+@pytest.mark.parametrize("source", ["a.png", "stored:image_url", "file:///etc/passwd", "s3://bucket/key", "mod_0"])
 def test_a_source_that_is_none(source):
     with pytest.raises(InvalidRequest) as caught:
         check(CutoutParams(image_url=source), CALLER, CLOSED)

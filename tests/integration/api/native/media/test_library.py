@@ -3,13 +3,16 @@
 import io
 
 import httpx
+import msgspec
 import pytest
 from PIL import Image
 
 from core.ids import new_id
+from core.storage.store import open_store
 from jobs.job import Artifact
 from jobs.previews import Preview
 from jobs.schema.tables import inputs, media
+from tests.support.service.api_server import api_server, make_key
 
 
 def png(side=8, color="red"):
@@ -398,3 +401,16 @@ def test_items_and_outputs_are_inputs_of_jobs(client, bring, made, rows, tenant,
         refused(stranger.post(CUTOUT, json={"input_image": source}), 422, "unknown_input", "$.input_image")
     for source in (f"output:{job.id}/1", "output:x", new_id("med"), f"output:{job.id}/99999999999999999999"):
         refused(client.post(CUTOUT, json={"input_image": source}), 422, "unknown_input", "$.input_image")
+
+
+def test_a_full_library_takes_no_more(settings, store, rows, tenant):
+    limits = {"library_items": 1, "library_file_bytes": 1000}
+    with (
+        api_server(msgspec.structs.replace(settings, **limits)) as small,
+        small.client(make_key(rows, settings, tenant)) as client,
+    ):
+        added(client.post("/media/v1", content=PNG))
+        refused(client.post("/media/v1", content=PNG), 422, "library_full")
+        refused(client.post("/media/v1", json={}), 422, "library_full")
+        refused(client.post("/media/v1", content=PNG + bytes(1000)), 413, "body_too_large")
+    assert 1 == len(list(open_store(settings).keys(f"{tenant}/media/")))
