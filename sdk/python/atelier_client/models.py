@@ -231,6 +231,7 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
 
     `waiting`: the file is to be sent to `upload`, or a URL is fetched. `failed`: it has no usable file, and `problem`
     says why. `url` is null until it is `ready`; it stays the same, needs no key, and redirects to the object store.
+    `optimized_url` is the copy that a page should show: the `web` preview, or the file itself where that is small.
     Anyone may open `public_url`, for as long as the item is published.
     """
 
@@ -247,6 +248,8 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
     height: int | None
     duration_seconds: float | None
     url: str | None
+    thumbnail_url: str | None
+    optimized_url: str | None
     previews: list[PreviewAnswer]
     public_url: str | None
     job_id: str | None
