@@ -26,7 +26,7 @@ DOCUMENTS: Mapping[str, str] = {
 STATUSES: Mapping[str, str] = {"waiting": "pending", "ready": "ready", "failed": "failed"}
 THUMBNAILS = ("thumbnail", "poster")
 """The previews of an item that may be its thumbnail, the better one first."""
-SMALLER = ("preview", "web")
+SMALLER = ("web",)
 """Those that may be its preview."""
 
 
@@ -154,7 +154,9 @@ def _type(media: Media) -> str | None:
 
 
 def _preview(media: Media, names: tuple[str, ...], until: int, settings: Settings) -> FileSource | None:
-    """Return the first of these previews that an item has; None for sounds, which have none."""
+    """Return the first of these previews that an item has; None for sounds, which VideoGen shows without."""
+    if media.kind in ("audio", None):
+        return None
     found = next((one for name in names for one in media.previews if one.name == name), None)
     if found is not None:
         return FileSource(
@@ -165,7 +167,7 @@ def _preview(media: Media, names: tuple[str, ...], until: int, settings: Setting
             height=found.height,
             file_bytes=found.bytes,
         )
-    return None if media.kind in ("audio", None) else FileSource(status="skipped")
+    return FileSource(status="skipped")
 
 
 def _transcript(kept: Any) -> tuple[VideoGenTranscript | None, str | None]:
