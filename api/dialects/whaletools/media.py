@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.dialects.whaletools.media_schema import (
     SORTS,
@@ -81,9 +81,9 @@ class WhaleMediaRoutes(Controller):
         type_: TypeFilter = None,
         tags: TagList = None,
         limit: Limit = 25,
-        sort: SortWord = "created_at:desc",
-        starting_after: str | None = None,
-        ending_before: str | None = None,
+        sort: FromQuery[SortWord] = "created_at:desc",
+        starting_after: FromQuery[str | None] = None,
+        ending_before: FromQuery[str | None] = None,
     ) -> WhaleMediaList:
         """List items, newest first unless `sort` says otherwise."""
         order, backwards = SORTS[sort], ending_before is not None

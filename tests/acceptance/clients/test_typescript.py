@@ -107,9 +107,8 @@ async function ended(whale, id) {{
 @pytest.mark.contract("A100", "F39")
 def test_the_statement_of_videogen(studio: Service, node: Path, tmp_path: Path) -> None:
     lines = (SAMPLES / "videogen.txt").read_text().splitlines()
-    numbered = [line.lstrip("0123456789").strip() for line in lines if line[:1].isdigit() and line[1:2].strip()]
-    begin = next(n for n, line in enumerate(numbered) if line.startswith("const client"))
-    statements = numbered[begin : begin + 4]
+    begin = lines.index(next(line for line in lines if line.startswith("3const client")))
+    statements = [line[1:] for line in lines[begin : begin + 4]]  # the page shows numbers of lines
     assert "await client.tools.generateImage({" == statements[1]
     text = "\n".join(statements)
     text = text.replace(
