@@ -23,11 +23,13 @@ from api.http.strict_json import StrictRequest
 from api.native.generate.routes import generate_router
 from api.native.jobs.routes import jobs_router
 from api.native.media.routes import media_router
+from api.native.profiles.routes import profiles_router
 from api.native.servers.routes import servers_router
 from api.native.service.routes import service_router
 from api.native.webhooks.routes import webhooks_router
 from api.openapi.documents import openapi_config
 from api.openapi.fixes import correct_document
+from api.operations.profiles import ProfileOperations
 from api.operations.queue_metrics import QueueMetrics
 from api.operations.readiness import Readiness
 from api.operations.webhooks import WebhookOperations
@@ -45,6 +47,7 @@ def routers(services: Services) -> list[Router]:
         generate_router(services.submit_endpoint, services.status_builder, services.settings),
         jobs_router(services.server_commands),
         media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
+        profiles_router(ProfileOperations(services.database, services.settings)),
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),
         service_router(readiness, QueueMetrics(services.database, readiness, services.catalog, services.store)),

@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 from litestar import Router
 
+from api.dialects.imagepipeline.errors import render_error as imagepipeline_error
+from api.dialects.imagepipeline.routes import PATH as IMAGEPIPELINE
+from api.dialects.imagepipeline.routes import imagepipeline_router
 from api.dialects.videogen.errors import render_error as videogen_error
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
@@ -15,6 +18,7 @@ from api.dialects.whaletools.routes import whaletools_routers
 from api.http.problems import Renderer
 from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
+from api.operations.profiles import ProfileOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
 
@@ -29,6 +33,11 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     prefixes: tuple[str, ...]
     render: Renderer
     routers: Callable[[Services], Sequence[Router]]
+
+
+def _imagepipeline(services: Services) -> Sequence[Router]:
+    profiles = ProfileOperations(services.database, services.settings)
+    return [imagepipeline_router(profiles, services.settings)]
 
 
 def _videogen(services: Services) -> Sequence[Router]:
@@ -52,6 +61,7 @@ def _whaletools(services: Services) -> Sequence[Router]:
 
 
 WIRE_FORMATS: tuple[WireFormat, ...] = (
+    WireFormat(prefixes=(IMAGEPIPELINE,), render=imagepipeline_error, routers=_imagepipeline),
     WireFormat(prefixes=VIDEOGEN, render=videogen_error, routers=_videogen),
     WireFormat(prefixes=WHALETOOLS, render=whaletools_error, routers=_whaletools),
 )

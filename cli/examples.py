@@ -8,6 +8,7 @@ EXAMPLES = {
     "generate cutout": "atelier generate cutout mug.jpg -o mug.png",
     "generate speech": 'atelier generate speech "Good morning." -o morning.mp3',
     "generate mesh": "atelier generate mesh mug.png -o mug.glb",
+    "generate branding": "atelier generate branding photo.jpg --logo logo.png -o branded.webp",
     "jobs list": "atelier jobs list --status failed --limit 50",
     "jobs show": "atelier jobs show JOB --log",
     "jobs watch": "atelier jobs watch JOB --timeout 10m",

@@ -30,6 +30,10 @@ class ReceivedFile(msgspec.Struct, frozen=True, kw_only=True):
     texts: dict[str, list[str]] = {}
 
 
+LONGEST_LINE = 200
+"""Bytes of the first line of a form: its boundary has at most 70 characters (RFC 2046)."""
+
+
 def has_body(request: Request[Any, Any, Any]) -> bool:
     """Return whether the head of a request announces a body."""
     return request.headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in request.headers
@@ -48,8 +52,25 @@ async def receive_file(
         return ReceivedFile(size=await receive_body(request, file, limit), content_type=name)
     _check_length(request, limit + ENVELOPE, limit)
     form = _Form(options.get("boundary", ""), texts)
-    size = await _write(form.file_of(request), file, limit)
+    size = await _write(form.file_of(request.stream()), file, limit)
     return ReceivedFile(size=size, filename=form.filename, content_type=form.content_type, texts=form.texts)
+
+
+async def receive_form(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> ReceivedFile:
+    """Write the file of a form to `file`, whatever Content-Type the form has: its first line is its boundary.
+
+    Raises what `receive_body` raises, and the precise `InvalidRequest`.
+    """
+    _check_length(request, limit + ENVELOPE, limit)
+    chunks, head = request.stream(), b""
+    while b"\r\n" not in head and len(head) <= LONGEST_LINE and (chunk := await anext(chunks, None)) is not None:
+        head += bytes(chunk)
+    line, _, _ = head.partition(b"\r\n")
+    if not line.startswith(b"--") or len(line) > LONGEST_LINE:
+        raise InvalidRequest(f"The body is not a form; send multipart/form-data with one field, `{FIELD}`.")
+    form = _Form(line[2:].decode("latin-1"), ())
+    size = await _write(form.file_of(_again(head, chunks)), file, limit)
+    return ReceivedFile(size=size, filename=form.filename, content_type=form.content_type)
 
 
 async def receive_body(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> int:
@@ -77,6 +98,12 @@ async def _write(chunks: AsyncIterator[bytes], file: anyio.AsyncFile[bytes], lim
     return size
 
 
+async def _again(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk
+
+
 class _Form:
     """Reads a form whose only file is one of its fields."""
 
@@ -89,14 +116,14 @@ class _Form:
         self._text = bytearray()
         self._left = LONGEST_TEXT
 
-    async def file_of(self, request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    async def file_of(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the bytes of the file; afterwards the texts are known."""
         field: MultipartSegment | None = None
         files = 0
         most = 2 if not self._allowed else MOST_TEXTS + 2
         try:
             with PushMultipartParser(self._boundary, max_segment_count=most) as parser:
-                async for chunk in request.stream():
+                async for chunk in chunks:
                     for event in parser.parse(bytes(chunk)) if chunk else ():
                         if isinstance(event, MultipartSegment):
                             field, files = event, files + (event.name == FIELD)

@@ -71,8 +71,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "name_signature": "As in the link.",
     # parameters of requests
     "enhance_prompt": "Not supported yet: leave it out.",
-    "palette": "Not supported yet: leave it out.",
-    "profile_id": "Not supported yet: leave it out.",
+    "profile_id": "The id of the profile.",
     # models
     "models": "The models.",
     "id": "The id.",
@@ -148,6 +147,12 @@ DESCRIPTIONS: Mapping[str, str] = {
     "FoundMedia.media": "The item.",
     "sort": "The order: by creation, or by the last change.",
     "token": "As in the link.",
+    # profiles
+    "profiles": "The profiles, newest first.",
+    "adapter_snapshot": "The defaults of the profile.",
+    "total": "How many there are.",
+    "palette_distance": "The mean distance of the image's pixels to the palette (CIE76); null without a palette.",
+    "palette_distance_before": "The same before its colors were moved.",
     # webhooks
     "webhooks": "The endpoints, newest first.",
     "webhook_id": "The id of the endpoint.",

@@ -4,7 +4,14 @@ from litestar.openapi.spec import Operation
 
 from jobs.params.registry import MODALITIES
 
-_NAMES = {"image": "Image", "video": "Video", "speech": "Speech", "3d": "Mesh", "remove-background": "Cutout"}
+_NAMES = {
+    "image": "Image",
+    "video": "Video",
+    "speech": "Speech",
+    "3d": "Mesh",
+    "remove-background": "Cutout",
+    "branding": "Branding",
+}
 OPERATION_IDS = {
     **{
         name: id_
@@ -32,6 +39,11 @@ OPERATION_IDS = {
     "post /media/v1/{media_id}/link": "linkMedia",
     "delete /media/v1/{media_id}/link": "unlinkMedia",
     "post /media/v1/link": "linkSeveralMedia",
+    "get /profiles/v1": "listProfiles",
+    "post /profiles/v1": "createProfile",
+    "get /profiles/v1/{profile_id}": "getProfile",
+    "patch /profiles/v1/{profile_id}": "changeProfile",
+    "delete /profiles/v1/{profile_id}": "deleteProfile",
     "get /jobs/v1": "listJobs",
     "get /jobs/v1/{job_id}": "getJob",
     "delete /jobs/v1/{job_id}": "deleteJob",

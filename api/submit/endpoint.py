@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -55,13 +55,15 @@ class SubmitEndpoint:
         *,
         idempotency_key: str | None = None,
         origin: Origin = NATIVE_ORIGIN,
+        defaults: Mapping[str, Any] = {},
     ) -> SubmittedJob:
         """Submit `params`, which were read from the body of `request`. Raises what `Submissions.submit` raises.
 
         The job's trace begins with a span of this request, or continues the caller's `traceparent`. An Idempotency-Key
-        belongs to the path and the body. `origin` says in which wire format the job was asked for.
+        belongs to the path and the body. `origin` says in which wire format the job was asked for, and `defaults` are
+        those of the route that are not the parameters' own, for a profile.
         """
-        return await self._submit(request, params, new_id("job"), idempotency_key, origin)
+        return await self._submit(request, params, new_id("job"), idempotency_key, origin, defaults)
 
     async def submit_together(
         self, request: StrictRequest, all_params: Sequence[AnyParams], *, idempotency_key: str | None, origin: Origin
@@ -103,6 +105,7 @@ class SubmitEndpoint:
         *,
         idempotency_key: str | None = None,
         origin: Origin = NATIVE_ORIGIN,
+        defaults: Mapping[str, Any] = {},
     ) -> tuple[SubmittedJob, JobView]:
         """Submit as `submit` does, and return the job also as it is once it has ended.
 
@@ -112,7 +115,7 @@ class SubmitEndpoint:
         """
         job_id, seconds = new_id("job"), min(seconds, self.settings.wait_limit)
         with self.watcher.event_hub.subscribe(job_id) as subscription:  # before the commit, so the row need not be read
-            submitted = await self._submit(request, params, job_id, idempotency_key, origin)
+            submitted = await self._submit(request, params, job_id, idempotency_key, origin, defaults)
             drop_data_urls(params)
             request.release_body()
             view, key_id = JobView(submitted.job), request.user.key_id
@@ -123,7 +126,13 @@ class SubmitEndpoint:
             return submitted, await while_connected(request.receive, waiting, view)
 
     async def _submit(
-        self, request: StrictRequest, params: AnyParams, job_id: str, idempotency_key: str | None, origin: Origin
+        self,
+        request: StrictRequest,
+        params: AnyParams,
+        job_id: str,
+        idempotency_key: str | None,
+        origin: Origin,
+        defaults: Mapping[str, Any],
     ) -> SubmittedJob:
         route = request.scope["path"].rstrip("/")
         key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
@@ -137,6 +146,7 @@ class SubmitEndpoint:
                 idempotency_key=key,
                 traceparent=traceparent_of(opened),
                 origin=origin,
+                defaults=defaults,
             )
             submitted = await self._submissions.submit(submission)
             job = submitted.job

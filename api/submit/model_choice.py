@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.errors.fields import InvalidRequest, NotThisModel
+from core.errors.fields import InvalidRequest, NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownServer
+from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.submit import models_of_server, served_models
 from pipelines.catalog.loader import Catalog, ModelSpec
@@ -21,8 +22,10 @@ async def choose_model(connection: AsyncConnection, catalog: Catalog, params: An
     The default is the first one in catalog order that a live server serves and that supports the request. For a strict
     `server_id` only the models of that server count, alive or not; for a preferred one its models come first.
 
-    Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, and what `check_model` and `default_model` raise.
+    Raises `UnknownModel`, `UnknownServer`, `NoModelAvailable`, `NoCapableModel`, and what `check_model` and
+    `default_model` raise.
     """
+    await _check_subject(connection, catalog, params)
     modality = modality_of(params)
     server = None if params.server_id is None else await _find_server(connection, params.server_id)
     if params.model is not None:
@@ -91,6 +94,20 @@ def _refusal(catalog: Catalog, unmet: UnmetRequirement, params: AnyParams, modal
     """Return the error of an unmet requirement; its sentence also names the models that support the request."""
     others = " or ".join(spec.id for spec in catalog.of(modality) if supports(spec, params))
     return unmet.error(unmet.sentence + (f", or choose {others}." if others else "."), field=unmet.field)
+
+
+async def _check_subject(connection: AsyncConnection, catalog: Catalog, params: AnyParams) -> None:
+    """Raise `NoCapableModel` for a subject that no served model can cut out."""
+    if not isinstance(params, ImageParams) or params.subject_image is None:
+        return
+    served = set((await connection.execute(served_models())).scalars())
+    if not any(spec.id in served for spec in catalog.of("remove-background")):
+        raise NoCapableModel(
+            "`subject_image` needs a model of `remove-background` to cut the subject out, and no running server has "
+            "one; leave it out, or ask the operator for one.",
+            capability="remove-background",
+            field="$.subject_image",
+        )
 
 
 async def _find_server(connection: AsyncConnection, server_id: str) -> Row[Any]:

@@ -8,7 +8,7 @@ media are stored, and the objects are removed again when no job comes of them.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,9 +25,10 @@ from api.http.spooled_body import SpooledBody
 from api.submit.batches import SubmitBatches
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
+from api.submit.profiles import with_profile
 from api.submit.validation import IdempotencyKey, check, draw_seed
 from core.database import state_of
-from core.errors.fields import IdempotencyMismatch, InvalidRequest
+from core.errors.fields import IdempotencyMismatch, InvalidRequest, NoSuchProfile
 from core.errors.limits import BudgetExhausted, TooManyJobs
 from core.errors.unavailable import DatabaseUnavailable
 from core.errors.unknown import UnknownJob
@@ -58,7 +59,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller submits, whatever the wire format it came in.
 
     `job_id` is the id of a new job, and `traceparent` the trace that it belongs to; `origin` says in which
-    wire format it was asked for, and so whose names of models `params.model` uses.
+    wire format it was asked for, and so whose names of models `params.model` uses. `defaults` are those of the route
+    that are not the parameters' own, for a profile.
     """
 
     job_id: str
@@ -68,6 +70,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: IdempotencyKey | None = None
     traceparent: str | None = None
     origin: Origin = NATIVE_ORIGIN
+    defaults: Mapping[str, Any] = {}
 
 
 class SubmittedJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +99,15 @@ class Submissions:
         A repeated Idempotency-Key returns the job that it first made, before any quota is checked. Raises the errors
         of `api.submit.errors.SUBMIT_ERRORS`, and `DatabaseUnavailable`.
         """
-        params = check(submission.params, submission.caller, self._settings)
+        tenant = submission.caller.tenant
+        try:
+            params = await with_profile(self._database, tenant, submission.params, submission.defaults)
+        except NoSuchProfile:
+            earlier = await self._find_earlier(submission)
+            if earlier is None:
+                raise
+            return SubmittedJob(job=earlier, repeated=True)
+        params = check(params, submission.caller, self._settings)
         submission = msgspec.structs.replace(submission, params=params)
         stored = dict[str, str]()
         if params.server_id is None and not any(media_of(params)):
@@ -108,9 +119,7 @@ class Submissions:
                 earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
             if earlier is not None:
                 return SubmittedJob(job=earlier, repeated=True)
-        ingested = await self._intake.ingest(
-            submission.caller.tenant, submission.job_id, params, stored, submission.body
-        )
+        ingested = await self._intake.ingest(tenant, submission.job_id, params, stored, submission.body)
         job = await self._commit(submission, ingested)
         if job.id != submission.job_id:
             await self._intake.discard(ingested.folder)
@@ -149,6 +158,13 @@ class Submissions:
         if earlier is not None:
             return [SubmittedJob(job=earlier, repeated=True)]
         return [self._accept(job) for job in jobs]
+
+    async def _find_earlier(self, submission: Submission) -> Job | None:
+        """Return the job that the Idempotency-Key of the submission has made, if there is one."""
+        tenant, key = submission.caller.tenant, submission.idempotency_key
+        if key is None:
+            return None
+        return await self._database.transaction(lambda connection: _find_repeated(connection, tenant, key))
 
     def _accept(self, job: Job) -> SubmittedJob:
         self._notifier.notify_later(job)

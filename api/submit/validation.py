@@ -13,6 +13,7 @@ from core.errors.fields import ForbiddenUrl, InvalidRequest, MissingField, OutOf
 from core.net.url_guard import check_literal
 from core.settings import Settings
 from jobs.params.base import Params, changed_fields, refuse_nul, refuse_unbuilt
+from jobs.params.branding import BrandingParams
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams, is_speakable
@@ -30,6 +31,10 @@ COMPANIONS = {
     "strength": "input_image",
     "last_image": "input_image",
     "pin": "server_id",
+    "logo_position": "logo_url",
+    "palette_mode": "subject_image",
+    "keep_cutout": "background_color",
+    "drop_shadow": "background_color",
     "prefer_seconds": "pin: prefer",
 }
 """Fields that require another one, or this value of another one."""
@@ -53,6 +58,8 @@ def check(params: AnyParams, caller: Caller, settings: Settings) -> AnyParams:
     refuse_nul(params)
     if isinstance(params, SpeechParams) and not is_speakable(params.text):
         raise OutOfRange("`text` has nothing that can be spoken; write words or numbers.", field="$.text")
+    if isinstance(params, BrandingParams) and params.logo_url is None and not params.palette:
+        raise MissingField("`logo_url` or `palette` is required; add one of them.", field="$.logo_url")
     if params.callback_url is not None:
         check_url(params.callback_url, "$.callback_url", settings)
     for medium in media_of(params):

@@ -31,6 +31,13 @@ class NotFinite(PipelineFailed):
     advice = "The model computed numbers that are not finite; try other settings or another seed."
 
 
+class NoBackgroundRemoval(JobFailed):
+    """A subject to cut out on a server without a model for it."""
+
+    code = "no_background_removal"
+    advice = "This server has no model that cuts a subject out; ask the operator for one of `remove-background`."
+
+
 class ModelLoadFailed(JobFailed):
     """A model that did not load."""
 

@@ -91,3 +91,21 @@ class ForbiddenUrl(InvalidRequest):
         "The service does not connect to this URL; use a public http(s) URL. "
         "An operator can open private networks with ATELIER_ALLOWED_NETWORKS."
     )
+
+
+class NoSuchProfile(InvalidRequest):
+    """A `profile_id` that the tenant does not have (another tenant's answers the same)."""
+
+    code = "no_such_profile"
+    advice = "No profile with this id belongs to this key; GET /profiles/v1 lists those that do."
+
+
+class NoCapableModel(InvalidRequest):
+    """A request for something that no served model can do; ``capability`` names it."""
+
+    code = "no_capable_model"
+    advice = "No running server has a model that can do this; ask the operator for one, or see GET /models/v1."
+
+    def __init__(self, detail: str | None = None, *, capability: str = "", field: str | None = None) -> None:
+        super().__init__(detail, field=field)
+        self.capability = capability

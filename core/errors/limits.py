@@ -36,6 +36,16 @@ class LibraryFull(InvalidRequest):
     )
 
 
+class TooManyProfiles(InvalidRequest):
+    """A profile beyond the tenant's limit."""
+
+    code = "too_many_profiles"
+    advice = (
+        "Remove a profile with DELETE /profiles/v1/{profile_id}, then send the request again, or ask the operator to "
+        "raise ATELIER_MAX_PROFILES."
+    )
+
+
 class TooManyWebhooks(InvalidRequest):
     """A webhook endpoint beyond the tenant's limit."""
 

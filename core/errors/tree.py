@@ -24,6 +24,9 @@
     │   │   ├── UnsupportedMedia        422  unsupported_media
     │   │   ├── MediaTypeMismatch       422  media_type_mismatch
     │   │   ├── InputTooLarge           422  input_too_large
+    │   │   ├── NoSuchProfile           422  no_such_profile
+    │   │   ├── NoCapableModel          422  no_capable_model
+    │   │   ├── TooManyProfiles         422  too_many_profiles
     │   │   └── InputUnreadable         422  input_unreadable
     │   ├── MalformedRequest            400  malformed_request
     │   ├── RequestTimedOut             408  request_timed_out
@@ -41,6 +44,7 @@
     │   ├── UnknownVoice                404  unknown_voice
     │   ├── UnknownMedia                404  unknown_media
     │   ├── UnknownEntity               404  unknown_entity
+    │   ├── UnknownProfile              404  unknown_profile
     │   ├── UnknownWebhook              404  unknown_webhook
     │   ├── UnknownDelivery             404  unknown_delivery
     │   ├── UnknownOutput               404  unknown_output
@@ -75,6 +79,7 @@
         ├── InputUnreachable                 input_unreachable
         ├── PipelineFailed                   pipeline_failed
         │   └── NotFinite                    not_finite
+        ├── NoBackgroundRemoval              no_background_removal
         ├── ModelLoadFailed                  model_load_failed
         ├── WeightsNotLocked                 weights_not_locked
         ├── LicenseRefused                   licence_refused

@@ -45,6 +45,13 @@ class UnknownEntity(RequestRefused):
     advice = "No entity with this id belongs to this key; GET /v1/entities lists those that do."
 
 
+class UnknownProfile(RequestRefused):
+    """A profile that the tenant does not have (another tenant's answers the same)."""
+
+    code, status = "unknown_profile", 404
+    advice = "No profile with this id belongs to this key; GET /profiles/v1 lists those that do."
+
+
 class UnknownWebhook(RequestRefused):
     """A webhook endpoint that the tenant does not have (another tenant's answers the same)."""
 

@@ -19,6 +19,10 @@ Watermark = Annotated[
 Prompt = Annotated[str, Meta(min_length=1, max_length=4000, description="What to make, in plain words.")]
 HexColor = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}(?!\n)$", description="For example #FF5733.")]
 Url = Annotated[str, Meta(min_length=1, max_length=4096, description="A public http(s) URL.")]
+Palette = Annotated[tuple[HexColor, ...], Meta(max_length=16, description="Brand colors, as hex codes.")]
+Corner = Annotated[
+    Literal["bottom_right", "bottom_left", "top_right", "top_left"], Meta(description="The corner of the logo.")
+]
 Seed = Annotated[int, Meta(ge=-1, le=2**53 - 1, description="-1 draws a fresh seed; any other value repeats itself.")]
 
 MAX_LABELS = 16
@@ -38,8 +42,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     A submit refuses unknown fields; `read_params` ignores them, since a newer API may have written the row.
     """
 
-    unbuilt: ClassVar[tuple[str, ...]] = ()
-    """Fields of the contract whose feature is not built: any value but the default is refused."""
+    unbuilt: ClassVar[dict[str, str]] = {}
+    """Fields of the contract whose feature is not built, with the reason: any value but the default is refused."""
     media: ClassVar[dict[str, Literal["image", "audio", "video"]]] = {}
     """Fields that name inputs, with what each must be (`jobs.params.media`)."""
 
@@ -96,7 +100,8 @@ def refuse_unbuilt(params: Params) -> None:
     """Raise `NotSupportedYet` for the first field whose feature is not built and that the caller set."""
     for name, _ in changed_fields(params) if params.unbuilt else ():
         if name in params.unbuilt:
-            raise NotSupportedYet(f"`{name}` is not supported yet; leave it out.", field=f"$.{name}")
+            reason = params.unbuilt[name]
+            raise NotSupportedYet(f"`{name}` is not supported yet: {reason}; leave it out.", field=f"$.{name}")
 
 
 def refuse_nul(params: Params) -> None:

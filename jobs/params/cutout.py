@@ -23,6 +23,21 @@ class CutoutParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
     background_color: Annotated[HexColor, Meta(description="Put the foreground on this color.")] | None = None
     crop: Annotated[bool, Meta(description="Crop to the foreground.")] = False
     watermark: Watermark = "auto"
+    keep_cutout: Annotated[
+        bool, Meta(description="With `background_color`, return the cut-out itself as a second output, a PNG.")
+    ] = False
+    drop_shadow: Annotated[bool, Meta(description="With `background_color`, a soft shadow below the foreground.")] = (
+        False
+    )
+    shadow_opacity: Annotated[float, Meta(ge=0, le=1, description="0 none, 1 black.")] = 0.38
+    shadow_blur: Annotated[float, Meta(ge=0, le=0.2, description="Radius, as a share of the width.")] = 0.018
+    shadow_dy: Annotated[float, Meta(ge=-0.5, le=0.5, description="Down, as a share of the height.")] = 0.022
+    shadow_dx: Annotated[float, Meta(ge=-0.5, le=0.5, description="Right, as a share of the width.")] = 0.004
+
+    @property
+    def is_placed_by_encoder(self) -> bool:
+        """Whether the encoder puts the cut-out on its color, since it needs the cut-out itself."""
+        return self.background_color is not None and not self.mask_only and (self.keep_cutout or self.drop_shadow)
 
 
 CUTOUT = ModalitySpec(

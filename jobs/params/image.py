@@ -1,10 +1,10 @@
 """Parameters of text and images to image (contract C12-C23, and the native extras)."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from jobs.params.base import HexColor, OutputFormat, Params, Prompt, Quality, Seed, Url, Watermark
+from jobs.params.base import Corner, OutputFormat, Palette, Params, Prompt, Quality, Seed, Watermark
 from jobs.params.media import NAMED, MediaKind, Source
 from jobs.params.modality import ModalitySpec
 
@@ -20,8 +20,13 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     the first of them). Image n of `num_images` has the seed `seed + n`.
     """
 
-    unbuilt: ClassVar[tuple[str, ...]] = ("enhance_prompt", "logo_url", "palette", "profile_id")
-    media: ClassVar[dict[str, MediaKind]] = {"input_image": "image", "reference_images": "image"}
+    unbuilt: ClassVar[dict[str, str]] = {"enhance_prompt": "it needs a text model, and none is served"}
+    media: ClassVar[dict[str, MediaKind]] = {
+        "input_image": "image",
+        "reference_images": "image",
+        "logo_url": "image",
+        "subject_image": "image",
+    }
 
     prompt: Prompt
     output_format: Annotated[OutputFormat, Meta(description="File format of the image.")] = "webp"
@@ -42,9 +47,26 @@ class ImageParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="
     seed: Seed = -1
     watermark: Watermark = "auto"
     enhance_prompt: bool = False
-    logo_url: Url | None = None
-    palette: Annotated[tuple[HexColor, ...], Meta(max_length=16)] = ()
-    profile_id: Annotated[str, Meta(max_length=200)] | None = None
+    logo_url: Annotated[Source, Meta(description="A logo to stamp on the image at half opacity.")] | None = None
+    logo_position: Corner = "bottom_right"
+    palette: Palette = ()
+    palette_mode: (
+        Annotated[
+            Literal["similar", "complementary", "radical"],
+            Meta(
+                description="Take the palette from `subject_image`: its colors, their opposites, or a third turn away."
+            ),
+        ]
+        | None
+    ) = None
+    subject_image: (
+        Annotated[
+            Source,
+            Meta(description="A picture whose subject is cut out and put over the image, which has its size then."),
+        ]
+        | None
+    ) = None
+    profile_id: Annotated[str, Meta(max_length=200, description="Defaults of POST /profiles/v1.")] | None = None
 
 
 IMAGE = ModalitySpec(

@@ -25,8 +25,11 @@ class MeshParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="3
         Meta(description="glb, obj, stl or ply; image formats are accepted with a warning and give glb."),
     ] = "glb"
     mode: Annotated[
-        Literal["generate", "paint"],
-        Meta(description="The mesh, or the mesh with the image as its texture (of at most 30000 triangles)."),
+        Literal["generate", "paint", "generate_and_paint"],
+        Meta(
+            description="The mesh; the mesh with the image as its texture (of at most 30000 triangles); or both, the "
+            "painted one first."
+        ),
     ] = "generate"
     max_faces: Annotated[int, Meta(ge=500, le=500_000, description="Triangles of the mesh, at most.")] = 100_000
     mesh_save_name: Annotated[FileName, Meta(description="Name of the mesh's file.")] | None = None
@@ -54,5 +57,6 @@ MESH = ModalitySpec(
     argument="image_path",
     formats={".glb": "glb", ".obj": "obj", ".stl": "stl", ".ply": "ply"},
     flags={"mode": ("--paint",)},
+    switches={"mode": "paint"},
 )
 """Image to 3D (contract C41-C47)."""

@@ -16,8 +16,8 @@ class ModalitySpec(msgspec.Struct, frozen=True, kw_only=True):
     are texts of its routes in the OpenAPI document.
 
     `word` is its verb on the command line and its folder in `pipelines/`. A command takes the field `argument` without
-    an option, and spells the options of the fields in `flags` as listed there. `formats` are the endings of output
-    files with the `output_format` of each.
+    an option, and spells the options of the fields in `flags` as listed there; that of a field in `switches` takes no
+    value and sets the one listed there. `formats` are the endings of output files with the `output_format` of each.
     """
 
     name: str
@@ -30,6 +30,7 @@ class ModalitySpec(msgspec.Struct, frozen=True, kw_only=True):
     argument: str
     formats: Mapping[str, str]
     flags: Mapping[str, tuple[str, ...]] = {}
+    switches: Mapping[str, str] = {}
 
     @property
     def path(self) -> str:

@@ -12,6 +12,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `dialect` also says whose names of models the submit used. `model` is the name that was asked for, where the answers
     of the dialect repeat it, `voice` likewise; `tool` the tool of the dialect that made the job; `group` the id of
     several jobs that the dialect shows as one. The outputs of a `temporary` job stay in the media library for a day.
+    `warnings` are sentences about what the dialect did not pass on.
     """
 
     dialect: str = NATIVE
@@ -20,6 +21,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool: str | None = None
     group: str | None = None
     temporary: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 NATIVE_ORIGIN = Origin()

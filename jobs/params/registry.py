@@ -3,6 +3,7 @@
 from typing import Literal
 
 from jobs.params.base import Params
+from jobs.params.branding import BRANDING, BrandingParams
 from jobs.params.cutout import CUTOUT, CutoutParams
 from jobs.params.image import IMAGE, ImageParams
 from jobs.params.mesh import MESH, MeshParams
@@ -10,12 +11,12 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.speech import SPEECH, SpeechParams
 from jobs.params.video import VIDEO, VideoParams
 
-Modality = Literal["image", "video", "speech", "3d", "remove-background"]
+Modality = Literal["image", "video", "speech", "3d", "remove-background", "branding"]
 """Names of the modalities, as rows, catalog entries and answers hold them."""
 
-AnyParams = ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams
+AnyParams = ImageParams | VideoParams | SpeechParams | MeshParams | CutoutParams | BrandingParams
 
-MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH)
+MODALITIES: tuple[ModalitySpec, ...] = (IMAGE, VIDEO, CUTOUT, SPEECH, MESH, BRANDING)
 """In the order in which documentation lists them."""
 
 PARAMS_OF: dict[str, type[Params]] = {modality.name: modality.params for modality in MODALITIES}

@@ -355,6 +355,18 @@ media_links = Table(
 )
 """The products and variants of the tenant's own shop that an item belongs to, under ids which are the shop's."""
 
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("snapshot", JSONB, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("updated_at", Time, nullable=False, server_default=_now),
+    Index("ix_profiles_tenant", "tenant", text("created_at DESC"), text("id DESC")),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,

@@ -26,7 +26,9 @@ class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One output: a stable link and what is behind it; `name` is the file name that the caller chose.
 
-    `thumbnail_url` is the link of the preview of that name.
+    `thumbnail_url` is the link of the preview of that name. Of an image with a palette, `palette_distance` is the mean
+    distance of its pixels to the nearest color of it (CIE76; 2.3 is just visible), and `palette_distance_before` what
+    it was before the colors were moved.
     """
 
     url: str
@@ -39,6 +41,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     thumbnail_url: str | None = None
     previews: list[PreviewAnswer] = []
+    palette_distance: float | None = None
+    palette_distance_before: float | None = None
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +143,11 @@ def preview_path(job_id: str, number: int, preview: Preview) -> str:
 def _output(job: Job, number: int, artifact: Artifact, settings: Settings) -> OutputAnswer:
     path = output_path(job.id, number, artifact.key.rpartition(".")[2])
     facts: dict[str, Any] = {
-        name: artifact.metadata.get(name) for name in ("width", "height", "duration_seconds", "name")
+        name: artifact.metadata.get(name)
+        for name in (
+            *("width", "height", "duration_seconds", "name"),
+            *("palette_distance", "palette_distance_before"),
+        )
     }
     previews = [_preview(job, number, preview, settings) for preview in artifact.previews]
     return OutputAnswer(

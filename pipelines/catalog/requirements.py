@@ -17,6 +17,9 @@ from jobs.params.speech import SpeechParams
 from jobs.params.video import VideoParams
 from pipelines.catalog.spec import ModelSpec
 
+ENCODERS_OWN = ("logo_url", "subject_image")
+"""Inputs that the encoder gets, and no model."""
+
 
 class UnmetRequirement(msgspec.Struct, frozen=True):
     """A part of a request that a model does not support: the error, the field, and a sentence without its full stop."""
@@ -52,7 +55,11 @@ def supports(spec: ModelSpec, params: AnyParams) -> bool:
 
 
 def unmet_media(spec: ModelSpec, media: Collection[str]) -> Iterator[UnmetRequirement]:
-    """Yield the requirements that the media of a request, by the names of `media_of`, do not meet."""
+    """Yield the requirements that the media of a request, by the names of `media_of`, do not meet.
+
+    A logo and a subject are no model's business: the encoder puts them on the image.
+    """
+    media = [name for name in media if name not in ENCODERS_OWN]
     if spec.modality == "image":
         yield from _unmet_images(spec, media)
     elif spec.modality == "video":

@@ -41,7 +41,10 @@ class RembgCutout:
             log.warning("cutout: %s %s", spec.id, reason)
 
     def run(self, params: CutoutParams, inputs: Inputs, ctx: RunContext) -> RawOutput:
-        """Return one image: RGBA, RGB on `background_color`, or the matte as RGB with `mask_only`."""
+        """Return one image: RGBA, RGB on `background_color`, or the matte as RGB with `mask_only`.
+
+        A cut-out that the encoder puts on its color is RGBA.
+        """
         ctx.progress(0.02, "prepare")
         image, opacity = _read(inputs.files["image_url"])
         ctx.progress(0.1, "step")
@@ -95,7 +98,7 @@ def _finish(params: CutoutParams, image: Pixels, matte: Pixels) -> Pixels:
     if params.mask_only:
         return np.repeat(matte[..., None], 3, axis=2)
     cutout = np.dstack([clean_edges(image, matte), matte])
-    if params.background_color is None:
+    if params.background_color is None or params.is_placed_by_encoder:
         return cutout
     ground = Image.new("RGBA", matte.shape[::-1], (*ImageColor.getrgb(params.background_color)[:3], 255))
     return np.asarray(Image.alpha_composite(ground, Image.fromarray(cutout)).convert("RGB"))

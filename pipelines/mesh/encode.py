@@ -23,7 +23,8 @@ from pipelines.runtime.protocol import Output, Outputs, RawOutput
 def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
     """Write `0.glb` (or obj, stl, ply) and the preview `1.png` into `folder`.
 
-    With `mode` "paint" and a `mesh_save_name`, the unpainted mesh is `2.glb`. Image formats give glb and a warning.
+    With `mode` "generate_and_paint", or "paint" and a `mesh_save_name`, the unpainted mesh is `2.glb`. Image formats
+    give glb and a warning.
     Raises `EncodeFailed` for arrays that are not a mesh; a full or missing disk stays an `OSError`.
     """
     kind, warnings = choose_format(params.output_format, FORMATS, "glb", "mesh")
@@ -31,10 +32,10 @@ def encode(raw: RawOutput, params: MeshParams, folder: Path) -> Outputs:
     warnings += said
     if mesh.texture is not None and FORMATS[kind].warning is not None:
         warnings += (str(FORMATS[kind].warning),)
-    painted = params.mode == "paint"
+    painted = params.mode != "generate"
     files = [_write(mesh, folder, 0, kind, params.painted_save_name if painted else params.mesh_save_name, SIDE)]
     files.append(Output(path=str(files[0].picture), media_type="image/png", width=SIDE, height=SIDE))
-    if painted and params.mesh_save_name is not None:
+    if params.mode == "generate_and_paint" or (painted and params.mesh_save_name is not None):
         files.append(_write(Mesh(mesh.vertices, mesh.faces), folder, 2, kind, params.mesh_save_name, THUMBNAIL_SIDE))
     return Outputs(files=tuple(files), warnings=warnings)
 

@@ -10,7 +10,7 @@ A family that makes a texture returns two more arrays, and keeps to `max_faces` 
 
 - `uv`: float32, n x 2, 0 to 1, v up; `texture`: uint8, height x width x 3, its first row at v = 1.
 
-A family without a texture returns, for `mode` "paint", the image that the encoder process paints the mesh with:
+A family without a texture returns, for a `mode` that paints, the image that the encoder process paints the mesh with:
 
 - `image`: uint8, height x width x 4, cropped to the object: as wide and as high as the mesh seen from +z.
 

@@ -100,7 +100,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` is within the folder of the encoder. Sides are in pixels, `duration` in seconds; `name` is the caller's
     choice. `picture` is a picture in the same folder that shows what is not one itself. The encoder process adds the
-    `previews`.
+    `previews`. `palette_distance` is how near the image is to its palette, and how near it was before its colors were
+    moved.
     """
 
     path: str
@@ -111,6 +112,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     picture: str | None = None
     previews: tuple[PreviewFile, ...] = ()
+    palette_distance: float | None = None
+    palette_distance_before: float | None = None
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     "rembg": Family("pipelines.cutout.rembg_cutout", "RembgCutout"),
     "chatterbox": Family("pipelines.speech.chatterbox", "Chatterbox"),
     "espeak": Family("pipelines.speech.espeak", "EspeakVoice"),
+    "brand-kit": Family("pipelines.branding.brand_kit", "BrandKit"),
     "demo-relief": Family("pipelines.mesh.relief", "Relief"),
     "triposg": Family("pipelines.mesh.triposg.family", "TripoSG"),
 }

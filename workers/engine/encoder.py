@@ -17,6 +17,7 @@ from core.settings import read_settings
 from jobs.job import JobError
 from jobs.params.base import read_params
 from jobs.params.registry import PARAMS_OF
+from pipelines.branding.finish import finish
 from pipelines.catalog.loader import Catalog, load_catalog
 from pipelines.previews.maker import PreviewMaker
 from pipelines.runtime.protocol import load_raw
@@ -45,13 +46,14 @@ def _encode(request: Encode, catalog: Catalog, *, previews: bool) -> Encoded | F
         folder.mkdir(parents=True, exist_ok=True)
         raw = load_raw(Path(request.raw))
         params = read_params(request.params, PARAMS_OF[request.modality])
+        finished = finish(raw, params, request.inputs)
         encode = encoder(catalog.get(request.model))
         if previews:
             with PreviewMaker(folder) as maker:
-                maker.begin(raw, params.output_format)
-                outputs = maker.finish(encode(raw, params, folder))
+                maker.begin(finished.raw, params.output_format)
+                outputs = maker.finish(finished.described(encode(finished.raw, params, folder)))
         else:
-            outputs = encode(raw, params, folder)
+            outputs = finished.described(encode(finished.raw, params, folder))
     except Exception as error:
         log.exception("encoder: failed ticket=%s", request.ticket)
         shown = error if isinstance(error, AtelierError) else EncodeFailed()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from core.errors.failures import GpuOutOfMemory
+from core.errors.failures import GpuOutOfMemory, NoBackgroundRemoval
 from jobs.params.base import Params, read_params
 from jobs.params.registry import PARAMS_OF
 from jobs.server_commands import Preload, Unload
+from pipelines.branding.finish import SUBJECT
+from pipelines.branding.guidance import for_model, with_palette, with_subject
 from pipelines.catalog.spec import Stage
 from pipelines.catalog.variants import model_of, variant_id
 from pipelines.image.batching import images_at_once
@@ -164,6 +166,9 @@ class RequestExecutor:
     def _run(self, request: Compute, ctx: RunContext) -> RawOutput:
         params = read_params(request.params, PARAMS_OF[request.modality])
         inputs = Inputs({name: Path(file) for name, file in request.inputs.items()})
+        if SUBJECT in inputs.files:
+            return self._run_behind(request, params, inputs, ctx)
+        params, inputs = with_palette(params, None), for_model(inputs)
         images = find_opaque(inputs) if self._loader.spec(request.model).wants_cutout else {}
         remover = self._loader.first("remove-background") if images else None
         if remover is None:
@@ -173,6 +178,21 @@ class RequestExecutor:
         ctx.warn(warning)
         raw = self._run_pipeline(request, params, Inputs(inputs.files | cutouts), after_cutouts(ctx))
         return msgspec.structs.replace(raw, warnings=(warning, *raw.warnings))
+
+    def _run_behind(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
+        """Return the image, and beside it the subject that the encoder puts over it.
+
+        A subject on transparency is its own cut-out. Raises `NoBackgroundRemoval`.
+        """
+        subject = {SUBJECT: inputs.files[SUBJECT]}
+        if find_opaque(Inputs(subject)):
+            remover = self._loader.first("remove-background")
+            if remover is None:
+                raise NoBackgroundRemoval
+            subject = self._cut_out(remover.id, subject, Path(f"{request.folder}-cutouts"), ctx)
+        params = with_palette(params, subject[SUBJECT])
+        raw = self._run_pipeline(request, params, for_model(inputs), after_cutouts(ctx))
+        return with_subject(raw, params, subject[SUBJECT])
 
     def _run_pipeline(self, request: Compute, params: Params, inputs: Inputs, ctx: RunContext) -> RawOutput:
         size, variant = job_size(params, len(inputs.files)), self._variant_of(request)

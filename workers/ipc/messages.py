@@ -139,13 +139,14 @@ class SweepDone(EngineMessage, frozen=True, kw_only=True, tag="sweep_done"):
 
 
 class Encode(EngineMessage, frozen=True, kw_only=True, tag="encode"):
-    """To the encoder: turn the arrays in `raw` into files in `folder`."""
+    """To the encoder: turn the arrays in `raw` into files in `folder`; `inputs` are those of the job."""
 
     model: str
     modality: str
     params: dict[str, object]
     raw: str
     folder: str
+    inputs: dict[str, str] = {}
 
 
 class Encoded(EngineMessage, frozen=True, kw_only=True, tag="encoded"):

@@ -60,7 +60,7 @@ def _struct(modality: ModalitySpec) -> inspect.StructType:
 
 
 def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
-    """Return the option of a field; a flag of a field with two values sets the one that is not the default."""
+    """Return the option of a field."""
     flags = modality.flags.get(field.name) or SHARED_FLAGS.get(field.name) or (f"--{field.name.replace('_', '-')}",)
     type_, description = _unwrapped(field.type)
     if field.name in modality.params.media:
@@ -70,9 +70,8 @@ def _option(modality: ModalitySpec, field: inspect.Field) -> click.Option:
         case inspect.BoolType():
             flags = (f"{flags[0]}/--no-{flags[0].removeprefix('--')}",) if field.default else flags
             settings |= {"is_flag": True, "default": None}
-        case inspect.LiteralType(values=(_, _)) if field.name in modality.flags:
-            (other,) = set(type_.values) - {field.default}
-            settings["flag_value"] = other
+        case inspect.LiteralType() if field.name in modality.switches:
+            settings["flag_value"] = modality.switches[field.name]
         case inspect.LiteralType():
             settings["metavar"] = "|".join(map(str, type_.values))
         case inspect.IntType():

@@ -95,7 +95,7 @@ class TripoSG:
         latents = self._sample(context, steps, scale, ctx)
         vertices, faces = self._extract(latents, ctx)
         arrays: dict[str, NDArray[Any]] = {"vertices": centered(vertices), "faces": faces}
-        if params.mode == "paint":
+        if params.mode != "generate":
             arrays["image"] = read_object_image(inputs.files["image_path"])
         return RawOutput(
             arrays=arrays,

@@ -47,7 +47,9 @@ class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One output: a stable link and what is behind it; `name` is the file name that the caller chose.
 
-    `thumbnail_url` is the link of the preview of that name.
+    `thumbnail_url` is the link of the preview of that name. Of an image with a palette, `palette_distance` is the mean
+    distance of its pixels to the nearest color of it (CIE76; 2.3 is just visible), and `palette_distance_before` what
+    it was before the colors were moved.
     """
 
     url: str
@@ -60,6 +62,8 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     thumbnail_url: str | None = None
     previews: list[PreviewAnswer] = []
+    palette_distance: float | None = None
+    palette_distance_before: float | None = None
 
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,18 @@ class ImageRequest(TypedDict, total=False):
     """-1 draws a fresh seed; any other value repeats itself."""
     watermark: Literal["always", "auto", "never"]
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+    logo_url: str | None
+    """A logo to stamp on the image at half opacity."""
+    logo_position: Literal["bottom_left", "bottom_right", "top_left", "top_right"]
+    """The corner of the logo."""
+    palette: Sequence[str]
+    """Brand colors, as hex codes."""
+    palette_mode: Literal["complementary", "radical", "similar"] | None
+    """Take the palette from `subject_image`: its colors, their opposites, or a third turn away."""
+    subject_image: str | None
+    """A picture whose subject is cut out and put over the image, which has its size then."""
+    profile_id: str | None
+    """Defaults of POST /profiles/v1."""
 
 
 class VideoRequest(TypedDict, total=False):
@@ -138,6 +150,18 @@ class CutoutRequest(TypedDict, total=False):
     """Crop to the foreground."""
     watermark: Literal["always", "auto", "never"]
     """A visible `Made with AI` at the bottom left; `auto`: where the operator wants it."""
+    keep_cutout: bool
+    """With `background_color`, return the cut-out itself as a second output, a PNG."""
+    drop_shadow: bool
+    """With `background_color`, a soft shadow below the foreground."""
+    shadow_opacity: float
+    """0 none, 1 black."""
+    shadow_blur: float
+    """Radius, as a share of the width."""
+    shadow_dy: float
+    """Down, as a share of the height."""
+    shadow_dx: float
+    """Right, as a share of the width."""
 
 
 class SpeechRequest(TypedDict, total=False):
@@ -206,8 +230,8 @@ class MeshRequest(TypedDict, total=False):
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     image_path: Required[str]
     """The image of the object. Read as `image_path` and `image_url`, too."""
-    mode: Literal["generate", "paint"]
-    """The mesh, or the mesh with the image as its texture (of at most 30000 triangles)."""
+    mode: Literal["generate", "generate_and_paint", "paint"]
+    """The mesh; the mesh with the image as its texture (of at most 30000 triangles); or both, the painted one first."""
     max_faces: int
     """Triangles of the mesh, at most."""
     mesh_save_name: str | None
@@ -220,20 +244,53 @@ class MeshRequest(TypedDict, total=False):
     """Unload the model after the job."""
 
 
+class BrandingRequest(TypedDict, total=False):
+    """A picture with a logo or a palette; `input_image` is required, and `logo_url` or `palette`. It needs no GPU."""
+
+    model: str | None
+    """A model of GET /models/v1."""
+    output_format: Literal["jpeg", "png", "webp"]
+    """File format of the picture."""
+    callback_url: str | None
+    """Receives one signed webhook when the job ends."""
+    server_id: str | None
+    """Run on this server."""
+    pin: Literal["prefer", "strict"]
+    """`strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`."""
+    prefer_seconds: float
+    """With `pin: prefer`, seconds after which a job that still waits may run on any server."""
+    priority: int
+    """0 lowest, 9 highest."""
+    deadline_seconds: int | None
+    """Seconds after which an unfinished job fails."""
+    labels: dict[str, str]
+    """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
+    input_image: Required[str]
+    """The picture. Read as `image_path` and `image_url`, too."""
+    logo_url: str | None
+    """A logo to stamp on the picture at half opacity."""
+    logo_position: Literal["bottom_left", "bottom_right", "top_left", "top_right"]
+    """The corner of the logo."""
+    palette: Sequence[str]
+    """Brand colors, as hex codes."""
+
+
 PATHS = {
     "image": "/generate/image/v1",
     "video": "/generate/video/v1",
     "remove-background": "/generate/remove-background/v1",
     "speech": "/generate/speech/v1",
     "3d": "/generate/3d/v1",
+    "branding": "/generate/branding/v1",
 }
 """The route of each modality."""
 
 MEDIA = {
-    "image": ["input_image", "reference_images"],
+    "image": ["input_image", "logo_url", "reference_images", "subject_image"],
     "video": ["input_image", "last_image"],
     "remove-background": ["image_url"],
     "speech": ["target_voice_path"],
     "3d": ["image_path"],
+    "branding": ["input_image", "logo_url"],
 }
 """The fields of each modality that take a picture, a sound or a film."""

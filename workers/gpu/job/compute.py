@@ -1,6 +1,7 @@
 """The second part of a job: arrays, computed by the engine when it is the job's turn at the device."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.gpu.job.cancellation import JobUnwanted
@@ -19,6 +20,8 @@ class ComputedJob:
 
     claimed: ClaimedJob
     raw: Path
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Files by the names of the inputs, as in `StagedJob`."""
 
 
 def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: ProgressWriter) -> ComputedJob:
@@ -33,7 +36,7 @@ def compute(staged: StagedJob, engine: ChildProcess, slots: JobSlots, progress: 
         )
     claimed.activity.leave()
     if isinstance(answer, Computed):
-        return ComputedJob(claimed, _raw(claimed))
+        return ComputedJob(claimed, _raw(claimed), staged.inputs)
     if isinstance(answer, Failed):
         raise RequestFailed(answer)
     raise JobUnwanted

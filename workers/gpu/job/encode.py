@@ -42,6 +42,7 @@ def encode(computed: ComputedJob, encoder: ChildProcess) -> EncodedJob:
         params=claimed.job.params,
         raw=str(computed.raw),
         folder=str(folder),
+        inputs=dict(computed.inputs),
     )
     answer = encoder.request(request, deadlines, _TurnListener(claimed))
     claimed.activity.leave()

@@ -170,6 +170,8 @@ def _describe(encoded: EncodedJob, output: Output) -> Artifact:
         "height": output.height,
         "duration_seconds": output.duration,
         "name": output.name,
+        "palette_distance": output.palette_distance,
+        "palette_distance_before": output.palette_distance_before,
     }
     known = {name: value for name, value in (shape | dict(encoded.metadata)).items() if value is not None}
     return Artifact(

@@ -26,14 +26,15 @@ def limits():
 
 def test_only_routes_that_take_media_take_large_bodies():
     by_route = dict(limits())
-    assert SETTINGS.input_max_bytes + ENVELOPE == by_route.pop(
-        "POST /inputs/v1"
-    )  # a file, which goes to the disk as it arrives
+    for route in ("POST /inputs/v1", "POST /imagepipeline/upload/image/v1"):
+        assert SETTINGS.input_max_bytes + ENVELOPE == by_route.pop(route)
     assert SETTINGS.library_file_bytes + ENVELOPE == by_route.pop("POST /media/v1")
     large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
     assert large <= {route for route, limit in by_route.items() if limit == 2}
     assert all(
-        route.startswith(("POST /voices/v1", "POST /generate/", "POST /v1/", "POST /whaletools/v1/"))
+        route.startswith(
+            ("POST /voices/v1", "POST /generate/", "POST /v1/", "POST /whaletools/v1/", "POST /imagepipeline/")
+        )
         for route, limit in by_route.items()
         if limit == 2
     )

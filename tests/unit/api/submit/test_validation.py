@@ -130,7 +130,6 @@ def test_a_server_may_be_preferred_for_a_while():
         ({"prompt": "a\0b"}, NulInText, "$.prompt"),
         ({"prompt": "a", "server_id": "x\0"}, NulInText, "$.server_id"),
         ({"prompt": "a", "enhance_prompt": True}, NotSupportedYet, "$.enhance_prompt"),
-        ({"prompt": "a", "palette": ("#000000",)}, NotSupportedYet, "$.palette"),
         ({"prompt": "a", "priority": 6}, OutOfRange, "$.priority"),
     ],
 )

@@ -23,6 +23,7 @@ REQUIRED = {
     "speech": {"text": "Good day."},
     "3d": {"image_path": URL},
     "remove-background": {"image_url": URL},
+    "branding": {"input_image": URL},
 }
 SHARED = {
     "model": None,
@@ -49,8 +50,11 @@ OWN = {
         "seed": -1,
         "enhance_prompt": False,
         "logo_url": None,
+        "logo_position": "bottom_right",
         "palette": (),
         "profile_id": None,
+        "palette_mode": None,
+        "subject_image": None,
     },
     "video": {
         "output_format": "mp4",
@@ -85,7 +89,19 @@ OWN = {
         "seed": -1,
         "auto_unload": True,
     },
-    "remove-background": {"output_format": "png", "mask_only": False, "background_color": None, "crop": False},
+    "remove-background": {
+        "output_format": "png",
+        "mask_only": False,
+        "background_color": None,
+        "crop": False,
+        "keep_cutout": False,
+        "drop_shadow": False,
+        "shadow_opacity": 0.38,
+        "shadow_blur": 0.018,
+        "shadow_dy": 0.022,
+        "shadow_dx": 0.004,
+    },
+    "branding": {"output_format": "webp", "logo_url": None, "logo_position": "bottom_right", "palette": ()},
 }
 
 
@@ -236,6 +252,12 @@ EDGES = [
     ("remove-background", "background_color", "#ffffff", "#FFFFFF\n"),
     ("remove-background", "mask_only", True, 1),
     ("remove-background", "crop", True, "yes"),
+    ("remove-background", "shadow_opacity", 1, 1.01),
+    ("remove-background", "shadow_blur", 0.2, 0.21),
+    ("remove-background", "shadow_dy", -0.5, 0.51),
+    ("3d", "mode", "generate_and_paint", "paint_and_generate"),
+    ("branding", "logo_position", "top_left", "center"),
+    ("image", "palette_mode", "radical", "loud"),
 ]
 
 
@@ -257,12 +279,7 @@ def test_json_has_no_endless_numbers(value):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("enhance_prompt", True),
-        ("logo_url", URL),
-        ("palette", ["#FF5733"]),
-        ("profile_id", "brand"),
-    ],
+    [("enhance_prompt", True)],
 )
 def test_a_field_that_is_not_built_is_refused_with_its_path(field, value):
     with pytest.raises(NotSupportedYet) as caught:
@@ -271,9 +288,7 @@ def test_a_field_that_is_not_built_is_refused_with_its_path(field, value):
     assert field in caught.value.detail
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("enhance_prompt", False), ("logo_url", None), ("palette", []), ("profile_id", None)]
-)
+@pytest.mark.parametrize(("field", "value"), [("enhance_prompt", False)])
 def test_its_default_may_be_sent(field, value):
     refuse_unbuilt(ask("image", **{field: value}))
 

@@ -67,5 +67,6 @@ def test_the_options_of_before_are_still_there(modality):
         "remove-background": {"--mask-only", "--background", "--crop"},
         "speech": {"--language", "--voice", "--max-tokens", "--exaggeration", "--seed"},
         "3d": {"--paint", "--max-faces", "--seed"},
+        "branding": {"--logo", "--logo-position", "--palette"},
     }
     assert shared | of[modality.name] <= {flag for option in request_options(modality) for flag in option.opts}

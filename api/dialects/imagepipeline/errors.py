@@ -1,0 +1,74 @@
+"""Errors as ImagePipeline's client reads them: `message`, and `error_code` in capitals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+
+from api.http.problems import error_headers
+from api.http.request_ids import request_id
+from core.errors.access import Forbidden, Unauthenticated
+from core.errors.base import AtelierError
+from core.errors.fields import InvalidRequest, NoCapableModel
+from core.errors.limits import BudgetExhausted, RateLimited, TooManyJobs
+from core.errors.unavailable import NoModelAvailable
+
+CODES: tuple[tuple[type[AtelierError], str], ...] = (
+    (NoCapableModel, "NO_MODEL_AVAILABLE"),
+    (NoModelAvailable, "NO_MODEL_AVAILABLE"),
+    (BudgetExhausted, "INSUFFICIENT_BALANCE"),
+    (RateLimited, "RATE_LIMIT_EXCEEDED"),
+    (TooManyJobs, "CONCURRENT_JOBS_EXCEEDED"),
+    (Unauthenticated, "UNAUTHORIZED"),
+    (Forbidden, "FORBIDDEN"),
+    (InvalidRequest, "INVALID_PARAMETERS"),
+)
+NOT_FOUND = 404
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A field at fault, in the form of the client's documents."""
+
+    loc: tuple[str, ...]
+    msg: str
+    type: str
+
+
+class ImagePipelineError(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of an error. `code` is Atelier's own, `capability` what no served model has."""
+
+    message: str
+    error: str
+    error_code: str
+    code: str
+    request_id: str
+    field: str | None = None
+    capability: str | None = None
+    detail: list[Fault] | str = ""
+
+
+def render_error(
+    request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str]
+) -> Response[ImagePipelineError]:
+    """Return the response of an error."""
+    field = error.field
+    fault = None if field is None else Fault(("body", *field.removeprefix("$.").split(".")), error.detail, error.code)
+    body = ImagePipelineError(
+        message=error.detail,
+        error=error.detail,
+        error_code=error_code(error),
+        code=error.code,
+        request_id=request_id(request.scope),
+        field=None if field is None else field.removeprefix("$."),
+        capability=error.capability if isinstance(error, NoCapableModel) else None,
+        detail=error.detail if fault is None else [fault],
+    )
+    return Response(body, status_code=error.status, headers={**error_headers(error), **headers})
+
+
+def error_code(error: AtelierError) -> str:
+    """Return the code of an error in the client's words; one that it has no word for keeps Atelier's, in capitals."""
+    if error.status == NOT_FOUND:
+        return "NOT_FOUND"
+    return next((code for kind, code in CODES if isinstance(error, kind)), error.code.upper())

@@ -1,0 +1,89 @@
+"""The submit and status routes of ImagePipeline's calls."""
+
+from typing import Annotated
+
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Body, FromPath
+
+from api.dialects.imagepipeline.answers import (
+    ImagePipelineStatus,
+    SubmittedAnswer,
+    imagepipeline_status,
+    submitted_answer,
+)
+from api.dialects.imagepipeline.operations import Operation
+from api.dialects.imagepipeline.uploads import with_upload_ids
+from api.follow.status import StatusBuilder
+from api.http.auth import SHOWS_JOB, shown_job
+from api.http.strict_json import StrictRequest
+from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
+from core.errors.fields import NoCapableModel, NotThisModel
+from core.errors.unavailable import NoModelAvailable
+from core.errors.unknown import UnknownJob
+from jobs.params.origin import Origin
+from jobs.wire.dialects.imagepipeline import NAME
+from pipelines.catalog.loader import Catalog
+
+
+def operation_controller(operation: Operation) -> type[Controller]:
+    """Return the controller with the submit route and the status route of a call."""
+    words = operation.endpoint.removesuffix("/v1").split("/")
+    return type(
+        f"{''.join(word.title() for word in words)}Routes",
+        (Controller,),
+        {"path": f"/{operation.endpoint}", "create": _submit_route(operation), "status": _status_route(operation)},
+    )
+
+
+def _submit_route(operation: Operation) -> HTTPRouteHandler:
+    body = Annotated[operation.body, Body()]  # type: ignore[name-defined]
+
+    @post(status_code=202)
+    async def create(
+        self: object,
+        request: StrictRequest,
+        data: body,
+        submit_endpoint: NamedDependency[SubmitEndpoint],
+        catalog: NamedDependency[Catalog],
+        idempotency_key: IdempotencyKeyHeader = None,
+    ) -> Response[SubmittedAnswer]:
+        if operation.translate is None:
+            raise _incapable(operation, f"No model of this service does {operation.needs}.")
+        translated = operation.translate(data)
+        origin = Origin(dialect=NAME, tool=operation.endpoint, warnings=translated.warnings)
+        params = with_upload_ids(translated.params, submit_endpoint.settings)
+        try:
+            submitted = await submit_endpoint.submit(
+                request, params, idempotency_key=idempotency_key, origin=origin, defaults=translated.defaults
+            )
+        except (NoModelAvailable, NotThisModel) as error:
+            raise _incapable(operation, f"No served model does {operation.needs}: {error.detail}") from error
+        job = submitted.job
+        headers = {"Idempotency-Replayed": "true"} if submitted.repeated else {}
+        answer = submitted_answer(job, operation.endpoint, _estimate(catalog, job.model))
+        return Response(answer, headers=headers)
+
+    return create
+
+
+def _status_route(operation: Operation) -> HTTPRouteHandler:
+    @get("/status/{job_id:str}", opt=SHOWS_JOB)
+    async def status(
+        self: object, request: StrictRequest, job_id: FromPath[str], status_builder: NamedDependency[StatusBuilder]
+    ) -> ImagePipelineStatus:
+        view = shown_job(request)
+        if view.job.modality != operation.modality:
+            raise UnknownJob
+        return imagepipeline_status(view.job, status_builder.answer(view))
+
+    return status
+
+
+def _incapable(operation: Operation, sentence: str) -> NoCapableModel:
+    return NoCapableModel(sentence, capability=operation.needs)
+
+
+def _estimate(catalog: Catalog, model: str) -> float:
+    return next((spec.estimated_seconds for spec in catalog.models if spec.id == model), 0.0)

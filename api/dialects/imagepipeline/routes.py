@@ -1,0 +1,33 @@
+"""ImagePipeline's router, at /imagepipeline."""
+
+from litestar import Router
+
+from api.dialects.imagepipeline.account import AccountRoutes
+from api.dialects.imagepipeline.jobs import operation_controller
+from api.dialects.imagepipeline.operations import OPERATIONS
+from api.dialects.imagepipeline.profiles import LenientProfileRoutes
+from api.dialects.imagepipeline.uploads import UploadRoutes
+from api.http.dependencies import provide
+from api.http.query_parameters import IGNORES_QUERY
+from api.http.received_file import ENVELOPE
+from api.operations.profiles import ProfileOperations
+from core.settings import Settings
+
+PATH = "/imagepipeline"
+
+
+def imagepipeline_router(profiles: ProfileOperations, settings: Settings) -> Router:
+    """Return the router; its bodies may hold media as `data:` URLs, and an upload is a file."""
+    uploads = Router("/", route_handlers=[UploadRoutes], request_max_body_size=settings.input_max_bytes + ENVELOPE)
+    jobs = Router(
+        "/",
+        route_handlers=[operation_controller(operation) for operation in OPERATIONS],
+        request_max_body_size=settings.media_body_limit,
+    )
+    return Router(
+        PATH,
+        route_handlers=[uploads, jobs, LenientProfileRoutes, AccountRoutes],
+        dependencies=provide(profiles=profiles),
+        opt=IGNORES_QUERY,
+        include_in_schema=False,
+    )

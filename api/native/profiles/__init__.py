@@ -1,0 +1,1 @@
+"""Routes of profiles: named defaults of image jobs."""

@@ -1,0 +1,12 @@
+"""The router of profiles."""
+
+from litestar import Router
+
+from api.http.dependencies import provide
+from api.native.profiles.profiles import ProfileRoutes
+from api.operations.profiles import ProfileOperations
+
+
+def profiles_router(profiles: ProfileOperations) -> Router:
+    """Return the router."""
+    return Router("/", route_handlers=[ProfileRoutes], dependencies=provide(profiles=profiles))

@@ -1,0 +1,1 @@
+"""Branding: logos, palettes, and subjects over other backgrounds; arrays and files, no torch."""
