@@ -146,7 +146,7 @@ def test_a_status_of_another_call_does_not_exist(client, call):
 def test_what_no_served_model_can_do_says_so(client, server, endpoint, fields, capability):
     refused = client.post(f"{BASE}/{endpoint}", json=fields)
     assert (422, "NO_MODEL_AVAILABLE") == (refused.status_code, refused.json()["error_code"]), refused.text
-    assert capability == refused.json()["capability"]
+    assert ("no_capable_model", capability) == (refused.json()["code"], refused.json()["capability"])
     assert refused.json()["message"]
 
 
