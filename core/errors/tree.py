@@ -36,6 +36,7 @@
     │   ├── HeadTooLarge                431  head_too_large
     │   ├── Unauthenticated             401  unauthenticated
     │   ├── Forbidden                   403  forbidden
+    │   ├── StoreMismatch               403  store_mismatch
     │   ├── NotEntitled                 403  not_entitled
     │   ├── BudgetExhausted             402  budget_exhausted
     │   ├── MalformedId                 404  malformed_id

@@ -237,3 +237,11 @@ def test_the_sample_of_a_voice_is_made_once(api, client, all_models, rows, setti
 def anonymous_location(api, url):
     with api.client() as client:
         return client.get(url, follow_redirects=False).headers["location"]
+
+
+def test_a_store_of_another_and_a_text_are_refused(client, server, tenant):
+    other = client.get("/whaletools/v1/stores/another/media")
+    assert (403, "store_mismatch") == (other.status_code, other.json()["error"]["code"])
+    assert 200 == client.get(f"/whaletools/v1/stores/{tenant}/media").status_code
+    text = client.post("/whaletools/v1/generate/text", json={"prompt": "a poem"})
+    assert (422, "no_model_for_task") == (text.status_code, text.json()["error"]["code"])

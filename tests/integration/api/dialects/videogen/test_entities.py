@@ -61,4 +61,5 @@ def test_a_wrong_entity_is_refused(vg, refused, fields):
 def test_entities_of_others_are_unknown(stranger_vg, chair, refused):
     for call in (stranger_vg.entities.get_entity, stranger_vg.entities.archive_entity):
         error = refused(call, entity_id=chair["entity_id"])
-        assert (404, "not_found") == (error.status, error.body["code"])
+        codes = error.body["code"], error.body["internal_error_code"]
+        assert (404, "not_found", "unknown_entity") == (error.status, *codes)

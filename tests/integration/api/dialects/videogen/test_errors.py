@@ -60,7 +60,11 @@ def test_what_has_no_route_has_the_shape(send):
 @pytest.mark.parametrize("tool", ["generate_sound_effect", "upscale_image", "generate_music", "vectorize_image"])
 def test_a_tool_without_a_model_is_501(vg, refused, tool):
     error = refused(getattr(vg.tools, tool), image_file_id=f"vg_file_{'0' * 32}", prompt="rain")
-    assert (501, "not_implemented") == (error.status, error.body["code"])
+    assert (501, "not_implemented", "not_offered") == (
+        error.status,
+        error.body["code"],
+        error.body["internal_error_code"],
+    )
     assert tool.replace("_", "-") in str(error)
 
 

@@ -31,7 +31,8 @@ def test_without_the_entitlement_none_is_403(vg, client, server, refused):
     )
     assert "`watermarkMode`" in str(error)
     assert "always" == mark_of(client, vg.tools.generate_image(prompt=PROMPT))
-    assert 403 == client.post("/generate/image/v1", json={"prompt": PROMPT, "watermark": "never"}).status_code
+    native = client.post("/generate/image/v1", json={"prompt": PROMPT, "watermark": "never"})
+    assert (403, "not_entitled", "$.watermark") == (native.status_code, native.json()["code"], native.json()["field"])
 
 
 def test_with_the_entitlement_nothing_is_marked(api, rows, tenant, client, server):
