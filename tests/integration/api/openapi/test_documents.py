@@ -64,9 +64,18 @@ def test_the_document_names_every_route(document):
         ("post", "/generate/branding/v1"),
         ("get", "/generate/branding/v1/status/{job_id}"),
         ("post", "/inputs/v1"),
+        ("post", "/media/v1"),
+        ("get", "/media/v1"),
+        ("get", "/media/v1/search"),
+        *((method, "/media/v1/{media_id}") for method in ("get", "patch", "delete")),
+        *(("post", f"/media/v1/{{media_id}}/{verb}") for verb in ("archive", "publish", "unpublish", "link")),
+        ("delete", "/media/v1/{media_id}/link"),
+        ("post", "/media/v1/link"),
+        *((method, path) for method in ("get", "head") for path in ("/m/{media_id}/{name}", "/p/{token}")),
         ("post", "/voices/v1"),
         ("get", "/voices/v1"),
         ("get", "/voices/v1/{voice_id}"),
+        ("get", "/voices/v1/{voice_id}/sample"),
         ("delete", "/voices/v1/{voice_id}"),
         ("get", "/profiles/v1"),
         ("post", "/profiles/v1"),
@@ -132,7 +141,9 @@ def test_a_key_is_asked_for_where_one_is_needed(document):
     assert {"key", "bearer"} == set(document["components"]["securitySchemes"])
     assert [{"key": []}, {"bearer": []}] == document["security"]
     free = {name for name, operation in operations(document) if operation.get("security") == [{}]}
-    assert {"/o", "/files", "/health", "/problems"} == {"/" + name.split("/")[1] for name in free}
+    assert {"/o", "/m", "/p", "/voices", "/files", "/health", "/problems"} == {
+        "/" + name.split("/")[1] for name in free
+    }
 
 
 def test_every_refusal_is_a_problem(document):

@@ -49,7 +49,7 @@ def test_every_kind_is_added_up(rows):
     rows.execute(measured("inp_1", 30))
     rows.execute(add_voice("voi_1", tenant, name="v", key="ten/voices/voi_1", media_type="audio/flac", bytes=900))
     assert Growth(rows.engine).record() is False
-    uploaded = {"inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900)}
+    uploaded = {"inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900), "media": (0, 0)}
     assert {"outputs": (3, 1012), "previews": (2, 50)} | uploaded == stored(rows)
     (row,) = rows.execute(sizes())
     assert (8, 2092) == (row.store_objects, row.store_bytes)

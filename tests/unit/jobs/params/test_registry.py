@@ -34,9 +34,11 @@ SHARED = {
     "prefer_seconds": 30.0,
     "priority": 5,
     "deadline_seconds": None,
+    "labels": {},
 }
 OWN = {
     "image": {
+        "watermark": "auto",
         "quality": "standard",
         "num_images": 1,
         "input_image": None,
@@ -57,6 +59,7 @@ OWN = {
         "subject_image": None,
     },
     "video": {
+        "watermark": "auto",
         "output_format": "mp4",
         "prompt": "cinematic motion",
         "last_image": None,
@@ -70,6 +73,7 @@ OWN = {
         "seed": 42,
     },
     "speech": {
+        "speed": 1.0,
         "output_format": "wav",
         "language_id": "en",
         "target_voice_path": None,
@@ -90,6 +94,7 @@ OWN = {
         "auto_unload": True,
     },
     "remove-background": {
+        "watermark": "auto",
         "output_format": "png",
         "mask_only": False,
         "background_color": None,
