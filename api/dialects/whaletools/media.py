@@ -44,8 +44,8 @@ TagList = Annotated[list[str] | None, QueryParameter(name="tags")]
 TypeFilter = Annotated[TypeWord | None, QueryParameter(name="type")]
 
 
-class WhaleMediaRoutes(Controller):
-    """Routes that store, list, show, link and remove items."""
+class WhaleUploadRoutes(Controller):
+    """The route that stores an item; its body may be as large as a file of the library."""
 
     path = "/"
 
@@ -70,6 +70,12 @@ class WhaleMediaRoutes(Controller):
             file.write(_decoded(new.file))
             file.flush()
             return whale_media(await media_library.store_file(caller, Path(file.name), **said), settings)
+
+
+class WhaleMediaRoutes(Controller):
+    """Routes that list, show, link and remove items."""
+
+    path = "/"
 
     @get()
     async def index(

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 
 from api.dialects.whaletools.backgrounds import background_params, batch_item
 from api.dialects.whaletools.generations import Generations
-from api.dialects.whaletools.media import WhaleMediaRoutes
+from api.dialects.whaletools.media import WhaleMediaRoutes, WhaleUploadRoutes
 from api.dialects.whaletools.schema import (
     BackgroundRequest,
     CloneRequest,
@@ -192,22 +192,22 @@ def whaletools_routers(
 ) -> list[Router]:
     """Return the routers: the same routes below the base path and on the plain paths."""
     shared = provide(generations=generations, aliases=aliases, voices=voices, voice_directory=voice_directory)
-    limits = {"made": settings.media_body_limit, "media": max(settings.media_body_limit, settings.library_file_bytes)}
+    file_limit = max(settings.media_body_limit, settings.library_file_bytes) + ENVELOPE
     routers: list[Router] = []
     for base in (BASE, ""):
-        store = Router(STORE_MEDIA, route_handlers=[WhaleMediaRoutes], guards=[own_store(database)])
+        media = [WhaleMediaRoutes, Router("/", route_handlers=[WhaleUploadRoutes], request_max_body_size=file_limit)]
+        store = Router(STORE_MEDIA, route_handlers=media, guards=[own_store(database)])
         routers += [
             Router(
                 f"{base}/",
                 route_handlers=[GenerationRoutes, VoiceListRoutes],
                 dependencies=shared,
-                request_max_body_size=limits["made"],
+                request_max_body_size=settings.media_body_limit,
                 **_QUIET,
             ),
             Router(
                 f"{base}/",
-                route_handlers=[Router(MEDIA, route_handlers=[WhaleMediaRoutes]), store],
-                request_max_body_size=limits["media"] + ENVELOPE,
+                route_handlers=[Router(MEDIA, route_handlers=media), store],
                 **_QUIET,
             ),
         ]

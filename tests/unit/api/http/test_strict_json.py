@@ -28,7 +28,9 @@ def test_only_routes_that_take_media_take_large_bodies():
     by_route = dict(limits())
     for route in ("POST /inputs/v1", "POST /imagepipeline/upload/image/v1"):
         assert SETTINGS.input_max_bytes + ENVELOPE == by_route.pop(route)
-    assert SETTINGS.library_file_bytes + ENVELOPE == by_route.pop("POST /media/v1")
+    stores = [f"{base}/v1/{place}media" for base in ("", "/whaletools") for place in ("", "stores/{store_id:str}/")]
+    for path in ("/media/v1", *stores):
+        assert SETTINGS.library_file_bytes + ENVELOPE == by_route.pop(f"POST {path}")
     large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
     assert large <= {route for route, limit in by_route.items() if limit == 2}
     assert all(
