@@ -195,7 +195,8 @@ def whaletools_routers(
     file_limit = max(settings.media_body_limit, settings.library_file_bytes) + ENVELOPE
     routers: list[Router] = []
     for base in (BASE, ""):
-        media = [WhaleMediaRoutes, Router("/", route_handlers=[WhaleUploadRoutes], request_max_body_size=file_limit)]
+        upload = Router("/", route_handlers=[WhaleUploadRoutes], request_max_body_size=file_limit)
+        media: list[Any] = [WhaleMediaRoutes, upload]
         store = Router(STORE_MEDIA, route_handlers=media, guards=[own_store(database)])
         routers += [
             Router(
