@@ -1,9 +1,9 @@
 """The media library, and labels of jobs.
 
 Safe while the service runs, and to run again after a stop: a column with a constant default is a change of the catalog
-only, the tables are new, and the index of labels is built concurrently. A worker of the version before commits outputs
-that are not in the library: `atelier migrate` is run again once every process is of this version, or not at all, since
-the CPU worker adds them too. What is there is added in batches.
+only, the tables are new, and the index of labels is built concurrently. What is there is
+added in batches. Outputs that a worker of the version before commits afterwards are not in the library; their jobs show
+them as before.
 """
 
 from typing import Any
