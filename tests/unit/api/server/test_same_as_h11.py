@@ -24,24 +24,33 @@ NOTED = ("http_version", "method", "path", "raw_path", "query_string", "headers"
 LIMITS = Settings(head_limit=2000)
 CONFIG = uvicorn.Config(lambda *_: None, log_config=None, lifespan="off", ws="none")
 
+PLAIN_LINES = [
+    *(
+        b"Accept: */*",
+        b"X-Empty:",
+        b"X:\t a  b \t",
+        b"x: \xff\x80",
+        b"!#$%&'*+-.^_`|~: a:b",
+        b"Cookie: a",
+        b"Cookie: b",
+    ),
+    *(b"Connection: keep-alive", b"connection:Keep-Alive", b"Keep-Alive: 5", b"TE: trailers", b"Content_Length: 3"),
+]
+OTHER_LINES = [
+    *(b"connection:close", b"Connection: close, x", b"Connection:", b"Connection: Upgrade, HTTP2-Settings"),
+    *(b"Expect: 100-continue", b"Upgrade: h2c", b"X-Long: " + b"a" * 900, b"X: a\rY: b", b": a", b"X\xe9: a"),
+    *(b"Content-Length: 3", b"Content-Length: +3", b"Content-Length: 03", b"Content-Length: 3, 3", b"Content-Length:"),
+    *(b"Content-Length: 0x3", b"Content-Length: -1", b"Content-Length : 3", b"content-length: 3 3", b" folded: a"),
+    *(b"Transfer-Encoding: chunked", b"transfer-encoding:CHUNKED", b"Transfer-Encoding: gzip, chunked", b"\tfolded"),
+    *(b"Transfer-Encoding : chunked", b"Transfer-Encoding:\x0bchunked", b"Transfer-Encoding", b"X: \0", b"X: \x0c"),
+    *(b"X: a\nTransfer-Encoding: chunked", b"X: a\r\n\r\nX: b", b"X\0: a"),
+]
 PLAIN = (
     st.sampled_from([b"GET", b"POST", b"PUT", b"DELETE", b"PATCH"]),
     st.sampled_from([b"/", b"/a%20b?x=1&y", b"/a?", b"//a/./..", b"/%2f%ff%00", b"/a?b?c", b"/#a"]),
     st.just(b"HTTP/1.1"),
     st.sampled_from([b"Host: a", b"host:[::1]:80", b"HOST: \t"]),
-    st.sampled_from(
-        [
-            b"Accept: */*",
-            b"X-Empty:",
-            b"X:\t a  b \t",
-            b"x: \xff\x80",
-            b"!#$%&'*+-.^_`|~: a:b",
-            b"Cookie: a",
-            b"Cookie: b",
-        ]
-        * (b"Connection: keep-alive", b"connection:Keep-Alive", b"Keep-Alive: 5", b"TE: trailers"),
-        *(b"Content_Length: 3",),
-    ),
+    st.sampled_from(PLAIN_LINES),
     st.just(b"\r\n"),
 )
 """The parts of a plain request: its request line, its Host, other lines, and the ends of lines."""
@@ -50,36 +59,7 @@ OTHER = (
     st.sampled_from([b"http://a/b?c", b"*", b"a", b"/a b", b"/\xc3\xa9", b"/\x7f", b"", b"/" + b"a" * 2500]),
     st.sampled_from([b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"HTTP/1"]),
     st.sampled_from([b"X: a", b"Host: a\r\nhost: b", b"Host : a"]),
-    st.sampled_from(
-        *(b"connection:close", b"Connection: close, x", b"Connection:", b"Connection: Upgrade, HTTP2-Settings"),
-        +[
-            b"Expect: 100-continue",
-            b"Upgrade: h2c",
-            b"X-Long: " + b"a" * 900,
-            b"X: a\rY: b",
-            b": a",
-            b"X\xe9: a",
-            b"X\0: a",
-        ]
-        + [
-            b"Content-Length: 3",
-            b"Content-Length: +3",
-            b"Content-Length: 03",
-            b"Content-Length: 3, 3",
-            b"Content-Length:",
-        ]
-        * (b"Content-Length: 0x3", b"Content-Length: -1", b"Content-Length : 3", b"content-length: 3 3"),
-        *(b" folded: a",),
-        +[
-            b"Transfer-Encoding: chunked",
-            b"transfer-encoding:CHUNKED",
-            b"Transfer-Encoding: gzip, chunked",
-            b"\tfolded",
-        ]
-        * (b"Transfer-Encoding : chunked", b"Transfer-Encoding:\x0bchunked", b"Transfer-Encoding", b"X: \0"),
-        *(b"X: \x0c",),
-        *(b"X: a\nTransfer-Encoding: chunked", b"X: a\r\n\r\nX: b"),
-    ),
+    st.sampled_from(OTHER_LINES),
     st.sampled_from([b"\n", b"\r", b"\r\r\n", b"\n\r"]),
 )
 """The same of requests that are written in another way, most of them wrongly."""
