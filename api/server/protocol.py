@@ -97,7 +97,8 @@ class BoundedProtocol(H11Protocol):
     @property
     def _kept_alive(self) -> bool:
         """Whether a request was answered, and nothing of a next one has come."""
-        return self.cycle is not None and self.waiting and not self.conn.trailing_data[0]
+        cycle: Any = self.cycle  # None before the first request
+        return cycle is not None and self.waiting and not self.conn.trailing_data[0]
 
     def give_way(self) -> None:
         """Close it in favor of another connection."""
