@@ -169,7 +169,7 @@ async def test_what_follows_a_held_request_is_not_read_on(
         while told[-1:] != ["http.disconnect"]:
             told.append((await receive())["type"])
 
-    protocol.app = hold  # type: ignore[assignment]
+    protocol.app = hold
     protocol.data_received(BEGIN + more + b"\r\n")
     assert 0 == await answers(transport)
     for _ in range(50):

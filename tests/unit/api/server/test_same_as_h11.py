@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
+from api.server import plain_request
 from api.server import protocol as protocols
 from api.server.connections import OpenConnections
 from api.server.protocol import BoundedProtocol
@@ -46,61 +48,65 @@ OTHER_LINES = [
     *(b"X: a\nTransfer-Encoding: chunked", b"X: a\r\n\r\nX: b", b"X\0: a"),
 ]
 PLAIN = (
-    st.sampled_from([b"GET", b"POST", b"PUT", b"DELETE", b"PATCH"]),
-    st.sampled_from([b"/", b"/a%20b?x=1&y", b"/a?", b"//a/./..", b"/%2f%ff%00", b"/a?b?c", b"/#a"]),
-    st.just(b"HTTP/1.1"),
-    st.sampled_from([b"Host: a", b"host:[::1]:80", b"HOST: \t"]),
-    st.sampled_from(PLAIN_LINES),
-    st.just(b"\r\n"),
+    [b"GET", b"POST", b"PUT", b"DELETE", b"PATCH"],
+    [b"/", b"/a%20b?x=1&y", b"/a?", b"//a/./..", b"/%2f%ff%00", b"/a?b?c", b"/#a"],
+    [b"HTTP/1.1"],
+    [b"Host: a", b"host:[::1]:80", b"HOST: \t"],
+    PLAIN_LINES,
+    [b"\r\n"],
 )
-"""The parts of a plain request: its request line, its Host, other lines, and the ends of lines."""
+"""The parts of a plain request: its request line, its Host, another line, and the end of a line."""
 OTHER = (
-    st.sampled_from([b"HEAD", b"OPTIONS", b"get", b"PRI", b"GET ", b"CONNECT"]),
-    st.sampled_from([b"http://a/b?c", b"*", b"a", b"/a b", b"/\xc3\xa9", b"/\x7f", b"", b"/" + b"a" * 2500]),
-    st.sampled_from([b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"HTTP/1"]),
-    st.sampled_from([b"X: a", b"Host: a\r\nhost: b", b"Host : a"]),
-    st.sampled_from(OTHER_LINES),
-    st.sampled_from([b"\n", b"\r", b"\r\r\n", b"\n\r"]),
+    [b"HEAD", b"OPTIONS", b"get", b"PRI", b"GET ", b"CONNECT"],
+    [b"http://a/b?c", b"*", b"a", b"/a b", b"/\xc3\xa9", b"/\x7f", b"", b"/" + b"a" * 2500],
+    [b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b"HTTP/1.1 ", b"HTTP/1"],
+    [b"X: a", b"Host: a\r\nhost: b", b"Host : a"],
+    OTHER_LINES,
+    [b"\n", b"\r", b"\r\r\n", b"\n\r"],
 )
 """The same of requests that are written in another way, most of them wrongly."""
-FAULTS = st.sampled_from([b"", b"\0", b"\n", b"\r\n", b" ", b"\xa0"])
-BODIES = st.sampled_from(
-    [b"", b"abc", b"a" * 40, b"\r\n", b"GET /inner HTTP/1.1\r\nHost: a\r\n\r\n", b"3\r\nabc\r\n0\r\n\r\n", b"0\r\n\r\n"]
-)
+FAULTS = [b"", b"\0", b"\n", b"\r\n", b" ", b"\xa0"]
+BODIES = [
+    b"",
+    b"abc",
+    b"a" * 40,
+    b"\r\n",
+    b"GET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"3\r\nabc\r\n0\r\n\r\n",
+    b"0\r\n\r\n",
+]
+
+
+def head_of(parts: list[bytes], framing: list[bytes], at: int = 1) -> bytes:
+    """A head of these parts, whose line number `at` has their line end."""
+    method, target, version, host, line, end = parts
+    lines = [b" ".join((method, target, version)), host, line, *framing, b""]
+    return b"".join(each + (end if number == at else b"\r\n") for number, each in enumerate(lines))
 
 
 @st.composite
 def requests(draw: Any) -> tuple[bytes, bytes]:
     """The head and the body of a request: a plain one, or one that has one part in another way."""
-    kinds = list(PLAIN)
-    odd = draw(st.integers(0, 2 * len(OTHER)))
+    parts, odd = [draw(st.sampled_from(known)) for known in PLAIN], draw(st.integers(0, 2 * len(OTHER)))
     if odd > len(OTHER):
-        kinds[odd - len(OTHER) - 1] = OTHER[odd - len(OTHER) - 1]
-    method, target, version, host, line, end = kinds
-    lines = [b" ".join((draw(method), draw(target), draw(version))), draw(host), *draw(st.lists(line, max_size=3))]
-    body, framing = draw(BODIES), draw(st.integers(0, 9))
-    if body and framing < 8:
-        lines.append(b"Content-Length: %d" % len(body))
-    elif body and framing == 8:
-        lines.append(b"Transfer-Encoding: chunked")
-    at = draw(st.integers(0, len(lines)))  # where the line end of another kind is
-    return b"".join(each + (draw(end) if number == at else b"\r\n") for number, each in enumerate([*lines, b""])), body
+        parts[odd - len(OTHER) - 1] = draw(st.sampled_from(OTHER[odd - len(OTHER) - 1]))
+    body, kind = draw(st.sampled_from(BODIES)), draw(st.integers(0, 9))
+    length = b"Content-Length: %d" % len(body)
+    framing = [] if not body or kind == 9 else [b"Transfer-Encoding: chunked"] if kind == 8 else [length]
+    return head_of(parts, framing, draw(st.integers(0, 4))), body
 
 
 @st.composite
 def arrivals(draw: Any) -> list[bytes]:
     """What a client sends on one connection, perhaps with a byte at fault, as the pieces that are read."""
-    data, cuts = b"", draw(st.sets(st.integers(1, 400), max_size=3))
+    data, cuts = b"", draw(st.sets(st.integers(1, 400), max_size=3)) if draw(st.integers(0, 2)) == 2 else set()
     for head, body in draw(st.lists(requests(), min_size=1, max_size=4)):
         together = draw(st.integers(0, 5))  # whether the head comes with its body, and both with what follows
         cuts |= {len(data) + len(head)} if together == 4 else set()
         data += head + body
         cuts |= {len(data)} if together < 5 else set()
     if draw(st.integers(0, 4)) == 4:
-        at, other = (
-            draw(st.integers(0, len(data) - 1)),
-            draw(st.sampled_from([b"", b"\0", b"\n", b"\r\n", b" ", b"\xa0"])),
-        )
+        at, other = draw(st.integers(0, len(data) - 1)), draw(st.sampled_from(FAULTS))
         data = data[:at] + other + data[at + draw(st.integers(0, 1)) :]
     return [data[begin:end] for begin, end in pairwise(sorted({0, *cuts, len(data)})) if data[begin:end]]
 
@@ -160,7 +166,7 @@ async def converse(pieces: list[bytes]) -> Any:
     connection = BoundedProtocol(
         settings=LIMITS, open_connections=OpenConnections(10, 10), config=CONFIG, server_state=state, app_state={}
     )
-    connection.app = application  # type: ignore[assignment]
+    connection.app = application
     connection.connection_made(transport)
     for piece in pieces:
         if transport.closed:
@@ -175,40 +181,67 @@ async def converse(pieces: list[bytes]) -> Any:
     return asked, OWN.sub(b"", transport.written).lower(), left, len(state.tasks)
 
 
-def check(examples: int) -> tuple[int, int]:
-    """Compare both readers; return how many connections there were, and how many began a request without h11."""
-    seen: list[bool] = []
+class Comparison:
+    """Both readings of the same pieces; `plain` is how many connections began a request without h11."""
 
-    @settings(max_examples=examples, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(arrivals())
-    def compare(pieces: list[bytes]) -> None:
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        self.connections = self.plain = 0
+
+    def compare(self, pieces: list[bytes]) -> None:
+        """Have them read with and without plain requests."""
         heads: list[Any] = []
 
         def noting(data: bytes, limit: int) -> Any:
-            heads.append(read(data, limit))
+            heads.append(plain_request.read_head(data, limit))
             return heads[-1]
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(logging.getLogger("uvicorn.error"), "disabled", True)
-            read = protocols.read_head
             patch.setattr(protocols, "read_head", noting)
-            ours = runner.run(converse(pieces))
+            ours = self._runner.run(converse(pieces))
             patch.setattr(protocols, "read_head", lambda *_: None)
-            h11s = runner.run(converse(pieces))
-        seen.append(any(heads))
-        assert h11s == ours
+            h11s = self._runner.run(converse(pieces))
+        self.connections += 1
+        self.plain += any(heads)
+        assert h11s == ours, pieces
 
+
+@pytest.fixture
+def comparison() -> Iterator[Comparison]:
     with asyncio.Runner() as runner:
-        compare()
-    return len(seen), sum(seen)
+        yield Comparison(runner)
 
 
-def test_37_whatever_arrives_is_understood_as_h11_understands_it() -> None:
-    connections, plain = check(300)
-    assert connections >= 300
-    assert connections // 3 < plain < connections
+def draw_many(comparison: Comparison, examples: int) -> None:
+    """Compare what becomes of so many connections."""
+
+    @settings(max_examples=examples, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(arrivals())
+    def compare(pieces: list[bytes]) -> None:
+        comparison.compare(pieces)
+
+    compare()
+
+
+@pytest.mark.parametrize("part", range(len(PLAIN)), ids=["method", "target", "version", "host", "line", "end"])
+def test_37_each_part_is_understood_as_h11_understands_it(comparison: Comparison, part: int) -> None:
+    """Every way in which one part is written, with and without a body, with and without a request that follows."""
+    following = head_of([known[0] for known in PLAIN], [])
+    for written in PLAIN[part] + OTHER[part]:
+        parts = [written if number == part else known[0] for number, known in enumerate(PLAIN)]
+        for head, body in ((head_of(parts, []), b""), (head_of(parts, [b"Content-Length: 3"]), b"abc")):
+            comparison.compare([head + body, following])
+            comparison.compare([head, body + following])
+    assert comparison.plain >= 4 * len(PLAIN[part])
+
+
+def test_37_whatever_arrives_is_understood_as_h11_understands_it(comparison: Comparison) -> None:
+    draw_many(comparison, 200)
+    assert comparison.connections // 3 < comparison.plain < comparison.connections
 
 
 @pytest.mark.long
-def test_37_the_same_with_many_more() -> None:
-    assert check(20_000)[1] > 4000
+def test_37_the_same_with_many_more(comparison: Comparison) -> None:
+    draw_many(comparison, 20_000)
+    assert comparison.plain > 5000
