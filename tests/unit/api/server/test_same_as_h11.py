@@ -225,7 +225,7 @@ def draw_many(comparison: Comparison, examples: int) -> None:
 
 
 @pytest.mark.parametrize("part", range(len(PLAIN)), ids=["method", "target", "version", "host", "line", "end"])
-def test_37_each_part_is_understood_as_h11_understands_it(comparison: Comparison, part: int) -> None:
+def test_each_part_is_understood_as_h11_understands_it(comparison: Comparison, part: int) -> None:
     """Every way in which one part is written, with and without a body, with and without a request that follows."""
     following = head_of([known[0] for known in PLAIN], [])
     for written in PLAIN[part] + OTHER[part]:
@@ -236,12 +236,12 @@ def test_37_each_part_is_understood_as_h11_understands_it(comparison: Comparison
     assert comparison.plain >= 4 * len(PLAIN[part])
 
 
-def test_37_whatever_arrives_is_understood_as_h11_understands_it(comparison: Comparison) -> None:
+def test_whatever_arrives_is_understood_as_h11_understands_it(comparison: Comparison) -> None:
     draw_many(comparison, 200)
     assert comparison.connections // 3 < comparison.plain < comparison.connections
 
 
 @pytest.mark.long
-def test_37_the_same_with_many_more(comparison: Comparison) -> None:
+def test_the_same_with_many_more(comparison: Comparison) -> None:
     draw_many(comparison, 20_000)
     assert comparison.plain > 5000
