@@ -7,6 +7,7 @@ answer than most routes over the request.
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
@@ -14,10 +15,10 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, RequestResponseCycle
 
 LONGEST_HEAD, LONGEST_BODY = 16_384, 65_536
 _HEAD = re.compile(
-    rb"(DELETE|GET|PATCH|POST|PUT) (/[\x21-\x7e]*) HTTP/1\.1\r\n"
-    rb"((?:[-!#$%&'*+.^_`|~0-9a-zA-Z]+:[\t\x20-\x7e\x80-\xff]*\r\n)+)\r\n"
+    rb"(DELETE|GET|PATCH|POST|PUT) (/[\x21-\x7e]*+) HTTP/1\.1\r\n"
+    rb"((?:[-!#$%&'*+.^_`|~0-9a-zA-Z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)++)\r\n"
 )
-"""RFC 9112: a request line, and field lines without folding, each with its one line end."""
+"""RFC 9112: a request line, and field lines without folding, each with its one line end; nothing is tried twice."""
 _LENGTH = re.compile(rb"[0-9]{1,5}")
 _NOT_PLAIN = frozenset((b"expect", b"transfer-encoding", b"upgrade"))
 """Headers whose requests are read by h11. So are those of a Connection that is not just kept."""
@@ -59,6 +60,21 @@ def read_head(data: bytes, limit: int) -> PlainHead | None:
     return PlainHead(match[1].decode(), raw_path, query, headers, match.end(), length or 0)
 
 
+def scope_of(head: PlainHead, asgi_version: Any) -> Any:
+    """Return what the scope of a request has from its head."""
+    return {
+        "type": "http",
+        "asgi": {"version": asgi_version, "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": head.method,
+        "root_path": "",
+        "path": unquote(head.raw_path.decode("ascii")),
+        "raw_path": head.raw_path,
+        "query_string": head.query,
+        "headers": head.headers,
+    }
+
+
 class PlainCycle(RequestResponseCycle):
     """A plain request and its answer, which goes to the transport as it is written here.
 
@@ -80,6 +96,8 @@ class PlainCycle(RequestResponseCycle):
             raise RuntimeError(f"the answer is complete, but there is {message['type']!r}")
 
     def _send_head(self, message: Any) -> None:
+        if message["type"] != "http.response.start":
+            raise RuntimeError(f"the answer has not begun, but there is {message['type']!r}")
         status, headers = message["status"], [*self.default_headers, *message["headers"]]
         self._left = _body_length(status, headers)
         if self._left is None:
@@ -93,6 +111,8 @@ class PlainCycle(RequestResponseCycle):
         self.transport.write(head + b"\r\n\r\n")
 
     def _send_body(self, message: Any) -> None:
+        if message["type"] != "http.response.body":
+            raise RuntimeError(f"the answer has begun, but there is {message['type']!r}")
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._left is None:
             body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + (b"" if more else b"0\r\n\r\n")

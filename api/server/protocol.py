@@ -11,7 +11,6 @@ import asyncio
 import math
 import sys
 from typing import Any
-from urllib.parse import unquote
 
 import h11
 import msgspec
@@ -21,7 +20,7 @@ from api.http.problems import MEDIA_TYPE, error_headers, problem_details
 from api.http.request_ids import HEADER
 from api.server.connections import OpenConnections
 from api.server.gathering import GatheringTransport
-from api.server.plain_request import PlainCycle, PlainHead, read_head
+from api.server.plain_request import PlainCycle, PlainHead, read_head, scope_of
 from core.errors.base import AtelierError
 from core.errors.http import HeadTooLarge, MalformedRequest, RequestTimedOut
 from core.errors.unavailable import TooManyConnections
@@ -79,7 +78,6 @@ class BoundedProtocol(H11Protocol):
         self._received = self._received_before = 0
         self._drops_until: float | None = None
         self._drops_most = 0
-        self._kept_alive = False
         self._missing: int | None = None
         """Bytes of the body of a plain request that have not arrived; None while no plain request is in progress."""
         self._ahead = b""
@@ -95,6 +93,12 @@ class BoundedProtocol(H11Protocol):
         if self._missing is None:
             return self.conn.their_state
         return h11.SEND_BODY if self._missing else h11.DONE
+
+    @property
+    def _kept_alive(self) -> bool:
+        """Whether a request was answered, and nothing of a next one has come."""
+        cycle: Any = self.cycle  # None before the first request
+        return cycle is not None and self.waiting and not self.conn.trailing_data[0]
 
     def give_way(self) -> None:
         """Close it in favor of another connection."""
@@ -119,7 +123,6 @@ class BoundedProtocol(H11Protocol):
             if self._received - self._received_before > self._drops_most:
                 self.transport.abort()
             return
-        self._kept_alive = False
         if self._missing is not None:
             data = self._receive_body(data)
         if data:
@@ -140,21 +143,9 @@ class BoundedProtocol(H11Protocol):
     def _begin(self, head: PlainHead, body: bytes) -> None:
         """Begin a plain request, as uvicorn begins one that h11 has read."""
         self.headers = head.headers
-        self.scope = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": "1.1",
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme or "http",
-            "method": head.method,
-            "root_path": "",
-            "path": unquote(head.raw_path.decode("ascii")),
-            "raw_path": head.raw_path,
-            "query_string": head.query,
-            "headers": head.headers,
-            "state": self.app_state.copy(),
-        }
+        self.scope = scope_of(head, self.asgi_version)
+        self.scope |= {"server": self.server, "client": self.client, "scheme": self.scheme or "http"}
+        self.scope["state"] = self.app_state.copy()
         self.cycle = PlainCycle(
             scope=self.scope,
             conn=self.conn,
@@ -178,10 +169,11 @@ class BoundedProtocol(H11Protocol):
         body, data = data[: self._missing], data[self._missing :]
         self._missing = (self._missing or 0) - len(body)
         if not self.cycle.response_complete:
-            self.cycle.body += body
-            self.cycle.more_body = self._missing > 0
-            self.cycle.message_event.set()
-            if data:
+            if body or self.cycle.more_body:
+                self.cycle.body += body
+                self.cycle.more_body = self._missing > 0
+                self.cycle.message_event.set()
+            if data:  # of which the route learns nothing: each of its receives would read on
                 self._ahead += data
                 self.flow.pause_reading()
             return b""
@@ -198,13 +190,11 @@ class BoundedProtocol(H11Protocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self._kept_alive = True
         self.flow.resume_reading()
         if self._missing == 0:
             self._missing = None
             data, self._ahead = self._ahead, b""
             if data:
-                self._kept_alive = False
                 self._receive_requests(data)
         elif self.conn.our_state is h11.DONE and self.conn.their_state is h11.DONE:
             self.conn.start_next_cycle()
@@ -219,14 +209,13 @@ class BoundedProtocol(H11Protocol):
                 self.transport.abort()
             return
         unsent = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
-        kept_alive = self._kept_alive and self._their_state is h11.IDLE
-        phase = (self._their_state, self.cycle, kept_alive, self.flow.read_paused, unsent)
+        phase = (self._their_state, self.cycle, self._kept_alive, self.flow.read_paused, unsent)
         if phase != self._phase:
             self._phase, self._since, self._received_before = phase, now, self._received
         elif unsent and now > self._since + self._settings.send_seconds:
             self.transport.abort()
         elif now > self._since + self._seconds_to_receive():
-            self.refuse(RequestTimedOut()) if self._received and not kept_alive else self.transport.close()
+            self.refuse(RequestTimedOut()) if self._received and not self._kept_alive else self.transport.close()
 
     def _seconds_to_receive(self) -> float:
         """Return how long the client may take over the phase; without an end where it is not its turn."""

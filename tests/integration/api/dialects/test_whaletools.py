@@ -132,6 +132,8 @@ def test_refusals_before_a_route_are_in_the_dialects_form(api, client, server):
         assert (404, "not_found_error") == (client.get(path).status_code, client.get(path).json()["error"]["type"])
     assert 405 == client.put(IMAGE).status_code
     assert "invalid_json" == client.post(IMAGE, content="{").json()["error"]["code"]
+    text = client.post("/v1/generate/text", json={"prompt": "a poem"})
+    assert (422, "no_model_for_task") == (text.status_code, text.json()["error"]["code"])
     assert "/problems/not_found" == client.get("/v1/none").json()["type"]
 
 
@@ -213,7 +215,9 @@ def test_a_query_that_makes_no_sense_is_refused(client, query):
 def test_media_of_others_are_unknown(client, stranger, items, tenant):
     for path in (f"/v1/media/{items[0]}", f"/whaletools/v1/stores/{tenant}/media/{items[0]}"):
         assert 200 == client.get(path).status_code
-        assert (403 if "stores" in path else 404) == stranger.get(path).status_code
+        refused = stranger.get(path)
+        expected = (403, "store_mismatch") if "stores" in path else (404, "unknown_media")
+        assert expected == (refused.status_code, refused.json()["error"]["code"])
     assert 404 == stranger.get(f"/v1/media?starting_after={items[0]}").status_code
     assert 404 == stranger.post(f"/v1/media/{items[0]}/link", json={"product_id": "p"}).status_code
     assert 404 == stranger.delete(f"/v1/media/{items[0]}").status_code

@@ -10,6 +10,7 @@ from tests.support.service.raw_http import connection, read_answer
 
 UNKNOWN = "job_" + "0" * 32
 HEALTH = b"/health/live"
+ANY_METHOD = ("PUT", "PATCH", "DELETE", "POST", "GET")
 DIALECTS = tuple(prefix for each in WIRE_FORMATS for prefix in each.prefixes)
 
 
@@ -22,17 +23,14 @@ def request(server, line, headers=b"Host: a\r\n"):
 
 @pytest.fixture(scope="module")
 def methods(settings):
-    """The methods of every native route, by its path with values for its parameters.
-
-    Dialects have codes of their own, and some answer 501 to any method.
-    """
+    """The methods of every route, by its path with values for its parameters."""
     found = {}
     for route in create_app(settings).routes:
         path = route.path.replace("{job_id:str}", UNKNOWN).replace("{key:path}", "tenant/x.png")
         path = "/".join("x" if part.startswith("{") else part for part in path.split("/"))
-        if not path.startswith(DIALECTS):
-            found[path] = found.get(path, set()) | set(route.methods)
-    assert len(found) > 30
+        found[path] = found.get(path, set()) | set(route.methods)
+    assert all(sum(path.startswith(prefix) for path in found) > 0 for prefix in DIALECTS)
+    assert sum(not path.startswith(DIALECTS) for path in found) > 30
     return found
 
 
@@ -47,9 +45,15 @@ def test_42_options_names_every_method_of_every_route(api, rows, client, methods
 
 
 def test_a_wrong_method_is_answered_with_the_right_ones(client, methods):
+    """In the shape of a dialect on its paths; some of those are not offered, whatever the method."""
     for path, known in methods.items():
-        answer = client.request("PUT" if "PUT" not in known else "PATCH", path)
-        assert (405, "method_not_allowed") == (answer.status_code, answer.json()["code"]), path
+        wrong = [method for method in ANY_METHOD if method not in known]
+        if not wrong:
+            assert 501 == client.get(path).status_code, path
+            continue
+        answer = client.request(wrong[0], path)
+        assert (405, True) == (answer.status_code, '"method_not_allowed"' in answer.text), path
+        assert path.startswith(DIALECTS) or "method_not_allowed" == answer.json()["code"], path
         assert set(client.options(path).headers["Allow"].split(", ")) == set(answer.headers["Allow"].split(", ")), path
 
 
@@ -64,7 +68,7 @@ def test_42_head_answers_as_get_wherever_there_is_one(api, rows, server, client,
         for path in (path for path, known in methods.items() if "GET" in known):
             head = chosen.head(path)
             assert shape(chosen.get(path)) == shape(head), path
-            assert (b"", True) == (head.content, head.status_code < 500), path
+            assert (b"", True) == (head.content, head.status_code < 500 or set(ANY_METHOD) <= methods[path]), path
 
 
 def test_head_of_a_stream_ends(client, create):

@@ -108,6 +108,23 @@ class Transport:
         return self.closed
 
 
+def make_cycle(transport: Transport) -> PlainCycle:
+    """A request that was read, to be answered to this transport."""
+    logger = logging.getLogger("test")
+    return PlainCycle(
+        scope={"headers": [], "method": "GET"},  # type: ignore[typeddict-item]
+        conn=h11.Connection(h11.SERVER),
+        transport=transport,  # type: ignore[arg-type]
+        flow=FlowControl(transport),  # type: ignore[arg-type]
+        logger=logger,
+        access_logger=logger,
+        access_log=False,
+        default_headers=[(b"date", b"today")],
+        message_event=asyncio.Event(),
+        on_response=lambda: None,
+    )
+
+
 @pytest.fixture
 def transport() -> Transport:
     return Transport()
@@ -123,20 +140,7 @@ def respond(transport: Transport) -> Callable[..., Any]:
             for number, part in enumerate(parts, start=1):
                 await send({"type": "http.response.body", "body": part, "more_body": number < len(parts)})
 
-        logger = logging.getLogger("test")
-        cycle = PlainCycle(
-            scope={"headers": [], "method": "GET"},  # type: ignore[typeddict-item]
-            conn=h11.Connection(h11.SERVER),
-            transport=transport,  # type: ignore[arg-type]
-            flow=FlowControl(transport),  # type: ignore[arg-type]
-            logger=logger,
-            access_logger=logger,
-            access_log=False,
-            default_headers=[(b"date", b"today")],
-            message_event=asyncio.Event(),
-            on_response=lambda: None,
-        )
-        await cycle.run_asgi(app)
+        await make_cycle(transport).run_asgi(app)
 
     return answer
 
@@ -183,3 +187,26 @@ async def test_an_application_can_close_the_connection(respond: Callable[..., An
     await respond([b"abc"], (b"content-length", b"3"), (b"connection", b"close"))
     assert transport.written.endswith(b"\r\nconnection: close\r\n\r\nabc")
     assert transport.closed
+
+
+@pytest.mark.parametrize("second", ["http.response.start", "http.response.trailers"])
+async def test_an_answer_that_fails_on_its_way_does_not_look_complete(transport: Transport, second: str) -> None:
+    """An error handler that begins another answer must not end the first one."""
+    cycle = make_cycle(transport)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ab", "more_body": True})
+        await send({"type": second, "status": 500, "headers": []})
+
+    await cycle.run_asgi(app)
+    assert transport.closed
+    assert transport.written.endswith(b"\r\n\r\n2\r\nab\r\n")
+
+
+async def test_an_answer_that_begins_with_its_body_is_a_failure(transport: Transport) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.body", "status": 200, "headers": [], "body": b"ab"})
+
+    await make_cycle(transport).run_asgi(app)
+    assert transport.written.startswith(b"HTTP/1.1 500 ")

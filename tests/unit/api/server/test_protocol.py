@@ -21,7 +21,13 @@ class Transport:
     """A transport that notes what is written to it."""
 
     def __init__(self) -> None:
-        self.written, self.closed = b"", False
+        self.written, self.closed, self.paused = b"", False, False
+
+    def pause_reading(self) -> None:
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        self.paused = False
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -150,3 +156,53 @@ async def test_a_plain_body_that_is_late_is_refused(protocol: BoundedProtocol, t
     protocol.close_if_overdue(0.0)
     protocol.close_if_overdue(1.0 + Settings().body_seconds)
     assert transport.written.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: keep-alive, te\r\n"], ids=["plain", "h11"])
+async def test_what_follows_a_held_request_is_not_read_on(
+    protocol: BoundedProtocol, transport: Transport, more: bytes
+) -> None:
+    """A route that waits for the client's end asks again for whatever it is told: it would read without an end."""
+    told: list[str] = []
+
+    async def hold(scope: Any, receive: Any, send: Any) -> None:
+        while told[-1:] != ["http.disconnect"]:
+            told.append((await receive())["type"])
+
+    protocol.app = hold
+    protocol.data_received(BEGIN + more + b"\r\n")
+    assert 0 == await answers(transport)
+    for _ in range(50):
+        if not transport.paused:
+            protocol.data_received(b"a" * 1000)
+        assert 0 == await answers(transport)
+    assert (["http.request"], True) == (told, transport.paused)
+    protocol.connection_lost(None)
+    await answers(transport)
+    assert ["http.request", "http.disconnect"] == told
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: keep-alive, te\r\n"], ids=["plain", "h11"])
+async def test_a_connection_is_kept_after_a_body_that_no_route_reads(
+    protocol: BoundedProtocol, transport: Transport, more: bytes
+) -> None:
+    protocol.data_received(PLAIN.replace(b"POST", b"PUT").replace(b"Host", more + b"Host"))
+    assert 1 == await answers(transport)
+    protocol.data_received(b"abcd")
+    protocol.timeout_keep_alive, sent = 75, transport.written
+    protocol.close_if_overdue(0.0)
+    protocol.close_if_overdue(1.0 + Settings().head_seconds)
+    assert (sent, False) == (transport.written, transport.closed)
+    protocol.close_if_overdue(1.0 + protocol.timeout_keep_alive)
+    assert (sent, True) == (transport.written, transport.closed)
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: keep-alive, te\r\n"], ids=["plain", "h11"])
+async def test_a_head_that_begins_too_early_has_the_time_of_a_head(
+    protocol: BoundedProtocol, transport: Transport, more: bytes
+) -> None:
+    protocol.data_received(PLAIN.replace(b"Host", more + b"Host") + b"abcd" + BEGIN)
+    assert 1 == await answers(transport)
+    protocol.close_if_overdue(0.0)
+    protocol.close_if_overdue(1.0 + Settings().head_seconds)
+    assert b"HTTP/1.1 408 " in transport.written
