@@ -61,6 +61,18 @@ class StrictRequest(Request[Caller, JobView | None, State]):
         self.scope["state"][PICTURE_NAME] = spooled.picture_name
         return decoded
 
+    async def read_json(self, type_: Any, limit: int) -> Any:
+        """Return a body that is JSON as `type_`, on a route that takes files too, whose own limit is larger.
+
+        Raises what `json` raises, and `BodyTooLarge` beyond `limit` bytes.
+        """
+        if (self.content_length or 0) > limit:
+            raise BodyTooLarge(
+                f"JSON has at most {limit} bytes here; send a larger file as the field `file` of a form."
+            )
+        body, spooled = await self.body(), self.spooled_body
+        return decode_named(body, type_)[0] if spooled is None else await asyncio.to_thread(spooled.decode, type_)
+
     @property
     def content_length(self) -> int | None:
         """The bytes of the body that the head names, as the server has read it."""

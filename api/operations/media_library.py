@@ -240,6 +240,7 @@ class MediaLibrary:
 
     async def unlink(self, caller: Caller, media_id: str, product_id: str, variant_id: str | None = None) -> Media:
         """Remove the link of an item to a product or a variant, if there is one."""
+        _refuse_nul(product_id, variant_id or "")
         found = await self.find(caller, media_id)
         await self._database.row(library_links.unlink_media(media_id, caller.tenant, product_id, variant_id))
         left = tuple(one for one in found.links if (one.product_id, one.variant_id) != (product_id, variant_id or None))

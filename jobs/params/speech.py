@@ -14,7 +14,9 @@ SPOKEN_CATEGORIES = "LNS"
 NAMED = "&%@#*/\\§"
 """Punctuation that is read out."""
 
-Text = Annotated[str, Meta(min_length=1, max_length=10000, pattern=r"\S", description="The text to speak.")]
+LONGEST_TEXT = 10_000
+"""Characters of a text that is spoken."""
+Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S", description="The text to speak.")]
 
 
 class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag="speech"):

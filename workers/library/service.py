@@ -220,8 +220,9 @@ class LibraryWork:
 
     async def _fail(self, media: Media, row: Row[Any], error: AtelierError) -> None:
         log.info("library: refused media=%s code=%s", media.id, error.code)
-        await self._run(lambda: self._remove(media))
-        await self._execute(library_work.fail_media(media.id, row.attempt, JobError(error.code, error.detail)))
+        failed = library_work.fail_media(media.id, row.attempt, JobError(error.code, error.detail))
+        if await self._execute(failed):  # else another worker has it, and may have stored its file
+            await self._run(lambda: self._remove(media))
 
     def _remove(self, media: Media) -> None:
         for key in media.keys:

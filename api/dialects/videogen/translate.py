@@ -19,12 +19,12 @@ from api.dialects.videogen.schema import (
 from api.dialects.videogen.sizes import IMAGE_SIDES, VIDEO_SIDES, size_of
 from api.http.msgspec_errors import refusal
 from api.operations.entities import EntityReference
-from core.errors.fields import MissingField, NotThisModel
+from core.errors.fields import MissingField, NotThisModel, OutOfRange
 from jobs.params.base import Params
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
 from jobs.params.registry import AnyParams
-from jobs.params.speech import SpeechParams
+from jobs.params.speech import LONGEST_TEXT, SpeechParams
 from jobs.params.video import VideoParams
 
 P = TypeVar("P", bound=Params)
@@ -99,6 +99,10 @@ def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:
     text = body.tts_text
     for one in body.pronunciation_replacements or ():
         text = text.replace(one.original, one.replacement)
+        if len(text) > LONGEST_TEXT:  # else each could multiply what the one before has made
+            raise OutOfRange(
+                f"`ttsText` must have at most {LONGEST_TEXT} characters, after its replacements.", field="$.ttsText"
+            )
     return _made(
         SpeechParams,
         text=text,

@@ -1,12 +1,12 @@
 """WhaleTools' routes of the media library."""
 
+import asyncio
 import binascii
 import tempfile
 from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
@@ -25,12 +25,12 @@ from api.dialects.whaletools.media_schema import (
     whale_media,
 )
 from api.http.auth import Caller
-from api.http.msgspec_errors import refusal
 from api.http.pagination import encode_cursor
 from api.http.strict_json import StrictRequest, is_json
 from api.operations.media_library import MediaLibrary
 from core.errors.fields import InvalidRequest, MissingField
 from core.errors.inputs import InputUnreadable
+from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownMedia
 from core.settings import Settings
 from jobs.statements.media.library import Sort
@@ -60,15 +60,14 @@ class WhaleUploadRoutes(Controller):
         """Store the file of a form, or the one that a JSON body has or names."""
         if not is_json(request.content_type[0]):
             return whale_media(await media_library.store_body(caller, request), settings)
-        new = _read(await request.body())
+        new = await request.read_json(NewItem, settings.media_body_limit)
         said: dict[str, Any] = {name: getattr(new, name) for name in ("filename", "content_type", "tags")}
         if new.url is not None and new.file is None:
             return whale_media(await media_library.import_url(caller, new.url, **said), settings)
         if new.file is None or new.url is not None:
             raise MissingField(NO_FILE, field="$.file")
         with tempfile.NamedTemporaryFile(prefix="atelier-media-", dir=settings.scratch_dir or None) as file:
-            file.write(_decoded(new.file))
-            file.flush()
+            await asyncio.to_thread(_write, new.file, Path(file.name))
             return whale_media(await media_library.store_file(caller, Path(file.name), **said), settings)
 
 
@@ -166,12 +165,13 @@ async def _link(library: MediaLibrary, caller: Caller, media_id: str, link: NewI
     return shop_link(media_id, link.product_id, link.variant_id, link.position)
 
 
-def _read(body: bytes) -> NewItem:
-    """Return the JSON of a body. Raises the precise `InvalidRequest`."""
+def _write(text: str, path: Path) -> None:
+    """Write the bytes of base64 to a file. Raises `InputUnreadable`, and `StorageUnavailable` on a full disk."""
+    content = _decoded(text)
     try:
-        return msgspec.json.decode(body, type=NewItem)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise refusal(error, NewItem) from None
+        path.write_bytes(content)
+    except OSError as error:
+        raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
 
 
 def _decoded(text: str) -> bytes:

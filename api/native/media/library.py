@@ -10,7 +10,6 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
 from api.http.auth import Caller
-from api.http.msgspec_errors import refusal
 from api.http.received_file import has_body
 from api.http.strict_json import BODY_ERRORS, StrictRequest, is_json
 from api.openapi.documents import error_responses
@@ -81,7 +80,7 @@ class LibraryUploadRoutes(Controller):
         request.check_encoding()
         if has_body(request) and not is_json(request.content_type[0]):
             return media_item(await media_library.store_body(caller, request), settings)
-        new = _read(await request.body()) if has_body(request) else NewMedia()
+        new = await request.read_json(NewMedia, settings.body_limit) if has_body(request) else NewMedia()
         said: dict[str, Any] = msgspec.structs.asdict(new)
         url = said.pop("url")
         if url is not None:
@@ -227,10 +226,3 @@ class LibraryRoutes(Controller):
     ) -> MediaItem:
         """Take the `public_url` away: it answers 404 from then on."""
         return media_item(await media_library.unpublish(caller, media_id), settings)
-
-
-def _read(body: bytes) -> NewMedia:
-    try:
-        return msgspec.json.decode(body, type=NewMedia)
-    except msgspec.DecodeError as error:
-        raise refusal(error, NewMedia) from None

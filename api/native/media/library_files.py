@@ -62,7 +62,7 @@ class LibraryFileRoutes(Controller):
             *((one.name, one.key, one.media_type) for one in media.previews),
         ):
             if media_path(media_id, own[0], _extension(media, own[1])) == f"/m/{media_id}/{name}":
-                return await _redirect(store, settings, media, own[1], own[2] or "", own[0])
+                return await redirect(store, settings, media, own[1], own[2] or "", own[0])
         raise UnknownOutput
 
     @route(
@@ -82,7 +82,7 @@ class LibraryFileRoutes(Controller):
     ) -> Response[None]:
         """Redirect to the file of an item, as long as it is published."""
         media = await find_published(database, token)
-        return await _redirect(store, settings, media, media.key, media.media_type or "", ORIGINAL)
+        return await redirect(store, settings, media, media.key, media.media_type or "", ORIGINAL)
 
 
 async def find_published(database: Database, token: str) -> Media:
@@ -98,9 +98,10 @@ def _extension(media: Media, key: str) -> str:
     return media.extension if key == media.key else key.rpartition(".")[2]
 
 
-async def _redirect(
+async def redirect(
     store: Store, settings: Settings, media: Media, key: str, media_type: str, which: str
 ) -> Response[None]:
+    """Return the redirect to an object of an item: to its file, or to the preview `which`. Raises `UnknownOutput`."""
     if media.status != "ready":
         raise UnknownOutput("The file of this item is not there; read the item's `status`.")
     name = media.file_name if which == ORIGINAL else f"{media.id}-{which}.{key.rpartition('.')[2]}"

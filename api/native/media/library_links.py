@@ -81,7 +81,7 @@ class LibraryLinkRoutes(Controller):
     @delete(
         "/{media_id:str}/link",
         status_code=200,
-        responses=error_responses(InvalidRequest, MalformedId, UnknownMedia),
+        responses=error_responses(InvalidRequest, NulInText, MalformedId, UnknownMedia),
         summary="Unlink an item",
     )
     async def unlink(

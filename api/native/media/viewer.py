@@ -16,12 +16,12 @@ from litestar.params import FromPath, SkipValidation
 
 from api.http.auth import PUBLIC
 from api.http.database import Database
-from api.native.media.library_files import find_published
+from api.native.media.library_files import find_published, redirect
+from core.errors.unknown import UnknownOutput
 from core.settings import Settings
 from core.storage.store import Store
 from jobs.media import Media
 from jobs.wire.links import public_path
-from jobs.wire.media import preview_url
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -41,6 +41,8 @@ PAGE = """<!doctype html>
 <body>{body}</body>
 </html>
 """
+STILLS = ("poster", "thumbnail")
+"""Previews that the page shows of what is no picture; the first that there is."""
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
@@ -65,6 +67,22 @@ class ViewerRoutes(Controller):
         page = PAGE.format(title=escape(media.file_name), style=STYLE, body=shown(media, settings))
         return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy(link)})
 
+    @get("/{token:str}/previews/{name:str}", status_code=302)
+    async def still(
+        self,
+        token: FromPath[str],
+        name: FromPath[str],
+        database: NamedDependency[Database],
+        store: NamedDependency[SkipValidation[Store]],
+        settings: NamedDependency[Settings],
+    ) -> Response[None]:
+        """Redirect to a preview that the page shows; its own signed link would outlive the publication."""
+        media = await find_published(database, token)
+        for preview in media.previews:
+            if preview.name == name and name in STILLS:
+                return await redirect(store, settings, media, preview.key, preview.media_type, name)
+        raise UnknownOutput
+
 
 def policy(link: str) -> str:
     """Return the content security policy of the page; `link` is where the object store has an item."""
@@ -79,13 +97,14 @@ def policy(link: str) -> str:
 def shown(media: Media, settings: Settings) -> str:
     """Return the HTML of an item."""
     file, name = escape(public_path(settings, f"/p/{media.public_token}")), escape(media.file_name)
-    still_url = preview_url(media, "poster", settings) or preview_url(media, "thumbnail", settings)
+    names = {preview.name for preview in media.previews}
+    still_url = next((f"{file}/previews/{one}" for one in STILLS if one in names), None)
     if media.kind == "image":
         return f'<img src="{file}" alt="{name}">'
     if media.kind == "video":
-        still = f' poster="{escape(still_url)}"' if still_url else ""
+        still = f' poster="{still_url}"' if still_url else ""
         return f'<video src="{file}" controls playsinline preload="metadata"{still}></video>'
     if media.kind == "audio":
         return f'<audio src="{file}" controls preload="metadata"></audio>'
-    still = f'<img src="{escape(still_url)}" alt="{name}">' if still_url else ""
+    still = f'<img src="{still_url}" alt="{name}">' if still_url else ""
     return f'<figure>{still}<figcaption><a href="{file}" download>{name}</a></figcaption></figure>'

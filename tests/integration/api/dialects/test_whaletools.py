@@ -156,6 +156,14 @@ def items(client, store):
     return [answer.json()["id"] for answer in made]
 
 
+@pytest.mark.parametrize(("size", "status"), [(300_000, 201), (30_000_000, 413)])
+def test_a_file_of_more_than_one_piece_is_stored_whole(client, store, size, status):
+    content = base64.b64encode(b"%PDF-1.7 " + bytes(size)).decode()
+    answer = client.post("/v1/media", json={"file": content, "filename": "a.pdf"})
+    assert status == answer.status_code, answer.text
+    assert answer.json().get("size_bytes") == (size + 9 if status == 201 else None)
+
+
 def listed(client, **query):
     page = client.get("/v1/media", params=query).json()
     return [item["id"] for item in page["data"]], page["has_more"]

@@ -1,5 +1,6 @@
 """The media library's work on a real database, store and web server: from a sent file to an item with previews."""
 
+import asyncio
 import io
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, text
 
+from core.database import async_engine
 from core.ids import new_id
 from core.settings import Settings
 from core.storage.store import open_store
@@ -22,6 +24,7 @@ from tests.support.servers.media_server import MediaServer, Reply, png
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
 from workers.cpu.retention import Retention
+from workers.library.service import LibraryWork
 
 PNG = png()
 
@@ -155,6 +158,28 @@ def test_a_useless_file_fails_its_item_and_goes(rows, item, put, store, worker, 
 def test_a_url_of_no_use_fails_its_item(rows, item, host, worker, reply, code):
     host.replies["/a"] = reply
     assert code == done(rows, item(source="url", url=f"{host.url}/a")).problem.code
+
+
+def test_a_slow_worker_removes_nothing_that_another_has_stored(rows, item, put, store, settings, host):
+    host.replies["/a"] = Reply(status=404)
+    sent = item(source="url", url=f"{host.url}/a")
+    (slow,) = rows.execute(library_work.take_media(limit=1, lease_seconds=600))
+    stored = {"attempt": slow.attempt + 1, "status": "ready", "key": f"{sent.folder}ab.png", "look_at": None}
+    rows.execute(media.update().where(media.c.id == sent.id).values(stored))
+    put(stored["key"], PNG)
+
+    async def go_on():
+        db = async_engine(settings)
+        work = LibraryWork(settings, db, store)
+        try:
+            await work._process(slow)
+        finally:
+            await work.close()
+            await db.dispose()
+
+    asyncio.run(go_on())
+    assert [stored["key"]] == list(store.keys(sent.folder))
+    assert "ready" == now(rows, sent).status
 
 
 def test_an_upload_that_never_came_fails(rows, item, worker):

@@ -301,6 +301,31 @@ def test_a_public_link_ends_when_it_is_taken_back(client, bring):
     assert public != client.post(f"{path}/publish").json()["public_url"]
 
 
+def test_a_long_transcript_is_read_whole(client, store):
+    transcript = [f"word{number}" for number in range(12_000)]
+    item = added(client.post("/media/v1", json={"filename": "a.wav", "transcript": transcript}))
+    assert transcript == item["transcript"]
+    (found,) = client.get("/media/v1/search", params={"q": "word11999"}).json()["results"]
+    assert item["media_id"] == found["media"]["media_id"]
+
+
+def test_the_page_of_a_published_item_has_no_link_that_outlives_it(client, rows, bring, store, tenant, tmp_path):
+    item = bring("a.png")
+    (tmp_path / "poster").write_bytes(b"poster")
+    poster = Preview(name="poster", key=f"{tenant}/media/p.webp", media_type="image/webp", bytes=6, width=8, height=8)
+    store.put(poster.key, tmp_path / "poster", "image/webp")
+    values = {"kind": "video", "previews": [msgspec.to_builtins(poster)]}
+    rows.execute(media.update().where(media.c.id == item["media_id"]).values(values))
+    public = client.post(f"/media/v1/{item['media_id']}/publish").json()["public_url"]
+    page = httpx.get(f"{public}/view")
+    assert f'poster="{httpx.URL(public).path}/previews/poster"' in page.text
+    assert "signature" not in page.text
+    assert b"poster" == follow(f"{public}/previews/poster")
+    assert 404 == follow(f"{public}/previews/web")
+    client.post(f"/media/v1/{item['media_id']}/unpublish")
+    assert [404, 404] == [follow(f"{public}/previews/poster"), httpx.get(f"{public}/view").status_code]
+
+
 def test_what_is_not_there_is_not_published(client):
     item = added(client.post("/media/v1", json={"filename": "a.png"}))
     refused(client.post(f"/media/v1/{item['media_id']}/publish"), 409, "media_not_ready")
@@ -325,6 +350,11 @@ def test_items_are_linked_to_a_product(client, bring, stranger):
     left = client.delete(f"/media/v1/{first}/link", params={"product_id": "p1", "variant_id": "v1"}).json()["links"]
     assert [{"product_id": "p2", "variant_id": None, "position": 2}] == left
     assert [] == names(stranger.get("/media/v1", params={"product_id": "p2"}))
+
+
+def test_unlink_refuses_nul(client, bring):
+    item = bring("a.png")["media_id"]
+    refused(client.delete(f"/media/v1/{item}/link", params={"product_id": "a\0"}), 422, "nul_in_text")
 
 
 def test_a_foreign_item_is_linked_with_none(client, bring, stranger):

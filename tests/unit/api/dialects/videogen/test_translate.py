@@ -99,3 +99,9 @@ def test_images_share_jobs(results, sizes):
 
 def test_films_have_a_job_each():
     assert 3 == len(spread(clip_params(read(GenerateVideoClip, prompt="a")), 3))
+
+
+def test_replacements_that_multiply_a_text_are_refused():
+    growing = [{"original": "a", "replacement": "a" * 200}] * 100
+    with pytest.raises(OutOfRange):
+        speech_params(read(TextToSpeech, ttsText="a", voiceId="v", pronunciationReplacements=growing), {})
