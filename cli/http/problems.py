@@ -8,7 +8,13 @@ from atelier_client import errors
 
 COMMANDS = {
     "GET /jobs/v1": "`atelier jobs list`",
+    "GET /media/v1": "`atelier media list`",
+    "DELETE /media/v1/{media_id}": "`atelier media delete`",
     "GET /models/v1": "`atelier models`",
+    "GET /profiles/v1": "the API's list of profiles",
+    "POST /profiles/v1": "the API's profiles",
+    "DELETE /profiles/v1/{profile_id}": "the API's profiles",
+    "GET /v1/entities": "the API's list of entities",
     "GET /servers/v1": "`atelier servers`",
     "GET /voices/v1": "`atelier voices list`",
     "GET /webhooks/v1": "`atelier webhooks list`",

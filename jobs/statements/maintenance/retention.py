@@ -202,9 +202,12 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         _is_there(inputs, inputs.c.source_key == key),
         _is_there(uploads, uploads.c.id == third, uploads.c.key == key),
         _is_there(voices, voices.c.id == third, voices.c.key == key),
-        _is_there(media, media.c.id == third, second == "media"),
+        _is_there(media, media.c.id == third, second == "media", media.c.deleted_at.is_(None)),
         _is_there(
-            media, media.c.job_id == second, or_(media.c.key == key, media.c.previews.contains(_one("key", key)))
+            media,
+            media.c.job_id == second,
+            media.c.deleted_at.is_(None),
+            or_(media.c.key == key, media.c.previews.contains(_one("key", key))),
         ),
     )
     return select(key.label("key")).where(_is_ours(key), not_(referred_to))

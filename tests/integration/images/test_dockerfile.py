@@ -117,4 +117,5 @@ def test_what_is_copied_is_what_is_imported_and_read():
     assert kept >= {"weights.lock", "pyproject.toml", "constraints.txt", "requirements-nodeps.txt", "LICENSE"}
     assert "requirements-gpu.txt" in kept
     assert [] == [name for name in kept if not (ROOT / name).exists()]
-    assert not kept & {"tests", "docs", "benchmarks", "helm", ".git", ".venv", "weights"}
+    assert "docs/*/" in (ROOT / ".dockerignore").read_text().splitlines()  # of the docs the guides, which /docs shows
+    assert not kept & {"tests", "benchmarks", "helm", ".git", ".venv", "weights"}

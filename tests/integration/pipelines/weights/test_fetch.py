@@ -163,7 +163,7 @@ class TestFetch:
     def test_without_a_name_it_says_what_there_is_and_stops(self, locked: Machine, hub: Hub) -> None:
         said = locked.run("fetch", status=2)
 
-        assert "tiny standard Apache-2.0 305.0 kB not fetched" in said
+        assert "tiny standard Apache-2.0 not fetched 305.0 kB" in said
         assert [] == hub.asked
 
     def test_a_corrupted_file_is_refused(self, locked: Machine, hub: Hub) -> None:

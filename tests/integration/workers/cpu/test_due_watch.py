@@ -123,7 +123,7 @@ async def test_what_comes_due_amid_other_work_waits_for_the_next_look(rows, watc
     for _ in range(2):
         rows.cancel(rows.submit(rows.tenant(), callback_url="http://one.example/"))
     (first, _) = rows.deliveries()
-    soon = func.now() + text("interval '0.1 seconds'")
+    soon = func.now() + text("interval '0.4 seconds'")
     rows.execute(outbox.update().where(outbox.c.id == first.id).values(available_at=soon))
     async with watching() as watch:
         watch.hears_bells = True

@@ -191,9 +191,10 @@ class TestListing:
         anna, ben = keep("Anna"), keep("Ben")
         found = listed(client)
         assert [ben["voice_id"], anna["voice_id"], "builtin:chaos-speech"] == ids(found)
-        assert ("Chaos", "builtin", "chaos-speech", ["de", "en"], None, None) == tuple(
-            found[2][name] for name in ("name", "kind", "model", "languages", "preview_url", "created_at")
+        assert ("Chaos", "builtin", "chaos-speech", ["de", "en"], None) == tuple(
+            found[2][name] for name in ("name", "kind", "model", "languages", "created_at")
         )
+        assert "/voices/v1/builtin:chaos-speech/sample?signature=" in found[2]["preview_url"]
         assert found[2] == client.get("/voices/v1/builtin:chaos-speech").json()
         assert "Ben" == client.get(f"/voices/v1/{ben['voice_id']}").json()["name"]
 

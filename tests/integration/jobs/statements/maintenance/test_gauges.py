@@ -99,9 +99,8 @@ def test_what_is_stored_is_database_and_last_measurement(rows):
     assert {(None, None)} == set(seen(rows, "stored"))
     assert seen(rows, "stored")[None, None] > 1_000_000
     rows.execute(measure())
-    assert {(None, None), ("outputs", None), ("inputs", None), ("uploads", None), ("voices", None)} == set(
-        seen(rows, "stored")
-    )
+    kinds = "outputs", "previews", "inputs", "uploads", "voices", "media"
+    assert {(None, None), *((kind, None) for kind in kinds)} == set(seen(rows, "stored"))
 
 
 def test_a_model_is_served_by_the_living(rows):
