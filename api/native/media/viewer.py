@@ -42,7 +42,7 @@ PAGE = """<!doctype html>
 </html>
 """
 STILLS = ("poster", "thumbnail")
-"""Previews that the page shows of what is no picture; the first that there is."""
+"""Previews that the page shows of an item other than a picture; the first it has."""
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 

@@ -162,12 +162,12 @@ async def test_a_plain_body_that_is_late_is_refused(protocol: BoundedProtocol, t
 async def test_what_follows_a_held_request_is_not_read_on(
     protocol: BoundedProtocol, transport: Transport, more: bytes
 ) -> None:
-    """A route that waits for the client's end asks again for whatever it is told: it would read without an end."""
-    told: list[str] = []
+    """A route that waits for the client's end asks again after each message: it would read without an end."""
+    heard: list[str] = []
 
     async def hold(scope: Any, receive: Any, send: Any) -> None:
-        while told[-1:] != ["http.disconnect"]:
-            told.append((await receive())["type"])
+        while heard[-1:] != ["http.disconnect"]:
+            heard.append((await receive())["type"])
 
     protocol.app = hold
     protocol.data_received(BEGIN + more + b"\r\n")
@@ -176,10 +176,10 @@ async def test_what_follows_a_held_request_is_not_read_on(
         if not transport.paused:
             protocol.data_received(b"a" * 1000)
         assert 0 == await answers(transport)
-    assert (["http.request"], True) == (told, transport.paused)
+    assert (["http.request"], True) == (heard, transport.paused)
     protocol.connection_lost(None)
     await answers(transport)
-    assert ["http.request", "http.disconnect"] == told
+    assert ["http.request", "http.disconnect"] == heard
 
 
 @pytest.mark.parametrize("more", [b"", b"Connection: keep-alive, te\r\n"], ids=["plain", "h11"])

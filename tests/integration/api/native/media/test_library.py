@@ -309,12 +309,12 @@ def test_a_long_transcript_is_read_whole(client, store):
     assert item["media_id"] == found["media"]["media_id"]
 
 
-def test_the_page_of_a_published_item_has_no_link_that_outlives_it(client, rows, bring, store, tenant, tmp_path):
+def test_the_page_of_an_item_has_no_link_that_outlives_it(client, rows, bring, store, tenant, tmp_path):
     item = bring("a.png")
     (tmp_path / "poster").write_bytes(b"poster")
-    poster = Preview(name="poster", key=f"{tenant}/media/p.webp", media_type="image/webp", bytes=6, width=8, height=8)
-    store.put(poster.key, tmp_path / "poster", "image/webp")
-    values = {"kind": "video", "previews": [msgspec.to_builtins(poster)]}
+    preview = Preview(name="poster", key=f"{tenant}/media/p.webp", media_type="image/webp", bytes=6, width=8, height=8)
+    store.put(preview.key, tmp_path / "poster", "image/webp")
+    values = {"kind": "video", "previews": [msgspec.to_builtins(preview)]}
     rows.execute(media.update().where(media.c.id == item["media_id"]).values(values))
     public = client.post(f"/media/v1/{item['media_id']}/publish").json()["public_url"]
     page = httpx.get(f"{public}/view")

@@ -37,9 +37,7 @@ def test_an_older_schema_is_not_ready_until_it_is_migrated(settings, database_ur
         assert 200 == anybody.get("/health/ready").status_code
         rows.execute(text("UPDATE alembic_version SET version_num = '9999'"))  # by a newer version of the code
         assert 200 == anybody.get("/health/ready").status_code
-        rows.execute(
-            text("UPDATE alembic_version SET version_num = :v").bindparams(v=newest)
-        )
+        rows.execute(text("UPDATE alembic_version SET version_num = :v").bindparams(v=newest))
     engine.dispose()
 
 
