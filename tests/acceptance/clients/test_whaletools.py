@@ -195,7 +195,6 @@ def test_the_list_of_voices_with_previews(whale: httpx.Client, studio: Service) 
     assert (403, "bad_signature") == (refused.status_code, refused.json()["code"])
 
 
-@pytest.mark.contract("A49")
 def test_a_voice_is_cloned_from_a_recording(whale: httpx.Client) -> None:
     speech = made(whale, "/v1/generate/voice", text="This is how I speak, all day and all night.", output_format="wav")
     recording = f"data:audio/wav;base64,{base64.b64encode(download(speech['url'])).decode()}"

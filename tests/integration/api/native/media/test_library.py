@@ -208,7 +208,6 @@ def test_a_tampered_cursor_is_refused(client, cursor):
     refused(client.get("/media/v1/search", params={"q": "a", "cursor": cursor}), 422, "invalid_request", "query.cursor")
 
 
-@pytest.mark.contract("F42")
 def test_words_are_searched_in_all_texts(client, bring, made, store):
     made("a velvet armchair by the sea")
     bring("chair.png", description="An oak ARMCHAIR", tags="garden set")
