@@ -12,7 +12,7 @@ import pytest
 from core.signing import new_key
 from tests.support.service.service import Service, service
 
-RATE, BURST = 40, 20
+RATE, BURST = 10, 5
 GUESSES = 10
 
 
