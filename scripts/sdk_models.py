@@ -1,4 +1,4 @@
-"""Write the modules of the Python SDK that follow from others: its models, its requests, its blocking client.
+"""Write the modules of the SDKs that follow from others: models, requests and blocking client, and TypeScript's types.
 
     python scripts/sdk_models.py
 
@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
 from jobs.wire.job_request import JobRequest
+from scripts import sdk_types
+from scripts.sdk_structs import description, fields_of, ordered
 
 FOLDER = Path(__file__).parents[1] / "sdk/python/atelier_client"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
@@ -58,6 +59,8 @@ def main() -> None:
     for name, text in modules().items():
         (FOLDER / name).write_text(text)
         tidy(FOLDER / name)
+    for name, text in sdk_types.modules().items():
+        (sdk_types.FOLDER / name).write_text(text)
 
 
 def tidy(file: Path) -> None:
@@ -86,7 +89,7 @@ def blocking(source: str) -> str:
 def answers_module() -> str:
     """Return the source of `models.py`."""
     imports = "from datetime import datetime\nfrom typing import Any\n\nimport msgspec\n"
-    structs = "".join(_struct(cls) for cls in _ordered(ANSWERS))
+    structs = "".join(_struct(cls) for cls in ordered(ANSWERS))
     return HEADER.format(title="The answers of the API.") + imports + structs
 
 
@@ -108,59 +111,20 @@ def request_name(modality: ModalitySpec) -> str:
     return f"{modality.params.__name__.removesuffix('Params')}Request"
 
 
-def _ordered(roots: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:
-    """Return the structs and those that their fields are made of, each after what it is made of."""
-    found: dict[type[msgspec.Struct], None] = {}
-
-    def add(cls: type[msgspec.Struct]) -> None:
-        for field in types.type_info(cls).fields:  # type: ignore[attr-defined]
-            for part in _structs_in(field.type):
-                if part is not cls and part not in found:
-                    add(part)
-        found.setdefault(cls)
-
-    for root in roots:
-        add(root)
-    return list(found)
-
-
-def _structs_in(type_: types.Type) -> Iterator[type[msgspec.Struct]]:
-    match type_:
-        case types.StructType(cls=cls):
-            yield cls
-        case types.Metadata(type=inner):
-            yield from _structs_in(inner)
-        case types.UnionType(types=inner):
-            for one in inner:
-                yield from _structs_in(one)
-        case types.TupleType(item_types=items):
-            for item in items:
-                yield from _structs_in(item)
-        case types.ListType(item_type=item) | types.VarTupleType(item_type=item):
-            yield from _structs_in(item)
-        case types.DictType(value_type=value):
-            yield from _structs_in(value)
-
-
 def _struct(cls: type[msgspec.Struct]) -> str:
-    fields = [f"    {field.name}: {_annotation(field.type)}{_default(field)}\n" for field in _fields(cls)]
+    fields = [f"    {field.name}: {_annotation(field.type)}{_default(field)}\n" for field in fields_of(cls)]
     return f"\n\nclass {cls.__name__}(msgspec.Struct, frozen=True, kw_only=True):\n{_docstring(cls)}\n{''.join(fields)}"
 
 
 def _dictionary(modality: ModalitySpec) -> str:
     lines = []
-    for field in _fields(modality.params):
+    for field in fields_of(modality.params):
         annotation = _annotation(field.type, request=True)
         lines.append(f"    {field.name}: {f'Required[{annotation}]' if field.required else annotation}\n")
-        text = _description(field.type)
+        text = description(field.type)
         lines.append(f'    """{text}"""\n' if text else "")
     head = f"\n\nclass {request_name(modality)}(TypedDict, total=False):\n{_docstring(modality.params)}\n"
     return head + "".join(lines)
-
-
-def _fields(cls: type[msgspec.Struct]) -> list[types.Field]:
-    fields: list[types.Field] = list(types.type_info(cls).fields)  # type: ignore[attr-defined]
-    return [field for field in fields if field.name not in getattr(cls, "unbuilt", ())]
 
 
 def _docstring(cls: type) -> str:
@@ -209,16 +173,6 @@ def _default(field: types.Field) -> str:
         return ""
     value: Any = [] if field.default == () else field.default
     return f" = {value!r}"
-
-
-def _description(type_: types.Type) -> str | None:
-    match type_:
-        case types.Metadata(type=inner, extra_json_schema=schema):
-            found: str | None = (schema or {}).get("description")
-            return found or _description(inner)
-        case types.UnionType(types=inner):
-            return next(filter(None, map(_description, inner)), None)
-    return None
 
 
 if __name__ == "__main__":

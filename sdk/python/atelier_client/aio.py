@@ -286,11 +286,23 @@ class AsyncAtelier:
 
     async def publish_media(self, media_id: str) -> wire.MediaItem:
         """Give an item a public link."""
-        return await self._send(calls.publish_media(media_id, "publish"))
+        return await self._send(calls.act_on_media(media_id, "publish"))
 
     async def unpublish_media(self, media_id: str) -> wire.MediaItem:
         """Take the public link of an item away."""
-        return await self._send(calls.publish_media(media_id, "unpublish"))
+        return await self._send(calls.act_on_media(media_id, "unpublish"))
+
+    async def archive_media(self, media_id: str) -> wire.MediaItem:
+        """Take an item out of lists and searches."""
+        return await self._send(calls.act_on_media(media_id, "archive"))
+
+    async def link_media(self, media_id: str, **target: Any) -> wire.MediaItem:
+        """Link an item to a product of your shop; `target` has `product_id`, `variant_id` and `position`."""
+        return await self._send(calls.link_media(media_id, target))
+
+    async def unlink_media(self, media_id: str, **target: Any) -> wire.MediaItem:
+        """Remove the link of an item to a product; `target` has `product_id` and `variant_id`."""
+        return await self._send(calls.unlink_media(media_id, target))
 
     async def remove_media(self, media_id: str) -> None:
         """Delete an item of the media library with its file."""

@@ -131,8 +131,20 @@ def change_media(media_id: str, changes: Mapping[str, Any]) -> Call[models.Media
     return Call(method="PATCH", path=f"/media/v1/{_quoted(media_id)}", answer=models.MediaItem, json=dict(changes))
 
 
-def publish_media(media_id: str, verb: str) -> Call[models.MediaItem]:
-    """Publish an item of the media library, or unpublish it."""
+def link_media(media_id: str, target: Mapping[str, Any]) -> Call[models.MediaItem]:
+    """Link an item of the media library to a product."""
+    path = f"/media/v1/{_quoted(media_id)}/link"
+    return Call(method="POST", path=path, answer=models.MediaItem, json=_given(target))
+
+
+def unlink_media(media_id: str, target: Mapping[str, Any]) -> Call[models.MediaItem]:
+    """Remove the link of an item of the media library to a product."""
+    path = f"/media/v1/{_quoted(media_id)}/link"
+    return Call(method="DELETE", path=path, answer=models.MediaItem, params=_given(target))
+
+
+def act_on_media(media_id: str, verb: str) -> Call[models.MediaItem]:
+    """Publish an item of the media library, unpublish it, or archive it."""
     return Call(method="POST", path=f"/media/v1/{_quoted(media_id)}/{verb}", answer=models.MediaItem)
 
 

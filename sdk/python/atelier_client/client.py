@@ -284,11 +284,23 @@ class Atelier:
 
     def publish_media(self, media_id: str) -> wire.MediaItem:
         """Give an item a public link."""
-        return self._send(calls.publish_media(media_id, "publish"))
+        return self._send(calls.act_on_media(media_id, "publish"))
 
     def unpublish_media(self, media_id: str) -> wire.MediaItem:
         """Take the public link of an item away."""
-        return self._send(calls.publish_media(media_id, "unpublish"))
+        return self._send(calls.act_on_media(media_id, "unpublish"))
+
+    def archive_media(self, media_id: str) -> wire.MediaItem:
+        """Take an item out of lists and searches."""
+        return self._send(calls.act_on_media(media_id, "archive"))
+
+    def link_media(self, media_id: str, **target: Any) -> wire.MediaItem:
+        """Link an item to a product of your shop; `target` has `product_id`, `variant_id` and `position`."""
+        return self._send(calls.link_media(media_id, target))
+
+    def unlink_media(self, media_id: str, **target: Any) -> wire.MediaItem:
+        """Remove the link of an item to a product; `target` has `product_id` and `variant_id`."""
+        return self._send(calls.unlink_media(media_id, target))
 
     def remove_media(self, media_id: str) -> None:
         """Delete an item of the media library with its file."""

@@ -22,6 +22,16 @@ export interface WaitOptions extends FollowOptions {
     /** Milliseconds after which waiting is given up; the job goes on. */
     timeoutMs?: number;
 }
+export interface JobQuery {
+    limit?: number;
+    /** `next_cursor` of the page before. */
+    cursor?: string;
+    status?: JobStatus;
+    modality?: Modality;
+    model?: string;
+    /** Only jobs that have all of these labels. */
+    labels?: Record<string, string>;
+}
 /** A client of one service with one key. */
 export declare class AtelierClient {
     #private;
@@ -34,13 +44,7 @@ export declare class AtelierClient {
     /** Return a job as it is now. */
     status(jobId: string, options?: FollowOptions): Promise<Job>;
     /** Return a page of jobs, newest first. */
-    jobs(query?: {
-        limit?: number;
-        cursor?: string;
-        status?: JobStatus;
-        modality?: Modality;
-        model?: string;
-    }): Promise<JobPage>;
+    jobs(query?: JobQuery): Promise<JobPage>;
     /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
     subscribe(jobId: string, options?: FollowOptions): AsyncGenerator<Progress>;
     /** Wait until a job has completed and return it. Throws `AtelierError` when it fails or is cancelled, or in time. */
@@ -60,4 +64,8 @@ export declare class AtelierClient {
         model?: string;
         language?: string;
     }): Promise<Voice[]>;
+    /** Store a recording as a voice: a file, or the id of an upload. */
+    addVoice(name: string, source: Blob | Uint8Array<ArrayBuffer> | string): Promise<Voice>;
+    /** Remove a stored voice. */
+    removeVoice(voiceId: string): Promise<void>;
 }

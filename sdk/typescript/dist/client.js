@@ -2,7 +2,7 @@
 import { AtelierError } from "./errors.js";
 import { readEvents } from "./events.js";
 import { MediaLibrary } from "./media.js";
-import { Transport, pause } from "./transport.js";
+import { Transport, labelFilter, pause } from "./transport.js";
 const ENDED = new Set(["completed", "failed", "cancelled"]);
 const RECONNECT_MS = 1000;
 const PATIENCE_MS = 60_000;
@@ -38,7 +38,8 @@ export class AtelierClient {
     }
     /** Return a page of jobs, newest first. */
     jobs(query = {}) {
-        return this.#transport.json("GET", "/jobs/v1", { query });
+        const { labels, ...others } = query;
+        return this.#transport.json("GET", "/jobs/v1", { query: { ...others, label: labelFilter(labels) } });
     }
     /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
     async *subscribe(jobId, options = {}) {
@@ -113,5 +114,14 @@ export class AtelierClient {
     /** Return the voices: your own, then those of the models. */
     async voices(query = {}) {
         return (await this.#transport.json("GET", "/voices/v1", { query })).voices;
+    }
+    /** Store a recording as a voice: a file, or the id of an upload. */
+    async addVoice(name, source) {
+        const stored = typeof source === "string" ? source : await this.upload(source);
+        return this.#transport.json("POST", "/voices/v1", { body: { name, source: stored } });
+    }
+    /** Remove a stored voice. */
+    removeVoice(voiceId) {
+        return this.#transport.json("DELETE", `/voices/v1/${encodeURIComponent(voiceId)}`);
     }
 }

@@ -1,25 +1,76 @@
-/** The native media library, /media/v1. */
-import type { Transport } from "./transport.js";
-/** A stored picture, film, recording, mesh or document. */
-export interface Media {
-    media_id: string;
-    kind: "image" | "video" | "audio" | "mesh" | "document";
-    [field: string]: unknown;
+/** The native media library, /media/v1: every output, and every file that was brought. */
+import { type Transport } from "./transport.js";
+import type { LinkedMedia, Media, MediaMatches, MediaPage } from "./types.js";
+export type MediaKind = "image" | "video" | "audio" | "mesh" | "document";
+/** What is said of a file that is brought. */
+export interface MediaFacts {
+    filename?: string;
+    /** The media type that the file must have. */
+    content_type?: string;
+    kind?: MediaKind;
+    description?: string;
+    tags?: string[];
+    labels?: Record<string, string>;
+    /** Delete it after 24 hours; lists leave it out. */
+    temporary?: boolean;
+    /** What is said in it: any JSON; its texts are searched. */
+    transcript?: unknown;
 }
-/** What is stored: everything made, and everything uploaded. */
+export interface MediaQuery {
+    kind?: MediaKind;
+    /** Only items that have all of these tags. */
+    tags?: string[];
+    /** Only items that have all of these labels. */
+    labels?: Record<string, string>;
+    product_id?: string;
+    variant_id?: string;
+    sort?: "newest" | "oldest" | "updated";
+    /** With temporary items, too. */
+    temporary?: boolean;
+    limit?: number;
+    /** `next_cursor` of the page before. */
+    cursor?: string;
+}
+/** A product of a shop, or a variant of it. */
+export interface ProductTarget {
+    product_id?: string;
+    variant_id?: string;
+}
+/** What is stored: everything made, and everything brought. */
 export declare class MediaLibrary {
     #private;
     constructor(transport: Transport);
     /** Return a page, newest first unless `sort` says otherwise. */
-    list(query?: {
-        kind?: string;
-        tags?: string[];
+    list(query?: MediaQuery): Promise<MediaPage>;
+    /** Return the items with these words in prompt, description, name, tags or transcript, best first. */
+    search(words: string, query?: {
+        kind?: MediaKind;
         limit?: number;
-        sort?: string;
         cursor?: string;
-    }): Promise<Record<string, unknown>>;
+    }): Promise<MediaMatches>;
     /** Return one item. */
     get(mediaId: string): Promise<Media>;
+    /** Store a file, or have the file of a URL fetched: the item is `waiting` until it came. */
+    upload(file: Blob | Uint8Array<ArrayBuffer> | string, facts?: MediaFacts): Promise<Media>;
+    /** Replace file name, description, tags or labels; what is left out stays. */
+    change(mediaId: string, changes: Pick<MediaFacts, "filename" | "description" | "tags" | "labels">): Promise<Media>;
+    /** Give an item a `public_url` that anyone may open. */
+    publish(mediaId: string): Promise<Media>;
+    /** Take the public link of an item away. */
+    unpublish(mediaId: string): Promise<Media>;
+    /** Take an item out of lists and searches. */
+    archive(mediaId: string): Promise<Media>;
+    /** Link an item to a product or a variant of it, at a position. */
+    link(mediaId: string, target: ProductTarget & {
+        position?: number;
+    }): Promise<Media>;
+    /** Link items to one product or variant, all of them or none. */
+    linkAll(target: ProductTarget, media: {
+        media_id: string;
+        position?: number;
+    }[]): Promise<LinkedMedia>;
+    /** Remove the link of an item to a product or a variant. */
+    unlink(mediaId: string, target: ProductTarget): Promise<Media>;
     /** Remove an item with its file and its previews. */
     delete(mediaId: string): Promise<void>;
 }

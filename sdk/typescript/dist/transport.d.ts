@@ -33,5 +33,7 @@ export declare class Transport {
 }
 /** The query string of the parameters that are set; a list is sent as several. */
 export declare function queryOf(query: object | undefined): string;
+/** The parameters of a filter by labels. */
+export declare function labelFilter(labels?: Record<string, string>): string[];
 /** Wait; ends early, and throws, when the signal aborts. */
 export declare function pause(milliseconds: number, signal?: AbortSignal): Promise<void>;

@@ -93,6 +93,10 @@ export function queryOf(query) {
     const text = parameters.toString();
     return text === "" ? "" : `?${text}`;
 }
+/** The parameters of a filter by labels. */
+export function labelFilter(labels = {}) {
+    return Object.entries(labels).map(([key, value]) => `${key}:${value}`);
+}
 /** Wait; ends early, and throws, when the signal aborts. */
 export function pause(milliseconds, signal) {
     return new Promise((resolve, reject) => {

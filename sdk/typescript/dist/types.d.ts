@@ -1,90 +1,218 @@
-/** What the native routes take and answer; the OpenAPI document of a service (/schema) has every field. */
-export type Modality = "image" | "video" | "speech" | "3d" | "remove-background";
+/** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
+export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding";
+export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_running_cap" | "queue";
 export type JobStatus = "pending" | "queued" | "processing" | "completed" | "failed" | "cancelled";
-export type ImageFormat = "webp" | "jpeg" | "png";
-export type Quality = "fast" | "standard" | "pro" | "ultra";
 /** Fields of every submit. */
 export interface CommonParams {
+    /** A model of GET /models/v1. */
     model?: string;
+    /** Receives one signed webhook when the job ends. */
     callback_url?: string;
+    /** Run on this server. */
     server_id?: string;
-    pin?: "strict" | "prefer";
+    /** `strict` waits for `server_id` however long it takes, `prefer` only for `prefer_seconds`. */
+    pin?: "prefer" | "strict";
+    /** With `pin: prefer`, seconds after which a job that still waits may run on any server. */
     prefer_seconds?: number;
+    /** 0 lowest, 9 highest. */
     priority?: number;
+    /** Seconds after which an unfinished job fails. */
     deadline_seconds?: number;
+    /** Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/- */
+    labels?: Record<string, string>;
 }
+/** An image from a prompt; only `prompt` is required. */
 export interface ImageParams extends CommonParams {
+    /** File format of the image. */
+    output_format?: "jpeg" | "png" | "webp";
+    /** What to make, in plain words. */
     prompt: string;
-    output_format?: ImageFormat;
-    quality?: Quality;
+    /** A preset of the model; fields that you set win over it. */
+    quality?: "fast" | "pro" | "standard" | "ultra";
+    /** Images to make. */
     num_images?: number;
+    /** The image to start from. Read as `image_path` and `image_url`, too. */
     input_image?: string;
+    /** How much of `input_image` may change. */
     strength?: number;
+    /** Images that guide the model. */
     reference_images?: string[];
+    /** What to avoid. */
     negative_prompt?: string;
+    /** Pixels. */
     width?: number;
+    /** Pixels. */
     height?: number;
+    /** Denoising steps. */
     num_inference_steps?: number;
+    /** Adherence to the prompt. */
     guidance_scale?: number;
+    /** -1 draws a fresh seed; any other value repeats itself. */
     seed?: number;
+    /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+    watermark?: "always" | "auto" | "never";
+    /** A logo to stamp on the image at half opacity. */
+    logo_url?: string;
+    /** The corner of the logo. */
+    logo_position?: "bottom_left" | "bottom_right" | "top_left" | "top_right";
+    /** Brand colors, as hex codes. */
+    palette?: string[];
+    /** Take the palette from `subject_image`: its colors, their opposites, or a third turn away. */
+    palette_mode?: "complementary" | "radical" | "similar";
+    /** A picture whose subject is cut out and put over the image, which has its size then. */
+    subject_image?: string;
+    /** Defaults of POST /profiles/v1. */
+    profile_id?: string;
 }
+/** A video from an image, or from the prompt alone without `input_image`, where the model supports it. */
 export interface VideoParams extends CommonParams {
-    prompt?: string;
+    /** mp4 (H.264) or webm (VP9); image formats are accepted with a warning and give mp4. */
+    output_format?: "jpeg" | "mp4" | "png" | "webm" | "webp";
+    /** The first frame. Read as `image_path` and `image_url`, too. */
     input_image?: string;
+    /** The last frame, for a model that supports one. */
     last_image?: string;
+    /** What to make, in plain words. */
+    prompt?: string;
+    /** What to avoid. */
     negative_prompt?: string;
-    output_format?: "mp4" | "webm";
-    quality?: Quality;
+    /** A preset of the model; fields that you set win over it. */
+    quality?: "fast" | "pro" | "standard" | "ultra";
+    /** Pixels, a multiple of 32. */
     width?: number;
+    /** Pixels, a multiple of 32. */
     height?: number;
+    /** Seconds of video. */
     duration_seconds?: number;
+    /** Denoising steps. */
     num_inference_steps?: number;
+    /** Adherence to the prompt. */
     guidance_scale?: number;
+    /** -1 draws a fresh seed; any other value repeats itself. */
     seed?: number;
+    /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+    watermark?: "always" | "auto" | "never";
 }
+/** The foreground of an image on transparency; `input_image` is required. */
+export interface CutoutParams extends CommonParams {
+    /** png or webp; jpeg, which has no transparency, is accepted with a warning and gives png. */
+    output_format?: "jpeg" | "png" | "webp";
+    /** The image whose background is removed. Read as `image_path` and `image_url`, too. */
+    input_image: string;
+    /** Return the matte itself. */
+    mask_only?: boolean;
+    /** Put the foreground on this color. */
+    background_color?: string;
+    /** Crop to the foreground. */
+    crop?: boolean;
+    /** A visible `Made with AI` at the bottom left; `auto`: where the operator wants it. */
+    watermark?: "always" | "auto" | "never";
+    /** With `background_color`, return the cut-out itself as a second output, a PNG. */
+    keep_cutout?: boolean;
+    /** With `background_color`, a soft shadow below the foreground. */
+    drop_shadow?: boolean;
+    /** 0 none, 1 black. */
+    shadow_opacity?: number;
+    /** Radius, as a share of the width. */
+    shadow_blur?: number;
+    /** Down, as a share of the height. */
+    shadow_dy?: number;
+    /** Right, as a share of the width. */
+    shadow_dx?: number;
+}
+/** Speech from text; `text` is required. 25 tokens are a second of audio. */
 export interface SpeechParams extends CommonParams {
+    /** wav, mp3 or ogg (Opus); image formats are accepted with a warning and give wav. */
+    output_format?: "jpeg" | "mp3" | "ogg" | "png" | "wav" | "webp";
+    /** The text to speak. */
     text: string;
-    output_format?: "wav" | "mp3" | "ogg";
+    /** Language code, e.g. en or pt-BR. */
     language_id?: string;
+    /** A reference voice: a URL, a `data:` URL, an `input_id`, or a `voice_id` of /voices/v1. */
     target_voice_path?: string;
+    /** Upper bound of the audio. */
     max_new_tokens?: number;
+    /** 0 neutral, 1 most expressive. */
     exaggeration?: number;
+    /** How freely the model chooses. */
     temperature?: number;
+    /** Adherence to text and voice; 0 paces calmly. */
     cfg_weight?: number;
+    /** How fast it is spoken; the pitch stays. */
+    speed?: number;
+    /** -1 draws a fresh seed; any other value repeats itself. */
     seed?: number;
+    /** Add an inaudible mark that identifies generated audio. */
     apply_watermark?: boolean;
 }
+/** A mesh from an image; `input_image` is required. */
 export interface MeshParams extends CommonParams {
+    /** glb, obj, stl or ply; image formats are accepted with a warning and give glb. */
+    output_format?: "glb" | "jpeg" | "obj" | "ply" | "png" | "stl" | "webp";
+    /** The image of the object. Read as `image_path` and `image_url`, too. */
     input_image: string;
-    output_format?: "glb" | "obj" | "stl" | "ply";
-    mode?: "generate" | "paint" | "generate_and_paint";
+    /** The mesh; the mesh with the image as its texture (of at most 30000 triangles); or both, the painted one first. */
+    mode?: "generate" | "generate_and_paint" | "paint";
+    /** Triangles of the mesh, at most. */
+    max_faces?: number;
+    /** Name of the mesh's file. */
+    mesh_save_name?: string;
+    /** Name of the painted mesh's file, with mode paint. */
+    painted_save_name?: string;
+    /** -1 draws a fresh seed; any other value repeats itself. */
     seed?: number;
-    [field: string]: unknown;
+    /** Unload the model after the job. */
+    auto_unload?: boolean;
 }
-export interface CutoutParams extends CommonParams {
+/** A picture with a logo or a palette; `input_image` is required, and `logo_url` or `palette`. It needs no GPU. */
+export interface BrandingParams extends CommonParams {
+    /** File format of the picture. */
+    output_format?: "jpeg" | "png" | "webp";
+    /** The picture. Read as `image_path` and `image_url`, too. */
     input_image: string;
-    output_format?: "png" | "webp";
-    mask_only?: boolean;
-    background_color?: string;
-    crop?: boolean;
+    /** A logo to stamp on the picture at half opacity. */
+    logo_url?: string;
+    /** The corner of the logo. */
+    logo_position?: "bottom_left" | "bottom_right" | "top_left" | "top_right";
+    /** Brand colors, as hex codes. */
+    palette?: string[];
 }
+/** The fields of a submit, by modality. */
 export interface ParamsOf {
-    image: ImageParams;
-    video: VideoParams;
-    speech: SpeechParams;
-    "3d": MeshParams;
+    "image": ImageParams;
+    "video": VideoParams;
     "remove-background": CutoutParams;
+    "speech": SpeechParams;
+    "3d": MeshParams;
+    "branding": BrandingParams;
 }
+/** The reason why a job waits: `code` is one of `Reason`, `message` a sentence. */
+export interface Waiting {
+    code: Reason;
+    message: string;
+}
+/** An accepted job. Poll `status_url`, or follow `events_url`; both are paths, as callers reach them. */
 export interface Accepted {
     job_id: string;
     status: JobStatus;
-    modality: Modality;
+    modality: string;
     model: string;
     seed: number | null;
     status_url: string;
     events_url: string;
     created_at: string;
+    waiting_for: Waiting | null;
 }
+/** A small copy of an output: a stable link and what is behind it; sides are in pixels. */
+export interface Preview {
+    name: string;
+    url: string;
+    media_type: string;
+    bytes: number;
+    width: number | null;
+    height: number | null;
+}
+/** One output: a stable link and what is behind it; `name` is the file name that the caller chose. */
 export interface Output {
     url: string;
     media_type: string;
@@ -94,20 +222,26 @@ export interface Output {
     height: number | null;
     duration_seconds: number | null;
     name: string | null;
+    thumbnail_url: string | null;
+    previews: Preview[];
+    palette_distance: number | null;
+    palette_distance_before: number | null;
 }
+/** Why a job failed: a stable code and a sentence. */
 export interface JobFailure {
     code: string;
     message: string;
 }
+/** A job as its owner sees it. `progress` is 0 to 1, times are UTC. */
 export interface Job {
     job_id: string;
     status: JobStatus;
-    modality: Modality;
+    modality: string;
     model: string;
-    /** 0 to 1. */
     progress: number;
     stage: string | null;
     queue_position: number | string | null;
+    waiting_for: Waiting | null;
     estimated_seconds: number | null;
     result_url: string | null;
     outputs: Output[];
@@ -121,41 +255,182 @@ export interface Job {
     created_at: string;
     started_at: string | null;
     finished_at: string | null;
+    outputs_removed_at: string | null;
+    redrive_of: string | null;
+    redriven_as: string | null;
+    labels: Record<string, string>;
 }
-/** An event of a job; the last one is of an ended job. */
-export interface Progress {
-    job_id: string;
-    status: JobStatus;
-    progress: number;
-    stage: string | null;
-    [field: string]: unknown;
-}
+/** Jobs, newest first; `next_cursor` is null on the last page. */
 export interface JobPage {
     jobs: Job[];
     next_cursor: string | null;
 }
+/** What a job waits for, in the words of an API that may be newer than the client. */
+export interface WaitReason {
+    code: string;
+    message: string;
+}
+/** The fields that a client reads from any event of a job's stream. */
+export interface Progress {
+    status: string;
+    progress: number;
+    stage: string | null;
+    queue_position: number | string | null;
+    waiting_for: WaitReason | null;
+}
+/** A file that came with the request and is stored. */
+export interface StoredInput {
+    input_id: string;
+    uploaded: boolean;
+    media_type: string;
+    bytes: number;
+    max_bytes: number;
+}
+/** A voice. */
+export interface Voice {
+    voice_id: string;
+    name: string;
+    kind: string;
+    model: string | null;
+    languages: string[];
+    media_type: string | null;
+    bytes: number | null;
+    preview_url: string | null;
+    created_at: string | null;
+}
+/** The limits of a model. Sides are in pixels; another size than a `native_size`, if there are any, is resized. */
+export interface ModelLimits {
+    max_prompt_chars: number;
+    min_side: number;
+    max_side: number;
+    side_multiple: number | null;
+    native_sizes: [number, number][];
+    max_references: number;
+    max_seconds: number;
+    min_voice_seconds: number;
+}
+/** The model's values of fields that a request leaves out, and its frames per second; null is the pipeline's. */
+export interface ModelDefaults {
+    num_inference_steps: number | null;
+    guidance_scale: number | null;
+    strength: number | null;
+    fps: number | null;
+}
+/** The settings of a value of `quality`; null is the model's default. */
+export interface ModelPreset {
+    num_inference_steps: number | null;
+    guidance_scale: number | null;
+}
+/** The terms of the weights. */
+export interface ModelLicense {
+    name: string;
+    url: string;
+}
+/** A model. */
 export interface Model {
     id: string;
     title: string;
-    modality: Modality;
+    modality: string;
+    tier: string;
     available: boolean;
     default: boolean;
     capabilities: string[];
     languages: string[];
+    limits: ModelLimits;
+    defaults: ModelDefaults;
+    quality: Record<string, ModelPreset>;
     price_usd: number;
     estimated_seconds: number;
-    [field: string]: unknown;
+    licence: ModelLicense;
+    disk_bytes: number | null;
+    weights_bytes: Record<string, number>;
+    vram_bytes: number;
+    smallest_card_gb: number | null;
+    estimated_on: string | null;
+    is_measured: boolean;
 }
-export interface Voice {
-    voice_id: string;
-    name: string;
-    kind: "stored" | "builtin";
+/** A product of the tenant's shop, or a variant of it, that an item belongs to, and its place there. */
+export interface ProductLink {
+    product_id: string;
+    variant_id: string | null;
+    position: number;
+}
+/** Where the file of a new item is to be sent: the body of a `method` request to `url`, before `expires_at`. */
+export interface UploadLink {
+    url: string;
+    method: "PUT";
+    headers: Record<string, string>;
+    expires_at: string;
+    max_bytes: number;
+}
+/** An item of the media library. Its `media_id` can stand in every field that takes a URL of media. */
+export interface Media {
+    media_id: string;
+    kind: string | null;
+    status: string;
+    problem: JobFailure | null;
+    filename: string;
+    description: string | null;
+    media_type: string | null;
+    bytes: number | null;
+    sha256: string | null;
+    width: number | null;
+    height: number | null;
+    duration_seconds: number | null;
+    url: string | null;
+    thumbnail_url: string | null;
+    optimized_url: string | null;
+    previews: Preview[];
+    public_url: string | null;
+    job_id: string | null;
+    output_number: number | null;
+    prompt: string | null;
     model: string | null;
-    languages: string[];
-    preview_url: string | null;
-    created_at: string | null;
+    seed: number | null;
+    transcript: unknown;
+    tags: string[];
+    labels: Record<string, string>;
+    links: ProductLink[];
+    source: string;
+    temporary: boolean;
+    created_at: string;
+    updated_at: string;
+    expires_at: string | null;
+    archived_at: string | null;
+    upload: UploadLink | null;
 }
-export interface StoredInput {
-    input_id: string;
-    [field: string]: unknown;
+/** Items of the media library; `next_cursor` is null on the last page. */
+export interface MediaPage {
+    media: Media[];
+    next_cursor: string | null;
+}
+/** An item that a search has found; `similarity` is above 0 and at most 1. */
+export interface FoundMedia {
+    similarity: number;
+    media: Media;
+}
+/** What a search has found, best first; `next_cursor` is null on the last page. */
+export interface MediaMatches {
+    results: FoundMedia[];
+    next_cursor: string | null;
+}
+/** The items that were linked, in the order of the request. */
+export interface LinkedMedia {
+    media_ids: string[];
+}
+/** The body of a webhook about a job, which is sent to its `callback_url` and to endpoints. */
+export interface WebhookEvent {
+    type: string;
+    timestamp: string;
+    data: Job;
+}
+/** The data of a test event. */
+export interface WebhookTestData {
+    webhook_id: string;
+}
+/** The body of the test event of an endpoint. */
+export interface WebhookTest {
+    type: string;
+    timestamp: string;
+    data: WebhookTestData;
 }

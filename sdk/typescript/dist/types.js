@@ -1,2 +1,2 @@
-/** What the native routes take and answer; the OpenAPI document of a service (/schema) has every field. */
+/** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 export {};

@@ -3,7 +3,7 @@
 import { AtelierError } from "./errors.js";
 import { readEvents } from "./events.js";
 import { MediaLibrary } from "./media.js";
-import { Transport, pause } from "./transport.js";
+import { Transport, labelFilter, pause } from "./transport.js";
 import type { Accepted, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, StoredInput, Voice } from "./types.js";
 
 export interface AtelierOptions {
@@ -31,7 +31,18 @@ export interface WaitOptions extends FollowOptions {
   timeoutMs?: number;
 }
 
-const ENDED: ReadonlySet<JobStatus> = new Set(["completed", "failed", "cancelled"]);
+export interface JobQuery {
+  limit?: number;
+  /** `next_cursor` of the page before. */
+  cursor?: string;
+  status?: JobStatus;
+  modality?: Modality;
+  model?: string;
+  /** Only jobs that have all of these labels. */
+  labels?: Record<string, string>;
+}
+
+const ENDED: ReadonlySet<string> = new Set(["completed", "failed", "cancelled"]);
 const RECONNECT_MS = 1000;
 const PATIENCE_MS = 60_000;
 
@@ -75,8 +86,9 @@ export class AtelierClient {
   }
 
   /** Return a page of jobs, newest first. */
-  jobs(query: { limit?: number; cursor?: string; status?: JobStatus; modality?: Modality; model?: string } = {}): Promise<JobPage> {
-    return this.#transport.json<JobPage>("GET", "/jobs/v1", { query });
+  jobs(query: JobQuery = {}): Promise<JobPage> {
+    const { labels, ...others } = query;
+    return this.#transport.json<JobPage>("GET", "/jobs/v1", { query: { ...others, label: labelFilter(labels) } });
   }
 
   /** Yield the events of a job until it has ended; an interrupted stream goes on after its last event. */
@@ -151,5 +163,16 @@ export class AtelierClient {
   /** Return the voices: your own, then those of the models. */
   async voices(query: { model?: string; language?: string } = {}): Promise<Voice[]> {
     return (await this.#transport.json<{ voices: Voice[] }>("GET", "/voices/v1", { query })).voices;
+  }
+
+  /** Store a recording as a voice: a file, or the id of an upload. */
+  async addVoice(name: string, source: Blob | Uint8Array<ArrayBuffer> | string): Promise<Voice> {
+    const stored = typeof source === "string" ? source : await this.upload(source);
+    return this.#transport.json<Voice>("POST", "/voices/v1", { body: { name, source: stored } });
+  }
+
+  /** Remove a stored voice. */
+  removeVoice(voiceId: string): Promise<void> {
+    return this.#transport.json<void>("DELETE", `/voices/v1/${encodeURIComponent(voiceId)}`);
   }
 }

@@ -114,6 +114,11 @@ export function queryOf(query: object | undefined): string {
   return text === "" ? "" : `?${text}`;
 }
 
+/** The parameters of a filter by labels. */
+export function labelFilter(labels: Record<string, string> = {}): string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}:${value}`);
+}
+
 /** Wait; ends early, and throws, when the signal aborts. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

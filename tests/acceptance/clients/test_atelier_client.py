@@ -42,7 +42,7 @@ def test_a_local_file_is_cut_out(atelier, tmp_path):
 
 async def test_the_asynchronous_client_makes_a_picture(studio, tmp_path):
     async with AsyncAtelier(studio.url, studio.key) as atelier:
-        accepted = await atelier.submit("image", prompt="a blue star", seed=3)
+        accepted = await atelier.submit("image", prompt="a blue star", seed=3, width=64, height=64)
         statuses = [event.status async for event in atelier.subscribe(accepted.job_id, timeout=120)]
         job = await atelier.job(accepted.job_id)
         picture = Image.open(await atelier.download(job.outputs[0], tmp_path / "star.webp"))

@@ -128,13 +128,14 @@ def test_the_native_client_follows_and_downloads(studio: Service, node: Path, tm
     text = f"""
 const client = new AtelierClient({{ url: '{studio.url}', apiKey: '{studio.key}' }});
 const seen = [];
-const job = await client.generate('image', {{ prompt: 'a red circle on a white background', output_format: 'png' }},
+const size = {{ width: 64, height: 64, labels: {{ shop: 'eu' }} }};
+const job = await client.generate('image', {{ prompt: 'a red circle on white', output_format: 'png', ...size }},
   {{ onProgress: (event) => seen.push(event.progress) }});
 const bytes = await client.download(job.outputs[0]);
 if (bytes[1] !== 0x50 || bytes.length !== job.outputs[0].bytes) throw new Error('no PNG');
 if (seen.length < 3 || seen.some((one, place) => place && one < seen[place - 1])) throw new Error(String(seen));
-const first = await client.submit('image', {{ prompt: 'a star' }}, {{ idempotencyKey: 'ts-1' }});
-const again = await client.submit('image', {{ prompt: 'a star' }}, {{ idempotencyKey: 'ts-1' }});
+const first = await client.submit('image', {{ prompt: 'a star', ...size }}, {{ idempotencyKey: 'ts-1' }});
+const again = await client.submit('image', {{ prompt: 'a star', ...size }}, {{ idempotencyKey: 'ts-1' }});
 if (first.job_id !== again.job_id) throw new Error('two jobs');
 const cancelled = await client.cancel(first.job_id);
 if (!['cancelled', 'completed'].includes(cancelled.status)) throw new Error(cancelled.status);
@@ -146,10 +147,41 @@ try {{
   if (!(error instanceof AtelierError)) throw error;
   console.log(error.status, error.code, error.field);
 }}
-const library = await client.media.list({{ limit: 1 }});
-console.log((await client.models()).length > 3, (await client.jobs({{ limit: 1 }})).jobs.length, library.media.length);
+const labelled = await client.jobs({{ limit: 2, labels: size.labels }});
+console.log((await client.models()).length > 3, labelled.jobs.length, labelled.jobs[0].labels.shop);
 """
-    assert "422 wrong_type $.prompt\ntrue 1 1" == run(node, tmp_path, text).strip()
+    assert "422 wrong_type $.prompt\ntrue 2 eu" == run(node, tmp_path, text).strip()
+
+
+@pytest.mark.contract("F39")
+def test_the_native_client_keeps_and_finds_media(studio: Service, node: Path, tmp_path: Path) -> None:
+    text = f"""
+import {{ readFileSync }} from 'node:fs';
+const client = new AtelierClient({{ url: '{studio.url}', apiKey: '{studio.key}' }});
+const labels = {{ made: 'ts' }};
+const facts = {{ filename: 'teacup.jpg', tags: ['ts-one', 'ts-two'], labels, description: 'porcelain' }};
+const item = await client.media.upload(new Blob([readFileSync('{PHOTO}')], {{ type: 'image/jpeg' }}), facts);
+const same = (page) => page.media.length === 1 && page.media[0].media_id === item.media_id;
+const target = {{ product_id: 'ts-product', variant_id: 'ts-variant' }};
+const linked = await client.media.link(item.media_id, {{ ...target, position: 3 }});
+const open = await client.media.publish(item.media_id);
+const seen = [
+  item.status === 'ready' && item.filename === 'teacup.jpg',
+  same(await client.media.list({{ tags: ['ts-one', 'ts-two'], labels, kind: 'image' }})),
+  (await client.media.search('porcelain teacup.jpg')).results[0].media.media_id === item.media_id,
+  linked.links[0].position === 3 && same(await client.media.list({{ product_id: 'ts-product' }})),
+  (await client.download(open.public_url)).length === item.bytes,
+  (await client.media.unpublish(item.media_id)).public_url === null,
+  (await client.media.unlink(item.media_id, target)).links.length === 0,
+  (await client.media.linkAll({{ product_id: 'ts-set' }}, [{{ media_id: item.media_id }}])).media_ids.length === 1,
+  (await client.media.change(item.media_id, {{ tags: [] }})).tags.length === 0,
+  (await client.media.archive(item.media_id)).archived_at !== null,
+];
+await client.media.delete(item.media_id);
+const gone = await client.media.get(item.media_id).catch((error) => error.code);
+console.log(seen.every(Boolean) ? 'all' : seen.join(' '), gone);
+"""
+    assert "all unknown_media" == run(node, tmp_path, text).strip()
 
 
 @pytest.mark.contract("F39")

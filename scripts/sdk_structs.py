@@ -1,0 +1,57 @@
+"""The structs of the API as the SDKs are written from them."""
+
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import inspect as types
+
+
+def ordered(roots: tuple[type[msgspec.Struct], ...]) -> list[type[msgspec.Struct]]:
+    """Return the structs and those that their fields are made of, each after what it is made of."""
+    found: dict[type[msgspec.Struct], None] = {}
+
+    def add(cls: type[msgspec.Struct]) -> None:
+        for field in types.type_info(cls).fields:  # type: ignore[attr-defined]
+            for part in _structs_in(field.type):
+                if part is not cls and part not in found:
+                    add(part)
+        found.setdefault(cls)
+
+    for root in roots:
+        add(root)
+    return list(found)
+
+
+def _structs_in(type_: types.Type) -> Iterator[type[msgspec.Struct]]:
+    match type_:
+        case types.StructType(cls=cls):
+            yield cls
+        case types.Metadata(type=inner):
+            yield from _structs_in(inner)
+        case types.UnionType(types=inner):
+            for one in inner:
+                yield from _structs_in(one)
+        case types.TupleType(item_types=items):
+            for item in items:
+                yield from _structs_in(item)
+        case types.ListType(item_type=item) | types.VarTupleType(item_type=item):
+            yield from _structs_in(item)
+        case types.DictType(value_type=value):
+            yield from _structs_in(value)
+
+
+def fields_of(cls: type[msgspec.Struct]) -> list[types.Field]:
+    """Return the fields of a struct; those whose feature is not built are left out."""
+    fields: list[types.Field] = list(types.type_info(cls).fields)  # type: ignore[attr-defined]
+    return [field for field in fields if field.name not in getattr(cls, "unbuilt", ())]
+
+
+def description(type_: types.Type) -> str | None:
+    """Return the description in the metadata of a type, if it has one."""
+    match type_:
+        case types.Metadata(type=inner, extra_json_schema=schema):
+            found: str | None = (schema or {}).get("description")
+            return found or description(inner)
+        case types.UnionType(types=inner):
+            return next(filter(None, map(description, inner)), None)
+    return None
