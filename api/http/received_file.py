@@ -1,6 +1,8 @@
 """Files in the bodies of requests: the whole body, or a field of a form (RFC 7578), written to disk as they arrive."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -11,6 +13,10 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from core.errors.fields import InvalidRequest, MissingField, UnknownField
 from core.errors.http import BodyTooLarge
+from core.errors.inputs import InputUnreadable
+from core.errors.unavailable import StorageUnavailable
+from core.settings import Settings
+from jobs.media_types import HEAD
 
 FORM = "multipart/form-data"
 FIELD = "file"
@@ -19,19 +25,24 @@ ENVELOPE = 16_384
 """Bytes that a form may have beside its file: boundaries, headers, and what curl and browsers put before them."""
 MOST_TEXTS, LONGEST_TEXT = 64, 16_384
 """Fields of a form beside its file, and bytes of all of them together."""
+LONGEST_LINE = 200
+"""Bytes of the first line of a form: its boundary has at most 70 characters (RFC 2046)."""
+EMPTY = "The file is empty; check what is sent: with curl it is `-F file=@photo.jpg` or `--data-binary @photo.jpg`."
 
 
 class ReceivedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that has arrived: its size, what its sender says of it, and the texts beside it in a form, by field."""
+    """A file that has arrived on this machine.
 
+    `head` are its first `HEAD` bytes; the rest is what its sender says of it, and the texts beside it in a form, by
+    field.
+    """
+
+    path: Path
     size: int
+    head: bytes
     filename: str | None = None
     content_type: str | None = None
     texts: dict[str, list[str]] = {}
-
-
-LONGEST_LINE = 200
-"""Bytes of the first line of a form: its boundary has at most 70 characters (RFC 2046)."""
 
 
 def has_body(request: Request[Any, Any, Any]) -> bool:
@@ -39,38 +50,48 @@ def has_body(request: Request[Any, Any, Any]) -> bool:
     return request.headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in request.headers
 
 
-async def receive_file(
-    request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int, *, texts: Collection[str] = ()
-) -> ReceivedFile:
-    """Write the file of a request to `file`; the Content-Type says whether it is in a form.
+@asynccontextmanager
+async def received_file(
+    request: Request[Any, Any, Any],
+    settings: Settings,
+    limit: int,
+    *,
+    texts: Collection[str] = (),
+    by_first_line: bool = False,
+) -> AsyncIterator[ReceivedFile]:
+    """Yield the file of a request, which is in `ATELIER_SCRATCH_DIR` until the block ends.
 
-    `texts` are the fields that the form may have beside the file. Raises what `receive_body` raises, and for a form the
-    precise `InvalidRequest`.
+    The Content-Type says whether the file is the whole body or in a form. With `by_first_line` it is in a form whatever
+    that says, and the first line is the boundary. `texts` are the fields that a form may have beside the file. Raises
+    `InputUnreadable` for an empty file, `StorageUnavailable`, what `receive_body` raises, and for a form the precise
+    `InvalidRequest`.
     """
-    name, options = request.content_type
-    if name.lower() != FORM:
-        return ReceivedFile(size=await receive_body(request, file, limit), content_type=name)
-    _check_length(request, limit + ENVELOPE, limit)
-    form = _Form(options.get("boundary", ""), texts)
-    size = await _write(form.file_of(request.stream()), file, limit)
-    return ReceivedFile(size=size, filename=form.filename, content_type=form.content_type, texts=form.texts)
-
-
-async def receive_form(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> ReceivedFile:
-    """Write the file of a form to `file`, whatever Content-Type the form has: its first line is its boundary.
-
-    Raises what `receive_body` raises, and the precise `InvalidRequest`.
-    """
-    _check_length(request, limit + ENVELOPE, limit)
-    chunks, head = request.stream(), b""
-    while b"\r\n" not in head and len(head) <= LONGEST_LINE and (chunk := await anext(chunks, None)) is not None:
-        head += bytes(chunk)
-    line, _, _ = head.partition(b"\r\n")
-    if not line.startswith(b"--") or len(line) > LONGEST_LINE:
-        raise InvalidRequest(f"The body is not a form; send multipart/form-data with one field, `{FIELD}`.")
-    form = _Form(line[2:].decode("latin-1"), ())
-    size = await _write(form.file_of(_again(head, chunks)), file, limit)
-    return ReceivedFile(size=size, filename=form.filename, content_type=form.content_type)
+    try:
+        async with anyio.NamedTemporaryFile(prefix="atelier-upload-", dir=settings.scratch_dir or None) as file:
+            name, options = request.content_type
+            form: _Form | None = None
+            if by_first_line or name.lower() == FORM:
+                _check_length(request, limit + ENVELOPE, limit)
+                boundary, chunks = options.get("boundary", ""), request.stream()
+                if by_first_line:
+                    boundary, chunks = await _boundary_of(chunks)
+                form = _Form(boundary, texts)
+                size = await _write(form.file_of(chunks), file, limit)
+            else:
+                size = await receive_body(request, file, limit)
+            if not size:
+                raise InputUnreadable(EMPTY)
+            await file.seek(0)
+            yield ReceivedFile(
+                path=Path(str(file.name)),
+                size=size,
+                head=await file.read(HEAD),
+                filename=form.filename if form else None,
+                content_type=form.content_type if form else name,
+                texts=form.texts if form else {},
+            )
+    except OSError as error:
+        raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
 
 
 async def receive_body(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> int:
@@ -98,7 +119,18 @@ async def _write(chunks: AsyncIterator[bytes], file: anyio.AsyncFile[bytes], lim
     return size
 
 
-async def _again(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _boundary_of(chunks: AsyncIterator[bytes]) -> tuple[str, AsyncGenerator[bytes]]:
+    """Return the boundary of a form, which is its first line, and the form from its beginning."""
+    head = b""
+    while b"\r\n" not in head and len(head) <= LONGEST_LINE and (chunk := await anext(chunks, None)) is not None:
+        head += bytes(chunk)
+    line, _, _ = head.partition(b"\r\n")
+    if not line.startswith(b"--") or len(line) > LONGEST_LINE:
+        raise InvalidRequest(f"The body is not a form; send multipart/form-data with one field, `{FIELD}`.")
+    return line[2:].decode("latin-1"), _again(head, chunks)
+
+
+async def _again(head: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     yield head
     async for chunk in rest:
         yield chunk

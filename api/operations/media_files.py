@@ -18,7 +18,6 @@ from jobs.params.base import Labels
 
 FORM_FIELDS = ("filename", "content_type", "kind", "description", "tags", "labels", "temporary", "transcript")
 """The fields of a form beside its file."""
-EMPTY = "The file is empty; check what is sent: with curl it is `-F file=@photo.jpg` or `--data-binary @photo.jpg`."
 
 Tag = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\S")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=50, description="Up to 50 tags, to filter by and to search for.")]

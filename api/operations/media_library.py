@@ -8,17 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Unpack
 
-import anyio
 import msgspec
 from sqlalchemy import Executable
 
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.pagination import decode_cursor, encode_cursor, wrong_cursor
-from api.http.received_file import receive_file
+from api.http.received_file import received_file
 from api.http.strict_json import StrictRequest
 from api.operations.media_files import (
-    EMPTY,
     FORM_FIELDS,
     MediaFacts,
     SaidOfMedia,
@@ -31,7 +29,6 @@ from api.operations.media_files import (
 from api.submit.validation import check_url
 from core.errors.conflicts import MediaNotReady
 from core.errors.fields import NulInText
-from core.errors.inputs import InputUnreadable
 from core.errors.limits import LibraryFull
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownMedia
@@ -73,17 +70,11 @@ class MediaLibrary:
         `BodyTooLarge`, `InputUnreadable`, `UnsupportedMedia`, `MediaTypeMismatch`, `StorageUnavailable`, `LibraryFull`.
         """
         request.check_encoding()
-        folder = self._settings.scratch_dir or None
-        try:
-            async with anyio.NamedTemporaryFile(prefix="atelier-media-", dir=folder) as file:
-                received = await receive_file(request, file, self._settings.library_file_bytes, texts=FORM_FIELDS)
-                if not received.size:
-                    raise InputUnreadable(EMPTY)
-                found: dict[str, Any] = {"filename": received.filename, "content_type": received.content_type}
-                sent = {name: value for name, value in found.items() if value} | form_facts(received.texts) | said
-                return await self._store_file(caller, Path(str(file.name)), facts_of(SaidOfMedia(**sent)))  # type: ignore[typeddict-item]
-        except OSError as error:
-            raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
+        limit = self._settings.library_file_bytes
+        async with received_file(request, self._settings, limit, texts=FORM_FIELDS) as received:
+            found: dict[str, Any] = {"filename": received.filename, "content_type": received.content_type}
+            sent = {name: value for name, value in found.items() if value} | form_facts(received.texts) | said
+            return await self._store_file(caller, received.path, facts_of(SaidOfMedia(**sent)))  # type: ignore[typeddict-item]
 
     async def store_file(self, caller: Caller, file: Path, **said: Unpack[SaidOfMedia]) -> Media:
         """Add an item of a file on this machine. Raises what `store_body` raises, but for the body."""

@@ -2,16 +2,14 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import anyio
 from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.http.auth import Caller
 from api.http.database import Database
-from api.http.received_file import has_body, receive_file
+from api.http.received_file import has_body, received_file
 from api.http.strict_json import StrictRequest, is_json
 from api.openapi.documents import error_responses
 from core.errors.fields import InvalidRequest, MissingField, UnknownField
@@ -22,7 +20,7 @@ from core.errors.unavailable import Overloaded, StorageUnavailable
 from core.ids import new_id
 from core.settings import Settings
 from core.storage.store import Store
-from jobs.media_types import HEAD, expect_any
+from jobs.media_types import expect_any
 from jobs.statements.media.uploads import forget_upload, measured, open_upload
 from jobs.wire.uploads import StoredUpload, Upload
 
@@ -32,7 +30,6 @@ NOT_A_FILE = (
     "The body is JSON, which is not a file of media; send the file itself as the whole body or as the field `file` of "
     "a form, or send no body and PUT the file to the `upload_url` of the answer."
 )
-EMPTY = "The file is empty; check what is sent: with curl it is `-F file=@photo.jpg` or `--data-binary @photo.jpg`."
 ERRORS = (
     *(TooManyUploads, UnsupportedType, UnsupportedEncoding, BodyTooLarge, TooManyBodies, Overloaded),
     *(InvalidRequest, MissingField, UnknownField, UnsupportedMedia, InputUnreadable, StorageUnavailable),
@@ -101,14 +98,7 @@ async def _sends_file(request: StrictRequest) -> bool:
 
 async def _store_body(request: StrictRequest, store: Store, key: str, settings: Settings) -> tuple[str, int]:
     """Store the file in the body under `key`, and return its media type, judged by its content, and its size."""
-    try:
-        async with anyio.NamedTemporaryFile(prefix="atelier-upload-", dir=settings.scratch_dir or None) as file:
-            size = (await receive_file(request, file, settings.input_max_bytes)).size
-            if not size:
-                raise InputUnreadable(EMPTY)
-            await file.seek(0)
-            media_type = expect_any(await file.read(HEAD))
-            await asyncio.to_thread(store.put, key, Path(str(file.name)), media_type)
-    except OSError as error:
-        raise StorageUnavailable(f"Not enough space to receive the file: {error.strerror}.") from error
-    return media_type, size
+    async with received_file(request, settings, settings.input_max_bytes) as received:
+        media_type = expect_any(received.head)
+        await asyncio.to_thread(store.put, key, received.path, media_type)
+        return media_type, received.size

@@ -51,11 +51,6 @@ def find_uploads(upload_ids: Collection[str], tenant: str) -> Select[Any]:
     return select(uploads.c.id, uploads.c.key).where(uploads.c.id.in_(upload_ids), uploads.c.tenant == tenant)
 
 
-def find_upload(upload_id: str) -> Select[Any]:
-    """Return id and key of the upload of any tenant, for signed links."""
-    return select(uploads.c.id, uploads.c.key).where(uploads.c.id == upload_id)
-
-
 def old_uploads(seconds: float) -> Select[Any]:
     """Return uploads older than `seconds` that no job waits for, locked, as (id, key), in random order."""
     waited_for = (
