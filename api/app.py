@@ -27,6 +27,7 @@ from api.native.profiles.routes import profiles_router
 from api.native.servers.routes import servers_router
 from api.native.service.routes import service_router
 from api.native.webhooks.routes import webhooks_router
+from api.openapi.dialects import DialectDocuments, document_router
 from api.openapi.documents import openapi_config
 from api.openapi.fixes import correct_document
 from api.operations.profiles import ProfileOperations
@@ -71,21 +72,26 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
         limits=services.request_limits,
         secret_key=app_settings.secret_key,
     )
-    renderers = {prefix: wire_format.render for wire_format in WIRE_FORMATS for prefix in wire_format.prefixes}
+    prefix = public_path(app_settings, "")
+    documents = DialectDocuments([one.document for one in WIRE_FORMATS if one.document is not None])
+    renderers = {path: wire_format.render for wire_format in WIRE_FORMATS for path in wire_format.prefixes}
     app = Litestar(
-        route_handlers=routers(services),
+        route_handlers=[
+            *routers(services),
+            *(document_router(format_, documents, prefix) for format_ in documents.formats),
+        ],
         dependencies=services.dependencies(),
         middleware=[authentication, check_query, hold_bodies(BodyBudget(app_settings)), call_plainly],
         exception_handlers=exception_handlers(render_by_path(renderers)),
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,
-        openapi_config=openapi_config(version("atelier"), public_path(app_settings, "")),
+        openapi_config=openapi_config(version("atelier"), prefix),
         lifespan=[services.lifespan],
         logging_config=None,
-        state=State({"event_hub": services.event_hub, "path_prefix": public_path(app_settings, "")}),
+        state=State({"event_hub": services.event_hub, "path_prefix": prefix, "dialect_documents": documents}),
     )
     put_in_front(app, origins)
-    correct_document(app.openapi_schema)
+    correct_document(app.openapi_schema, documents)
     return app
 
 

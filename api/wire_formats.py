@@ -5,34 +5,39 @@ from collections.abc import Callable, Sequence
 import msgspec
 from litestar import Router
 
+from api.dialects.imagepipeline.errors import PATH as IMAGEPIPELINE
+from api.dialects.imagepipeline.errors import ImagePipelineError
 from api.dialects.imagepipeline.errors import render_error as imagepipeline_error
-from api.dialects.imagepipeline.routes import PATH as IMAGEPIPELINE
 from api.dialects.imagepipeline.routes import imagepipeline_router
 from api.dialects.videogen.errors import render_error as videogen_error
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
+from api.dialects.whaletools.errors import WhaleError
 from api.dialects.whaletools.errors import render_error as whaletools_error
 from api.dialects.whaletools.generations import Generations
 from api.dialects.whaletools.routes import PREFIXES as WHALETOOLS
 from api.dialects.whaletools.routes import whaletools_routers
 from api.http.problems import Renderer
+from api.openapi.dialects import DocumentedFormat
 from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
 from api.operations.profiles import ProfileOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
+from jobs.wire.dialects.videogen import VideoGenError
 
 
 class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     """One dialect of `api.dialects`.
 
     Every error below one of `prefixes` is rendered by `render`: the dialect's base path, and the plain paths that it
-    has to itself.
+    has to itself. The routes below the base path are in its `document`.
     """
 
     prefixes: tuple[str, ...]
     render: Renderer
     routers: Callable[[Services], Sequence[Router]]
+    document: DocumentedFormat | None = None
 
 
 def _imagepipeline(services: Services) -> Sequence[Router]:
@@ -61,7 +66,24 @@ def _whaletools(services: Services) -> Sequence[Router]:
 
 
 WIRE_FORMATS: tuple[WireFormat, ...] = (
-    WireFormat(prefixes=(IMAGEPIPELINE,), render=imagepipeline_error, routers=_imagepipeline),
-    WireFormat(prefixes=VIDEOGEN, render=videogen_error, routers=_videogen),
-    WireFormat(prefixes=WHALETOOLS, render=whaletools_error, routers=_whaletools),
+    WireFormat(
+        prefixes=(IMAGEPIPELINE,),
+        render=imagepipeline_error,
+        routers=_imagepipeline,
+        document=DocumentedFormat(
+            name="imagepipeline", title="ImagePipeline", base=IMAGEPIPELINE, error=ImagePipelineError
+        ),
+    ),
+    WireFormat(
+        prefixes=VIDEOGEN,
+        render=videogen_error,
+        routers=_videogen,
+        document=DocumentedFormat(name="videogen", title="VideoGen", base=VIDEOGEN[0], error=VideoGenError),
+    ),
+    WireFormat(
+        prefixes=WHALETOOLS,
+        render=whaletools_error,
+        routers=_whaletools,
+        document=DocumentedFormat(name="whaletools", title="WhaleTools", base=WHALETOOLS[0], error=WhaleError),
+    ),
 )

@@ -17,6 +17,7 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.openapi.spec.schema import Schema
 
 from api.openapi.descriptions import DESCRIPTIONS
+from api.openapi.dialects import DialectDocuments
 from api.openapi.headers import add_headers
 from api.openapi.operation_ids import PLACES, name_operation
 from api.openapi.schemas import struct_schemas
@@ -24,21 +25,35 @@ from api.openapi.webhooks import STRUCTS, webhooks
 
 FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 FORM = Schema(type=OpenAPIType.OBJECT, properties={"file": replace(FILE, description="The file.")}, required=["file"])
+FORM_OR_FILE = {
+    "multipart/form-data": OpenAPIMediaType(FORM),
+    **{type_: OpenAPIMediaType(FILE) for type_ in ("application/octet-stream", "image/*", "audio/*")},
+}
 STREAMED = {
     "put /files/{key}": RequestBody({"application/octet-stream": OpenAPIMediaType(FILE)}, required=True),
     "post /inputs/v1": RequestBody(
-        {
-            "multipart/form-data": OpenAPIMediaType(FORM),
-            **{type_: OpenAPIMediaType(FILE) for type_ in ("application/octet-stream", "image/*", "audio/*")},
-        },
-        description="The file. Without a body the answer has a link to PUT it to.",
+        FORM_OR_FILE, description="The file. Without a body the answer has a link to PUT it to."
     ),
+    "post /media/v1": RequestBody(
+        FORM_OR_FILE, description="The file; or JSON with a `url`, or with none for a link to PUT the file to."
+    ),
+    "post /imagepipeline/upload/image/v1": RequestBody(
+        {"multipart/form-data": OpenAPIMediaType(FORM)},
+        required=True,
+        description="The picture. The form may have the content type of JSON.",
+    ),
+    **{
+        f"post /whaletools/v1/{path}": RequestBody(
+            FORM_OR_FILE, required=True, description="The file; or JSON with it in base64 (`file`), or with a `url`."
+        )
+        for path in ("media", "stores/{store_id}/media")
+    },
 }
 """The bodies that handlers read as streams, of which the framework knows nothing."""
 
 
-def correct_document(document: OpenAPI) -> None:
-    """Correct the document, and add what the framework does not know.
+def correct_document(document: OpenAPI, dialects: DialectDocuments) -> None:
+    """Correct the document, add what the framework does not know, and take out the routes of the dialects.
 
     The 400 of the framework, which this service never answers, and bodies of null are left out. A handler that reads a
     stream has a body. Schemas are those of msgspec; a parameter is never null. Operations get their ids, answers their
@@ -63,7 +78,9 @@ def correct_document(document: OpenAPI) -> None:
             operation.request_body = body
     document.webhooks = webhooks()
     schemas: dict[str, Any] = document.components.schemas
-    schemas |= struct_schemas([*schemas, *(struct.__name__ for struct in STRUCTS)])
+    errors = [format_.error.__name__ for format_ in dialects.formats]
+    schemas |= struct_schemas([*schemas, *errors, *(struct.__name__ for struct in STRUCTS)])
+    dialects.take_out(document)
 
 
 def _operations(document: OpenAPI) -> Iterator[tuple[str, str, Operation]]:

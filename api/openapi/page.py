@@ -1,5 +1,6 @@
 """The page that shows the OpenAPI document: Swagger UI, without a script or a style in the page itself."""
 
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -57,14 +58,19 @@ class SchemaPage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Return the page; its script fetches the document."""
-        prefix = escape(self._prefix)
-        return PAGE.format(
-            title=escape(openapi_schema["info"]["title"]),
-            scripts=prefix + SCRIPTS,
-            own=OWN,
-            version=escape(openapi_schema["info"]["version"]),
-            document=f"{prefix}/schema/openapi.json",
-        ).encode()
+        return page(openapi_schema["info"], self._prefix, "/schema/openapi.json")
+
+
+def page(info: Mapping[str, str], prefix: str, document: str) -> bytes:
+    """Return the page of a document, which is at the path `document`; `prefix` is the path of the public URL."""
+    prefix = escape(prefix)
+    return PAGE.format(
+        title=escape(info["title"]),
+        scripts=prefix + SCRIPTS,
+        own=OWN,
+        version=escape(info["version"]),
+        document=f"{prefix}{document}",
+    ).encode()
 
 
 @get("/scripts/{name:str}", cache_control=CacheControlHeader(max_age=86_400, public=True), sync_to_thread=True)

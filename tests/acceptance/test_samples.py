@@ -1,7 +1,8 @@
-"""The source document's own samples for image generation; only the host and the key are changed."""
+"""The source document's own samples; only the host, the key and the pictures are changed."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from jobs.job import JobStatus
+from tests.support.paths import PHOTO
+from tests.support.servers.media_server import MediaServer
 from tests.support.service.service import Service
 from tests.support.wait import until
 
@@ -80,6 +84,21 @@ def test_python(studio: Service, tmp_path: Path) -> None:
 def test_javascript(studio: Service, tmp_path: Path, node: Path) -> None:
     (tmp_path / "sample.mjs").write_text(sample("image.mjs", studio) + "console.log(job_id);\n")
     check(output_of([str(node), "sample.mjs"], studio, tmp_path).strip(), studio)
+
+
+@pytest.mark.contract("C24", "C33", "C41")
+def test_javascript_of_the_other_calls(studio: Service, tmp_path: Path, node: Path) -> None:
+    names = ("video", "speech", "3d")
+    with MediaServer() as shop:
+        shop.serve("/mug.jpg", PHOTO.read_bytes(), headers={"content-type": "image/jpeg"})
+        programs = [
+            re.sub(r"https://\.\.\./\w+\.webp", f"{shop.url}/mug.jpg", sample(f"{name}.mjs", studio)) for name in names
+        ]
+        text = "".join(f"{{\n{program}console.log(job_id);\n}}\n" for program in programs)
+        (tmp_path / "samples.mjs").write_text(text)
+        printed = output_of([str(node), "samples.mjs"], studio, tmp_path).split()
+        for name, job_id in zip(names, printed, strict=True):
+            assert JobStatus.COMPLETED is studio.ended(job_id, 120).status, name
 
 
 def test_curl(studio: Service, tmp_path: Path) -> None:

@@ -1,13 +1,12 @@
 """Errors in VideoGen's shape, a flat object, with its statuses and codes."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request, Response
 
 from api.http.auth import presented_key
-from api.http.problems import error_headers
+from api.http.problems import error_headers, in_words_of
 from core.errors.access import Forbidden, NotEntitled, Unauthenticated
 from core.errors.base import AtelierError, RequestRefused
 from core.errors.fields import InvalidJson, InvalidRequest
@@ -17,7 +16,7 @@ from core.errors.unavailable import Unavailable
 from core.errors.unknown import MalformedId
 from jobs.wire.dialects.videogen import VideoGenError, VideoGenRequirement
 
-FIELDS: Mapping[str, str] = {
+FIELDS = {
     "text": "ttsText",
     "language_id": "speechLanguageCode",
     "target_voice_path": "voiceId",
@@ -32,7 +31,6 @@ FIELDS: Mapping[str, str] = {
 }
 """VideoGen's names of the fields that sentences name by their native ones."""
 IN_VIDEO = {"input_image": "startFrameFileId"}
-_NAMED = re.compile(r"`([a-z_]+)((?:\[\d+\])?)`")
 
 
 def render_error(
@@ -43,9 +41,9 @@ def render_error(
     requirement = (
         VideoGenRequirement("purchase_add_on", {"scope": error.needs}) if isinstance(error, NotEntitled) else None
     )
-    body = VideoGenError(
-        message=_in_its_words(request, error.detail), code=code, requirement=requirement, internal_error_code=error.code
-    )
+    in_video = request.scope["path"].endswith("generate-video-clip")
+    message, _ = in_words_of(FIELDS | IN_VIDEO if in_video else FIELDS, error)
+    body = VideoGenError(message=message, code=code, requirement=requirement, internal_error_code=error.code)
     return Response(body, status_code=status, headers={**error_headers(error), **headers})
 
 
@@ -79,8 +77,3 @@ def _has_key(request: Request[Any, Any, Any]) -> bool:
         return bool(presented_key(request.scope["headers"]))
     except Unauthenticated:
         return False
-
-
-def _in_its_words(request: Request[Any, Any, Any], sentence: str) -> str:
-    names = {**FIELDS, **(IN_VIDEO if request.scope["path"].endswith("generate-video-clip") else {})}
-    return _NAMED.sub(lambda match: f"`{names.get(match[1], match[1])}{match[2]}`", sentence)

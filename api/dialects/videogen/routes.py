@@ -51,7 +51,7 @@ def videogen_routers(
             ],
             dependencies=provide(grouped_jobs=grouped_jobs, webhooks=webhooks, entities=entities),
             opt=IGNORES_QUERY,
-            include_in_schema=False,
+            include_in_schema=path.startswith(BASE),
         )
         for path in (f"{BASE}/v1", "/v1")
     ]
@@ -63,7 +63,7 @@ def unbuilt_routes() -> list[HTTPRouteHandler]:
 
 
 def _refusal(name: str, sentence: str) -> HTTPRouteHandler:
-    @route([f"/{name}", f"/{name}/{{rest:path}}"], http_method=METHODS, name=None)
+    @route([f"/{name}", f"/{name}/{{rest:path}}"], http_method=METHODS, name=None, include_in_schema=False)
     async def refuse() -> None:
         raise NotOffered(sentence)
 

@@ -2,6 +2,7 @@
 
 from math import sqrt
 
+from api.dialects.sizes import fit_sides
 from api.dialects.videogen.schema import AspectRatio
 
 USUAL = AspectRatio(16, 9)
@@ -17,9 +18,5 @@ def size_of(ratio: AspectRatio | None, sides: tuple[int, int, int, int]) -> tupl
     """
     least, most, step, pixels = sides
     width, height = (ratio or USUAL).width, (ratio or USUAL).height
-    scale = min(sqrt(pixels / (width * height)), most / max(width, height))
-
-    def side(share: int) -> int:
-        return min(max(round(share * scale / step) * step, least), most)
-
-    return side(width), side(height)
+    scale = sqrt(pixels / (width * height))
+    return fit_sides(width * scale, height * scale, (least, most), step)

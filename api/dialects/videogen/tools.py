@@ -116,7 +116,7 @@ class ToolRoutes(Controller):
         """Move the camera around a picture."""
         return await _start(submit_endpoint, request, data, parallax_params(data), "IMAGE_3D_EFFECT", idempotency_key)
 
-    @post("/{tool:str}", status_code=202)
+    @post("/{tool:str}", status_code=202, include_in_schema=False)
     async def no_model(self, tool: FromPath[str]) -> ToolAccepted:
         """Refuse a tool without a model, and an unknown one."""
         if tool in WITHOUT_MODEL:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from litestar import Request, Response
 
-from api.http.problems import error_headers
+from api.http.problems import error_headers, in_words_of
 from core.errors.access import BadSignature, Forbidden, StoreMismatch, Unauthenticated
 from core.errors.base import AtelierError
 from core.errors.fields import InvalidRequest
@@ -26,27 +27,38 @@ BY_STATUS = {402: "billing_error", 404: "not_found_error", 429: "rate_limit_erro
 GENERATION = "generation_error"
 
 
+class WhaleFault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong: its kind, its code, and the field at fault."""
+
+    type: str
+    message: str
+    code: str
+    param: str | None = None
+
+
+class WhaleError(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an error; `message` is where clients look first, `error` where the documents have it."""
+
+    error: WhaleFault
+    message: str
+
+
 def render_error(
     request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str]
-) -> Response[dict[str, Any]]:
+) -> Response[WhaleError]:
     """Return the answer to a request that is refused."""
-    detail, field = error.detail, error.field
-    for native, own in FIELDS.items():
-        detail = detail.replace(f"`{native}`", f"`{own}`")
-        field = f"$.{own}" if field == f"$.{native}" else field
+    detail, field = in_words_of(FIELDS, error)
     body = error_body(_type(error), detail, error.code, field)
     return Response(body, status_code=error.status, headers={**error_headers(error), **headers})
 
 
-def error_body(type_: str, message: str, code: str, field: str | None = None) -> dict[str, Any]:
-    """Return the body; `message` is where clients look first, `error` where the documents have it."""
-    error = {"type": type_, "message": message, "code": code}
-    if field is not None:
-        error["param"] = field.removeprefix("$.")
-    return {"error": error, "message": message}
+def error_body(type_: str, message: str, code: str, field: str | None = None) -> WhaleError:
+    """Return the body of an error; `field` is a path."""
+    param = None if field is None else field.removeprefix("$.")
+    return WhaleError(error=WhaleFault(type=type_, message=message, code=code, param=param), message=message)
 
 
-def failure(job: Job) -> Response[dict[str, Any]]:
+def failure(job: Job) -> Response[WhaleError]:
     """Return the answer of a synchronous route whose job has failed: 422 where its input was at fault, else 500."""
     code, message = (job.error.code, job.error.message) if job.error else ("cancelled", "The job was cancelled.")
     faults = {error.code for error in all_errors(InvalidRequest)} | {"input_unreachable"}

@@ -36,7 +36,15 @@ from core.errors.fields import InvalidRequest, NoModelForTask, NulInText
 from core.settings import Settings
 from jobs.params.media import media_of
 from jobs.params.origin import Origin
-from jobs.wire.dialects.whaletools import NAME
+from jobs.wire.dialects.whaletools import (
+    NAME,
+    BackgroundAnswer,
+    FailedAnswer,
+    ImageAnswer,
+    PendingAnswer,
+    VideoAnswer,
+    VoiceoverAnswer,
+)
 from pipelines.catalog.aliases import Aliases
 from pipelines.catalog.loader import Catalog
 
@@ -60,7 +68,7 @@ class GenerationRoutes(Controller):
         data: JSONBody[ImageRequest],
         generations: NamedDependency[Generations],
         idempotency_key: IdempotencyKeyHeader = None,
-    ) -> Response[Any]:
+    ) -> Response[ImageAnswer | PendingAnswer]:
         """Make an image and answer with it."""
         params = image_params(data, generations.model("image", data.model))
         return await generations.make(request, params, idempotency_key, Origin(dialect=NAME, model=data.model))
@@ -68,7 +76,7 @@ class GenerationRoutes(Controller):
     @get("/image/{generation:str}")
     async def show_image(
         self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
-    ) -> Response[Any]:
+    ) -> Response[ImageAnswer | PendingAnswer | FailedAnswer]:
         """Show an image, or that it is not finished."""
         return await generations.show(caller, "image", generation)
 
@@ -79,7 +87,7 @@ class GenerationRoutes(Controller):
         data: JSONBody[VideoRequest],
         generations: NamedDependency[Generations],
         idempotency_key: IdempotencyKeyHeader = None,
-    ) -> Response[Any]:
+    ) -> Response[PendingAnswer]:
         """Accept a video and answer with where it will be."""
         params = video_params(data, generations.model("video", data.model))
         return await generations.start(request, params, idempotency_key, Origin(dialect=NAME, model=data.model))
@@ -87,7 +95,7 @@ class GenerationRoutes(Controller):
     @get("/video/{generation:str}")
     async def show_video(
         self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
-    ) -> Response[Any]:
+    ) -> Response[VideoAnswer | PendingAnswer | FailedAnswer]:
         """Show a video, or that it is not finished."""
         return await generations.show(caller, "video", generation)
 
@@ -100,7 +108,7 @@ class GenerationRoutes(Controller):
         aliases: NamedDependency[Aliases],
         catalog: NamedDependency[Catalog],
         idempotency_key: IdempotencyKeyHeader = None,
-    ) -> Response[Any]:
+    ) -> Response[VoiceoverAnswer | PendingAnswer]:
         """Speak a text and answer with the recording."""
         model = generations.model("speech", data.model)
         chosen = choose_voice(data.voice_id, model, aliases, catalog)
@@ -111,7 +119,7 @@ class GenerationRoutes(Controller):
     @get("/voice/{generation:str}")
     async def show_voice(
         self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
-    ) -> Response[Any]:
+    ) -> Response[VoiceoverAnswer | PendingAnswer | FailedAnswer]:
         """Show a recording, or that it is not finished."""
         return await generations.show(caller, "speech", generation)
 
@@ -123,7 +131,7 @@ class GenerationRoutes(Controller):
         generations: NamedDependency[Generations],
         settings: NamedDependency[Settings],
         idempotency_key: IdempotencyKeyHeader = None,
-    ) -> Response[Any]:
+    ) -> Response[BackgroundAnswer | PendingAnswer | list[dict[str, Any]]]:
         """Remove the background of an image, or of each of several, and answer with what is left."""
         params = background_params(data, generations.model("remove-background", data.model))
         origin = Origin(dialect=NAME, model=data.model)
@@ -135,11 +143,11 @@ class GenerationRoutes(Controller):
     @get("/remove-background/{generation:str}")
     async def show_background(
         self, generation: FromPath[str], caller: NamedDependency[Caller], generations: NamedDependency[Generations]
-    ) -> Response[Any]:
+    ) -> Response[BackgroundAnswer | PendingAnswer | FailedAnswer]:
         """Show a cut-out, or that it is not finished."""
         return await generations.show(caller, "remove-background", generation)
 
-    @post("/text")
+    @post("/text", include_in_schema=False)
     async def text(self) -> None:
         """Refuse, since no model writes texts yet."""
         raise NoModelForTask(NO_TEXT)
@@ -204,15 +212,14 @@ def whaletools_routers(
                 route_handlers=[GenerationRoutes, VoiceListRoutes],
                 dependencies=shared,
                 request_max_body_size=settings.media_body_limit,
-                **_QUIET,
+                opt=IGNORES_QUERY,
+                include_in_schema=bool(base),
             ),
             Router(
                 f"{base}/",
                 route_handlers=[Router(MEDIA, route_handlers=media), store],
-                **_QUIET,
+                opt=IGNORES_QUERY,
+                include_in_schema=bool(base),
             ),
         ]
     return routers
-
-
-_QUIET: dict[str, Any] = {"opt": IGNORES_QUERY, "include_in_schema": False}

@@ -33,7 +33,7 @@ SUMMARY = (
 
 
 class Pages:
-    """The text of each page by its name: the reference, then the guides, then the changelog; made at the first look."""
+    """The text of each page by its name: the references, the guides, then the changelog; made at the first look."""
 
     def __init__(self) -> None:
         self._document: dict[str, Any] = {}
@@ -46,7 +46,10 @@ class Pages:
 
     def all(self, app: Litestar) -> dict[str, str]:
         """Return every page."""
-        self._pages = self._pages or {REFERENCE: reference(self.document(app)), **guides(ROOT)}
+        if not self._pages:
+            dialects: dict[str, dict[str, Any]] = app.state.dialect_documents.all()
+            references = {f"{REFERENCE}-{name}": reference(document) for name, document in dialects.items()}
+            self._pages = {REFERENCE: reference(self.document(app)), **references, **guides(ROOT)}
         return self._pages
 
 
