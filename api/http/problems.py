@@ -4,6 +4,7 @@ The `type` of a problem is `/problems/<code>`, a page of this service about the 
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -36,6 +37,8 @@ PICTURE_NAME = "picture_name"
 Renderer = Callable[[Request[Any, Any, Any], AtelierError, Mapping[str, str]], Response[Any]]
 """Makes the response of an error in one wire format."""
 
+_NAMED, _FIELD = re.compile(r"(`)([a-z_]+)((?:\[\d+\])?)(?=`)"), re.compile(r"^(\$\.)([a-z_]+)((?:\[\d+\])?)")
+"""A field in a sentence, and in a path: what stands before it, its name and its index."""
 MEDIA_TYPE = "application/problem+json"
 BY_STATUS: Mapping[int, type[AtelierError]] = {
     401: Unauthenticated,
@@ -93,6 +96,19 @@ def error_headers(error: AtelierError) -> Mapping[str, str]:
     if isinstance(error, RateLimited):
         return {"Retry-After": str(error.retry_after)}
     return HEADERS.get(type(error), {})
+
+
+def in_words_of(names: Mapping[str, str], error: AtelierError) -> tuple[str, str | None]:
+    """Return sentence and field of an error with the names that a wire format has for native fields.
+
+    A name may have an index: `reference_images[0]`.
+    """
+
+    def renamed(match: re.Match[str]) -> str:
+        return f"{match[1]}{names.get(match[2] + match[3], names.get(match[2], match[2]) + match[3])}"
+
+    field = error.field and _FIELD.sub(renamed, error.field)
+    return _NAMED.sub(renamed, error.detail), field
 
 
 def render_by_path(renderers: Mapping[str, Renderer]) -> Renderer:

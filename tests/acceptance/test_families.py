@@ -1,7 +1,7 @@
 """Every family from API to download: tiny random checkpoints in the published layout, through real processes."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+from imagepipeline import ImagePipeline, Job
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -174,6 +175,71 @@ class TestPictures:
         size = {} if name == "sdxl" else {"width": 64, "height": 64}
         expected = from_image(weights / name, 2, image=start, strength=0.7, **size)
         assert np.array_equal(expected, pixels(download(families, job_id)))
+
+
+@pytest.mark.long
+class TestEditsOfImagePipelinesClient:
+    """Calls with pictures of the real client, on the model that takes references."""
+
+    @pytest.fixture(scope="class")
+    def client(self, families: Service) -> ImagePipeline:
+        return ImagePipeline(families.key, base_url=f"{families.url}/imagepipeline")
+
+    @pytest.fixture(scope="class")
+    def urls(self, client: ImagePipeline, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+        """The links of two uploaded drawings."""
+        found = []
+        for number in (1, 2):
+            file = tmp_path_factory.mktemp("drawings") / f"{number}.png"
+            drawing(number).save(file)
+            found.append(client.upload.image(str(file)).url)
+        return found
+
+    def ended(self, families: Service, client: ImagePipeline, job: Job) -> tuple[Job, Pixels]:
+        families.ended(job.job_id, 120)
+        done = client._transport.poll(job.endpoint, job.job_id)
+        return done, pixels(finished.download(done.url))
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_an_edit_is_what_diffusers_makes_of_the_pictures(
+        self, families: Service, weights: Path, client: ImagePipeline, urls: list[str], count: int
+    ) -> None:
+        job = client.edit.image(
+            prompt=PROMPT,
+            input_image=urls[0] if count == 1 else urls,
+            width=64,
+            height=64,
+            seed=1,
+            output_format="png",
+            num_inference_steps=STEPS,
+            mask_segment="hat",
+            wait=False,
+        )
+
+        done, made = self.ended(families, client, job)
+
+        pictures = [drawing(number) for number in (1, 2)][:count]
+        assert np.array_equal(directly(weights / "flux2klein", 1, image=pictures), made)
+        assert any("mask_segment" in warning for warning in done.warnings)
+
+    @pytest.mark.parametrize("call", ["lock", "replace", "instamodel", "tryon"])
+    def test_a_person_is_made_of_the_references(
+        self, families: Service, weights: Path, client: ImagePipeline, urls: list[str], call: str
+    ) -> None:
+        size: dict[str, Any] = {"width": 64, "height": 64, "seed": 1, "wait": False}
+        calls: dict[str, Callable[[], Job]] = {
+            "lock": lambda: client.identity.lock(input_image=urls[0], prompt=PROMPT, **size),
+            "replace": lambda: client.identity.replace(input_image=urls[0], prompt=PROMPT, **size),
+            "instamodel": lambda: client.identity.instamodel(face_image=urls[0], prompt=PROMPT, **size),
+            "tryon": lambda: client.identity.tryon(person_image=urls[0], clothing_image=urls[1], **size),
+        }
+
+        done, made = self.ended(families, client, calls[call]())
+
+        asked = families.client.get(f"/jobs/v1/{done.job_id}/request").json()["params"]
+        assert 1 + (call == "tryon") == len(asked["reference_images"])
+        assert (64, 64, 3) == made.shape
+        assert "image/webp" == done.result_mime_type
 
 
 class TestFilms:

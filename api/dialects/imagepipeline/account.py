@@ -6,14 +6,13 @@ import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
 
-from api.dialects.imagepipeline.operations import OPERATIONS, Operation
+from api.dialects.imagepipeline.operations import OPERATIONS
 from api.http.auth import Caller
 from api.http.database import Database
 from jobs.statements.queue.submit import served_models
 from jobs.statements.queue.tenant_jobs import balance
 from jobs.wire.dialects.imagepipeline import ImagePipelineCallback
 from pipelines.catalog.loader import Catalog
-from pipelines.catalog.spec import ModelSpec
 
 PLAN = "self-hosted"
 
@@ -45,17 +44,12 @@ class AccountRoutes(Controller):
             user_id=caller.tenant,
             plan=PLAN,
             balance_remaining_usd=left[0] if left else None,
-            allowed_operations=[operation.endpoint for operation in OPERATIONS if can_do(operation, specs)],
+            allowed_operations=[
+                one.endpoint for one in OPERATIONS if one.translate is not None and one.needs.is_met(specs)
+            ],
         )
 
     @get("/webhooks/event-schema")
     async def event_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a callback's body."""
         return msgspec.json.schema(ImagePipelineCallback)
-
-
-def can_do(operation: Operation, specs: list[ModelSpec]) -> bool:
-    """Return whether these models can do a call."""
-    return operation.translate is not None and any(
-        spec.modality == operation.modality and operation.capability in (None, *spec.capabilities) for spec in specs
-    )

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 
-from api.http.problems import error_headers
+from api.dialects.imagepipeline.operations import OPERATIONS
+from api.http.problems import error_headers, in_words_of
 from api.http.request_ids import request_id
 from core.errors.access import Forbidden, Unauthenticated
 from core.errors.base import AtelierError
@@ -25,6 +26,9 @@ CODES: tuple[tuple[type[AtelierError], str], ...] = (
     (InvalidRequest, "INVALID_PARAMETERS"),
 )
 NOT_FOUND = 404
+PATH = "/imagepipeline"
+NAMES = {f"{PATH}/{operation.endpoint}": operation.names for operation in OPERATIONS}
+"""The names of fields that differ from the native ones, by the path of the call."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -52,17 +56,17 @@ def render_error(
     request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str]
 ) -> Response[ImagePipelineError]:
     """Return the response of an error."""
-    field = error.field
-    fault = None if field is None else Fault(("body", *field.removeprefix("$.").split(".")), error.detail, error.code)
+    message, field = in_words_of(NAMES.get(request.scope["path"].rstrip("/"), {}), error)
+    fault = None if field is None else Fault(("body", *field.removeprefix("$.").split(".")), message, error.code)
     body = ImagePipelineError(
-        message=error.detail,
-        error=error.detail,
+        message=message,
+        error=message,
         error_code=error_code(error),
         code=error.code,
         request_id=request_id(request.scope),
         field=None if field is None else field.removeprefix("$."),
         capability=error.capability if isinstance(error, NoCapableModel) else None,
-        detail=error.detail if fault is None else [fault],
+        detail=message if fault is None else [fault],
     )
     return Response(body, status_code=error.status, headers={**error_headers(error), **headers})
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath
 
 from api.dialects.imagepipeline.answers import (
@@ -14,11 +15,13 @@ from api.dialects.imagepipeline.answers import (
     submitted_answer,
 )
 from api.dialects.imagepipeline.operations import Operation
-from api.dialects.imagepipeline.uploads import with_upload_ids
+from api.dialects.imagepipeline.translate import Translation
+from api.dialects.imagepipeline.uploads import with_own_media
 from api.follow.status import StatusBuilder
 from api.http.auth import SHOWS_JOB, shown_job
 from api.http.strict_json import StrictRequest
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
+from api.submit.service import SubmittedJob
 from core.errors.fields import NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownJob
@@ -38,9 +41,14 @@ def operation_controller(operation: Operation) -> type[Controller]:
 
 
 def _submit_route(operation: Operation) -> HTTPRouteHandler:
-    body = Annotated[operation.body, Body()]  # type: ignore[name-defined]
+    examples = [Example(value=dict(operation.example))] if operation.example else None
+    body = Annotated[operation.body, Body(examples=examples)]  # type: ignore[name-defined]
 
-    @post(status_code=202)
+    @post(
+        status_code=202,
+        description=f"{operation.summary}. It needs a model that does {operation.needs.words}.",
+        include_in_schema=operation.translate is not None,
+    )
     async def create(
         self: object,
         request: StrictRequest,
@@ -50,31 +58,50 @@ def _submit_route(operation: Operation) -> HTTPRouteHandler:
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[SubmittedAnswer]:
         if operation.translate is None:
-            raise _incapable(operation, f"No model of this service does {operation.needs}.")
-        translated = operation.translate(data)
-        origin = Origin(dialect=NAME, tool=operation.endpoint, warnings=translated.warnings)
-        params = with_upload_ids(translated.params, submit_endpoint.settings)
-        try:
-            submitted = await submit_endpoint.submit(
-                request, params, idempotency_key=idempotency_key, origin=origin, defaults=translated.defaults
-            )
-        except (NoModelAvailable, NotThisModel) as error:
-            raise _incapable(operation, f"No served model does {operation.needs}: {error.detail}") from error
-        job = submitted.job
+            raise _incapable(operation, f"No model of this service does {operation.needs.words}.")
+        translation = operation.translate(data)
+        submitted = await submit_translated(request, operation, translation, submit_endpoint, idempotency_key)
         headers = {"Idempotency-Replayed": "true"} if submitted.repeated else {}
-        answer = submitted_answer(job, operation.endpoint, _estimate(catalog, job.model))
+        answer = submitted_answer(submitted.job, operation.endpoint, _estimate(catalog, submitted.job.model))
         return Response(answer, headers=headers)
 
     return create
 
 
+async def submit_translated(
+    request: StrictRequest,
+    operation: Operation,
+    translation: Translation,
+    submit_endpoint: SubmitEndpoint,
+    idempotency_key: str | None,
+) -> SubmittedJob:
+    """Submit a translated body, or what it is otherwise. Raises `NoCapableModel` where no served model can do it."""
+    try:
+        return await submit_endpoint.submit(
+            request,
+            with_own_media(translation.params, submit_endpoint.settings),
+            idempotency_key=idempotency_key,
+            origin=Origin(dialect=NAME, tool=operation.endpoint, warnings=translation.warnings),
+            defaults=translation.defaults,
+        )
+    except (NoModelAvailable, NotThisModel) as error:
+        if translation.otherwise is None:
+            raise _incapable(operation, f"No served model does {operation.needs.words}: {error.detail}") from error
+    return await submit_translated(request, operation, translation.otherwise, submit_endpoint, idempotency_key)
+
+
 def _status_route(operation: Operation) -> HTTPRouteHandler:
-    @get("/status/{job_id:str}", opt=SHOWS_JOB)
+    @get(
+        "/status/{job_id:str}",
+        opt=SHOWS_JOB,
+        include_in_schema=operation.translate is not None,
+    )
     async def status(
         self: object, request: StrictRequest, job_id: FromPath[str], status_builder: NamedDependency[StatusBuilder]
     ) -> ImagePipelineStatus:
+        """Return the job as it is now."""
         view = shown_job(request)
-        if view.job.modality != operation.modality:
+        if view.job.modality != operation.needs.modality:
             raise UnknownJob
         return imagepipeline_status(view.job, status_builder.answer(view))
 
@@ -82,7 +109,7 @@ def _status_route(operation: Operation) -> HTTPRouteHandler:
 
 
 def _incapable(operation: Operation, sentence: str) -> NoCapableModel:
-    return NoCapableModel(sentence, capability=operation.needs)
+    return NoCapableModel(sentence, capability=operation.needs.words)
 
 
 def _estimate(catalog: Catalog, model: str) -> float:

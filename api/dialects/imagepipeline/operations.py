@@ -1,133 +1,168 @@
 """The calls of ImagePipeline that make a job: path, body, translation, and what each needs of the served models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from api.dialects.imagepipeline import schema, translate
 from api.dialects.imagepipeline.translate import Translation
-from pipelines.catalog.spec import Capability
+from jobs.params.registry import Modality
+from pipelines.catalog.spec import Capability, ModelSpec
 
-REFERENCES = "image editing with reference images"
+
+class Need(msgspec.Struct, frozen=True):
+    """What the models must have for a call: one of `modality` with any of the capabilities, and one of modality `also`.
+
+    `words` say it to callers.
+    """
+
+    words: str
+    modality: Modality = "image"
+    capabilities: tuple[Capability, ...] = ()
+    also: Modality | None = None
+
+    def is_met(self, specs: Collection[ModelSpec]) -> bool:
+        """Return whether these models have it."""
+        return any(
+            spec.modality == self.modality and (not self.capabilities or {*self.capabilities} & {*spec.capabilities})
+            for spec in specs
+        ) and (self.also is None or any(spec.modality == self.also for spec in specs))
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One call. `modality` and `capability` say what a model must have; `needs` says it in words.
+class Operation(msgspec.Struct, frozen=True):
+    """One call. `names` are those of its fields by the native ones, where they differ; `example` is a body.
 
     One without a translation is a call that no model of the catalog can do.
     """
 
     endpoint: str
+    summary: str
+    needs: Need
     body: type[Any] = schema.AnyBody
     translate: Callable[[Any], Translation] | None = None
-    needs: str
-    modality: str = "image"
-    capability: Capability | None = None
+    names: Mapping[str, str] = {}
+    example: Mapping[str, Any] | None = None
 
+
+IMAGES = Need("image generation", capabilities=("text-to-image",))
+SUBJECTS = Need("image generation and background removal", capabilities=("text-to-image",), also="remove-background")
+REFERENCES = Need("image editing with reference images", capabilities=("references",))
+EDITS = Need(REFERENCES.words, capabilities=("references", "image-to-image"))
+PERSON = {"reference_images[0]": "input_image", "reference_images": "input_image"}
+CHAIR, ANNA = "https://shop.example/chair.jpg", "https://shop.example/anna.jpg"
+IN_VELVET = {"input_image": CHAIR, "prompt": "the same chair in green velvet"}
+AT_SEA = {"input_image": ANNA, "prompt": "the person on a beach at sunset"}
 
 OPERATIONS = (
     Operation(
-        endpoint="generate/image/v1",
-        body=schema.ImagePipelineImage,
-        translate=translate.generate_image,
-        needs="image generation",
-        capability="text-to-image",
+        "generate/image/v1", "Make an image from a prompt", IMAGES, schema.ImagePipelineImage, translate.generate_image
     ),
     Operation(
-        endpoint="generate/video/v1",
-        body=schema.ImagePipelineVideo,
-        translate=translate.plain,
-        needs="video generation",
-        modality="video",
-        capability="image-to-video",
+        "generate/video/v1",
+        "Make a video from an image",
+        Need("video generation", "video", ("image-to-video",)),
+        schema.ImagePipelineVideo,
+        translate.plain,
     ),
     Operation(
-        endpoint="generate/speech/v1",
-        body=schema.ImagePipelineSpeech,
-        translate=translate.plain,
-        needs="speech",
-        modality="speech",
+        "generate/speech/v1", "Speak a text", Need("speech", "speech"), schema.ImagePipelineSpeech, translate.plain
     ),
     Operation(
-        endpoint="generate/3d/v1",
-        body=schema.ImagePipelineMesh,
-        translate=translate.plain,
-        needs="3D generation",
-        modality="3d",
+        "generate/3d/v1",
+        "Make a mesh from an image",
+        Need("3D generation", "3d"),
+        schema.ImagePipelineMesh,
+        translate.plain,
     ),
     Operation(
-        endpoint="edit/image/v1",
-        body=schema.EditImage,
-        translate=translate.edit_image,
-        needs=REFERENCES,
-        capability="references",
+        "edit/image/v1",
+        "Change an image as a prompt says",
+        EDITS,
+        schema.EditImage,
+        translate.edit_image,
+        {"reference_images": "input_image"},
+        IN_VELVET,
     ),
     Operation(
-        endpoint="background/change/image/v1",
-        body=schema.ChangeBackground,
-        translate=translate.change_background,
-        needs="image generation and background removal",
-        capability="text-to-image",
+        "background/change/image/v1",
+        "Put the subject of an image over another background",
+        SUBJECTS,
+        schema.ChangeBackground,
+        translate.change_background,
+        {"subject_image": "input_image", "guidance_scale": "true_cfg_scale"},
     ),
     Operation(
-        endpoint="background/remove/image/v1",
-        body=schema.RemoveBackground,
-        translate=translate.remove_background,
-        needs="background removal",
-        modality="remove-background",
+        "background/remove/image/v1",
+        "Remove the background of an image",
+        Need("background removal", "remove-background"),
+        schema.RemoveBackground,
+        translate.remove_background,
+        {"image_url": "input_image", "background_color": "recolor"},
     ),
     Operation(
-        endpoint="branding/logo/image/v1",
-        body=schema.BrandLogo,
-        translate=translate.brand_logo,
-        needs="branding",
-        modality="branding",
+        "branding/logo/image/v1",
+        "Stamp a logo on an image",
+        Need("branding", "branding"),
+        schema.BrandLogo,
+        translate.brand_logo,
+        {"logo_position": "position"},
     ),
     Operation(
-        endpoint="branding/template/image/v1",
-        body=schema.BrandTemplate,
-        translate=translate.brand_template,
-        needs="image generation and background removal",
-        capability="text-to-image",
+        "branding/template/image/v1",
+        "Put the subject of an image over a background in its colors",
+        SUBJECTS,
+        schema.BrandTemplate,
+        translate.brand_template,
+        {"subject_image": "input_image", "prompt": "background_prompt", "logo_position": "position"},
     ),
     Operation(
-        endpoint="identity/lock/image/v1",
-        body=schema.PersonPrompt,
-        translate=translate.person_prompt,
-        needs=REFERENCES,
-        capability="references",
+        "identity/lock/image/v1",
+        "Make an image of the person in a picture",
+        REFERENCES,
+        schema.PersonPrompt,
+        translate.person_prompt,
+        PERSON,
+        AT_SEA,
     ),
     Operation(
-        endpoint="identity/replace/image/v1",
-        body=schema.PersonPrompt,
-        translate=translate.person_prompt,
-        needs=REFERENCES,
-        capability="references",
+        "identity/replace/image/v1",
+        "Make an image with the person in a picture",
+        REFERENCES,
+        schema.PersonPrompt,
+        translate.person_prompt,
+        PERSON,
+        AT_SEA,
     ),
     Operation(
-        endpoint="creator/instamodel/image/v1",
-        body=schema.InstaModel,
-        translate=translate.instamodel,
-        needs=REFERENCES,
-        capability="references",
+        "creator/instamodel/image/v1",
+        "Make an image of a person with a face",
+        REFERENCES,
+        schema.InstaModel,
+        translate.instamodel,
+        {"reference_images[0]": "input_face", "reference_images": "input_face"},
     ),
     Operation(
-        endpoint="creator/tryon/image/v1",
-        body=schema.TryOn,
-        translate=translate.try_on,
-        needs=REFERENCES,
-        capability="references",
+        "creator/tryon/image/v1",
+        "Dress a person in the clothing of another picture",
+        REFERENCES,
+        schema.TryOn,
+        translate.try_on,
+        {
+            "reference_images[0]": "person_image",
+            "reference_images[1]": "clothing_image",
+            "reference_images": "clothing_image",
+        },
     ),
     Operation(
-        endpoint="identity/voice/clone/v1",
-        body=schema.VoiceClone,
-        translate=translate.voice_clone,
-        needs="voice cloning",
-        modality="speech",
-        capability="reference-voice",
+        "identity/voice/clone/v1",
+        "Speak a text in the voice of a recording",
+        Need("voice cloning", "speech", ("reference-voice",)),
+        schema.VoiceClone,
+        translate.voice_clone,
+        {"target_voice_path": "reference_voice_url"},
     ),
-    Operation(endpoint="upscale/image/v1", needs="upscaling"),
-    Operation(endpoint="segment/image/v1", needs="segmentation"),
-    Operation(endpoint="identity/faceswap/image/v1", needs="face swapping"),
+    Operation("upscale/image/v1", "Enlarge an image", Need("upscaling")),
+    Operation("segment/image/v1", "Find the parts of an image", Need("segmentation")),
+    Operation("identity/faceswap/image/v1", "Put a face into another image", Need("face swapping")),
 )

@@ -3,6 +3,7 @@
 from litestar import Router
 
 from api.dialects.imagepipeline.account import AccountRoutes
+from api.dialects.imagepipeline.errors import PATH
 from api.dialects.imagepipeline.jobs import operation_controller
 from api.dialects.imagepipeline.operations import OPERATIONS
 from api.dialects.imagepipeline.profiles import LenientProfileRoutes
@@ -12,8 +13,6 @@ from api.http.query_parameters import IGNORES_QUERY
 from api.http.received_file import ENVELOPE
 from api.operations.profiles import ProfileOperations
 from core.settings import Settings
-
-PATH = "/imagepipeline"
 
 
 def imagepipeline_router(profiles: ProfileOperations, settings: Settings) -> Router:
@@ -29,5 +28,4 @@ def imagepipeline_router(profiles: ProfileOperations, settings: Settings) -> Rou
         route_handlers=[uploads, jobs, LenientProfileRoutes, AccountRoutes],
         dependencies=provide(profiles=profiles),
         opt=IGNORES_QUERY,
-        include_in_schema=False,
     )

@@ -10,6 +10,7 @@ from api.dialects.imagepipeline.schema import (
     BrandTemplate,
     ChangeBackground,
     EditImage,
+    ImagePipelineBody,
     ImagePipelineImage,
     InstaModel,
     PersonPrompt,
@@ -17,6 +18,7 @@ from api.dialects.imagepipeline.schema import (
     TryOn,
     VoiceClone,
 )
+from api.dialects.sizes import fit_sides
 from core.errors.fields import NoCapableModel, OutOfRange
 from jobs.params.branding import BrandingParams
 from jobs.params.cutout import CutoutParams
@@ -24,11 +26,18 @@ from jobs.params.image import ImageParams
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams
 
-LONGEST = 1024
-"""The longest side of `ImageParams`."""
-MULTIPLE = 8
+SHORTEST, LONGEST, MULTIPLE = 64, 1024, 8
+"""The sides of `ImageParams`, and what those that are made smaller are a multiple of."""
 NEEDS_TEXT = "`enhance_prompt` needs a text model, and no running server has one; leave it out."
-MOST_PICTURES = 17
+MOST_PICTURES = 16
+"""Of `ImageParams.reference_images`."""
+NO_EDITOR = "No model that is served edits images; the image was made from the picture as a start."
+SAME = (
+    *("prompt", "text", "seed", "output_format", "num_inference_steps", "guidance_scale", "palette", "negative_prompt"),
+    *("profile_id", "callback_url", "server_id", "logo_url", "palette_mode", "language_id", "max_new_tokens"),
+    *("exaggeration", "apply_watermark"),
+)
+"""Fields that mean the same under the same name in bodies and in parameters."""
 IGNORED = {
     EditImage: (
         *("refine_strength", "cfg_norm_strength", "product_saturation", "mask_segment", "mask_feather_px"),
@@ -40,11 +49,15 @@ IGNORED = {
 
 
 class Translation(msgspec.Struct, frozen=True):
-    """The parameters of a body, what was not passed on, and the defaults of the route that are not theirs."""
+    """The parameters of a body, what was not passed on, and the defaults of the route that are not theirs.
+
+    `otherwise` is what to submit where no served model can do the first.
+    """
 
     params: AnyParams
     warnings: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = {}
+    otherwise: "Translation | None" = None
 
 
 def plain(body: AnyParams) -> Translation:
@@ -60,44 +73,31 @@ def generate_image(body: ImagePipelineImage) -> Translation:
 
 
 def edit_image(body: EditImage) -> Translation:
-    """Return the parameters of an edit: the first picture is the one that is edited."""
+    """Return the parameters of an edit: the first picture is the one that is edited.
+
+    Without a model that takes references, one that starts from an image makes it of a single picture.
+    """
     pictures = _pictures(body.input_image)
     if len(pictures) > MOST_PICTURES:
         raise OutOfRange(f"`input_image` must have at most {MOST_PICTURES} pictures.", field="$.input_image")
-    width, height, scaled = _size(body.width or LONGEST, body.height or LONGEST)
-    params = ImageParams(
-        prompt=f"{body.prompt}, in {body.mode} style" if body.mode else body.prompt,
-        input_image=pictures[0] if pictures else None,
-        reference_images=pictures[1:],
-        width=width,
-        height=height,
-        seed=body.seed,
-        output_format=body.output_format,
-        num_inference_steps=body.num_inference_steps,
-        guidance_scale=body.guidance_scale,
-        quality="fast" if body.faster_inference else "standard",
-        palette=body.palette,
-        negative_prompt=body.negative_prompt,
-        profile_id=body.profile_id,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
-    )
-    return Translation(params, (*scaled, *_ignored(body)))
+    size, scaled = _size(body.width or LONGEST, body.height or LONGEST)
+    fields = _same(body) | size | {"quality": "fast" if body.faster_inference else "standard"}
+    if body.mode:
+        fields["prompt"] = f"{body.prompt}, in {body.mode} style"
+    warnings = (*scaled, *_ignored(body))
+    otherwise = None
+    if len(pictures) == 1:
+        otherwise = Translation(ImageParams(**fields, input_image=pictures[0]), (*warnings, NO_EDITOR))
+    return Translation(ImageParams(**fields, reference_images=pictures), warnings, otherwise=otherwise)
 
 
 def change_background(body: ChangeBackground) -> Translation:
     """Return the parameters of a background, over which the subject of the picture is put."""
     params = ImageParams(
-        prompt=body.prompt,
+        **_same(body),
         subject_image=body.input_image,
-        palette=body.palette,
-        num_inference_steps=body.num_inference_steps,
         guidance_scale=body.true_cfg_scale,
         quality="fast" if body.faster_inference else "standard",
-        seed=body.seed,
-        output_format=body.output_format,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
     )
     kept = () if body.use_segmentation else ("`use_segmentation` false is not supported; the subject was cut out.",)
     return Translation(params, (*kept, *_ignored(body)))
@@ -112,6 +112,7 @@ def remove_background(body: RemoveBackground) -> Translation:
         )
         return Translation(plain_cutout, warnings)
     params = CutoutParams(
+        **_same(body),
         image_url=body.input_image,
         background_color=_hex(body.recolor),
         keep_cutout=True,
@@ -120,50 +121,34 @@ def remove_background(body: RemoveBackground) -> Translation:
         shadow_blur=body.shadow_blur,
         shadow_dy=body.shadow_dy,
         shadow_dx=body.shadow_dx,
-        output_format=body.output_format,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
     )
     return Translation(params)
 
 
 def brand_logo(body: BrandLogo) -> Translation:
     """Return the parameters of a logo on a picture."""
-    params = BrandingParams(
-        input_image=body.input_image,
-        logo_url=body.logo_url,
-        logo_position=body.position,
-        output_format=body.output_format,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
-    )
-    return Translation(params)
+    return Translation(BrandingParams(**_same(body), input_image=body.input_image, logo_position=body.position))
 
 
 def brand_template(body: BrandTemplate) -> Translation:
     """Return the parameters of a background in the colors of the picture's subject, with a logo where there is one."""
     params = ImageParams(
+        **_same(body),
         prompt=body.background_prompt,
         subject_image=body.input_image,
-        palette_mode=body.palette_mode,
-        logo_url=body.logo_url,
         logo_position=body.position if body.logo_url else "bottom_right",
-        output_format=body.output_format,
-        seed=body.seed,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
     )
     return Translation(params)
 
 
 def person_prompt(body: PersonPrompt) -> Translation:
     """Return the parameters of an image of the person in a picture."""
-    return _with_references(body, body.prompt, (body.input_image,) if body.input_image else ())
+    return _with_references(body, (body.input_image,) if body.input_image else ())
 
 
 def instamodel(body: InstaModel) -> Translation:
     """Return the parameters of an image of the person with a face."""
-    return _with_references(body, body.prompt, (body.input_face,), width=768, height=1024)
+    return _with_references(body, (body.input_face,), width=768, height=1024)
 
 
 def try_on(body: TryOn) -> Translation:
@@ -172,50 +157,31 @@ def try_on(body: TryOn) -> Translation:
         f"Dress the {body.gender} of the first picture in the clothing of the second picture; "
         "keep the face, the pose, the body and the background."
     )
-    return _with_references(body, prompt, (body.person_image, body.clothing_image), width=832, height=1248)
+    return _with_references(body, (body.person_image, body.clothing_image), width=832, height=1248, prompt=prompt)
 
 
 def voice_clone(body: VoiceClone) -> Translation:
     """Return the parameters of speech in the voice of a recording."""
-    params = SpeechParams(
-        text=body.text,
-        target_voice_path=body.reference_voice_url,
-        language_id=body.language_id,
-        max_new_tokens=body.max_new_tokens,
-        exaggeration=body.exaggeration,
-        apply_watermark=body.apply_watermark,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
-    )
-    return Translation(params)
+    return Translation(SpeechParams(**_same(body), target_voice_path=body.reference_voice_url))
+
+
+def _same(body: ImagePipelineBody) -> dict[str, Any]:
+    """Return the fields of `SAME` that a body has."""
+    return {name: getattr(body, name) for name in SAME if name in body.__struct_fields__}
 
 
 def _with_references(
     body: PersonPrompt | InstaModel | TryOn,
-    prompt: str,
     references: tuple[str, ...],
     *,
     width: int = LONGEST,
     height: int = LONGEST,
+    **fields: str,
 ) -> Translation:
     """Return the parameters of an image with references; `width` and `height` are the defaults of the route."""
-    usual_width, usual_height, _ = _size(width, height)
-    made_width, made_height, scaled = _size(body.width, body.height)
-    params = ImageParams(
-        prompt=prompt,
-        reference_images=references,
-        width=made_width,
-        height=made_height,
-        seed=body.seed,
-        output_format=body.output_format,
-        negative_prompt=getattr(body, "negative_prompt", None),
-        num_inference_steps=getattr(body, "num_inference_steps", None),
-        guidance_scale=getattr(body, "guidance_scale", None),
-        profile_id=body.profile_id,
-        callback_url=body.callback_url,
-        server_id=body.server_id,
-    )
-    return Translation(params, scaled, {"width": usual_width, "height": usual_height})
+    usual, _ = _size(width, height)
+    made, scaled = _size(body.width, body.height)
+    return Translation(ImageParams(**_same(body) | made | fields, reference_images=references), scaled, usual)
 
 
 def _pictures(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -224,14 +190,13 @@ def _pictures(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return given if isinstance(given, tuple) else (given,)
 
 
-def _size(width: int, height: int) -> tuple[int, int, tuple[str, ...]]:
+def _size(width: int, height: int) -> tuple[dict[str, int], tuple[str, ...]]:
     """Return the sides within `LONGEST`, in the same ratio, and a warning where they are others."""
-    longest = max(width, height)
-    if longest <= LONGEST:
-        return width, height, ()
-    made = [max(64, round(side * LONGEST / longest / MULTIPLE) * MULTIPLE) for side in (width, height)]
-    warning = f"Sides of more than {LONGEST} pixels are not made; the image is {made[0]}x{made[1]}."
-    return made[0], made[1], (warning,)
+    if max(width, height) <= LONGEST:
+        return {"width": width, "height": height}, ()
+    width, height = fit_sides(width, height, (SHORTEST, LONGEST), MULTIPLE)
+    warning = f"Sides of more than {LONGEST} pixels are not made; the image is {width}x{height}."
+    return {"width": width, "height": height}, (warning,)
 
 
 def _ignored(body: EditImage | ChangeBackground) -> Iterator[str]:

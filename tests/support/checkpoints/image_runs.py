@@ -93,9 +93,9 @@ def alone(folder: Path, dtype: torch.dtype = torch.float32, variant: str | None 
 
 def directly(folder: Path, seed: int = 1, pipe: Any = None, **arguments: Any) -> NDArray[np.uint8]:
     """The image as diffusers makes it directly; `pipe` replaces the pipeline of `folder`."""
-    call = {"num_inference_steps": STEPS, **SIZE, **USUAL.get(folder.name, {}), **arguments}
+    call = {"prompt": PROMPT, "num_inference_steps": STEPS, **SIZE, **USUAL.get(folder.name, {}), **arguments}
     generator = torch.Generator().manual_seed(seed)
-    return np.asarray((pipe or alone(folder))(prompt=PROMPT, generator=generator, **call).images[0])
+    return np.asarray((pipe or alone(folder))(generator=generator, **call).images[0])
 
 
 def from_image(folder: Path, seed: int = 1, dtype: torch.dtype = torch.float32, **arguments: Any) -> NDArray[np.uint8]:

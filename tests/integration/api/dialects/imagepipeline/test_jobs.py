@@ -72,7 +72,7 @@ def test_a_cancelled_job_is_a_failed_one(client, server):
         (
             "edit/image/v1",
             {"prompt": "in velvet", "input_image": [PICTURE, LOGO], "mode": "anime", "faster_inference": False},
-            {"input_image": PICTURE, "reference_images": [LOGO], "prompt": "in velvet, in anime style"},
+            {"input_image": None, "reference_images": [PICTURE, LOGO], "prompt": "in velvet, in anime style"},
         ),
         (
             "edit/image/v1",
@@ -167,6 +167,23 @@ def test_a_bad_field_is_named_in_the_clients_shape(client, server, fields, error
     assert body["message"] == body["detail"][0]["msg"]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "field"),
+    [
+        ("edit/image/v1", {"prompt": "p", "input_image": [PICTURE, "inp_unknown"]}, "input_image[1]"),
+        ("edit/image/v1", {"prompt": "p", "input_image": PICTURE, "width": 2049}, "width"),
+        ("background/change/image/v1", {"prompt": "p", "input_image": "inp_unknown"}, "input_image"),
+        ("background/remove/image/v1", {"input_image": "inp_unknown"}, "input_image"),
+        ("creator/tryon/image/v1", {"person_image": PICTURE, "clothing_image": "inp_unknown"}, "clothing_image"),
+        ("identity/voice/clone/v1", {"text": "Hi.", "reference_voice_url": "inp_unknown"}, "reference_voice_url"),
+    ],
+)
+def test_a_field_has_the_name_that_the_call_has_for_it(client, all_models, endpoint, fields, field):
+    refused = client.post(f"{BASE}/{endpoint}", json=fields)
+    body = refused.json()
+    assert (422, "INVALID_PARAMETERS", field) == (refused.status_code, body["error_code"], body["field"]), body
+
+
 def test_errors_of_the_framework_have_the_clients_shape(api, client):
     with api.client() as anonymous:
         assert "UNAUTHORIZED" == anonymous.post(f"{BASE}/generate/image/v1", json={}).json()["error_code"]
@@ -181,12 +198,36 @@ def test_a_repeat_with_the_same_key_is_the_same_job(client, server):
     assert "true" == second.headers["Idempotency-Replayed"]
 
 
-def test_another_tenants_job_is_an_unknown_one(client, stranger, call):
-    answer, _ = call("generate/image/v1", prompt="a red circle")
-    path = f"{BASE}/generate/image/v1/status/"
-    foreign, unknown = stranger.get(path + answer["job_id"]), client.get(f"{path}job_{'0' * 32}")
-    assert (404, 404) == (foreign.status_code, unknown.status_code)
-    assert foreign.json()["message"] == unknown.json()["message"]
+def test_what_another_tenant_has_is_as_an_unknown_one(client, stranger, call):
+    job_id = call("generate/image/v1", prompt="a red circle")[0]["job_id"]
+    profile_id = client.post(f"{BASE}/profiles/v1", json={"name": "Catalog"}).json()["profile_id"]
+    for path, own, unknown in (
+        ("generate/image/v1/status/", job_id, f"job_{'0' * 32}"),
+        ("profiles/v1/", profile_id, f"prf_{'0' * 32}"),
+    ):
+        foreign, missing = (stranger.get(f"{BASE}/{path}{name}") for name in (own, unknown))
+        assert (404, "NOT_FOUND") == (foreign.status_code, foreign.json()["error_code"])
+        assert without_id(missing) == without_id(foreign)
+    refused = stranger.post(f"{BASE}/generate/image/v1", json={"prompt": "p", "profile_id": profile_id})
+    assert (422, "INVALID_PARAMETERS", "profile_id") == (
+        refused.status_code,
+        refused.json()["error_code"],
+        refused.json()["field"],
+    )
+
+
+def without_id(answer):
+    return {name: value for name, value in answer.json().items() if name != "request_id"}
+
+
+def test_a_form_is_a_body_of_uploads_alone(client, server):
+    body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na cat\r\n--x--\r\n'
+    refused = client.post(f"{BASE}/generate/image/v1", content=body, headers={"Content-Type": "application/json"})
+    assert (400, "INVALID_PARAMETERS", "invalid_json") == (
+        refused.status_code,
+        refused.json()["error_code"],
+        refused.json()["code"],
+    )
 
 
 def test_the_account_lists_what_can_be_done(client, all_models):
