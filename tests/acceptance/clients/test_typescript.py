@@ -147,8 +147,8 @@ try {{
   if (!(error instanceof AtelierError)) throw error;
   console.log(error.status, error.code, error.field);
 }}
-const labelled = await client.jobs({{ limit: 2, labels: size.labels }});
-console.log((await client.models()).length > 3, labelled.jobs.length, labelled.jobs[0].labels.shop);
+const found = await client.jobs({{ limit: 2, labels: size.labels }});
+console.log((await client.models()).length > 3, found.jobs.length, found.jobs[0].labels.shop);
 """
     assert "422 wrong_type $.prompt\ntrue 2 eu" == run(node, tmp_path, text).strip()
 
