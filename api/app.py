@@ -75,13 +75,14 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
     prefix = public_path(app_settings, "")
     documents = DialectDocuments([one.document for one in WIRE_FORMATS if one.document is not None])
     renderers = {path: wire_format.render for wire_format in WIRE_FORMATS for path in wire_format.prefixes}
+    bodies, files = (BodyBudget(most, app_settings) for most in (app_settings.body_budget, app_settings.file_budget))
     app = Litestar(
         route_handlers=[
             *routers(services),
             *(document_router(format_, documents, prefix) for format_ in documents.formats),
         ],
         dependencies=services.dependencies(),
-        middleware=[authentication, check_query, hold_bodies(BodyBudget(app_settings)), call_plainly],
+        middleware=[authentication, check_query, hold_bodies(bodies, files), call_plainly],
         exception_handlers=exception_handlers(render_by_path(renderers)),
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,

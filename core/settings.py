@@ -68,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_limit: int = 256_000
     media_body_limit: int = 28_000_000
     body_budget: int = 256_000_000
+    file_budget: int = 1_000_000_000
     head_limit: int = 49_152
     connections: int = 4096
     connections_per_address: int = 2048

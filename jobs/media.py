@@ -28,9 +28,9 @@ TEMPORARY_SECONDS = 86_400.0
 
 
 class ProductLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A product of the tenant's shop, or a variant of it, that an item belongs to, and its place there."""
+    """A product of the tenant's shop, or a variant, that an item belongs to, and its place there."""
 
-    product_id: str
+    product_id: str | None = None
     variant_id: str | None = None
     position: int = 0
 

@@ -1,7 +1,8 @@
-"""The byte budget of request bodies: what this process reads and holds of them at the same time.
+"""The byte budgets of request bodies: what this process reads and holds of them at the same time.
 
 A body takes its Content-Length, or its route's limit where there is none, before its first byte is read, and gives it
-back when the request has ended or no longer needs it.
+back when the request has ended or no longer needs it. A file that goes to the disk as it arrives takes it from a budget
+of its own, which bounds the disk: it may come slowly, and next to nothing of it is in memory.
 """
 
 import asyncio
@@ -39,9 +40,9 @@ class BodyBudget:
     A tenant that has its share lets others pass. A body larger than a share is admitted alone.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, most: int, settings: Settings) -> None:
         self.folder = settings.scratch_dir or None
-        self._most = settings.body_budget
+        self._most = most
         self._seconds = settings.body_wait_seconds
         self._held: Counter[str] = Counter()
         self._line: list[_Waiting] = []
@@ -98,12 +99,18 @@ class BodyBudget:
 class BodyLease:
     """The body of one request, and what it holds of the budget."""
 
-    def __init__(self, budget: BodyBudget, tenant: str, size: int) -> None:
+    def __init__(self, budget: BodyBudget, files: BodyBudget, tenant: str, size: int) -> None:
         self._budget = budget
+        self._files = files
         self._tenant = tenant
         self._size = size
         self._asked = self._held = False
         self.body = SpooledBody(budget.folder)
+
+    def use_files(self) -> None:
+        """Take it from the budget of files, where none of it was taken yet."""
+        if not self._asked:
+            self._budget = self._files
 
     async def take(self) -> None:
         """Take it, the first time. Raises what `BodyBudget.take` raises."""
@@ -120,7 +127,7 @@ class BodyLease:
         self.body.close()
 
 
-def hold_bodies(budget: BodyBudget) -> Any:
+def hold_bodies(budget: BodyBudget, files: BodyBudget) -> Any:
     """Return the middleware that takes the budget of a body when its route begins to read it; after authentication."""
 
     def middleware(app: ASGIApp) -> ASGIApp:
@@ -130,7 +137,7 @@ def hold_bodies(budget: BodyBudget) -> Any:
 
         async def holding(size: int, scope: Scope, receive: Receive, send: Send) -> None:
             caller = scope.get("user")
-            lease = BodyLease(budget, caller.tenant if caller else "", size)
+            lease = BodyLease(budget, files, caller.tenant if caller else "", size)
             scope["state"][LEASE] = lease
 
             async def receive_in_turn() -> ReceiveMessage:
@@ -145,6 +152,13 @@ def hold_bodies(budget: BodyBudget) -> Any:
         return cast(ASGIApp, within_budget)
 
     return middleware
+
+
+def write_to_file(scope: Scope) -> None:
+    """Have a body that nothing has read yet take the budget of files: it goes to the disk as it arrives."""
+    lease: BodyLease | None = scope["state"].get(LEASE)
+    if lease is not None:
+        lease.use_files()
 
 
 def _size(scope: HTTPScope) -> int:

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
+from api.http.body_budget import write_to_file
 from core.errors.fields import InvalidRequest, MissingField, UnknownField
 from core.errors.http import BodyTooLarge
 from core.errors.inputs import InputUnreadable
@@ -71,7 +72,7 @@ async def received_file(
             name, options = request.content_type
             form: _Form | None = None
             if by_first_line or name.lower() == FORM:
-                _check_length(request, limit + ENVELOPE, limit)
+                _begin(request, limit + ENVELOPE, limit)
                 boundary, chunks = options.get("boundary", ""), request.stream()
                 if by_first_line:
                     boundary, chunks = await _boundary_of(chunks)
@@ -96,11 +97,13 @@ async def received_file(
 
 async def receive_body(request: Request[Any, Any, Any], file: anyio.AsyncFile[bytes], limit: int) -> int:
     """Write the body to `file` and return its size. Raises `BodyTooLarge` once it has more than `limit` bytes."""
-    _check_length(request, limit, limit)
+    _begin(request, limit, limit)
     return await _write(request.stream(), file, limit)
 
 
-def _check_length(request: Request[Any, Any, Any], most: int, limit: int) -> None:
+def _begin(request: Request[Any, Any, Any], most: int, limit: int) -> None:
+    """Choose the budget of files for a body that is about to be read. Raises `BodyTooLarge`."""
+    write_to_file(request.scope)
     if (request.content_length or 0) > most:
         raise BodyTooLarge(f"Send at most {limit} bytes.")
 

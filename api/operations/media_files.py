@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -18,6 +19,9 @@ from jobs.params.base import Labels
 
 FORM_FIELDS = ("filename", "content_type", "kind", "description", "tags", "labels", "temporary", "transcript")
 """The fields of a form beside its file."""
+
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL in JSON: after an even number of backslashes, since a text may have those six characters."""
 
 Tag = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\S")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=50, description="Up to 50 tags, to filter by and to search for.")]
@@ -108,7 +112,7 @@ def columns_of(facts: MediaFacts) -> dict[str, Any]:
 def clean_values(values: dict[str, Any]) -> dict[str, Any]:
     """Return columns with each tag once and a file name without folders. Raises `NulInText`."""
     for name, value in values.items():
-        if b"\\u0000" in msgspec.json.encode(value):
+        if NUL.search(msgspec.json.encode(value)):
             raise NulInText(f"Remove the NUL character (U+0000) from `{name}`.", field=f"$.{name}")
     cleaned = dict(values)
     if "tags" in values:

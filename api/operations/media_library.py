@@ -28,7 +28,8 @@ from api.operations.media_files import (
 )
 from api.submit.validation import check_url
 from core.errors.conflicts import MediaNotReady
-from core.errors.fields import NulInText
+from core.errors.fields import MissingField, NulInText
+from core.errors.inputs import InputTooLarge
 from core.errors.limits import LibraryFull
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import UnknownMedia
@@ -52,14 +53,18 @@ class MediaLibrary:
         self._store = store
         self._settings = settings
 
-    async def open_upload(self, caller: Caller, **said: Unpack[SaidOfMedia]) -> tuple[Media, str]:
+    async def open_upload(
+        self, caller: Caller, *, bytes: int | None = None, **said: Unpack[SaidOfMedia]
+    ) -> tuple[Media, str]:
         """Add an item whose file its sender PUTs to the link that is returned. Raises `LibraryFull`.
 
-        The link is valid for `ATELIER_LINK_SECONDS`. A CPU worker looks at the file once it is there.
+        The link is valid for `ATELIER_LINK_SECONDS`. A CPU worker looks at the file once it is there. `bytes` is the
+        most that it may have, and what it counts until then; without, that is the most that any file may have.
         """
         media_id, facts = new_id(PREFIX), facts_of(said)
         key = f"{folder_of(caller.tenant, media_id)}raw"
-        media = await self._add(caller, media_id, columns_of(facts) | {"key": key, **_WAITS, "source": "upload"})
+        waits = self._waits(bytes) | {"key": key, "source": "upload"}
+        media = await self._add(caller, media_id, columns_of(facts) | waits)
         link = await asyncio.to_thread(self._store.upload_link, key, seconds=self._settings.link_seconds)
         return media, link
 
@@ -80,14 +85,20 @@ class MediaLibrary:
         """Add an item of a file on this machine. Raises what `store_body` raises, but for the body."""
         return await self._store_file(caller, file, facts_of(said))
 
-    async def import_url(self, caller: Caller, url: str, **said: Unpack[SaidOfMedia]) -> Media:
-        """Add an item whose file a CPU worker fetches from a URL. Raises `ForbiddenUrl` and `LibraryFull`."""
+    async def import_url(
+        self, caller: Caller, url: str, *, bytes: int | None = None, **said: Unpack[SaidOfMedia]
+    ) -> Media:
+        """Add an item whose file a CPU worker fetches from a URL. Raises `ForbiddenUrl` and `LibraryFull`.
+
+        `bytes` is what it is for `open_upload`.
+        """
         check_url(url, "$.url", self._settings)
         media_id, facts = new_id(PREFIX), facts_of(said)
         values = columns_of(facts)
         values.setdefault("filename", clean_values({"filename": url.partition("?")[0].rstrip("/")})["filename"][:255])
         key = f"{folder_of(caller.tenant, media_id)}raw"
-        return await self._add(caller, media_id, values | {"key": key, **_WAITS, "source": "url", "url": url})
+        waits = self._waits(bytes) | {"key": key, "source": "url", "url": url}
+        return await self._add(caller, media_id, values | waits)
 
     async def find(self, caller: Caller, media_id: str) -> Media:
         """Return an item. Raises `UnknownMedia`, for an id of another shape too."""
@@ -208,17 +219,25 @@ class MediaLibrary:
         await self._database.transaction(lambda connection: connection.execute(library_removal.forget_media(media_id)))
 
     async def link(
-        self, caller: Caller, media_id: str, product_id: str, variant_id: str | None = None, position: int = 0
+        self,
+        caller: Caller,
+        media_id: str,
+        product_id: str | None = None,
+        variant_id: str | None = None,
+        position: int = 0,
     ) -> Media:
-        """Link an item to a product or a variant of it, at a position; a link that is there gets the position."""
+        """Link an item to a product or a variant, at a position; a link that is there gets the position."""
         await self.link_many(caller, product_id, variant_id, {check_id(PREFIX, media_id): position})
         return await self.find(caller, media_id)
 
     async def link_many(
-        self, caller: Caller, product_id: str, variant_id: str | None, positions: Mapping[str, int]
+        self, caller: Caller, product_id: str | None, variant_id: str | None, positions: Mapping[str, int]
     ) -> None:
-        """Link items, each at its position: all of them, or none. Raises `UnknownMedia`, which names the first."""
-        _refuse_nul(product_id, variant_id or "")
+        """Link items, each at its position: all of them, or none.
+
+        Raises `MissingField` without a product and a variant, and `UnknownMedia`, which names the first.
+        """
+        _check_target(product_id, variant_id)
 
         async def work(connection: Any) -> None:
             statement = library_links.link_media(positions, caller.tenant, product_id, variant_id)
@@ -229,12 +248,15 @@ class MediaLibrary:
 
         await self._database.transaction(work)
 
-    async def unlink(self, caller: Caller, media_id: str, product_id: str, variant_id: str | None = None) -> Media:
-        """Remove the link of an item to a product or a variant, if there is one."""
-        _refuse_nul(product_id, variant_id or "")
+    async def unlink(
+        self, caller: Caller, media_id: str, product_id: str | None = None, variant_id: str | None = None
+    ) -> Media:
+        """Remove the link of an item to what was named so by `link`, if there is one. Raises `MissingField`."""
+        _check_target(product_id, variant_id)
         found = await self.find(caller, media_id)
         await self._database.row(library_links.unlink_media(media_id, caller.tenant, product_id, variant_id))
-        left = tuple(one for one in found.links if (one.product_id, one.variant_id) != (product_id, variant_id or None))
+        named = (product_id or None, variant_id or None)
+        left = tuple(one for one in found.links if (one.product_id, one.variant_id) != named)
         return msgspec.structs.replace(found, links=left)
 
     async def _store_file(self, caller: Caller, file: Path, facts: MediaFacts) -> Media:
@@ -257,13 +279,21 @@ class MediaLibrary:
 
     async def _add(self, caller: Caller, media_id: str, values: dict[str, Any]) -> Media:
         limits = {"max_items": self._settings.library_items, "max_bytes": self._settings.library_bytes}
-        row = await self._database.row(library.add_media(media_id, caller.tenant, values, **limits))
+        most = self._settings.library_file_bytes
+        row = await self._database.row(library.add_media(media_id, caller.tenant, values, **limits, bytes_each=most))
         if row is None:
             raise LibraryFull(
                 f"You have reached your limit of {self._settings.library_items} files or "
-                f"{self._settings.library_bytes} bytes in the media library. {LibraryFull.advice}"
+                f"{self._settings.library_bytes} bytes in the media library, where a file that is waited for counts as "
+                f"its `bytes`, or as {most} without. {LibraryFull.advice}"
             )
         return media_from_row(row)
+
+    def _waits(self, bytes: int | None) -> dict[str, Any]:
+        """Return columns of an item whose file is still to come. Raises `InputTooLarge`."""
+        if bytes is not None and bytes > self._settings.library_file_bytes:
+            raise InputTooLarge(f"A file may have at most {self._settings.library_file_bytes} bytes.", field="$.bytes")
+        return {"status": "waiting", "bytes": bytes}
 
     async def _one(self, statement: Executable) -> Media:
         row = await self._database.row(statement)
@@ -272,14 +302,17 @@ class MediaLibrary:
         return media_from_row(row)
 
 
-_WAITS: dict[str, Any] = {"status": "waiting"}
-
-
 def _remove_objects(store: Store, media: Media) -> None:
     for key in media.keys:
         store.remove(key)
     if media.folder:
         store.remove_prefix(media.folder)
+
+
+def _check_target(product_id: str | None, variant_id: str | None) -> None:
+    if not (product_id or variant_id):
+        raise MissingField("`product_id` or `variant_id` is required; add one, or both.", field="$.product_id")
+    _refuse_nul(product_id or "", variant_id or "")
 
 
 def _refuse_nul(*texts: str) -> None:

@@ -62,7 +62,7 @@ class TooManyBodies(RequestRefused):
     code, status = "too_many_bodies", 429
     advice = (
         "You are sending too many large bodies at once; send fewer at a time, or upload files with POST /inputs/v1. "
-        "The operator can raise ATELIER_BODY_BUDGET."
+        "The operator can raise ATELIER_BODY_BUDGET, or ATELIER_FILE_BUDGET for files."
     )
 
 

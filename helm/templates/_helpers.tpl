@@ -188,6 +188,16 @@ whether a pod starts without its Secrets and before the chart's objects. */}}
 {{- end }}
 {{- end }}
 
+{{/* The most bytes of a request: a file of the media library, in a form (`ENVELOPE` of api/http/received_file.py) or alone,
+or JSON with media. Without a setting each is the service's own. */}}
+{{- define "atelier.largestBody" -}}
+{{- $settings := deepCopy .Values.settings -}}
+{{- include "atelier.overlay" (dict "base" $settings "over" .Values.api.settings) -}}
+{{- $file := int64 ($settings.library_file_bytes | default 100000000) -}}
+{{- $media := int64 ($settings.media_body_limit | default 28000000) -}}
+{{- add (max $file $media) 16384 -}}
+{{- end }}
+
 {{/* A number as a person writes it: YAML's are floats here, and 2147483648 would become 2.147483648e+09. */}}
 {{- define "atelier.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}

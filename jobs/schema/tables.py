@@ -57,6 +57,7 @@ is_waiting = "status NOT IN ('ready', 'failed')"  # not in the words of `ix_inpu
 is_listed = "deleted_at IS NULL AND archived_at IS NULL"
 has_tags, has_labels = "tags <> '{}'", "labels <> '{}'"
 is_upload = "source <> 'output' AND deleted_at IS NULL"
+is_of_variant = "variant_id <> ''"
 input_lane = (
     "hashtextextended((host || ' ') || model, 0)"  # with the parentheses that PostgreSQL shows: Alembic compares
 )
@@ -313,6 +314,7 @@ media = Table(
     Column("search", TSVECTOR),
     Column("look_at", Time),  # when a CPU worker looks at it next; null: there is nothing to do
     Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),  # of its attempts those that had its file
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("updated_at", Time, nullable=False, server_default=_now),
     Column("archived_at", Time),
@@ -334,7 +336,7 @@ media = Table(
     ),
     Index("ix_media_search", "search", postgresql_using="gin"),
     Index("ix_media_embedded", "tenant", *_newest, postgresql_where=text("embedding IS NOT NULL")),
-    Index("ix_media_uploads", "tenant", postgresql_include=["bytes"], postgresql_where=text(is_upload)),
+    Index("ix_media_brought", "tenant", postgresql_include=["bytes", "status"], postgresql_where=text(is_upload)),
     Index("ix_media_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
     Index("ix_media_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     Index("ix_media_public", "public_token", unique=True, postgresql_where=text("public_token IS NOT NULL")),
@@ -346,12 +348,13 @@ media_links = Table(
     metadata,
     Column("media_id", Text, nullable=False),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
-    Column("product_id", Text, nullable=False),
+    Column("product_id", Text, nullable=False),  # empty: of a variant alone
     Column("variant_id", Text, nullable=False, server_default=""),  # empty: of the product itself
     Column("position", Integer, nullable=False, server_default="0"),
     Column("created_at", Time, nullable=False, server_default=_now),
     PrimaryKeyConstraint("media_id", "product_id", "variant_id"),
     Index("ix_media_links_product", "tenant", "product_id", "variant_id", "position"),
+    Index("ix_media_links_variant", "tenant", "variant_id", postgresql_where=text(is_of_variant)),
 )
 """The products and variants of the tenant's own shop that an item belongs to, under ids which are the shop's."""
 

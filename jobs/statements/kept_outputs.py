@@ -14,20 +14,20 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    insert,
     literal_column,
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 
 from jobs.media import TEMPORARY_SECONDS
 from jobs.schema.tables import media
 from jobs.statements.clauses import fresh_id, interval
 
 SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
-LONGEST_TEXT: ColumnElement[int] = literal_column("100000")
-"""Characters of an item's texts that are searched: a text search vector has at most a megabyte."""
+LONGEST_TEXT: ColumnElement[int] = literal_column("120000")
+"""Characters of an item's texts that are searched. A text search vector has at most a megabyte, of which one may take 8
+bytes: one of 4 bytes, in a word with hyphens, which is there whole and in parts."""
 KINDS = ("image", "video", "audio")
 """Kinds that are called as the media types of their files begin."""
 
@@ -39,6 +39,11 @@ def text_vector(*texts: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def keep_outputs(changed: CTE) -> CTE:
     """Return the insertion of the outputs of the jobs in `changed`, under the keys that their files have there."""
+    return insert_outputs(changed).cte("kept")
+
+
+def insert_outputs(changed: CTE) -> Insert:
+    """Return what `keep_outputs` does, as a statement."""
     output = (
         func.jsonb_array_elements(changed.c.artifacts)
         .table_valued(column("value", JSONB), with_ordinality="place", name="output")
@@ -79,7 +84,7 @@ def keep_outputs(changed: CTE) -> CTE:
         "updated_at": job.finished_at,
     }
     rows = select(*values.values()).select_from(changed.join(output, true()))
-    return insert(media).from_select(list(values), rows).cte("kept")
+    return insert(media).from_select(list(values), rows)
 
 
 def _kind(media_type: ColumnElement[Any]) -> ColumnElement[str]:

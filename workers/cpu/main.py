@@ -21,6 +21,8 @@ from core.signing import check_secret_key
 from core.startup.settings_check import check_settings, settings_refused
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from workers.cpu.adoption import LOOK_SECONDS as ADOPTION_SECONDS
+from workers.cpu.adoption import Adoption
 from workers.cpu.bells import hear_bells
 from workers.cpu.budgets import CORRECTION_SECONDS, Budgets
 from workers.cpu.due_watch import DueWatch
@@ -104,6 +106,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
                 ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),
                 ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
+                ("adoption", in_thread(Adoption(db).adopt), ADOPTION_SECONDS, wait),
                 ("growth", in_thread(Growth(db).record), LOOK_SECONDS, wait),
                 ("orphans", in_thread(retention.remove_orphans), ORPHANS_SECONDS, wait),
                 ("forget-keys", in_thread(maintenance.forget_keys), KEYS_SECONDS, wait),

@@ -37,6 +37,7 @@ from workers.ingest.retry_later import RetryLater
 from workers.ingest.sanitizer_messages import SOURCE
 from workers.input_staging import read
 from workers.previews.drawer import Drawer
+from workers.previews.messages import DrawResult
 from workers.scratch import Scratch
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,10 @@ class LibraryWork:
         await self._run(lambda: folder.mkdir(parents=True))
         if not await self._fetch(media, row, folder / SOURCE):
             return
-        values = await self._run(lambda: self._store_seen(media, folder))
+        begun = await self._execute(library_work.begin_try(media.id, row.attempt))
+        if not begun:
+            return  # it was deleted, and is to be taken again; or another worker has it
+        values = await self._see(media, folder, begun[0].tries)
         seen = await self._execute(library_work.saw_media(media.id, row.attempt, values))
         if seen:
             log.info("library: ready media=%s kind=%s", media.id, values.get("kind", media.kind))
@@ -137,10 +141,28 @@ class LibraryWork:
         elif not await self._execute(library_work.is_there(media.id)):
             await self._run(lambda: self._remove(media))
 
+    async def _see(self, media: Media, folder: Path, tries: int) -> dict[str, Any]:
+        """Return the columns of what is seen of the file; none for a ready one that could not be seen in all its tries.
+
+        Raises `RetryLater` before that, and then `InputUnreadable` for one of which nothing is known.
+        """
+        most = self._settings.input_max_attempts
+        try:
+            if tries <= most:  # else the last one ended its worker
+                values: dict[str, Any] = await self._run(lambda: self._store_seen(media, folder))
+                return values
+        except RetryLater:
+            if tries < most:
+                raise
+        if media.status == "ready":
+            return {}
+        raise InputUnreadable(f"The service could not decode this file in {most} tries; send it in another form.")
+
     async def _fetch(self, media: Media, row: Row[Any], target: Path) -> bool:
         """Bring the file; return False where it is not there yet, which is noted."""
         if media.url is not None and media.status == "waiting":
             await self._fetcher.fetch(media.url, target, attempt=row.attempt)
+            self._check_size(media, await self._run(lambda: target.stat().st_size))
             return True
         try:
             size = await self._run(lambda: self._store.size(media.key))
@@ -149,12 +171,16 @@ class LibraryWork:
                 raise InputUnreachable("The file of this item is gone from the object store; send it again.") from None
             await self._wait(media, row)
             return False
-        if size > self._settings.library_file_bytes:
-            raise InputTooLarge(f"The file has {size} bytes; send at most {self._settings.library_file_bytes}.")
-        if not size:
-            raise InputUnreadable("The file is empty; send it again.")
+        self._check_size(media, size)
         await self._run(lambda: read(self._store, media.key, target))
         return True
+
+    def _check_size(self, media: Media, size: int) -> None:
+        most = media.bytes or self._settings.library_file_bytes
+        if size > most:
+            raise InputTooLarge(f"The file has {size} bytes; send at most {most}, or say more with `bytes`.")
+        if not size:
+            raise InputUnreadable("The file is empty; send it again.")
 
     async def _wait(self, media: Media, row: Row[Any]) -> None:
         age = (datetime.now(UTC) - media.created_at).total_seconds()
@@ -177,16 +203,16 @@ class LibraryWork:
             values = {"kind": found.kind, "media_type": found.media_type, "sha256": digest, "status": "ready"}
             values |= {"bytes": source.stat().st_size, "key": f"{media.folder}{digest}.{found.extension}"}
         kind = values.get("kind", media.kind)
-        drawn = self._drawer.draw(
-            folder, seconds=self._settings.sanitise_timeout, max_pixels=self._settings.input_max_pixels
-        )
+        seconds, pixels = self._settings.sanitise_timeout, self._settings.input_max_pixels
+        is_drawn = self._settings.previews or kind in DECODED
+        drawn = self._drawer.draw(folder, seconds=seconds, max_pixels=pixels) if is_drawn else DrawResult()
         if drawn is None:
             raise RetryLater(InputUnreadable("The service did not finish decoding this file; send it again."))
         if drawn.code == InputUnreadable.code and kind in DECODED:
             raise InputUnreadable(drawn.message or None)
         stem = values.get("sha256", media.sha256) or "file"
         previews: list[Preview] = []
-        for one in drawn.previews:
+        for one in drawn.previews if self._settings.previews else ():
             file = folder / one.path
             key = f"{media.folder}{stem}-{one.name}.{file.suffix[1:]}"
             self._store.put(key, file, one.media_type)
@@ -208,13 +234,9 @@ class LibraryWork:
     async def _retry(self, media: Media, row: Row[Any], error: Exception) -> None:
         """Look again later, or give a URL up that has been asked often enough."""
         log.info("library: again later media=%s reason=%s", media.id, error)
-        if isinstance(error, RetryLater) and row.attempt >= self._settings.input_max_attempts:
-            if media.url is not None:
-                await self._fail(media, row, error.error)
-                return
-            if media.status == "ready":  # it was never decoded, but its sender can use it
-                await self._execute(library_work.saw_media(media.id, row.attempt, {}))
-                return
+        if media.url is not None and isinstance(error, RetryLater) and row.attempt >= self._settings.input_max_attempts:
+            await self._fail(media, row, error.error)
+            return
         pause = max(RETRY_SECONDS if media.url is None else self._settings.input_backoff, getattr(error, "after", 0.0))
         await self._execute(library_work.look_later(media.id, row.attempt, pause))
 

@@ -161,7 +161,7 @@ class WhaleMediaRoutes(Controller):
 
 
 async def _link(library: MediaLibrary, caller: Caller, media_id: str, link: NewItemLink) -> ShopLink:
-    await library.link(caller, media_id, link.product_id or "", link.variant_id, link.position)
+    await library.link(caller, media_id, link.product_id, link.variant_id, link.position)
     return shop_link(media_id, link.product_id, link.variant_id, link.position)
 
 

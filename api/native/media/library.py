@@ -18,7 +18,7 @@ from api.operations.media_files import MediaChanges, MediaFacts
 from api.operations.media_library import MediaLibrary
 from core.errors.conflicts import MediaNotReady
 from core.errors.fields import ForbiddenUrl, InvalidRequest, NulInText
-from core.errors.inputs import InputUnreadable, MediaTypeMismatch, UnsupportedMedia
+from core.errors.inputs import InputTooLarge, InputUnreadable, MediaTypeMismatch, UnsupportedMedia
 from core.errors.limits import LibraryFull
 from core.errors.unavailable import StorageUnavailable
 from core.errors.unknown import MalformedId, UnknownMedia
@@ -30,7 +30,8 @@ from jobs.wire.media import FoundMedia, MediaItem, MediaMatches, MediaPage, Uplo
 
 UPLOAD_ERRORS = (
     *BODY_ERRORS,
-    *(NulInText, ForbiddenUrl, UnsupportedMedia, MediaTypeMismatch, InputUnreadable, LibraryFull, StorageUnavailable),
+    *(NulInText, ForbiddenUrl, UnsupportedMedia, MediaTypeMismatch, InputUnreadable, InputTooLarge),
+    *(LibraryFull, StorageUnavailable),
 )
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Items on a page.")]
 TagFilter = Annotated[
@@ -51,6 +52,10 @@ class NewMedia(MediaFacts, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A file that is still to be sent, or to be fetched from a URL."""
 
     url: Annotated[Url, Meta(description="Fetch the file from this public http(s) URL.")] | None = None
+    bytes: (
+        Annotated[int, Meta(ge=1, description="The most that the file will have: what it counts until it is there.")]
+        | None
+    ) = None
 
 
 class LibraryUploadRoutes(Controller):
@@ -87,7 +92,7 @@ class LibraryUploadRoutes(Controller):
             return media_item(await media_library.import_url(caller, url, **said), settings)
         media, link = await media_library.open_upload(caller, **said)
         expires_at = datetime.now(UTC) + timedelta(seconds=settings.link_seconds)
-        upload = UploadLink(url=link, expires_at=expires_at, max_bytes=settings.library_file_bytes)
+        upload = UploadLink(url=link, expires_at=expires_at, max_bytes=media.bytes or settings.library_file_bytes)
         return media_item(media, settings, upload)
 
 

@@ -95,7 +95,7 @@ def show(client: Client, media_id: str, as_json: bool) -> None:
             "job": item.job_id,
             "tags": ", ".join(item.tags),
             "labels": ", ".join(f"{key}:{value}" for key, value in item.labels.items()),
-            "products": ", ".join(link.product_id for link in item.links),
+            "products": ", ".join(link.product_id or link.variant_id or "" for link in item.links),
             "url": item.url,
             "public url": item.public_url,
             "expires": format_time(item.expires_at),

@@ -51,7 +51,7 @@ def measure() -> Executable:
         select(*_sums("inputs", inputs.c.bytes)).where(inputs.c.status == "ready"),
         select(*_sums("uploads", uploads.c.bytes)),
         select(*_sums("voices", voices.c.bytes)),
-        select(*_sums("media", media.c.bytes)).where(text(is_upload)),
+        select(*_sums("media", media.c.bytes)).where(text(is_upload), media.c.status == "ready"),
     ).subquery()
     added = insert(measurements).from_select(["name", "objects", "bytes", "measured_at"], select(*sums.c, now))
     kept = ("objects", "bytes", "measured_at")

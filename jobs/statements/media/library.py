@@ -4,22 +4,37 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Insert, Select, cast, func, literal, literal_column, select, text, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Select,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from jobs.media import TEMPORARY_SECONDS
-from jobs.schema.tables import has_labels, has_tags, is_listed, is_upload, media, media_links
+from jobs.schema.tables import has_labels, has_tags, is_listed, is_of_variant, is_upload, media, media_links
 from jobs.statements.clauses import after, now, tx_now
-from jobs.statements.kept_outputs import SIMPLE, text_vector
+from jobs.statements.kept_outputs import text_vector
 
 Sort = Literal["newest", "oldest", "updated"]
 
-HIDDEN = {"search", "embedding", "embedding_model", "look_at", "attempt", "deleted_at"}
+HIDDEN = {"search", "embedding", "embedding_model", "look_at", "attempt", "tries", "deleted_at"}
 TEXTS = ("prompt", "description", "filename", "tags", "transcript")
 """Columns that a search looks in."""
 
 _link = func.jsonb_build_object(
-    *("product_id", media_links.c.product_id),
+    *("product_id", func.nullif(media_links.c.product_id, "")),
     *("variant_id", func.nullif(media_links.c.variant_id, "")),
     *("position", media_links.c.position),
 )
@@ -34,14 +49,20 @@ SHOWN: tuple[ColumnElement[Any], ...] = (*(one for one in media.c if one.name no
 """The columns of an item, as `jobs.media.media_from_row` reads them."""
 
 
-def add_media(media_id: str, tenant: str, values: Mapping[str, Any], *, max_items: int, max_bytes: int) -> Insert:
+def add_media(
+    media_id: str, tenant: str, values: Mapping[str, Any], *, max_items: int, max_bytes: int, bytes_each: int
+) -> Insert:
     """Add an item that the tenant brings; no row when it has brought as many or as large ones as it may.
 
-    `values` are of columns. Requests at the same moment may exceed the limits by their number.
+    `values` are of columns. A file that is waited for counts as the `bytes` that its sender says, or else as
+    `bytes_each`; one that has failed is gone, and its row alone counts. Requests at the same moment may exceed the
+    limits by their number.
     """
     own = {**values, "id": media_id, "tenant": tenant}
+    each, none = literal(bytes_each, BigInteger), literal_column("0", BigInteger)
+    size = case((media.c.status == literal_column("'failed'"), none), else_=func.coalesce(media.c.bytes, each))
     brought = (
-        select(func.count().label("number"), func.coalesce(func.sum(media.c.bytes), 0).label("bytes"))
+        select(func.count().label("number"), func.coalesce(func.sum(size), 0).label("bytes"))
         .where(media.c.tenant == tenant, text(is_upload))
         .subquery("brought")
     )
@@ -53,7 +74,7 @@ def add_media(media_id: str, tenant: str, values: Mapping[str, Any], *, max_item
         **dict.fromkeys(("look_at", "created_at", "updated_at"), tx_now),
     }
     allowed = select(*row.values()).where(
-        brought.c.number < max_items, brought.c.bytes + (own.get("bytes") or 0) <= max_bytes
+        brought.c.number < max_items, brought.c.bytes + (own.get("bytes") or bytes_each) <= max_bytes
     )
     return media.insert().from_select(list(row), allowed).returning(*SHOWN)
 
@@ -102,7 +123,7 @@ def list_media(
         query = query.where(text(has_tags), media.c.tags.op("@>")(literal(list(tags), media.c.tags.type)))
     if labels:
         query = query.where(text(f"media.{has_labels}"), media.c.labels.contains(dict(labels)))
-    if product_id is not None:
+    if product_id is not None or variant_id is not None:
         query = query.where(media.c.id.in_(_linked(tenant, product_id, variant_id)))
     time = media.c.updated_at if sort == "updated" else media.c.created_at
     position = tuple_(time, media.c.id)
@@ -146,17 +167,17 @@ def _search_of(values: Mapping[str, Any], *, changes: bool = False) -> ColumnEle
         return cast(literal(values.get(name), media.c[name].type), media.c[name].type)
 
     prompt, description, filename, tags, transcript = map(value_of, TEXTS)
-    words = func.array_to_string(tags, literal_column("' '"))
-    vector = text_vector(prompt, description, filename, words)
-    said = func.jsonb_to_tsvector(SIMPLE, func.coalesce(transcript, literal_column("'[]'::jsonb")), _STRINGS)
-    return vector.op("||")(said)
+    said = func.jsonb_path_query(transcript, _STRINGS).column_valued("said")
+    sentences = select(func.string_agg(said.op("#>>", return_type=Text)(literal_column("'{}'")), _SPACE))
+    return text_vector(prompt, description, filename, func.array_to_string(tags, _SPACE), sentences.scalar_subquery())
 
 
-_STRINGS: ColumnElement[Any] = literal_column("""'["string"]'::jsonb""")
+_STRINGS: ColumnElement[Any] = literal_column("""'strict $.** ? (@.type() == "string")'::jsonpath""")
+_SPACE: ColumnElement[Any] = literal_column("' '")
 
 
-def _linked(tenant: str, product_id: str, variant_id: str | None) -> Select[Any]:
-    linked = select(media_links.c.media_id).where(
-        media_links.c.tenant == tenant, media_links.c.product_id == product_id
-    )
-    return linked if variant_id is None else linked.where(media_links.c.variant_id == variant_id)
+def _linked(tenant: str, product_id: str | None, variant_id: str | None) -> Select[Any]:
+    linked = select(media_links.c.media_id).where(media_links.c.tenant == tenant)
+    if product_id is not None:
+        linked = linked.where(media_links.c.product_id == product_id)
+    return linked if variant_id is None else linked.where(text(is_of_variant), media_links.c.variant_id == variant_id)

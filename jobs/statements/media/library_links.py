@@ -9,14 +9,16 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from jobs.schema.tables import media, media_links
 
 
-def link_media(positions: Mapping[str, int], tenant: str, product_id: str, variant_id: str | None) -> Any:
-    """Link items, each at its position, to a product or a variant; returns the ids of those that the tenant has.
+def link_media(positions: Mapping[str, int], tenant: str, product_id: str | None, variant_id: str | None) -> Any:
+    """Link items, each at its position, to a product, a variant of it or a variant alone.
+
+    Returns the ids of those that the tenant has.
 
     A link that is there gets the new position.
     """
     position = cast(literal(dict(positions), JSONB)[media.c.id].astext, Integer)
     rows: Select[Any] = select(
-        media.c.id, media.c.tenant, literal(product_id), literal(variant_id or ""), position
+        media.c.id, media.c.tenant, literal(product_id or ""), literal(variant_id or ""), position
     ).where(media.c.id.in_(positions), media.c.tenant == tenant, media.c.deleted_at.is_(None))
     added = insert(media_links).from_select(["media_id", "tenant", "product_id", "variant_id", "position"], rows)
     return added.on_conflict_do_update(
@@ -24,12 +26,12 @@ def link_media(positions: Mapping[str, int], tenant: str, product_id: str, varia
     ).returning(media_links.c.media_id)
 
 
-def unlink_media(media_id: str, tenant: str, product_id: str, variant_id: str | None) -> Any:
-    """Remove the link of an item to a product or a variant; returns the item's id if there was one."""
+def unlink_media(media_id: str, tenant: str, product_id: str | None, variant_id: str | None) -> Any:
+    """Remove the link of an item to what `link_media` names so; returns the item's id if there was one."""
     removed: Delete = delete(media_links).where(
         media_links.c.media_id == media_id,
         media_links.c.tenant == tenant,
-        media_links.c.product_id == product_id,
+        media_links.c.product_id == (product_id or ""),
         media_links.c.variant_id == (variant_id or ""),
     )
     return removed.returning(media_links.c.media_id)

@@ -40,6 +40,15 @@ def take_media(*, limit: int, lease_seconds: float) -> Update:
     )
 
 
+def begin_try(media_id: str, attempt: int) -> Update:
+    """Count a try at the file of an item, before it is opened: one may end the whole worker.
+
+    Returns `tries`, or no row if the item was deleted or another worker has it.
+    """
+    counted = _taken(media_id, attempt).values(tries=media.c.tries + 1)
+    return counted.returning(media.c.tries)
+
+
 def saw_media(media_id: str, attempt: int, values: Mapping[str, Any]) -> Update:
     """Record what an item is; nothing is left to look at. Returns its id, or no row if it was deleted or lost."""
     return _taken(media_id, attempt).values({**values, "look_at": None, "updated_at": now})

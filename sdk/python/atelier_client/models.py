@@ -213,9 +213,9 @@ class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProductLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A product of the tenant's shop, or a variant of it, that an item belongs to, and its place there."""
+    """A product of the tenant's shop, or a variant, that an item belongs to, and its place there."""
 
-    product_id: str
+    product_id: str | None = None
     variant_id: str | None = None
     position: int = 0
 

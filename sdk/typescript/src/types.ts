@@ -377,9 +377,9 @@ export interface Model {
   is_measured: boolean;
 }
 
-/** A product of the tenant's shop, or a variant of it, that an item belongs to, and its place there. */
+/** A product of the tenant's shop, or a variant, that an item belongs to, and its place there. */
 export interface ProductLink {
-  product_id: string;
+  product_id: string | null;
   variant_id: string | null;
   position: number;
 }

@@ -4,6 +4,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from api.http.received_file import ENVELOPE
+from core.settings import Settings
 from tests.support.deploy.chart import LEAST, MATRIX, chart, manifest, manifests, over, pod_templates, render
 
 WITH_POLICIES = [case for case in MATRIX if case != "everything off"]
@@ -237,3 +239,20 @@ def test_workers_listen_to_prometheus_alone(component):
     assert [{"port": 9100, "protocol": "TCP"}] == rule["ports"]
     assert [{"namespaceSelector": {}}] == rule["from"]
     assert "ingress" not in manifest("weights that a Job fetches", "NetworkPolicy", "atelier-weights")["spec"]
+
+
+@pytest.mark.parametrize(
+    ("given", "file"),
+    [
+        ({}, Settings().library_file_bytes),
+        ({"settings": {"library_file_bytes": 300_000_000}}, 300_000_000),
+        ({"api": {"settings": {"library_file_bytes": 9}}}, Settings().media_body_limit),
+    ],
+    ids=["as it is", "larger", "smaller than JSON"],
+)
+def test_the_ingress_lets_a_file_of_the_library_through(given, file):
+    on = {"ingress": {"enabled": True, "host": "media.example.com"}}
+    (ingress,) = (one for one in render(over(LEAST, on | given)) if one["kind"] == "Ingress")
+    annotations = ingress["metadata"]["annotations"]
+    assert str(file + ENVELOPE) == annotations["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert "off" == annotations["nginx.ingress.kubernetes.io/proxy-request-buffering"]

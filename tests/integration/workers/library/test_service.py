@@ -84,7 +84,8 @@ def item(rows, tenant):
     def add(**values):
         media_id = new_id("med")
         values = {"status": "waiting", "source": "upload", "key": f"{folder_of(tenant, media_id)}raw"} | values
-        (row,) = rows.execute(library.add_media(media_id, tenant, values, max_items=10, max_bytes=10**9))
+        limits = {"max_items": 10, "max_bytes": 10**9, "bytes_each": 1000}
+        (row,) = rows.execute(library.add_media(media_id, tenant, values, **limits))
         return media_from_row(row)
 
     return add
@@ -98,6 +99,33 @@ def now(rows, one):
 def done(rows, one):
     """The item, once it no longer waits."""
     return until(lambda: seen if (seen := now(rows, one)).status != "waiting" else None, 60, "the item to be looked at")
+
+
+class DyingDrawer:
+    """A drawer whose process ends before its answer, as one that is killed for its memory."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def draw(self, folder, **limits):
+        self.calls += 1
+
+    def close(self):
+        """Nothing is open."""
+
+
+async def process(settings, store, row, drawer=None):
+    """Look at an item that was taken."""
+    db = async_engine(settings)
+    work = LibraryWork(settings, db, store)
+    if drawer is not None:
+        work._drawer.close()
+        work._drawer = drawer
+    try:
+        await work._process(row)
+    finally:
+        await work.close()
+        await db.dispose()
 
 
 def test_a_file_that_was_sent_is_measured_and_drawn(rows, item, put, worker, store):
@@ -136,8 +164,9 @@ def test_a_file_at_a_url_is_fetched(rows, item, host, worker):
         (b"\x00\x01\x02\x03" * 9, {}, "unsupported_media"),
         (PNG[:40], {}, "input_unreadable"),
         (b"", {}, "input_unreadable"),
+        (PNG, {"bytes": len(PNG) - 1}, "input_too_large"),
     ],
-    ids=["another type", "another kind", "no known type", "broken", "empty"],
+    ids=["another type", "another kind", "no known type", "broken", "empty", "larger than announced"],
 )
 def test_a_useless_file_fails_its_item_and_goes(rows, item, put, store, worker, content, said, code):
     sent = item(**said)
@@ -167,19 +196,43 @@ def test_a_slow_worker_removes_nothing_that_another_has_stored(rows, item, put, 
     stored = {"attempt": slow.attempt + 1, "status": "ready", "key": f"{sent.folder}ab.png", "look_at": None}
     rows.execute(media.update().where(media.c.id == sent.id).values(stored))
     put(stored["key"], PNG)
-
-    async def go_on():
-        db = async_engine(settings)
-        work = LibraryWork(settings, db, store)
-        try:
-            await work._process(slow)
-        finally:
-            await work.close()
-            await db.dispose()
-
-    asyncio.run(go_on())
+    asyncio.run(process(settings, store, slow))
     assert [stored["key"]] == list(store.keys(sent.folder))
     assert "ready" == now(rows, sent).status
+
+
+def test_without_previews_a_file_is_checked_and_measured(rows, item, put, settings, store):
+    sent = item()
+    put(sent.key, PNG)
+    (row,) = rows.execute(library_work.take_media(limit=1, lease_seconds=600))
+    asyncio.run(process(msgspec.structs.replace(settings, previews=False), store, row))
+    seen = now(rows, sent)
+    assert ("ready", *Image.open(io.BytesIO(PNG)).size, ()) == (seen.status, seen.width, seen.height, seen.previews)
+    assert [seen.key] == list(store.keys(sent.folder))
+
+
+@pytest.mark.parametrize(
+    ("status", "tries", "calls"),
+    [("waiting", 0, 3), ("waiting", 3, 0), ("ready", 1, 2)],
+    ids=["never drawn", "ended its workers", "ready and never drawn"],
+)
+def test_a_file_that_is_never_drawn_is_given_up(rows, item, put, settings, store, status, tries, calls):
+    sent, dying = item(status=status), DyingDrawer()
+    put(sent.key, PNG)
+    rows.execute(media.update().values(tries=tries, attempt=70))  # the file was waited for
+    looks = 0
+    while rows.scalar(media.select().with_only_columns(media.c.look_at)) is not None:
+        looks += 1
+        rows.execute(media.update().values(look_at=func.now()))
+        (row,) = rows.execute(library_work.take_media(limit=1, lease_seconds=600))
+        asyncio.run(process(settings, store, row, dying))
+    seen = now(rows, sent)
+    assert (calls, max(calls, 1)) == (dying.calls, looks)
+    if status == "ready":
+        assert ("ready", [sent.key]) == (seen.status, list(store.keys(sent.folder)))
+    else:
+        assert ("failed", "input_unreadable", []) == (seen.status, seen.problem.code, list(store.keys(sent.folder)))
+        assert "in 3 tries" in seen.problem.message
 
 
 def test_an_upload_that_never_came_fails(rows, item, worker):
@@ -211,7 +264,8 @@ def test_tenants_take_turns(rows, item, tenant):
     mine = [item() for _ in range(3)]
     other = new_id("med")
     values = {"status": "waiting", "source": "upload", "key": "k"}
-    rows.execute(library.add_media(other, rows.tenant("another"), values, max_items=10, max_bytes=10**9))
+    limits = {"max_items": 10, "max_bytes": 10**9, "bytes_each": 1000}
+    rows.execute(library.add_media(other, rows.tenant("another"), values, **limits))
     taken = [row.id for row in rows.execute(library_work.take_media(limit=2, lease_seconds=60))]
     assert {mine[0].id, other} == set(taken)
     assert 2 == len(rows.execute(library_work.take_media(limit=9, lease_seconds=60)))

@@ -12,7 +12,7 @@ from core.settings import Settings
 
 
 def budget(most=400, seconds=30.0):
-    return BodyBudget(Settings(body_budget=most, body_wait_seconds=seconds))
+    return BodyBudget(most, Settings(body_wait_seconds=seconds))
 
 
 async def settle():
@@ -106,7 +106,7 @@ async def test_what_is_given_up_is_not_granted():
 
 async def test_a_lease_takes_and_gives_back_once():
     shared = budget()
-    lease = BodyLease(shared, "a", 100)
+    lease = BodyLease(shared, budget(), "a", 100)
     lease.give_back()
     await lease.take()
     await lease.take()
@@ -115,6 +115,22 @@ async def test_a_lease_takes_and_gives_back_once():
     lease.give_back()
     await lease.take()  # a request that watches for its client to leave reads on
     assert 0 == shared.in_use
+
+
+async def test_a_file_on_its_way_to_the_disk_takes_no_memory():
+    shared, files = budget(), budget()
+    lease = BodyLease(shared, files, "a", 100)
+    lease.use_files()
+    await lease.take()
+    assert (0, 100) == (shared.in_use, files.in_use)
+    lease.use_files()
+    lease.give_back()
+    assert (0, 0) == (shared.in_use, files.in_use)
+    read = BodyLease(shared, files, "a", 100)
+    await read.take()
+    read.use_files()  # too late: it is in memory
+    read.give_back()
+    assert (0, 0) == (shared.in_use, files.in_use)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
@@ -137,5 +153,5 @@ async def test_a_request_that_fails_gives_back_what_it_took(error):
         "route_handler": SimpleNamespace(resolve_request_max_body_size=lambda: 200_000),
     }
     with pytest.raises(error):
-        await hold_bodies(shared)(app)(scope, receive, None)
+        await hold_bodies(shared, budget())(app)(scope, receive, None)
     assert ([0, 90_000], 0) == (seen, shared.in_use)

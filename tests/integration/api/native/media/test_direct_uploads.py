@@ -140,8 +140,8 @@ def test_half_a_file_leaves_nothing(client, key, store, rows, api):
 
 
 def test_a_body_takes_its_part_of_the_budget(settings, key, rows, store):
-    """Of a budget that another body of the tenant holds in full, nothing is left for this one."""
-    small = msgspec.structs.replace(settings, body_budget=1_000_000, body_wait_seconds=0.2)
+    """Of a budget that another file of the tenant holds in full, nothing is left for this one."""
+    small = msgspec.structs.replace(settings, file_budget=1_000_000, body_wait_seconds=0.2)
     with api_server(small) as server, server.client(key) as client:
         address = urlsplit(str(client.base_url))
         head = f"POST /inputs/v1 HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\nContent-Length: 900000\r\n\r\n"

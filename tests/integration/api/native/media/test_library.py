@@ -236,6 +236,12 @@ def test_a_transcript_is_searched(client, store):
     assert [item["media_id"]] == [one["media"]["media_id"] for one in found]
 
 
+def test_a_backslash_and_u0000_are_six_characters(client, store):
+    said = {"description": r"\u0000 is NUL", "transcript": [r"C:\u0000"]}
+    item = added(client.post("/media/v1", json={"filename": "a.mp3", **said}))
+    assert said == {name: item[name] for name in said}
+
+
 def test_a_search_has_pages(client, bring):
     for number in range(5):
         bring(f"{number}.png", description="oak " * (1 + number % 2))
@@ -351,9 +357,25 @@ def test_items_are_linked_to_a_product(client, bring, stranger):
     assert [] == names(stranger.get("/media/v1", params={"product_id": "p2"}))
 
 
-def test_unlink_refuses_nul(client, bring):
+def test_an_item_is_linked_to_a_variant_alone(client, bring):
+    item, other = (bring(name)["media_id"] for name in ("a.png", "b.png"))
+    alone = {"product_id": None, "variant_id": "v1", "position": 0}
+    assert [alone] == client.post(f"/media/v1/{item}/link", json={"variant_id": "v1"}).json()["links"]
+    client.post(f"/media/v1/{other}/link", json={"product_id": "p1", "variant_id": "v1"})
+    assert ["b.png", "a.png"] == names(client.get("/media/v1", params={"variant_id": "v1"}))
+    assert ["b.png"] == names(client.get("/media/v1", params={"variant_id": "v1", "product_id": "p1"}))
+    assert [] == names(client.get("/media/v1", params={"variant_id": "v2"}))
+    assert [] == client.delete(f"/media/v1/{item}/link", params={"variant_id": "v1"}).json()["links"]
+    assert ["b.png"] == names(client.get("/media/v1", params={"variant_id": "v1"}))
+
+
+def test_a_link_names_a_product_or_a_variant(client, bring):
     item = bring("a.png")["media_id"]
-    refused(client.delete(f"/media/v1/{item}/link", params={"product_id": "a\0"}), 422, "nul_in_text")
+    path = f"/media/v1/{item}/link"
+    refused(client.delete(path, params={"product_id": "a\0"}), 422, "nul_in_text")
+    many = {"media": [{"media_id": item}]}
+    for answer in (client.delete(path), client.post(path, json={}), client.post("/media/v1/link", json=many)):
+        refused(answer, 422, "missing_field", "$.product_id")
 
 
 def test_a_foreign_item_is_linked_with_none(client, bring, stranger):
@@ -403,6 +425,7 @@ def test_a_foreign_item_answers_as_an_unknown_one(client, stranger, bring, call)
         ({"json": {"labels": {"a": "c" * 257}}}, "out_of_range"),
         ({"json": {"labels": {"a": 1}}}, "wrong_type"),
         ({"json": {"description": "a\0b"}}, "nul_in_text"),
+        ({"json": {"transcript": [{"word": "a\\\0"}]}}, "nul_in_text"),
         ({"json": {"kind": "sculpture"}}, "out_of_range"),
         ({"json": {"shade": "red"}}, "unknown_field"),
         (
@@ -433,13 +456,20 @@ def test_items_and_outputs_are_inputs_of_jobs(client, bring, made, rows, tenant,
 
 
 def test_a_full_library_takes_no_more(settings, store, rows, tenant):
-    limits = {"library_items": 1, "library_file_bytes": 1000}
+    limits = {"library_items": 3, "library_file_bytes": 1000, "library_bytes": 1500}
     with (
         api_server(msgspec.structs.replace(settings, **limits)) as small,
         small.client(make_key(rows, settings, tenant)) as client,
     ):
         added(client.post("/media/v1", content=PNG))
+        added(client.post("/media/v1", json={}))  # it counts as much as a file may have
+        for more in ({}, {"url": "https://example.com/a.png"}, {"bytes": 700}):
+            refused(client.post("/media/v1", json=more), 422, "library_full")
+        announced = added(client.post("/media/v1", json={"bytes": 400}))
+        assert (400, 400) == (announced["bytes"], announced["upload"]["max_bytes"])
         refused(client.post("/media/v1", content=PNG), 422, "library_full")
-        refused(client.post("/media/v1", json={}), 422, "library_full")
+        refused(client.post("/media/v1", json={"bytes": 1}), 422, "library_full")
+        refused(client.post("/media/v1", json={"bytes": 1001}), 422, "input_too_large", "$.bytes")
+        refused(client.post("/media/v1", json={"bytes": 0}), 422, "out_of_range", "$.bytes")
         refused(client.post("/media/v1", content=PNG + bytes(1000)), 413, "body_too_large")
     assert 1 == len(list(open_store(settings).keys(f"{tenant}/media/")))

@@ -83,11 +83,32 @@ def test_vectors_are_ranked_exactly(rows, tenant):
 
 def test_a_tenant_brings_only_as_much_as_it_may(rows):
     tenant = rows.tenant()
-    values = {"status": "ready", "source": "upload", "key": "k", "bytes": 6}
 
-    def add(number, **limits):
-        limits = {"max_items": 2, "max_bytes": 100} | limits
+    def add(number, max_items=2, max_bytes=100, **values):
+        limits = {"max_items": max_items, "max_bytes": max_bytes, "bytes_each": 10**10}
+        values = {"status": "ready", "source": "upload", "key": "k", "bytes": 6} | values
         return len(rows.execute(library.add_media(f"med_{number}", tenant, values, **limits)))
 
     assert (1, 0, 1, 0) == (add(1), add(2, max_bytes=11), add(3), add(4))
     assert 2 == rows.scalar(select(func.count()).select_from(media))
+    waiting = {"status": "waiting", "max_items": 9}
+    assert (0, 1, 0) == (add(5, bytes=89, **waiting), add(6, bytes=88, **waiting), add(7, bytes=1, **waiting))
+    assert (0, 1, 0) == tuple(
+        add(number, bytes=None, max_bytes=most, **waiting)
+        for number, most in ((8, 10**10 + 99), (9, 10**10 + 100), (10, 2 * 10**10))
+    )
+    rows.execute(media.update().where(media.c.id.in_(["med_6", "med_9"])).values(status="failed"))
+    assert (1, 0) == (add(11, bytes=88, **waiting), add(12, bytes=1, **waiting))
+
+
+def test_a_transcript_of_any_length_can_be_searched(rows):
+    tenant = rows.tenant()
+    said = {"words": [{"word": f"{chr(0x20000 + n)}-{chr(0x20000 + n * 7 % 40_000)}", "at": n} for n in range(40_000)]}
+    values = {"status": "ready", "source": "upload", "key": "k", "description": "oak", "transcript": said}
+    (added,) = rows.execute(library.add_media("med_1", tenant, values, max_items=9, max_bytes=10**9, bytes_each=1))
+    assert said == added.transcript
+    for words, found in (("oak", 1), (chr(0x20000 + 9), 1), ("word", 0)):
+        assert found == len(rows.execute(library_search.search_media(tenant, words, limit=2))), words
+    rows.execute(library.change_media("med_1", tenant, {"description": "elm"}))
+    for words, found in (("elm", 1), ("oak", 0), (chr(0x20000 + 9), 1)):
+        assert found == len(rows.execute(library_search.search_media(tenant, words, limit=2))), words
