@@ -29,7 +29,6 @@ from api.native.service.routes import service_router
 from api.native.webhooks.routes import webhooks_router
 from api.openapi.dialects import DialectDocuments, document_router
 from api.openapi.documents import openapi_config
-from api.openapi.fixes import correct_document
 from api.operations.profiles import ProfileOperations
 from api.operations.queue_metrics import QueueMetrics
 from api.operations.readiness import Readiness
@@ -86,13 +85,13 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
         exception_handlers=exception_handlers(render_by_path(renderers)),
         request_class=StrictRequest,
         request_max_body_size=app_settings.body_limit,
-        openapi_config=openapi_config(version("atelier"), prefix),
+        openapi_config=openapi_config(version("atelier"), prefix, documents),
         lifespan=[services.lifespan],
         logging_config=None,
         state=State({"event_hub": services.event_hub, "path_prefix": prefix, "dialect_documents": documents}),
     )
     put_in_front(app, origins)
-    correct_document(app.openapi_schema, documents)
+    documents.made_by(app)
     return app
 
 

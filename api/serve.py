@@ -104,6 +104,7 @@ def main(host: str, port: int) -> None:
         check_settings(settings())
         start_logs(settings(), "api")
         app = create_app(settings())
+    app.openapi_schema.to_schema()  # before the first request, which would wait for it, and all others with it
     gc.freeze()  # routes and schemas stay: a full collection walks through half a million objects less
     # uvicorn raises the signal again once it has shut down; a requested stop is not a failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

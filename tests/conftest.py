@@ -17,12 +17,14 @@ from redis import Redis
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from pipelines.runtime import torchaudio_stub
+from tests.support.servers import compiled_statements
 from tests.support.servers import s3 as s3_server
 from tests.support.servers.databases import Databases
 from tests.support.servers.pgbouncer import Pooler, pgbouncer
 from tests.support.servers.pgbouncer_install import MISSING, find_pgbouncer
 
 torchaudio_stub.install()  # before a test imports diffusers
+compiled_statements.share()
 
 pytest_plugins = ["pytester", "tests.support.contract.plugin"]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from litestar import Router, get
+from litestar import Litestar, get
 from litestar.openapi.spec import (
     Components,
     OpenAPI,
@@ -22,6 +22,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.base import BaseSchemaObject
 
 from api.http.auth import PUBLIC
+from api.http.router import Router
 from api.openapi.page import PAGE_HEADERS, page
 from api.openapi.schemas import REF
 
@@ -46,12 +47,17 @@ class DocumentedFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DialectDocuments:
-    """The document of each wire format, by its name; they are made with that of the service."""
+    """The document of each wire format, by its name; they are made with that of the application."""
 
     def __init__(self, formats: Sequence[DocumentedFormat]) -> None:
         self.formats = formats
         self._made: dict[str, OpenAPI] = {}
         self._shown: dict[str, dict[str, Any]] = {}
+        self._app: Litestar | None = None
+
+    def made_by(self, app: Litestar) -> None:
+        """Say which application's document they are taken out of."""
+        self._app = app
 
     def take_out(self, document: OpenAPI) -> None:
         """Take the routes of the formats out of the document of all routes, and what they alone refer to."""
@@ -65,6 +71,8 @@ class DialectDocuments:
     def of(self, name: str) -> dict[str, Any]:
         """Return the document of a format."""
         if name not in self._shown:
+            if self._app is not None:
+                self._app.openapi_schema.to_schema()
             self._shown[name] = self._made[name].to_schema()
         return self._shown[name]
 
@@ -111,7 +119,14 @@ def _document_of(format_: DocumentedFormat, document: OpenAPI) -> OpenAPI:
         description=DESCRIPTION.format(title=format_.title, base=format_.base),
     )
     components = _components(document, paths.values())
-    return replace(document, info=info, paths=paths, components=components, tags=None, webhooks=None)
+    return OpenAPI(
+        info=info,
+        paths=paths,
+        components=components,
+        openapi=document.openapi,
+        security=document.security,
+        servers=document.servers,
+    )
 
 
 def _operations(item: PathItem) -> list[Operation]:

@@ -1,12 +1,18 @@
 """The OpenAPI document beyond the types: texts, security, errors. Its page loads nothing from other hosts."""
 
-from litestar import Router
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, License, SecurityScheme, Server, Tag
+from litestar.openapi.spec import Components, License, OpenAPI, SecurityScheme, Server, Tag
 
 from api.http.auth import PUBLIC
 from api.http.problems import MEDIA_TYPE
+from api.http.router import Router
+from api.openapi.dialects import DialectDocuments
+from api.openapi.fixes import correct_document
 from api.openapi.page import PAGE_HEADERS, SchemaPage, script
 from core.errors.access import Unauthenticated
 from core.errors.base import AtelierError
@@ -56,12 +62,41 @@ def extra_response(status: int, description: str) -> dict[int, ResponseSpec]:
     return {status: ResponseSpec(None, generate_examples=False, description=description)}
 
 
-def openapi_config(version: str, prefix: str) -> OpenAPIConfig:
+class CorrectedDocument(OpenAPI):
+    """Litestar's document, corrected when it is first asked for: that takes as long as the rest of an API's start."""
+
+    def __init__(self, plain: OpenAPI, dialects: DialectDocuments) -> None:
+        super().__init__(**{field.name: getattr(plain, field.name) for field in fields(plain)})
+        self._dialects = dialects
+
+    def to_schema(self) -> dict[str, Any]:
+        """Return the document as JSON has it; `api.serve` asks for it before the first request."""
+        return self._corrected
+
+    @cached_property
+    def _corrected(self) -> dict[str, Any]:
+        correct_document(self, self._dialects)
+        return super().to_schema()
+
+
+@dataclass(kw_only=True)
+class DocumentConfig(OpenAPIConfig):
+    """Litestar's configuration, for that document; `dialects` gets the part of the wire formats."""
+
+    dialects: DialectDocuments
+
+    def to_openapi_schema(self) -> OpenAPI:
+        """Return the document, without its paths."""
+        return CorrectedDocument(super().to_openapi_schema(), self.dialects)
+
+
+def openapi_config(version: str, prefix: str, dialects: DialectDocuments) -> OpenAPIConfig:
     """Return the configuration of the document at /schema/openapi.json and its page at /schema.
 
-    `prefix` is the path of the public URL, below which a browser finds them.
+    `prefix` is the path of the public URL, below which a browser finds them; `dialects` gets the wire formats' part.
     """
-    return OpenAPIConfig(
+    return DocumentConfig(
+        dialects=dialects,
         title="Atelier",
         version=version,
         description=DESCRIPTION,

@@ -1,7 +1,5 @@
 """ImagePipeline's router, at /imagepipeline."""
 
-from litestar import Router
-
 from api.dialects.imagepipeline.account import AccountRoutes
 from api.dialects.imagepipeline.errors import PATH
 from api.dialects.imagepipeline.jobs import operation_controller
@@ -11,6 +9,7 @@ from api.dialects.imagepipeline.uploads import UploadRoutes
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.received_file import ENVELOPE
+from api.http.router import Router
 from api.operations.profiles import ProfileOperations
 from core.settings import Settings
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from litestar import HttpMethod, Router
+from litestar import HttpMethod
 from litestar.handlers import HTTPRouteHandler, route
 
 from api.dialects.videogen.endpoints import EndpointRoutes
@@ -13,6 +13,7 @@ from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
+from api.http.router import Router
 from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
 from api.operations.webhooks import WebhookOperations

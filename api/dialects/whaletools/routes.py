@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from litestar import Controller, Response, Router, delete, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
@@ -26,6 +26,7 @@ from api.http.database import Database
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.received_file import ENVELOPE
+from api.http.router import Router
 from api.http.strict_json import StrictRequest
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voices import VoiceOperations

@@ -1,9 +1,8 @@
 """The router of uploads, stored voices and the media library."""
 
-from litestar import Router
-
 from api.http.dependencies import provide
 from api.http.received_file import ENVELOPE
+from api.http.router import Router
 from api.native.media.inputs import InputRoutes
 from api.native.media.library import LibraryRoutes, LibraryUploadRoutes
 from api.native.media.library_files import LibraryFileRoutes

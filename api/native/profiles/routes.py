@@ -1,8 +1,7 @@
 """The router of profiles."""
 
-from litestar import Router
-
 from api.http.dependencies import provide
+from api.http.router import Router
 from api.native.profiles.profiles import ProfileRoutes
 from api.operations.profiles import ProfileOperations
 

@@ -1,8 +1,7 @@
 """The router of servers and of the commands that operators send them."""
 
-from litestar import Router
-
 from api.http.dependencies import provide
+from api.http.router import Router
 from api.native.servers.admin import ServerAdminRoutes
 from api.native.servers.servers import ServerRoutes
 from api.operations.server_commands import ServerCommands

@@ -22,6 +22,7 @@ from jobs.statements import api_keys, servers
 from jobs.statements.queue import tenant_jobs
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
+from tests.support.service.api_server import NO_TLS
 from tests.support.service.fork_server import MODELS, PROCESSES, fork_server
 from tests.support.wait import until
 
@@ -74,7 +75,7 @@ class Service:
         """The process that was started last under each name: `api`, `cpu`, or that of a GPU worker."""
         self._before: dict[str, int] = {}
         self.tenant, self.key = self._make_key()
-        self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": self.key}, timeout=30)
+        self.client = httpx.Client(base_url=self.url, headers={"X-API-Key": self.key}, timeout=30, verify=NO_TLS)
 
     def api(self) -> subprocess.Popen[bytes]:
         """Start the API and wait until it is live."""
