@@ -42,11 +42,17 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # `-m long` selects by the marks that this sets
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("full"):
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip("takes its time: `make faults` runs it"))
+    begun = set[str]()
+    for item in items:
+        if item.get_closest_marker("matrix") and not item.get_closest_marker("long"):
+            function = item.nodeid.partition("[")[0]
+            if function in begun:
+                item.add_marker("long")
+            begun.add(function)
+        if item.get_closest_marker("long") and not config.getoption("full"):
+            item.add_marker(pytest.mark.skip("takes its time: `make faults` runs it"))
 
 
 @pytest.fixture(scope="session")

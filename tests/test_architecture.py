@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ MAY_NOT_IMPORT = {
 
 LAZILY = {"cli": TORCH_BEARING}
 """Libraries that are imported only inside a function. `tests/unit/cli/test_main.py` holds what each command loads."""
+
+
+@cache
+def source() -> list[rooms.Room]:
+    """The rooms as the source has them; reading all of it takes seconds."""
+    return rooms.read_source()
 
 
 def may_import() -> dict[str, set[str]]:
@@ -80,11 +87,11 @@ def public_classes() -> Iterator[tuple[str, str]]:
 
 
 def test_page_lists_the_rooms_and_arrows_of_the_source():
-    assert rooms.read_page() == rooms.read_source(), "run `python scripts/rooms.py`, and look at what it changes"
+    assert rooms.read_page() == source(), "run `python scripts/rooms.py`, and look at what it changes"
 
 
 def test_rooms_have_at_most_15_modules():
-    crowded = {room.name: room.modules for room in rooms.read_source() if room.modules > MOST_MODULES}
+    crowded = {room.name: room.modules for room in source() if room.modules > MOST_MODULES}
     assert crowded.keys() == LARGER
 
 
@@ -99,7 +106,7 @@ def test_init_is_one_sentence_without_imports(path):
 
 
 def test_rooms_import_each_other_in_one_direction():
-    remaining = {room.name: set(room.imports) for room in rooms.read_source()}
+    remaining = {room.name: set(room.imports) for room in source()}
     while leaves := {name for name, arrows in remaining.items() if not arrows & remaining.keys()}:
         remaining = {name: arrows for name, arrows in remaining.items() if name not in leaves}
     assert {} == remaining, "these rooms are on a circle, or lead to one"

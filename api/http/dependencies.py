@@ -1,12 +1,23 @@
-"""Injection of the API's shared objects into route handlers, by the names of their parameters."""
+"""Routers, and injection of the API's shared objects into their handlers, by the names of their parameters."""
 
-from typing import Any
+from typing import Any, Self
 
+import litestar
 from litestar.di import Provide
 
 from api.http.auth import Caller, shown_job
 from api.http.strict_json import StrictRequest
 from jobs.statements.queue.look import JobView
+
+
+class Router(litestar.Router):
+    """A router that is registered once, as it is.
+
+    Litestar registers a copy with copies of all handlers, at each level again, which is a third of an API's start.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 def provide(**shared: Any) -> dict[str, Provide]:

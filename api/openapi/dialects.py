@@ -22,7 +22,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.base import BaseSchemaObject
 
 from api.http.auth import PUBLIC
-from api.http.router import Router
+from api.http.dependencies import Router
 from api.openapi.page import PAGE_HEADERS, page
 from api.openapi.schemas import REF
 

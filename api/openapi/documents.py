@@ -9,8 +9,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, OpenAPI, SecurityScheme, Server, Tag
 
 from api.http.auth import PUBLIC
+from api.http.dependencies import Router
 from api.http.problems import MEDIA_TYPE
-from api.http.router import Router
 from api.openapi.dialects import DialectDocuments
 from api.openapi.fixes import correct_document
 from api.openapi.page import PAGE_HEADERS, SchemaPage, script

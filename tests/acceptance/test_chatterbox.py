@@ -83,6 +83,7 @@ def sound(status: dict[str, Any]) -> tuple[np.ndarray, int]:
     return soundfile.read(BytesIO(download(status["result_url"])), dtype="float32")  # type: ignore[no-any-return]
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("C39")
 @pytest.mark.parametrize("output_format", ["wav", "mp3", "ogg"])
 def test_the_watermark_survives_every_format(studio: Service, output_format: str) -> None:

@@ -73,6 +73,7 @@ def test_the_colors_of_the_mug_are_those_of_the_photo(studio: Service, data_url:
     assert 0 == made[made[..., 3] == 0].max()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("output_format", "name"), [("png", "PNG"), ("webp", "WEBP"), ("jpeg", "PNG")])
 def test_each_output_format(studio: Service, data_url: str, output_format: str, name: str) -> None:
     status = make(studio, data_url, output_format=output_format)

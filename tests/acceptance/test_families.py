@@ -139,6 +139,7 @@ def one_thread() -> None:
 
 
 class TestPictures:
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", some_long(IMAGES))
     def test_the_png_has_the_pixels_of_diffusers(self, families: Service, weights: Path, name: str) -> None:
         references = [drawing(1), drawing(2)] if name == "qwenedit" else []
@@ -163,6 +164,7 @@ class TestPictures:
         expected = directly(weights / "flux2klein", 1, image=references)
         assert np.array_equal(expected, pixels(download(families, job_id)))
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["sdxl", "zimage", "qwenimage"])
     def test_a_picture_is_changed_as_diffusers_changes_it(self, families: Service, weights: Path, name: str) -> None:
         start = drawing(3).resize((64, 64))
@@ -243,6 +245,7 @@ class TestEditsOfImagePipelinesClient:
 
 
 class TestFilms:
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", some_long(FILMS))
     @pytest.mark.parametrize("still", [False, True], ids=["from words", "from a still"])
     def test_same_seed_gives_the_same_bytes_and_another_others(self, families: Service, name: str, still: bool) -> None:
@@ -311,6 +314,7 @@ def ball() -> Image.Image:
     return picture
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", some_long([*IMAGES, *FILMS]))
 class TestEveryFamily:
     def ask(self, families: Service, name: str, **fields: Any) -> str:

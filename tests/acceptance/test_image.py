@@ -49,6 +49,7 @@ def test_a_prompt_becomes_a_webp_that_shows_it(studio: Service) -> None:
     assert {"url": status["result_url"], "media_type": "image/webp", **NATIVE}.items() <= output.items()
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("C4")
 @pytest.mark.parametrize(("output_format", "name"), [("webp", "WEBP"), ("jpeg", "JPEG"), ("png", "PNG")])
 def test_each_output_format(studio: Service, output_format: str, name: str) -> None:

@@ -60,6 +60,7 @@ def test_a_photo_loses_its_background_first(studio: Service) -> None:
     assert made.convex_hull.volume < 0.8 * np.prod(made.extents)
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("C44")
 @pytest.mark.parametrize("output_format", ["obj", "stl", "ply"])
 def test_other_formats_under_a_name_of_ones_own(studio: Service, output_format: str) -> None:

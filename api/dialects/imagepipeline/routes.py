@@ -6,10 +6,9 @@ from api.dialects.imagepipeline.jobs import operation_controller
 from api.dialects.imagepipeline.operations import OPERATIONS
 from api.dialects.imagepipeline.profiles import LenientProfileRoutes
 from api.dialects.imagepipeline.uploads import UploadRoutes
-from api.http.dependencies import provide
+from api.http.dependencies import Router, provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.received_file import ENVELOPE
-from api.http.router import Router
 from api.operations.profiles import ProfileOperations
 from core.settings import Settings
 

@@ -11,9 +11,8 @@ from api.dialects.videogen.executions import ExecutionRoutes
 from api.dialects.videogen.files import VideoGenFileRoutes
 from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
-from api.http.dependencies import provide
+from api.http.dependencies import Router, provide
 from api.http.query_parameters import IGNORES_QUERY
-from api.http.router import Router
 from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
 from api.operations.webhooks import WebhookOperations

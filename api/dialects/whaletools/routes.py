@@ -23,10 +23,9 @@ from api.dialects.whaletools.translate import image_params, speech_params, video
 from api.dialects.whaletools.voices import choose_voice, stored_id, voice_item
 from api.http.auth import Caller
 from api.http.database import Database
-from api.http.dependencies import provide
+from api.http.dependencies import Router, provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.received_file import ENVELOPE
-from api.http.router import Router
 from api.http.strict_json import StrictRequest
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voices import VoiceOperations

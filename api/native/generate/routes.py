@@ -1,7 +1,7 @@
 """The router of the generate routes: a submit route and a status route for each modality."""
 
 from api.follow.status import StatusBuilder
-from api.http.router import Router
+from api.http.dependencies import Router
 from api.native.generate.factory import generate_controller
 from api.submit.endpoint import SubmitEndpoint
 from core.settings import Settings

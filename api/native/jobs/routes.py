@@ -1,7 +1,6 @@
 """The router of jobs, their outputs and signed downloads."""
 
-from api.http.dependencies import provide
-from api.http.router import Router
+from api.http.dependencies import Router, provide
 from api.native.jobs.files import FileRoutes
 from api.native.jobs.jobs import JobRoutes
 from api.native.jobs.outputs import OutputRoutes

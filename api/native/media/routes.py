@@ -1,8 +1,7 @@
 """The router of uploads, stored voices and the media library."""
 
-from api.http.dependencies import provide
+from api.http.dependencies import Router, provide
 from api.http.received_file import ENVELOPE
-from api.http.router import Router
 from api.native.media.inputs import InputRoutes
 from api.native.media.library import LibraryRoutes, LibraryUploadRoutes
 from api.native.media.library_files import LibraryFileRoutes

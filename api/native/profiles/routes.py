@@ -1,7 +1,6 @@
 """The router of profiles."""
 
-from api.http.dependencies import provide
-from api.http.router import Router
+from api.http.dependencies import Router, provide
 from api.native.profiles.profiles import ProfileRoutes
 from api.operations.profiles import ProfileOperations
 

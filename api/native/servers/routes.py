@@ -1,7 +1,6 @@
 """The router of servers and of the commands that operators send them."""
 
-from api.http.dependencies import provide
-from api.http.router import Router
+from api.http.dependencies import Router, provide
 from api.native.servers.admin import ServerAdminRoutes
 from api.native.servers.servers import ServerRoutes
 from api.operations.server_commands import ServerCommands

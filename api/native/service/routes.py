@@ -1,7 +1,6 @@
 """The router of routes about the service: health, metrics, models and problem types."""
 
-from api.http.dependencies import provide
-from api.http.router import Router
+from api.http.dependencies import Router, provide
 from api.native.service.health import HealthRoutes
 from api.native.service.home import HomeRoutes
 from api.native.service.metrics import metrics

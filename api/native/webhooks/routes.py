@@ -1,7 +1,6 @@
 """The router of webhook endpoints and their deliveries."""
 
-from api.http.dependencies import provide
-from api.http.router import Router
+from api.http.dependencies import Router, provide
 from api.native.webhooks.deliveries import DeliveryRoutes
 from api.native.webhooks.endpoints import WebhookRoutes
 from api.operations.webhooks import WebhookOperations

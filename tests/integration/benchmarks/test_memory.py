@@ -11,6 +11,7 @@ from pipelines.weights.lockfile import read_lock
 MODELS = {"z-image": "z-image-turbo", "sdxl": "sdxl", "wan22": "wan2.2-ti2v-5b"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("network", "part"), [(name, part) for name in MODELS for part in NETWORKS[name]])
 def test_files_are_as_large_as_the_network_in_their_precision(network: str, part: str) -> None:
     spec, lock = load_catalog().get(MODELS[network]), read_lock()

@@ -126,6 +126,7 @@ def test_every_text_setting_is_known_to_hold_secrets_or_none():
     assert texts <= URLS.keys() | WITHOUT_SECRETS | {"secret_key"}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("name", "value"), PLANTED)
 def test_34_no_error_and_no_log_line_repeats_a_secret(name, value, caplog):
     caplog.set_level(logging.DEBUG)

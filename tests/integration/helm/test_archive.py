@@ -13,6 +13,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> helm_python.Chart:
     return helm_python.Chart.load(archives.chart(CHART, dist, chart().version, 1_700_000_000))
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("case", MATRIX)
 def test_the_archive_renders_what_the_folder_renders(packed, case):
     options = {"name": "atelier", "namespace": "studio"}

@@ -39,6 +39,7 @@ def complaint(version: str, encoded: bytes) -> str:
     return ""
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("case", [*MATRIX, *EXAMPLES])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_valid(case, version):

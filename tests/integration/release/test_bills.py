@@ -28,6 +28,7 @@ def components(name: str) -> dict:
     return {one["name"]: one for one in json.loads(bill(name))["components"]}
 
 
+@pytest.mark.matrix
 @contract("F36")
 @pytest.mark.parametrize("name", SETS)
 def test_a_bill_is_valid_and_names_every_licence(name):

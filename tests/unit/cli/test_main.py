@@ -152,6 +152,7 @@ def test_help_loads_no_library_of_the_service():
     assert "[]" == loaded_by("--help", libraries=heavy)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "words",
     [
@@ -170,6 +171,7 @@ def test_client_commands_load_neither_torch_nor_a_database(words):
     assert "[]" == loaded_by(*words, *unreachable, libraries=heavy)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("words", [["weights", "--help"], ["doctor", "--help"], ["up", "--help"]], ids=" ".join)
 def test_host_commands_do_not_load_torch_for_their_help(words):
     assert "[]" == loaded_by(*words, libraries={"torch"})

@@ -53,6 +53,7 @@ def unavailable(answer):
     return (503, "database_unavailable") == (answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("hangs", [False, True])
 @pytest.mark.parametrize(
     ("method", "path"),

@@ -114,6 +114,7 @@ def test_a_missing_prompt(client, server):
     problem(client.post(ROUTE, json={}), 422, "missing_field", "$.prompt")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_over_the_limit(settings, key, server, chunked):
     body = json.dumps({"prompt": "a" * 300_000}).encode()

@@ -35,6 +35,7 @@ def sources(rows, answer):
     return [row.url or row.source_key for row in rows.execute(inputs.select().where(inputs.c.job_id == job_id))]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("route", BODIES)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_read_on_every_route(client, rows, route, name):
@@ -48,6 +49,7 @@ def test_two_names_are_refused(client, route):
         assert "send `input_image` alone" in refused(answer, "invalid_request", f"$.{names[-1]}")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("route", BODIES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
@@ -77,6 +79,7 @@ def test_a_missing_picture_has_its_documented_name(client):
         )
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("route", "wrong", "right"),
     [

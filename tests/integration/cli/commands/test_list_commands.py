@@ -206,6 +206,7 @@ def test_every_list_has_its_case():
     assert lists <= COMMANDS.keys()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_list_fits_a_terminal_and_folds_nothing_in_a_pipe(words, run, monkeypatch):
     monkeypatch.delenv("TTY_COMPATIBLE", raising=False)

@@ -146,6 +146,7 @@ def test_a_server_that_still_runs_on_the_folder_is_an_error(server):
     assert (server.data / "postmaster.pid").exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", ["x" * 60 + "/" + "y" * 60, "a, b"])
 def test_a_long_folder_name_moves_the_socket_elsewhere(tmp_path, name):
     deep = tmp_path / name

@@ -73,6 +73,7 @@ def bright(tmp_path: Path) -> Pipeline:
     return opened(entry("u2net"), tmp_path / "weights")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", tiny_onnx.LAYOUTS)
 class TestEverySession:
     def test_the_matte_is_that_of_rembgs_session_called_directly(

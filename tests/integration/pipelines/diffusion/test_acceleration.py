@@ -88,11 +88,13 @@ class TestReusedSteps:
         assert not pipeline.pipe.transformer.is_cache_enabled
         assert np.array_equal(directly(weights_dir / "qwenimage"), image(pipeline))
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(("name", "kind"), [*product(["zimage", "sdxl"], CACHES), ("flux2klein", "first-block")])
     def test_a_model_that_cannot_does_not_load(self, weights_dir: Path, name: str, kind: str) -> None:
         with pytest.raises(ModelLoadFailed, match="cannot reuse steps; remove `cache`"):
             loaded(name, weights_dir, quality={"fast": CACHES[kind]})
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("name", "kind", "whole"),
         [("qwenimage", "magcache", 24), ("qwenimage", "taylorseer", 18), ("flux2klein", "taylorseer", 18)],

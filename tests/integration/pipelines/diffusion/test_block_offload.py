@@ -11,6 +11,7 @@ from pipelines.memory.offload import Offload
 from tests.support.checkpoints.image_runs import loaded, run
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", ["sdxl", "zimage", "qwenimage", "flux2klein"])
 def test_pixels_are_those_of_the_model_in_one_piece(weights_dir: Path, name: str) -> None:
     whole, blocks = loaded(name, weights_dir), loaded(name, weights_dir, offload_blocks=True)

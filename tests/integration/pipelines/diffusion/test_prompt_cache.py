@@ -24,6 +24,7 @@ class Counter:
         self.runs += 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     "name",
     [

@@ -27,6 +27,7 @@ def difference(one: Any, other: Any) -> int:
     return int(np.abs(one.astype(int) - other.astype(int)).max())
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in tiny_checkpoints.BUILDERS])
 def test_each_image_is_the_one_made_alone(weights_dir: Path, reference: Inputs, name: str) -> None:
     inputs = reference if name == "qwenedit" else Inputs()

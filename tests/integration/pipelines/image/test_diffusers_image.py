@@ -27,6 +27,7 @@ MULTIPLES = {"qwenimage": 64, "qwenedit": 64}
 """What the tiny models' sides must be multiples of, where that is not 8."""
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", tiny_checkpoints.BUILDERS)
 class TestEveryFamily:
     @pytest.fixture

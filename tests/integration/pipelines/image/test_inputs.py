@@ -39,6 +39,7 @@ def as_references(found: list[Path]) -> Inputs:
 
 
 class TestReferences:
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("name", "count"), [pytest.param("flux2klein", 1, marks=pytest.mark.long), ("flux2klein", 4), ("qwenedit", 2)]
     )
@@ -52,6 +53,7 @@ class TestReferences:
         images = [Image.open(file) for file in found]
         assert np.array_equal(directly(weights_dir / name, 5, width=128, image=images), made)
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["flux2klein", "qwenedit"])
     def test_they_and_their_order_change_the_image(self, weights_dir: Path, tmp_path: Path, name: str) -> None:
         pipeline = loaded(name, weights_dir)
@@ -75,6 +77,7 @@ class TestReferences:
 
         assert np.array_equal(image(pipeline, 1, as_references([one, two])), made)
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("size", [(1, 1), (130, 1), (2, 100)])
     def test_every_shape_is_taken(self, weights_dir: Path, tmp_path: Path, size: tuple[int, int]) -> None:
         strange = as_references([save_image(tmp_path / "a.png", *size)])
@@ -90,8 +93,10 @@ class TestReferences:
             loaded("zimage", weights_dir, capabilities=["references"])
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", STARTERS)
 class TestImageToImage:
+    @pytest.mark.matrix
     @pytest.mark.parametrize(("width", "height", "seed", "strength"), [(64, 64, 1, None), (64, 128, 9, 0.34)])
     def test_pixels_are_those_of_diffusers_called_directly(
         self, weights_dir: Path, tmp_path: Path, name: str, width: int, height: int, seed: int, strength: float | None

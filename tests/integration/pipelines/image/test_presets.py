@@ -42,6 +42,7 @@ class TestSeveralImages:
         stages: list[Stage] = ["prepare", "step", "step", "decode"] * 2
         assert [(n / 8, stage) for n, stage in enumerate(stages)] == log
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("reports", range(1, 9))
     def test_a_cancel_lands_within_and_between_them(self, weights_dir: Path, reports: int) -> None:
         pipeline = loaded("zimage", weights_dir)
@@ -115,6 +116,7 @@ class TestLora:
         lora = {"source": {"path": f"{name}+quick"}, "file": file, "scale": scale, "scheduler": schedule}
         return {"loras": {"quick": lora}, "quality": {"fast": {"lora": "quick"}}}
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", LAYERS)
     def test_on_and_off(self, folder: Path, reference: Inputs, name: str) -> None:
         inputs = reference if name == "qwenedit" else Inputs()
@@ -128,6 +130,7 @@ class TestLora:
         assert np.array_equal(bare, made[2])
         assert np.array_equal(made[1], made[3])
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["zimage", "qwenimage"])
     @pytest.mark.parametrize("scale", [1.0, 0.5])
     def test_pixels_are_those_of_diffusers_with_the_same_lora(self, folder: Path, name: str, scale: float) -> None:

@@ -101,6 +101,7 @@ def test_nothing_of_it_imports_torch() -> None:
     assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
 
 
+@pytest.mark.matrix
 @pytest.mark.contract("C47")
 @pytest.mark.parametrize("name", DRAWN)
 def test_its_glb_is_closed_and_textured(tmp_path: Path, name: str) -> None:

@@ -104,6 +104,7 @@ def authors_tokens(model: TinyChatterbox, text: torch.Tensor, condition: Any, ma
     return sampled[0]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("layout", "seed"),
     [
@@ -279,6 +280,7 @@ class TestEveryLayout:
         assert not np.array_equal(low, high)
         assert not np.array_equal(low, own)
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
     def test_a_recording_may_have_any_rate(self, model: TinyChatterbox, tmp_path: Path, rate: int) -> None:
         assert len(samples(model, voice=save_voice(tmp_path / "a.wav", rate=rate), max_new_tokens=4))
@@ -350,6 +352,7 @@ class TestEveryLayout:
         assert ["0.mp3", "1.png"] == [file.path for file in outputs.files]
         assert len(raw.arrays["samples"]) / RATE == pytest.approx(outputs.files[0].duration)
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         "text", ["a", "🦊🦊", "你好", "[STOP][START] <|endoftext|>", "x" * 3000, "\u202e\u200d\ufeff"]
     )
@@ -439,6 +442,7 @@ class TestVoices:
 
 
 class TestWishes:
+    @pytest.mark.matrix
     @pytest.mark.contract("C38")
     @pytest.mark.parametrize("layout", ["english", "multilingual"])
     @pytest.mark.parametrize("change", [{"exaggeration": 1.0}, {"temperature": 2.0}, {"cfg_weight": 1.0}])
@@ -474,6 +478,7 @@ def tokens_differ(one: RawOutput, other: RawOutput) -> bool:
 
 
 class TestLanguages:
+    @pytest.mark.matrix
     @pytest.mark.contract("C35")
     @pytest.mark.parametrize(
         ("language_id", "expected"),

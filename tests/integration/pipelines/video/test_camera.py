@@ -55,6 +55,7 @@ def render_frames(raw: RawOutput, folder: Path, container: str) -> DecodedVideo:
     return decode_video((folder / outputs.files[0].path).read_bytes(), container)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("width", "height", "seconds", "container"),
     [
@@ -178,6 +179,7 @@ def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
     assert 255 == shown(tmp_path / "clear.png", prompt="zoom out").min()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("size", [(1, 1), (2000, 3), (64, 64), (1537, 1023)])
 def test_stills_of_any_shape(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("RGB", size, "#804020").save(tmp_path / "odd.png")

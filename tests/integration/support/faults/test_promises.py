@@ -268,6 +268,7 @@ def an_object_stays(world):
     world.store.put(f"{world.tenant}/{world.deleted.id}/2/late.png", file, "image/png")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_breach_is_found_and_named(world, name):
     plant, promise, job, what = PLANTED[name]

@@ -96,6 +96,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one.astype(float), other.astype(float), atol=1 + 1e-3)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("is_staged", [False, True])
 @pytest.mark.parametrize("name", PARAMS)
 def test_it_makes_the_same_after_its_way_to_the_host_and_back(

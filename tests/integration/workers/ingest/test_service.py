@@ -91,6 +91,7 @@ def test_a_job_is_queued_with_its_last_clean_input(rows, settings, host, worker,
 class TestFailures:
     """A wrong input fails its job at once, by a stable code, and no GPU worker sees the job."""
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("reply", "code", "words"),
         [
@@ -153,6 +154,7 @@ class TestUploads:
         assert JobStatus.QUEUED == moved(rows, job).status
         assert "image/png" == rows.inputs(job)[0].media_type
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("data", "code"),
         [(None, "input_unreachable"), (b"text", "unsupported_media"), (bytes(20_000_001), "input_too_large")],
@@ -175,6 +177,7 @@ class TestRecordings:
         rows.input(job, "target_voice_path", kind="audio", source_key=key, min_seconds=5.0)
         return moved(rows, job)
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize(
         ("seconds", "loud", "code", "words"),
         [

@@ -156,6 +156,7 @@ def test_a_file_at_a_url_is_fetched(rows, item, host, worker):
     assert ("ready", "image", len(PNG)) == (seen.status, seen.kind, seen.bytes)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("content", "said", "code"),
     [
@@ -176,6 +177,7 @@ def test_a_useless_file_fails_its_item_and_goes(rows, item, put, store, worker, 
     until(lambda: not list(store.keys(sent.folder)), what="its objects to be removed")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("reply", "code"),
     [

@@ -186,6 +186,7 @@ def test_a_date_to_retry_after_counts_by_the_answers_clock(rows, settings, sink)
     assert 600 <= waits < 800
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
@@ -440,6 +441,7 @@ def hooks_example(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("host", "accepted"), [("hooks.example", True), ("other.example", False)])
 def test_the_certificate_is_checked_against_the_name(rows, make_settings, hooks_example, host, accepted):
     with WebhookReceiver(certificate=TLS / "server.pem") as sink:
@@ -487,6 +489,7 @@ def test_a_pool_of_receivers_is_served_at_once(rows, settings):
         assert 20 == len({received.id for received in one.received + two.received})
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("function", [take_function, subjects_function, delivered_function])
 def test_a_function_that_is_missing_costs_no_delivery(rows, settings, sink, function):
     """Until `atelier migrate` has added it; what was sent is not sent again."""

@@ -52,6 +52,7 @@ class Static(nn.Module):
         return torch.ones(size)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("class_", [Plain, Wrapped, Inherits, Stacked, Static])
 def test_a_dropped_module_and_its_tables_are_freed(class_: type[Any]) -> None:
     part = class_()

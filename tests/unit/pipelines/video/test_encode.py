@@ -102,6 +102,7 @@ class TestBothFormats:
 
         assert first == second
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("size", [(64, 64), (96, 96), (192, 192)])
     def test_and_so_do_restless_ones_of_any_width_wherever_they_lie(
         self, tmp_path: Path, container: str, size: tuple[int, int]

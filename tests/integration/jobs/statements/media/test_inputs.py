@@ -292,6 +292,7 @@ class TestLanes:
         chosen = select(*columns.values()).where(jobs.c.id.startswith(made["prefix"]))
         rows.execute(table.insert().from_select(list(columns), chosen))
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("statistics", ["none", "of before", "present"])
     def test_a_backlog_of_one_host_is_not_read(self, rows, tenant, statistics):
         self.fill(rows, tenant, 200, status="failed")
@@ -341,6 +342,7 @@ class TestLanes:
         rows.execute(update(table).values(model=""))
         assert [job.id] == [row.job_id for row in take(rows)]
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("end", ["cancelled", "erased", "expired", "failed"])
     def test_jobs_that_have_ended_leave_nothing_in_the_way(self, rows, tenant, end):
         ended = [rows.pending(tenant, f"http://one.example/{number}") for number in range(20)]

@@ -45,6 +45,7 @@ def crowd(rows):
     return [job for job in map(rows.job, made) if job.status is JobStatus.QUEUED]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("dedicated", [False, True])
 def test_a_place_is_the_same_alone_and_among_many(rows, crowd, dedicated):
     rows.execute(update(servers).where(servers.c.server_id == "gpu-1").values(dedicated=dedicated))

@@ -170,6 +170,7 @@ class TestReason:
         assert "queue" == self.reason(rows, job)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("server_id", [None, "gpu-1"])
 def test_a_deep_queue_is_not_read(rows, server_id):
     """A place is counted among a thousand rows at most, whatever else waits."""

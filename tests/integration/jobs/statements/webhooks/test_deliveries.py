@@ -449,6 +449,7 @@ class TestLanes:
         numbers = func.generate_series(1, count).table_valued("number").render_derived("numbers")
         rows.execute(outbox.insert().from_select(list(made), select(*made.values()).select_from(numbers)))
 
+    @pytest.mark.matrix
     @pytest.mark.parametrize("statistics", ["none", "of before", "present"])
     def test_a_backlog_at_one_host_is_not_read(self, rows, tenant, statistics):
         other = rows.tenant("another")

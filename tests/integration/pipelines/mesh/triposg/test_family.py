@@ -125,6 +125,7 @@ def test_progress_rises_through_every_stage(weights_dir: Path, cutout: Path) -> 
     assert {"decode"} == {stage for _, stage in log[3:]}
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("reports", [1, 3, 6])
 def test_after_a_cancel_anywhere_the_next_mesh_is_as_ever(weights_dir: Path, cutout: Path, reports: int) -> None:
     pipeline = loaded(weights_dir)
