@@ -33,10 +33,8 @@ LAZILY = {"cli": TORCH_BEARING}
 """Libraries that are imported only inside a function. `tests/unit/cli/test_main.py` holds what each command loads."""
 
 
-@cache
-def source() -> list[rooms.Room]:
-    """The rooms as the source has them; reading all of it takes seconds."""
-    return rooms.read_source()
+source = cache(rooms.read_source)
+"""The rooms as the source has them; reading all of it takes seconds."""
 
 
 def may_import() -> dict[str, set[str]]:
