@@ -9,6 +9,11 @@ from api.dialects.imagepipeline.errors import PATH as IMAGEPIPELINE
 from api.dialects.imagepipeline.errors import ImagePipelineError
 from api.dialects.imagepipeline.errors import render_error as imagepipeline_error
 from api.dialects.imagepipeline.routes import imagepipeline_router
+from api.dialects.openai.errors import render_error as openai_error
+from api.dialects.openai.image_answers import OpenAIImages
+from api.dialects.openai.requests import OpenAIRequests
+from api.dialects.openai.routes import PREFIXES as OPENAI
+from api.dialects.openai.routes import openai_routers
 from api.dialects.videogen.errors import render_error as videogen_error
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
@@ -22,6 +27,7 @@ from api.openapi.dialects import DocumentedFormat
 from api.operations.entities import EntityOperations
 from api.operations.grouped_jobs import GroupedJobs
 from api.operations.profiles import ProfileOperations
+from api.operations.uploads import UploadOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
 from jobs.wire.dialects.videogen import VideoGenError
@@ -43,6 +49,15 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
 def _imagepipeline(services: Services) -> Sequence[Router]:
     profiles = ProfileOperations(services.database, services.settings)
     return [imagepipeline_router(profiles, services.settings)]
+
+
+def _openai(services: Services) -> Sequence[Router]:
+    settings, database, store, aliases = services.settings, services.database, services.store, services.aliases
+    grouped_jobs = GroupedJobs(database, services.notifier, services.server_commands)
+    requests = OpenAIRequests(services.submit_endpoint, database, grouped_jobs)
+    uploads = UploadOperations(database, store, settings)
+    images = OpenAIImages(requests, uploads, services.catalog, aliases, store, settings)
+    return openai_routers(requests, images, uploads, aliases, services.voice_operations, services.server_commands)
 
 
 def _videogen(services: Services) -> Sequence[Router]:
@@ -74,6 +89,7 @@ WIRE_FORMATS: tuple[WireFormat, ...] = (
             name="imagepipeline", title="ImagePipeline", base=IMAGEPIPELINE, error=ImagePipelineError
         ),
     ),
+    WireFormat(prefixes=OPENAI, render=openai_error, routers=_openai),
     WireFormat(
         prefixes=VIDEOGEN,
         render=videogen_error,

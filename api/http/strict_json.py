@@ -108,6 +108,10 @@ class StrictRequest(Request[Caller, JobView | None, State]):
         known: str | None = self.scope["state"].get("body_digest")
         return known or digest(self.scope["path"], await self.body())
 
+    def note_digest(self, of_body: str) -> None:
+        """Note the hash of a body that was read as a stream, for `body_digest`."""
+        self.scope["state"]["body_digest"] = digest(self.scope["path"], of_body.encode())
+
     def check_encoding(self) -> None:
         """Raise `UnsupportedEncoding` for a body that the client has compressed."""
         encoding = (find_header(self.scope["headers"], b"content-encoding") or "identity").strip().lower()

@@ -12,7 +12,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `dialect` also says whose names of models the submit used. `model` is the name that was asked for, where the answers
     of the dialect repeat it, `voice` likewise; `tool` the tool of the dialect that made the job; `group` the id of
     several jobs that the dialect shows as one. The outputs of a `temporary` job stay in the media library for a day.
-    `warnings` are sentences about what the dialect did not pass on.
+    `warnings` are sentences about what the dialect did not pass on. `body` is a hash of the key and the request, where
+    the dialect's clients repeat requests by themselves.
     """
 
     dialect: str = NATIVE
@@ -22,6 +23,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     temporary: bool = False
     warnings: tuple[str, ...] = ()
+    body: str | None = None
 
 
 NATIVE_ORIGIN = Origin()

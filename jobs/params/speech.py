@@ -16,6 +16,7 @@ NAMED = "&%@#*/\\§"
 
 LONGEST_TEXT = 10_000
 """Characters of a text that is spoken."""
+TOKENS_PER_CHARACTER, LEAST_TOKENS, MOST_TOKENS = 4, 256, 4096
 Text = Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S", description="The text to speak.")]
 
 
@@ -26,8 +27,10 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
 
     text: Text
     output_format: Annotated[
-        Literal["wav", "mp3", "ogg", "webp", "jpeg", "png"],
-        Meta(description="wav, mp3 or ogg (Opus); image formats are accepted with a warning and give wav."),
+        Literal["wav", "mp3", "ogg", "aac", "flac", "pcm", "webp", "jpeg", "png"],
+        Meta(
+            description="wav, mp3, ogg (Opus), aac, flac or pcm (16 bit, 24 kHz); image formats give wav and a warning."
+        ),
     ] = "wav"
     language_id: Annotated[str, Meta(min_length=2, max_length=20, description="Language code, e.g. en or pt-BR.")] = (
         "en"
@@ -39,13 +42,18 @@ class SpeechParams(Params, frozen=True, kw_only=True, tag_field="modality", tag=
         ]
         | None
     ) = None
-    max_new_tokens: Annotated[int, Meta(ge=1, le=4096, description="Upper bound of the audio.")] = 256
+    max_new_tokens: Annotated[int, Meta(ge=1, le=MOST_TOKENS, description="Upper bound of the audio.")] = LEAST_TOKENS
     exaggeration: Annotated[float, Meta(ge=0, le=1, description="0 neutral, 1 most expressive.")] = 0.5
     temperature: Annotated[float, Meta(ge=0.05, le=2, description="How freely the model chooses.")] = 0.8
     cfg_weight: Annotated[float, Meta(ge=0, le=1, description="Adherence to text and voice; 0 paces calmly.")] = 0.5
-    speed: Annotated[float, Meta(ge=0.5, le=2, description="How fast it is spoken; the pitch stays.")] = 1.0
+    speed: Annotated[float, Meta(ge=0.25, le=4, description="How fast it is spoken; the pitch stays.")] = 1.0
     seed: Seed = -1
     apply_watermark: Annotated[bool, Meta(description="Add an inaudible mark that identifies generated audio.")] = True
+
+
+def tokens_for(text: str) -> int:
+    """Return a `max_new_tokens` that does not cut a text off: slow speech has about two tokens for a character."""
+    return min(max(LEAST_TOKENS, TOKENS_PER_CHARACTER * len(text)), MOST_TOKENS)
 
 
 def is_speakable(text: str) -> bool:
@@ -74,7 +82,7 @@ SPEECH = ModalitySpec(
     ),
     word="speech",
     argument="text",
-    formats={".wav": "wav", ".mp3": "mp3", ".ogg": "ogg"},
+    formats={".wav": "wav", ".mp3": "mp3", ".ogg": "ogg", ".aac": "aac", ".flac": "flac", ".pcm": "pcm"},
     flags={
         "language_id": ("--language",),
         "target_voice_path": ("--voice",),

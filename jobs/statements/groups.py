@@ -11,11 +11,14 @@ from sqlalchemy import Select, Text, any_, bindparam, func, literal_column, or_,
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from jobs.schema.tables import jobs
+from jobs.statements.clauses import ago
 
 group_of = literal_column("jobs.origin ->> 'group'", Text)
 """In the words of `ix_jobs_group`, so that a query uses it."""
 dialect_of = literal_column("jobs.origin ->> 'dialect'", Text)
 """In the words of `ix_jobs_dialect`."""
+
+body_of = literal_column("jobs.origin ->> 'body'", Text)
 
 
 def find_grouped(first_id: str, tenant: str) -> Select[Any]:
@@ -58,3 +61,14 @@ def dialect_page(tenant: str, dialect: str, *, limit: int, before: tuple[datetim
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+
+
+def newest_of_body(tenant: str, body: str, seconds: float) -> Select[Any]:
+    """Return the newest of a tenant's jobs of the last seconds whose origin has this hash of its request."""
+    return (
+        select(*jobs.c)
+        .where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
+        .where(jobs.c.created_at > ago(seconds), body_of == body)
+        .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
+        .limit(1)
+    )

@@ -3,6 +3,9 @@
 - WAV: 16-bit PCM.
 - MP3: LAME, 96 kbit/s, one channel.
 - OGG: Opus, 64 kbit/s, 48,000 samples a second, which is Opus's own rate.
+- AAC: 96 kbit/s, in ADTS frames.
+- FLAC: lossless, 16 bit.
+- PCM: 16-bit samples, little endian, 24,000 a second, without a header, as OpenAI's clients expect it.
 
 Each comes with an image of its waveform. The same samples give the same bytes with the same libraries, and no file
 carries metadata.
@@ -29,20 +32,25 @@ from pipelines.speech.waveform import SIZE, draw_waveform
 class _Format(msgspec.Struct, frozen=True):
     media_type: str
     codec: str | None = None
-    bits_per_second: int = 0
+    bits_per_second: int | None = None
     rate: int | None = None
     """Samples a second; `None` keeps the rate of the samples."""
+    container: str | None = None
+    """ffmpeg's name of the container, where it is not the format's."""
 
 
 _FORMATS = {
     "wav": _Format("audio/wav"),
     "mp3": _Format("audio/mpeg", "libmp3lame", 96_000),
     "ogg": _Format("audio/ogg", "libopus", 64_000, 48_000),
+    "aac": _Format("audio/aac", "aac", 96_000, container="adts"),
+    "flac": _Format("audio/flac", "flac"),
+    "pcm": _Format("audio/pcm", "pcm_s16le", rate=24_000, container="s16le"),
 }
 
 
 def encode(raw: RawOutput, params: SpeechParams, folder: Path) -> Outputs:
-    """Write `raw.arrays["samples"]` as `0.wav`, `0.mp3` or `0.ogg` in `folder`, and the waveform as `1.png`.
+    """Write `raw.arrays["samples"]` as `0.wav`, `0.mp3` and so on in `folder`, and the waveform as `1.png`.
 
     The samples are float32 in -1 to 1 with one axis, `raw.metadata["sample_rate"]` of them per second; they get the
     speed and the watermark of `params` here. Image formats give wav and a warning. Raises `EncodeFailed` for an array
@@ -92,10 +100,11 @@ def _write(pcm: NDArray[np.int16], rate: int, file: Path, format_: _Format) -> N
 
 
 def _compress(pcm: NDArray[Any], rate: int, file: Path, format_: _Format, codec: str) -> None:
-    with av.open(file, "w", format=file.suffix[1:], options={"fflags": "+bitexact"}) as container:
+    with av.open(file, "w", format=format_.container or file.suffix[1:], options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream(codec, rate=format_.rate or rate, layout="mono")
         assert isinstance(stream, av.AudioStream)
-        stream.bit_rate = format_.bits_per_second
+        if format_.bits_per_second is not None:
+            stream.bit_rate = format_.bits_per_second
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm)[None, :], format="s16", layout="mono")
         frame.sample_rate = rate
         frame.pts = 0

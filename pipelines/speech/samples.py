@@ -4,6 +4,7 @@ Samples are float32 in -1 to 1, one channel.
 """
 
 from collections.abc import Sequence
+from math import sqrt
 
 import av
 import numpy as np
@@ -60,17 +61,20 @@ def _faded(samples: Samples, rate: int, *, begin: bool, end: bool) -> Samples:
 
 
 def change_tempo(samples: NDArray[np.float32], rate: int, tempo: float) -> NDArray[np.float32]:
-    """Return samples that take `tempo` times less time, 0.5 to 2, at the same pitch; unchanged for 1.
+    """Return samples that take `tempo` times less time, 0.25 to 4, at the same pitch; unchanged for 1.
 
-    ffmpeg's filter `atempo` overlaps pieces where their waves are most similar.
+    ffmpeg's filter `atempo` overlaps pieces where their waves are most similar. Beyond 2 it leaves
+    pieces out, so it is applied twice there, and below 0.5, which it does not take.
     """
     if tempo == 1.0:
         return samples
     graph = Graph()
-    source = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono")
-    filter_, sink = graph.add("atempo", f"{tempo:.4f}"), graph.add("abuffersink")
-    source.link_to(filter_)
-    filter_.link_to(sink)
+    last = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono")
+    for step in [tempo] if 0.5 <= tempo <= 2 else [sqrt(tempo)] * 2:
+        filter_ = graph.add("atempo", f"{step:.6f}")
+        last.link_to(filter_)
+        last = filter_
+    last.link_to(graph.add("abuffersink"))
     graph.configure()
     made: list[NDArray[np.float32]] = []
     for start in range(0, len(samples), TEMPO_CHUNK):

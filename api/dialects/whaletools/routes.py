@@ -7,6 +7,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from api.dialects.voice_choice import choose_voice, stored_id
 from api.dialects.whaletools.backgrounds import background_params, batch_item
 from api.dialects.whaletools.generations import Generations
 from api.dialects.whaletools.media import WhaleMediaRoutes, WhaleUploadRoutes
@@ -20,7 +21,7 @@ from api.dialects.whaletools.schema import (
 )
 from api.dialects.whaletools.stores import own_store
 from api.dialects.whaletools.translate import image_params, speech_params, video_params
-from api.dialects.whaletools.voices import choose_voice, stored_id, voice_item
+from api.dialects.whaletools.voices import voice_item
 from api.http.auth import Caller
 from api.http.database import Database
 from api.http.dependencies import Router, provide

@@ -8,7 +8,7 @@ from core.ids import check_id
 from jobs.params.base import Quality
 from jobs.params.image import ImageParams
 from jobs.params.registry import Modality
-from jobs.params.speech import SpeechParams
+from jobs.params.speech import SpeechParams, tokens_for
 from jobs.params.video import VideoParams
 from jobs.wire.dialects.whaletools import PREFIXES
 
@@ -25,8 +25,6 @@ QUALITIES: Mapping[str, Quality] = {
 }
 STYLES = {"natural": "", "vivid": "vivid colors, dramatic light"}
 """What a style of the documents adds to the prompt; any other is added as it is."""
-TOKENS_PER_CHARACTER, LEAST_TOKENS, MOST_TOKENS = 4, 256, 4096
-"""The bound of a recording's length grows with its text; slow speech has about two tokens for a character."""
 
 
 def image_params(asked: ImageRequest, model: str | None) -> ImageParams:
@@ -71,7 +69,7 @@ def speech_params(asked: VoiceRequest, model: str | None, voice: str | None) -> 
         target_voice_path=voice,
         output_format=asked.output_format,
         language_id=asked.language,
-        max_new_tokens=min(max(LEAST_TOKENS, TOKENS_PER_CHARACTER * len(asked.text)), MOST_TOKENS),
+        max_new_tokens=tokens_for(asked.text),
         seed=asked.seed,
         callback_url=asked.webhook_url,
     )

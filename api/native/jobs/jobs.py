@@ -1,13 +1,11 @@
 """/jobs/v1: jobs of every modality."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Stream
-from sqlalchemy import Row
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.follow.event_stream import EventStream, opened, read_event_id
 from api.follow.job_lookup import find_job
@@ -19,6 +17,7 @@ from api.http.auth import SHOWS_JOB, Caller
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.openapi.documents import error_responses, extra_response
+from api.operations.job_removal import remove_job
 from api.operations.label_filter import LabelFilter, read_labels
 from api.operations.server_commands import ServerCommands
 from core.errors.fields import InvalidRequest, NulInText
@@ -29,10 +28,8 @@ from core.tracing import trace_id
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.registry import Modality
 from jobs.statements.api_keys import tenant_name
-from jobs.statements.media.input_removal import forget as forget_inputs
-from jobs.statements.media.library_removal import erase_outputs
 from jobs.statements.queue.look import FollowedJob, JobView
-from jobs.statements.queue.tenant_jobs import cancel, erase, forget_job_deliveries, listing
+from jobs.statements.queue.tenant_jobs import cancel, listing
 from jobs.wire.job_request import JobRequest, job_request
 from jobs.wire.jobs import JobPage
 from jobs.wire.status import StatusAnswer
@@ -138,22 +135,7 @@ class JobRoutes(Controller):
         server_commands: NamedDependency[ServerCommands],
     ) -> None:
         """Cancel the job if it runs, and remove its prompt, inputs and outputs; it answers 404 from then on."""
-        check_id("job", job_id)
-
-        async def work(connection: AsyncConnection) -> Row[Any]:
-            row: Row[Any] | None = (await connection.execute(erase(job_id, caller.tenant))).first()
-            if row is None:
-                raise UnknownJob
-            await connection.execute(forget_job_deliveries(job_id))
-            await connection.execute(forget_inputs(job_id))
-            await connection.execute(erase_outputs(job_id, caller.tenant))
-            return row
-
-        row = await database.transaction(work)
-        deleted = job_from_row(row)
-        notifier.notify_later(deleted)
-        if row.unfinished:
-            _nudge_worker(deleted, server_commands)
+        await remove_job(job_id, caller.tenant, database, notifier, server_commands)
 
     @get(
         "/{job_id:str}/events",

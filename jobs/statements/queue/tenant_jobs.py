@@ -33,6 +33,7 @@ def listing(
     model: str | None = None,
     labels: Mapping[str, str] | None = None,
     before: tuple[datetime, str] | None = None,
+    oldest_first: bool = False,
 ) -> Select[Any]:
     """Return a tenant's jobs with all of the labels, newest first; `before` is (created_at, id) of the last seen."""
     query = select(*jobs.c).where(jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
@@ -45,7 +46,10 @@ def listing(
     if labels:
         query = query.where(text(f"jobs.{has_labels}"), jobs.c.labels.contains(dict(labels)))
     if before is not None:
-        query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
+        position = tuple_(jobs.c.created_at, jobs.c.id)
+        query = query.where(position > tuple_(*before) if oldest_first else position < tuple_(*before))
+    if oldest_first:
+        return query.order_by(jobs.c.created_at, jobs.c.id).limit(limit)
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
 
 

@@ -169,8 +169,8 @@ class SpeechRequest(TypedDict, total=False):
 
     model: str | None
     """A model of GET /models/v1."""
-    output_format: Literal["jpeg", "mp3", "ogg", "png", "wav", "webp"]
-    """wav, mp3 or ogg (Opus); image formats are accepted with a warning and give wav."""
+    output_format: Literal["aac", "flac", "jpeg", "mp3", "ogg", "pcm", "png", "wav", "webp"]
+    """wav, mp3, ogg (Opus), aac, flac or pcm (16 bit, 24 kHz); image formats give wav and a warning."""
     callback_url: str | None
     """Receives one signed webhook when the job ends."""
     server_id: str | None

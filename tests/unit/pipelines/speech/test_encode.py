@@ -57,21 +57,37 @@ class TestFormats:
         assert (rate, "pcm_s16le") == (read, codec)
         assert np.abs(tone(rate) - samples).max() < 1 / 32000
 
-    @pytest.mark.parametrize(("name", "codec", "its_rate"), [("mp3", "mp3float", None), ("ogg", "opus", 48_000)])
+    @pytest.mark.parametrize(
+        ("name", "codec", "its_rate", "media_type", "padding"),
+        [
+            ("mp3", "mp3float", None, "audio/mpeg", 0.001),
+            ("ogg", "opus", 48_000, "audio/ogg", 0.001),
+            ("flac", "flac", None, "audio/flac", 0.001),
+            ("aac", "aac", None, "audio/aac", 0.15),  # ADTS does not say how much of its frames is padding
+        ],
+    )
     def test_compressed_it_is_as_long_and_the_same_tone(
-        self, tmp_path: Path, rate: int, name: str, codec: str, its_rate: int | None
+        self, tmp_path: Path, rate: int, name: str, codec: str, its_rate: int | None, media_type: str, padding: float
     ) -> None:
         outputs = encoded(tmp_path, name, tone(rate), sample_rate=rate)
 
         samples, read, found = decoded(tmp_path / outputs.files[0].path)
-        assert {"mp3": "audio/mpeg", "ogg": "audio/ogg"}[name] == outputs.files[0].media_type
+        assert media_type == outputs.files[0].media_type
         assert ((its_rate or rate), codec) == (read, found)
-        assert len(samples) / read == pytest.approx(1.5, abs=0.001)
+        assert len(samples) / read == pytest.approx(1.5, abs=padding)
         assert np.abs(samples).max() == pytest.approx(0.5, abs=0.05)
         strongest = np.abs(np.fft.rfft(samples)).argmax() * read / len(samples)
         assert strongest == pytest.approx(440, abs=2)
 
-    @pytest.mark.parametrize("name", ["wav", "mp3", "ogg"])
+    def test_pcm_is_nothing_but_24_khz_samples(self, tmp_path: Path, rate: int) -> None:
+        outputs = encoded(tmp_path, "pcm", tone(rate), sample_rate=rate)
+
+        samples = np.frombuffer((tmp_path / "0.pcm").read_bytes(), "<i2") / 32768
+        assert ("audio/pcm", 1.5) == (outputs.files[0].media_type, outputs.files[0].duration)
+        assert len(samples) / 24_000 == pytest.approx(1.5, abs=0.01)
+        assert np.abs(np.fft.rfft(samples)).argmax() * 24_000 / len(samples) == pytest.approx(440, abs=2)
+
+    @pytest.mark.parametrize("name", ["wav", "mp3", "ogg", "aac", "flac", "pcm"])
     def test_the_same_samples_are_the_same_bytes(self, tmp_path: Path, rate: int, name: str) -> None:
         first, again = tmp_path / "first", tmp_path / "again"
         encoded(first, name, tone(rate), sample_rate=rate)

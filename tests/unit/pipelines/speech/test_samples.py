@@ -65,7 +65,7 @@ def pitch(samples):
     return np.argmax(spectrum) * RATE / len(samples)
 
 
-@pytest.mark.parametrize("tempo", [0.5, 0.8, 1.25, 2.0])
+@pytest.mark.parametrize("tempo", [0.25, 0.5, 0.8, 1.25, 2.0, 4.0])
 @pytest.mark.parametrize("seconds", [0.7, 6.0])
 def test_the_length_changes_and_the_pitch_stays(tempo, seconds):
     wave = (0.5 * np.sin(2 * np.pi * 220 * np.arange(int(seconds * RATE)) / RATE)).astype(np.float32)

@@ -1,6 +1,6 @@
 import pytest
 
-from api.dialects.whaletools.voices import ChosenVoice, choose_voice, shown_id, stored_id
+from api.dialects.voice_choice import ChosenVoice, choose_voice, shown_id, stored_id
 from core.errors.fields import InvalidRequest
 from core.errors.inputs import UnknownInput
 from pipelines.catalog.aliases import Aliases

@@ -1,0 +1,27 @@
+"""OpenAI's routes of texts, which no model of the catalog writes yet: every model is one that does not exist."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from core.errors.fields import UnknownModel
+
+NO_TEXT = (
+    "The model {name!r} does not exist: no model of this service writes text yet. GET /models lists those that make "
+    "images, videos and speech."
+)
+
+
+class TextRequest(msgspec.Struct, frozen=True):
+    """What is read of a request for text."""
+
+    model: Annotated[str, Meta(max_length=200)] = "auto"
+
+
+@post(["/chat/completions", "/completions", "/responses"])
+async def refuse_text(data: JSONBody[TextRequest]) -> None:
+    """Refuse a request for text. Raises `UnknownModel`."""
+    raise UnknownModel(NO_TEXT.format(name=data.model), field="$.model")

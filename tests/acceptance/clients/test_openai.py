@@ -1,0 +1,198 @@
+"""`openai` 3.57.0 from the package registry, unmodified: only its base URL and its key are ours."""
+
+import base64
+import wave
+from io import BytesIO
+from typing import Any
+
+import av
+import httpx2
+import numpy as np
+import pytest
+from openai import AuthenticationError, BadRequestError, NotFoundError, OpenAI
+from PIL import Image
+
+from pipelines.matting.evaluate import PHOTO
+from tests.support.service.finished import download
+from tests.support.service.service import Service
+
+PROMPT = "a red circle on a blue background"
+SIZE = "256x256"
+
+
+@pytest.fixture(scope="module")
+def client(studio: Service) -> OpenAI:
+    return OpenAI(base_url=f"{studio.url}/openai/v1", api_key=studio.key)
+
+
+def paint(client: OpenAI, **fields: Any) -> Any:
+    return client.images.generate(**{"prompt": PROMPT, "model": "gpt-image-1", "size": SIZE} | fields)
+
+
+def opened(content: bytes) -> Image.Image:
+    return Image.open(BytesIO(content))
+
+
+def decoded(content: bytes) -> tuple[str, float]:
+    """The codec of a recording, and its seconds."""
+    with av.open(BytesIO(content)) as container:
+        stream = container.streams.audio[0]
+        samples = sum(frame.samples for frame in container.decode(stream))
+        return stream.codec_context.name, samples / stream.rate
+
+
+@pytest.mark.contract("F45", "E1")
+def test_images_are_generated_as_base64(client: OpenAI) -> None:
+    raw = client.images.with_raw_response.generate(
+        prompt=PROMPT, model="gpt-image-1", size="250x256", quality="low", n=2
+    )
+    answer = raw.parse()
+    assert answer.data is not None
+    images = [opened(base64.b64decode(one.b64_json or "")) for one in answer.data]
+    assert [("PNG", (250, 256))] * 2 == [(image.format, image.size) for image in images]
+    assert ("250x256", "png", "low", 0) == (
+        answer.size,
+        answer.output_format,
+        answer.quality,
+        answer.usage.total_tokens,
+    )
+    assert "demo-shapes" == raw.headers["x-atelier-model"]
+    assert raw.headers["x-request-id"]
+    assert "250x256" in raw.headers["x-atelier-warnings"]
+
+
+def test_images_are_answered_as_links(client: OpenAI) -> None:
+    (one,) = paint(client, model="dall-e-3", output_format="webp").data
+    image = opened(download(one.url))
+    assert ("WEBP", (256, 256), None) == (image.format, image.size, one.b64_json)
+
+
+def test_pictures_need_a_model_that_takes_them(client: OpenAI) -> None:
+    calls = (
+        lambda: client.images.edit(image=PHOTO, prompt="in green velvet", model="gpt-image-1"),
+        lambda: client.images.edit(image=[PHOTO, PHOTO], prompt="in green velvet", model="gpt-image-1"),
+        lambda: client.images.create_variation(image=PHOTO, model="dall-e-2"),
+    )
+    for call in calls:
+        with pytest.raises(BadRequestError) as refused:
+            call()
+        assert "invalid_request_error" == refused.value.type
+        assert refused.value.code in ("not_supported_by_model", "no_capable_model")
+    with pytest.raises(BadRequestError) as refused:
+        client.images.edit(image=PHOTO, mask=PHOTO, prompt="in green velvet")
+    assert ("not_supported_yet", "mask") == (refused.value.code, refused.value.param)
+
+
+@pytest.mark.parametrize(("response_format", "codec"), [("mp3", "mp3float"), ("opus", "opus"), ("flac", "flac")])
+def test_a_text_is_spoken(client: OpenAI, response_format: Any, codec: str) -> None:
+    with client.audio.speech.with_streaming_response.create(
+        model="tts-1", voice="alloy", input="Good morning.", response_format=response_format
+    ) as answer:
+        content = b"".join(answer.iter_bytes())
+    found, seconds = decoded(content)
+    assert (codec, True) == (found, 0.3 < seconds < 5)
+
+
+def test_speed_and_pieces_of_speech(client: OpenAI) -> None:
+    said = {"model": "tts-1", "voice": "alloy", "input": "Good morning.", "response_format": "pcm"}
+    slow, fast = (len(client.audio.speech.create(**said, speed=speed).content) / 48_000 for speed in (0.5, 4.0))
+    assert slow / fast == pytest.approx(8, rel=0.1)
+    events = client.audio.speech.create(**said | {"response_format": "wav"}, stream_format="sse").text
+    pieces = [httpx2.Response(200, text=line[6:]).json() for line in events.splitlines() if line]
+    assert "speech.audio.done" == pieces[-1]["type"]
+    joined = b"".join(base64.b64decode(piece["audio"]) for piece in pieces[:-1])
+    with wave.open(BytesIO(joined)) as recording:
+        samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+    assert 1000 < np.abs(samples.astype(int)).max()
+
+
+def test_a_voice_is_stored_and_removed(client: OpenAI) -> None:
+    recording = client.audio.speech.create(model="tts-1", voice="alloy", input="A voice.", response_format="wav")
+    voice = client.audio.voices.create(name="Anna", audio_sample=("anna.wav", recording.content), consent="mine")
+    assert ("Anna", "audio.voice", True) == (voice.name, voice.object, voice.id.startswith("voice_"))
+    assert client.audio.voices.delete(voice.id).deleted
+    with pytest.raises(NotFoundError):
+        client.audio.voices.delete(voice.id)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_video_is_made_listed_downloaded_and_deleted(client: OpenAI) -> None:
+    sizes: Any = {"size": "128x96", "seconds": "0.5"}
+    video = client.videos.create_and_poll(prompt="a green star", model="sora-2", **sizes)
+    assert ("completed", 100, "128x96", "0.5", "sora-2") == (
+        video.status,
+        video.progress,
+        video.size,
+        video.seconds,
+        video.model,
+    )
+    assert video.id in [one.id for one in client.videos.list(limit=5)]
+    with av.open(BytesIO(client.videos.download_content(video.id).content)) as film:
+        frames = list(film.decode(video=0))
+    assert (128, 96) == (frames[0].width, frames[0].height)
+    assert "WEBP" == opened(client.videos.download_content(video.id, variant="spritesheet").content).format
+    assert client.videos.delete(video.id).deleted
+    with pytest.raises(NotFoundError):
+        client.videos.retrieve(video.id)
+
+
+def test_models_are_listed_and_text_is_one_that_there_is_none_of(client: OpenAI) -> None:
+    names = [model.id for model in client.models.list()]
+    assert {"demo-shapes", "demo-espeak"} <= set(names)
+    assert "gpt-image-1" == client.models.retrieve("gpt-image-1").id
+    for call in (
+        lambda: client.models.retrieve("gpt-9"),
+        lambda: client.chat.completions.create(model="gpt-9", messages=[{"role": "user", "content": "Hello"}]),
+        lambda: client.responses.create(model="gpt-9", input="Hello"),
+        lambda: paint(client, model="gpt-image-9"),
+    ):
+        with pytest.raises(NotFoundError) as unknown:
+            call()
+        assert "model_not_found" == unknown.value.code
+
+
+def test_errors_are_the_clients_own(client: OpenAI, studio: Service) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        paint(client, n=11)
+    assert ("out_of_range", "n", "invalid_request_error") == (
+        refused.value.code,
+        refused.value.param,
+        refused.value.type,
+    )
+    assert refused.value.request_id
+    with pytest.raises(AuthenticationError) as unknown:
+        OpenAI(base_url=f"{studio.url}/v1", api_key="sk-none").models.list()
+    assert "invalid_api_key" == unknown.value.code
+
+
+class LosesFirstAnswer(httpx2.HTTPTransport):
+    """Carries each request, and loses the first answer on the way back."""
+
+    answers = 0
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = super().handle_request(request)
+        self.answers += 1
+        if self.answers == 1:
+            answer.read()
+            answer.close()
+            raise httpx2.ReadError("the answer was lost")
+        return answer
+
+
+def test_a_repeat_of_the_client_makes_no_second_job(studio: Service) -> None:
+    transport = LosesFirstAnswer()
+    with OpenAI(
+        base_url=f"{studio.url}/openai/v1", api_key=studio.key, http_client=httpx2.Client(transport=transport)
+    ) as losing:
+        before = len(jobs(studio))
+        raw = losing.images.with_raw_response.generate(prompt="a yellow cross", model="gpt-image-1", size="128x128")
+    assert (2, 1) == (transport.answers, len(jobs(studio)) - before)
+    assert jobs(studio)[0]["job_id"] == raw.headers["x-atelier-job"]
+
+
+def jobs(studio: Service) -> list[dict[str, Any]]:
+    """The images of the tenant, newest first."""
+    answer = studio.client.get("/jobs/v1", params={"modality": "image", "limit": 100})
+    found: list[dict[str, Any]] = answer.raise_for_status().json()["jobs"]
+    return found
