@@ -9,6 +9,8 @@ from api.dialects.imagepipeline.errors import PATH as IMAGEPIPELINE
 from api.dialects.imagepipeline.errors import ImagePipelineError
 from api.dialects.imagepipeline.errors import render_error as imagepipeline_error
 from api.dialects.imagepipeline.routes import imagepipeline_router
+from api.dialects.openai.batches.operations import OpenAIBatches, OpenAIFiles
+from api.dialects.openai.batches.routes import batch_routers
 from api.dialects.openai.errors import render_error as openai_error
 from api.dialects.openai.image_answers import OpenAIImages
 from api.dialects.openai.requests import OpenAIRequests
@@ -57,7 +59,13 @@ def _openai(services: Services) -> Sequence[Router]:
     requests = OpenAIRequests(services.submit_endpoint, database, grouped_jobs)
     uploads = UploadOperations(database, store, settings)
     images = OpenAIImages(requests, uploads, services.catalog, aliases, store, settings)
-    return openai_routers(requests, images, uploads, aliases, services.voice_operations, services.server_commands)
+    files = OpenAIFiles(database, store, settings)
+    batches = OpenAIBatches(database, files, services.submissions, services.catalog, aliases, settings)
+    voices, server_commands = services.voice_operations, services.server_commands
+    return [
+        *openai_routers(requests, images, uploads, aliases, voices, server_commands),
+        *batch_routers(files, batches),
+    ]
 
 
 def _videogen(services: Services) -> Sequence[Router]:

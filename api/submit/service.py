@@ -23,15 +23,15 @@ from api.http.auth import Caller
 from api.http.database import Database
 from api.http.spooled_body import SpooledBody
 from api.submit.batches import SubmitBatches
+from api.submit.idempotency import claim_key, find_repeated
 from api.submit.media_intake import IngestedRequest, MediaIntake, needs_store
 from api.submit.model_choice import choose_model, models_without_server
 from api.submit.profiles import with_profile
 from api.submit.validation import IdempotencyKey, check, draw_seed
 from core.database import state_of
-from core.errors.fields import IdempotencyMismatch, InvalidRequest, NoSuchProfile
+from core.errors.fields import InvalidRequest, NoModelForTask, NoSuchProfile
 from core.errors.limits import BudgetExhausted, TooManyJobs
 from core.errors.unavailable import DatabaseUnavailable
-from core.errors.unknown import UnknownJob
 from core.metrics import JOBS_SUBMITTED
 from core.settings import Settings
 from jobs.job import Job, job_from_row
@@ -41,13 +41,11 @@ from jobs.params.registry import AnyParams
 from jobs.statements.budget import FULL, SPENT
 from jobs.statements.queue.submit import (
     InputSource,
+    NewJob,
     Offer,
     add_inputs,
     ask,
     new_job,
-    remember,
-    remembered,
-    repeated,
     submit,
 )
 from pipelines.catalog.loader import Catalog, ModelSpec
@@ -126,6 +124,17 @@ class Submissions:
             return SubmittedJob(job=job, repeated=True)
         return self._accept(job)
 
+    def prepare(self, submission: Submission) -> NewJob:
+        """Return the job of a submission that names neither media nor a server, for another process to add later.
+
+        Raises what `submit` raises for a wrong field or model; the database is not asked.
+        """
+        params = check(submission.params, submission.caller, self._settings)
+        job = self._offered(msgspec.structs.replace(submission, params=params))
+        if job is None:
+            raise NoModelForTask
+        return job
+
     async def submit_together(self, submissions: Sequence[Submission]) -> list[SubmittedJob]:
         """Return the jobs of several submissions of one caller, which differ in their parameters only: all or none.
 
@@ -148,7 +157,7 @@ class Submissions:
         assert not ingested.folder, "nothing of a group is stored, so nothing need be removed"
 
         async def work(connection: AsyncConnection) -> tuple[Job | None, list[Job]]:
-            earlier = await _claim_key(connection, first)
+            earlier = await claim_key(connection, first.caller.tenant, first.idempotency_key, first.job_id)
             if earlier is not None:
                 return earlier, []
             return None, await self._insert_together(connection, checked, ingested.sources)
@@ -164,7 +173,7 @@ class Submissions:
         tenant, key = submission.caller.tenant, submission.idempotency_key
         if key is None:
             return None
-        return await self._database.transaction(lambda connection: _find_repeated(connection, tenant, key))
+        return await self._database.transaction(lambda connection: find_repeated(connection, tenant, key))
 
     def _accept(self, job: Job) -> SubmittedJob:
         self._notifier.notify_later(job)
@@ -173,27 +182,33 @@ class Submissions:
 
     async def _submit_at_once(self, submission: Submission) -> Job | None:
         """Submit in one statement; None, and nothing is written, where that takes a look at the rows."""
-        params = submission.params
         try:
-            specs = models_without_server(self._catalog, params, submission.origin.dialect)
+            added = self._offered(submission)
         except InvalidRequest:
             return None  # a repeated Idempotency-Key is answered all the same
+        if added is None:
+            return None
+        with _refusals():
+            return await self._batches.add(added)
+
+    def _offered(self, submission: Submission) -> NewJob | None:
+        """Return the job for the one statement; None where no model supports it. Raises `InvalidRequest`."""
+        params = submission.params
+        specs = models_without_server(self._catalog, params, submission.origin.dialect)
         offers = [Offer(spec.id, spec.price_of(params)) for spec in specs]
         if not offers:
             return None
-        added = new_job(
+        return new_job(
             offers=offers,
             served=params.model is None,
             key=submission.idempotency_key,
             **self._facts(submission, params),
         )
-        with _refusals():
-            return await self._batches.add(added)
 
     async def _look_up(self, connection: AsyncConnection, submission: Submission) -> tuple[Job | None, dict[str, str]]:
         """Return the job that the request already made, else the keys of the stored objects that it names, by id."""
         tenant = submission.caller.tenant
-        earlier = await _find_repeated(connection, tenant, submission.idempotency_key)
+        earlier = await find_repeated(connection, tenant, submission.idempotency_key)
         if earlier is not None:
             return earlier, {}
         spec = await choose_model(connection, self._catalog, submission.params, submission.origin.dialect)
@@ -205,7 +220,9 @@ class Submissions:
         """Insert the job, or return the one that the Idempotency-Key made before; a failure leaves no object."""
 
         async def work(connection: AsyncConnection) -> Job:
-            earlier = await _claim_key(connection, submission)
+            earlier = await claim_key(
+                connection, submission.caller.tenant, submission.idempotency_key, submission.job_id
+            )
             return earlier or await self._insert(connection, submission, ingested)
 
         try:
@@ -284,27 +301,3 @@ def _with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> lis
     return [
         msgspec.structs.replace(source, min_seconds=least) if source.kind == "audio" else source for source in sources
     ]
-
-
-async def _claim_key(connection: AsyncConnection, submission: Submission) -> Job | None:
-    """Claim the Idempotency-Key for a new job, if there is one; return the job that it already made."""
-    key, tenant = submission.idempotency_key, submission.caller.tenant
-    if (
-        key is None
-        or (await connection.execute(remember(tenant, key.key, key.digest, submission.job_id))).first() is not None
-    ):
-        return None
-    return await _find_repeated(connection, tenant, key)
-
-
-async def _find_repeated(connection: AsyncConnection, tenant: str, key: IdempotencyKey | None) -> Job | None:
-    """Return the job that the Idempotency-Key already made, if any. Raises `IdempotencyMismatch` or `UnknownJob`."""
-    entry = None if key is None else (await connection.execute(remembered(tenant, key.key))).first()
-    if key is None or entry is None:
-        return None
-    if entry.body_sha256 != key.digest:
-        raise IdempotencyMismatch(field="header.Idempotency-Key")
-    row = (await connection.execute(repeated(entry.job_id, tenant))).first()
-    if row is None:
-        raise UnknownJob("The job that this Idempotency-Key made was deleted; use a new key for a new job.")
-    return job_from_row(row)

@@ -44,6 +44,8 @@
     │   ├── UnknownServer               404  unknown_server
     │   ├── UnknownVoice                404  unknown_voice
     │   ├── UnknownMedia                404  unknown_media
+    │   ├── UnknownFile                 404  unknown_file
+    │   ├── UnknownBatch                404  unknown_batch
     │   ├── UnknownEntity               404  unknown_entity
     │   ├── UnknownProfile              404  unknown_profile
     │   ├── UnknownWebhook              404  unknown_webhook

@@ -38,6 +38,20 @@ class UnknownMedia(RequestRefused):
     advice = "No item of the media library with this id belongs to this key; GET /media/v1 lists those that do."
 
 
+class UnknownFile(RequestRefused):
+    """A file of lines that the tenant does not have (another tenant's answers the same)."""
+
+    code, status = "unknown_file", 404
+    advice = "No file with this id belongs to this key; GET /openai/v1/files lists those that do."
+
+
+class UnknownBatch(RequestRefused):
+    """A batch that the tenant does not have (another tenant's answers the same)."""
+
+    code, status = "unknown_batch", 404
+    advice = "No batch with this id belongs to this key; GET /openai/v1/batches lists those that do."
+
+
 class UnknownEntity(RequestRefused):
     """An entity that the tenant does not have (another tenant's answers the same)."""
 

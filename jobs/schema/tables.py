@@ -466,6 +466,70 @@ outbox = Table(
     ),
 )
 
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("expires_at", Time),
+    Index("ix_files_tenant", "tenant", *_newest, postgresql_include=["bytes"]),
+    Index("ix_files_expires", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+)
+"""Files of lines that batches read and write; media are in `media` and `uploads`."""
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("input_file", Text, nullable=False),  # no foreign key: a file may be deleted before its batch
+    Column("output_file", Text),
+    Column("error_file", Text),
+    Column("total", Integer, nullable=False),
+    Column("completed", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("faults", JSONB, nullable=False, server_default="[]"),  # of lines that cannot be read
+    Column("labels", JSONB, nullable=False, server_default="{}"),
+    Column("body", Text),  # a hash of the key and the request, for its repeats
+    Column("look_at", Time),  # when a CPU worker looks at it next; null once it has ended
+    Column("created_at", Time, nullable=False, server_default=_now),
+    Column("expires_at", Time, nullable=False),
+    Column("finalizing_at", Time),
+    Column("cancelling_at", Time),
+    Column("ended_at", Time),
+    CheckConstraint(
+        "status IN ('in_progress', 'cancelling', 'expiring', 'finalizing', 'completed', 'failed', 'cancelled', "
+        "'expired')",
+        name="status",
+    ),
+    Index("ix_batches_tenant", "tenant", *_newest),
+    Index("ix_batches_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+    Index("ix_batches_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+)
+
+batch_lines = Table(
+    "batch_lines",
+    metadata,
+    Column("batch", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("custom_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("job_id", Text, nullable=False),  # drawn before the job is there, so that a line has one at most
+    Column("job", JSONB),  # what is to be submitted; null once it is, or is not going to be
+    Column("wish", JSONB, nullable=False, server_default="{}"),  # how its answer is to be written
+    Column("problem", JSONB),
+    CheckConstraint("status IN ('waiting', 'submitted', 'completed', 'failed')", name="status"),
+    PrimaryKeyConstraint("batch", "number"),
+    Index("ix_batch_lines_status", "batch", "status", "number"),
+)
+
 chores = Table(
     "chores",
     metadata,

@@ -21,6 +21,7 @@ from core.signing import check_secret_key
 from core.startup.settings_check import check_settings, settings_refused
 from core.storage.store import open_store
 from core.tracing import start_tracing
+from workers.batches.service import BatchWork
 from workers.cpu.adoption import LOOK_SECONDS as ADOPTION_SECONDS
 from workers.cpu.adoption import Adoption
 from workers.cpu.bells import hear_bells
@@ -77,6 +78,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     webhooks = WebhookDispatcher(settings, async_db)
     ingest = Ingest(settings, async_db, store)
     library = LibraryWork(settings, async_db, store)
+    batches = BatchWork(settings, db, store)
     watch, probe_files = DueWatch(settings, async_db, recovery.contact), ProbeFiles(settings, "cpu")
 
     async def touch_probe_files() -> bool:
@@ -102,6 +104,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                     watch.pause_of("uploads"),
                 ),
                 ("library", library.start_due, settings.input_poll_seconds, watch.pause_of("library")),
+                ("batches", in_thread(batches.advance), settings.input_poll_seconds, watch.pause_of("batches")),
+                ("files", in_thread(batches.expire), RETENTION_SECONDS, wait),
                 ("temporary media", library.expire, RETENTION_SECONDS, wait),
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
                 ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),

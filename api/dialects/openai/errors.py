@@ -11,12 +11,12 @@ from litestar import Request, Response
 from api.http.problems import error_headers
 from core.errors.access import Unauthenticated
 from core.errors.base import AtelierError
-from core.errors.fields import InvalidRequest, UnknownModel
+from core.errors.fields import UnknownModel
 from core.errors.limits import BudgetExhausted, RateLimited
-from core.errors.tree import all_errors
 from core.errors.unavailable import NoModelAvailable, SchemaBehind, Unavailable
+from jobs.batches import LineProblem
 from jobs.job import Job
-from jobs.wire.dialects.openai import ErrorBody, OpenAIError, failure_of
+from jobs.wire.dialects.openai import QUOTA, ErrorBody, error_body, failure_of, failure_status
 
 SHOULD_RETRY = "x-should-retry"
 FIELDS: Mapping[str, str] = {
@@ -33,11 +33,10 @@ FIELDS: Mapping[str, str] = {
 CODES: Mapping[type[AtelierError], tuple[int, str]] = {
     Unauthenticated: (401, "invalid_api_key"),
     UnknownModel: (404, "model_not_found"),
-    BudgetExhausted: (429, "insufficient_quota"),
+    BudgetExhausted: (429, QUOTA),
     RateLimited: (429, "rate_limit_exceeded"),
 }
 """Statuses and codes of errors for which clients test OpenAI's own; all others have this service's."""
-TYPES: Mapping[int, str] = {403: "permission_error", 429: "rate_limit_error"}
 STILL_RUNNING = (
     "The request is still being worked on; send it again as it is and it is waited for further, without a second job."
 )
@@ -45,37 +44,30 @@ STILL_RUNNING = (
 
 def render_error(request: Request[Any, Any, Any], error: AtelierError, headers: Mapping[str, str]) -> Response[Any]:
     """Return the answer to a request that is refused."""
+    problem = problem_of(error)
+    status = problem.status or error.status
+    body = error_body(status, problem.message, problem.code, problem.param)
+    return Response(body, status_code=status, headers={**_retry(error, status), **error_headers(error), **headers})
+
+
+def problem_of(error: AtelierError) -> LineProblem:
+    """Return an error in the words of the dialect."""
     detail, field = error.detail, error.field
     for native, own in FIELDS.items():
         detail = detail.replace(f"`{native}`", f"`{own}`")
         field = f"$.{own}" if (field or "").partition("[")[0] == f"$.{native}" else field
     status, code = CODES.get(type(error), (400 if error.status in (413, 415, 422) else error.status, error.code))
-    param = None if field is None else field.removeprefix("$.")
-    body = error_body(status, detail, code, param)
-    return Response(body, status_code=status, headers={**_retry(error, status), **error_headers(error), **headers})
-
-
-def error_body(status: int, message: str, code: str, param: str | None = None) -> ErrorBody:
-    """Return the body of an answer of this status."""
-    type_ = "insufficient_quota" if code == "insufficient_quota" else TYPES.get(status)
-    type_ = type_ or ("server_error" if status >= 500 else "invalid_request_error")
-    return ErrorBody(OpenAIError(message=message, type=type_, param=param, code=code))
+    return LineProblem(code, detail, status, None if field is None else field.removeprefix("$."))
 
 
 def failure(job: Job) -> Response[ErrorBody]:
-    """Return the answer of a job that ended without a result: 400 where its input was at fault, else 500.
+    """Return the answer of a job that ended without a result.
 
     It was tried as often as it may be, so clients should not try again.
     """
     code, message = failure_of(job)
     status = failure_status(code)
     return Response(error_body(status, message, code), status_code=status, headers={SHOULD_RETRY: "false"})
-
-
-def failure_status(code: str) -> int:
-    """Return the status of a failed job's answer."""
-    faults = {error.code for error in all_errors(InvalidRequest)} | {"input_unreachable"}
-    return 400 if code in faults else 500
 
 
 def still_running() -> Response[ErrorBody]:

@@ -52,9 +52,8 @@ class OpenAIRequests:
 
         The digest of the body must be known (`StrictRequest.body_digest`). Raises what a submit raises.
         """
-        caller = request.user
-        body = hashlib.sha256(f"{caller.key_id}\n{await request.body_digest()}".encode()).hexdigest()
-        if idempotency_key is None and _attempt(request) > 0:
+        caller, body = request.user, await hash_of(request)
+        if idempotency_key is None and attempt_of(request) > 0:
             row = await self._database.row(newest_of_body(caller.tenant, body, REPEAT_SECONDS))
             if row is not None:
                 return await self._grouped_jobs.find(caller, row.id)
@@ -80,7 +79,12 @@ class OpenAIRequests:
         return [view.job for view in await while_connected(request.receive, all_ended(), views)]
 
 
-def _attempt(request: StrictRequest) -> int:
+async def hash_of(request: StrictRequest) -> str:
+    """Return what a repeat of a request has in common with it: a hash of its key, its path and its body."""
+    return hashlib.sha256(f"{request.user.key_id}\n{await request.body_digest()}".encode()).hexdigest()
+
+
+def attempt_of(request: StrictRequest) -> int:
     """Return the number of the attempt; 0 where the client does not say it."""
     said = request.headers.get(ATTEMPT, "0")
     return int(said) if said.isascii() and said.isdigit() else 0

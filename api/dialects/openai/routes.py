@@ -19,7 +19,7 @@ from api.operations.voices import VoiceOperations
 from pipelines.catalog.aliases import Aliases
 
 BASE = "/openai"
-OWN = ("images", "audio", "videos", "models", "chat", "completions", "responses")
+OWN = ("images", "audio", "videos", "models", "batches", "chat", "completions", "responses")
 """First segments behind `/v1/` that no other service has; `/v1/files` is VideoGen's."""
 PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
 
@@ -41,13 +41,8 @@ def openai_routers(
         voices=voices,
         server_commands=server_commands,
     )
+    handlers = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text]
     return [
-        Router(
-            path,
-            route_handlers=[OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text],
-            dependencies=shared,
-            opt=IGNORES_QUERY,
-            include_in_schema=False,
-        )
+        Router(path, route_handlers=handlers, dependencies=shared, opt=IGNORES_QUERY, include_in_schema=False)
         for path in (f"{BASE}/v1", "/v1")
     ]

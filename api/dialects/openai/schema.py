@@ -79,7 +79,7 @@ class SpeechRequest(OpenAIRequest, frozen=True, kw_only=True):
     seed: Seed = -1
 
 
-class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OpenAINewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A voice that is stored; the recording of it is a file of the form. `consent` names one of the caller's own."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S")]
@@ -88,7 +88,7 @@ class NewVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model: ModelName | None = None
 
 
-class VideoRequest(OpenAIRequest, frozen=True, kw_only=True):
+class OpenAIVideoRequest(OpenAIRequest, frozen=True, kw_only=True):
     """A video from a prompt, or from a picture as well; `seed` and `negative_prompt` are this service's own."""
 
     prompt: Prompt

@@ -14,7 +14,7 @@ from litestar.response import Stream
 from api.dialects.openai.forms import received_form
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
 from api.dialects.openai.results import headers_of, no_result, read_artifact
-from api.dialects.openai.schema import NewVoice, SpeechRequest, VoiceId
+from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, VoiceId
 from api.dialects.voice_choice import choose_voice, shown_id, stored_id
 from api.http.auth import Caller
 from api.http.strict_json import StrictRequest
@@ -86,7 +86,7 @@ class OpenAISpeechRoutes(Controller):
     ) -> OpenAIVoice:
         """Store the recording of a form as a voice."""
         async with received_form(request, settings, settings.input_max_bytes) as form:
-            asked = form.read(NewVoice)
+            asked = form.read(OpenAINewVoice)
             form.check_files("audio_sample")
             (recording, *_) = form.files_of("audio_sample")
             stored = await uploads.add(request.user, recording.path, "audio", "$.audio_sample")

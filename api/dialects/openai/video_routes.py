@@ -11,7 +11,7 @@ from api.dialects.openai.forms import received_form
 from api.dialects.openai.lists import Limit, Order, list_of
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
 from api.dialects.openai.results import headers_of
-from api.dialects.openai.schema import VideoRequest
+from api.dialects.openai.schema import OpenAIVideoRequest
 from api.dialects.sizes import fit_sides, parse_pair
 from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
@@ -65,7 +65,7 @@ class OpenAIVideoRoutes(Controller):
     ) -> Response[OpenAIVideo]:
         """Accept a video, and answer with its id."""
         async with received_form(request, settings, settings.input_max_bytes) as form:
-            asked = form.read(VideoRequest, also=(URL_FIELD, FILE_FIELD))
+            asked = form.read(OpenAIVideoRequest, also=(URL_FIELD, FILE_FIELD))
             form.check_files(*(("input_reference",) if form.files else ()))
             if FILE_FIELD in form.texts:
                 raise NotSupportedYet(
@@ -147,7 +147,7 @@ class OpenAIVideoRoutes(Controller):
         raise NotOffered(NO_REMIX)
 
 
-def video_jobs(asked: VideoRequest, model: str | None, picture: str | None) -> JobsOfRequest:
+def video_jobs(asked: OpenAIVideoRequest, model: str | None, picture: str | None) -> JobsOfRequest:
     """Return the job of a request for a video."""
     width, height, warnings = *USUAL, ()
     if asked.size is not None:

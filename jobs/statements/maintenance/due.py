@@ -5,19 +5,19 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, and_, exists, extract, func, or_, select
 
 from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import inputs, jobs, media, outbox, uploads
+from jobs.schema.tables import batches, inputs, jobs, media, outbox, uploads
 from jobs.statements.clauses import ago, lease_is_free, tx_now
 from jobs.statements.webhooks.deliveries import open_
 
-TASKS = ("recovery", "ingest", "webhooks", "purge", "uploads", "library")
+TASKS = ("recovery", "ingest", "webhooks", "purge", "uploads", "library", "batches")
 
 
 def due(*, upload_seconds: float, input_max_attempts: int) -> Select[Any]:
     """Return one row that says of each of `TASKS` whether it has work, and `next_seconds`.
 
     A task that has work is named; one that is named may find that another worker has it, or that a limit holds it up.
-    `next_seconds` is the time until the next input, delivery or item of the library is due that is not yet; null where
-    there is none.
+    `next_seconds` is the time until the next input, delivery, item of the library or batch is due that is not yet; null
+    where there is none.
     """
     waits = and_(jobs.c.id == inputs.c.job_id, jobs.c.status == JobStatus.PENDING, jobs.c.deleted_at.is_(None))
     unfetched = and_(inputs.c.status == "waiting", inputs.c.available_at <= tx_now, lease_is_free(inputs), waits)
@@ -32,13 +32,21 @@ def due(*, upload_seconds: float, input_max_attempts: int) -> Select[Any]:
         "purge": exists().where(jobs.c.purge_at < tx_now),
         "uploads": exists().where(uploads.c.created_at < ago(upload_seconds)),
         "library": exists().where(media.c.look_at <= tx_now),
+        "batches": exists().where(batches.c.look_at <= tx_now),
     }
-    next_look = select(media.c.look_at).where(media.c.look_at > tx_now).order_by(media.c.look_at).limit(1)
     next_at = func.least(
-        _next_at(inputs, inputs.c.status == "waiting"), _next_at(outbox, open_(outbox)), next_look.scalar_subquery()
+        _next_at(inputs, inputs.c.status == "waiting"),
+        _next_at(outbox, open_(outbox)),
+        *(_next_look(table) for table in (media, batches)),
     )
     columns: list[ColumnElement[Any]] = [is_due[task].label(task) for task in TASKS]
     return select(*columns, extract("epoch", next_at - tx_now).label("next_seconds"))
+
+
+def _next_look(table: Table) -> ColumnElement[Any]:
+    """Return the next time at which something of a table is to be looked at."""
+    look_at = table.c.look_at
+    return select(look_at).where(look_at > tx_now).order_by(look_at).limit(1).scalar_subquery()
 
 
 def _next_at(table: Table, waits: ColumnElement[bool]) -> ColumnElement[Any]:

@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from jobs.schema.tables import has_outputs, inputs, is_upload, jobs, measurements, media, uploads, voices
+from jobs.schema.tables import files, has_outputs, inputs, is_upload, jobs, measurements, media, uploads, voices
 from jobs.statements.clauses import now
 
-KINDS = ("outputs", "previews", "inputs", "uploads", "voices", "media")
+KINDS = ("outputs", "previews", "inputs", "uploads", "voices", "media", "files")
 """Kinds of objects that are measured. An upload counts once its link has expired, when its size is known."""
 
 database_bytes: ColumnElement[int] = func.pg_database_size(func.current_database())
@@ -51,6 +51,7 @@ def measure() -> Executable:
         select(*_sums("inputs", inputs.c.bytes)).where(inputs.c.status == "ready"),
         select(*_sums("uploads", uploads.c.bytes)),
         select(*_sums("voices", voices.c.bytes)),
+        select(*_sums("files", files.c.bytes)),
         select(*_sums("media", media.c.bytes)).where(text(is_upload), media.c.status == "ready"),
     ).subquery()
     added = insert(measurements).from_select(["name", "objects", "bytes", "measured_at"], select(*sums.c, now))

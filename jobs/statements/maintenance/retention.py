@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from jobs.job import ACTIVE
 from jobs.schema.tables import (
     chores,
+    files,
     has_outputs,
     has_prompt,
     inputs,
@@ -201,6 +202,7 @@ def orphans(keys: Collection[str]) -> Select[Any]:
         _is_there(inputs, inputs.c.job_id == second, inputs.c.key == key),
         _is_there(inputs, inputs.c.source_key == key),
         _is_there(uploads, uploads.c.id == third, uploads.c.key == key),
+        _is_there(files, files.c.id == third, files.c.key == key),
         _is_there(voices, voices.c.id == third, voices.c.key == key),
         _is_there(media, media.c.id == third, second == "media", media.c.deleted_at.is_(None)),
         _is_there(

@@ -1,11 +1,13 @@
 """OpenAI: jobs as the answers of its wire format show them, in the API and in the output of a batch."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
+from core.errors.fields import InvalidRequest
+from core.errors.tree import all_errors
 from core.settings import Settings
 from jobs.job import Artifact, Job, JobStatus
 from jobs.wire.status import QueueEstimate, status_answer
@@ -24,6 +26,10 @@ VIDEO_STATES = {
     JobStatus.CANCELLED: "failed",
 }
 """Its words for states; clients stop polling at any other."""
+
+ERROR_TYPES: Mapping[int, str] = {403: "permission_error", 429: "rate_limit_error"}
+"""Types of errors by status, where they are neither the usual one of the caller nor that of the server."""
+QUOTA = "insufficient_quota"
 
 ReadArtifact = Callable[[Artifact], bytes]
 
@@ -131,6 +137,19 @@ def video_answer(job: Job) -> OpenAIVideo:
         prompt=params.get("prompt"),
         error={"code": code, "message": message} if failed else None,
     )
+
+
+def error_body(status: int, message: str, code: str, param: str | None = None) -> ErrorBody:
+    """Return the body of an answer of this status that is an error."""
+    type_ = QUOTA if code == QUOTA else ERROR_TYPES.get(status)
+    type_ = type_ or ("server_error" if status >= 500 else "invalid_request_error")
+    return ErrorBody(OpenAIError(message=message, type=type_, param=param, code=code))
+
+
+def failure_status(code: str) -> int:
+    """Return the status of the answer of a failed job: 400 where its input was at fault, else 500."""
+    faults = {error.code for error in all_errors(InvalidRequest)} | {"input_unreachable"}
+    return 400 if code in faults else 500
 
 
 def failure_of(job: Job) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """`openai` 3.57.0 from the package registry, unmodified: only its base URL and its key are ours."""
 
 import base64
+import json
 import wave
 from io import BytesIO
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 from pipelines.matting.evaluate import PHOTO
 from tests.support.service.finished import download
 from tests.support.service.service import Service
+from tests.support.wait import until
 
 PROMPT = "a red circle on a blue background"
 SIZE = "256x256"
@@ -185,14 +187,36 @@ def test_a_repeat_of_the_client_makes_no_second_job(studio: Service) -> None:
     with OpenAI(
         base_url=f"{studio.url}/openai/v1", api_key=studio.key, http_client=httpx2.Client(transport=transport)
     ) as losing:
-        before = len(jobs(studio))
+        before = images_of(studio)
         raw = losing.images.with_raw_response.generate(prompt="a yellow cross", model="gpt-image-1", size="128x128")
-    assert (2, 1) == (transport.answers, len(jobs(studio)) - before)
-    assert jobs(studio)[0]["job_id"] == raw.headers["x-atelier-job"]
+    (new,) = images_of(studio) - before
+    assert (2, new) == (transport.answers, raw.headers["x-atelier-job"])
 
 
-def jobs(studio: Service) -> list[dict[str, Any]]:
-    """The images of the tenant, newest first."""
-    answer = studio.client.get("/jobs/v1", params={"modality": "image", "limit": 100})
-    found: list[dict[str, Any]] = answer.raise_for_status().json()["jobs"]
-    return found
+def images_of(studio: Service) -> set[str]:
+    """The ids of all jobs that make images."""
+    with studio.database.connect() as connection:
+        return {*connection.exec_driver_sql("SELECT id FROM jobs WHERE modality = 'image'").scalars()}
+
+
+@pytest.mark.contract("E12")
+def test_a_batch_of_lines_becomes_a_file_of_answers(client: OpenAI) -> None:
+    endpoint: Any = "/v1/images/generations"
+    body = {"prompt": PROMPT, "model": "gpt-image-1", "size": "64x64", "quality": "low"}
+    lines = [{"custom_id": f"{number}", "method": "POST", "url": endpoint, "body": body} for number in range(3)]
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    file = client.files.create(file=("lines.jsonl", content), purpose="batch")
+    assert file.id in [one.id for one in client.files.list(purpose="batch")]
+    batch = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h")
+    ended = until(lambda: done(client.batches.retrieve(batch.id)), 60, "the end of the batch")
+    assert (3, 0) == (ended.request_counts.completed, ended.request_counts.failed)
+    answers = [json.loads(line) for line in client.files.content(ended.output_file_id).text.splitlines()]
+    assert ["0", "1", "2"] == [answer["custom_id"] for answer in answers]
+    image = opened(base64.b64decode(answers[2]["response"]["body"]["data"][0]["b64_json"]))
+    assert ("PNG", (64, 64)) == (image.format, image.size)
+    assert batch.id in [one.id for one in client.batches.list(limit=5)]
+    assert client.files.delete(file.id).deleted
+
+
+def done(batch: Any) -> Any:
+    return batch if batch.status not in ("validating", "in_progress", "finalizing") else None

@@ -1,0 +1,1 @@
+"""Statements about files of lines, and about batches of them."""
