@@ -74,9 +74,8 @@ def image_size(size: str | None) -> tuple[tuple[int, int], tuple[str, ...]]:
     """Return width and height, the nearest of the same shape that can be made, and a warning where it is another."""
     if size in (None, "auto"):
         return (USUAL, USUAL), ()
-    asked = parse_pair(size or "", "x")
-    width, height = fit_sides(*asked, SIDES, 1)
-    if (width, height) == asked:
+    width, height = fit_sides(*parse_pair(size or "", "x"), SIDES, 1)
+    if size == f"{width}x{height}":
         return (width, height), ()
     return (width, height), (f"size {size} is resized to {width}x{height}: sides have {SIDES[0]} to {SIDES[1]} pixels",)
 

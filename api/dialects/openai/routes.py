@@ -1,6 +1,7 @@
 """The routers of OpenAI's wire format, below its base path and on the plain paths that are its own."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar import Router
 
@@ -41,7 +42,7 @@ def openai_routers(
         voices=voices,
         server_commands=server_commands,
     )
-    handlers = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text]
+    handlers: list[Any] = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text]
     return [
         Router(path, route_handlers=handlers, dependencies=shared, opt=IGNORES_QUERY, include_in_schema=False)
         for path in (f"{BASE}/v1", "/v1")

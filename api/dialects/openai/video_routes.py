@@ -149,7 +149,7 @@ class OpenAIVideoRoutes(Controller):
 
 def video_jobs(asked: OpenAIVideoRequest, model: str | None, picture: str | None) -> JobsOfRequest:
     """Return the job of a request for a video."""
-    width, height, warnings = *USUAL, ()
+    (width, height), warnings = USUAL, tuple[str, ...]()
     if asked.size is not None:
         width, height = fit_sides(*parse_pair(asked.size, "x"), SIDES, STEP)
         if asked.size != f"{width}x{height}":

@@ -8,7 +8,22 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from sqlalchemy import Delete, Select, Text, Update, case, cast, delete, exists, func, literal, null, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Select,
+    Text,
+    Update,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobs.batches import LineProblem
@@ -48,7 +63,9 @@ def note_ended_jobs(batch_id: str) -> Update:
 def count_lines(batch_id: str) -> Select[Any]:
     """Return how many lines are `waiting`, `submitted`, `completed` and `failed`."""
     states = (*OPEN, "completed", "failed")
-    counts = (func.count().filter(batch_lines.c.status == state).label(state) for state in states)
+    counts: list[ColumnElement[Any]] = [
+        func.count().filter(batch_lines.c.status == state).label(state) for state in states
+    ]
     return select(*counts).where(batch_lines.c.batch == batch_id)
 
 
@@ -115,7 +132,7 @@ def end_batch(batch_id: str, *, status: str, completed: int, failed: int, **file
     )
 
 
-def forget_batches(seconds: float) -> Delete:
+def forget_batches(seconds: float) -> Executable:
     """Remove batches that ended longer ago, with their lines."""
     old = select(batches.c.id).where(batches.c.ended_at < ago(seconds)).limit(OLD_AT_ONCE)
     old = old.with_for_update(skip_locked=True)

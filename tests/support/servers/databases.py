@@ -17,14 +17,16 @@ from jobs.schema.tables import metadata
 CLEAR = f"""
 DO $$ DECLARE written text; BEGIN
     SELECT string_agg(name, ', ') INTO written FROM unnest(ARRAY{sorted({*metadata.tables} - {"tenants"})}) AS name
-    WHERE pg_relation_size(name::regclass) > 0 OR name = 'inputs' AND pg_relation_size('jobs') > 0;
+    WHERE pg_relation_size(name::regclass) > 0 OR name = 'inputs' AND pg_relation_size('jobs') > 0
+        OR name = 'batch_lines' AND pg_relation_size('batches') > 0;
     IF written IS NOT NULL THEN EXECUTE 'TRUNCATE ' || written; END IF;
     DELETE FROM tenants;
 END $$
 """
 """Takes every row out of every table; afterwards rows lie in the order in which they are inserted, but tenants.
 
-Truncating costs 1 to 25 ms a table, by the number of its indexes, and a test writes to few. Inputs refer to jobs.
+Truncating costs 1 to 25 ms a table, by the number of its indexes, and a test writes to few. Inputs refer to jobs, and
+lines to batches.
 """
 OTHERS_OUT = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity

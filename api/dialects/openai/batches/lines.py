@@ -111,15 +111,10 @@ def _row(body: msgspec.Raw, endpoint: Endpoint, model: Model, prepare: Prepare) 
 
 
 def _columns(
-    job_id: str,
-    status: str,
-    *,
-    job: NewJob | None = None,
-    wish: LineWish | None = None,
-    problem: LineProblem | None = None,
+    job_id: str, *, job: NewJob | None = None, wish: LineWish | None = None, problem: LineProblem | None = None
 ) -> dict[str, Any]:
     return {
-        "status": status,
+        "status": "waiting" if problem is None else "failed",
         "job_id": job_id,
         "job": msgspec.to_builtins(job),
         "wish": msgspec.to_builtins(wish or LineWish()),

@@ -223,7 +223,7 @@ EDGES = [
     ("speech", "text", "t", ""),
     ("speech", "text", " t\n", " \n\u3000"),
     ("speech", "output_format", "ogg", "mp4"),
-    ("speech", "output_format", "jpeg", "flac"),
+    ("speech", "output_format", "jpeg", "m4a"),
     ("speech", "temperature", 0.05, 0.04),
     ("speech", "temperature", 2, 2.01),
     ("speech", "cfg_weight", 0, -0.01),
