@@ -15,7 +15,7 @@ BatchStatus = Literal[
 ]
 
 
-class LineWish(msgspec.Struct, frozen=True, omit_defaults=True):
+class AnswerFormat(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the answer of a line is to be written: images as links or as files, and the quality that was asked for."""
 
     links: bool = False

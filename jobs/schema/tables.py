@@ -523,7 +523,7 @@ batch_lines = Table(
     Column("status", Text, nullable=False),
     Column("job_id", Text, nullable=False),  # drawn before the job is there, so that a line has one at most
     Column("job", JSONB),  # what is to be submitted; null once it is, or is not going to be
-    Column("wish", JSONB, nullable=False, server_default="{}"),  # how its answer is to be written
+    Column("answer_format", JSONB, nullable=False, server_default="{}"),  # how its answer is to be written
     Column("problem", JSONB),
     CheckConstraint("status IN ('waiting', 'submitted', 'completed', 'failed')", name="status"),
     PrimaryKeyConstraint("batch", "number"),

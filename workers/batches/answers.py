@@ -10,7 +10,7 @@ from sqlalchemy import Engine, Row
 from core.errors.unknown import OutputExpired, UnknownOutput
 from core.settings import Settings
 from core.storage.store import Store
-from jobs.batches import LineProblem, LineWish, RequestBatch
+from jobs.batches import AnswerFormat, LineProblem, RequestBatch
 from jobs.job import Job, JobStatus, job_from_row
 from jobs.statements.batches import work
 from jobs.wire.dialects.openai import error_body, failure_of, failure_status, images_answer, video_answer
@@ -56,7 +56,7 @@ class AnswerWriter:
     def _answer(self, batch: RequestBatch, line: Row[Any], job: Job | None) -> dict[str, Any]:
         problem, body = msgspec.convert(line.problem, LineProblem | None), None
         if problem is None:
-            problem, body = self._result(batch, job, msgspec.convert(line.wish, LineWish))
+            problem, body = self._result(batch, job, msgspec.convert(line.answer_format, AnswerFormat))
         response: dict[str, Any] | None = None
         if problem is None or problem.status is not None:
             status = 200 if problem is None or problem.status is None else problem.status
@@ -67,7 +67,9 @@ class AnswerWriter:
         name = f"batch_req_{line.job_id.removeprefix('job_')}"
         return {"id": name, "custom_id": line.custom_id, "response": response, "error": error}
 
-    def _result(self, batch: RequestBatch, job: Job | None, wish: LineWish) -> tuple[LineProblem | None, Any]:
+    def _result(
+        self, batch: RequestBatch, job: Job | None, answer_format: AnswerFormat
+    ) -> tuple[LineProblem | None, Any]:
         """Return why a job has no answer, or its answer."""
         if job is None:
             return GONE, None
@@ -78,8 +80,8 @@ class AnswerWriter:
             return GONE, None
         if job.modality == "video":
             return None, video_answer(job)
-        read = None if wish.links else lambda artifact: self._store.head(artifact.key, artifact.bytes)
+        read = None if answer_format.links else lambda artifact: self._store.head(artifact.key, artifact.bytes)
         try:
-            return None, images_answer([job], self._settings, quality=wish.quality, read=read)
+            return None, images_answer([job], self._settings, quality=answer_format.quality, read=read)
         except UnknownOutput:
             return GONE, None

@@ -16,7 +16,7 @@ def add_batch(batch_id: str, tenant: str, *, expires_seconds: float, **values: A
 
 
 def add_lines() -> Insert:
-    """Add lines, one for each set of parameters: batch, number, custom_id, status, job_id, job, wish and problem."""
+    """Add lines, one for each set of parameters, which have every column."""
     return insert(batch_lines)
 
 

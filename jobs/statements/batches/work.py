@@ -108,7 +108,7 @@ def look_again(batch_id: str, seconds: float, status: str | None = None) -> Upda
 
 def ended_lines(batch_id: str, status: str, after_number: int, limit: int) -> Select[Any]:
     """Return the lines of a status behind a number, in their order."""
-    columns = (batch_lines.c[name] for name in ("number", "custom_id", "job_id", "wish", "problem"))
+    columns = (batch_lines.c[name] for name in ("number", "custom_id", "job_id", "answer_format", "problem"))
     return (
         select(*columns)
         .where(batch_lines.c.batch == batch_id, batch_lines.c.status == status, batch_lines.c.number > after_number)

@@ -140,7 +140,7 @@ def test_a_video_is_made_listed_downloaded_and_deleted(client: OpenAI) -> None:
         client.videos.retrieve(video.id)
 
 
-def test_models_are_listed_and_text_is_one_that_there_is_none_of(client: OpenAI) -> None:
+def test_models_are_listed_and_none_of_them_writes_text(client: OpenAI) -> None:
     names = [model.id for model in client.models.list()]
     assert {"demo-shapes", "demo-espeak"} <= set(names)
     assert "gpt-image-1" == client.models.retrieve("gpt-image-1").id

@@ -17,7 +17,7 @@ from api.http.msgspec_errors import refusal
 from core.errors.base import AtelierError
 from core.errors.fields import OutOfRange
 from core.ids import new_id
-from jobs.batches import LineFault, LineProblem, LineWish
+from jobs.batches import AnswerFormat, LineFault, LineProblem
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
 from jobs.statements.queue.submit import NewJob
@@ -41,7 +41,7 @@ class BatchLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     custom_id: Annotated[str, Meta(min_length=1, max_length=512)]
     method: str
     url: str
-    body: msgspec.Raw
+    body: dict[str, Any]
 
 
 class ReadLines(msgspec.Struct, frozen=True):
@@ -99,51 +99,55 @@ def _read_line(content: bytes, number: int, endpoint: str) -> tuple[LineFault | 
     return None, line
 
 
-def _row(body: msgspec.Raw, endpoint: Endpoint, model: Model, prepare: Prepare) -> dict[str, Any]:
+def _row(body: dict[str, Any], endpoint: Endpoint, model: Model, prepare: Prepare) -> dict[str, Any]:
     """Return the columns of a line: its job, or why it has none."""
     job_id = new_id("job")
     try:
-        asked, wish = _READERS[endpoint](body, model)
+        asked, answer_format = _READERS[endpoint](body, model)
         job = prepare(job_id, asked)
     except AtelierError as error:
         return _columns(job_id, problem=problem_of(error))
-    return _columns(job_id, job=job, wish=wish)
+    return _columns(job_id, job=job, answer_format=answer_format)
 
 
 def _columns(
-    job_id: str, *, job: NewJob | None = None, wish: LineWish | None = None, problem: LineProblem | None = None
+    job_id: str,
+    *,
+    job: NewJob | None = None,
+    answer_format: AnswerFormat | None = None,
+    problem: LineProblem | None = None,
 ) -> dict[str, Any]:
     return {
         "status": "waiting" if problem is None else "failed",
         "job_id": job_id,
         "job": msgspec.to_builtins(job),
-        "wish": msgspec.to_builtins(wish or LineWish()),
+        "answer_format": msgspec.to_builtins(answer_format or AnswerFormat()),
         "problem": msgspec.to_builtins(problem),
     }
 
 
-def _images(body: msgspec.Raw, model: Model) -> tuple[JobsOfRequest, LineWish]:
+def _images(body: dict[str, Any], model: Model) -> tuple[JobsOfRequest, AnswerFormat]:
     asked = _decode(body, GenerationRequest)
     if (asked.n or 1) > MAX_IMAGES:
         raise OutOfRange(TOO_MANY_IMAGES, field="$.n")
     made = image_jobs(asked, model("image", asked.model))
-    wish = LineWish(as_links(asked), asked.quality or "auto")
-    return JobsOfRequest(made.params, asked.model, warnings=made.warnings), wish
+    answer_format = AnswerFormat(as_links(asked), asked.quality or "auto")
+    return JobsOfRequest(made.params, asked.model, warnings=made.warnings), answer_format
 
 
-def _video(body: msgspec.Raw, model: Model) -> tuple[JobsOfRequest, LineWish]:
+def _video(body: dict[str, Any], model: Model) -> tuple[JobsOfRequest, AnswerFormat]:
     asked = _decode(body, OpenAIVideoRequest)
-    return video_jobs(asked, model("video", asked.model), None), LineWish()
+    return video_jobs(asked, model("video", asked.model), None), AnswerFormat()
 
 
-def _decode(body: msgspec.Raw, type_: type[Any]) -> Any:
+def _decode(body: dict[str, Any], type_: type[Any]) -> Any:
     try:
-        return msgspec.json.decode(body, type=type_)
-    except msgspec.DecodeError as error:
+        return msgspec.convert(body, type_)
+    except msgspec.ValidationError as error:
         raise refusal(error, type_) from None
 
 
-_READERS: Mapping[Endpoint, Callable[[msgspec.Raw, Model], tuple[JobsOfRequest, LineWish]]] = {
+_READERS: Mapping[Endpoint, Callable[[dict[str, Any], Model], tuple[JobsOfRequest, AnswerFormat]]] = {
     "/v1/images/generations": _images,
     "/v1/videos": _video,
 }

@@ -76,7 +76,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("job_id", sa.Text(), nullable=False),
         sa.Column("job", JSONB()),
-        sa.Column("wish", JSONB(), nullable=False, server_default="{}"),
+        sa.Column("answer_format", JSONB(), nullable=False, server_default="{}"),
         sa.Column("problem", JSONB()),
         sa.CheckConstraint("status IN ('waiting', 'submitted', 'completed', 'failed')", name="status"),
         sa.PrimaryKeyConstraint("batch", "number"),

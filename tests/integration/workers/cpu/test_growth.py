@@ -9,6 +9,7 @@ from sqlalchemy import extract, func, select, text, update
 from jobs.job import Artifact
 from jobs.previews import Preview
 from jobs.schema.tables import chores, jobs, measurements
+from jobs.statements.batches.files import add_file
 from jobs.statements.maintenance.growth import KINDS, sizes
 from jobs.statements.maintenance.retention import turn
 from jobs.statements.media.uploads import add_upload, measured
@@ -48,11 +49,13 @@ def test_every_kind_is_added_up(rows):
     rows.execute(add_upload("inp_2", tenant, "ten/inputs/inp_2"))
     rows.execute(measured("inp_1", 30))
     rows.execute(add_voice("voi_1", tenant, name="v", key="ten/voices/voi_1", media_type="audio/flac", bytes=900))
+    limits = {"keep_seconds": 60, "max_files": 9, "max_bytes": 900}
+    rows.execute(add_file("file_1", tenant, filename="a", purpose="batch", bytes=60, key="ten/files/1", **limits))
     assert Growth(rows.engine).record() is False
-    uploaded = {"inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900), "media": (0, 0)}
+    uploaded = {"inputs": (1, 100), "uploads": (1, 30), "voices": (1, 900), "media": (0, 0), "files": (1, 60)}
     assert {"outputs": (3, 1012), "previews": (2, 50)} | uploaded == stored(rows)
     (row,) = rows.execute(sizes())
-    assert (8, 2092) == (row.store_objects, row.store_bytes)
+    assert (9, 2152) == (row.store_objects, row.store_bytes)
 
 
 def test_it_is_done_when_it_is_due_and_replaces_what_was_known(rows):
