@@ -130,8 +130,8 @@ export interface CutoutParams extends CommonParams {
 
 /** Speech from text; `text` is required. 25 tokens are a second of audio. */
 export interface SpeechParams extends CommonParams {
-  /** wav, mp3 or ogg (Opus); image formats are accepted with a warning and give wav. */
-  output_format?: "jpeg" | "mp3" | "ogg" | "png" | "wav" | "webp";
+  /** wav, mp3, ogg (Opus), aac, flac or pcm (16 bit, 24 kHz); image formats give wav and a warning. */
+  output_format?: "aac" | "flac" | "jpeg" | "mp3" | "ogg" | "pcm" | "png" | "wav" | "webp";
   /** The text to speak. */
   text: string;
   /** Language code, e.g. en or pt-BR. */
