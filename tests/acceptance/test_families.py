@@ -179,23 +179,23 @@ class TestPictures:
         assert np.array_equal(expected, pixels(download(families, job_id)))
 
 
+@pytest.fixture(scope="module")
+def client(families: Service) -> ImagePipeline:
+    return ImagePipeline(families.key, base_url=f"{families.url}/imagepipeline")
+
+
+@pytest.fixture(scope="module")
+def urls(client: ImagePipeline, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The links of two drawings that were uploaded."""
+    folder = tmp_path_factory.mktemp("drawings")
+    for number in (1, 2):
+        drawing(number).save(folder / f"{number}.png")
+    return [client.upload.image(str(folder / f"{number}.png")).url for number in (1, 2)]
+
+
 @pytest.mark.long
 class TestEditsOfImagePipelinesClient:
     """Calls with pictures of the real client, on the model that takes references."""
-
-    @pytest.fixture(scope="class")
-    def client(self, families: Service) -> ImagePipeline:
-        return ImagePipeline(families.key, base_url=f"{families.url}/imagepipeline")
-
-    @pytest.fixture(scope="class")
-    def urls(self, client: ImagePipeline, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-        """The links of two uploaded drawings."""
-        found = []
-        for number in (1, 2):
-            file = tmp_path_factory.mktemp("drawings") / f"{number}.png"
-            drawing(number).save(file)
-            found.append(client.upload.image(str(file)).url)
-        return found
 
     def ended(self, families: Service, client: ImagePipeline, job: Job) -> tuple[Job, Pixels]:
         families.ended(job.job_id, 120)
