@@ -17,6 +17,7 @@ from api.dialects.openai.requests import OpenAIRequests
 from api.dialects.openai.routes import PREFIXES as OPENAI
 from api.dialects.openai.routes import openai_routers
 from api.dialects.videogen.errors import render_error as videogen_error
+from api.dialects.videogen.files import FileAnswers
 from api.dialects.videogen.routes import PREFIXES as VIDEOGEN
 from api.dialects.videogen.routes import videogen_routers
 from api.dialects.whaletools.errors import WhaleError
@@ -72,7 +73,8 @@ def _videogen(services: Services) -> Sequence[Router]:
     return videogen_routers(
         GroupedJobs(services.database, services.notifier, services.server_commands),
         WebhookOperations(services.database, services.settings),
-        EntityOperations(services.database),
+        EntityOperations(services.database, services.settings),
+        FileAnswers(services.database, services.settings),
     )
 
 

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.http.auth import Caller
 from api.http.database import Database
 from core.errors.fields import NulInText, OutOfRange
+from core.errors.limits import TooManyEntities
 from core.errors.unknown import UnknownEntity
 from core.ids import check_id, new_id
+from core.settings import Settings
 from jobs.statements.entities import add_entity, archive_entity, change_entity, find_entities, list_entities
 
 PREFIX = "ent"
@@ -33,15 +35,20 @@ class EntityOperations:
     Texts with U+0000 are `NulInText`.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
+        self._limit = settings.max_entities
 
     async def add(self, caller: Caller, *, type_: str, name: str, description: str) -> Row[Any]:
-        """Add an entity and return its row."""
+        """Add an entity and return its row. Raises `TooManyEntities`."""
         _refuse_nul(name, description)
-        entity_id = new_id(PREFIX)
-        added = add_entity(entity_id, caller.tenant, type_=type_, name=name, description=description)
-        return _require(await self._database.row(added))
+        added = add_entity(
+            new_id(PREFIX), caller.tenant, type_=type_, name=name, description=description, most=self._limit
+        )
+        row = await self._database.row(added)
+        if row is None:
+            raise TooManyEntities(f"You have reached your limit of {self._limit} entities. {TooManyEntities.advice}")
+        return row
 
     async def find(self, caller: Caller, entity_id: str) -> Row[Any]:
         """Return the row of an entity."""
@@ -71,9 +78,9 @@ class EntityOperations:
         changed = change_entity(check_id(PREFIX, entity_id), caller.tenant, values)
         return _require(await self._database.row(changed))
 
-    async def archive(self, caller: Caller, entity_id: str) -> Row[Any]:
+    async def archive(self, caller: Caller, entity_id: str) -> None:
         """Archive an entity: it is in no list any more, and tools do not take it."""
-        return _require(await self._database.row(archive_entity(check_id(PREFIX, entity_id), caller.tenant)))
+        _require(await self._database.row(archive_entity(check_id(PREFIX, entity_id), caller.tenant)))
 
     async def refer(self, caller: Caller, entity_id: str, reference: EntityReference) -> Row[Any]:
         """Add a picture to an entity, or change what is said of it. A default one is the only default.

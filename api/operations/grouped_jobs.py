@@ -18,7 +18,10 @@ from jobs.statements.queue.tenant_jobs import cancel
 
 
 class GroupedJobs:
-    """Operations on the jobs of one dialect. A group is named like its first job; a job alone is a group of one."""
+    """Operations on the jobs of one dialect. A group is named like its first job; a job alone is a group of one.
+
+    The name stays when that job is deleted, and stands for those that are left.
+    """
 
     def __init__(self, database: Database, notifier: Notifier, server_commands: ServerCommands) -> None:
         self._database = database
@@ -40,8 +43,8 @@ class GroupedJobs:
         """Return a page of groups, newest first, and the last job of it where another page follows."""
         rows = await self._database.rows(dialect_page(caller.tenant, dialect, limit=limit + 1, before=before))
         firsts = [job_from_row(row) for row in rows[:limit]]
-        together = await self._members(caller, [job.id for job in firsts if job.origin.group == job.id])
-        groups = [together.get(job.id) or [job] for job in firsts]
+        together = await self._members(caller, [job.origin.group for job in firsts if job.origin.group is not None])
+        groups = [together.get(job.origin.group or job.id) or [job] for job in firsts]
         return groups, firsts[-1] if len(rows) > limit else None
 
     async def cancel(self, caller: Caller, first_id: str) -> list[Job]:

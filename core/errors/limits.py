@@ -46,6 +46,16 @@ class TooManyProfiles(InvalidRequest):
     )
 
 
+class TooManyEntities(InvalidRequest):
+    """An entity beyond the tenant's limit."""
+
+    code = "too_many_entities"
+    advice = (
+        "Archive one with POST /v1/entities/{entity_id}/archive, then send the request again, or ask the operator to "
+        "raise ATELIER_MAX_ENTITIES."
+    )
+
+
 class TooManyWebhooks(InvalidRequest):
     """A webhook endpoint beyond the tenant's limit."""
 

@@ -27,6 +27,7 @@
     │   │   ├── NoSuchProfile           422  no_such_profile
     │   │   ├── NoCapableModel          422  no_capable_model
     │   │   ├── TooManyProfiles         422  too_many_profiles
+    │   │   ├── TooManyEntities         422  too_many_entities
     │   │   └── InputUnreadable         422  input_unreadable
     │   ├── MalformedRequest            400  malformed_request
     │   ├── RequestTimedOut             408  request_timed_out

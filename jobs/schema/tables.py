@@ -401,7 +401,7 @@ entities = Table(
     Column("refs", JSONB, nullable=False, server_default="[]"),
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("updated_at", Time, nullable=False, server_default=_now),
-    Column("archived_at", Time),
+    Column("archived_at", Time),  # only the version before sets it
     Index("ix_entities_tenant", "tenant", *_newest, postgresql_where=text("archived_at IS NULL")),
 )
 
@@ -431,7 +431,7 @@ outbox = Table(
     Column("id", Text, primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("webhook_id", Text),  # no foreign key: an endpoint that is removed must not make a job's change fail
-    Column("job_id", Text, index=True),
+    Column("job_id", Text, index=True),  # or the item of the media library that the event is about
     Column("event_seq", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
     Column("url", Text, nullable=False),

@@ -7,16 +7,26 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update, insert, select, tuple_, update
+from sqlalchemy import Insert, Select, Update, delete, func, insert, literal, select, tuple_, update
+from sqlalchemy.sql.dml import ReturningDelete
 
 from jobs.schema.tables import entities
 from jobs.statements.clauses import now
 
 
-def add_entity(entity_id: str, tenant: str, *, type_: str, name: str, description: str) -> Insert:
-    """Add an entity; returns its row."""
-    made = insert(entities).values(id=entity_id, tenant=tenant, type=type_, name=name, description=description)
-    return made.returning(*entities.c)
+def add_entity(entity_id: str, tenant: str, *, type_: str, name: str, description: str, most: int) -> Insert:
+    """Add an entity and return its row; no row where the tenant has `most` or more.
+
+    Requests at the same moment may exceed the limit by their number.
+    """
+    present = (
+        select(func.count().label("number"))
+        .where(entities.c.tenant == tenant, entities.c.archived_at.is_(None))
+        .subquery("present")
+    )
+    values = {"id": entity_id, "tenant": tenant, "type": type_, "name": name, "description": description}
+    row = select(*map(literal, values.values())).where(present.c.number < most)
+    return insert(entities).from_select(list(values), row).returning(*entities.c)
 
 
 def find_entities(entity_ids: Collection[str], tenant: str, *, lock: bool = False) -> Select[Any]:
@@ -49,6 +59,7 @@ def change_entity(entity_id: str, tenant: str, values: Mapping[str, Any]) -> Upd
     )
 
 
-def archive_entity(entity_id: str, tenant: str) -> Update:
-    """Archive an entity; returns its row, or none."""
-    return change_entity(entity_id, tenant, {"archived_at": now})
+def archive_entity(entity_id: str, tenant: str) -> ReturningDelete[Any]:
+    """Archive an entity, which nothing can bring back: its row goes. Returns its id, or no row."""
+    own = entities.c.id == entity_id, entities.c.tenant == tenant, entities.c.archived_at.is_(None)
+    return delete(entities).where(*own).returning(entities.c.id)

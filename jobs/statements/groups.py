@@ -7,7 +7,19 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Text, any_, bindparam, func, literal_column, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    exists,
+    literal_column,
+    not_,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from jobs.schema.tables import jobs
@@ -48,15 +60,12 @@ def makers(job_ids: Collection[str], tenant: str) -> Select[Any]:
 
 
 def dialect_page(tenant: str, dialect: str, *, limit: int, before: tuple[datetime, str] | None = None) -> Select[Any]:
-    """Return a tenant's jobs of a dialect, newest first, of each group only the first job.
+    """Return a tenant's jobs of a dialect, newest first, of each group only the first job that is not deleted.
 
     `before` is the (created_at, id) of the last one already seen.
     """
     query = select(*jobs.c).where(
-        jobs.c.tenant == tenant,
-        jobs.c.deleted_at.is_(None),
-        dialect_of == dialect,
-        func.coalesce(group_of, jobs.c.id) == jobs.c.id,
+        jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None), dialect_of == dialect, _leads_its_group()
     )
     if before is not None:
         query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*before))
@@ -72,3 +81,14 @@ def newest_of_body(tenant: str, body: str, seconds: float) -> Select[Any]:
         .order_by(jobs.c.created_at.desc(), jobs.c.id.desc())
         .limit(1)
     )
+
+
+def _leads_its_group() -> ColumnElement[bool]:
+    """Return whether a job is in no group, or none before it is left of its group."""
+    earlier = jobs.alias("earlier")
+    before_it = exists().where(
+        literal_column("earlier.origin ->> 'group'", Text) == group_of,
+        earlier.c.deleted_at.is_(None),
+        earlier.c.seq < jobs.c.seq,
+    )
+    return or_(group_of.is_(None), group_of == jobs.c.id, not_(before_it.select_from(earlier).correlate(jobs)))

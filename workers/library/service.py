@@ -32,6 +32,7 @@ from jobs.library_types import LOOK, identify
 from jobs.media import Media, media_from_row
 from jobs.previews import Preview
 from jobs.statements.media import library_removal, library_work
+from jobs.wire.dialects.videogen_events import NOT_UPLOADED, UPLOADED, ready_events
 from workers.ingest.fetcher import Fetcher
 from workers.ingest.retry_later import RetryLater
 from workers.ingest.sanitizer_messages import SOURCE
@@ -133,7 +134,7 @@ class LibraryWork:
         if not begun:
             return  # it was deleted, and is to be taken again; or another worker has it
         values = await self._see(media, folder, begun[0].tries)
-        seen = await self._execute(library_work.saw_media(media.id, row.attempt, values))
+        seen = await self._saw(media, row.attempt, values)
         if seen:
             log.info("library: ready media=%s kind=%s", media.id, values.get("kind", media.kind))
             if values.get("key", media.key) != media.key:
@@ -231,6 +232,11 @@ class LibraryWork:
         shape = {"width": drawn.width, "height": drawn.height, "duration_seconds": drawn.duration_seconds}
         return values | shape | {"previews": msgspec.to_builtins(previews)}
 
+    async def _saw(self, media: Media, attempt: int, values: dict[str, Any]) -> list[Row[Any]]:
+        """Record what was seen of an item, and that its file is there; returns no row if it was deleted or lost."""
+        events = [UPLOADED, *ready_events(values.get("kind", media.kind))]
+        return await self._execute(library_work.saw_media(media.id, attempt, values, events))
+
     async def _retry(self, media: Media, row: Row[Any], error: Exception) -> None:
         """Look again later, or give a URL up that has been asked often enough."""
         log.info("library: again later media=%s reason=%s", media.id, error)
@@ -242,7 +248,8 @@ class LibraryWork:
 
     async def _fail(self, media: Media, row: Row[Any], error: AtelierError) -> None:
         log.info("library: refused media=%s code=%s", media.id, error.code)
-        failed = library_work.fail_media(media.id, row.attempt, JobError(error.code, error.detail))
+        reason = JobError(error.code, error.detail)
+        failed = library_work.fail_media(media.id, row.attempt, reason, [NOT_UPLOADED])
         if await self._execute(failed):  # else another worker has it, and may have stored its file
             await self._run(lambda: self._remove(media))
 

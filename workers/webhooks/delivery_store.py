@@ -11,9 +11,11 @@ from sqlalchemy import Delete, Row, Update
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from core.ids import is_id
 from core.metrics import WEBHOOK_DELIVERIES
 from core.settings import Settings
 from core.signing import webhook_secrets
+from jobs import media
 from jobs.job import Job, job_from_row
 from jobs.statements.queue import tenant_jobs
 from jobs.statements.webhooks import deliveries, delivery_functions, endpoints, receiver_breaker
@@ -23,7 +25,7 @@ from workers.function_fallback import FunctionFallback
 from workers.retry_policy import RetryPolicy
 from workers.webhooks.dialects.facts import DialectWebhook, WebhookFacts
 from workers.webhooks.dialects.table import CALLBACK_FORMATS
-from workers.webhooks.dialects.videogen import ended_group, files_of, videogen_webhook
+from workers.webhooks.dialects.videogen import execution_webhook, file_webhook
 from workers.webhooks.payload import WebhookMessage, encode, native_webhook, sign, signing_generations
 from workers.webhooks.sender import DeliveryResult
 
@@ -69,7 +71,8 @@ class DeliveryStore:
             return None
         if subject.disabled_at is not None:
             return DeliveryResult(problem=DISABLED, final=True)
-        if job is None and delivery.job_id is not None:
+        is_file = is_id(media.PREFIX, delivery.job_id or "")
+        if job is None and delivery.job_id is not None and not is_file:
             await self._drop(tenant_jobs.forget_job_deliveries(delivery.job_id))
             return None
         secrets = [
@@ -77,8 +80,8 @@ class DeliveryStore:
             for generation in signing_generations(subject.generation, subject.rotated_at, subject.now)
             for secret in webhook_secrets(self._settings.secret_key, subject.owner, generation)
         ]
-        if job is not None and subject.endpoint_dialect == videogen.NAME:
-            made = await self._format_execution(delivery, job, subject.endpoint_events)
+        if is_file or (job is not None and subject.endpoint_dialect == videogen.NAME):
+            made = await self._format_videogen(delivery, job, subject.endpoint_events)
             if made is None:
                 return None
         else:
@@ -174,12 +177,15 @@ class DeliveryStore:
         make = CALLBACK_FORMATS.get(job.origin.dialect, native_webhook) if is_callback else native_webhook
         return make(facts)
 
-    async def _format_execution(self, delivery: Row[Any], job: Job, events: Collection[str]) -> DialectWebhook | None:
-        """Return the webhook of an execution that ended; drop the delivery, and return None, where none is due."""
+    async def _format_videogen(
+        self, delivery: Row[Any], job: Job | None, events: Collection[str]
+    ) -> DialectWebhook | None:
+        """Return VideoGen's webhook of a job or, without one, of a file; None, and it is dropped, if none is due."""
         async with self._transaction() as connection:
-            jobs = await ended_group(connection, job, delivery.webhook_id)
-            files = await files_of(connection, jobs)
-            made = videogen_webhook(jobs, events, self._settings, files) if jobs else None
+            if job is None:
+                made = await file_webhook(connection, delivery, self._settings)
+            else:
+                made = await execution_webhook(connection, delivery, job, events, self._settings)
             if made is None:
                 await connection.execute(deliveries.forget(delivery.id))
             return made

@@ -57,7 +57,7 @@ class WebhookDispatcher:
         due, more = await self._store.take(free)
         took = time.monotonic() - began
         for leased in due:
-            with log_context(job_id=leased.delivery.job_id, tenant_id=leased.delivery.tenant):
+            with log_context(job_id=leased.subject.id, tenant_id=leased.delivery.tenant):
                 task = asyncio.create_task(self._deliver(leased))
             self._in_progress.add(task)
             task.add_done_callback(self._in_progress.discard)
@@ -115,7 +115,8 @@ class WebhookDispatcher:
     async def _send_traced(self, delivery: Row[Any], message: WebhookMessage) -> DeliveryResult:
         """Send the message in a span of its job's trace, whose traceparent the receiver gets."""
         parent = message.job.traceparent if message.job else None
-        facts: Facts = {"job_id": delivery.job_id, "event": delivery.type, "attempt": delivery.attempt}
+        job_id = message.job.id if message.job else None
+        facts: Facts = {"job_id": job_id, "event": delivery.type, "attempt": delivery.attempt}
         with span("webhook", parent=parent, kind=SpanKind.CLIENT, facts=facts) as opened:
             traceparent = traceparent_of(opened)
             headers = message.headers | ({"traceparent": traceparent} if traceparent else {})

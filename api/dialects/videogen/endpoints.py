@@ -17,7 +17,8 @@ from api.operations.webhooks import WebhookOperations
 from core.errors.fields import NulInText, OutOfRange
 from jobs.params.base import Url
 from jobs.statements.webhooks.endpoints import list_webhooks
-from jobs.wire.dialects.videogen import EVENT_NAMES, NAME, job_events
+from jobs.wire.dialects.videogen import NAME
+from jobs.wire.dialects.videogen_events import EVENT_NAMES, job_events
 
 PREFIX = "ep"
 

@@ -152,8 +152,8 @@ class EntityRoutes(Controller):
         self, entity: FromPath[str], caller: NamedDependency[Caller], entities: NamedDependency[EntityOperations]
     ) -> ArchivedEntity:
         """Archive an entity."""
-        row = await entities.archive(caller, to_native(PREFIX, entity))
-        return ArchivedEntity(from_native(PREFIX, row.id))
+        await entities.archive(caller, to_native(PREFIX, entity))
+        return ArchivedEntity(entity)
 
     @post("/{entity:str}/references", status_code=200)
     async def refer(

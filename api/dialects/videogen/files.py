@@ -1,11 +1,12 @@
 """Files: the media library in VideoGen's shape."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
@@ -20,8 +21,8 @@ from jobs.job import JobError
 from jobs.media import LibraryKind, Media
 from jobs.params.base import Url
 from jobs.statements.groups import makers
-from jobs.wire.dialects.videogen import VideoGenError, error_of, execution_name, tool_of
-from jobs.wire.dialects.videogen_files import MadeBy, VideoGenFile, file_id, file_of
+from jobs.wire.dialects.videogen import VideoGenError, error_of, made_by
+from jobs.wire.dialects.videogen_files import VideoGenFile, file_id, file_of
 
 PREFIX, IMPORT = "vg_file", "vg_impt"
 FileType = Literal["IMAGE", "VIDEO", "AUDIO", "PDF", "SLIDESHOW", "TEXT", "LOTTIE"]
@@ -100,6 +101,25 @@ class FoundFiles(msgspec.Struct, frozen=True):
     results: list[FoundFile]
 
 
+class FileAnswers:
+    """Answers with items of the library as files; the executions that made them are read together."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def one(self, caller: Caller, media: Media) -> VideoGenFile:
+        """Return the file that an item is."""
+        return (await self.many(caller, [media]))[0]
+
+    async def many(self, caller: Caller, items: Sequence[Media]) -> list[VideoGenFile]:
+        """Return the files that items are."""
+        job_ids = {media.job_id for media in items if media.job_id is not None}
+        rows = await self._database.rows(makers(job_ids, caller.tenant)) if job_ids else ()
+        makers_of = {row.id: made_by(row) for row in rows}
+        return [file_of(media, self._settings, makers_of.get(media.job_id or "")) for media in items]
+
+
 class VideoGenFileRoutes(Controller):
     """Routes of files."""
 
@@ -109,28 +129,26 @@ class VideoGenFileRoutes(Controller):
     async def index(
         self,
         caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
         media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
+        file_answers: NamedDependency[FileAnswers],
         limit: Limit = 50,
         cursor: FromQuery[str | None] = None,
     ) -> FilePage:
         """Return your files, but for temporary ones."""
         page, following = await media_library.page(caller, limit=limit, sort="updated", cursor=cursor)
-        return FilePage(await _files(page, caller, database, settings), following is not None, following)
+        return FilePage(await file_answers.many(caller, page), following is not None, following)
 
     @post("/search", status_code=200)
     async def search(
         self,
         data: JSONBody[Search],
         caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
         media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
+        file_answers: NamedDependency[FileAnswers],
     ) -> FoundFiles:
         """Return the files with these words in prompt, description, name, tags or transcript."""
         found = await media_library.search(caller, data.query, data.num_results)
-        files = await _files([media for _, media in found], caller, database, settings)
+        files = await file_answers.many(caller, [media for _, media in found])
         scores = [min(max(score, 0.0), 1.0) for score, _ in found]
         return FoundFiles([FoundFile(score, file) for score, file in zip(scores, files, strict=True)])
 
@@ -172,7 +190,7 @@ class VideoGenFileRoutes(Controller):
         file_import: FromPath[str],
         caller: NamedDependency[Caller],
         media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
+        file_answers: NamedDependency[FileAnswers],
     ) -> FileImport:
         """Return an import as it is now."""
         media = await media_library.find(caller, to_native(IMPORT, file_import))
@@ -181,8 +199,8 @@ class VideoGenFileRoutes(Controller):
             file_import_id=file_import,
             status=IMPORTS[media.status],
             file_id=file_id(media.id),
-            file=file_of(media, settings),
-            error=error_of(failed) if media.status == "failed" else None,
+            file=await file_answers.one(caller, media),
+            error=error_of(failed, "file_failed") if media.status == "failed" else None,
         )
 
     @get("/{file:str}")
@@ -190,70 +208,35 @@ class VideoGenFileRoutes(Controller):
         self,
         file: FromPath[str],
         caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
         media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
+        file_answers: NamedDependency[FileAnswers],
     ) -> VideoGenFile:
         """Return a file."""
-        return await _file(await media_library.find(caller, to_native(PREFIX, file)), caller, database, settings)
+        return await file_answers.one(caller, await media_library.find(caller, to_native(PREFIX, file)))
 
-    @post("/{file:str}/hydrate", status_code=200)
-    async def hydrate(
-        self,
+
+ACTIONS: Mapping[str, Callable[[MediaLibrary, Caller, str], Awaitable[Media]]] = {
+    "hydrate": MediaLibrary.find,  # its links are always fresh; its sources are pending until its bytes were looked at
+    "archive": MediaLibrary.archive,
+    "enable-public-preview": MediaLibrary.publish,
+    "disable-public-preview": MediaLibrary.unpublish,
+}
+"""What is done to a file, by the last segment of its path; each is answered with the file."""
+
+
+def file_action_routes() -> list[HTTPRouteHandler]:
+    """Return the routes of `ACTIONS`."""
+    return [_action_route(name, act) for name, act in ACTIONS.items()]
+
+
+def _action_route(name: str, act: Callable[[MediaLibrary, Caller, str], Awaitable[Media]]) -> HTTPRouteHandler:
+    @post(f"/files/{{file:str}}/{name}", status_code=200)
+    async def do(
         file: FromPath[str],
         caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
         media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
+        file_answers: NamedDependency[FileAnswers],
     ) -> VideoGenFile:
-        """Return a file with fresh links; its sources are pending until its bytes have come and were looked at."""
-        return await _file(await media_library.find(caller, to_native(PREFIX, file)), caller, database, settings)
+        return await file_answers.one(caller, await act(media_library, caller, to_native(PREFIX, file)))
 
-    @post("/{file:str}/archive", status_code=200)
-    async def archive(
-        self,
-        file: FromPath[str],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
-        media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
-    ) -> VideoGenFile:
-        """Take a file out of lists and searches."""
-        return await _file(await media_library.archive(caller, to_native(PREFIX, file)), caller, database, settings)
-
-    @post("/{file:str}/enable-public-preview", status_code=200)
-    async def enable_public_preview(
-        self,
-        file: FromPath[str],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
-        media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
-    ) -> VideoGenFile:
-        """Give a file a link that anyone may open, until it is disabled."""
-        return await _file(await media_library.publish(caller, to_native(PREFIX, file)), caller, database, settings)
-
-    @post("/{file:str}/disable-public-preview", status_code=200)
-    async def disable_public_preview(
-        self,
-        file: FromPath[str],
-        caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
-        media_library: NamedDependency[MediaLibrary],
-        settings: NamedDependency[Settings],
-    ) -> VideoGenFile:
-        """Take the public link away."""
-        return await _file(await media_library.unpublish(caller, to_native(PREFIX, file)), caller, database, settings)
-
-
-async def _file(media: Media, caller: Caller, database: Database, settings: Settings) -> VideoGenFile:
-    return (await _files([media], caller, database, settings))[0]
-
-
-async def _files(items: Iterable[Media], caller: Caller, database: Database, settings: Settings) -> list[VideoGenFile]:
-    """Return the files that items are; the executions that made them are read together."""
-    items = list(items)
-    job_ids = {media.job_id for media in items if media.job_id is not None}
-    rows = await database.rows(makers(job_ids, caller.tenant)) if job_ids else ()
-    made_by = {row.id: MadeBy(execution_name(row.group or row.id), row.tool or tool_of(row.modality)) for row in rows}
-    return [file_of(media, settings, made_by.get(media.job_id or "")) for media in items]
+    return do

@@ -3,7 +3,15 @@
 from core.errors.unknown import MalformedId
 from core.ids import is_id
 
-NATIVE = {"vg_exec": "job", "vg_file": "med", "vg_impt": "med", "vg_voic": "voi", "vg_enti": "ent", "ep": "whk"}
+NATIVE = {
+    "vg_exec": "job",
+    "vg_file": "med",
+    "vg_impt": "med",
+    "vg_voic": "voi",
+    "vg_enti": "ent",
+    "vg_pres": "ent",
+    "ep": "whk",
+}
 """The prefixes of native ids, by VideoGen's."""
 
 

@@ -7,13 +7,20 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
+from api.dialects.videogen.ids import from_native
 from api.dialects.videogen.languages import NAMES
 from api.dialects.videogen.paging import Limit, page_of
+from api.dialects.videogen.translate import picture_of
 from api.dialects.videogen.voices import TtsVoice, known_voices
 from api.http.auth import Caller
 from api.http.database import Database
+from api.http.pagination import pack, unpack
+from api.operations.entities import EntityOperations, references_of
+from api.operations.media_library import MediaLibrary
+from core.settings import Settings
 from jobs.statements.api_keys import key_of_tenant
 from jobs.statements.queue.submit import served_models
+from jobs.wire.dialects.videogen_files import file_of
 from pipelines.catalog.loader import Catalog
 
 Cursor = FromQuery[str | None]
@@ -28,12 +35,22 @@ class VoicePage(msgspec.Struct, frozen=True, rename="camel"):
     next_cursor: str | None
 
 
-class PresenterPage(msgspec.Struct, frozen=True, rename="camel"):
-    """Presenters of avatars, of which there are none: no model here makes them speak."""
+class Presenter(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An actor with a picture, as clients of version 1 call it."""
 
-    avatar_presenters: list[str] = []
-    has_more: bool = False
-    next_cursor: str | None = None
+    avatar_presenter_id: str
+    displayable_gender: str = "NEUTRAL"
+    image_url: str
+    thumbnail_url: str | None
+    preview_video_url: str | None = None
+
+
+class PresenterPage(msgspec.Struct, frozen=True, rename="camel"):
+    """Presenters, newest first; actors without a picture are left out, so a page may be short."""
+
+    avatar_presenters: list[Presenter]
+    has_more: bool
+    next_cursor: str | None
 
 
 class SpokenLanguage(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,9 +98,31 @@ class ResourceRoutes(Controller):
         return VoicePage(page, following is not None, following)
 
     @get("/resources/avatar-presenters")
-    async def presenters(self) -> PresenterPage:
-        """Return no presenters: no model here makes a person speak."""
-        return PresenterPage()
+    async def presenters(
+        self,
+        caller: NamedDependency[Caller],
+        entities: NamedDependency[EntityOperations],
+        media_library: NamedDependency[MediaLibrary],
+        settings: NamedDependency[Settings],
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> PresenterPage:
+        """Return your entities of the type ACTOR that have a picture."""
+        before = unpack(cursor) if cursor else None
+        rows, last = await entities.page(caller, type_="ACTOR", limit=limit, before=before)
+        pictures = {row.id: picture_of(references_of(row)) for row in rows}
+        found = await media_library.find_many(caller, [picture for picture in pictures.values() if picture])
+        files = {entity: file_of(found[picture], settings) for entity, picture in pictures.items() if picture in found}
+        shown = [
+            Presenter(
+                avatar_presenter_id=from_native("vg_pres", entity),
+                image_url=file.download_url,
+                thumbnail_url=file.thumbnail_url,
+            )
+            for entity, file in files.items()
+            if file.download_url is not None
+        ]
+        return PresenterPage(shown, last is not None, pack(last) if last is not None else None)
 
     @get("/resources/languages")
     async def languages(

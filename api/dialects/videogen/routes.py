@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler, route
 from api.dialects.videogen.endpoints import EndpointRoutes
 from api.dialects.videogen.entities import EntityRoutes
 from api.dialects.videogen.executions import ExecutionRoutes
-from api.dialects.videogen.files import VideoGenFileRoutes
+from api.dialects.videogen.files import FileAnswers, VideoGenFileRoutes, file_action_routes
 from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
 from api.http.dependencies import Router, provide
@@ -19,22 +19,25 @@ from api.operations.webhooks import WebhookOperations
 from core.errors.http import NotOffered
 
 BASE = "/videogen"
-OWN = ("tools", "files", "entities", "webhooks", "resources", "me", "workflows", "projects", "assistant", "text")
-"""First segments behind `/v1/` that no other service has, but for `/v1/files`, which is VideoGen's here."""
-PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
-
+NO_EDITOR = "Projects and their editor are not offered by this service."
+NO_ASSISTANT = "The assistant is not offered by this service."
 UNBUILT = {
     "workflows": "Workflows are not offered by this service; run its tools one after the other.",
-    "projects": "Projects and their editor are not offered by this service.",
-    "assistant": "The assistant is not offered by this service.",
+    "projects": NO_EDITOR,
+    "timeline-interchange": NO_EDITOR,
+    "assistants": NO_ASSISTANT,
+    "assistant-messages": NO_ASSISTANT,
     "text": "No model in the catalog of this service writes text; its operator can add one.",
 }
 """What VideoGen has and this service does not: the first segments of its paths, and what a caller is answered."""
+OWN = ("tools", "files", "entities", "webhooks", "resources", "me", *UNBUILT)
+"""First segments behind `/v1/` that no other service has, but for `/v1/files`, which is VideoGen's here."""
+PREFIXES = (BASE, *(f"/v1/{name}" for name in OWN))
 METHODS = [HttpMethod.GET, HttpMethod.POST, HttpMethod.DELETE, HttpMethod.PATCH, HttpMethod.PUT]
 
 
 def videogen_routers(
-    grouped_jobs: GroupedJobs, webhooks: WebhookOperations, entities: EntityOperations
+    grouped_jobs: GroupedJobs, webhooks: WebhookOperations, entities: EntityOperations, file_answers: FileAnswers
 ) -> Sequence[Router]:
     """Return the routers."""
     return [
@@ -47,9 +50,12 @@ def videogen_routers(
                 EndpointRoutes,
                 EntityRoutes,
                 VideoGenFileRoutes,
+                *file_action_routes(),
                 *unbuilt_routes(),
             ],
-            dependencies=provide(grouped_jobs=grouped_jobs, webhooks=webhooks, entities=entities),
+            dependencies=provide(
+                grouped_jobs=grouped_jobs, webhooks=webhooks, entities=entities, file_answers=file_answers
+            ),
             opt=IGNORES_QUERY,
             include_in_schema=path.startswith(BASE),
         )

@@ -4,7 +4,7 @@ An item is taken for some minutes, as `look_at` then says, and its attempt is co
 slow matches no row, since another one has taken the item meanwhile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, Update, func, select, update
@@ -14,6 +14,7 @@ from jobs.schema.tables import inputs, jobs, media
 from jobs.statements.clauses import after, error_value, now, tx_now
 from jobs.statements.media.library import SHOWN
 from jobs.statements.media.library_removal import gone_values
+from jobs.statements.media_events import with_media_events
 
 BATCH = 500
 LOOKED_AHEAD = 200
@@ -49,16 +50,18 @@ def begin_try(media_id: str, attempt: int) -> Update:
     return counted.returning(media.c.tries)
 
 
-def saw_media(media_id: str, attempt: int, values: Mapping[str, Any]) -> Update:
-    """Record what an item is; nothing is left to look at. Returns its id, or no row if it was deleted or lost."""
-    return _taken(media_id, attempt).values({**values, "look_at": None, "updated_at": now})
+def saw_media(media_id: str, attempt: int, values: Mapping[str, Any], events: Sequence[str] = ()) -> Select[Any]:
+    """Record what an item is, with the events of that; nothing is left to look at.
+
+    Returns its id, or no row if it was deleted or lost.
+    """
+    return with_media_events(_taken(media_id, attempt).values({**values, "look_at": None, "updated_at": now}), events)
 
 
-def fail_media(media_id: str, attempt: int, error: JobError) -> Update:
-    """Record why an item has no usable file."""
-    return _taken(media_id, attempt).values(
-        status="failed", problem=error_value(error), look_at=None, updated_at=now, public_token=None
-    )
+def fail_media(media_id: str, attempt: int, error: JobError, events: Sequence[str] = ()) -> Select[Any]:
+    """Record why an item has no usable file; returns what `saw_media` does."""
+    failed = {"status": "failed", "problem": error_value(error), "public_token": None}
+    return with_media_events(_taken(media_id, attempt).values({**failed, "look_at": None, "updated_at": now}), events)
 
 
 def look_later(media_id: str, attempt: int, seconds: float) -> Update:
@@ -98,8 +101,4 @@ def kept_outputs(job_id: str) -> Select[Any]:
 
 
 def _taken(media_id: str, attempt: int) -> Update:
-    return (
-        update(media)
-        .where(media.c.id == media_id, media.c.attempt == attempt, media.c.deleted_at.is_(None))
-        .returning(media.c.id)
-    )
+    return update(media).where(media.c.id == media_id, media.c.attempt == attempt, media.c.deleted_at.is_(None))

@@ -5,6 +5,7 @@ An execution is a job, or the jobs of a group. Times are whole seconds since 197
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -38,25 +39,6 @@ TOOL_OF: Mapping[str, str] = {
 """The tool of a job whose origin names none, by its modality."""
 MAIN_KIND: Mapping[str, str] = {"speech": "AUDIO", "video": "VIDEO"}
 """The type of the outputs that are results, where a modality has others beside them, such as a waveform."""
-
-
-TOOL_EVENTS: Mapping[str, str] = {
-    "tool_execution.succeeded": "job.completed",
-    "tool_execution.failed": "job.failed",
-    "tool_execution.cancelled": "job.cancelled",
-}
-"""The events of executions, and those of jobs that may be their ends."""
-EVENT_NAMES = (
-    *TOOL_EVENTS,
-    *("file.upload.completed", "file.upload.failed", "file.playback_ready", "file.download_ready"),
-    *("file.analysis_completed", "file.analysis_failed"),
-    *(
-        f"{subject}.{end}"
-        for subject in ("workflow_run", "project_export", "assistant_message")
-        for end in ("succeeded", "failed", "cancelled")
-    ),
-)
-"""The events that an endpoint may be for. Those of files, and of what this service does not have, never come."""
 
 
 class VideoGenRequirement(msgspec.Struct, frozen=True):
@@ -99,35 +81,6 @@ class ToolExecution(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     error: VideoGenError | None
 
 
-class ExecutionEvent(msgspec.Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The webhook of an execution that ended: `results` of one that succeeded, `error` of one that failed."""
-
-    event: str
-    occurred_at: int
-    tool_execution_id: str
-    tool_type: str
-    results: list[ExecutionResult] | None = None
-    error: VideoGenError | None = None
-
-
-def job_events(events: Sequence[str]) -> list[str]:
-    """Return the events of jobs after which one of `events` may be due: an execution ends with any of its jobs."""
-    return list(TOOL_EVENTS.values()) if any(event in TOOL_EVENTS for event in events) else []
-
-
-def execution_event(jobs: Sequence[Job], settings: Settings, files: Files = NO_FILES) -> ExecutionEvent:
-    """Return the webhook of an execution that ended."""
-    execution = execution_of(jobs, settings, files)
-    return ExecutionEvent(
-        event=f"tool_execution.{execution.status}",
-        occurred_at=int(max(job.finished_at or job.created_at for job in jobs).timestamp()),
-        tool_execution_id=execution.tool_execution_id,
-        tool_type=execution.tool_type,
-        results=execution.results if execution.status == "succeeded" else None,
-        error=execution.error,
-    )
-
-
 def execution_id(job: Job) -> str:
     """Return the id of the execution that a job belongs to."""
     return execution_name(job.origin.group or job.id)
@@ -136,6 +89,11 @@ def execution_id(job: Job) -> str:
 def execution_name(job_id: str) -> str:
     """Return the id of the execution of this job, or of the group of this name."""
     return EXECUTION + job_id.removeprefix("job_")
+
+
+def made_by(row: Any) -> MadeBy:
+    """Return the execution and the tool of a job, a row of `statements.groups.makers`."""
+    return MadeBy(execution_name(row.group or row.id), row.tool or tool_of(row.modality))
 
 
 def tool_of(modality: str) -> str:
@@ -200,11 +158,11 @@ def _result(job: Job, output: OutputAnswer, media: Media | None, settings: Setti
     )
 
 
-def error_of(error: JobError | None) -> VideoGenError:
-    """Return the error of a failed job."""
+def error_of(error: JobError | None, code: str = "tool_failed") -> VideoGenError:
+    """Return the error of a failed job, or with its own code that of a file."""
     if error is None:
-        return VideoGenError(message="The tool failed; run it again.", code="tool_failed")
-    return VideoGenError(message=error.message, code="tool_failed", internal_error_code=error.code)
+        return VideoGenError(message="It failed; try it again.", code=code)
+    return VideoGenError(message=error.message, code=code, internal_error_code=error.code)
 
 
 def _kind(output: OutputAnswer) -> str:

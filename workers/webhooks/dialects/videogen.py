@@ -1,17 +1,25 @@
-"""VideoGen's webhook: a flat object with the name of the event; of a group of jobs there is one, when all ended."""
+"""VideoGen's webhooks: flat objects with the name of the event.
+
+Of a group of jobs there is one, when all ended. The events of a file that a tool has made follow from the delivery of
+its job, so that the commit of a job need not write them.
+"""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settings import Settings
-from jobs.job import Job, job_from_row
+from jobs.job import Job, JobStatus, job_from_row
 from jobs.media import media_from_row
-from jobs.statements.groups import find_grouped
-from jobs.statements.media.library import find_outputs
+from jobs.statements.groups import find_grouped, makers
+from jobs.statements.media.library import find_media, find_outputs
+from jobs.statements.media_events import add_output_events
 from jobs.statements.webhooks.groups import jobs_with_delivery, lock_group
-from jobs.wire.dialects.videogen import NO_FILES, Files, execution_event
+from jobs.wire.dialects.videogen import NO_FILES, Files, made_by
+from jobs.wire.dialects.videogen_events import DOWNLOADABLE, PLAYABLE, execution_event, file_event, ready_events
 from workers.webhooks.dialects.facts import DialectWebhook
 
 
@@ -42,12 +50,46 @@ async def files_of(connection: AsyncConnection, jobs: Sequence[Job]) -> Files:
     return {(media.job_id or "", media.output_number or 0): media for media in items}
 
 
-def videogen_webhook(
-    jobs: Sequence[Job], events: Collection[str], settings: Settings, files: Files
+async def execution_webhook(
+    connection: AsyncConnection, delivery: Row[Any], job: Job, events: Collection[str], settings: Settings
 ) -> DialectWebhook | None:
-    """Return the webhook of the end of an execution; None for an event that the endpoint is not for."""
-    event = execution_event(jobs, settings, files)
+    """Return the webhook of the end of an execution; None where none is due, or the endpoint is not for it.
+
+    The events of the files that the job has made are added to the outbox first.
+    """
+    await _add_file_events(connection, delivery, job, events)
+    jobs = await ended_group(connection, job, delivery.webhook_id)
+    if not jobs:
+        return None
+    event = execution_event(jobs, settings, await files_of(connection, jobs))
     return DialectWebhook(body=msgspec.json.encode(event)) if event.event in events else None
+
+
+async def file_webhook(connection: AsyncConnection, delivery: Row[Any], settings: Settings) -> DialectWebhook | None:
+    """Return the webhook of an event of a file, as the file is now; None for one that is deleted."""
+    row = (await connection.execute(find_media([delivery.job_id], delivery.tenant))).first()
+    if row is None:
+        return None
+    media, maker = media_from_row(row), None
+    if media.job_id is not None:
+        maker = (await connection.execute(makers([media.job_id], delivery.tenant))).first()
+    seconds = delivery.created_at.timestamp()
+    event = file_event(delivery.type, seconds, media, settings, made_by(maker) if maker is not None else None)
+    return DialectWebhook(body=msgspec.json.encode(event))
+
+
+async def _add_file_events(connection: AsyncConnection, delivery: Row[Any], job: Job, events: Collection[str]) -> None:
+    if job.status is not JobStatus.COMPLETED or not {DOWNLOADABLE, PLAYABLE} & set(events):
+        return
+    files = await files_of(connection, [job])
+    due = [
+        (media.id, event)
+        for _, media in sorted(files.items(), key=lambda item: item[0])
+        for event in ready_events(media.kind)
+        if event in events
+    ]
+    if due:
+        await connection.execute(add_output_events(delivery, due))
 
 
 def _end(job: Job) -> tuple[float, str]:

@@ -1,8 +1,14 @@
 """VideoGen's own Python client, unmodified, on the module's API."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 import videogen
+from sqlalchemy import select, update
 
+from jobs.schema.tables import media
+from tests.support.servers.media_server import png
 from tests.support.service.api_server import make_key
 
 
@@ -27,5 +33,22 @@ def refused():
         with pytest.raises(videogen.VideoGenError) as caught:
             method(**fields)
         return caught.value
+
+    return call
+
+
+@pytest.fixture
+def upload_picture(vg, rows, store):
+    """Puts a picture into the library, as a worker leaves it; its file id."""
+
+    def call(name):
+        file = vg.files.create_file_upload(display_name=name)["file_id"]
+        item = media.c.id == file.replace("vg_file", "med")
+        with tempfile.NamedTemporaryFile() as content:
+            content.write(png())
+            content.flush()
+            store.put(rows.scalar(select(media.c.key).where(item)), Path(content.name), "image/png")
+        rows.execute(update(media).where(item).values(status="ready", kind="image"))
+        return file
 
     return call

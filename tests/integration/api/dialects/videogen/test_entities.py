@@ -1,6 +1,7 @@
 """Entities through VideoGen's own client."""
 
 import pytest
+from sqlalchemy import text
 
 FILE, OTHER = f"vg_file_{'1' * 32}", f"vg_file_{'2' * 32}"
 
@@ -56,6 +57,15 @@ def test_an_entity_is_changed_and_archived(vg, chair, refused):
 def test_a_wrong_entity_is_refused(vg, refused, fields):
     error = refused(vg.entities.create_entity, **fields)
     assert (400, "invalid_parameters") == (error.status, error.body["code"])
+
+
+def test_a_tenant_has_so_many_entities(vg, api, rows, tenant, chair, refused):
+    add = "INSERT INTO entities (id, tenant, type, name) SELECT 'ent_' || n, :tenant, 'ACTOR', 'n' FROM generate_series"
+    rows.execute(text(f"{add}(2, :most) AS n").bindparams(tenant=tenant, most=api.settings.max_entities))
+    error = refused(vg.entities.create_entity, entity_type="PRODUCT", name="Table")
+    assert (400, "too_many_entities") == (error.status, error.body["internal_error_code"])
+    vg.entities.archive_entity(entity_id=chair["entity_id"])
+    assert "Table" == vg.entities.create_entity(entity_type="PRODUCT", name="Table")["name"]
 
 
 def test_entities_of_others_are_unknown(stranger_vg, chair, refused):

@@ -57,27 +57,6 @@ def test_what_has_no_route_has_the_shape(send):
     assert (404, "not_found") == send("/v1/tools/generate-poetry", json={})[:2]
 
 
-@pytest.mark.parametrize("tool", ["generate_sound_effect", "upscale_image", "generate_music", "vectorize_image"])
-def test_a_tool_without_a_model_is_501(vg, refused, tool):
-    error = refused(getattr(vg.tools, tool), image_file_id=f"vg_file_{'0' * 32}", prompt="rain")
-    assert (501, "not_implemented", "not_offered") == (
-        error.status,
-        error.body["code"],
-        error.body["internal_error_code"],
-    )
-    assert tool.replace("_", "-") in str(error)
-
-
-def test_workflows_projects_assistant_and_text_are_501(vg, refused):
-    calls = [
-        refused(vg.workflows.script_to_video, script="Once upon a time"),
-        refused(vg.workflows.list_workflow_runs),
-        refused(vg.text.generate_text, prompt="a poem"),
-        refused(vg.projects.list_projects),
-    ]
-    assert [(501, "not_implemented")] * 4 == [(one.status, one.body["code"]) for one in calls]
-
-
 def test_without_a_server_a_tool_is_503(vg, refused):
     error = refused(vg.tools.generate_image, prompt="a")
     assert (503, "unavailable", "no_model_available") == (

@@ -147,6 +147,17 @@ def test_executions_are_listed_newest_first(client, vg, start, server, stranger_
     assert [] == stranger_vg.tools.list_tool_executions()["tool_executions"]
 
 
+def test_what_is_left_of_a_group_goes_by_its_name(vg, client, start, worker):
+    execution = start(num_results=20)
+    worker.complete(worker.claim(), *[ARTIFACT] * 8)
+    assert 204 == client.delete(f"/jobs/v1/{execution.replace('vg_exec', 'job')}").status_code
+    for results in (8, 4):
+        worker.complete(worker.claim(), *[ARTIFACT] * results)
+    (listed,) = vg.tools.list_tool_executions()["tool_executions"]
+    assert (execution, "succeeded", 12) == (listed["tool_execution_id"], listed["status"], len(listed["results"]))
+    assert listed["status"] == info(vg, execution)["status"]
+
+
 def test_an_idempotency_key_repeats_a_group(api, key, server, rows, tenant):
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "k-1"}
     answers = {

@@ -1,11 +1,6 @@
 """Files through VideoGen's own client, without a worker that looks at them."""
 
-import io
-import tempfile
-from pathlib import Path
-
 import pytest
-from PIL import Image
 from sqlalchemy import update
 
 from jobs.job import Artifact
@@ -161,9 +156,9 @@ def test_what_makes_no_sense_is_400(vg, refused, call, fields, code):
     assert (400, code) == (error.status, error.body["code"])
 
 
-def test_an_entity_brings_its_picture_and_its_words(vg, client, rows, store):
+def test_an_entity_brings_its_picture_and_its_words(vg, client, rows, upload_picture):
     rows.server("gpu-edit", serves=["chaos-references"])
-    files = [_upload(vg, rows, store, f"{number}.png") for number in range(3)]
+    files = [upload_picture(f"{number}.png") for number in range(3)]
     chair = vg.entities.create_entity(entity_type="PRODUCT", name="Chair", description="green velvet")
     for number, file in enumerate(files[:2]):
         chair = vg.entities.add_entity_reference(
@@ -186,21 +181,3 @@ def test_a_reference_must_be_a_file_of_the_key(vg, refused):
     chair = vg.entities.create_entity(entity_type="PRODUCT", name="Chair")
     error = refused(vg.entities.add_entity_reference, entity_id=chair["entity_id"], file_id=f"vg_file_{'1' * 32}")
     assert (404, "not_found") == (error.status, error.body["code"])
-
-
-def _upload(vg, rows, store, name):
-    """A picture in the library, as a worker leaves it."""
-    file = vg.files.create_file_upload(display_name=name)["file_id"]
-    (row,) = rows.execute(media.select().where(media.c.id == file.replace("vg_file", "med")))
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 64), "green").save(picture, "PNG")
-    _put(store, row.key, picture.getvalue())
-    rows.execute(update(media).where(media.c.id == row.id).values(status="ready", kind="image"))
-    return file
-
-
-def _put(store, key, content):
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        store.put(key, Path(file.name), "image/png")

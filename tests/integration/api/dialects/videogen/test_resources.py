@@ -2,9 +2,11 @@
 
 import base64
 
+import httpx
 import pytest
 
 from tests.support.media.recordings import tone
+from tests.support.servers.media_server import png
 
 
 @pytest.fixture
@@ -83,6 +85,24 @@ def test_languages_are_those_that_are_spoken(vg, speaking):
     assert {"languages": [german]} == vg.resources.list_languages(query="germ")
 
 
-def test_there_are_no_presenters(vg):
-    empty = {"avatar_presenters": [], "has_more": False, "next_cursor": None}
-    assert empty == vg.request(method="GET", path="/v1/resources/avatar-presenters", query={"limit": 5})
+@pytest.mark.contract("D33")
+def test_presenters_are_actors_with_a_picture(vg, upload_picture, stranger_vg):
+    path = "/v1/resources/avatar-presenters"  # a call of clients of version 1
+    anna, ben, _ = [vg.entities.create_entity(entity_type="ACTOR", name=name)["entity_id"] for name in "ABC"]
+    picture = upload_picture("anna.png")
+    for actor in (anna, ben):
+        vg.entities.add_entity_reference(entity_id=actor, file_id=picture)
+    page = vg.request(method="GET", path=path, query={"limit": 2})
+    assert [ben.replace("enti", "pres")] == [one["avatar_presenter_id"] for one in page["avatar_presenters"]]
+    rest = vg.request(method="GET", path=path, query={"limit": 2, "cursor": page["next_cursor"]})
+    (shown,) = rest["avatar_presenters"]
+    assert {
+        "avatar_presenter_id": anna.replace("enti", "pres"),
+        "displayable_gender": "NEUTRAL",
+        "image_url": shown["image_url"],
+        "thumbnail_url": None,
+        "preview_video_url": None,
+    } == shown
+    assert png() == httpx.get(shown["image_url"], follow_redirects=True).content
+    assert (False, None) == (rest["has_more"], rest["next_cursor"])
+    assert [] == stranger_vg.request(method="GET", path=path)["avatar_presenters"]

@@ -40,18 +40,19 @@ def tenant(rows, number):
     return own
 
 
-def middle(rows, tenant):
+def middle(rows, tenant, time=media.c.created_at):
     """Time and id of an item in the middle of the list."""
     where = media.c.id == rows.scalar(select(media.c.id).where(media.c.tenant == tenant).offset(2000).limit(1))
-    return tuple(rows.execute(select(media.c.created_at, media.c.id).where(where))[0])
+    return tuple(rows.execute(select(time, media.c.id).where(where))[0])
 
 
 def test_each_question_is_answered_by_an_index(rows, tenant, number):
-    few = number // 1000
+    few, changed = number // 1000, middle(rows, tenant, media.c.updated_at)
     ask = {
         "list": (library.list_media(tenant, limit=LIMIT), LIMIT),
         "oldest": (library.list_media(tenant, limit=LIMIT, sort="oldest"), LIMIT),
         "updated": (library.list_media(tenant, limit=LIMIT, sort="updated"), LIMIT),
+        "updated page": (library.list_media(tenant, limit=LIMIT, sort="updated", before=changed), LIMIT),
         "kind": (library.list_media(tenant, limit=LIMIT, kind="video"), LIMIT),
         "page": (library.list_media(tenant, limit=LIMIT, before=middle(rows, tenant)), LIMIT),
         "common tag": (library.list_media(tenant, limit=LIMIT, tags=["common"]), LIMIT),

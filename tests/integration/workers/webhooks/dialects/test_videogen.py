@@ -1,20 +1,28 @@
-"""VideoGen's webhooks: flat, signed for its own verifier, one for each execution."""
+"""VideoGen's webhooks: flat, signed for its own verifier, one for each execution, and those of files."""
 
+import msgspec
 import pytest
 from videogen import verify_webhook_signature
 
+from core.ids import new_id
 from core.settings import Settings
 from core.signing import webhook_secret
+from core.storage.store import open_store
 from jobs.job import JobError
+from jobs.media import folder_of
+from jobs.statements.media import library
+from jobs.statements.media_events import add_output_events
 from jobs.statements.queue import claimed
 from jobs.statements.webhooks import endpoints
-from jobs.wire.dialects.videogen import job_events
+from jobs.wire.dialects.videogen_events import job_events
+from tests.support.media.recordings import tone
 from tests.support.rows.rows import ARTIFACT
 from tests.support.servers.webhook_receiver import WebhookReceiver
 from tests.support.service.cpu_worker import cpu_worker
 from tests.support.wait import until
 
 ENDPOINT = "whk_" + "2" * 32
+FILES = ["file.upload.completed", "file.upload.failed", "file.playback_ready", "file.download_ready"]
 ALL = ["tool_execution.succeeded", "tool_execution.failed", "tool_execution.cancelled"]
 
 
@@ -29,6 +37,7 @@ def settings(database_url, tmp_path):
         development=True,
         allowed_networks="127.0.0.0/8",
         webhook_poll_seconds=0.05,
+        input_poll_seconds=0.05,
     )
 
 
@@ -61,6 +70,22 @@ def submit(rows):
         for job in jobs:
             rows.set(job, origin=origin)
         return jobs
+
+    return call
+
+
+@pytest.fixture
+def upload(rows, settings, tmp_path):
+    """Add a file as its sender leaves it; its id."""
+
+    def call(tenant, content, **values):
+        media_id = new_id("med")
+        key = f"{folder_of(tenant, media_id)}raw"
+        values = {"status": "waiting", "source": "upload", "key": key} | values
+        (tmp_path / "source").write_bytes(content)
+        open_store(settings).put(key, tmp_path / "source", "application/octet-stream")
+        rows.execute(library.add_media(media_id, tenant, values, max_items=10, max_bytes=10**9))
+        return media_id.replace("med", "vg_file")
 
     return call
 
@@ -128,6 +153,61 @@ def test_an_event_that_was_not_asked_for_is_not_sent(rows, settings, sink, subsc
     with cpu_worker(settings):
         until(lambda: not rows.deliveries(), what="the deliveries to be dropped")
     assert [] == sink.received
+
+
+@pytest.mark.contract("D38")
+def test_an_upload_sends_its_events_in_order(rows, settings, sink, subscribe, upload):
+    file_id = upload(subscribe(*FILES), tone(1), filename="tone.wav")
+    with cpu_worker(settings):
+        received = until(lambda: sink.received[:] if len(sink.received) == 3 else None, 30, "three events")
+    events = [read(one) for one in received]
+    assert ["file.upload.completed", "file.download_ready", "file.playback_ready"] == [one["event"] for one in events]
+    for event in events:
+        assert {"event", "occurred_at", "file_id", "file"} == set(event)
+        assert file_id == event["file_id"] == event["file"]["file_id"]
+        assert ("AUDIO", "tone.wav", "ready") == (
+            event["file"]["type"],
+            event["file"]["display_name"],
+            event["file"]["download_source"]["status"],
+        )
+
+
+def test_an_upload_that_is_not_of_its_kind_has_failed(rows, settings, sink, subscribe, upload):
+    upload(subscribe("file.upload.completed", "file.upload.failed"), tone(0.1), kind="image")
+    with cpu_worker(settings):
+        (received,) = until(lambda: list(sink.received), 30, "the webhook")
+    event = read(received)
+    assert ("file.upload.failed", "failed", "file_failed", "media_type_mismatch") == (
+        event["event"],
+        event["file"]["download_source"]["status"],
+        event["error"]["code"],
+        event["error"]["internal_error_code"],
+    )
+
+
+def test_files_of_a_tool_send_events_of_their_own(rows, settings, sink, subscribe, submit):
+    (job,) = submit(subscribe("file.download_ready"))
+    rows.complete(rows.claim(rows.server()), ARTIFACT, msgspec.structs.replace(ARTIFACT, key="ten/job/1/cd.webp"))
+    with cpu_worker(settings):
+        received = until(lambda: sink.received[:] if len(sink.received) == 2 else None, what="two events")
+        until(lambda: all(one.delivered_at for one in rows.deliveries()), what="their record")
+    events = [read(one) for one in received]
+    assert ["file.download_ready"] * 2 == [one["event"] for one in events]
+    assert 2 == len({one["file_id"] for one in events})
+    assert {job.id.replace("job_", "vg_exec_")} == {one["file"]["source_tool_execution_id"] for one in events}
+
+
+def test_events_of_files_are_added_once_and_dropped_with_them(rows, settings, sink, subscribe, submit):
+    submit(subscribe("file.download_ready"))
+    rows.complete(rows.claim(rows.server()), ARTIFACT)
+    (delivery,) = rows.deliveries()
+    due = [(new_id("med"), "file.download_ready")]  # of a file that is deleted by now
+    for _ in range(2):  # as by another attempt of the same delivery
+        rows.execute(add_output_events(delivery, due))
+    assert 2 == len(rows.deliveries())
+    with cpu_worker(settings):
+        until(lambda: [one.delivered_at is not None for one in rows.deliveries()] == [True], what="one delivery")
+    assert 1 == len(sink.received)
 
 
 def _key(job):
