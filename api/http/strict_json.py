@@ -67,10 +67,8 @@ class StrictRequest(Request[Caller, JobView | None, State]):
         Raises what `json` raises, and `BodyTooLarge` beyond `limit` bytes.
         """
         if (self.content_length or 0) > limit:
-            raise BodyTooLarge(
-                f"JSON has at most {limit} bytes here; send a larger file as the field `file` of a form."
-            )
-        body, spooled = await self.body(), self.spooled_body
+            raise _too_large(limit)
+        body, spooled = await self._read(limit), self.spooled_body
         return decode_named(body, type_)[0] if spooled is None else await asyncio.to_thread(spooled.decode, type_)
 
     @property
@@ -84,14 +82,20 @@ class StrictRequest(Request[Caller, JobView | None, State]):
 
         Raises `UnsupportedEncoding` or `UnsupportedType` before any of it is read.
         """
+        return await self._read(None)
+
+    async def _read(self, limit: int | None) -> bytes:
+        """Do what `body` says. Raises also `BodyTooLarge` once more than `limit` bytes have come."""
         self._check_headers()
         spooled = self.spooled_body
         if spooled is None:
             return await super().body()
         if self._connection_state.body is Empty:
-            first = b""
+            first, size = b"", 0
             async for piece in self.stream():
-                first = first or piece
+                first, size = first or piece, size + len(piece)
+                if limit is not None and size > limit:
+                    raise _too_large(limit)
                 if spooled.add(piece):
                     await asyncio.to_thread(spooled.write)
             self._connection_state.body = first
@@ -133,3 +137,7 @@ class StrictRequest(Request[Caller, JobView | None, State]):
             raise UnsupportedType(f"The body has Content-Type {name[:100]}. {UnsupportedType.advice}")
         if charset.lower() not in CHARSETS:
             raise UnsupportedType(f"The body has charset {charset[:100]}. Send JSON as UTF-8.")
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"JSON has at most {limit} bytes here; send a larger file as the field `file` of a form.")

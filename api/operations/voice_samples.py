@@ -44,7 +44,6 @@ class VoiceSamples:
         self._catalog = catalog
         self._submissions = submissions
         self._settings = settings
-        self._tenant: str | None = None
 
     async def link(self, model: str) -> str:
         """Return a link to the sample of a model's voice, once it is made.
@@ -56,24 +55,25 @@ class VoiceSamples:
         if spec is None:
             raise UnknownVoice
         until = time.monotonic() + self._settings.sync_seconds
-        job = await self._newest(spec)
+        tenant = await self._database.transaction(_own_tenant)
+        job = await self._newest(spec, tenant)
         if job is None or not _is_usable(job):
             if job is not None and job.status is JobStatus.FAILED and _is_recent(job):
                 raise SampleUnavailable
-            await self._submit(spec, job)
+            await self._submit(spec, tenant, job)
         while job is None or job.status is not JobStatus.COMPLETED or not _is_usable(job):
             if time.monotonic() >= until or (job is not None and job.status is JobStatus.FAILED and _is_recent(job)):
                 raise SampleUnavailable
             await asyncio.sleep(LOOK_SECONDS)
-            job = await self._newest(spec)
+            job = await self._newest(spec, tenant)
         path = output_path(job.id, 0, job.artifacts[0].key.rpartition(".")[2])
         return public_link(self._settings, f"{path}?signature={sign_link(self._settings.secret_key, path)}")
 
-    async def _newest(self, spec: ModelSpec) -> Job | None:
-        rows = await self._database.rows(listing(await self._own_tenant(), limit=1, modality="speech", model=spec.id))
+    async def _newest(self, spec: ModelSpec, tenant: str) -> Job | None:
+        rows = await self._database.rows(listing(tenant, limit=1, modality="speech", model=spec.id))
         return job_from_row(rows[0]) if rows else None
 
-    async def _submit(self, spec: ModelSpec, before: Job | None) -> None:
+    async def _submit(self, spec: ModelSpec, tenant: str, before: Job | None) -> None:
         """Submit the job; processes that do so at the same time make one, by its Idempotency-Key."""
         language = "en" if speaks(spec, "en") else spec.languages[0]
         params = SpeechParams(
@@ -82,20 +82,17 @@ class VoiceSamples:
         name = before.id if before is not None else spec.id
         submission = Submission(
             job_id=new_id("job"),
-            caller=Caller(await self._own_tenant(), "", priority_ceiling=LOWEST_PRIORITY),
+            caller=Caller(tenant, "", priority_ceiling=LOWEST_PRIORITY),
             params=params,
             idempotency_key=IdempotencyKey(f"sample:{name}", TEXT),
         )
         await self._submissions.submit(submission)
 
-    async def _own_tenant(self) -> str:
-        async def make(connection: AsyncConnection) -> str:
-            made: str = (await connection.execute(ensure_tenant(TENANT))).scalar_one()
-            return made
 
-        if self._tenant is None:
-            self._tenant = await self._database.transaction(make)
-        return self._tenant
+async def _own_tenant(connection: AsyncConnection) -> str:
+    """Return the tenant of the samples, which is made where it is not there."""
+    tenant: str = (await connection.execute(ensure_tenant(TENANT))).scalar_one()
+    return tenant
 
 
 def _is_usable(job: Job) -> bool:

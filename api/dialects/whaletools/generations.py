@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from litestar import Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.dialects.whaletools.errors import failure
 from api.dialects.whaletools.translate import job_id
@@ -20,6 +21,7 @@ from jobs.job import Job, JobStatus, job_from_row
 from jobs.params.origin import Origin
 from jobs.params.registry import AnyParams, Modality
 from jobs.statements.queue.look import JobView
+from jobs.statements.queue.submit import forget_key
 from jobs.statements.queue.tenant_jobs import cancel
 from jobs.wire.dialects.whaletools import NAME, answer, pending
 from pipelines.catalog.aliases import Aliases
@@ -68,15 +70,16 @@ class Generations:
     ) -> list[JobView]:
         """Submit several, and return them once all have ended, or as they are after the time of a setting.
 
-        When one is refused, those before it are cancelled and the refusal is raised: all are accepted or none.
+        When one is refused, those before it are withdrawn and the refusal is raised: all are accepted or none.
         """
+        keys = [None if key is None else f"{key}#{number}" for number in range(len(params))]
         submitted: list[SubmittedJob] = []
         try:
-            for number, one in enumerate(params):
-                own_key = None if key is None else f"{key}#{number}"
+            for one, own_key in zip(params, keys, strict=True):
                 submitted.append(await self._endpoint.submit(request, one, idempotency_key=own_key, origin=origin))
         except AtelierError:
-            await self._cancel([one.job for one in submitted if not one.repeated])
+            made = zip(submitted, keys, strict=False)
+            await self._withdraw([(one.job, own_key) for one, own_key in made if not one.repeated])
             raise
         key_id, seconds = request.user.key_id, min(self._settings.sync_seconds, self._settings.wait_limit)
         views = [JobView(one.job) for one in submitted]
@@ -93,11 +96,18 @@ class Generations:
         (view,) = await self._endpoint.watcher.views([job], caller.key_id)
         return self._shown(view.job, self._endpoint.watcher.answer(view).estimated_seconds)
 
-    async def _cancel(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            row = await self._database.row(cancel(job.id, job.tenant))
-            if row is not None:
-                self._notifier.notify_later(job_from_row(row))
+    async def _withdraw(self, jobs: Sequence[tuple[Job, str | None]]) -> None:
+        """Cancel jobs, and forget the Idempotency-Keys that made them, so that a repeat makes them anew."""
+
+        async def work(connection: AsyncConnection) -> list[Job]:
+            for job, key in jobs:
+                if key is not None:
+                    await connection.execute(forget_key(job.tenant, key, job.id))
+            rows = [(await connection.execute(cancel(job.id, job.tenant))).one_or_none() for job, _ in jobs]
+            return [job_from_row(row) for row in rows if row is not None]
+
+        for cancelled in await self._database.transaction(work):
+            self._notifier.notify_later(cancelled)
 
     def _shown(self, job: Job, estimate: float | None = None) -> Response[Any]:
         return Response(answer(job, self._settings, estimate=estimate), headers={MADE_BY: job.model})

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     ColumnElement,
+    Delete,
     Double,
     Insert,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    delete,
     func,
     literal,
     literal_column,
@@ -168,6 +170,12 @@ def remembered(tenant: str, key: str) -> Select[Any]:
         idempotency.c.key == key,
         idempotency.c.created_at >= ago(IDEMPOTENCY_SECONDS),
     )
+
+
+def forget_key(tenant: str, key: str, job_id: str) -> Delete:
+    """Forget an Idempotency-Key that this job has, so that its next use makes another one."""
+    c = idempotency.c
+    return delete(idempotency).where(c.tenant == tenant, c.key == key, c.job_id == job_id)
 
 
 def ask(tenant: str, price_usd: float, *, usual_cap: int) -> Select[Any]:

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from jobs.events import Publisher
 from jobs.job import JobError
+from jobs.schema.tables import tenants
 from jobs.statements.queue.tenant_jobs import listing
 from tests.support.rows.rows import ARTIFACT
 from tests.support.rows.worker_stub import WorkerStub
@@ -69,6 +71,17 @@ def test_the_batch_is_accepted_whole_or_not_at_all(client, all_models, rows, ten
     assert [item["id"] for item in waiting] == [item["id"] for item in again]
     refused = client.post(CUTOUT, json={"image_urls": [PHOTOS[0], "ftp://shop.example/2.jpg"]})
     assert (422, "image_url") == (refused.status_code, refused.json()["error"]["param"])
+    assert ["cancelled", "pending", "pending"] == sorted(row.status for row in jobs_of(rows, tenant))
+
+
+def test_a_batch_that_was_refused_halfway_can_be_repeated(client, all_models, rows, tenant):
+    statuses = []
+    for cap in (1, 5):
+        rows.execute(update(tenants).where(tenants.c.id == tenant).values(max_waiting_jobs=cap))
+        answer = client.post(CUTOUT, json={"image_urls": PHOTOS}, headers={"Idempotency-Key": "b"})
+        statuses.append(answer.status_code)
+    assert [429, 200] == statuses
+    assert ["processing"] * 2 == [item["status"] for item in answer.json()]
     assert ["cancelled", "pending", "pending"] == sorted(row.status for row in jobs_of(rows, tenant))
 
 
@@ -162,6 +175,13 @@ def test_a_file_of_more_than_one_piece_is_stored_whole(client, store, size, stat
     answer = client.post("/v1/media", json={"file": content, "filename": "a.pdf"})
     assert status == answer.status_code, answer.text
     assert answer.json().get("size_bytes") == (size + 9 if status == 201 else None)
+
+
+def test_json_without_a_length_has_the_same_limit(client, store, api):
+    pieces = 1 + api.settings.media_body_limit // 1_000_000
+    body = (b'{"filename": "a.pdf", "file": "', *[b"A" * 1_000_000] * pieces, b'"}')
+    answer = client.post("/v1/media", content=iter(body), headers={"content-type": "application/json"})
+    assert (413, "body_too_large") == (answer.status_code, answer.json()["error"]["code"])
 
 
 def listed(client, **query):

@@ -23,13 +23,16 @@ def stored(environment) -> list[tuple]:
         return connection.execute("SELECT id, name, digest, revoked_at FROM api_keys ORDER BY created_at").fetchall()
 
 
+@pytest.mark.contract("D12")
 def test_the_key_is_printed_and_its_digest_is_stored(run, environment):
     key = run("keys", "create", "--tenant", "shop", "--name", "web").stdout.strip()
     ((key_id, name, digest, revoked),) = stored(environment)
     assert "web" == name
     assert key_digest(environment["ATELIER_SECRET_KEY"], key) == digest
     assert key not in str(stored(environment))
-    assert key_id in run("keys", "list").stdout
+    listed = run("keys", "list").stdout
+    assert key_id in listed
+    assert key not in listed
     assert revoked is None
 
 
