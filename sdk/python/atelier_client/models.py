@@ -488,13 +488,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """A message to one receiver; its id is the `webhook-id` of every attempt.
 
-    `webhook_id` is null for a job's `callback_url`, `job_id` for a test event. A `superseded`
-    delivery was not sent, because of a newer event of its job. `next_attempt_at` is null unless it is `pending`.
+    `webhook_id` is null for a job's `callback_url`. `job_id` or `media_id` names the job or the file that it is about,
+    and is null otherwise. A `superseded` delivery was not sent, because of a newer event of its job. `next_attempt_at`
+    is null unless it is `pending`.
     """
 
     delivery_id: str
     webhook_id: str | None
     job_id: str | None
+    media_id: str | None
     type: str
     url: str
     state: str
