@@ -159,12 +159,12 @@ def test_a_stored_voice_speaks_as_the_recording_itself(speakers: Service, people
 def test_a_voice_cloned_through_whaletools_speaks_as_its_recording(speakers: Service, people: list[str]) -> None:
     stored = speakers.client.post("/whaletools/v1/voices", json={"name": "Anna", "audio_url": people[0]})
     request = {"text": "Good morning.", "model": "turbo", "seed": 1, "output_format": "wav"}
-    spoken = [
+    made = [
         speakers.client.post("/whaletools/v1/generate/voice", json={**request, **voice}).raise_for_status().json()
         for voice in ({"voice_id": stored.raise_for_status().json()["id"]}, {})
     ]
 
     native = {"max_new_tokens": 256, **request}
     recorded = completed(speakers, submit(speakers, target_voice_path=people[0], **native))
-    assert stored.json()["id"] == spoken[0]["voice_id"]
-    assert download(recorded["result_url"]) == download(spoken[0]["url"]) != download(spoken[1]["url"])
+    assert stored.json()["id"] == made[0]["voice_id"]
+    assert download(recorded["result_url"]) == download(made[0]["url"]) != download(made[1]["url"])
