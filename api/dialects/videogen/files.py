@@ -215,22 +215,29 @@ class VideoGenFileRoutes(Controller):
         return await file_answers.one(caller, await media_library.find(caller, to_native(PREFIX, file)))
 
 
-ACTIONS: Mapping[str, Callable[[MediaLibrary, Caller, str], Awaitable[Media]]] = {
-    "hydrate": MediaLibrary.find,  # its links are always fresh; its sources are pending until its bytes were looked at
-    "archive": MediaLibrary.archive,
-    "enable-public-preview": MediaLibrary.publish,
-    "disable-public-preview": MediaLibrary.unpublish,
+FileAction = Callable[[MediaLibrary, Caller, str], Awaitable[Media]]
+ACTIONS: Mapping[str, tuple[FileAction, str]] = {
+    "hydrate": (
+        MediaLibrary.find,
+        "Return a file with fresh links; its sources are pending until its bytes have come and were looked at.",
+    ),
+    "archive": (MediaLibrary.archive, "Take a file out of lists and searches."),
+    "enable-public-preview": (
+        MediaLibrary.publish,
+        "Give a file a link that anyone may open, until it is disabled.",
+    ),
+    "disable-public-preview": (MediaLibrary.unpublish, "Take the public link away."),
 }
-"""What is done to a file, by the last segment of its path; each is answered with the file."""
+"""What is done to a file, and its description, by the last segment of its path; each is answered with the file."""
 
 
 def file_action_routes() -> list[HTTPRouteHandler]:
     """Return the routes of `ACTIONS`."""
-    return [_action_route(name, act) for name, act in ACTIONS.items()]
+    return [_action_route(name, act, description) for name, (act, description) in ACTIONS.items()]
 
 
-def _action_route(name: str, act: Callable[[MediaLibrary, Caller, str], Awaitable[Media]]) -> HTTPRouteHandler:
-    @post(f"/files/{{file:str}}/{name}", status_code=200)
+def _action_route(name: str, act: FileAction, description: str) -> HTTPRouteHandler:
+    @post(f"/files/{{file:str}}/{name}", status_code=200, description=description)
     async def do(
         file: FromPath[str],
         caller: NamedDependency[Caller],
