@@ -84,7 +84,7 @@ def upload(rows, settings, tmp_path):
         values = {"status": "waiting", "source": "upload", "key": key} | values
         (tmp_path / "source").write_bytes(content)
         open_store(settings).put(key, tmp_path / "source", "application/octet-stream")
-        rows.execute(library.add_media(media_id, tenant, values, max_items=10, max_bytes=10**9))
+        rows.execute(library.add_media(media_id, tenant, values, max_items=10, max_bytes=10**9, bytes_each=1000))
         return media_id.replace("med", "vg_file")
 
     return call
