@@ -33,6 +33,7 @@ from api.operations.profiles import ProfileOperations
 from api.operations.uploads import UploadOperations
 from api.operations.webhooks import WebhookOperations
 from api.services import Services
+from jobs.wire.dialects.openai import ErrorBody
 from jobs.wire.dialects.videogen import VideoGenError
 
 
@@ -99,7 +100,12 @@ WIRE_FORMATS: tuple[WireFormat, ...] = (
             name="imagepipeline", title="ImagePipeline", base=IMAGEPIPELINE, error=ImagePipelineError
         ),
     ),
-    WireFormat(prefixes=OPENAI, render=openai_error, routers=_openai),
+    WireFormat(
+        prefixes=OPENAI,
+        render=openai_error,
+        routers=_openai,
+        document=DocumentedFormat(name="openai", title="OpenAI", base=OPENAI[0], error=ErrorBody),
+    ),
     WireFormat(
         prefixes=VIDEOGEN,
         render=videogen_error,

@@ -44,6 +44,12 @@ def openai_routers(
     )
     handlers: list[Any] = [OpenAIImageRoutes, OpenAISpeechRoutes, OpenAIVideoRoutes, OpenAIModelRoutes, refuse_text]
     return [
-        Router(path, route_handlers=handlers, dependencies=shared, opt=IGNORES_QUERY, include_in_schema=False)
-        for path in (f"{BASE}/v1", "/v1")
+        Router(
+            f"{base}/v1",
+            route_handlers=handlers,
+            dependencies=shared,
+            opt=IGNORES_QUERY,
+            include_in_schema=bool(base),
+        )
+        for base in (BASE, "")
     ]

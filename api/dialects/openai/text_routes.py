@@ -21,7 +21,7 @@ class TextRequest(msgspec.Struct, frozen=True):
     model: Annotated[str, Meta(max_length=200)] = "auto"
 
 
-@post(["/chat/completions", "/completions", "/responses"])
+@post(["/chat/completions", "/completions", "/responses"], include_in_schema=False)
 async def refuse_text(data: JSONBody[TextRequest]) -> None:
     """Refuse a request for text. Raises `UnknownModel`."""
     raise UnknownModel(NO_TEXT.format(name=data.model), field="$.model")

@@ -141,7 +141,7 @@ class OpenAIVideoRoutes(Controller):
         await remove_job(job.id, caller.tenant, database, notifier, server_commands)
         return {"id": video, "object": "video.deleted", "deleted": True}
 
-    @post(["/{video:str}/remix", "/edits", "/extensions", "/characters"])
+    @post(["/{video:str}/remix", "/edits", "/extensions", "/characters"], include_in_schema=False)
     async def remix(self) -> None:
         """Refuse what takes a video."""
         raise NotOffered(NO_REMIX)

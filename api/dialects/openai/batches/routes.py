@@ -129,9 +129,12 @@ def batch_routers(openai_files: OpenAIFiles, openai_batches: OpenAIBatches) -> S
     """Return the routers: of batches also on the plain path, of files not, which is another service's there."""
     shared = provide(openai_files=openai_files, openai_batches=openai_batches)
     return [
-        Router(path, route_handlers=handlers, dependencies=shared, opt=IGNORES_QUERY, include_in_schema=False)
-        for path, handlers in (
-            (f"{BASE}/v1", [OpenAIFileRoutes, OpenAIBatchRoutes]),
-            ("/v1", [OpenAIBatchRoutes]),
+        Router(
+            f"{base}/v1",
+            route_handlers=handlers,
+            dependencies=shared,
+            opt=IGNORES_QUERY,
+            include_in_schema=bool(base),
         )
+        for base, handlers in ((BASE, [OpenAIFileRoutes, OpenAIBatchRoutes]), ("", [OpenAIBatchRoutes]))
     ]

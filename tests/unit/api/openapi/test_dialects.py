@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 
 from api.openapi.samples import sample_request
 
-DIALECTS = ("imagepipeline", "videogen", "whaletools")
+DIALECTS = ("imagepipeline", "openai", "videogen", "whaletools")
 
 
 def operations(document):
@@ -27,6 +27,7 @@ def test_each_document_has_the_routes_of_its_base_path(dialects, document):
     assert {"/imagepipeline/edit/image/v1", "/imagepipeline/upload/image/v1"} <= dialects["imagepipeline"][
         "paths"
     ].keys()
+    assert {"/openai/v1/images/generations", "/openai/v1/files/{file}"} <= dialects["openai"]["paths"].keys()
     assert {"/videogen/v1/tools/generate-image", "/videogen/v1/files"} <= dialects["videogen"]["paths"].keys()
     assert {"/whaletools/v1/generate/image", "/whaletools/v1/media"} <= dialects["whaletools"]["paths"].keys()
     assert not any(path.startswith(tuple(f"/{name}" for name in DIALECTS)) for path in document["paths"])
@@ -35,6 +36,7 @@ def test_each_document_has_the_routes_of_its_base_path(dialects, document):
 def test_no_route_is_in_a_document_that_is_always_refused(dialects):
     paths = {path for found in dialects.values() for path in found["paths"]}
     assert not {"/imagepipeline/upscale/image/v1", "/videogen/v1/text", "/whaletools/v1/generate/text"} & paths
+    assert not {"/openai/v1/chat/completions", "/openai/v1/videos/edits"} & paths
 
 
 def test_a_document_has_the_schemas_that_it_refers_to(documents):
@@ -46,7 +48,12 @@ def test_a_document_has_the_schemas_that_it_refers_to(documents):
 
 @pytest.mark.parametrize(
     ("name", "error"),
-    [("imagepipeline", "ImagePipelineError"), ("videogen", "VideoGenError"), ("whaletools", "WhaleError")],
+    [
+        ("imagepipeline", "ImagePipelineError"),
+        ("openai", "ErrorBody"),
+        ("videogen", "VideoGenError"),
+        ("whaletools", "WhaleError"),
+    ],
 )
 def test_every_operation_says_what_it_does_and_how_it_refuses(dialects, name, error):
     ids = []
