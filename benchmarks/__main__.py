@@ -8,7 +8,7 @@ from benchmarks.report import Report, write_table
 
 NAMES = (
     *("throughput", "overlap", "residency", "cold", "latency", "cost", "served", "rates", "mixed"),
-    *("depth", "ids", "bodies", "library", "cluster", "gpu"),
+    *("depth", "ids", "bodies", "library", "previews", "cluster", "gpu"),
 )
 
 

@@ -56,7 +56,7 @@ def _finished(raw: RawOutput, params: MeshParams) -> tuple[Mesh, tuple[str, ...]
 def _write(mesh: Mesh, folder: Path, number: int, kind: str, name: str | None, side: int) -> Output:
     """Write a mesh, and beside it a picture of it."""
     file, picture = folder / f"{number}.{kind}", folder / f"{number + 1}.png"
-    preview(mesh, side).save(picture, optimize=True)
+    preview(mesh, side, closed=True).save(picture)
     try:
         write_mesh(mesh, file)
     except (ValueError, TypeError, KeyError) as error:

@@ -63,9 +63,9 @@ def mesh_of(raw: RawOutput) -> Mesh:
 
 def normals_of(mesh: Mesh) -> NDArray[np.float32]:
     """Return unit normals, n x 3, smooth over vertices of the same place: a texture seam is not an edge."""
-    _, place = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])  # as long as the face is large
+    place = _places(mesh.vertices)
+    first, second, third = (mesh.vertices.astype(np.float64)[mesh.faces[:, corner]] for corner in range(3))
+    across = np.cross(second - first, third - first)  # as long as the face is large
     welded = place[mesh.faces]
     sums = np.stack(
         [np.bincount(welded.ravel(), np.repeat(across[:, axis], 3), place.max() + 1) for axis in range(3)], axis=1
@@ -74,6 +74,15 @@ def normals_of(mesh: Mesh) -> NDArray[np.float32]:
     units = np.where(lengths > 0, sums / np.where(lengths > 0, lengths, 1), (0.0, 0.0, 1.0))
     normals: NDArray[np.float32] = units[place].astype(np.float32)
     return normals
+
+
+def _places(vertices: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return a number for each vertex, the same for those of the same place."""
+    order = np.lexsort(vertices.T)
+    is_new = (np.diff(vertices[order], axis=0) != 0).any(axis=1)
+    places = np.empty(len(vertices), np.int64)
+    places[order] = np.concatenate([[0], np.cumsum(is_new)])
+    return places
 
 
 def sample(texture: NDArray[np.uint8], uv: NDArray[np.floating]) -> NDArray[np.float32]:

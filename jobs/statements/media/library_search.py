@@ -34,17 +34,20 @@ def search_media(
     """
     query = func.websearch_to_tsquery(SIMPLE, words)
     similarity = cast(func.ts_rank(media.c.search, query, BY_LENGTH), Double)
-    matching = select(media.c.id, similarity.label("similarity")).where(
+    matching = select(media.c.id, media.c.created_at, similarity.label("similarity")).where(
         *in_list(tenant, include_temporary=include_temporary), media.c.search.op("@@")(query)
     )
     if kind is not None:
         matching = matching.where(media.c.kind == kind)
     newest = matching.order_by(media.c.created_at.desc(), media.c.id.desc()).limit(RANKED).cte("newest")
-    found = select(*SHOWN, newest.c.similarity).join(newest, newest.c.id == media.c.id)
-    if before is not None:
-        position = tuple_(newest.c.similarity, media.c.created_at, media.c.id)
-        found = found.where(position < tuple_(*before))
-    return found.order_by(newest.c.similarity.desc(), media.c.created_at.desc(), media.c.id.desc()).limit(limit)
+    place = (newest.c.similarity, newest.c.created_at, newest.c.id)
+    ranked = select(newest).order_by(*(each.desc() for each in place)).limit(limit)
+    best = (ranked if before is None else ranked.where(tuple_(*place) < tuple_(*before))).cte("best")
+    return (
+        select(*SHOWN, best.c.similarity)  # of these alone: most that are ranked are not shown
+        .join(best, best.c.id == media.c.id)
+        .order_by(best.c.similarity.desc(), best.c.created_at.desc(), best.c.id.desc())
+    )
 
 
 def nearest_media(tenant: str, vector: Sequence[float], model: str, *, limit: int) -> Select[Any]:

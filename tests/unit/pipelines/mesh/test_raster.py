@@ -51,7 +51,7 @@ def test_values_are_blended_between_the_corners() -> None:
 
     assert np.allclose(np.arange(8) + 0.5, places[3, :, 0])
     assert np.allclose(np.arange(8) + 0.5, places[:, 5, 1])
-    assert np.allclose(1, hits.weights.sum(axis=2))
+    assert np.allclose(1, hits.weights.sum(axis=1))
 
 
 def test_what_is_outside_the_image_is_left_out() -> None:

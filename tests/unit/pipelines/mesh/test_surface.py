@@ -81,6 +81,12 @@ def test_a_preview_is_lit_from_above_and_fills_its_frame() -> None:
     assert np.ptp(drawn[256, 256]) <= np.ptp(CLAY)
 
 
+@pytest.mark.parametrize("mesh", [BALL, ring()], ids=["ball", "ring"])
+def test_a_closed_mesh_looks_the_same_without_its_back(mesh: Mesh) -> None:
+    whole, front = (np.asarray(preview(mesh, 200, closed=closed)) for closed in (False, True))
+    assert np.array_equal(whole, front)
+
+
 @pytest.mark.parametrize("max_faces", [500, 5000])
 @pytest.mark.parametrize("mesh", [BALL, ring()], ids=["ball", "ring"])
 def test_a_closed_mesh_stays_closed_within_its_budget(mesh: Mesh, max_faces: int) -> None:
