@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: the tests' processes share the cores
 
@@ -17,6 +18,7 @@ from redis import Redis
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from pipelines.runtime import torchaudio_stub
+from tests.support.runs.scheduling import OneStudio
 from tests.support.servers import compiled_statements
 from tests.support.servers import s3 as s3_server
 from tests.support.servers.databases import Databases
@@ -40,6 +42,10 @@ def pytest_configure() -> None:
     """Have Ctrl-C work in the processes of tests: a shell that runs this in the background has them ignore it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStudio | None:
+    return OneStudio(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)  # `-m long` selects by the marks that this sets

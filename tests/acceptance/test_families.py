@@ -1,7 +1,7 @@
 """Every family from API to download: tiny random checkpoints in the published layout, through real processes."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -28,25 +28,24 @@ from tests.support.wait import until
 
 Pixels = NDArray[np.uint8]
 
-IMAGES = ("sdxl", "zimage", "flux2klein", "qwenimage", "qwenedit")
+IMAGES = ("zimage", "flux2klein", "sdxl", "qwenimage", "qwenedit")
+QUICK_IMAGES = IMAGES[:2]
 FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
-LONG = {"sdxl", "flux2klein", "qwenimage", "ltx"}
-"""Of what the tests of the pipelines show of every family, these wait for `make faults`."""
+QUICK_FILMS = ("wan22",)
 CASES = [((64, 64), 1), ((128, 64), 7)]
 """Size and seed."""
-
-
-def some_long(names: Iterable[str]) -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in names]
 
 
 SLOW_MESHES = "triposg-slow"
 """The same model with so many steps that a job can be seen, and cancelled, while it computes."""
 
 
-def catalog() -> str:
-    images = [entry(name, family="diffusers-image", modality="image", **CHANGES[name]) for name in IMAGES]
+def catalog(full: bool) -> str:
+    images = [
+        entry(name, family="diffusers-image", modality="image", **CHANGES[name])
+        for name in (IMAGES if full else QUICK_IMAGES)
+    ]
     films = [
         entry(
             name,
@@ -57,6 +56,7 @@ def catalog() -> str:
             defaults={"fps": 24},
         )
         for name, step in FILMS.items()
+        if full or name in QUICK_FILMS
     ]
     remover = {"shipped": "pipelines/matting/weights"}
     meshes = [
@@ -79,12 +79,12 @@ def catalog() -> str:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every checkpoint, by the name of its model."""
+def weights(tmp_path_factory: pytest.TempPathFactory, full: bool) -> Path:
+    """Every checkpoint that the run needs, by the name of its model."""
     folder = tmp_path_factory.mktemp("weights")
-    for name in IMAGES:
+    for name in IMAGES if full else QUICK_IMAGES:
         tiny_checkpoints.save(name, folder / name)
-    for name in FILMS:
+    for name in FILMS if full else QUICK_FILMS:
         tiny_videos.save(name, folder / name)
     for name in ("triposg", SLOW_MESHES):
         tiny_triposg.save(folder / name)
@@ -93,11 +93,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def families(
-    postgres: Databases, valkey: str, weights: Path, tmp_path_factory: pytest.TempPathFactory
+    postgres: Databases, valkey: str, weights: Path, tmp_path_factory: pytest.TempPathFactory, full: bool
 ) -> Iterator[Service]:
     """A service that serves them all with one GPU worker on the CPU."""
     folder = tmp_path_factory.mktemp("families")
-    with model_service(folder, catalog(), weights, server_id="families", postgres=postgres, broker_url=valkey) as made:
+    with model_service(
+        folder, catalog(full), weights, server_id="families", postgres=postgres, broker_url=valkey
+    ) as made:
         yield made
 
 
@@ -140,7 +142,7 @@ def one_thread() -> None:
 
 class TestPictures:
     @pytest.mark.matrix
-    @pytest.mark.parametrize("name", some_long(IMAGES))
+    @pytest.mark.parametrize("name", IMAGES)
     def test_the_png_has_the_pixels_of_diffusers(self, families: Service, weights: Path, name: str) -> None:
         references = [drawing(1), drawing(2)] if name == "qwenedit" else []
         given = {"reference_images": [data_url(picture) for picture in references]} if references else {}
@@ -165,7 +167,7 @@ class TestPictures:
         assert np.array_equal(expected, pixels(download(families, job_id)))
 
     @pytest.mark.matrix
-    @pytest.mark.parametrize("name", ["sdxl", "zimage", "qwenimage"])
+    @pytest.mark.parametrize("name", ["zimage", "sdxl", "qwenimage"])
     def test_a_picture_is_changed_as_diffusers_changes_it(self, families: Service, weights: Path, name: str) -> None:
         start = drawing(3).resize((64, 64))
 
@@ -246,7 +248,7 @@ class TestEditsOfImagePipelinesClient:
 
 class TestFilms:
     @pytest.mark.matrix
-    @pytest.mark.parametrize("name", some_long(FILMS))
+    @pytest.mark.parametrize("name", FILMS)
     @pytest.mark.parametrize("still", [False, True], ids=["from words", "from a still"])
     def test_same_seed_gives_the_same_bytes_and_another_others(self, families: Service, name: str, still: bool) -> None:
         given = {"input_image": data_url(drawing(4))} if still else {}
@@ -315,7 +317,7 @@ def ball() -> Image.Image:
 
 
 @pytest.mark.matrix
-@pytest.mark.parametrize("name", some_long([*IMAGES, *FILMS]))
+@pytest.mark.parametrize("name", [*IMAGES, *FILMS])
 class TestEveryFamily:
     def ask(self, families: Service, name: str, **fields: Any) -> str:
         if name in FILMS:

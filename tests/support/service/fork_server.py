@@ -44,7 +44,7 @@ MODELS = (
 """With the families too; without onnxruntime, which starts a thread when it is imported."""
 
 PR_SET_CHILD_SUBREAPER = 36
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 REQUEST_BYTES = 1 << 18
 FIRST_FREE = 300
 """Number from which a fork puts descriptors aside, until they get the numbers that were asked for."""
