@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from api.openapi.samples import SampleRequest, sample_request, samples
+from api.wire_formats import WIRE_FORMATS
 from tests.support.media.media import image_file
 
 POST_IMAGE = "/generate/image/v1"
@@ -20,7 +21,7 @@ def documents(running):
     with running.client() as client:
         return {
             base: client.get(f"{base}/schema/openapi.json").raise_for_status().json()
-            for base in ("", "/imagepipeline", "/videogen", "/whaletools")
+            for base in ("", *(one.document.base for one in WIRE_FORMATS if one.document))
         }
 
 
