@@ -223,7 +223,7 @@ def test_a_file_that_is_never_drawn_is_given_up(rows, item, put, settings, store
     put(sent.key, PNG)
     rows.execute(media.update().values(tries=tries, attempt=70))  # the file was waited for
     looks = 0
-    while rows.scalar(media.select().with_only_columns(media.c.look_at)) is not None:
+    while looks < 9 and rows.scalar(media.select().with_only_columns(media.c.look_at)) is not None:
         looks += 1
         rows.execute(media.update().values(look_at=func.now()))
         (row,) = rows.execute(library_work.take_media(limit=1, lease_seconds=600))
