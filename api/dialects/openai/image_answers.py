@@ -7,7 +7,7 @@ from litestar import Response
 from api.dialects.openai.forms import received_form
 from api.dialects.openai.images import as_links, image_jobs
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
-from api.dialects.openai.results import images
+from api.dialects.openai.results import image_events, images
 from api.dialects.openai.schema import EditRequest, GenerationRequest, ImageOptions, VariationRequest
 from api.http.strict_json import StrictRequest
 from api.operations.uploads import UploadOperations
@@ -76,4 +76,7 @@ class OpenAIImages:
     async def _answer(self, request: StrictRequest, asked: ImageOptions, jobs: list[Job]) -> Response[Any]:
         ended = await self._requests.wait(request, jobs)
         quality, links = asked.quality or "auto", as_links(asked)
+        if asked.stream:
+            verb = "generation" if isinstance(asked, GenerationRequest) else "edit"
+            return await image_events(ended, self._store, self._settings, quality=quality, verb=verb)
         return await images(ended, self._store, self._settings, quality=quality, links=links)

@@ -24,7 +24,7 @@ QUALITIES: Mapping[str, Quality] = {
     "xhigh": "ultra",
     "max": "ultra",
 }
-IGNORED = ("style", "output_compression", "moderation", "input_fidelity")
+IGNORED = ("style", "output_compression", "moderation", "input_fidelity", "partial_images")
 """Fields that change nothing here: a header of the answer says so."""
 VARIATION = "a variation of this picture"
 """The prompt of a variation, which has none of its own."""
@@ -47,9 +47,6 @@ def image_jobs(
             "POST /remove-background/image/v1.",
             field="$.background",
         )
-    if asked.stream or asked.partial_images:
-        field = "stream" if asked.stream else "partial_images"
-        raise NotSupportedYet(f"`{field}` is not supported yet for images; leave it out.", field=f"$.{field}")
     (width, height), resized = image_size(asked.size)
     params = ImageParams(
         prompt=getattr(asked, "prompt", VARIATION),

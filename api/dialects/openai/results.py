@@ -1,10 +1,12 @@
 """Answers made of jobs that have ended: what they made, or why they made nothing."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from litestar import Response
+from litestar.response import Stream
 
 from api.dialects.openai.errors import failure, still_running
 from core.errors.unknown import OutputExpired
@@ -15,6 +17,8 @@ from jobs.wire.dialects.openai import images_answer
 
 MADE_BY, JOB, WARNINGS = "X-Atelier-Model", "X-Atelier-Job", "X-Atelier-Warnings"
 """Headers: the model that made it whatever name was asked for, its job, and what was done otherwise than asked."""
+
+EVENTS = "text/event-stream"
 
 
 def no_result(jobs: Sequence[Job]) -> Response[Any] | None:
@@ -49,6 +53,42 @@ async def images(jobs: Sequence[Job], store: Store, settings: Settings, *, quali
     read = None if links else lambda artifact: read_artifact(store, artifact)
     body = await asyncio.to_thread(images_answer, jobs, settings, quality=quality, read=read)
     return Response(body, status_code=200, headers=headers_of(jobs))
+
+
+async def image_events(
+    jobs: Sequence[Job], store: Store, settings: Settings, *, quality: str, verb: str
+) -> Response[Any]:
+    """Return the answer of a request that asks for events: one for each image, when all are there."""
+    refused = no_result(jobs)
+    if refused is not None:
+        return refused
+    body = await asyncio.to_thread(
+        images_answer, jobs, settings, quality=quality, read=lambda artifact: read_artifact(store, artifact)
+    )
+    events = [
+        {
+            "type": f"image_{verb}.completed",
+            "b64_json": image.b64_json,
+            "created_at": body.created,
+            "size": body.size,
+            "quality": body.quality,
+            "background": body.background,
+            "output_format": body.output_format,
+            "usage": body.usage,
+        }
+        for image in body.data
+    ]
+    return event_stream(map(event, events), headers_of(jobs))
+
+
+def event_stream(events: Iterable[bytes], headers: Mapping[str, str]) -> Stream:
+    """Return an answer of server-sent events."""
+    return Stream(iter(events), media_type=EVENTS, headers={**headers, "Cache-Control": "no-cache"})
+
+
+def event(data: dict[str, Any]) -> bytes:
+    """Return one event; its name is the `type` in it."""
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
 def read_artifact(store: Store, artifact: Artifact) -> bytes:

@@ -9,11 +9,10 @@ import msgspec
 from litestar import Controller, Response, delete, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
-from litestar.response import Stream
 
 from api.dialects.openai.forms import received_form
 from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
-from api.dialects.openai.results import headers_of, no_result, read_artifact
+from api.dialects.openai.results import event, event_stream, headers_of, no_result, read_artifact
 from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, VoiceId
 from api.dialects.voice_choice import choose_voice, shown_id, stored_id
 from api.http.auth import Caller
@@ -31,7 +30,6 @@ from pipelines.catalog.loader import Catalog
 
 CHUNK = 24_000
 """Bytes of a recording in one event of a stream."""
-EVENTS = "text/event-stream"
 
 
 class OpenAIVoice(msgspec.Struct, frozen=True, tag_field="object", tag="audio.voice"):
@@ -73,7 +71,7 @@ class OpenAISpeechRoutes(Controller):
         content = await asyncio.to_thread(read_artifact, store, recording)
         headers = headers_of(jobs)
         if data.stream_format == "sse":
-            return Stream(_events(content), media_type=EVENTS, headers={**headers, "Cache-Control": "no-cache"})
+            return event_stream(_events(content), headers)
         return Response(content, media_type=recording.media_type, headers=headers)
 
     @post("/voices", status_code=200, request_max_body_size=None)
@@ -126,10 +124,6 @@ def _events(content: bytes) -> Iterator[bytes]:
     """Yield the events of a recording, and the last one."""
     for start in range(0, len(content), CHUNK):
         audio = base64.b64encode(content[start : start + CHUNK]).decode()
-        yield _event({"type": "speech.audio.delta", "audio": audio})
+        yield event({"type": "speech.audio.delta", "audio": audio})
     usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-    yield _event({"type": "speech.audio.done", "usage": usage})
-
-
-def _event(data: dict[str, Any]) -> bytes:
-    return b"data: " + msgspec.json.encode(data) + b"\n\n"
+    yield event({"type": "speech.audio.done", "usage": usage})

@@ -69,6 +69,12 @@ def test_images_are_answered_as_links(client: OpenAI) -> None:
     assert ("WEBP", (256, 256), None) == (image.format, image.size, one.b64_json)
 
 
+def test_a_stream_ends_with_the_image(client: OpenAI) -> None:
+    events = list(paint(client, stream=True, partial_images=2))
+    assert ["image_generation.completed"] == [event.type for event in events]
+    assert (256, 256) == opened(base64.b64decode(events[0].b64_json)).size
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pictures_need_a_model_that_takes_them(client: OpenAI) -> None:
     calls = (

@@ -15,7 +15,7 @@ from api.dialects.openai.schema import GenerationRequest, OpenAIVideoRequest
 from api.dialects.openai.video_routes import video_jobs
 from api.http.msgspec_errors import refusal
 from core.errors.base import AtelierError
-from core.errors.fields import OutOfRange
+from core.errors.fields import NotSupportedYet, OutOfRange
 from core.ids import new_id
 from jobs.batches import AnswerFormat, LineFault, LineProblem
 from jobs.params.image import MAX_IMAGES
@@ -130,6 +130,8 @@ def _images(body: dict[str, Any], model: Model) -> tuple[JobsOfRequest, AnswerFo
     asked = _decode(body, GenerationRequest)
     if (asked.n or 1) > MAX_IMAGES:
         raise OutOfRange(TOO_MANY_IMAGES, field="$.n")
+    if asked.stream:
+        raise NotSupportedYet("`stream` has no meaning in a batch; leave it out.", field="$.stream")
     made = image_jobs(asked, model("image", asked.model))
     answer_format = AnswerFormat(as_links(asked), asked.quality or "auto")
     return JobsOfRequest(made.params, asked.model, warnings=made.warnings), answer_format

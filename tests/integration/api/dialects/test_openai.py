@@ -119,7 +119,7 @@ def test_a_failed_job_is_not_to_be_tried_again(client, server, worker, code, sta
         ({"prompt": "a", "size": "big"}, 400, "out_of_range", "size"),
         ({"prompt": "a", "quality": "best"}, 400, "out_of_range", "quality"),
         ({"prompt": "a", "frames": 4}, 400, "unknown_field", "frames"),
-        ({"prompt": "a", "stream": True}, 400, "not_supported_yet", "stream"),
+        ({"prompt": "a", "background": "transparent"}, 400, "not_supported_yet", "background"),
         ({"prompt": "a", "model": "dall-e-9"}, 404, "model_not_found", "model"),
     ],
 )
