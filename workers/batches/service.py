@@ -59,31 +59,49 @@ class BatchWork:
         self._writer = AnswerWriter(settings, db, store)
 
     def advance(self) -> bool:
-        """Take a turn at a batch that is due; return whether one was."""
-        with self._db.begin() as connection:
-            row = connection.execute(work.take_batch()).first()
-            if row is None:
-                return False
-            batch = batch_from_row(row)
-            if row.over and batch.status == "in_progress":
-                batch = msgspec.structs.replace(batch, status="expiring")
-            connection.execute(work.note_ended_jobs(batch.id))
-            stops = batch.status in ENDS
-            if stops:
-                connection.execute(work.fail_waiting(batch.id, CANCELLED if batch.status == "cancelling" else EXPIRED))
-            added = [] if stops else self._submit(connection, batch)
-            open_ids = connection.execute(work.submitted_jobs(batch.id)).scalars().all()
-            ended = not open_ids and not connection.execute(work.count_lines(batch.id)).one().waiting
-            if ended and not stops:
-                batch = msgspec.structs.replace(batch, status="finalizing")
-            pause = WRITE_SECONDS if ended else TURN_SECONDS
-            connection.execute(work.look_again(batch.id, pause, batch.status))
-        self._notifier.notify(*added)
-        if ended:
-            self._finalize(batch)
-        elif stops:
-            self._cancel(batch, open_ids)
+        """Take a turn at a batch that is due; return whether one was.
+
+        A batch whose turn fails is postponed, so that it does not keep others from theirs.
+        """
+        batch: RequestBatch | None = None
+        try:
+            with self._db.begin() as connection:
+                row = connection.execute(work.take_batch()).first()
+                if row is None:
+                    return False
+                batch = batch_from_row(row)
+                turn = self._turn(connection, batch, over=row.over)
+        except Exception:
+            if batch is not None:
+                self._postpone(batch)
+            raise
+        self._notifier.notify(*turn.added)
+        if turn.ended:
+            self._finalize(turn.batch)
+        elif turn.batch.status in ENDS:
+            self._cancel(turn.batch, turn.open_ids)
         return True
+
+    def _turn(self, connection: Connection, batch: RequestBatch, *, over: bool) -> "_Turn":
+        """Mark the lines whose jobs have ended, and submit the next ones or, once the batch stops, none."""
+        if over and batch.status == "in_progress":
+            batch = msgspec.structs.replace(batch, status="expiring")
+        connection.execute(work.note_ended_jobs(batch.id))
+        stops = batch.status in ENDS
+        if stops:
+            connection.execute(work.fail_waiting(batch.id, CANCELLED if batch.status == "cancelling" else EXPIRED))
+        added = [] if stops else self._submit(connection, batch)
+        open_ids = connection.execute(work.submitted_jobs(batch.id)).scalars().all()
+        ended = not open_ids and not connection.execute(work.count_lines(batch.id)).one().waiting
+        if ended and not stops:
+            batch = msgspec.structs.replace(batch, status="finalizing")
+        pause = WRITE_SECONDS if ended else TURN_SECONDS
+        connection.execute(work.look_again(batch.id, pause, batch.status))
+        return _Turn(batch, added, open_ids, ended)
+
+    def _postpone(self, batch: RequestBatch) -> None:
+        with self._db.begin() as connection:
+            connection.execute(work.look_again(batch.id, RETRY_SECONDS))
 
     def expire(self) -> bool:
         """Remove files whose time is over, and batches that ended long ago; return whether there may be more."""
@@ -139,8 +157,7 @@ class BatchWork:
                 errors = self._store_answers(batch, "failed", Path(folder) / "error")
         except (StorageUnavailable, OSError) as error:
             log.warning("batch: answers not written batch=%s reason=%s", batch.id, error)
-            with self._db.begin() as connection:
-                connection.execute(work.look_again(batch.id, RETRY_SECONDS))
+            self._postpone(batch)
             return
         with self._db.begin() as connection:
             ended = work.end_batch(
@@ -174,6 +191,15 @@ class BatchWork:
         file_id = new_id(FILE)
         self._store.put(file_key(batch.tenant, file_id), path, MEDIA_TYPE)
         return _Answers(path.name, lines, file_id, path.stat().st_size)
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    """What a turn has done: the batch as it is now, the jobs that it added, and those that have not ended."""
+
+    batch: RequestBatch
+    added: Sequence[Job]
+    open_ids: Sequence[str]
+    ended: bool
 
 
 class _Answers(msgspec.Struct, frozen=True):

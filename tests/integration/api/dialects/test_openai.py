@@ -1,6 +1,7 @@
 """OpenAI's routes on an API whose worker the test plays: repeats, deadlines, refusals, keys."""
 
 import base64
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -99,6 +100,20 @@ def test_a_group_of_jobs_is_answered_together(client, server, worker, rows, tena
         worker.complete(worker.claim(), ARTIFACT)
     again = paint(client, attempt=1, n=10)
     assert (200, 2, 2) == (again.status_code, len(again.json()["data"]), len(jobs_of(rows, tenant)))
+
+
+def test_a_stream_is_an_event_for_each_image(client, server, worker, store, tmp_path):
+    paint(client, attempt=0, stream=True)
+    (tmp_path / "image").write_bytes(PNG)
+    store.put(ARTIFACT.key, tmp_path / "image", "image/webp")
+    image = msgspec.structs.replace(ARTIFACT, bytes=len(PNG), metadata={"width": 8, "height": 4})
+    worker.complete(worker.claim(), image, image)
+    answer = paint(client, attempt=1, stream=True)
+    assert (200, "text/event-stream") == (answer.status_code, answer.headers["content-type"].partition(";")[0])
+    events = [json.loads(part.removeprefix("data: ")) for part in answer.text.strip().split("\n\n")]
+    assert [("image_generation.completed", PNG, "8x4")] * 2 == [
+        (event["type"], base64.b64decode(event["b64_json"]), event["size"]) for event in events
+    ]
 
 
 @pytest.mark.parametrize(("code", "status"), [("pipeline_failed", 500), ("input_unreadable", 400)])

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from unittest.mock import Mock
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -146,6 +147,17 @@ def test_a_worker_that_dies_in_a_turn_leaves_no_line_twice(server, start, rows, 
     assert [] == rows.execute(select(jobs.c.id))
     turns(2)
     assert 5 == len(rows.execute(select(jobs.c.id)))
+
+
+def test_a_batch_whose_turn_fails_stops_no_other(server, start, rows, settings, store, tenant):
+    broken, sound = start(line(1)), start(line(2))
+    rows.execute(batch_lines.update().where(batch_lines.c.batch == broken["id"]).values(job={"job": 1}))
+    work = BatchWork(settings, rows.engine, store)
+    with pytest.raises(msgspec.ValidationError):
+        work.advance()
+    assert work.advance()
+    assert ["star 2"] == [row.params["prompt"] for row in rows.execute(select(jobs.c.params))]
+    assert sound["id"] != broken["id"]
 
 
 def test_a_worker_that_dies_while_it_writes_is_replaced(
