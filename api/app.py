@@ -12,6 +12,8 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.middleware import DefineMiddleware
 
+from api.account.keys import KeyOperations
+from api.account.usage import UsageReports
 from api.front.cross_origin import allowed_origins
 from api.front.front import put_in_front
 from api.http.auth import KeyAuthentication
@@ -20,6 +22,7 @@ from api.http.plain_calls import call_plainly
 from api.http.problems import exception_handlers, render_by_path
 from api.http.query_parameters import check_query
 from api.http.strict_json import StrictRequest
+from api.native.account.routes import account_router
 from api.native.generate.routes import generate_router
 from api.native.jobs.routes import jobs_router
 from api.native.media.routes import media_router
@@ -45,8 +48,11 @@ def routers(services: Services) -> list[Router]:
     readiness = Readiness(services.database, services.settings)
     return [
         generate_router(services.submit_endpoint, services.status_builder, services.settings),
-        jobs_router(services.server_commands),
+        jobs_router(services.job_control, services.server_commands, services.settings),
         media_router(services.voice_operations, services.voice_directory, services.voice_samples, services.settings),
+        account_router(
+            KeyOperations(services.database, services.settings), UsageReports(services.database, services.settings)
+        ),
         profiles_router(ProfileOperations(services.database, services.settings)),
         webhooks_router(WebhookOperations(services.database, services.settings)),
         servers_router(services.server_commands),
@@ -70,6 +76,7 @@ def create_app(app_settings: Settings | None = None) -> Litestar:
         database=services.database,
         limits=services.request_limits,
         secret_key=app_settings.secret_key,
+        note_use=services.key_use.note,
     )
     prefix = public_path(app_settings, "")
     documents = DialectDocuments([one.document for one in WIRE_FORMATS if one.document is not None])

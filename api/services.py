@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.di import Provide
 
+from api.account.key_use import KeyUse
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier
@@ -16,12 +17,14 @@ from api.follow.watcher import JobWatcher
 from api.http.database import Database
 from api.http.dependencies import provide, provide_caller, provide_job_view
 from api.limits.request_limits import RequestLimits
+from api.operations.job_control import JobControl
 from api.operations.media_library import MediaLibrary
 from api.operations.server_commands import ServerCommands
 from api.operations.voice_directory import VoiceDirectory
 from api.operations.voice_samples import VoiceSamples
 from api.operations.voices import VoiceOperations
 from api.submit.endpoint import SubmitEndpoint
+from api.submit.groups import GroupSubmissions
 from api.submit.media_intake import MediaIntake
 from api.submit.service import Submissions
 from core.settings import Settings
@@ -49,6 +52,7 @@ class Services:
         self.event_hub = EventHub(settings)
         self.notifier = Notifier(settings)
         self.request_limits = RequestLimits(settings)
+        self.key_use = KeyUse(self.database)
         self.server_commands = ServerCommands(settings)
         self.intake = MediaIntake(self.store, settings)
         self.media_library = MediaLibrary(self.database, self.store, settings)
@@ -56,7 +60,11 @@ class Services:
         self.watcher = JobWatcher(JobReader(self.database, settings), self.event_hub, self.status_builder)
         self.stream_limit = StreamLimit(settings.max_streams)
         self.submissions = Submissions(self.database, self.catalog, self.notifier, self.intake, settings)
-        self.submit_endpoint = SubmitEndpoint(self.submissions, self.watcher, settings)
+        self.groups = GroupSubmissions(self.database, self.catalog, self.notifier, self.intake, settings)
+        self.job_control = JobControl(self.database, self.notifier, self.server_commands)
+        self.submit_endpoint = SubmitEndpoint(
+            self.submissions, self.groups, self.job_control.cancel, self.watcher, settings
+        )
         self.voice_operations = VoiceOperations(self.database, self.intake, settings)
         self.voice_directory = VoiceDirectory(self.database, self.catalog, self.store, settings)
         self.voice_samples = VoiceSamples(self.database, self.catalog, self.submissions, settings)
@@ -82,6 +90,7 @@ class Services:
         """Run the threads and tasks as long as the application runs."""
         stop_tracing = start_tracing(self.settings, "atelier-api")
         self.event_hub.start()
+        self.key_use.start()
         try:
             yield
         finally:
@@ -90,5 +99,6 @@ class Services:
             self.server_commands.close()
             self.intake.close()
             await self.request_limits.close()
+            await self.key_use.stop()
             await self.database.close()
             await asyncio.to_thread(stop_tracing)

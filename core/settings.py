@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_webhooks: int = 20
     max_profiles: int = 1000
     max_entities: int = 1000
+    max_keys: int = 1000
+    credit_usd: float = 0.01
     max_streams: int = 200
     max_uploads: int = 10_000
     max_upload_bytes: int = 100_000_000_000

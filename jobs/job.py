@@ -53,6 +53,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
         return {self.key, *(preview.key for preview in self.previews)}
 
 
+class DeviceTime(msgspec.Struct, frozen=True):
+    """Seconds that a job took of the device: computing, and loading its model."""
+
+    gpu_seconds: float = 0.0
+    load_seconds: float = 0.0
+
+
+NO_TIME = DeviceTime()
+
+
 class JobError(msgspec.Struct, frozen=True):
     """Why a job failed: a stable code and a sentence."""
 
@@ -106,6 +116,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     price_usd: float | None = None
     """What it costs if it completes, as known at submit; None for a job that a version before has submitted."""
+    gpu_seconds: float = 0.0
+    """Seconds of computing, of all attempts that have ended."""
+    load_seconds: float = 0.0
+    """Seconds of loading its model, of all attempts that have ended."""
     seq: int = 0
     """Place in the order of submit among all jobs."""
     capped: bool = False

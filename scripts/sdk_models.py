@@ -22,16 +22,26 @@ from msgspec import inspect as types
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
+from jobs.wire.account import keys, usage
 from jobs.wire.job_request import JobRequest
 from scripts import sdk_types
 from scripts.sdk_structs import description, fields_of, ordered
 
 FOLDER = Path(__file__).parents[1] / "sdk/python/atelier_client"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
-    *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, JobRequest),
+    *(
+        jobs.Accepted,
+        jobs.AcceptedJobs,
+        jobs.QueueState,
+        status.StatusAnswer,
+        jobs.JobPage,
+        jobs.ProgressEvent,
+        JobRequest,
+    ),
     *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
     *(media.MediaItem, media.MediaPage, media.MediaMatches),
     *(models.ModelList, servers.ServerList),
+    *(keys.KeyPage, keys.KeyWithSecret, keys.MeAnswer, usage.UsageAnswer),
     *(webhooks.WebhookList, webhooks.WebhookWithSecret, webhooks.DeliveryPage, webhooks.Replayed),
     *(webhooks.WebhookEvent, webhooks.WebhookTest, problems.ProblemDetails),
 )

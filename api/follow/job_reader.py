@@ -45,7 +45,7 @@ class JobReader:
     async def _outcomes(self, asked: Sequence[FollowedJob]) -> Mapping[FollowedJob, JobView | Exception]:
         """Read a batch."""
         found = await self._views(asked)
-        revoked = Unauthenticated("This key was revoked; `atelier keys create` makes one.")
+        revoked = Unauthenticated("This key was revoked or has expired; `atelier keys create` makes one.")
         return {followed: found.get(followed, revoked) for followed in asked}
 
     async def _views(self, asked: Sequence[FollowedJob]) -> dict[FollowedJob, JobView | Exception]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from api.http.auth import Caller
 from api.http.database import Database
 from core.settings import Settings
 from jobs.job import Job, JobStatus
@@ -29,9 +30,9 @@ class StatusBuilder:
         estimate = queue_estimate(view.job, view.forecast, self._estimates.get(view.job.model))
         return status_answer(view.job, self._settings, estimate)
 
-    async def answers(self, views: Sequence[JobView], tenant: str) -> list[StatusAnswer]:
-        """Return the status answers of a list of the tenant's jobs; the balance is read once."""
-        facts = await self._database.row(balance(tenant))
+    async def answers(self, views: Sequence[JobView], caller: Caller) -> list[StatusAnswer]:
+        """Return the status answers of a list of the caller's jobs; the balance is read once."""
+        facts = await self._database.row(balance(caller.tenant, caller.key_id))
         left = facts[0] if facts else None
         return [msgspec.structs.replace(self.answer(view), balance_remaining_usd=left) for view in views]
 

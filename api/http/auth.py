@@ -1,11 +1,10 @@
 """Authentication: an API key, as X-API-Key or Authorization: Bearer, identifies a tenant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.http.batcher import Batcher
@@ -17,7 +16,8 @@ from core.errors.unknown import UnknownJob
 from core.ids import check_id, is_id
 from core.logs import bind
 from core.signing import key_digests
-from jobs.statements.api_keys import ADMIN, renew_digest
+from jobs.scopes import ADMIN, granted, sets_with
+from jobs.statements.api_keys import renew_digest
 from jobs.statements.queue.look import Glance, JobView, Looked, look
 
 PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
@@ -26,10 +26,24 @@ PUBLIC: dict[str, Any] = {"exclude_from_auth": True}
 SHOWS_JOB: dict[str, Any] = {"shows_job": True}
 """`opt` of a route that shows the job `job_id` of its path: its key and its job are read in one statement."""
 
+ANY_KEY: dict[str, Any] = {"scopes": None}
+"""`opt` of a route that any valid key may use."""
+
+
+def needs(subject: str, verb: str | None = None) -> dict[str, Any]:
+    """Return `opt` of routes about a subject of `jobs.scopes`: GET needs the scope to read it, all others to write it.
+
+    A route whose method says otherwise names its `verb`. A route says nothing only where it is `PUBLIC` or `ANY_KEY`.
+    """
+    return {"scopes": (f"{subject}:{verb or 'read'}", f"{subject}:{verb or 'write'}")}
+
+
 NO_SECURITY: tuple[dict[str, list[str]]] = ({},)
 """`security` of such a route in the OpenAPI document: an empty requirement, which every request meets."""
 
 
+READING = ("GET", "HEAD")
+"""Methods that change nothing."""
 MOST_LOOKS, LOOKS_AT_ONCE = 32, 2
 """Keys and jobs of one statement, and statements at the same time: polls that come together share the round trip."""
 
@@ -47,6 +61,16 @@ class Caller(msgspec.Struct, frozen=True):
         """Whether the key has the admin scope."""
         return ADMIN in self.scopes
 
+    def may(self, scope: str) -> bool:
+        """Return whether the key has a scope, by itself or in a set."""
+        return scope in granted(self.scopes)
+
+    def require(self, scope: str) -> None:
+        """Raise `Forbidden` without a scope."""
+        if not self.may(scope):
+            words = " or ".join(f"`{name}`" for name in (scope, *sets_with(scope)))
+            raise Forbidden(f"This key lacks the scope `{scope}`; use a key with {words}.")
+
 
 class KeyAuthentication:
     """The middleware that finds the `Caller` of every request to a route that is not `PUBLIC`.
@@ -54,8 +78,17 @@ class KeyAuthentication:
     It is the request's `user`, and the job that the route shows its `auth`.
     """
 
-    def __init__(self, app: ASGIApp, *, database: Database, limits: RequestLimits, secret_key: str) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        database: Database,
+        limits: RequestLimits,
+        secret_key: str,
+        note_use: Callable[[str], None],
+    ) -> None:
         self._app = app
+        self._note_use = note_use
         self._database = database
         self._keys = Batcher[Glance, Looked | None](self._look, most=MOST_LOOKS, at_once=LOOKS_AT_ONCE)
         self._limits = limits
@@ -74,8 +107,8 @@ class KeyAuthentication:
     async def _authenticate(self, scope: Scope) -> None:
         """Note the caller in the scope.
 
-        Raises `Unauthenticated` for a key that is missing, mistyped, unknown or revoked, and before the database is
-        asked `RateLimited` or `TooManyUnknownKeys`.
+        Raises `Unauthenticated` for a key that is missing, mistyped, unknown, revoked or expired, before the database
+        is asked `RateLimited` or `TooManyUnknownKeys`, and `Forbidden` without the scope of the route.
         """
         digests = key_digests(self._secret_key, presented_key(scope["headers"]))
         digest, connection = digests[0], ASGIConnection[Any, Any, Any, Any](scope)
@@ -83,13 +116,18 @@ class KeyAuthentication:
         found = await self._keys.get(Glance(digests, _shown_job(scope)))
         if found is None:
             self._limits.count_unknown(connection)
-            raise Unauthenticated("This key is unknown or was revoked; `atelier keys create` makes one.")
+            raise Unauthenticated("This key is unknown, was revoked or has expired; `atelier keys create` makes one.")
         self._limits.remember(digest)
         key = found.key
         if key.digest != digest:
             await self._database.row(renew_digest(key.id, digest))
         bind(tenant_id=key.tenant)
-        scope["user"] = Caller(key.tenant, key.id, key.priority_ceiling, key.scopes)
+        self._note_use(key.id)
+        caller = Caller(key.tenant, key.id, key.priority_ceiling, key.scopes)
+        scopes = scope["route_handler"].opt["scopes"]
+        if scopes is not None:
+            caller.require(scopes[scope.get("method", "GET") not in READING])
+        scope["user"] = caller
         scope["auth"] = found.view
 
 
@@ -105,12 +143,6 @@ def _shown_job(scope: Scope) -> str | None:
     """Return the well-formed id of the job that a route shows, if it is such a route."""
     job_id: str | None = scope["path_params"].get("job_id") if scope["route_handler"].opt.get("shows_job") else None
     return job_id if job_id is not None and is_id("job", job_id) else None
-
-
-def admins_only(connection: ASGIConnection[Any, Caller, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard a route for operators: raise `Forbidden` without the admin scope."""
-    if not connection.user.admin:
-        raise Forbidden
 
 
 def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str:

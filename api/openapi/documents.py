@@ -14,7 +14,7 @@ from api.http.problems import MEDIA_TYPE
 from api.openapi.dialects import DialectDocuments
 from api.openapi.fixes import correct_document
 from api.openapi.page import PAGE_HEADERS, SchemaPage, script
-from core.errors.access import Unauthenticated
+from core.errors.access import Forbidden, Unauthenticated
 from core.errors.base import AtelierError
 from core.errors.fields import UnknownField
 from core.errors.limits import RateLimited, TooManyUnknownKeys
@@ -44,7 +44,7 @@ Any request may be answered 400 `malformed_request`, 408 `request_timed_out`, 43
 def error_responses(*errors: type[AtelierError], key: bool = True) -> dict[int, ResponseSpec]:
     """Return the `responses` of a route: its own errors, and those of every route that requires a key."""
     if key:
-        errors = (*errors, Unauthenticated, RateLimited, TooManyUnknownKeys, DatabaseUnavailable)
+        errors = (*errors, Unauthenticated, Forbidden, RateLimited, TooManyUnknownKeys, DatabaseUnavailable)
         errors += () if UnknownField in errors else (UnknownField,)
     by_status: dict[int, list[str]] = {}
     for error in errors:
@@ -113,6 +113,7 @@ def openapi_config(version: str, prefix: str, dialects: DialectDocuments) -> Ope
             Tag("Media", "The library of everything that you made or brought: find it, tag it, link it, publish it."),
             Tag("Jobs", "List, follow, cancel and delete your jobs."),
             Tag("Webhooks", "Endpoints that receive the events of your jobs, and the log of deliveries."),
+            Tag("Account", "Your keys, and what your tenant may do and has used."),
             Tag("Service", "Models, servers, and the health of the service."),
             Tag("Servers", "Commands of an operator to a server; these require a key with the admin scope."),
             Tag("Downloads", "Outputs and uploads, by signed links."),

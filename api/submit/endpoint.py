@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -11,8 +11,10 @@ from litestar.types import Receive
 from opentelemetry.trace import SpanKind
 
 from api.follow.watcher import JobWatcher
+from api.http.auth import Caller
 from api.http.request_ids import find_header
 from api.http.strict_json import StrictRequest
+from api.submit.groups import GroupSubmissions, Place, same_place
 from api.submit.service import Submission, Submissions, SubmittedJob
 from api.submit.validation import IdempotencyKey
 from core.ids import new_id
@@ -28,6 +30,7 @@ from jobs.statements.queue.look import JobView
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 IdempotencyKeyHeader = Annotated[
     str | None,
@@ -43,8 +46,17 @@ IdempotencyKeyHeader = Annotated[
 class SubmitEndpoint:
     """Submits the typed parameters of a request. The route that calls it renders the job in its own wire format."""
 
-    def __init__(self, submissions: Submissions, watcher: JobWatcher, settings: Settings) -> None:
+    def __init__(
+        self,
+        submissions: Submissions,
+        groups: GroupSubmissions,
+        cancel: Callable[[Caller, str], Awaitable[Job | None]],
+        watcher: JobWatcher,
+        settings: Settings,
+    ) -> None:
         self._submissions = submissions
+        self._groups = groups
+        self._cancel = cancel
         self.watcher = watcher
         self.settings = settings
 
@@ -66,17 +78,23 @@ class SubmitEndpoint:
         return await self._submit(request, params, new_id("job"), idempotency_key, origin, defaults)
 
     async def submit_together(
-        self, request: StrictRequest, all_params: Sequence[AnyParams], *, idempotency_key: str | None, origin: Origin
-    ) -> list[Job]:
-        """Submit one job, or several of one group that is named like the first of them: all or none of them.
+        self,
+        request: StrictRequest,
+        all_params: Sequence[AnyParams],
+        *,
+        idempotency_key: str | None,
+        origin: Origin = NATIVE_ORIGIN,
+        place: Place = same_place,
+    ) -> list[SubmittedJob]:
+        """Submit several jobs of one group that is named like the first of them: all or none of them.
 
-        Returns the jobs; of a repeated Idempotency-Key only the first. Raises what `submit` raises.
+        Returns the jobs, of a repeated Idempotency-Key those that it first made. One job is a group of one, without
+        the name. Raises what `submit` raises, with fields below the `place` of the job at fault.
         """
-        if len(all_params) == 1:
-            only = await self.submit(request, all_params[0], idempotency_key=idempotency_key, origin=origin)
-            return [only.job]
+        if len(all_params) == 1 and place is same_place:
+            return [await self.submit(request, all_params[0], idempotency_key=idempotency_key, origin=origin)]
         ids = [new_id("job") for _ in all_params]
-        origin = msgspec.structs.replace(origin, group=ids[0])
+        origin = origin if len(ids) == 1 else msgspec.structs.replace(origin, group=ids[0])
         key = None if idempotency_key is None else IdempotencyKey(idempotency_key, await request.body_digest())
         route = request.scope["path"].rstrip("/")
         caller_trace = request.headers.get("traceparent")
@@ -92,10 +110,10 @@ class SubmitEndpoint:
                 )
                 for job_id, params in zip(ids, all_params, strict=True)
             ]
-            submitted = await self._submissions.submit_together(submissions)
+            submitted = await self._groups.submit(submissions, place)
             opened.set_attributes(attributes({"group": ids[0], "jobs": len(submitted)}))
-        log.info("submit: accepted jobs=%s group=%s", len(submitted), ids[0])
-        return [each.job for each in submitted]
+        log.info("submit: %s jobs=%s group=%s", _word(submitted[0]), len(submitted), submitted[0].job.id)
+        return submitted
 
     async def submit_and_wait(
         self,
@@ -106,12 +124,14 @@ class SubmitEndpoint:
         idempotency_key: str | None = None,
         origin: Origin = NATIVE_ORIGIN,
         defaults: Mapping[str, Any] = {},
+        cancels: bool = False,
     ) -> tuple[SubmittedJob, JobView]:
         """Submit as `submit` does, and return the job also as it is once it has ended.
 
         That is after `seconds` at the latest, of which a setting limits the number, and as soon as the client
-        disconnects. The media of the request are released meanwhile. Raises also `UnknownJob` for a job that is deleted
-        meanwhile, and `Unauthenticated` once the key is revoked.
+        disconnects; then the job is cancelled if `cancels`, unless an earlier request made it. The media of the request
+        are released meanwhile. Raises also `UnknownJob` for a job that is deleted meanwhile, and `Unauthenticated` once
+        the key is revoked.
         """
         job_id, seconds = new_id("job"), min(seconds, self.settings.wait_limit)
         with self.watcher.event_hub.subscribe(job_id) as subscription:  # before the commit, so the row need not be read
@@ -123,7 +143,10 @@ class SubmitEndpoint:
                 waiting = self.watcher.wait(view, key_id, seconds)
             else:
                 waiting = self.watcher.wait_for_news(subscription, view, key_id, seconds)
-            return submitted, await while_connected(request.receive, waiting, view)
+            seen: JobView | None = await while_connected(request.receive, waiting, None)
+            if seen is None and cancels and not submitted.repeated:
+                await self._cancel(request.user, submitted.job.id)
+            return submitted, seen or view
 
     async def _submit(
         self,
@@ -159,11 +182,15 @@ class SubmitEndpoint:
             opened.set_attributes(attributes(facts))
         if log.isEnabledFor(logging.INFO):
             with about_job(job):
-                log.info("submit: %s job=%s", "repeated" if submitted.repeated else "accepted", job.id)
+                log.info("submit: %s job=%s", _word(submitted), job.id)
         return submitted
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], otherwise: T) -> T:
+def _word(submitted: SubmittedJob) -> str:
+    return "repeated" if submitted.repeated else "accepted"
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, T], otherwise: U) -> T | U:
     """Return the result of `work`, or cancel it and return `otherwise` when the client disconnects.
 
     The body of the request must have been read.

@@ -38,7 +38,7 @@ from jobs.job import Job, job_from_row
 from jobs.params.media import media_of
 from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
-from jobs.statements.budget import FULL, SPENT
+from jobs.statements.budget import FULL, KEY, SPENT
 from jobs.statements.queue.submit import (
     InputSource,
     NewJob,
@@ -111,9 +111,9 @@ class Submissions:
         if params.server_id is None and not any(media_of(params)):
             job = await self._submit_at_once(submission)
             if job is not None:
-                return self._accept(job)
+                return accepted(job, self._notifier)
         if needs_store(params):
-            with _refusals():
+            with refusals():
                 earlier, stored = await self._database.transaction(lambda c: self._look_up(c, submission))
             if earlier is not None:
                 return SubmittedJob(job=earlier, repeated=True)
@@ -122,7 +122,7 @@ class Submissions:
         if job.id != submission.job_id:
             await self._intake.discard(ingested.folder)
             return SubmittedJob(job=job, repeated=True)
-        return self._accept(job)
+        return accepted(job, self._notifier)
 
     def prepare(self, submission: Submission) -> NewJob:
         """Return the job of a submission that names neither media nor a server, for another process to add later.
@@ -135,50 +135,12 @@ class Submissions:
             raise NoModelForTask
         return job
 
-    async def submit_together(self, submissions: Sequence[Submission]) -> list[SubmittedJob]:
-        """Return the jobs of several submissions of one caller, which differ in their parameters only: all or none.
-
-        The first one's Idempotency-Key is that of all; its repeat returns the first job alone. They may name stored
-        media and URLs, and no `data:` URLs. Raises what `submit` raises.
-        """
-        checked = [
-            msgspec.structs.replace(each, params=check(each.params, each.caller, self._settings))
-            for each in submissions
-        ]
-        first = checked[0]
-        stored = dict[str, str]()
-        if needs_store(first.params):
-            with _refusals():
-                earlier, stored = await self._database.transaction(lambda c: self._look_up(c, first))
-            if earlier is not None:
-                return [SubmittedJob(job=earlier, repeated=True)]
-        tenant = first.caller.tenant
-        ingested = await self._intake.ingest(tenant, first.job_id, first.params, stored, first.body)
-        assert not ingested.folder, "nothing of a group is stored, so nothing need be removed"
-
-        async def work(connection: AsyncConnection) -> tuple[Job | None, list[Job]]:
-            earlier = await claim_key(connection, first.caller.tenant, first.idempotency_key, first.job_id)
-            if earlier is not None:
-                return earlier, []
-            return None, await self._insert_together(connection, checked, ingested.sources)
-
-        with _refusals():
-            earlier, jobs = await self._database.transaction(work)
-        if earlier is not None:
-            return [SubmittedJob(job=earlier, repeated=True)]
-        return [self._accept(job) for job in jobs]
-
     async def _find_earlier(self, submission: Submission) -> Job | None:
         """Return the job that the Idempotency-Key of the submission has made, if there is one."""
         tenant, key = submission.caller.tenant, submission.idempotency_key
         if key is None:
             return None
         return await self._database.transaction(lambda connection: find_repeated(connection, tenant, key))
-
-    def _accept(self, job: Job) -> SubmittedJob:
-        self._notifier.notify_later(job)
-        JOBS_SUBMITTED.labels(job.model, job.modality).inc()
-        return SubmittedJob(job=job, repeated=False)
 
     async def _submit_at_once(self, submission: Submission) -> Job | None:
         """Submit in one statement; None, and nothing is written, where that takes a look at the rows."""
@@ -188,7 +150,7 @@ class Submissions:
             return None  # a repeated Idempotency-Key is answered all the same
         if added is None:
             return None
-        with _refusals():
+        with refusals():
             return await self._batches.add(added)
 
     def _offered(self, submission: Submission) -> NewJob | None:
@@ -202,18 +164,18 @@ class Submissions:
             offers=offers,
             served=params.model is None,
             key=submission.idempotency_key,
-            **self._facts(submission, params),
+            **facts_of(submission, params, self._settings),
         )
 
     async def _look_up(self, connection: AsyncConnection, submission: Submission) -> tuple[Job | None, dict[str, str]]:
         """Return the job that the request already made, else the keys of the stored objects that it names, by id."""
-        tenant = submission.caller.tenant
+        tenant, key_id = submission.caller.tenant, submission.caller.key_id
         earlier = await find_repeated(connection, tenant, submission.idempotency_key)
         if earlier is not None:
             return earlier, {}
         spec = await choose_model(connection, self._catalog, submission.params, submission.origin.dialect)
         price = spec.price_of(submission.params)
-        await connection.execute(ask(tenant, price, usual_cap=self._settings.max_waiting_jobs))
+        await connection.execute(ask(tenant, price, usual_cap=self._settings.max_waiting_jobs, key_id=key_id))
         return None, await stored_keys(connection, tenant, media_of(submission.params))
 
     async def _commit(self, submission: Submission, ingested: IngestedRequest) -> Job:
@@ -226,7 +188,7 @@ class Submissions:
             return earlier or await self._insert(connection, submission, ingested)
 
         try:
-            with _refusals():
+            with refusals():
                 return await self._database.transaction(work)
         except DatabaseUnavailable:
             if ingested.folder:
@@ -241,61 +203,52 @@ class Submissions:
         spec = await choose_model(connection, self._catalog, params, submission.origin.dialect)
         offers = [Offer(spec.id, spec.price_of(params))]
         spill_seconds = params.prefer_seconds if params.pin == "prefer" else None
-        added = new_job(offers=offers, spill_seconds=spill_seconds, **self._facts(submission, params))
+        added = new_job(offers=offers, spill_seconds=spill_seconds, **facts_of(submission, params, self._settings))
         job = job_from_row((await connection.execute(submit(added))).one())
         if ingested.sources:
-            await connection.execute(
-                add_inputs(submission.job_id, tenant, _with_minimum_length(ingested.sources, spec))
-            )
+            await connection.execute(add_inputs(submission.job_id, tenant, with_minimum_length(ingested.sources, spec)))
         return job
 
-    async def _insert_together(
-        self, connection: AsyncConnection, submissions: Sequence[Submission], sources: Sequence[InputSource]
-    ) -> list[Job]:
-        """Insert jobs that have the same model and the same inputs, in their order."""
-        first = submissions[0]
-        spec = await choose_model(connection, self._catalog, first.params, first.origin.dialect)
-        added = [
-            new_job(offers=[Offer(spec.id, spec.price_of(each.params))], **self._facts(each, each.params))
-            for each in submissions
-        ]
-        rows = (await connection.execute(submit(*added))).all()
-        if sources:
-            sources = _with_minimum_length(sources, spec)
-            for each in submissions:
-                await connection.execute(add_inputs(each.job_id, each.caller.tenant, sources))
-        return sorted((job_from_row(row) for row in rows), key=lambda job: job.seq)
 
-    def _facts(self, submission: Submission, params: AnyParams) -> dict[str, Any]:
-        """Return what every statement that adds the job with these parameters is given."""
-        return {
-            "job_id": submission.job_id,
-            "tenant": submission.caller.tenant,
-            "params": params,
-            "seed": draw_seed(params),
-            "max_attempts": self._settings.max_attempts,
-            "deadline_seconds": params.deadline_seconds or self._settings.deadline_seconds,
-            "usual_cap": self._settings.max_waiting_jobs,
-            "traceparent": submission.traceparent,
-            "origin": submission.origin,
-        }
+def accepted(job: Job, notifier: Notifier) -> SubmittedJob:
+    """Notify workers and followers of a new job, count it and return it."""
+    notifier.notify_later(job)
+    JOBS_SUBMITTED.labels(job.model, job.modality).inc()
+    return SubmittedJob(job=job, repeated=False)
+
+
+def facts_of(submission: Submission, params: AnyParams, settings: Settings) -> dict[str, Any]:
+    """Return what every statement that adds the job with these parameters is given."""
+    return {
+        "job_id": submission.job_id,
+        "tenant": submission.caller.tenant,
+        "key_id": submission.caller.key_id,
+        "params": params,
+        "seed": draw_seed(params),
+        "max_attempts": settings.max_attempts,
+        "deadline_seconds": params.deadline_seconds or settings.deadline_seconds,
+        "usual_cap": settings.max_waiting_jobs,
+        "traceparent": submission.traceparent,
+        "origin": submission.origin,
+    }
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """Raise the errors of `admit` in the block as `BudgetExhausted` and `TooManyJobs`."""
     try:
         yield
     except DBAPIError as error:
-        if state_of(error) == SPENT:
-            raise BudgetExhausted from None
+        if state_of(error) == SPENT and isinstance(error.orig, psycopg.Error):
+            of_key = error.orig.diag.message_primary == KEY
+            raise BudgetExhausted(BudgetExhausted.of_key if of_key else None) from None
         if state_of(error) == FULL and isinstance(error.orig, psycopg.Error):
             cap = error.orig.diag.message_primary
             raise TooManyJobs(f"You have reached your limit of {cap} unfinished jobs. {TooManyJobs.advice}") from None
         raise
 
 
-def _with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
+def with_minimum_length(sources: Sequence[InputSource], spec: ModelSpec) -> list[InputSource]:
     """Return the sources, each recording with the shortest length that the model accepts."""
     least = spec.limits.min_voice_seconds
     return [

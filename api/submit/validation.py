@@ -17,7 +17,7 @@ from jobs.params.branding import BrandingParams
 from jobs.params.media import media_of
 from jobs.params.registry import AnyParams
 from jobs.params.speech import SpeechParams, is_speakable
-from jobs.statements.api_keys import UNMARKED
+from jobs.scopes import UNMARKED
 
 SEEDS = 2**31
 """Seeds drawn here are below this number, which fits the generator of every framework."""

@@ -1,6 +1,6 @@
 """Database operations of the operator's commands; they need the database URL and the secret, not the API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from core.database import sync_engine
 from core.ids import new_id
 from core.settings import Settings
 from core.signing import key_digest, key_digests, new_key, webhook_secret
+from jobs.scopes import ADMIN
 from jobs.statements import api_keys
 
 DEFAULT_TENANT = "default"
@@ -42,22 +43,29 @@ def create_key(
     priority_ceiling: int = 9,
     budget_usd: float | None = None,
     max_running_jobs: int | None = None,
-    admin: bool = False,
-    unmarked: bool = False,
+    scopes: Sequence[str] = (),
+    expires_in: float | None = None,
 ) -> tuple[str, str]:
     """Create an API key, and its tenant when it is new; return the id and the key, which cannot be read again.
 
-    An `admin` key may command servers, an `unmarked` one may do without the visible mark.
-    `budget_usd` becomes the tenant's budget in US dollars, `max_running_jobs` how many of its jobs may run at once, 1
-    or more; None leaves either as it is.
+    `scopes` are those of `jobs.scopes`, and it expires in `expires_in` seconds. `budget_usd` becomes the tenant's
+    budget in US dollars, `max_running_jobs` how many of its jobs may run at once, 1 or more; None leaves either as it
+    is.
     """
     key, key_id = new_key(), new_id("key")
     with connected(settings) as connection:
         owner: str = connection.execute(api_keys.ensure_tenant(tenant)).scalar_one()
         digest = key_digest(_secret(settings), key)
-        scopes = [scope for scope, given in ((api_keys.ADMIN, admin), (api_keys.UNMARKED, unmarked)) if given]
         connection.execute(
-            api_keys.add_key(key_id, owner, name=name, digest=digest, priority_ceiling=priority_ceiling, scopes=scopes)
+            api_keys.add_key(
+                key_id,
+                owner,
+                name=name,
+                digest=digest,
+                priority_ceiling=priority_ceiling,
+                scopes=scopes,
+                expires_in=expires_in,
+            )
         )
         if budget_usd is not None:
             connection.execute(api_keys.set_budget(owner, budget_usd))
@@ -72,9 +80,7 @@ def ensure_key(settings: Settings, key: str) -> None:
     with connected(settings) as connection:
         if connection.execute(api_keys.make_admin(digest, *older)).first() is None:
             owner = connection.execute(api_keys.ensure_tenant(DEFAULT_TENANT)).scalar_one()
-            connection.execute(
-                api_keys.add_key(new_id("key"), owner, name="admin", digest=digest, scopes=[api_keys.ADMIN])
-            )
+            connection.execute(api_keys.add_key(new_id("key"), owner, name="admin", digest=digest, scopes=[ADMIN]))
 
 
 def tenant_row(connection: Connection, tenant: str) -> Row[Any]:

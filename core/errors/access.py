@@ -17,7 +17,10 @@ class Forbidden(RequestRefused):
     """A valid key without the scope of the route."""
 
     code, status = "forbidden", 403
-    advice = "This route needs the admin scope; use a key of `atelier keys create --admin`."
+    advice = (
+        "This key lacks the scope that the route needs; use a key that has it. `atelier keys create --admin` makes an "
+        "operator's."
+    )
 
 
 class StoreMismatch(RequestRefused):

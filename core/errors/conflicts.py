@@ -38,6 +38,13 @@ class CommandRefused(RequestRefused):
     advice = "The server refused this command; see its state in GET /servers/v1."
 
 
+class JobNotWaiting(RequestRefused):
+    """A change of a job that only a waiting one takes."""
+
+    code, status = "job_not_waiting", 409
+    advice = "This job has been started or has ended; only the priority of a waiting job can be changed."
+
+
 class MediaNotReady(RequestRefused):
     """Something that takes the file of an item of the media library, which is not there yet or cannot be used."""
 

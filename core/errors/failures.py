@@ -94,6 +94,16 @@ class DeadlineExceeded(JobFailed):
     advice = "The job was not finished by its deadline; submit it again, when fewer jobs wait or with a later deadline."
 
 
+class StartDeadlineExceeded(JobFailed):
+    """A job that was not started within its `start_within_seconds`."""
+
+    code = "start_deadline_exceeded"
+    advice = (
+        "The job was not started within its `start_within_seconds`, so it never ran; submit it again with more time, "
+        "or without."
+    )
+
+
 class AttemptsExhausted(JobFailed):
     """A job whose every attempt was lost with its worker."""
 

@@ -7,12 +7,16 @@ from core.errors.fields import InvalidRequest
 
 
 class BudgetExhausted(RequestRefused):
-    """A job whose price does not fit into what is left of its tenant's budget."""
+    """A job whose price does not fit into what is left of its tenant's budget, or of its key's."""
 
     code, status = "budget_exhausted", 402
     advice = (
         "The budget of this tenant is spent, or reserved for its unfinished jobs; wait until some of those have ended, "
         "or ask the operator to raise it."
+    )
+    of_key = (
+        "The budget of this key is spent, or reserved for its unfinished jobs; wait until some of those have ended, or "
+        "raise it with PATCH /keys/v1/{key_id}."
     )
 
 
@@ -53,6 +57,16 @@ class TooManyEntities(InvalidRequest):
     advice = (
         "Archive one with POST /v1/entities/{entity_id}/archive, then send the request again, or ask the operator to "
         "raise ATELIER_MAX_ENTITIES."
+    )
+
+
+class TooManyKeys(InvalidRequest):
+    """A key beyond the tenant's limit."""
+
+    code = "too_many_keys"
+    advice = (
+        "Revoke one with DELETE /keys/v1/{key_id}, then send the request again, or ask the operator to raise "
+        "ATELIER_MAX_KEYS."
     )
 
 

@@ -19,6 +19,7 @@
     │   │   ├── UnknownInput            422  unknown_input
     │   │   ├── TooManyVoices           422  too_many_voices
     │   │   ├── LibraryFull             422  library_full
+    │   │   ├── TooManyKeys             422  too_many_keys
     │   │   ├── TooManyWebhooks         422  too_many_webhooks
     │   │   ├── ForbiddenUrl            422  forbidden_url
     │   │   ├── UnsupportedMedia        422  unsupported_media
@@ -43,6 +44,7 @@
     │   ├── MalformedId                 404  malformed_id
     │   ├── UnknownJob                  404  unknown_job
     │   ├── UnknownServer               404  unknown_server
+    │   ├── UnknownKey                  404  unknown_key
     │   ├── UnknownVoice                404  unknown_voice
     │   ├── UnknownMedia                404  unknown_media
     │   ├── UnknownFile                 404  unknown_file
@@ -63,6 +65,7 @@
     │   ├── ServerAlive                 409  server_alive
     │   ├── ServerHasJobs               409  server_has_jobs
     │   ├── CommandRefused              409  order_refused
+    │   ├── JobNotWaiting               409  job_not_waiting
     │   ├── BadRange                    416  range_not_satisfiable
     │   ├── TooManyBodies               429  too_many_bodies
     │   ├── TooManyJobs                 429  too_many_jobs
@@ -92,6 +95,7 @@
         ├── StageDeadlineExceeded            stage_deadline_exceeded
         ├── EngineLost                       engine_lost
         ├── DeadlineExceeded                 deadline_exceeded
+        ├── StartDeadlineExceeded            start_deadline_exceeded
         └── AttemptsExhausted                attempts_exhausted
 
 ``code`` never changes once published. ``detail`` says what is wrong, then what to do. A fault of an input may show only

@@ -24,6 +24,13 @@ class UnknownServer(RequestRefused):
     advice = "No server of this name was ever registered; GET /servers/v1 lists them."
 
 
+class UnknownKey(RequestRefused):
+    """An API key that the tenant does not have (another tenant's key answers the same)."""
+
+    code, status = "unknown_key", 404
+    advice = "No API key with this id belongs to your tenant; GET /keys/v1 lists those that do."
+
+
 class UnknownVoice(RequestRefused):
     """A voice that neither the tenant nor a model has (another tenant's voice answers the same)."""
 

@@ -67,6 +67,10 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deadline_seconds: (
         Annotated[int, Meta(ge=1, le=7 * 86400, description="Seconds after which an unfinished job fails.")] | None
     ) = None
+    start_within_seconds: (
+        Annotated[int, Meta(ge=1, le=7 * 86400, description="Seconds after which it fails unless it has started.")]
+        | None
+    ) = None
     labels: Labels = {}
 
 

@@ -85,6 +85,7 @@ tenants = Table(
     Column("max_waiting_jobs", Integer),
     Column("max_running_jobs", Integer),
     Column("counted_jobs", BigInteger),  # unfinished jobs at the last count of them; null: never counted
+    Column("paused_at", Time),  # since when none of its jobs is started
     Column("counted_at", BigInteger),  # the last `jobs.seq` that was drawn before it
     Column("webhook_generation", Integer, nullable=False, server_default="1"),
     Column("webhook_rotated_at", Time),
@@ -110,6 +111,12 @@ api_keys = Table(
     Column("priority_ceiling", SmallInteger, nullable=False, server_default="9"),
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("revoked_at", Time),
+    Column("expires_at", Time),
+    Column("last_used_at", Time),  # to the minute
+    Column("budget_usd", Money),
+    Column("spent_usd", Money, nullable=False, server_default="0"),
+    Column("reserved_usd", Money, nullable=False, server_default="0"),  # the prices of its unfinished jobs
+    CheckConstraint("reserved_usd >= 0", name="reserved_usd"),
 )
 
 jobs = Table(
@@ -135,6 +142,7 @@ jobs = Table(
     Column("callback_url", Text),
     Column("available_at", Time, nullable=False, server_default=_now),
     Column("deadline_at", Time, nullable=False),
+    Column("run_deadline_at", Time),  # of one that must start earlier: `deadline_at` is that until its first claim
     Column("lease_until", Time),
     Column("event_seq", BigInteger, nullable=False, server_default="1"),
     Column("error", JSONB),
@@ -142,6 +150,9 @@ jobs = Table(
     Column("artifacts", JSONB, nullable=False, server_default="[]"),
     Column("price_usd", Money),  # of the whole job, at submit; null: a version before has submitted it
     Column("cost", Money, nullable=False, server_default="0"),
+    Column("gpu_seconds", Double, nullable=False, server_default="0"),  # computing, of all attempts
+    Column("load_seconds", Double, nullable=False, server_default="0"),  # loading its model, of all attempts
+    Column("key_id", Text),  # no foreign key: a job outlives its key; null: a version before has submitted it
     Column("created_at", Time, nullable=False, server_default=_now),
     Column("queued_at", Time),
     Column("started_at", Time),
@@ -194,6 +205,7 @@ jobs = Table(
         text("finished_at DESC"),
         postgresql_where=text("status = 'completed'"),
     ),
+    Index("ix_jobs_ended", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
     Index("ix_jobs_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
     Index("ix_jobs_group", text("(origin ->> 'group')"), postgresql_where=text("origin ->> 'group' IS NOT NULL")),
     Index(
@@ -536,6 +548,28 @@ chores = Table(
     Column("name", Text, primary_key=True),
     Column("next_at", Time, nullable=False),
 )
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("bucket", Time, nullable=False),  # its beginning
+    Column("step", Integer, nullable=False),  # its length in seconds: 300, or 3600 once it is old
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("key_id", Text, nullable=False, server_default=""),
+    Column("model", Text, nullable=False),
+    Column("server", Text, nullable=False, server_default=""),  # empty: it was never started
+    Column("completed", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("cancelled", BigInteger, nullable=False),
+    Column("gpu_seconds", Double, nullable=False),
+    Column("load_seconds", Double, nullable=False),
+    Column("cost", Money, nullable=False),
+    Column("wait", ARRAY(BigInteger), nullable=False),  # jobs by their wait, as `WAIT_BUCKETS`
+    Column("run", ARRAY(BigInteger), nullable=False),  # completed jobs by their time from claim to end
+    PrimaryKeyConstraint("step", "bucket", "tenant", "key_id", "model", "server"),
+    Index("ix_usage_tenant", "tenant", "bucket"),
+)
+"""Roll-ups of the jobs that have ended, by the time of their end (`jobs.statements.usage`)."""
 
 measurements = Table(
     "measurements",

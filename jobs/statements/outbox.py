@@ -57,7 +57,7 @@ def with_outbox_events(
     statement = select(*(changed.c[column.name] for column in jobs.c), announced).add_cte(added)
     ended = changed.c.finished_at.is_not(None)
     if ends:
-        statement = statement.add_cte(settle(changed, ended))
+        statement = statement.add_cte(*settle(changed, ended))
     if keeps:
         statement = statement.add_cte(keep_outputs(changed))
     return statement.add_cte(close_inputs(changed, ended)) if closes else statement

@@ -25,6 +25,18 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: Waiting | None = None
 
 
+class AcceptedJobs(msgspec.Struct, frozen=True):
+    """Accepted jobs, in the order of the request."""
+
+    jobs: list[Accepted]
+
+
+class QueueState(msgspec.Struct, frozen=True):
+    """Whether jobs of the tenant are started: `paused_at` is since when they are not, null while they are."""
+
+    paused_at: UtcTime | None
+
+
 class JobPage(msgspec.Struct, frozen=True):
     """Jobs, newest first; `next_cursor` is null on the last page."""
 

@@ -46,6 +46,19 @@ class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
+class ModelRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Further parts of a job's price, in US dollars; 0 for what does not count.
+
+    `per_second` of a video, `per_megapixel_step` of an image, `per_gpu_second` on the device, of which at most
+    `max_gpu_seconds` are reserved and charged.
+    """
+
+    per_second: float = 0.0
+    per_megapixel_step: float = 0.0
+    per_gpu_second: float = 0.0
+    max_gpu_seconds: float | None = None
+
+
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A model.
 
@@ -79,6 +92,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     smallest_card_gb: int | None = None
     estimated_on: str | None = None
     is_measured: bool = False
+    rates: ModelRates = ModelRates()
 
 
 class ModelList(msgspec.Struct, frozen=True):

@@ -48,8 +48,12 @@ class OutputAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
 
-    `balance_remaining_usd` is what the tenant may still spend on further jobs: of its budget, without what completed
-    jobs have cost and what is reserved for unfinished ones. It is null without a budget.
+    `price_usd` is what it costs at most, and is reserved until its end; `cost_usd` is what it did cost, 0 unless it is
+    completed, and `credits` is the same in credits. `gpu_seconds` is the time that it computed, `load_seconds` that in
+    which its model was loaded, of all attempts.
+
+    `balance_remaining_usd` is what the key may still spend on further jobs: of its tenant's budget and of its own,
+    without what completed jobs have cost and what is reserved for unfinished ones. It is null without a budget.
 
     `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
     failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
@@ -80,6 +84,11 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     redrive_of: str | None = None
     redriven_as: str | None = None
     labels: dict[str, str] = {}
+    price_usd: float | None = None
+    cost_usd: float = 0.0
+    credits: float = 0.0
+    gpu_seconds: float = 0.0
+    load_seconds: float = 0.0
 
 
 class QueueEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +129,11 @@ def status_answer(job: Job, settings: Settings, estimate: QueueEstimate) -> Stat
         redrive_of=job.redrive_of,
         redriven_as=job.redriven_as,
         labels=job.labels,
+        price_usd=job.price_usd,
+        cost_usd=job.cost,
+        credits=round(job.cost / settings.credit_usd, 6),
+        gpu_seconds=job.gpu_seconds,
+        load_seconds=job.load_seconds,
     )
 
 

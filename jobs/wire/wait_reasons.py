@@ -15,6 +15,7 @@ class Reason(StrEnum):
     STORE_AWAY = "store_away"
     SERVER_BUSY = "server_busy"
     NO_SERVER_FOR_MODEL = "no_server_for_model"
+    TENANT_PAUSED = "tenant_paused"
     TENANT_RUNNING_CAP = "tenant_running_cap"
     QUEUE = "queue"
 
@@ -27,6 +28,7 @@ SENTENCES = {
     Reason.STORE_AWAY: "The object store takes no results at present; jobs start again as soon as it does.",
     Reason.SERVER_BUSY: "It is next; every server that can run it is busy.",
     Reason.NO_SERVER_FOR_MODEL: "No running server serves its model; GET /models/v1 lists those that are available.",
+    Reason.TENANT_PAUSED: "Your queue is paused; POST /jobs/v1/resume starts jobs again.",
     Reason.TENANT_RUNNING_CAP: "You have reached your limit of concurrent jobs.",
     Reason.QUEUE: "Other jobs are ahead of it, or a server is about to start it.",
 }

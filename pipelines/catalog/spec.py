@@ -14,6 +14,9 @@ from jobs.params.registry import Modality
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `pipelines/`; paths of shipped files start here."""
 
+PRICE_DIGITS = 6
+"""Decimals of a price, as the database keeps it."""
+
 Stage = Literal["load", "compile", "prepare", "step", "decode", "encode", "upload"]
 """Stages of a job: load the model, compile it, prepare (encode the prompt and the inputs, and make the first step),
 step, decode the latents, encode the files, upload them."""
@@ -302,12 +305,31 @@ class Deadlines(Entry, frozen=True, kw_only=True):
         return float(getattr(self, stage))
 
 
+class Rates(Entry, frozen=True, kw_only=True):
+    """Further parts of a job's price, in US dollars, beside `price_usd` of each output; what is zero is left out.
+
+    - `per_second`: of each second of a video.
+    - `per_megapixel_step`: of a million pixels of an image in one denoising step.
+    - `per_gpu_second`: of the time on the device. A submit reserves it for `max_gpu_seconds`; a job that takes less
+      costs less, and none costs more.
+    """
+
+    per_second: Annotated[float, Meta(ge=0)] = 0.0
+    per_megapixel_step: Annotated[float, Meta(ge=0)] = 0.0
+    per_gpu_second: Annotated[float, Meta(ge=0)] = 0.0
+    max_gpu_seconds: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        if (self.per_gpu_second > 0) != (self.max_gpu_seconds is not None):
+            raise ValueError("`per_gpu_second` and `max_gpu_seconds` go together")
+
+
 class ModelSpec(Entry, frozen=True, kw_only=True):
     """One model: its weights, its capabilities and its cost.
 
     - `family`: a key of `pipelines.runtime.registry.FAMILIES`, or `module:Class` for a pipeline from another package.
     - `aliases`: further names per dialect.
-    - `price_usd`: the price of one output at the default size.
+    - `price_usd`: the price of one output, whatever its size; `rates` are further parts of the price.
     - `vram_bytes`, `estimated_seconds`: estimates for the intended hardware, until a worker has measured them.
     - `estimated_on`: the hardware that `estimated_seconds` is for; `is_measured` where it was measured there by
       `python -m benchmarks.gpu` rather than taken from what others have published.
@@ -332,6 +354,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
     quality: dict[Quality, Preset] = {}
     loras: dict[ModelId, Lora] = {}
     price_usd: Annotated[float, Meta(ge=0)] = 0.0
+    rates: Rates = Rates()
     vram_bytes: Annotated[int, Meta(ge=0)] = 0
     estimated_seconds: Seconds = 60.0
     estimated_on: Name | None = None
@@ -376,6 +399,12 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
             raise ValueError(f"`gpus` excludes {others}")
         if self.quantization is not None and self.loras:
             raise ValueError("`quantization` and `loras` exclude each other")
+        if self.rates.per_second > 0 and self.modality != "video":
+            raise ValueError("`rates.per_second` is for videos")
+        if self.rates.per_megapixel_step > 0 and (
+            self.modality != "image" or self.defaults.num_inference_steps is None
+        ):
+            raise ValueError("`rates.per_megapixel_step` is for images, and takes `defaults.num_inference_steps`")
         for word, preset in self.quality.items():
             if preset.lora is not None and preset.lora not in self.loras:
                 raise ValueError(f"`quality.{word}` names the LoRA {preset.lora!r}, which is not in `loras`")
@@ -389,8 +418,30 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         return self.compile or self.offload_blocks or is_quantized or has_choice or self.attention != "native"
 
     def price_of(self, params: Params) -> float:
-        """Return what a job with these parameters costs, in US dollars."""
-        return float(self.price_usd * getattr(params, "num_images", 1))
+        """Return what a job with these parameters costs at most, in US dollars, and exactly unless it is metered."""
+        rates, outputs = self.rates, getattr(params, "num_images", 1)
+        price = float(self.price_usd * outputs)
+        if rates.per_second > 0:
+            price += rates.per_second * float(getattr(params, "duration_seconds", 0.0))
+        if rates.per_megapixel_step > 0:
+            megapixels = getattr(params, "width", 0) * getattr(params, "height", 0) / 1e6
+            price += rates.per_megapixel_step * megapixels * (self.steps_of(params) or 0) * outputs
+        return round(price + rates.per_gpu_second * (rates.max_gpu_seconds or 0.0), PRICE_DIGITS)
+
+    def metered_price(self, params: Params, gpu_seconds: float) -> float | None:
+        """Return what a job costs that took so long on the device; None where that does not matter."""
+        rates = self.rates
+        if rates.max_gpu_seconds is None:
+            return None
+        saved = max(0.0, rates.max_gpu_seconds - gpu_seconds)
+        return round(self.price_of(params) - rates.per_gpu_second * saved, PRICE_DIGITS)
+
+    def steps_of(self, params: Params) -> int | None:
+        """Return the denoising steps of a request: its own, its preset's, the model's; None is the pipeline's own."""
+        preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
+        asked = getattr(params, "num_inference_steps", None)
+        steps = (asked, preset.num_inference_steps, self.defaults.num_inference_steps)
+        return next((value for value in steps if value is not None), None)
 
     @property
     def bundles(self) -> tuple[Bundle, ...]:

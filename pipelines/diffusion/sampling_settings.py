@@ -30,9 +30,8 @@ class SamplingSettings(msgspec.Struct, frozen=True):
 def choose(spec: ModelSpec, params: ImageParams | VideoParams) -> SamplingSettings:
     """Return the settings of this request."""
     preset = spec.quality.get(params.quality, Preset())
-    steps = (params.num_inference_steps, preset.num_inference_steps, spec.defaults.num_inference_steps)
     guidance = (params.guidance_scale, preset.guidance_scale, spec.defaults.guidance_scale)
-    chosen = next((value for value in steps if value is not None), None)
+    chosen = spec.steps_of(params)
     return SamplingSettings(
         steps=chosen,
         guidance=next((value for value in guidance if value is not None), None),

@@ -74,6 +74,7 @@ def test_a_worker_shows_a_probe_that_it_lives_and_can_compute(stack: Service) ->
         until(lambda path=path: path.stat().st_mtime > 1000, what=f"a newer {path.name}")
 
 
+@pytest.mark.contract("E11")
 def test_12_hung_engine_is_killed_and_the_next_job_succeeds(stack: Service) -> None:
     """The stage may take 2 s; each of three attempts is spent, and a job beside it is not hurt."""
     hung, healthy = stack.submit("hang=1", model="chaos-two"), stack.submit("null=1")
@@ -102,7 +103,7 @@ def test_11_poison_job_fails_after_its_attempts_and_alone(stack: Service, order:
     assert [(JobStatus.COMPLETED, 1)] * 4 == [(ended.status, ended.attempt) for ended in map(stack.ended, healthy)]
 
 
-@pytest.mark.contract("F19")
+@pytest.mark.contract("E15", "F19")
 def test_leaking_engine_is_replaced_and_its_pins_come_back(stack: Service) -> None:
     """The idle model leaves without a new process; the leak brings one, and no job notices."""
     settings = {"PRELOAD": "chaos-two", "IDLE_UNLOAD_SECONDS": "1", "DRIFT_BYTES": "100000000"}

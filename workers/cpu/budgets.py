@@ -1,4 +1,4 @@
-"""Maintenance of budgets: what is reserved for a tenant is the sum of the prices of its unfinished jobs.
+"""Maintenance of budgets: what is reserved for a tenant or a key is the sum of the prices of its unfinished jobs.
 
 Every change of a job keeps it so. A worker or a command of the version before, which ends a job and does not know of
 the reservation, leaves the price reserved; here it is released.
@@ -9,7 +9,7 @@ import logging
 from sqlalchemy import Engine
 
 from core.metrics import UPKEEP
-from jobs.statements.budget import lock_tenant, miscounted, recount
+from jobs.statements.budget import lock_tenant, miscounted, recount, recount_keys
 from jobs.statements.maintenance.retention import turn
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Budgets:
             with self._db.begin() as connection:
                 connection.execute(lock_tenant(tenant))
                 corrected = connection.execute(recount(tenant)).first() is not None
+                corrected = connection.execute(recount_keys(tenant)).first() is not None or corrected
             UPKEEP.labels("reservations").inc(corrected)
             if corrected:
                 log.info("budgets: reservation corrected tenant=%s", tenant)

@@ -32,6 +32,7 @@ from workers.cpu.job_maintenance import JobMaintenance
 from workers.cpu.periodic import repeat, wait
 from workers.cpu.retention import Retention
 from workers.cpu.uploads import SIZES_SECONDS, UploadSizes
+from workers.cpu.usage import ROLL_UP_SECONDS, UsageRollUp
 from workers.ingest.service import Ingest
 from workers.library.service import LibraryWork
 from workers.probe_files import ProbeFiles
@@ -108,6 +109,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("files", in_thread(batches.expire), RETENTION_SECONDS, wait),
                 ("temporary media", library.expire, RETENTION_SECONDS, wait),
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
+                ("usage", in_thread(UsageRollUp(db).record), ROLL_UP_SECONDS, wait),
                 ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),
                 ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
                 ("adoption", in_thread(Adoption(db).adopt), ADOPTION_SECONDS, wait),

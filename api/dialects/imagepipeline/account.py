@@ -7,7 +7,7 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 
 from api.dialects.imagepipeline.operations import OPERATIONS
-from api.http.auth import Caller
+from api.http.auth import ANY_KEY, Caller
 from api.http.database import Database
 from jobs.statements.queue.submit import served_models
 from jobs.statements.queue.tenant_jobs import balance
@@ -32,12 +32,14 @@ class AccountAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class AccountRoutes(Controller):
     """Routes about the account and about callbacks."""
 
+    opt = ANY_KEY
+
     @get("/v1/user/details")
     async def details(
         self, caller: NamedDependency[Caller], database: NamedDependency[Database], catalog: NamedDependency[Catalog]
     ) -> AccountAnswer:
         """Return the account."""
-        left = await database.row(balance(caller.tenant))
+        left = await database.row(balance(caller.tenant, caller.key_id))
         served = {row[0] for row in await database.rows(served_models())}
         specs = [spec for spec in catalog.models if spec.id in served]
         return AccountAnswer(

@@ -4,7 +4,7 @@ from litestar import Controller, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.operations.profiles import ProfileAnswer, ProfileList, ProfileOperations
 from jobs.profiles import NewProfile, ProfileChange
 
@@ -21,6 +21,7 @@ class LenientProfileRoutes(Controller):
     """Routes that make, list, show, change and remove profiles."""
 
     path = "/profiles/v1"
+    opt = needs("profiles")
 
     @post(status_code=201)
     async def create(

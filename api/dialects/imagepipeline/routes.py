@@ -6,6 +6,7 @@ from api.dialects.imagepipeline.jobs import operation_controller
 from api.dialects.imagepipeline.operations import OPERATIONS
 from api.dialects.imagepipeline.profiles import LenientProfileRoutes
 from api.dialects.imagepipeline.uploads import UploadRoutes
+from api.http.auth import needs
 from api.http.dependencies import Router, provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.received_file import ENVELOPE
@@ -20,6 +21,7 @@ def imagepipeline_router(profiles: ProfileOperations, settings: Settings) -> Rou
         "/",
         route_handlers=[operation_controller(operation) for operation in OPERATIONS],
         request_max_body_size=settings.media_body_limit,
+        opt=needs("jobs"),
     )
     return Router(
         PATH,

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Controller, post
 from litestar.di import NamedDependency
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.received_file import received_file
 from api.http.strict_json import StrictRequest
 from api.operations.media_library import MediaLibrary
@@ -35,6 +35,7 @@ class UploadRoutes(Controller):
     """The route of uploads."""
 
     path = "/upload/image/v1"
+    opt = needs("media")
 
     @post(status_code=201)
     async def create(

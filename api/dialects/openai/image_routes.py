@@ -8,6 +8,7 @@ from litestar.params import JSONBody
 
 from api.dialects.openai.image_answers import OpenAIImages
 from api.dialects.openai.schema import EditRequest, GenerationRequest, VariationRequest
+from api.http.auth import needs
 from api.http.strict_json import StrictRequest
 from api.submit.endpoint import IdempotencyKeyHeader
 
@@ -16,6 +17,7 @@ class OpenAIImageRoutes(Controller):
     """Routes that answer with images."""
 
     path = "/images"
+    opt = needs("jobs")
 
     @post("/generations", status_code=200)
     async def generate(

@@ -7,6 +7,7 @@ from litestar import Controller, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from api.http.auth import needs
 from api.http.database import Database
 from core.errors.fields import UnknownModel
 from jobs.statements.queue.submit import served_models
@@ -31,6 +32,7 @@ class OpenAIModelRoutes(Controller):
     """Routes of models."""
 
     path = "/models"
+    opt = needs("models")
 
     @get()
     async def index(self, catalog: NamedDependency[Catalog], database: NamedDependency[Database]) -> dict[str, Any]:

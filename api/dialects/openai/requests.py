@@ -61,10 +61,10 @@ class OpenAIRequests:
             idempotency_key = f"{NAME}:{body}:{int(time.time() // REPEAT_SECONDS)}"
         asked = await read()
         origin = Origin(dialect=NAME, model=asked.model, voice=asked.voice, warnings=asked.warnings, body=body)
-        jobs = await self._endpoint.submit_together(
+        submitted = await self._endpoint.submit_together(
             request, asked.params, idempotency_key=idempotency_key, origin=origin
         )
-        return await self._grouped_jobs.find(caller, jobs[0].id) if len(jobs) < len(asked.params) else jobs
+        return [each.job for each in submitted]
 
     async def wait(self, request: StrictRequest, jobs: Sequence[Job]) -> list[Job]:
         """Return jobs once all have ended, or as they are after `ATELIER_SYNC_SECONDS`."""

@@ -15,7 +15,7 @@ from api.dialects.openai.requests import JobsOfRequest, OpenAIRequests
 from api.dialects.openai.results import event, event_stream, headers_of, no_result, read_artifact
 from api.dialects.openai.schema import OpenAINewVoice, SpeechRequest, VoiceId
 from api.dialects.voice_choice import choose_voice, shown_id, stored_id
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.strict_json import StrictRequest
 from api.operations.uploads import UploadOperations
 from api.operations.voices import VoiceOperations
@@ -45,6 +45,7 @@ class OpenAISpeechRoutes(Controller):
     """Routes of speech and of stored voices."""
 
     path = "/audio"
+    opt = needs("jobs")
 
     @post("/speech", status_code=200)
     async def speak(

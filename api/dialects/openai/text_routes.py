@@ -7,6 +7,7 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from api.http.auth import needs
 from core.errors.fields import UnknownModel
 
 NO_TEXT = (
@@ -21,7 +22,7 @@ class TextRequest(msgspec.Struct, frozen=True):
     model: Annotated[str, Meta(max_length=200)] = "auto"
 
 
-@post(["/chat/completions", "/completions", "/responses"], include_in_schema=False)
+@post(["/chat/completions", "/completions", "/responses"], opt=needs("jobs"), include_in_schema=False)
 async def refuse_text(data: JSONBody[TextRequest]) -> None:
     """Refuse a request for text. Raises `UnknownModel`."""
     raise UnknownModel(NO_TEXT.format(name=data.model), field="$.model")

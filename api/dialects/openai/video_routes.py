@@ -15,10 +15,10 @@ from api.dialects.openai.schema import OpenAIVideoRequest
 from api.dialects.sizes import fit_sides, parse_pair
 from api.follow.job_lookup import find_job
 from api.follow.notifier import Notifier
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.strict_json import StrictRequest
-from api.operations.job_removal import remove_job
+from api.operations.job_control import remove_job
 from api.operations.server_commands import ServerCommands
 from api.operations.uploads import UploadOperations
 from api.submit.endpoint import IdempotencyKeyHeader
@@ -51,6 +51,7 @@ class OpenAIVideoRoutes(Controller):
     """Routes of videos."""
 
     path = "/videos"
+    opt = needs("jobs")
 
     @post(status_code=200, request_max_body_size=None)
     async def create(

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from api.dialects.videogen.ids import from_native, to_native
 from api.dialects.videogen.paging import Limit, page_of
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.operations.webhooks import WebhookOperations
 from core.errors.fields import NulInText, OutOfRange
@@ -60,6 +60,7 @@ class EndpointRoutes(Controller):
     """Routes that list, add and remove endpoints."""
 
     path = "/webhooks/endpoints"
+    opt = needs("webhooks")
 
     @get()
     async def index(

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from api.dialects.videogen.ids import from_native, to_native
 from api.dialects.videogen.paging import Limit
 from api.dialects.videogen.schema import FileId
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.pagination import pack, unpack
 from api.operations.entities import EntityOperations, EntityReference, references_of
 from api.operations.media_library import MediaLibrary
@@ -102,6 +102,7 @@ class EntityRoutes(Controller):
     """Routes of entities."""
 
     path = "/entities"
+    opt = needs("media")
 
     @get()
     async def index(

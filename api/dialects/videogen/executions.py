@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery
 from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.paging import Limit
 from api.dialects.videogen.schema import ToolAccepted
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.pagination import pack, unpack
 from api.operations.grouped_jobs import GroupedJobs
 from api.operations.media_library import MediaLibrary
@@ -31,6 +31,7 @@ class ExecutionRoutes(Controller):
     """Routes that list, show and cancel executions."""
 
     path = "/tools/executions"
+    opt = needs("jobs")
 
     @get()
     async def index(

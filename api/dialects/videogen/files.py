@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from api.dialects.videogen.ids import to_native
 from api.dialects.videogen.paging import Limit
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.operations.media_library import MediaLibrary
 from core.errors.fields import MissingField
@@ -124,6 +124,7 @@ class VideoGenFileRoutes(Controller):
     """Routes of files."""
 
     path = "/files"
+    opt = needs("media")
 
     @get()
     async def index(
@@ -237,7 +238,7 @@ def file_action_routes() -> list[HTTPRouteHandler]:
 
 
 def _action_route(name: str, act: FileAction, description: str) -> HTTPRouteHandler:
-    @post(f"/files/{{file:str}}/{name}", status_code=200, description=description)
+    @post(f"/files/{{file:str}}/{name}", status_code=200, opt=needs("media"), description=description)
     async def do(
         file: FromPath[str],
         caller: NamedDependency[Caller],

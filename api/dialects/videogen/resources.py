@@ -12,7 +12,7 @@ from api.dialects.videogen.languages import NAMES
 from api.dialects.videogen.paging import Limit, page_of
 from api.dialects.videogen.translate import picture_of
 from api.dialects.videogen.voices import TtsVoice, known_voices
-from api.http.auth import Caller
+from api.http.auth import ANY_KEY, Caller, needs
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.operations.entities import EntityOperations, references_of
@@ -80,6 +80,7 @@ class ResourceRoutes(Controller):
     """Routes of what there is to choose from."""
 
     path = "/"
+    opt = needs("models")
 
     @get("/resources/tts-voices")
     async def voices(
@@ -135,7 +136,7 @@ class ResourceRoutes(Controller):
         wanted = (words or "").casefold()
         return LanguageList([one for one in listed if wanted in f"{one.language_code} {one.name}".casefold()])
 
-    @get("/me")
+    @get("/me", opt=ANY_KEY)
     async def me(self, caller: NamedDependency[Caller], database: NamedDependency[Database]) -> Me:
         """Return the key of this request."""
         row = await database.row(key_of_tenant(caller.key_id))

@@ -11,6 +11,7 @@ from api.dialects.videogen.executions import ExecutionRoutes
 from api.dialects.videogen.files import FileAnswers, VideoGenFileRoutes, file_action_routes
 from api.dialects.videogen.resources import ResourceRoutes
 from api.dialects.videogen.tools import ToolRoutes
+from api.http.auth import ANY_KEY
 from api.http.dependencies import Router, provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.operations.entities import EntityOperations
@@ -69,7 +70,7 @@ def unbuilt_routes() -> list[HTTPRouteHandler]:
 
 
 def _refusal(name: str, sentence: str) -> HTTPRouteHandler:
-    @route([f"/{name}", f"/{name}/{{rest:path}}"], http_method=METHODS, name=None, include_in_schema=False)
+    @route([f"/{name}", f"/{name}/{{rest:path}}"], http_method=METHODS, name=None, opt=ANY_KEY, include_in_schema=False)
     async def refuse() -> None:
         raise NotOffered(sentence)
 

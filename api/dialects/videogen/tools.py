@@ -24,7 +24,7 @@ from api.dialects.videogen.translate import (
     spread,
 )
 from api.dialects.videogen.voices import choose_voice, known_voices
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.strict_json import StrictRequest
 from api.operations.entities import EntityOperations, references_of
@@ -46,6 +46,7 @@ class ToolRoutes(Controller):
     """Routes that start a tool."""
 
     path = "/tools"
+    opt = needs("jobs")
 
     @post("/generate-image", status_code=202)
     async def generate_image(
@@ -133,10 +134,10 @@ async def _start(
     idempotency_key: str | None,
 ) -> ToolAccepted:
     """Submit the jobs of one execution."""
-    jobs = await submit_endpoint.submit_together(
+    submitted = await submit_endpoint.submit_together(
         request,
         spread(params, body.num_results),
         idempotency_key=idempotency_key,
         origin=Origin(dialect=NAME, tool=tool, temporary=bool(body.is_output_temporary)),
     )
-    return ToolAccepted(execution_id(jobs[0]))
+    return ToolAccepted(execution_id(submitted[0].job))

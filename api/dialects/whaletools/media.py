@@ -24,7 +24,7 @@ from api.dialects.whaletools.media_schema import (
     shop_link,
     whale_media,
 )
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.pagination import encode_cursor
 from api.http.strict_json import StrictRequest, is_json
 from api.operations.media_library import MediaLibrary
@@ -48,6 +48,7 @@ class WhaleUploadRoutes(Controller):
     """The route that stores an item; its body may be as large as a file of the library."""
 
     path = "/"
+    opt = needs("media")
 
     @post(status_code=201)
     async def upload(
@@ -75,6 +76,7 @@ class WhaleMediaRoutes(Controller):
     """Routes that list, show, link and remove items."""
 
     path = "/"
+    opt = needs("media")
 
     @get()
     async def index(

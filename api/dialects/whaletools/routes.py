@@ -22,7 +22,7 @@ from api.dialects.whaletools.schema import (
 from api.dialects.whaletools.stores import own_store
 from api.dialects.whaletools.translate import image_params, speech_params, video_params
 from api.dialects.whaletools.voices import voice_item
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.dependencies import Router, provide
 from api.http.query_parameters import IGNORES_QUERY
@@ -61,6 +61,7 @@ class GenerationRoutes(Controller):
     """Routes that make an image, a video, a recording or a cut-out, and show one by its id."""
 
     path = "/v1/generate"
+    opt = needs("jobs")
 
     @post("/image", status_code=200)
     async def image(
@@ -158,6 +159,7 @@ class VoiceListRoutes(Controller):
     """Routes that list, store and remove voices."""
 
     path = "/v1/voices"
+    opt = needs("media")
 
     @get()
     async def index(

@@ -9,23 +9,23 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 
 from api.follow.status import StatusBuilder
-from api.http.auth import SHOWS_JOB, shown_job
+from api.http.auth import SHOWS_JOB, needs, shown_job
 from api.http.plain_calls import called_plainly
 from api.http.strict_json import StrictRequest
+from api.native.jobs.accepted import accepted, status_url
 from api.openapi.documents import error_responses
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
 from core.errors.unknown import MalformedId, UnknownJob
-from core.settings import Settings
-from jobs.job import Job
 from jobs.params.modality import ModalitySpec
 from jobs.wire.jobs import Accepted
-from jobs.wire.links import public_path
 from jobs.wire.status import StatusAnswer
-from jobs.wire.wait_reasons import Reason, waiting_for
 
 Wait = Annotated[
     float, QueryParameter(ge=0, le=86_400, description="Hold the answer until the job ends, at most this many seconds.")
+]
+CancelOnDisconnect = Annotated[
+    bool, QueryParameter(description="With `wait`: cancel the job when you disconnect before it has ended.")
 ]
 ENDED = {200: ResponseSpec(StatusAnswer, generate_examples=False, description="The job ended within `wait`.")}
 
@@ -53,7 +53,7 @@ def submit_route(modality: ModalitySpec, submit_endpoint: SubmitEndpoint) -> HTT
 
     @post(
         status_code=202,
-        opt=called_plainly("Idempotency-Key"),
+        opt=called_plainly("Idempotency-Key") | needs("jobs"),
         responses=ENDED | error_responses(*SUBMIT_ERRORS),
         summary=modality.summary,
         description=f"Accept a job and answer 202 with its id; {modality.note}",
@@ -63,18 +63,19 @@ def submit_route(modality: ModalitySpec, submit_endpoint: SubmitEndpoint) -> HTT
         request: StrictRequest,
         data: body,
         wait: Wait = 0.0,
+        cancel_on_disconnect: CancelOnDisconnect = False,
         idempotency_key: IdempotencyKeyHeader = None,
     ) -> Response[Accepted | StatusAnswer]:
         answer: Accepted | StatusAnswer
         if wait > 0:
             submitted, view = await submit_endpoint.submit_and_wait(
-                request, data, wait, idempotency_key=idempotency_key
+                request, data, wait, idempotency_key=idempotency_key, cancels=cancel_on_disconnect
             )
             answer, status_code = submit_endpoint.watcher.answer(view), 200 if view.job.status.terminal else 202
         else:
             submitted = await submit_endpoint.submit(request, data, idempotency_key=idempotency_key)
-            answer, status_code = accepted(submitted.job, modality, submit_endpoint.settings), 202
-        headers = {"Location": status_url(submitted.job, modality, submit_endpoint.settings)}
+            answer, status_code = accepted(submitted.job, submit_endpoint.settings), 202
+        headers = {"Location": status_url(submitted.job, submit_endpoint.settings)}
         if submitted.repeated:
             headers["Idempotency-Replayed"] = "true"
         return Response(answer, status_code=status_code, headers=headers)
@@ -87,7 +88,7 @@ def status_route(modality: ModalitySpec, status_builder: StatusBuilder) -> HTTPR
 
     @get(
         "/status/{job_id:str}",
-        opt=SHOWS_JOB | called_plainly(),
+        opt=SHOWS_JOB | called_plainly() | needs("jobs"),
         responses=error_responses(MalformedId, UnknownJob),
         summary=modality.status_summary,
     )
@@ -99,23 +100,3 @@ def status_route(modality: ModalitySpec, status_builder: StatusBuilder) -> HTTPR
         return status_builder.answer(view)
 
     return status
-
-
-def accepted(job: Job, modality: ModalitySpec, settings: Settings) -> Accepted:
-    """Return the answer to a submit that did not wait."""
-    return Accepted(
-        job_id=job.id,
-        status=job.status,
-        modality=job.modality,
-        model=job.model,
-        seed=job.seed,
-        status_url=status_url(job, modality, settings),
-        events_url=public_path(settings, f"/jobs/v1/{job.id}/events"),
-        created_at=job.created_at,
-        waiting_for=waiting_for(Reason.NO_SERVER_FOR_MODEL) if job.unserved else None,
-    )
-
-
-def status_url(job: Job, modality: ModalitySpec, settings: Settings) -> str:
-    """Return where a job's status is."""
-    return public_path(settings, f"{modality.path}/status/{job.id}")

@@ -13,23 +13,22 @@ from api.follow.notifier import Notifier
 from api.follow.status import StatusBuilder
 from api.follow.stream_limit import StreamLimit
 from api.follow.watcher import JobWatcher
-from api.http.auth import SHOWS_JOB, Caller
+from api.http.auth import SHOWS_JOB, Caller, needs
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.openapi.documents import error_responses, extra_response
-from api.operations.job_removal import remove_job
+from api.operations.job_control import JobControl, remove_job
 from api.operations.label_filter import LabelFilter, read_labels
 from api.operations.server_commands import ServerCommands
 from core.errors.fields import InvalidRequest, NulInText
 from core.errors.limits import TooManyStreams
 from core.errors.unknown import MalformedId, UnknownJob
-from core.ids import check_id
 from core.tracing import trace_id
-from jobs.job import Job, JobStatus, job_from_row
+from jobs.job import JobStatus, job_from_row
 from jobs.params.registry import Modality
 from jobs.statements.api_keys import tenant_name
 from jobs.statements.queue.look import FollowedJob, JobView
-from jobs.statements.queue.tenant_jobs import cancel, listing
+from jobs.statements.queue.tenant_jobs import listing
 from jobs.wire.job_request import JobRequest, job_request
 from jobs.wire.jobs import JobPage
 from jobs.wire.status import StatusAnswer
@@ -45,6 +44,7 @@ class JobRoutes(Controller):
 
     path = "/jobs/v1"
     tags = ("Jobs",)
+    opt = needs("jobs")
 
     @get(responses=error_responses(InvalidRequest), summary="Your jobs")
     async def index(
@@ -78,7 +78,7 @@ class JobRoutes(Controller):
         page = [job_from_row(row) for row in rows[:limit]]
         next_cursor = pack(page[-1]) if len(rows) > limit else None
         views = await watcher.views(page, caller.key_id)
-        return JobPage(await status_builder.answers(views, caller.tenant), next_cursor)
+        return JobPage(await status_builder.answers(views, caller), next_cursor)
 
     @get("/{job_id:str}", opt=SHOWS_JOB, responses=error_responses(MalformedId, UnknownJob), summary="One job")
     async def show(
@@ -111,18 +111,11 @@ class JobRoutes(Controller):
         self,
         job_id: FromPath[str],
         caller: NamedDependency[Caller],
-        database: NamedDependency[Database],
         watcher: NamedDependency[JobWatcher],
-        notifier: NamedDependency[Notifier],
-        server_commands: NamedDependency[ServerCommands],
+        job_control: NamedDependency[JobControl],
     ) -> StatusAnswer:
         """Cancel the job unless it has already ended, and return it as it is now. May be repeated."""
-        check_id("job", job_id)
-        row = await database.row(cancel(job_id, caller.tenant))
-        if row is not None:
-            cancelled = job_from_row(row)
-            notifier.notify_later(cancelled)
-            _nudge_worker(cancelled, server_commands)
+        await job_control.cancel(caller, job_id)
         return watcher.answer(await watcher.read(FollowedJob(job_id, caller.key_id)))
 
     @delete("/{job_id:str}", responses=error_responses(MalformedId, UnknownJob), summary="Delete a job")
@@ -165,9 +158,3 @@ class JobRoutes(Controller):
         stream = EventStream(watcher, stream_limit, job_view, caller.key_id, seen)
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return Stream(await opened(stream.frames()), media_type="text/event-stream", headers=headers)
-
-
-def _nudge_worker(job: Job, server_commands: ServerCommands) -> None:
-    """Have the worker of a job that was cancelled look: it stops computing now and not at its next beat."""
-    if job.worker is not None:
-        server_commands.nudge(job.worker)

@@ -7,7 +7,7 @@ from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.received_file import has_body, received_file
 from api.http.strict_json import StrictRequest, is_json
@@ -41,6 +41,7 @@ class InputRoutes(Controller):
 
     path = "/inputs/v1"
     tags = ("Generate",)
+    opt = needs("media")
 
     @post(
         status_code=201,

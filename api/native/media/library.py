@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.received_file import has_body
 from api.http.strict_json import BODY_ERRORS, StrictRequest, is_json
 from api.openapi.documents import error_responses
@@ -63,6 +63,7 @@ class LibraryUploadRoutes(Controller):
 
     path = "/media/v1"
     tags = ("Media",)
+    opt = needs("media")
 
     @post(
         status_code=201,
@@ -101,6 +102,7 @@ class LibraryRoutes(Controller):
 
     path = "/media/v1"
     tags = ("Media",)
+    opt = needs("media")
 
     @get(responses=error_responses(InvalidRequest, NulInText), summary="Your media")
     async def index(

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Meta
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.media_library import MediaLibrary
@@ -52,6 +52,7 @@ class LibraryLinkRoutes(Controller):
 
     path = "/media/v1"
     tags = ("Media",)
+    opt = needs("media")
 
     @post("/{media_id:str}/link", status_code=200, responses=error_responses(*ERRORS), summary="Link an item")
     async def link(

@@ -9,7 +9,7 @@ from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, QueryParameter
 from msgspec import Meta
 
-from api.http.auth import NO_SECURITY, PUBLIC, Caller
+from api.http.auth import NO_SECURITY, PUBLIC, Caller, needs
 from api.http.strict_json import BODY_ERRORS, StrictRequest
 from api.openapi.documents import error_responses
 from api.operations.voice_directory import BUILTIN, VoiceDirectory, sample_path
@@ -66,6 +66,7 @@ class VoiceRoutes(Controller):
 
     path = "/voices/v1"
     tags = ("Generate",)
+    opt = needs("media")
 
     @post(status_code=201, responses=error_responses(*ERRORS), summary="Store a voice")
     async def create(

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import Body, FromPath, JSONBody
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
 from api.operations.profiles import ProfileAnswer, ProfileList, ProfileOperations
@@ -30,6 +30,7 @@ class ProfileRoutes(Controller):
 
     path = "/profiles/v1"
     tags = ("Generate",)
+    opt = needs("profiles")
 
     @post(
         status_code=201, responses=error_responses(*BODY_ERRORS, NulInText, TooManyProfiles), summary="Make a profile"

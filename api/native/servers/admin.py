@@ -8,13 +8,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from api.http.auth import Caller, admins_only
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.strict_json import BODY_ERRORS
 from api.native.servers.servers import check_name, find_server, server_answer
 from api.openapi.documents import error_responses
 from api.operations.server_commands import ServerCommands
-from core.errors.access import Forbidden
 from core.errors.conflicts import CommandRefused, ServerOffline
 from core.errors.fields import UnknownModel
 from core.errors.unavailable import BrokerUnavailable
@@ -23,10 +22,10 @@ from jobs.server_commands import ModelCommand, Name, Preload, Recycle, ServerCom
 from jobs.statements import servers
 from jobs.wire.servers import CommandAccepted, Desired, ServerAnswer
 
-STATE_RESPONSES = error_responses(Forbidden, UnknownServer)
-COMMAND_RESPONSES = error_responses(Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable)
+STATE_RESPONSES = error_responses(UnknownServer)
+COMMAND_RESPONSES = error_responses(UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable)
 MODEL_COMMAND_RESPONSES = error_responses(
-    *BODY_ERRORS, *(Forbidden, UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable, UnknownModel)
+    *BODY_ERRORS, *(UnknownServer, ServerOffline, CommandRefused, BrokerUnavailable, UnknownModel)
 )
 
 
@@ -48,7 +47,7 @@ class ServerAdminRoutes(Controller):
 
     path = "/servers/v1"
     tags = ("Servers",)
-    guards = (admins_only,)
+    opt = needs("servers")
 
     @post("/{server_id:str}/cordon", status_code=200, responses=STATE_RESPONSES, summary="Take no more jobs")
     async def cordon(

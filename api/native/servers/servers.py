@@ -9,10 +9,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, SkipValidation
 from sqlalchemy import Row
 
-from api.http.auth import Caller, admins_only
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.openapi.documents import error_responses
-from core.errors.access import Forbidden
 from core.errors.conflicts import ServerAlive, ServerHasJobs
 from core.errors.fields import InvalidRequest
 from core.errors.unavailable import StorageUnavailable
@@ -32,6 +31,7 @@ class ServerRoutes(Controller):
 
     path = "/servers/v1"
     tags = ("Service",)
+    opt = needs("servers")
 
     @get(responses=error_responses(), summary="GPU servers")
     async def index(
@@ -54,8 +54,7 @@ class ServerRoutes(Controller):
     @delete(
         "/{server_id:str}",
         status_code=204,
-        guards=[admins_only],
-        responses=error_responses(Forbidden, UnknownServer, ServerAlive, ServerHasJobs, InvalidRequest),
+        responses=error_responses(UnknownServer, ServerAlive, ServerHasJobs, InvalidRequest),
         summary="Remove a server",
     )
     async def remove(self, server_id: FromPath[str], database: NamedDependency[Database], force: Force = False) -> None:

@@ -4,10 +4,11 @@ import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
 
+from api.http.auth import needs
 from api.http.database import Database
 from api.openapi.documents import error_responses
 from jobs.statements.queue.submit import served_models
-from jobs.wire.models import ModelAnswer, ModelDefaults, ModelLicense, ModelLimits, ModelList, ModelPreset
+from jobs.wire.models import ModelAnswer, ModelDefaults, ModelLicense, ModelLimits, ModelList, ModelPreset, ModelRates
 from pipelines.catalog.loader import Catalog, ModelSpec
 from pipelines.weights.footprint import Footprint
 
@@ -17,6 +18,7 @@ class ModelRoutes(Controller):
 
     path = "/models/v1"
     tags = ("Service",)
+    opt = needs("models")
 
     @get(responses=error_responses(), summary="Models")
     async def index(
@@ -63,4 +65,5 @@ def _answer(spec: ModelSpec, footprint: Footprint, available: bool, default: boo
         smallest_card_gb=footprint.smallest_card_gb,
         estimated_on=spec.estimated_on,
         is_measured=spec.is_measured,
+        rates=msgspec.convert(spec.rates, ModelRates, from_attributes=True),
     )

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.pagination import pack, unpack
 from api.http.strict_json import BODY_ERRORS
@@ -48,6 +48,7 @@ class DeliveryRoutes(Controller):
 
     path = "/webhooks/v1"
     tags = ("Webhooks",)
+    opt = needs("webhooks")
 
     @get(
         "/deliveries",

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 from sqlalchemy import Row
 
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.strict_json import BODY_ERRORS
 from api.openapi.documents import error_responses
@@ -58,6 +58,7 @@ class WebhookRoutes(Controller):
 
     path = "/webhooks/v1"
     tags = ("Webhooks",)
+    opt = needs("webhooks")
 
     @post(
         status_code=201,

@@ -1,15 +1,15 @@
 """`atelier jobs`."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import msgspec
 import rich_click as click
 from click import get_current_context
 
-from atelier_client.models import JobRequest, StatusAnswer
 from cli.choices import NearestChoice
+from cli.commands.client.job_facts import asked_for, facts_of, log_place, print_job, progress_of
 from cli.http.client import Client
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, own_names, refuse_failed, save_outputs, succeeded
@@ -24,15 +24,11 @@ from cli.output.tables import format_time, json_option, print_facts, print_json,
 from jobs.job import JobStatus
 
 LOG_LINES = 20
-ENDED_EARLY = ("cancelled", "failed")
-SHOWN_ELSEWHERE = ("callback_url", "model", "modality", "priority")
-LONGEST_VALUE = 200
-"""Characters that are shown of a parameter; a data: URL has millions."""
 
 
 @click.group()
 def jobs() -> None:
-    """List, show, watch, download, cancel, delete and redrive jobs."""
+    """Submit, list, show, watch, download, cancel, delete and redrive jobs; pause the queue."""
 
 
 @jobs.command("list")
@@ -51,7 +47,7 @@ def list_(client: Client, limit: int, status: str | None, as_json: bool) -> None
             job.job_id,
             job.status,
             job.model,
-            _progress(job),
+            progress_of(job),
             job.queue_position,
             job.waiting_for.code if job.waiting_for else None,
             format_time(job.created_at),
@@ -77,7 +73,7 @@ def show(client: Client, job_id: str, with_log: bool, as_json: bool) -> None:
     directory = DataDirectory(get_current_context().params["data"])
     is_here = directory.read_settings().get("ATELIER_URL") == client.url
     lines = list(lines_about(directory, job_id)) if is_here else []
-    print_facts(_facts(job) | _asked_for(request) | {"log": _log_place(job, request, directory, lines)})
+    print_facts(facts_of(job) | asked_for(request) | {"log": log_place(job, request, directory, lines)})
     for name, line in lines[-LOG_LINES:] if with_log else []:
         print_line(f"{name}: {line}")
 
@@ -94,7 +90,7 @@ def watch(client: Client, job_id: str, timeout: float | None, as_json: bool) -> 
             job = follow(client, job_id, bar, bar.add_task(job_id, total=1.0, doing="asked for"))
     except TimeLimit:
         raise TimedOut(f"{job_id} has not ended yet; it goes on") from None
-    _print_job(job, as_json)
+    print_job(job, as_json)
     refuse_failed(job)
 
 
@@ -140,7 +136,54 @@ def delete(client: Client, job_ids: tuple[str, ...]) -> None:
 @with_client
 def cancel(client: Client, job_id: str, as_json: bool) -> None:
     """Cancel a job; a job that has ended stays as it is."""
-    _print_job(client.cancel(job_id), as_json)
+    print_job(client.cancel(job_id), as_json)
+
+
+@jobs.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--idempotency-key", help="A repeat with this key and the same jobs submits nothing new.")
+@json_option
+@with_client
+def submit(client: Client, file: BinaryIO, idempotency_key: str | None, as_json: bool) -> None:
+    """Submit the jobs of FILE, or - for standard input: all of them or none; their ids go to standard output.
+
+    Each line is a job as JSON: its `modality` (image, video, …) and the fields of the API, at most 100 lines.
+    """
+    try:
+        lines = msgspec.json.Decoder(dict[str, Any]).decode_lines(file.read())
+    except msgspec.DecodeError as error:
+        raise click.ClickException(f"{file.name}: {error}; write one JSON object on each line") from None
+    accepted = client.submit_many(lines, idempotency_key=idempotency_key)
+    if as_json:
+        print_json(accepted)
+        return
+    for job in accepted:
+        print_line(job.job_id)
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.argument("priority", type=click.IntRange(0, 9))
+@json_option
+@with_client
+def priority(client: Client, job_id: str, priority: int, as_json: bool) -> None:
+    """Change the PRIORITY of a waiting job, 0 (lowest) to 9."""
+    print_job(client.set_priority(job_id, priority), as_json)
+
+
+@jobs.command()
+@with_client
+def pause(client: Client) -> None:
+    """Start none of your jobs until `atelier jobs resume`; those that run go on."""
+    click.echo(f"paused since {format_time(client.pause_queue().paused_at)}")
+
+
+@jobs.command()
+@with_client
+def resume(client: Client) -> None:
+    """Start your jobs again."""
+    client.resume_queue()
+    click.echo("resumed")
 
 
 @jobs.command()
@@ -202,77 +245,3 @@ def redrive(
     click.echo(f"{redriven} of {len(failed)} redriven", err=True)
     if missing:
         raise click.ClickException(f"not failed, redriven already, or unknown: {', '.join(missing)}")
-
-
-def _print_job(job: StatusAnswer, as_json: bool) -> None:
-    if as_json:
-        print_json(job)
-        return
-    print_facts(_facts(job))
-
-
-def _asked_for(request: JobRequest | None) -> dict[str, object]:
-    """Return the facts about the submit: the prompt, then the parameters that have a value."""
-    if request is None:
-        return {"prompt": "unknown: this API is older than the command line"}
-    params = {name: value for name, value in (request.params or {}).items() if name not in SHOWN_ELSEWHERE}
-    text: dict[str, object] = {name: params.pop(name) for name in ("prompt", "text") if name in params}
-    given = [f"{name}={_shortened(value)}" for name, value in sorted(params.items()) if value not in (None, (), [], "")]
-    return {
-        **(text or {"prompt": None if params else "removed, when the retention of prompts ended"}),
-        "parameters": "\n".join(given),
-        "priority": request.priority,
-        "deadline": format_time(request.deadline_at),
-        "callback": request.callback_url,
-        "tenant": request.tenant or request.tenant_id,
-        "trace": request.trace_id,
-    }
-
-
-def _shortened(value: object) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
-
-
-def _log_place(
-    job: StatusAnswer, request: JobRequest | None, directory: DataDirectory, lines: Sequence[tuple[str, str]]
-) -> str:
-    """Return where the log lines about a job are."""
-    if lines:
-        files = ", ".join(f"{name}.log" for name in dict.fromkeys(name for name, _ in lines))
-        return f"{len(lines)} lines in {files} of {directory.logs}; --log, or `atelier logs --job {job.job_id}`"
-    places = ["the API", *([f"the worker {job.server_id}"] if job.server_id else []), "the CPU worker"]
-    trace = f" or {request.trace_id}" if request is not None and request.trace_id else ""
-    return f"lines with {job.job_id}{trace} in the logs of {', '.join(places)}"
-
-
-def _progress(job: StatusAnswer) -> str | None:
-    """Return how far a job is, and in which stage; None for one that ended before it had begun."""
-    if job.status in ENDED_EARLY:
-        return f"ended at {job.progress:.0%}" if job.progress else None
-    return " ".join(filter(None, [f"{job.progress:.0%}", job.stage]))
-
-
-def _facts(job: StatusAnswer) -> dict[str, object]:
-    """Return the facts about the state of a job."""
-    return {
-        "job": job.job_id,
-        "status": job.status,
-        "modality": job.modality,
-        "model": job.model,
-        "server": job.server_id,
-        "progress": _progress(job),
-        "queue position": job.queue_position,
-        "waits for": f"{job.waiting_for.message} [{job.waiting_for.code}]" if job.waiting_for else None,
-        "created": format_time(job.created_at),
-        "started": format_time(job.started_at),
-        "finished": format_time(job.finished_at),
-        "seconds": job.processing_time_seconds,
-        "attempt": job.attempt,
-        "seed": job.seed,
-        "redriven as": job.redriven_as,
-        "redrive of": job.redrive_of,
-        "error": f"{job.error.message} [{job.error.code}]" if job.error else None,
-        "warnings": "\n".join(job.warnings),
-        "outputs": "\n".join(output.url for output in job.outputs),
-    }

@@ -13,7 +13,12 @@ from jobs.params.modality import ModalitySpec
 
 HIDDEN = {"output_format", "pin"}
 """The extension of the file and `--prefer` set these; fields whose feature is not built are hidden too."""
-SHARED_FLAGS = {"prefer_seconds": ("--prefer",), "deadline_seconds": ("--deadline",), "labels": ("--label",)}
+SHARED_FLAGS = {
+    "prefer_seconds": ("--prefer",),
+    "deadline_seconds": ("--deadline",),
+    "start_within_seconds": ("--start-within",),
+    "labels": ("--label",),
+}
 """Spellings of the fields that every modality has."""
 HELP = {
     "model": "A model of `atelier models`; default: the service chooses.",

@@ -8,7 +8,9 @@ from cli.local.data_dir import data_option
 from cli.operator.admin import connected, create_key
 from cli.operator.database_errors import database_errors_explained
 from cli.operator.settings import local_settings
+from cli.output.durations import Duration
 from cli.output.tables import format_time, print_table
+from jobs.scopes import ADMIN, SCOPES, UNMARKED
 from jobs.statements.api_keys import list_keys, revoke_key
 
 
@@ -30,7 +32,15 @@ def keys() -> None:
     "--budget-usd", type=click.FloatRange(min=0), help="Budget of the tenant, which past spending counts against."
 )
 @click.option("--max-running-jobs", type=click.IntRange(min=1), help="Limit of the tenant's concurrent jobs.")
-@click.option("--admin", is_flag=True, help="Add the admin scope: cordon, drain, preload, remove servers.")
+@click.option("--admin", is_flag=True, help="The same as --scope admin: cordon, drain, preload, remove servers.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    help="What it may do: read, write, admin, or finer; several times for several. What write may, without one.",
+)
+@click.option("--expires-in", type=Duration(), help="When it ends by itself, e.g. 90d; never without it.")
 @click.option("--unmarked", is_flag=True, help="Add the scope for results without the mark of ATELIER_WATERMARK.")
 @data_option
 def create(
@@ -40,6 +50,8 @@ def create(
     budget_usd: float | None,
     max_running_jobs: int | None,
     admin: bool,
+    scopes: tuple[str, ...],
+    expires_in: float | None,
     unmarked: bool,
     data: Path,
 ) -> None:
@@ -52,8 +64,8 @@ def create(
             priority_ceiling=priority_ceiling,
             budget_usd=budget_usd,
             max_running_jobs=max_running_jobs,
-            admin=admin,
-            unmarked=unmarked,
+            scopes=[*scopes, *(scope for scope, given in ((ADMIN, admin), (UNMARKED, unmarked)) if given)],
+            expires_in=expires_in,
         )
     click.echo(f"{key_id} for tenant {tenant}; keep the key, it is not stored:", err=True)
     click.echo(key)
@@ -62,15 +74,21 @@ def create(
 @keys.command("list")
 @data_option
 def list_(data: Path) -> None:
-    """List every key, active or revoked."""
+    """List every key, with those that were revoked or have expired."""
     with database_errors_explained(), connected(local_settings(data)) as connection:
         rows = connection.execute(list_keys()).all()
     cells = [
-        [row.id, row.tenant, row.name, ", ".join(row.scopes), format_time(row.created_at), format_time(row.revoked_at)]
+        [
+            row.id,
+            row.tenant_name,
+            row.name,
+            ", ".join(row.scopes),
+            *(format_time(time) for time in (row.created_at, row.last_used_at, row.expires_at, row.revoked_at)),
+        ]
         for row in rows
     ]
-    titles = ["key", "tenant", "name", "scopes", "created", "revoked"]
-    print_table(titles, cells, optional=["tenant", "name", "scopes", "revoked", "created"])
+    titles = ["key", "tenant", "name", "scopes", "created", "last used", "expires", "revoked"]
+    print_table(titles, cells, optional=["tenant", "name", "scopes", "revoked", "expires", "last used", "created"])
 
 
 @keys.command()

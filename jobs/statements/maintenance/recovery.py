@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Select,
+    and_,
     case,
     cast,
     delete,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from core.errors.failures import DeadlineExceeded
+from core.errors.failures import DeadlineExceeded, StartDeadlineExceeded
 from core.errors.unavailable import StorageUnavailable
 from jobs.job import ACTIVE, JobError, JobStatus
 from jobs.schema.tables import idempotency, jobs, servers, tenants
@@ -93,7 +94,7 @@ def reclaim(server_id: str, incarnation: int) -> Select[Any]:
 
 
 def expire(*, skip_locked_tenants: bool = False) -> Select[Any]:
-    """Fail jobs whose deadline has passed: for the store when it refused objects of their last claim.
+    """Fail jobs whose deadline, or time to start, has passed: for the store when it refused objects of the last claim.
 
     `skip_locked_tenants` as in `reap`.
     """
@@ -101,6 +102,10 @@ def expire(*, skip_locked_tenants: bool = False) -> Select[Any]:
     late = _batch(*is_late, skip_locked_tenants=skip_locked_tenants)
     error = case(
         (jobs.c.store_refused_fence == jobs.c.fence, error_value(JobError.of(StorageUnavailable))),
+        (
+            and_(jobs.c.run_deadline_at.is_not(None), jobs.c.started_at.is_(None)),
+            error_value(JobError.of(StartDeadlineExceeded)),
+        ),
         else_=error_value(JobError.of(DeadlineExceeded)),
     )
     return with_outbox_events(

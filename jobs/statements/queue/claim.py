@@ -10,7 +10,7 @@ The order, in which each line decides between what those above it leave equal:
 4. jobs that were begun before and released or lost, then age: how long the job could have been taken, then the
    order of submit.
 
-A tenant that runs as many jobs as it may (`tenants.max_running_jobs`) is left out.
+A tenant that runs as many jobs as it may (`tenants.max_running_jobs`), or whose queue is paused, is left out.
 
 Workers execute it as a function of the database (`claim_function`), which keeps its plan. The arguments of the function
 are the parameters named in `ARGUMENTS`.
@@ -35,6 +35,7 @@ from sqlalchemy import (
     TextualSelect,
     any_,
     bindparam,
+    func,
     not_,
     select,
     text,
@@ -95,6 +96,7 @@ def claim(claimant: Claimant, *, lease_seconds: float, warm_bound_seconds: float
             incarnation=given["holder"],
             lease_until=after(given["lease"]),
             started_at=now,
+            deadline_at=func.coalesce(jobs.c.run_deadline_at, jobs.c.deadline_at),
             progress=0.0,
             stage="starting",
             event_seq=jobs.c.event_seq + 1,

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Double, Select, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from jobs.job import Artifact
+from jobs.job import NO_TIME, Artifact, DeviceTime
 from jobs.statements.clauses import HELD
 from jobs.statements.queue.claimed import commit
 from jobs.statements.table_function import TableFunction, table_function
@@ -21,6 +21,9 @@ ARGUMENTS: Mapping[str, TypeEngine[Any]] = {
     "a_artifacts": JSONB(),
     "a_warnings": JSONB(),
     "a_cost": Double(),
+    "a_metered": Double(),
+    "a_gpu": Double(),
+    "a_load": Double(),
     "held": Text(),
 }
 """The status is one of them, so that the index of the key is the only one which a plan can take."""
@@ -33,8 +36,16 @@ def commit_function() -> TableFunction:
 
 
 def call(
-    job_id: str, fence: int, *, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float
+    job_id: str,
+    fence: int,
+    *,
+    artifacts: Sequence[Artifact],
+    warnings: Sequence[str],
+    cost: float,
+    metered: float | None = None,
+    used: DeviceTime = NO_TIME,
 ) -> Select[Any]:
     """Complete the job and charge its tenant, as `commit` does, by the function."""
-    values = (job_id, fence, msgspec.to_builtins(list(artifacts)), list(warnings), cost, HELD)
+    made = msgspec.to_builtins(list(artifacts)), list(warnings)
+    values = (job_id, fence, *made, cost, metered, used.gpu_seconds, used.load_seconds, HELD)
     return commit_function().call(dict(zip(ARGUMENTS, values, strict=True)))

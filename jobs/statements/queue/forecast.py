@@ -88,6 +88,7 @@ BEGIN
         WHEN NOT fleet.able THEN '{Reason.NO_SERVER_FOR_MODEL}'
         WHEN NOT fleet.taking THEN '{Reason.SERVER_CORDONED}'
         WHEN NOT fleet.storing THEN '{Reason.STORE_AWAY}'
+        WHEN (SELECT paused_at IS NOT NULL FROM tenants WHERE id = job.tenant) THEN '{Reason.TENANT_PAUSED}'
         WHEN (
             SELECT max_running_jobs <= (SELECT count(*) FROM jobs WHERE tenant = job.tenant AND status = 'processing')
             FROM tenants WHERE id = job.tenant

@@ -1,7 +1,7 @@
 """Looking at jobs: callers' keys, their jobs and the jobs' forecasts in one statement, for polls and for followers.
 
-A key that is revoked gives no row. The id of another tenant's job, of a deleted one and of none at all give the same
-row, without a job.
+A key that is revoked or has expired gives no row. The id of another tenant's job, of a deleted one and of none at all
+give the same row, without a job.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from jobs.job import ACTIVE, Job
-from jobs.statements.api_keys import ApiKey, key_json
+from jobs.statements.api_keys import ApiKey, is_valid, key_json
 from jobs.statements.budget import BALANCE
 from jobs.statements.query import DatabaseFunction, Query, text_array
 from jobs.statements.queue.claim_function import PLANNING
@@ -82,7 +82,7 @@ LOOK = DatabaseFunction(
     body=f"""
     SELECT json_build_object('place', asked.place, {_JOB})::text
     FROM unnest($1, $2) WITH ORDINALITY AS asked (digests, job_id, place)
-    JOIN api_keys ON api_keys.digest = ANY(string_to_array(asked.digests, ',')) AND api_keys.revoked_at IS NULL
+    JOIN api_keys ON api_keys.digest = ANY(string_to_array(asked.digests, ',')) AND {is_valid("api_keys")}
     LEFT JOIN jobs ON jobs.id = asked.job_id AND {_OWN}
     {_FORECAST}
     """,
@@ -94,7 +94,7 @@ LOOK_AGAIN = DatabaseFunction(
     body=f"""
     SELECT json_build_object('job_id', asked.job_id, {_JOB})::text
     FROM unnest($1, $2) AS asked (job_id, key_id)
-    JOIN api_keys ON api_keys.id = asked.key_id AND api_keys.revoked_at IS NULL
+    JOIN api_keys ON api_keys.id = asked.key_id AND {is_valid("api_keys")}
     LEFT JOIN jobs ON jobs.id = asked.job_id AND {_OWN}
     {_FORECAST}
     """,

@@ -69,12 +69,14 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         "created_at": now,
         "queued_at": null() if pending else now,
         "deadline_at": jobs.c.deadline_at + span,
+        "run_deadline_at": jobs.c.run_deadline_at + span,
         "spill_at": jobs.c.spill_at + span,
         "redrive_of": jobs.c.id,
         "has_inputs": literal(pending),
     }
     for name in (
         "tenant",
+        "key_id",
         "modality",
         "model",
         "params",
@@ -92,7 +94,7 @@ def again(job_id: str, new_id: str, *, pending: bool) -> Select[Any]:
         insert(jobs).from_select(
             list(values),
             select(*values.values()).where(
-                jobs.c.id == job_id, admit(jobs.c.tenant, func.coalesce(jobs.c.price_usd, 0))
+                jobs.c.id == job_id, admit(jobs.c.tenant, jobs.c.key_id, func.coalesce(jobs.c.price_usd, 0))
             ),
         )
     )

@@ -101,5 +101,6 @@ def turns(partitions: Mapping[str, QueuePartition], priority: str) -> str:
         FROM ({" UNION ".join(f"SELECT tenant FROM {name}" for name in partitions)}) AS waiting
         CROSS JOIN LATERAL (SELECT * FROM tenants WHERE tenants.id = waiting.tenant OFFSET 0) AS tenants
         LEFT JOIN running ON running.tenant = waiting.tenant
-        WHERE tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs
+        WHERE tenants.paused_at IS NULL
+            AND (tenants.max_running_jobs IS NULL OR coalesce(running.jobs, 0) < tenants.max_running_jobs)
         ORDER BY place"""

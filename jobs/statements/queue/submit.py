@@ -54,6 +54,7 @@ ADDED = "added"
 COLUMNS: Mapping[str, TypeEngine[Any]] = {
     "job": Text(),
     "tenant": Text(),
+    "key_id": Text(),
     "models": ARRAY(Text),
     "prices": ARRAY(Double),
     "served": Boolean(),
@@ -68,6 +69,7 @@ COLUMNS: Mapping[str, TypeEngine[Any]] = {
     "spill": Double(),
     "callback_url": Text(),
     "deadline": Double(),
+    "start": Double(),
     "cap": Integer(),
     "traceparent": Text(),
     "origin": JSONB(),
@@ -101,11 +103,12 @@ class Offer(msgspec.Struct, frozen=True):
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A job to be added, as the statement reads it from JSON; `new_job` says what the fields are. None equals another.
 
-    `deadline` and `spill` are in seconds. `key` and `digest` are of the Idempotency-Key.
+    `deadline`, `start` and `spill` are in seconds. `key` and `digest` are of the Idempotency-Key.
     """
 
     job: str
     tenant: str
+    key_id: str | None
     models: list[str]
     prices: list[float]
     served: bool
@@ -120,6 +123,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     spill: float | None
     callback_url: str | None
     deadline: float
+    start: float | None
     cap: int | None
     traceparent: str | None
     origin: Origin
@@ -178,9 +182,9 @@ def forget_key(tenant: str, key: str, job_id: str) -> Delete:
     return delete(idempotency).where(c.tenant == tenant, c.key == key, c.job_id == job_id)
 
 
-def ask(tenant: str, price_usd: float, *, usual_cap: int) -> Select[Any]:
+def ask(tenant: str, price_usd: float, *, usual_cap: int, key_id: str | None = None) -> Select[Any]:
     """Ask whether `submit` would be let in now; raises as it does."""
-    return select(admit(tenant, price_usd, usual_cap, dry=True))
+    return select(admit(tenant, key_id, price_usd, usual_cap, dry=True))
 
 
 def new_job(
@@ -192,6 +196,7 @@ def new_job(
     seed: int | None,
     max_attempts: int,
     deadline_seconds: float,
+    key_id: str | None = None,
     served: bool = False,
     key: KeyDigest | None = None,
     usual_cap: int | None = None,
@@ -203,11 +208,13 @@ def new_job(
 
     The model is the first of `offers`, with `served` the first that a live server serves; its price is reserved. A
     `key` is claimed for the job. A job that asks for a server may run on any other after `spill_seconds`; None stands
-    for never. `usual_cap` is how many unfinished jobs a tenant without a number of its own may have.
+    for never. `key_id` is the API key that pays. `usual_cap` is how many unfinished jobs a tenant without a number of
+    its own may have.
     """
     return NewJob(
         job=job_id,
         tenant=tenant,
+        key_id=key_id,
         models=[offer.model for offer in offers],
         prices=[offer.price_usd for offer in offers],
         served=served,
@@ -222,6 +229,7 @@ def new_job(
         spill=spill_seconds,
         callback_url=params.callback_url,
         deadline=deadline_seconds,
+        start=params.start_within_seconds,
         cap=usual_cap,
         traceparent=traceparent,
         origin=origin,
@@ -256,6 +264,7 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
     values = {
         "id": given.job,
         "tenant": given.tenant,
+        "key_id": given.key_id,
         "modality": given.modality,
         "model": given.model,
         "params": given.params,
@@ -269,7 +278,8 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
         "price_usd": given.price_usd,
         # Read from the clock one after the other, as they follow each other; defaults would be later than all of them.
         "available_at": now,
-        "deadline_at": after(given.deadline),
+        "deadline_at": after(func.least(given.start, given.deadline)),
+        "run_deadline_at": case((given.start.is_not(None), after(given.deadline))),
         "created_at": now,
         "queued_at": case((not_(given.pending), now)),
         "traceparent": given.traceparent,
@@ -279,7 +289,9 @@ def submit(*new_jobs: NewJob) -> Select[Any]:
     }
     typed: list[ColumnElement[Any]] = [cast(value, jobs.c[name].type) for name, value in values.items()]
     added = with_outbox_events(
-        jobs.insert().from_select(list(values), select(*typed).where(admit(given.tenant, given.price_usd, given.cap)))
+        jobs.insert().from_select(
+            list(values), select(*typed).where(admit(given.tenant, given.key_id, given.price_usd, given.cap))
+        )
     )
     return added.add_columns(not_(_is_served(added.selected_columns.model)).label("unserved"))
 

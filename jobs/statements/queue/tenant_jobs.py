@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Select, Update, case, delete, literal_column, select, text, tuple_, update
+from sqlalchemy import Delete, Select, Update, case, delete, func, literal_column, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
-from jobs.job import ACTIVE, JobStatus
-from jobs.schema.tables import Money, has_labels, jobs, outbox, tenants
+from jobs.job import ACTIVE, WAITING, JobStatus
+from jobs.schema.tables import Money, api_keys, has_labels, jobs, outbox, tenants
 from jobs.statements.budget import BALANCE, settle
-from jobs.statements.clauses import after, ended_values, erased_values
+from jobs.statements.clauses import after, ended_values, erased_values, now
 from jobs.statements.ended_inputs import close_inputs
 from jobs.statements.outbox import with_outbox_events
 
@@ -53,9 +54,10 @@ def listing(
     return query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
 
 
-def balance(tenant: str) -> Select[Any]:
-    """Return the US dollars that the tenant may still spend on further jobs; null without a budget."""
-    return select(literal_column(BALANCE, Money)).where(tenants.c.id == tenant)
+def balance(tenant: str, key_id: str | None = None) -> Select[Any]:
+    """Return the US dollars that a tenant, by this key, may still spend on further jobs; null without a budget."""
+    both = tenants.outerjoin(api_keys, api_keys.c.id == key_id)
+    return select(literal_column(BALANCE, Money)).select_from(both).where(tenants.c.id == tenant)
 
 
 def cancel(job_id: str, tenant: str) -> Select[Any]:
@@ -72,6 +74,30 @@ def cancel(job_id: str, tenant: str) -> Select[Any]:
         ends=True,
         closes=True,
     )
+
+
+def change_priority(job_id: str, tenant: str, priority: int) -> Update:
+    """Change the priority of a waiting job; returns its row, or none."""
+    own = jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None)
+    return update(jobs).where(*own, jobs.c.status.in_(WAITING)).values(priority=priority).returning(*jobs.c)
+
+
+def pause(tenant: str) -> Update:
+    """Start no further job of a tenant; one whose claim is under way may still start. Returns since when."""
+    since = func.coalesce(tenants.c.paused_at, now)
+    return update(tenants).where(tenants.c.id == tenant).values(paused_at=since).returning(tenants.c.paused_at)
+
+
+def resume(tenant: str) -> Update:
+    """Start jobs of a tenant again; returns a row."""
+    return update(tenants).where(tenants.c.id == tenant).values(paused_at=None).returning(tenants.c.paused_at)
+
+
+def waiting_queues(tenant: str) -> Select[Any]:
+    """Return a waiting job of each model of a tenant, for the doorbells."""
+    first = distinct_on(jobs.c.model, jobs.c.server_id)
+    waiting = jobs.c.tenant == tenant, jobs.c.status == JobStatus.QUEUED.value
+    return select(*jobs.c).ext(first).where(*waiting).order_by(jobs.c.model, jobs.c.server_id)
 
 
 def erase(job_id: str, tenant: str) -> Select[Any]:
@@ -98,7 +124,7 @@ def erase(job_id: str, tenant: str) -> Select[Any]:
         .cte("erased")
     )
     columns = (erased.c[column.name] for column in jobs.c)
-    ends = settle(erased, erased.c.unfinished), close_inputs(erased, erased.c.unfinished)
+    ends = *settle(erased, erased.c.unfinished), close_inputs(erased, erased.c.unfinished)
     return select(*columns, erased.c.unfinished).add_cte(*ends)
 
 

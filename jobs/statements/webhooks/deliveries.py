@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from jobs.schema.tables import Money, jobs, outbox, tenants, webhooks
+from jobs.schema.tables import Money, api_keys, jobs, outbox, tenants, webhooks
 from jobs.statements.budget import BALANCE
 from jobs.statements.clauses import after, interval, lease_is_free, now
 from jobs.statements.webhooks.lanes import choose
@@ -96,6 +96,7 @@ def subjects(ids: Sequence[str]) -> Select[Any]:
         .join(tenants, tenants.c.id == outbox.c.tenant)
         .outerjoin(webhooks, webhooks.c.id == outbox.c.webhook_id)
         .outerjoin(jobs, and_(jobs.c.id == outbox.c.job_id, jobs.c.deleted_at.is_(None)))
+        .outerjoin(api_keys, api_keys.c.id == jobs.c.key_id)
         .where(outbox.c.id == any_(bindparam("ids", list(ids), ARRAY(Text))))
     )
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +129,15 @@ class AsyncAtelier:
         uploaded = {file: await self.upload(file) for file in set(calls.files_in(modality, fields))}
         return await self._send(calls.submit(modality, calls.with_uploads(modality, fields, uploaded), idempotency_key))
 
+    async def submit_many(
+        self, jobs: Sequence[Mapping[str, Any]], *, idempotency_key: str | None = None
+    ) -> list[wire.Accepted]:
+        """Submit up to 100 jobs together, all or none; each has its `modality` beside its fields.
+
+        Files are uploaded before. Raises `ApiError`.
+        """
+        return (await self._send(calls.submit_many(jobs, idempotency_key))).jobs
+
     async def wait(
         self, job_id: str, *, on_progress: OnProgress | None = None, timeout: float | None = None
     ) -> wire.StatusAnswer:
@@ -192,6 +201,18 @@ class AsyncAtelier:
     async def cancel(self, job_id: str) -> wire.StatusAnswer:
         """Cancel a job and return it; a job that has ended stays as it is."""
         return await self._send(calls.cancel(job_id))
+
+    async def set_priority(self, job_id: str, priority: int) -> wire.StatusAnswer:
+        """Change the priority of a waiting job, 0 to 9, and return it."""
+        return await self._send(calls.set_priority(job_id, priority))
+
+    async def pause_queue(self) -> wire.QueueState:
+        """Start none of the tenant's jobs until `resume_queue`; those that run go on."""
+        return await self._send(calls.pause_queue())
+
+    async def resume_queue(self) -> wire.QueueState:
+        """Start the tenant's jobs again."""
+        return await self._send(calls.resume_queue())
 
     async def delete(self, job_id: str) -> None:
         """Delete a job with its prompt, inputs and outputs; one that runs is cancelled."""
@@ -352,6 +373,26 @@ class AsyncAtelier:
     async def remove_webhook(self, webhook_id: str) -> None:
         """Remove a webhook endpoint."""
         await self._send(calls.remove_webhook(webhook_id))
+
+    async def me(self) -> wire.MeAnswer:
+        """Return what the key is and may do, and what its tenant has left."""
+        return await self._send(calls.me())
+
+    async def usage(self, **filters: Any) -> list[wire.UsageRow]:
+        """Return usage; filters are `from`, `to`, `step`, `by` (one or several) and `tenant`, as of GET /usage/v1."""
+        return (await self._send(calls.usage(**filters))).usage
+
+    async def keys(self, **filters: Any) -> wire.KeyPage:
+        """Return a page of keys, newest first."""
+        return await self._send(calls.keys(**filters))
+
+    async def add_key(self, name: str, **fields: Any) -> wire.KeyWithSecret:
+        """Make a key; fields are `scopes`, `expires_in_seconds` and others of POST /keys/v1."""
+        return await self._send(calls.add_key(name, fields))
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Revoke a key."""
+        await self._send(calls.revoke_key(key_id))
 
     async def server_list(self) -> wire.ServerList:
         """Return every named server, and for an operator what the service stores."""

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -54,6 +54,54 @@ def submit(modality: str, fields: Mapping[str, Any], idempotency_key: str | None
     return Call(
         method="POST", path=requests.PATHS[modality], answer=models.Accepted, json=dict(fields), headers=headers
     )
+
+
+def submit_many(jobs: Sequence[Mapping[str, Any]], idempotency_key: str | None) -> Call[models.AcceptedJobs]:
+    """Submit jobs together, all or none; each has its `modality` beside its fields."""
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    body = {"jobs": [dict(one) for one in jobs]}
+    return Call(method="POST", path="/jobs/v1", answer=models.AcceptedJobs, json=body, headers=headers)
+
+
+def set_priority(job_id: str, priority: int) -> Call[models.StatusAnswer]:
+    """Change the priority of a waiting job."""
+    path = f"/jobs/v1/{_quoted(job_id)}"
+    return Call(method="PATCH", path=path, answer=models.StatusAnswer, json={"priority": priority})
+
+
+def pause_queue() -> Call[models.QueueState]:
+    """Start none of the tenant's jobs."""
+    return Call(method="POST", path="/jobs/v1/pause", answer=models.QueueState)
+
+
+def resume_queue() -> Call[models.QueueState]:
+    """Start the tenant's jobs again."""
+    return Call(method="POST", path="/jobs/v1/resume", answer=models.QueueState)
+
+
+def me() -> Call[models.MeAnswer]:
+    """Read what the key is and may do."""
+    return Call(method="GET", path="/me/v1", answer=models.MeAnswer)
+
+
+def usage(**filters: Any) -> Call[models.UsageAnswer]:
+    """Read usage."""
+    return Call(method="GET", path="/usage/v1", answer=models.UsageAnswer, params=_given(filters))
+
+
+def keys(**filters: Any) -> Call[models.KeyPage]:
+    """Read a page of keys."""
+    return Call(method="GET", path="/keys/v1", answer=models.KeyPage, params=_given(filters))
+
+
+def add_key(name: str, fields: Mapping[str, Any]) -> Call[models.KeyWithSecret]:
+    """Make a key."""
+    return Call(method="POST", path="/keys/v1", answer=models.KeyWithSecret, json={"name": name} | dict(fields))
+
+
+def revoke_key(key_id: str) -> Call[None]:
+    """Revoke a key."""
+    return Call(method="DELETE", path=f"/keys/v1/{_quoted(key_id)}", answer=None)
 
 
 def job(job_id: str) -> Call[models.StatusAnswer]:

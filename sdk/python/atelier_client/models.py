@@ -33,6 +33,18 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: Waiting | None = None
 
 
+class AcceptedJobs(msgspec.Struct, frozen=True, kw_only=True):
+    """Accepted jobs, in the order of the request."""
+
+    jobs: list[Accepted]
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether jobs of the tenant are started: `paused_at` is since when they are not, null while they are."""
+
+    paused_at: datetime | None
+
+
 class PreviewAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A small copy of an output: a stable link and what is behind it; sides are in pixels."""
 
@@ -76,8 +88,12 @@ class JobError(msgspec.Struct, frozen=True, kw_only=True):
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A job as its owner sees it (contract C7-C11 and the native extras). `progress` is 0 to 1, times are UTC.
 
-    `balance_remaining_usd` is what the tenant may still spend on further jobs: of its budget, without what completed
-    jobs have cost and what is reserved for unfinished ones. It is null without a budget.
+    `price_usd` is what it costs at most, and is reserved until its end; `cost_usd` is what it did cost, 0 unless it is
+    completed, and `credits` is the same in credits. `gpu_seconds` is the time that it computed, `load_seconds` that in
+    which its model was loaded, of all attempts.
+
+    `balance_remaining_usd` is what the key may still spend on further jobs: of its tenant's budget and of its own,
+    without what completed jobs have cost and what is reserved for unfinished ones. It is null without a budget.
 
     `outputs_removed_at` is the time at which the outputs of a completed job were removed, after their retention. A
     failed job that an operator redrove names the new job in `redriven_as`; that names it in `redrive_of`.
@@ -108,6 +124,11 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
     redrive_of: str | None = None
     redriven_as: str | None = None
     labels: dict[str, str] = {}
+    price_usd: float | None = None
+    cost_usd: float = 0.0
+    credits: float = 0.0
+    gpu_seconds: float = 0.0
+    load_seconds: float = 0.0
 
 
 class JobPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,6 +356,19 @@ class ModelLicense(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
+class ModelRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Further parts of a job's price, in US dollars; 0 for what does not count.
+
+    `per_second` of a video, `per_megapixel_step` of an image, `per_gpu_second` on the device, of which at most
+    `max_gpu_seconds` are reserved and charged.
+    """
+
+    per_second: float = 0.0
+    per_megapixel_step: float = 0.0
+    per_gpu_second: float = 0.0
+    max_gpu_seconds: float | None = None
+
+
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A model.
 
@@ -368,6 +402,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     smallest_card_gb: int | None = None
     estimated_on: str | None = None
     is_measured: bool = False
+    rates: ModelRates = ModelRates(per_second=0.0, per_megapixel_step=0.0, per_gpu_second=0.0, max_gpu_seconds=None)
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
@@ -438,6 +473,115 @@ class ServerList(msgspec.Struct, frozen=True, kw_only=True):
 
     servers: list[ServerAnswer]
     stored: StoredBytes | None = None
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as its owner sees it. `valid` until it is revoked or expires; `last_used_at` is exact to a minute."""
+
+    key_id: str
+    name: str
+    tenant: str
+    scopes: list[str]
+    priority_ceiling: int
+    valid: bool
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    budget_usd: float | None
+    spent_usd: float
+    reserved_usd: float
+
+
+class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys, newest first, with those that were revoked or have expired; `next_cursor` is null on the last page."""
+
+    keys: list[KeyAnswer]
+    next_cursor: str | None
+
+
+class KeyWithSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key. `key` is what requests send; it is not stored and cannot be shown again."""
+
+    key_id: str
+    name: str
+    tenant: str
+    scopes: list[str]
+    priority_ceiling: int
+    valid: bool
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    budget_usd: float | None
+    spent_usd: float
+    reserved_usd: float
+    key: str
+
+
+class MeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The key of the request, its tenant, and what both may do and spend.
+
+    Money is in US dollars; null stands for no budget and for no limit. `scopes` are the key's own words and `granted`
+    all that they stand for. `balance_remaining_usd` is what the key may still spend: the budget without what
+    completed jobs have cost and what is reserved for unfinished ones, the tenant's or the key's, whichever is less.
+    """
+
+    key_id: str
+    key_name: str
+    tenant_id: str
+    tenant: str
+    scopes: list[str]
+    granted: list[str]
+    priority_ceiling: int
+    expires_at: datetime | None
+    budget_usd: float | None
+    spent_usd: float
+    reserved_usd: float
+    key_budget_usd: float | None
+    key_spent_usd: float
+    key_reserved_usd: float
+    balance_remaining_usd: float | None
+    max_unfinished_jobs: int
+    max_running_jobs: int | None
+    max_streams: int
+    paused_at: datetime | None
+    requests_per_second: float | None
+    public_url: str
+    version: str
+
+
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs that ended in one step of time, of one tenant, key, model and server; null for what `by` leaves out.
+
+    Money is in US dollars. The waits and times are those within which half of the jobs, and 95 % of them, were claimed
+    and were done after that: upper bounds, read from counts of jobs by time; null without a job.
+    """
+
+    since: datetime
+    tenant_id: str | None = None
+    key_id: str | None = None
+    model: str | None = None
+    server_id: str | None = None
+    completed: int
+    failed: int
+    cancelled: int
+    gpu_seconds: float
+    load_seconds: float
+    cost_usd: float
+    credits: float
+    wait_p50_seconds: float | None
+    wait_p95_seconds: float | None
+    run_p50_seconds: float | None
+    run_p95_seconds: float | None
+
+
+class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage from `since` to `until`, the oldest first; steps without a job are left out."""
+
+    since: datetime
+    until: datetime
+    usage: list[UsageRow]
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ class ImageRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     prompt: Required[str]
@@ -91,6 +93,8 @@ class VideoRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     input_image: str | None
@@ -138,6 +142,8 @@ class CutoutRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     image_url: Required[str]
@@ -183,6 +189,8 @@ class SpeechRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     text: Required[str]
@@ -226,6 +234,8 @@ class MeshRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     image_path: Required[str]
@@ -263,6 +273,8 @@ class BrandingRequest(TypedDict, total=False):
     """0 lowest, 9 highest."""
     deadline_seconds: int | None
     """Seconds after which an unfinished job fails."""
+    start_within_seconds: int | None
+    """Seconds after which it fails unless it has started."""
     labels: dict[str, str]
     """Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/-"""
     input_image: Required[str]

@@ -7,7 +7,7 @@ from core.database import sync_engine
 from core.settings import Settings
 from core.storage.store import open_store
 from jobs.events import Publisher
-from jobs.statements.api_keys import ADMIN
+from jobs.scopes import ADMIN
 from pipelines.catalog.loader import load_catalog
 from tests.support.paths import CATALOG
 from tests.support.rows.rows import Rows

@@ -11,7 +11,7 @@ import msgspec
 from core.errors.unavailable import StorageUnavailable
 from core.storage.directory import DirectoryStore
 from jobs.events import JobEvent
-from jobs.job import Artifact, Job, JobError, JobStatus
+from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobStatus
 from jobs.server_commands import Preload, Unload
 from jobs.statements.queue.beat import HeldClaim
 from jobs.wire.servers import ResidentModel
@@ -210,6 +210,8 @@ class FakeJobStore:
         self.refused: list[str] = []
         """Jobs whose outputs the store refused."""
         self.refusal_errors = 0
+        self.used: list[DeviceTime] = []
+        """What completed jobs, and those that were ended meanwhile, have taken of the device."""
 
     def verbs(self) -> list[str]:
         """Return what was written, without progress."""
@@ -236,25 +238,39 @@ class FakeJobStore:
         self.progress_gate()
         self.writes.append(("progress", event.job_id, event.progress, event.stage, event.number))
 
-    def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
+    def commit(
+        self,
+        job: Job,
+        artifacts: Sequence[Artifact],
+        warnings: Sequence[str],
+        cost: float,
+        *,
+        metered: float | None,
+        used: DeviceTime,
+    ) -> Job | None:
         """Note a completed job."""
+        self.used.append(used)
         return self._write(job, JobStatus.COMPLETED, "commit", tuple(artifacts), tuple(warnings), cost)
 
-    def fail(self, job: Job, error: JobError) -> Job | None:
+    def fail(self, job: Job, error: JobError, used: DeviceTime = NO_TIME) -> Job | None:
         """Note a failed job."""
         return self._write(job, JobStatus.FAILED, "fail", error.code, error.message)
 
-    def lose(self, job: Job, error: JobError) -> Job | None:
+    def lose(self, job: Job, error: JobError, used: DeviceTime) -> Job | None:
         """Note a lost attempt."""
         return self._write(job, JobStatus.QUEUED, "lose", error.code, error.message)
 
-    def release(self, job: Job) -> Job | None:
+    def release(self, job: Job, used: DeviceTime) -> Job | None:
         """Note a job that was handed back."""
         return self._write(job, JobStatus.QUEUED, "release")
 
-    def postpone(self, job: Job) -> Job | None:
+    def postpone(self, job: Job, used: DeviceTime = NO_TIME) -> Job | None:
         """Note a job that was handed back for later."""
         return self._write(job, JobStatus.QUEUED, "postpone")
+
+    def note_use(self, job: Job, used: DeviceTime) -> None:
+        """Note what a job has used that was ended meanwhile."""
+        self.used.append(used)
 
     def note_refusal(self, job: Job) -> bool:
         """Note that the store refused a job's outputs, unless the database is away."""

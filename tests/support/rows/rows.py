@@ -60,6 +60,7 @@ class Rows:
         deadline_seconds: float = 3600.0,
         spill_seconds: float | None = None,
         price_usd: float = 0.0,
+        key_id: str | None = None,
         **params: Any,
     ) -> Job:
         """A queued image job; `params` are those of the route."""
@@ -67,6 +68,7 @@ class Rows:
             submit.new_job(
                 job_id=new_id("job"),
                 tenant=tenant,
+                key_id=key_id,
                 offers=[submit.Offer(model, price_usd)],
                 params=msgspec.convert({"modality": "image", "prompt": "a red circle"} | params, ImageParams),
                 seed=7,

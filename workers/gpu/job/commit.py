@@ -18,9 +18,11 @@ def commit(uploaded: UploadedJob, job_store: JobStore, store: Store) -> Job | No
     """
     claimed, job = uploaded.claimed, uploaded.claimed.job
     claimed.activity.wait_for("upload", claimed.seconds_left)
-    cost = claimed.spec.price_of(job.read_params())
-    completed = job_store.commit(job, uploaded.artifacts, uploaded.warnings, cost)
+    params, used = job.read_params(), claimed.activity.timer.device_time()
+    cost, metered = claimed.spec.price_of(params), claimed.spec.metered_price(params, used.gpu_seconds)
+    completed = job_store.commit(job, uploaded.artifacts, uploaded.warnings, cost, metered=metered, used=used)
     if completed is None:
+        job_store.note_use(job, used)
         log.warning("claim: gone at the commit, outputs are removed job=%s", job.id)
         try:
             store.remove_prefix(prefix_of(job))

@@ -4,7 +4,7 @@ import logging
 
 from core.errors.failures import AttemptsExhausted, EngineLost, InputUnreachable, JobFailed, StageDeadlineExceeded
 from core.errors.unavailable import StorageUnavailable
-from jobs.job import Job, JobError
+from jobs.job import NO_TIME, Job, JobError
 from workers.gpu.job.cancellation import JobUnwanted
 from workers.gpu.job.claimed_job import ClaimedJob
 from workers.gpu.job.job_store import JobStore
@@ -46,26 +46,31 @@ EARLY_ENDS = (
 def settle(claimed: ClaimedJob, error: Exception, job_store: JobStore) -> Job | None:
     """Write what one of `EARLY_ENDS` makes of the job; returns the job as it then is, None when the claim was gone."""
     job = claimed.job
+    claimed.activity.leave()
+    used = claimed.activity.timer.device_time()
     if not isinstance(error, JobUnwanted):
         log.error("job: attempt ended early job=%s reason=%r", job.id, str(error))
     match error:
         case RequestFailed(fatal=False):
-            return job_store.fail(job, error.error)
+            return job_store.fail(job, error.error, used)
         case RequestFailed():
-            return job_store.lose(job, _last_error(AttemptsExhausted, error.error.message))
+            return job_store.lose(job, _last_error(AttemptsExhausted, error.error.message), used)
         case StageOverran():
-            return job_store.lose(job, _last_error(StageDeadlineExceeded, f"{error}."))
+            return job_store.lose(job, _last_error(StageDeadlineExceeded, f"{error}."), used)
         case ChildProcessDied() if not claimed.cancellation.is_set:
             kind = EngineLost if error.name == "engine" else AttemptsExhausted
-            return job_store.lose(job, _last_error(kind, f"{error}."))
+            return job_store.lose(job, _last_error(kind, f"{error}."), used)
         case JobUnwanted() | ChildProcessDied() if claimed.cancellation.claim_is_gone:
+            if used != NO_TIME:
+                job_store.note_use(job, used)
             return None
         case JobUnwanted() | ChildProcessDied():
-            return job_store.postpone(job) if claimed.activity.store_is_refusing else job_store.release(job)
+            hand_back = job_store.postpone if claimed.activity.store_is_refusing else job_store.release
+            return hand_back(job, used)
         case StorageUnavailable():  # of its inputs: nothing is computed yet
             return job_store.postpone(job)
         case OutputsRefused():
-            return job_store.fail(job, _refused(error.refusal))
+            return job_store.fail(job, _refused(error.refusal), used)
         case InputUnreachable():
             return job_store.fail(job, JobError(error.code, error.detail))
     raise error

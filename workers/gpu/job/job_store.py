@@ -5,14 +5,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import Connection, Engine, Select, Update
 from sqlalchemy.exc import ProgrammingError
 
 from core.database import autocommitted, is_unreachable, set_statement_timeout
 from core.retry import Backoff, retry
 from core.settings import Settings
 from jobs.events import JobEvent
-from jobs.job import Artifact, Job, JobError, JobStatus, job_from_row
+from jobs.job import NO_TIME, Artifact, DeviceTime, Job, JobError, JobStatus, job_from_row
 from jobs.notify import JobNotifier
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
@@ -70,8 +70,17 @@ class JobStore:
         """Publish progress; the next beat writes it."""
         self._notifier.show_progress(event)
 
-    def commit(self, job: Job, artifacts: Sequence[Artifact], warnings: Sequence[str], cost: float) -> Job | None:
-        """Complete the job.
+    def commit(
+        self,
+        job: Job,
+        artifacts: Sequence[Artifact],
+        warnings: Sequence[str],
+        cost: float,
+        *,
+        metered: float | None = None,
+        used: DeviceTime = NO_TIME,
+    ) -> Job | None:
+        """Complete the job; `metered` is the cost of what was `used`, where that counts.
 
         A connection that is lost while it commits leaves open whether it did. The repeated statement then matches no
         row, and only the row shows that this claim completed the job.
@@ -80,38 +89,36 @@ class JobStore:
             lambda by_function: self._settle(
                 job,
                 (commit_function.call if by_function else claimed.commit)(
-                    job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost
+                    job.id, job.fence, artifacts=artifacts, warnings=warnings, cost=cost, metered=metered, used=used
                 ),
             )
         )
         return completed or self._persist(lambda connection: _completed(connection, job), _patience(job))
 
-    def fail(self, job: Job, error: JobError) -> Job | None:
+    def fail(self, job: Job, error: JobError, used: DeviceTime = NO_TIME) -> Job | None:
         """End the job with an error."""
-        return self._settle(job, claimed.fail(job.id, job.fence, error))
+        return self._settle(job, claimed.fail(job.id, job.fence, error, used))
 
-    def lose(self, job: Job, error: JobError) -> Job | None:
+    def lose(self, job: Job, error: JobError, used: DeviceTime = NO_TIME) -> Job | None:
         """Give up this attempt: the job is queued again, or failed with `error` when it was the last."""
-        return self._settle(job, claimed.lose(job.id, job.fence, backoff=self._settings.retry_backoff, error=error))
+        backoff = self._settings.retry_backoff
+        return self._settle(job, claimed.lose(job.id, job.fence, backoff=backoff, error=error, used=used))
 
-    def release(self, job: Job) -> Job | None:
+    def release(self, job: Job, used: DeviceTime = NO_TIME) -> Job | None:
         """Hand the job back unharmed, its attempt refunded."""
-        return self._settle(job, claimed.release(job.id, job.fence))
+        return self._settle(job, claimed.release(job.id, job.fence, used))
 
-    def postpone(self, job: Job) -> Job | None:
+    def postpone(self, job: Job, used: DeviceTime = NO_TIME) -> Job | None:
         """Hand the job back since the store refused its objects: for later, its attempt refunded."""
-        return self._settle(job, claimed.postpone(job.id, job.fence, delay=self._settings.retry_backoff))
+        return self._settle(job, claimed.postpone(job.id, job.fence, delay=self._settings.retry_backoff, used=used))
+
+    def note_use(self, job: Job, used: DeviceTime) -> None:
+        """Note what was used for a job that was ended meanwhile; not for one that another worker has."""
+        self._try(claimed.note_use(job.id, job.fence, used), "use", job)
 
     def note_refusal(self, job: Job) -> bool:
         """Note that the store refuses the job's outputs; returns False when the database did not answer."""
-        try:
-            with self._db.begin() as connection:
-                connection.execute(set_statement_timeout(self._settings.db_timeout))
-                connection.execute(claimed.note_refusal(job.id, job.fence))
-        except Exception as error:
-            log.warning("refusal: not written job=%s reason=%r", job.id, str(error))
-            return False
-        return True
+        return self._try(claimed.note_refusal(job.id, job.fence), "refusal", job)
 
     def reclaim(self, server_id: str, incarnation: int) -> None:
         """Take the jobs that earlier incarnations of this server left behind."""
@@ -122,6 +129,17 @@ class JobStore:
         for job in self._persist(work):
             log.warning("job: lost with an earlier incarnation job=%s status=%s", job.id, job.status)
             self._notify(job)
+
+    def _try(self, statement: Update, name: str, job: Job) -> bool:
+        """Execute a statement about a job once; returns False when the database did not answer."""
+        try:
+            with self._db.begin() as connection:
+                connection.execute(set_statement_timeout(self._settings.db_timeout))
+                connection.execute(statement)
+        except Exception as error:
+            log.warning("%s: not written job=%s reason=%r", name, job.id, str(error))
+            return False
+        return True
 
     def _by_function(self, execute: Callable[[bool], Job | None]) -> Job | None:
         """Execute a change by a function of the database, or by its statement while the database lacks functions."""

@@ -4,6 +4,7 @@ import time
 
 import msgspec
 
+from jobs.job import DeviceTime
 from pipelines.catalog.spec import Stage
 
 PHASES = {"prepare": "compute", "step": "compute", "decode": "compute"}
@@ -39,6 +40,12 @@ class StageTimer:
         if self._open is not None:
             self.phases.append(Phase(*self._open, self.now()))
             self._open = None
+
+    def device_time(self) -> DeviceTime:
+        """Return what the attempt has taken of the device."""
+        spent = self.seconds()
+        gpu_seconds = spent.get("compile", 0.0) + spent.get("compute", 0.0)
+        return DeviceTime(round(gpu_seconds, 3), round(spent.get("load", 0.0), 3))
 
     def now(self) -> float:
         """Return seconds since 1970, counted from the beginning of the attempt."""

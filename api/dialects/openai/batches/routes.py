@@ -21,7 +21,7 @@ from api.dialects.openai.forms import received_form
 from api.dialects.openai.lists import Limit, Order, list_of
 from api.dialects.openai.requests import attempt_of, hash_of
 from api.dialects.openai.routes import BASE
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.dependencies import provide
 from api.http.query_parameters import IGNORES_QUERY
 from api.http.strict_json import StrictRequest
@@ -32,6 +32,7 @@ class OpenAIFileRoutes(Controller):
     """Routes of files."""
 
     path = "/files"
+    opt = needs("media")
 
     @post(status_code=200, request_max_body_size=None)
     async def create(
@@ -90,6 +91,7 @@ class OpenAIBatchRoutes(Controller):
     """Routes of batches."""
 
     path = "/batches"
+    opt = needs("jobs")
 
     @post(status_code=200)
     async def create(

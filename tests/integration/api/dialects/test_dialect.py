@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 import api.app
 from api.follow.job_lookup import find_job
-from api.http.auth import Caller
+from api.http.auth import Caller, needs
 from api.http.database import Database
 from api.http.problems import error_headers
 from api.http.strict_json import StrictRequest
@@ -64,6 +64,7 @@ class PaintingRoutes(Controller):
     """The dialect's routes."""
 
     path = "/paintings"
+    opt = needs("jobs")
 
     @post(status_code=201)
     async def create(

@@ -8,10 +8,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from core.database import state_of
 from core.errors.failures import InputUnreachable
-from jobs.job import JobError
-from jobs.schema.tables import jobs, tenants
+from jobs.job import DeviceTime, JobError
+from jobs.schema.tables import api_keys, jobs, tenants
 from jobs.statements import budget
-from jobs.statements.api_keys import set_budget
+from jobs.statements.api_keys import add_key, set_budget
 from jobs.statements.maintenance import recovery
 from jobs.statements.media import inputs
 from jobs.statements.queue import claimed, redrive, submit, tenant_jobs
@@ -222,6 +222,77 @@ def test_a_redrive_reserves_again_or_is_refused(rows, tenant, job):
     with pytest.raises(DBAPIError) as caught:
         rows.execute(redrive.again(job.id, "job_third", pending=False))
     assert budget.SPENT == state_of(caught.value)
+
+
+class TestKeys:
+    """The budget of a key, beside that of its tenant."""
+
+    @pytest.fixture
+    def key(self, rows, tenant):
+        rows.execute(add_key("key_1", tenant, name="a", digest="d", budget_usd=2 * PRICE))
+        return "key_1"
+
+    def money(self, rows):
+        return tuple(rows.execute(select(api_keys.c.spent_usd, api_keys.c.reserved_usd))[0])
+
+    def submit(self, rows, tenant, key):
+        with ThreadPoolExecutor(4) as threads:
+            return [future.exception() for future in [threads.submit(self.one, rows, tenant, key) for _ in range(4)]]
+
+    def one(self, rows, tenant, key):
+        return rows.submit(tenant, price_usd=PRICE, key_id=key)
+
+    def test_it_is_never_exceeded_by_submits_at_once(self, rows, tenant, key):
+        errors = [error for error in self.submit(rows, tenant, key) if error is not None]
+        assert [(budget.SPENT, "key")] * 2 == [(state_of(e), e.orig.diag.message_primary) for e in errors]
+        assert (0.0, 2 * PRICE) == self.money(rows) == money(rows, tenant)
+        assert rows.submit(tenant, price_usd=PRICE).price_usd == PRICE, "another key is not concerned"
+
+    def test_a_commit_spends_and_every_other_end_releases(self, rows, tenant, key):
+        first, second = (self.one(rows, tenant, key) for _ in range(2))
+        commit(rows, rows.claim(rows.server()))
+        rows.cancel(second)
+        assert (PRICE, 0.0) == self.money(rows)
+        assert PRICE == rows.scalar(tenant_jobs.balance(tenant, key))
+        assert rows.job(first).cost == PRICE
+
+    def test_the_less_of_both_budgets_is_the_balance(self, rows, tenant, key):
+        rows.execute(set_budget(tenant, PRICE))
+        assert PRICE == rows.scalar(tenant_jobs.balance(tenant, key))
+        rows.execute(set_budget(tenant, None))
+        assert 2 * PRICE == rows.scalar(tenant_jobs.balance(tenant, key))
+        assert rows.scalar(tenant_jobs.balance(tenant)) is None
+
+    def test_a_wrong_reservation_is_corrected(self, rows, tenant, key):
+        self.one(rows, tenant, key)
+        rows.execute(api_keys.update().values(reserved_usd=1.0))
+        assert [(tenant,)] == [tuple(row) for row in rows.execute(budget.miscounted())]
+        assert [(key,)] == [tuple(row) for row in rows.execute(budget.recount_keys(tenant))]
+        assert (0.0, PRICE) == self.money(rows)
+
+
+@pytest.mark.contract("F23")
+@pytest.mark.parametrize(("metered", "cost"), [(None, PRICE), (0.01, 0.01), (5.0, PRICE)])
+def test_a_metered_job_costs_what_it_used_and_no_more(rows, tenant, job, metered, cost):
+    """GPU seconds feed the budget, and the reserved price is their bound."""
+    used = DeviceTime(gpu_seconds=1.5, load_seconds=0.25)
+    rows.execute(claimed.commit(job.id, job.fence, artifacts=[], warnings=[], cost=9.0, metered=metered, used=used))
+    done = rows.job(job)
+    assert (cost, 1.5, 0.25) == (done.cost, done.gpu_seconds, done.load_seconds)
+    assert (cost, 0.0) == money(rows, tenant)
+
+
+def test_each_attempt_adds_what_it_used(rows, tenant, job):
+    used = DeviceTime(1.0, 0.5)
+    rows.execute(claimed.release(job.id, job.fence, used))
+    server = rows.server("gpu-2")
+    again = rows.claim(server)
+    rows.execute(claimed.lose(again.id, again.fence, backoff=0.0, used=used))
+    last = rows.claim(server)
+    rows.cancel(last)
+    rows.execute(claimed.note_use(last.id, last.fence, used))
+    rows.execute(claimed.note_use(last.id, last.fence - 1, used))
+    assert (3.0, 1.5) == (rows.job(last).gpu_seconds, rows.job(last).load_seconds)
 
 
 def test_a_reservation_is_never_negative(rows, tenant, job):

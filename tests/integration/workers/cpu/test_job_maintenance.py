@@ -204,6 +204,7 @@ def test_a_living_lease_is_left_alone(rows, chores):
     assert claimed == rows.job(job)
 
 
+@pytest.mark.contract("E11")
 @pytest.mark.parametrize("status", ["pending", "queued", "processing"])
 def test_a_passed_deadline_fails_the_job_wherever_it_is(rows, chores, status):
     job = rows.submit(rows.tenant(), callback_url="http://example.com/hook")

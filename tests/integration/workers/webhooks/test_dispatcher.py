@@ -103,6 +103,7 @@ def test_without_tracing_a_receiver_gets_the_callers_trace(rows, settings, sink)
     assert {None, parent} == {received.headers.get("traceparent") for received in sink.received}
 
 
+@pytest.mark.contract("E11")
 def test_every_terminal_state_is_told(rows, settings, sink):
     tenant = rows.tenant()
     finished(rows, sink.url)

@@ -33,12 +33,9 @@ def test_only_routes_that_take_media_take_large_bodies():
         assert SETTINGS.library_file_bytes + ENVELOPE == by_route.pop(f"POST {path}")
     large = {f"POST /generate/{modality}/v1" for modality in ("image", "video", "remove-background", "speech", "3d")}
     assert large <= {route for route, limit in by_route.items() if limit == 2}
+    media = "/voices/v1", "/jobs/v1", "/generate/", "/v1/", "/whaletools/v1/", "/imagepipeline/"
     assert all(
-        route.startswith(
-            ("POST /voices/v1", "POST /generate/", "POST /v1/", "POST /whaletools/v1/", "POST /imagepipeline/")
-        )
-        for route, limit in by_route.items()
-        if limit == 2
+        route.startswith(tuple(f"POST {path}" for path in media)) for route, limit in by_route.items() if limit == 2
     )
     assert {"PUT /files/{key:path}"} == {route for route, limit in by_route.items() if limit is None}  # counts itself
     assert {1, 2, None} == set(by_route.values())

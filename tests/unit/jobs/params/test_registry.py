@@ -34,6 +34,7 @@ SHARED = {
     "prefer_seconds": 30.0,
     "priority": 5,
     "deadline_seconds": None,
+    "start_within_seconds": None,
     "labels": {},
 }
 OWN = {

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 import videogen
 
-from jobs.statements.api_keys import UNMARKED
+from jobs.scopes import UNMARKED
 from tests.support.service.api_server import make_key
 
 PROMPT = "a serene garden"

@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from api.operations.server_commands import ServerCommands
 from jobs.schema.tables import servers
+from jobs.scopes import ADMIN
 from jobs.statements import servers as fleet
-from jobs.statements.api_keys import ADMIN
 from jobs.statements.maintenance.growth import measure
 from jobs.wire.servers import ResidentModel, ServerFacts
 from tests.support.ports import free_port

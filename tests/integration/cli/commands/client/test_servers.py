@@ -11,8 +11,8 @@ from sqlalchemy import text
 from cli.main import atelier
 from core.database import sync_engine
 from core.settings import Settings
+from jobs.scopes import ADMIN
 from jobs.statements import servers
-from jobs.statements.api_keys import ADMIN
 from jobs.wire.servers import ResidentModel, ServerFacts
 from tests.support.paths import CATALOG
 from tests.support.rows.rows import Rows

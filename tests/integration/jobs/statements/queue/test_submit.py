@@ -15,7 +15,7 @@ from jobs.schema.tables import idempotency, tenants
 from jobs.statements import api_keys
 from jobs.statements.budget import FULL
 from jobs.statements.queue import submit, tenant_jobs
-from jobs.statements.queue.look import Glance, look
+from jobs.statements.queue.look import FollowedJob, Glance, look, look_again
 from jobs.statements.queue.submit_function import submit_at_once
 from jobs.statements.servers import fleet, heartbeat, leave, register
 from jobs.statements.webhooks import endpoints
@@ -234,6 +234,24 @@ class TestTenantsAndKeys:
         assert [] == rows.execute(api_keys.revoke_key("key_1"))
         assert [] == rows.fetch(look(asked))
         assert ["laptop"] == [row.name for row in rows.execute(api_keys.list_keys())]
+
+    def test_a_key_works_until_it_expires(self, rows):
+        tenant = rows.tenant()
+        rows.execute(api_keys.add_key("key_1", tenant, name="day", digest="d1", expires_in=86_400.0))
+        (looked,) = rows.fetch(look([Glance(("d1",))]))
+        followed = [FollowedJob("job_1", looked.key.id)]
+        assert 1 == len(rows.fetch(look_again(followed, counted=True)))
+        rows.execute(text("UPDATE api_keys SET expires_at = now() - interval '1 ms'"))
+        assert [] == rows.fetch(look([Glance(("d1",))])) == rows.fetch(look_again(followed, counted=True))
+
+    def test_uses_within_a_minute_are_one_write(self, rows):
+        tenant = rows.tenant()
+        for name in ("key_1", "key_2"):
+            rows.execute(api_keys.add_key(name, tenant, name=name, digest=name))
+        assert {("key_1",), ("key_2",)} == {tuple(row) for row in rows.execute(api_keys.note_use(["key_1", "key_2"]))}
+        assert [] == rows.execute(api_keys.note_use(["key_1", "key_2"]))
+        rows.execute(text("UPDATE api_keys SET last_used_at = now() - interval '61 s' WHERE id = 'key_2'"))
+        assert [("key_2",)] == [tuple(row) for row in rows.execute(api_keys.note_use(["key_1", "key_2"]))]
 
     def test_a_budget_is_what_is_left(self, rows):
         tenant = rows.tenant()

@@ -106,6 +106,8 @@ def test_a_job_is_computed_encoded_stored_and_committed(bench: Bench) -> None:
     assert [artifact.key for artifact in artifacts] == list(bench.store.keys(prefix_of(claimed.job)))
     assert ["free"] == bench.freed
     assert {"seed": 7} == artifacts[0].metadata
+    (used,) = bench.job_store.used
+    assert used.gpu_seconds >= 0.0
 
 
 def test_the_engine_gets_what_the_caller_asked_for(bench: Bench) -> None:
@@ -192,10 +194,10 @@ def test_the_lease_of_a_job_outlives_a_long_commit(bench: Bench, monkeypatch: py
     clock = FakeClock()
     clock.now = time.monotonic()
 
-    def late(*details: Any) -> Any:
+    def late(*details: Any, **more: Any) -> Any:
         clock.advance(3600.0)
         assert not claimed.activity.is_overdue
-        return commit(*details)
+        return commit(*details, **more)
 
     monkeypatch.setattr(claimed.activity, "_clock", clock)
     monkeypatch.setattr(bench.job_store, "commit", late)

@@ -1,0 +1,1 @@
+"""Operations on keys, and the usage of a tenant."""

@@ -1,0 +1,1 @@
+"""Structs of keys, and of what a tenant has and uses."""
