@@ -1,6 +1,6 @@
 /** What the native routes take and answer; `scripts/sdk_models.py` writes it from the API. */
 export type Modality = "image" | "video" | "remove-background" | "speech" | "3d" | "branding";
-export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_running_cap" | "queue";
+export type Reason = "inputs" | "backoff" | "server_offline" | "server_cordoned" | "store_away" | "server_busy" | "no_server_for_model" | "tenant_paused" | "tenant_running_cap" | "queue";
 export type JobStatus = "pending" | "queued" | "processing" | "completed" | "failed" | "cancelled";
 /** Fields of every submit. */
 export interface CommonParams {
@@ -18,6 +18,8 @@ export interface CommonParams {
     priority?: number;
     /** Seconds after which an unfinished job fails. */
     deadline_seconds?: number;
+    /** Seconds after which it fails unless it has started. */
+    start_within_seconds?: number;
     /** Up to 16 pairs of your own, to filter by. A key has at most 63 letters, digits and ._/- */
     labels?: Record<string, string>;
 }
@@ -259,6 +261,11 @@ export interface Job {
     redrive_of: string | null;
     redriven_as: string | null;
     labels: Record<string, string>;
+    price_usd: number | null;
+    cost_usd: number;
+    credits: number;
+    gpu_seconds: number;
+    load_seconds: number;
 }
 /** Jobs, newest first; `next_cursor` is null on the last page. */
 export interface JobPage {
@@ -326,6 +333,13 @@ export interface ModelLicense {
     name: string;
     url: string;
 }
+/** Further parts of a job's price, in US dollars; 0 for what does not count. */
+export interface ModelRates {
+    per_second: number;
+    per_megapixel_step: number;
+    per_gpu_second: number;
+    max_gpu_seconds: number | null;
+}
 /** A model. */
 export interface Model {
     id: string;
@@ -348,6 +362,7 @@ export interface Model {
     smallest_card_gb: number | null;
     estimated_on: string | null;
     is_measured: boolean;
+    rates: ModelRates;
 }
 /** A product of the tenant's shop, or a variant, that an item belongs to, and its place there. */
 export interface ProductLink {
