@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from api.dialects.whaletools.translate import LEAST_TOKENS
 from jobs.job import JobStatus
+from jobs.params.speech import LEAST_TOKENS
 from pipelines.speech.layouts import LAYOUTS as PUBLISHED
 from pipelines.speech.watermark import detect_watermark
 from tests.support.checkpoints import tiny_chatterbox

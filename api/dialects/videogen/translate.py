@@ -24,16 +24,13 @@ from jobs.params.base import Params
 from jobs.params.cutout import CutoutParams
 from jobs.params.image import MAX_IMAGES, ImageParams
 from jobs.params.registry import AnyParams
-from jobs.params.speech import LONGEST_TEXT, SpeechParams
+from jobs.params.speech import LONGEST_TEXT, SpeechParams, tokens_for
 from jobs.params.video import VideoParams
 
 P = TypeVar("P", bound=Params)
 
 QUALITY: Mapping[ToolQuality, str] = {"LOW": "fast", "STANDARD": "standard", "HIGH": "pro", "MAX": "ultra"}
 MARKS: Mapping[WatermarkMode, str] = {"AUTO": "auto", "VIDEO_GEN": "always", "NONE": "never"}
-TOKENS_A_CHARACTER = 3
-"""Of speech: three times what a calm voice takes, so that no text is cut off."""
-LEAST_TOKENS, MOST_TOKENS = 256, 4096
 OTHER_MEDIA = ("video_file_ids", "audio_file_ids", "spoken_dialogue", "generate_audio")
 """Fields of a clip that no model of the catalog can use, with the name of each on the wire."""
 
@@ -109,7 +106,7 @@ def speech_params(body: TextToSpeech, voice: Mapping[str, Any]) -> SpeechParams:
         language_id=body.speech_language_code,
         speed=body.voice_speed,
         output_format="mp3",
-        max_new_tokens=min(max(TOKENS_A_CHARACTER * len(text), LEAST_TOKENS), MOST_TOKENS),
+        max_new_tokens=tokens_for(text),
         **_common(body),
         **voice,
     )
