@@ -82,7 +82,7 @@ def test_a_picture_has_its_effect():
 
 def test_a_long_text_is_not_cut_off():
     body = read(TextToSpeech, ttsText="word " * 100, voiceId="x")
-    assert 1500 == speech_params(body, {}).max_new_tokens
+    assert 2000 == speech_params(body, {}).max_new_tokens
     assert 256 == speech_params(read(TextToSpeech, ttsText="word", voiceId="x"), {}).max_new_tokens
 
 
