@@ -102,6 +102,7 @@ DELIVERY = Delivery(
     delivery_id=f"msg_{HEX}",
     webhook_id=HOOK.webhook_id,
     job_id=JOB.job_id,
+    media_id=None,
     type="job.completed",
     url=URL,
     state="failed",
