@@ -5,7 +5,7 @@ One worker, and a bucket that is the module's own; nothing reaps but the CPU wor
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy import select
 from core.storage.s3 import READ_SECONDS, S3Store
 from jobs.job import Job, JobStatus
 from jobs.schema import tables
+from tests.support.faults.faults import engine_of, frozen
 from tests.support.servers.proxy import Proxy
 from tests.support.servers.s3 import S3Server, Swift
 from tests.support.service.service import Service, service
@@ -94,6 +95,17 @@ def own(s3: S3Server) -> Swift:
     return s3
 
 
+@contextmanager
+def begun_while_computing(stack: Service, server_id: str, fault: AbstractContextManager[str]) -> Iterator[str]:
+    """A fault that begins while the engine stands still: on a busy machine its job could end before."""
+    engine = engine_of(stack.newest[server_id].pid)
+    assert engine is not None
+    with ExitStack() as exits:
+        with frozen(engine):
+            problem = exits.enter_context(fault)
+        yield problem
+
+
 def shown(stack: Service, server_id: str) -> tuple[str, str | None]:
     """State and problem of a server, as the API shows them."""
     answer = stack.client.get(f"/servers/v1/{server_id}").json()
@@ -146,7 +158,7 @@ def test_28_outputs_wait_for_a_store_that_hangs(stack: Service, s3: S3Server) ->
 def outlast(stack: Service, fault: AbstractContextManager[str], seconds: float, server_id: str = "one") -> None:
     """One job is computed and held, the next one is not claimed; both are done once the store is back."""
     job = stack.running(stack.submit(LONG, server_id=server_id))
-    with fault as problem:
+    with begun_while_computing(stack, server_id, fault) as problem:
         until(lambda: ("store_away", problem) == shown(stack, server_id), 60, "the state to show it")
         waits = stack.submit("null=1", server_id=server_id)
         until(lambda: is_renewed_past(stack, job, seconds), 60 + seconds, "the claim to be held")
@@ -171,7 +183,7 @@ def test_28_worker_that_must_end_hands_back_what_it_holds(stack: Service, s3: S3
     """For later, and its next process claims nothing before the store is back."""
     worker = stack.gpu("ends")
     job = stack.running(stack.submit(LONG, server_id="ends"))
-    with bucket_gone(s3):
+    with begun_while_computing(stack, "ends", bucket_gone(s3)):
         until(lambda: "store_away" == shown(stack, "ends")[0], 60, "the state to show it")
         worker.terminate()
         assert 0 == worker.wait(60)
