@@ -13,7 +13,10 @@ COMMANDS = {
         "Start everything in a temporary folder, make every modality, stop everything.",
     ),
     "generate": (f"{CLIENT}.generate:generate", "Generate media and save it in a file."),
-    "jobs": (f"{CLIENT}.jobs:jobs", "List, show, watch, download, cancel, delete and redrive jobs."),
+    "jobs": (
+        f"{CLIENT}.jobs:jobs",
+        "Submit, list, show, watch, download, cancel, delete and redrive jobs; pause the queue.",
+    ),
     "media": (
         f"{CLIENT}.media:media",
         "Upload, find, show, tag, publish, download and delete what the media library has.",

@@ -124,11 +124,11 @@ class KeyAuthentication:
         bind(tenant_id=key.tenant)
         self._note_use(key.id)
         caller = Caller(key.tenant, key.id, key.priority_ceiling, key.scopes)
+        scope["user"] = caller  # a refusal is for this caller alone, too: it is stored nowhere
+        scope["auth"] = found.view
         scopes = scope["route_handler"].opt["scopes"]
         if scopes is not None:
             caller.require(scopes[scope.get("method", "GET") not in READING])
-        scope["user"] = caller
-        scope["auth"] = found.view
 
 
 def shown_job(connection: ASGIConnection[Any, Caller, JobView | None, Any]) -> JobView:

@@ -8,6 +8,10 @@ from atelier_client import errors
 
 COMMANDS = {
     "GET /jobs/v1": "`atelier jobs list`",
+    "POST /jobs/v1/resume": "`atelier jobs resume`",
+    "GET /keys/v1": "`atelier keys list`",
+    "PATCH /keys/v1/{key_id}": "the API's keys",
+    "DELETE /keys/v1/{key_id}": "`atelier keys revoke`",
     "GET /media/v1": "`atelier media list`",
     "DELETE /media/v1/{media_id}": "`atelier media delete`",
     "GET /models/v1": "`atelier models`",
@@ -15,6 +19,9 @@ COMMANDS = {
     "POST /profiles/v1": "the API's profiles",
     "DELETE /profiles/v1/{profile_id}": "the API's profiles",
     "GET /v1/entities": "the API's list of entities",
+    "POST /v1/entities/{entity_id}/archive": "the API's entities",
+    "GET /openai/v1/files": "the API's list of files",
+    "GET /openai/v1/batches": "the API's list of batches",
     "GET /servers/v1": "`atelier servers`",
     "GET /voices/v1": "`atelier voices list`",
     "GET /webhooks/v1": "`atelier webhooks list`",

@@ -28,7 +28,6 @@ def box(postgres: Databases, broker_url: str, tmp_path_factory: pytest.TempPathF
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.contract("E12")
 def test_a_thousand_lines_outlive_two_killed_workers(box: Service) -> None:
     client = OpenAI(base_url=f"{box.url}/openai/v1", api_key=box.key)
     body = {"model": "chaos", "size": "64x64", "response_format": "url"}

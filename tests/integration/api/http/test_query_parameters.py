@@ -4,6 +4,7 @@ import pytest
 from litestar import Router, get
 
 import api.app
+from api.http.auth import ANY_KEY
 from api.http.query_parameters import IGNORES_QUERY
 from jobs.schema.tables import jobs
 from tests.support.service.api_server import api_server
@@ -24,7 +25,7 @@ def refused(answer, field):
     [
         ("POST", IMAGE, "waitt", "did you mean `wait`?"),
         ("POST", IMAGE, "timeout", "did you mean `wait`?"),
-        ("POST", IMAGE, "color", "remove it: this route has `wait`."),
+        ("POST", IMAGE, "color", "remove it: this route has `cancel_on_disconnect`, `wait`."),
         ("POST", "/inputs/v1", "name", "remove it: this route has none."),
         ("GET", "/jobs/v1", "limits", "did you mean `limit`?"),
         ("GET", "/jobs/v1", "Status", "did you mean `status`?"),
@@ -74,9 +75,11 @@ def test_a_dialect_says_that_it_ignores_them(settings, key, rows, monkeypatch):
         return "all"
 
     own = api.app.routers
-    dialect = Router("/lenient", route_handlers=[lenient], opt=IGNORES_QUERY)
+    dialect = Router("/lenient", route_handlers=[lenient], opt=IGNORES_QUERY | ANY_KEY)
     monkeypatch.setattr(
-        api.app, "routers", lambda services: [*own(services), dialect, Router("/", route_handlers=[strict])]
+        api.app,
+        "routers",
+        lambda services: [*own(services), dialect, Router("/", route_handlers=[strict], opt=ANY_KEY)],
     )
     with api_server(settings) as running, running.client(key) as client:
         assert 200 == client.get("/lenient/pictures?user=1").status_code

@@ -94,7 +94,7 @@ def test_other_names_of_the_document_lead_to_it(anybody):
         ("/healthz", "/health/live"),
         ("/generate/image", "/generate/image/v1"),
         ("/generate/images/v1", "/generate/image/v1"),
-        ("/v1/models", "/models/v1"),
+        ("/models", "/models/v1"),
         ("/jobs", "/jobs/v1"),
         ("/uploads", "/inputs/v1"),
     ],

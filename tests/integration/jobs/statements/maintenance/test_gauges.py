@@ -99,7 +99,7 @@ def test_what_is_stored_is_database_and_last_measurement(rows):
     assert {(None, None)} == set(seen(rows, "stored"))
     assert seen(rows, "stored")[None, None] > 1_000_000
     rows.execute(measure())
-    kinds = "outputs", "previews", "inputs", "uploads", "voices", "media"
+    kinds = "outputs", "previews", "inputs", "uploads", "voices", "media", "files"
     assert {(None, None), *((kind, None) for kind in kinds)} == set(seen(rows, "stored"))
 
 
