@@ -163,7 +163,8 @@ def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Scenario, o
     before = run.service.log("one").count("heartbeat: failed")
     job = run.service.running(run.submit("compute=2 steps=40", server_id="one"))
     _read_only(own_postgres, "on")
-    until(lambda: refused(run), 10, "the sessions of the API to read the setting")
+    exchange = run.caller.submit(run.body("null=1"))
+    assert (503, "database_unavailable") == (exchange.status, exchange.code)
     until(lambda: run.service.log("one").count("heartbeat: failed") > before, 10, "the worker to feel it")
     _read_only(own_postgres, "off")
     ended = run.ended(job.id)
@@ -171,13 +172,14 @@ def test_7_a_database_that_only_reads_for_a_while_costs_nothing(run: Scenario, o
     assert [] == run.verdict(60)
 
 
-def refused(run: Scenario) -> bool:
-    """Whether a submit is refused; until it is, each is accepted, and its job is done like any other."""
-    exchange = run.caller.submit(run.body("null=1"))
-    return (503, "database_unavailable") == (exchange.status, exchange.code)
-
-
 def _read_only(server: EmbeddedPostgres, value: str) -> None:
     with psycopg.connect(server.url, autocommit=True, options="-c default_transaction_read_only=off") as connection:
         connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
         connection.execute("SELECT pg_reload_conf()")
+    until(lambda: _new_session_says(server, value), what="the server to have read its configuration")
+
+
+def _new_session_says(server: EmbeddedPostgres, value: str) -> bool:
+    """Whether the server has read the setting, and so have its sessions been signaled: a reload is only asked for."""
+    with psycopg.connect(server.url) as connection:
+        return connection.execute("SHOW default_transaction_read_only").fetchone() == (value,)
