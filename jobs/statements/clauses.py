@@ -41,7 +41,7 @@ def after(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
     return now + interval(seconds)
 
 
-def ago(seconds: float) -> ColumnElement[Any]:
+def ago(seconds: ColumnElement[Any] | float) -> ColumnElement[Any]:
     """Return the time `seconds` before now, to be compared with."""
     return tx_now - interval(seconds)
 

@@ -86,7 +86,7 @@ def set_options(planning: Mapping[str, str]) -> str:
 
 def body_of(statement: Select[Any] | Update, arguments: Sequence[str]) -> str:
     """Return the SQL of a statement; the parameters that are `arguments` are `$1`, `$2` and so on, others constants."""
-    compiled = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     places = {name: f"${number}" for number, name in enumerate(arguments, start=1)}
     return str(compiled) % {name: places.get(name) or _constant(value) for name, value in compiled.params.items()}
 

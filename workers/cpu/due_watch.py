@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.settings import Settings
-from jobs.statements.maintenance.due import TASKS, due
+from jobs.statements.maintenance.due import TASKS, call_due
 from workers.cpu.contact import Contact
 from workers.cpu.periodic import wait
 
@@ -31,7 +31,9 @@ class DueWatch:
     def __init__(self, settings: Settings, db: AsyncEngine, contact: Contact) -> None:
         self._single = db.execution_options(isolation_level="AUTOCOMMIT")
         self._contact = contact
-        self._statement = due(upload_seconds=settings.upload_seconds, input_max_attempts=settings.input_max_attempts)
+        self._statement = call_due(
+            upload_seconds=settings.upload_seconds, input_max_attempts=settings.input_max_attempts
+        )
         self._due = {task: asyncio.Event() for task in TASKS}
         self._rung = {task: asyncio.Event() for task in TASKS}
         self._quiet = 0

@@ -32,7 +32,7 @@ from workers.cpu.job_maintenance import JobMaintenance
 from workers.cpu.periodic import repeat, wait
 from workers.cpu.retention import Retention
 from workers.cpu.uploads import SIZES_SECONDS, UploadSizes
-from workers.cpu.usage import ROLL_UP_SECONDS, UsageRollUp
+from workers.cpu.usage import FOLD_SECONDS, ROLL_UP_SECONDS, UsageRollUp
 from workers.ingest.service import Ingest
 from workers.library.service import LibraryWork
 from workers.probe_files import ProbeFiles
@@ -79,7 +79,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     webhooks = WebhookDispatcher(settings, async_db)
     ingest = Ingest(settings, async_db, store)
     library = LibraryWork(settings, async_db, store)
-    batches = BatchWork(settings, db, store)
+    batches, usage = BatchWork(settings, db, store), UsageRollUp(db)
     watch, probe_files = DueWatch(settings, async_db, recovery.contact), ProbeFiles(settings, "cpu")
 
     async def touch_probe_files() -> bool:
@@ -109,7 +109,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 ("files", in_thread(batches.expire), RETENTION_SECONDS, wait),
                 ("temporary media", library.expire, RETENTION_SECONDS, wait),
                 ("reservations", in_thread(Budgets(db).correct_reservations), CORRECTION_SECONDS, wait),
-                ("usage", in_thread(UsageRollUp(db).record), ROLL_UP_SECONDS, wait),
+                ("usage", in_thread(usage.record), ROLL_UP_SECONDS, wait),
+                ("old usage", in_thread(usage.fold), FOLD_SECONDS, wait),
                 ("sizes of uploads", in_thread(UploadSizes(settings, db, store).record), SIZES_SECONDS, wait),
                 ("retention", in_thread(retention.forget_expired), RETENTION_SECONDS, wait),
                 ("adoption", in_thread(Adoption(db).adopt), ADOPTION_SECONDS, wait),

@@ -7,6 +7,7 @@ each call their own. `atelier migrate` adds those of its version, and removes ot
 
 from sqlalchemy import ARRAY, Text, TextClause, bindparam, text
 
+from jobs.statements.maintenance import due
 from jobs.statements.queue import commit_function, forecast
 from jobs.statements.queue.claim_function import claim_function
 from jobs.statements.queue.look import LOOK, LOOK_AGAIN
@@ -15,7 +16,7 @@ from jobs.statements.webhooks import delivery_functions
 
 KEPT_DAYS = 30
 """How long a function stays after another version has superseded it: for processes that were not restarted since."""
-KINDS = ("claim", "forecast", "look", "look_again", "submit", commit_function.KIND, *delivery_functions.KINDS)
+KINDS = ("claim", "forecast", "look", "look_again", "submit", due.KIND, commit_function.KIND, *delivery_functions.KINDS)
 """What the names begin with, before the digest."""
 
 
@@ -24,6 +25,7 @@ def definitions() -> dict[str, str]:
     claims = [claim_function(dedicated=dedicated) for dedicated in (False, True)]
     others = (
         commit_function.commit_function(),
+        due.due_function(),
         delivery_functions.take_function(),
         delivery_functions.subjects_function(),
         delivery_functions.delivered_function(),

@@ -3,12 +3,13 @@
 from sqlalchemy import func, text
 
 from jobs.schema.tables import outbox, uploads
-from jobs.statements.maintenance.due import TASKS, due
+from jobs.statements.maintenance.due import TASKS, call_due, due_function
 from jobs.statements.queue import tenant_jobs
-from tests.support.rows.plans import rows_read, scans
+from tests.support.rows.plans import rows_read, scans_of_function
 
 HOUR = text("interval '1 hour'")
-DUE = due(upload_seconds=86_400.0, input_max_attempts=3)
+ASKED = {"upload_seconds": 86_400.0, "input_max_attempts": 3}
+DUE = call_due(**ASKED)
 
 
 def found(rows):
@@ -81,14 +82,25 @@ def test_the_next_time_is_that_of_the_first_input_or_delivery(rows):
     assert 50 < next_seconds(rows) <= 60
 
 
-def test_a_backlog_of_repeats_is_not_read(rows):
-    rows.execute(
-        text("""
-            INSERT INTO outbox (id, tenant, job_id, event_seq, type, url, available_at)
-            SELECT 'msg_' || number, :tenant, 'job_' || number, 2, 'job.completed', 'http://one.example/',
-                now() + number * interval '1 second'
-            FROM generate_series(1, 5000) AS number
-        """).bindparams(tenant=rows.tenant())
-    )
-    rows.execute(text("ANALYZE outbox"))
-    assert 5 > sum(map(rows_read, scans(rows.engine, DUE, "outbox")))
+def test_a_backlog_is_not_read_by_the_plan_of_an_empty_service(rows):
+    tenant = rows.tenant()
+
+    def fill():
+        rows.execute(
+            text("""
+                INSERT INTO outbox (id, tenant, job_id, event_seq, type, url, available_at)
+                SELECT 'msg_' || number, :tenant, 'job_' || number, 2, 'job.completed', 'http://one.example/',
+                    now() + number * interval '1 second'
+                FROM generate_series(1, 5000) AS number
+            """).bindparams(tenant=tenant)
+        )
+        rows.execute(
+            text("""
+                INSERT INTO jobs (id, tenant, modality, model, params, status, max_attempts, priority, deadline_at)
+                SELECT 'job_' || number, :tenant, 'image', 'one', '{}', 'queued', 3, 5, now() + interval '1 hour'
+                FROM generate_series(1, 5000) AS number
+            """).bindparams(tenant=tenant)
+        )
+
+    read = scans_of_function(rows.engine, due_function(), ASKED, fill, "outbox", "jobs")
+    assert 10 > sum(map(rows_read, read))
