@@ -50,6 +50,8 @@ STREAMED = {
     },
 }
 """The bodies that handlers read as streams, of which the framework knows nothing."""
+OTHER_ANSWERS = {"get /usage/v1": ("text/csv", Schema(type=OpenAPIType.STRING))}
+"""Answers of another content type than the one of the handler's annotation, by operation."""
 
 
 def correct_document(document: OpenAPI, dialects: DialectDocuments) -> None:
@@ -76,6 +78,8 @@ def correct_document(document: OpenAPI, dialects: DialectDocuments) -> None:
         add_headers(path, operation)
         if (body := STREAMED.get(f"{method} {path}")) is not None:
             operation.request_body = body
+        if (other := OTHER_ANSWERS.get(f"{method} {path}")) is not None:
+            _add_content(operation, *other)
     document.webhooks = webhooks()
     schemas: dict[str, Any] = document.components.schemas
     errors = [format_.error.__name__ for format_ in dialects.formats]
@@ -101,6 +105,13 @@ def _correct_content(response: OpenAPIResponse) -> None:
         response.content = None
     elif media.schema == Schema():
         response.content = {"application/octet-stream": media}
+
+
+def _add_content(operation: Operation, media_type: str, schema: Schema) -> None:
+    """Add a content type to the answer of success."""
+    response = (operation.responses or {})["200"]
+    assert isinstance(response, OpenAPIResponse)
+    response.content = {**(response.content or {}), media_type: OpenAPIMediaType(schema)}
 
 
 def _without_null(schema: Schema) -> Schema | Reference:

@@ -38,6 +38,11 @@ def test_every_operation_has_an_id_of_its_own(operations):
     assert len(set(OPERATION_IDS.values())) == len(OPERATION_IDS)
 
 
+def test_usage_is_answered_as_json_or_csv(operations):
+    content = operations["get /usage/v1"]["responses"]["200"]["content"]
+    assert ["application/json", "text/csv"] == list(content)
+
+
 def test_every_body_refuses_what_the_service_refuses(document, operations):
     schemas = document["components"]["schemas"]
     for name, body in bodies(operations):
