@@ -65,7 +65,7 @@ class UsageReports:
                 f"This is more than {MOST_ROWS} rows; choose a longer `step`, a shorter time or less in `by`.",
                 field="query.step",
             )
-        return UsageAnswer(since=since, until=until, usage=[self._row(row, since) for row in rows if row.wait])
+        return UsageAnswer(since=since, until=until, usage=[self._row(row, since) for row in rows])
 
     async def _owner(self, caller: Caller, tenant: str | None) -> str | None:
         """Return the id of the tenant whose usage is asked for; None for all."""

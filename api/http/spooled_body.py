@@ -10,6 +10,7 @@ from typing import IO, Any
 import msgspec
 
 from api.http.msgspec_errors import refusal
+from api.http.whole_numbers import whole_numbers
 from core.errors.fields import InvalidRequest
 from core.errors.unavailable import StorageUnavailable
 from jobs.params.media import PICTURE, PICTURE_NAMES, media_of, picture_field
@@ -145,9 +146,23 @@ def decode_named(body: bytes | bytearray, type_: Any) -> tuple[Any, str | None]:
     try:
         return msgspec.json.decode(body, type=type_), own
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if (whole := _with_whole_numbers(body, error)) is not None:
+            return decode_named(whole, type_)
         if own is None or not isinstance(error, msgspec.ValidationError):
             raise refusal(error, type_) from None
         return _decode_renamed(body, type_, own, error)
+
+
+def _with_whole_numbers(body: bytes | bytearray, error: Exception) -> bytes | None:
+    """Return a body with `whole_numbers`; None unless a float is the fault and there is one that is whole."""
+    if not isinstance(error, msgspec.ValidationError) or "`, got `float`" not in str(error):
+        return None
+    try:
+        members = msgspec.json.decode(body)
+        as_it_is, whole = msgspec.json.encode(members), msgspec.json.encode(whole_numbers(members))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return None if whole == as_it_is else whole
 
 
 def _decode_renamed(

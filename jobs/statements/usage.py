@@ -129,4 +129,5 @@ def usage_of(
     if tenant is not None:
         query = query.where(usage.c.tenant == tenant)
     places = [text(str(place)) for place in range(1, len(groups) + 1)]
-    return (query.group_by(*places).order_by(*places) if groups else query).limit(limit)
+    grouped = query.group_by(*places).order_by(*places) if groups else query
+    return grouped.having(func.count() > 0).limit(limit)  # without groups there is a row of nothing, too

@@ -14,6 +14,7 @@ from api.dialects.openai.requests import JobsOfRequest
 from api.dialects.openai.schema import GenerationRequest, OpenAIVideoRequest
 from api.dialects.openai.video_routes import video_jobs
 from api.http.msgspec_errors import refusal
+from api.http.whole_numbers import whole_numbers
 from core.errors.base import AtelierError
 from core.errors.fields import NotSupportedYet, OutOfRange
 from core.ids import new_id
@@ -144,7 +145,7 @@ def _video(body: dict[str, Any], model: Model) -> tuple[JobsOfRequest, AnswerFor
 
 def _decode(body: dict[str, Any], type_: type[Any]) -> Any:
     try:
-        return msgspec.convert(body, type_)
+        return msgspec.convert(whole_numbers(body), type_)
     except msgspec.ValidationError as error:
         raise refusal(error, type_) from None
 

@@ -44,7 +44,7 @@ def problem(answer, status, code, field=None):
         ({"negative_prompt": "\0"}, 422, "nul_in_text", "$.negative_prompt"),
         ({"nonsense": 1}, 422, "unknown_field", "$.nonsense"),
         ({"width": "1024"}, 422, "wrong_type", "$.width"),
-        ({"width": 1024.0}, 422, "wrong_type", "$.width"),
+        ({"width": 1024.5}, 422, "wrong_type", "$.width"),
         ({"width": True}, 422, "wrong_type", "$.width"),
         ({"width": 1025}, 422, "out_of_range", "$.width"),
         ({"height": 63}, 422, "out_of_range", "$.height"),

@@ -50,6 +50,12 @@ def test_usage_as_csv(client, ended):
     assert ("chaos", "2", "3.0", "0.5") == (row["model"], row["completed"], row["gpu_seconds"], row["cost_usd"])
 
 
+@pytest.mark.parametrize("step", ["5m", "1h", "1d", "all"])
+def test_nothing_used_is_no_row(client, step):
+    assert [] == client.get(ROUTE, params={"step": step}).json()["usage"]
+    assert [] == client.get(ROUTE, params={"step": step, "by": "model"}).json()["usage"]
+
+
 def test_usage_of_a_time(client, ended):
     now = datetime.now(UTC)
     before = {"from": (now - timedelta(days=3)).isoformat(), "to": (now - timedelta(days=2)).isoformat()}
