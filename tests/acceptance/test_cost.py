@@ -83,7 +83,16 @@ def meter(usual: Service, postgres: Databases) -> Iterator[Meter]:
     name = usual.database.url.database
     assert name is not None
     with postgres.empty() as elsewhere, psycopg.connect(elsewhere, autocommit=True) as session:
-        yield Meter(name, session)
+        made = Meter(name, session)
+        # A CPU worker that has just started does once what it later does by the minute.
+        until(lambda: made.cost(lambda: pause(2.0)) <= 0, timeout=60.0, what="the service to be idle")
+        yield made
+
+
+def pause(seconds: float) -> None:
+    """Let the service alone for a while."""
+    until_then = time.monotonic() + seconds
+    until(lambda: time.monotonic() > until_then, timeout=2 * seconds, every=0.5)
 
 
 def plain(service: Service) -> None:
@@ -120,5 +129,4 @@ def test_a_job_with_wait_and_webhook_costs_eight(usual: Service, meter: Meter) -
 
 @pytest.mark.long
 def test_an_idle_service_does_two_transactions_a_second(usual: Service, meter: Meter) -> None:
-    until_then = time.monotonic() + 30.0
-    assert meter.cost(lambda: until(lambda: time.monotonic() > until_then, timeout=60.0, every=0.5)) <= 0
+    assert meter.cost(lambda: pause(30.0)) <= 0
