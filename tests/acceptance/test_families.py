@@ -12,6 +12,7 @@ import torch
 import trimesh
 from imagepipeline import ImagePipeline, Job
 from numpy.typing import NDArray
+from openai import OpenAI
 from PIL import Image, ImageDraw
 
 from jobs.job import JobStatus
@@ -32,6 +33,8 @@ IMAGES = ("zimage", "flux2klein", "sdxl", "qwenimage", "qwenedit")
 QUICK_IMAGES = IMAGES[:2]
 FILMS = {"wan22": 4, "ltx": 8}
 """Frames are a multiple of this, and one."""
+KLEIN_STEPS = 50
+"""Steps of diffusers' pipeline where neither the request nor the entry names any."""
 QUICK_FILMS = ("wan22",)
 CASES = [((64, 64), 1), ((128, 64), 7)]
 """Size and seed."""
@@ -109,10 +112,14 @@ def drawing(seed: int) -> Image.Image:
     return Image.fromarray(coarse).resize((80, 64), Image.Resampling.BICUBIC)
 
 
-def data_url(picture: Image.Image) -> str:
+def png(picture: Image.Image) -> bytes:
     file = BytesIO()
     picture.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return file.getvalue()
+
+
+def data_url(picture: Image.Image) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"
 
 
 def submit(families: Service, kind: str, name: str, **fields: Any) -> str:
@@ -165,6 +172,22 @@ class TestPictures:
 
         expected = directly(weights / "flux2klein", 1, image=references)
         assert np.array_equal(expected, pixels(download(families, job_id)))
+
+    @pytest.mark.contract("F45")
+    def test_an_edit_of_openais_client_is_what_diffusers_makes(self, families: Service, weights: Path) -> None:
+        """tests/acceptance/clients/test_openai.py has the other calls."""
+        pictures = [drawing(number) for number in (1, 2)]
+        client = OpenAI(api_key=families.key, base_url=f"{families.url}/openai/v1")
+
+        edited = client.images.edit(
+            image=[png(picture) for picture in pictures], prompt=PROMPT, model="flux2klein", size="64x64",
+            output_format="png", extra_body={"seed": 1},
+        )  # fmt: skip
+
+        assert edited.data is not None
+        made = pixels(base64.b64decode(edited.data[0].b64_json or ""))
+        expected = directly(weights / "flux2klein", 1, image=pictures, num_inference_steps=KLEIN_STEPS)
+        assert np.array_equal(expected, made)
 
     @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["zimage", "sdxl", "qwenimage"])
