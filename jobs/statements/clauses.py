@@ -10,6 +10,9 @@ from core.errors.failures import AttemptsExhausted
 from jobs.job import JobError, JobStatus
 from jobs.schema.tables import jobs, tenants
 
+IDEMPOTENCY_SECONDS = 86_400
+"""How long an Idempotency-Key stands for the job that it has made."""
+
 HELD = JobStatus.PROCESSING.value
 """The status of a job while a worker has a claim on it."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Select,
+    Update,
     and_,
     case,
     cast,
@@ -23,23 +24,18 @@ from core.errors.failures import DeadlineExceeded, StartDeadlineExceeded
 from core.errors.unavailable import StorageUnavailable
 from jobs.job import ACTIVE, JobError, JobStatus
 from jobs.schema.tables import idempotency, jobs, servers, tenants
-from jobs.statements.clauses import ago, ended_values, error_value, lost_values, tx_now
+from jobs.statements.clauses import (
+    IDEMPOTENCY_SECONDS,
+    after,
+    ago,
+    ended_values,
+    error_value,
+    lost_values,
+    tx_now,
+)
 from jobs.statements.outbox import with_outbox_events
-from jobs.statements.queue.submit import IDEMPOTENCY_SECONDS
-from jobs.statements.queue.tenant_jobs import postpone_purge
 
 BATCH = 500
-
-__all__ = [
-    "due_purges",
-    "expire",
-    "forget_job",
-    "forget_keys",
-    "postpone_purge",
-    "reap",
-    "reclaim",
-    "try_lock",
-]
 
 
 def try_lock(name: str) -> Select[Any]:
@@ -123,6 +119,11 @@ def due_purges() -> Select[Any]:
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
+
+
+def postpone_purge(job_id: str, delay: float) -> Update:
+    """Have the objects purged once more in `delay` s, after every lease and upload of the job has run out."""
+    return update(jobs).where(jobs.c.id == job_id).values(purge_at=after(delay))
 
 
 def forget_job(job_id: str) -> Delete:

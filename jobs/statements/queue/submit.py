@@ -43,11 +43,9 @@ from jobs.params.origin import NATIVE_ORIGIN, Origin
 from jobs.params.registry import AnyParams
 from jobs.schema.tables import idempotency, inputs, jobs, servers
 from jobs.statements.budget import admit
-from jobs.statements.clauses import after, ago, now, tx_now
+from jobs.statements.clauses import IDEMPOTENCY_SECONDS, after, ago, now, tx_now
 from jobs.statements.outbox import with_outbox_events
 from jobs.statements.queue.tenant_jobs import visible
-
-IDEMPOTENCY_SECONDS = 86_400
 
 ADDED = "added"
 """The parameter of `submit`: the new jobs, as JSON."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from jobs.job import ACTIVE, WAITING, JobStatus
 from jobs.schema.tables import Money, api_keys, has_labels, jobs, outbox, tenants
 from jobs.statements.budget import BALANCE, settle
-from jobs.statements.clauses import after, ended_values, erased_values, now
+from jobs.statements.clauses import ended_values, erased_values, now
 from jobs.statements.ended_inputs import close_inputs
 from jobs.statements.outbox import with_outbox_events
 
@@ -131,8 +131,3 @@ def erase(job_id: str, tenant: str) -> Select[Any]:
 def forget_job_deliveries(job_id: str) -> Delete:
     """Remove the deliveries of a deleted job."""
     return delete(outbox).where(outbox.c.job_id == job_id)
-
-
-def postpone_purge(job_id: str, delay: float) -> Update:
-    """Have the objects purged once more in `delay` s, after every lease and upload of the job has run out."""
-    return update(jobs).where(jobs.c.id == job_id).values(purge_at=after(delay))
