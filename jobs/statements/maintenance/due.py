@@ -18,6 +18,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.types import TypeEngine
 
 from jobs.job import ACTIVE, JobStatus
 from jobs.schema.tables import batches, inputs, jobs, media, outbox, uploads
@@ -32,7 +33,7 @@ TASKS = ("recovery", "ingest", "webhooks", "purge", "uploads", "library", "batch
 @cache
 def due_function() -> TableFunction:
     """Return the function of `due`: to plan the statement anew costs ten times what it does."""
-    arguments = {"upload_seconds": Double(), "input_max_attempts": Integer()}
+    arguments: dict[str, TypeEngine[Any]] = {"upload_seconds": Double(), "input_max_attempts": Integer()}
     return table_function(
         KIND, due(**{name: bindparam(name, 0, type_) for name, type_ in arguments.items()}), arguments
     )
