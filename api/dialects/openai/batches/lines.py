@@ -14,13 +14,13 @@ from api.dialects.openai.requests import JobsOfRequest
 from api.dialects.openai.schema import GenerationRequest, OpenAIVideoRequest
 from api.dialects.openai.video_routes import video_jobs
 from api.http.msgspec_errors import refusal
-from api.http.whole_numbers import whole_numbers
 from core.errors.base import AtelierError
 from core.errors.fields import NotSupportedYet, OutOfRange
 from core.ids import new_id
 from jobs.batches import AnswerFormat, LineFault, LineProblem
 from jobs.params.image import MAX_IMAGES
 from jobs.params.registry import Modality
+from jobs.params.whole_numbers import whole_numbers
 from jobs.statements.queue.submit import NewJob
 
 MOST_LINES = 10_000
