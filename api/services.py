@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from api.account.key_use import KeyUse
+from api.estimates.estimator import Estimator
 from api.follow.event_hub import EventHub
 from api.follow.job_reader import JobReader
 from api.follow.notifier import Notifier
@@ -65,6 +66,7 @@ class Services:
         self.submit_endpoint = SubmitEndpoint(
             self.submissions, self.groups, self.job_control.cancel, self.watcher, settings
         )
+        self.estimator = Estimator(self.database, self.catalog, self.footprints, settings)
         self.voice_operations = VoiceOperations(self.database, self.intake, settings)
         self.voice_directory = VoiceDirectory(self.database, self.catalog, self.store, settings)
         self.voice_samples = VoiceSamples(self.database, self.catalog, self.submissions, settings)
@@ -74,6 +76,7 @@ class Services:
         return {"caller": provide_caller(), "job_view": provide_job_view()} | provide(
             catalog=self.catalog,
             database=self.database,
+            estimator=self.estimator,
             footprints=self.footprints,
             media_library=self.media_library,
             notifier=self.notifier,

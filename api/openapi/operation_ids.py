@@ -48,6 +48,7 @@ OPERATION_IDS = {
     "post /jobs/v1": "createJobs",
     "post /jobs/v1/pause": "pauseQueue",
     "post /jobs/v1/resume": "resumeQueue",
+    "post /estimates/v1": "estimateJob",
     "get /jobs/v1/{job_id}": "getJob",
     "patch /jobs/v1/{job_id}": "changeJob",
     "delete /jobs/v1/{job_id}": "deleteJob",

@@ -148,13 +148,24 @@ class GroupSubmissions:
 @contextmanager
 def at(place: str) -> Iterator[None]:
     """Raise what is refused in the block with its field below `place`, and a picture under its documented name."""
+    if place == "$":
+        yield
+        return
+    try:
+        with as_documented():
+            yield
+    except RequestRefused as error:
+        error.field = place + (error.field or "").removeprefix("$")
+        raise
+
+
+@contextmanager
+def as_documented() -> Iterator[None]:
+    """Raise what is refused in the block with a picture under its documented name."""
     try:
         yield
     except RequestRefused as error:
-        if place == "$":
-            raise
         for name in PICTURE_NAMES:
             error.detail = error.detail.replace(f"`{name}`", f"`{PICTURE}`")
             error.field = f"$.{PICTURE}" if error.field == f"$.{name}" else error.field
-        error.field = place + (error.field or "").removeprefix("$")
         raise

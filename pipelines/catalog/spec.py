@@ -436,7 +436,7 @@ class ModelSpec(Entry, frozen=True, kw_only=True):
         saved = max(0.0, rates.max_gpu_seconds - gpu_seconds)
         return round(self.price_of(params) - rates.per_gpu_second * saved, PRICE_DIGITS)
 
-    def steps_of(self, params: Params) -> int | None:
+    def steps_of(self, params: object) -> int | None:
         """Return the denoising steps of a request: its own, its preset's, the model's; None is the pipeline's own."""
         preset = self.quality.get(getattr(params, "quality", "standard"), Preset())
         asked = getattr(params, "num_inference_steps", None)

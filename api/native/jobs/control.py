@@ -11,18 +11,16 @@ from msgspec import Meta
 
 from api.follow.watcher import JobWatcher
 from api.http.auth import Caller, needs
-from api.http.spooled_body import decode
 from api.http.strict_json import BODY_ERRORS, StrictRequest
 from api.native.jobs.accepted import accepted
 from api.openapi.documents import error_responses
 from api.operations.job_control import JobControl
 from api.submit.endpoint import IdempotencyKeyHeader, SubmitEndpoint
 from api.submit.errors import SUBMIT_ERRORS
-from api.submit.groups import at
+from api.submit.job_fields import params_of
 from core.errors.conflicts import JobNotWaiting
-from core.errors.fields import MissingField, OutOfRange
 from core.errors.unknown import MalformedId, UnknownJob
-from jobs.params.registry import PARAMS_OF, AnyParams
+from jobs.params.registry import AnyParams
 from jobs.statements.queue.look import FollowedJob
 from jobs.wire.jobs import AcceptedJobs, QueueState
 from jobs.wire.status import StatusAnswer
@@ -55,18 +53,7 @@ class ManyJobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def params(self) -> list[AnyParams]:
         """Return the parameters of each. Raises what the route of a modality would, with the job's place."""
-        return [_params(one, _place(number)) for number, one in enumerate(self.jobs)]
-
-
-def _params(job: dict[str, Any], place: str) -> AnyParams:
-    modality = job.get("modality")
-    if modality not in PARAMS_OF:
-        names = ", ".join(PARAMS_OF)
-        error = MissingField if modality is None else OutOfRange
-        raise error(f"`modality` must be one of {names}.", field=f"{place}.modality")
-    with at(place):
-        params: AnyParams = decode(msgspec.json.encode(job), PARAMS_OF[modality])
-    return params
+        return [params_of(one, _place(number)) for number, one in enumerate(self.jobs)]
 
 
 def _place(number: int) -> str:

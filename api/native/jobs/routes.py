@@ -2,6 +2,7 @@
 
 from api.http.dependencies import Router, provide
 from api.native.jobs.control import JobControlRoutes, ManyJobRoutes
+from api.native.jobs.estimates import estimate
 from api.native.jobs.files import FileRoutes
 from api.native.jobs.jobs import JobRoutes
 from api.native.jobs.outputs import OutputRoutes
@@ -15,6 +16,6 @@ def jobs_router(job_control: JobControl, server_commands: ServerCommands, settin
     many = Router("/", route_handlers=[ManyJobRoutes], request_max_body_size=settings.media_body_limit)
     return Router(
         "/",
-        route_handlers=[JobRoutes, JobControlRoutes, OutputRoutes, FileRoutes, many],
+        route_handlers=[JobRoutes, JobControlRoutes, estimate, OutputRoutes, FileRoutes, many],
         dependencies=provide(job_control=job_control, server_commands=server_commands),
     )

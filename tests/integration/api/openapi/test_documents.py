@@ -91,6 +91,7 @@ def test_the_document_names_every_route(document):
         ("post", "/jobs/v1"),
         ("post", "/jobs/v1/pause"),
         ("post", "/jobs/v1/resume"),
+        ("post", "/estimates/v1"),
         ("patch", "/jobs/v1/{job_id}"),
         ("get", "/jobs/v1/{job_id}"),
         ("delete", "/jobs/v1/{job_id}"),

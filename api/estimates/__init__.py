@@ -1,0 +1,1 @@
+"""Estimates: what a job would take and cost, before it is submitted."""

@@ -1,0 +1,1 @@
+"""Structs of what a job would take and cost."""

@@ -1,0 +1,121 @@
+"""The workload of a request: what makes one job of a model take longer than another.
+
+No torch, no numpy: the API imports this module.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from jobs.params.media import PICTURE_NAMES
+from jobs.params.registry import PARAMS_OF, AnyParams
+from pipelines.catalog.spec import ModelSpec
+
+USUAL_CHARACTERS = 200
+"""Characters of a usual text to speech: some twelve seconds of sound."""
+USUAL_VIDEO_SECONDS = 2.0
+"""Seconds of a usual video, the default of its route."""
+CLASSES_PER_DOUBLING = 2
+"""Sizes of one class differ by less than this root of two."""
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """The work of a request.
+
+    - `kind`: the quality preset, the mode and the number of inputs; other kinds compute other things.
+    - `steps`: denoising steps, 1 where there are none.
+    - `outputs`: how many are made, each with all of the steps.
+    - `size`: of one output, in megapixels (of a video times its seconds) or characters; 1 where the request does not
+      say it.
+    """
+
+    kind: str
+    steps: int = 1
+    outputs: int = 1
+    size: float = 1.0
+
+    @property
+    def amount(self) -> float:
+        """The work of the whole job; of two jobs of one kind the one with twice the amount takes about twice as long.
+
+        A step of a diffusion model computes every pixel, so its work is the pixels times the steps.
+        """
+        return self.size * self.steps * self.outputs
+
+    def is_like(self, other: "Workload") -> bool:
+        """Return whether the other one has the same kind, steps and number of outputs, and about the same size."""
+        mine, others = ((one.kind, one.steps, one.outputs, _size_class(one.size)) for one in (self, other))
+        return mine == others
+
+
+class _Fields(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields that a workload follows from, of whatever modality; those of another one keep their defaults."""
+
+    quality: str = "standard"
+    mode: str = ""
+    num_images: int = 1
+    num_inference_steps: int | None = None
+    strength: float | None = None
+    width: int = 0
+    height: int = 0
+    duration_seconds: float = 0.0
+
+
+def workload_of(spec: ModelSpec, params: AnyParams) -> Workload:
+    """Return the workload of a request for a model."""
+    return workload_of_fields(spec, msgspec.structs.asdict(params), len(getattr(params, "text", "")))
+
+
+def workload_of_fields(spec: ModelSpec, fields: Mapping[str, Any], characters: int) -> Workload:
+    """Return the workload of a request by its fields, as the row of its job has them, and the length of its text.
+
+    Raises `msgspec.ValidationError` for fields that no version of this service has written.
+    """
+    read = msgspec.convert(fields, _Fields)
+    named = {name: fields.get(name) for name in PARAMS_OF[spec.modality].media}
+    inputs = sum(len(value) if isinstance(value, list | tuple) else value is not None for value in named.values())
+    starts_from_picture = any(named.get(name) is not None for name in PICTURE_NAMES)
+    return Workload(
+        kind=f"{read.quality} {read.mode} {inputs}",
+        steps=_steps(spec, read, starts_from_picture=starts_from_picture),
+        outputs=read.num_images,
+        size=_size(spec, read, characters),
+    )
+
+
+def usual_workload(spec: ModelSpec) -> Workload:
+    """Return the workload that the catalog's `estimated_seconds` are for: that of the model's defaults."""
+    usual = {
+        "width": spec.defaults.width,
+        "height": spec.defaults.height,
+        "duration_seconds": USUAL_VIDEO_SECONDS,
+    }
+    return workload_of_fields(spec, usual, USUAL_CHARACTERS)
+
+
+def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool) -> int:
+    """Return the steps that are computed: of a picture that is changed only the share of `strength`, as in diffusers.
+
+    That rule is `int(num_inference_steps * strength)` of its image-to-image pipelines.
+    """
+    steps = spec.steps_of(read) or 1
+    strength = spec.defaults.strength if read.strength is None else read.strength
+    if not (starts_from_picture and "image-to-image" in spec.capabilities and strength):
+        return steps
+    return max(1, int(steps * strength))
+
+
+def _size(spec: ModelSpec, read: _Fields, characters: int) -> float:
+    """Return the size of one output; a model with native sizes makes one of those whatever is asked for."""
+    if spec.modality == "speech":
+        return float(max(1, characters))
+    if spec.modality not in ("image", "video"):
+        return 1.0
+    megapixels = 1.0 if spec.limits.native_sizes else max(1, read.width * read.height) / 1e6
+    return megapixels * (max(0.1, read.duration_seconds) if spec.modality == "video" else 1.0)
+
+
+def _size_class(size: float) -> int:
+    return round(CLASSES_PER_DOUBLING * math.log2(size))
