@@ -23,6 +23,7 @@ from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, problems, servers, status, uploads, voices, webhooks
 from jobs.wire.account import keys, usage
+from jobs.wire.estimates.estimate import EstimateAnswer
 from jobs.wire.job_request import JobRequest
 from scripts import sdk_types
 from scripts.sdk_structs import description, fields_of, ordered
@@ -37,6 +38,7 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
         jobs.JobPage,
         jobs.ProgressEvent,
         JobRequest,
+        EstimateAnswer,
     ),
     *(uploads.Upload, uploads.StoredUpload, voices.VoiceList),
     *(media.MediaItem, media.MediaPage, media.MediaMatches),

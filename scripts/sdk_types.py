@@ -16,11 +16,12 @@ from jobs.params.media import field_of
 from jobs.params.modality import ModalitySpec
 from jobs.params.registry import MODALITIES
 from jobs.wire import jobs, media, models, status, uploads, voices, webhooks
+from jobs.wire.estimates.estimate import EstimateAnswer
 from scripts.sdk_structs import description, fields_of, ordered
 
 FOLDER = Path(__file__).parents[1] / "sdk/typescript"
 ANSWERS: tuple[type[msgspec.Struct], ...] = (
-    *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, uploads.StoredUpload),
+    *(jobs.Accepted, status.StatusAnswer, jobs.JobPage, jobs.ProgressEvent, uploads.StoredUpload, EstimateAnswer),
     *(voices.VoiceAnswer, models.ModelAnswer),
     *(media.MediaItem, media.MediaPage, media.MediaMatches, media.LinkedMedia),
     *(webhooks.WebhookEvent, webhooks.WebhookTest),
@@ -32,6 +33,7 @@ NAMES = {
     "PreviewAnswer": "Preview",
     "JobError": "JobFailure",
     "ProgressEvent": "Progress",
+    "EstimateAnswer": "Estimate",
     "StoredUpload": "StoredInput",
     "VoiceAnswer": "Voice",
     "ModelAnswer": "Model",

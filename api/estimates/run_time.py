@@ -9,14 +9,12 @@ from api.estimates.quantiles import LEAST, NONE, assumed, measured
 from jobs.statements.estimates.history import EndedJob
 from jobs.wire.estimates.estimate import Basis, Confidence, SecondsRange
 from pipelines.catalog.spec import ModelSpec
-from pipelines.catalog.workload import Workload, usual_workload, workload_of_fields
+from pipelines.catalog.workload import Workload, catalog_seconds, proportion, workload_of_row
 
 MEDIUM, HIGH = 10, 50
 """Jobs like the one in question that make the confidence medium, and high."""
 NEAREST = 50
 """Jobs of other workloads that an estimate follows from: those whose work is the most like it."""
-LEAST_SHARE = 0.1
-"""What is left of a job's seconds however small it is: its prompt, its files and its claim take as long."""
 LOAD_RATE = 500e6
 """Bytes of weights that are loaded in a second, where no load was measured."""
 
@@ -41,7 +39,8 @@ class JobHistory:
         self._spec = spec
         self._is_known = bool(there)
         self._jobs = there or jobs
-        self._sized = [(job, workload) for job in self._jobs if (workload := _workload(spec, job)) is not None]
+        found = ((job, workload_of_row(spec, job.params, job.characters)) for job in self._jobs)
+        self._sized = [(job, workload) for job, workload in found if workload is not None]
 
     def run(self, workload: Workload) -> RunEstimate:
         """Return the seconds that a job of this workload runs, without the loading of the model."""
@@ -75,23 +74,6 @@ class JobHistory:
         return RunEstimate(run=measured(seconds), basis=basis, confidence=confidence, sample_size=count)
 
 
-def catalog_seconds(spec: ModelSpec, workload: Workload) -> float:
-    """Return the catalog's figure for a workload: that of the model's usual job, in proportion to the work."""
-    return spec.estimated_seconds * _ratio(workload, usual_workload(spec))
-
-
 def _scaled(jobs: Sequence[tuple[EndedJob, Workload]], workload: Workload) -> list[float]:
     """Return what the jobs would have taken with this workload."""
-    return [job.run_seconds * _ratio(workload, its) for job, its in jobs]
-
-
-def _ratio(workload: Workload, of: Workload) -> float:
-    return max(LEAST_SHARE, workload.amount / of.amount)
-
-
-def _workload(spec: ModelSpec, job: EndedJob) -> Workload | None:
-    """Return the workload of a job; None where its fields were removed or are of another service's version."""
-    try:
-        return workload_of_fields(spec, job.params, job.characters) if job.params else None
-    except msgspec.ValidationError:
-        return None
+    return [job.run_seconds * proportion(workload, its) for job, its in jobs]

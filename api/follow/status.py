@@ -15,6 +15,7 @@ from jobs.statements.queue.tenant_jobs import balance
 from jobs.wire.status import QueueEstimate, StatusAnswer, status_answer
 from jobs.wire.wait_reasons import Reason, waiting_for
 from pipelines.catalog.loader import Catalog
+from pipelines.catalog.workload import catalog_seconds, workload_of_row
 
 
 class StatusBuilder:
@@ -23,18 +24,23 @@ class StatusBuilder:
     def __init__(self, database: Database, catalog: Catalog, settings: Settings) -> None:
         self._database = database
         self._settings = settings
-        self._estimates = {spec.id: spec.estimated_seconds for spec in catalog.models}
+        self._specs = {spec.id: spec for spec in catalog.models}
 
     def answer(self, view: JobView) -> StatusAnswer:
         """Return the status answer of a job."""
-        estimate = queue_estimate(view.job, view.forecast, self._estimates.get(view.job.model))
-        return status_answer(view.job, self._settings, estimate)
+        usual = self._usual_seconds(view.job) if view.forecast.seconds is None else None
+        return status_answer(view.job, self._settings, queue_estimate(view.job, view.forecast, usual))
 
     async def answers(self, views: Sequence[JobView], caller: Caller) -> list[StatusAnswer]:
         """Return the status answers of a list of the caller's jobs; the balance is read once."""
         facts = await self._database.row(balance(caller.tenant, caller.key_id))
         left = facts[0] if facts else None
         return [msgspec.structs.replace(self.answer(view), balance_remaining_usd=left) for view in views]
+
+    def _usual_seconds(self, job: Job) -> float | None:
+        """Return what a job takes by the catalog, until one of its model has run; None once it has ended."""
+        spec = None if job.status.terminal else self._specs.get(job.model)
+        return None if spec is None else catalog_seconds(spec, workload_of_row(spec, job.params))
 
 
 def queue_estimate(job: Job, forecast: Forecast, estimate: float | None) -> QueueEstimate:

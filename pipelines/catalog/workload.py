@@ -19,6 +19,8 @@ USUAL_VIDEO_SECONDS = 2.0
 """Seconds of a usual video, the default of its route."""
 CLASSES_PER_DOUBLING = 2
 """Sizes of one class differ by less than this root of two."""
+LEAST_SHARE = 0.1
+"""What is left of a job's seconds however small it is: its prompt, its files and its claim take as long."""
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,14 +67,39 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
 
 def workload_of(spec: ModelSpec, params: AnyParams) -> Workload:
     """Return the workload of a request for a model."""
-    return workload_of_fields(spec, msgspec.structs.asdict(params), len(getattr(params, "text", "")))
+    return _workload(spec, msgspec.structs.asdict(params))
 
 
-def workload_of_fields(spec: ModelSpec, fields: Mapping[str, Any], characters: int) -> Workload:
-    """Return the workload of a request by its fields, as the row of its job has them, and the length of its text.
+def workload_of_row(spec: ModelSpec, params: Mapping[str, Any], characters: int | None = None) -> Workload | None:
+    """Return the workload of a job by the parameters in its row; None where they were removed, or cannot be read.
 
-    Raises `msgspec.ValidationError` for fields that no version of this service has written.
+    `characters` is the length of the text, where `params` are without it.
     """
+    try:
+        return _workload(spec, params, characters) if params else None
+    except msgspec.ValidationError:  # a newer version has written them
+        return None
+
+
+def proportion(workload: Workload, to: Workload) -> float:
+    """Return how many times as long a workload takes as another one, about."""
+    return max(LEAST_SHARE, workload.amount / to.amount)
+
+
+def catalog_seconds(spec: ModelSpec, workload: Workload | None) -> float:
+    """Return the seconds that a job takes by the catalog: of the model's usual job, in proportion to the work."""
+    if workload is None:
+        return spec.estimated_seconds
+    usual = {
+        "width": spec.defaults.width,
+        "height": spec.defaults.height,
+        "duration_seconds": USUAL_VIDEO_SECONDS,
+    }
+    return spec.estimated_seconds * proportion(workload, _workload(spec, usual, USUAL_CHARACTERS))
+
+
+def _workload(spec: ModelSpec, fields: Mapping[str, Any], characters: int | None = None) -> Workload:
+    """Return the workload of a request by its fields. Raises `msgspec.ValidationError`."""
     read = msgspec.convert(fields, _Fields)
     named = {name: fields.get(name) for name in PARAMS_OF[spec.modality].media}
     inputs = sum(len(value) if isinstance(value, list | tuple) else value is not None for value in named.values())
@@ -81,18 +108,8 @@ def workload_of_fields(spec: ModelSpec, fields: Mapping[str, Any], characters: i
         kind=f"{read.quality} {read.mode} {inputs}",
         steps=_steps(spec, read, starts_from_picture=starts_from_picture),
         outputs=read.num_images,
-        size=_size(spec, read, characters),
+        size=_size(spec, read, len(fields.get("text", "")) if characters is None else characters),
     )
-
-
-def usual_workload(spec: ModelSpec) -> Workload:
-    """Return the workload that the catalog's `estimated_seconds` are for: that of the model's defaults."""
-    usual = {
-        "width": spec.defaults.width,
-        "height": spec.defaults.height,
-        "duration_seconds": USUAL_VIDEO_SECONDS,
-    }
-    return workload_of_fields(spec, usual, USUAL_CHARACTERS)
 
 
 def _steps(spec: ModelSpec, read: _Fields, *, starts_from_picture: bool) -> int:

@@ -63,7 +63,7 @@ class ImagePipelineStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def submitted_answer(job: Job, endpoint: str, estimated_seconds: float) -> SubmittedAnswer:
-    """Return the answer to a submit; `estimated_seconds` are what one job of its model takes."""
+    """Return the answer to a submit; `estimated_seconds` are what it takes by the catalog."""
     return SubmittedAnswer(
         job_id=job.id,
         status=job.status,

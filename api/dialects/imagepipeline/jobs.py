@@ -25,9 +25,11 @@ from api.submit.service import SubmittedJob
 from core.errors.fields import NoCapableModel, NotThisModel
 from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownJob
+from jobs.job import Job
 from jobs.params.origin import Origin
 from jobs.wire.dialects.imagepipeline import NAME
 from pipelines.catalog.loader import Catalog
+from pipelines.catalog.workload import catalog_seconds, workload_of_row
 
 
 def operation_controller(operation: Operation) -> type[Controller]:
@@ -62,7 +64,7 @@ def _submit_route(operation: Operation) -> HTTPRouteHandler:
         translation = operation.translate(data)
         submitted = await submit_translated(request, operation, translation, submit_endpoint, idempotency_key)
         headers = {"Idempotency-Replayed": "true"} if submitted.repeated else {}
-        answer = submitted_answer(submitted.job, operation.endpoint, _estimate(catalog, submitted.job.model))
+        answer = submitted_answer(submitted.job, operation.endpoint, _estimate(catalog, submitted.job))
         return Response(answer, headers=headers)
 
     return create
@@ -112,5 +114,6 @@ def _incapable(operation: Operation, sentence: str) -> NoCapableModel:
     return NoCapableModel(sentence, capability=operation.needs.words)
 
 
-def _estimate(catalog: Catalog, model: str) -> float:
-    return next((spec.estimated_seconds for spec in catalog.models if spec.id == model), 0.0)
+def _estimate(catalog: Catalog, job: Job) -> float:
+    spec = next((spec for spec in catalog.models if spec.id == job.model), None)
+    return 0.0 if spec is None else catalog_seconds(spec, workload_of_row(spec, job.params))

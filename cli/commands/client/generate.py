@@ -7,8 +7,9 @@ from typing import Any
 import rich_click as click
 
 from atelier_client.models import StatusAnswer
+from cli.commands.client.estimate_facts import print_estimate
 from cli.commands.client.request_options import request_body, request_options
-from cli.http.client import Client, refuse_unwritable
+from cli.http.client import ALREADY_A_SOURCE, Client, refuse_unwritable
 from cli.http.connection import with_client
 from cli.http.outputs import STDOUT, refuse_overwriting, save_outputs, succeeded
 from cli.http.progress import job_bars, watch
@@ -38,10 +39,14 @@ def generate_command(modality: ModalitySpec) -> click.Command:
         preview: Path | None,
         timeout: float | None,
         no_wait: bool,
+        estimate: bool,
         as_json: bool,
         **values: Any,
     ) -> None:
         body = request_body(values)
+        if estimate:
+            print_estimate(client.estimate(modality.name, **_with_paths(body, modality.params.media)), as_json)
+            return
         _check_choices(output, preview, timeout, no_wait=no_wait, as_json=as_json)
         if output is not None:
             _check_output(output, body.get("num_images", 1), modality.formats)
@@ -78,6 +83,9 @@ def _file_options() -> list[click.Option]:
         click.Option(["--timeout"], type=Duration(), help="Cancel the job after so long: 45s, 10m, 2h."),
         click.Option(
             ["--no-wait"], is_flag=True, help="Print the id of the job and end; `atelier jobs download` gets it."
+        ),
+        click.Option(
+            ["--estimate"], is_flag=True, help="Print how long it would take and what it would cost; make nothing."
         ),
     ]
 
@@ -129,6 +137,17 @@ def _upload(client: Client, body: dict[str, Any], media: Mapping[str, str]) -> d
         value = body[name]
         sent[name] = client.source(value) if isinstance(value, str) else [client.source(one) for one in value]
     return sent
+
+
+def _with_paths(body: dict[str, Any], media: Mapping[str, str]) -> dict[str, Any]:
+    """Return the body with the local files of its media as paths, which an estimate does not send."""
+
+    def named(value: str) -> str | Path:
+        return value if value.startswith(ALREADY_A_SOURCE) else Path(value)
+
+    taken = {name: body[name] for name in media.keys() & body.keys()}
+    paths = {name: named(value) if isinstance(value, str) else [*map(named, value)] for name, value in taken.items()}
+    return body | paths
 
 
 def _follow(client: Client, job_id: str, timeout: float | None) -> StatusAnswer:

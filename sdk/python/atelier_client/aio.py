@@ -138,6 +138,10 @@ class AsyncAtelier:
         """
         return (await self._send(calls.submit_many(jobs, idempotency_key))).jobs
 
+    async def estimate(self, modality: str, **fields: Any) -> wire.EstimateAnswer:
+        """Return what a job with these fields would take and cost now; nothing is submitted, and no file is sent."""
+        return await self._send(calls.estimate(modality, fields))
+
     async def wait(
         self, job_id: str, *, on_progress: OnProgress | None = None, timeout: float | None = None
     ) -> wire.StatusAnswer:

@@ -25,12 +25,14 @@ RECONNECT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 """The pause before an event stream is opened again, and how long an API that is away is waited for."""
 RETRIED = (429, 502, 503, 504)
 MOST_PAUSE_SECONDS = 30.0
+NO_FILE = "data:,"
+"""What stands for a local file where its content does not matter."""
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One request; its answer is read as `answer`, and `None` stands for no body.
 
-    A call that may be sent twice without harm is `repeatable`.
+    A call that may be sent twice without harm is `repeatable`; one that only `asks` changes nothing, whatever its method.
     """
 
     method: str
@@ -39,11 +41,12 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     json: Any = None
     params: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
+    asks: bool = False
 
     @property
     def repeatable(self) -> bool:
         """Whether the call may be sent again when it is not known whether it arrived."""
-        return self.method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in self.headers
+        return self.asks or self.method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in self.headers
 
 
 def submit(modality: str, fields: Mapping[str, Any], idempotency_key: str | None) -> Call[models.Accepted]:
@@ -61,6 +64,13 @@ def submit_many(jobs: Sequence[Mapping[str, Any]], idempotency_key: str | None) 
     headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
     body = {"jobs": [dict(one) for one in jobs]}
     return Call(method="POST", path="/jobs/v1", answer=models.AcceptedJobs, json=body, headers=headers)
+
+
+def estimate(modality: str, fields: Mapping[str, Any]) -> Call[models.EstimateAnswer]:
+    """Ask what a job would take and cost; its files are not read."""
+    files = dict.fromkeys(files_in(modality, fields), NO_FILE)
+    body = {"modality": modality} | with_uploads(modality, fields, files)
+    return Call(method="POST", path="/estimates/v1", answer=models.EstimateAnswer, json=body, asks=True)
 
 
 def set_priority(job_id: str, priority: int) -> Call[models.StatusAnswer]:

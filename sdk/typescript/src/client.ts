@@ -4,7 +4,7 @@ import { AtelierError } from "./errors.js";
 import { readEvents } from "./events.js";
 import { MediaLibrary } from "./media.js";
 import { Transport, labelFilter, pause } from "./transport.js";
-import type { Accepted, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, StoredInput, Voice } from "./types.js";
+import type { Accepted, Estimate, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, StoredInput, Voice } from "./types.js";
 
 export interface AtelierOptions {
   /** The URL of the service; http://127.0.0.1:8000 by default. */
@@ -78,6 +78,15 @@ export class AtelierClient {
   ): Promise<Job> {
     const accepted = await this.submit(modality, params, options);
     return this.wait(accepted.job_id, options);
+  }
+
+  /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
+  estimate<M extends Modality>(modality: M, params: ParamsOf[M], options: FollowOptions = {}): Promise<Estimate> {
+    return this.#transport.json<Estimate>("POST", "/estimates/v1", {
+      body: { ...params, modality },
+      repeatable: true,
+      signal: options.signal,
+    });
   }
 
   /** Return a job as it is now. */

@@ -19,6 +19,8 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   /** Sent as Idempotency-Key: the request may then be repeated, and is done once. */
   idempotencyKey?: string;
+  /** Whether it changes nothing, whatever its method, and may be repeated. */
+  repeatable?: boolean;
   signal?: AbortSignal;
 }
 
@@ -50,7 +52,7 @@ export class Transport {
 
   /** Return the answer of a request that succeeded. Throws `AtelierError`. */
   async send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
-    const repeatable = method === "GET" || method === "DELETE" || options.idempotencyKey !== undefined;
+    const repeatable = method === "GET" || method === "DELETE" || options.repeatable || options.idempotencyKey !== undefined;
     for (let attempt = 0; ; attempt++) {
       const last = !repeatable || attempt >= this.#retries;
       let answer: Response;

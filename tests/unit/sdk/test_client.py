@@ -5,6 +5,7 @@ import inspect
 import io
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,11 @@ from atelier_client.models import ProgressEvent
 from tests.support.service.scripted_api import ACCEPTED, JOB, event, problem, scripted_api, upload_to
 
 DONE = event(3, "completed", **JOB)
+ESTIMATE = {
+    **{"modality": "remove-background", "model": "m", "basis": "like", "confidence": "high", "sample_size": 50},
+    **{"jobs_ahead": 0, "waiting_for": None, "model_loaded": True, "server_id": "gpu-1", "device": "cpu"},
+    **{"price_usd": 0.0, "credits": 0.0, "balance_remaining_usd": None},
+}
 AWAY = problem("database_unavailable", "Away.")
 
 
@@ -88,6 +94,15 @@ def test_submit_sends_the_fields_and_a_key_of_its_own(api, client):
     assert [{"prompt": "a"}] * 2 == sent(api, "/generate/image/v1")
     first, second = (headers["Idempotency-Key"] for _, headers, _ in api.requests)
     assert (36, "order-1") == (len(first), second)
+
+
+def test_an_estimate_sends_no_file_and_is_asked_again(api, client):
+    seconds = {"p50_seconds": 1.0, "p95_seconds": 2.0}
+    api.add("/estimates/v1", AWAY, 503, Retry_After="0")
+    api.add("/estimates/v1", ESTIMATE | dict.fromkeys(("wait", "load", "run", "total"), seconds))
+    found = client.estimate("remove-background", image_url=Path("chair.jpg"))
+    assert (2.0, "high", 50) == (found.run.p95_seconds, found.confidence, found.sample_size)
+    assert [{"modality": "remove-background", "image_url": "data:,"}] * 2 == sent(api, "/estimates/v1")
 
 
 def test_an_unknown_modality_names_those_there_are(client):

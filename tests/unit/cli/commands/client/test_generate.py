@@ -1,12 +1,13 @@
 """The files and fields of `atelier generate`."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from cli.commands.client.generate import _follow, _upload
+from cli.commands.client.generate import _follow, _upload, _with_paths
 from cli.main import atelier
 from cli.output.interrupts import TimedOut, TimeLimit
 from jobs.wire.jobs import WaitReason
@@ -85,3 +86,12 @@ def test_a_file_is_named_or_nothing_is_waited_for():
 def test_options_that_do_not_go_together_are_refused(words, reason):
     outcome = CliRunner().invoke(atelier, ["generate", "image", "a star", *words, *NOWHERE])
     assert (2, True) == (outcome.exit_code, reason in outcome.output)
+
+
+def test_local_files_of_an_estimate_are_paths_and_are_not_read():
+    body = {"prompt": "a cat", "input_image": "a.png", "reference_images": ("https://x.example/b.png", "c.png")}
+    media = {"input_image": "image", "reference_images": "image"}
+    assert body | {
+        "input_image": Path("a.png"),
+        "reference_images": ["https://x.example/b.png", Path("c.png")],
+    } == _with_paths(body, media)
