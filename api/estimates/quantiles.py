@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from jobs.wire.estimates.estimate import SecondsRange
 
 SPREAD = 2.0
-"""What p95 is to p50 where too few are known to say: of lognormal times whose standard deviation is 45 % of the mean."""
+"""What p95 is to p50 where too few are known to say: as of lognormal times that vary by 44 % of their mean."""
 LEAST = 5
 """Of fewer values the greatest says little of p95."""
 NONE = SecondsRange(p50_seconds=0.0, p95_seconds=0.0)
@@ -21,8 +21,8 @@ def assumed(p50: float) -> SecondsRange:
 def measured(seconds: Sequence[float]) -> SecondsRange:
     """Return the quantiles of at least one measured value.
 
-    p95 is that of `statistics.quantiles`, whose default method takes the sample as a part of a larger population: type 6
-    of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (The American Statistician 50, 1996). Of fewer than
+    p95 is that of `statistics.quantiles`, whose default method takes the sample as a part of a larger population: type
+    6 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (The American Statistician 50, 1996). Of fewer than
     `LEAST` values it is at least the assumed one.
     """
     p50 = statistics.median(seconds)

@@ -1,4 +1,4 @@
-"""How long a job would run and load its model, by the newest jobs of the model; before there are any, by the catalog."""
+"""How long a job would run and load its model: by the newest jobs of the model, or before there are any the catalog."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -62,7 +62,7 @@ class JobHistory:
         return measured(loads) if loads else assumed(weights_bytes / LOAD_RATE)
 
     def intake(self, workload: Workload) -> SecondsRange:
-        """Return the seconds until the inputs of a job are there, by jobs with as many; none where that is not known."""
+        """Return the seconds until the inputs of a job are there, by jobs with as many; none where there is no such."""
         known = [job.intake for job, its in self._sized if its.kind == workload.kind]
         return measured(known) if known else NONE
 

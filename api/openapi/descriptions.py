@@ -65,7 +65,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "EstimateAnswer.run": "From the start to the end, without the loading.",
     "EstimateAnswer.total": "From the submit to the end; null while no server may start it.",
     "basis": "What `run` follows from: jobs like it, other jobs of the model scaled by their work, or the catalog.",
-    "confidence": "none: the catalog's figure; low: other sizes, or few jobs; medium: from 10 jobs like it; high: from 50.",
+    "confidence": "high: 50 jobs like it or more; medium: 10; low: fewer, or other sizes; none: the catalog's figure.",
     "sample_size": "The jobs that `run` follows from.",
     "jobs_ahead": "The jobs that would go before it, counted to 1,000 of each model.",
     "EstimateAnswer.waiting_for": "Why it would not start at once; null where it would.",

@@ -1,4 +1,4 @@
-"""How long the newest jobs of models took: a bounded number of rows, read by the index of the ends of a model's jobs."""
+"""How long the newest jobs of models took: a bounded number of rows, by the index of the ends of a model's jobs."""
 
 from collections.abc import Sequence
 from typing import Any

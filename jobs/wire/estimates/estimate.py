@@ -25,9 +25,9 @@ class EstimateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a job with these fields would take and cost now; nothing was submitted.
 
     `total` is from the submit to the end: the `wait` for a server, the `load` of the model where it is not in memory,
-    and the `run`. `wait` and `total` are null while no server may start it, and `waiting_for` says why. `jobs_ahead` are
-    those that would go first, counted to 1,000 of each model. `server_id` is a server that can take it at once, else
-    null; `device` is what it would run on.
+    and the `run`. `wait` and `total` are null while no server may start it, and `waiting_for` says why. `jobs_ahead`
+    are those that would go first, counted to 1,000 of each model. `server_id` is a server that can take it at once,
+    else null; `device` is what it would run on.
 
     `basis` and `confidence` are about `run`, and `sample_size` is the number of jobs that it follows from. `price_usd`
     is what a submit would reserve, and `credits` the same in credits.

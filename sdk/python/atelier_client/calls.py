@@ -32,7 +32,7 @@ NO_FILE = "data:,"
 class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One request; its answer is read as `answer`, and `None` stands for no body.
 
-    A call that may be sent twice without harm is `repeatable`; one that only `asks` changes nothing, whatever its method.
+    A call that may be sent twice without harm is `repeatable`; one that `asks` changes nothing, whatever its method.
     """
 
     method: str

@@ -137,6 +137,10 @@ class Atelier:
         """
         return self._send(calls.submit_many(jobs, idempotency_key)).jobs
 
+    def estimate(self, modality: str, **fields: Any) -> wire.EstimateAnswer:
+        """Return what a job with these fields would take and cost now; nothing is submitted, and no file is sent."""
+        return self._send(calls.estimate(modality, fields))
+
     def wait(
         self, job_id: str, *, on_progress: OnProgress | None = None, timeout: float | None = None
     ) -> wire.StatusAnswer:

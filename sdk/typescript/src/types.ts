@@ -315,6 +315,33 @@ export interface StoredInput {
   max_bytes: number;
 }
 
+/** Seconds within which half of such jobs are done, and 95 % of them. */
+export interface SecondsRange {
+  p50_seconds: number;
+  p95_seconds: number;
+}
+
+/** What a job with these fields would take and cost now; nothing was submitted. */
+export interface Estimate {
+  modality: string;
+  model: string;
+  wait: SecondsRange | null;
+  load: SecondsRange;
+  run: SecondsRange;
+  total: SecondsRange | null;
+  basis: string;
+  confidence: string;
+  sample_size: number;
+  jobs_ahead: number;
+  waiting_for: Waiting | null;
+  model_loaded: boolean;
+  server_id: string | null;
+  device: string | null;
+  price_usd: number;
+  credits: number;
+  balance_remaining_usd: number | null;
+}
+
 /** A voice. */
 export interface Voice {
   voice_id: string;

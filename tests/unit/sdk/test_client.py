@@ -25,9 +25,19 @@ from tests.support.service.scripted_api import ACCEPTED, JOB, event, problem, sc
 
 DONE = event(3, "completed", **JOB)
 ESTIMATE = {
-    **{"modality": "remove-background", "model": "m", "basis": "like", "confidence": "high", "sample_size": 50},
-    **{"jobs_ahead": 0, "waiting_for": None, "model_loaded": True, "server_id": "gpu-1", "device": "cpu"},
-    **{"price_usd": 0.0, "credits": 0.0, "balance_remaining_usd": None},
+    "modality": "remove-background",
+    "model": "m",
+    "basis": "like",
+    "confidence": "high",
+    "sample_size": 50,
+    "jobs_ahead": 0,
+    "waiting_for": None,
+    "model_loaded": True,
+    "server_id": "gpu-1",
+    "device": "cpu",
+    "price_usd": 0.0,
+    "credits": 0.0,
+    "balance_remaining_usd": None,
 }
 AWAY = problem("database_unavailable", "Away.")
 

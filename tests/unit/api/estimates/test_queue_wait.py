@@ -23,8 +23,10 @@ def running(progress=0.0, model="chaos"):
 
 
 def pace(model):
-    return SecondsRange(p50_seconds=4.0, p95_seconds=7.0) if model == "chaos" else SecondsRange(
-        p50_seconds=10.0, p95_seconds=10.0
+    return (
+        SecondsRange(p50_seconds=4.0, p95_seconds=7.0)
+        if model == "chaos"
+        else SecondsRange(p50_seconds=10.0, p95_seconds=10.0)
     )
 
 

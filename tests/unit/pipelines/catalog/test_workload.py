@@ -28,7 +28,7 @@ def workload(model, **fields):
         ("demo-shapes", {"width": 1024}, 12.0),  # it makes its own size
         ("wan2.2-ti2v-5b", {"width": 512, "height": 512, "duration_seconds": 4.0}, 50 * 4 * 512 * 512 / 1e6),
         ("chatterbox", {"text": "a" * 120}, 120.0),
-        ("triposg", {"image_path": "https://shop.example/lamp.jpg"}, 1.0),
+        ("birefnet-general", {"image_url": "https://shop.example/lamp.jpg"}, 1.0),
     ],
 )
 def test_work_is_what_the_request_makes_the_model_do(model, fields, amount):
