@@ -1,6 +1,6 @@
 /** The native client: jobs of every modality, followed to their end. */
 import { MediaLibrary } from "./media.js";
-import type { Accepted, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, Voice } from "./types.js";
+import type { Accepted, Estimate, Job, JobPage, JobStatus, Modality, Model, Output, ParamsOf, Progress, Voice } from "./types.js";
 export interface AtelierOptions {
     /** The URL of the service; http://127.0.0.1:8000 by default. */
     url?: string;
@@ -41,6 +41,8 @@ export declare class AtelierClient {
     submit<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions): Promise<Accepted>;
     /** Submit a job, wait for it and return it with its outputs. Throws `AtelierError`, also when it fails. */
     generate<M extends Modality>(modality: M, params: ParamsOf[M], options?: SubmitOptions & WaitOptions): Promise<Job>;
+    /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
+    estimate<M extends Modality>(modality: M, params: ParamsOf[M], options?: FollowOptions): Promise<Estimate>;
     /** Return a job as it is now. */
     status(jobId: string, options?: FollowOptions): Promise<Job>;
     /** Return a page of jobs, newest first. */

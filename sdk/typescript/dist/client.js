@@ -32,6 +32,14 @@ export class AtelierClient {
         const accepted = await this.submit(modality, params, options);
         return this.wait(accepted.job_id, options);
     }
+    /** Return what a job would take and cost now; nothing is submitted, and media are not read. Throws `AtelierError`. */
+    estimate(modality, params, options = {}) {
+        return this.#transport.json("POST", "/estimates/v1", {
+            body: { ...params, modality },
+            repeatable: true,
+            signal: options.signal,
+        });
+    }
     /** Return a job as it is now. */
     status(jobId, options = {}) {
         return this.#transport.json("GET", `/jobs/v1/${encodeURIComponent(jobId)}`, { signal: options.signal });

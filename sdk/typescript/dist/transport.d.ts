@@ -15,6 +15,8 @@ export interface RequestOptions {
     headers?: Record<string, string>;
     /** Sent as Idempotency-Key: the request may then be repeated, and is done once. */
     idempotencyKey?: string;
+    /** Whether it changes nothing, whatever its method, and may be repeated. */
+    repeatable?: boolean;
     signal?: AbortSignal;
 }
 /** Sends the requests of a client. */

@@ -24,7 +24,7 @@ export class Transport {
     }
     /** Return the answer of a request that succeeded. Throws `AtelierError`. */
     async send(method, path, options = {}) {
-        const repeatable = method === "GET" || method === "DELETE" || options.idempotencyKey !== undefined;
+        const repeatable = method === "GET" || method === "DELETE" || options.repeatable || options.idempotencyKey !== undefined;
         for (let attempt = 0;; attempt++) {
             const last = !repeatable || attempt >= this.#retries;
             let answer;
