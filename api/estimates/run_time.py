@@ -62,7 +62,7 @@ class JobHistory:
         return measured(loads) if loads else assumed(weights_bytes / LOAD_RATE)
 
     def intake(self, workload: Workload) -> SecondsRange:
-        """Return the seconds until the inputs of a job are there, by jobs with as many; none where there is no such."""
+        """Return the seconds until the inputs of a job are there, by jobs with as many; 0 where none is known."""
         known = [job.intake for job, its in self._sized if its.kind == workload.kind]
         return measured(known) if known else NONE
 

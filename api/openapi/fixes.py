@@ -22,6 +22,7 @@ from api.openapi.headers import add_headers
 from api.openapi.operation_ids import PLACES, name_operation
 from api.openapi.schemas import struct_schemas
 from api.openapi.webhooks import STRUCTS, webhooks
+from jobs.params.registry import MODALITIES
 
 FILE = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
 FORM = Schema(type=OpenAPIType.OBJECT, properties={"file": replace(FILE, description="The file.")}, required=["file"])
@@ -29,7 +30,16 @@ FORM_OR_FILE = {
     "multipart/form-data": OpenAPIMediaType(FORM),
     **{type_: OpenAPIMediaType(FILE) for type_ in ("application/octet-stream", "image/*", "audio/*")},
 }
-STREAMED = {
+ANY_JOB = Schema(
+    one_of=[Reference(f"#/components/schemas/{modality.params.__name__}") for modality in MODALITIES],
+    description="The fields of the submit route of a modality, with that `modality`.",
+    examples=[
+        {"modality": "image", "prompt": "a red chair", "num_images": 2},
+        {"modality": "video", "prompt": "slow zoom in", "input_image": "https://shop.example/chair.jpg"},
+    ],
+)
+OPAQUE = {
+    "post /estimates/v1": RequestBody({"application/json": OpenAPIMediaType(ANY_JOB)}, required=True),
     "put /files/{key}": RequestBody({"application/octet-stream": OpenAPIMediaType(FILE)}, required=True),
     "post /inputs/v1": RequestBody(
         FORM_OR_FILE, description="The file. Without a body the answer has a link to PUT it to."
@@ -49,7 +59,7 @@ STREAMED = {
         for path in ("media", "stores/{store_id}/media")
     },
 }
-"""The bodies that handlers read as streams, of which the framework knows nothing."""
+"""The bodies that handlers read themselves, most of them as streams; the framework knows nothing of these."""
 OTHER_ANSWERS = {"get /usage/v1": ("text/csv", Schema(type=OpenAPIType.STRING))}
 """Answers of another content type than the one of the handler's annotation, by operation."""
 
@@ -76,7 +86,7 @@ def correct_document(document: OpenAPI, dialects: DialectDocuments) -> None:
                 parameter.description = parameter.description or DESCRIPTIONS.get(parameter.name)
         name_operation(method, path, operation)
         add_headers(path, operation)
-        if (body := STREAMED.get(f"{method} {path}")) is not None:
+        if (body := OPAQUE.get(f"{method} {path}")) is not None:
             operation.request_body = body
         if (other := OTHER_ANSWERS.get(f"{method} {path}")) is not None:
             _add_content(operation, *other)

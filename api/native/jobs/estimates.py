@@ -1,11 +1,9 @@
 """/estimates/v1: what a job would take and cost, before it is submitted."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import post
 from litestar.di import NamedDependency
-from litestar.openapi.spec import Example
-from litestar.params import Body
 
 from api.estimates.estimator import Estimator
 from api.http.auth import Caller, needs
@@ -27,17 +25,6 @@ from core.errors.unavailable import NoModelAvailable
 from core.errors.unknown import UnknownServer
 from jobs.wire.estimates.estimate import EstimateAnswer
 
-EXAMPLES = [
-    Example(
-        summary="Two large pictures",
-        value={"modality": "image", "prompt": "a red chair", "width": 1024, "height": 1024, "num_images": 2},
-    ),
-    Example(
-        summary="A film at best quality",
-        value={"modality": "video", "prompt": "slow zoom in", "duration_seconds": 5.0, "quality": "ultra"},
-    ),
-]
-
 
 @post(
     "/estimates/v1",
@@ -52,13 +39,7 @@ EXAMPLES = [
     summary="Estimate a job",
 )
 async def estimate(
-    data: Annotated[
-        dict[str, Any],
-        Body(
-            examples=EXAMPLES,
-            description="Its `modality`, and the fields of the submit route of that modality. Media are not read.",
-        ),
-    ],
+    data: dict[str, Any],
     caller: NamedDependency[Caller],
     estimator: NamedDependency[Estimator],
 ) -> EstimateAnswer:

@@ -88,7 +88,7 @@ def running_of(row: Row[Any]) -> RunningJob:
     return msgspec.convert(row._mapping, RunningJob)
 
 
-def tenant_limits(tenant: str) -> Select[Any]:
+def tenant_limits(tenant: str) -> Select[bool, bool]:
     """Return what keeps new jobs of a tenant from being started, for `limits_of`."""
     running = (
         select(func.count())

@@ -46,8 +46,10 @@ def test_usage_is_answered_as_json_or_csv(operations):
 def test_every_body_refuses_what_the_service_refuses(document, operations):
     schemas = document["components"]["schemas"]
     for name, body in bodies(operations):
-        (struct,) = (part["$ref"].rpartition("/")[2] for part in body.get("allOf", [body]) if "$ref" in part)
-        assert schemas[struct]["additionalProperties"] is False, name
+        parts = body.get("allOf") or body.get("oneOf") or [body]
+        structs = [part["$ref"].rpartition("/")[2] for part in parts if "$ref" in part]
+        assert structs, name
+        assert {False} == {schemas[struct]["additionalProperties"] for struct in structs}, name
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_a_paused_queue_and_an_offline_server_start_nothing(rows, estimate, serv
     assert ("tenant_paused", None) == (found["waiting_for"]["code"], found["total"])
 
 
-def test_media_are_not_read_and_their_fetching_is_part_of_the_wait(rows, client, all_models, tenant):
+def test_media_are_not_read(rows, client, all_models):
     cutout = {"modality": "remove-background", "input_image": URL}
     assert 200 == client.post(ROUTE, json=cutout).status_code
     assert 200 == client.post(ROUTE, json={"modality": "remove-background", "image_url": "data:,"}).status_code

@@ -30,7 +30,7 @@ def test_waiting_jobs_are_counted_by_model_priority_and_tenant(rows):
     assert {("chaos", 5, mine): 2, ("chaos", 9, theirs): 1} == counted(rows)
 
 
-def test_jobs_of_the_asked_servers_count_and_those_of_others_do_not(rows):
+def test_jobs_of_other_servers_do_not_count(rows):
     tenant = rows.tenant()
     rows.submit(tenant)
     rows.submit(tenant, server_id="gpu-1", model="other")
