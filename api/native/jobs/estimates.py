@@ -4,6 +4,7 @@ from typing import Any
 
 from litestar import post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 
 from api.estimates.estimator import Estimator
 from api.http.auth import Caller, needs
@@ -39,7 +40,7 @@ from jobs.wire.estimates.estimate import EstimateAnswer
     summary="Estimate a job",
 )
 async def estimate(
-    data: dict[str, Any],
+    data: JSONBody[dict[str, Any]],
     caller: NamedDependency[Caller],
     estimator: NamedDependency[Estimator],
 ) -> EstimateAnswer:
