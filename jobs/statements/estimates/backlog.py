@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ARRAY, Integer, Row, Select, Text, TextClause, any_, bindparam, func, select, text
+from sqlalchemy import ARRAY, ColumnElement, Integer, Row, Select, Text, TextClause, any_, bindparam, func, select, text
 
 from jobs.job import JobStatus
 from jobs.schema.tables import jobs, tenants
@@ -88,7 +88,7 @@ def running_of(row: Row[Any]) -> RunningJob:
     return msgspec.convert(row._mapping, RunningJob)
 
 
-def tenant_limits(tenant: str) -> Select[bool, bool]:
+def tenant_limits(tenant: str) -> Select[Any]:
     """Return what keeps new jobs of a tenant from being started, for `limits_of`."""
     running = (
         select(func.count())
@@ -96,10 +96,11 @@ def tenant_limits(tenant: str) -> Select[bool, bool]:
         .where(jobs.c.tenant == tenant, jobs.c.status == JobStatus.PROCESSING.value)
         .scalar_subquery()
     )
-    return select(
+    columns: list[ColumnElement[Any]] = [
         tenants.c.paused_at.is_not(None).label("paused"),
         func.coalesce(tenants.c.max_running_jobs <= running, False).label("full"),
-    ).where(tenants.c.id == tenant)
+    ]
+    return select(*columns).where(tenants.c.id == tenant)
 
 
 def limits_of(row: Row[Any]) -> TenantLimits:
