@@ -218,11 +218,13 @@ def _prctl(option: int, value: int) -> None:
 
 
 def main(fd: int, modules: Sequence[str]) -> None:
+    gc.disable()  # a look for garbage amid imports finds little
     torchaudio_stub.install()
     for module in modules:
         import_module(module)
     gc.collect()
     gc.freeze()  # otherwise a collection in each fork would copy all of it
+    gc.enable()
     assert len(os.listdir("/proc/self/task")) == 1, "a library that was imported has threads, which no fork would have"
     signal.signal(signal.SIGINT, signal.default_int_handler)
     channel = socket.socket(fileno=fd)

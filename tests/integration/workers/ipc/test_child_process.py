@@ -1,4 +1,7 @@
-"""A real engine and a real encoder process, commanded through the handle that the supervisor uses."""
+"""A real engine and a real encoder process, commanded through the handle that the supervisor uses.
+
+The engine of most tests is forked from a process with its imports done; `started_engine` starts as in production.
+"""
 
 import os
 import signal
@@ -19,8 +22,10 @@ from pipelines.catalog.spec import Deadlines
 from pipelines.runtime.protocol import RawOutput, load_raw, save_raw
 from tests.support.faults.chaos import draw_image
 from tests.support.paths import CATALOG
+from tests.support.service.fork_server import fork_server
 from tests.support.service.processes import alive
 from tests.support.wait import until
+from workers.ipc import child_launcher
 from workers.ipc.child_process import ChildProcess, ChildProcessDied, NoListener, StageOverran
 from workers.ipc.messages import (
     Compute,
@@ -43,11 +48,17 @@ def losses() -> list[str]:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[ChildProcess]:
+def started_engine(monkeypatch: pytest.MonkeyPatch, losses: list[str]) -> Iterator[ChildProcess]:
     monkeypatch.setenv("ATELIER_CATALOG", str(CATALOG))
     child = ChildProcess("workers.engine.engine", on_loss=losses.append)
     yield child
     child.stop()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, started_engine: ChildProcess) -> ChildProcess:
+    monkeypatch.setattr(child_launcher, "spawn", fork_server().spawn)
+    return started_engine
 
 
 @pytest.fixture
@@ -94,12 +105,12 @@ def order(engine: ChildProcess, command: Preload | Unload | None, reports: list[
     return engine.request(request, limit(30.0), listener)
 
 
-def test_from_parameters_to_a_file(engine: ChildProcess, encoder: ChildProcess, tmp_path: Path) -> None:
+def test_from_parameters_to_a_file(started_engine: ChildProcess, encoder: ChildProcess, tmp_path: Path) -> None:
     reports: list[StageProgress] = []
-    answer = ask(engine, tmp_path, "compute=0.01 steps=4 warn=careful", reports=reports)
+    answer = ask(started_engine, tmp_path, "compute=0.01 steps=4 warn=careful", reports=reports)
     assert isinstance(answer, Computed)
     assert ("chaos",) == answer.inventory.on_device
-    assert answer.inventory == engine.inventory
+    assert answer.inventory == started_engine.inventory
     assert ["load", "prepare", "step", "step", "step", "decode"] == [report.stage for report in reports]
     assert ("careful",) == reports[-1].warnings
     request = Encode(
@@ -257,15 +268,15 @@ def test_a_job_can_have_its_model_unloaded_unless_it_is_pinned(engine: ChildProc
     assert ("chaos",) == ask(engine, tmp_path, "null=1", auto_unload=True).inventory.on_device
 
 
-def test_memory_that_no_model_accounts_for_shows(engine: ChildProcess, losses: list[str], tmp_path: Path) -> None:
-    ask(engine, tmp_path, "null=1")
-    assert engine.inventory.drift < 20e6
-    ask(engine, tmp_path, "leak=60000000")
-    assert 50e6 < engine.inventory.drift < 80e6
-    engine.recycle()
-    assert () == engine.inventory.models
-    ask(engine, tmp_path, "null=1")
-    assert engine.inventory.drift < 20e6
+def test_memory_that_no_model_accounts_for_shows(started_engine: ChildProcess, losses: list[str], tmp_path: Path) -> None:
+    ask(started_engine, tmp_path, "null=1")
+    assert started_engine.inventory.drift < 20e6
+    ask(started_engine, tmp_path, "leak=60000000")
+    assert 50e6 < started_engine.inventory.drift < 80e6
+    started_engine.recycle()
+    assert () == started_engine.inventory.models
+    ask(started_engine, tmp_path, "null=1")
+    assert started_engine.inventory.drift < 20e6
     assert ["ordered"] == losses
 
 
@@ -310,12 +321,12 @@ def test_an_interrupt_for_another_job_changes_nothing(engine: ChildProcess, tmp_
     assert isinstance(answer, Computed)
 
 
-def test_the_process_gets_no_credential(engine: ChildProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_gets_no_credential(started_engine: ChildProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATELIER_SECRET_KEY", "s3cret")
     monkeypatch.setenv("ATELIER_DATABASE_URL", "postgresql://user:s3cret@host/db")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
-    engine.start()
-    assert b"s3cret" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
+    started_engine.start()
+    assert b"s3cret" not in Path(f"/proc/{started_engine.pid}/environ").read_bytes()
 
 
 def test_the_process_leaves_with_its_channel(engine: ChildProcess) -> None:
@@ -411,7 +422,7 @@ class TestSpare:
     """A second engine that waits."""
 
     def test_it_takes_over_with_its_imports_done(
-        self, engine: ChildProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, started_engine: ChildProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its family is one that only this test has, and notes when it is imported."""
         (tmp_path / "noted_family.py").write_text(
@@ -423,17 +434,17 @@ class TestSpare:
         (tmp_path / "models.toml").write_text(catalog)
         monkeypatch.setenv("ATELIER_CATALOG", str(tmp_path / "models.toml"))
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
-        first = engine.start() and engine.pid
+        first = started_engine.start() and started_engine.pid
         until(lambda: (tmp_path / f"imported-{first}").exists())
-        engine.keep_spare()
+        started_engine.keep_spare()
         until(lambda: 2 == len(list(tmp_path.glob("imported-*"))))
 
         os.kill(first or 0, signal.SIGKILL)
-        until(lambda: engine.pid is None)
-        engine.start()
-        assert (tmp_path / f"imported-{engine.pid}").exists()
-        assert isinstance(ask(engine, tmp_path, "null=1"), Computed)
-        assert not engine.has_spare
+        until(lambda: started_engine.pid is None)
+        started_engine.start()
+        assert (tmp_path / f"imported-{started_engine.pid}").exists()
+        assert isinstance(ask(started_engine, tmp_path, "null=1"), Computed)
+        assert not started_engine.has_spare
 
     def test_it_ends_with_its_engine(self, engine: ChildProcess) -> None:
         engine.start()
