@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported: the tests' processes share the cores
-gc.disable()  # until all is collected: imports leave little garbage, and to look for it took a fifth of their time
 
 import pytest
 from redis import Redis
@@ -27,6 +26,7 @@ from tests.support.servers.databases import Databases
 from tests.support.servers.pgbouncer import Pooler, pgbouncer
 from tests.support.servers.pgbouncer_install import MISSING, find_pgbouncer
 
+gc.disable()  # until all is collected: imports leave little garbage, and to look for it took a fifth of their time
 torchaudio_stub.install()  # before a test imports diffusers
 compiled_statements.share()
 

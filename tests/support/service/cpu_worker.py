@@ -11,12 +11,14 @@ from contextlib import contextmanager
 import msgspec
 
 from core.settings import Settings
+from tests.support.service.decoders_on_demand import start_decoders_on_demand
 from workers.cpu.main import serve
 
 
 @contextmanager
 def cpu_worker(settings: Settings) -> Iterator[None]:
     """Every loop of the CPU worker, for as long as the context lasts."""
+    start_decoders_on_demand()
     started = threading.Event()
     handle: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 

@@ -4,7 +4,8 @@ The imports of an API, a worker or an engine take 1 to 13 seconds of a core, eac
 `python -m tests.support.service.fork_server`, which imports all of it once. Its `spawn` stands in for
 `core.processes.spawn`, and what it starts is a child of the caller just so: the server forks twice, and orphans come to
 the caller, a "subreaper". Death signals, exit codes and process trees are those of production. A GPU worker starts its
-engine and its encoder alike, from a copy of itself that it left behind before it had threads.
+engine and its encoder alike, from a copy of itself that it left behind before it had threads. A CPU worker starts its
+decoders with their first file.
 
 `tests/integration/cli/commands/host/test_up.py` starts every kind of process as production does.
 """
@@ -222,6 +223,8 @@ def main(fd: int, modules: Sequence[str]) -> None:
     torchaudio_stub.install()
     for module in modules:
         import_module(module)
+    if "workers.cpu.main" in modules:
+        import_module("tests.support.service.decoders_on_demand").start_decoders_on_demand()
     gc.collect()
     gc.freeze()  # otherwise a collection in each fork would copy all of it
     gc.enable()
