@@ -25,6 +25,7 @@ from cli.main import atelier
 from pipelines.weights.lockfile import Lock, LockedFile, LockedModel, read_lock, write_lock
 from tests.support.paths import ROOT
 from tests.support.servers.quiet_server import QuietServer
+from tests.support.service.fork_server import Forked, fork_server
 
 LARGE = (".safetensors", ".pt", ".bin", ".onnx")
 """Endings that the hub keeps in large file storage."""
@@ -241,7 +242,10 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
 
 
 class Machine:
-    """A catalog, a lock and a weights folder of their own, and `atelier weights` on them in a process of its own."""
+    """A catalog, a lock and a weights folder of their own, and `atelier weights` on them in a process of its own.
+
+    It is forked from one with its imports done, but those of the hub's client, which reads its environment then.
+    """
 
     def __init__(self, folder: Path, hub: Hub) -> None:
         self.folder = folder
@@ -269,21 +273,22 @@ class Machine:
         entry += f'source = {source}\nlicence = {{ name = "{licence}", url = "https://example.org" }}\n{more}\n'
         self.catalog.write_text(self.catalog.read_text() + entry)
 
-    def start(self, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(self, *words: str, **environment: str) -> Forked:
         """`atelier weights ...`, running."""
-        return subprocess.Popen(
+        return fork_server().spawn(
             [sys.executable, "-m", "cli.main", "weights", *words],
-            cwd=ROOT,
             env=self.environment | environment,
+            name="atelier weights",
+            cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
 
     def run(self, *words: str, status: int = 0, **environment: str) -> str:
         """What `atelier weights ...` says, lines unwrapped, after it has ended with `status`."""
         with self.start(*words, **environment) as process:
-            said, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=120)
+        said = output.decode()
         assert status == process.returncode, said
         return _unwrapped(said)
 

@@ -222,7 +222,7 @@ class TestFetch:
             said, _ = process.communicate(timeout=60)
 
         assert 130 == process.returncode
-        assert "The received bytes are kept" in said
+        assert b"The received bytes are kept" in said
         assert LARGE[:100_000] == (locked.weights / ".incoming" / "tiny" / "unet" / "model.safetensors").read_bytes()
 
     def test_a_hub_that_answers_with_another_commit(self, locked: Machine, hub: Hub) -> None:
