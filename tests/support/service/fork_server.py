@@ -10,6 +10,7 @@ decoders with their first file.
 `tests/integration/cli/commands/host/test_up.py` starts every kind of process as production does.
 """
 
+import atexit
 import ctypes
 import fcntl
 import gc
@@ -20,8 +21,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -168,8 +171,13 @@ def _become(request: dict[str, Any], descriptors: list[int], reaper: int) -> NoR
         _leave_a_copy_behind()
     with socket.socket(fileno=reply) as answer:
         answer.send(str(os.getpid()).encode())
-    _run(argv)
-    sys.exit(0)
+    try:
+        _run(argv)
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):
+            raise
+        _end(end.code or 0)
+    _end(0)
 
 
 def _arrange(descriptors: list[int], numbers: list[int]) -> int:
@@ -204,6 +212,16 @@ def _run(argv: list[str]) -> None:
     else:
         main = sys.modules["__main__"] = ModuleType("__main__")
         exec(compile(what, "<string>", "exec"), main.__dict__)  # noqa: S102 - as `python -c` does
+
+
+def _end(status: int) -> NoReturn:
+    """End as Python does, but free no module: it would copy all that was imported, for 0.2 s of a core."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _show_command(argv: Sequence[str]) -> None:
