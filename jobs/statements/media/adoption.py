@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Select, cast, func, literal, literal_column, select, text, true
+from sqlalchemy import Boolean, ColumnElement, Select, cast, func, literal, literal_column, select, text, true
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from jobs.media import TEMPORARY_SECONDS
@@ -27,9 +27,9 @@ def adopt_outputs(since: datetime | None) -> Select[Any]:
     """Add the outputs of jobs that ended within `SLICE_SECONDS` of `since` and have no item, once.
 
     Returns `until`, where the next look begins, and `jobs`, the number of these: of `BATCH` there may be more. A look
-    without `since` begins `FIRST_SECONDS` ago. An item that was deleted does not come back.
+    without `since` begins with the first job of the last `FIRST_SECONDS`. An item that was deleted does not come back.
     """
-    begin = ago(FIRST_SECONDS) if since is None else literal(since, Time)
+    begin = _first_end() if since is None else literal(since, Time)
     until = func.least(begin + interval(SLICE_SECONDS), ago(SETTLED_SECONDS))
     temporary = func.coalesce(cast(jobs.c.origin["temporary"].astext, Boolean), literal_column("false"))
     own = (
@@ -53,3 +53,17 @@ def adopt_outputs(since: datetime | None) -> Select[Any]:
     adopted = insert_outputs(found).on_conflict_do_nothing().returning(media.c.job_id).cte("adopted")
     number = select(func.count(adopted.c.job_id.distinct())).scalar_subquery()
     return select(until.label("until"), number.label("jobs"))
+
+
+def _first_end() -> ColumnElement[datetime]:
+    """Return when the first job with outputs of the last `FIRST_SECONDS` ended: an idle service has hours without."""
+    own = (
+        select(jobs.c.finished_at)
+        .where(jobs.c.tenant == tenants.c.id, text(has_outputs), jobs.c.finished_at >= ago(FIRST_SECONDS))
+        .order_by(jobs.c.finished_at)
+        .limit(1)
+        .correlate(tenants)
+        .lateral("own_first")
+    )
+    first = select(func.min(own.c.finished_at)).select_from(tenants.join(own, true())).correlate(None)
+    return func.coalesce(first.scalar_subquery(), ago(SETTLED_SECONDS))
