@@ -20,6 +20,7 @@ from core.signing import key_digest, new_key
 from jobs.job import Job, job_from_row
 from jobs.statements import api_keys, servers
 from jobs.statements.queue import tenant_jobs
+from pipelines.catalog.loader import load_catalog
 from tests.support.paths import ROOT
 from tests.support.ports import free_port
 from tests.support.service.api_server import NO_TLS
@@ -29,6 +30,7 @@ from tests.support.wait import until
 Spawn = Callable[..., Process]
 """`core.processes.spawn`, or one that takes its arguments."""
 CHAOS = ROOT / "tests" / "support" / "models.toml"
+CHAOS_FAMILY = "tests.support.faults.chaos:Chaos"
 QUICK = {
     "ATELIER_LEASE_SECONDS": "3",
     "ATELIER_RENEW_SECONDS": "0.5",
@@ -189,7 +191,7 @@ class Service:
     def _starter(self, environment: Mapping[str, str]) -> Spawn:
         if "LD_PRELOAD" in environment:  # it names a library that only a new program loads
             return spawn
-        return fork_server(PROCESSES if environment["ATELIER_CATALOG"] == str(CHAOS) else MODELS).spawn
+        return fork_server(PROCESSES if _is_chaos(environment["ATELIER_CATALOG"]) else MODELS).spawn
 
     def _incarnation(self, server_id: str) -> int:
         with self.database.begin() as connection:
@@ -215,6 +217,11 @@ def service(folder: Path, *, database_url: str, broker_url: str, **settings: str
         yield made
     finally:
         made.close()
+
+
+def _is_chaos(catalog: str) -> bool:
+    """Whether a catalog has no family that imports the libraries of models."""
+    return {spec.family for spec in load_catalog(catalog).models} == {CHAOS_FAMILY}
 
 
 def _terminal(job: Job) -> Job | None:
