@@ -9,6 +9,11 @@ from api.dialects.imagepipeline.errors import PATH as IMAGEPIPELINE
 from api.dialects.imagepipeline.errors import ImagePipelineError
 from api.dialects.imagepipeline.errors import render_error as imagepipeline_error
 from api.dialects.imagepipeline.routes import imagepipeline_router
+from api.dialects.mcp.errors import render_error as mcp_error
+from api.dialects.mcp.routes import PATH as MCP
+from api.dialects.mcp.routes import mcp_router
+from api.dialects.mcp.server import mcp_server
+from api.dialects.mcp.tools import MediaTools
 from api.dialects.openai.batches.operations import OpenAIBatches, OpenAIFiles
 from api.dialects.openai.batches.routes import batch_routers
 from api.dialects.openai.errors import render_error as openai_error
@@ -53,6 +58,18 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
 def _imagepipeline(services: Services) -> Sequence[Router]:
     profiles = ProfileOperations(services.database, services.settings)
     return [imagepipeline_router(profiles, services.settings)]
+
+
+def _mcp(services: Services) -> Sequence[Router]:
+    tools = MediaTools(
+        services.submit_endpoint,
+        services.job_control,
+        services.database,
+        services.catalog,
+        services.aliases,
+        services.store,
+    )
+    return [mcp_router(mcp_server(tools), services.settings)]
 
 
 def _openai(services: Services) -> Sequence[Router]:
@@ -100,6 +117,7 @@ WIRE_FORMATS: tuple[WireFormat, ...] = (
             name="imagepipeline", title="ImagePipeline", base=IMAGEPIPELINE, error=ImagePipelineError
         ),
     ),
+    WireFormat(prefixes=(MCP,), render=mcp_error, routers=_mcp),
     WireFormat(
         prefixes=OPENAI,
         render=openai_error,

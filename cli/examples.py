@@ -32,6 +32,7 @@ EXAMPLES = {
     "voices add": "atelier voices add me.wav --name me",
     "voices remove": "atelier voices remove VOICE",
     "models": "atelier models --json",
+    "mcp": "atelier mcp --url https://atelier.example",
     "servers list": "atelier servers",
     "servers show": "atelier servers show local",
     "servers cordon": "atelier servers cordon local",

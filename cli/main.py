@@ -26,6 +26,10 @@ COMMANDS = {
         f"{CLIENT}.models:models",
         "List the models of the catalog: availability, license, size on disk, and what they take of a card.",
     ),
+    "mcp": (
+        f"{CLIENT}.mcp:mcp",
+        "Offer the tools to an agent on this machine, over stdin and stdout (Model Context Protocol).",
+    ),
     "servers": (f"{CLIENT}.servers:servers", "List the GPU servers; cordon, drain, preload and restart them."),
     "api": (f"{HOST}.api:api", "Run the API; settings come from the environment (docs/settings.md)."),
     "worker": (f"{HOST}.worker:worker", "Run one worker; settings come from the environment (docs/settings.md)."),

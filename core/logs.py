@@ -17,7 +17,12 @@ from core.settings import Settings
 
 _context: ContextVar[Mapping[str, str]] = ContextVar("log_context", default=MappingProxyType({}))
 
-QUIET = {"alembic": logging.WARNING, "httpx": logging.WARNING, "diffusers.configuration_utils": logging.ERROR}
+QUIET = {
+    "alembic": logging.WARNING,
+    "httpx": logging.WARNING,
+    "mcp": logging.WARNING,
+    "diffusers.configuration_utils": logging.ERROR,
+}
 """The least level of libraries that log routine events. httpx would log whole URLs, which may hold tokens of callers;
 diffusers warns of entries of a configuration that a model does not read."""
 WITH_HANDLERS = ("diffusers", "huggingface_hub", "transformers")

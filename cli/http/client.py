@@ -28,6 +28,7 @@ class Client(Atelier):
     def __init__(self, url: str, key: str) -> None:
         if not key.isascii():
             raise ApiError("an API key has only letters of ASCII; this one was mistyped, or is another text")
+        self.key = key
         super().__init__(url, key, retries=0, http=httpx.Client(timeout=TIMEOUT, trust_env=False))
 
     def source(self, text: str) -> str:

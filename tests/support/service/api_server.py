@@ -27,8 +27,8 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 class ApiServer:
     """A running API; `settings` have its own address as `public_url`, below `prefix` as behind a proxy."""
 
-    def __init__(self, settings: Settings, prefix: str = "") -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+    def __init__(self, settings: Settings, prefix: str = "", port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.settings = msgspec.structs.replace(settings, public_url=self.url + prefix)
         app = create_app(self.settings)
@@ -64,9 +64,9 @@ class ApiServer:
 
 
 @contextmanager
-def api_server(settings: Settings, prefix: str = "") -> Iterator[ApiServer]:
-    """The API for as long as the context lasts."""
-    server = ApiServer(settings, prefix)
+def api_server(settings: Settings, prefix: str = "", port: int = 0) -> Iterator[ApiServer]:
+    """The API for as long as the context lasts; `port` is that of one before it, which has ended."""
+    server = ApiServer(settings, prefix, port)
     server.start()
     try:
         yield server

@@ -1,0 +1,216 @@
+"""What the tools do: each call goes through the same services as the native routes."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import get_args
+
+import msgspec
+from mcp_types import ContentBlock
+
+from api.dialects.mcp.content import output_blocks
+from api.dialects.mcp.schema import (
+    GenerateMedia,
+    GenerationEstimate,
+    GenerationStatus,
+    GenerationStatusOf,
+    GenerationToCancel,
+    GenerationToEstimate,
+    GenerationType,
+    ModelChoices,
+    ModelsToList,
+)
+from api.dialects.mcp.translate import (
+    FROM_TEXT,
+    MODALITY_OF,
+    NAME,
+    check_sources,
+    chosen_type,
+    failure_sentence,
+    generation_status,
+    generation_types,
+    ignored,
+    in_credits,
+    job_params,
+    model_choice,
+    sources_of,
+    started,
+)
+from api.follow.job_lookup import find_job
+from api.http.auth import Caller
+from api.http.database import Database
+from api.http.spooled_body import decode
+from api.http.strict_json import StrictRequest
+from api.operations.job_control import JobControl
+from api.submit.endpoint import SubmitEndpoint
+from core.errors.fields import NoModelForTask
+from core.storage.store import Store
+from jobs.job import JobStatus
+from jobs.params.origin import Origin
+from jobs.params.registry import Modality
+from jobs.statements.queue.look import JobView
+from jobs.statements.queue.submit import served_models
+from pipelines.catalog.aliases import Aliases
+from pipelines.catalog.loader import Catalog
+from pipelines.catalog.spec import ModelSpec
+
+LOOK_SECONDS = 2.0
+"""Between two notes of the progress of a generation that is waited for."""
+
+Report = Callable[[float, str], Awaitable[None]]
+"""What is called with the progress of a generation, 0 to 1, and a word about it."""
+
+
+class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of a tool: its body, what is shown beside it, and for a generation that failed the sentence."""
+
+    body: msgspec.Struct
+    blocks: Sequence[ContentBlock] = ()
+    failure: str | None = None
+
+
+class MediaTools:
+    """The tools. Every method raises the errors of the native routes, in the words of those."""
+
+    def __init__(
+        self,
+        endpoint: SubmitEndpoint,
+        job_control: JobControl,
+        database: Database,
+        catalog: Catalog,
+        aliases: Aliases,
+        store: Store,
+    ) -> None:
+        self._endpoint = endpoint
+        self._watcher = endpoint.watcher
+        self._settings = endpoint.settings
+        self._job_control = job_control
+        self._database = database
+        self._catalog = catalog
+        self._aliases = aliases
+        self._store = store
+
+    async def generate_media(self, request: StrictRequest, asked: GenerateMedia, _: Report) -> ToolAnswer:
+        """Submit a job, and answer at once with its id."""
+        sources = sources_of(asked)
+        spec, name = await self._choose(asked.model, asked.generation_type, sources)
+        check_sources(spec, name, sources)
+        params = job_params(asked, spec)
+        params = decode(msgspec.json.encode(params), type(params))  # checks what the arguments do not
+        origin = Origin(dialect=NAME, model=asked.model, warnings=ignored(asked, spec))
+        submitted = await self._endpoint.submit(request, params, origin=origin)
+        (view,) = await self._watcher.views([submitted.job], request.user.key_id)
+        seconds = self._watcher.answer(view).estimated_seconds
+        return ToolAnswer(body=started(view.job, name, seconds, self._settings))
+
+    async def get_generation_status(
+        self, request: StrictRequest, asked: GenerationStatusOf, report: Report
+    ) -> ToolAnswer:
+        """Answer with a generation as it is, or as it is once it has ended or `wait` is over."""
+        caller = request.user
+        job = await find_job(self._database, caller, asked.generation_id)
+        view = await self._wait(JobView(job), caller, asked.wait, report)
+        return await self._shown(view)
+
+    async def cancel_generation(self, request: StrictRequest, asked: GenerationToCancel, _: Report) -> ToolAnswer:
+        """Cancel a generation, and answer with what it is now; one that has ended stays as it is."""
+        caller = request.user
+        cancelled = await self._job_control.cancel(caller, asked.generation_id)
+        job = cancelled or await find_job(self._database, caller, asked.generation_id)
+        return await self._shown(JobView(job))
+
+    async def get_generation_estimate(
+        self, request: StrictRequest, asked: GenerationToEstimate, _: Report
+    ) -> ToolAnswer:
+        """Answer with how long a generation would take; nothing is started."""
+        given = {
+            "prompt": asked.prompt or "-",
+            "model": asked.model,
+            "generation_type": asked.generation_type,
+            "negative_prompt": asked.negative_prompt,
+        }
+        call = decode(msgspec.json.encode({**asked.parameters, **given}), GenerateMedia)
+        spec, name = await self._choose(call.model, call.generation_type, sources_of(call))
+        estimate = GenerationEstimate(
+            model=spec.id,
+            generation_type=name,
+            estimated_time_seconds=spec.estimated_seconds,
+            confidence="none",
+            sample_size=0,
+            estimated_cost_credits=in_credits(spec.price_of(job_params(call, spec)), self._settings),
+        )
+        return ToolAnswer(body=estimate)
+
+    async def get_models(self, request: StrictRequest, asked: ModelsToList, _: Report) -> ToolAnswer:
+        """Answer with the models that these tools offer, those that are served first."""
+        served = await self._served()
+        defaults: dict[Modality, str] = {}
+        for spec in self._catalog.models:
+            if spec.id in served:
+                defaults.setdefault(spec.modality, spec.id)
+        choices = [
+            model_choice(
+                spec, available=spec.id in served, default=spec.id in defaults.values(), settings=self._settings
+            )
+            for spec in self._catalog.models
+            if (types := generation_types(spec)) and asked.generation_type in (None, *types)
+        ]
+        return ToolAnswer(body=ModelChoices(sorted(choices, key=lambda choice: not choice.available)))
+
+    async def _choose(
+        self, model: str, asked: GenerationType | None, sources: Sequence[str]
+    ) -> tuple[ModelSpec, GenerationType]:
+        """Return the model that a name means, and what it is asked to do.
+
+        Raises `UnknownModel`, `NotThisModel` and, for the name of another service, `NoModelForTask`.
+        """
+        spec = next((one for one in self._catalog.models if one.id == model), None)
+        if spec is None:
+            modality = MODALITY_OF[asked] if asked else self._modality_of(model)
+            meant = self._aliases.model(self._catalog, modality, model, NAME)
+            if meant is None:
+                spec = await self._default(modality, asked, sources)
+            else:
+                spec = self._catalog.resolve(meant, modality, NAME)
+        return spec, chosen_type(spec, asked, sources)
+
+    def _modality_of(self, name: str) -> Modality:
+        """Return what the models of other services with this name make; images where none has it."""
+        known: list[Modality] = [one for one in get_args(Modality) if name in self._aliases.models.get(one, {})]
+        return known[0] if known else "image"
+
+    async def _default(
+        self, modality: Modality, asked: GenerationType | None, sources: Sequence[str]
+    ) -> ModelSpec:
+        """Return the first model that does it, one that is served before all others."""
+        able = [spec for spec in self._catalog.of(modality) if _does(spec, asked, sources)]
+        if not able:
+            raise NoModelForTask
+        served = await self._served()
+        return next((spec for spec in able if spec.id in served), able[0])
+
+    async def _served(self) -> set[str]:
+        return {row[0] for row in await self._database.rows(served_models())}
+
+    async def _wait(self, view: JobView, caller: Caller, seconds: float, report: Report) -> JobView:
+        """Return the job once it has ended, or as it is after `seconds`; the job goes on when the caller leaves."""
+        until = time.monotonic() + seconds
+        while True:
+            left = max(0.0, until - time.monotonic())
+            view = await self._watcher.wait(view, caller.key_id, min(LOOK_SECONDS, left))
+            if view.job.status.terminal or time.monotonic() >= until or self._watcher.event_hub.closing.is_set():
+                return view
+            await report(view.job.progress, view.job.stage or view.job.status.value)
+
+    async def _shown(self, view: JobView) -> ToolAnswer:
+        body: GenerationStatus = generation_status(view.job, self._watcher.answer(view))
+        failure = failure_sentence(body) if view.job.status is JobStatus.FAILED else None
+        blocks = await output_blocks(view.job.artifacts, body.outputs, self._store)
+        return ToolAnswer(body=body, blocks=blocks, failure=failure)
+
+
+def _does(spec: ModelSpec, asked: GenerationType | None, sources: Sequence[str]) -> bool:
+    """Return whether a model does what is asked, or where nothing is said, something with as many sources."""
+    types = generation_types(spec)
+    if asked is not None:
+        return asked in types
+    return any((name in FROM_TEXT) != bool(sources) for name in types)

@@ -1,0 +1,192 @@
+"""The tools for agents, on an API whose worker the test plays: both eras, waiting, refusals, keys, pages, a restart."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import httpx
+import msgspec
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from jobs.job import JobError
+from jobs.statements.queue.tenant_jobs import listing
+from tests.support.rows.rows import ARTIFACT
+from tests.support.service.agents import ERAS, agent, call, said
+from tests.support.service.api_server import api_server, make_key
+
+STAR = {"prompt": "a green star", "model": "chaos"}
+RPC = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+READ_ONLY = {"get_models", "get_generation_status", "get_generation_estimate"}
+
+
+def jobs_of(rows, tenant):
+    with rows.engine.connect() as connection:
+        return connection.execute(listing(tenant, limit=100)).all()
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_the_tools_are_listed(api, key, mode):
+    async with agent(api.url, key, mode) as client:
+        assert client.protocol_version == ("2026-07-28" if mode == "auto" else "2025-11-25")
+        assert "get_models first" in client.instructions
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert {*READ_ONLY, "generate_media", "cancel_generation"} == tools.keys()
+    assert READ_ONLY == {name for name, tool in tools.items() if tool.annotations.read_only_hint}
+    for tool in tools.values():
+        assert ("object", "object") == (tool.input_schema["type"], tool.output_schema["type"])
+    assert {"prompt", "model"} == set(tools["generate_media"].input_schema["required"])
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_generation_is_started_waited_for_and_shown(api, server, worker, key, mode):
+    async with agent(api.url, key, mode) as client:
+        started = await call(client, "generate_media", **STAR, aspect_ratio="16:9")
+        noted = []
+
+        async def note(progress, total, message):
+            noted.append((progress, total, message))
+
+        asked = {"generation_id": started["generation_id"], "wait": 20}
+        waiting = asyncio.create_task(client.call_tool("get_generation_status", asked, progress_callback=note))
+        job = worker.claim()
+        worker.progress(job, 0.5)
+        async with asyncio.timeout(20):
+            while not noted:
+                await asyncio.sleep(0.02)
+        worker.complete(job, ARTIFACT)
+        ended = await waiting
+    assert (job.params["width"], job.params["height"]) == (1024, 576)
+    assert [(0.5, 1.0, "step")] == noted
+    assert "completed" == ended.structured_content["status"]
+    assert json.loads(said(ended)) == ended.structured_content
+    assert ["text", "resource_link"] == [block.type for block in ended.content]
+    assert ended.structured_content["outputs"][0]["url"] == ended.content[1].uri
+
+
+async def test_what_is_wrong_is_said_so_that_it_can_be_mended(api, all_models, worker, key):
+    async with agent(api.url, key) as client:
+        refusals = {
+            "did you mean 'chaos'?": {**STAR, "model": "chaoz"},
+            "`source_media_urls` has 1 entries": {**STAR, "source_media_urls": "https://shop.example/1.jpg"},
+            "image-to-video is not what chaos does": {**STAR, "generation_type": "image-to-video"},
+            "`source_media_urls` is required for image-to-video": {**STAR, "model": "chaos-video"},
+            '`duration` must be seconds, such as "5s"': {**STAR, "model": "chaos-video-two", "duration": "long"},
+            "`duration` must be at most 10": {**STAR, "model": "chaos-video-two", "duration": "90s"},
+            "`prompt` is required": {"model": "chaos"},
+            "did you mean `aspect_ratio`": {**STAR, "aspekt_ratio": "1:1"},
+        }
+        for sentence, arguments in refusals.items():
+            result = await client.call_tool("generate_media", arguments)
+            assert (True, True) == (result.is_error, sentence in said(result)), said(result)
+        unknown = await client.call_tool("get_generation_status", {"generation_id": "job_" + "0" * 32})
+        assert unknown.is_error
+        started = await call(client, "generate_media", **STAR)
+        worker.fail(worker.claim(), JobError("pipeline_failed", "The model failed."))
+        failed = await client.call_tool("get_generation_status", {"generation_id": started["generation_id"]})
+        assert (True, "failed") == (failed.is_error, failed.structured_content["status"])
+        assert said(failed).endswith("failed (pipeline_failed): The model failed.")
+        with pytest.raises(MCPError, match="Unknown tool 'paint'"):
+            await client.call_tool("paint", {})
+
+
+async def test_hosts_send_nulls_and_numbers_as_text(api, server, worker, key):
+    async with agent(api.url, key) as client:
+        started = await call(client, "generate_media", **STAR, seed="7", sound="true", source_media_urls=None)
+    assert ["`sound` is ignored: chaos does not support it."] == started["warnings"]
+    assert 7 == worker.claim().seed
+
+
+async def test_a_generation_is_cancelled_and_one_that_is_left_goes_on(api, rows, server, worker, key):
+    async with agent(api.url, key) as client:
+        started = await call(client, "generate_media", **STAR)
+        job = worker.claim()
+        asked = {"generation_id": started["generation_id"], "wait": 50}
+        waiting = asyncio.create_task(client.call_tool("get_generation_status", asked))
+        async with asyncio.timeout(20):
+            while not api.event_hub.following:
+                await asyncio.sleep(0.02)
+            waiting.cancel()
+            while api.busy_connections:
+                await asyncio.sleep(0.02)
+        assert "processing" == (await call(client, "get_generation_status", generation_id=job.id))["status"]
+        assert "cancelled" == (await call(client, "cancel_generation", generation_id=job.id))["status"]
+        assert "cancelled" == (await call(client, "cancel_generation", generation_id=job.id))["status"]
+
+
+async def test_several_clients_call_at_once(api, rows, server, tenant, key):
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(agent(api.url, key, mode)) for mode in ERAS]
+        calls = [call(client, "generate_media", **STAR) for client in clients for _ in range(5)]
+        started = await asyncio.gather(*calls)
+    assert {one["generation_id"] for one in started} == {row.id for row in jobs_of(rows, tenant)}
+    assert 10 == len(started)
+
+
+@pytest.mark.parametrize("mode", ERAS)
+async def test_a_restart_between_two_calls_loses_nothing(settings, rows, server, key, mode):
+    with api_server(settings) as first:
+        port = int(first.url.rpartition(":")[2])
+        async with agent(first.url, key, mode) as client:
+            started = await call(client, "generate_media", **STAR)
+            await asyncio.to_thread(first.stop)
+            with api_server(settings, port=port):
+                shown = await call(client, "get_generation_status", generation_id=started["generation_id"])
+    assert (started["generation_id"], "queued") == (shown["generation_id"], shown["status"])
+
+
+async def test_keys_are_those_of_all_routes(api, rows, settings, tenant, server):
+    with pytest.raises(BaseExceptionGroup) as refused:
+        async with agent(api.url, "atl_unknown"):
+            pass
+    assert refused.group_contains(MCPError, match="This key is unknown")
+    reader = make_key(rows, settings, tenant, scopes=["models:read"])
+    async with agent(api.url, reader) as client:
+        assert (await call(client, "get_models"))["models"]
+        result = await client.call_tool("generate_media", STAR)
+        assert (True, True) == (result.is_error, "lacks the scope `jobs:write`" in said(result))
+
+
+def test_the_route_has_neither_sessions_nor_redirects(client):
+    for path in ("/mcp", "/mcp/"):
+        answer = client.post(path, json=PING, headers=RPC)
+        assert (200, True) == (answer.status_code, '"result":{}' in answer.text)
+        assert "mcp-session-id" not in answer.headers
+    for method in ("GET", "DELETE"):
+        refused = client.request(method, "/mcp", headers=RPC)
+        assert (405, "OPTIONS, POST") == (refused.status_code, refused.headers["allow"])
+    noted = client.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=RPC)
+    assert (202, b"") == (noted.status_code, noted.content)
+    assert 404 == client.get("/.well-known/oauth-protected-resource/mcp").status_code
+
+
+def test_a_refusal_of_http_is_an_error_of_json_rpc(api):
+    with api.client() as nobody:
+        answer = nobody.post("/mcp", json=PING, headers=RPC)
+    assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
+    body = answer.json()
+    assert ("2.0", None, "unauthenticated") == (body["jsonrpc"], body["id"], body["error"]["data"]["code"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "http://localhost:6274"}, 200),
+        ({"Host": "atelier:8000"}, 200),
+    ],
+)
+def test_foreign_pages_are_refused(client, headers, status):
+    assert status == client.post("/mcp", json=PING, headers=RPC | headers).status_code
+
+
+async def test_the_rate_limit_is_said_in_words(settings, rows, tenant):
+    limited = msgspec.structs.replace(settings, rate_limit=0.01, rate_burst=1)
+    with api_server(limited) as api, httpx.Client(base_url=api.url, headers=RPC) as client:
+        client.headers["X-API-Key"] = make_key(rows, settings, tenant)
+        answers = [client.post("/mcp", json=PING) for _ in range(2)]
+    assert [200, 429] == [answer.status_code for answer in answers]
+    assert "rate_limited" == answers[1].json()["error"]["data"]["code"]
