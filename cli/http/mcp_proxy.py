@@ -67,9 +67,7 @@ def proxy(client: Client, http: httpx2.AsyncClient) -> Server[Any]:
             return CallToolResult(content=[TextContent(text=f"{SOURCES}: {error.message}")], is_error=True)
         call = CallToolRequest(params=CallToolRequestParams(name=asked.name, arguments=arguments))
         async with connected(url, http) as session:
-            return await session.send_request(
-                call, CallToolResult, progress_callback=context.session.report_progress
-            )
+            return await session.send_request(call, CallToolResult, progress_callback=context.session.report_progress)
 
     return Server(
         "atelier",

@@ -16,7 +16,9 @@ from core.settings import Settings
 
 PATH = "/mcp"
 
-AppStatus.disable_automatic_graceful_drain()  # at the end of the process calls are answered (`DrainingServer`), not cut
+AppStatus.enable_automatic_graceful_drain = (
+    False  # at the end of the process calls are answered (`DrainingServer`), not cut
+)
 
 
 class MessageEndpoint:

@@ -143,6 +143,7 @@ def mcp_server(tools: MediaTools) -> Server[Any]:
         definition = definitions.get(asked.name)
         if definition is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool {asked.name[:80]!r}; the tools are {', '.join(definitions)}.")
+        assert context.request is not None, "every transport here is one of HTTP"
         request = StrictRequest(context.request.scope)
         try:
             request.user.require(definition.scope)

@@ -178,9 +178,7 @@ class MediaTools:
         known: list[Modality] = [one for one in get_args(Modality) if name in self._aliases.models.get(one, {})]
         return known[0] if known else "image"
 
-    async def _default(
-        self, modality: Modality, asked: GenerationType | None, sources: Sequence[str]
-    ) -> ModelSpec:
+    async def _default(self, modality: Modality, asked: GenerationType | None, sources: Sequence[str]) -> ModelSpec:
         """Return the first model that does it, one that is served before all others."""
         able = [spec for spec in self._catalog.of(modality) if _does(spec, asked, sources)]
         if not able:

@@ -98,6 +98,8 @@ def input_counts(spec: ModelSpec, name: GenerationType) -> InputCounts:
 def chosen_type(spec: ModelSpec, asked: GenerationType | None, sources: Sequence[str]) -> GenerationType:
     """Return the generation type of a call. Raises `NotThisModel` for one that the model does not do."""
     able = generation_types(spec)
+    if not able:
+        raise NotThisModel(f"{spec.id} is not offered here; choose a model of get_models.", field="$.model")
     if asked is None and len(able) > 1 and spec.modality != "image":
         asked = able[1] if sources else able[0]
     name = asked or able[0]

@@ -9,12 +9,15 @@ import msgspec
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from core.signing import new_key
 from jobs.job import JobError
 from jobs.statements.queue.tenant_jobs import listing
 from tests.support.rows.rows import ARTIFACT
 from tests.support.service.agents import ERAS, agent, call, said
 from tests.support.service.api_server import api_server, make_key
+from tests.support.wait import until
 
+PHOTO = "https://shop.example/1.jpg"
 STAR = {"prompt": "a green star", "model": "chaos"}
 RPC = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -52,9 +55,7 @@ async def test_a_generation_is_started_waited_for_and_shown(api, server, worker,
         waiting = asyncio.create_task(client.call_tool("get_generation_status", asked, progress_callback=note))
         job = worker.claim()
         worker.progress(job, 0.5)
-        async with asyncio.timeout(20):
-            while not noted:
-                await asyncio.sleep(0.02)
+        await asyncio.to_thread(until, lambda: noted)
         worker.complete(job, ARTIFACT)
         ended = await waiting
     assert (job.params["width"], job.params["height"]) == (1024, 576)
@@ -69,11 +70,20 @@ async def test_what_is_wrong_is_said_so_that_it_can_be_mended(api, all_models, w
     async with agent(api.url, key) as client:
         refusals = {
             "did you mean 'chaos'?": {**STAR, "model": "chaoz"},
-            "`source_media_urls` has 1 entries": {**STAR, "source_media_urls": "https://shop.example/1.jpg"},
-            "image-to-video is not what chaos does": {**STAR, "generation_type": "image-to-video"},
+            "`source_media_urls` has 1 entries": {**STAR, "source_media_urls": PHOTO},
+            "image-to-video is not what chaos does": {
+                **STAR,
+                "generation_type": "image-to-video",
+            },
             "`source_media_urls` is required for image-to-video": {**STAR, "model": "chaos-video"},
-            '`duration` must be seconds, such as "5s"': {**STAR, "model": "chaos-video-two", "duration": "long"},
+            "`duration` must be seconds": {**STAR, "model": "chaos-video-two", "duration": "long"},
             "`duration` must be at most 10": {**STAR, "model": "chaos-video-two", "duration": "90s"},
+            "text-to-image is not what chaos-cutout does": {
+                **STAR,
+                "model": "chaos-cutout",
+                "generation_type": "text-to-image",
+            },
+            "`source_media_urls` is required for image-to-3d": {**STAR, "model": "chaos-mesh"},
             "`prompt` is required": {"model": "chaos"},
             "did you mean `aspect_ratio`": {**STAR, "aspekt_ratio": "1:1"},
         }
@@ -104,12 +114,9 @@ async def test_a_generation_is_cancelled_and_one_that_is_left_goes_on(api, rows,
         job = worker.claim()
         asked = {"generation_id": started["generation_id"], "wait": 50}
         waiting = asyncio.create_task(client.call_tool("get_generation_status", asked))
-        async with asyncio.timeout(20):
-            while not api.event_hub.following:
-                await asyncio.sleep(0.02)
-            waiting.cancel()
-            while api.busy_connections:
-                await asyncio.sleep(0.02)
+        await asyncio.to_thread(until, lambda: api.event_hub.following)
+        waiting.cancel()
+        await asyncio.to_thread(until, lambda: not api.busy_connections)
         assert "processing" == (await call(client, "get_generation_status", generation_id=job.id))["status"]
         assert "cancelled" == (await call(client, "cancel_generation", generation_id=job.id))["status"]
         assert "cancelled" == (await call(client, "cancel_generation", generation_id=job.id))["status"]
@@ -138,7 +145,7 @@ async def test_a_restart_between_two_calls_loses_nothing(settings, rows, server,
 
 async def test_keys_are_those_of_all_routes(api, rows, settings, tenant, server):
     with pytest.raises(BaseExceptionGroup) as refused:
-        async with agent(api.url, "atl_unknown"):
+        async with agent(api.url, new_key()):
             pass
     assert refused.group_contains(MCPError, match="This key is unknown")
     reader = make_key(rows, settings, tenant, scopes=["models:read"])
@@ -183,7 +190,7 @@ def test_foreign_pages_are_refused(client, headers, status):
     assert status == client.post("/mcp", json=PING, headers=RPC | headers).status_code
 
 
-async def test_the_rate_limit_is_said_in_words(settings, rows, tenant):
+def test_the_rate_limit_is_said_in_words(settings, rows, tenant):
     limited = msgspec.structs.replace(settings, rate_limit=0.01, rate_burst=1)
     with api_server(limited) as api, httpx.Client(base_url=api.url, headers=RPC) as client:
         client.headers["X-API-Key"] = make_key(rows, settings, tenant)
