@@ -59,6 +59,8 @@ WORDS = {
     "height": "aspect_ratio",
 }
 """Names of arguments, by those of the parameters."""
+DEFAULT_SECONDS = 2.0
+"""Of a video whose call says none, as `VideoParams` has it."""
 POLL_SECONDS = 2, 30
 """Between two looks at a generation: at least, and at most."""
 _SECONDS = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*(?:s|sec|seconds?)?\s*", re.IGNORECASE)
@@ -150,7 +152,7 @@ def job_params(asked: GenerateMedia, spec: ModelSpec) -> AnyParams:
         case "video":
             width, height = _size(spec, asked.aspect_ratio)
             first, last = (*sources, None, None)[:2]
-            seconds = {} if asked.duration is None else {"duration_seconds": seconds_of(asked.duration)}
+            seconds = DEFAULT_SECONDS if asked.duration is None else seconds_of(asked.duration)
             return VideoParams(
                 prompt=asked.prompt,
                 model=spec.id,
@@ -161,7 +163,7 @@ def job_params(asked: GenerateMedia, spec: ModelSpec) -> AnyParams:
                 height=height,
                 quality=asked.quality,
                 seed=asked.seed,
-                **seconds,
+                duration_seconds=seconds,
             )
         case "speech":
             return SpeechParams(
