@@ -36,7 +36,7 @@ class MessageEndpoint:
 
 
 def mcp_router(server: Server[Any], settings: Settings) -> Router:
-    """Return the router. GET and DELETE are 405: there is no stream of the server's own, and no session to end."""
+    """Return the router. GET and DELETE are 405: the server has no stream of its own and keeps no session."""
     endpoint, site = MessageEndpoint(server, settings), SiteCheck(settings)
 
     @post(PATH, opt=ANY_KEY | IGNORES_QUERY, include_in_schema=False)
