@@ -169,8 +169,8 @@ def test_the_route_has_neither_sessions_nor_redirects(client):
 
 
 def test_a_refusal_of_http_is_an_error_of_json_rpc(api):
-    with api.client() as nobody:
-        answer = nobody.post("/mcp", json=PING, headers=RPC)
+    with api.client() as keyless:
+        answer = keyless.post("/mcp", json=PING, headers=RPC)
     assert (401, "Bearer") == (answer.status_code, answer.headers["www-authenticate"])
     body = answer.json()
     assert ("2.0", None, "unauthenticated") == (body["jsonrpc"], body["id"], body["error"]["data"]["code"])
